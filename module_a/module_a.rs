@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver A: owns the shared contexts.
+//!
+//! At its initialization it allocates the contexts, with queues, locks, functions and data filled
+//! in, and exports the entry points through which another driver gets one; the handshake is
+//! `attach` in `shared/owner/server.rs`. With each driver that holds a context it plays the
+//! demonstration: calls and items in both directions.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    link::OwnerLink,
+    trace, //
+};
+use d2d_owner::{
+    export::Opened,
+    server::Server,
+    Config,
+    Owner, //
+};
+use d2d_pair::{
+    DemoPair,
+    Note,
+    OwnerOps,
+    KIND_NOTE, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+module! {
+    type: ModuleA,
+    name: "module_a",
+    authors: ["Beyond IRPs"],
+    description: "Driver to driver communication: the owner of the shared contexts",
+    license: "GPL",
+    params: {
+        contexts: u32 {
+            default: 1,
+            description: "Number of contexts, each for one other driver (1 to 64)",
+        },
+        capacity: u32 {
+            default: 256,
+            description: "Items each of a context's two queues can hold (1 to 65536)",
+        },
+        item_size: u32 {
+            default: 64,
+            description: "Bytes of payload of an item (8 to 4096)",
+        },
+        completion: u32 {
+            default: 0,
+            description: "How completion is learnt of: 0 by return, 1 by routine, 2 by waiting",
+        },
+    },
+}
+
+d2d_owner::export! {
+    static GATE: Gate<DriverA>;
+}
+
+/// Items are taken off a queue this many at a time.
+const BATCH: u32 = 8;
+
+/// What the module owns, as long as it is loaded.
+struct ModuleA {
+    /// `None` only while it is dropped.
+    opened: Option<Opened<DriverA>>,
+}
+
+impl kernel::Module for ModuleA {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        trace!(Load);
+        let config = Config::new(
+            ModuleA::NAME,
+            module_parameters::contexts.value(),
+            module_parameters::capacity.value(),
+            module_parameters::item_size.value(),
+            module_parameters::completion.value(),
+        )?;
+        Ok(Self {
+            opened: Some(GATE.open(Server::new(config, || Ok(DriverA))?)?),
+        })
+    }
+}
+
+impl Drop for ModuleA {
+    fn drop(&mut self) {
+        drop(self.opened.take());
+        trace!(Unload);
+    }
+}
+
+/// Driver A, as the holder of one of its contexts sees it.
+struct DriverA;
+
+impl Owner for DriverA {
+    type Module = ModuleA;
+    type Pair = DemoPair;
+
+    fn data(config: &Config) -> abi::d2d_pair_owner_data {
+        abi::d2d_pair_owner_data {
+            queue_capacity: config.capacity(),
+            item_size: config.item_size(),
+        }
+    }
+
+    fn attached(&self, link: &OwnerLink<DemoPair>) {
+        if let Err(error) = demonstrate(link) {
+            trace!(OpReturn, "errno={} demonstration ended early", error.to_errno());
+        }
+    }
+
+    /// Leaves items behind for the next driver that gets the context.
+    fn detached(&self, link: &OwnerLink<DemoPair>) {
+        let notes: [Note; 2] = [1001, 1002];
+        let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
+        trace!(Enqueue, "queue=to_peer n={} for=next", put);
+    }
+}
+
+#[vtable]
+impl OwnerOps for DriverA {
+    fn ping(&self, _link: &OwnerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32> {
+        let Some(left) = hops.checked_sub(1) else {
+            return Ok(0);
+        };
+        trace!(OpCall, "to=peer op=bounce hops={}", left);
+        let calls = link.peer()?.ops().bounce(left)?;
+        trace!(OpReturn, "from=peer op=bounce calls={}", calls);
+        Ok(calls + 1)
+    }
+
+    fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
+        let taken = take_all(link);
+        for _ in 0..taken {
+            link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
+        }
+        trace!(Enqueue, "queue=to_peer n={} answers", taken);
+        Ok(taken)
+    }
+}
+
+/// Calls and items in both directions, beginning with ours.
+fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
+    link.outgoing().put::<Note>(KIND_NOTE, &1)?;
+    trace!(Enqueue, "queue=to_peer n=1");
+    let notes: [Note; 3] = [2, 3, 4];
+    let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
+    trace!(Enqueue, "queue=to_peer n={} batch", put);
+
+    let peer = link.peer()?;
+    trace!(OpCall, "to=peer op=ping value=41");
+    let value = peer.ops().ping(41)?;
+    trace!(OpReturn, "from=peer op=ping value={}", value);
+    trace!(OpCall, "to=peer op=drain");
+    let taken = peer.ops().drain()?;
+    trace!(OpReturn, "from=peer op=drain taken={}", taken);
+    trace!(OpCall, "to=peer op=bounce hops=2");
+    let calls = peer.ops().bounce(2)?;
+    trace!(OpReturn, "from=peer op=bounce calls={}", calls);
+
+    take_all(link);
+    Ok(())
+}
+
+/// Takes everything from the peer, and returns how much it was.
+fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
+    let mut taken = 0;
+    loop {
+        let batch = link.incoming().take_batch(BATCH);
+        if batch.is_empty() {
+            return taken;
+        }
+        let sum: Note = batch.iter().filter_map(|item| item.read::<Note>()).sum();
+        trace!(Dequeue, "queue=to_owner n={} sum={}", batch.len(), sum);
+        taken += batch.len() as u32;
+    }
+}

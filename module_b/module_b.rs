@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver B: adopts one of driver A's contexts.
+//!
+//! At its initialization it registers with driver A and asks for a context. A sends it an internal
+//! device control request with the context's address; `dispatch` adopts the context, fills in B's
+//! functions and data, and completes the request, at once or from a work item.
+//!
+//! Writing a number to `/sys/kernel/debug/d2d-module_b/exercise` makes B call A and exchange items
+//! with it that many times in each execution context: in the system call of the process that
+//! writes, in a kernel worker, in softirq and in hard interrupt.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    driver::{
+        Driver,
+        Registration, //
+    },
+    link::PeerLink,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    },
+    run_in::{
+        run_in,
+        Place, //
+    },
+    trace,
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    DemoPair,
+    Note,
+    PeerOps,
+    KIND_NOTE, //
+};
+use kernel::{
+    debugfs::Scope,
+    prelude::*,
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+
+module! {
+    type: ModuleB,
+    name: "module_b",
+    authors: ["Beyond IRPs"],
+    description: "Driver to driver communication: a driver that adopts a shared context",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        deferred: u32 {
+            default: 0,
+            description: "Complete the handshake: 0 at once, 1 later from a work item",
+        },
+    },
+}
+
+/// Items are taken off a queue this many at a time.
+const BATCH: u32 = 8;
+
+/// Bytes that can be written to `exercise` at once.
+const MAX_WRITE: usize = 16;
+
+/// What the module owns, as long as it is loaded. The fields are dropped in this order.
+#[pin_data]
+struct ModuleB {
+    /// The driver, and the directory whose file acts on it.
+    #[pin]
+    driver: Scope<Registration<DriverB>>,
+    _last: LastLine,
+}
+
+impl kernel::InPlaceModule for ModuleB {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            driver <- Scope::dir(DriverB::start()?, c"d2d-module_b", |driver, dir| {
+                dir.write_only_callback_file(c"exercise", driver, &write_exercise);
+            }),
+            _last: LastLine,
+        })
+    }
+}
+
+/// Ends the trace of a load when it is dropped.
+struct LastLine;
+
+impl Drop for LastLine {
+    fn drop(&mut self) {
+        trace!(Unload);
+    }
+}
+
+/// Driver B.
+struct DriverB {
+    /// Whether it completes the handshake from a work item.
+    deferred: bool,
+}
+
+impl DriverB {
+    fn start() -> Result<Registration<Self>> {
+        trace!(Load);
+        let deferred = module_parameters::deferred.value();
+        let deferred = check_parameter(ModuleB::NAME, "deferred", deferred, 0..=1)? == 1;
+        let registration = Registration::new(Ok(DriverB { deferred }))?;
+        registration.attach()?;
+        Ok(registration)
+    }
+
+    /// B's part of the handshake.
+    fn share_context(&self, request: Request<Self>) -> Disposition {
+        match request.adopt() {
+            Ok(adopted) => adopted
+                .fill(abi::d2d_pair_peer_data {
+                    cookie: 0xb,
+                    deferred: self.deferred.into(),
+                    reserved: 0,
+                })
+                .complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+impl Driver for DriverB {
+    type Module = ModuleB;
+    type Pair = DemoPair;
+
+    fn dispatch(&self, request: Request<Self>) -> Disposition {
+        match request.code() {
+            IOCTL_SHARE_CONTEXT if self.deferred => request.pend(),
+            IOCTL_SHARE_CONTEXT => self.share_context(request),
+            _ => request.complete(Err(ENOTTY), 0),
+        }
+    }
+
+    fn deferred(&self, request: Request<Self>) -> Disposition {
+        self.share_context(request)
+    }
+}
+
+#[vtable]
+impl PeerOps for DriverB {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
+        let Some(left) = hops.checked_sub(1) else {
+            return Ok(0);
+        };
+        trace!(OpCall, "to=owner op=bounce hops={}", left);
+        let calls = link.owner().bounce(left)?;
+        trace!(OpReturn, "from=owner op=bounce calls={}", calls);
+        Ok(calls + 1)
+    }
+
+    /// Takes everything, puts as many of its own on the other queue, one and then the rest in a
+    /// batch.
+    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+        let taken = take_all(link);
+        link.outgoing().put::<Note>(KIND_NOTE, &10)?;
+        trace!(Enqueue, "queue=to_owner n=1");
+        let notes: [Note; 3] = [20, 30, 40];
+        let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
+        trace!(Enqueue, "queue=to_owner n={} batch", put);
+        Ok(taken)
+    }
+}
+
+/// Takes everything from the owner, and returns how much it was.
+fn take_all(link: &PeerLink<DemoPair>) -> u32 {
+    let mut taken = 0;
+    loop {
+        let batch = link.incoming().take_batch(BATCH);
+        if batch.is_empty() {
+            return taken;
+        }
+        let sum: Note = batch.iter().filter_map(|item| item.read::<Note>()).sum();
+        trace!(Dequeue, "queue=to_peer n={} sum={}", batch.len(), sum);
+        taken += batch.len() as u32;
+    }
+}
+
+/// Receives what is written to `exercise`: the number of rounds, 1 to 1000.
+fn write_exercise(driver: &Registration<DriverB>, reader: &mut UserSliceReader) -> Result {
+    if reader.len() > MAX_WRITE {
+        return Err(EINVAL);
+    }
+    let mut bytes = [0u8; MAX_WRITE];
+    let length = reader.len();
+    reader.read_slice(&mut bytes[..length])?;
+    let rounds = core::str::from_utf8(&bytes[..length])
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or(EINVAL)?;
+    check_parameter(ModuleB::NAME, "exercise", rounds, 1..=1000)?;
+
+    let link = driver.link().ok_or(ENOTCONN)?;
+    for _ in 0..rounds {
+        for place in Place::ALL {
+            run_in(place, || exercise(link, place))??;
+        }
+    }
+    Ok(())
+}
+
+/// Calls the owner and exchanges an item with it, in any context.
+fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
+    let place = place.name();
+    link.outgoing().put::<Note>(KIND_NOTE, &7)?;
+    trace!(Enqueue, "queue=to_owner n=1 from={}", place);
+    trace!(OpCall, "to=owner op=drain from={}", place);
+    let taken = link.owner().drain()?;
+    trace!(OpReturn, "from=owner op=drain taken={}", taken);
+    take_all(link);
+    trace!(OpCall, "to=owner op=bounce hops=2 from={}", place);
+    let calls = link.owner().bounce(2)?;
+    trace!(OpReturn, "from=owner op=bounce calls={}", calls);
+    Ok(())
+}

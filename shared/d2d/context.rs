@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The shared context: a block of kernel memory that both sides know.
+//!
+//! C type: `struct d2d_context`.
+
+use crate::{
+    abi,
+    interface::Interface,
+    queue::Queue, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::sync::{
+    lock::{
+        spinlock::SpinLockIrqBackend,
+        Lock, //
+    },
+    SpinLockIrqGuard, //
+};
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// What the two drivers of a pair have agreed on.
+pub trait Pair: Sized + 'static {
+    /// Operations of the owner.
+    type Owner: Interface;
+    /// Operations of the peer.
+    type Peer: Interface;
+    /// Plain data of the owner, at most `D2D_DATA_SIZE` bytes.
+    type OwnerData: Data;
+    /// Plain data of the peer, at most `D2D_DATA_SIZE` bytes.
+    type PeerData: Data;
+}
+
+/// Plain data: any bytes are a value of the type.
+pub trait Data: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
+
+impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Data for T {}
+
+/// A context, seen by either side.
+///
+/// # Invariants
+///
+/// `raw` points to an initialized `struct d2d_context`. The owner frees it when it is unloaded,
+/// which it cannot be as long as any code that could hold this value is in the kernel: the peer's
+/// module is bound to the owner's by the symbols it imports.
+pub struct Context<P> {
+    raw: NonNull<abi::d2d_context>,
+    _pair: PhantomData<P>,
+}
+
+impl<P> Clone for Context<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Context<P> {}
+
+// SAFETY: All that is reached through it is under locks, or never changes.
+unsafe impl<P> Send for Context<P> {}
+// SAFETY: As above.
+unsafe impl<P> Sync for Context<P> {}
+
+impl<P: Pair> Context<P> {
+    /// Makes a context of its C counterpart.
+    ///
+    /// # Safety
+    ///
+    /// As the invariants of the type say.
+    pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>) -> Self {
+        // INVARIANT: By the requirements.
+        Self {
+            raw,
+            _pair: PhantomData,
+        }
+    }
+
+    /// Returns the address that crosses the boundary.
+    pub fn as_raw(&self) -> *mut abi::d2d_context {
+        self.raw.as_ptr()
+    }
+
+    /// Returns the number of the context: n in `ctx=cn` of the trace.
+    pub fn id(&self) -> u32 {
+        // SAFETY: Valid by the type invariants; the field never changes.
+        unsafe { (*self.raw.as_ptr()).id }
+    }
+
+    /// Returns the queue from the owner to the peer.
+    pub fn to_peer(&self) -> Queue<'_> {
+        // SAFETY: The context's queues are initialized and live as long as it does.
+        unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_peer)) }
+    }
+
+    /// Returns the queue from the peer to the owner.
+    pub fn to_owner(&self) -> Queue<'_> {
+        // SAFETY: As above.
+        unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
+    }
+
+    /// Runs `f` on the owner's data, under the data's lock with interrupts disabled. Any context.
+    pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
+        let guard = self.lock_data();
+        // SAFETY: The lock is held, and the area is `D2D_DATA_SIZE` bytes long.
+        unsafe { Self::with_data(&guard, &raw mut (*self.as_raw()).data.owner, f) }
+    }
+
+    /// Runs `f` on the peer's data, under the data's lock with interrupts disabled. Any context.
+    pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
+        let guard = self.lock_data();
+        // SAFETY: As above.
+        unsafe { Self::with_data(&guard, &raw mut (*self.as_raw()).data.peer, f) }
+    }
+
+    fn lock_data(&self) -> SpinLockIrqGuard<'_, ()> {
+        // SAFETY: The lock is initialized and lives as long as the context.
+        let lock: &Lock<(), SpinLockIrqBackend> =
+            unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) };
+        lock.lock()
+    }
+
+    /// # Safety
+    ///
+    /// `area` is one that the lock protects whose guard is given.
+    unsafe fn with_data<T: Data, R>(
+        _guard: &SpinLockIrqGuard<'_, ()>,
+        area: *mut [u64; abi::D2D_DATA_SIZE as usize / size_of::<u64>()],
+        f: impl FnOnce(&mut T) -> R,
+    ) -> R {
+        const {
+            assert!(size_of::<T>() <= abi::D2D_DATA_SIZE as usize);
+            assert!(align_of::<T>() <= align_of::<u64>());
+        }
+        // SAFETY: The area is large and aligned enough, any bytes are a `T`, and the lock is held,
+        // so that this is the only reference.
+        f(unsafe { &mut *area.cast::<T>() })
+    }
+}

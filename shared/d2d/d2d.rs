@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver to driver: the library that both sides of a shared context link.
+//!
+//! The owner allocates contexts and offers one to each peer through an internal device control
+//! request; from then on both call each other through ops tables and exchange items through the
+//! context's queues, in any context but NMI. What crosses the boundary is defined in
+//! `shared/include/d2d.h`; this crate is the safe side of it:
+//!
+//! - [`trace`]: the vocabulary of steps and the one-line trace.
+//! - [`interface`]: ops tables made from traits.
+//! - [`context`]: the shared block, its queues ([`queue`]) and its data.
+//! - [`link`]: what each side holds while it is attached, and how it calls the other.
+//! - [`rundown`]: protection of calls into a driver that may leave.
+//! - [`driver`] and [`request`]: the peer's side of the handshake.
+//! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
+//!
+//! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
+//! behaviour, whatever safe code does with it.
+
+pub mod context;
+pub mod driver;
+pub mod header;
+pub mod interface;
+pub mod link;
+mod list;
+pub mod queue;
+pub mod request;
+pub mod run_in;
+pub mod rundown;
+pub mod trace;
+
+#[doc(hidden)]
+pub use d2d_abi as abi;

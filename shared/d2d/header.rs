@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The header that every object of the boundary begins with.
+
+use crate::{
+    abi,
+    trace::refuse, //
+};
+use kernel::prelude::*;
+
+/// Makes the header of an object of type `T`.
+pub const fn new<T>(magic: u32) -> abi::d2d_header {
+    abi::d2d_header {
+        magic,
+        size: size_of::<T>() as u32,
+        major: abi::D2D_ABI_MAJOR as u16,
+        minor: abi::D2D_ABI_MINOR as u16,
+        reserved: 0,
+    }
+}
+
+/// Refuses, in the name of `driver`, an object that is not a `T` of this ABI version.
+///
+/// # Errors
+///
+/// `EBADMSG` for the magic number, `EPROTO` for the major version, `EMSGSIZE` for the size.
+pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32) -> Result {
+    let expected = new::<T>(magic);
+    let (reason, error, got, wanted) = if header.magic != expected.magic {
+        ("bad-magic", EBADMSG, header.magic, expected.magic)
+    } else if header.major != expected.major {
+        ("bad-major", EPROTO, header.major.into(), expected.major.into())
+    } else if header.size != expected.size {
+        ("bad-size", EMSGSIZE, header.size, expected.size)
+    } else {
+        return Ok(());
+    };
+    Err(refuse(
+        driver,
+        reason,
+        error,
+        fmt!("what={} got=0x{:x} expected=0x{:x}", what, got, wanted),
+    ))
+}

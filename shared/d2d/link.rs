@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each side holds of a context, and how it calls the other side.
+//!
+//! A call from the peer into the owner needs no protection: the peer imports the owner's symbols,
+//! so the owner stays. A call from the owner into the peer runs under rundown protection, which
+//! detaching waits for.
+
+use crate::{
+    context::{
+        Context,
+        Pair, //
+    },
+    interface::{
+        Endpoint,
+        Interface,
+        Link, //
+    },
+    queue::Queue,
+    rundown::{
+        Entered,
+        Rundown, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// The owner's side of a context, with or without a peer.
+#[pin_data]
+pub struct OwnerLink<P: Pair> {
+    context: Context<P>,
+    #[pin]
+    peer: Rundown<Endpoint<P::Peer>>,
+}
+
+impl<P: Pair> OwnerLink<P> {
+    /// Makes the link of a context that has no peer yet.
+    pub fn new(context: Context<P>) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            context,
+            peer <- Rundown::new(),
+        })
+    }
+
+    /// Returns the context.
+    pub fn context(&self) -> &Context<P> {
+        &self.context
+    }
+
+    /// Returns the queue to the peer.
+    pub fn outgoing(&self) -> Queue<'_> {
+        self.context.to_peer()
+    }
+
+    /// Returns the queue from the peer.
+    pub fn incoming(&self) -> Queue<'_> {
+        self.context.to_owner()
+    }
+
+    /// Enters the peer, which cannot leave until the result is dropped. Any context but NMI.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if there is no peer or it is detaching.
+    #[inline]
+    pub fn peer(&self) -> Result<PeerCall<'_, P>> {
+        self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
+    }
+
+    /// Lets calls into a peer begin. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if there is one already.
+    ///
+    /// # Safety
+    ///
+    /// The endpoint's operations may be called until [`OwnerLink::close`] has returned.
+    pub unsafe fn open(&self, endpoint: Endpoint<P::Peer>) -> Result {
+        self.peer.open(endpoint)
+    }
+
+    /// Refuses new calls into the peer and waits for those that run. May sleep.
+    pub fn close(&self) {
+        self.peer.close();
+    }
+}
+
+impl<P: Pair> Link for OwnerLink<P> {
+    type Seat = Self;
+
+    fn of(seat: &Self) -> Option<&Self> {
+        Some(seat)
+    }
+}
+
+/// The peer, entered by the owner.
+#[must_use = "the peer can leave as soon as this is dropped"]
+pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
+
+impl<P: Pair> PeerCall<'_, P> {
+    /// Returns the peer's operations.
+    #[inline]
+    pub fn ops(&self) -> <P::Peer as Interface>::Caller<'_> {
+        // SAFETY: The peer was entered, so it stays attached while `self` lives.
+        unsafe { self.0.caller() }
+    }
+}
+
+/// The peer's side of a context that it has adopted.
+pub struct PeerLink<P: Pair> {
+    context: Context<P>,
+    owner: Endpoint<P::Owner>,
+}
+
+impl<P: Pair> PeerLink<P> {
+    pub(crate) fn new(context: Context<P>, owner: Endpoint<P::Owner>) -> Self {
+        Self { context, owner }
+    }
+
+    /// Returns the context.
+    pub fn context(&self) -> &Context<P> {
+        &self.context
+    }
+
+    /// Returns the queue to the owner.
+    pub fn outgoing(&self) -> Queue<'_> {
+        self.context.to_owner()
+    }
+
+    /// Returns the queue from the owner.
+    pub fn incoming(&self) -> Queue<'_> {
+        self.context.to_peer()
+    }
+
+    /// Returns the owner's operations.
+    #[inline]
+    pub fn owner(&self) -> <P::Owner as Interface>::Caller<'_> {
+        // SAFETY: The owner's endpoint lives as long as its module, which stays loaded as long as
+        // any code of the peer's module, which imports its symbols.
+        unsafe { self.owner.caller() }
+    }
+}

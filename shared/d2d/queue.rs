@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A bounded queue of fixed-size items in the shared context.
+//!
+//! C type: `struct d2d_queue`. Its lock is taken with interrupts disabled, so every operation works
+//! in task, softirq and hard interrupt context, and none of them sleeps or allocates: the items are
+//! preallocated by the owner, and a queue without a free item is full.
+
+use crate::{
+    abi,
+    list::{
+        self,
+        Chain, //
+    }, //
+};
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::{
+    container_of,
+    prelude::*,
+    sync::{
+        lock::{
+            spinlock::SpinLockIrqBackend,
+            Lock, //
+        },
+        SpinLockIrqGuard, //
+    },
+};
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// One direction of item traffic of a context.
+///
+/// # Invariants
+///
+/// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Under its lock, every
+/// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload.
+#[derive(Clone, Copy)]
+pub struct Queue<'a> {
+    raw: NonNull<abi::d2d_queue>,
+    _context: PhantomData<&'a abi::d2d_context>,
+}
+
+// SAFETY: All access to the queue is under its lock, or to fields that never change.
+unsafe impl Send for Queue<'_> {}
+// SAFETY: As above.
+unsafe impl Sync for Queue<'_> {}
+
+/// The counters of a queue, read together.
+#[derive(Clone, Copy)]
+pub struct Counters {
+    /// Items on the queue.
+    pub depth: u32,
+    /// Largest `depth` so far.
+    pub high_water: u32,
+    /// Items put so far.
+    pub put: u64,
+    /// Items taken so far.
+    pub taken: u64,
+    /// Items refused because the queue was full.
+    pub refused: u64,
+}
+
+impl<'a> Queue<'a> {
+    /// Makes a queue from its C counterpart.
+    ///
+    /// # Safety
+    ///
+    /// As the invariants of the type say.
+    pub(crate) unsafe fn from_raw(raw: NonNull<abi::d2d_queue>) -> Self {
+        // INVARIANT: By the requirements.
+        Self {
+            raw,
+            _context: PhantomData,
+        }
+    }
+
+    fn lock(&self) -> SpinLockIrqGuard<'a, ()> {
+        // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
+        let lock: &'a Lock<(), SpinLockIrqBackend> =
+            unsafe { Lock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
+        lock.lock()
+    }
+
+    /// Puts one item on the queue, by copy. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if the queue is full (counted in [`Counters::refused`]), `EMSGSIZE` if the payload
+    /// is larger than the queue's items.
+    #[inline]
+    pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
+        match self.put_batch(kind, core::slice::from_ref(payload))? {
+            0 => Err(ENOSPC),
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts as many of the payloads on the queue as there is room for, in order, under one lock.
+    /// Any context.
+    ///
+    /// Returns the number of items put; those that found no room are counted as refused.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if the payloads are larger than the queue's items; none is put then.
+    pub fn put_batch<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> Result<usize> {
+        if size_of::<T>() > self.item_size() {
+            return Err(EMSGSIZE);
+        }
+        let raw = self.raw.as_ptr();
+        let _guard = self.lock();
+        let mut count = 0;
+        for payload in payloads {
+            // SAFETY: The list is initialized and only changed under the lock, which is held.
+            let Some(node) = (unsafe { list::first(&raw const (*raw).free) }) else {
+                break;
+            };
+            let bytes = payload.as_bytes();
+            // SAFETY: The lock is held, so the lists and counters are ours; by the type invariants
+            // `node` is in an item whose payload has room for `bytes`, whose length was checked.
+            unsafe {
+                let chain = list::detach(node, node);
+                let item = container_of!(node, abi::d2d_item, node);
+                (*item).seq = (*raw).put;
+                (*item).kind = kind;
+                (*item).len = bytes.len() as u32;
+                let destination = (&raw mut (*item).payload).cast::<u8>();
+                destination.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+                list::append(&raw mut (*raw).items, chain);
+                (*raw).put = (*raw).put.wrapping_add(1);
+            }
+            count += 1;
+        }
+        // SAFETY: The lock is held; `depth` is at most `capacity`, a `u32`.
+        unsafe {
+            (*raw).depth = (*raw).depth.wrapping_add(count as u32);
+            (*raw).high_water = (*raw).high_water.max((*raw).depth);
+            (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
+        }
+        Ok(count)
+    }
+
+    /// Takes the oldest item off the queue. Any context.
+    #[inline]
+    pub fn take(&self) -> Option<Batch<'a>> {
+        let batch = self.take_batch(1);
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// Takes up to `max` of the oldest items off the queue, under one lock. Any context.
+    pub fn take_batch(&self, max: u32) -> Batch<'a> {
+        let raw = self.raw.as_ptr();
+        let _guard = self.lock();
+        // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
+        // entries of `items`, so that `count` of them exist.
+        unsafe {
+            let count = max.min((*raw).depth);
+            let chain = match list::first(&raw const (*raw).items) {
+                Some(first) if count > 0 => {
+                    let mut last = first;
+                    for _ in 1..count {
+                        last = (*last).next;
+                    }
+                    Some(list::detach(first, last))
+                }
+                _ => None,
+            };
+            (*raw).depth = (*raw).depth.wrapping_sub(count);
+            (*raw).taken = (*raw).taken.wrapping_add(count.into());
+            // INVARIANT: The `count` items of the chain are on no list, and have no other holder.
+            Batch {
+                queue: *self,
+                chain,
+                count,
+            }
+        }
+    }
+
+    /// Returns the counters, read under the lock. Any context.
+    pub fn counters(&self) -> Counters {
+        let _guard = self.lock();
+        // SAFETY: The lock is held, and `raw` is valid by the type invariants.
+        let raw = unsafe { self.raw.as_ref() };
+        Counters {
+            depth: raw.depth,
+            high_water: raw.high_water,
+            put: raw.put,
+            taken: raw.taken,
+            refused: raw.refused,
+        }
+    }
+
+    /// Returns the bytes of payload an item can hold.
+    pub fn item_size(&self) -> usize {
+        // SAFETY: `raw` is valid by the type invariants; the field never changes.
+        unsafe { (*self.raw.as_ptr()).item_size as usize }
+    }
+}
+
+/// Items taken off a queue together. Dropping it gives them back for reuse, under one lock.
+///
+/// # Invariants
+///
+/// `chain` holds `count` items of `queue`, and nobody else uses them.
+pub struct Batch<'a> {
+    queue: Queue<'a>,
+    chain: Option<Chain>,
+    count: u32,
+}
+
+impl<'a> Batch<'a> {
+    /// Returns the number of items.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Returns whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the items, oldest first.
+    pub fn iter(&self) -> Items<'_, 'a> {
+        // INVARIANT: `next` is the first of `left` items of the batch.
+        Items {
+            batch: self,
+            next: self.chain.map(|chain| chain.first),
+            left: self.count,
+        }
+    }
+}
+
+impl<'b, 'a> IntoIterator for &'b Batch<'a> {
+    type Item = Item<'b>;
+    type IntoIter = Items<'b, 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if let Some(chain) = self.chain {
+            let _guard = self.queue.lock();
+            // SAFETY: The lock is held; by the type invariants nobody else uses the chain.
+            unsafe { list::append(&raw mut (*self.queue.raw.as_ptr()).free, chain) };
+        }
+    }
+}
+
+/// Iterator over the items of a [`Batch`].
+///
+/// # Invariants
+///
+/// If `left` is not zero, `next` is a node of an item of the batch that `left - 1` more follow.
+pub struct Items<'b, 'a> {
+    batch: &'b Batch<'a>,
+    next: Option<*mut kernel::bindings::list_head>,
+    left: u32,
+}
+
+impl<'b> Iterator for Items<'b, '_> {
+    type Item = Item<'b>;
+
+    fn next(&mut self) -> Option<Item<'b>> {
+        let node = self.next.filter(|_| self.left > 0)?;
+        self.left -= 1;
+        // SAFETY: By the type invariants `node` is valid, and its successor is one of the batch if
+        // there is one left.
+        self.next = Some(unsafe { (*node).next });
+        // SAFETY: By the invariants of `Queue`, the node is that of an item, which the batch owns.
+        let item = unsafe { &*container_of!(node, abi::d2d_item, node) };
+        // A C peer may have left any length behind.
+        let len = (item.len as usize).min(self.batch.queue.item_size());
+        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
+        let payload = unsafe {
+            core::slice::from_raw_parts((&raw const item.payload).cast::<u8>(), len)
+        };
+        Some(Item {
+            seq: item.seq,
+            kind: item.kind,
+            payload,
+        })
+    }
+}
+
+/// One item, seen through the [`Batch`] that owns it.
+#[derive(Clone, Copy)]
+pub struct Item<'b> {
+    /// Number of items that were put on the queue before this one.
+    pub seq: u64,
+    /// Meaning of the payload, as its producer said.
+    pub kind: u32,
+    /// The payload.
+    pub payload: &'b [u8],
+}
+
+impl Item<'_> {
+    /// Returns the payload as a `T`, or `None` if it has another size.
+    pub fn read<T: FromBytes>(&self) -> Option<T> {
+        T::read_from_bytes(self.payload).ok()
+    }
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: everything that crosses the boundary between the driver
+ * that owns the shared contexts (module_a) and a driver that adopts one.
+ *
+ * This header is the source of the boundary. C drivers include it; the Rust
+ * types are made from it by bindgen during the build (shared/d2d/abi.rs).
+ *
+ * Vocabulary, with the Windows counterpart:
+ *   owner            the driver that allocates the contexts (module_a)
+ *   peer             the driver that adopts one
+ *   driver object    DRIVER_OBJECT: name, dispatch routine, owner module
+ *   request          IRP: an internal device control carrying a context
+ *   context          the block of non-paged memory both drivers know
+ *   endpoint         what one side offers in a context: functions and data
+ */
+#ifndef D2D_H
+#define D2D_H
+
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+/* ABI version: majors must be equal, a newer minor only appends. */
+#define D2D_ABI_MAJOR		1
+#define D2D_ABI_MINOR		0
+
+/* Magic numbers, one for each kind of object ("DRVO", "REQU", "CTXB"). */
+#define D2D_DRIVER_MAGIC	0x4f565244u
+#define D2D_REQUEST_MAGIC	0x55514552u
+#define D2D_CONTEXT_MAGIC	0x42585443u
+
+/* Longest driver name including the terminating NUL, in bytes. */
+#define D2D_NAME_SIZE		32
+/* Longest text after the step name in a trace line, including NUL, in bytes. */
+#define D2D_DETAIL_SIZE		160
+/* Plain data each side can publish in a context, in bytes. */
+#define D2D_DATA_SIZE		64
+
+/* Function codes of a request; the numbers are those of the IRP_MJ_ codes. */
+#define D2D_MJ_INTERNAL_DEVICE_CONTROL	0x0f
+
+/* Control codes are made like CTL_CODE(FILE_DEVICE_UNKNOWN, function, ...). */
+#define D2D_METHOD_NEITHER	3
+#define D2D_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
+/* "Here is a context": user_buffer points to a struct d2d_context. */
+#define D2D_IOCTL_SHARE_CONTEXT	0x00222003u
+
+/* Returned by a dispatch routine that completes the request later. */
+#define D2D_STATUS_PENDING	529	/* -EIOCBQUEUED */
+
+/* Names something of another driver: index and generation, never an address. */
+typedef u64 d2d_handle;
+
+/* First member of every object that crosses the boundary. 16 bytes. */
+struct d2d_header {
+	u32 magic;	/* D2D_..._MAGIC of the object's kind */
+	u32 size;	/* sizeof the whole object as its maker knows it */
+	u16 major;	/* D2D_ABI_MAJOR */
+	u16 minor;	/* D2D_ABI_MINOR */
+	u32 reserved;	/* 0 */
+};
+
+/* First member of every ops table. */
+struct d2d_ops {
+	u32 size;	/* sizeof the whole table as its maker knows it */
+	u16 major;	/* version of this interface, majors must be equal */
+	u16 minor;	/* a newer minor only appends operations */
+};
+
+/*
+ * What one side offers in a context. An operation is called with self as its
+ * first argument; a NULL operation is one that the side does not support.
+ */
+struct d2d_endpoint {
+	const struct d2d_ops *ops;
+	void *self;
+};
+
+/*
+ * An item lies on exactly one of its queue's two lists. Whoever took it off a
+ * list under the lock owns it alone until it is put on one again.
+ */
+struct d2d_item {
+	struct list_head node;
+	u64 seq;	/* counts the items put on this queue, from 0 */
+	u32 kind;	/* meaning of the payload, up to the drivers */
+	u32 len;	/* bytes of payload in use */
+	u8 payload[];	/* item_size bytes */
+};
+
+/*
+ * One direction of item traffic. The lock is taken with interrupts disabled
+ * (spin_lock_irqsave), so that any context can put and take. All items are
+ * preallocated: an empty free list means that the queue is full.
+ */
+struct d2d_queue {
+	spinlock_t lock;
+	struct list_head items;	/* oldest first */
+	struct list_head free;
+	u32 capacity;		/* items in all */
+	u32 item_size;		/* bytes of payload of each item */
+	u32 depth;		/* items on the items list */
+	u32 high_water;		/* largest depth so far */
+	u64 put;		/* items put, also the next item's seq */
+	u64 taken;
+	u64 refused;		/* items refused because the queue was full */
+};
+
+/* Plain data of both sides, read and written under the lock by either. */
+struct d2d_data {
+	spinlock_t lock;	/* taken with interrupts disabled */
+	u64 owner[D2D_DATA_SIZE / sizeof(u64)];
+	u64 peer[D2D_DATA_SIZE / sizeof(u64)];
+};
+
+/*
+ * The shared context. The owner allocates and fills it, except for the peer
+ * endpoint and the peer's data, which the peer fills in during the handshake.
+ */
+struct d2d_context {
+	struct d2d_header hdr;
+	u32 id;			/* n in "ctx=cn" of the trace */
+	u32 reserved;		/* 0 */
+	struct d2d_endpoint owner;
+	struct d2d_endpoint peer;
+	struct d2d_queue to_peer;
+	struct d2d_queue to_owner;
+	struct d2d_data data;
+};
+
+/* Valid until it is completed; a dispatch routine that pends keeps the handle. */
+struct d2d_request {
+	struct d2d_header hdr;
+	d2d_handle handle;
+	u32 major_function;	/* D2D_MJ_... */
+	u32 code;		/* D2D_IOCTL_... */
+	void *user_buffer;
+};
+
+/*
+ * A driver object. The caller of d2d_register() keeps it unchanged until
+ * d2d_unregister() has returned.
+ *
+ * dispatch: process context, may sleep. Completes the request by
+ * d2d_complete() and returns the same status, or returns -D2D_STATUS_PENDING
+ * and completes it later.
+ */
+struct d2d_driver {
+	struct d2d_header hdr;
+	char name[D2D_NAME_SIZE];
+	struct module *owner;
+	void *self;		/* first argument of dispatch */
+	int (*dispatch)(void *self, const struct d2d_request *request);
+};
+
+/* The steps of the trace; names in shared/d2d/step.rs. */
+enum d2d_step {
+	D2D_STEP_LOAD,
+	D2D_STEP_ALLOC,
+	D2D_STEP_INIT_LOCK,
+	D2D_STEP_INIT_QUEUE,
+	D2D_STEP_EXPORT,
+	D2D_STEP_REGISTER,
+	D2D_STEP_LOOKUP,
+	D2D_STEP_BUILD_REQUEST,
+	D2D_STEP_CALL_DRIVER,
+	D2D_STEP_DISPATCH,
+	D2D_STEP_ADOPT,
+	D2D_STEP_FILL,
+	D2D_STEP_COMPLETE,
+	D2D_STEP_COMPLETION,
+	D2D_STEP_ATTACHED,
+	D2D_STEP_ENQUEUE,
+	D2D_STEP_DEQUEUE,
+	D2D_STEP_DRAIN,
+	D2D_STEP_DOORBELL,
+	D2D_STEP_OP_CALL,
+	D2D_STEP_OP_RETURN,
+	D2D_STEP_EVENT_CREATE,
+	D2D_STEP_EVENT_OPEN,
+	D2D_STEP_EVENT_SET,
+	D2D_STEP_EVENT_WAIT,
+	D2D_STEP_PEND,
+	D2D_STEP_CANCEL,
+	D2D_STEP_DETACH,
+	D2D_STEP_RUNDOWN,
+	D2D_STEP_UNREGISTER,
+	D2D_STEP_FREE,
+	D2D_STEP_UNLOAD,
+	D2D_STEP_REFUSE,
+	D2D_STEP_COUNT
+};
+
+/*
+ * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
+ * or a negative errno; every refusal also prints one trace line with the
+ * reason. All but d2d_complete() and d2d_trace() may sleep.
+ *
+ * d2d_register: -EBADMSG magic, -EMSGSIZE size, -EPROTO major version,
+ *	-EINVAL empty or unprintable name, -ENAMETOOLONG name without NUL,
+ *	-EFAULT no dispatch routine or owner, -EEXIST name taken, -ENFILE no free slot
+ * d2d_attach: asks the owner to share a context with the driver. -ESTALE
+ *	handle, -EALREADY already holds one, -EBUSY no free context,
+ *	-EINPROGRESS the driver pended and the handshake will go on when it
+ *	completes, or what the driver completed the request with. What the
+ *	driver filled in is refused with -EFAULT (no ops table), -EMSGSIZE,
+ *	-EPROTO (its size or major version)
+ * d2d_detach: returns when the owner is not inside the driver any more and
+ *	will not enter it again. -ESTALE handle, -ENOTCONN nothing to detach
+ * d2d_unregister: -ESTALE handle, -EBUSY still attached
+ * d2d_complete: any context. -ESTALE handle (completed before, or revoked), or
+ *	what the owner refused the driver's answer with
+ * d2d_trace: prints one trace line; any context
+ */
+int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
+int d2d_attach(d2d_handle driver);
+int d2d_detach(d2d_handle driver);
+int d2d_unregister(d2d_handle driver);
+int d2d_complete(d2d_handle request, int status, u64 information);
+void d2d_trace(const char *driver, enum d2d_step step, const char *detail);
+
+#endif /* D2D_H */

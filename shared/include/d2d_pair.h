@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The interface of the demonstration pair: what module_a and the driver that
+ * holds one of its contexts offer each other. A C driver that wants to be
+ * module_a's peer includes this; the Rust traits are in shared/d2d_pair.rs.
+ *
+ * Every operation returns 0 or a negative errno and, on success, writes its
+ * result to *result. Operations may be called in task, softirq and hard
+ * interrupt context, so they do not sleep.
+ */
+#ifndef D2D_PAIR_H
+#define D2D_PAIR_H
+
+#include "d2d.h"
+
+#define D2D_PAIR_MAJOR	1
+#define D2D_PAIR_MINOR	0
+
+/* What module_a offers. */
+struct d2d_pair_owner_ops {
+	struct d2d_ops hdr;
+	/* *result = value + 1 */
+	int (*ping)(void *self, u32 value, u32 *result);
+	/* While hops > 0: calls the other side's bounce with hops - 1. *result = calls made. */
+	int (*bounce)(void *self, u32 hops, u32 *result);
+	/* Takes all items of its queue, answers each by one. *result = items taken. */
+	int (*drain)(void *self, u32 *result);
+};
+
+/* What its peer offers. */
+struct d2d_pair_peer_ops {
+	struct d2d_ops hdr;
+	int (*ping)(void *self, u32 value, u32 *result);
+	int (*bounce)(void *self, u32 hops, u32 *result);
+	/* Takes all items of its queue. *result = items taken. */
+	int (*drain)(void *self, u32 *result);
+};
+
+/* Plain data of module_a in the context, written at its initialization. */
+struct d2d_pair_owner_data {
+	u32 queue_capacity;
+	u32 item_size;
+};
+
+/* Plain data of the peer, written during the handshake. */
+struct d2d_pair_peer_data {
+	u64 cookie;	/* any value that tells one peer from another */
+	u32 deferred;	/* 1 if it completed the handshake from a work item */
+	u32 reserved;	/* 0 */
+};
+
+#endif /* D2D_PAIR_H */

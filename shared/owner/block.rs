@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Allocation of a context: the block, its locks, its queues and their items.
+
+use crate::server::Config;
+use core::ptr::NonNull;
+use d2d::{
+    abi,
+    context::{
+        Context,
+        Pair, //
+    },
+    header,
+    trace::{
+        emit,
+        Step, //
+    }, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    static_lock_class,
+    types::Opaque, //
+};
+
+/// Items are allocated in chunks of at most this many bytes, so that no allocation is of high
+/// order.
+const CHUNK_SIZE: usize = 16 * 1024;
+
+/// The memory of a context.
+///
+/// # Invariants
+///
+/// `raw` is initialized, and the items on its queues lie in `_items`.
+pub struct Block {
+    raw: Pin<KBox<Opaque<abi::d2d_context>>>,
+    /// Whole words, for the items' alignment.
+    _items: KVec<KVec<u64>>,
+}
+
+impl Block {
+    /// Allocates context number `id` and initializes all but its endpoints. May sleep.
+    ///
+    /// The trace shows it in the name of `driver`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(driver: &CStr, id: u32, config: &Config) -> Result<Self> {
+        let raw = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
+        let mut items = KVec::new();
+        let block = raw.get();
+        emit(
+            driver,
+            Step::Alloc,
+            fmt!("ctx=c{} bytes={}", id, config.context_bytes()),
+        );
+        // SAFETY: The block is ours alone, zeroed, and pinned. The lock class keys and names are
+        // static, and the owner's module, where they lie, frees the block before it goes.
+        unsafe {
+            (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
+            (*block).id = id;
+            for (name, queue, class) in [
+                ("to_peer", &raw mut (*block).to_peer, static_lock_class!()),
+                ("to_owner", &raw mut (*block).to_owner, static_lock_class!()),
+            ] {
+                bindings::__spin_lock_init(&raw mut (*queue).lock, c"d2d_queue".as_char_ptr(), class.as_ptr());
+                emit(driver, Step::InitLock, fmt!("ctx=c{} queue={}", id, name));
+                bindings::INIT_LIST_HEAD(&raw mut (*queue).items);
+                bindings::INIT_LIST_HEAD(&raw mut (*queue).free);
+                (*queue).item_size = config.item_size;
+                Self::add_items(queue, config, &mut items)?;
+                emit(
+                    driver,
+                    Step::InitQueue,
+                    fmt!("ctx=c{} queue={} capacity={} item={}", id, name, config.capacity, config.item_size),
+                );
+            }
+            bindings::__spin_lock_init(&raw mut (*block).data.lock, c"d2d_data".as_char_ptr(), static_lock_class!().as_ptr());
+            emit(driver, Step::InitLock, fmt!("ctx=c{} data", id));
+        }
+        // INVARIANT: All of it is initialized, and the chunks are kept.
+        Ok(Self {
+            raw,
+            _items: items,
+        })
+    }
+
+    /// Puts `config.capacity` new items on the queue's free list.
+    ///
+    /// # Safety
+    ///
+    /// The queue's lists are initialized, nobody else uses it, and the chunks outlive it.
+    unsafe fn add_items(
+        queue: *mut abi::d2d_queue,
+        config: &Config,
+        chunks: &mut KVec<KVec<u64>>,
+    ) -> Result {
+        let words = config.item_words();
+        let per_chunk = (CHUNK_SIZE / (words * size_of::<u64>())).max(1);
+        let mut left = config.capacity as usize;
+        while left > 0 {
+            let count = left.min(per_chunk);
+            let mut chunk = KVec::from_elem(0u64, count * words, GFP_KERNEL)?;
+            for item in chunk.chunks_exact_mut(words) {
+                let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
+                // SAFETY: The item has room for its header and payload, is aligned, and on no list.
+                unsafe {
+                    bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
+                    (*queue).capacity += 1;
+                }
+            }
+            chunks.push(chunk, GFP_KERNEL)?;
+            left -= count;
+        }
+        Ok(())
+    }
+
+    /// Returns the context.
+    ///
+    /// # Safety
+    ///
+    /// The block lives as long as any code that could hold the result is in the kernel.
+    pub unsafe fn context<P: Pair>(&self) -> Context<P> {
+        // SAFETY: The pointer is that of a box; the rest by the requirements.
+        unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
+    }
+}
+
+// SAFETY: The block is memory without ties to a thread; what is in it is used under its locks.
+unsafe impl Send for Block {}
+// SAFETY: As above.
+unsafe impl Sync for Block {}

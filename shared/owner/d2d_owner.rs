@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver to driver, the owner's half: what exists once, in the module that owns the contexts.
+//!
+//! - [`server`]: the contexts, and the handshake that shares one with a driver.
+//! - [`registry`]: the registered drivers.
+//! - [`requests`]: the requests on their way.
+//! - [`block`]: allocation of a context with its locks, queues and items.
+//! - [`trace`]: the trace line and its sequence number.
+//! - [`export`]: the entry points, exported as symbols.
+//!
+//! A driver makes itself the owner by implementing [`Owner`], calling
+//! [`export!`](crate::export) once, and starting a server in its initialization.
+
+pub mod block;
+pub mod export;
+pub mod registry;
+pub mod requests;
+pub mod server;
+pub mod trace;
+
+pub use server::{
+    Config,
+    Learn,
+    Owner, //
+};

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The owner's entry points, exported as symbols: GPL only, in the namespace `D2D`.
+
+use crate::{
+    server::{
+        Owner,
+        Server, //
+    },
+    trace, //
+};
+use d2d::{
+    abi,
+    trace::{
+        emit,
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*,
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Full, //
+        },
+        Atomic, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// Through which the entry points find the server. Made by [`export!`](crate::export).
+///
+/// # Invariants
+///
+/// `server` is null or points to a server that is not freed before `inside` is 0.
+pub struct Gate<O: Owner> {
+    server: Atomic<*mut Server<O>>,
+    inside: Atomic<u64>,
+}
+
+/// An open gate: the server that the entry points find. Dropping it closes the gate, waits for
+/// those inside, and frees the server; may sleep.
+pub struct Opened<O: Owner>(&'static Gate<O>);
+
+impl<O: Owner> Gate<O> {
+    /// Makes a closed gate.
+    ///
+    /// # Safety
+    ///
+    /// Only for [`export!`](crate::export), which makes the one gate of a module.
+    pub const unsafe fn new() -> Self {
+        // INVARIANT: There is no server.
+        Self {
+            server: Atomic::new(core::ptr::null_mut()),
+            inside: Atomic::new(0),
+        }
+    }
+
+    /// Makes a server the one that the entry points find.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if there is one.
+    pub fn open(&'static self, server: Pin<KBox<Server<O>>>) -> Result<Opened<O>> {
+        // SAFETY: The server is only handed out by shared reference until it is a box again.
+        let raw = KBox::into_raw(unsafe { Pin::into_inner_unchecked(server) });
+        if self.server.cmpxchg(core::ptr::null_mut(), raw, Full).is_err() {
+            // SAFETY: It was made above and handed to nobody.
+            drop(unsafe { Pin::new_unchecked(KBox::from_raw(raw)) });
+            return Err(EEXIST);
+        }
+        emit(Server::<O>::name(), Step::Export, fmt!("symbols=6 ns=D2D"));
+        Ok(Opened(self))
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {
+        self.inside.fetch_add(1, Full);
+        let server = self.server.load(Acquire);
+        let result = if server.is_null() {
+            Err(refuse(Server::<O>::name(), "no-owner", ENODEV, fmt!("")))
+        } else {
+            // SAFETY: By the type invariants it is valid while we are inside.
+            f(unsafe { &*server })
+        };
+        self.inside.fetch_sub(1, Full);
+        result
+    }
+
+    /// `d2d_register`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`: `driver` is null or a driver object, `handle` is null or valid for a write.
+    pub unsafe fn register(
+        &self,
+        driver: *const abi::d2d_driver,
+        handle: *mut abi::d2d_handle,
+    ) -> c_int {
+        errno(self.with(|server| {
+            if driver.is_null() || handle.is_null() {
+                return Err(refuse(Server::<O>::name(), "no-driver", EFAULT, fmt!("")));
+            }
+            // SAFETY: By the requirements.
+            let value = unsafe { server.register(driver)? };
+            // SAFETY: By the requirements.
+            unsafe { handle.write(value) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_attach`.
+    pub fn attach(&self, driver: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.attach(driver)))
+    }
+
+    /// `d2d_detach`.
+    pub fn detach(&self, driver: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.detach(driver)))
+    }
+
+    /// `d2d_unregister`.
+    pub fn unregister(&self, driver: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.unregister(driver)))
+    }
+
+    /// `d2d_complete`.
+    pub fn complete(&self, request: abi::d2d_handle, status: c_int, information: u64) -> c_int {
+        self.with(|server| Ok(server.complete(request, status, information)))
+            .unwrap_or_else(Error::to_errno)
+    }
+}
+
+impl<O: Owner> Drop for Opened<O> {
+    fn drop(&mut self) {
+        let server = self.0.server.xchg(core::ptr::null_mut(), Full);
+        // At the owner's exit nobody is inside: whoever could be imports its symbols.
+        while self.0.inside.load(Acquire) != 0 {
+            fsleep(Delta::from_millis(1));
+        }
+        // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
+        let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
+        if !server.is_idle() {
+            // Not at the exit: its importers would be unregistered. They go on using the contexts.
+            refuse(Server::<O>::name(), "drivers-left", EBUSY, fmt!(""));
+            core::mem::forget(server);
+        }
+    }
+}
+
+/// `d2d_trace`.
+///
+/// # Safety
+///
+/// `driver` and `detail` are null or NUL-terminated strings.
+pub unsafe fn trace(driver: *const c_char, step: u32, detail: *const c_char) {
+    let text = |pointer: *const c_char| {
+        if pointer.is_null() {
+            c""
+        } else {
+            // SAFETY: By the requirements.
+            unsafe { CStr::from_char_ptr(pointer) }
+        }
+    };
+    match Step::from_raw(step) {
+        Some(step) => trace::line(text(driver), step, text(detail)),
+        None => trace::line(text(driver), Step::Refuse, c"reason=unknown-step"),
+    }
+}
+
+fn errno(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
+}
+
+/// Exports the owner's entry points from the module that calls it, which may be only one.
+///
+/// ```ignore
+/// d2d_owner::export! {
+///     static GATE: Gate<MyOwner>;
+/// }
+/// ```
+///
+/// The gate is then [opened](Gate::open) with a [`Server`].
+#[macro_export]
+macro_rules! export {
+    (static $gate:ident: Gate<$Owner:ty>;) => {
+        // SAFETY: This is the macro.
+        static $gate: $crate::export::Gate<$Owner> = unsafe { $crate::export::Gate::new() };
+
+        $crate::export! { @fn $gate
+            fn d2d_register(
+                driver: *const ::d2d::abi::d2d_driver,
+                handle: *mut ::d2d::abi::d2d_handle
+            ) -> ::kernel::ffi::c_int = register;
+            fn d2d_attach(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = attach;
+            fn d2d_detach(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = detach;
+            fn d2d_unregister(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = unregister;
+            fn d2d_complete(
+                request: ::d2d::abi::d2d_handle,
+                status: ::kernel::ffi::c_int,
+                information: u64
+            ) -> ::kernel::ffi::c_int = complete;
+        }
+
+        /// Prints a trace line.
+        ///
+        /// # Safety
+        ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_trace(
+            driver: *const ::kernel::ffi::c_char,
+            step: u32,
+            detail: *const ::kernel::ffi::c_char,
+        ) {
+            // SAFETY: By the requirements.
+            unsafe { $crate::export::trace(driver, step, detail) };
+        }
+        $crate::export! { @symbol d2d_trace }
+    };
+    (@fn $gate:ident $(
+        fn $name:ident($($arg:ident: $Arg:ty),*) -> $Ret:ty = $method:ident;
+    )*) => {
+        $(
+            /// See `d2d.h`.
+            ///
+            /// # Safety
+            ///
+            /// See `d2d.h`.
+            #[no_mangle]
+            #[allow(unused_unsafe)]
+            unsafe extern "C" fn $name($($arg: $Arg),*) -> $Ret {
+                // SAFETY: By the requirements.
+                unsafe { $gate.$method($($arg),*) }
+            }
+            $crate::export! { @symbol $name }
+        )*
+    };
+    // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
+    (@symbol $name:ident) => {
+        ::core::arch::global_asm!(
+            ".section \".export_symbol\",\"a\"",
+            concat!("__export_symbol_", stringify!($name), ":"),
+            ".asciz \"GPL\"",
+            ".asciz \"D2D\"",
+            ".balign 8",
+            ".quad {symbol}",
+            ".previous",
+            symbol = sym $name,
+        );
+    };
+}

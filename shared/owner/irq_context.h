@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef D2D_IRQ_CONTEXT_H
+#define D2D_IRQ_CONTEXT_H
+
+/* The kind of context the caller runs in; the numbers index a table in trace.rs. */
+#define D2D_IN_TASK	0
+#define D2D_IN_SOFTIRQ	1
+#define D2D_IN_HARDIRQ	2
+
+unsigned int d2d_irq_context(void);
+
+#endif /* D2D_IRQ_CONTEXT_H */

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requests on their way from the owner to drivers.
+//!
+//! A request is named by a handle of slot and generation. Completing or cancelling it claims it
+//! first; exactly one claim succeeds, and every later one is stale.
+
+use crate::registry::{
+    handle,
+    parts, //
+};
+use core::ffi::c_void;
+use d2d::{
+    abi,
+    header, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        Arc,
+        Completion,
+        SetOnce,
+        SpinLockIrq, //
+    }, //
+};
+
+/// Requests that can be on their way at a time: one for each driver that can be registered.
+const SLOTS: usize = crate::registry::SLOTS;
+
+/// A request on its way.
+#[pin_data]
+pub struct Pending {
+    /// What the driver gets to see.
+    raw: abi::d2d_request,
+    /// The driver that it was sent to.
+    driver: abi::d2d_handle,
+    /// The context that it carries.
+    context: usize,
+    /// Status and information, once it is completed.
+    status: SetOnce<(c_int, u64)>,
+    /// What the sender made of it, 0 or an errno, once its completion routine has run.
+    outcome: SetOnce<c_int>,
+    /// Done when all of the above is.
+    #[pin]
+    done: Completion,
+}
+
+// SAFETY: The buffer is a context, which is used under its locks.
+unsafe impl Send for Pending {}
+// SAFETY: As above.
+unsafe impl Sync for Pending {}
+
+impl Pending {
+    /// Returns what the driver gets to see.
+    pub fn raw(&self) -> &abi::d2d_request {
+        &self.raw
+    }
+
+    /// Returns the driver that it was sent to.
+    pub fn driver(&self) -> abi::d2d_handle {
+        self.driver
+    }
+
+    /// Returns the number of the context that it carries.
+    pub fn context(&self) -> usize {
+        self.context
+    }
+
+    /// Returns the status, once it is completed.
+    pub fn status(&self) -> Option<c_int> {
+        self.status.copy().map(|(status, _)| status)
+    }
+
+    /// Returns what the completion routine made of it.
+    pub fn outcome(&self) -> Option<c_int> {
+        self.outcome.copy()
+    }
+
+    /// Waits until it is completed and its completion routine has run. May sleep.
+    pub fn wait(&self) {
+        self.done.wait_for_completion();
+    }
+}
+
+struct Slot {
+    generation: u32,
+    request: Option<Arc<Pending>>,
+    claimed: bool,
+}
+
+/// A request that is being completed or cancelled by whoever holds this.
+pub struct Claim(Arc<Pending>);
+
+impl core::ops::Deref for Claim {
+    type Target = Pending;
+
+    fn deref(&self) -> &Pending {
+        &self.0
+    }
+}
+
+/// The table of requests.
+#[pin_data]
+pub struct Requests {
+    #[pin]
+    slots: SpinLockIrq<KVec<Slot>>,
+}
+
+impl Requests {
+    /// Makes an empty one. May sleep.
+    pub fn new() -> impl PinInit<Self, Error> {
+        fn empty() -> Result<KVec<Slot>> {
+            let mut slots = KVec::with_capacity(SLOTS, GFP_KERNEL)?;
+            for _ in 0..SLOTS {
+                slots.push(
+                    Slot {
+                        generation: 1,
+                        request: None,
+                        claimed: false,
+                    },
+                    GFP_KERNEL,
+                )?;
+            }
+            Ok(slots)
+        }
+
+        try_pin_init!(Self {
+            slots <- new_spinlock_irq!(empty()?, "d2d_requests"),
+        })
+    }
+
+    /// Builds an internal device control request. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or `EAGAIN` if too many are on their way.
+    pub fn build(
+        &self,
+        driver: abi::d2d_handle,
+        context: usize,
+        code: u32,
+        user_buffer: *mut c_void,
+    ) -> Result<Arc<Pending>> {
+        let mut request = kernel::sync::UniqueArc::pin_init(
+            pin_init!(Pending {
+                raw: abi::d2d_request {
+                    hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
+                    handle: 0,
+                    major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+                    code,
+                    user_buffer,
+                },
+                driver,
+                context,
+                status: SetOnce::new(),
+                outcome: SetOnce::new(),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let mut slots = self.slots.lock();
+        let (index, slot) = slots
+            .iter_mut()
+            .enumerate()
+            .find(|(_, slot)| slot.request.is_none())
+            .ok_or(EAGAIN)?;
+        *request.as_mut().project().raw = abi::d2d_request {
+            handle: handle(index, slot.generation),
+            ..request.raw
+        };
+        let request: Arc<Pending> = request.into();
+        slot.request = Some(request.clone());
+        slot.claimed = false;
+        Ok(request)
+    }
+
+    /// Claims a request for completing or cancelling it. Any context.
+    ///
+    /// `None` if the handle is stale: it was claimed before.
+    pub fn claim(&self, handle: abi::d2d_handle) -> Option<Claim> {
+        let mut slots = self.slots.lock();
+        let (index, generation) = parts(handle);
+        let slot = slots
+            .get_mut(index)
+            .filter(|slot| slot.generation == generation && !slot.claimed)?;
+        let request = slot.request.clone()?;
+        slot.claimed = true;
+        Some(Claim(request))
+    }
+
+    /// Returns the request that is on its way to a driver. Any context.
+    pub fn find(&self, driver: abi::d2d_handle) -> Option<Arc<Pending>> {
+        let slots = self.slots.lock();
+        let mut requests = slots.iter().flat_map(|slot| &slot.request);
+        requests.find(|request| request.driver == driver).cloned()
+    }
+
+    /// Gives a claimed request its status, runs the completion routine, and wakes those that wait
+    /// for it. Any context that the routine allows.
+    ///
+    /// Returns what the routine made of it.
+    pub fn finish(
+        &self,
+        claim: Claim,
+        status: c_int,
+        information: u64,
+        routine: impl FnOnce(&Pending) -> c_int,
+    ) -> c_int {
+        let Claim(request) = claim;
+        request.status.populate((status, information));
+        let outcome = routine(&request);
+        request.outcome.populate(outcome);
+
+        let mut slots = self.slots.lock();
+        let (index, _) = parts(request.raw.handle);
+        // The slot is the claim's; its reference is dropped after the lock.
+        let released = slots.get_mut(index).and_then(|slot| {
+            slot.generation = slot.generation.wrapping_add(1).max(1);
+            slot.request.take()
+        });
+        drop(slots);
+        drop(released);
+        request.done.complete_all();
+        outcome
+    }
+}

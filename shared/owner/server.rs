@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The owner's contexts, and the handshake that shares one of them with a driver.
+//!
+//! The handshake, [`Server::attach`], is the exchange of the Windows original: look the driver up,
+//! build an internal device control request whose user buffer is the context, send it to the
+//! driver's dispatch routine, learn of its completion, and open the context to both.
+
+use crate::{
+    block::Block,
+    registry::{
+        self,
+        Registry,
+        State, //
+    },
+    requests::{
+        Pending,
+        Requests, //
+    }, //
+};
+use d2d::{
+    abi,
+    context::Pair,
+    interface::{
+        Binding,
+        Endpoint,
+        TableFor, //
+    },
+    link::OwnerLink,
+    trace::{
+        check_parameter,
+        emit,
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    sync::Arc,
+    ModuleMetadata, //
+};
+
+/// What dispatch routines return for a request that they complete later.
+const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
+
+/// The driver that owns the contexts.
+///
+/// One value of the type belongs to each context; it implements the operations offered there.
+pub trait Owner: Sized + Send + Sync + 'static {
+    /// The module that the driver lives in.
+    type Module: ModuleMetadata;
+    /// What it has agreed on with its peers.
+    type Pair: Pair;
+
+    /// Returns the owner's data for its contexts.
+    fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
+
+    /// A peer was attached. Runs in the context that the completion was learnt of in.
+    fn attached(&self, link: &OwnerLink<Self::Pair>);
+
+    /// The peer is gone, and no call into it runs any more. Process context.
+    fn detached(&self, link: &OwnerLink<Self::Pair>);
+}
+
+/// How the owner learns that a request is completed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Learn {
+    /// The dispatch routine returns completed; if it returns pending, the owner has to wait.
+    Return,
+    /// A completion routine is called, by whoever completes the request.
+    Routine,
+    /// The owner waits.
+    Wait,
+}
+
+/// What the contexts are like.
+#[derive(Clone, Copy)]
+pub struct Config {
+    /// Number of contexts.
+    pub(crate) contexts: u32,
+    /// Items of each queue.
+    pub(crate) capacity: u32,
+    /// Bytes of payload of each item.
+    pub(crate) item_size: u32,
+    /// How the owner learns of completion.
+    pub(crate) learn: Learn,
+}
+
+impl Config {
+    /// Checks the parameters of module `driver`.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE`, with a line that names the parameter and its range: `contexts` 1 to 64, `capacity`
+    /// 1 to 65536, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait).
+    pub fn new(
+        driver: &CStr,
+        contexts: u32,
+        capacity: u32,
+        item_size: u32,
+        completion: u32,
+    ) -> Result<Self> {
+        Ok(Self {
+            contexts: check_parameter(driver, "contexts", contexts, 1..=registry::SLOTS as u32)?,
+            capacity: check_parameter(driver, "capacity", capacity, 1..=65536)?,
+            item_size: check_parameter(driver, "item_size", item_size, 8..=4096)?,
+            learn: match check_parameter(driver, "completion", completion, 0..=2)? {
+                0 => Learn::Return,
+                1 => Learn::Routine,
+                _ => Learn::Wait,
+            },
+        })
+    }
+
+    /// Returns the number of items of each queue.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Returns the bytes of payload of each item.
+    pub fn item_size(&self) -> u32 {
+        self.item_size
+    }
+
+    /// Returns the size of an item in whole words.
+    pub(crate) fn item_words(&self) -> usize {
+        size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
+    }
+
+    /// Returns the memory that one context takes, in bytes.
+    pub(crate) fn context_bytes(&self) -> usize {
+        size_of::<abi::d2d_context>() + 2 * self.capacity as usize * self.item_words() * 8
+    }
+}
+
+/// A context with the owner's side of it.
+struct Seat<O: Owner> {
+    /// Keeps the memory that the binding refers to.
+    _block: Block,
+    binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
+}
+
+/// The contexts and all that is known of drivers and requests.
+#[pin_data]
+pub struct Server<O: Owner> {
+    config: Config,
+    seats: KVec<Seat<O>>,
+    #[pin]
+    registry: Registry,
+    #[pin]
+    requests: Requests,
+}
+
+impl<O: Owner> Server<O>
+where
+    <O::Pair as Pair>::Owner: TableFor<O>,
+{
+    /// Allocates the contexts, each with a value of `O` from `driver`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or what `driver` returns; all is freed then.
+    pub fn new(config: Config, driver: impl Fn() -> Result<O>) -> Result<Pin<KBox<Self>>> {
+        let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
+        for id in 0..config.contexts {
+            seats.push(Self::new_seat(id, &config, driver()?)?, GFP_KERNEL)?;
+        }
+        KBox::try_pin_init(
+            try_pin_init!(Self {
+                config,
+                seats,
+                registry <- Registry::new(Self::name()),
+                requests <- Requests::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn new_seat(id: u32, config: &Config, driver: O) -> Result<Seat<O>> {
+        let block = Block::new(Self::name(), id, config)?;
+        // SAFETY: The block is freed when the owner is unloaded; until then it stays, see
+        // `Gate::open`.
+        let context = unsafe { block.context::<O::Pair>() };
+        context.with_owner_data(|data| *data = O::data(config));
+        let binding = KBox::pin_init(
+            Binding::new(OwnerLink::new(context), Ok::<_, Error>(driver)),
+            GFP_KERNEL,
+        )?;
+        let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
+        // SAFETY: Nobody else knows of the context yet.
+        unsafe {
+            (*context.as_raw()).owner = abi::d2d_endpoint {
+                ops: table.cast::<abi::d2d_ops>(),
+                self_: binding.as_raw(),
+            }
+        };
+        Ok(Seat {
+            _block: block,
+            binding,
+        })
+    }
+}
+
+impl<O: Owner> Server<O> {
+    /// Returns the owner's name.
+    pub(crate) fn name() -> &'static CStr {
+        O::Module::NAME
+    }
+
+    /// Returns whether no driver is registered.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.registry.is_empty()
+    }
+
+    /// Registers a driver; see `d2d_register`.
+    ///
+    /// # Safety
+    ///
+    /// As `d2d_register` says of its argument, which is not null.
+    pub(crate) unsafe fn register(
+        &self,
+        object: *const abi::d2d_driver,
+    ) -> Result<abi::d2d_handle> {
+        // SAFETY: By the requirements.
+        let handle = unsafe { self.registry.add(object)? };
+        let driver = self.registry.get(handle)?;
+        let name = driver.name();
+        emit(driver.name(), Step::Register, fmt!("name={}", name));
+        Ok(handle)
+    }
+
+    /// Removes a driver; see `d2d_unregister`.
+    pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
+        let driver = self.registry.remove(handle)?;
+        let name = driver.name();
+        emit(driver.name(), Step::Unregister, fmt!("name={}", name));
+        Ok(())
+    }
+
+    /// The handshake; see `d2d_attach`. May sleep.
+    pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
+        let (driver, index) = self.registry.reserve(handle, self.seats.len())?;
+        let name = driver.name();
+        emit(Self::name(), Step::Lookup, fmt!("name={}", name));
+
+        let request = self.build_request(handle, index).map_err(|error| self.abort(handle, index, error))?;
+        emit(
+            Self::name(),
+            Step::CallDriver,
+            fmt!("to={} code=0x{:08x} ctx=c{}", name, request.raw().code, index),
+        );
+        // SAFETY: A driver that is attaching cannot be unregistered.
+        let returned = unsafe { driver.dispatch(request.raw()) };
+
+        if returned != PENDING {
+            if let Some(claim) = self.requests.claim(request.raw().handle) {
+                let error = refuse(Self::name(), "not-completed", EIO, fmt!("by={} returned={}", name, returned));
+                self.requests.finish(claim, error.to_errno(), 0, |_| 0);
+                return Err(self.abort(handle, index, error));
+            }
+        } else if self.config.learn == Learn::Routine {
+            return Err(EINPROGRESS);
+        }
+
+        request.wait();
+        match self.config.learn {
+            Learn::Routine => {
+                // The completion routine has done all.
+                return kernel::error::to_result(request.outcome().unwrap_or(EIO.to_errno()));
+            }
+            // As on Windows, a pended answer leaves no choice.
+            Learn::Return if returned == PENDING => {
+                self.trace_completion(&request, "wait asked=return");
+            }
+            Learn::Return => self.trace_completion(&request, "return"),
+            Learn::Wait => self.trace_completion(&request, "wait"),
+        }
+        self.conclude(&request)
+    }
+
+    fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Pending>> {
+        let seat = &self.seats[index];
+        let code = abi::D2D_IOCTL_SHARE_CONTEXT;
+        let context = seat.binding.seat().context().as_raw();
+        let request = self.requests.build(handle, index, code, context.cast())?;
+        emit(
+            Self::name(),
+            Step::BuildRequest,
+            fmt!("major=0x{:02x} code=0x{:08x} ctx=c{}", request.raw().major_function, code, index),
+        );
+        Ok(request)
+    }
+
+    /// Completes a request; see `d2d_complete`.
+    pub(crate) fn complete(
+        &self,
+        handle: abi::d2d_handle,
+        status: c_int,
+        information: u64,
+    ) -> c_int {
+        let Some(claim) = self.requests.claim(handle) else {
+            let error = refuse(Self::name(), "stale-request-handle", ESTALE, fmt!("handle=0x{:x}", handle));
+            return error.to_errno();
+        };
+        if let Ok(driver) = self.registry.get(claim.driver()) {
+            emit(
+                driver.name(),
+                Step::Complete,
+                fmt!("status={} info={} ctx=c{}", status, information, claim.context()),
+            );
+        }
+        self.requests.finish(claim, status, information, |request| {
+            if self.config.learn != Learn::Routine {
+                return 0;
+            }
+            self.trace_completion(request, "routine");
+            self.conclude(request).map_or_else(Error::to_errno, |()| 0)
+        })
+    }
+
+    fn trace_completion(&self, request: &Pending, via: &str) {
+        emit(
+            Self::name(),
+            Step::Completion,
+            fmt!(
+                "via={} status={} ctx=c{}",
+                via,
+                request.status().unwrap_or(0),
+                request.context()
+            ),
+        );
+    }
+
+    /// Opens the context of a completed request to the driver that it was sent to. Any context.
+    fn conclude(&self, request: &Pending) -> Result {
+        let (handle, index) = (request.driver(), request.context());
+        let seat = &self.seats[index];
+        let link = seat.binding.seat();
+        let opened = kernel::error::to_result(request.status().unwrap_or(EIO.to_errno()))
+            .and_then(|()| {
+                // SAFETY: The driver has completed the request, so the endpoint is filled in, and
+                // nobody writes it until the driver has detached.
+                unsafe { Endpoint::copy(Self::name(), &(*link.context().as_raw()).peer) }
+            })
+            // SAFETY: The driver promised that its operations may be called until it has detached,
+            // and detaching closes the link.
+            .and_then(|endpoint| unsafe { link.open(endpoint) });
+        if let Err(error) = opened {
+            return Err(self.abort(handle, index, error));
+        }
+        let (driver, _) = self.registry.update(handle, |_| Some(State::Attached(index)))?;
+        emit(
+            Self::name(),
+            Step::Attached,
+            fmt!("to={} ctx=c{}", driver.name(), index),
+        );
+        seat.binding.state().attached(link);
+        Ok(())
+    }
+
+    /// Takes back the context of a handshake that has failed, and passes the error on.
+    fn abort(&self, handle: abi::d2d_handle, index: usize, error: Error) -> Error {
+        self.clear_peer(index);
+        // A driver that is attaching cannot have been unregistered.
+        let _ = self.registry.update(handle, |_| Some(State::Registered));
+        error
+    }
+
+    /// Forgets what a driver filled in.
+    fn clear_peer(&self, index: usize) {
+        let context = self.seats[index].binding.seat().context();
+        // SAFETY: No driver holds the context, so the peer's part of it is the owner's.
+        unsafe {
+            (*context.as_raw()).peer = abi::d2d_endpoint {
+                ops: core::ptr::null(),
+                self_: core::ptr::null_mut(),
+            }
+        };
+    }
+
+    /// Detaches a driver; see `d2d_detach`. May sleep.
+    pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
+        loop {
+            let (driver, before) = self.registry.update(handle, |state| match state {
+                State::Attached(index) => Some(State::Detaching(index)),
+                _ => None,
+            })?;
+            let name = driver.name();
+            match before {
+                State::Attached(index) => {
+                    emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
+                    self.run_down(&driver, index);
+                    let _ = self.registry.update(handle, |_| Some(State::Registered));
+                    return Ok(());
+                }
+                State::Attaching(index) => {
+                    let Some(request) = self.requests.find(handle) else {
+                        return Err(refuse(Self::name(), "handshake-under-way", EBUSY, fmt!("name={}", name)));
+                    };
+                    let Some(claim) = self.requests.claim(request.raw().handle) else {
+                        // It is being completed; see what comes of it.
+                        request.wait();
+                        continue;
+                    };
+                    emit(Self::name(), Step::Cancel, fmt!("to={} ctx=c{}", name, index));
+                    self.requests.finish(claim, ECANCELED.to_errno(), 0, |_| 0);
+                    if self.config.learn == Learn::Routine {
+                        // Nobody else is waiting for the request.
+                        self.abort(handle, index, ECANCELED);
+                    }
+                    return Ok(());
+                }
+                State::Registered => {
+                    return Err(refuse(Self::name(), "not-attached", ENOTCONN, fmt!("name={}", name)));
+                }
+                State::Detaching(_) => {
+                    return Err(refuse(Self::name(), "already-detaching", EALREADY, fmt!("name={}", name)));
+                }
+            }
+        }
+    }
+
+    /// Waits until the owner is not inside the driver any more, and takes the context back.
+    fn run_down(&self, driver: &registry::Driver, index: usize) {
+        let binding = &self.seats[index].binding;
+        binding.seat().close();
+        emit(
+            Self::name(),
+            Step::Rundown,
+            fmt!("of={} ctx=c{}", driver.name(), index),
+        );
+        self.clear_peer(index);
+        binding.state().detached(binding.seat());
+    }
+}
+
+impl<O: Owner> Drop for Seat<O> {
+    fn drop(&mut self) {
+        let context = self.binding.seat().context();
+        for (name, queue) in [("to_peer", context.to_peer()), ("to_owner", context.to_owner())] {
+            let counters = queue.counters();
+            emit(
+                O::Module::NAME,
+                Step::Drain,
+                fmt!(
+                    "ctx=c{} queue={} left={} put={} taken={} refused={}",
+                    context.id(),
+                    name,
+                    counters.depth,
+                    counters.put,
+                    counters.taken,
+                    counters.refused
+                ),
+            );
+        }
+        emit(O::Module::NAME, Step::Free, fmt!("ctx=c{}", context.id()));
+    }
+}

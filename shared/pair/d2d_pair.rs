@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The interface of the demonstration pair, module_a and module_b.
+//!
+//! C header: `shared/include/d2d_pair.h`. Operations may be called in task, softirq and hard
+//! interrupt context, so they do not sleep.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    context::Pair,
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    }, //
+};
+
+/// Kind of the items that carry a [`Note`].
+pub const KIND_NOTE: u32 = 1;
+
+/// Payload of the pair's items: a number.
+pub type Note = u64;
+
+/// What module_a and its peer have agreed on.
+pub struct DemoPair;
+
+impl Pair for DemoPair {
+    type Owner = OwnerInterface;
+    type Peer = PeerInterface;
+    type OwnerData = abi::d2d_pair_owner_data;
+    type PeerData = abi::d2d_pair_peer_data;
+}
+
+interface! {
+    /// What module_a offers.
+    pub trait OwnerOps: "owner" {
+        interface: OwnerInterface,
+        caller: OwnerCaller,
+        table: OwnerTable = abi::d2d_pair_owner_ops,
+        link: OwnerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Returns `value + 1`.
+    fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
+    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made.
+    fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32>;
+    /// Takes all items of its queue and answers each by one. Returns the items taken.
+    fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32>;
+}
+
+interface! {
+    /// What its peer offers.
+    pub trait PeerOps: "peer" {
+        interface: PeerInterface,
+        caller: PeerCaller,
+        table: PeerTable = abi::d2d_pair_peer_ops,
+        link: PeerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Returns `value + 1`.
+    fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
+    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made.
+    fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32>;
+    /// Takes all items of its queue. Returns the items taken.
+    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+}
