@@ -21,6 +21,7 @@ use d2d_owner::{
     Owner, //
 };
 use d2d_pair::{
+    sum,
     DemoPair,
     Note,
     OwnerOps,
@@ -109,7 +110,11 @@ impl Owner for DriverA {
 
     fn attached(&self, link: &OwnerLink<DemoPair>) {
         if let Err(error) = demonstrate(link) {
-            trace!(OpReturn, "errno={} demonstration ended early", error.to_errno());
+            trace!(
+                OpReturn,
+                "errno={} demonstration=incomplete",
+                error.to_errno()
+            );
         }
     }
 
@@ -117,7 +122,7 @@ impl Owner for DriverA {
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
-        trace!(Enqueue, "queue=to_peer n={} for=next", put);
+        trace!(Enqueue, "queue=to_peer n={} how=batch for=next", put);
     }
 }
 
@@ -142,7 +147,7 @@ impl OwnerOps for DriverA {
         for _ in 0..taken {
             link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
         }
-        trace!(Enqueue, "queue=to_peer n={} answers", taken);
+        trace!(Enqueue, "queue=to_peer n={} how=single for=answer", taken);
         Ok(taken)
     }
 }
@@ -150,10 +155,10 @@ impl OwnerOps for DriverA {
 /// Calls and items in both directions, beginning with ours.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &1)?;
-    trace!(Enqueue, "queue=to_peer n=1");
+    trace!(Enqueue, "queue=to_peer n=1 how=single");
     let notes: [Note; 3] = [2, 3, 4];
     let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-    trace!(Enqueue, "queue=to_peer n={} batch", put);
+    trace!(Enqueue, "queue=to_peer n={} how=batch", put);
 
     let peer = link.peer()?;
     trace!(OpCall, "to=peer op=ping value=41");
@@ -170,16 +175,24 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     Ok(())
 }
 
-/// Takes everything from the peer, and returns how much it was.
+/// Takes everything from the peer, one item and then the rest in batches. Returns the items taken.
 fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
     let mut taken = 0;
+    if let Some(first) = link.incoming().take() {
+        trace!(Dequeue, "queue=to_owner n=1 how=single sum={}", sum(&first));
+        taken += 1;
+    }
     loop {
         let batch = link.incoming().take_batch(BATCH);
         if batch.is_empty() {
             return taken;
         }
-        let sum: Note = batch.iter().filter_map(|item| item.read::<Note>()).sum();
-        trace!(Dequeue, "queue=to_owner n={} sum={}", batch.len(), sum);
+        trace!(
+            Dequeue,
+            "queue=to_owner n={} how=batch sum={}",
+            batch.len(),
+            sum(&batch)
+        );
         taken += batch.len() as u32;
     }
 }

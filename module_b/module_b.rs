@@ -32,6 +32,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
+    sum,
     DemoPair,
     Note,
     PeerOps,
@@ -163,24 +164,32 @@ impl PeerOps for DriverB {
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(link);
         link.outgoing().put::<Note>(KIND_NOTE, &10)?;
-        trace!(Enqueue, "queue=to_owner n=1");
+        trace!(Enqueue, "queue=to_owner n=1 how=single");
         let notes: [Note; 3] = [20, 30, 40];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-        trace!(Enqueue, "queue=to_owner n={} batch", put);
+        trace!(Enqueue, "queue=to_owner n={} how=batch", put);
         Ok(taken)
     }
 }
 
-/// Takes everything from the owner, and returns how much it was.
+/// Takes everything from the owner, one item and then the rest in batches. Returns the items taken.
 fn take_all(link: &PeerLink<DemoPair>) -> u32 {
     let mut taken = 0;
+    if let Some(first) = link.incoming().take() {
+        trace!(Dequeue, "queue=to_peer n=1 how=single sum={}", sum(&first));
+        taken += 1;
+    }
     loop {
         let batch = link.incoming().take_batch(BATCH);
         if batch.is_empty() {
             return taken;
         }
-        let sum: Note = batch.iter().filter_map(|item| item.read::<Note>()).sum();
-        trace!(Dequeue, "queue=to_peer n={} sum={}", batch.len(), sum);
+        trace!(
+            Dequeue,
+            "queue=to_peer n={} how=batch sum={}",
+            batch.len(),
+            sum(&batch)
+        );
         taken += batch.len() as u32;
     }
 }
@@ -212,7 +221,7 @@ fn write_exercise(driver: &Registration<DriverB>, reader: &mut UserSliceReader) 
 fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
     let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;
-    trace!(Enqueue, "queue=to_owner n=1 from={}", place);
+    trace!(Enqueue, "queue=to_owner n=1 how=single from={}", place);
     trace!(OpCall, "to=owner op=drain from={}", place);
     let taken = link.owner().drain()?;
     trace!(OpReturn, "from=owner op=drain taken={}", taken);

@@ -170,7 +170,11 @@ impl<T: Driver> Shared<T> {
     /// Waits for the work item, which is not queued any more when this returns. May sleep.
     fn stop_work(this: &Arc<Self>) {
         // SAFETY: The work item is initialized and lives as long as `this`.
-        let work = unsafe { Work::raw_get(<Self as HasWork<Self>>::raw_get_work(Arc::as_ptr(this).cast_mut())) };
+        let work = unsafe {
+            Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
+                Arc::as_ptr(this).cast_mut(),
+            ))
+        };
         // SAFETY: As above.
         if unsafe { bindings::cancel_work_sync(work) } {
             // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
@@ -204,13 +208,24 @@ impl<T: Driver> Shared<T> {
 
         // SAFETY: By the requirements.
         let request = unsafe { &*request };
-        if let Err(error) =
-            header::check::<abi::d2d_request>(Self::name(), "request", &request.hdr, abi::D2D_REQUEST_MAGIC)
-        {
+        if let Err(error) = header::check::<abi::d2d_request>(
+            Self::name(),
+            "request",
+            &request.hdr,
+            abi::D2D_REQUEST_MAGIC,
+        ) {
             return error.to_errno();
         }
         let raw = RawRequest::new(request);
-        trace::emit(Self::name(), Step::Dispatch, fmt!("major=0x{:02x} code=0x{:08x}", request.major_function, request.code));
+        trace::emit(
+            Self::name(),
+            Step::Dispatch,
+            fmt!(
+                "major=0x{:02x} code=0x{:08x}",
+                request.major_function,
+                request.code
+            ),
+        );
         let request = Request::new(shared.clone(), raw);
         shared.state().dispatch(request).into_raw()
     }
@@ -263,9 +278,9 @@ where
             self_: Arc::as_ptr(&shared).cast_mut().cast(),
             dispatch: Some(Shared::<T>::dispatch),
         };
-        let name = Shared::<T>::name().to_bytes();
-        for (to, from) in object.name[..abi::D2D_NAME_SIZE as usize - 1].iter_mut().zip(name) {
-            *to = *from as _;
+        // A name that is too long for its NUL is refused by the owner.
+        for (to, from) in object.name.iter_mut().zip(Shared::<T>::name().to_bytes()) {
+            *to = *from;
         }
         // SAFETY: Nobody else knows of the object yet.
         let object = unsafe { &*(*shared.object.get()).write(object) };

@@ -29,7 +29,12 @@ pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32)
     let (reason, error, got, wanted) = if header.magic != expected.magic {
         ("bad-magic", EBADMSG, header.magic, expected.magic)
     } else if header.major != expected.major {
-        ("bad-major", EPROTO, header.major.into(), expected.major.into())
+        (
+            "bad-major",
+            EPROTO,
+            header.major.into(),
+            expected.major.into(),
+        )
     } else if header.size != expected.size {
         ("bad-size", EMSGSIZE, header.size, expected.size)
     } else {

@@ -169,7 +169,12 @@ impl<I: Interface> Endpoint<I> {
                 driver,
                 "bad-ops-major",
                 EPROTO,
-                fmt!("interface={} got={} expected={}", I::NAME, header.major, I::MAJOR),
+                fmt!(
+                    "interface={} got={} expected={}",
+                    I::NAME,
+                    header.major,
+                    I::MAJOR
+                ),
             ));
         }
         let size = header.size as usize;
@@ -179,7 +184,12 @@ impl<I: Interface> Endpoint<I> {
                 driver,
                 "bad-ops-size",
                 EMSGSIZE,
-                fmt!("interface={} got={} expected={}", I::NAME, size, size_of::<I::Table>()),
+                fmt!(
+                    "interface={} got={} expected={}",
+                    I::NAME,
+                    size,
+                    size_of::<I::Table>()
+                ),
             ));
         }
         // SAFETY: A table of zeroes is valid by the contract of `Interface`.

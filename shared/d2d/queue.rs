@@ -280,9 +280,8 @@ impl<'b> Iterator for Items<'b, '_> {
         // A C peer may have left any length behind.
         let len = (item.len as usize).min(self.batch.queue.item_size());
         // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
-        let payload = unsafe {
-            core::slice::from_raw_parts((&raw const item.payload).cast::<u8>(), len)
-        };
+        let payload =
+            unsafe { core::slice::from_raw_parts((&raw const item.payload).cast::<u8>(), len) };
         Some(Item {
             seq: item.seq,
             kind: item.kind,

@@ -112,7 +112,8 @@ impl<T: Driver> Request<T> {
     pub fn complete(self, result: Result, information: u64) -> Disposition {
         let (driver, raw) = self.into_parts();
         let status = result.map_or_else(Error::to_errno, |()| 0);
-        if raw.complete(status, information) == 0 && raw.code == IOCTL_SHARE_CONTEXT && status == 0 {
+        if raw.complete(status, information) == 0 && raw.code == IOCTL_SHARE_CONTEXT && status == 0
+        {
             driver.set_attached();
         }
         Disposition(status)
@@ -123,7 +124,11 @@ impl<T: Driver> Request<T> {
     /// One request can wait for the worker at a time; another is completed with `EBUSY`.
     pub fn pend(self) -> Disposition {
         let (driver, raw) = self.into_parts();
-        trace::emit(Shared::<T>::name(), Step::Pend, fmt!("code=0x{:08x}", raw.code));
+        trace::emit(
+            Shared::<T>::name(),
+            Step::Pend,
+            fmt!("code=0x{:08x}", raw.code),
+        );
         match Shared::defer(&driver, raw) {
             Ok(()) => Disposition(-(abi::D2D_STATUS_PENDING as c_int)),
             Err(raw) => Self::new(driver, raw).complete(Err(EBUSY), 0),
@@ -146,13 +151,22 @@ impl<T: Driver> Request<T> {
             Ok(link) => {
                 let context = *link.context();
                 if self.driver.set_link(link) {
-                    trace::emit(Shared::<T>::name(), Step::Adopt, fmt!("ctx=c{}", context.id()));
+                    trace::emit(
+                        Shared::<T>::name(),
+                        Step::Adopt,
+                        fmt!("ctx=c{}", context.id()),
+                    );
                     return Ok(Adopted {
                         request: self,
                         context,
                     });
                 }
-                let error = refuse(Shared::<T>::name(), "already-adopted", EALREADY, fmt!("ctx=c{}", context.id()));
+                let error = refuse(
+                    Shared::<T>::name(),
+                    "already-adopted",
+                    EALREADY,
+                    fmt!("ctx=c{}", context.id()),
+                );
                 Err(self.complete(Err(error), 0))
             }
             Err(error) => Err(self.complete(Err(error), 0)),
@@ -165,7 +179,12 @@ impl<T: Driver> Request<T> {
             return Err(EINVAL);
         }
         let Some(raw) = NonNull::new(self.raw.user_buffer.cast::<abi::d2d_context>()) else {
-            return Err(refuse(name, "no-context", EFAULT, fmt!("code=0x{:08x}", self.raw.code)));
+            return Err(refuse(
+                name,
+                "no-context",
+                EFAULT,
+                fmt!("code=0x{:08x}", self.raw.code),
+            ));
         };
         // SAFETY: The buffer of a request with this code begins with a header.
         let header = unsafe { (&raw const (*raw.as_ptr()).hdr).read() };
@@ -219,7 +238,11 @@ where
                 self_: binding.as_raw(),
             }
         };
-        trace::emit(Shared::<T>::name(), Step::Fill, fmt!("ctx=c{}", self.context.id()));
+        trace::emit(
+            Shared::<T>::name(),
+            Step::Fill,
+            fmt!("ctx=c{}", self.context.id()),
+        );
         self.request
     }
 }

@@ -7,7 +7,10 @@
 //! left behind, so the closure may borrow, and the module may leave afterwards.
 
 use core::{
-    ffi::c_void,
+    ffi::{
+        c_int,
+        c_void, //
+    },
     pin::Pin, //
 };
 use kernel::{
@@ -110,6 +113,9 @@ impl Job {
     ///
     /// Nothing else uses the closure, and it lives, until the job has been run.
     unsafe fn new<F: FnMut() + Send>(closure: &mut F) -> Self {
+        /// # Safety
+        ///
+        /// `closure` is that of [`Job::new`].
         unsafe fn call<F: FnMut()>(closure: *mut c_void) {
             // SAFETY: By the requirements of `Job::new` this is the only reference.
             unsafe { (*closure.cast::<F>())() };
@@ -169,7 +175,7 @@ fn run_in_worker(job: Job) -> Result {
     // seen its end.
     unsafe {
         bindings::queue_work_on(
-            bindings::wq_misc_consts_WORK_CPU_UNBOUND as _,
+            bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
             bindings::system_dfl_wq,
             this.work.get(),
         );

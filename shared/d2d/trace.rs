@@ -187,6 +187,12 @@ pub fn check_parameter(
         driver,
         "parameter-out-of-range",
         ERANGE,
-        fmt!("param={} value={} min={} max={}", name, value, range.start(), range.end()),
+        fmt!(
+            "param={} value={} min={} max={}",
+            name,
+            value,
+            range.start(),
+            range.end()
+        ),
     ))
 }

@@ -10,8 +10,8 @@
  *   owner            the driver that allocates the contexts (module_a)
  *   peer             the driver that adopts one
  *   driver object    DRIVER_OBJECT: name, dispatch routine, owner module
- *   request          IRP: an internal device control carrying a context
- *   context          the block of non-paged memory both drivers know
+ *   request          IRP: an internal device control that carries a context
+ *   shared context   the block of non-paged memory both drivers know
  *   endpoint         what one side offers in a context: functions and data
  */
 #ifndef D2D_H
@@ -96,7 +96,7 @@ struct d2d_item {
  * preallocated: an empty free list means that the queue is full.
  */
 struct d2d_queue {
-	spinlock_t lock;
+	spinlock_t lock;	/* protects all below */
 	struct list_head items;	/* oldest first */
 	struct list_head free;
 	u32 capacity;		/* items in all */

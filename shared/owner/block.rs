@@ -64,8 +64,12 @@ impl Block {
                 ("to_peer", &raw mut (*block).to_peer, static_lock_class!()),
                 ("to_owner", &raw mut (*block).to_owner, static_lock_class!()),
             ] {
-                bindings::__spin_lock_init(&raw mut (*queue).lock, c"d2d_queue".as_char_ptr(), class.as_ptr());
-                emit(driver, Step::InitLock, fmt!("ctx=c{} queue={}", id, name));
+                bindings::__spin_lock_init(
+                    &raw mut (*queue).lock,
+                    c"d2d_queue".as_char_ptr(),
+                    class.as_ptr(),
+                );
+                emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
                 bindings::INIT_LIST_HEAD(&raw mut (*queue).items);
                 bindings::INIT_LIST_HEAD(&raw mut (*queue).free);
                 (*queue).item_size = config.item_size;
@@ -73,17 +77,24 @@ impl Block {
                 emit(
                     driver,
                     Step::InitQueue,
-                    fmt!("ctx=c{} queue={} capacity={} item={}", id, name, config.capacity, config.item_size),
+                    fmt!(
+                        "ctx=c{} queue={} capacity={} item={}",
+                        id,
+                        name,
+                        config.capacity,
+                        config.item_size
+                    ),
                 );
             }
-            bindings::__spin_lock_init(&raw mut (*block).data.lock, c"d2d_data".as_char_ptr(), static_lock_class!().as_ptr());
-            emit(driver, Step::InitLock, fmt!("ctx=c{} data", id));
+            bindings::__spin_lock_init(
+                &raw mut (*block).data.lock,
+                c"d2d_data".as_char_ptr(),
+                static_lock_class!().as_ptr(),
+            );
+            emit(driver, Step::InitLock, fmt!("ctx=c{} lock=data", id));
         }
         // INVARIANT: All of it is initialized, and the chunks are kept.
-        Ok(Self {
-            raw,
-            _items: items,
-        })
+        Ok(Self { raw, _items: items })
     }
 
     /// Puts `config.capacity` new items on the queue's free list.

@@ -72,7 +72,11 @@ impl<O: Owner> Gate<O> {
     pub fn open(&'static self, server: Pin<KBox<Server<O>>>) -> Result<Opened<O>> {
         // SAFETY: The server is only handed out by shared reference until it is a box again.
         let raw = KBox::into_raw(unsafe { Pin::into_inner_unchecked(server) });
-        if self.server.cmpxchg(core::ptr::null_mut(), raw, Full).is_err() {
+        if self
+            .server
+            .cmpxchg(core::ptr::null_mut(), raw, Full)
+            .is_err()
+        {
             // SAFETY: It was made above and handed to nobody.
             drop(unsafe { Pin::new_unchecked(KBox::from_raw(raw)) });
             return Err(EEXIST);

@@ -123,11 +123,14 @@ impl Registry {
         header::check::<abi::d2d_driver>(self.owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
         // SAFETY: The header says that it is a driver object of this ABI.
         let object = unsafe { &*object };
-        let name = object.name.map(|c| c as u8);
-        let length = name
-            .iter()
-            .position(|c| *c == 0)
-            .ok_or_else(|| self.refuse("name-too-long", ENAMETOOLONG, fmt!("max={}", abi::D2D_NAME_SIZE - 1)))?;
+        let name = object.name;
+        let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
+            self.refuse(
+                "name-too-long",
+                ENAMETOOLONG,
+                fmt!("max={}", abi::D2D_NAME_SIZE - 1),
+            )
+        })?;
         if length == 0 || !name[..length].iter().all(u8::is_ascii_graphic) {
             return Err(self.refuse("bad-name", EINVAL, fmt!("length={}", length)));
         }
@@ -143,7 +146,11 @@ impl Registry {
         };
         let added = {
             let mut slots = self.slots.lock();
-            if slots.iter().flat_map(|slot| &slot.driver).any(|other| other.name() == driver.name()) {
+            if slots
+                .iter()
+                .flat_map(|slot| &slot.driver)
+                .any(|other| other.name() == driver.name())
+            {
                 Err(("name-taken", EEXIST))
             } else {
                 slots
@@ -157,9 +164,7 @@ impl Registry {
                     .ok_or(("too-many-drivers", ENFILE))
             }
         };
-        added.map_err(|(reason, error)| {
-            self.refuse(reason, error, fmt!("name={}", driver.name()))
-        })
+        added.map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
     }
 
     /// Runs `f` on a driver's slot, under the lock.
@@ -172,7 +177,9 @@ impl Registry {
                 .filter(|slot| slot.generation == generation && slot.driver.is_some())
                 .map(f)
         };
-        found.ok_or_else(|| self.refuse("stale-driver-handle", ESTALE, fmt!("handle=0x{:x}", handle)))
+        found.ok_or_else(|| {
+            self.refuse("stale-driver-handle", ESTALE, fmt!("handle=0x{:x}", handle))
+        })
     }
 
     /// Returns what is known of a driver. Any context.
@@ -210,11 +217,7 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle, `EALREADY` if it holds a context, `EBUSY` if none is free.
-    pub fn reserve(
-        &self,
-        driver: abi::d2d_handle,
-        contexts: usize,
-    ) -> Result<(Driver, usize)> {
+    pub fn reserve(&self, driver: abi::d2d_handle, contexts: usize) -> Result<(Driver, usize)> {
         let reserved = {
             let mut slots = self.slots.lock();
             let held = |context| {
@@ -276,5 +279,8 @@ pub(crate) fn handle(index: usize, generation: u32) -> abi::d2d_handle {
 
 /// Takes a handle apart.
 pub(crate) fn parts(handle: abi::d2d_handle) -> (usize, u32) {
-    ((handle & u64::from(u32::MAX)) as usize, (handle >> 32) as u32)
+    (
+        (handle & u64::from(u32::MAX)) as usize,
+        (handle >> 32) as u32,
+    )
 }

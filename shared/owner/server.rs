@@ -244,18 +244,30 @@ impl<O: Owner> Server<O> {
         let name = driver.name();
         emit(Self::name(), Step::Lookup, fmt!("name={}", name));
 
-        let request = self.build_request(handle, index).map_err(|error| self.abort(handle, index, error))?;
+        let request = self
+            .build_request(handle, index)
+            .map_err(|error| self.abort(handle, index, error))?;
         emit(
             Self::name(),
             Step::CallDriver,
-            fmt!("to={} code=0x{:08x} ctx=c{}", name, request.raw().code, index),
+            fmt!(
+                "to={} code=0x{:08x} ctx=c{}",
+                name,
+                request.raw().code,
+                index
+            ),
         );
         // SAFETY: A driver that is attaching cannot be unregistered.
         let returned = unsafe { driver.dispatch(request.raw()) };
 
         if returned != PENDING {
             if let Some(claim) = self.requests.claim(request.raw().handle) {
-                let error = refuse(Self::name(), "not-completed", EIO, fmt!("by={} returned={}", name, returned));
+                let error = refuse(
+                    Self::name(),
+                    "not-completed",
+                    EIO,
+                    fmt!("by={} returned={}", name, returned),
+                );
                 self.requests.finish(claim, error.to_errno(), 0, |_| 0);
                 return Err(self.abort(handle, index, error));
             }
@@ -287,7 +299,12 @@ impl<O: Owner> Server<O> {
         emit(
             Self::name(),
             Step::BuildRequest,
-            fmt!("major=0x{:02x} code=0x{:08x} ctx=c{}", request.raw().major_function, code, index),
+            fmt!(
+                "major=0x{:02x} code=0x{:08x} ctx=c{}",
+                request.raw().major_function,
+                code,
+                index
+            ),
         );
         Ok(request)
     }
@@ -300,14 +317,24 @@ impl<O: Owner> Server<O> {
         information: u64,
     ) -> c_int {
         let Some(claim) = self.requests.claim(handle) else {
-            let error = refuse(Self::name(), "stale-request-handle", ESTALE, fmt!("handle=0x{:x}", handle));
+            let error = refuse(
+                Self::name(),
+                "stale-request-handle",
+                ESTALE,
+                fmt!("handle=0x{:x}", handle),
+            );
             return error.to_errno();
         };
         if let Ok(driver) = self.registry.get(claim.driver()) {
             emit(
                 driver.name(),
                 Step::Complete,
-                fmt!("status={} info={} ctx=c{}", status, information, claim.context()),
+                fmt!(
+                    "status={} info={} ctx=c{}",
+                    status,
+                    information,
+                    claim.context()
+                ),
             );
         }
         self.requests.finish(claim, status, information, |request| {
@@ -349,7 +376,9 @@ impl<O: Owner> Server<O> {
         if let Err(error) = opened {
             return Err(self.abort(handle, index, error));
         }
-        let (driver, _) = self.registry.update(handle, |_| Some(State::Attached(index)))?;
+        let (driver, _) = self
+            .registry
+            .update(handle, |_| Some(State::Attached(index)))?;
         emit(
             Self::name(),
             Step::Attached,
@@ -396,14 +425,23 @@ impl<O: Owner> Server<O> {
                 }
                 State::Attaching(index) => {
                     let Some(request) = self.requests.find(handle) else {
-                        return Err(refuse(Self::name(), "handshake-under-way", EBUSY, fmt!("name={}", name)));
+                        return Err(refuse(
+                            Self::name(),
+                            "handshake-under-way",
+                            EBUSY,
+                            fmt!("name={}", name),
+                        ));
                     };
                     let Some(claim) = self.requests.claim(request.raw().handle) else {
                         // It is being completed; see what comes of it.
                         request.wait();
                         continue;
                     };
-                    emit(Self::name(), Step::Cancel, fmt!("to={} ctx=c{}", name, index));
+                    emit(
+                        Self::name(),
+                        Step::Cancel,
+                        fmt!("to={} ctx=c{}", name, index),
+                    );
                     self.requests.finish(claim, ECANCELED.to_errno(), 0, |_| 0);
                     if self.config.learn == Learn::Routine {
                         // Nobody else is waiting for the request.
@@ -412,10 +450,20 @@ impl<O: Owner> Server<O> {
                     return Ok(());
                 }
                 State::Registered => {
-                    return Err(refuse(Self::name(), "not-attached", ENOTCONN, fmt!("name={}", name)));
+                    return Err(refuse(
+                        Self::name(),
+                        "not-attached",
+                        ENOTCONN,
+                        fmt!("name={}", name),
+                    ));
                 }
                 State::Detaching(_) => {
-                    return Err(refuse(Self::name(), "already-detaching", EALREADY, fmt!("name={}", name)));
+                    return Err(refuse(
+                        Self::name(),
+                        "already-detaching",
+                        EALREADY,
+                        fmt!("name={}", name),
+                    ));
                 }
             }
         }
@@ -438,7 +486,10 @@ impl<O: Owner> Server<O> {
 impl<O: Owner> Drop for Seat<O> {
     fn drop(&mut self) {
         let context = self.binding.seat().context();
-        for (name, queue) in [("to_peer", context.to_peer()), ("to_owner", context.to_owner())] {
+        for (name, queue) in [
+            ("to_peer", context.to_peer()),
+            ("to_owner", context.to_owner()),
+        ] {
             let counters = queue.counters();
             emit(
                 O::Module::NAME,

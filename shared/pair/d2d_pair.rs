@@ -14,7 +14,8 @@ use d2d::{
     link::{
         OwnerLink,
         PeerLink, //
-    }, //
+    },
+    queue::Batch, //
 };
 
 /// Kind of the items that carry a [`Note`].
@@ -22,6 +23,11 @@ pub const KIND_NOTE: u32 = 1;
 
 /// Payload of the pair's items: a number.
 pub type Note = u64;
+
+/// Adds up the notes in a batch.
+pub fn sum(batch: &Batch<'_>) -> Note {
+    batch.iter().filter_map(|item| item.read::<Note>()).sum()
+}
 
 /// What module_a and its peer have agreed on.
 pub struct DemoPair;
