@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# make [KDIR=...]   builds the modules as every out-of-tree module is built; the kernel's
+# build system reads Kbuild, not this file. All other targets work in the lab
+# (qemu/): they bring their own compilers and kernel, and leave the host alone.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+
+# What a kernel tree must have before Rust modules can be built for it
+RUST_METADATA := rust/libcore.rmeta rust/libkernel.rmeta rust/libmacros.so
+
+export A_PARAMS B_PARAMS KVER V
+
+help = @printf '  %-22s %s\n' '$(1)' '$(2)'
+
+ifdef KVER
+modules:
+	@qemu/build.sh
+	@ls build/$(KVER)/*.ko
+else
+modules: rust-metadata
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+endif
+
+rust-metadata:
+	@for file in $(RUST_METADATA); do \
+		[ -e "$(KDIR)/$$file" ] && continue; \
+		echo "$(KDIR) has no $$file, which Rust modules are compiled against;" \
+			"'make KVER=$$(uname -r)' prepares that kernel from the distribution's source package," \
+			"'make KDIR=...' takes another tree" >&2; \
+		exit 1; \
+	done
+
+run test shell:
+	@qemu/vm.sh $@
+
+clean:
+	@qemu/clean.sh
+
+distclean: clean
+	@qemu/clean.sh --cache
+
+help:
+	@echo 'Targets:'
+	$(call help,modules,build module_a.ko and module_b.ko (the default))
+	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
+	$(call help,test,the kselftests in such a VM)
+	$(call help,shell,such a VM with an interactive console)
+	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
+	$(call help,test-harness,show that a broken guest makes a run fail)
+	$(call help,clean,remove what was built here)
+	$(call help,distclean,and the cache: toolchain root and kernels)
+	@echo 'Variables:'
+	$(call help,KDIR=DIR,kernel tree for modules (default: the running kernel))
+	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
+	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
+	$(call help,V=1,show the commands of the module build)
+	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
+
+.PHONY: modules rust-metadata run test shell check test-harness clean distclean help

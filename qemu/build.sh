@@ -1,0 +1,32 @@
+#!/bin/bash
+# Builds the modules for one kernel, inside the toolchain root, into build/KVER/: kernels
+# lie side by side and the source tree stays clean. The build directory is
+# locked until the modules are copied to where the caller wants them.
+# Usage: build.sh [--selftests] [--stage DIR]
+#   --selftests  the test peers as well, and the kselftest collection into DIR/kselftest
+#   --stage DIR  the stripped modules into DIR/lib/d2d
+# Environment: KVER, or D2D_KERNEL if kernel.sh has been asked already
+. "$(dirname "$0")/lib.sh"
+
+stage='' selftests=''
+while [ $# -gt 0 ]; do
+	case $1 in
+	--selftests) selftests=y ;;
+	--stage) stage=$2 && shift ;;
+	*) die "what is $1?" ;;
+	esac
+	shift
+done
+
+kernel=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
+. "$kernel/kernel.env"
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+out=$PROJECT/build/$KVER
+
+need_cache
+hold "$CACHE/lock/build-$(key "$PROJECT")"
+mkdir -p "$out"
+"$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "$KMAKE" \
+	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} modules
+[ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

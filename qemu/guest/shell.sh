@@ -1,0 +1,20 @@
+# shellcheck shell=sh
+# Mode shell: a root shell on the serial console, and the VM ends with it.
+
+cat >/etc/profile <<'PROFILE'
+export PS1='d2d:\w# '
+cat <<'HELP'
+
+The modules and the test peers are in /lib/d2d, for example
+  insmod module_a.ko; insmod module_b.ko; dmesg | tail -n 40
+  echo 1 >/sys/kernel/debug/d2d-module_b/exercise
+  rmmod module_b; rmmod module_a
+The tests: cd /kselftest; ./run_kselftest.sh -l; ./run_kselftest.sh -c d2d | cat
+`poweroff` (or exit) ends the VM, Ctrl-A x kills it.
+
+HELP
+PROFILE
+# shellcheck disable=SC2154 # rows and columns stand on the kernel's command line
+stty rows "$rows" cols "$columns" 2>/dev/null
+cd /lib/d2d || cd /
+setsid cttyhack sh -l

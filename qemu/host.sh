@@ -1,0 +1,38 @@
+#!/bin/bash
+# Looks at the host before the long work: is all there that the set-up needs? What is
+# missing is installed by root where apt-get is, else named with the command.
+# Everything else the lab uses lives in the toolchain root.
+. "$(dirname "$0")/lib.sh"
+
+[ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
+case $PROJECT$CACHE in
+*[[:space:]:,%]*) die "no blank, colon, comma or percent sign may be in these paths, Kbuild cannot have them: $PROJECT, $CACHE" ;;
+esac
+need_cache
+
+missing=()
+command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
+[ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
+[ "$(id -u)" -eq 0 ] || command -v newuidmap >/dev/null || missing+=(uidmap)
+if [ ${#missing[@]} -gt 0 ]; then
+	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+		die "this needs packages that the host has not: sudo apt-get install ${missing[*]}"
+	fi
+	step "install ${missing[*]} on this host" "20 s" "$CACHE/log/host.log" sh -c '
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get install -y --no-install-recommends "$@" ||
+			{ apt-get update && apt-get install -y --no-install-recommends "$@"; }' sh "${missing[@]}"
+fi
+
+if [ "$(id -u)" -eq 0 ]; then
+	unshare --mount true 2>/dev/null ||
+		die "root may not make a mount namespace here: a container needs CAP_SYS_ADMIN (--privileged)"
+else
+	user=$(id -un)
+	for file in /etc/subuid /etc/subgid; do
+		grep -qE "^($user|$(id -u)):" "$file" 2>/dev/null ||
+			die "$user has no range in $file: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
+	done
+	unshare --user --map-root-user --map-auto --mount true 2>/dev/null ||
+		die "user namespaces are closed to plain users here (or unshare is older than util-linux 2.38): run this as root"
+fi

@@ -1,0 +1,48 @@
+#!/bin/bash
+# A kernel ready to build modules for and to boot: the distribution's own image, and
+# its source tree with the Rust crates built, as its headers package lacks them.
+# Made once and cached. Prints its directory, which holds
+#   tree/       the prepared source tree (KDIR of module builds)
+#   vmlinuz     the image, as the distribution signed it
+#   kernel.env  KVER, and KMAKE: what every make in tree/ needs on its command line
+# Without KVER it is the newest kernel that can be used, as found when first asked.
+# Usage: kernel.sh [KVER]
+. "$(dirname "$0")/lib.sh"
+
+want=${1-}
+root=$("$LAB/root.sh" "$want")
+export D2D_ROOT=$root
+
+resolved=$CACHE/resolved-$(basename "$root")-newest
+if [ -n "$want" ] && ! grep -qsxF "KVER=$want" "$resolved/resolved"; then
+	resolved=${resolved%newest}$want
+fi
+if [ ! -d "$resolved" ]; then
+	"$LAB/host.sh"
+	hold "$CACHE/lock/resolve"
+fi
+if [ ! -d "$resolved" ]; then
+	"$LAB/remove.sh" "$resolved.tmp"
+	step "look for the kernel ${want:-to use} in the archive" "10 s" "$CACHE/log/resolve.log" \
+		"$LAB/enter.sh" sh -ec 'apt-get -q -o APT::Update::Error-Mode=any update
+			exec "$@"' sh "$LAB/resolve.sh" "$resolved.tmp" "$want"
+	mv "$resolved.tmp" "$resolved"
+fi
+. "$resolved/resolved"
+
+kernel=$CACHE/kernel-$KVER-$(key 1 "$(basename "$root")" "$PACKAGES" "$(cat "$LAB/prepare.sh")")
+if [ ! -d "$kernel" ]; then
+	"$LAB/host.sh"
+	hold "$CACHE/lock/kernel"
+fi
+if [ ! -d "$kernel" ]; then
+	need_space 4 "the kernel $KVER"
+	"$LAB/remove.sh" "$kernel.tmp"
+	mkdir "$kernel.tmp"
+	step "fetch $KVER: image, source" "30 s, 180 MB" "$CACHE/log/fetch-$KVER.log" \
+		"$LAB/enter.sh" "$LAB/prepare.sh" fetch "$kernel.tmp" "$resolved"
+	step "build the Rust crates of $KVER (once)" "3 min on 2 CPUs" "$CACHE/log/prepare-$KVER.log" \
+		"$LAB/enter.sh" "$LAB/prepare.sh" build "$kernel.tmp" "$resolved"
+	mv "$kernel.tmp" "$kernel"
+fi
+echo "$kernel"

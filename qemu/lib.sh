@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# What every script of the lab shares: the paths, messages, progress, locks and
+# the rule by which a cache entry comes to be (built under another name by one
+# run at a time, renamed when it is whole).
+#
+# Messages go to stderr; stdout carries a script's answer (a path, a report).
+
+set -euo pipefail
+
+LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+PROJECT=${LAB%/*}
+CACHE=${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/beyond-irps
+
+say() {
+	printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2
+}
+
+die() {
+	say "$*"
+	exit 1
+}
+
+# key WORD... - a short name for these inputs
+key() {
+	printf '%s\n' "$@" | sha256sum | cut -c1-12
+}
+
+# The cache directory, or the reason why there is none
+need_cache() {
+	if ! mkdir -p "$CACHE/lock" "$CACHE/log" 2>/dev/null || [ ! -w "$CACHE/lock" ]; then
+		die "cannot write to the cache $CACHE: set XDG_CACHE_HOME to a directory of your own"
+	fi
+}
+
+# need_space GB WHAT - refuse before the work, not in the middle of it
+need_space() {
+	local free
+	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
+	[ "$free" -ge "$1" ] ||
+		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
+}
+
+# hold FILE - be the only run that has FILE, until this script and its children end
+hold() {
+	local fd
+	exec {fd}>"$1"
+	flock -n "$fd" && return
+	say "another run holds $1, waiting for it"
+	flock "$fd"
+}
+
+# Prints how long it has been at it, until killed or orphaned. It waits by reading what
+# nobody writes: a sleep process would outlive it, and hold the locks.
+ticker() {
+	local what=$1 about=$2 start=$SECONDS parent=$$ every=15 never
+	[ ! -t 2 ] || every=1
+	exec {never}<> <(:)
+	while ! read -rt "$every" -u "$never" && kill -0 "$parent" 2>/dev/null; do
+		if [ -t 2 ]; then
+			printf '\r%s, about %s: %d s ' "$what" "$about" $((SECONDS - start)) >&2
+		else
+			say "$what: $((SECONDS - start)) s"
+		fi
+	done
+}
+
+# The one line that says why the command that wrote this log failed, if it is known
+reason() {
+	if grep -m 1 '^reason: ' "$1"; then
+		return
+	elif grep -qE 'Temporary failure resolving|Could not resolve|Network is unreachable|[Cc]ould not connect' "$1"; then
+		echo "reason: no network, and this needs the Debian archive (what was fetched before is kept in $CACHE)"
+	else
+		return 1
+	fi
+}
+
+# step WHAT ABOUT LOG CMD... - run a long command: its words to LOG, its progress to
+# the user, and of a failure the reason or the end of the log. CMD must be a program
+# (a shell function would run without -e here).
+step() {
+	local what=$1 about=$2 log=$3 start=$SECONDS tick rc=0
+	shift 3
+	say "$what, about $about (log: $log)"
+	ticker "$what" "$about" &
+	tick=$!
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	kill "$tick" 2>/dev/null || :
+	wait "$tick" 2>/dev/null || :
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	if [ "$rc" -ne 0 ]; then
+		local why
+		if why=$(reason "$log"); then
+			say "$what: failed: ${why#reason: }"
+		else
+			tail -n 20 "$log" >&2
+			say "$what: failed, the lines above end $log"
+		fi
+		return "$rc"
+	fi
+	say "$what: done in $((SECONDS - start)) s"
+}

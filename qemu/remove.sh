@@ -1,0 +1,14 @@
+#!/bin/bash
+# Removes trees of the cache, also those in which a user namespace left files of
+# other owners.
+# Usage: remove.sh PATH...
+. "$(dirname "$0")/lib.sh"
+
+user=()
+[ "$(id -u)" -eq 0 ] || user=(unshare --user --map-root-user --map-auto)
+for path; do
+	case $path in
+	"$CACHE"*) [ ! -e "$path" ] || "${user[@]}" rm -rf --one-file-system "$path" ;;
+	*) die "$path is not in the cache" ;;
+	esac
+done

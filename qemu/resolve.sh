@@ -1,0 +1,69 @@
+#!/bin/bash
+# Finds the kernel to use in the archive that apt is set up for, and leaves in OUT what
+# is to be fetched. Runs inside the root, or outside by mmdebstrap's set-up hook before
+# the root has anything in it (then apt works on the root through APT_CONFIG):
+# so a wrong KVER is refused in seconds.
+#
+# A kernel can be used if the archive has its headers and its source in the same
+# version, it has CONFIG_RUST=y, and it was built with the rustc of this archive.
+# Usage: resolve.sh OUT [KVER]
+set -euo pipefail
+
+out=$1
+want=${2-}
+
+die() {
+	echo "reason: $*"
+	exit 1
+}
+
+# Package versions as "NAME VERSION" lines, newest first
+versions() {
+	apt-cache madison "$1" | awk -F ' *[|] *' '{ sub(/^ */, "", $1); print $1, $2 }' | sort -u | sort -rV
+}
+
+list=$(apt-cache pkgnames linux-headers- |
+	sed -nE 's/^linux-headers-([0-9][^-]*(-rc[0-9]+)?\+deb[^-]*-amd64)$/\1/p' | sort -rV)
+rustc=$(apt-cache show --no-all-versions rustc | sed -nE 's/^Version: ([0-9.]+).*/\1/p')
+
+if [ -n "$want" ]; then
+	grep -qxF -e "$want" <<<"$list" ||
+		die "the archive has no amd64 kernel $want; it has: $(tr '\n' ' ' <<<"$list")"
+	list=$want
+fi
+
+mkdir -p "$out"
+cd "$out"
+why="no kernel at all"
+for kver in $list; do
+	version=$(versions "linux-headers-$kver" | awk 'NR == 1 { print $2 }')
+	series=$(cut -d. -f1,2 <<<"$version")
+	series=${series%%[-~+]*}
+	if ! versions "linux-source-$series" | grep -qxF "linux-source-$series $version"; then
+		why="$kver: the archive has its headers, but no linux-source-$series of version $version"
+		continue
+	fi
+	apt-get -q -o APT::Sandbox::User=root download "linux-headers-$kver=$version"
+	config=$(dpkg-deb --fsys-tarfile linux-headers-"$kver"_*.deb |
+		tar -xO "./usr/src/linux-headers-$kver/.config" | grep -E '^CONFIG_RUST(C_VERSION_TEXT)?=' || :)
+	if ! grep -qx 'CONFIG_RUST=y' <<<"$config"; then
+		why="$kver is built without CONFIG_RUST"
+		continue
+	fi
+	text=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"/\1/p' <<<"$config")
+	if [[ $text != "rustc $rustc "* ]]; then
+		why="$kver is built with '$text', the toolchain root has rustc $rustc"
+		continue
+	fi
+	image=linux-binary-$kver
+	[ -n "$(versions "$image")" ] || image=linux-image-$kver
+	{
+		echo "KVER=$kver"
+		echo "SOURCE=linux-source-$series"
+		echo "PACKAGES='linux-source-$series=$version $image=$version'"
+		echo "RUSTC='$text'"
+	} >resolved
+	exit 0
+done
+[ -z "$want" ] || die "$why"
+die "the archive has no kernel to use; the last one tried: $why"

@@ -1,0 +1,32 @@
+#!/bin/bash
+# Inside the root: puts the modules that build.sh has made where the guest will find
+# them, and the kselftest collection with kselftest's own runner around it.
+# Usage: stage.sh TREE OUT STAGE [selftests]
+set -euo pipefail
+
+tree=$1
+out=$2
+stage=$3
+
+mkdir -p "$stage/lib/d2d"
+while read -r object; do
+	strip --strip-debug -o "$stage/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
+done <"$out/modules.order"
+
+[ "${4-}" = selftests ] || exit 0
+
+project=$(dirname "$(dirname "$0")")
+kselftest=$tree/tools/testing/selftests
+to=$stage/kselftest
+mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"
+cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
+cp "$kselftest/run_kselftest.sh" "$to/"
+# The test modules are built already, and lib.mk could not install them from OUT.
+make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$out/selftests" TEST_GEN_MODS_DIR=)
+"${make[@]}" install INSTALL_PATH="$to/d2d"
+"${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"
+while read -r object; do
+	case $object in
+	*test_modules/*) ln "$stage/lib/d2d/$(basename "$object" .o).ko" "$to/d2d/test_modules/" ;;
+	esac
+done <"$out/modules.order"

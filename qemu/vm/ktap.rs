@@ -1,0 +1,296 @@
+//! Reads KTAP as kselftest's runner makes it: a test's own KTAP stands before its result line, one
+//! "# " deeper; KUnit indents by four blanks instead. What counts are the leaves: a test with
+//! results of its own is counted by them, and by itself only if it failed although
+//! they did not. A level whose plan does not match its results is a problem.
+
+use std::fmt;
+
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub struct Tally {
+    pub passed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        write!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Report {
+    pub tally: Tally,
+    /// The names of the failed tests
+    pub failed: Vec<String>,
+    /// What is wrong with the report itself
+    pub problems: Vec<String>,
+}
+
+/// One level of nesting, open until the result line of the level above
+#[derive(Default)]
+struct Level {
+    plan: Option<u64>,
+    results: u64,
+    failed_before: u64,
+    leaves_before: u64,
+}
+
+enum Line<'a> {
+    Version,
+    Plan(u64),
+    Result {
+        ok: bool,
+        number: Option<u64>,
+        name: &'a str,
+        skip: bool,
+    },
+    BailOut,
+    Other,
+}
+
+fn classify(text: &str) -> Line<'_> {
+    if text.starts_with("TAP version ") || text.starts_with("KTAP version ") {
+        return Line::Version;
+    }
+    if text.starts_with("Bail out!") {
+        return Line::BailOut;
+    }
+    if let Some(plan) = text.strip_prefix("1..") {
+        let digits = plan.split(' ').next().unwrap_or_default();
+        return digits.parse().map_or(Line::Other, Line::Plan);
+    }
+    let (ok, rest) = match (text.strip_prefix("ok "), text.strip_prefix("not ok ")) {
+        (Some(rest), _) => (true, rest),
+        (_, Some(rest)) => (false, rest),
+        _ => return Line::Other,
+    };
+    let (number, name) = rest.split_once(' ').unwrap_or((rest, ""));
+    Line::Result {
+        ok,
+        number: number.parse().ok(),
+        name: name.trim_start_matches("- "),
+        skip: ok && name.contains("# SKIP"),
+    }
+}
+
+/// Splits a line into its depth and what it says there
+fn unindent(mut line: &str) -> (usize, &str) {
+    let mut depth = 0;
+    while let Some(rest) = line
+        .strip_prefix("# ")
+        .or_else(|| line.strip_prefix("    "))
+    {
+        line = rest;
+        depth += 1;
+    }
+    (depth, line)
+}
+
+#[derive(Default)]
+struct Parser {
+    open: Vec<Level>,
+    report: Report,
+}
+
+impl Parser {
+    fn leaves(&self) -> u64 {
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = self.report.tally;
+        passed + failed + skipped
+    }
+
+    fn problem(&mut self, text: String) {
+        self.report.problems.push(format!("KTAP: {text}"));
+    }
+
+    /// The level at this depth, opened if the one above is open
+    fn level(&mut self, depth: usize) -> Option<&mut Level> {
+        if depth == self.open.len() {
+            self.open.push(Level {
+                failed_before: self.report.tally.failed,
+                leaves_before: self.leaves(),
+                ..Level::default()
+            });
+        }
+        self.open.get_mut(depth)
+    }
+
+    /// Ends all levels deeper than this one
+    fn close(&mut self, depth: usize, owner: &str) -> Option<Level> {
+        let mut closed = None;
+        while self.open.len() > depth {
+            let level = self.open.pop()?;
+            if level.plan != Some(level.results) {
+                let plan = level
+                    .plan
+                    .map_or("no plan".into(), |plan| format!("a plan of {plan}"));
+                self.problem(format!("{owner}: {plan} and {} results", level.results));
+            }
+            closed = Some(level);
+        }
+        closed
+    }
+
+    fn line(&mut self, line: &str) {
+        let (depth, text) = unindent(line);
+        match classify(text) {
+            Line::Version => {
+                self.level(depth);
+            }
+            Line::Plan(plan) => {
+                if let Some(level) = self.level(depth) {
+                    level.plan = Some(plan);
+                }
+            }
+            Line::Result {
+                ok,
+                number,
+                name,
+                skip,
+            } if depth < self.open.len() => {
+                let inner = self.close(depth + 1, name);
+                self.count(ok, skip, name, inner);
+                let level = &mut self.open[depth];
+                level.results += 1;
+                if number != Some(level.results) {
+                    let expected = level.results;
+                    self.problem(format!("result {expected} is numbered otherwise: {line}"));
+                }
+            }
+            Line::BailOut => self.problem(line.into()),
+            Line::Result { .. } | Line::Other => {}
+        }
+    }
+
+    fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
+        let leaves = self.leaves();
+        let tally = &mut self.report.tally;
+        if let Some(inner) = inner {
+            let told = ok || tally.failed > inner.failed_before;
+            if told && leaves > inner.leaves_before {
+                return;
+            }
+        }
+        if skip {
+            tally.skipped += 1;
+        } else if ok {
+            tally.passed += 1;
+        } else {
+            tally.failed += 1;
+            self.report.failed.push(name.into());
+        }
+    }
+}
+
+pub fn parse(text: &str) -> Report {
+    let mut parser = Parser::default();
+    for line in text.lines() {
+        parser.line(line.trim_end());
+    }
+    if parser.close(0, "the run").is_none() {
+        parser.problem("no test has reported".into());
+    }
+    parser.report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NESTED: &str = "\
+TAP version 13
+1..3
+# timeout set to 45
+# selftests: d2d: a.sh
+# TAP version 13
+# 1..3
+# ok 1 loads
+# # a diagnostic: ok 7 is not a result
+# ok 2 # SKIP no such hardware
+# not ok 3 unloads
+# # Totals: pass:1 fail:1 xfail:0 xpass:0 skip:1 error:0
+not ok 1 selftests: d2d: a.sh # exit=1
+# selftests: d2d: b.sh
+# plain text
+ok 2 selftests: d2d: b.sh
+# selftests: d2d: c.sh
+# TAP version 13
+# 1..0 # SKIP no module
+ok 3 selftests: d2d: c.sh # SKIP
+# Totals: pass:1 fail:1 xfail:0 xpass:0 skip:1 error:0
+";
+
+    fn outcome(text: &str) -> (String, String) {
+        let report = parse(text);
+        let told = [report.failed, report.problems].concat();
+        (report.tally.to_string(), told.join("; "))
+    }
+
+    #[test]
+    fn leaves_are_counted() {
+        let (tally, told) = outcome(NESTED);
+        assert_eq!(tally, "2 passed, 1 failed, 2 skipped");
+        assert_eq!(told, "unloads");
+    }
+
+    #[test]
+    fn a_failure_after_good_results_is_one_more() {
+        let text = NESTED.replace("# not ok 3", "# ok 3");
+        let (tally, told) = outcome(&text);
+        assert_eq!(tally, "3 passed, 1 failed, 2 skipped");
+        assert_eq!(told, "selftests: d2d: a.sh # exit=1");
+    }
+
+    #[test]
+    fn kunit_nests_by_blanks() {
+        let text = "KTAP version 1\n1..1\n    KTAP version 1\n    1..2\n    ok 1 x\n    not ok 2 - y\nnot ok 1 suite\n";
+        assert_eq!(
+            outcome(text),
+            ("1 passed, 1 failed, 0 skipped".into(), "y".into())
+        );
+    }
+
+    #[test]
+    fn a_missing_result_line_is_a_problem() {
+        let (_, told) = outcome(&NESTED.replace("# not ok 3 unloads\n", ""));
+        assert!(told.contains("KTAP: selftests: d2d: a.sh # exit=1: a plan of 3 and 2 results"));
+        let (_, told) = outcome(&NESTED.replace("ok 3 selftests: d2d: c.sh # SKIP\n", ""));
+        assert!(
+            told.contains("KTAP: the run: a plan of 3 and 2 results"),
+            "{told}"
+        );
+    }
+
+    #[test]
+    fn a_missing_plan_is_a_problem() {
+        let (_, told) = outcome("TAP version 13\nok 1 a\n");
+        assert_eq!(told, "KTAP: the run: no plan and 1 results");
+    }
+
+    #[test]
+    fn silence_is_a_problem() {
+        assert_eq!(outcome("").1, "KTAP: no test has reported");
+        assert_eq!(outcome("something else\n").1, "KTAP: no test has reported");
+    }
+
+    #[test]
+    fn a_wrong_number_is_a_problem() {
+        let (_, told) = outcome("TAP version 13\n1..2\nok 1 a\nok 3 c\n");
+        assert_eq!(told, "KTAP: result 2 is numbered otherwise: ok 3 c");
+    }
+
+    #[test]
+    fn bailing_out_is_a_problem() {
+        let (_, told) = outcome("TAP version 13\n1..1\nok 1 a\nBail out! no memory\n");
+        assert_eq!(told, "KTAP: Bail out! no memory");
+    }
+}

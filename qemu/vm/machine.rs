@@ -1,0 +1,171 @@
+//! The virtual machine: QEMU's command line, its channels, its end.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How the virtual machine came to its end
+#[derive(Debug, PartialEq)]
+pub enum Ended {
+    /// QEMU ended by itself, with this status
+    Exit(Option<i32>),
+    /// It was killed after this time
+    Timeout(Duration),
+}
+
+pub struct Machine {
+    mode: String,
+    dir: String,
+    accel: &'static str,
+    command: Command,
+    started: Instant,
+    pub nonce: String,
+}
+
+/// /dev/kvm may be there and answer although no guest can run on it
+fn kvm_works() -> bool {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let capable = cpuinfo
+        .split_whitespace()
+        .any(|flag| flag == "vmx" || flag == "svm");
+    capable
+        && File::options()
+            .read(true)
+            .write(true)
+            .open("/dev/kvm")
+            .is_ok()
+}
+
+/// A number that no earlier run has left in a file
+fn nonce() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanos = now.map_or(0, |since| since.as_nanos());
+    format!("{nanos:x}-{}", std::process::id())
+}
+
+/// What the guest writes to, as named on its command line and in DIR
+const PORTS: [&str; 3] = ["output", "ktap", "result"];
+
+impl Machine {
+    pub fn new(mode: &str, kernel: &str, initramfs: &str, dir: &str, append: &str) -> Self {
+        let kvm = kvm_works();
+        let mut command = Command::new("qemu-system-x86_64");
+        command.args(["-smp", "2", "-m", "1G", "-nodefaults", "-no-reboot"]);
+        if kvm {
+            command.args(["-accel", "kvm", "-cpu", "host"]);
+        } else {
+            command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+        }
+        command.args(["-kernel", kernel, "-initrd", initramfs]);
+
+        let nonce = nonce();
+        let mut line = format!("console=ttyS0 panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
+        if mode == "shell" {
+            command.args(["-nographic", "-serial", "mon:stdio"]);
+        } else {
+            // Every report that the kernel can be made to stop at stops it.
+            line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
+            line += " ignore_loglevel log_buf_len=4M printk.devkmsg=on";
+            command.args(["-display", "none", "-device", "virtio-serial"]);
+            command.args(["-serial", &format!("file:{dir}/console.log")]);
+            for name in PORTS {
+                let backend = format!("file,id={name},path={dir}/{name}");
+                let port = format!("virtserialport,chardev={name},name=d2d.{name}");
+                command.args(["-chardev", &backend, "-device", &port]);
+            }
+        }
+        if !append.is_empty() {
+            line = line + " " + append;
+        }
+        command.args(["-append", &line]);
+
+        Machine {
+            mode: mode.into(),
+            dir: dir.into(),
+            accel: if kvm { "KVM" } else { "emulated (TCG)" },
+            command,
+            started: Instant::now(),
+            nonce,
+        }
+    }
+
+    /// Gives the terminal to the guest
+    pub fn interact(mut self) -> ExitCode {
+        eprintln!("cannot run QEMU: {}", self.command.exec());
+        ExitCode::FAILURE
+    }
+
+    /// Runs the machine to its end, or kills it. Shows KTAP as it comes, else that time passes.
+    pub fn follow(&mut self, limit: Duration) -> Ended {
+        let mut child = self.spawn();
+        let mut ktap = Tail::new(format!("{}/ktap", self.dir));
+        let mut last_word = Instant::now();
+        loop {
+            let status = child.try_wait().expect("QEMU is our child");
+            if self.mode == "test" && ktap.print() {
+                last_word = Instant::now();
+            }
+            if let Some(status) = status {
+                return Ended::Exit(status.code());
+            }
+            if self.started.elapsed() > limit {
+                child.kill().and_then(|()| child.wait()).ok();
+                return Ended::Timeout(limit);
+            }
+            if last_word.elapsed() > Duration::from_secs(15) {
+                let spent = self.started.elapsed().as_secs();
+                eprintln!("vm: {} s of at most {} s", spent, limit.as_secs());
+                last_word = Instant::now();
+            }
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn spawn(&mut self) -> Child {
+        self.command.stdin(Stdio::null());
+        match self.command.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("cannot run QEMU: {error}"),
+        }
+    }
+
+    /// What came out of this channel; bytes that are not text are marked as such
+    pub fn read(&self, name: &str) -> String {
+        let bytes = fs::read(format!("{}/{name}", self.dir)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    pub fn summary(&self) -> String {
+        let seconds = self.started.elapsed().as_secs_f32();
+        format!("{seconds:.1} s in the VM, {}", self.accel)
+    }
+}
+
+/// A growing file, printed as it grows
+struct Tail {
+    path: String,
+    file: Option<File>,
+}
+
+impl Tail {
+    fn new(path: String) -> Self {
+        Tail { path, file: None }
+    }
+
+    /// Prints what is new, and says whether anything was
+    fn print(&mut self) -> bool {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        let mut new = Vec::new();
+        if let Some(file) = &mut self.file {
+            file.read_to_end(&mut new).ok();
+        }
+        let mut out = std::io::stdout();
+        out.write_all(&new).and_then(|()| out.flush()).ok();
+        !new.is_empty()
+    }
+}

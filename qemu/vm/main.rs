@@ -1,0 +1,76 @@
+// Boots a virtual machine, follows it, and judges the run.
+//
+// Usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]
+//
+// MODE is run (prints the trace), test (prints the KTAP as it comes, and the counts last), shell
+// (interactive), or harness (as test, but prints the reasons of a failure only).
+// DIR gets what the guest says: console.log, output, ktap, result. APPEND goes to the
+// kernel's command line. D2D_TIMEOUT (seconds) and D2D_TAINT override the defaults.
+
+mod ktap;
+mod machine;
+mod splat;
+mod trace;
+mod verdict;
+
+use machine::Machine;
+use std::process::ExitCode;
+use std::time::Duration;
+use verdict::{Evidence, Expected};
+
+/// Out-of-tree and unsigned: what loading such modules leaves, and nothing else
+const TAINT: u64 = 1 << 12 | 1 << 13;
+
+fn number(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Err(_) => default,
+        Ok(text) => text
+            .parse()
+            .unwrap_or_else(|_| panic!("{name}={text}: not a number")),
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [mode, kernel, initramfs, dir, append @ ..] = args.as_slice() else {
+        eprintln!("usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]");
+        return ExitCode::from(2);
+    };
+    let mut machine = Machine::new(mode, kernel, initramfs, dir, &append.join(" "));
+    if mode == "shell" {
+        return machine.interact();
+    }
+
+    let limit = if mode == "test" { 900 } else { 90 };
+    let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
+    let expected = Expected {
+        nonce: machine.nonce.clone(),
+        taint: number("D2D_TAINT", TAINT),
+        ktap: mode != "run",
+    };
+    let evidence = Evidence {
+        console: machine.read("console.log"),
+        ktap: machine.read("ktap"),
+        result: machine.read("result"),
+        ended,
+    };
+    let verdict = verdict::judge(&expected, &evidence);
+
+    if mode == "run" {
+        print!("{}", trace::from_dmesg(&machine.read("output")));
+    }
+    for reason in &verdict.reasons {
+        println!("FAIL: {reason}");
+    }
+    if !verdict.reasons.is_empty() && mode != "harness" {
+        println!(
+            "# the guest's console: console.log, its log: output, both in the run's directory"
+        );
+    }
+    match mode.as_str() {
+        "test" => println!("{}", verdict.tally),
+        "run" if verdict.passed() => println!("run: passed, {}", machine.summary()),
+        _ => {}
+    }
+    ExitCode::from(u8::from(!verdict.passed()))
+}

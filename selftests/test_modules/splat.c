@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Does one wrong thing at load, so that the harness can be seen to notice it:
+ * insmod splat.ko kind=oops
+ */
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+
+static char *kind = "";
+module_param(kind, charp, 0);
+MODULE_PARM_DESC(kind, "what to do wrong, one of the names in the table");
+
+static void splat_warn(void)
+{
+	WARN(1, "as asked\n");
+}
+
+static void splat_bug(void)
+{
+	BUG();
+}
+
+static void splat_oops(void)
+{
+	int *volatile nowhere = NULL;
+
+	*nowhere = 1;
+}
+
+static void splat_panic(void)
+{
+	panic("as asked");
+}
+
+static void splat_sleep_in_atomic(void)
+{
+	preempt_disable();
+	msleep(20);
+	preempt_enable();
+}
+
+/* A soft lockup: this CPU gets no chance to schedule. */
+static void splat_spin(void)
+{
+	preempt_disable();
+	for (;;)
+		cpu_relax();
+}
+
+/* A hung task: asleep, and not to be woken */
+static void splat_hang(void)
+{
+	set_current_state(TASK_UNINTERRUPTIBLE);
+	schedule();
+}
+
+static void splat_refcount(void)
+{
+	refcount_t count = REFCOUNT_INIT(0);
+
+	refcount_inc(&count);
+}
+
+static void splat_list(void)
+{
+	LIST_HEAD(list);
+	struct list_head item;
+
+	list_add(&item, &list);
+	item.prev = NULL;
+	list_del(&item);
+}
+
+/* Forgets one object of a cache that goes */
+static void splat_slab(void)
+{
+	struct kmem_cache *cache = kmem_cache_create("splat", 64, 0, 0, NULL);
+
+	if (!cache)
+		return;
+	if (!kmem_cache_alloc(cache, GFP_KERNEL))
+		pr_err("no memory to forget\n");
+	kmem_cache_destroy(cache);
+}
+
+static void splat_taint(void)
+{
+	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
+}
+
+static const struct {
+	const char *name;
+	void (*act)(void);
+} acts[] = {
+	{ "warn", splat_warn },
+	{ "bug", splat_bug },
+	{ "oops", splat_oops },
+	{ "panic", splat_panic },
+	{ "sleep_in_atomic", splat_sleep_in_atomic },
+	{ "spin", splat_spin },
+	{ "hang", splat_hang },
+	{ "refcount", splat_refcount },
+	{ "list", splat_list },
+	{ "slab", splat_slab },
+	{ "taint", splat_taint },
+};
+
+static int __init splat_init(void)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(acts); i++) {
+		if (!strcmp(kind, acts[i].name)) {
+			acts[i].act();
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static void __exit splat_exit(void)
+{
+}
+
+module_init(splat_init);
+module_exit(splat_exit);
+MODULE_DESCRIPTION("does one wrong thing, to test the harness");
+MODULE_LICENSE("GPL");
