@@ -208,7 +208,7 @@ fn write_exercise(driver: &Registration<DriverB>, reader: &mut UserSliceReader) 
         .ok_or(EINVAL)?;
     check_parameter(ModuleB::NAME, "exercise", rounds, 1..=1000)?;
 
-    let link = driver.link().ok_or(ENOTCONN)?;
+    let link = driver.settled_link().ok_or(ENOTCONN)?;
     for _ in 0..rounds {
         for place in Place::ALL {
             run_in(place, || exercise(link, place))??;

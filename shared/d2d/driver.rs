@@ -41,6 +41,7 @@ use kernel::{
         atomic::{
             ordering::{
                 Acquire,
+                Full,
                 Release, //
             },
             Atomic, //
@@ -60,6 +61,13 @@ use kernel::{
     },
     ModuleMetadata, //
 };
+
+/// There is no handshake, or it has failed.
+const IDLE: u32 = 0;
+/// The owner was asked for a context.
+const UNDER_WAY: u32 = 1;
+/// Both sides may use the context.
+const ATTACHED: u32 = 2;
 
 /// A driver that can be the peer in a context.
 ///
@@ -100,8 +108,8 @@ pub(crate) struct Shared<T: Driver> {
     binding: Binding<PeerSeat<T::Pair>, T>,
     /// Filled in before it is registered, and not changed any more.
     object: UnsafeCell<MaybeUninit<abi::d2d_driver>>,
-    /// Whether both sides may use the context; see [`Registration::link`].
-    attached: Atomic<u32>,
+    /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
+    progress: Atomic<u32>,
     /// The request that waits for the work item.
     #[pin]
     pended: SpinLockIrq<Option<RawRequest>>,
@@ -148,8 +156,10 @@ impl<T: Driver> Shared<T> {
         self.binding.seat().link.populate(link)
     }
 
-    pub(crate) fn set_attached(&self) {
-        self.attached.store(1, Release);
+    /// Notes what the request that carries the context was completed with.
+    pub(crate) fn set_completed(&self, result: Result) {
+        self.progress
+            .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
 
     /// Hands a pended request to the work item, or back if one is waiting there already.
@@ -264,7 +274,7 @@ where
                     driver,
                 ),
                 object: UnsafeCell::new(MaybeUninit::zeroed()),
-                attached: Atomic::new(0),
+                progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(None, "d2d::Shared::pended"),
                 work <- new_work!("d2d::Shared::work"),
             }),
@@ -296,16 +306,24 @@ where
     ///
     /// # Errors
     ///
-    /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
+    /// Those of `d2d_attach` in `d2d.h`, what the driver completed the request with, and `EALREADY`
+    /// if it was asked before.
     pub fn attach(&self) -> Result<Attach> {
+        let progress = &self.shared.progress;
+        if progress.cmpxchg(IDLE, UNDER_WAY, Full).is_err() {
+            return Err(EALREADY);
+        }
         // SAFETY: The handle is that of a registered driver.
         match to_result(unsafe { abi::d2d_attach(self.handle) }) {
             Ok(()) => {
-                self.shared.set_attached();
+                progress.store(ATTACHED, Release);
                 Ok(Attach::Attached)
             }
             Err(error) if error == EINPROGRESS => Ok(Attach::Pending),
-            Err(error) => Err(error),
+            Err(error) => {
+                progress.store(IDLE, Release);
+                Err(error)
+            }
         }
     }
 }
@@ -314,9 +332,16 @@ impl<T: Driver> Registration<T> {
     /// Returns the link to the owner, once both sides may use the context.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         let seat = self.shared.binding().seat();
-        (self.shared.attached.load(Acquire) != 0)
+        (self.shared.progress.load(Acquire) == ATTACHED)
             .then(|| PeerLink::of(seat))
             .flatten()
+    }
+
+    /// Waits for a handshake that the driver has left pending, and returns the link, if both sides
+    /// may use the context. May sleep.
+    pub fn settled_link(&self) -> Option<&PeerLink<T::Pair>> {
+        Shared::flush_work(&self.shared);
+        self.link()
     }
 }
 
@@ -331,9 +356,10 @@ impl<T: Driver> Deref for Registration<T> {
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
         Shared::flush_work(&self.shared);
-        // SAFETY: The handle is that of a registered driver. A driver that has nothing to detach is
-        // told so, which is no error here.
-        unsafe { abi::d2d_detach(self.handle) };
+        if self.shared.progress.load(Acquire) != IDLE {
+            // SAFETY: The handle is that of a registered driver.
+            unsafe { abi::d2d_detach(self.handle) };
+        }
         // SAFETY: As above; it holds no context any more, so that the owner takes it.
         unsafe { abi::d2d_unregister(self.handle) };
         // Nothing is dispatched any more, so that nothing can be queued again.

@@ -37,6 +37,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    error::to_result,
     prelude::*,
     sync::Arc, //
 };
@@ -112,9 +113,9 @@ impl<T: Driver> Request<T> {
     pub fn complete(self, result: Result, information: u64) -> Disposition {
         let (driver, raw) = self.into_parts();
         let status = result.map_or_else(Error::to_errno, |()| 0);
-        if raw.complete(status, information) == 0 && raw.code == IOCTL_SHARE_CONTEXT && status == 0
-        {
-            driver.set_attached();
+        let answer = to_result(raw.complete(status, information));
+        if raw.code == IOCTL_SHARE_CONTEXT {
+            driver.set_completed(result.and(answer));
         }
         Disposition(status)
     }

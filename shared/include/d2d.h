@@ -200,7 +200,7 @@ enum d2d_step {
  *
  * d2d_register: -EBADMSG magic, -EMSGSIZE size, -EPROTO major version,
  *	-EINVAL empty or unprintable name, -ENAMETOOLONG name without NUL,
- *	-EFAULT no dispatch routine or owner, -EEXIST name taken, -ENFILE no free slot
+ *	-EFAULT no dispatch routine or owner, -ENOTUNIQ name taken, -ENFILE no free slot
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
  *	handle, -EALREADY already holds one, -EBUSY no free context,
  *	-EINPROGRESS the driver pended and the handshake will go on when it

@@ -151,7 +151,7 @@ impl Registry {
                 .flat_map(|slot| &slot.driver)
                 .any(|other| other.name() == driver.name())
             {
-                Err(("name-taken", EEXIST))
+                Err(("name-taken", ENOTUNIQ))
             } else {
                 slots
                     .iter_mut()

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# What the tests share: finding and loading modules, and reading the trace.
+# Sourced by a test in its own directory.
+
+# Where the kernel's KTAP helpers are: beside an installed collection, or where
+# the kernel's own run_tests says.
+for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
+	# shellcheck source=/dev/null
+	[ -f "$helpers" ] && . "$helpers" && break
+done
+
+MARK="d2d selftest mark"
+NOTES=$(mktemp)
+trap 'rm -f "$NOTES"' EXIT
+
+# module_path NAME - the .ko: of the test's own, of a build tree, or where the lab puts them
+module_path()
+{
+	for dir in "${D2D_MODULES-}" test_modules .. ../.. /lib/d2d; do
+		[ -f "$dir/$1.ko" ] && echo "$dir/$1.ko" && return
+	done
+	modinfo -n "$1" 2>/dev/null
+}
+
+# load NAME [PARAM=VALUE...] - one try; the errno goes to $NOTES
+load()
+{
+	name=$1
+	shift
+	./kmod load "$(module_path "$name")" "$@" 2>"$NOTES"
+}
+
+# unload NAME - one try; the errno goes to $NOTES
+unload()
+{
+	./kmod unload "$1" 2>"$NOTES"
+}
+
+# fails ERRNO COMMAND... - whether the command fails with this error
+fails()
+{
+	errno=$1
+	shift
+	! "$@" && grep -q "^errno=$errno " "$NOTES"
+}
+
+loaded()
+{
+	grep -q "^$1 " /proc/modules
+}
+
+# unload_all - leaves nothing of the pair in the kernel
+unload_all()
+{
+	for name in bad_peer module_b module_a bad_owner; do
+		! loaded "$name" || unload "$name"
+	done
+}
+
+# mark - the trace that trace() returns begins here
+mark()
+{
+	echo "$MARK" >/dev/kmsg
+}
+
+# trace - the d2d lines of the kernel log since the last mark
+trace()
+{
+	dmesg | awk -v mark="$MARK" '
+		index($0, mark) { n = 0; next }
+		/: d2d: / { line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
+
+# refused DRIVER REASON - whether the trace has exactly one refusal, and it is this
+refused()
+{
+	[ "$(trace | grep -c 'step=refuse')" = 1 ] &&
+		trace | grep -q "$1: d2d: .* step=refuse reason=$2 "
+}
+
+# start PLAN - root and modules, or the whole test is skipped
+start()
+{
+	ktap_print_header
+	if [ "$(id -u)" != 0 ] || [ -z "$(module_path module_a)" ]; then
+		ktap_skip_all "needs root and the modules"
+		exit 4
+	fi
+	[ -d /sys/kernel/debug/bdi ] || mount -t debugfs none /sys/kernel/debug
+	unload_all
+	ktap_set_plan "$1"
+}
+
+# verdict NAME - after a command: passed if it succeeded, else failed, with what is known
+verdict()
+{
+	if [ $? = 0 ]; then
+		ktap_test_pass "$1"
+		return
+	fi
+	[ ! -s "$NOTES" ] || sed 's/^/# /' "$NOTES"
+	trace | tail -n 20 | sed 's/^/# /'
+	ktap_test_fail "$1"
+}

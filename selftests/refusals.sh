@@ -1,0 +1,140 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Every refusal by name: its errno, one line with the reason, nothing left behind.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+# Sins of a peer: what the owner refuses. SIN ERRNO
+peer_sins()
+{
+	cat <<-EOT
+	bad-magic            74
+	bad-size             90
+	bad-major            71
+	bad-name             22
+	name-too-long        36
+	name-taken           76
+	no-dispatch-or-owner 14
+	no-driver            14
+	too-many-drivers     23
+	stale-driver-handle  116
+	not-attached         107
+	not-completed        5
+	no-ops-table         14
+	bad-ops-major        71
+	bad-ops-size         90
+	already-attached     114
+	stale-request-handle 116
+	still-attached       16
+	EOT
+}
+
+# Sins of an owner: what module_b refuses. SIN REASON ERRNO
+owner_sins()
+{
+	cat <<-EOT
+	bad-request   bad-magic     74
+	no-context    no-context    14
+	bad-magic     bad-magic     74
+	bad-size      bad-size      90
+	bad-major     bad-major     71
+	no-ops-table  no-ops-table  14
+	bad-ops-major bad-ops-major 71
+	bad-ops-size  bad-ops-size  90
+	EOT
+}
+
+# Parameters out of range. MODULE PARAMETER
+parameters()
+{
+	cat <<-EOT
+	module_a contexts=0
+	module_a contexts=65
+	module_a capacity=0
+	module_a capacity=65537
+	module_a item_size=7
+	module_a item_size=4097
+	module_a completion=3
+	module_b deferred=2
+	EOT
+}
+
+start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 8))
+
+# The loader's own refusal.
+mark
+fails 2 load module_b && ! loaded module_b
+verdict "module_b before module_a"
+
+load module_a
+while read -r sin errno; do
+	mark
+	fails "$errno" load bad_peer "sin=$sin" && refused module_a "$sin" && ! loaded bad_peer
+	verdict "a peer's $sin"
+done <<EOT
+$(peer_sins)
+EOT
+
+# Nothing of all that was kept: the one context can be had.
+mark
+load bad_peer sin=none && trace | grep -q "step=attached to=bad_peer"
+verdict "after all refusals a C peer that does nothing wrong is attached"
+
+mark
+fails 16 load module_b && refused module_a no-free-context && ! loaded module_b
+verdict "no free context"
+
+mark
+fails 11 unload module_a && [ -z "$(trace)" ]
+verdict "module_a cannot be removed while a peer is there"
+
+mark
+unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load module_b
+verdict "the context is free again"
+
+mark
+! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
+	refused module_b parameter-out-of-range
+verdict "no round of the exercise"
+
+mark
+! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
+verdict "rubbish written to the exercise"
+unload module_b
+unload module_a
+
+# owner_refused REASON - bad_owner's lines are not of the pair's grammar
+owner_refused()
+{
+	dmesg | awk -v mark="$MARK" 'index($0, mark) { n = "" } { n = n "\n" $0 } END { print n }' |
+		grep -q "module_b: bad_owner: step=refuse reason=$1 "
+}
+
+while read -r sin reason errno; do
+	load bad_owner "sin=$sin"
+	mark
+	fails "$errno" load module_b && ! loaded module_b && owner_refused "$reason"
+	verdict "an owner's $sin"
+	unload bad_owner
+done <<EOT
+$(owner_sins)
+EOT
+
+load bad_owner sin=unknown-code
+mark
+fails 25 load module_b && ! loaded module_b
+verdict "an owner's unknown control code"
+unload bad_owner
+
+while read -r module parameter; do
+	[ "$module" = module_a ] || load module_a
+	mark
+	fails 34 load "$module" "$parameter" && ! loaded "$module" &&
+		refused "$module" parameter-out-of-range
+	verdict "$module with $parameter"
+	unload_all
+done <<EOT
+$(parameters)
+EOT
+ktap_finished

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Stands in for module_a and offers whoever asks a context with one fault,
+ * chosen by the parameter sin. Module_b must refuse it.
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "d2d_pair.h"
+
+static char *sin = "none";
+module_param(sin, charp, 0);
+MODULE_PARM_DESC(sin, "What is wrong with the context");
+
+static struct d2d_pair_owner_ops ops = {
+	.hdr = {
+		.size = sizeof(ops),
+		.major = D2D_PAIR_MAJOR,
+		.minor = D2D_PAIR_MINOR,
+	},
+};
+
+static struct d2d_context context = {
+	.hdr = {
+		.magic = D2D_CONTEXT_MAGIC,
+		.size = sizeof(context),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+	},
+	.owner.ops = &ops.hdr,
+};
+
+static struct d2d_request request = {
+	.hdr = {
+		.magic = D2D_REQUEST_MAGIC,
+		.size = sizeof(request),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+	},
+	.handle = 1,
+	.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
+	.code = D2D_IOCTL_SHARE_CONTEXT,
+	.user_buffer = &context,
+};
+
+static const struct d2d_driver *peer;
+static int status;
+
+static int sinful(const char *name)
+{
+	return !strcmp(sin, name);
+}
+
+int d2d_register(const struct d2d_driver *driver, d2d_handle *handle)
+{
+	peer = driver;
+	*handle = 1;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_register, "D2D");
+
+int d2d_attach(d2d_handle driver)
+{
+	int returned;
+
+	if (sinful("bad-request"))
+		request.hdr.magic = 0;
+	if (sinful("unknown-code"))
+		request.code++;
+	if (sinful("no-context"))
+		request.user_buffer = NULL;
+	if (sinful("bad-magic"))
+		context.hdr.magic = D2D_DRIVER_MAGIC;
+	if (sinful("bad-size"))
+		context.hdr.size += 8;
+	if (sinful("bad-major"))
+		context.hdr.major++;
+	if (sinful("no-ops-table"))
+		context.owner.ops = NULL;
+	if (sinful("bad-ops-major"))
+		ops.hdr.major++;
+	if (sinful("bad-ops-size"))
+		ops.hdr.size = 0;
+	status = 0;
+	returned = peer->dispatch(peer->self, &request);
+	return status ?: returned;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_attach, "D2D");
+
+int d2d_detach(d2d_handle driver)
+{
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_detach, "D2D");
+
+int d2d_unregister(d2d_handle driver)
+{
+	peer = NULL;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_unregister, "D2D");
+
+int d2d_complete(d2d_handle handle, int result, u64 information)
+{
+	status = result;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
+
+/* Lines of another grammar than module_a's: only what the tests look for. */
+void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
+{
+	pr_info("%s: bad_owner: step=%s %s\n", driver, step == D2D_STEP_REFUSE ? "refuse" : "other",
+		detail);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
+
+static int __init bad_owner_init(void)
+{
+	spin_lock_init(&context.data.lock);
+	return 0;
+}
+module_init(bad_owner_init);
+
+static void __exit bad_owner_exit(void)
+{
+}
+module_exit(bad_owner_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: an owner that offers a faulty context");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A C driver that does one thing wrong, chosen by the parameter sin. Its
+ * initialization always fails: with the error that the owner refused it with,
+ * or with -ENOTRECOVERABLE if the owner did not refuse it. sin=none is a peer
+ * that does all things right, and stays loaded.
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "d2d_pair.h"
+
+static char *sin = "none";
+module_param(sin, charp, 0);
+MODULE_PARM_DESC(sin, "What to do wrong");
+
+static struct d2d_context *context;
+static d2d_handle self;
+static d2d_handle last_request;
+
+static int sinful(const char *name)
+{
+	return !strcmp(sin, name);
+}
+
+static int peer_ping(void *this, u32 value, u32 *result)
+{
+	*result = value + 1;
+	return 0;
+}
+
+static int peer_bounce(void *this, u32 hops, u32 *result)
+{
+	const struct d2d_pair_owner_ops *ops = (const void *)context->owner.ops;
+	int err;
+
+	*result = 0;
+	if (!hops)
+		return 0;
+	err = ops->bounce(context->owner.self, hops - 1, result);
+	if (!err)
+		++*result;
+	return err;
+}
+
+/* What the shared lock and the shared queue are for: taken by hand. */
+static int peer_drain(void *this, u32 *result)
+{
+	struct d2d_queue *queue = &context->to_peer;
+	unsigned long flags;
+
+	*result = 0;
+	spin_lock_irqsave(&queue->lock, flags);
+	while (!list_empty(&queue->items)) {
+		list_move_tail(queue->items.next, &queue->free);
+		queue->depth--;
+		queue->taken++;
+		++*result;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return 0;
+}
+
+static struct d2d_pair_peer_ops ops = {
+	.hdr = {
+		.size = sizeof(ops),
+		.major = D2D_PAIR_MAJOR,
+		.minor = D2D_PAIR_MINOR,
+	},
+	.ping = peer_ping,
+	.bounce = peer_bounce,
+	.drain = peer_drain,
+};
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
+		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
+	last_request = request->handle;
+	if (sinful("not-completed"))
+		return 0;
+
+	context = request->user_buffer;
+	if (sinful("bad-ops-major"))
+		ops.hdr.major++;
+	if (sinful("bad-ops-size"))
+		ops.hdr.size = 3;
+	if (!sinful("no-ops-table"))
+		context->peer.ops = &ops.hdr;
+	return d2d_complete(request->handle, 0, 0);
+}
+
+static struct d2d_driver driver = {
+	.hdr = {
+		.magic = D2D_DRIVER_MAGIC,
+		.size = sizeof(driver),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+	},
+	.name = "bad_peer",
+	.owner = THIS_MODULE,
+	.dispatch = dispatch,
+};
+
+/* Registers as many drivers as it takes, and none of them stays. */
+static int too_many_drivers(void)
+{
+	d2d_handle *handles = kcalloc(1000, sizeof(*handles), GFP_KERNEL);
+	int err = 0;
+	int n;
+
+	if (!handles)
+		return -ENOMEM;
+	for (n = 0; n < 1000 && !err; n++) {
+		snprintf(driver.name, sizeof(driver.name), "bad_peer%d", n);
+		err = d2d_register(&driver, &handles[n]);
+	}
+	if (err)
+		n--;
+	while (n--)
+		d2d_unregister(handles[n]);
+	kfree(handles);
+	return err;
+}
+
+/* The sins of somebody who is registered. Returns what they were refused with. */
+static int misbehave(void)
+{
+	d2d_handle other;
+	int err;
+
+	if (sinful("name-taken"))
+		return d2d_register(&driver, &other);
+	if (sinful("not-attached"))
+		return d2d_detach(self);
+	if (sinful("stale-driver-handle"))
+		return d2d_attach(self + 1);
+
+	/* Everything that the owner refuses during the handshake comes out here. */
+	err = d2d_attach(self);
+	if (err)
+		return err;
+
+	if (sinful("already-attached"))
+		err = d2d_attach(self);
+	if (sinful("stale-request-handle"))
+		err = d2d_complete(last_request, 0, 0);
+	if (sinful("still-attached"))
+		err = d2d_unregister(self);
+	if (err || !sinful("none"))
+		d2d_detach(self);
+	return err;
+}
+
+static int __init bad_peer_init(void)
+{
+	int err;
+
+	if (sinful("too-many-drivers"))
+		return too_many_drivers() ?: -ENOTRECOVERABLE;
+	if (sinful("bad-magic"))
+		driver.hdr.magic = D2D_CONTEXT_MAGIC;
+	if (sinful("bad-size"))
+		driver.hdr.size--;
+	if (sinful("bad-major"))
+		driver.hdr.major++;
+	if (sinful("bad-name"))
+		driver.name[0] = ' ';
+	if (sinful("name-too-long"))
+		memset(driver.name, 'x', sizeof(driver.name));
+	if (sinful("no-dispatch-or-owner"))
+		driver.dispatch = NULL;
+	err = d2d_register(sinful("no-driver") ? NULL : &driver, &self);
+	if (err)
+		return err;
+
+	err = misbehave();
+	if (!err && sinful("none"))
+		return 0;
+	d2d_unregister(self);
+	return err ?: -ENOTRECOVERABLE;
+}
+module_init(bad_peer_init);
+
+static void __exit bad_peer_exit(void)
+{
+	d2d_detach(self);
+	d2d_unregister(self);
+}
+module_exit(bad_peer_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a peer that does one thing wrong");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("D2D");
