@@ -22,6 +22,7 @@ pub mod context;
 pub mod driver;
 pub mod header;
 pub mod interface;
+mod layout;
 pub mod link;
 mod list;
 pub mod queue;

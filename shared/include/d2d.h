@@ -17,10 +17,16 @@
 #ifndef D2D_H
 #define D2D_H
 
+#include <linux/build_bug.h>
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/spinlock.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
+
+#ifdef CONFIG_PREEMPT_RT
+#error "d2d: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
+#endif
 
 /* ABI version: majors must be equal, a newer minor only appends. */
 #define D2D_ABI_MAJOR		1
@@ -154,6 +160,32 @@ struct d2d_driver {
 	void *self;		/* first argument of dispatch */
 	int (*dispatch)(void *self, const struct d2d_request *request);
 };
+
+/*
+ * The layout, stated once more for whoever compiles this header; the Rust side
+ * states the same in shared/d2d/layout.rs. All that varies with the kernel's
+ * configuration is the size of a spinlock.
+ */
+#define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
+#define D2D_QUEUE	(D2D_LOCK + 72)
+static_assert(sizeof(struct d2d_header) == 16);
+static_assert(sizeof(struct d2d_ops) == 8);
+static_assert(sizeof(struct d2d_endpoint) == 16);
+static_assert(offsetof(struct d2d_item, payload) == 32);
+static_assert(offsetof(struct d2d_queue, items) == D2D_LOCK);
+static_assert(offsetof(struct d2d_queue, free) == D2D_LOCK + 16);
+static_assert(offsetof(struct d2d_queue, put) == D2D_LOCK + 48);
+static_assert(sizeof(struct d2d_queue) == D2D_QUEUE);
+static_assert(offsetof(struct d2d_data, owner) == D2D_LOCK);
+static_assert(sizeof(struct d2d_data) == D2D_LOCK + 2 * D2D_DATA_SIZE);
+static_assert(offsetof(struct d2d_context, owner) == 24);
+static_assert(offsetof(struct d2d_context, peer) == 40);
+static_assert(offsetof(struct d2d_context, to_peer) == 56);
+static_assert(offsetof(struct d2d_context, to_owner) == 56 + D2D_QUEUE);
+static_assert(offsetof(struct d2d_context, data) == 56 + 2 * D2D_QUEUE);
+static_assert(sizeof(struct d2d_request) == 40);
+static_assert(offsetof(struct d2d_driver, dispatch) == 64);
+static_assert(sizeof(struct d2d_driver) == 72);
 
 /* The steps of the trace; names in shared/d2d/step.rs. */
 enum d2d_step {
