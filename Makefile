@@ -34,6 +34,12 @@ rust-metadata:
 run test shell:
 	@qemu/vm.sh $@
 
+check:
+	@qemu/check.sh
+
+test-harness:
+	@qemu/tests/harness.sh
+
 clean:
 	@qemu/clean.sh
 

@@ -3,7 +3,7 @@
 # its source tree with the Rust crates built, as its headers package lacks them.
 # Made once and cached. Prints its directory, which holds
 #   tree/       the prepared source tree (KDIR of module builds)
-#   vmlinuz     the image, as the distribution signed it
+#   vmlinux     the distribution's image, unpacked once instead of by every boot
 #   kernel.env  KVER, and KMAKE: what every make in tree/ needs on its command line
 # Without KVER it is the newest kernel that can be used, as found when first asked.
 # Usage: kernel.sh [KVER]
@@ -30,7 +30,8 @@ if [ ! -d "$resolved" ]; then
 fi
 . "$resolved/resolved"
 
-kernel=$CACHE/kernel-$KVER-$(key 1 "$(basename "$root")" "$PACKAGES" "$(cat "$LAB/prepare.sh")")
+# The number stands for what prepare.sh does.
+kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 if [ ! -d "$kernel" ]; then
 	"$LAB/host.sh"
 	hold "$CACHE/lock/kernel"

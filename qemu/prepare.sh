@@ -22,12 +22,11 @@ fetch() {
 		dpkg-deb -x "$deb" unpacked
 	done
 	rm linux-*.deb
-	cp "$(find unpacked \( -name vmlinuz -o -name 'vmlinuz-*' \) -type f)" vmlinuz
-
 	tar -xJf "unpacked/usr/src/$SOURCE.tar.xz" -C tree --strip-components=1
 	cp "unpacked/usr/src/linux-headers-$KVER"/{.config,Module.symvers} tree/
 	# For the BTF of modules; it holds nothing but the kernel's own
 	cp "unpacked/usr/src/linux-headers-$KVER/vmlinux" tree/
+	tree/scripts/extract-vmlinux "$(find unpacked \( -name vmlinuz -o -name 'vmlinuz-*' \) -type f)" >vmlinux
 	rm -r unpacked
 }
 

@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 root=$("$LAB/root.sh")
-tool=$CACHE/d2d-vm-$(cat "$LAB"/vm/*.rs | sha256sum | cut -c1-12)-$(basename "$root")
+tool=$CACHE/d2d-vm-$(key "$(basename "$root")" "$(cat "$LAB"/vm/*.rs)")
 if [ ! -x "$tool" ]; then
 	need_cache
 	hold "$CACHE/lock/tools"

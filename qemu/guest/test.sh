@@ -4,7 +4,6 @@
 # but a pipe.
 
 cd /kselftest || return 1
-mkdir -p /usr/bin
 cp /d2d/timeout /usr/bin/
 set -o pipefail
 ./run_kselftest.sh -c d2d | cat >"$KTAP"

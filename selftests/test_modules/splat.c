@@ -11,7 +11,7 @@
 
 static char *kind = "";
 module_param(kind, charp, 0);
-MODULE_PARM_DESC(kind, "what to do wrong, one of the names in the table");
+MODULE_PARM_DESC(kind, "what to do wrong, one of the names in the table; nothing by default");
 
 static void splat_warn(void)
 {
@@ -77,8 +77,9 @@ static void splat_list(void)
 /* Forgets one object of a cache that goes */
 static void splat_slab(void)
 {
-	struct kmem_cache *cache = kmem_cache_create("splat", 64, 0, 0, NULL);
+	struct kmem_cache *cache;
 
+	cache = kmem_cache_create("splat", 64, 0, SLAB_NO_MERGE, NULL);
 	if (!cache)
 		return;
 	if (!kmem_cache_alloc(cache, GFP_KERNEL))
@@ -112,6 +113,8 @@ static int __init splat_init(void)
 {
 	int i;
 
+	if (!*kind)
+		return 0;
 	for (i = 0; i < ARRAY_SIZE(acts); i++) {
 		if (!strcmp(kind, acts[i].name)) {
 			acts[i].act();

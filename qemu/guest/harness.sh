@@ -1,0 +1,46 @@
+# shellcheck shell=sh
+# Mode harness: a run that would pass, but for what $case does to it. The host has to
+# find out (qemu/tests/).
+
+results='ok 2 second'
+insmod /lib/d2d/splat.ko && rmmod splat
+
+splat() {
+	insmod /lib/d2d/splat.ko "kind=$1"
+	rmmod splat
+}
+
+# shellcheck disable=SC2154 # set by init from the kernel's command line
+case $case in
+good) ;;
+failing-test) results='not ok 2 second' ;;
+missing-result) results= ;;
+exit-status) (exit 3) ;;
+stale-nonce) nonce=stale ;;
+power-off) poweroff -f ;;
+hang) while :; do sleep 1000; done ;;
+left-over) insmod /lib/d2d/splat.ko ;;
+texts)
+	while read -r text; do
+		echo "$text" >/dev/kmsg
+	done </d2d/texts
+	;;
+spin)
+	echo 2 >/proc/sys/kernel/watchdog_thresh
+	splat spin
+	;;
+rcu-stall)
+	echo 0 >/proc/sys/kernel/soft_watchdog
+	echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
+	splat spin &
+	sleep 6
+	;;
+hung-task)
+	echo 2 >/proc/sys/kernel/hung_task_timeout_secs
+	splat hang
+	;;
+*) splat "$case" ;;
+esac
+rc=$?
+printf 'TAP version 13\n1..2\nok 1 first\n%s\n' "$results" >"$KTAP"
+return "$rc"
