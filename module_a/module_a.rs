@@ -15,8 +15,6 @@ use d2d::{
     trace, //
 };
 use d2d_owner::{
-    export::Opened,
-    server::Server,
     Config,
     Owner, //
 };
@@ -32,8 +30,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-module! {
-    type: ModuleA,
+d2d_owner::module_owner! {
+    type: DriverA,
     name: "module_a",
     authors: ["Beyond IRPs"],
     description: "Driver to driver communication: the owner of the shared contexts",
@@ -58,48 +56,28 @@ module! {
     },
 }
 
-d2d_owner::export! {
-    static GATE: Gate<DriverA>;
-}
-
 /// Items are taken off a queue this many at a time.
 const BATCH: u32 = 8;
-
-/// What the module owns, as long as it is loaded.
-struct ModuleA {
-    /// `None` only while it is dropped.
-    opened: Option<Opened<DriverA>>,
-}
-
-impl kernel::Module for ModuleA {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        trace!(Load);
-        let config = Config::new(
-            ModuleA::NAME,
-            module_parameters::contexts.value(),
-            module_parameters::capacity.value(),
-            module_parameters::item_size.value(),
-            module_parameters::completion.value(),
-        )?;
-        Ok(Self {
-            opened: Some(GATE.open(Server::new(config, || Ok(DriverA))?)?),
-        })
-    }
-}
-
-impl Drop for ModuleA {
-    fn drop(&mut self) {
-        drop(self.opened.take());
-        trace!(Unload);
-    }
-}
 
 /// Driver A, as the holder of one of its contexts sees it.
 struct DriverA;
 
 impl Owner for DriverA {
-    type Module = ModuleA;
     type Pair = DemoPair;
+
+    fn config() -> Result<Config> {
+        Config::new(
+            OwnerModule::NAME,
+            module_parameters::contexts.value(),
+            module_parameters::capacity.value(),
+            module_parameters::item_size.value(),
+            module_parameters::completion.value(),
+        )
+    }
+
+    fn new(_id: u32) -> Result<Self> {
+        Ok(Self)
+    }
 
     fn data(config: &Config) -> abi::d2d_pair_owner_data {
         abi::d2d_pair_owner_data {

@@ -16,7 +16,7 @@ use d2d::{
     abi,
     driver::{
         Driver,
-        Registration, //
+        Handle, //
     },
     link::PeerLink,
     request::{
@@ -45,8 +45,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-module! {
-    type: ModuleB,
+d2d::module_peer! {
+    type: DriverB,
     name: "module_b",
     authors: ["Beyond IRPs"],
     description: "Driver to driver communication: a driver that adopts a shared context",
@@ -66,35 +66,6 @@ const BATCH: u32 = 8;
 /// Bytes that can be written to `exercise` at once.
 const MAX_WRITE: usize = 16;
 
-/// What the module owns, as long as it is loaded. The fields are dropped in this order.
-#[pin_data]
-struct ModuleB {
-    /// The driver, and the directory whose file acts on it.
-    #[pin]
-    driver: Scope<Registration<DriverB>>,
-    _last: LastLine,
-}
-
-impl kernel::InPlaceModule for ModuleB {
-    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            driver <- Scope::dir(DriverB::start()?, c"d2d-module_b", |driver, dir| {
-                dir.write_only_callback_file(c"exercise", driver, &write_exercise);
-            }),
-            _last: LastLine,
-        })
-    }
-}
-
-/// Ends the trace of a load when it is dropped.
-struct LastLine;
-
-impl Drop for LastLine {
-    fn drop(&mut self) {
-        trace!(Unload);
-    }
-}
-
 /// Driver B.
 struct DriverB {
     /// Whether it completes the handshake from a work item.
@@ -102,15 +73,6 @@ struct DriverB {
 }
 
 impl DriverB {
-    fn start() -> Result<Registration<Self>> {
-        trace!(Load);
-        let deferred = module_parameters::deferred.value();
-        let deferred = check_parameter(ModuleB::NAME, "deferred", deferred, 0..=1)? == 1;
-        let registration = Registration::new(Ok(DriverB { deferred }))?;
-        registration.attach()?;
-        Ok(registration)
-    }
-
     /// B's part of the handshake.
     fn share_context(&self, request: Request<Self>) -> Disposition {
         match request.adopt() {
@@ -127,8 +89,21 @@ impl DriverB {
 }
 
 impl Driver for DriverB {
-    type Module = ModuleB;
     type Pair = DemoPair;
+    /// The directory with the file `exercise`.
+    type Front = Scope<Handle<Self>>;
+
+    fn new() -> Result<Self> {
+        let deferred = module_parameters::deferred.value();
+        let deferred = check_parameter(PeerModule::NAME, "deferred", deferred, 0..=1)? == 1;
+        Ok(Self { deferred })
+    }
+
+    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+        Scope::dir(Ok(driver), c"d2d-module_b", |driver, dir| {
+            dir.write_only_callback_file(c"exercise", driver, &write_exercise);
+        })
+    }
 
     fn dispatch(&self, request: Request<Self>) -> Disposition {
         match request.code() {
@@ -195,7 +170,7 @@ fn take_all(link: &PeerLink<DemoPair>) -> u32 {
 }
 
 /// Receives what is written to `exercise`: the number of rounds, 1 to 1000.
-fn write_exercise(driver: &Registration<DriverB>, reader: &mut UserSliceReader) -> Result {
+fn write_exercise(driver: &Handle<DriverB>, reader: &mut UserSliceReader) -> Result {
     if reader.len() > MAX_WRITE {
         return Err(EINVAL);
     }
@@ -206,7 +181,7 @@ fn write_exercise(driver: &Registration<DriverB>, reader: &mut UserSliceReader) 
         .ok()
         .and_then(|text| text.trim().parse().ok())
         .ok_or(EINVAL)?;
-    check_parameter(ModuleB::NAME, "exercise", rounds, 1..=1000)?;
+    check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
 
     let link = driver.settled_link().ok_or(ENOTCONN)?;
     for _ in 0..rounds {

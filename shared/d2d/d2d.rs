@@ -12,7 +12,7 @@
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
-//! - [`driver`] and [`request`]: the peer's side of the handshake.
+//! - [`driver`] and [`request`]: the peer's module, and its side of the handshake.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
@@ -26,6 +26,7 @@ mod layout;
 pub mod link;
 mod list;
 pub mod queue;
+mod registration;
 pub mod request;
 pub mod run_in;
 pub mod rundown;

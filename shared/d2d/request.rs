@@ -12,16 +12,14 @@ use crate::{
         Context,
         Pair, //
     },
-    driver::{
-        Driver,
-        Shared, //
-    },
+    driver::Driver,
     header,
     interface::{
         Endpoint,
         TableFor, //
     },
     link::PeerLink,
+    registration::Shared,
     trace::{
         self,
         refuse,
@@ -125,11 +123,7 @@ impl<T: Driver> Request<T> {
     /// One request can wait for the worker at a time; another is completed with `EBUSY`.
     pub fn pend(self) -> Disposition {
         let (driver, raw) = self.into_parts();
-        trace::emit(
-            Shared::<T>::name(),
-            Step::Pend,
-            fmt!("code=0x{:08x}", raw.code),
-        );
+        trace::emit(driver.name(), Step::Pend, fmt!("code=0x{:08x}", raw.code));
         match Shared::defer(&driver, raw) {
             Ok(()) => Disposition(-(abi::D2D_STATUS_PENDING as c_int)),
             Err(raw) => Self::new(driver, raw).complete(Err(EBUSY), 0),
@@ -153,7 +147,7 @@ impl<T: Driver> Request<T> {
                 let context = *link.context();
                 if self.driver.set_link(link) {
                     trace::emit(
-                        Shared::<T>::name(),
+                        self.driver.name(),
                         Step::Adopt,
                         fmt!("ctx=c{}", context.id()),
                     );
@@ -163,7 +157,7 @@ impl<T: Driver> Request<T> {
                     });
                 }
                 let error = refuse(
-                    Shared::<T>::name(),
+                    self.driver.name(),
                     "already-adopted",
                     EALREADY,
                     fmt!("ctx=c{}", context.id()),
@@ -175,7 +169,7 @@ impl<T: Driver> Request<T> {
     }
 
     fn check_context(&self) -> Result<PeerLink<T::Pair>> {
-        let name = Shared::<T>::name();
+        let name = self.driver.name();
         if self.raw.code != IOCTL_SHARE_CONTEXT {
             return Err(EINVAL);
         }
@@ -240,7 +234,7 @@ where
             }
         };
         trace::emit(
-            Shared::<T>::name(),
+            self.request.driver.name(),
             Step::Fill,
             fmt!("ctx=c{}", self.context.id()),
         );

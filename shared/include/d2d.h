@@ -146,8 +146,8 @@ struct d2d_request {
 };
 
 /*
- * A driver object. The caller of d2d_register() keeps it unchanged until
- * d2d_unregister() has returned.
+ * A driver object. d2d_register() copies it; the dispatch routine and self stay
+ * until d2d_unregister() has returned.
  *
  * dispatch: process context, may sleep. Completes the request by
  * d2d_complete() and returns the same status, or returns -D2D_STATUS_PENDING

@@ -7,10 +7,10 @@
 //! - [`requests`]: the requests on their way.
 //! - [`block`]: allocation of a context with its locks, queues and items.
 //! - [`trace`]: the trace line and its sequence number.
-//! - [`export`]: the entry points, exported as symbols.
+//! - [`export`]: the owner's module, and the entry points it exports as symbols.
 //!
-//! A driver makes itself the owner by implementing [`Owner`], calling
-//! [`export!`](crate::export) once, and starting a server in its initialization.
+//! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
+//! [`module_owner!`](crate::module_owner).
 
 pub mod block;
 pub mod export;

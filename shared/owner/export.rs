@@ -11,6 +11,8 @@ use crate::{
 };
 use d2d::{
     abi,
+    context::Pair,
+    interface::TableFor,
     trace::{
         emit,
         refuse,
@@ -36,12 +38,15 @@ use kernel::{
     }, //
 };
 
-/// Through which the entry points find the server. Made by [`export!`](crate::export).
+/// Through which the entry points find the server. Made by
+/// [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
 /// `server` is null or points to a server that is not freed before `inside` is 0.
 pub struct Gate<O: Owner> {
+    /// Name of the owner.
+    name: &'static CStr,
     server: Atomic<*mut Server<O>>,
     inside: Atomic<u64>,
 }
@@ -51,37 +56,36 @@ pub struct Gate<O: Owner> {
 pub struct Opened<O: Owner>(&'static Gate<O>);
 
 impl<O: Owner> Gate<O> {
-    /// Makes a closed gate.
-    ///
-    /// # Safety
-    ///
-    /// Only for [`export!`](crate::export), which makes the one gate of a module.
-    pub const unsafe fn new() -> Self {
+    /// Makes a closed gate for module `name`.
+    pub const fn new(name: &'static CStr) -> Self {
         // INVARIANT: There is no server.
         Self {
+            name,
             server: Atomic::new(core::ptr::null_mut()),
             inside: Atomic::new(0),
         }
     }
 
-    /// Makes a server the one that the entry points find.
+    /// Makes a server and lets the entry points find it. May sleep.
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one.
-    pub fn open(&'static self, server: Pin<KBox<Server<O>>>) -> Result<Opened<O>> {
+    /// `EEXIST` if there is one, `ENOMEM`, or what the owner's functions return.
+    pub fn open(&'static self) -> Result<Opened<O>>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
+        emit(self.name, Step::Load, fmt!(""));
         // SAFETY: The server is only handed out by shared reference until it is a box again.
-        let raw = KBox::into_raw(unsafe { Pin::into_inner_unchecked(server) });
-        if self
-            .server
-            .cmpxchg(core::ptr::null_mut(), raw, Full)
-            .is_err()
-        {
+        let server = unsafe { Pin::into_inner_unchecked(Server::new(self.name)?) };
+        let raw = KBox::into_raw(server);
+        let none = core::ptr::null_mut();
+        if self.server.cmpxchg(none, raw, Full).is_err() {
             // SAFETY: It was made above and handed to nobody.
             drop(unsafe { Pin::new_unchecked(KBox::from_raw(raw)) });
             return Err(EEXIST);
         }
-        emit(Server::<O>::name(), Step::Export, fmt!("symbols=6 ns=D2D"));
+        emit(self.name, Step::Export, fmt!("symbols=6 ns=D2D"));
         Ok(Opened(self))
     }
 
@@ -89,7 +93,7 @@ impl<O: Owner> Gate<O> {
         self.inside.fetch_add(1, Full);
         let server = self.server.load(Acquire);
         let result = if server.is_null() {
-            Err(refuse(Server::<O>::name(), "no-owner", ENODEV, fmt!("")))
+            Err(refuse(self.name, "no-owner", ENODEV, fmt!("")))
         } else {
             // SAFETY: By the type invariants it is valid while we are inside.
             f(unsafe { &*server })
@@ -110,7 +114,7 @@ impl<O: Owner> Gate<O> {
     ) -> c_int {
         errno(self.with(|server| {
             if driver.is_null() || handle.is_null() {
-                return Err(refuse(Server::<O>::name(), "no-driver", EFAULT, fmt!("")));
+                return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
             }
             // SAFETY: By the requirements.
             let value = unsafe { server.register(driver)? };
@@ -144,18 +148,26 @@ impl<O: Owner> Gate<O> {
 
 impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
-        let server = self.0.server.xchg(core::ptr::null_mut(), Full);
+        let Gate {
+            name,
+            server,
+            inside,
+        } = self.0;
+        let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
-        while self.0.inside.load(Acquire) != 0 {
+        while inside.load(Acquire) != 0 {
             fsleep(Delta::from_millis(1));
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
-        if !server.is_idle() {
+        if server.is_idle() {
+            drop(server);
+        } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.
-            refuse(Server::<O>::name(), "drivers-left", EBUSY, fmt!(""));
+            refuse(name, "drivers-left", EBUSY, fmt!(""));
             core::mem::forget(server);
         }
+        emit(name, Step::Unload, fmt!(""));
     }
 }
 
@@ -183,21 +195,51 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
-/// Exports the owner's entry points from the module that calls it, which may be only one.
+/// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI driver.
+///
+/// `type` is the [`Owner`]; what follows is that of `module!`. The module exports the entry points
+/// of `d2d.h`, so that there can be only one in a kernel.
 ///
 /// ```ignore
-/// d2d_owner::export! {
-///     static GATE: Gate<MyOwner>;
+/// d2d_owner::module_owner! {
+///     type: MyOwner,
+///     name: "my_owner",
+///     authors: ["..."],
+///     license: "GPL",
 /// }
 /// ```
-///
-/// The gate is then [opened](Gate::open) with a [`Server`].
+#[macro_export]
+macro_rules! module_owner {
+    (type: $Owner:ty, $($rest:tt)*) => {
+        static GATE: $crate::export::Gate<$Owner> =
+            $crate::export::Gate::new(<OwnerModule as ::kernel::ModuleMetadata>::NAME);
+
+        struct OwnerModule {
+            _opened: $crate::export::Opened<$Owner>,
+        }
+
+        impl ::kernel::Module for OwnerModule {
+            fn init(_module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
+                Ok(Self {
+                    _opened: GATE.open()?,
+                })
+            }
+        }
+
+        ::kernel::prelude::module! {
+            type: OwnerModule,
+            $($rest)*
+        }
+
+        $crate::export! { GATE }
+    };
+}
+
+/// Exports the entry points, which find the server through a gate.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! export {
-    (static $gate:ident: Gate<$Owner:ty>;) => {
-        // SAFETY: This is the macro.
-        static $gate: $crate::export::Gate<$Owner> = unsafe { $crate::export::Gate::new() };
-
+    ($gate:ident) => {
         $crate::export! { @fn $gate
             fn d2d_register(
                 driver: *const ::d2d::abi::d2d_driver,

@@ -37,21 +37,26 @@ use d2d::{
 use kernel::{
     ffi::c_int,
     prelude::*,
-    sync::Arc,
-    ModuleMetadata, //
+    sync::Arc, //
 };
 
 /// What dispatch routines return for a request that they complete later.
 const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
 
-/// The driver that owns the contexts.
+/// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes the module that
+/// it lives in.
 ///
-/// One value of the type belongs to each context; it implements the operations offered there.
+/// One value of the type belongs to each context. It also implements the operations that are
+/// offered there: the trait of its pair's owner interface.
 pub trait Owner: Sized + Send + Sync + 'static {
-    /// The module that the driver lives in.
-    type Module: ModuleMetadata;
     /// What it has agreed on with its peers.
     type Pair: Pair;
+
+    /// Returns what the contexts are like, when the module is loaded. Process context, may sleep.
+    fn config() -> Result<Config>;
+
+    /// Makes the value of context number `id`. Process context, may sleep.
+    fn new(id: u32) -> Result<Self>;
 
     /// Returns the owner's data for its contexts.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
@@ -136,6 +141,7 @@ impl Config {
 
 /// A context with the owner's side of it.
 struct Seat<O: Owner> {
+    owner: &'static CStr,
     /// Keeps the memory that the binding refers to.
     _block: Block,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
@@ -144,6 +150,8 @@ struct Seat<O: Owner> {
 /// The contexts and all that is known of drivers and requests.
 #[pin_data]
 pub struct Server<O: Owner> {
+    /// Name of the owner: that of its module.
+    name: &'static CStr,
     config: Config,
     seats: KVec<Seat<O>>,
     #[pin]
@@ -156,35 +164,37 @@ impl<O: Owner> Server<O>
 where
     <O::Pair as Pair>::Owner: TableFor<O>,
 {
-    /// Allocates the contexts, each with a value of `O` from `driver`. May sleep.
+    /// Allocates the contexts, each with a value of `O`. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or what `driver` returns; all is freed then.
-    pub fn new(config: Config, driver: impl Fn() -> Result<O>) -> Result<Pin<KBox<Self>>> {
+    /// `ENOMEM`, or what the owner's functions return; all is freed then.
+    pub(crate) fn new(name: &'static CStr) -> Result<Pin<KBox<Self>>> {
+        let config = O::config()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
         for id in 0..config.contexts {
-            seats.push(Self::new_seat(id, &config, driver()?)?, GFP_KERNEL)?;
+            seats.push(Self::new_seat(name, id, &config)?, GFP_KERNEL)?;
         }
         KBox::try_pin_init(
             try_pin_init!(Self {
+                name,
                 config,
                 seats,
-                registry <- Registry::new(Self::name()),
+                registry <- Registry::new(name),
                 requests <- Requests::new(),
             }),
             GFP_KERNEL,
         )
     }
 
-    fn new_seat(id: u32, config: &Config, driver: O) -> Result<Seat<O>> {
-        let block = Block::new(Self::name(), id, config)?;
+    fn new_seat(name: &'static CStr, id: u32, config: &Config) -> Result<Seat<O>> {
+        let block = Block::new(name, id, config)?;
         // SAFETY: The block is freed when the owner is unloaded; until then it stays, see
         // `Gate::open`.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
-            Binding::new(OwnerLink::new(context), Ok::<_, Error>(driver)),
+            Binding::new(OwnerLink::new(context), O::new(id)),
             GFP_KERNEL,
         )?;
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
@@ -196,6 +206,7 @@ where
             }
         };
         Ok(Seat {
+            owner: name,
             _block: block,
             binding,
         })
@@ -203,11 +214,6 @@ where
 }
 
 impl<O: Owner> Server<O> {
-    /// Returns the owner's name.
-    pub(crate) fn name() -> &'static CStr {
-        O::Module::NAME
-    }
-
     /// Returns whether no driver is registered.
     pub(crate) fn is_idle(&self) -> bool {
         self.registry.is_empty()
@@ -242,13 +248,13 @@ impl<O: Owner> Server<O> {
     pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
         let (driver, index) = self.registry.reserve(handle, self.seats.len())?;
         let name = driver.name();
-        emit(Self::name(), Step::Lookup, fmt!("name={}", name));
+        emit(self.name, Step::Lookup, fmt!("name={}", name));
 
         let request = self
             .build_request(handle, index)
             .map_err(|error| self.abort(handle, index, error))?;
         emit(
-            Self::name(),
+            self.name,
             Step::CallDriver,
             fmt!(
                 "to={} code=0x{:08x} ctx=c{}",
@@ -263,7 +269,7 @@ impl<O: Owner> Server<O> {
         if returned != PENDING {
             if let Some(claim) = self.requests.claim(request.raw().handle) {
                 let error = refuse(
-                    Self::name(),
+                    self.name,
                     "not-completed",
                     EIO,
                     fmt!("by={} returned={}", name, returned),
@@ -297,7 +303,7 @@ impl<O: Owner> Server<O> {
         let context = seat.binding.seat().context().as_raw();
         let request = self.requests.build(handle, index, code, context.cast())?;
         emit(
-            Self::name(),
+            self.name,
             Step::BuildRequest,
             fmt!(
                 "major=0x{:02x} code=0x{:08x} ctx=c{}",
@@ -318,7 +324,7 @@ impl<O: Owner> Server<O> {
     ) -> c_int {
         let Some(claim) = self.requests.claim(handle) else {
             let error = refuse(
-                Self::name(),
+                self.name,
                 "stale-request-handle",
                 ESTALE,
                 fmt!("handle=0x{:x}", handle),
@@ -348,7 +354,7 @@ impl<O: Owner> Server<O> {
 
     fn trace_completion(&self, request: &Pending, via: &str) {
         emit(
-            Self::name(),
+            self.name,
             Step::Completion,
             fmt!(
                 "via={} status={} ctx=c{}",
@@ -368,7 +374,7 @@ impl<O: Owner> Server<O> {
             .and_then(|()| {
                 // SAFETY: The driver has completed the request, so the endpoint is filled in, and
                 // nobody writes it until the driver has detached.
-                unsafe { Endpoint::copy(Self::name(), &(*link.context().as_raw()).peer) }
+                unsafe { Endpoint::copy(self.name, &(*link.context().as_raw()).peer) }
             })
             // SAFETY: The driver promised that its operations may be called until it has detached,
             // and detaching closes the link.
@@ -380,7 +386,7 @@ impl<O: Owner> Server<O> {
             .registry
             .update(handle, |_| Some(State::Attached(index)))?;
         emit(
-            Self::name(),
+            self.name,
             Step::Attached,
             fmt!("to={} ctx=c{}", driver.name(), index),
         );
@@ -426,7 +432,7 @@ impl<O: Owner> Server<O> {
                 State::Attaching(index) => {
                     let Some(request) = self.requests.find(handle) else {
                         return Err(refuse(
-                            Self::name(),
+                            self.name,
                             "handshake-under-way",
                             EBUSY,
                             fmt!("name={}", name),
@@ -437,11 +443,7 @@ impl<O: Owner> Server<O> {
                         request.wait();
                         continue;
                     };
-                    emit(
-                        Self::name(),
-                        Step::Cancel,
-                        fmt!("to={} ctx=c{}", name, index),
-                    );
+                    emit(self.name, Step::Cancel, fmt!("to={} ctx=c{}", name, index));
                     self.requests.finish(claim, ECANCELED.to_errno(), 0, |_| 0);
                     if self.config.learn == Learn::Routine {
                         // Nobody else is waiting for the request.
@@ -451,7 +453,7 @@ impl<O: Owner> Server<O> {
                 }
                 State::Registered => {
                     return Err(refuse(
-                        Self::name(),
+                        self.name,
                         "not-attached",
                         ENOTCONN,
                         fmt!("name={}", name),
@@ -459,7 +461,7 @@ impl<O: Owner> Server<O> {
                 }
                 State::Detaching(_) => {
                     return Err(refuse(
-                        Self::name(),
+                        self.name,
                         "already-detaching",
                         EALREADY,
                         fmt!("name={}", name),
@@ -474,7 +476,7 @@ impl<O: Owner> Server<O> {
         let binding = &self.seats[index].binding;
         binding.seat().close();
         emit(
-            Self::name(),
+            self.name,
             Step::Rundown,
             fmt!("of={} ctx=c{}", driver.name(), index),
         );
@@ -492,7 +494,7 @@ impl<O: Owner> Drop for Seat<O> {
         ] {
             let counters = queue.counters();
             emit(
-                O::Module::NAME,
+                self.owner,
                 Step::Drain,
                 fmt!(
                     "ctx=c{} queue={} left={} put={} taken={} refused={}",
@@ -505,6 +507,6 @@ impl<O: Owner> Drop for Seat<O> {
                 ),
             );
         }
-        emit(O::Module::NAME, Step::Free, fmt!("ctx=c{}", context.id()));
+        emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
     }
 }

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registration of a peer with the owner, and what it shares with requests and handles.
+
+use crate::{
+    abi,
+    context::Pair,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    header,
+    interface::{
+        Binding,
+        Link,
+        TableFor, //
+    },
+    link::PeerLink,
+    request::{
+        RawRequest,
+        Request, //
+    },
+    trace::{
+        self,
+        Step, //
+    }, //
+};
+use core::ffi::{
+    c_int,
+    c_void, //
+};
+use kernel::{
+    bindings,
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Full,
+                Release, //
+            },
+            Atomic, //
+        },
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        SetOnce,
+        SpinLockIrq, //
+    },
+    workqueue::{
+        self,
+        impl_has_work,
+        new_work,
+        HasWork,
+        Work,
+        WorkItem, //
+    },
+    ModuleMetadata, //
+};
+
+/// There is no handshake, or it has failed.
+const IDLE: u32 = 0;
+/// The owner was asked for a context.
+const UNDER_WAY: u32 = 1;
+/// Both sides may use the context.
+const ATTACHED: u32 = 2;
+
+/// Where the binding of a peer keeps its link: empty until the driver has adopted a context.
+pub struct PeerSeat<P: Pair> {
+    link: SetOnce<PeerLink<P>>,
+}
+
+impl<P: Pair> Link for PeerLink<P> {
+    type Seat = PeerSeat<P>;
+
+    fn of(seat: &PeerSeat<P>) -> Option<&Self> {
+        seat.link.as_ref()
+    }
+}
+
+/// What a registration, its handles and the requests on their way share.
+#[pin_data]
+pub(crate) struct Shared<T: Driver> {
+    /// Name of the driver: that of its module.
+    name: &'static CStr,
+    #[pin]
+    binding: Binding<PeerSeat<T::Pair>, T>,
+    /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
+    progress: Atomic<u32>,
+    /// The request that waits for the work item.
+    #[pin]
+    pended: SpinLockIrq<Option<RawRequest>>,
+    #[pin]
+    work: Work<Self>,
+}
+
+impl_has_work! {
+    impl{T: Driver} HasWork<Self> for Shared<T> { self.work }
+}
+
+impl<T: Driver> WorkItem for Shared<T> {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let request = this.pended.lock().take();
+        if let Some(raw) = request {
+            // The disposition tells a dispatch routine's caller what happened; here is none.
+            let _ = this.state().deferred(Request::new(this.clone(), raw));
+        }
+    }
+}
+
+impl<T: Driver> Shared<T> {
+    pub(crate) fn state(&self) -> &T {
+        self.binding.state()
+    }
+
+    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
+        &self.binding
+    }
+
+    pub(crate) fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    /// Returns the link to the owner, while both sides may use the context.
+    pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
+        match self.progress.load(Acquire) {
+            ATTACHED => PeerLink::of(self.binding.seat()),
+            _ => None,
+        }
+    }
+
+    /// Keeps the link of an adopted context. False if there is one already.
+    pub(crate) fn set_link(&self, link: PeerLink<T::Pair>) -> bool {
+        self.binding.seat().link.populate(link)
+    }
+
+    /// Notes what the request that carries the context was completed with.
+    pub(crate) fn set_completed(&self, result: Result) {
+        self.progress
+            .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
+    }
+
+    /// Hands a pended request to the work item, or back if one is waiting there already.
+    pub(crate) fn defer(this: &Arc<Self>, raw: RawRequest) -> Result<(), RawRequest> {
+        let mut pended = this.pended.lock();
+        if pended.is_some() {
+            return Err(raw);
+        }
+        *pended = Some(raw);
+        drop(pended);
+        // SAFETY: The work queue is a C global that is always there.
+        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
+        // It may be queued already; then it has not run yet, and finds the request.
+        let _ = queue.enqueue(this.clone());
+        Ok(())
+    }
+
+    fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
+        // SAFETY: The pointer is that of an initialized value.
+        unsafe {
+            Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
+                Arc::as_ptr(this).cast_mut(),
+            ))
+        }
+    }
+
+    /// Runs what is queued and waits for it. May sleep.
+    pub(crate) fn flush_work(this: &Arc<Self>) {
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        unsafe { bindings::flush_work(Self::raw_work(this)) };
+    }
+
+    /// Waits for the work item if it runs, and takes it off the queue if it has not begun. May
+    /// sleep.
+    fn stop_work(this: &Arc<Self>) {
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
+            // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
+            // will not run.
+            drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
+        }
+    }
+
+    /// The C dispatch routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered `Shared<T>`, `request` is valid for reads.
+    unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
+        // SAFETY: `this` is that of an `Arc`, whose registration keeps it.
+        let this = unsafe { ArcBorrow::from_raw(this.cast::<Self>().cast_const()) };
+        // SAFETY: By the requirements.
+        let request = unsafe { &*request };
+        if let Err(error) = header::check::<abi::d2d_request>(
+            this.name,
+            "request",
+            &request.hdr,
+            abi::D2D_REQUEST_MAGIC,
+        ) {
+            return error.to_errno();
+        }
+        let raw = RawRequest::new(request);
+        trace::emit(
+            this.name,
+            Step::Dispatch,
+            fmt!(
+                "major=0x{:02x} code=0x{:08x}",
+                request.major_function,
+                request.code
+            ),
+        );
+        let request = Request::new(this.into(), raw);
+        this.state().dispatch(request).into_raw()
+    }
+}
+
+/// A registered driver. Dropping it detaches and unregisters the driver, and returns when nothing
+/// of the owner is inside it any more; may sleep.
+pub(crate) struct Registration<T: Driver> {
+    shared: Arc<Shared<T>>,
+    handle: abi::d2d_handle,
+}
+
+impl<T: Driver> Registration<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    /// Registers the driver of module `M` with the owner. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_register` in `d2d.h`, and `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// The registration is dropped before the module's code goes away.
+    pub(crate) unsafe fn new<M: ModuleMetadata>(driver: T) -> Result<Self> {
+        let shared = Arc::pin_init(
+            try_pin_init!(Shared {
+                name: M::NAME,
+                binding <- Binding::new(
+                    Ok(PeerSeat { link: SetOnce::new() }),
+                    Ok(driver),
+                ),
+                progress: Atomic::new(IDLE),
+                pended <- new_spinlock_irq!(None, "d2d::Shared::pended"),
+                work <- new_work!("d2d::Shared::work"),
+            }),
+            GFP_KERNEL,
+        )?;
+        let mut object = abi::d2d_driver {
+            hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+            name: [0; abi::D2D_NAME_SIZE as usize],
+            owner: M::THIS_MODULE.as_ptr(),
+            self_: Arc::as_ptr(&shared).cast_mut().cast(),
+            dispatch: Some(Shared::<T>::dispatch),
+        };
+        // A name that is too long for its NUL is refused by the owner.
+        for (to, from) in object.name.iter_mut().zip(M::NAME.to_bytes()) {
+            *to = *from;
+        }
+        let mut handle = 0;
+        // SAFETY: The dispatch routine and what it is called with stay until the registration is
+        // dropped.
+        to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
+        Ok(Self { shared, handle })
+    }
+
+    /// Asks the owner to share a context: it will send a request to the driver's dispatch routine,
+    /// which may leave it pending. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
+    pub(crate) fn attach(&self) -> Result {
+        let progress = &self.shared.progress;
+        progress.store(UNDER_WAY, Release);
+        // SAFETY: The handle is that of a registered driver.
+        match to_result(unsafe { abi::d2d_attach(self.handle) }) {
+            Ok(()) => progress.store(ATTACHED, Release),
+            // It goes on when the driver completes the request.
+            Err(error) if error == EINPROGRESS => (),
+            Err(error) => {
+                progress.store(IDLE, Release);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: Driver> Registration<T> {
+    /// Returns a reference to the driver that does not keep it registered.
+    pub(crate) fn handle(&self) -> Handle<T> {
+        Handle::new(self.shared.clone())
+    }
+}
+
+impl<T: Driver> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // A handshake that was left pending is completed first.
+        Shared::flush_work(&self.shared);
+        if self.shared.progress.xchg(IDLE, Full) != IDLE {
+            // SAFETY: The handle is that of a registered driver.
+            unsafe { abi::d2d_detach(self.handle) };
+        }
+        // SAFETY: As above; it holds no context any more, so that the owner takes it.
+        unsafe { abi::d2d_unregister(self.handle) };
+        // Nothing is dispatched any more, so that nothing can be queued again.
+        Shared::stop_work(&self.shared);
+    }
+}
