@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # some of the paths are for the scripts
 # What every script of the lab shares: the paths, messages, progress, locks and
 # the rule by which a cache entry comes to be (built under another name by one
 # run at a time, renamed when it is whole).

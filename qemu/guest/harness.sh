@@ -16,7 +16,10 @@ good) ;;
 failing-test) results='not ok 2 second' ;;
 missing-result) results= ;;
 exit-status) (exit 3) ;;
-stale-nonce) nonce=stale ;;
+stale-nonce)
+	# shellcheck disable=SC2034 # init writes it
+	nonce=stale
+	;;
 power-off) poweroff -f ;;
 hang) while :; do sleep 1000; done ;;
 left-over) insmod /lib/d2d/splat.ko ;;

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=busybox
 # Mode test: the kselftest collection, its KTAP to a port of its own. The pipe is needed:
 # kselftest's runner appends to its standard output by name, and would lose lines on anything
 # but a pipe.

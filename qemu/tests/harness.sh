@@ -17,7 +17,6 @@ left-over        60  result: modules is 1, expected 0
 taint            60  result: taint is 12352, expected 12288
 texts            60  console: BUG: KASAN
 warn             60  console: WARNING: .*splat_warn
-bug              60  console: kernel BUG at .*splat
 oops             60  console: BUG: kernel NULL pointer dereference
 panic            60  console: Kernel panic - not syncing: as asked
 sleep_in_atomic  60  console: BUG: scheduling while atomic: insmod
@@ -25,7 +24,7 @@ spin             60  console: watchdog: BUG: soft lockup
 rcu-stall        60  console: rcu: INFO: rcu_preempt
 hung-task        60  console: INFO: task insmod:.* blocked for more than
 refcount         60  console: refcount_t: addition on 0
-list             60  console: list_del corruption
+list             60  console: kernel BUG at lib/list_debug.c
 slab             60  console: BUG splat .*Objects remaining
 '
 

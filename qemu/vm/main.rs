@@ -19,7 +19,7 @@ use std::time::Duration;
 use verdict::{Evidence, Expected};
 
 /// Out-of-tree and unsigned: what loading such modules leaves, and nothing else
-const TAINT: u64 = 1 << 12 | 1 << 13;
+const TAINT: u64 = (1 << 12) | (1 << 13);
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {

@@ -35,7 +35,7 @@ pub fn from_dmesg(dmesg: &str) -> String {
         lines.push((place, text));
     }
     lines.sort_by_key(|(place, _)| *place);
-    lines.iter().map(|(_, text)| format!("{text}\n")).collect()
+    lines.iter().flat_map(|(_, text)| [text, "\n"]).collect()
 }
 
 #[cfg(test)]

@@ -18,16 +18,9 @@ static void splat_warn(void)
 	WARN(1, "as asked\n");
 }
 
-static void splat_bug(void)
-{
-	BUG();
-}
-
 static void splat_oops(void)
 {
-	int *volatile nowhere = NULL;
-
-	*nowhere = 1;
+	WRITE_ONCE(*(int *)NULL, 1);
 }
 
 static void splat_panic(void)
@@ -64,6 +57,7 @@ static void splat_refcount(void)
 	refcount_inc(&count);
 }
 
+/* A BUG(), as the kernel has BUG_ON_DATA_CORRUPTION */
 static void splat_list(void)
 {
 	LIST_HEAD(list);
@@ -97,7 +91,6 @@ static const struct {
 	void (*act)(void);
 } acts[] = {
 	{ "warn", splat_warn },
-	{ "bug", splat_bug },
 	{ "oops", splat_oops },
 	{ "panic", splat_panic },
 	{ "sleep_in_atomic", splat_sleep_in_atomic },

@@ -1,0 +1,74 @@
+#!/bin/bash
+# Inside the root: the checks of check.sh, a KTAP result each.
+# Usage: check-inside.sh KERNEL
+set -euo pipefail
+
+kernel=$1
+cd "$(dirname "$0")/.."
+. "$kernel/kernel.env"
+tree=$kernel/tree
+out=build/$KVER-check
+mkdir -p "$out"
+passed=0 failed=0
+
+# expect NAME CMD... - passes if CMD succeeds; what it says is shown if not
+expect() {
+	local name=$1
+	shift
+	if "$@" >"$out/log" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok $((passed + failed)) $name"
+	else
+		failed=$((failed + 1))
+		sed 's/^/# /' "$out/log"
+		echo "not ok $((passed + failed)) $name"
+	fi
+}
+
+# sources PATTERN... - the files of the project with these names
+sources() {
+	local names=(-name "$1")
+	shift
+	for name; do
+		names+=(-o -name "$name")
+	done
+	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
+}
+
+lints() {
+	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "$KMAKE" -j"$(nproc)" CLIPPY=1 \
+		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y modules | tee "$out/lints"
+	! grep -i warning "$out/lints"
+}
+
+# The unit tests of the lab's program, each a check of its own
+unit_tests() {
+	local name
+	rustc --edition 2021 -D warnings --test -o "$out/tests" qemu/vm/main.rs
+	while read -r name; do
+		expect "unit test $name" "$out/tests" --exact "$name"
+	done < <("$out/tests" --list | sed -n 's/: test$//p')
+}
+
+echo "TAP version 13"
+mapfile -t rust < <(sources '*.rs')
+expect "rustfmt, with the kernel's settings" \
+	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
+echo "# clippy has a build of its own, about 30 s the first time"
+expect "clippy and the compilers, no warning" lints
+expect "clippy, the lab's program" \
+	clippy-driver --edition 2021 -D warnings --emit=metadata -o "$out/lab.rmeta" qemu/vm/main.rs
+unit_tests
+while read -r file; do
+	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"
+done < <(sources '*.[ch]')
+mapfile -t shell < <(
+	sources '*.sh'
+	grep -rlE --exclude-dir=build --exclude-dir=.git '^#!.*\b(ba|busybox )?sh$' . | grep -v '\.sh$'
+)
+for file in "${shell[@]}"; do
+	expect "shellcheck $file" shellcheck -x -P SCRIPTDIR "$file"
+done
+echo "1..$((passed + failed))"
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]
