@@ -19,11 +19,11 @@ use d2d_owner::{
     Owner, //
 };
 use d2d_pair::{
-    sum,
     DemoPair,
     Note,
     OwnerOps,
-    KIND_NOTE, //
+    KIND_NOTE,
+    MAX_HOPS, //
 };
 use kernel::{
     prelude::*,
@@ -55,9 +55,6 @@ d2d_owner::module_owner! {
         },
     },
 }
-
-/// Items are taken off a queue this many at a time.
-const BATCH: u32 = 8;
 
 /// Driver A, as the holder of one of its contexts sees it.
 struct DriverA;
@@ -111,13 +108,16 @@ impl OwnerOps for DriverA {
     }
 
     fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32> {
+        if hops > MAX_HOPS {
+            return Err(E2BIG);
+        }
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
         trace!(OpCall, "to=peer op=bounce hops={}", left);
         let calls = link.peer()?.ops().bounce(left)?;
         trace!(OpReturn, "from=peer op=bounce calls={}", calls);
-        Ok(calls + 1)
+        Ok(calls.saturating_add(1))
     }
 
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
@@ -153,24 +153,9 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     Ok(())
 }
 
-/// Takes everything from the peer, one item and then the rest in batches. Returns the items taken.
+/// Takes everything from the peer, and returns the number of items.
 fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
-    let mut taken = 0;
-    if let Some(first) = link.incoming().take() {
-        trace!(Dequeue, "queue=to_owner n=1 how=single sum={}", sum(&first));
-        taken += 1;
-    }
-    loop {
-        let batch = link.incoming().take_batch(BATCH);
-        if batch.is_empty() {
-            return taken;
-        }
-        trace!(
-            Dequeue,
-            "queue=to_owner n={} how=batch sum={}",
-            batch.len(),
-            sum(&batch)
-        );
-        taken += batch.len() as u32;
-    }
+    d2d_pair::take_all(&link.incoming(), |how, n, sum| {
+        trace!(Dequeue, "queue=to_owner n={} how={} sum={}", n, how, sum);
+    })
 }

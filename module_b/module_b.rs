@@ -14,6 +14,10 @@
 
 use d2d::{
     abi,
+    control::{
+        Control,
+        ControlFile, //
+    },
     driver::{
         Driver,
         Handle, //
@@ -32,14 +36,13 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    sum,
     DemoPair,
     Note,
     PeerOps,
-    KIND_NOTE, //
+    KIND_NOTE,
+    MAX_HOPS, //
 };
 use kernel::{
-    debugfs::Scope,
     prelude::*,
     uaccess::UserSliceReader,
     ModuleMetadata, //
@@ -60,9 +63,6 @@ d2d::module_peer! {
     },
 }
 
-/// Items are taken off a queue this many at a time.
-const BATCH: u32 = 8;
-
 /// Bytes that can be written to `exercise` at once.
 const MAX_WRITE: usize = 16;
 
@@ -74,7 +74,7 @@ struct DriverB {
 
 impl DriverB {
     /// B's part of the handshake.
-    fn share_context(&self, request: Request<Self>) -> Disposition {
+    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
         match request.adopt() {
             Ok(adopted) => adopted
                 .fill(abi::d2d_pair_peer_data {
@@ -90,8 +90,7 @@ impl DriverB {
 
 impl Driver for DriverB {
     type Pair = DemoPair;
-    /// The directory with the file `exercise`.
-    type Front = Scope<Handle<Self>>;
+    type Front = ControlFile<Self, PeerModule>;
 
     fn new() -> Result<Self> {
         let deferred = module_parameters::deferred.value();
@@ -100,12 +99,10 @@ impl Driver for DriverB {
     }
 
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
-        Scope::dir(Ok(driver), c"d2d-module_b", |driver, dir| {
-            dir.write_only_callback_file(c"exercise", driver, &write_exercise);
-        })
+        ControlFile::new(driver)
     }
 
-    fn dispatch(&self, request: Request<Self>) -> Disposition {
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
         match request.code() {
             IOCTL_SHARE_CONTEXT if self.deferred => request.pend(),
             IOCTL_SHARE_CONTEXT => self.share_context(request),
@@ -113,7 +110,7 @@ impl Driver for DriverB {
         }
     }
 
-    fn deferred(&self, request: Request<Self>) -> Disposition {
+    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
         self.share_context(request)
     }
 }
@@ -125,13 +122,16 @@ impl PeerOps for DriverB {
     }
 
     fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
+        if hops > MAX_HOPS {
+            return Err(E2BIG);
+        }
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
         trace!(OpCall, "to=owner op=bounce hops={}", left);
         let calls = link.owner().bounce(left)?;
         trace!(OpReturn, "from=owner op=bounce calls={}", calls);
-        Ok(calls + 1)
+        Ok(calls.saturating_add(1))
     }
 
     /// Takes everything, puts as many of its own on the other queue, one and then the rest in a
@@ -147,49 +147,36 @@ impl PeerOps for DriverB {
     }
 }
 
-/// Takes everything from the owner, one item and then the rest in batches. Returns the items taken.
+/// Takes everything from the owner, and returns the number of items.
 fn take_all(link: &PeerLink<DemoPair>) -> u32 {
-    let mut taken = 0;
-    if let Some(first) = link.incoming().take() {
-        trace!(Dequeue, "queue=to_peer n=1 how=single sum={}", sum(&first));
-        taken += 1;
-    }
-    loop {
-        let batch = link.incoming().take_batch(BATCH);
-        if batch.is_empty() {
-            return taken;
-        }
-        trace!(
-            Dequeue,
-            "queue=to_peer n={} how=batch sum={}",
-            batch.len(),
-            sum(&batch)
-        );
-        taken += batch.len() as u32;
-    }
+    d2d_pair::take_all(&link.incoming(), |how, n, sum| {
+        trace!(Dequeue, "queue=to_peer n={} how={} sum={}", n, how, sum);
+    })
 }
 
-/// Receives what is written to `exercise`: the number of rounds, 1 to 1000.
-fn write_exercise(driver: &Handle<DriverB>, reader: &mut UserSliceReader) -> Result {
-    if reader.len() > MAX_WRITE {
-        return Err(EINVAL);
-    }
-    let mut bytes = [0u8; MAX_WRITE];
-    let length = reader.len();
-    reader.read_slice(&mut bytes[..length])?;
-    let rounds = core::str::from_utf8(&bytes[..length])
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-        .ok_or(EINVAL)?;
-    check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
+impl Control for DriverB {
+    const FILE: &'static CStr = c"exercise";
 
-    let link = driver.settled_link().ok_or(ENOTCONN)?;
-    for _ in 0..rounds {
-        for place in Place::ALL {
-            run_in(place, || exercise(link, place))??;
+    /// Takes the number of rounds, 1 to 1000.
+    fn write(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let length = reader.len();
+        let mut bytes = [0u8; MAX_WRITE];
+        let bytes = bytes.get_mut(..length).ok_or(EINVAL)?;
+        reader.read_slice(bytes)?;
+        let rounds = core::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or(EINVAL)?;
+        check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
+
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        for _ in 0..rounds {
+            for place in Place::ALL {
+                run_in(place, || exercise(link, place))??;
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Calls the owner and exchanges an item with it, in any context.

@@ -27,6 +27,7 @@ peer_sins()
 	already-attached     114
 	stale-request-handle 116
 	still-attached       16
+	bad-status           5
 	EOT
 }
 
@@ -60,7 +61,7 @@ parameters()
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 8))
+start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 11))
 
 # The loader's own refusal.
 mark
@@ -75,6 +76,14 @@ while read -r sin errno; do
 done <<EOT
 $(peer_sins)
 EOT
+
+mark
+fails 116 load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer
+verdict "a peer's old handle while another request is on its way"
+
+mark
+fails 7 load bad_peer sin=too-many-hops && ! loaded bad_peer
+verdict "a peer's call with too many hops"
 
 # Nothing of all that was kept: the one context can be had.
 mark
@@ -101,6 +110,11 @@ verdict "no round of the exercise"
 mark
 ! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
 verdict "rubbish written to the exercise"
+mark
+exec 3>/sys/kernel/debug/d2d-module_b/exercise
+fails 11 unload module_b && loaded module_b && [ -z "$(trace)" ]
+verdict "module_b cannot be removed while its file is open"
+exec 3>&-
 unload module_b
 unload module_a
 

@@ -19,6 +19,7 @@ MODULE_PARM_DESC(sin, "What to do wrong");
 static struct d2d_context *context;
 static d2d_handle self;
 static d2d_handle last_request;
+static int stale;
 
 static int sinful(const char *name)
 {
@@ -29,6 +30,14 @@ static int peer_ping(void *this, u32 value, u32 *result)
 {
 	*result = value + 1;
 	return 0;
+}
+
+static int owner_bounce(u32 hops)
+{
+	const struct d2d_pair_owner_ops *ops = (const void *)context->owner.ops;
+	u32 result;
+
+	return ops->bounce(context->owner.self, hops, &result);
 }
 
 static int peer_bounce(void *this, u32 hops, u32 *result)
@@ -78,9 +87,14 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
+	/* A handle that was completed stays stale, whatever is on its way now. */
+	if (sinful("old-request-handle") && last_request)
+		stale = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
 	if (sinful("not-completed"))
 		return 0;
+	if (sinful("bad-status"))
+		return d2d_complete(request->handle, 1, 0);
 
 	context = request->user_buffer;
 	if (sinful("bad-ops-major"))
@@ -147,6 +161,10 @@ static int misbehave(void)
 		err = d2d_attach(self);
 	if (sinful("stale-request-handle"))
 		err = d2d_complete(last_request, 0, 0);
+	if (sinful("old-request-handle"))
+		err = d2d_detach(self) ?: d2d_attach(self) ?: stale;
+	if (sinful("too-many-hops"))
+		err = owner_bounce(~0);
 	if (sinful("still-attached"))
 		err = d2d_unregister(self);
 	if (err || !sinful("none"))

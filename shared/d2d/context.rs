@@ -6,7 +6,14 @@
 
 use crate::{
     abi,
-    interface::Interface,
+    interface::{
+        Interface,
+        Plain, //
+    },
+    link::{
+        OwnerLink,
+        PeerLink, //
+    },
     queue::Queue, //
 };
 use core::{
@@ -20,48 +27,28 @@ use kernel::sync::{
     },
     SpinLockIrqGuard, //
 };
-use zerocopy::{
-    FromBytes,
-    Immutable,
-    IntoBytes, //
-};
 
 /// What the two drivers of a pair have agreed on.
 pub trait Pair: Sized + 'static {
     /// Operations of the owner.
-    type Owner: Interface;
+    type Owner: Interface<Link = OwnerLink<Self>>;
     /// Operations of the peer.
-    type Peer: Interface;
-    /// Plain data of the owner, at most `D2D_DATA_SIZE` bytes.
-    type OwnerData: Data;
-    /// Plain data of the peer, at most `D2D_DATA_SIZE` bytes.
-    type PeerData: Data;
+    type Peer: Interface<Link = PeerLink<Self>>;
+    /// Data of the owner, at most `D2D_DATA_SIZE` bytes.
+    type OwnerData: Plain;
+    /// Data of the peer, at most `D2D_DATA_SIZE` bytes.
+    type PeerData: Plain;
 }
-
-/// Plain data: any bytes are a value of the type.
-pub trait Data: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
-
-impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Data for T {}
 
 /// A context, seen by either side.
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_context`. The owner frees it when it is unloaded,
-/// which it cannot be as long as any code that could hold this value is in the kernel: the peer's
-/// module is bound to the owner's by the symbols it imports.
+/// `raw` points to an initialized `struct d2d_context` that lives as long as this value.
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     _pair: PhantomData<P>,
 }
-
-impl<P> Clone for Context<P> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<P> Copy for Context<P> {}
 
 // SAFETY: All that is reached through it is under locks, or never changes.
 unsafe impl<P> Send for Context<P> {}
@@ -129,7 +116,7 @@ impl<P: Pair> Context<P> {
     /// # Safety
     ///
     /// `area` is one that the lock protects whose guard is given.
-    unsafe fn with_data<T: Data, R>(
+    unsafe fn with_data<T: Plain, R>(
         _guard: &SpinLockIrqGuard<'_, ()>,
         area: *mut [u64; abi::D2D_DATA_SIZE as usize / size_of::<u64>()],
         f: impl FnOnce(&mut T) -> R,

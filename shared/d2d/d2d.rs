@@ -13,12 +13,14 @@
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
 //! - [`driver`] and [`request`]: the peer's module, and its side of the handshake.
+//! - [`control`]: a file through which user space acts on a driver.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
 //! behaviour, whatever safe code does with it.
 
 pub mod context;
+pub mod control;
 pub mod driver;
 pub mod header;
 pub mod interface;

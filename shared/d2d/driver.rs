@@ -51,11 +51,11 @@ pub trait Driver: Sized + Send + Sync + 'static {
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error>;
 
     /// Receives a request. Process context, may sleep.
-    fn dispatch(&self, request: Request<Self>) -> Disposition;
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a>;
 
     /// Receives a request that [`dispatch`](Driver::dispatch) left pending by
     /// [`Request::pend`]. Process context (a kernel worker), may sleep.
-    fn deferred(&self, request: Request<Self>) -> Disposition {
+    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
         request.complete(Err(ENOTTY), 0)
     }
 }
@@ -74,12 +74,18 @@ impl<T: Driver> Handle<T> {
         Self(shared)
     }
 
-    /// Returns the link to the owner, while both sides may use the context. Any context.
+    /// Returns the link to the owner, if both sides may use the context now. Any context.
+    ///
+    /// Who uses it must be done before the driver is detached: be it in its operations, its
+    /// [`dispatch`](Driver::dispatch), or reached through its [`Front`](Driver::Front). It is safe
+    /// to use later, but another driver may hold the context then.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
 
     /// Waits for a handshake that the driver has left pending, then as [`Handle::link`]. May sleep.
+    ///
+    /// Called from [`Driver::deferred`], it never returns.
     pub fn settled_link(&self) -> Option<&PeerLink<T::Pair>> {
         Shared::flush_work(&self.0);
         self.link()
@@ -124,7 +130,7 @@ where
                 return Err(EEXIST);
             }
             trace::emit(M::NAME, Step::Load, fmt!(""));
-            let driver = T::new()?;
+            let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
             // SAFETY: By the requirements, as the peer drops it.
             let registration = unsafe { Registration::new::<M>(driver)? };
             registration.attach()?;

@@ -14,6 +14,11 @@ use core::{
     marker::PhantomData, //
 };
 use kernel::prelude::*;
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
 
 /// A set of operations that one side of a context offers the other.
 ///
@@ -21,9 +26,11 @@ use kernel::prelude::*;
 ///
 /// # Safety
 ///
-/// `Table` is `repr(C)`, begins with a `struct d2d_ops`, and is valid with all bytes zero and with
+/// The operations in a table expect [`Link`](Interface::Link)'s seat, and `Table` is `repr(C)`, begins with a `struct d2d_ops`, and is valid with all bytes zero and with
 /// every field after the header either zero or an operation of this interface.
 pub unsafe trait Interface: Sized + 'static {
+    /// How its implementations find the other side.
+    type Link: Link;
     /// The C table.
     type Table: Copy + Send + Sync + 'static;
     /// Calls the operations of a table.
@@ -37,7 +44,14 @@ pub unsafe trait Interface: Sized + 'static {
 }
 
 /// An interface whose operations `T` implements.
-pub trait TableFor<T>: Interface {
+///
+/// Implemented by [`interface!`](crate::interface) only.
+///
+/// # Safety
+///
+/// Every operation of the table may be called, with what a [`Binding`] of the interface's seat and
+/// `T` says is its address, as long as the binding lives.
+pub unsafe trait TableFor<T>: Interface {
     /// The table whose operations call `T`.
     const TABLE: &'static Self::Table;
 }
@@ -82,13 +96,19 @@ impl<S, T> Binding<S, T> {
 }
 
 /// A way to the other side, as an operation's implementation gets it.
-pub trait Link: Sized {
+pub trait Link: Sized + 'static {
     /// Where a binding keeps it.
-    type Seat;
+    type Seat: 'static;
 
     /// Returns the link, if there is one yet.
     fn of(seat: &Self::Seat) -> Option<&Self>;
 }
+
+/// Plain values, which is what arguments and results of operations are: any bytes are a value, and
+/// no value refers to anything.
+pub trait Plain: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
+
+impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {}
 
 /// A copied table of the other side and what to call its operations on.
 pub struct Remote<'a, I: Interface> {
@@ -153,7 +173,7 @@ impl<I: Interface> Endpoint<I> {
     /// # Safety
     ///
     /// `raw.ops` is null or points to a table of this interface whose header is true.
-    pub unsafe fn copy(driver: &CStr, raw: &abi::d2d_endpoint) -> Result<Self> {
+    pub unsafe fn copy(driver: &CStr, raw: abi::d2d_endpoint) -> Result<Self> {
         if raw.ops.is_null() {
             return Err(refuse(
                 driver,
@@ -242,14 +262,20 @@ impl<I: Interface> Endpoint<I> {
 /// table is checked against it: same size, same offsets, same signatures.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
-/// plain values (`FromBytes + IntoBytes`). Operations may be called in any context that the
+/// [`Plain`] values. Operations may be called in any context that the
 /// interface allows, and get the link to the other side, so that they can call back.
 #[macro_export]
 macro_rules! interface {
     (@check [] $Table:ident $($op:ident)*) => {};
     (@check [$CTable:ty] $Table:ident $($op:ident)*) => {
         const _: () = {
-            use ::core::mem::offset_of;
+            use ::core::{
+                assert,
+                mem::{
+                    offset_of,
+                    size_of, //
+                }, //
+            };
             type CTable = $CTable;
             assert!(size_of::<$Table>() == size_of::<CTable>());
             $(assert!(offset_of!($Table, $op) == offset_of!(CTable, $op));)*
@@ -281,21 +307,21 @@ macro_rules! interface {
                 $(#[$op_meta])*
                 #[expect(unused_variables)]
                 fn $op(&self, link: &$OpLink $(, $arg: $Arg)*) -> ::kernel::error::Result<$Ret> {
-                    Err(::kernel::error::code::EOPNOTSUPP)
+                    ::core::result::Result::Err(::kernel::error::code::EOPNOTSUPP)
                 }
             )*
         }
 
-        #[doc = concat!("The interface that [`", stringify!($Trait), "`] declares.")]
+        #[doc = ::core::concat!("The interface that [`", stringify!($Trait), "`] declares.")]
         $vis struct $Interface;
 
-        #[doc = concat!("The C table of [`", stringify!($Trait), "`].")]
+        #[doc = ::core::concat!("The C table of [`", stringify!($Trait), "`].")]
         #[derive(Clone, Copy)]
         #[repr(C)]
         $vis struct $Table {
             hdr: $crate::abi::d2d_ops,
             $(
-                $op: Option<
+                $op: ::core::option::Option<
                     unsafe extern "C" fn(
                         *mut ::core::ffi::c_void, $($Arg,)* *mut $Ret
                     ) -> ::core::ffi::c_int
@@ -305,9 +331,16 @@ macro_rules! interface {
 
         $crate::interface! { @check [$($CTable)?] $Table $($op)* }
 
-        // SAFETY: The table is `repr(C)`, begins with the header, and all the rest are optional
-        // function pointers, for which zero is `None`.
+        const _: () = {
+            const fn plain<T: $crate::interface::Plain>() {}
+            $($(plain::<$Arg>();)* plain::<$Ret>();)*
+        };
+
+        // SAFETY: The entry points below expect this link's seat; the table is `repr(C)`, begins
+        // with the header, and all the rest are optional function pointers, for which zero is
+        // `None`.
         unsafe impl $crate::interface::Interface for $Interface {
+            type Link = $Link;
             type Table = $Table;
             type Caller<'a> = $Caller<'a>;
             const NAME: &'static str = $name;
@@ -334,35 +367,36 @@ macro_rules! interface {
                         let binding = unsafe {
                             &*this.cast::<$crate::interface::Binding<Seat, T>>()
                         };
-                        let Some(link) = <$Link as $crate::interface::Link>::of(binding.seat())
+                        let ::core::option::Option::Some(link) = <$Link as $crate::interface::Link>::of(binding.seat())
                         else {
                             return ::kernel::error::code::ENOTCONN.to_errno();
                         };
                         match binding.state().$op(link $(, $arg)*) {
-                            Ok(value) => {
+                            ::core::result::Result::Ok(value) => {
                                 // SAFETY: By the requirements.
                                 unsafe { result.write(value) };
                                 0
                             }
-                            Err(error) => error.to_errno(),
+                            ::core::result::Result::Err(error) => error.to_errno(),
                         }
                     }
                 )*
             }
 
-            impl<T: $Trait> $crate::interface::TableFor<T> for $Interface {
+            // SAFETY: These are the entry points for this interface's seat and `T`.
+            unsafe impl<T: $Trait> $crate::interface::TableFor<T> for $Interface {
                 const TABLE: &'static $Table = &$Table {
                     hdr: $crate::abi::d2d_ops {
-                        size: size_of::<$Table>() as u32,
+                        size: ::core::mem::size_of::<$Table>() as u32,
                         major: $major,
                         minor: $minor,
                     },
                     $(
                         $op: ::kernel::macros::paste!(
                             if T::[<HAS_ $op:upper>] {
-                                Some(EntryPoints::<T>::$op)
+                                ::core::option::Option::Some(EntryPoints::<T>::$op)
                             } else {
-                                None
+                                ::core::option::Option::None
                             }
                         ),
                     )*
@@ -370,10 +404,10 @@ macro_rules! interface {
             }
         };
 
-        #[doc = concat!("Calls the operations of a side that offers [`", stringify!($Trait), "`].")]
+        #[doc = ::core::concat!("Calls the operations of a side that offers [`", stringify!($Trait), "`].")]
         $vis struct $Caller<'a>($crate::interface::Remote<'a, $Interface>);
 
-        impl<'a> From<$crate::interface::Remote<'a, $Interface>> for $Caller<'a> {
+        impl<'a> ::core::convert::From<$crate::interface::Remote<'a, $Interface>> for $Caller<'a> {
             fn from(remote: $crate::interface::Remote<'a, $Interface>) -> Self {
                 Self(remote)
             }
@@ -393,7 +427,7 @@ macro_rules! interface {
                     ::kernel::error::to_result(unsafe {
                         op(self.0.this(), $($arg,)* &mut result)
                     })?;
-                    Ok(result)
+                    ::core::result::Result::Ok(result)
                 }
             )*
         }

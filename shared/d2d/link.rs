@@ -22,7 +22,10 @@ use crate::{
         Rundown, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::SetOnce, //
+};
 
 /// The owner's side of a context, with or without a peer.
 #[pin_data]
@@ -80,7 +83,11 @@ impl<P: Pair> OwnerLink<P> {
     }
 
     /// Refuses new calls into the peer and waits for those that run. May sleep.
-    pub fn close(&self) {
+    ///
+    /// # Safety
+    ///
+    /// Called by the one that has opened it, once, and not from inside the peer.
+    pub unsafe fn close(&self) {
         self.peer.close();
     }
 }
@@ -93,7 +100,7 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// The peer, entered by the owner.
+/// The peer, entered by the owner. Forgetting it keeps the peer from ever leaving.
 #[must_use = "the peer can leave as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 
@@ -110,6 +117,14 @@ impl<P: Pair> PeerCall<'_, P> {
 pub struct PeerLink<P: Pair> {
     context: Context<P>,
     owner: Endpoint<P::Owner>,
+}
+
+impl<P: Pair> Link for PeerLink<P> {
+    type Seat = SetOnce<Self>;
+
+    fn of(seat: &SetOnce<Self>) -> Option<&Self> {
+        seat.as_ref()
+    }
 }
 
 impl<P: Pair> PeerLink<P> {

@@ -104,7 +104,8 @@ impl<'a> Queue<'a> {
     /// Puts as many of the payloads on the queue as there is room for, in order, under one lock.
     /// Any context.
     ///
-    /// Returns the number of items put; those that found no room are counted as refused.
+    /// Returns the number of items put; those that found no room are counted as refused. The
+    /// payloads are copied with interrupts disabled: keep batches short.
     ///
     /// # Errors
     ///
@@ -184,15 +185,18 @@ impl<'a> Queue<'a> {
 
     /// Returns the counters, read under the lock. Any context.
     pub fn counters(&self) -> Counters {
+        let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, and `raw` is valid by the type invariants.
-        let raw = unsafe { self.raw.as_ref() };
-        Counters {
-            depth: raw.depth,
-            high_water: raw.high_water,
-            put: raw.put,
-            taken: raw.taken,
-            refused: raw.refused,
+        // SAFETY: The lock is held, and `raw` is valid by the type invariants. No reference to the
+        // whole is made, as others spin on the lock in it.
+        unsafe {
+            Counters {
+                depth: (*raw).depth,
+                high_water: (*raw).high_water,
+                put: (*raw).put,
+                taken: (*raw).taken,
+                refused: (*raw).refused,
+            }
         }
     }
 
@@ -276,17 +280,16 @@ impl<'b> Iterator for Items<'b, '_> {
         // there is one left.
         self.next = Some(unsafe { (*node).next });
         // SAFETY: By the invariants of `Queue`, the node is that of an item, which the batch owns.
-        let item = unsafe { &*container_of!(node, abi::d2d_item, node) };
+        let (item, seq, kind, len) = unsafe {
+            let item = container_of!(node, abi::d2d_item, node);
+            (item, (*item).seq, (*item).kind, (*item).len)
+        };
         // A C peer may have left any length behind.
-        let len = (item.len as usize).min(self.batch.queue.item_size());
+        let len = (len as usize).min(self.batch.queue.item_size());
         // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
         let payload =
-            unsafe { core::slice::from_raw_parts((&raw const item.payload).cast::<u8>(), len) };
-        Some(Item {
-            seq: item.seq,
-            kind: item.kind,
-            payload,
-        })
+            unsafe { core::slice::from_raw_parts((&raw const (*item).payload).cast::<u8>(), len) };
+        Some(Item { seq, kind, payload })
     }
 }
 

@@ -12,7 +12,6 @@ use crate::{
     header,
     interface::{
         Binding,
-        Link,
         TableFor, //
     },
     link::PeerLink,
@@ -66,26 +65,13 @@ const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
 
-/// Where the binding of a peer keeps its link: empty until the driver has adopted a context.
-pub struct PeerSeat<P: Pair> {
-    link: SetOnce<PeerLink<P>>,
-}
-
-impl<P: Pair> Link for PeerLink<P> {
-    type Seat = PeerSeat<P>;
-
-    fn of(seat: &PeerSeat<P>) -> Option<&Self> {
-        seat.link.as_ref()
-    }
-}
-
 /// What a registration, its handles and the requests on their way share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
     /// Name of the driver: that of its module.
     name: &'static CStr,
     #[pin]
-    binding: Binding<PeerSeat<T::Pair>, T>,
+    binding: Binding<SetOnce<PeerLink<T::Pair>>, T>,
     /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     /// The request that waits for the work item.
@@ -106,7 +92,9 @@ impl<T: Driver> WorkItem for Shared<T> {
         let request = this.pended.lock().take();
         if let Some(raw) = request {
             // The disposition tells a dispatch routine's caller what happened; here is none.
-            let _ = this.state().deferred(Request::new(this.clone(), raw));
+            let _ = this
+                .state()
+                .deferred(Request::new(this.as_arc_borrow(), raw));
         }
     }
 }
@@ -116,7 +104,7 @@ impl<T: Driver> Shared<T> {
         self.binding.state()
     }
 
-    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
+    pub(crate) fn binding(&self) -> &Binding<SetOnce<PeerLink<T::Pair>>, T> {
         &self.binding
     }
 
@@ -127,14 +115,9 @@ impl<T: Driver> Shared<T> {
     /// Returns the link to the owner, while both sides may use the context.
     pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
         match self.progress.load(Acquire) {
-            ATTACHED => PeerLink::of(self.binding.seat()),
+            ATTACHED => self.binding.seat().as_ref(),
             _ => None,
         }
-    }
-
-    /// Keeps the link of an adopted context. False if there is one already.
-    pub(crate) fn set_link(&self, link: PeerLink<T::Pair>) -> bool {
-        self.binding.seat().link.populate(link)
     }
 
     /// Notes what the request that carries the context was completed with.
@@ -144,7 +127,7 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Hands a pended request to the work item, or back if one is waiting there already.
-    pub(crate) fn defer(this: &Arc<Self>, raw: RawRequest) -> Result<(), RawRequest> {
+    pub(crate) fn defer(this: ArcBorrow<'_, Self>, raw: RawRequest) -> Result<(), RawRequest> {
         let mut pended = this.pended.lock();
         if pended.is_some() {
             return Err(raw);
@@ -154,7 +137,7 @@ impl<T: Driver> Shared<T> {
         // SAFETY: The work queue is a C global that is always there.
         let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
         // It may be queued already; then it has not run yet, and finds the request.
-        let _ = queue.enqueue(this.clone());
+        let _ = queue.enqueue(Arc::from(this));
         Ok(())
     }
 
@@ -212,7 +195,7 @@ impl<T: Driver> Shared<T> {
                 request.code
             ),
         );
-        let request = Request::new(this.into(), raw);
+        let request = Request::new(this, raw);
         this.state().dispatch(request).into_raw()
     }
 }
@@ -242,7 +225,7 @@ where
             try_pin_init!(Shared {
                 name: M::NAME,
                 binding <- Binding::new(
-                    Ok(PeerSeat { link: SetOnce::new() }),
+                    Ok(SetOnce::new()),
                     Ok(driver),
                 ),
                 progress: Atomic::new(IDLE),
@@ -250,7 +233,8 @@ where
                 work <- new_work!("d2d::Shared::work"),
             }),
             GFP_KERNEL,
-        )?;
+        )
+        .map_err(|error| trace::report_memory(M::NAME, error))?;
         let mut object = abi::d2d_driver {
             hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
             name: [0; abi::D2D_NAME_SIZE as usize],
@@ -276,19 +260,17 @@ where
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
     pub(crate) fn attach(&self) -> Result {
-        let progress = &self.shared.progress;
-        progress.store(UNDER_WAY, Release);
+        self.shared.progress.store(UNDER_WAY, Release);
         // SAFETY: The handle is that of a registered driver.
-        match to_result(unsafe { abi::d2d_attach(self.handle) }) {
-            Ok(()) => progress.store(ATTACHED, Release),
+        let result = to_result(unsafe { abi::d2d_attach(self.handle) });
+        if result == Err(EINPROGRESS) {
             // It goes on when the driver completes the request.
-            Err(error) if error == EINPROGRESS => (),
-            Err(error) => {
-                progress.store(IDLE, Release);
-                return Err(error);
-            }
+            return Ok(());
         }
-        Ok(())
+        // The worker may have completed the request, and may not have noted it yet.
+        Shared::flush_work(&self.shared);
+        self.shared.set_completed(result);
+        result
     }
 }
 
@@ -307,8 +289,11 @@ impl<T: Driver> Drop for Registration<T> {
             // SAFETY: The handle is that of a registered driver.
             unsafe { abi::d2d_detach(self.handle) };
         }
-        // SAFETY: As above; it holds no context any more, so that the owner takes it.
-        unsafe { abi::d2d_unregister(self.handle) };
+        // SAFETY: As above.
+        if unsafe { abi::d2d_unregister(self.handle) } != 0 {
+            // It has said why. It would still find the driver, so the driver stays.
+            core::mem::forget(self.shared.clone());
+        }
         // Nothing is dispatched any more, so that nothing can be queued again.
         Shared::stop_work(&self.shared);
     }

@@ -4,7 +4,8 @@
 //!
 //! C type: `struct d2d_request`. A request is a value: completing or pending it consumes it, so it
 //! cannot be completed twice, and the disposition that a dispatch routine returns can only be had
-//! that way. A request that is dropped is completed with `ECANCELED`.
+//! that way. Both are tied to the call by their lifetime, so that neither outlives it or is
+//! taken for that of another request.
 
 use crate::{
     abi,
@@ -31,13 +32,13 @@ use core::{
         c_int,
         c_void, //
     },
-    mem::ManuallyDrop,
+    marker::PhantomData,
     ptr::NonNull, //
 };
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::Arc, //
+    sync::ArcBorrow, //
 };
 
 /// Control code of the request that carries a context.
@@ -76,27 +77,37 @@ impl RawRequest {
     }
 }
 
+/// A lifetime that stands for one call of a driver: neither longer nor shorter ones will do.
+type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+
 /// What became of a request: the return value of a dispatch routine.
 #[must_use = "a dispatch routine returns what became of its request"]
-pub struct Disposition(c_int);
+pub struct Disposition<'a> {
+    status: c_int,
+    _call: Call<'a>,
+}
 
-impl Disposition {
+impl Disposition<'_> {
     pub(crate) fn into_raw(self) -> c_int {
-        self.0
+        self.status
     }
 }
 
 /// A request that the driver has received and not completed yet.
-pub struct Request<T: Driver> {
-    driver: Arc<Shared<T>>,
-    raw: ManuallyDrop<RawRequest>,
+///
+/// It has to be completed or left pending before the driver can return.
+pub struct Request<'a, T: Driver> {
+    driver: ArcBorrow<'a, Shared<T>>,
+    raw: RawRequest,
+    _call: Call<'a>,
 }
 
-impl<T: Driver> Request<T> {
-    pub(crate) fn new(driver: Arc<Shared<T>>, raw: RawRequest) -> Self {
+impl<'a, T: Driver> Request<'a, T> {
+    pub(crate) fn new(driver: ArcBorrow<'a, Shared<T>>, raw: RawRequest) -> Self {
         Self {
             driver,
-            raw: ManuallyDrop::new(raw),
+            raw,
+            _call: PhantomData,
         }
     }
 
@@ -108,25 +119,30 @@ impl<T: Driver> Request<T> {
     /// Completes the request. Any context.
     ///
     /// `information` is what the request's code says it means, 0 if nothing.
-    pub fn complete(self, result: Result, information: u64) -> Disposition {
-        let (driver, raw) = self.into_parts();
+    pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let status = result.map_or_else(Error::to_errno, |()| 0);
-        let answer = to_result(raw.complete(status, information));
-        if raw.code == IOCTL_SHARE_CONTEXT {
-            driver.set_completed(result.and(answer));
+        let answer = to_result(self.raw.complete(status, information));
+        if self.raw.code == IOCTL_SHARE_CONTEXT {
+            self.driver.set_completed(result.and(answer));
         }
-        Disposition(status)
+        Disposition {
+            status,
+            _call: PhantomData,
+        }
     }
 
     /// Leaves the request pending: [`Driver::deferred`] will get it, in a kernel worker.
     ///
     /// One request can wait for the worker at a time; another is completed with `EBUSY`.
-    pub fn pend(self) -> Disposition {
-        let (driver, raw) = self.into_parts();
-        trace::emit(driver.name(), Step::Pend, fmt!("code=0x{:08x}", raw.code));
-        match Shared::defer(&driver, raw) {
-            Ok(()) => Disposition(-(abi::D2D_STATUS_PENDING as c_int)),
-            Err(raw) => Self::new(driver, raw).complete(Err(EBUSY), 0),
+    pub fn pend(self) -> Disposition<'a> {
+        let code = self.raw.code;
+        trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
+        match Shared::defer(self.driver, self.raw) {
+            Ok(()) => Disposition {
+                status: -(abi::D2D_STATUS_PENDING as c_int),
+                _call: PhantomData,
+            },
+            Err(raw) => Self::new(self.driver, raw).complete(Err(EBUSY), 0),
         }
     }
 
@@ -138,32 +154,12 @@ impl<T: Driver> Request<T> {
     /// `EINVAL` (another control code), `EFAULT` (no context), `EBADMSG`, `EPROTO`, `EMSGSIZE`
     /// (magic number, major version or size of the context or its ops table), or `EALREADY` (the
     /// driver holds one), and what became of it is returned.
-    pub fn adopt(self) -> Result<Adopted<T>, Disposition>
+    pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
-        match self.check_context() {
-            Ok(link) => {
-                let context = *link.context();
-                if self.driver.set_link(link) {
-                    trace::emit(
-                        self.driver.name(),
-                        Step::Adopt,
-                        fmt!("ctx=c{}", context.id()),
-                    );
-                    return Ok(Adopted {
-                        request: self,
-                        context,
-                    });
-                }
-                let error = refuse(
-                    self.driver.name(),
-                    "already-adopted",
-                    EALREADY,
-                    fmt!("ctx=c{}", context.id()),
-                );
-                Err(self.complete(Err(error), 0))
-            }
+        match self.check_context().and_then(|link| self.keep(link)) {
+            Ok(()) => Ok(Adopted(self)),
             Err(error) => Err(self.complete(Err(error), 0)),
         }
     }
@@ -184,60 +180,61 @@ impl<T: Driver> Request<T> {
         // SAFETY: The buffer of a request with this code begins with a header.
         let header = unsafe { (&raw const (*raw.as_ptr()).hdr).read() };
         header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-        // SAFETY: A block with this header is a context of this ABI. The owner's endpoint is filled
-        // in before the context is offered and not changed afterwards.
-        let owner = unsafe { Endpoint::copy(name, &(*raw.as_ptr()).owner)? };
-        // SAFETY: As above; the owner frees its contexts when it is unloaded, not before.
+        // SAFETY: A block with this header is a context of this ABI, whose owner's endpoint is not
+        // changed once it is offered.
+        let endpoint = unsafe { (&raw const (*raw.as_ptr()).owner).read() };
+        // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of an owner.
+        let owner = unsafe { Endpoint::copy(name, endpoint)? };
+        // SAFETY: The owner frees its contexts when it is unloaded, and it cannot be while this
+        // module, which imports its symbols, is there.
         Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))
     }
 
-    fn into_parts(self) -> (Arc<Shared<T>>, RawRequest) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: Both are taken once, and `this` is not dropped.
-        unsafe {
-            (
-                core::ptr::read(&this.driver),
-                ManuallyDrop::take(&mut this.raw),
-            )
+    fn keep(&self, link: PeerLink<T::Pair>) -> Result {
+        let name = self.driver.name();
+        let id = link.context().id();
+        if !self.driver.binding().seat().populate(link) {
+            return Err(refuse(
+                name,
+                "already-adopted",
+                EALREADY,
+                fmt!("ctx=c{}", id),
+            ));
         }
-    }
-}
-
-impl<T: Driver> Drop for Request<T> {
-    fn drop(&mut self) {
-        self.raw.complete(ECANCELED.to_errno(), 0);
+        trace::emit(name, Step::Adopt, fmt!("ctx=c{}", id));
+        Ok(())
     }
 }
 
 /// A request whose context the driver has adopted and now fills in.
-#[must_use = "dropping it cancels the handshake"]
-pub struct Adopted<T: Driver> {
-    request: Request<T>,
-    context: Context<T::Pair>,
-}
+pub struct Adopted<'a, T: Driver>(Request<'a, T>);
 
-impl<T: Driver> Adopted<T>
+impl<'a, T: Driver> Adopted<'a, T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
     /// Fills in the driver's functions and data, which the owner may use once the request is
     /// completed.
-    pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Request<T> {
-        let binding = self.request.driver.binding();
-        let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
-        self.context.with_peer_data(|area| *area = data);
-        // SAFETY: Until the request is completed the peer's endpoint belongs to the peer.
-        unsafe {
-            (*self.context.as_raw()).peer = abi::d2d_endpoint {
-                ops: table.cast::<abi::d2d_ops>(),
-                self_: binding.as_raw(),
-            }
-        };
-        trace::emit(
-            self.request.driver.name(),
-            Step::Fill,
-            fmt!("ctx=c{}", self.context.id()),
-        );
-        self.request
+    pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Request<'a, T> {
+        let binding = self.0.driver.binding();
+        if let Some(link) = binding.seat().as_ref() {
+            let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
+            link.context().with_peer_data(|area| *area = data);
+            // SAFETY: The request is not completed, and until it is, the peer's endpoint belongs to
+            // the peer. The owner can take it back only by detaching the driver, which waits for
+            // the call that the request is tied to.
+            unsafe {
+                (*link.context().as_raw()).peer = abi::d2d_endpoint {
+                    ops: table.cast::<abi::d2d_ops>(),
+                    self_: binding.as_raw(),
+                }
+            };
+            trace::emit(
+                self.0.driver.name(),
+                Step::Fill,
+                fmt!("ctx=c{}", link.context().id()),
+            );
+        }
+        self.0
     }
 }

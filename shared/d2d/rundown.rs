@@ -96,13 +96,12 @@ impl<T> Rundown<T> {
 
     /// Refuses entry from now on and waits until nobody is inside. May sleep.
     ///
-    /// Returns the value, or `None` if it was not open. Called from inside, it never returns; the
-    /// sanitizer kernel's lockdep reports that.
+    /// Returns the value, or `None` if it was not open or somebody else is closing it. Called from
+    /// inside, it never returns; lockdep reports that.
     pub fn close(&self) -> Option<T> {
-        if self.state.cmpxchg(OPEN, CLOSING, Full).is_err() {
-            return None;
-        }
+        let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         self.srcu.synchronize();
+        before.ok()?;
         // SAFETY: The state is `CLOSING` and a grace period has passed, so that whoever saw `OPEN`
         // has left; by the type invariants nobody else uses the value.
         let value = unsafe { (*self.value.get()).take() };

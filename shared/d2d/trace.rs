@@ -130,18 +130,12 @@ macro_rules! trace {
     ($step:ident, $($arg:tt)+) => {
         match ::kernel::prelude::fmt!($($arg)+) {
             args => $crate::trace::emit(
-                $crate::trace::module_name(crate::__LOG_PREFIX),
+                <crate::LocalModule as ::kernel::ModuleMetadata>::NAME,
                 $crate::trace::Step::$step,
                 args,
             ),
         }
     };
-}
-
-/// Turns the `__LOG_PREFIX` of a module into its name.
-#[doc(hidden)]
-pub fn module_name(prefix: &'static [u8]) -> &'static CStr {
-    CStr::from_bytes_with_nul(prefix).unwrap_or(c"?")
 }
 
 /// Prints a trace line in the name of `driver`. Any context.
@@ -170,6 +164,14 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, detail: fmt::Arguments<
         Step::Refuse,
         fmt!("reason={} errno={} {}", reason, error.to_errno(), detail),
     );
+    error
+}
+
+/// Prints the line of an allocation that failed, if that is what the error says, and returns it.
+pub fn report_memory(driver: &CStr, error: Error) -> Error {
+    if error == ENOMEM {
+        refuse(driver, "out-of-memory", error, fmt!(""));
+    }
     error
 }
 

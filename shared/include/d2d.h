@@ -4,7 +4,7 @@
  * that owns the shared contexts (module_a) and a driver that adopts one.
  *
  * This header is the source of the boundary. C drivers include it; the Rust
- * types are made from it by bindgen during the build (shared/d2d/abi.rs).
+ * types are made from it by bindgen during the build (shared/d2d_abi.rs).
  *
  * Vocabulary, with the Windows counterpart:
  *   owner            the driver that allocates the contexts (module_a)
@@ -187,7 +187,7 @@ static_assert(sizeof(struct d2d_request) == 40);
 static_assert(offsetof(struct d2d_driver, dispatch) == 64);
 static_assert(sizeof(struct d2d_driver) == 72);
 
-/* The steps of the trace; names in shared/d2d/step.rs. */
+/* The steps of the trace; names in shared/d2d/trace.rs. */
 enum d2d_step {
 	D2D_STEP_LOAD,
 	D2D_STEP_ALLOC,
@@ -230,21 +230,26 @@ enum d2d_step {
  * or a negative errno; every refusal also prints one trace line with the
  * reason. All but d2d_complete() and d2d_trace() may sleep.
  *
- * d2d_register: -EBADMSG magic, -EMSGSIZE size, -EPROTO major version,
- *	-EINVAL empty or unprintable name, -ENAMETOOLONG name without NUL,
- *	-EFAULT no dispatch routine or owner, -ENOTUNIQ name taken, -ENFILE no free slot
+ * d2d_register: -EFAULT no driver, dispatch routine or owner, -EBADMSG magic,
+ *	-EPROTO major version, -EMSGSIZE size, -ENAMETOOLONG name without NUL,
+ *	-EINVAL empty or unprintable name, -ENOTUNIQ name taken, -ENFILE too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
- *	handle, -EALREADY already holds one, -EBUSY no free context,
- *	-EINPROGRESS the driver pended and the handshake will go on when it
+ *	handle, -EALREADY holds one or is attaching, -EBUSY no free context,
+ *	-EINPROGRESS the driver pended, and the handshake goes on when it
  *	completes, or what the driver completed the request with. What the
- *	driver filled in is refused with -EFAULT (no ops table), -EMSGSIZE,
- *	-EPROTO (its size or major version)
- * d2d_detach: returns when the owner is not inside the driver any more and
- *	will not enter it again. -ESTALE handle, -ENOTCONN nothing to detach
+ *	driver filled in is refused with -EFAULT (no ops table), -EPROTO,
+ *	-EMSGSIZE (its major version or size); -EIO not completed, -ECANCELED
+ *	detached meanwhile, -ENOMEM, -EAGAIN too many requests
+ * d2d_detach: returns when the owner is not inside the driver any more and will
+ *	not enter it again; not to be called from inside. -ESTALE handle,
+ *	-ENOTCONN nothing to detach, -EALREADY it is being detached
  * d2d_unregister: -ESTALE handle, -EBUSY still attached
- * d2d_complete: any context. -ESTALE handle (completed before, or revoked), or
- *	what the owner refused the driver's answer with
+ * d2d_complete: any context. -ESTALE handle (completed before, or cancelled), or
+ *	what the owner refused the driver's answer with. A status that is
+ *	positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO
  * d2d_trace: prints one trace line; any context
+ *
+ * All but d2d_trace(): -ENODEV if the owner is on its way out.
  */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 int d2d_attach(d2d_handle driver);

@@ -2,7 +2,7 @@
 /*
  * The interface of the demonstration pair: what module_a and the driver that
  * holds one of its contexts offer each other. A C driver that wants to be
- * module_a's peer includes this; the Rust traits are in shared/d2d_pair.rs.
+ * module_a's peer includes this; the Rust traits are in shared/pair/d2d_pair.rs.
  *
  * Every operation returns 0 or a negative errno and, on success, writes its
  * result to *result. Operations may be called in task, softirq and hard
@@ -21,7 +21,10 @@ struct d2d_pair_owner_ops {
 	struct d2d_ops hdr;
 	/* *result = value + 1 */
 	int (*ping)(void *self, u32 value, u32 *result);
-	/* While hops > 0: calls the other side's bounce with hops - 1. *result = calls made. */
+	/*
+	 * While hops > 0: calls the other side's bounce with hops - 1.
+	 * *result = calls made. -E2BIG for more than 16 hops.
+	 */
 	int (*bounce)(void *self, u32 hops, u32 *result);
 	/* Takes all items of its queue, answers each by one. *result = items taken. */
 	int (*drain)(void *self, u32 *result);

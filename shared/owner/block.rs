@@ -20,6 +20,7 @@ use kernel::{
     bindings,
     prelude::*,
     static_lock_class,
+    sync::LockClassKey,
     types::Opaque, //
 };
 
@@ -32,10 +33,10 @@ const CHUNK_SIZE: usize = 16 * 1024;
 /// # Invariants
 ///
 /// `raw` is initialized, and the items on its queues lie in `_items`.
-pub struct Block {
+pub(crate) struct Block {
     raw: Pin<KBox<Opaque<abi::d2d_context>>>,
     /// Whole words, for the items' alignment.
-    _items: KVec<KVec<u64>>,
+    _items: KVVec<KVec<u64>>,
 }
 
 impl Block {
@@ -46,55 +47,62 @@ impl Block {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(driver: &CStr, id: u32, config: &Config) -> Result<Self> {
+    pub(crate) fn new(driver: &CStr, id: u32, config: &Config) -> Result<Self> {
         let raw = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
-        let mut items = KVec::new();
         let block = raw.get();
         emit(
             driver,
             Step::Alloc,
             fmt!("ctx=c{} bytes={}", id, config.context_bytes()),
         );
-        // SAFETY: The block is ours alone, zeroed, and pinned. The lock class keys and names are
-        // static, and the owner's module, where they lie, frees the block before it goes.
-        unsafe {
+        let mut items = KVVec::new();
+        // SAFETY: The block is ours alone, zeroed and pinned: these are parts of it.
+        let (queues, data) = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
-            for (name, queue, class) in [
-                ("to_peer", &raw mut (*block).to_peer, static_lock_class!()),
-                ("to_owner", &raw mut (*block).to_owner, static_lock_class!()),
-            ] {
-                bindings::__spin_lock_init(
-                    &raw mut (*queue).lock,
-                    c"d2d_queue".as_char_ptr(),
-                    class.as_ptr(),
-                );
-                emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
+            (
+                [
+                    ("to_peer", &raw mut (*block).to_peer),
+                    ("to_owner", &raw mut (*block).to_owner),
+                ],
+                &raw mut (*block).data.lock,
+            )
+        };
+        for (name, queue) in queues {
+            // SAFETY: The lock and the lists are parts of the block.
+            unsafe {
+                Self::init_lock(&raw mut (*queue).lock, static_lock_class!());
                 bindings::INIT_LIST_HEAD(&raw mut (*queue).items);
                 bindings::INIT_LIST_HEAD(&raw mut (*queue).free);
-                (*queue).item_size = config.item_size;
-                Self::add_items(queue, config, &mut items)?;
-                emit(
-                    driver,
-                    Step::InitQueue,
-                    fmt!(
-                        "ctx=c{} queue={} capacity={} item={}",
-                        id,
-                        name,
-                        config.capacity,
-                        config.item_size
-                    ),
-                );
             }
-            bindings::__spin_lock_init(
-                &raw mut (*block).data.lock,
-                c"d2d_data".as_char_ptr(),
-                static_lock_class!().as_ptr(),
+            emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
+            // SAFETY: The lists are initialized, and the items are kept beside the block.
+            unsafe { Self::add_items(queue, config, &mut items)? };
+            emit(
+                driver,
+                Step::InitQueue,
+                fmt!(
+                    "ctx=c{} queue={} capacity={} item={}",
+                    id,
+                    name,
+                    config.capacity,
+                    config.item_size
+                ),
             );
-            emit(driver, Step::InitLock, fmt!("ctx=c{} lock=data", id));
         }
+        // SAFETY: The lock is a part of the block.
+        unsafe { Self::init_lock(data, static_lock_class!()) };
+        emit(driver, Step::InitLock, fmt!("ctx=c{} lock=data", id));
         // INVARIANT: All of it is initialized, and the chunks are kept.
         Ok(Self { raw, _items: items })
+    }
+
+    /// # Safety
+    ///
+    /// `lock` is valid for writes, pinned, and freed before this module is unloaded.
+    unsafe fn init_lock(lock: *mut bindings::spinlock_t, class: Pin<&'static LockClassKey>) {
+        // SAFETY: By the requirements; the name and the class are static.
+        unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
     }
 
     /// Puts `config.capacity` new items on the queue's free list.
@@ -105,8 +113,10 @@ impl Block {
     unsafe fn add_items(
         queue: *mut abi::d2d_queue,
         config: &Config,
-        chunks: &mut KVec<KVec<u64>>,
+        chunks: &mut KVVec<KVec<u64>>,
     ) -> Result {
+        // SAFETY: By the requirements.
+        unsafe { (*queue).item_size = config.item_size };
         let words = config.item_words();
         let per_chunk = (CHUNK_SIZE / (words * size_of::<u64>())).max(1);
         let mut left = config.capacity as usize;
@@ -115,7 +125,8 @@ impl Block {
             let mut chunk = KVec::from_elem(0u64, count * words, GFP_KERNEL)?;
             for item in chunk.chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-                // SAFETY: The item has room for its header and payload, is aligned, and on no list.
+                // SAFETY: The item has room for its header and payload, is aligned, and on no list;
+                // by the requirements the queue is ours.
                 unsafe {
                     bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
                     (*queue).capacity += 1;
@@ -132,7 +143,7 @@ impl Block {
     /// # Safety
     ///
     /// The block lives as long as any code that could hold the result is in the kernel.
-    pub unsafe fn context<P: Pair>(&self) -> Context<P> {
+    pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
         // SAFETY: The pointer is that of a box; the rest by the requirements.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
     }

@@ -2,25 +2,27 @@
 
 //! Driver to driver, the owner's half: what exists once, in the module that owns the contexts.
 //!
-//! - [`server`]: the contexts, and the handshake that shares one with a driver.
-//! - [`registry`]: the registered drivers.
-//! - [`requests`]: the requests on their way.
-//! - [`block`]: allocation of a context with its locks, queues and items.
-//! - [`trace`]: the trace line and its sequence number.
-//! - [`export`]: the owner's module, and the entry points it exports as symbols.
+//! - `server`: the contexts, and the handshake that shares one with a driver.
+//! - `registry`: the registered drivers.
+//! - `requests`: the requests on their way.
+//! - `block`: allocation of a context with its locks, queues and items.
+//! - `trace`: the trace line and its sequence number.
+//! - `export`: the owner's module, and the entry points it exports as symbols.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
 
-pub mod block;
+mod block;
+#[doc(hidden)]
 pub mod export;
-pub mod registry;
-pub mod requests;
-pub mod server;
-pub mod trace;
+mod registry;
+mod requests;
+mod server;
+mod trace;
 
+#[doc(hidden)]
+pub use d2d_abi as abi;
 pub use server::{
     Config,
-    Learn,
     Owner, //
 };

@@ -16,6 +16,7 @@ use d2d::{
     trace::{
         emit,
         refuse,
+        report_memory,
         Step, //
     }, //
 };
@@ -58,6 +59,8 @@ pub struct Opened<O: Owner>(&'static Gate<O>);
 impl<O: Owner> Gate<O> {
     /// Makes a closed gate for module `name`.
     pub const fn new(name: &'static CStr) -> Self {
+        const fn assert_sync<T: Sync>() {}
+        assert_sync::<Server<O>>();
         // INVARIANT: There is no server.
         Self {
             name,
@@ -77,7 +80,7 @@ impl<O: Owner> Gate<O> {
     {
         emit(self.name, Step::Load, fmt!(""));
         // SAFETY: The server is only handed out by shared reference until it is a box again.
-        let server = unsafe { Pin::into_inner_unchecked(Server::new(self.name)?) };
+        let server = unsafe { Pin::into_inner_unchecked(self.make_server()?) };
         let raw = KBox::into_raw(server);
         let none = core::ptr::null_mut();
         if self.server.cmpxchg(none, raw, Full).is_err() {
@@ -87,6 +90,13 @@ impl<O: Owner> Gate<O> {
         }
         emit(self.name, Step::Export, fmt!("symbols=6 ns=D2D"));
         Ok(Opened(self))
+    }
+
+    fn make_server(&self) -> Result<Pin<KBox<Server<O>>>>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
+        Server::new(self.name).map_err(|error| report_memory(self.name, error))
     }
 
     fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {
@@ -125,22 +135,43 @@ impl<O: Owner> Gate<O> {
     }
 
     /// `d2d_attach`.
-    pub fn attach(&self, driver: abi::d2d_handle) -> c_int {
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's.
+    pub unsafe fn attach(&self, driver: abi::d2d_handle) -> c_int {
         errno(self.with(|server| server.attach(driver)))
     }
 
     /// `d2d_detach`.
-    pub fn detach(&self, driver: abi::d2d_handle) -> c_int {
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's.
+    pub unsafe fn detach(&self, driver: abi::d2d_handle) -> c_int {
         errno(self.with(|server| server.detach(driver)))
     }
 
     /// `d2d_unregister`.
-    pub fn unregister(&self, driver: abi::d2d_handle) -> c_int {
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's.
+    pub unsafe fn unregister(&self, driver: abi::d2d_handle) -> c_int {
         errno(self.with(|server| server.unregister(driver)))
     }
 
     /// `d2d_complete`.
-    pub fn complete(&self, request: abi::d2d_handle, status: c_int, information: u64) -> c_int {
+    ///
+    /// # Safety
+    ///
+    /// The request was dispatched to the caller.
+    pub unsafe fn complete(
+        &self,
+        request: abi::d2d_handle,
+        status: c_int,
+        information: u64,
+    ) -> c_int {
         self.with(|server| Ok(server.complete(request, status, information)))
             .unwrap_or_else(Error::to_errno)
     }
@@ -231,32 +262,58 @@ macro_rules! module_owner {
             $($rest)*
         }
 
-        $crate::export! { GATE }
-    };
-}
-
-/// Exports the entry points, which find the server through a gate.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! export {
-    ($gate:ident) => {
-        $crate::export! { @fn $gate
-            fn d2d_register(
-                driver: *const ::d2d::abi::d2d_driver,
-                handle: *mut ::d2d::abi::d2d_handle
-            ) -> ::kernel::ffi::c_int = register;
-            fn d2d_attach(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = attach;
-            fn d2d_detach(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = detach;
-            fn d2d_unregister(driver: ::d2d::abi::d2d_handle) -> ::kernel::ffi::c_int = unregister;
-            fn d2d_complete(
-                request: ::d2d::abi::d2d_handle,
-                status: ::kernel::ffi::c_int,
-                information: u64
-            ) -> ::kernel::ffi::c_int = complete;
+        /// # Safety
+        ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_register(
+            driver: *const $crate::abi::d2d_driver,
+            handle: *mut $crate::abi::d2d_handle,
+        ) -> ::kernel::ffi::c_int {
+            // SAFETY: By the requirements.
+            unsafe { GATE.register(driver, handle) }
         }
 
-        /// Prints a trace line.
+        /// # Safety
         ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_attach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
+            // SAFETY: By the requirements.
+            unsafe { GATE.attach(driver) }
+        }
+
+        /// # Safety
+        ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_detach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
+            // SAFETY: By the requirements.
+            unsafe { GATE.detach(driver) }
+        }
+
+        /// # Safety
+        ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_unregister(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
+            // SAFETY: By the requirements.
+            unsafe { GATE.unregister(driver) }
+        }
+
+        /// # Safety
+        ///
+        /// See `d2d.h`.
+        #[no_mangle]
+        unsafe extern "C" fn d2d_complete(
+            request: $crate::abi::d2d_handle,
+            status: ::kernel::ffi::c_int,
+            information: u64,
+        ) -> ::kernel::ffi::c_int {
+            // SAFETY: By the requirements.
+            unsafe { GATE.complete(request, status, information) }
+        }
+
         /// # Safety
         ///
         /// See `d2d.h`.
@@ -269,37 +326,18 @@ macro_rules! export {
             // SAFETY: By the requirements.
             unsafe { $crate::export::trace(driver, step, detail) };
         }
-        $crate::export! { @symbol d2d_trace }
-    };
-    (@fn $gate:ident $(
-        fn $name:ident($($arg:ident: $Arg:ty),*) -> $Ret:ty = $method:ident;
-    )*) => {
-        $(
-            /// See `d2d.h`.
-            ///
-            /// # Safety
-            ///
-            /// See `d2d.h`.
-            #[no_mangle]
-            #[allow(unused_unsafe)]
-            unsafe extern "C" fn $name($($arg: $Arg),*) -> $Ret {
-                // SAFETY: By the requirements.
-                unsafe { $gate.$method($($arg),*) }
-            }
-            $crate::export! { @symbol $name }
-        )*
-    };
-    // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
-    (@symbol $name:ident) => {
+
+        // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
         ::core::arch::global_asm!(
             ".section \".export_symbol\",\"a\"",
-            concat!("__export_symbol_", stringify!($name), ":"),
+            ".irp name,d2d_register,d2d_attach,d2d_detach,d2d_unregister,d2d_complete,d2d_trace",
+            "__export_symbol_\\name:",
             ".asciz \"GPL\"",
             ".asciz \"D2D\"",
             ".balign 8",
-            ".quad {symbol}",
+            ".quad \\name",
+            ".endr",
             ".previous",
-            symbol = sym $name,
         );
     };
 }

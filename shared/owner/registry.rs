@@ -21,11 +21,11 @@ use kernel::{
 };
 
 /// Drivers that can be registered at a time.
-pub const SLOTS: usize = 64;
+pub(crate) const SLOTS: usize = 64;
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// It holds no context.
     Registered,
     /// The context of the handshake that is under way.
@@ -49,7 +49,7 @@ impl State {
 
 /// What is known of a driver.
 #[derive(Clone, Copy)]
-pub struct Driver {
+pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
     this: *mut c_void,
     dispatch: unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int,
@@ -61,7 +61,7 @@ unsafe impl Send for Driver {}
 
 impl Driver {
     /// Returns the driver's name.
-    pub fn name(&self) -> &CStr {
+    pub(crate) fn name(&self) -> &CStr {
         // The last byte was checked to be zero when it was registered.
         CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
     }
@@ -71,7 +71,7 @@ impl Driver {
     /// # Safety
     ///
     /// The driver stays registered until this returns.
-    pub unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
+    pub(crate) unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
         // SAFETY: By the contract of `d2d_register` and by the requirements.
         unsafe { (self.dispatch)(self.this, request) }
     }
@@ -85,7 +85,7 @@ struct Slot {
 
 /// The table of drivers.
 #[pin_data]
-pub struct Registry {
+pub(crate) struct Registry {
     #[pin]
     slots: SpinLockIrq<KVec<Slot>>,
     /// Name of the owner, for its refusals.
@@ -94,7 +94,7 @@ pub struct Registry {
 
 impl Registry {
     /// Makes an empty one. May sleep.
-    pub fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             slots <- new_spinlock_irq!(
                 KVec::from_elem(Slot { generation: 1, driver: None }, SLOTS, GFP_KERNEL)?,
@@ -117,7 +117,7 @@ impl Registry {
     /// # Safety
     ///
     /// As `d2d_register` says of its argument, which is not null.
-    pub unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
+    pub(crate) unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
         // SAFETY: By the requirements the object begins with a header.
         let header = unsafe { (&raw const (*object).hdr).read() };
         header::check::<abi::d2d_driver>(self.owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
@@ -187,12 +187,12 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle.
-    pub fn get(&self, handle: abi::d2d_handle) -> Result<Driver> {
+    pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Driver> {
         self.update(handle, |_| None).map(|(driver, _)| driver)
     }
 
     /// Returns whether no driver is registered. Any context.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.slots.lock().iter().all(|slot| slot.driver.is_none())
     }
 
@@ -201,7 +201,7 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle, `EBUSY` if it holds a context.
-    pub fn remove(&self, handle: abi::d2d_handle) -> Result<Driver> {
+    pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Result<Driver> {
         self.with(handle, |slot| {
             slot.driver
                 .take_if(|driver| driver.state == State::Registered)
@@ -217,7 +217,11 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle, `EALREADY` if it holds a context, `EBUSY` if none is free.
-    pub fn reserve(&self, driver: abi::d2d_handle, contexts: usize) -> Result<(Driver, usize)> {
+    pub(crate) fn reserve(
+        &self,
+        driver: abi::d2d_handle,
+        contexts: usize,
+    ) -> Result<(Driver, usize)> {
         let reserved = {
             let mut slots = self.slots.lock();
             let held = |context| {
@@ -256,7 +260,7 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle.
-    pub fn update(
+    pub(crate) fn update(
         &self,
         handle: abi::d2d_handle,
         f: impl FnOnce(State) -> Option<State>,

@@ -31,20 +31,23 @@ const SLOTS: usize = crate::registry::SLOTS;
 
 /// A request on its way.
 #[pin_data]
-pub struct Pending {
+pub(crate) struct Pending {
     /// What the driver gets to see.
     raw: abi::d2d_request,
     /// The driver that it was sent to.
     driver: abi::d2d_handle,
     /// The context that it carries.
     context: usize,
-    /// Status and information, once it is completed.
-    status: SetOnce<(c_int, u64)>,
+    /// The status, once it is completed.
+    status: SetOnce<c_int>,
     /// What the sender made of it, 0 or an errno, once its completion routine has run.
     outcome: SetOnce<c_int>,
     /// Done when all of the above is.
     #[pin]
     done: Completion,
+    /// Done when the sender has left the driver's dispatch routine and is done with the request.
+    #[pin]
+    left: Completion,
 }
 
 // SAFETY: The buffer is a context, which is used under its locks.
@@ -54,44 +57,52 @@ unsafe impl Sync for Pending {}
 
 impl Pending {
     /// Returns what the driver gets to see.
-    pub fn raw(&self) -> &abi::d2d_request {
+    pub(crate) fn raw(&self) -> &abi::d2d_request {
         &self.raw
     }
 
     /// Returns the driver that it was sent to.
-    pub fn driver(&self) -> abi::d2d_handle {
+    pub(crate) fn driver(&self) -> abi::d2d_handle {
         self.driver
     }
 
     /// Returns the number of the context that it carries.
-    pub fn context(&self) -> usize {
+    pub(crate) fn context(&self) -> usize {
         self.context
     }
 
     /// Returns the status, once it is completed.
-    pub fn status(&self) -> Option<c_int> {
-        self.status.copy().map(|(status, _)| status)
+    pub(crate) fn status(&self) -> Option<c_int> {
+        self.status.copy()
     }
 
     /// Returns what the completion routine made of it.
-    pub fn outcome(&self) -> Option<c_int> {
+    pub(crate) fn outcome(&self) -> Option<c_int> {
         self.outcome.copy()
     }
 
     /// Waits until it is completed and its completion routine has run. May sleep.
-    pub fn wait(&self) {
+    pub(crate) fn wait(&self) {
         self.done.wait_for_completion();
+    }
+
+    /// Waits until the sender has left the driver. May sleep.
+    pub(crate) fn wait_for_sender(&self) {
+        self.left.wait_for_completion();
     }
 }
 
+/// A slot is free again when its request is finished and its sender has left.
 struct Slot {
     generation: u32,
     request: Option<Arc<Pending>>,
     claimed: bool,
+    finished: bool,
+    left: bool,
 }
 
 /// A request that is being completed or cancelled by whoever holds this.
-pub struct Claim(Arc<Pending>);
+pub(crate) struct Claim(Arc<Pending>);
 
 impl core::ops::Deref for Claim {
     type Target = Pending;
@@ -103,14 +114,14 @@ impl core::ops::Deref for Claim {
 
 /// The table of requests.
 #[pin_data]
-pub struct Requests {
+pub(crate) struct Requests {
     #[pin]
     slots: SpinLockIrq<KVec<Slot>>,
 }
 
 impl Requests {
     /// Makes an empty one. May sleep.
-    pub fn new() -> impl PinInit<Self, Error> {
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
         fn empty() -> Result<KVec<Slot>> {
             let mut slots = KVec::with_capacity(SLOTS, GFP_KERNEL)?;
             for _ in 0..SLOTS {
@@ -119,6 +130,8 @@ impl Requests {
                         generation: 1,
                         request: None,
                         claimed: false,
+                        finished: false,
+                        left: false,
                     },
                     GFP_KERNEL,
                 )?;
@@ -136,7 +149,7 @@ impl Requests {
     /// # Errors
     ///
     /// `ENOMEM`, or `EAGAIN` if too many are on their way.
-    pub fn build(
+    pub(crate) fn build(
         &self,
         driver: abi::d2d_handle,
         context: usize,
@@ -157,6 +170,7 @@ impl Requests {
                 status: SetOnce::new(),
                 outcome: SetOnce::new(),
                 done <- Completion::new(),
+                left <- Completion::new(),
             }),
             GFP_KERNEL,
         )?;
@@ -172,14 +186,14 @@ impl Requests {
         };
         let request: Arc<Pending> = request.into();
         slot.request = Some(request.clone());
-        slot.claimed = false;
+        (slot.claimed, slot.finished, slot.left) = (false, false, false);
         Ok(request)
     }
 
     /// Claims a request for completing or cancelling it. Any context.
     ///
     /// `None` if the handle is stale: it was claimed before.
-    pub fn claim(&self, handle: abi::d2d_handle) -> Option<Claim> {
+    pub(crate) fn claim(&self, handle: abi::d2d_handle) -> Option<Claim> {
         let mut slots = self.slots.lock();
         let (index, generation) = parts(handle);
         let slot = slots
@@ -191,7 +205,7 @@ impl Requests {
     }
 
     /// Returns the request that is on its way to a driver. Any context.
-    pub fn find(&self, driver: abi::d2d_handle) -> Option<Arc<Pending>> {
+    pub(crate) fn find(&self, driver: abi::d2d_handle) -> Option<Arc<Pending>> {
         let slots = self.slots.lock();
         let mut requests = slots.iter().flat_map(|slot| &slot.request);
         requests.find(|request| request.driver == driver).cloned()
@@ -201,28 +215,40 @@ impl Requests {
     /// for it. Any context that the routine allows.
     ///
     /// Returns what the routine made of it.
-    pub fn finish(
+    pub(crate) fn finish(
         &self,
         claim: Claim,
         status: c_int,
-        information: u64,
         routine: impl FnOnce(&Pending) -> c_int,
     ) -> c_int {
         let Claim(request) = claim;
-        request.status.populate((status, information));
+        request.status.populate(status);
         let outcome = routine(&request);
         request.outcome.populate(outcome);
+        self.release(&request, |slot| slot.finished = true);
+        request.done.complete_all();
+        outcome
+    }
 
+    /// Notes that the sender is done with the request. Any context.
+    pub(crate) fn leave(&self, request: &Pending) {
+        self.release(request, |slot| slot.left = true);
+        request.left.complete_all();
+    }
+
+    fn release(&self, request: &Pending, note: impl FnOnce(&mut Slot)) {
         let mut slots = self.slots.lock();
         let (index, _) = parts(request.raw.handle);
-        // The slot is the claim's; its reference is dropped after the lock.
         let released = slots.get_mut(index).and_then(|slot| {
+            note(slot);
+            if !(slot.finished && slot.left) {
+                return None;
+            }
             slot.generation = slot.generation.wrapping_add(1).max(1);
             slot.request.take()
         });
+        // The reference is dropped after the lock.
         drop(slots);
         drop(released);
-        request.done.complete_all();
-        outcome
     }
 }

@@ -31,10 +31,13 @@ use d2d::{
         check_parameter,
         emit,
         refuse,
+        report_memory,
         Step, //
     }, //
 };
 use kernel::{
+    bindings,
+    error::to_result,
     ffi::c_int,
     prelude::*,
     sync::Arc, //
@@ -70,7 +73,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
 /// How the owner learns that a request is completed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Learn {
+pub(crate) enum Learn {
     /// The dispatch routine returns completed; if it returns pending, the owner has to wait.
     Return,
     /// A completion routine is called, by whoever completes the request.
@@ -142,14 +145,14 @@ impl Config {
 /// A context with the owner's side of it.
 struct Seat<O: Owner> {
     owner: &'static CStr,
-    /// Keeps the memory that the binding refers to.
-    _block: Block,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
+    /// Keeps the memory that the binding refers to, and so is dropped after it.
+    _block: Block,
 }
 
 /// The contexts and all that is known of drivers and requests.
 #[pin_data]
-pub struct Server<O: Owner> {
+pub(crate) struct Server<O: Owner> {
     /// Name of the owner: that of its module.
     name: &'static CStr,
     config: Config,
@@ -189,14 +192,16 @@ where
 
     fn new_seat(name: &'static CStr, id: u32, config: &Config) -> Result<Seat<O>> {
         let block = Block::new(name, id, config)?;
-        // SAFETY: The block is freed when the owner is unloaded; until then it stays, see
-        // `Gate::open`.
+        // SAFETY: The seat frees the block after the binding, of which the context becomes a part.
+        // Peers hold it longer than that only if the owner is unloaded before them, which the
+        // symbols that they import forbid.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
             Binding::new(OwnerLink::new(context), O::new(id)),
             GFP_KERNEL,
         )?;
+        let context = binding.seat().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
         // SAFETY: Nobody else knows of the context yet.
         unsafe {
@@ -207,8 +212,8 @@ where
         };
         Ok(Seat {
             owner: name,
-            _block: block,
             binding,
+            _block: block,
         })
     }
 }
@@ -250,20 +255,30 @@ impl<O: Owner> Server<O> {
         let name = driver.name();
         emit(self.name, Step::Lookup, fmt!("name={}", name));
 
-        let request = self
-            .build_request(handle, index)
-            .map_err(|error| self.abort(handle, index, error))?;
+        let request = match self.build_request(handle, index) {
+            Ok(request) => request,
+            Err(error) => return Err(self.abort(handle, index, error)),
+        };
+        let result = self.send(&driver, &request);
+        self.requests.leave(&request);
+        result
+    }
+
+    /// Sends a request and learns of its completion.
+    fn send(&self, driver: &registry::Driver, request: &Pending) -> Result {
+        let (handle, index) = (request.driver(), request.context());
         emit(
             self.name,
             Step::CallDriver,
             fmt!(
                 "to={} code=0x{:08x} ctx=c{}",
-                name,
+                driver.name(),
                 request.raw().code,
                 index
             ),
         );
-        // SAFETY: A driver that is attaching cannot be unregistered.
+        // SAFETY: A driver that is attaching cannot be unregistered, and detaching it waits until
+        // the sender of its request has left.
         let returned = unsafe { driver.dispatch(request.raw()) };
 
         if returned != PENDING {
@@ -272,9 +287,10 @@ impl<O: Owner> Server<O> {
                     self.name,
                     "not-completed",
                     EIO,
-                    fmt!("by={} returned={}", name, returned),
+                    fmt!("by={} returned={}", driver.name(), returned),
                 );
-                self.requests.finish(claim, error.to_errno(), 0, |_| 0);
+                self.requests
+                    .finish(claim, error.to_errno(), |_| error.to_errno());
                 return Err(self.abort(handle, index, error));
             }
         } else if self.config.learn == Learn::Routine {
@@ -285,23 +301,26 @@ impl<O: Owner> Server<O> {
         match self.config.learn {
             Learn::Routine => {
                 // The completion routine has done all.
-                return kernel::error::to_result(request.outcome().unwrap_or(EIO.to_errno()));
+                return to_result(request.outcome().unwrap_or(EIO.to_errno()));
             }
             // As on Windows, a pended answer leaves no choice.
             Learn::Return if returned == PENDING => {
-                self.trace_completion(&request, "wait asked=return");
+                self.trace_completion(request, "wait asked=return");
             }
-            Learn::Return => self.trace_completion(&request, "return"),
-            Learn::Wait => self.trace_completion(&request, "wait"),
+            Learn::Return => self.trace_completion(request, "return"),
+            Learn::Wait => self.trace_completion(request, "wait"),
         }
-        self.conclude(&request)
+        self.conclude(request)
     }
 
     fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Pending>> {
         let seat = &self.seats[index];
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         let context = seat.binding.seat().context().as_raw();
-        let request = self.requests.build(handle, index, code, context.cast())?;
+        let request = self
+            .requests
+            .build(handle, index, code, context.cast())
+            .map_err(|error| report_memory(self.name, error))?;
         emit(
             self.name,
             Step::BuildRequest,
@@ -331,6 +350,7 @@ impl<O: Owner> Server<O> {
             );
             return error.to_errno();
         };
+        let status = self.check_status(status);
         if let Ok(driver) = self.registry.get(claim.driver()) {
             emit(
                 driver.name(),
@@ -343,13 +363,22 @@ impl<O: Owner> Server<O> {
                 ),
             );
         }
-        self.requests.finish(claim, status, information, |request| {
+        self.requests.finish(claim, status, |request| {
             if self.config.learn != Learn::Routine {
                 return 0;
             }
             self.trace_completion(request, "routine");
             self.conclude(request).map_or_else(Error::to_errno, |()| 0)
         })
+    }
+
+    /// A status is 0 or an errno, and none of those that say that there is no status yet.
+    fn check_status(&self, status: c_int) -> c_int {
+        let errno = (-(bindings::MAX_ERRNO as c_int)..0).contains(&status);
+        if status == 0 || errno && status != PENDING && status != EINPROGRESS.to_errno() {
+            return status;
+        }
+        refuse(self.name, "bad-status", EIO, fmt!("status={}", status)).to_errno()
     }
 
     fn trace_completion(&self, request: &Pending, via: &str) {
@@ -370,11 +399,13 @@ impl<O: Owner> Server<O> {
         let (handle, index) = (request.driver(), request.context());
         let seat = &self.seats[index];
         let link = seat.binding.seat();
-        let opened = kernel::error::to_result(request.status().unwrap_or(EIO.to_errno()))
+        let opened = to_result(request.status().unwrap_or(EIO.to_errno()))
             .and_then(|()| {
                 // SAFETY: The driver has completed the request, so the endpoint is filled in, and
                 // nobody writes it until the driver has detached.
-                unsafe { Endpoint::copy(self.name, &(*link.context().as_raw()).peer) }
+                let endpoint = unsafe { (&raw const (*link.context().as_raw()).peer).read() };
+                // SAFETY: By the contract of `struct d2d_context`, it is a peer's.
+                unsafe { Endpoint::copy(self.name, endpoint) }
             })
             // SAFETY: The driver promised that its operations may be called until it has detached,
             // and detaching closes the link.
@@ -430,26 +461,17 @@ impl<O: Owner> Server<O> {
                     return Ok(());
                 }
                 State::Attaching(index) => {
-                    let Some(request) = self.requests.find(handle) else {
-                        return Err(refuse(
-                            self.name,
-                            "handshake-under-way",
-                            EBUSY,
-                            fmt!("name={}", name),
-                        ));
-                    };
-                    let Some(claim) = self.requests.claim(request.raw().handle) else {
-                        // It is being completed; see what comes of it.
+                    // Without a request, the state has gone on in the meantime.
+                    if let Some(request) = self.requests.find(handle) {
+                        self.cancel(&request, driver.name());
                         request.wait();
-                        continue;
-                    };
-                    emit(self.name, Step::Cancel, fmt!("to={} ctx=c{}", name, index));
-                    self.requests.finish(claim, ECANCELED.to_errno(), 0, |_| 0);
-                    if self.config.learn == Learn::Routine {
-                        // Nobody else is waiting for the request.
-                        self.abort(handle, index, ECANCELED);
+                        request.wait_for_sender();
+                        // Where the sender does not wait, nobody else takes the context back.
+                        if request.status() == Some(ECANCELED.to_errno()) {
+                            self.abort(handle, index, ECANCELED);
+                            return Ok(());
+                        }
                     }
-                    return Ok(());
                 }
                 State::Registered => {
                     return Err(refuse(
@@ -471,10 +493,24 @@ impl<O: Owner> Server<O> {
         }
     }
 
+    /// Takes a request back, unless it is being completed.
+    fn cancel(&self, request: &Pending, name: &CStr) {
+        if let Some(claim) = self.requests.claim(request.raw().handle) {
+            emit(
+                self.name,
+                Step::Cancel,
+                fmt!("to={} ctx=c{}", name, request.context()),
+            );
+            let cancelled = ECANCELED.to_errno();
+            self.requests.finish(claim, cancelled, |_| cancelled);
+        }
+    }
+
     /// Waits until the owner is not inside the driver any more, and takes the context back.
     fn run_down(&self, driver: &registry::Driver, index: usize) {
         let binding = &self.seats[index].binding;
-        binding.seat().close();
+        // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
+        unsafe { binding.seat().close() };
         emit(
             self.name,
             Step::Rundown,

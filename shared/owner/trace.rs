@@ -35,7 +35,7 @@ static SEQ: Atomic<u64> = Atomic::new(0);
 static LOAD: SetOnce<u64> = SetOnce::new();
 
 /// Prints the line of a step in the name of `driver`. Any context.
-pub fn line(driver: &CStr, step: Step, detail: &CStr) {
+pub(crate) fn line(driver: &CStr, step: Step, detail: &CStr) {
     // SAFETY: Safe to call in any context.
     let now = || unsafe { bindings::ktime_get_boot_fast_ns() } / 1_000_000;
     let load = LOAD.copy().unwrap_or_else(|| {

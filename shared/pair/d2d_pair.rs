@@ -15,7 +15,7 @@ use d2d::{
         OwnerLink,
         PeerLink, //
     },
-    queue::Batch, //
+    queue::Queue, //
 };
 
 /// Kind of the items that carry a [`Note`].
@@ -24,9 +24,30 @@ pub const KIND_NOTE: u32 = 1;
 /// Payload of the pair's items: a number.
 pub type Note = u64;
 
-/// Adds up the notes in a batch.
-pub fn sum(batch: &Batch<'_>) -> Note {
-    batch.iter().filter_map(|item| item.read::<Note>()).sum()
+/// Longest chain of calls that `bounce` makes; each takes some of the kernel's stack.
+pub const MAX_HOPS: u32 = 16;
+
+/// Items are taken off a queue this many at a time.
+const BATCH: u32 = 8;
+
+/// Takes everything off a queue, one item and then the rest in batches, and returns the number of
+/// items.
+///
+/// Tells `taken` of each batch: how it was taken, how many items, and the sum of their notes.
+pub fn take_all(queue: &Queue<'_>, mut taken: impl FnMut(&str, usize, Note)) -> u32 {
+    let mut all = 0;
+    let mut next = ("single", 1);
+    loop {
+        let (how, max) = next;
+        let batch = queue.take_batch(max);
+        if batch.is_empty() {
+            return all;
+        }
+        let notes = batch.iter().filter_map(|item| item.read::<Note>());
+        taken(how, batch.len(), notes.fold(0, Note::wrapping_add));
+        all += batch.len() as u32;
+        next = ("batch", BATCH);
+    }
 }
 
 /// What module_a and its peer have agreed on.
@@ -50,7 +71,8 @@ interface! {
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made.
+    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made, or
+    /// `E2BIG` for more than [`MAX_HOPS`].
     fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32>;
     /// Takes all items of its queue and answers each by one. Returns the items taken.
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32>;
@@ -67,7 +89,8 @@ interface! {
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made.
+    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made, or
+    /// `E2BIG` for more than [`MAX_HOPS`].
     fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32>;
     /// Takes all items of its queue. Returns the items taken.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
