@@ -155,7 +155,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
 
 /// Takes everything from the peer, and returns the number of items.
 fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
-    d2d_pair::take_all(&link.incoming(), |how, n, sum| {
-        trace!(Dequeue, "queue=to_owner n={} how={} sum={}", n, how, sum);
+    d2d_pair::take_all(&link.incoming(), |taken| {
+        trace!(Dequeue, "queue=to_owner {}", taken);
     })
 }

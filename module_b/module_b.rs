@@ -149,8 +149,8 @@ impl PeerOps for DriverB {
 
 /// Takes everything from the owner, and returns the number of items.
 fn take_all(link: &PeerLink<DemoPair>) -> u32 {
-    d2d_pair::take_all(&link.incoming(), |how, n, sum| {
-        trace!(Dequeue, "queue=to_peer n={} how={} sum={}", n, how, sum);
+    d2d_pair::take_all(&link.incoming(), |taken| {
+        trace!(Dequeue, "queue=to_peer {}", taken);
     })
 }
 

@@ -18,7 +18,6 @@ peer_sins()
 	no-dispatch-or-owner 14
 	no-driver            14
 	too-many-drivers     23
-	stale-driver-handle  116
 	not-attached         107
 	not-completed        5
 	no-ops-table         14
@@ -61,7 +60,7 @@ parameters()
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 11))
+start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 13))
 
 # The loader's own refusal.
 mark
@@ -76,6 +75,12 @@ while read -r sin errno; do
 done <<EOT
 $(peer_sins)
 EOT
+
+for sin in stale-attach stale-unregister; do
+	mark
+	fails 116 load bad_peer "sin=$sin" && refused module_a stale-driver-handle && ! loaded bad_peer
+	verdict "a peer's $sin with the handle of an earlier registration"
+done
 
 mark
 fails 116 load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer

@@ -142,15 +142,24 @@ static int too_many_drivers(void)
 /* The sins of somebody who is registered. Returns what they were refused with. */
 static int misbehave(void)
 {
-	d2d_handle other;
+	d2d_handle other = self;
 	int err;
 
 	if (sinful("name-taken"))
 		return d2d_register(&driver, &other);
+	/* Register anew: the old handle names the same slot. */
+	if (sinful("stale-attach") || sinful("stale-unregister"))
+		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
+	else
+		err = 0;
+	if (err)
+		return err;
+	if (sinful("stale-attach"))
+		return d2d_attach(other);
+	if (sinful("stale-unregister"))
+		return d2d_unregister(other);
 	if (sinful("not-attached"))
 		return d2d_detach(self);
-	if (sinful("stale-driver-handle"))
-		return d2d_attach(self + 1);
 
 	/* Everything that the owner refuses during the handshake comes out here. */
 	err = d2d_attach(self);

@@ -15,8 +15,12 @@ use d2d::{
         OwnerLink,
         PeerLink, //
     },
-    queue::Queue, //
+    queue::{
+        Batch,
+        Queue, //
+    }, //
 };
+use kernel::fmt;
 
 /// Kind of the items that carry a [`Note`].
 pub const KIND_NOTE: u32 = 1;
@@ -30,11 +34,45 @@ pub const MAX_HOPS: u32 = 16;
 /// Items are taken off a queue this many at a time.
 const BATCH: u32 = 8;
 
+/// What was taken off a queue together, as it stands in the trace.
+pub struct Taken {
+    how: &'static str,
+    count: usize,
+    /// Number of items that were put on the queue before the first one, and before the last one.
+    first: u64,
+    last: u64,
+    sum: Note,
+}
+
+impl Taken {
+    fn new(how: &'static str, batch: &Batch<'_>) -> Self {
+        let notes = batch.iter().filter_map(|item| item.read::<Note>());
+        Self {
+            how,
+            count: batch.len(),
+            first: batch.iter().next().map_or(0, |item| item.seq),
+            last: batch.iter().last().map_or(0, |item| item.seq),
+            sum: notes.fold(0, Note::wrapping_add),
+        }
+    }
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            how,
+            count,
+            first,
+            last,
+            sum,
+        } = self;
+        write!(f, "n={count} how={how} first={first} last={last} sum={sum}")
+    }
+}
+
 /// Takes everything off a queue, one item and then the rest in batches, and returns the number of
-/// items.
-///
-/// Tells `taken` of each batch: how it was taken, how many items, and the sum of their notes.
-pub fn take_all(queue: &Queue<'_>, mut taken: impl FnMut(&str, usize, Note)) -> u32 {
+/// items. Tells `each` of what is taken together.
+pub fn take_all(queue: &Queue<'_>, mut each: impl FnMut(Taken)) -> u32 {
     let mut all = 0;
     let mut next = ("single", 1);
     loop {
@@ -43,8 +81,7 @@ pub fn take_all(queue: &Queue<'_>, mut taken: impl FnMut(&str, usize, Note)) -> 
         if batch.is_empty() {
             return all;
         }
-        let notes = batch.iter().filter_map(|item| item.read::<Note>());
-        taken(how, batch.len(), notes.fold(0, Note::wrapping_add));
+        each(Taken::new(how, &batch));
         all += batch.len() as u32;
         next = ("batch", BATCH);
     }
