@@ -29,7 +29,7 @@ if [ "$mode" = shell ]; then
 fi
 
 rc=0
-"$LAB/enter.sh" "$vm" "$mode" "$D2D_KERNEL/vmlinux" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
+"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" "$vm" "$mode" "$D2D_KERNEL/vmlinux" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"
 exit "$rc"

@@ -36,7 +36,10 @@ rcu-stall)
 	echo 0 >/proc/sys/kernel/soft_watchdog
 	echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 	splat spin &
-	sleep 6
+	# until the kernel has said so; if it never does, the host's limit ends this
+	until dmesg | grep -q 'rcu: INFO: '; do
+		sleep 1
+	done
 	;;
 hung-task)
 	echo 2 >/proc/sys/kernel/hung_task_timeout_secs

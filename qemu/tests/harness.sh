@@ -12,7 +12,7 @@ missing-result   60  KTAP: the run: a plan of 2 and 1 results
 exit-status      60  result: rc is 3, expected 0
 stale-nonce      60  result: nonce is stale
 power-off        60  no result line
-hang             15  timeout after 15 s
+hang              5  timeout after 5 s
 left-over        60  result: modules is 1, expected 0
 taint            60  result: taint is 12352, expected 12288
 texts            60  console: BUG: KASAN

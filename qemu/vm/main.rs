@@ -5,7 +5,8 @@
 // MODE is run (prints the trace), test (prints the KTAP as it comes, and the counts last), shell
 // (interactive), or harness (as test, but prints the reasons of a failure only).
 // DIR gets what the guest says: console.log, output, ktap, result. APPEND goes to the
-// kernel's command line. D2D_TIMEOUT (seconds) and D2D_TAINT override the defaults.
+// kernel's command line. D2D_TIMEOUT (seconds after boot) and D2D_TAINT override the defaults,
+// D2D_LOGS is the name under which DIR will be found later.
 
 mod ktap;
 mod machine;
@@ -59,13 +60,17 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&machine.read("output")));
     }
+    if mode != "harness" && !verdict.passed() {
+        let console = evidence.console.lines().rev().take(30).collect::<Vec<_>>();
+        for line in console.iter().rev() {
+            println!("# console: {line}");
+        }
+        if let Ok(logs) = std::env::var("D2D_LOGS") {
+            println!("# the whole: {logs}/console.log");
+        }
+    }
     for reason in &verdict.reasons {
         println!("FAIL: {reason}");
-    }
-    if !verdict.reasons.is_empty() && mode != "harness" {
-        println!(
-            "# the guest's console: console.log, its log: output, both in the run's directory"
-        );
     }
     match mode.as_str() {
         "test" => println!("{}", verdict.tally),
