@@ -5,9 +5,6 @@
 . "$(dirname "$0")/lib.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
-case $PROJECT$CACHE in
-*[[:space:]:,%]*) die "no blank, colon, comma or percent sign may be in these paths, Kbuild cannot have them: $PROJECT, $CACHE" ;;
-esac
 need_cache
 
 missing=()

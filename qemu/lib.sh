@@ -20,6 +20,10 @@ die() {
 	exit 1
 }
 
+case $PROJECT$CACHE in
+*[[:space:]:,%]*) die "Kbuild cannot have a blank, colon, comma or percent sign in these paths: $PROJECT, $CACHE" ;;
+esac
+
 # key WORD... - a short name for these inputs
 key() {
 	printf '%s\n' "$@" | sha256sum | cut -c1-12

@@ -5,6 +5,13 @@
 . "$(dirname "$0")/lib.sh"
 
 mode=$1
+append=()
+if [ "$mode" = shell ]; then
+	[ -t 0 ] || die "make shell needs a terminal"
+	read -r rows columns < <(stty size)
+	append=("d2d.rows=$rows d2d.columns=$columns")
+fi
+
 D2D_KERNEL=$("$LAB/kernel.sh" "${KVER-}")
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_KERNEL D2D_ROOT
@@ -20,13 +27,6 @@ trap 'rm -rf "$run"' EXIT
 image=("$run")
 [ "$mode" = run ] || image+=(--selftests)
 "$LAB/image.sh" "${image[@]}"
-
-append=()
-if [ "$mode" = shell ]; then
-	[ -t 0 ] || die "make shell needs a terminal"
-	read -r rows columns < <(stty size)
-	append=("d2d.rows=$rows d2d.columns=$columns")
-fi
 
 rc=0
 "$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" "$vm" "$mode" "$D2D_KERNEL/vmlinux" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
