@@ -39,8 +39,8 @@ mark
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
 verdict "module_a comes and goes alone"
 
-# With a completion routine and a deferred answer nobody waits for the handshake, so
-# that removal meets it under way.
+# With a completion routine and a deferred answer nobody waits for the handshake before
+# the removal begins.
 mark
 load module_a completion=1
 rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
