@@ -3,6 +3,7 @@
 
 cat >/etc/profile <<'PROFILE'
 export PS1='d2d:\w# '
+alias poweroff='poweroff -f' # this shell's parent is no init that would be asked
 cat <<'HELP'
 
 The modules and the test peers are in /lib/d2d, for example

@@ -73,6 +73,7 @@ impl Machine {
         let mut line = format!("console=ttyS0 panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         if mode == "shell" {
             command.args(["-nographic", "-serial", "mon:stdio"]);
+            line += " quiet";
         } else {
             // Every report that the kernel can be made to stop at stops it.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
