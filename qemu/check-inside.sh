@@ -41,10 +41,12 @@ lints() {
 	! grep -i warning "$out/lints"
 }
 
-# The unit tests of the lab's program, each a check of its own
-unit_tests() {
+# host_program FILE - clippy, and its unit tests, each a check of its own
+host_program() {
 	local name
-	rustc --edition 2021 -D warnings --test -o "$out/tests" qemu/vm/main.rs
+	expect "clippy $1" \
+		clippy-driver --edition 2021 -D warnings --emit=metadata -o "$out/host.rmeta" "$1"
+	rustc --edition 2021 -D warnings --test -o "$out/tests" "$1"
 	while read -r name; do
 		expect "unit test $name" "$out/tests" --exact "$name"
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
@@ -56,9 +58,9 @@ expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
-expect "clippy, the lab's program" \
-	clippy-driver --edition 2021 -D warnings --emit=metadata -o "$out/lab.rmeta" qemu/vm/main.rs
-unit_tests
+for program in qemu/vm/main.rs selftests/kmod.rs selftests/trace_check.rs; do
+	host_program "$program"
+done
 while read -r file; do
 	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"
 done < <(sources '*.[ch]')
