@@ -85,7 +85,7 @@ reason() {
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS tick rc=0
 	shift 3
-	say "$what, about $about (log: $log)"
+	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
 	ticker "$what" "$about" &
 	tick=$!
 	"$@" >"$log" 2>&1 </dev/null || rc=$?

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Boots a stock kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh run|test|shell
-# Environment: KVER, and see image.sh
+# Environment: KVER, or D2D_KERNEL: a kernel directory as of kernel.sh; and see image.sh
 . "$(dirname "$0")/lib.sh"
 
 mode=$1
@@ -12,7 +12,7 @@ if [ "$mode" = shell ]; then
 	append=("d2d.rows=$rows d2d.columns=$columns")
 fi
 
-D2D_KERNEL=$("$LAB/kernel.sh" "${KVER-}")
+D2D_KERNEL=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_KERNEL D2D_ROOT
 . "$D2D_KERNEL/kernel.env"

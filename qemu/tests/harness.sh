@@ -28,7 +28,7 @@ list             60  console: kernel BUG at lib/list_debug.c
 slab             60  console: BUG splat .*Objects remaining
 '
 
-D2D_KERNEL=$("$LAB/kernel.sh" "${KVER-}")
+D2D_KERNEL=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_KERNEL D2D_ROOT
 vm=$("$LAB/tools.sh")
