@@ -2,7 +2,7 @@
 
 //! Allocation of a context: the block, its locks, its queues and their items.
 
-use crate::server::Config;
+use crate::config::Config;
 use core::ptr::NonNull;
 use d2d::{
     abi,

@@ -2,6 +2,7 @@
 
 //! Driver to driver, the owner's half: what exists once, in the module that owns the contexts.
 //!
+//! - `config`: what the contexts are like.
 //! - `server`: the contexts, and the handshake that shares one with a driver.
 //! - `registry`: the registered drivers.
 //! - `requests`: the requests on their way.
@@ -13,6 +14,7 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod config;
 #[doc(hidden)]
 pub mod export;
 mod registry;
@@ -20,9 +22,7 @@ mod requests;
 mod server;
 mod trace;
 
+pub use config::Config;
 #[doc(hidden)]
 pub use d2d_abi as abi;
-pub use server::{
-    Config,
-    Owner, //
-};
+pub use server::Owner;

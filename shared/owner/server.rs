@@ -8,6 +8,10 @@
 
 use crate::{
     block::Block,
+    config::{
+        Config,
+        Learn, //
+    },
     registry::{
         self,
         Registry,
@@ -28,7 +32,6 @@ use d2d::{
     },
     link::OwnerLink,
     trace::{
-        check_parameter,
         emit,
         refuse,
         report_memory,
@@ -69,77 +72,6 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
     /// The peer is gone, and no call into it runs any more. Process context.
     fn detached(&self, link: &OwnerLink<Self::Pair>);
-}
-
-/// How the owner learns that a request is completed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Learn {
-    /// The dispatch routine returns completed; if it returns pending, the owner has to wait.
-    Return,
-    /// A completion routine is called, by whoever completes the request.
-    Routine,
-    /// The owner waits.
-    Wait,
-}
-
-/// What the contexts are like.
-#[derive(Clone, Copy)]
-pub struct Config {
-    /// Number of contexts.
-    pub(crate) contexts: u32,
-    /// Items of each queue.
-    pub(crate) capacity: u32,
-    /// Bytes of payload of each item.
-    pub(crate) item_size: u32,
-    /// How the owner learns of completion.
-    pub(crate) learn: Learn,
-}
-
-impl Config {
-    /// Checks the parameters of module `driver`.
-    ///
-    /// # Errors
-    ///
-    /// `ERANGE`, with a line that names the parameter and its range: `contexts` 1 to 64, `capacity`
-    /// 1 to 65536, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait).
-    pub fn new(
-        driver: &CStr,
-        contexts: u32,
-        capacity: u32,
-        item_size: u32,
-        completion: u32,
-    ) -> Result<Self> {
-        Ok(Self {
-            contexts: check_parameter(driver, "contexts", contexts, 1..=registry::SLOTS as u32)?,
-            capacity: check_parameter(driver, "capacity", capacity, 1..=65536)?,
-            item_size: check_parameter(driver, "item_size", item_size, 8..=4096)?,
-            learn: match check_parameter(driver, "completion", completion, 0..=2)? {
-                0 => Learn::Return,
-                1 => Learn::Routine,
-                _ => Learn::Wait,
-            },
-        })
-    }
-
-    /// Returns the number of items of each queue.
-    pub fn capacity(&self) -> u32 {
-        self.capacity
-    }
-
-    /// Returns the bytes of payload of each item.
-    pub fn item_size(&self) -> u32 {
-        self.item_size
-    }
-
-    /// Returns the size of an item in whole words.
-    pub(crate) fn item_words(&self) -> usize {
-        size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
-    }
-
-    /// Returns the memory that one context takes, in bytes.
-    pub(crate) fn context_bytes(&self) -> usize {
-        size_of::<abi::d2d_context>() + 2 * self.capacity as usize * self.item_words() * 8
-    }
 }
 
 /// A context with the owner's side of it.
