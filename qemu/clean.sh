@@ -12,5 +12,5 @@ hold "$CACHE/lock/build-$(key "$PROJECT")"
 rm -rf "$PROJECT/build"
 # What a build for KDIR leaves beside the sources; git knows it by .gitignore
 if [ -e "$PROJECT/.git" ] && command -v git >/dev/null; then
-	git -C "$PROJECT" clean -qfX
+	git -C "$PROJECT" -c core.excludesFile=/dev/null clean -qfX
 fi
