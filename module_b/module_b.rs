@@ -134,7 +134,7 @@ impl PeerOps for DriverB {
         Ok(calls.saturating_add(1))
     }
 
-    /// Takes everything, puts as many of its own on the other queue, one and then the rest in a
+    /// Takes everything, and puts four items of its own on the other queue: one, and three in a
     /// batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(link);

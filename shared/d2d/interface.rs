@@ -26,8 +26,9 @@ use zerocopy::{
 ///
 /// # Safety
 ///
-/// The operations in a table expect [`Link`](Interface::Link)'s seat, and `Table` is `repr(C)`, begins with a `struct d2d_ops`, and is valid with all bytes zero and with
-/// every field after the header either zero or an operation of this interface.
+/// The operations in a table expect [`Link`](Interface::Link)'s seat. `Table` is `repr(C)`, begins
+/// with a `struct d2d_ops`, and is valid with all bytes zero and with every field after the header
+/// either zero or an operation of this interface.
 pub unsafe trait Interface: Sized + 'static {
     /// How its implementations find the other side.
     type Link: Link;
