@@ -27,7 +27,7 @@ out=$PROJECT/build/$KVER
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
-"$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "$KMAKE" \
+"$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} modules ||
 	die "no modules for $KVER; if the errors name items of the kernel crate, its Rust API is another one: choose a kernel by KVER="
 [ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

@@ -36,7 +36,7 @@ sources() {
 }
 
 lints() {
-	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "$KMAKE" -j"$(nproc)" CLIPPY=1 \
+	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y modules | tee "$out/lints"
 	! grep -i warning "$out/lints"
 }

@@ -10,7 +10,7 @@ packages=(
 	make gcc-14 gcc libc6-dev libelf-dev libssl-dev flex bison bc kmod cpio xz-utils zstd python3
 	pahole rsync rustc rust-src bindgen libclang-19-dev clang-19 lld-19 llvm-19 file git perl
 	# the checks
-	rustfmt rust-clippy shellcheck
+	rustfmt rust-clippy shellcheck spin
 	# the virtual machine
 	busybox-static qemu-system-x86
 	ca-certificates
