@@ -6,16 +6,27 @@
 //! in, and exports the entry points through which another driver gets one; the handshake is
 //! `attach` in `shared/owner/server.rs`. With each driver that holds a context it plays the
 //! demonstration: calls and items in both directions.
+//!
+//! Writing a number to `/sys/kernel/debug/d2d-module_a/exercise` makes A call the driver of each
+//! context and exchange items with it that many times in each execution context: in the system
+//! call of the process that writes, in a kernel worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 
 use d2d::{
     abi,
+    control,
     link::OwnerLink,
-    trace, //
+    run_in::{
+        run_in,
+        Place, //
+    },
+    trace,
+    trace::check_parameter, //
 };
 use d2d_owner::{
     Config,
+    Contexts,
     Owner, //
 };
 use d2d_pair::{
@@ -27,6 +38,7 @@ use d2d_pair::{
 };
 use kernel::{
     prelude::*,
+    uaccess::UserSliceReader,
     ModuleMetadata, //
 };
 
@@ -62,6 +74,8 @@ struct DriverA;
 impl Owner for DriverA {
     type Pair = DemoPair;
 
+    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+
     fn config() -> Result<Config> {
         Config::new(
             OwnerModule::NAME,
@@ -81,6 +95,20 @@ impl Owner for DriverA {
             queue_capacity: config.capacity(),
             item_size: config.item_size(),
         }
+    }
+
+    /// Takes the number of rounds, 1 to 1000.
+    fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
+        let rounds = control::read_number(reader)?;
+        check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
+        for _ in 0..rounds {
+            for (_, link) in contexts.iter() {
+                for place in Place::ALL {
+                    run_in(place, || exercise(link, place))??;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn attached(&self, link: &OwnerLink<DemoPair>) {
@@ -150,6 +178,24 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     trace!(OpReturn, "from=peer op=bounce calls={}", calls);
 
     take_all(link);
+    Ok(())
+}
+
+/// Calls the peer and exchanges items with it, in any context. A context without one is left out.
+fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
+    let Ok(peer) = link.peer() else {
+        return Ok(());
+    };
+    let place = place.name();
+    link.outgoing().put::<Note>(KIND_NOTE, &8)?;
+    trace!(Enqueue, "queue=to_peer n=1 how=single from={}", place);
+    trace!(OpCall, "to=peer op=drain from={}", place);
+    let taken = peer.ops().drain()?;
+    trace!(OpReturn, "from=peer op=drain taken={}", taken);
+    take_all(link);
+    trace!(OpCall, "to=peer op=bounce hops=2 from={}", place);
+    let calls = peer.ops().bounce(2)?;
+    trace!(OpReturn, "from=peer op=bounce calls={}", calls);
     Ok(())
 }
 

@@ -14,10 +14,7 @@
 
 use d2d::{
     abi,
-    control::{
-        Control,
-        ControlFile, //
-    },
+    control,
     driver::{
         Driver,
         Handle, //
@@ -63,9 +60,6 @@ d2d::module_peer! {
     },
 }
 
-/// Bytes that can be written to `exercise` at once.
-const MAX_WRITE: usize = 16;
-
 /// Driver B.
 struct DriverB {
     /// Whether it completes the handshake from a work item.
@@ -90,7 +84,9 @@ impl DriverB {
 
 impl Driver for DriverB {
     type Pair = DemoPair;
-    type Front = ControlFile<Self, PeerModule>;
+    type Front = ();
+
+    const CONTROL: Option<&'static CStr> = Some(c"exercise");
 
     fn new() -> Result<Self> {
         let deferred = module_parameters::deferred.value();
@@ -98,8 +94,22 @@ impl Driver for DriverB {
         Ok(Self { deferred })
     }
 
-    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
-        ControlFile::new(driver)
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    /// Takes the number of rounds, 1 to 1000.
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let rounds = control::read_number(reader)?;
+        check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
+
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        for _ in 0..rounds {
+            for place in Place::ALL {
+                run_in(place, || exercise(link, place))??;
+            }
+        }
+        Ok(())
     }
 
     fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
@@ -152,31 +162,6 @@ fn take_all(link: &PeerLink<DemoPair>) -> u32 {
     d2d_pair::take_all(&link.incoming(), |taken| {
         trace!(Dequeue, "queue=to_peer {}", taken);
     })
-}
-
-impl Control for DriverB {
-    const FILE: &'static CStr = c"exercise";
-
-    /// Takes the number of rounds, 1 to 1000.
-    fn write(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
-        let length = reader.len();
-        let mut bytes = [0u8; MAX_WRITE];
-        let bytes = bytes.get_mut(..length).ok_or(EINVAL)?;
-        reader.read_slice(bytes)?;
-        let rounds = core::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.trim().parse().ok())
-            .ok_or(EINVAL)?;
-        check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
-
-        let link = driver.settled_link().ok_or(ENOTCONN)?;
-        for _ in 0..rounds {
-            for place in Place::ALL {
-                run_in(place, || exercise(link, place))??;
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Calls the owner and exchanges an item with it, in any context.

@@ -7,13 +7,7 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
-use crate::{
-    driver::{
-        Driver,
-        Handle, //
-    },
-    trace::report_memory, //
-};
+use crate::trace::report_memory;
 use core::marker::PhantomData;
 use kernel::{
     bindings,
@@ -31,36 +25,32 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// A driver with a control file.
-pub trait Control: Driver {
-    /// Name of the file.
-    const FILE: &'static CStr;
-
-    /// Receives what is written to the file. Process context, may sleep.
-    fn write(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result;
+/// What a control file hands what is written to it to.
+pub trait Control: Send + Sync + 'static {
+    /// Receives what is written to the file, at once. Process context, may sleep.
+    fn write(&self, reader: &mut UserSliceReader) -> Result;
 }
 
-/// The control file of a driver in module `M`: `/sys/kernel/debug/d2d-MODULE/FILE`, writable by
-/// root. While it is open, the module cannot be unloaded. Dropping it removes the file and waits
-/// for those that write; may sleep.
+/// A control file of module `M`: `/sys/kernel/debug/d2d-MODULE/FILE`, writable by root.
 ///
-/// On a kernel without debugfs there is none, and nobody is told.
+/// While it is open, the module cannot be unloaded. Dropping it removes the file and waits for
+/// those that write; may sleep. On a kernel without debugfs there is none, and nobody is told.
 ///
 /// # Invariants
 ///
-/// `dir` is what `debugfs_create_dir` returned; the file in it, if any, refers to `_driver`.
-pub struct ControlFile<T: Control, M: ModuleMetadata> {
+/// `dir` is what `debugfs_create_dir` returned; the file in it, if any, refers to `_control`.
+pub struct ControlFile<C: Control, M: ModuleMetadata> {
     dir: *mut bindings::dentry,
-    _driver: KBox<Handle<T>>,
+    _control: KBox<C>,
     _module: PhantomData<fn(M)>,
 }
 
 // SAFETY: Entries of debugfs can be removed by any thread.
-unsafe impl<T: Control, M: ModuleMetadata> Send for ControlFile<T, M> {}
+unsafe impl<C: Control, M: ModuleMetadata> Send for ControlFile<C, M> {}
 // SAFETY: Nothing can be done with a reference.
-unsafe impl<T: Control, M: ModuleMetadata> Sync for ControlFile<T, M> {}
+unsafe impl<C: Control, M: ModuleMetadata> Sync for ControlFile<C, M> {}
 
-impl<T: Control, M: ModuleMetadata> ControlFile<T, M> {
+impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
         open: Some(bindings::simple_open),
@@ -68,26 +58,30 @@ impl<T: Control, M: ModuleMetadata> ControlFile<T, M> {
         ..pin_init::zeroed()
     };
 
-    /// Makes the file. May sleep.
+    /// Makes the file called `name`. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(driver: Handle<T>) -> Result<Self> {
+    ///
+    /// # Safety
+    ///
+    /// The file is dropped before the module's code goes away.
+    pub unsafe fn new(name: &CStr, control: C) -> Result<Self> {
         let make = || -> Result<Self> {
-            let driver = KBox::new(driver, GFP_KERNEL)?;
-            let name = CString::try_from_fmt(fmt!("d2d-{}", M::NAME))?;
+            let control = KBox::new(control, GFP_KERNEL)?;
+            let dir = CString::try_from_fmt(fmt!("d2d-{}", M::NAME))?;
             // SAFETY: The name is a string. Errors need no check: the calls below take them.
             let dir =
-                unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), core::ptr::null_mut()) };
-            // SAFETY: The directory is as it was made, the operations are static and take a
-            // `Handle<T>`, which lives until the directory has been removed.
+                unsafe { bindings::debugfs_create_dir(dir.as_char_ptr(), core::ptr::null_mut()) };
+            // SAFETY: The directory is as it was made, the operations are static and take a `C`,
+            // which lives until the directory has been removed.
             unsafe {
                 bindings::debugfs_create_file_full(
-                    T::FILE.as_char_ptr(),
+                    name.as_char_ptr(),
                     0o200,
                     dir,
-                    core::ptr::from_ref(&*driver).cast_mut().cast(),
+                    core::ptr::from_ref(&*control).cast_mut().cast(),
                     core::ptr::null(),
                     Self::OPERATIONS,
                 )
@@ -95,7 +89,7 @@ impl<T: Control, M: ModuleMetadata> ControlFile<T, M> {
             // INVARIANT: As above.
             Ok(Self {
                 dir,
-                _driver: driver,
+                _control: control,
                 _module: PhantomData,
             })
         };
@@ -104,8 +98,8 @@ impl<T: Control, M: ModuleMetadata> ControlFile<T, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: `file` was opened by `simple_open`, with the file's `Handle<T>`, and
-    /// is not removed during the call.
+    /// As the kernel calls it: `file` was opened by `simple_open`, with the file's `C`, and is not
+    /// removed during the call.
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         buffer: *const c_char,
@@ -113,18 +107,34 @@ impl<T: Control, M: ModuleMetadata> ControlFile<T, M> {
         _offset: *mut bindings::loff_t,
     ) -> isize {
         // SAFETY: By the requirements.
-        let driver = unsafe { &*(*file).private_data.cast::<Handle<T>>() };
+        let control = unsafe { &*(*file).private_data.cast::<C>() };
         let user = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
-        match T::write(driver, &mut UserSlice::new(user, length).reader()) {
+        match control.write(&mut UserSlice::new(user, length).reader()) {
             Ok(()) => length as isize,
             Err(error) => error.to_errno() as isize,
         }
     }
 }
 
-impl<T: Control, M: ModuleMetadata> Drop for ControlFile<T, M> {
+impl<C: Control, M: ModuleMetadata> Drop for ControlFile<C, M> {
     fn drop(&mut self) {
         // SAFETY: By the type invariants; an error is taken as nothing to remove.
         unsafe { bindings::debugfs_remove(self.dir) };
     }
+}
+
+/// Reads a number in decimal digits, as `echo` writes it.
+///
+/// # Errors
+///
+/// `EINVAL` for anything else, `EFAULT` if it cannot be read.
+pub fn read_number(reader: &mut UserSliceReader) -> Result<u32> {
+    let length = reader.len();
+    let mut bytes = [0u8; 16];
+    let bytes = bytes.get_mut(..length).ok_or(EINVAL)?;
+    reader.read_slice(bytes)?;
+    core::str::from_utf8(bytes)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .ok_or(EINVAL)
 }

@@ -4,6 +4,10 @@
 
 use crate::{
     context::Pair,
+    control::{
+        Control,
+        ControlFile, //
+    },
     interface::TableFor,
     link::PeerLink,
     registration::{
@@ -29,6 +33,7 @@ use kernel::{
         },
         Arc, //
     },
+    uaccess::UserSliceReader,
     ModuleMetadata, //
 };
 
@@ -40,8 +45,11 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// What it has agreed on with the owner.
     type Pair: Pair;
 
-    /// Through what others reach the driver: files, timers and the like, or `()`. It is made after
-    /// the driver is registered, and dropped before it is detached.
+    /// Name of its control file in debugfs, see [`ControlFile`]; `None` if it has none.
+    const CONTROL: Option<&'static CStr> = None;
+
+    /// Through what else others reach the driver: devices, timers and the like, or `()`. It is made
+    /// after the driver is registered, and dropped before it is detached.
     type Front: Send + Sync + 'static;
 
     /// Makes the driver, when its module is loaded. Process context, may sleep.
@@ -49,6 +57,11 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
     /// Makes its front. Process context, may sleep.
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error>;
+
+    /// Receives what is written to its control file, at once. Process context, may sleep.
+    fn control(_driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
+        Err(EINVAL)
+    }
 
     /// Receives a request. Process context, may sleep.
     fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a>;
@@ -100,17 +113,24 @@ impl<T: Driver> Deref for Handle<T> {
     }
 }
 
+impl<T: Driver> Control for Handle<T> {
+    fn write(&self, reader: &mut UserSliceReader) -> Result {
+        T::control(self, reader)
+    }
+}
+
 /// What the module of a peer consists of. The fields are dropped in this order.
 #[doc(hidden)]
 #[pin_data]
-pub struct Peer<T: Driver> {
+pub struct Peer<T: Driver, M: ModuleMetadata> {
+    _control: Option<ControlFile<Handle<T>, M>>,
     #[pin]
     _front: T::Front,
     _registration: Registration<T>,
     _last: LastLine,
 }
 
-impl<T: Driver> Peer<T>
+impl<T: Driver, M: ModuleMetadata> Peer<T, M>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
@@ -122,9 +142,7 @@ where
     ///
     /// The peer is dropped before the module's code goes away. `started` is one for the module, and
     /// 0 when it is loaded.
-    pub unsafe fn new<M: ModuleMetadata>(
-        started: &'static Atomic<u32>,
-    ) -> impl PinInit<Self, Error> {
+    pub unsafe fn new(started: &'static Atomic<u32>) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(|| {
             if started.xchg(1, Full) != 0 {
                 return Err(EEXIST);
@@ -135,9 +153,14 @@ where
             let registration = unsafe { Registration::new::<M>(driver)? };
             registration.attach()?;
             let handle = registration.handle();
+            let for_file = handle.clone();
             Ok(try_pin_init!(Self {
                 _registration: registration,
                 _front <- T::front(handle),
+                // SAFETY: By the requirements, as the peer drops it.
+                _control: T::CONTROL
+                    .map(|name| unsafe { ControlFile::new(name, for_file) })
+                    .transpose()?,
                 _last: LastLine(M::NAME),
             }))
         })
@@ -175,7 +198,7 @@ macro_rules! module_peer {
         #[::kernel::prelude::pin_data]
         struct PeerModule {
             #[pin]
-            _peer: $crate::driver::Peer<$Driver>,
+            _peer: $crate::driver::Peer<$Driver, Self>,
         }
 
         impl ::kernel::InPlaceModule for PeerModule {
@@ -187,7 +210,7 @@ macro_rules! module_peer {
                 ::kernel::try_pin_init!(Self {
                     // SAFETY: The kernel initializes the module before any of its code can run, so
                     // that it has the one peer, and drops it when the module is unloaded.
-                    _peer <- unsafe { $crate::driver::Peer::new::<Self>(&STARTED) },
+                    _peer <- unsafe { $crate::driver::Peer::new(&STARTED) },
                 })
             }
         }

@@ -25,4 +25,7 @@ mod trace;
 pub use config::Config;
 #[doc(hidden)]
 pub use d2d_abi as abi;
-pub use server::Owner;
+pub use server::{
+    Contexts,
+    Owner, //
+};

@@ -4,6 +4,7 @@
 
 use crate::{
     server::{
+        Contexts,
         Owner,
         Server, //
     },
@@ -12,6 +13,10 @@ use crate::{
 use d2d::{
     abi,
     context::Pair,
+    control::{
+        Control,
+        ControlFile, //
+    },
     interface::TableFor,
     trace::{
         emit,
@@ -36,7 +41,9 @@ use kernel::{
     time::{
         delay::fsleep,
         Delta, //
-    }, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
 };
 
 /// Through which the entry points find the server. Made by
@@ -54,7 +61,23 @@ pub struct Gate<O: Owner> {
 
 /// An open gate: the server that the entry points find. Dropping it closes the gate, waits for
 /// those inside, and frees the server; may sleep.
-pub struct Opened<O: Owner>(&'static Gate<O>);
+struct Opened<O: Owner>(&'static Gate<O>);
+
+/// What the module of an owner consists of. The fields are dropped in this order.
+pub struct Parts<O: Owner, M: ModuleMetadata> {
+    _control: Option<ControlFile<Way<O>, M>>,
+    _opened: Opened<O>,
+}
+
+/// The way from the control file to the owner.
+struct Way<O: Owner>(&'static Gate<O>);
+
+impl<O: Owner> Control for Way<O> {
+    fn write(&self, reader: &mut UserSliceReader) -> Result {
+        self.0
+            .with(|server| O::control(&Contexts::new(server), reader))
+    }
+}
 
 impl<O: Owner> Gate<O> {
     /// Makes a closed gate for module `name`.
@@ -69,12 +92,30 @@ impl<O: Owner> Gate<O> {
         }
     }
 
-    /// Makes a server and lets the entry points find it. May sleep.
+    /// Makes the owner's server and control file. May sleep.
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one, `ENOMEM`, or what the owner's functions return.
-    pub fn open(&'static self) -> Result<Opened<O>>
+    /// `EEXIST` if there is a server, `ENOMEM`, or what the owner's functions return.
+    ///
+    /// # Safety
+    ///
+    /// The parts are dropped before the code of module `M` goes away.
+    pub unsafe fn parts<M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
+        Ok(Parts {
+            _opened: self.open()?,
+            // SAFETY: By the requirements.
+            _control: O::CONTROL
+                .map(|name| unsafe { ControlFile::new(name, Way(self)) })
+                .transpose()?,
+        })
+    }
+
+    /// Makes a server and lets the entry points find it.
+    fn open(&'static self) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -246,13 +287,14 @@ macro_rules! module_owner {
             $crate::export::Gate::new(<OwnerModule as ::kernel::ModuleMetadata>::NAME);
 
         struct OwnerModule {
-            _opened: $crate::export::Opened<$Owner>,
+            _parts: $crate::export::Parts<$Owner, Self>,
         }
 
         impl ::kernel::Module for OwnerModule {
             fn init(_module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
                 Ok(Self {
-                    _opened: GATE.open()?,
+                    // SAFETY: The kernel drops the module before its code goes away.
+                    _parts: unsafe { GATE.parts()? },
                 })
             }
         }

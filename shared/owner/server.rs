@@ -43,7 +43,8 @@ use kernel::{
     error::to_result,
     ffi::c_int,
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    uaccess::UserSliceReader, //
 };
 
 /// What dispatch routines return for a request that they complete later.
@@ -67,11 +68,41 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// Returns the owner's data for its contexts.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
+    /// Name of its control file in debugfs, see [`d2d::control::ControlFile`]; `None` if it has none.
+    const CONTROL: Option<&'static CStr> = None;
+
+    /// Receives what is written to its control file, at once. Process context, may sleep.
+    fn control(_contexts: &Contexts<'_, Self>, _reader: &mut UserSliceReader) -> Result {
+        Err(EINVAL)
+    }
+
     /// A peer was attached. Runs in the context that the completion was learnt of in.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
     /// The peer is gone, and no call into it runs any more. Process context.
     fn detached(&self, link: &OwnerLink<Self::Pair>);
+}
+
+/// The contexts, with or without a peer.
+pub struct Contexts<'a, O: Owner>(&'a Server<O>);
+
+impl<'a, O: Owner> Contexts<'a, O> {
+    pub(crate) fn new(server: &'a Server<O>) -> Self {
+        Self(server)
+    }
+
+    /// Iterates over the contexts: the owner's value of each, and its link to the peer.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
+        self.0
+            .seats
+            .iter()
+            .map(|seat| (seat.binding.state(), seat.binding.seat()))
+    }
+
+    /// Returns context number `id`, if there are so many.
+    pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
+        self.iter().nth(id as usize)
+    }
 }
 
 /// A context with the owner's side of it.
