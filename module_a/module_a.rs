@@ -65,6 +65,10 @@ d2d_owner::module_owner! {
             default: 0,
             description: "How completion is learnt of: 0 by return, 1 by routine, 2 by waiting",
         },
+        timeout: u32 {
+            default: 5000,
+            description: "How long it is waited for, in milliseconds (1 to 600000)",
+        },
     },
 }
 
@@ -83,6 +87,7 @@ impl Owner for DriverA {
             module_parameters::capacity.value(),
             module_parameters::item_size.value(),
             module_parameters::completion.value(),
+            module_parameters::timeout.value(),
         )
     }
 

@@ -5,7 +5,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Sins of a peer: what the owner refuses. SIN ERRNO
+# Sins of a peer: what the owner refuses, and the reason it gives if that is not the
+# name of the sin. SIN ERRNO [REASON]
 peer_sins()
 {
 	cat <<-EOT
@@ -27,6 +28,24 @@ peer_sins()
 	stale-request-handle 116
 	still-attached       16
 	bad-status           5
+	bad-layout           52
+	bad-driver-pointer   14
+	unreadable-driver    14 bad-driver-pointer
+	bad-module-pointer   14
+	unreadable-module    14 bad-module-pointer
+	dispatch-outside-text 8
+	dispatch-in-init-text 8 dispatch-outside-text
+	bad-ops-pointer      14
+	unreadable-ops       14 bad-ops-pointer
+	garbage-ops-size     90 bad-ops-size
+	bad-build            18
+	bad-chain-pointer    14
+	unreadable-chain     14 bad-chain-pointer
+	wrong-interface      53 bad-prefix
+	bad-prefix           53
+	operation-outside-text 8
+	operation-in-init-text 8 operation-outside-text
+	detach-from-inside   35
 	EOT
 }
 
@@ -39,9 +58,30 @@ owner_sins()
 	bad-magic     bad-magic     74
 	bad-size      bad-size      90
 	bad-major     bad-major     71
+	bad-context-pointer bad-context-pointer 14
+	unreadable-context  bad-context-pointer 14
+	bad-layout    bad-layout    52
 	no-ops-table  no-ops-table  14
 	bad-ops-major bad-ops-major 71
 	bad-ops-size  bad-ops-size  90
+	bad-ops-pointer bad-ops-pointer 14
+	bad-build     bad-build     18
+	bad-prefix    bad-prefix    53
+	bad-module-pointer bad-module-pointer 14
+	operation-outside-text operation-outside-text 8
+	EOT
+}
+
+# What a peer can do wrong with an item. SIN ERRNO
+item_sins()
+{
+	cat <<-EOT
+	stale-item          116
+	item-released-twice 116
+	foreign-item        116
+	item-of-no-pool     116
+	item-too-long       90
+	full-queue          28
 	EOT
 }
 
@@ -56,25 +96,33 @@ parameters()
 	module_a item_size=7
 	module_a item_size=4097
 	module_a completion=3
+	module_a timeout=0
+	module_a timeout=600001
 	module_b deferred=2
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 13))
+start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
 
 # The loader's own refusal.
 mark
 fails 2 load module_b && ! loaded module_b
 verdict "module_b before module_a"
 
-load module_a
-while read -r sin errno; do
+load module_a timeout=100
+while read -r sin errno reason; do
 	mark
-	fails "$errno" load bad_peer "sin=$sin" && refused module_a "$sin" && ! loaded bad_peer
+	fails "$errno" load bad_peer "sin=$sin" && refused module_a "${reason:-$sin}" && ! loaded bad_peer
 	verdict "a peer's $sin"
 done <<EOT
 $(peer_sins)
 EOT
+
+mark
+fails 110 load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
+	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
+		"not-completed-in-time stale-request-handle" ]
+verdict "a peer that completes its request when its time is over"
 
 for sin in stale-attach stale-unregister; do
 	mark
@@ -89,6 +137,18 @@ verdict "a peer's old handle while another request is on its way"
 mark
 fails 7 load bad_peer sin=too-many-hops && ! loaded bad_peer
 verdict "a peer's call with too many hops"
+
+# Refused in C, by the header that the peer was compiled with, and counted.
+while read -r sin errno; do
+	fails "$errno" load bad_peer "sin=$sin" && ! loaded bad_peer
+	verdict "a peer's $sin"
+done <<EOT
+$(item_sins)
+EOT
+
+mark
+fails 131 load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
+verdict "an item that a peer keeps is taken back when it detaches"
 
 # Nothing of all that was kept: the one context can be had.
 mark

@@ -13,11 +13,14 @@ static char *sin = "none";
 module_param(sin, charp, 0);
 MODULE_PARM_DESC(sin, "What is wrong with the context");
 
+static u64 chain[] = D2D_PAIR_OWNER_CHAIN;
+
 static struct d2d_pair_owner_ops ops = {
 	.hdr = {
 		.size = sizeof(ops),
 		.major = D2D_PAIR_MAJOR,
 		.minor = D2D_PAIR_MINOR,
+		.chain = chain,
 	},
 };
 
@@ -27,7 +30,9 @@ static struct d2d_context context = {
 		.size = sizeof(context),
 		.major = D2D_ABI_MAJOR,
 		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
 	},
+	.module = THIS_MODULE,
 	.owner.ops = &ops.hdr,
 };
 
@@ -37,6 +42,7 @@ static struct d2d_request request = {
 		.size = sizeof(request),
 		.major = D2D_ABI_MAJOR,
 		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
 	},
 	.handle = 1,
 	.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
@@ -44,7 +50,7 @@ static struct d2d_request request = {
 	.user_buffer = &context,
 };
 
-static const struct d2d_driver *peer;
+static struct d2d_driver peer;
 static int status;
 
 static int sinful(const char *name)
@@ -54,7 +60,7 @@ static int sinful(const char *name)
 
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle)
 {
-	peer = driver;
+	peer = *driver;
 	*handle = 1;
 	return 0;
 }
@@ -70,20 +76,36 @@ int d2d_attach(d2d_handle driver)
 		request.code++;
 	if (sinful("no-context"))
 		request.user_buffer = NULL;
+	if (sinful("bad-context-pointer"))
+		request.user_buffer = (char *)&context + 1;
+	if (sinful("unreadable-context"))
+		request.user_buffer = (void *)PAGE_SIZE;
 	if (sinful("bad-magic"))
 		context.hdr.magic = D2D_DRIVER_MAGIC;
 	if (sinful("bad-size"))
 		context.hdr.size += 8;
 	if (sinful("bad-major"))
 		context.hdr.major++;
+	if (sinful("bad-layout"))
+		context.hdr.layout ^= 1;
 	if (sinful("no-ops-table"))
 		context.owner.ops = NULL;
+	if (sinful("bad-ops-pointer"))
+		context.owner.ops = (void *)((char *)&ops + 1);
 	if (sinful("bad-ops-major"))
 		ops.hdr.major++;
 	if (sinful("bad-ops-size"))
 		ops.hdr.size = 0;
+	if (sinful("bad-build"))
+		ops.hdr.build = 1;
+	if (sinful("bad-prefix"))
+		chain[1] ^= 1;
+	if (sinful("bad-module-pointer"))
+		context.module = NULL;
+	if (sinful("operation-outside-text"))
+		ops.ping = (void *)&context;
 	status = 0;
-	returned = peer->dispatch(peer->self, &request);
+	returned = peer.dispatch(peer.self, &request);
 	return status ?: returned;
 }
 EXPORT_SYMBOL_NS_GPL(d2d_attach, "D2D");
@@ -96,7 +118,6 @@ EXPORT_SYMBOL_NS_GPL(d2d_detach, "D2D");
 
 int d2d_unregister(d2d_handle driver)
 {
-	peer = NULL;
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(d2d_unregister, "D2D");

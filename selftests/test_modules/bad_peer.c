@@ -11,6 +11,7 @@
 #include <linux/string.h>
 
 #include "d2d_pair.h"
+#include "d2d_queue.h"
 
 static char *sin = "none";
 module_param(sin, charp, 0);
@@ -72,16 +73,58 @@ static int peer_drain(void *this, u32 *result)
 	return 0;
 }
 
+static int __init peer_init_ping(void *this, u32 value, u32 *result)
+{
+	return 0;
+}
+
+static u64 chain[] = D2D_PAIR_PEER_CHAIN;
+
 static struct d2d_pair_peer_ops ops = {
 	.hdr = {
 		.size = sizeof(ops),
 		.major = D2D_PAIR_MAJOR,
 		.minor = D2D_PAIR_MINOR,
+		.chain = chain,
 	},
 	.ping = peer_ping,
 	.bounce = peer_bounce,
 	.drain = peer_drain,
 };
+
+/* Faults of the endpoint that the owner finds in a completed handshake. */
+static noinline __ref void fill(void)
+{
+	const struct d2d_ops *table = &ops.hdr;
+
+	if (sinful("no-ops-table"))
+		return;
+	if (sinful("bad-ops-pointer"))
+		table = (void *)((char *)&ops + 1);
+	if (sinful("unreadable-ops"))
+		table = (void *)PAGE_SIZE;
+	if (sinful("bad-ops-major"))
+		ops.hdr.major++;
+	if (sinful("bad-ops-size"))
+		ops.hdr.size = 3;
+	if (sinful("garbage-ops-size"))
+		ops.hdr.size = U32_MAX;
+	if (sinful("bad-build"))
+		ops.hdr.build = 1;
+	if (sinful("bad-chain-pointer"))
+		ops.hdr.chain = NULL;
+	if (sinful("unreadable-chain"))
+		ops.hdr.chain = (void *)(TASK_SIZE - 8);
+	if (sinful("wrong-interface"))
+		chain[0] = D2D_PAIR_OWNER_INTERFACE;
+	if (sinful("bad-prefix"))
+		chain[2] ^= 1;
+	if (sinful("operation-outside-text"))
+		ops.bounce = (void *)_printk;
+	if (sinful("operation-in-init-text"))
+		ops.ping = peer_init_ping;
+	context->peer.ops = table;
+}
 
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -95,14 +138,13 @@ static int dispatch(void *this, const struct d2d_request *request)
 		return 0;
 	if (sinful("bad-status"))
 		return d2d_complete(request->handle, 1, 0);
+	if (sinful("not-completed-in-time"))
+		return -D2D_STATUS_PENDING;
+	if (sinful("detach-from-inside"))
+		return d2d_complete(request->handle, d2d_detach(self), 0);
 
 	context = request->user_buffer;
-	if (sinful("bad-ops-major"))
-		ops.hdr.major++;
-	if (sinful("bad-ops-size"))
-		ops.hdr.size = 3;
-	if (!sinful("no-ops-table"))
-		context->peer.ops = &ops.hdr;
+	fill();
 	return d2d_complete(request->handle, 0, 0);
 }
 
@@ -112,6 +154,7 @@ static struct d2d_driver driver = {
 		.size = sizeof(driver),
 		.major = D2D_ABI_MAJOR,
 		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
 	},
 	.name = "bad_peer",
 	.owner = THIS_MODULE,
@@ -139,6 +182,46 @@ static int too_many_drivers(void)
 	return err;
 }
 
+/*
+ * What a C driver can do wrong with an item. The owner has left one or more in
+ * the queue during the handshake, if nobody has drained it.
+ */
+static int mishandle_item(void)
+{
+	struct d2d_queue *queue = &context->to_peer;
+	u64 note = 0;
+	d2d_handle handle;
+	int err;
+
+	/* Another slot of the same queue is empty, so the owner's own items do not matter. */
+	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
+	if (err)
+		return err;
+	handle = d2d_queue_take(queue);
+	if (!handle || !d2d_queue_item(queue, handle))
+		return -ENOTRECOVERABLE;
+	if (sinful("foreign-item"))
+		return d2d_queue_release(&context->to_owner, handle);
+	if (sinful("item-of-no-pool"))
+		return d2d_queue_release(queue, handle | 0xffff);
+	if (sinful("item-not-released"))
+		return 0;
+	err = d2d_queue_release(queue, handle);
+	if (err)
+		return err;
+	if (sinful("stale-item"))
+		return d2d_queue_item(queue, handle) ? 0 : -ESTALE;
+	if (sinful("item-released-twice"))
+		return d2d_queue_release(queue, handle);
+	if (sinful("item-too-long"))
+		return d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, queue->item_size + 1);
+	while (!err)
+		err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
+	while ((handle = d2d_queue_take(queue)))
+		d2d_queue_release(queue, handle);
+	return err;
+}
+
 /* The sins of somebody who is registered. Returns what they were refused with. */
 static int misbehave(void)
 {
@@ -163,6 +246,9 @@ static int misbehave(void)
 
 	/* Everything that the owner refuses during the handshake comes out here. */
 	err = d2d_attach(self);
+	/* Whoever was too late is told so, and nothing happens. */
+	if (err == -ETIMEDOUT && d2d_complete(last_request, 0, 0) != -ESTALE)
+		return -ENOTRECOVERABLE;
 	if (err)
 		return err;
 
@@ -176,9 +262,28 @@ static int misbehave(void)
 		err = owner_bounce(~0);
 	if (sinful("still-attached"))
 		err = d2d_unregister(self);
+	if (strstr(sin, "item") || sinful("full-queue"))
+		err = mishandle_item();
 	if (err || !sinful("none"))
 		d2d_detach(self);
 	return err;
+}
+
+static int __init init_dispatch(void *this, const struct d2d_request *request)
+{
+	return 0;
+}
+
+/* Where the driver object is, if it is what the owner is told. */
+static const struct d2d_driver *address(void)
+{
+	if (sinful("no-driver"))
+		return NULL;
+	if (sinful("bad-driver-pointer"))
+		return (void *)((char *)&driver + 1);
+	if (sinful("unreadable-driver"))
+		return (void *)PAGE_SIZE;
+	return &driver;
 }
 
 static int __init bad_peer_init(void)
@@ -193,13 +298,23 @@ static int __init bad_peer_init(void)
 		driver.hdr.size--;
 	if (sinful("bad-major"))
 		driver.hdr.major++;
+	if (sinful("bad-layout"))
+		driver.hdr.layout ^= 1;
+	if (sinful("bad-module-pointer"))
+		driver.owner = (void *)((char *)THIS_MODULE + 1);
+	if (sinful("unreadable-module"))
+		driver.owner = (void *)PAGE_SIZE;
+	if (sinful("dispatch-outside-text"))
+		driver.dispatch = (void *)_printk;
+	if (sinful("dispatch-in-init-text"))
+		driver.dispatch = init_dispatch;
 	if (sinful("bad-name"))
 		driver.name[0] = ' ';
 	if (sinful("name-too-long"))
 		memset(driver.name, 'x', sizeof(driver.name));
 	if (sinful("no-dispatch-or-owner"))
 		driver.dispatch = NULL;
-	err = d2d_register(sinful("no-driver") ? NULL : &driver, &self);
+	err = d2d_register(address(), &self);
 	if (err)
 		return err;
 

@@ -8,7 +8,9 @@
 //! `shared/include/d2d.h`; this crate is the safe side of it:
 //!
 //! - [`trace`]: the vocabulary of steps and the one-line trace.
-//! - [`interface`]: ops tables made from traits.
+//! - [`interface`]: ops tables made from traits, with their [`fingerprint`].
+//! - [`header`]: what every object of the boundary begins with, and its check.
+//! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
@@ -22,11 +24,13 @@
 pub mod context;
 pub mod control;
 pub mod driver;
+pub mod fingerprint;
 pub mod header;
 pub mod interface;
 mod layout;
 pub mod link;
 mod list;
+pub mod probe;
 pub mod queue;
 mod registration;
 pub mod request;

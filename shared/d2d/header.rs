@@ -4,6 +4,7 @@
 
 use crate::{
     abi,
+    layout::LAYOUT,
     trace::refuse, //
 };
 use kernel::prelude::*;
@@ -15,7 +16,7 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
         size: size_of::<T>() as u32,
         major: abi::D2D_ABI_MAJOR as u16,
         minor: abi::D2D_ABI_MINOR as u16,
-        reserved: 0,
+        layout: LAYOUT,
     }
 }
 
@@ -23,7 +24,8 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
 ///
 /// # Errors
 ///
-/// `EBADMSG` for the magic number, `EPROTO` for the major version, `EMSGSIZE` for the size.
+/// `EBADMSG` for the magic number, `EPROTO` for the major version, `EMSGSIZE` for the size, `EBADE`
+/// for the layout.
 pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32) -> Result {
     let expected = new::<T>(magic);
     let (reason, error, got, wanted) = if header.magic != expected.magic {
@@ -37,6 +39,8 @@ pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32)
         )
     } else if header.size != expected.size {
         ("bad-size", EMSGSIZE, header.size, expected.size)
+    } else if header.layout != expected.layout {
+        ("bad-layout", EBADE, header.layout, expected.layout)
     } else {
         return Ok(());
     };

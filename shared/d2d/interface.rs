@@ -7,13 +7,20 @@
 
 use crate::{
     abi,
+    probe::{
+        self,
+        Text, //
+    },
     trace::refuse, //
 };
 use core::{
     ffi::c_void,
     marker::PhantomData, //
 };
-use kernel::prelude::*;
+use kernel::{
+    bindings,
+    prelude::*, //
+};
 use zerocopy::{
     FromBytes,
     Immutable,
@@ -27,13 +34,13 @@ use zerocopy::{
 /// # Safety
 ///
 /// The operations in a table expect [`Link`](Interface::Link)'s seat. `Table` is `repr(C)`, begins
-/// with a `struct d2d_ops`, and is valid with all bytes zero and with every field after the header
-/// either zero or an operation of this interface.
+/// with a `struct d2d_ops`, and all the rest of it are pointers to functions, for which zero is
+/// valid: the operations that `CHAIN` is made of, in this order.
 pub unsafe trait Interface: Sized + 'static {
     /// How its implementations find the other side.
     type Link: Link;
     /// The C table.
-    type Table: Copy + Send + Sync + 'static;
+    type Table: Copy + 'static;
     /// Calls the operations of a table.
     type Caller<'a>: From<Remote<'a, Self>>;
     /// Name in the trace.
@@ -42,6 +49,11 @@ pub unsafe trait Interface: Sized + 'static {
     const MAJOR: u16;
     /// A newer minor appends operations.
     const MINOR: u16;
+    /// What both sides have to be built from, or 0; see [`fingerprint::build`](crate::fingerprint).
+    const BUILD: u64;
+    /// The hash of the interface, and one for each operation; see
+    /// [`fingerprint::chain`](crate::fingerprint).
+    const CHAIN: &'static [u64];
 }
 
 /// An interface whose operations `T` implements.
@@ -162,67 +174,103 @@ unsafe impl<I: Interface> Sync for Endpoint<I> {}
 
 impl<I: Interface> Endpoint<I> {
     /// Checks what the other side has filled in and copies it, so that nothing can change later.
+    /// Any context.
     ///
     /// A shorter table than ours is taken as one without our last operations; of a longer one, the
-    /// operations that we know are taken.
+    /// operations that we know are taken. The chain proves that the operations that both know are
+    /// the same.
     ///
     /// # Errors
     ///
-    /// `EFAULT` without a table, `EPROTO` for another major version, `EMSGSIZE` for a size that no
-    /// table has; each with a line in the name of `driver`.
+    /// Each with a line in the name of `driver`: `EFAULT` without a table, or if the table, its
+    /// chain or the module cannot be read, `EPROTO` for another major version, `EMSGSIZE` for a size that
+    /// no table has, `EXDEV` for another build, `EBADR` for another interface or other operations,
+    /// `ENOEXEC` for an operation that is not in the text of `module`.
     ///
     /// # Safety
     ///
-    /// `raw.ops` is null or points to a table of this interface whose header is true.
-    pub unsafe fn copy(driver: &CStr, raw: abi::d2d_endpoint) -> Result<Self> {
+    /// `module` is null or the other side's. If a table is found at `raw.ops` whose size, versions
+    /// and chain are right, its operations keep to the contract of `struct d2d_endpoint`.
+    pub unsafe fn copy(
+        driver: &CStr,
+        raw: abi::d2d_endpoint,
+        module: *const bindings::module,
+    ) -> Result<Self> {
+        let refused = |reason: &str, error: Error, got: u64, expected: u64| {
+            Err(refuse(
+                driver,
+                reason,
+                error,
+                fmt!(
+                    "interface={} got=0x{:x} expected=0x{:x}",
+                    I::NAME,
+                    got,
+                    expected
+                ),
+            ))
+        };
         if raw.ops.is_null() {
-            return Err(refuse(
-                driver,
-                "no-ops-table",
-                EFAULT,
-                fmt!("interface={}", I::NAME),
-            ));
+            return refused("no-ops-table", EFAULT, 0, 1);
         }
-        // SAFETY: By the requirements the table has a header.
-        let header = unsafe { *raw.ops };
+        // SAFETY: The header is made of numbers and a pointer.
+        let Some(header) = (unsafe { probe::read(raw.ops) }) else {
+            return refused("bad-ops-pointer", EFAULT, 0, 1);
+        };
         if header.major != I::MAJOR {
-            return Err(refuse(
-                driver,
+            return refused(
                 "bad-ops-major",
                 EPROTO,
-                fmt!(
-                    "interface={} got={} expected={}",
-                    I::NAME,
-                    header.major,
-                    I::MAJOR
-                ),
-            ));
+                header.major.into(),
+                I::MAJOR.into(),
+            );
         }
-        let size = header.size as usize;
-        let operations = size.wrapping_sub(size_of::<abi::d2d_ops>());
-        if size < size_of::<abi::d2d_ops>() || operations % size_of::<*const ()>() != 0 {
-            return Err(refuse(
-                driver,
-                "bad-ops-size",
-                EMSGSIZE,
-                fmt!(
-                    "interface={} got={} expected={}",
-                    I::NAME,
-                    size,
-                    size_of::<I::Table>()
-                ),
-            ));
+        const ENTRY: usize = size_of::<*const ()>();
+        let head = size_of::<abi::d2d_ops>();
+        let (size, ours) = (header.size as usize, size_of::<I::Table>());
+        if size < head || (size - head) % ENTRY != 0 {
+            return refused("bad-ops-size", EMSGSIZE, size as u64, ours as u64);
         }
-        // SAFETY: A table of zeroes is valid by the contract of `Interface`.
-        let mut table: I::Table = unsafe { core::mem::zeroed() };
-        // SAFETY: By the requirements `size` bytes can be read, and no more than the table's are
-        // written; each operation lies in both tables or is left out, since `size` ends at one.
-        unsafe {
-            core::ptr::from_mut(&mut table)
-                .cast::<u8>()
-                .copy_from_nonoverlapping(raw.ops.cast::<u8>(), size.min(size_of::<I::Table>()))
+        if header.build != I::BUILD {
+            return refused("bad-build", EXDEV, header.build, I::BUILD);
+        }
+
+        let common = (size.min(ours) - head) / ENTRY;
+        for (index, expected) in I::CHAIN.iter().take(common + 1).enumerate() {
+            // SAFETY: A hash is a number.
+            match unsafe { probe::read(header.chain.wrapping_add(index)) } {
+                None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
+                Some(got) if got != *expected => {
+                    return refused("bad-prefix", EBADR, got, *expected);
+                }
+                Some(_) => {}
+            }
+        }
+
+        let Some(text) = Text::of(module) else {
+            return refused("bad-module-pointer", EFAULT, 0, 1);
         };
-        // INVARIANT: By the contract of `struct d2d_endpoint`.
+        // SAFETY: Zero is valid for the header and for the operations.
+        let mut table: I::Table = unsafe { core::mem::zeroed() };
+        let entries = core::ptr::from_mut(&mut table).cast::<usize>();
+        for index in head / ENTRY..head / ENTRY + common {
+            let from = raw.ops.cast::<usize>().wrapping_add(index);
+            // SAFETY: An address is a number.
+            let Some(operation) = (unsafe { probe::read(from) }) else {
+                return refused("bad-ops-pointer", EFAULT, index as u64, 0);
+            };
+            if operation != 0 && !text.contains(operation) {
+                return refused(
+                    "operation-outside-text",
+                    ENOEXEC,
+                    (index - head / ENTRY) as u64,
+                    0,
+                );
+            }
+            // SAFETY: The entry is one of our table's as well, for the operation that the chain
+            // proves is the same in both.
+            unsafe { entries.add(index).write(operation) };
+        }
+        // INVARIANT: By the requirements.
         Ok(Self {
             table,
             this: raw.self_,
@@ -249,6 +297,7 @@ impl<I: Interface> Endpoint<I> {
 ///         interface: OwnerInterface,
 ///         caller: OwnerCaller,
 ///         table: OwnerTable = abi::d2d_pair_owner_ops,
+///         chain: [abi::D2D_PAIR_OWNER_INTERFACE, abi::D2D_PAIR_OWNER_PING],
 ///         link: OwnerLink<DemoPair>,
 ///         version: (1, 0),
 ///     }
@@ -260,15 +309,20 @@ impl<I: Interface> Endpoint<I> {
 /// makes the trait, to be implemented under `#[vtable]` (an operation left out reads as
 /// unsupported: `EOPNOTSUPP`); the marker type that stands for the interface; the caller, with a
 /// method of the same name for each operation; and the `repr(C)` table. If a C type is given, the
-/// table is checked against it: same size, same offsets, same signatures.
+/// table is checked against it: same size, same offsets, same signatures, and the hashes that C
+/// drivers find in its header. For a wrong or missing hash the compiler says which value it expects.
+///
+/// With `build: include_str!("...")` after the version, naming the source file itself, both sides
+/// have to be built from the same sources by the same compiler; it is for interfaces whose
+/// arguments are structs that may change without another name or size.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
 /// [`Plain`] values. Operations may be called in any context that the
 /// interface allows, and get the link to the other side, so that they can call back.
 #[macro_export]
 macro_rules! interface {
-    (@check [] $Table:ident $($op:ident)*) => {};
-    (@check [$CTable:ty] $Table:ident $($op:ident)*) => {
+    (@check [] $Interface:ident $Table:ident $($op:ident)*) => {};
+    (@check [$CTable:ty, $($hash:expr),*] $Interface:ident $Table:ident $($op:ident)*) => {
         const _: () = {
             use ::core::{
                 assert,
@@ -285,16 +339,31 @@ macro_rules! interface {
                 hdr: table.hdr,
                 $($op: table.$op,)*
             };
+            // The hashes are the same. Types show both in the message if they are not.
+            use $crate::{
+                fingerprint::{
+                    first_difference,
+                    Hash, //
+                },
+                interface::Interface, //
+            };
+            const CHAIN: &[u64] = <$Interface as Interface>::CHAIN;
+            const HEADER: &[u64] = &[$($hash as u64),*];
+            const _: Hash<{ first_difference(CHAIN, HEADER) }> =
+                Hash::<{ first_difference(HEADER, CHAIN) }>;
         };
     };
+    (@build) => { 0 };
+    (@build $source:expr) => { $crate::fingerprint::build($source) };
     (
         $(#[$meta:meta])*
         $vis:vis trait $Trait:ident: $name:literal {
             interface: $Interface:ident,
             caller: $Caller:ident,
-            table: $Table:ident $(= $CTable:ty)?,
+            table: $Table:ident $(= $CTable:ty, chain: [$($hash:expr),* $(,)?])?,
             link: $Link:ty,
-            version: ($major:literal, $minor:literal) $(,)?
+            version: ($major:literal, $minor:literal)
+            $(, build: $build:expr)? $(,)?
         }
         $(
             $(#[$op_meta:meta])*
@@ -330,7 +399,7 @@ macro_rules! interface {
             )*
         }
 
-        $crate::interface! { @check [$($CTable)?] $Table $($op)* }
+        $crate::interface! { @check [$($CTable, $($hash),*)?] $Interface $Table $($op)* }
 
         const _: () = {
             const fn plain<T: $crate::interface::Plain>() {}
@@ -339,7 +408,7 @@ macro_rules! interface {
 
         // SAFETY: The entry points below expect this link's seat; the table is `repr(C)`, begins
         // with the header, and all the rest are optional function pointers, for which zero is
-        // `None`.
+        // `None`, in the order in which the chain has them.
         unsafe impl $crate::interface::Interface for $Interface {
             type Link = $Link;
             type Table = $Table;
@@ -347,6 +416,32 @@ macro_rules! interface {
             const NAME: &'static str = $name;
             const MAJOR: u16 = $major;
             const MINOR: u16 = $minor;
+            const BUILD: u64 = $crate::interface! { @build $($build)? };
+            const CHAIN: &'static [u64] = {
+                use $crate::fingerprint::{
+                    chain,
+                    Operation,
+                    Type, //
+                };
+                const OPERATIONS: &[Operation] = &[$(
+                    Operation {
+                        name: ::core::stringify!($op),
+                        types: &[
+                            $(Type {
+                                name: ::core::stringify!($Arg),
+                                size: ::core::mem::size_of::<$Arg>(),
+                                align: ::core::mem::align_of::<$Arg>(),
+                            },)*
+                            Type {
+                                name: ::core::stringify!($Ret),
+                                size: ::core::mem::size_of::<$Ret>(),
+                                align: ::core::mem::align_of::<$Ret>(),
+                            },
+                        ],
+                    },
+                )*];
+                &chain::<{ OPERATIONS.len() + 1 }>($name, $major, OPERATIONS)
+            };
         }
 
         const _: () = {
@@ -391,6 +486,8 @@ macro_rules! interface {
                         size: ::core::mem::size_of::<$Table>() as u32,
                         major: $major,
                         minor: $minor,
+                        build: <$Interface as $crate::interface::Interface>::BUILD,
+                        chain: <$Interface as $crate::interface::Interface>::CHAIN.as_ptr(),
                     },
                     $(
                         $op: ::kernel::macros::paste!(

@@ -3,7 +3,8 @@
 //! The layout of the boundary, as `shared/include/d2d.h` states it for C.
 //!
 //! The C compiler checks the one, rustc the other: what they agree on here is that bindgen's types
-//! are those that C drivers use.
+//! are those that C drivers use. [`LAYOUT`] is `D2D_LAYOUT`, with which each driver says at run
+//! time what it was built with.
 
 use crate::abi::*;
 use core::mem::offset_of;
@@ -11,24 +12,55 @@ use kernel::bindings::spinlock_t;
 
 const _: () = {
     const LOCK: usize = size_of::<spinlock_t>().next_multiple_of(8);
-    const QUEUE: usize = LOCK + 72;
+    const QUEUE: usize = LOCK + 96;
 
     assert!(size_of::<d2d_header>() == 16);
-    assert!(size_of::<d2d_ops>() == 8);
+    assert!(size_of::<d2d_ops>() == 24);
     assert!(size_of::<d2d_endpoint>() == 16);
-    assert!(offset_of!(d2d_item, payload) == 32);
+    assert!(offset_of!(d2d_item, payload) == 40);
     assert!(offset_of!(d2d_queue, items) == LOCK);
     assert!(offset_of!(d2d_queue, free) == LOCK + 16);
     assert!(offset_of!(d2d_queue, put) == LOCK + 48);
     assert!(size_of::<d2d_queue>() == QUEUE);
     assert!(offset_of!(d2d_data, owner) == LOCK);
     assert!(size_of::<d2d_data>() == LOCK + 2 * D2D_DATA_SIZE as usize);
-    assert!(offset_of!(d2d_context, owner) == 24);
-    assert!(offset_of!(d2d_context, peer) == 40);
-    assert!(offset_of!(d2d_context, to_peer) == 56);
-    assert!(offset_of!(d2d_context, to_owner) == 56 + QUEUE);
-    assert!(offset_of!(d2d_context, data) == 56 + 2 * QUEUE);
+    assert!(offset_of!(d2d_context, owner) == 32);
+    assert!(offset_of!(d2d_context, peer) == 48);
+    assert!(offset_of!(d2d_context, to_peer) == 64);
+    assert!(offset_of!(d2d_context, to_owner) == 64 + QUEUE);
+    assert!(offset_of!(d2d_context, data) == 64 + 2 * QUEUE);
     assert!(size_of::<d2d_request>() == 40);
     assert!(offset_of!(d2d_driver, dispatch) == 64);
     assert!(size_of::<d2d_driver>() == 72);
+};
+
+/// FNV-1a over 32-bit words.
+const fn mix(hash: u32, value: usize) -> u32 {
+    (hash ^ value as u32).wrapping_mul(0x0100_0193)
+}
+
+macro_rules! layout {
+    ($($type:ident { $($field:ident)* })*) => {{
+        let mut hash = 0x811c_9dc5;
+        $(
+            hash = mix(hash, size_of::<$type>());
+            $(hash = mix(hash, offset_of!($type, $field));)*
+        )*
+        hash
+    }};
+}
+
+/// Hash of the sizes and offsets of all that crosses the boundary.
+pub(crate) const LAYOUT: u32 = layout! {
+    d2d_header { magic size major minor layout }
+    d2d_ops { size major minor build chain }
+    d2d_endpoint { ops self_ }
+    d2d_item { node seq kind len generation index handed payload }
+    d2d_queue {
+        lock items free capacity item_size depth high_water put taken refused stale pool id handed
+    }
+    d2d_data { lock owner peer }
+    d2d_context { hdr id module owner peer to_peer to_owner data }
+    d2d_request { hdr handle major_function code user_buffer }
+    d2d_driver { hdr name owner self_ dispatch }
 };

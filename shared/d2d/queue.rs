@@ -39,7 +39,8 @@ use zerocopy::{
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Under its lock, every
-/// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload.
+/// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload; its
+/// pool has `capacity` such items, and those marked as handed are on no list and in no [`Batch`].
 #[derive(Clone, Copy)]
 pub struct Queue<'a> {
     raw: NonNull<abi::d2d_queue>,
@@ -64,6 +65,28 @@ pub struct Counters {
     pub taken: u64,
     /// Items refused because the queue was full.
     pub refused: u64,
+    /// Handles refused because they name no item.
+    pub stale: u64,
+}
+
+/// Names an item that was taken, for whoever it is passed on to; consumed by [`Queue::redeem`].
+///
+/// It may be passed to the other side as a number. A number that is no handle, or one that was
+/// redeemed before, is refused. An item whose handle is dropped is not given back until the peer
+/// detaches.
+#[must_use = "the item is not given back before the handle is redeemed"]
+pub struct ItemHandle(abi::d2d_handle);
+
+impl ItemHandle {
+    /// Returns the number, which names no other item until [`Queue::redeem`] has taken this one.
+    pub fn into_raw(self) -> abi::d2d_handle {
+        self.0
+    }
+
+    /// Makes a handle of a number, any number.
+    pub fn from_raw(raw: abi::d2d_handle) -> Self {
+        Self(raw)
+    }
 }
 
 impl<'a> Queue<'a> {
@@ -183,6 +206,96 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Takes the oldest item off the queue and returns its handle. Any context.
+    pub fn take_handle(&self) -> Option<ItemHandle> {
+        let raw = self.raw.as_ptr();
+        let _guard = self.lock();
+        // SAFETY: The lock is held, so lists, counters and items on the lists are ours.
+        unsafe {
+            let node = list::first(&raw const (*raw).items)?;
+            list::detach(node, node);
+            (*raw).depth = (*raw).depth.wrapping_sub(1);
+            (*raw).taken = (*raw).taken.wrapping_add(1);
+            (*raw).handed = (*raw).handed.wrapping_add(1);
+            let item = container_of!(node, abi::d2d_item, node);
+            (*item).handed = 1;
+            (*item).generation = (*item).generation.wrapping_add(1).max(1);
+            let low = ((*raw).id << 16) | u32::from((*item).index);
+            Some(ItemHandle(
+                (u64::from((*item).generation) << 32) | u64::from(low),
+            ))
+        }
+    }
+
+    /// Returns the item that a handle names. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if it names none of this queue: it was redeemed or revoked before, is another
+    /// queue's, or was made up. Counted in [`Counters::stale`].
+    pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
+        let raw = self.raw.as_ptr();
+        let (generation, id, index) = (
+            (handle.0 >> 32) as u32,
+            (handle.0 as u32) >> 16,
+            handle.0 as u16,
+        );
+        let _guard = self.lock();
+        // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
+        // live as long as the queue. An item that is handed is on no list and in no batch, and
+        // becomes one of the batch alone.
+        unsafe {
+            if id == (*raw).id && u32::from(index) < (*raw).capacity {
+                let item = *(*raw).pool.add(usize::from(index));
+                if (*item).handed != 0 && (*item).generation == generation {
+                    (*item).handed = 0;
+                    (*raw).handed = (*raw).handed.wrapping_sub(1);
+                    let node = &raw mut (*item).node;
+                    // INVARIANT: The chain is the one item, which nobody else can find any more.
+                    return Ok(Batch {
+                        queue: *self,
+                        chain: Some(Chain {
+                            first: node,
+                            last: node,
+                        }),
+                        count: 1,
+                    });
+                }
+            }
+            (*raw).stale = (*raw).stale.wrapping_add(1);
+        }
+        Err(ESTALE)
+    }
+
+    /// Makes all handles stale and gives their items back. Returns how many there were.
+    ///
+    /// Any context; interrupts are disabled for the time of a walk over the pool if there are any.
+    pub fn revoke_handles(&self) -> u32 {
+        let raw = self.raw.as_ptr();
+        let _guard = self.lock();
+        // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
+        // live as long as the queue. An item that is handed is on no list and in no batch.
+        unsafe {
+            let revoked = (*raw).handed;
+            let mut index = 0;
+            while (*raw).handed > 0 && index < (*raw).capacity as usize {
+                let item = *(*raw).pool.add(index);
+                if (*item).handed != 0 {
+                    (*item).handed = 0;
+                    (*raw).handed -= 1;
+                    let node = &raw mut (*item).node;
+                    let chain = Chain {
+                        first: node,
+                        last: node,
+                    };
+                    list::append(&raw mut (*raw).free, chain);
+                }
+                index += 1;
+            }
+            revoked
+        }
+    }
+
     /// Returns the counters, read under the lock. Any context.
     pub fn counters(&self) -> Counters {
         let raw = self.raw.as_ptr();
@@ -196,6 +309,7 @@ impl<'a> Queue<'a> {
                 put: (*raw).put,
                 taken: (*raw).taken,
                 refused: (*raw).refused,
+                stale: (*raw).stale,
             }
         }
     }

@@ -20,6 +20,7 @@ use crate::{
         TableFor, //
     },
     link::PeerLink,
+    probe,
     registration::Shared,
     trace::{
         self,
@@ -151,9 +152,10 @@ impl<'a, T: Driver> Request<'a, T> {
     /// # Errors
     ///
     /// If the request carries none or the context is refused, the request is completed with
-    /// `EINVAL` (another control code), `EFAULT` (no context), `EBADMSG`, `EPROTO`, `EMSGSIZE`
-    /// (magic number, major version or size of the context or its ops table), or `EALREADY` (the
-    /// driver holds one), and what became of it is returned.
+    /// `EINVAL` (another control code), `EFAULT` (no context, or a bad pointer to or in it),
+    /// `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic number, major version, size or layout of the
+    /// context), what [`Endpoint::copy`] refuses the owner's table with, or `EALREADY` (the driver
+    /// holds a context), and what became of it is returned.
     pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -177,14 +179,23 @@ impl<'a, T: Driver> Request<'a, T> {
                 fmt!("code=0x{:08x}", self.raw.code),
             ));
         };
-        // SAFETY: The buffer of a request with this code begins with a header.
-        let header = unsafe { (&raw const (*raw.as_ptr()).hdr).read() };
+        // SAFETY: A header is made of numbers.
+        let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
+        let Some(header) = header.filter(|_| raw.is_aligned()) else {
+            return Err(refuse(
+                name,
+                "bad-context-pointer",
+                EFAULT,
+                fmt!("code=0x{:08x}", self.raw.code),
+            ));
+        };
         header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-        // SAFETY: A block with this header is a context of this ABI, whose owner's endpoint is not
+        // SAFETY: A block with this header is a context of this ABI, whose owner's part is not
         // changed once it is offered.
-        let endpoint = unsafe { (&raw const (*raw.as_ptr()).owner).read() };
-        // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of an owner.
-        let owner = unsafe { Endpoint::copy(name, endpoint)? };
+        let (endpoint, module) =
+            unsafe { ((*raw.as_ptr()).owner, (*raw.as_ptr()).module.cast_const()) };
+        // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of its owner.
+        let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
         // SAFETY: The owner frees its contexts when it is unloaded, and it cannot be while this
         // module, which imports its symbols, is there.
         Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))

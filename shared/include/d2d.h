@@ -65,14 +65,30 @@ struct d2d_header {
 	u32 size;	/* sizeof the whole object as its maker knows it */
 	u16 major;	/* D2D_ABI_MAJOR */
 	u16 minor;	/* D2D_ABI_MINOR */
-	u32 reserved;	/* 0 */
+	u32 layout;	/* D2D_LAYOUT: both sides lay the boundary out alike */
 };
 
-/* First member of every ops table. */
+/*
+ * First member of every ops table, which is made of pointers to functions of
+ * its maker's module after it.
+ *
+ * The chain proves that of two tables of different lengths the shorter one is a
+ * prefix of the longer. Its first entry is a hash of the interface's name and
+ * major version; each next entry, one for each operation, is a hash of the entry
+ * before it and the operation's name and signature. The hashes of an interface
+ * are stated in its header (d2d_pair.h); its Rust trait, from which they are
+ * made, does not compile if they are wrong.
+ *
+ * Of struct types in a signature the hash knows name, size and alignment. An
+ * interface for which that is not enough has a build: what drivers have in common
+ * that were built from the same sources by the same compiler, otherwise 0.
+ */
 struct d2d_ops {
 	u32 size;	/* sizeof the whole table as its maker knows it */
 	u16 major;	/* version of this interface, majors must be equal */
 	u16 minor;	/* a newer minor only appends operations */
+	u64 build;	/* has to be equal on both sides */
+	const u64 *chain;	/* the hash of the interface, and one for each operation */
 };
 
 /*
@@ -86,13 +102,17 @@ struct d2d_endpoint {
 
 /*
  * An item lies on exactly one of its queue's two lists. Whoever took it off a
- * list under the lock owns it alone until it is put on one again.
+ * list under the lock owns it alone until it is put on one again. Who passes it
+ * on to other code names it by a handle: see d2d_queue.h.
  */
 struct d2d_item {
 	struct list_head node;
 	u64 seq;	/* counts the items put on this queue, from 0 */
 	u32 kind;	/* meaning of the payload, up to the drivers */
 	u32 len;	/* bytes of payload in use */
+	u32 generation;	/* counts the handles made of it, skips 0 */
+	u16 index;	/* its place in the pool */
+	u16 handed;	/* 1 while it is named by a handle, else 0 */
 	u8 payload[];	/* item_size bytes */
 };
 
@@ -112,6 +132,10 @@ struct d2d_queue {
 	u64 put;		/* items put, also the next item's seq */
 	u64 taken;
 	u64 refused;		/* items refused because the queue was full */
+	u64 stale;		/* handles refused because they name no item */
+	struct d2d_item **pool;	/* all items, by index */
+	u32 id;			/* tells the queues of an owner apart, in handles */
+	u32 handed;		/* items that are named by a handle */
 };
 
 /* Plain data of both sides, read and written under the lock by either. */
@@ -129,6 +153,7 @@ struct d2d_context {
 	struct d2d_header hdr;
 	u32 id;			/* n in "ctx=cn" of the trace */
 	u32 reserved;		/* 0 */
+	struct module *module;	/* the owner's; its operations are in its text */
 	struct d2d_endpoint owner;
 	struct d2d_endpoint peer;
 	struct d2d_queue to_peer;
@@ -167,25 +192,67 @@ struct d2d_driver {
  * configuration is the size of a spinlock.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
-#define D2D_QUEUE	(D2D_LOCK + 72)
+#define D2D_QUEUE	(D2D_LOCK + 96)
 static_assert(sizeof(struct d2d_header) == 16);
-static_assert(sizeof(struct d2d_ops) == 8);
+static_assert(sizeof(struct d2d_ops) == 24);
 static_assert(sizeof(struct d2d_endpoint) == 16);
-static_assert(offsetof(struct d2d_item, payload) == 32);
+static_assert(offsetof(struct d2d_item, payload) == 40);
 static_assert(offsetof(struct d2d_queue, items) == D2D_LOCK);
 static_assert(offsetof(struct d2d_queue, free) == D2D_LOCK + 16);
 static_assert(offsetof(struct d2d_queue, put) == D2D_LOCK + 48);
 static_assert(sizeof(struct d2d_queue) == D2D_QUEUE);
 static_assert(offsetof(struct d2d_data, owner) == D2D_LOCK);
 static_assert(sizeof(struct d2d_data) == D2D_LOCK + 2 * D2D_DATA_SIZE);
-static_assert(offsetof(struct d2d_context, owner) == 24);
-static_assert(offsetof(struct d2d_context, peer) == 40);
-static_assert(offsetof(struct d2d_context, to_peer) == 56);
-static_assert(offsetof(struct d2d_context, to_owner) == 56 + D2D_QUEUE);
-static_assert(offsetof(struct d2d_context, data) == 56 + 2 * D2D_QUEUE);
+static_assert(offsetof(struct d2d_context, owner) == 32);
+static_assert(offsetof(struct d2d_context, peer) == 48);
+static_assert(offsetof(struct d2d_context, to_peer) == 64);
+static_assert(offsetof(struct d2d_context, to_owner) == 64 + D2D_QUEUE);
+static_assert(offsetof(struct d2d_context, data) == 64 + 2 * D2D_QUEUE);
 static_assert(sizeof(struct d2d_request) == 40);
 static_assert(offsetof(struct d2d_driver, dispatch) == 64);
 static_assert(sizeof(struct d2d_driver) == 72);
+
+/*
+ * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
+ * that crosses the boundary. It is part of every header, so that two drivers that
+ * were built from different versions of this file do not touch each other's data.
+ */
+#define D2D_MIX(hash, value)	((u32)(((hash) ^ (u32)(value)) * 0x01000193u))
+#define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
+#define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
+
+#define D2D_LAYOUT_HEADER	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(0x811c9dc5u, \
+	d2d_header), d2d_header, magic), d2d_header, size), d2d_header, major), \
+	d2d_header, minor), d2d_header, layout)
+#define D2D_LAYOUT_OPS		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_HEADER, \
+	d2d_ops), d2d_ops, size), d2d_ops, major), d2d_ops, minor), \
+	d2d_ops, build), d2d_ops, chain)
+#define D2D_LAYOUT_ENDPOINT	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_OPS, \
+	d2d_endpoint), d2d_endpoint, ops), d2d_endpoint, self)
+#define D2D_LAYOUT_ITEM		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_ENDPOINT, d2d_item), d2d_item, node), d2d_item, seq), \
+	d2d_item, kind), d2d_item, len), d2d_item, generation), d2d_item, index), \
+	d2d_item, handed), d2d_item, payload)
+#define D2D_LAYOUT_QUEUE_LISTS	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_ITEM, d2d_queue), d2d_queue, lock), d2d_queue, items), \
+	d2d_queue, free), d2d_queue, capacity), d2d_queue, item_size), \
+	d2d_queue, depth), d2d_queue, high_water)
+#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+	D2D_LAYOUT_QUEUE_LISTS, d2d_queue, put), d2d_queue, taken), \
+	d2d_queue, refused), d2d_queue, stale), d2d_queue, pool), d2d_queue, id), \
+	d2d_queue, handed)
+#define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
+	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
+#define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
+	d2d_context, module), d2d_context, owner), d2d_context, peer), \
+	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
+#define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), d2d_request, handle), \
+	d2d_request, major_function), d2d_request, code), d2d_request, user_buffer)
+#define D2D_LAYOUT		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_REQUEST, d2d_driver), d2d_driver, hdr), d2d_driver, name), \
+	d2d_driver, owner), d2d_driver, self), d2d_driver, dispatch)
 
 /* The steps of the trace; names in shared/d2d/trace.rs. */
 enum d2d_step {
@@ -230,19 +297,26 @@ enum d2d_step {
  * or a negative errno; every refusal also prints one trace line with the
  * reason. All but d2d_complete() and d2d_trace() may sleep.
  *
- * d2d_register: -EFAULT no driver, dispatch routine or owner, -EBADMSG magic,
- *	-EPROTO major version, -EMSGSIZE size, -ENAMETOOLONG name without NUL,
- *	-EINVAL empty or unprintable name, -ENOTUNIQ name taken, -ENFILE too many
+ * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
+ *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
+ *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
+ *	empty or unprintable name, -ENOEXEC dispatch routine outside the owner's
+ *	text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
  *	handle, -EALREADY holds one or is attaching, -EBUSY no free context,
  *	-EINPROGRESS the driver pended, and the handshake goes on when it
  *	completes, or what the driver completed the request with. What the
- *	driver filled in is refused with -EFAULT (no ops table), -EPROTO,
- *	-EMSGSIZE (its major version or size); -EIO not completed, -ECANCELED
- *	detached meanwhile, -ENOMEM, -EAGAIN too many requests
+ *	driver filled in is refused with -EFAULT (no ops table, or one that is
+ *	misaligned or cannot be read), -EPROTO, -EMSGSIZE (its major version or
+ *	size), -EBADR (its operations are others), -EXDEV (its build is another),
+ *	-ENOEXEC (an operation outside the driver's text); -EIO not completed,
+ *	-ETIMEDOUT not completed in time, -ECANCELED detached meanwhile, -ENOMEM,
+ *	-EAGAIN too many requests
  * d2d_detach: returns when the owner is not inside the driver any more and will
- *	not enter it again; not to be called from inside. -ESTALE handle,
- *	-ENOTCONN nothing to detach, -EALREADY it is being detached
+ *	not enter it again. Not to be called from inside an operation, nor with a
+ *	lock held that an operation takes: it would wait for itself, and a kernel
+ *	with lockdep says so. -EDEADLK called from inside the dispatch routine,
+ *	-ESTALE handle, -ENOTCONN nothing to detach, -EALREADY it is being detached
  * d2d_unregister: -ESTALE handle, -EBUSY still attached
  * d2d_complete: any context. -ESTALE handle (completed before, or cancelled), or
  *	what the owner refused the driver's answer with. A status that is

@@ -16,6 +16,24 @@
 #define D2D_PAIR_MAJOR	1
 #define D2D_PAIR_MINOR	0
 
+/* The chains of both tables: the interface, ping, bounce, drain. */
+#define D2D_PAIR_OWNER_INTERFACE	0xd37a5860d3990046ull
+#define D2D_PAIR_OWNER_PING	0x2de58f34c2f32f14ull
+#define D2D_PAIR_OWNER_BOUNCE	0x7e9ea74fc027402cull
+#define D2D_PAIR_OWNER_DRAIN	0x219048e04cec64d4ull
+#define D2D_PAIR_OWNER_CHAIN { D2D_PAIR_OWNER_INTERFACE, D2D_PAIR_OWNER_PING, \
+	D2D_PAIR_OWNER_BOUNCE, D2D_PAIR_OWNER_DRAIN }
+
+#define D2D_PAIR_PEER_INTERFACE	0x843ff8415c53a9a4ull
+#define D2D_PAIR_PEER_PING	0xe5b4b4ede027bd6aull
+#define D2D_PAIR_PEER_BOUNCE	0xd2995b8396bd7f56ull
+#define D2D_PAIR_PEER_DRAIN	0x08dbaf766c9816d2ull
+#define D2D_PAIR_PEER_CHAIN { D2D_PAIR_PEER_INTERFACE, D2D_PAIR_PEER_PING, \
+	D2D_PAIR_PEER_BOUNCE, D2D_PAIR_PEER_DRAIN }
+
+/* Kind of the items that carry a number, a u64. */
+#define D2D_PAIR_KIND_NOTE	1
+
 /* What module_a offers. */
 struct d2d_pair_owner_ops {
 	struct d2d_ops hdr;

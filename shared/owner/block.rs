@@ -32,11 +32,61 @@ const CHUNK_SIZE: usize = 16 * 1024;
 ///
 /// # Invariants
 ///
-/// `raw` is initialized, and the items on its queues lie in `_items`.
+/// `raw` is initialized, and the items of its queues lie in `_items`.
 pub(crate) struct Block {
     raw: Pin<KBox<Opaque<abi::d2d_context>>>,
+    _items: [Items; 2],
+}
+
+/// The memory of a queue's items.
+struct Items {
     /// Whole words, for the items' alignment.
-    _items: KVVec<KVec<u64>>,
+    chunks: KVVec<KVec<u64>>,
+    /// Where each item is.
+    pool: KVVec<*mut abi::d2d_item>,
+}
+
+impl Items {
+    fn new(config: &Config) -> Result<Self> {
+        Ok(Self {
+            chunks: KVVec::new(),
+            pool: KVVec::with_capacity(config.capacity as usize, GFP_KERNEL)?,
+        })
+    }
+
+    /// Makes `config.capacity` items and puts them on the queue's free list and in its pool.
+    ///
+    /// # Safety
+    ///
+    /// The queue's lists are initialized, nobody else uses it, and this outlives it.
+    unsafe fn add_to(&mut self, queue: *mut abi::d2d_queue, config: &Config) -> Result {
+        let words = config.item_words();
+        let per_chunk = (CHUNK_SIZE / (words * size_of::<u64>())).max(1);
+        let mut left = config.capacity as usize;
+        while left > 0 {
+            let count = left.min(per_chunk);
+            let mut chunk = KVec::from_elem(0u64, count * words, GFP_KERNEL)?;
+            for item in chunk.chunks_exact_mut(words) {
+                let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
+                // SAFETY: The item has room for its header and payload, is aligned, and on no list;
+                // by the requirements the queue is ours.
+                unsafe {
+                    (*item).index = self.pool.len() as u16;
+                    bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
+                }
+                self.pool.push(item, GFP_KERNEL)?;
+            }
+            self.chunks.push(chunk, GFP_KERNEL)?;
+            left -= count;
+        }
+        // SAFETY: By the requirements.
+        unsafe {
+            (*queue).item_size = config.item_size;
+            (*queue).capacity = config.capacity;
+            (*queue).pool = self.pool.as_mut_ptr();
+        }
+        Ok(())
+    }
 }
 
 impl Block {
@@ -47,7 +97,12 @@ impl Block {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(driver: &CStr, id: u32, config: &Config) -> Result<Self> {
+    pub(crate) fn new(
+        driver: &CStr,
+        module: *mut bindings::module,
+        id: u32,
+        config: &Config,
+    ) -> Result<Self> {
         let raw = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
         let block = raw.get();
         emit(
@@ -55,11 +110,14 @@ impl Block {
             Step::Alloc,
             fmt!("ctx=c{} bytes={}", id, config.context_bytes()),
         );
-        let mut items = KVVec::new();
+        let mut items = [Items::new(config)?, Items::new(config)?];
         // SAFETY: The block is ours alone, zeroed and pinned: these are parts of it.
         let (queues, data) = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
+            (*block).module = module;
+            (*block).to_peer.id = 2 * id;
+            (*block).to_owner.id = 2 * id + 1;
             (
                 [
                     ("to_peer", &raw mut (*block).to_peer),
@@ -68,7 +126,7 @@ impl Block {
                 &raw mut (*block).data.lock,
             )
         };
-        for (name, queue) in queues {
+        for ((name, queue), items) in queues.into_iter().zip(&mut items) {
             // SAFETY: The lock and the lists are parts of the block.
             unsafe {
                 Self::init_lock(&raw mut (*queue).lock, static_lock_class!());
@@ -77,7 +135,7 @@ impl Block {
             }
             emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
             // SAFETY: The lists are initialized, and the items are kept beside the block.
-            unsafe { Self::add_items(queue, config, &mut items)? };
+            unsafe { items.add_to(queue, config)? };
             emit(
                 driver,
                 Step::InitQueue,
@@ -93,7 +151,7 @@ impl Block {
         // SAFETY: The lock is a part of the block.
         unsafe { Self::init_lock(data, static_lock_class!()) };
         emit(driver, Step::InitLock, fmt!("ctx=c{} lock=data", id));
-        // INVARIANT: All of it is initialized, and the chunks are kept.
+        // INVARIANT: All of it is initialized, and the items are kept.
         Ok(Self { raw, _items: items })
     }
 
@@ -103,39 +161,6 @@ impl Block {
     unsafe fn init_lock(lock: *mut bindings::spinlock_t, class: Pin<&'static LockClassKey>) {
         // SAFETY: By the requirements; the name and the class are static.
         unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
-    }
-
-    /// Puts `config.capacity` new items on the queue's free list.
-    ///
-    /// # Safety
-    ///
-    /// The queue's lists are initialized, nobody else uses it, and the chunks outlive it.
-    unsafe fn add_items(
-        queue: *mut abi::d2d_queue,
-        config: &Config,
-        chunks: &mut KVVec<KVec<u64>>,
-    ) -> Result {
-        // SAFETY: By the requirements.
-        unsafe { (*queue).item_size = config.item_size };
-        let words = config.item_words();
-        let per_chunk = (CHUNK_SIZE / (words * size_of::<u64>())).max(1);
-        let mut left = config.capacity as usize;
-        while left > 0 {
-            let count = left.min(per_chunk);
-            let mut chunk = KVec::from_elem(0u64, count * words, GFP_KERNEL)?;
-            for item in chunk.chunks_exact_mut(words) {
-                let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-                // SAFETY: The item has room for its header and payload, is aligned, and on no list;
-                // by the requirements the queue is ours.
-                unsafe {
-                    bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
-                    (*queue).capacity += 1;
-                }
-            }
-            chunks.push(chunk, GFP_KERNEL)?;
-            left -= count;
-        }
-        Ok(())
     }
 
     /// Returns the context.

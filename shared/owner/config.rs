@@ -31,6 +31,8 @@ pub struct Config {
     pub(crate) item_size: u32,
     /// How the owner learns of completion.
     pub(crate) learn: Learn,
+    /// How long it waits for that, in milliseconds.
+    pub(crate) timeout: u32,
 }
 
 impl Config {
@@ -39,13 +41,15 @@ impl Config {
     /// # Errors
     ///
     /// `ERANGE`, with a line that names the parameter and its range: `contexts` 1 to 64, `capacity`
-    /// 1 to 65536, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait).
+    /// 1 to 65536, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait),
+    /// `timeout` 1 to 600000 (milliseconds).
     pub fn new(
         driver: &CStr,
         contexts: u32,
         capacity: u32,
         item_size: u32,
         completion: u32,
+        timeout: u32,
     ) -> Result<Self> {
         Ok(Self {
             contexts: check_parameter(driver, "contexts", contexts, 1..=registry::SLOTS as u32)?,
@@ -56,6 +60,7 @@ impl Config {
                 1 => Learn::Routine,
                 _ => Learn::Wait,
             },
+            timeout: check_parameter(driver, "timeout", timeout, 1..=600_000)?,
         })
     }
 
@@ -76,6 +81,7 @@ impl Config {
 
     /// Returns the memory that one context takes, in bytes.
     pub(crate) fn context_bytes(&self) -> usize {
-        size_of::<abi::d2d_context>() + 2 * self.capacity as usize * self.item_words() * 8
+        let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
+        size_of::<abi::d2d_context>() + 2 * self.capacity as usize * item
     }
 }

@@ -106,7 +106,7 @@ impl<O: Owner> Gate<O> {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         Ok(Parts {
-            _opened: self.open()?,
+            _opened: self.open::<M>()?,
             // SAFETY: By the requirements.
             _control: O::CONTROL
                 .map(|name| unsafe { ControlFile::new(name, Way(self)) })
@@ -115,13 +115,15 @@ impl<O: Owner> Gate<O> {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open(&'static self) -> Result<Opened<O>>
+    fn open<M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         emit(self.name, Step::Load, fmt!(""));
+        let server = Server::new(self.name, M::THIS_MODULE.as_ptr())
+            .map_err(|error| report_memory(self.name, error))?;
         // SAFETY: The server is only handed out by shared reference until it is a box again.
-        let server = unsafe { Pin::into_inner_unchecked(self.make_server()?) };
+        let server = unsafe { Pin::into_inner_unchecked(server) };
         let raw = KBox::into_raw(server);
         let none = core::ptr::null_mut();
         if self.server.cmpxchg(none, raw, Full).is_err() {
@@ -131,13 +133,6 @@ impl<O: Owner> Gate<O> {
         }
         emit(self.name, Step::Export, fmt!("symbols=6 ns=D2D"));
         Ok(Opened(self))
-    }
-
-    fn make_server(&self) -> Result<Pin<KBox<Server<O>>>>
-    where
-        <O::Pair as Pair>::Owner: TableFor<O>,
-    {
-        Server::new(self.name).map_err(|error| report_memory(self.name, error))
     }
 
     fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {

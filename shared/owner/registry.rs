@@ -9,9 +9,14 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     header,
+    probe::{
+        self,
+        Text, //
+    },
     trace::refuse, //
 };
 use kernel::{
+    bindings,
     ffi::c_int,
     prelude::*,
     sync::{
@@ -51,12 +56,13 @@ impl State {
 #[derive(Clone, Copy)]
 pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
+    module: *const bindings::module,
     this: *mut c_void,
     dispatch: unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int,
     state: State,
 }
 
-// SAFETY: `this` is only handed back to the driver that it came from.
+// SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
 unsafe impl Send for Driver {}
 
 impl Driver {
@@ -64,6 +70,11 @@ impl Driver {
     pub(crate) fn name(&self) -> &CStr {
         // The last byte was checked to be zero when it was registered.
         CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
+    }
+
+    /// Returns the module that the driver lives in.
+    pub(crate) fn module(&self) -> *const bindings::module {
+        self.module
     }
 
     /// Calls the driver's dispatch routine. May sleep.
@@ -116,13 +127,17 @@ impl Registry {
     ///
     /// # Safety
     ///
-    /// As `d2d_register` says of its argument, which is not null.
+    /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
     pub(crate) unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
-        // SAFETY: By the requirements the object begins with a header.
-        let header = unsafe { (&raw const (*object).hdr).read() };
+        let bad_pointer = || self.refuse("bad-driver-pointer", EFAULT, fmt!(""));
+        // SAFETY: A header is made of numbers.
+        let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
+        let header = header
+            .filter(|_| object.is_aligned())
+            .ok_or_else(bad_pointer)?;
         header::check::<abi::d2d_driver>(self.owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
-        // SAFETY: The header says that it is a driver object of this ABI.
-        let object = unsafe { &*object };
+        // SAFETY: A driver object is made of numbers and pointers, all of which may be null.
+        let object = unsafe { probe::read(object) }.ok_or_else(bad_pointer)?;
         let name = object.name;
         let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
             self.refuse(
@@ -137,9 +152,15 @@ impl Registry {
         let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
             return Err(self.refuse("no-dispatch-or-owner", EFAULT, fmt!("")));
         };
+        let text = Text::of(object.owner)
+            .ok_or_else(|| self.refuse("bad-module-pointer", EFAULT, fmt!("")))?;
+        if !text.contains(dispatch as usize) {
+            return Err(self.refuse("dispatch-outside-text", ENOEXEC, fmt!("")));
+        }
 
         let driver = Driver {
             name,
+            module: object.owner,
             this: object.self_,
             dispatch,
             state: State::Registered,

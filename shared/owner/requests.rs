@@ -15,19 +15,65 @@ use d2d::{
     header, //
 };
 use kernel::{
+    bindings,
     ffi::c_int,
     prelude::*,
     sync::{
         new_spinlock_irq,
         Arc,
-        Completion,
         SetOnce,
         SpinLockIrq, //
-    }, //
+    },
+    task::Task,
+    time::msecs_to_jiffies,
+    types::Opaque, //
 };
 
 /// Requests that can be on their way at a time: one for each driver that can be registered.
 const SLOTS: usize = crate::registry::SLOTS;
+
+/// A completion that can be waited for with a time limit, which the kernel crate's cannot.
+///
+/// C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
+#[pin_data]
+struct Completion {
+    #[pin]
+    inner: Opaque<bindings::completion>,
+}
+
+// SAFETY: A completion is used from any thread.
+unsafe impl Send for Completion {}
+// SAFETY: As above.
+unsafe impl Sync for Completion {}
+
+impl Completion {
+    fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes.
+            inner <- Opaque::ffi_init(|slot| unsafe { bindings::init_completion(slot) }),
+        })
+    }
+
+    /// Wakes all that wait, now and later. Any context.
+    fn complete_all(&self) {
+        // SAFETY: It is initialized.
+        unsafe { bindings::complete_all(self.inner.get()) };
+    }
+
+    /// May sleep.
+    fn wait(&self) {
+        // SAFETY: It is initialized.
+        unsafe { bindings::wait_for_completion(self.inner.get()) };
+    }
+
+    /// Waits for at most `ms` milliseconds, and returns whether it is completed. May sleep.
+    fn wait_for(&self, ms: u32) -> bool {
+        // SAFETY: It is initialized.
+        unsafe {
+            bindings::wait_for_completion_timeout(self.inner.get(), msecs_to_jiffies(ms)) != 0
+        }
+    }
+}
 
 /// A request on its way.
 #[pin_data]
@@ -38,6 +84,8 @@ pub(crate) struct Pending {
     driver: abi::d2d_handle,
     /// The context that it carries.
     context: usize,
+    /// The task that sends it. Only compared.
+    sender: usize,
     /// The status, once it is completed.
     status: SetOnce<c_int>,
     /// What the sender made of it, 0 or an errno, once its completion routine has run.
@@ -81,14 +129,24 @@ impl Pending {
         self.outcome.copy()
     }
 
+    /// Returns whether the calling task is the one that sends it.
+    pub(crate) fn is_sent_by_current(&self) -> bool {
+        self.sender == Task::current_raw() as usize
+    }
+
     /// Waits until it is completed and its completion routine has run. May sleep.
     pub(crate) fn wait(&self) {
-        self.done.wait_for_completion();
+        self.done.wait();
+    }
+
+    /// As [`Pending::wait`], for at most `ms` milliseconds. Returns whether it is completed.
+    pub(crate) fn wait_for(&self, ms: u32) -> bool {
+        self.done.wait_for(ms)
     }
 
     /// Waits until the sender has left the driver. May sleep.
     pub(crate) fn wait_for_sender(&self) {
-        self.left.wait_for_completion();
+        self.left.wait();
     }
 }
 
@@ -167,6 +225,7 @@ impl Requests {
                 },
                 driver,
                 context,
+                sender: Task::current_raw() as usize,
                 status: SetOnce::new(),
                 outcome: SetOnce::new(),
                 done <- Completion::new(),

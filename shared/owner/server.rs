@@ -135,11 +135,14 @@ where
     /// # Errors
     ///
     /// `ENOMEM`, or what the owner's functions return; all is freed then.
-    pub(crate) fn new(name: &'static CStr) -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(
+        name: &'static CStr,
+        module: *mut bindings::module,
+    ) -> Result<Pin<KBox<Self>>> {
         let config = O::config()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
         for id in 0..config.contexts {
-            seats.push(Self::new_seat(name, id, &config)?, GFP_KERNEL)?;
+            seats.push(Self::new_seat(name, module, id, &config)?, GFP_KERNEL)?;
         }
         KBox::try_pin_init(
             try_pin_init!(Self {
@@ -153,8 +156,13 @@ where
         )
     }
 
-    fn new_seat(name: &'static CStr, id: u32, config: &Config) -> Result<Seat<O>> {
-        let block = Block::new(name, id, config)?;
+    fn new_seat(
+        name: &'static CStr,
+        module: *mut bindings::module,
+        id: u32,
+        config: &Config,
+    ) -> Result<Seat<O>> {
+        let block = Block::new(name, module, id, config)?;
         // SAFETY: The seat frees the block after the binding, of which the context becomes a part.
         // Peers hold it longer than that only if the owner is unloaded before them, which the
         // symbols that they import forbid.
@@ -260,7 +268,9 @@ impl<O: Owner> Server<O> {
             return Err(EINPROGRESS);
         }
 
-        request.wait();
+        if !request.wait_for(self.config.timeout) {
+            self.time_out(driver, request);
+        }
         match self.config.learn {
             Learn::Routine => {
                 // The completion routine has done all.
@@ -274,6 +284,26 @@ impl<O: Owner> Server<O> {
             Learn::Wait => self.trace_completion(request, "wait"),
         }
         self.conclude(request)
+    }
+
+    /// Takes a request back whose driver has had its time, unless it is being completed.
+    fn time_out(&self, driver: &registry::Driver, request: &Pending) {
+        if let Some(claim) = self.requests.claim(request.raw().handle) {
+            let error = refuse(
+                self.name,
+                "not-completed-in-time",
+                ETIMEDOUT,
+                fmt!(
+                    "by={} ms={} ctx=c{}",
+                    driver.name(),
+                    self.config.timeout,
+                    request.context()
+                ),
+            );
+            let status = error.to_errno();
+            self.requests.finish(claim, status, |_| status);
+        }
+        request.wait();
     }
 
     fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Pending>> {
@@ -363,12 +393,13 @@ impl<O: Owner> Server<O> {
         let seat = &self.seats[index];
         let link = seat.binding.seat();
         let opened = to_result(request.status().unwrap_or(EIO.to_errno()))
-            .and_then(|()| {
+            .and_then(|()| self.registry.get(handle))
+            .and_then(|driver| {
                 // SAFETY: The driver has completed the request, so the endpoint is filled in, and
                 // nobody writes it until the driver has detached.
-                let endpoint = unsafe { (&raw const (*link.context().as_raw()).peer).read() };
-                // SAFETY: By the contract of `struct d2d_context`, it is a peer's.
-                unsafe { Endpoint::copy(self.name, endpoint) }
+                let endpoint = unsafe { (*link.context().as_raw()).peer };
+                // SAFETY: By the contract of `struct d2d_context`, it is a peer's, in its module.
+                unsafe { Endpoint::copy(self.name, endpoint, driver.module()) }
             })
             // SAFETY: The driver promised that its operations may be called until it has detached,
             // and detaching closes the link.
@@ -426,6 +457,14 @@ impl<O: Owner> Server<O> {
                 State::Attaching(index) => {
                     // Without a request, the state has gone on in the meantime.
                     if let Some(request) = self.requests.find(handle) {
+                        if request.is_sent_by_current() {
+                            return Err(refuse(
+                                self.name,
+                                "detach-from-inside",
+                                EDEADLK,
+                                fmt!("name={}", name),
+                            ));
+                        }
                         self.cancel(&request, driver.name());
                         request.wait();
                         request.wait_for_sender();
@@ -480,6 +519,14 @@ impl<O: Owner> Server<O> {
             fmt!("of={} ctx=c{}", driver.name(), index),
         );
         self.clear_peer(index);
+        let revoked = binding.seat().outgoing().revoke_handles();
+        if revoked > 0 {
+            emit(
+                self.name,
+                Step::Drain,
+                fmt!("ctx=c{} queue=to_peer revoked={}", index, revoked),
+            );
+        }
         binding.state().detached(binding.seat());
     }
 }
@@ -496,13 +543,14 @@ impl<O: Owner> Drop for Seat<O> {
                 self.owner,
                 Step::Drain,
                 fmt!(
-                    "ctx=c{} queue={} left={} put={} taken={} refused={}",
+                    "ctx=c{} queue={} left={} put={} taken={} refused={} stale={}",
                     context.id(),
                     name,
                     counters.depth,
                     counters.put,
                     counters.taken,
-                    counters.refused
+                    counters.refused,
+                    counters.stale
                 ),
             );
         }

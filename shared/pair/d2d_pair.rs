@@ -23,7 +23,7 @@ use d2d::{
 use kernel::fmt;
 
 /// Kind of the items that carry a [`Note`].
-pub const KIND_NOTE: u32 = 1;
+pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
 
 /// Payload of the pair's items: a number.
 pub type Note = u64;
@@ -103,6 +103,12 @@ interface! {
         interface: OwnerInterface,
         caller: OwnerCaller,
         table: OwnerTable = abi::d2d_pair_owner_ops,
+        chain: [
+            abi::D2D_PAIR_OWNER_INTERFACE,
+            abi::D2D_PAIR_OWNER_PING,
+            abi::D2D_PAIR_OWNER_BOUNCE,
+            abi::D2D_PAIR_OWNER_DRAIN,
+        ],
         link: OwnerLink<DemoPair>,
         version: (1, 0),
     }
@@ -121,6 +127,12 @@ interface! {
         interface: PeerInterface,
         caller: PeerCaller,
         table: PeerTable = abi::d2d_pair_peer_ops,
+        chain: [
+            abi::D2D_PAIR_PEER_INTERFACE,
+            abi::D2D_PAIR_PEER_PING,
+            abi::D2D_PAIR_PEER_BOUNCE,
+            abi::D2D_PAIR_PEER_DRAIN,
+        ],
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }

@@ -111,23 +111,6 @@ pub struct Taken {
     pub(crate) disorder: u64,
 }
 
-impl Taken {
-    pub(crate) fn add(&mut self, other: &Self) {
-        let sums = [
-            (&mut self.count, other.count),
-            (&mut self.marks, other.marks),
-            (&mut self.places, other.places),
-            (&mut self.torn, other.torn),
-            (&mut self.foreign, other.foreign),
-            (&mut self.gaps, other.gaps),
-            (&mut self.disorder, other.disorder),
-        ];
-        for (sum, value) in sums {
-            *sum = sum.wrapping_add(value);
-        }
-    }
-}
-
 /// Looks at the items that one consumer takes, one after the other.
 pub struct Checker {
     context: u32,

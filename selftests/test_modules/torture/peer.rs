@@ -146,7 +146,7 @@ fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {
     let next = link.owner().next()?;
     let mut checker = Checker::sole(link.context().id(), Direction::ToPeer, next);
     checker.take_all(&link.incoming());
-    let mut tally = Tally::new();
+    let mut tally = Tally::default();
     tally.add_taken(Direction::ToPeer, checker.taken());
     Ok(tally)
 }

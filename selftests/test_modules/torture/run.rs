@@ -154,7 +154,7 @@ impl Run {
             random: (u64::from(seed) << 32) | u64::from(run),
             next: [0; 2],
             checker: Checker::new(context, S::IN),
-            tally: Tally::new(),
+            tally: Tally::default(),
         };
         Ok(KBox::new(run, GFP_KERNEL)?)
     }

@@ -121,12 +121,13 @@ impl Index for (Direction, Flow) {
 /// What one run has counted.
 pub struct Tally([u64; COUNTS]);
 
-impl Tally {
-    /// Makes an empty one.
-    pub fn new() -> Self {
+impl Default for Tally {
+    fn default() -> Self {
         Self([0; COUNTS])
     }
+}
 
+impl Tally {
     /// Adds to a count.
     pub fn add(&mut self, count: impl Index, value: u64) {
         let sum = &mut self.0[count.index()];
@@ -167,12 +168,13 @@ impl Tally {
 /// What all runs have counted.
 pub struct Books([Atomic<u64>; COUNTS]);
 
-impl Books {
-    /// Makes empty ones.
-    pub fn new() -> Self {
+impl Default for Books {
+    fn default() -> Self {
         Self(core::array::from_fn(|_| Atomic::new(0)))
     }
+}
 
+impl Books {
     /// Adds to a count, if there is one of that number.
     pub fn add(&self, number: usize, value: u64) -> Result {
         self.0.get(number).ok_or(EINVAL)?.add(value, Relaxed);

@@ -74,6 +74,9 @@ d2d_owner::module_owner! {
 /// Bytes of payload of an item.
 const ITEM_SIZE: u32 = 64;
 
+/// Milliseconds that a peer has for its handshake: more than any load takes.
+const TIMEOUT: u32 = 60_000;
+
 /// The owner, as the holder of one of its contexts sees it.
 struct TortureOwner {
     books: Books,
@@ -94,12 +97,13 @@ impl Owner for TortureOwner {
             module_parameters::capacity.value(),
             ITEM_SIZE,
             module_parameters::completion.value(),
+            TIMEOUT,
         )
     }
 
     fn new(_id: u32) -> Result<Self> {
         Ok(Self {
-            books: Books::new(),
+            books: Books::default(),
             places: [Atomic::new(0), Atomic::new(0)],
             summed: [Atomic::new(0), Atomic::new(0)],
         })
@@ -189,7 +193,7 @@ impl TortureOwner {
         let next = self.books.get((direction, Flow::Taken));
         let mut checker = Checker::sole(link.context().id(), direction, next);
         checker.take_all(&queue);
-        let mut tally = Tally::new();
+        let mut tally = Tally::default();
         tally.add_taken(direction, checker.taken());
         self.books.add_all(&tally);
 

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+# Test modules in Rust. They are built by the project's own Kbuild, which has the crates.
+
+# Drivers that take the pair's interfaces for something else, one module each.
+d2d-skews := older newer reordered signature major build
+obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
+define d2d-skew
+selftests/test_modules/skew_$1-y := selftests/test_modules/skew/$1.o shared/d2d/d2d.o
+RUSTFLAGS_selftests/test_modules/skew/$1.o := -L $(obj)/shared --extern d2d
+$(obj)/selftests/test_modules/skew/$1.o: $(obj)/shared/d2d/d2d.o
+endef
+$(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
+
+# A driver in C that was built with another version of the header: one item field is
+# wider, and nothing in the header itself notices.
+obj-m += selftests/test_modules/skew_core.o
+selftests/test_modules/skew_core-y := selftests/test_modules/skew/core.o
+CFLAGS_selftests/test_modules/skew/core.o := -I$(obj)/selftests/test_modules/skew
+
+$(obj)/selftests/test_modules/skew/other_d2d.h: $(src)/shared/include/d2d.h FORCE
+	$(call if_changed,d2d_other_header)
+quiet_cmd_d2d_other_header = GEN     $@
+      cmd_d2d_other_header = sed '/^static_assert/d; s/^\tu32 len;/\tu64 len;/' $< >$@
+targets += selftests/test_modules/skew/other_d2d.h
+$(obj)/selftests/test_modules/skew/core.o: $(obj)/selftests/test_modules/skew/other_d2d.h

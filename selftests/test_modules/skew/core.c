@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Test: a driver that was built with another version of d2d.h, which the build
+ * makes of it: a field of an item is wider. Its loading has to fail.
+ */
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "other_d2d.h"
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	return -EINVAL;
+}
+
+static const struct d2d_driver driver = {
+	.hdr = {
+		.magic = D2D_DRIVER_MAGIC,
+		.size = sizeof(driver),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
+	},
+	.name = "skew_core",
+	.owner = THIS_MODULE,
+	.dispatch = dispatch,
+};
+
+static int __init skew_core_init(void)
+{
+	d2d_handle handle;
+	int err = d2d_register(&driver, &handle);
+
+	if (err)
+		return err;
+	d2d_unregister(handle);
+	return -ENOTRECOVERABLE;
+}
+module_init(skew_core_init);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a peer built with another version of the boundary");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("D2D");

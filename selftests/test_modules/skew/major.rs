@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: the next major version.
+
+#![forbid(unsafe_code)]
+
+include!("skew.rs");
+
+skew! {
+    name: "skew_major",
+    version: (2, 0);
+    fn ping(value: u32) -> u32;
+    fn bounce(hops: u32) -> u32;
+    fn drain() -> u32;
+    |_owner| Ok(())
+}

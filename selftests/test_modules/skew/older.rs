@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: an older version of the interfaces, without their last two operations.
+
+#![forbid(unsafe_code)]
+
+include!("skew.rs");
+
+skew! {
+    name: "skew_older",
+    version: (1, 0);
+    fn ping(value: u32) -> u32;
+    |owner| expect(owner.ping(41), Ok(42))
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// A driver whose idea of the pair's interfaces differs from module_a's; included by each of the
+// modules beside this file, which says in what.
+
+use d2d::{
+    abi,
+    context::Pair,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    },
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    },
+};
+use kernel::prelude::*;
+
+/// Declares the module, its driver and both interfaces, which have the same operations. Once it is
+/// attached, the driver runs `calls` with the owner's.
+macro_rules! skew {
+    (
+        name: $name:literal,
+        version: $version:tt $(, build: $build:expr)?;
+        $(fn $op:ident($($arg:ident: $Arg:ty),*) -> $Ret:ty;)*
+        |$owner:ident| $calls:expr
+    ) => {
+        d2d::module_peer! {
+            type: Skewed,
+            name: $name,
+            authors: ["Beyond IRPs"],
+            description: "Test: a peer with another version of the interfaces",
+            license: "GPL",
+            imports_ns: ["D2D"],
+        }
+
+        /// What it believes to have agreed on.
+        pub struct SkewedPair;
+
+        impl Pair for SkewedPair {
+            type Owner = OwnerInterface;
+            type Peer = PeerInterface;
+            type OwnerData = abi::d2d_pair_owner_data;
+            type PeerData = abi::d2d_pair_peer_data;
+        }
+
+        interface! {
+            /// What it takes the owner for.
+            pub trait OwnerOps: "owner" {
+                interface: OwnerInterface,
+                caller: OwnerCaller,
+                table: OwnerTable,
+                link: OwnerLink<SkewedPair>,
+                version: $version
+                $(, build: $build)?
+            }
+            $(
+                /// As its name says.
+                fn $op(&self, link: &OwnerLink<SkewedPair> $(, $arg: $Arg)*) -> Result<$Ret>;
+            )*
+        }
+
+        interface! {
+            /// What it offers.
+            pub trait PeerOps: "peer" {
+                interface: PeerInterface,
+                caller: PeerCaller,
+                table: PeerTable,
+                link: PeerLink<SkewedPair>,
+                version: $version
+                $(, build: $build)?
+            }
+            $(
+                /// As its name says.
+                fn $op(&self, link: &PeerLink<SkewedPair> $(, $arg: $Arg)*) -> Result<$Ret>;
+            )*
+        }
+
+        #[vtable]
+        impl PeerOps for Skewed {
+            $(
+                fn $op(&self, _link: &PeerLink<SkewedPair> $(, $arg: $Arg)*) -> Result<$Ret> {
+                    $(let _ = $arg;)*
+                    Ok(<$Ret>::default())
+                }
+            )*
+        }
+
+        fn calls($owner: OwnerCaller<'_>) -> Result {
+            $calls
+        }
+    };
+}
+
+struct Skewed;
+
+impl Driver for Skewed {
+    type Pair = SkewedPair;
+    type Front = ();
+
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn front(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        driver
+            .link()
+            .ok_or(ENOTCONN)
+            .and_then(|link| calls(link.owner()))
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        if request.code() != IOCTL_SHARE_CONTEXT {
+            return request.complete(Err(ENOTTY), 0);
+        }
+        match request.adopt() {
+            Ok(adopted) => adopted
+                .fill(abi::d2d_pair_peer_data {
+                    cookie: 0,
+                    deferred: 0,
+                    reserved: 0,
+                })
+                .complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+/// A result that has to be there, with this value.
+#[allow(dead_code, reason = "not all versions make calls")]
+fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
+    if got == expected {
+        Ok(())
+    } else {
+        Err(ENOTRECOVERABLE)
+    }
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: what a C driver does with a queue. Any context but NMI; none
+ * of it sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
+ *
+ * An item that was taken is named by a handle, so that one that was released or
+ * passed on, or that belongs to another queue, is refused and not touched.
+ */
+#ifndef D2D_QUEUE_H
+#define D2D_QUEUE_H
+
+#include <linux/errno.h>
+#include <linux/string.h>
+
+#include "d2d.h"
+
+/* The item that a handle names, or NULL. The lock is held. */
+static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
+{
+	u32 index = handle & 0xffff;
+	struct d2d_item *item;
+
+	if ((u32)handle >> 16 != queue->id || index >= queue->capacity)
+		return NULL;
+	item = queue->pool[index];
+	return item->handed && item->generation == handle >> 32 ? item : NULL;
+}
+
+/* Copies a payload to a new item. -EMSGSIZE too long, -ENOSPC the queue is full. */
+static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
+{
+	struct d2d_item *item;
+	unsigned long flags;
+	int err = 0;
+
+	if (len > queue->item_size)
+		return -EMSGSIZE;
+	spin_lock_irqsave(&queue->lock, flags);
+	item = list_first_entry_or_null(&queue->free, struct d2d_item, node);
+	if (item) {
+		item->seq = queue->put++;
+		item->kind = kind;
+		item->len = len;
+		memcpy(item->payload, payload, len);
+		list_move_tail(&item->node, &queue->items);
+		queue->depth++;
+		queue->high_water = max(queue->high_water, queue->depth);
+	} else {
+		queue->refused++;
+		err = -ENOSPC;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return err;
+}
+
+/* Takes the oldest item. Returns its handle, or 0 if there is none. */
+static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
+{
+	struct d2d_item *item;
+	d2d_handle handle = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = list_first_entry_or_null(&queue->items, struct d2d_item, node);
+	if (item) {
+		list_del(&item->node);
+		queue->depth--;
+		queue->taken++;
+		queue->handed++;
+		item->handed = 1;
+		item->generation = item->generation + 1 ?: 1;
+		handle = (u64)item->generation << 32 | queue->id << 16 | item->index;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return handle;
+}
+
+/* The item itself, until the handle is released or passed on; NULL if it is stale. */
+static inline struct d2d_item *d2d_queue_item(struct d2d_queue *queue, d2d_handle handle)
+{
+	struct d2d_item *item;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = d2d_queue_find(queue, handle);
+	if (!item)
+		queue->stale++;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return item;
+}
+
+/* Gives the item back for reuse. -ESTALE it was released or passed on before. */
+static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
+{
+	struct d2d_item *item;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = d2d_queue_find(queue, handle);
+	if (item) {
+		item->handed = 0;
+		queue->handed--;
+		list_add_tail(&item->node, &queue->free);
+	} else {
+		queue->stale++;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return item ? 0 : -ESTALE;
+}
+
+#endif /* D2D_QUEUE_H */
