@@ -34,6 +34,9 @@ rust-metadata:
 run test shell:
 	@qemu/vm.sh $@
 
+torture:
+	@qemu/torture.sh $(SECONDS) $(SEED)
+
 check:
 	@qemu/check.sh
 
@@ -51,6 +54,7 @@ help:
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,test,the kselftests in such a VM)
+	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,test-harness,show that a broken guest makes a run fail)
@@ -63,4 +67,4 @@ help:
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
 
-.PHONY: modules rust-metadata run test shell check test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture check test-harness clean distclean help

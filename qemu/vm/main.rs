@@ -1,9 +1,10 @@
 // Boots a virtual machine, follows it, and judges the run.
 //
-// Usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]
+// Usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]
 //
-// MODE is run (prints the trace), test (prints the KTAP as it comes, and the counts last), shell
-// (interactive), or harness (as test, but prints the reasons of a failure only).
+// MODE is run (prints the trace), test and torture (print the KTAP as it comes, and the counts
+// last), shell (interactive), or harness (as test, but prints the reasons of a failure only).
+// With --uml, KERNEL is a User-Mode Linux program; else QEMU boots it.
 // DIR gets what the guest says: console.log, output, ktap, result. APPEND goes to the
 // kernel's command line. D2D_TIMEOUT (seconds after boot) and D2D_TAINT override the defaults,
 // D2D_LOGS is the name under which DIR will be found later.
@@ -14,13 +15,19 @@ mod splat;
 mod trace;
 mod verdict;
 
-use machine::Machine;
+use machine::{Machine, Platform};
 use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// Out-of-tree and unsigned: what loading such modules leaves, and nothing else
-const TAINT: u64 = (1 << 12) | (1 << 13);
+/// What loading the modules leaves, and nothing else: they are out of tree, and of a kernel that
+/// knows signatures also unsigned
+fn taint(platform: Platform) -> u64 {
+    match platform {
+        Platform::Qemu => (1 << 12) | (1 << 13),
+        Platform::Uml => 1 << 12,
+    }
+}
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -33,11 +40,16 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, kernel, initramfs, dir, append @ ..] = args.as_slice() else {
-        eprintln!("usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]");
+    let (platform, args) = match args.as_slice() {
+        [first, args @ ..] if first == "--uml" => (Platform::Uml, args),
+        args => (Platform::Qemu, args),
+    };
+    let [mode, kernel, initramfs, dir, append @ ..] = args else {
+        eprintln!("usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]");
         return ExitCode::from(2);
     };
-    let mut machine = Machine::new(mode, kernel, initramfs, dir, &append.join(" "));
+    let append = append.join(" ");
+    let mut machine = Machine::new(platform, mode, kernel, initramfs, dir, &append);
     if mode == "shell" {
         return machine.interact();
     }
@@ -46,7 +58,7 @@ fn main() -> ExitCode {
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
     let expected = Expected {
         nonce: machine.nonce.clone(),
-        taint: number("D2D_TAINT", TAINT),
+        taint: number("D2D_TAINT", taint(platform)),
         ktap: mode != "run",
     };
     let evidence = Evidence {
@@ -73,7 +85,7 @@ fn main() -> ExitCode {
         println!("FAIL: {reason}");
     }
     match mode.as_str() {
-        "test" => println!("{}", verdict.tally),
+        "test" | "torture" => println!("{}", verdict.tally),
         "run" if verdict.passed() => println!("run: passed, {}", machine.summary()),
         _ => {}
     }

@@ -41,7 +41,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
         Ended::Exit(Some(0)) => {}
-        Ended::Exit(status) => reasons.push(format!("QEMU ended with {status:?}")),
+        Ended::Exit(status) => reasons.push(format!("the VM ended with {status:?}")),
     }
     let splats = splat::scan(&evidence.console);
     reasons.extend(splats.iter().map(|splat| format!("console: {splat}")));
@@ -152,7 +152,7 @@ mod tests {
         let timeout = Ended::Timeout(std::time::Duration::from_secs(9));
         let late = judge_end(timeout);
         assert_eq!(late, "timeout after 9 s");
-        assert_eq!(judge_end(Ended::Exit(Some(1))), "QEMU ended with Some(1)");
+        assert_eq!(judge_end(Ended::Exit(Some(1))), "the VM ended with Some(1)");
     }
 
     fn judge_end(ended: Ended) -> String {
