@@ -37,6 +37,9 @@ run test shell:
 check:
 	@qemu/check.sh
 
+model:
+	@qemu/enter.sh selftests/model/run.sh
+
 test-harness:
 	@qemu/tests/harness.sh
 
@@ -53,6 +56,7 @@ help:
 	$(call help,test,the kselftests in such a VM)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
+	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,test-harness,show that a broken guest makes a run fail)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
@@ -63,4 +67,4 @@ help:
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
 
-.PHONY: modules rust-metadata run test shell check test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell check model test-harness clean distclean help
