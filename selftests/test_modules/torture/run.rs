@@ -22,6 +22,7 @@ use d2d::{
     context::Context,
     link::{
         OwnerLink,
+        PeerCall,
         PeerLink, //
     },
     queue::{
@@ -47,8 +48,15 @@ pub trait Side: Sync {
     /// Whether the other side may be away.
     const MAY_BE_ALONE: bool;
 
+    /// What keeps the other side from leaving.
+    type Stay<'a>
+    where
+        Self: 'a;
+
     /// Returns the context.
     fn context(&self) -> &Context<TorturePair>;
+    /// Keeps the other side from leaving, if it is there.
+    fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's operation.
     fn call(&self, value: u64, hops: u32) -> Result<u64>;
     /// Calls the other side's operation.
@@ -64,8 +72,14 @@ impl Side for OwnerLink<TorturePair> {
     const IN: Direction = Direction::ToOwner;
     const MAY_BE_ALONE: bool = true;
 
+    type Stay<'a> = PeerCall<'a, TorturePair>;
+
     fn context(&self) -> &Context<TorturePair> {
         self.context()
+    }
+
+    fn stay(&self) -> Result<Self::Stay<'_>> {
+        self.peer()
     }
 
     fn call(&self, value: u64, hops: u32) -> Result<u64> {
@@ -90,8 +104,15 @@ impl Side for PeerLink<TorturePair> {
     const IN: Direction = Direction::ToPeer;
     const MAY_BE_ALONE: bool = false;
 
+    type Stay<'a> = ();
+
     fn context(&self) -> &Context<TorturePair> {
         self.context()
+    }
+
+    /// The owner is always there.
+    fn stay(&self) -> Result {
+        Ok(())
     }
 
     fn call(&self, value: u64, hops: u32) -> Result<u64> {
@@ -318,7 +339,13 @@ impl Run {
 
     /// Takes an item by its handle, and redeems it or lets the other side do so. Handles that were
     /// redeemed before are refused, whoever has their items now.
+    ///
+    /// A peer that leaves takes all handles with it, and this item would be lost.
     fn hand_on<S: Side>(&mut self, side: &S) {
+        let _stay = match side.stay() {
+            Ok(stay) => stay,
+            Err(error) => return self.tally.add_error(error, S::MAY_BE_ALONE),
+        };
         let queue = queue(side.context(), S::IN);
         let Some(handle) = queue.take_handle() else {
             return;
