@@ -11,7 +11,7 @@ The modules and the test peers are in /lib/d2d, for example
   echo 1 >/sys/kernel/debug/d2d-module_b/exercise
   rmmod module_b; rmmod module_a
 The tests: cd /kselftest; ./run_kselftest.sh -l; ./run_kselftest.sh -c d2d | cat
-`poweroff` (or exit) ends the VM, Ctrl-A x kills it.
+`poweroff` (or exit) ends the VM; QEMU is killed by Ctrl-A x.
 
 HELP
 PROFILE

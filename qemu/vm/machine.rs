@@ -97,14 +97,16 @@ fn qemu(interactive: bool, dir: &str) -> (Command, &'static str) {
 }
 
 /// User-Mode Linux with two CPUs. The guest sees DIR, as the host file system that it can mount.
-fn uml(kernel: &str, dir: &str) -> io::Result<Command> {
-    let console = File::create(format!("{dir}/console.log"))?;
+fn uml(kernel: &str, interactive: bool, dir: &str) -> io::Result<Command> {
     let mut command = Command::new(kernel);
     // More than one CPU works in this mode only.
     command.args(["seccomp=on", "ncpus=2", "mem=512M"]);
     command.args(["con=fd:0,fd:1", "console=tty0"]);
     command.arg(format!("hostfs={dir}"));
-    command.stderr(console.try_clone()?).stdout(console);
+    if !interactive {
+        let console = File::create(format!("{dir}/console.log"))?;
+        command.stderr(console.try_clone()?).stdout(console);
+    }
     Ok(command)
 }
 
@@ -150,7 +152,7 @@ impl Machine {
                 (command, accel)
             }
             Platform::Uml => {
-                let mut command = uml(kernel, dir)
+                let mut command = uml(kernel, mode == "shell", dir)
                     .unwrap_or_else(|error| panic!("cannot write to {dir}: {error}"));
                 command.arg(format!("initrd={initramfs}"));
                 command.args(line.split(' '));
