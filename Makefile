@@ -9,7 +9,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # What a kernel tree must have before Rust modules can be built for it
 RUST_METADATA := rust/libcore.rmeta rust/libkernel.rmeta rust/libmacros.so
 
-export A_PARAMS B_PARAMS KVER V
+export A_PARAMS B_PARAMS KERNEL KVER V
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 
@@ -31,8 +31,14 @@ rust-metadata:
 		exit 1; \
 	done
 
-run test shell:
+run shell:
 	@qemu/vm.sh $@
+
+test:
+	@qemu/test.sh
+
+torture:
+	@qemu/torture.sh $(SECONDS) $(SEED)
 
 check:
 	@qemu/check.sh
@@ -50,7 +56,8 @@ help:
 	@echo 'Targets:'
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
-	$(call help,test,the kselftests in such a VM)
+	$(call help,test,the kselftests in such a VM and in one with a sanitizer kernel)
+	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,test-harness,show that a broken guest makes a run fail)
@@ -58,9 +65,10 @@ help:
 	$(call help,distclean,and the cache: toolchain root and kernels)
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for modules (default: the running kernel))
+	$(call help,KERNEL=NAME,stock or sanitizer: run and shell on that one (stock); test on that one alone)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
 
-.PHONY: modules rust-metadata run test shell check test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture check test-harness clean distclean help

@@ -5,7 +5,7 @@
 # Usage: build.sh [--selftests] [--stage DIR]
 #   --selftests  the test peers as well, and the kselftest collection into DIR/kselftest
 #   --stage DIR  the stripped modules into DIR/lib/d2d
-# Environment: KVER, or D2D_KERNEL if kernel.sh has been asked already
+# Environment: KERNEL and KVER, or D2D_KERNEL if kernel_dir has been asked already
 . "$(dirname "$0")/lib.sh"
 
 stage='' selftests=''
@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-kernel=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
+kernel=$(kernel_dir "${KERNEL-}")
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT

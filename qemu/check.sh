@@ -3,7 +3,7 @@
 # lab's own unit tests. KTAP on stdout, the counts last.
 . "$(dirname "$0")/lib.sh"
 
-D2D_KERNEL=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
+D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 need_cache

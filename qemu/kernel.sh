@@ -4,7 +4,9 @@
 # Made once and cached. Prints its directory, which holds
 #   tree/       the prepared source tree (KDIR of module builds)
 #   vmlinux     the distribution's image, unpacked once instead of by every boot
-#   kernel.env  KVER, and KMAKE (a word or an array): what every make in tree/ needs on its command line
+#   kernel.env  KVER; KMAKE (a word or an array): what every make in tree/ needs on its command
+#               line; EXPECT: what its guests have to say in the end (guest/init) where that is
+#               not what the stock kernel's say, for example debug_locks=1
 # Without KVER it is the newest kernel that can be used, as found when first asked.
 # Usage: kernel.sh [KVER]
 . "$(dirname "$0")/lib.sh"

@@ -36,6 +36,22 @@ need_cache() {
 	fi
 }
 
+# kernel_dir NAME - the kernel to use: of the environment D2D_KERNEL (a directory as kernel.sh
+# makes), or by NAME (stock, sanitizer, uml; none is stock) and KVER
+kernel_dir() {
+	local name=${1:-stock}
+	case $name in
+	stock) name= ;;
+	sanitizer | uml) name=-$name ;;
+	*) die "there is no kernel '$name': KERNEL is stock, sanitizer or uml" ;;
+	esac
+	if [ -n "${D2D_KERNEL-}" ]; then
+		echo "$D2D_KERNEL"
+	else
+		"$LAB/kernel$name.sh" "${KVER-}"
+	fi
+}
+
 # need_space GB WHAT - refuse before the work, not in the middle of it
 need_space() {
 	local free

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Boots a stock kernel in a virtual machine with the modules of this tree.
+# Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh run|test|shell
-# Environment: KVER, or D2D_KERNEL: a kernel directory as of kernel.sh; and see image.sh
+# Environment: KERNEL (stock, sanitizer); see kernel_dir (lib.sh) and image.sh
 . "$(dirname "$0")/lib.sh"
 
 mode=$1
@@ -12,9 +12,10 @@ if [ "$mode" = shell ]; then
 	append=("d2d.rows=$rows d2d.columns=$columns")
 fi
 
-D2D_KERNEL=${D2D_KERNEL:-$("$LAB/kernel.sh" "${KVER-}")}
+D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_KERNEL D2D_ROOT
+EXPECT=
 . "$D2D_KERNEL/kernel.env"
 vm=$("$LAB/tools.sh")
 
@@ -29,7 +30,7 @@ image=("$run")
 "$LAB/image.sh" "${image[@]}"
 
 rc=0
-"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" "$vm" "$mode" "$D2D_KERNEL/vmlinux" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
+"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" D2D_EXPECT="$EXPECT" "$vm" "$mode" "$D2D_KERNEL/vmlinux" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"
 exit "$rc"

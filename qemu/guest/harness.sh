@@ -23,10 +23,16 @@ stale-nonce)
 power-off) poweroff -f ;;
 hang) while :; do sleep 1000; done ;;
 left-over) insmod /lib/d2d/splat.ko ;;
+lost-log) dmesg -c >/tmp/log ;;
 texts)
 	while read -r text; do
-		echo "$text" >/dev/kmsg
-	done </d2d/texts
+		echo "<4>$text" >/dev/kmsg
+	done </d2d/texts.reports
+	;;
+quiet-texts)
+	while read -r text; do
+		echo "<6>$text" >/dev/kmsg
+	done </d2d/quiet-texts.reports
 	;;
 spin)
 	echo 2 >/proc/sys/kernel/watchdog_thresh

@@ -1,7 +1,7 @@
-//! The virtual machine: QEMU's command line, its channels, its end.
+//! The virtual machine: QEMU's or User-Mode Linux's command line, its channels, its end.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
@@ -10,13 +10,23 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// How the virtual machine came to its end
 #[derive(Debug, PartialEq)]
 pub enum Ended {
-    /// QEMU ended by itself, with this status
+    /// It ended by itself, with this status
     Exit(Option<i32>),
     /// It was killed after this time
     Timeout(Duration),
 }
 
+/// What the guest's kernel runs on
+#[derive(Clone, Copy, PartialEq)]
+pub enum Platform {
+    /// A machine that QEMU makes
+    Qemu,
+    /// The host: a kernel that is a program of its own
+    Uml,
+}
+
 pub struct Machine {
+    platform: Platform,
     mode: String,
     dir: String,
     accel: &'static str,
@@ -46,7 +56,7 @@ fn nonce() -> String {
     format!("{nanos:x}-{}", std::process::id())
 }
 
-/// What the guest writes to, as named on its command line and in DIR
+/// What the guest writes to: ports of these names, or under User-Mode Linux files; files in DIR
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
 /// How often the machine is looked at
@@ -57,44 +67,99 @@ fn kill(mut child: Child) {
     child.kill().and_then(|()| child.wait()).ok();
 }
 
-impl Machine {
-    pub fn new(mode: &str, kernel: &str, initramfs: &str, dir: &str, append: &str) -> Self {
-        let kvm = kvm_works();
-        let mut command = Command::new("qemu-system-x86_64");
-        command.args(["-smp", "2", "-m", "1G", "-nodefaults", "-no-reboot"]);
-        if kvm {
-            command.args(["-accel", "kvm", "-cpu", "host"]);
-        } else {
-            command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
-        }
-        command.args(["-kernel", kernel, "-initrd", initramfs]);
+/// The accelerator that is one
+const KVM: &str = "KVM";
 
+/// QEMU with two CPUs, and what it does for their speed
+fn qemu(interactive: bool, dir: &str) -> (Command, &'static str) {
+    let mut command = Command::new("qemu-system-x86_64");
+    command.args(["-smp", "2", "-m", "1G", "-nodefaults", "-no-reboot"]);
+    let kvm = kvm_works();
+    let accel = if kvm {
+        command.args(["-accel", "kvm", "-cpu", "host"]);
+        KVM
+    } else {
+        command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
+        "emulated (TCG)"
+    };
+    if interactive {
+        command.args(["-nographic", "-serial", "mon:stdio"]);
+        return (command, accel);
+    }
+    command.args(["-display", "none", "-device", "virtio-serial"]);
+    command.args(["-serial", &format!("file:{dir}/console.log")]);
+    for name in PORTS {
+        let backend = format!("file,id={name},path={dir}/{name}");
+        let port = format!("virtserialport,chardev={name},name=d2d.{name}");
+        command.args(["-chardev", &backend, "-device", &port]);
+    }
+    (command, accel)
+}
+
+/// User-Mode Linux with two CPUs. The guest sees DIR, as the host file system that it can mount.
+fn uml(kernel: &str, dir: &str) -> io::Result<Command> {
+    let console = File::create(format!("{dir}/console.log"))?;
+    let mut command = Command::new(kernel);
+    // More than one CPU works in this mode only.
+    command.args(["seccomp=on", "ncpus=2", "mem=512M"]);
+    command.args(["con=fd:0,fd:1", "console=tty0"]);
+    command.arg(format!("hostfs={dir}"));
+    command.stderr(console.try_clone()?).stdout(console);
+    Ok(command)
+}
+
+impl Machine {
+    pub fn new(
+        platform: Platform,
+        mode: &str,
+        kernel: &str,
+        initramfs: &str,
+        dir: &str,
+        append: &str,
+    ) -> Self {
         let nonce = nonce();
-        let mut line = format!("console=ttyS0 panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
-        if mode == "shell" {
-            command.args(["-nographic", "-serial", "mon:stdio"]);
-            line += " quiet";
-        } else {
+        let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
+        line += match mode {
+            "shell" => " quiet",
+            // What the kernel says while it boots all goes to the console; then the guest lowers
+            // that.
+            _ => " ignore_loglevel",
+        };
+        if mode != "shell" {
             // Every report that the kernel can be made to stop at stops it.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
-            line += " ignore_loglevel log_buf_len=4M printk.devkmsg=on";
-            command.args(["-display", "none", "-device", "virtio-serial"]);
-            command.args(["-serial", &format!("file:{dir}/console.log")]);
-            for name in PORTS {
-                let backend = format!("file,id={name},path={dir}/{name}");
-                let port = format!("virtserialport,chardev={name},name=d2d.{name}");
-                command.args(["-chardev", &backend, "-device", &port]);
-            }
+            line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
         }
         if !append.is_empty() {
             line = line + " " + append;
         }
-        command.args(["-append", &line]);
 
+        let (command, accel) = match platform {
+            Platform::Qemu => {
+                let (mut command, accel) = qemu(mode == "shell", dir);
+                command.args(["-kernel", kernel, "-initrd", initramfs]);
+                line = format!("console=ttyS0 {line}");
+                if accel != KVM {
+                    // The check counts on a timer that ticks while it looks; on a busy host it does
+                    // not.
+                    line += " no_timer_check";
+                }
+                command.args(["-append", &line]);
+                (command, accel)
+            }
+            Platform::Uml => {
+                let mut command = uml(kernel, dir)
+                    .unwrap_or_else(|error| panic!("cannot write to {dir}: {error}"));
+                command.arg(format!("initrd={initramfs}"));
+                command.args(line.split(' '));
+                (command, "User-Mode Linux")
+            }
+        };
         Machine {
+            platform,
             mode: mode.into(),
             dir: dir.into(),
-            accel: if kvm { "KVM" } else { "emulated (TCG)" },
+            accel,
             command,
             started: Instant::now(),
             nonce,
@@ -103,7 +168,8 @@ impl Machine {
 
     /// Gives the terminal to the guest
     pub fn interact(mut self) -> ExitCode {
-        eprintln!("cannot run QEMU: {}", self.command.exec());
+        let error = self.command.exec();
+        eprintln!("cannot run {}: {error}", self.program());
         ExitCode::FAILURE
     }
 
@@ -114,8 +180,8 @@ impl Machine {
         let mut ktap = Tail::new(format!("{}/ktap", self.dir));
         let mut last_word = Instant::now();
         loop {
-            let status = child.try_wait().expect("QEMU is our child");
-            if self.mode == "test" && ktap.print() {
+            let status = child.try_wait().expect("it is our child");
+            if self.reports() && ktap.print() {
                 last_word = Instant::now();
             }
             if let Some(status) = status {
@@ -137,19 +203,25 @@ impl Machine {
     /// Starts the machine, and returns when its first process runs. An emulated machine has been
     /// seen to spin for ever before that, once in some 200 boots; nothing of what is tested here
     /// has run by then, so it is started once more, and then only the run's own limit ends it.
+    /// A kernel that is only slow says something now and then.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
         let mut child = self.spawn();
-        let since = Instant::now();
+        if self.platform == Platform::Uml {
+            return child;
+        }
+        let mut said = 0;
+        let mut since = Instant::now();
         while since.elapsed() < LIMIT {
-            let ended = child.try_wait().expect("QEMU is our child").is_some();
-            if ended
-                || self
-                    .read("console.log")
-                    .contains("Run /init as init process")
-            {
+            let ended = child.try_wait().expect("it is our child").is_some();
+            let console = self.read("console.log");
+            if ended || console.contains("Run /init as init process") {
                 return child;
+            }
+            if console.len() > said {
+                said = console.len();
+                since = Instant::now();
             }
             sleep(POLL);
         }
@@ -157,17 +229,26 @@ impl Machine {
         let console = format!("{}/console.log", self.dir);
         fs::rename(&console, format!("{}/console.hung", self.dir)).ok();
         eprintln!(
-            "vm: no /init after {} s, booting once more",
+            "vm: no /init and silence for {} s, booting once more",
             LIMIT.as_secs()
         );
         self.spawn()
+    }
+
+    fn program(&self) -> String {
+        self.command.get_program().to_string_lossy().into_owned()
+    }
+
+    /// Whether the KTAP that comes out of it is shown as it comes
+    fn reports(&self) -> bool {
+        self.mode == "test" || self.mode == "torture"
     }
 
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::null());
         match self.command.spawn() {
             Ok(child) => child,
-            Err(error) => panic!("cannot run QEMU: {error}"),
+            Err(error) => panic!("cannot run {}: {error}", self.program()),
         }
     }
 
@@ -203,7 +284,7 @@ impl Tail {
         if let Some(file) = &mut self.file {
             file.read_to_end(&mut new).ok();
         }
-        let mut out = std::io::stdout();
+        let mut out = io::stdout();
         out.write_all(&new).and_then(|()| out.flush()).ok();
         !new.is_empty()
     }

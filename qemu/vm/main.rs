@@ -1,12 +1,14 @@
 // Boots a virtual machine, follows it, and judges the run.
 //
-// Usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]
+// Usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]
 //
-// MODE is run (prints the trace), test (prints the KTAP as it comes, and the counts last), shell
-// (interactive), or harness (as test, but prints the reasons of a failure only).
-// DIR gets what the guest says: console.log, output, ktap, result. APPEND goes to the
-// kernel's command line. D2D_TIMEOUT (seconds after boot) and D2D_TAINT override the defaults,
-// D2D_LOGS is the name under which DIR will be found later.
+// MODE is run (prints the trace), test and torture (print the KTAP as it comes, and the counts
+// last), shell (interactive), or a scenario of guest/ (prints nothing but the reasons of a
+// failure). With --uml, KERNEL is a User-Mode Linux program; else QEMU boots it.
+// DIR gets what the guest says: console.log, output (its log), ktap, result. APPEND goes to the
+// kernel's command line. D2D_TIMEOUT (seconds after boot) overrides the default, D2D_EXPECT
+// ("NAME=VALUE ...") those fields of the result line that this kernel makes otherwise than
+// the stock kernel. D2D_LOGS is the name under which DIR will be found later.
 
 mod ktap;
 mod machine;
@@ -14,13 +16,20 @@ mod splat;
 mod trace;
 mod verdict;
 
-use machine::Machine;
+use machine::{Machine, Platform};
 use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// Out-of-tree and unsigned: what loading such modules leaves, and nothing else
-const TAINT: u64 = (1 << 12) | (1 << 13);
+/// What the result line of a stock kernel has to say. Its taint is that of modules which are out of
+/// tree and unsigned.
+const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
+
+/// What differs there: that kernel knows no signatures
+const FIELDS_UML: &str = "taint=4096";
+
+/// What modules add to the taint that are there for tests only
+const TAINT_TEST: u64 = 1 << 18;
 
 fn number(name: &str, default: u64) -> u64 {
     match std::env::var(name) {
@@ -33,24 +42,34 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [mode, kernel, initramfs, dir, append @ ..] = args.as_slice() else {
-        eprintln!("usage: d2d-vm MODE KERNEL INITRAMFS DIR [APPEND]");
+    let (platform, args) = match args.as_slice() {
+        [first, args @ ..] if first == "--uml" => (Platform::Uml, args),
+        args => (Platform::Qemu, args),
+    };
+    let [mode, kernel, initramfs, dir, append @ ..] = args else {
+        eprintln!("usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]");
         return ExitCode::from(2);
     };
-    let mut machine = Machine::new(mode, kernel, initramfs, dir, &append.join(" "));
+    let append = append.join(" ");
+    let mut machine = Machine::new(platform, mode, kernel, initramfs, dir, &append);
     if mode == "shell" {
         return machine.interact();
     }
 
     let limit = if mode == "test" { 900 } else { 90 };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
-    let expected = Expected {
-        nonce: machine.nonce.clone(),
-        taint: number("D2D_TAINT", TAINT),
-        ktap: mode != "run",
-    };
+    let reports = mode == "test" || mode == "torture";
+    let mut expected = Expected::new(&machine.nonce, FIELDS, reports);
+    if platform == Platform::Uml {
+        expected.set(FIELDS_UML);
+    }
+    expected.set(&std::env::var("D2D_EXPECT").unwrap_or_default());
+    if mode != "run" && mode != "torture" {
+        expected.add("taint", TAINT_TEST);
+    }
     let evidence = Evidence {
         console: machine.read("console.log"),
+        dmesg: machine.read("output"),
         ktap: machine.read("ktap"),
         result: machine.read("result"),
         ended,
@@ -58,9 +77,9 @@ fn main() -> ExitCode {
     let verdict = verdict::judge(&expected, &evidence);
 
     if mode == "run" {
-        print!("{}", trace::from_dmesg(&machine.read("output")));
+        print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    if mode != "harness" && !verdict.passed() {
+    if matches!(mode.as_str(), "run" | "test") && !verdict.passed() {
         let console = evidence.console.lines().rev().take(30).collect::<Vec<_>>();
         for line in console.iter().rev() {
             println!("# console: {line}");
@@ -73,7 +92,7 @@ fn main() -> ExitCode {
         println!("FAIL: {reason}");
     }
     match mode.as_str() {
-        "test" => println!("{}", verdict.tally),
+        "test" | "torture" => println!("# {}\n{}", machine.summary(), verdict.tally),
         "run" if verdict.passed() => println!("run: passed, {}", machine.summary()),
         _ => {}
     }

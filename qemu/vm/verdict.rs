@@ -6,13 +6,46 @@ use crate::machine::Ended;
 use crate::splat;
 
 pub struct Expected {
-    pub nonce: String,
-    pub taint: u64,
-    pub ktap: bool,
+    /// The fields of the result line
+    fields: Vec<(String, String)>,
+    /// Whether there has to be KTAP; if there is some, it is judged in any case
+    ktap: bool,
+}
+
+impl Expected {
+    pub fn new(nonce: &str, fields: &str, ktap: bool) -> Self {
+        let mut expected = Expected {
+            fields: vec![("nonce".into(), nonce.into())],
+            ktap,
+        };
+        expected.set(fields);
+        expected
+    }
+
+    /// Sets these fields ("NAME=VALUE ..."), whatever was expected of them before
+    pub fn set(&mut self, fields: &str) {
+        for (name, value) in fields.split(' ').filter_map(|field| field.split_once('=')) {
+            self.fields.retain(|(known, _)| known != name);
+            self.fields.push((name.into(), value.into()));
+        }
+    }
+
+    /// Adds these flags to a field that is a number
+    pub fn add(&mut self, name: &str, flags: u64) {
+        for (known, value) in &mut self.fields {
+            if let (true, Ok(number)) = (known == name, value.parse::<u64>()) {
+                *value = (number | flags).to_string();
+            }
+        }
+    }
 }
 
 pub struct Evidence {
+    /// What the kernel wrote to the serial console, to its last word
     pub console: String,
+    /// The kernel's whole log at the end of the run, if it got there. After boot only warnings
+    /// and worse go to the console.
+    pub dmesg: String,
     pub ktap: String,
     pub result: String,
     pub ended: Ended,
@@ -32,7 +65,7 @@ impl Verdict {
 }
 
 pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
-    let report = if expected.ktap {
+    let report = if expected.ktap || !evidence.ktap.is_empty() {
         ktap::parse(&evidence.ktap)
     } else {
         ktap::Report::default()
@@ -41,12 +74,19 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
         Ended::Exit(Some(0)) => {}
-        Ended::Exit(status) => reasons.push(format!("QEMU ended with {status:?}")),
+        Ended::Exit(status) => reasons.push(format!("the VM ended with {status:?}")),
     }
-    let splats = splat::scan(&evidence.console);
-    reasons.extend(splats.iter().map(|splat| format!("console: {splat}")));
+    let told = splat::scan(&evidence.console);
+    reasons.extend(told.iter().map(|splat| format!("console: {splat}")));
+    let logged = splat::scan(&evidence.dmesg);
+    let new = logged.iter().filter(|splat| !told.contains(splat));
+    reasons.extend(new.map(|splat| format!("dmesg: {splat}")));
     let tests_failed = report.tally.failed > 0;
-    reasons.extend(judge_result(expected, &evidence.result, tests_failed));
+    let end = judge_result(expected, &evidence.result, tests_failed);
+    if end.is_empty() && !begins_at_boot(&evidence.dmesg) {
+        reasons.push("dmesg: the beginning is lost, and what it may have said".into());
+    }
+    reasons.extend(end);
 
     let mut tally = report.tally;
     tally.failed += reasons.len() as u64;
@@ -55,6 +95,12 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
         tally,
         reasons: tests.chain(reasons).collect(),
     }
+}
+
+/// A log that has overflown is no evidence.
+fn begins_at_boot(dmesg: &str) -> bool {
+    let first = dmesg.lines().next();
+    first.is_some_and(|line| line.contains("] Linux version "))
 }
 
 /// The result line: the last thing that a guest in good health says
@@ -66,22 +112,19 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
         return vec!["no result line: the guest did not reach its end".into()];
     };
     let mut reasons = Vec::new();
-    let mut check = |name: &str, want: &str| {
+    for (name, want) in &expected.fields {
+        // A failed test makes this 1, and is counted as itself.
+        if tests_failed && name == "rc" {
+            continue;
+        }
         let got = fields
             .split(' ')
-            .find_map(|field| field.strip_prefix(name)?.strip_prefix('='));
+            .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
         if got != Some(want) {
             let got = got.unwrap_or("nothing");
             reasons.push(format!("result: {name} is {got}, expected {want}"));
         }
-    };
-    check("nonce", &expected.nonce);
-    // A failed test makes this 1, and is counted as itself.
-    if !tests_failed {
-        check("rc", "0");
     }
-    check("taint", &expected.taint.to_string());
-    check("modules", "0");
     reasons
 }
 
@@ -89,23 +132,23 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
 mod tests {
     use super::*;
 
-    const GOOD: &str = "D2D-RESULT nonce=n1 rc=0 taint=12288 modules=0\n";
+    const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=1 leaks=0";
     const KTAP: &str = "TAP version 13\n1..1\nok 1 selftests: d2d: a.sh\n";
 
-    fn reasons(change: impl Fn(&mut Evidence)) -> String {
-        let expected = Expected {
-            nonce: "n1".into(),
-            taint: 12288,
-            ktap: true,
-        };
-        let mut evidence = Evidence {
+    fn good() -> Evidence {
+        Evidence {
             console: "[    1.0] all is well\n".into(),
+            dmesg: "[    0.0] Linux version 7.3.4\n[    1.0] all is well\n".into(),
             ktap: KTAP.into(),
-            result: GOOD.into(),
+            result: format!("D2D-RESULT nonce=n1 {FIELDS}\n"),
             ended: Ended::Exit(Some(0)),
-        };
+        }
+    }
+
+    fn reasons(change: impl FnOnce(&mut Evidence)) -> String {
+        let mut evidence = good();
         change(&mut evidence);
-        let verdict = judge(&expected, &evidence);
+        let verdict = judge(&Expected::new("n1", FIELDS, true), &evidence);
         assert_eq!(verdict.passed(), verdict.tally.failed == 0);
         verdict.reasons.join("; ")
     }
@@ -119,20 +162,20 @@ mod tests {
     fn absence_is_failure() {
         let no_line = "no result line: the guest did not reach its end";
         assert_eq!(reasons(|e| e.result.clear()), no_line);
-        assert_eq!(reasons(|e| e.result = GOOD.trim_end().into()), no_line);
+        assert_eq!(reasons(|e| e.result = e.result.trim_end().into()), no_line);
         assert_eq!(
-            reasons(|e| e.result = format!("{GOOD}{GOOD}")),
-            "result: modules is 0\nD2D-RESULT, expected 0"
+            reasons(|e| e.result = e.result.repeat(2)),
+            "result: leaks is 0\nD2D-RESULT, expected 0"
         );
         assert_eq!(
-            reasons(|e| e.result = GOOD.replace(" taint=12288", "")),
+            reasons(|e| e.result = e.result.replace(" taint=12288", "")),
             "result: taint is nothing, expected 12288"
         );
     }
 
     #[test]
     fn every_field_counts() {
-        let changed = |from: &str, to: &str| reasons(|e| e.result = GOOD.replace(from, to));
+        let changed = |from: &str, to: &str| reasons(|e| e.result = e.result.replace(from, to));
         assert_eq!(changed("n1", "n2"), "result: nonce is n2, expected n1");
         assert_eq!(changed("rc=0", "rc=1"), "result: rc is 1, expected 0");
         assert_eq!(
@@ -143,37 +186,92 @@ mod tests {
             changed("modules=0", "modules=1"),
             "result: modules is 1, expected 0"
         );
+        assert_eq!(
+            changed("debug_locks=1", "debug_locks=0"),
+            "result: debug_locks is 0, expected 1"
+        );
+        assert_eq!(
+            changed("debug_locks=1", "debug_locks=none"),
+            "result: debug_locks is none, expected 1"
+        );
+        assert_eq!(
+            changed("leaks=0", "leaks=2"),
+            "result: leaks is 2, expected 0"
+        );
+    }
+
+    #[test]
+    fn a_kernel_may_be_expected_to_say_otherwise() {
+        let mut expected = Expected::new("n1", "rc=0 debug_locks=none", true);
+        expected.set("debug_locks=1 leaks=0");
+        let result = "D2D-RESULT nonce=n1 rc=0 debug_locks=1 leaks=0\n";
+        assert_eq!(judge_result(&expected, result, false), [""; 0]);
+        let result = result.replace("locks=1", "locks=none");
+        assert_eq!(
+            judge_result(&expected, &result, false),
+            ["result: debug_locks is none, expected 1"]
+        );
+        expected.set("rc=4");
+        expected.add("rc", 8);
+        let result = result.replace("rc=0", "rc=12");
+        assert_eq!(judge_result(&expected, &result, false).len(), 1);
     }
 
     #[test]
     fn a_report_or_a_bad_end_fails_a_run_that_says_it_is_well() {
         let warned = reasons(|e| e.console += "[    2.0] WARNING: CPU: 0 PID: 1 at x.c:1\n");
         assert_eq!(warned, "console: WARNING: CPU: 0 PID: 1 at x.c:1");
-        let timeout = Ended::Timeout(std::time::Duration::from_secs(9));
-        let late = judge_end(timeout);
+        let late = reasons(|e| e.ended = Ended::Timeout(std::time::Duration::from_secs(9)));
         assert_eq!(late, "timeout after 9 s");
-        assert_eq!(judge_end(Ended::Exit(Some(1))), "QEMU ended with Some(1)");
+        let failed = reasons(|e| e.ended = Ended::Exit(Some(1)));
+        assert_eq!(failed, "the VM ended with Some(1)");
     }
 
-    fn judge_end(ended: Ended) -> String {
-        let ended = std::cell::RefCell::new(Some(ended));
-        reasons(|e| e.ended = ended.borrow_mut().take().expect("called once"))
+    #[test]
+    fn a_report_that_did_not_go_to_the_console_counts_and_counts_once() {
+        let report = "[    2.0] kmemleak: 1 new suspected memory leaks\n";
+        let logged = reasons(|e| e.dmesg += report);
+        assert_eq!(logged, "dmesg: kmemleak: 1 new suspected memory leaks");
+        let both = reasons(|e| {
+            e.console += report;
+            e.dmesg += report;
+        });
+        assert_eq!(both, "console: kmemleak: 1 new suspected memory leaks");
+    }
+
+    #[test]
+    fn a_log_without_its_beginning_is_no_evidence() {
+        let lost = "dmesg: the beginning is lost, and what it may have said";
+        assert_eq!(reasons(|e| e.dmesg.clear()), lost);
+        assert_eq!(reasons(|e| e.dmesg.replace_range(..28, "")), lost);
+    }
+
+    #[test]
+    fn ktap_that_nobody_asked_for_counts_if_it_is_there() {
+        let judged = |ktap: &str| {
+            let mut evidence = good();
+            evidence.ktap = ktap.into();
+            let verdict = judge(&Expected::new("n1", FIELDS, false), &evidence);
+            verdict.reasons.join("; ")
+        };
+        assert_eq!(judged(""), "");
+        assert_eq!(judged(KTAP), "");
+        assert_eq!(
+            judged(&KTAP.replace("ok", "not ok")),
+            "test: selftests: d2d: a.sh"
+        );
+        assert_eq!(
+            judged("TAP version 13\n1..1\n"),
+            "KTAP: the run: a plan of 1 and 0 results"
+        );
     }
 
     #[test]
     fn a_failed_test_is_counted_once() {
-        let expected = Expected {
-            nonce: "n1".into(),
-            taint: 12288,
-            ktap: true,
-        };
-        let evidence = Evidence {
-            console: String::new(),
-            ktap: KTAP.replace("ok 1", "not ok 1"),
-            result: GOOD.replace("rc=0", "rc=1"),
-            ended: Ended::Exit(Some(0)),
-        };
-        let verdict = judge(&expected, &evidence);
+        let mut evidence = good();
+        evidence.ktap = KTAP.replace("ok 1", "not ok 1");
+        evidence.result = evidence.result.replace("rc=0", "rc=1");
+        let verdict = judge(&Expected::new("n1", FIELDS, true), &evidence);
         assert!(!verdict.passed());
         assert_eq!(verdict.tally.to_string(), "0 passed, 1 failed, 0 skipped");
         assert_eq!(verdict.reasons, ["test: selftests: d2d: a.sh"]);

@@ -152,3 +152,4 @@ module_exit(bad_owner_exit);
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: an owner that offers a faulty context");
 MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");

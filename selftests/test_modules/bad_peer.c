@@ -336,4 +336,5 @@ module_exit(bad_peer_exit);
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a peer that does one thing wrong");
 MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");

@@ -4,10 +4,13 @@
  * insmod splat.ko kind=oops
  */
 #include <linux/delay.h>
+#include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/preempt.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
 
 static char *kind = "";
 module_param(kind, charp, 0);
@@ -86,6 +89,95 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
+/* What follows takes a kernel with KASAN, lockdep, kmemleak, object debugging. */
+
+static void splat_use_after_free(void)
+{
+	int *object = kmalloc(sizeof(*object), GFP_KERNEL);
+
+	if (!object)
+		return;
+	kfree(object);
+	OPTIMIZER_HIDE_VAR(object);
+	WRITE_ONCE(*object, 1);
+}
+
+static void splat_out_of_bounds(void)
+{
+	size_t size = 64;
+	char *object = kmalloc(size, GFP_KERNEL);
+
+	if (!object)
+		return;
+	OPTIMIZER_HIDE_VAR(size);
+	WRITE_ONCE(object[size], 1);
+	kfree(object);
+}
+
+/* Two locks in one order, then in the other; nobody has to meet anybody for it. */
+static void splat_inversion(void)
+{
+	static DEFINE_SPINLOCK(one);
+	static DEFINE_SPINLOCK(other);
+
+	spin_lock(&one);
+	spin_lock(&other);
+	spin_unlock(&other);
+	spin_unlock(&one);
+
+	spin_lock(&other);
+	spin_lock(&one);
+	spin_unlock(&one);
+	spin_unlock(&other);
+}
+
+/* Lockdep switches itself off without a report, as it does for a module that it cannot trust. */
+static void splat_lockdep_off(void)
+{
+	add_taint(TAINT_USER, LOCKDEP_NOW_UNRELIABLE);
+}
+
+static void splat_sleep_under_lock(void)
+{
+	static DEFINE_SPINLOCK(lock);
+
+	spin_lock(&lock);
+	might_sleep();
+	spin_unlock(&lock);
+}
+
+/* More than one object: a stale word somewhere may still look like a pointer to one. */
+static void splat_leak(void)
+{
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		int *object = kmalloc(sizeof(*object), GFP_KERNEL);
+
+		if (object)
+			WRITE_ONCE(*object, i);
+	}
+}
+
+struct splat_tick {
+	struct timer_list timer;
+};
+
+static void splat_no_tick(struct timer_list *timer)
+{
+}
+
+static void splat_active_timer(void)
+{
+	struct splat_tick *tick = kmalloc(sizeof(*tick), GFP_KERNEL);
+
+	if (!tick)
+		return;
+	timer_setup(&tick->timer, splat_no_tick, 0);
+	mod_timer(&tick->timer, jiffies + 60 * HZ);
+	kfree(tick);
+}
+
 static const struct {
 	const char *name;
 	void (*act)(void);
@@ -100,6 +192,13 @@ static const struct {
 	{ "list", splat_list },
 	{ "slab", splat_slab },
 	{ "taint", splat_taint },
+	{ "use_after_free", splat_use_after_free },
+	{ "out_of_bounds", splat_out_of_bounds },
+	{ "inversion", splat_inversion },
+	{ "lockdep_off", splat_lockdep_off },
+	{ "sleep_under_lock", splat_sleep_under_lock },
+	{ "leak", splat_leak },
+	{ "active_timer", splat_active_timer },
 };
 
 static int __init splat_init(void)
@@ -125,3 +224,4 @@ module_init(splat_init);
 module_exit(splat_exit);
 MODULE_DESCRIPTION("does one wrong thing, to test the harness");
 MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");

@@ -157,8 +157,8 @@ where
             Ok(try_pin_init!(Self {
                 _registration: registration,
                 _front <- T::front(handle),
-                // SAFETY: By the requirements, as the peer drops it.
                 _control: T::CONTROL
+                    // SAFETY: By the requirements, as the peer drops it.
                     .map(|name| unsafe { ControlFile::new(name, for_file) })
                     .transpose()?,
                 _last: LastLine(M::NAME),

@@ -107,8 +107,8 @@ impl<O: Owner> Gate<O> {
     {
         Ok(Parts {
             _opened: self.open::<M>()?,
-            // SAFETY: By the requirements.
             _control: O::CONTROL
+                // SAFETY: By the requirements.
                 .map(|name| unsafe { ControlFile::new(name, Way(self)) })
                 .transpose()?,
         })

@@ -1,0 +1,94 @@
+#!/bin/bash
+# Boots guests to which something goes wrong, and expects each run to fail, and for the right
+# reason; or to pass. For whatever has to be noticed: by the harness (tests/), by
+# a kernel's debugging, by the tests (a mutant: a copy of the project with a fault in it,
+# whose own expect.sh is called). KTAP on stdout, the counts last.
+# Usage: expect.sh TABLE
+#
+# Each line of TABLE (- is standard input) is a boot:
+#   KERNEL    stock, sanitizer or uml
+#   SCENARIO  what the guest does: NAME/CASE is qemu/guest/NAME.sh with CASE in $case; NAME alone
+#             will do; test is the kselftest collection, test/PROGRAM one of it, and
+#             torture/N the torture for N seconds (uml)
+#   SECONDS   after which a guest has hung
+#   REASON    a regular expression (ERE) for the rest of the line, which one of d2d-vm's reasons for
+#             the failure has to match from its beginning; if there is none, the run has to pass
+# All modules are in the guest's /lib/d2d. If there is a file qemu/guest/CASE.reports, each of its
+# lines has to be reported from the kernel's log. For example:
+#   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/expect.sh -
+# Environment: KERNEL (only these lines); see kernel_dir (lib.sh)
+. "$(dirname "$0")/lib.sh"
+
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+vm=$("$LAB/tools.sh")
+mkdir -p "$PROJECT/build"
+dir=$(mktemp -d "$PROJECT/build/expect.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+
+mapfile -t table < <(cat -- "$1" | sed '/^#/d; /^$/d' | grep -E "^${KERNEL:-[^ ]+} ")
+declare -A kernels=()
+for line in "${table[@]}"; do
+	name=${line%% *}
+	[ -z "${kernels[$name]-}" ] || continue
+	kernels[$name]=$(kernel_dir "$name")
+	D2D_KERNEL=${kernels[$name]} "$LAB/image.sh" "$dir/$name" --selftests
+done
+
+# boot KERNEL SCENARIO SECONDS REASON - one line; says what is wrong with it, or nothing
+boot() {
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said EXPECT=''
+	local logs=$dir/$kernel/$scenario case='' image=vmlinux uml=()
+	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
+	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
+	mkdir -p "$logs"
+	. "${kernels[$kernel]}/kernel.env"
+	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" "$vm" "${uml[@]}" "${scenario%%/*}" \
+		"${kernels[$kernel]}/$image" "$dir/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
+	if [ -z "$reason" ]; then
+		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"
+	elif [ "$rc" -ne 1 ]; then
+		echo "d2d-vm ended with $rc, expected 1: $said"
+	elif ! grep -qE "^FAIL: $reason" <<<"$said"; then
+		echo "none of the reasons is '$reason': $said"
+	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.reports" ]; then
+		while read -r text; do
+			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$said" || echo "not found: $text"
+		done <"$LAB/guest/$case.reports"
+	fi
+}
+
+declare -A wrong=() names=()
+passed=0 failed=0
+
+# Waits for one of the boots that are under way, and reports it
+report() {
+	local pid name number
+	wait -n -p pid
+	name=${names[$pid]}
+	number=$((passed + failed + 1))
+	if [ -s "${wrong[$pid]}" ]; then
+		failed=$((failed + 1))
+		sed 's/^/# /' "${wrong[$pid]}"
+		echo "not ok $number $name"
+	else
+		passed=$((passed + 1))
+		echo "ok $number $name"
+	fi
+	unset "names[$pid]"
+}
+
+echo "TAP version 13"
+echo "1..${#table[@]}"
+for line in "${table[@]}"; do
+	read -r kernel scenario seconds reason <<<"$line"
+	[ "${#names[@]}" -lt 2 ] || report
+	file=$(mktemp "$dir/wrong.XXXXXX")
+	boot "$kernel" "$scenario" "$seconds" "$reason" >"$file" &
+	names[$!]="$kernel $scenario" wrong[$!]=$file
+done
+while [ "${#names[@]}" -gt 0 ]; do
+	report
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]

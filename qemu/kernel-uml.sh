@@ -1,0 +1,28 @@
+#!/bin/bash
+# A kernel that runs as a program of the host: User-Mode Linux with SMP, of the source that
+# the stock kernel of kernel.sh was prepared from. The modules run in it at native speed,
+# on as many CPUs as the host has. Made once and cached. Prints its directory:
+#   tree/       its source and build tree (KDIR of module builds)
+#   linux       the kernel, a program
+#   kernel.env  KVER and KMAKE, as in the directories of kernel.sh
+# Usage: kernel-uml.sh [KVER]
+. "$(dirname "$0")/lib.sh"
+
+stock=$("$LAB/kernel.sh" "${1-}")
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+
+kernel=$CACHE/kernel-uml-$(key "$(basename "$stock")" "$(cat "$LAB/uml.config" "$LAB/prepare-uml.sh")")
+if [ ! -d "$kernel" ]; then
+	need_cache
+	hold "$CACHE/lock/kernel-uml"
+fi
+if [ ! -d "$kernel" ]; then
+	need_space 4 "the User-Mode Linux kernel"
+	"$LAB/remove.sh" "$kernel.tmp"
+	mkdir "$kernel.tmp"
+	step "build User-Mode Linux (once)" "6 min on 2 CPUs" "$CACHE/log/prepare-uml.log" \
+		"$LAB/enter.sh" "$LAB/prepare-uml.sh" "$kernel.tmp" "$stock" "$LAB/uml.config"
+	mv "$kernel.tmp" "$kernel"
+fi
+echo "$kernel"

@@ -1,0 +1,78 @@
+#!/bin/bash
+# Shows that the tests notice: applies each patch of selftests/mutants/, which breaks one thing, to
+# a copy of the project, and expects the suite to go red for the reason that the patch
+# names. A patch that does not apply any more, or that does not compile, fails. KTAP on stdout, the
+# counts last.
+# Usage: mutants.sh [NAME...]
+#
+# A patch begins with what it breaks, and with a line "boot: KERNEL SCENARIO SECONDS REASON", which
+# expect.sh explains. Its copy's own expect.sh is asked. Copies are kept in build/mutants/, so that
+# only what a patch touches is compiled anew.
+. "$(dirname "$0")/lib.sh"
+
+mapfile -t names < <(
+	if [ $# -gt 0 ]; then
+		printf '%s\n' "$@"
+	else
+		cd "$PROJECT/selftests/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//'
+	fi
+)
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+need_cache
+hold "$CACHE/lock/mutants-$(key "$PROJECT")"
+copies=$PROJECT/build/mutants
+mkdir -p "$copies"
+
+# mutate WORKER NAME - one mutant; says what is wrong, or nothing
+mutate() {
+	local copy=$copies/$1 patch=$PROJECT/selftests/mutants/$2.patch boot said
+	boot=$(sed -n 's/^boot: //p' "$patch")
+	[ -n "$boot" ] || { echo "$patch has no line 'boot: ...'" && return; }
+	mkdir -p "$copy"
+	# By content and without times: make has to see what the last patch has left as changed.
+	"$LAB/enter.sh" sh -ec '
+		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
+		cd "$2"
+		GIT_CEILING_DIRECTORIES=$(dirname "$2") git apply "$3"' \
+		sh "$PROJECT" "$copy" "$patch" 2>&1 || { echo "the patch does not apply" && return; }
+	said=$("$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+}
+
+declare -A workers=() running=()
+passed=0 failed=0
+
+# Waits for one of the mutants that are under way, and reports it
+report() {
+	local pid name number
+	wait -n -p pid
+	name=${running[$pid]}
+	number=$((passed + failed + 1))
+	if [ -s "$copies/$name.wrong" ]; then
+		failed=$((failed + 1))
+		sed 's/^/# /' "$copies/$name.wrong"
+		echo "not ok $number mutant $name"
+	else
+		passed=$((passed + 1))
+		echo "ok $number mutant $name is killed"
+	fi
+	free+=("${workers[$pid]}")
+	unset "running[$pid]" "workers[$pid]"
+}
+
+echo "TAP version 13"
+echo "1..${#names[@]}"
+free=(0 1)
+for name in "${names[@]}"; do
+	[ ${#free[@]} -gt 0 ] || report
+	worker=${free[-1]}
+	unset 'free[-1]'
+	mutate "$worker" "$name" >"$copies/$name.wrong" &
+	running[$!]=$name workers[$!]=$worker
+done
+while [ ${#running[@]} -gt 0 ]; do
+	report
+done
+echo "# ${#names[@]} mutants, $passed killed"
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loading and unloading a kernel module, by exactly one system call each.
+
+use std::ffi::{c_char, c_int, c_long, c_uint, CString};
+use std::fs::File;
+use std::io::Error;
+use std::os::fd::AsRawFd;
+
+extern "C" {
+    fn syscall(number: c_long, ...) -> c_long;
+}
+
+#[cfg(target_arch = "x86_64")]
+mod number {
+    pub const DELETE_MODULE: i64 = 176;
+    pub const FINIT_MODULE: i64 = 313;
+}
+
+/// `O_NONBLOCK`: fail at once if the module is in use.
+const NONBLOCK: c_uint = 0o4000;
+
+fn c_string(text: &str) -> Result<CString, Error> {
+    CString::new(text).map_err(Error::other)
+}
+
+/// Loads the module in this file, with parameters as `insmod` takes them.
+pub fn load(path: &str, params: &str) -> Result<(), Error> {
+    let file = File::open(path)?;
+    let params = c_string(params)?;
+    let params: *const c_char = params.as_ptr();
+    // SAFETY: The parameters are a string that lives during the call.
+    result(unsafe { syscall(number::FINIT_MODULE, file.as_raw_fd(), params, 0 as c_int) })
+}
+
+/// Unloads the module of this name.
+pub fn unload(name: &str) -> Result<(), Error> {
+    let name = c_string(name)?;
+    // SAFETY: The name is a string that lives during the call.
+    result(unsafe { syscall(number::DELETE_MODULE, name.as_ptr(), NONBLOCK) })
+}
+
+fn result(returned: c_long) -> Result<(), Error> {
+    match returned {
+        0 => Ok(()),
+        _ => Err(Error::last_os_error()),
+    }
+}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0
+# The torture: an owner and several peers of the same kind, and the crate that they consist of.
+# As rust.mk, a part of the project's own Kbuild.
+
+d2d-torture := selftests/test_modules/torture
+d2d-torture-crates := -L $(obj)/shared -L $(obj)/$(d2d-torture) --extern d2d --extern d2d_owner --extern torture
+
+RUSTFLAGS_$(d2d-torture)/torture.o := --emit=metadata=$(obj)/$(d2d-torture)/libtorture.rmeta \
+				      -L $(obj)/shared --extern d2d
+$(obj)/$(d2d-torture)/torture.o: $(obj)/shared/d2d/d2d.o
+$(obj)/$(d2d-torture)/torture.o: private modfile := $(obj)/$(d2d-torture)/torture
+
+define d2d-torture-module
+obj-m += $(d2d-torture)_$1.o
+$(d2d-torture)_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 shared/d2d/d2d.o
+RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
+$(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
+endef
+$(eval $(call d2d-torture-module,owner,shared/owner/d2d_owner.o shared/owner/irq_context.o))
+$(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
+
+clean-files += $(d2d-torture)/*.rmeta

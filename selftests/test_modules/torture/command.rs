@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is written to the control files: a word, and decimal numbers.
+
+use kernel::{
+    prelude::*,
+    uaccess::UserSliceReader, //
+};
+
+/// The words of a command.
+pub struct Words<'a>(core::str::SplitAsciiWhitespace<'a>);
+
+impl<'a> Words<'a> {
+    /// Reads a command into `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if it is too long or no text, `EFAULT` if it cannot be read.
+    pub fn read(reader: &mut UserSliceReader, buffer: &'a mut [u8; 64]) -> Result<Self> {
+        let length = reader.len();
+        let bytes = buffer.get_mut(..length).ok_or(EINVAL)?;
+        reader.read_slice(bytes)?;
+        let text = core::str::from_utf8(bytes).map_err(|_| EINVAL)?;
+        Ok(Self(text.split_ascii_whitespace()))
+    }
+
+    /// Returns the next word, or an empty one.
+    pub fn word(&mut self) -> &'a str {
+        self.0.next().unwrap_or_default()
+    }
+
+    /// Returns the next word, a number.
+    pub fn number(&mut self) -> Result<u32> {
+        self.word().parse().map_err(|_| EINVAL)
+    }
+}

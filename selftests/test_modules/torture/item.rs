@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the items carry, and what is checked of those that are taken.
+
+use crate::{
+    mix,
+    tally::Direction, //
+};
+use d2d::queue::{
+    Batch,
+    Item,
+    Queue, //
+};
+use kernel::prelude::*;
+use zerocopy::Immutable;
+use zerocopy_derive::Immutable;
+
+/// Most items that are put or taken at a time.
+pub(crate) const MAX: u32 = 8;
+
+/// Payload of the items of runs with an odd number, and the beginning of the others'.
+type Small = [u64; 3];
+type Large = [u64; 8];
+
+/// Who puts an item: a run, for one direction of one context.
+#[derive(Clone, Copy)]
+pub(crate) struct Producer(u64);
+
+impl Producer {
+    pub(crate) fn new(run: u32, context: u32, direction: Direction) -> Self {
+        Self((u64::from(run) << 32) | (u64::from(context) << 1) | direction as u64)
+    }
+
+    /// Whether this is the producer of an item that belongs there.
+    fn is_of(self, context: u32, direction: Direction) -> bool {
+        self.0 & u64::from(u32::MAX) == (u64::from(context) << 1) | direction as u64
+    }
+
+    fn is_small(self) -> bool {
+        self.0 & (1 << 32) != 0
+    }
+
+    fn payload(self, number: u64) -> Large {
+        let seed = self.mark(number);
+        core::array::from_fn(|word| match word {
+            0 => self.0,
+            1 => number,
+            word => mix(seed.wrapping_add(word as u64)),
+        })
+    }
+
+    /// Stands for one of its items in sums.
+    pub(crate) fn mark(self, number: u64) -> u64 {
+        mix(self.0 ^ mix(number))
+    }
+
+    fn kind(self) -> u32 {
+        mix(self.0) as u32
+    }
+
+    /// Puts `count` items, up to [`MAX`], from number `from` on; returns how many found room.
+    pub(crate) fn put(self, queue: &Queue<'_>, from: u64, count: u32) -> Result<u32> {
+        if self.is_small() {
+            self.put_as::<Small>(queue, from, count, |large| {
+                core::array::from_fn(|word| large[word])
+            })
+        } else {
+            self.put_as::<Large>(queue, from, count, |large| large)
+        }
+    }
+
+    fn put_as<T: IntoBytes + Immutable>(
+        self,
+        queue: &Queue<'_>,
+        from: u64,
+        count: u32,
+        cut: impl Fn(Large) -> T,
+    ) -> Result<u32> {
+        let kind = self.kind();
+        if count == 1 {
+            return match queue.put(kind, &cut(self.payload(from))) {
+                Ok(()) => Ok(1),
+                Err(error) if error == ENOSPC => Ok(0),
+                Err(error) => Err(error),
+            };
+        }
+        let items: [T; MAX as usize] =
+            core::array::from_fn(|n| cut(self.payload(from.wrapping_add(n as u64))));
+        let put = queue.put_batch(kind, &items[..count as usize])?;
+        Ok(put as u32)
+    }
+}
+
+/// What was taken, and what was wrong with it.
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
+pub struct Taken {
+    /// Items.
+    pub(crate) count: u64,
+    /// Sum of their marks.
+    pub(crate) marks: u64,
+    /// Sum of the mixed numbers that the queue has given them.
+    pub(crate) places: u64,
+    /// Items whose payload is not what was put.
+    pub(crate) torn: u64,
+    /// Items that belong to another queue.
+    pub(crate) foreign: u64,
+    /// Items that do not follow the one that was taken before them.
+    pub(crate) gaps: u64,
+    /// Items that do not follow the one that their producer has put before them.
+    pub(crate) disorder: u64,
+}
+
+/// Looks at the items that one consumer takes, one after the other.
+pub struct Checker {
+    context: u32,
+    direction: Direction,
+    /// Whether nobody else takes.
+    sole: bool,
+    /// The number that the queue gives the next item, or a lower one if others take as well.
+    next: u64,
+    batches: u64,
+    /// Of some producers: in which batch an item was last seen, and the number of their next.
+    producers: [Seen; 16],
+    taken: Taken,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    producer: u64,
+    batch: u64,
+    next: u64,
+}
+
+impl Checker {
+    /// Makes the checker of one consumer of many.
+    pub fn new(context: u32, direction: Direction) -> Self {
+        Self {
+            context,
+            direction,
+            sole: false,
+            next: 0,
+            batches: 0,
+            producers: [Seen::default(); 16],
+            taken: Taken::default(),
+        }
+    }
+
+    /// Makes the checker of the sole consumer of a queue whose next item has the number `next`.
+    pub fn sole(context: u32, direction: Direction, next: u64) -> Self {
+        Self {
+            sole: true,
+            next,
+            ..Self::new(context, direction)
+        }
+    }
+
+    /// Takes up to `max` items and returns their number.
+    pub fn take(&mut self, queue: &Queue<'_>, max: u32) -> usize {
+        let batch = if max == 1 {
+            queue.take()
+        } else {
+            Some(queue.take_batch(max))
+        };
+        let Some(batch) = batch else {
+            return 0;
+        };
+        self.check(&batch);
+        batch.len()
+    }
+
+    /// Takes all.
+    pub fn take_all(&mut self, queue: &Queue<'_>) {
+        while self.take(queue, MAX) > 0 {}
+    }
+
+    /// Returns what was taken in all.
+    pub fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    fn check(&mut self, batch: &Batch<'_>) {
+        self.batches = self.batches.wrapping_add(1);
+        let mut follows = self.sole;
+        for item in batch {
+            self.taken.count = self.taken.count.wrapping_add(1);
+            self.taken.places = self.taken.places.wrapping_add(mix(item.seq));
+            // Those of a batch lay side by side; what others took may have lain before it.
+            if item.seq < self.next || follows && item.seq > self.next {
+                self.taken.gaps = self.taken.gaps.wrapping_add(1);
+            }
+            self.next = item.seq.wrapping_add(1);
+            follows = true;
+            self.check_item(&item);
+        }
+    }
+
+    fn check_item(&mut self, item: &Item<'_>) {
+        let large = item.read::<Large>().map(|[a, b, ..]| [a, b]);
+        let head = large.or_else(|| item.read::<Small>().map(|[a, b, _]| [a, b]));
+        let Some([producer, number]) = head else {
+            self.taken.torn = self.taken.torn.wrapping_add(1);
+            return;
+        };
+        let producer = Producer(producer);
+        self.taken.marks = self.taken.marks.wrapping_add(producer.mark(number));
+        let size = if producer.is_small() {
+            size_of::<Small>()
+        } else {
+            size_of::<Large>()
+        };
+        let expected = producer.payload(number);
+        if expected.as_bytes().get(..size) != Some(item.payload) || item.kind != producer.kind() {
+            self.taken.torn = self.taken.torn.wrapping_add(1);
+        }
+        if !producer.is_of(self.context, self.direction) {
+            self.taken.foreign = self.taken.foreign.wrapping_add(1);
+        }
+
+        let slot = (mix(producer.0) % self.producers.len() as u64) as usize;
+        let seen = self.producers[slot];
+        let follows = self.sole || seen.batch == self.batches;
+        if seen.batch != 0
+            && seen.producer == producer.0
+            && (number < seen.next || follows && number > seen.next)
+        {
+            self.taken.disorder = self.taken.disorder.wrapping_add(1);
+        }
+        self.producers[slot] = Seen {
+            producer: producer.0,
+            batch: self.batches,
+            next: number.wrapping_add(1),
+        };
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver that a torture peer consists of.
+//!
+//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]) and `drain`: take
+//! all, as the sole consumer.
+
+use crate::{
+    command::Words,
+    item::{
+        Checker,
+        Taken, //
+    },
+    run::{
+        self,
+        Run, //
+    },
+    tally::{
+        Direction,
+        Tally, //
+    },
+    PeerOps,
+    TorturePair,
+    COOKIE,
+    GONE, //
+};
+use core::marker::PhantomData;
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        ordering::{
+            Acquire,
+            Release, //
+        },
+        Atomic, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+
+const ALIVE: u64 = 0x600d_600d_600d_600d;
+
+/// The peer in module `M`, which leaves its handshake pending if `PENDS`.
+pub struct TorturePeer<M, const PENDS: bool> {
+    /// [`ALIVE`] until it is dropped.
+    alive: Atomic<u64>,
+    _module: PhantomData<fn(M)>,
+}
+
+impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
+    /// Runs an operation, and notices if the peer is gone before or after it.
+    fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
+        let check = || match self.alive.load(Acquire) {
+            ALIVE => Ok(()),
+            _ => Err(GONE),
+        };
+        check()?;
+        let result = operation();
+        check()?;
+        result
+    }
+
+    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.adopt() {
+            Ok(adopted) => adopted.fill([COOKIE]).complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
+    /// The owner is not inside any more, and will not come back. If it is or does, give it the time
+    /// to notice.
+    fn drop(&mut self) {
+        self.alive.store(0, Release);
+        fsleep(Delta::from_micros(200));
+    }
+}
+
+impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, PENDS> {
+    type Pair = TorturePair;
+    type Front = ();
+
+    const CONTROL: Option<&'static CStr> = Some(c"torture");
+
+    fn new() -> Result<Self> {
+        Ok(Self {
+            alive: Atomic::new(ALIVE),
+            _module: PhantomData,
+        })
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let mut buffer = [0; 64];
+        let mut words = Words::read(reader, &mut buffer)?;
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let tally = match words.word() {
+            "run" => {
+                let mut run = Run::new(link, words.number()?, words.number()?)?;
+                run.go(link, words.number()?, words.number()?)?;
+                run.finish::<PeerLink<TorturePair>>()
+            }
+            "drain" => drain(link)?,
+            _ => return Err(EINVAL),
+        };
+        for (count, value) in tally.iter() {
+            link.owner().report(count as u32, value)?;
+        }
+        Ok(())
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.code() {
+            IOCTL_SHARE_CONTEXT if PENDS => request.pend(),
+            IOCTL_SHARE_CONTEXT => self.share_context(request),
+            _ => request.complete(Err(ENOTTY), 0),
+        }
+    }
+
+    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        self.share_context(request)
+    }
+}
+
+fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {
+    let next = link.owner().next()?;
+    let mut checker = Checker::sole(link.context().id(), Direction::ToPeer, next);
+    checker.take_all(&link.incoming());
+    let mut tally = Tally::default();
+    tally.add_taken(Direction::ToPeer, checker.taken());
+    Ok(tally)
+}
+
+#[vtable]
+impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, PENDS> {
+    type OwnerModule = M;
+
+    fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
+        self.alive(|| run::pass_on(link, value, hops))
+    }
+
+    fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32> {
+        self.alive(|| run::put_for(link, run, from, count))
+    }
+
+    fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken> {
+        self.alive(|| run::take_for(link, max))
+    }
+}

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A run: many random operations of one side.
+
+use crate::{
+    item::{
+        Checker,
+        Producer,
+        Taken,
+        MAX, //
+    },
+    mix,
+    tally::{
+        Count,
+        Direction,
+        Flow,
+        Tally, //
+    },
+    TorturePair,
+};
+use d2d::{
+    context::Context,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    },
+    queue::Queue,
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use kernel::prelude::*;
+
+/// Longest chain of calls: both sides', some of them in hard interrupt, lie on one stack.
+pub const MAX_HOPS: u32 = 8;
+
+/// A side of a context, as a run uses it.
+pub trait Side: Sync {
+    /// The direction that it puts items in.
+    const OUT: Direction;
+    /// The direction that it takes items from.
+    const IN: Direction;
+    /// Whether the other side may be away.
+    const MAY_BE_ALONE: bool;
+
+    /// Returns the context.
+    fn context(&self) -> &Context<TorturePair>;
+    /// Calls the other side's operation.
+    fn call(&self, value: u64, hops: u32) -> Result<u64>;
+    /// Calls the other side's operation.
+    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32>;
+    /// Calls the other side's operation.
+    fn take(&self, max: u32) -> Result<Taken>;
+}
+
+impl Side for OwnerLink<TorturePair> {
+    const OUT: Direction = Direction::ToPeer;
+    const IN: Direction = Direction::ToOwner;
+    const MAY_BE_ALONE: bool = true;
+
+    fn context(&self) -> &Context<TorturePair> {
+        self.context()
+    }
+
+    fn call(&self, value: u64, hops: u32) -> Result<u64> {
+        self.peer()?.ops().call(value, hops)
+    }
+
+    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
+        self.peer()?.ops().put(run, from, count)
+    }
+
+    fn take(&self, max: u32) -> Result<Taken> {
+        self.peer()?.ops().take(max)
+    }
+}
+
+impl Side for PeerLink<TorturePair> {
+    const OUT: Direction = Direction::ToOwner;
+    const IN: Direction = Direction::ToPeer;
+    const MAY_BE_ALONE: bool = false;
+
+    fn context(&self) -> &Context<TorturePair> {
+        self.context()
+    }
+
+    fn call(&self, value: u64, hops: u32) -> Result<u64> {
+        self.owner().call(value, hops)
+    }
+
+    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
+        self.owner().put(run, from, count)
+    }
+
+    fn take(&self, max: u32) -> Result<Taken> {
+        self.owner().take(max)
+    }
+}
+
+/// Returns the queue of this direction.
+pub fn queue(context: &Context<TorturePair>, direction: Direction) -> Queue<'_> {
+    match direction {
+        Direction::ToPeer => context.to_peer(),
+        Direction::ToOwner => context.to_owner(),
+    }
+}
+
+/// The implementation of `call` on side `S`: passes the value on while there are hops left.
+pub fn pass_on<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
+    let value = match hops.min(MAX_HOPS).checked_sub(1) {
+        None => value,
+        Some(left) => side.call(mix(value), left)?,
+    };
+    Ok(mix(value))
+}
+
+/// The implementation of `put` on side `S`.
+pub fn put_for<S: Side>(side: &S, run: u32, from: u64, count: u32) -> Result<u32> {
+    let context = side.context();
+    let producer = Producer::new(run, context.id(), S::OUT);
+    producer.put(&queue(context, S::OUT), from, count.min(MAX))
+}
+
+/// The implementation of `take` on side `S`.
+pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
+    let context = side.context();
+    let mut checker = Checker::new(context.id(), S::IN);
+    checker.take(&queue(context, S::IN), max.min(MAX));
+    Ok(*checker.taken())
+}
+
+/// Many random operations of one side.
+pub struct Run {
+    run: u32,
+    context: u32,
+    random: u64,
+    /// Number of its next item in each direction.
+    next: [u64; 2],
+    checker: Checker,
+    tally: Tally,
+}
+
+impl Run {
+    /// Makes the run of this number on side `S`.
+    ///
+    /// A run of the same number and seed does the same. No two runs have the same number, as
+    /// items are told from others by it.
+    pub fn new<S: Side>(side: &S, run: u32, seed: u32) -> Result<KBox<Self>> {
+        let context = side.context().id();
+        let run = Self {
+            run,
+            context,
+            random: (u64::from(seed) << 32) | u64::from(run),
+            next: [0; 2],
+            checker: Checker::new(context, S::IN),
+            tally: Tally::default(),
+        };
+        Ok(KBox::new(run, GFP_KERNEL)?)
+    }
+
+    /// Makes that many steps, in places of which bit n of `places` allows number n of
+    /// [`Place::ALL`]. May sleep.
+    pub fn go<S: Side>(&mut self, side: &S, steps: u32, places: u32) -> Result {
+        let mut left = steps;
+        while left > 0 {
+            let place = Place::ALL[self.below(Place::ALL.len() as u32) as usize];
+            if places & (1 << place as u32) == 0 {
+                continue;
+            }
+            // With interrupts disabled not for too long.
+            let most = match place {
+                Place::Caller | Place::Worker => 512,
+                Place::SoftIrq | Place::HardIrq => 64,
+            };
+            let steps = left.min(most);
+            run_in(place, || {
+                for _ in 0..steps {
+                    self.step(side);
+                }
+            })?;
+            left -= steps;
+        }
+        Ok(())
+    }
+
+    /// Puts that many items, or as many as find room.
+    pub fn fill<S: Side>(&mut self, side: &S, count: u32) {
+        for _ in 0..count {
+            self.put(side, 1);
+        }
+    }
+
+    /// Ends it, and returns what it has counted.
+    pub fn finish<S: Side>(self: KBox<Self>) -> Tally {
+        let Self {
+            checker, mut tally, ..
+        } = KBox::into_inner(self);
+        tally.add_taken(S::IN, checker.taken());
+        tally.add(Count::Runs, 1);
+        tally
+    }
+
+    /// The generator is SplitMix64.
+    fn random(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        mix(self.random)
+    }
+
+    fn below(&mut self, limit: u32) -> u32 {
+        (((self.random() >> 32) * u64::from(limit)) >> 32) as u32
+    }
+
+    fn some(&mut self) -> u32 {
+        self.below(MAX) + 1
+    }
+
+    fn step<S: Side>(&mut self, side: &S) {
+        match self.below(16) {
+            0 | 1 => self.put(side, 1),
+            2..5 => {
+                let count = self.some();
+                self.put(side, count);
+            }
+            5 => {
+                self.checker.take(&queue(side.context(), S::IN), 1);
+            }
+            6..9 => {
+                let max = self.some();
+                self.checker.take(&queue(side.context(), S::IN), max);
+            }
+            9 => self.call(side, 0),
+            10 => {
+                let hops = self.below(MAX_HOPS) + 1;
+                self.call(side, hops);
+            }
+            11 | 12 => self.put_by_other(side),
+            13 => self.take_by_other(side),
+            14 => self.update(side),
+            _ => self.look(side),
+        }
+    }
+
+    fn put<S: Side>(&mut self, side: &S, count: u32) {
+        let from = self.next[S::OUT as usize];
+        let result = put_for(side, self.run, from, count);
+        self.account_put(S::OUT, count, result, false);
+    }
+
+    fn put_by_other<S: Side>(&mut self, side: &S) {
+        let count = self.some();
+        let result = side.put(self.run, self.next[S::IN as usize], count);
+        self.tally.add(Count::Calls, result.is_ok().into());
+        self.account_put(S::IN, count, result, S::MAY_BE_ALONE);
+    }
+
+    fn account_put(
+        &mut self,
+        direction: Direction,
+        count: u32,
+        result: Result<u32>,
+        may_be_away: bool,
+    ) {
+        let put = match result {
+            Ok(put) if put <= count => put,
+            Ok(_) => return self.tally.add(Count::WrongValues, 1),
+            Err(error) => return self.tally.add_error(error, may_be_away),
+        };
+        let producer = Producer::new(self.run, self.context, direction);
+        let next = &mut self.next[direction as usize];
+        for _ in 0..put {
+            self.tally
+                .add((direction, Flow::MarksPut), producer.mark(*next));
+            *next = next.wrapping_add(1);
+        }
+        self.tally.add((direction, Flow::Put), put.into());
+        self.tally
+            .add((direction, Flow::Refused), (count - put).into());
+    }
+
+    fn take_by_other<S: Side>(&mut self, side: &S) {
+        let max = self.some();
+        match side.take(max) {
+            Ok(taken) => {
+                self.tally.add(Count::Calls, 1);
+                self.tally.add_taken(S::OUT, &taken);
+            }
+            Err(error) => self.tally.add_error(error, S::MAY_BE_ALONE),
+        }
+    }
+
+    fn call<S: Side>(&mut self, side: &S, hops: u32) {
+        let value = self.random();
+        match side.call(value, hops) {
+            Ok(result) => {
+                // Each of the sides but the last mixes it on its way to and fro.
+                let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));
+                self.tally.add(Count::Calls, (hops + 1).into());
+                self.tally
+                    .add(Count::WrongValues, (result != expected).into());
+            }
+            Err(error) => self.tally.add_error(error, S::MAY_BE_ALONE),
+        }
+    }
+
+    /// Counts up the shared number: a lost update is found at the end, a torn one at once.
+    fn update<S: Side>(&mut self, side: &S) {
+        let whole = side.context().with_owner_data(|[count, complement]| {
+            let whole = *complement == !*count;
+            *count = count.wrapping_add(1);
+            *complement = !*count;
+            whole
+        });
+        self.tally.add(Count::Updates, 1);
+        self.tally.add(Count::WrongValues, (!whole).into());
+    }
+
+    /// Looks whether a queue's counters fit together.
+    fn look<S: Side>(&mut self, side: &S) {
+        let counters = queue(side.context(), S::OUT).counters();
+        let right = counters.put.wrapping_sub(counters.taken) == counters.depth.into()
+            && counters.depth <= counters.high_water;
+        self.tally.add(Count::WrongValues, (!right).into());
+    }
+}

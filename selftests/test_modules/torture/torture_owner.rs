@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The owner of the tortured contexts; loaded instead of `module_a`.
+//!
+//! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
+//! `fill CONTEXT RUN COUNT`: put so many items, and `check`: with no run under way, take what is left
+//! on all queues, see whether the books balance, and print them.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    link::OwnerLink,
+    queue::Counters, //
+};
+use d2d_owner::{
+    Config,
+    Contexts,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+use torture::{
+    command::Words,
+    mix,
+    run::{
+        self,
+        Run, //
+    },
+    tally::{
+        Books,
+        Count,
+        Direction,
+        Flow,
+        Index,
+        Tally,
+        NAMES, //
+    },
+    Checker,
+    OwnerOps,
+    Taken,
+    TorturePair,
+    COOKIE, //
+};
+
+d2d_owner::module_owner! {
+    type: TortureOwner,
+    name: "torture_owner",
+    authors: ["Beyond IRPs"],
+    description: "Test: an owner whose contexts are put under load",
+    license: "GPL",
+    params: {
+        contexts: u32 {
+            default: 4,
+            description: "Number of contexts",
+        },
+        capacity: u32 {
+            default: 64,
+            description: "Items each of a context's two queues can hold",
+        },
+        completion: u32 {
+            default: 0,
+            description: "How completion is learnt of: 0 by return, 1 by routine, 2 by waiting",
+        },
+    },
+}
+
+/// Bytes of payload of an item.
+const ITEM_SIZE: u32 = 64;
+
+/// Milliseconds that a peer has for its handshake: more than any load takes.
+const TIMEOUT: u32 = 60_000;
+
+/// The owner, as the holder of one of its contexts sees it.
+struct TortureOwner {
+    books: Books,
+    /// Of each queue: the sum of the mixed numbers below `summed`.
+    places: [Atomic<u64>; 2],
+    summed: [Atomic<u64>; 2],
+}
+
+impl Owner for TortureOwner {
+    type Pair = TorturePair;
+
+    const CONTROL: Option<&'static CStr> = Some(c"torture");
+
+    fn config() -> Result<Config> {
+        Config::new(
+            OwnerModule::NAME,
+            module_parameters::contexts.value(),
+            module_parameters::capacity.value(),
+            ITEM_SIZE,
+            module_parameters::completion.value(),
+            TIMEOUT,
+        )
+    }
+
+    fn new(_id: u32) -> Result<Self> {
+        Ok(Self {
+            books: Books::default(),
+            places: [Atomic::new(0), Atomic::new(0)],
+            summed: [Atomic::new(0), Atomic::new(0)],
+        })
+    }
+
+    fn data(_config: &Config) -> [u64; 2] {
+        [0, !0]
+    }
+
+    fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
+        let mut buffer = [0; 64];
+        let mut words = Words::read(reader, &mut buffer)?;
+        let verb = words.word();
+        if verb == "check" {
+            return check(contexts);
+        }
+        let (owner, link) = contexts.get(words.number()?).ok_or(ENXIO)?;
+        let run = match verb {
+            "run" => {
+                let mut run = Run::new(link, words.number()?, words.number()?)?;
+                run.go(link, words.number()?, words.number()?)?;
+                run
+            }
+            "fill" => {
+                let mut run = Run::new(link, words.number()?, 0)?;
+                run.fill(link, words.number()?);
+                run
+            }
+            _ => return Err(EINVAL),
+        };
+        owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
+        Ok(())
+    }
+
+    fn attached(&self, link: &OwnerLink<TorturePair>) {
+        self.count(Count::Attached, 1);
+        let cookie = link.context().with_peer_data(|[cookie]| *cookie);
+        self.count(Count::WrongValues, (cookie != COOKIE).into());
+    }
+
+    fn detached(&self, link: &OwnerLink<TorturePair>) {
+        self.count(Count::LateCalls, link.peer().is_ok().into());
+    }
+}
+
+#[vtable]
+impl OwnerOps for TortureOwner {
+    fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
+        run::pass_on(link, value, hops)
+    }
+
+    fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32> {
+        run::put_for(link, run, from, count)
+    }
+
+    fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken> {
+        run::take_for(link, max)
+    }
+
+    fn report(&self, _link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32> {
+        self.books.add(count as usize, value).map(|()| 0)
+    }
+
+    fn next(&self, _link: &OwnerLink<TorturePair>) -> Result<u64> {
+        Ok(self.books.get((Direction::ToPeer, Flow::Taken)))
+    }
+}
+
+impl TortureOwner {
+    fn count(&self, count: Count, value: u64) {
+        // A count has a number.
+        let _ = self.books.add(count.index(), value);
+    }
+
+    /// Notes and prints that two sums do not agree.
+    fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
+        if got != expected {
+            self.count(Count::Unbalanced, 1);
+            let context = link.context().id();
+            pr_err!("torture: ctx=c{context} {what}: {got} expected={expected}\n");
+        }
+    }
+
+    /// Takes what is left on a queue, and compares its counters with the books.
+    fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
+        let queue = run::queue(link.context(), direction);
+        let next = self.books.get((direction, Flow::Taken));
+        let mut checker = Checker::sole(link.context().id(), direction, next);
+        checker.take_all(&queue);
+        let mut tally = Tally::default();
+        tally.add_taken(direction, checker.taken());
+        self.books.add_all(&tally);
+
+        let Counters {
+            depth,
+            put,
+            taken,
+            refused,
+            ..
+        } = queue.counters();
+        let book = |flow| self.books.get((direction, flow));
+        self.expect(link, "depth", depth.into(), 0);
+        self.expect(link, "put", put, book(Flow::Put));
+        self.expect(link, "taken", taken, book(Flow::Taken));
+        self.expect(link, "taken of put", taken, put);
+        self.expect(link, "refused", refused, book(Flow::Refused));
+        let marks_put = book(Flow::MarksPut);
+        self.expect(link, "marks", book(Flow::MarksTaken), marks_put);
+        let places = self.sum_places(direction, put);
+        self.expect(link, "places", book(Flow::Places), places);
+    }
+
+    /// Returns the sum of the mixed numbers below `end`, which only grows.
+    fn sum_places(&self, direction: Direction, end: u64) -> u64 {
+        let index = direction as usize;
+        let first = self.summed[index].load(Relaxed);
+        let sum = (first..end).fold(self.places[index].load(Relaxed), |sum, number| {
+            sum.wrapping_add(mix(number))
+        });
+        self.summed[index].store(end, Relaxed);
+        self.places[index].store(sum, Relaxed);
+        sum
+    }
+}
+
+/// Checks the books of all contexts, and prints their sums.
+fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
+    let mut put = 0u64;
+    let mut refused = 0u64;
+    let mut sums = [0u64; NAMES.len()];
+    for (owner, link) in contexts.iter() {
+        for direction in Direction::ALL {
+            owner.balance(link, direction);
+            put = put.wrapping_add(owner.books.get((direction, Flow::Put)));
+            refused = refused.wrapping_add(owner.books.get((direction, Flow::Refused)));
+        }
+        let [updates, _] = link.context().with_owner_data(|data| *data);
+        let expected = owner.books.get(Count::Updates);
+        owner.expect(link, "updates", updates, expected);
+        for (sum, count) in sums.iter_mut().zip(owner.books.counts()) {
+            *sum = sum.wrapping_add(count);
+        }
+    }
+    pr_info!("torture: {}\n", Totals { put, refused, sums });
+    let wrong = &sums[Count::Torn as usize..];
+    if wrong.iter().any(|count| *count != 0) {
+        return Err(EUCLEAN);
+    }
+    Ok(())
+}
+
+/// What a check prints.
+struct Totals {
+    put: u64,
+    refused: u64,
+    sums: [u64; NAMES.len()],
+}
+
+impl kernel::fmt::Display for Totals {
+    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
+        write!(f, "put={} refused={}", self.put, self.refused)?;
+        for (name, sum) in NAMES.iter().zip(self.sums) {
+            write!(f, " {name}={sum}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A torture peer; there are several, so that a context each can be held at a time.
+
+#![forbid(unsafe_code)]
+
+d2d::module_peer! {
+    type: torture::peer::TorturePeer<PeerModule, false>,
+    name: "torture_peer0",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that makes load on a shared context",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}

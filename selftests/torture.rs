@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drives the torture: processes that write commands to the control files of an owner and its
+//! peers, while peers come and go, in rounds; after each round the books have to balance. KTAP.
+//!
+//! Usage: `torture SECONDS [SEED]`. The modules are looked for in `$D2D_MODULES`, `test_modules` and
+//! `/lib/d2d`. A failure is likely, not certain, to come again with the seed that was printed.
+
+mod modules;
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const OWNER: &str = "torture_owner";
+/// As many peers, and a context for each.
+const PEERS: u32 = 4;
+/// Peers that stay for a round; the others come and go. Which they are changes.
+const STAY: u32 = 2;
+/// Items that are left for a peer that is not there yet.
+const LEFT: u32 = 40;
+/// Bit n allows place n of `Place::ALL`.
+const EVERYWHERE: u64 = 15;
+const CALLER: u64 = 1;
+
+const NONBLOCK: i32 = 0o4000;
+
+type Outcome<T> = Result<T, String>;
+
+fn peer(number: u32) -> String {
+    format!("torture_peer{number}")
+}
+
+/// SplitMix64
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (value ^ (value >> 31)) % limit
+    }
+}
+
+/// Says what was being done when something failed.
+fn context<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
+    result.map_err(|error| format!("{what}: {error}"))
+}
+
+fn load(name: &str, params: &str) -> Outcome<()> {
+    let dirs = [std::env::var("D2D_MODULES").unwrap_or_default()]
+        .into_iter()
+        .chain(["test_modules".into(), "..".into(), "/lib/d2d".into()]);
+    let path = dirs
+        .map(|dir| format!("{dir}/{name}.ko"))
+        .find(|path| Path::new(path).exists())
+        .ok_or_else(|| format!("there is no {name}.ko"))?;
+    context(modules::load(&path, params), &format!("load {name}"))
+}
+
+fn unload(name: &str) -> Outcome<()> {
+    context(modules::unload(name), &format!("unload {name}"))
+}
+
+/// A module's control file
+struct Control {
+    module: String,
+    file: File,
+}
+
+impl Control {
+    fn open(module: &str) -> Outcome<Self> {
+        let path = format!("/sys/kernel/debug/d2d-{module}/torture");
+        let file = OpenOptions::new().write(true).open(&path);
+        Ok(Self {
+            module: module.into(),
+            file: context(file, &path)?,
+        })
+    }
+
+    fn write(&mut self, command: &str) -> Outcome<()> {
+        let what = format!("{}: {command}", self.module);
+        context(self.file.write_all(command.as_bytes()), &what)
+    }
+}
+
+/// One of the processes that make the load.
+struct Worker {
+    number: u32,
+    runs: u32,
+    seed: u32,
+    random: Random,
+    deadline: Instant,
+}
+
+impl Worker {
+    /// The numbers of a new run and its seed, as commands have them. Runs of a round have
+    /// different numbers.
+    fn next_run(&mut self) -> String {
+        self.runs += 1;
+        format!("{} {}", (self.number << 24) | self.runs, self.seed)
+    }
+
+    fn places(&mut self) -> u64 {
+        [CALLER, EVERYWHERE][self.random.below(2) as usize]
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Runs of the owner, in the contexts of all peers.
+    fn owner(&mut self) -> Outcome<()> {
+        let mut control = Control::open(OWNER)?;
+        while !self.is_over() {
+            let chosen = self.random.below(PEERS.into());
+            let (run, places) = (self.next_run(), self.places());
+            control.write(&format!("run {chosen} {run} 20000 {places}"))?;
+        }
+        Ok(())
+    }
+
+    /// Runs of a peer that is there.
+    fn peer(&mut self, name: &str) -> Outcome<()> {
+        let mut control = Control::open(name)?;
+        while !self.is_over() {
+            let (run, places) = (self.next_run(), self.places());
+            control.write(&format!("run {run} 20000 {places}"))?;
+        }
+        Ok(())
+    }
+
+    /// A peer that comes and goes; now and then it makes a run. Returns how often it came.
+    fn cycle(&mut self, name: &str) -> Outcome<u64> {
+        let mut cycles = 0;
+        while !self.is_over() {
+            load(name, "")?;
+            if self.random.below(4) == 0 {
+                let (run, places) = (self.next_run(), self.places());
+                Control::open(name)?.write(&format!("run {run} 1000 {places}"))?;
+            }
+            unload(name)?;
+            cycles += 1;
+        }
+        Ok(cycles)
+    }
+}
+
+/// `torture worker NUMBER SEED MILLISECONDS owner|peer|cycle [NAME]`: prints the cycles, or why it
+/// has failed.
+fn work(args: &[String]) -> ExitCode {
+    let number = |n: usize| args[n].parse::<u32>().expect("a number");
+    let milliseconds = Duration::from_millis(number(2).into());
+    let mut worker = Worker {
+        number: number(0),
+        runs: 0,
+        seed: number(1),
+        random: Random((u64::from(number(0)) << 32) | u64::from(number(1))),
+        deadline: Instant::now() + milliseconds,
+    };
+    let done = match args[3].as_str() {
+        "owner" => worker.owner().map(|()| 0),
+        "peer" => worker.peer(&args[4]).map(|()| 0),
+        _ => worker.cycle(&args[4]),
+    };
+    match done {
+        Ok(cycles) => {
+            println!("{cycles}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child> {
+    let child = Command::new("/proc/self/exe")
+        .arg("worker")
+        .args([number.to_string(), seed.to_string()])
+        .arg(time.as_millis().to_string())
+        .args(what)
+        .stdout(Stdio::piped())
+        .spawn();
+    context(child, "start a process")
+}
+
+/// Waits for a process and returns its cycles.
+fn reap(child: Child) -> Outcome<u64> {
+    let output = context(child.wait_with_output(), "wait for a process")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let said = said.trim();
+    match said.parse() {
+        Ok(cycles) if output.status.success() => Ok(cycles),
+        _ => Err(format!("{said} ({})", output.status)),
+    }
+}
+
+/// What the owner's check has printed: names and counts.
+#[derive(Default)]
+struct Totals(Vec<(String, u64)>);
+
+impl Totals {
+    /// Reads them from the kernel log's new lines.
+    fn read(kmsg: &mut File) -> Outcome<Self> {
+        let mut record = [0; 8192];
+        loop {
+            // Each read returns one record; of a log that was overrun, an error first.
+            let length = match kmsg.read(&mut record) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => continue,
+                Err(_) => return Err("the owner has printed no totals".into()),
+            };
+            let text = String::from_utf8_lossy(&record[..length]);
+            if let Some((_, line)) = text.split_once("torture: put=") {
+                let line = line.lines().next().unwrap_or_default();
+                return Self::parse(&format!("put={line}"))
+                    .ok_or_else(|| format!("not understood: {line}"));
+            }
+        }
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let pair = |word: &str| {
+            let (name, value) = word.split_once('=')?;
+            Some((name.to_owned(), value.parse().ok()?))
+        };
+        line.split(' ').map(pair).collect::<Option<_>>().map(Self)
+    }
+
+    fn get(&self, name: &str) -> u64 {
+        let found = self.0.iter().find(|(other, _)| other == name);
+        found.map_or(0, |(_, value)| *value)
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (name, value) in &other.0 {
+            match self.0.iter_mut().find(|(own, _)| own == name) {
+                Some((_, sum)) => *sum += value,
+                None => self.0.push((name.clone(), *value)),
+            }
+        }
+    }
+
+    /// Items put and taken (all were taken in the end), calls and updates
+    fn operations(&self) -> u64 {
+        2 * self.get("put") + self.get("calls") + self.get("updates")
+    }
+}
+
+impl std::fmt::Display for Totals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, value) in &self.0 {
+            write!(f, " {name}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Lets the owner compare its books, and returns what it prints.
+fn check() -> Outcome<Totals> {
+    let kmsg = OpenOptions::new()
+        .read(true)
+        .custom_flags(NONBLOCK)
+        .open("/dev/kmsg");
+    let mut kmsg = context(kmsg, "/dev/kmsg")?;
+    context(kmsg.seek(SeekFrom::End(0)), "/dev/kmsg")?;
+    let checked = Control::open(OWNER)?.write("check");
+    let totals = Totals::read(&mut kmsg);
+    checked.map_err(|why| {
+        let totals = totals.as_ref().map_or_else(Clone::clone, Totals::to_string);
+        format!("{why};{totals}")
+    })?;
+    totals
+}
+
+/// Items that wait for a peer are what it finds, in order.
+fn leave_items(first_run: u32) -> Outcome<()> {
+    let mut owner = Control::open(OWNER)?;
+    for number in 0..PEERS {
+        owner.write(&format!("fill {number} {} {LEFT}", first_run + number))?;
+    }
+    for number in 0..PEERS {
+        load(&peer(number), "")?;
+        Control::open(&peer(number))?.write("drain")?;
+    }
+    for number in 0..PEERS {
+        unload(&peer(number))?;
+    }
+    Ok(())
+}
+
+/// Traffic by the owner and the peers that stay, while the others come and go.
+fn traffic(round: u32, seed: u32, time: Duration) -> Outcome<u64> {
+    let mut names = (0..PEERS).map(|n| peer((round + n) % PEERS));
+    let staying: Vec<String> = names.by_ref().take(STAY as usize).collect();
+    for name in &staying {
+        load(name, "")?;
+    }
+    let mut jobs = vec![vec!["owner"], vec!["owner"]];
+    let cycling: Vec<String> = names.collect();
+    jobs.extend(staying.iter().map(|name| vec!["peer", name]));
+    jobs.extend(cycling.iter().map(|name| vec!["cycle", name]));
+
+    let started: Vec<_> = (0..)
+        .zip(&jobs)
+        .map(|(number, job)| spawn(number, seed, time, job))
+        .collect();
+    let ended: Vec<_> = started.into_iter().map(|child| reap(child?)).collect();
+    let cycles = ended.into_iter().sum::<Outcome<u64>>()?;
+    for name in &staying {
+        unload(name)?;
+    }
+    Ok(cycles)
+}
+
+/// A round with a new owner.
+fn round(number: u32, seed: u32, time: Duration, completion: u32) -> Outcome<(Totals, u64)> {
+    load(OWNER, &format!("contexts={PEERS} completion={completion}"))?;
+    // Numbers of runs that no process of the round uses
+    leave_items(u32::MAX - PEERS)?;
+    let cycles = traffic(number, seed, time)?;
+    let totals = check()?;
+    unload(OWNER)?;
+    if totals.operations() == 0 || cycles == 0 {
+        return Err("nothing has happened".into());
+    }
+    Ok((totals, cycles))
+}
+
+/// Removes what a round that failed has left.
+fn unload_all() {
+    for number in 0..PEERS {
+        modules::unload(&peer(number)).ok();
+    }
+    modules::unload(OWNER).ok();
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (seconds, seed) = match args.as_slice() {
+        [worker, args @ ..] if worker == "worker" => return work(args),
+        [seconds] => (seconds.parse(), None),
+        [seconds, seed] => (seconds.parse(), seed.parse().ok()),
+        _ => {
+            eprintln!("usage: torture SECONDS [SEED]");
+            return ExitCode::from(2);
+        }
+    };
+    let seconds: u32 = seconds.unwrap_or(0).max(1);
+    let seed: u32 = seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |since| since.subsec_nanos())
+    });
+    // Each way of completion has its turn.
+    let rounds = seconds.div_ceil(10).max(3);
+    let time = Duration::from_secs(seconds.into()) / rounds;
+
+    println!("TAP version 13\n1..{rounds}\n# seed {seed}");
+    let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
+    let start = Instant::now();
+    for number in 0..rounds {
+        let completion = number % 3;
+        let mut word = "ok";
+        match round(number, seed.wrapping_add(number), time, completion) {
+            Ok((totals, peers)) => {
+                sum.add(&totals);
+                cycles += peers;
+            }
+            Err(why) => {
+                println!("# {why}");
+                unload_all();
+                word = "not ok";
+                failed += 1;
+            }
+        }
+        let number = number + 1;
+        println!("{word} {number} round {number} of load, completion={completion}");
+    }
+    let elapsed = start.elapsed().as_secs_f64();
+    let operations = sum.operations();
+    let mut line = format!("operations={operations} cycles={cycles} seconds={elapsed:.1}");
+    let _ = write!(
+        line,
+        " per-second={:.0} cycles-per-second={:.1}",
+        operations as f64 / elapsed,
+        cycles as f64 / elapsed
+    );
+    println!("# totals:{sum}\n# {line}");
+    ExitCode::from(u8::from(failed > 0))
+}
