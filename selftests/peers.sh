@@ -8,8 +8,10 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# How often one of them goes and comes, and what each of the others does meanwhile
+# How often one of them goes and comes (at most, until the others were seen at work
+# meanwhile), and what each of the others does
 TIMES=4
+MOST_TIMES=40
 WORK=5
 
 # load_all CONTEXTS - the owner and all peers
@@ -119,11 +121,13 @@ busy_meanwhile()
 	done
 }
 
-# disturb NAME - it goes and comes while the owner and all others work
+# disturb NAME - it goes and comes while the owner and all others work, often enough for each of
+# them to have worked in such a moment
 disturb()
 {
 	times=0
-	while [ "$times" -lt "$TIMES" ]; do
+	until [ "$times" -ge "$TIMES" ] && busy_meanwhile "$1"; do
+		[ "$times" -lt "$MOST_TIMES" ] || return
 		pids=
 		for other in module_a $PEERS; do
 			[ "$other" != "$1" ] || continue
@@ -135,7 +139,6 @@ disturb()
 		all_of $pids || return
 		times=$((times + 1))
 	done
-	busy_meanwhile "$1"
 }
 
 start 14
