@@ -160,6 +160,8 @@ pub struct Run {
     random: u64,
     /// Number of its next item in each direction.
     next: [u64; 2],
+    /// A handle that it has redeemed.
+    stale: Option<u64>,
     checker: Checker,
     tally: Tally,
 }
@@ -176,6 +178,7 @@ impl Run {
             context,
             random: (u64::from(seed) << 32) | u64::from(run),
             next: [0; 2],
+            stale: None,
             checker: Checker::new(context, S::IN),
             tally: Tally::default(),
         };
@@ -313,26 +316,31 @@ impl Run {
         }
     }
 
-    /// Takes an item by its handle, and redeems it or lets the other side do so. After that, the
-    /// handle is one of those that have to be refused.
+    /// Takes an item by its handle, and redeems it or lets the other side do so. Handles that were
+    /// redeemed before are refused, whoever has their items now.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let queue = queue(side.context(), S::IN);
         let Some(handle) = queue.take_handle() else {
             return;
         };
         let handle = handle.into_raw();
+        self.redeem_stale::<S>(&queue);
         if self.below(2) == 0 || !self.redeem_by_other(side, handle) {
             let redeemed = self.checker.redeem(&queue, ItemHandle::from_raw(handle));
             self.tally.add(Count::WrongErrors, redeemed.is_err().into());
         }
-        if self.below(4) == 0 {
-            let again = queue.redeem(ItemHandle::from_raw(handle));
-            let count = match again {
-                Err(error) if error == ESTALE => return self.tally.add((S::IN, Flow::Stale), 1),
-                Err(_) => Count::WrongErrors,
-                Ok(_) => Count::WrongValues,
-            };
-            self.tally.add(count, 1);
+        self.stale = Some(handle);
+    }
+
+    /// Tries to redeem the last handle a second time.
+    fn redeem_stale<S: Side>(&mut self, queue: &Queue<'_>) {
+        let Some(stale) = self.stale.take() else {
+            return;
+        };
+        match queue.redeem(ItemHandle::from_raw(stale)) {
+            Err(error) if error == ESTALE => self.tally.add((S::IN, Flow::Stale), 1),
+            Err(_) => self.tally.add(Count::WrongErrors, 1),
+            Ok(_) => self.tally.add(Count::WrongValues, 1),
         }
     }
 
