@@ -25,7 +25,7 @@ targets += selftests/test_modules/skew/other_d2d.h
 $(obj)/selftests/test_modules/skew/core.o: $(obj)/selftests/test_modules/skew/other_d2d.h
 
 # Well-behaved peers of module_a, which do what module_b does not.
-d2d-peers := held third
+d2d-peers := held third ticker
 obj-m += $(d2d-peers:%=selftests/test_modules/%_peer.o)
 define d2d-peer
 selftests/test_modules/$1_peer-y := selftests/test_modules/peers/$1.o shared/pair/d2d_pair.o shared/d2d/d2d.o
