@@ -43,6 +43,9 @@ torture:
 check:
 	@qemu/check.sh
 
+model:
+	@qemu/enter.sh selftests/model/run.sh
+
 test-harness:
 	@qemu/tests/harness.sh
 
@@ -60,6 +63,7 @@ help:
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
+	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,test-harness,show that a broken guest makes a run fail)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
@@ -71,4 +75,4 @@ help:
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
 
-.PHONY: modules rust-metadata run test shell torture check test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture check model test-harness clean distclean help

@@ -80,8 +80,8 @@ refused()
 		trace | grep -q "$1: d2d: .* step=refuse reason=$2 "
 }
 
-# start PLAN - root and modules, or the whole test is skipped
-start()
+# begin - root and modules, or the whole test is skipped
+begin()
 {
 	ktap_print_header
 	if [ "$(id -u)" != 0 ] || [ -z "$(module_path module_a)" ]; then
@@ -90,6 +90,12 @@ start()
 	fi
 	[ -d /sys/kernel/debug/bdi ] || mount -t debugfs none /sys/kernel/debug
 	unload_all
+}
+
+# start PLAN - begin, with a plan that is known from the start
+start()
+{
+	begin
 	ktap_set_plan "$1"
 }
 

@@ -77,6 +77,7 @@ item_sins()
 {
 	cat <<-EOT
 	stale-item          116
+	item-redeemed-twice 116
 	item-released-twice 116
 	foreign-item        116
 	item-of-no-pool     116

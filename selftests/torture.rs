@@ -17,15 +17,53 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const OWNER: &str = "torture_owner";
-/// As many peers, and a context for each.
+/// Peer modules that there are
 const PEERS: u32 = 4;
-/// Peers that stay for a round; the others come and go. Which they are changes.
-const STAY: u32 = 2;
 /// Items that are left for a peer that is not there yet.
 const LEFT: u32 = 40;
 /// Bit n allows place n of `Place::ALL`.
 const EVERYWHERE: u64 = 15;
 const CALLER: u64 = 1;
+
+/// What is there in a round. Two processes drive the owner, one or two each peer.
+struct Shape {
+    name: &'static str,
+    /// Peers that stay for the round, and processes that drive each of them.
+    stay: u32,
+    drivers: usize,
+    /// Peers that come and go, each by a process of its own.
+    cycle: u32,
+}
+
+const SHAPES: [Shape; 3] = [
+    Shape {
+        name: "many",
+        stay: 2,
+        drivers: 1,
+        cycle: 2,
+    },
+    // All on the same queues
+    Shape {
+        name: "crowded",
+        stay: 1,
+        drivers: 2,
+        cycle: 0,
+    },
+    // All calls into the one that leaves
+    Shape {
+        name: "revolving",
+        stay: 0,
+        drivers: 0,
+        cycle: 1,
+    },
+];
+
+impl Shape {
+    /// Contexts, one for each peer
+    fn contexts(&self) -> u32 {
+        self.stay + self.cycle
+    }
+}
 
 const NONBLOCK: i32 = 0o4000;
 
@@ -114,13 +152,13 @@ impl Worker {
         Instant::now() >= self.deadline
     }
 
-    /// Runs of the owner, in the contexts of all peers.
-    fn owner(&mut self) -> Outcome<()> {
+    /// Runs of the owner, in so many contexts.
+    fn owner(&mut self, contexts: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
-            let chosen = self.random.below(PEERS.into());
+            let chosen = self.random.below(contexts);
             let (run, places) = (self.next_run(), self.places());
-            control.write(&format!("run {chosen} {run} 20000 {places}"))?;
+            control.write(&format!("run {chosen} {run} 5000 {places}"))?;
         }
         Ok(())
     }
@@ -130,7 +168,7 @@ impl Worker {
         let mut control = Control::open(name)?;
         while !self.is_over() {
             let (run, places) = (self.next_run(), self.places());
-            control.write(&format!("run {run} 20000 {places}"))?;
+            control.write(&format!("run {run} 5000 {places}"))?;
         }
         Ok(())
     }
@@ -151,7 +189,7 @@ impl Worker {
     }
 }
 
-/// `torture worker NUMBER SEED MILLISECONDS owner|peer|cycle [NAME]`: prints the cycles, or why it
+/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME`: prints the cycles, or why it
 /// has failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
@@ -164,7 +202,7 @@ fn work(args: &[String]) -> ExitCode {
         deadline: Instant::now() + milliseconds,
     };
     let done = match args[3].as_str() {
-        "owner" => worker.owner().map(|()| 0),
+        "owner" => worker.owner(number(4).into()).map(|()| 0),
         "peer" => worker.peer(&args[4]).map(|()| 0),
         _ => worker.cycle(&args[4]),
     };
@@ -281,32 +319,34 @@ fn check() -> Outcome<Totals> {
 }
 
 /// Items that wait for a peer are what it finds, in order.
-fn leave_items(first_run: u32) -> Outcome<()> {
+fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
-    for number in 0..PEERS {
-        owner.write(&format!("fill {number} {} {LEFT}", first_run + number))?;
+    for context in 0..names.len() as u32 {
+        owner.write(&format!("fill {context} {} {LEFT}", first_run + context))?;
     }
-    for number in 0..PEERS {
-        load(&peer(number), "")?;
-        Control::open(&peer(number))?.write("drain")?;
+    for name in names {
+        load(name, "")?;
+        Control::open(name)?.write("drain")?;
     }
-    for number in 0..PEERS {
-        unload(&peer(number))?;
+    for name in names {
+        unload(name)?;
     }
     Ok(())
 }
 
-/// Traffic by the owner and the peers that stay, while the others come and go.
-fn traffic(round: u32, seed: u32, time: Duration) -> Outcome<u64> {
-    let mut names = (0..PEERS).map(|n| peer((round + n) % PEERS));
-    let staying: Vec<String> = names.by_ref().take(STAY as usize).collect();
-    for name in &staying {
+/// Traffic by the owner and the peers that stay, while the others come and go. Returns how often
+/// they came.
+fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
+    let (staying, cycling) = names.split_at(shape.stay as usize);
+    for name in staying {
         load(name, "")?;
     }
-    let mut jobs = vec![vec!["owner"], vec!["owner"]];
-    let cycling: Vec<String> = names.collect();
-    jobs.extend(staying.iter().map(|name| vec!["peer", name]));
-    jobs.extend(cycling.iter().map(|name| vec!["cycle", name]));
+    let contexts = shape.contexts().to_string();
+    let mut jobs = vec![["owner", &contexts]; 2];
+    for name in staying {
+        jobs.extend(vec![["peer", name.as_str()]; shape.drivers]);
+    }
+    jobs.extend(cycling.iter().map(|name| ["cycle", name]));
 
     let started: Vec<_> = (0..)
         .zip(&jobs)
@@ -314,24 +354,36 @@ fn traffic(round: u32, seed: u32, time: Duration) -> Outcome<u64> {
         .collect();
     let ended: Vec<_> = started.into_iter().map(|child| reap(child?)).collect();
     let cycles = ended.into_iter().sum::<Outcome<u64>>()?;
-    for name in &staying {
+    for name in staying {
         unload(name)?;
     }
     Ok(cycles)
 }
 
 /// A round with a new owner.
-fn round(number: u32, seed: u32, time: Duration, completion: u32) -> Outcome<(Totals, u64)> {
-    load(OWNER, &format!("contexts={PEERS} completion={completion}"))?;
+fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
+    let (shape, completion) = kind(number);
+    let contexts = shape.contexts();
+    let names: Vec<String> = (0..contexts).map(|n| peer((number + n) % PEERS)).collect();
+    load(
+        OWNER,
+        &format!("contexts={contexts} completion={completion}"),
+    )?;
     // Numbers of runs that no process of the round uses
-    leave_items(u32::MAX - PEERS)?;
-    let cycles = traffic(number, seed, time)?;
+    leave_items(u32::MAX - PEERS, &names)?;
+    let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
     unload(OWNER)?;
-    if totals.operations() == 0 || cycles == 0 {
+    if totals.operations() == 0 || (cycles == 0 && shape.cycle > 0) {
         return Err("nothing has happened".into());
     }
     Ok((totals, cycles))
+}
+
+/// What a round is like: each shape and each way of completion has its turn, then each pair.
+fn kind(number: u32) -> (&'static Shape, u32) {
+    let shape = &SHAPES[number as usize % SHAPES.len()];
+    (shape, (number + number / 3) % 3)
 }
 
 /// Removes what a round that failed has left.
@@ -358,17 +410,16 @@ fn main() -> ExitCode {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(0, |since| since.subsec_nanos())
     });
-    // Each way of completion has its turn.
-    let rounds = seconds.div_ceil(10).max(3);
+    let rounds = seconds.div_ceil(10).max(seconds.clamp(3, 9));
     let time = Duration::from_secs(seconds.into()) / rounds;
 
     println!("TAP version 13\n1..{rounds}\n# seed {seed}");
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
     for number in 0..rounds {
-        let completion = number % 3;
+        let (shape, completion) = kind(number);
         let mut word = "ok";
-        match round(number, seed.wrapping_add(number), time, completion) {
+        match round(number, seed.wrapping_add(number), time) {
             Ok((totals, peers)) => {
                 sum.add(&totals);
                 cycles += peers;
@@ -381,7 +432,8 @@ fn main() -> ExitCode {
             }
         }
         let number = number + 1;
-        println!("{word} {number} round {number} of load, completion={completion}");
+        let name = shape.name;
+        println!("{word} {number} round {number} of load: {name}, completion={completion}");
     }
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();

@@ -198,19 +198,21 @@ static int mishandle_item(void)
 	if (err)
 		return err;
 	handle = d2d_queue_take(queue);
-	if (!handle || !d2d_queue_item(queue, handle))
+	if (!handle || !d2d_queue_redeem(queue, handle))
 		return -ENOTRECOVERABLE;
 	if (sinful("foreign-item"))
 		return d2d_queue_release(&context->to_owner, handle);
 	if (sinful("item-of-no-pool"))
 		return d2d_queue_release(queue, handle | 0xffff);
+	if (sinful("item-redeemed-twice"))
+		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
 	if (sinful("item-not-released"))
 		return 0;
 	err = d2d_queue_release(queue, handle);
 	if (err)
 		return err;
 	if (sinful("stale-item"))
-		return d2d_queue_item(queue, handle) ? 0 : -ESTALE;
+		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
 	if (sinful("item-released-twice"))
 		return d2d_queue_release(queue, handle);
 	if (sinful("item-too-long"))

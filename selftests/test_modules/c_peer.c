@@ -57,7 +57,7 @@ static u32 take_all(void)
 	u32 taken = 0;
 
 	while ((handle = d2d_queue_take(queue))) {
-		item = d2d_queue_item(queue, handle);
+		item = d2d_queue_redeem(queue, handle);
 		/* What an item means is up to both drivers: look before believing it. */
 		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
 			memcpy(&note, item->payload, sizeof(note));

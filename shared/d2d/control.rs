@@ -111,7 +111,7 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
         let user = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
         match control.write(&mut UserSlice::new(user, length).reader()) {
             Ok(()) => length as isize,
-            Err(error) => error.to_errno() as isize,
+            Err(error) => report_memory(M::NAME, error).to_errno() as isize,
         }
     }
 }

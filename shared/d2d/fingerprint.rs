@@ -15,6 +15,17 @@ pub struct Type {
     pub align: usize,
 }
 
+impl Type {
+    /// Describes a type that is written as `name`.
+    pub const fn of<T>(name: &'static str) -> Self {
+        Self {
+            name,
+            size: size_of::<T>(),
+            align: align_of::<T>(),
+        }
+    }
+}
+
 /// An operation, with the types of its arguments and of its result, in this order.
 pub struct Operation {
     /// As it is written in the trait.

@@ -123,6 +123,9 @@ pub trait Plain: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {}
 
+#[doc(hidden)]
+pub const fn assert_plain<T: Plain>() {}
+
 /// A copied table of the other side and what to call its operations on.
 pub struct Remote<'a, I: Interface> {
     table: &'a I::Table,
@@ -331,11 +334,11 @@ macro_rules! interface {
                     size_of, //
                 }, //
             };
-            type CTable = $CTable;
-            assert!(size_of::<$Table>() == size_of::<CTable>());
-            $(assert!(offset_of!($Table, $op) == offset_of!(CTable, $op));)*
+            assert!(size_of::<$Table>() == size_of::<$CTable>());
+            $(assert!(offset_of!($Table, $op) == offset_of!($CTable, $op));)*
             // The functions are of the same type in both.
-            let _: fn($Table) -> CTable = |table| CTable {
+            type D2dCTable = $CTable;
+            let _: fn($Table) -> D2dCTable = |table| D2dCTable {
                 hdr: table.hdr,
                 $($op: table.$op,)*
             };
@@ -353,6 +356,7 @@ macro_rules! interface {
                 Hash::<{ first_difference(HEADER, CHAIN) }>;
         };
     };
+    (@one $op:ident) => { 1 };
     (@build) => { 0 };
     (@build $source:expr) => { $crate::fingerprint::build($source) };
     (
@@ -402,8 +406,7 @@ macro_rules! interface {
         $crate::interface! { @check [$($CTable, $($hash),*)?] $Interface $Table $($op)* }
 
         const _: () = {
-            const fn plain<T: $crate::interface::Plain>() {}
-            $($(plain::<$Arg>();)* plain::<$Ret>();)*
+            $($($crate::interface::assert_plain::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
         };
 
         // SAFETY: The entry points below expect this link's seat; the table is `repr(C)`, begins
@@ -418,50 +421,46 @@ macro_rules! interface {
             const MINOR: u16 = $minor;
             const BUILD: u64 = $crate::interface! { @build $($build)? };
             const CHAIN: &'static [u64] = {
-                use $crate::fingerprint::{
-                    chain,
-                    Operation,
-                    Type, //
-                };
-                const OPERATIONS: &[Operation] = &[$(
-                    Operation {
-                        name: ::core::stringify!($op),
-                        types: &[
-                            $(Type {
-                                name: ::core::stringify!($Arg),
-                                size: ::core::mem::size_of::<$Arg>(),
-                                align: ::core::mem::align_of::<$Arg>(),
-                            },)*
-                            Type {
-                                name: ::core::stringify!($Ret),
-                                size: ::core::mem::size_of::<$Ret>(),
-                                align: ::core::mem::align_of::<$Ret>(),
-                            },
-                        ],
-                    },
-                )*];
-                &chain::<{ OPERATIONS.len() + 1 }>($name, $major, OPERATIONS)
+                // Nothing is named here that a driver's types could be named like.
+                &$crate::fingerprint::chain::<{ 1 $(+ $crate::interface! { @one $op })* }>(
+                    $name,
+                    $major,
+                    &[$(
+                        $crate::fingerprint::Operation {
+                            name: ::core::stringify!($op),
+                            types: &[
+                                $($crate::fingerprint::Type::of::<$Arg>(
+                                    ::core::stringify!($Arg)
+                                ),)*
+                                $crate::fingerprint::Type::of::<$Ret>(::core::stringify!($Ret)),
+                            ],
+                        },
+                    )*],
+                )
             };
         }
 
         const _: () = {
-            struct EntryPoints<T>(::core::marker::PhantomData<T>);
+            // Names that no type of an operation has: it would be taken for that.
+            struct D2dEntryPoints<D2dDriver>(::core::marker::PhantomData<D2dDriver>);
 
-            impl<T: $Trait> EntryPoints<T> {
+            impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
                 $(
                     /// # Safety
                     ///
-                    /// `this` is what the endpoint's `self` says, a binding of `T` that outlives
-                    /// the call; `result` is valid for a write.
+                    /// `this` is what the endpoint's `self` says, a binding of the driver that
+                    /// outlives the call; `result` is valid for a write.
                     unsafe extern "C" fn $op(
                         this: *mut ::core::ffi::c_void,
                         $($arg: $Arg,)*
                         result: *mut $Ret,
                     ) -> ::core::ffi::c_int {
-                        type Seat = <$Link as $crate::interface::Link>::Seat;
                         // SAFETY: By the requirements.
                         let binding = unsafe {
-                            &*this.cast::<$crate::interface::Binding<Seat, T>>()
+                            &*this.cast::<$crate::interface::Binding<
+                                <$Link as $crate::interface::Link>::Seat,
+                                D2dDriver,
+                            >>()
                         };
                         let ::core::option::Option::Some(link) = <$Link as $crate::interface::Link>::of(binding.seat())
                         else {
@@ -479,8 +478,8 @@ macro_rules! interface {
                 )*
             }
 
-            // SAFETY: These are the entry points for this interface's seat and `T`.
-            unsafe impl<T: $Trait> $crate::interface::TableFor<T> for $Interface {
+            // SAFETY: These are the entry points for this interface's seat and the driver.
+            unsafe impl<D2dDriver: $Trait> $crate::interface::TableFor<D2dDriver> for $Interface {
                 const TABLE: &'static $Table = &$Table {
                     hdr: $crate::abi::d2d_ops {
                         size: ::core::mem::size_of::<$Table>() as u32,
@@ -491,8 +490,8 @@ macro_rules! interface {
                     },
                     $(
                         $op: ::kernel::macros::paste!(
-                            if T::[<HAS_ $op:upper>] {
-                                ::core::option::Option::Some(EntryPoints::<T>::$op)
+                            if D2dDriver::[<HAS_ $op:upper>] {
+                                ::core::option::Option::Some(D2dEntryPoints::<D2dDriver>::$op)
                             } else {
                                 ::core::option::Option::None
                             }

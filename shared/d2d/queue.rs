@@ -34,13 +34,17 @@ use zerocopy::{
     IntoBytes, //
 };
 
+/// Most items that are moved under one lock: it is held with interrupts disabled.
+pub const MAX_BATCH: u32 = 128;
+
 /// One direction of item traffic of a context.
 ///
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Under its lock, every
 /// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload; its
-/// pool has `capacity` such items, and those marked as handed are on no list and in no [`Batch`].
+/// pool has `capacity` such items, and those marked as on the way or held are on no list and in no
+/// [`Batch`].
 #[derive(Clone, Copy)]
 pub struct Queue<'a> {
     raw: NonNull<abi::d2d_queue>,
@@ -72,8 +76,8 @@ pub struct Counters {
 /// Names an item that was taken, for whoever it is passed on to; consumed by [`Queue::redeem`].
 ///
 /// It may be passed to the other side as a number. A number that is no handle, or one that was
-/// redeemed before, is refused. An item whose handle is dropped is not given back until the peer
-/// detaches.
+/// redeemed before, is refused. When the peer detaches, all handles become stale and their items are
+/// given back.
 #[must_use = "the item is not given back before the handle is redeemed"]
 pub struct ItemHandle(abi::d2d_handle);
 
@@ -124,11 +128,10 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Puts as many of the payloads on the queue as there is room for, in order, under one lock.
-    /// Any context.
+    /// Puts as many of the payloads on the queue as there is room for, in order; up to [`MAX_BATCH`]
+    /// of them under one lock. Any context.
     ///
-    /// Returns the number of items put; those that found no room are counted as refused. The
-    /// payloads are copied with interrupts disabled: keep batches short.
+    /// Returns the number of items put; those that found no room are counted as refused.
     ///
     /// # Errors
     ///
@@ -137,6 +140,15 @@ impl<'a> Queue<'a> {
         if size_of::<T>() > self.item_size() {
             return Err(EMSGSIZE);
         }
+        Ok(payloads
+            .chunks(MAX_BATCH as usize)
+            .map(|payloads| self.put_under_lock(kind, payloads))
+            .sum())
+    }
+
+    /// Puts as many of the payloads, each of which fits into an item, as there is room for.
+    #[inline]
+    fn put_under_lock<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> usize {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         let mut count = 0;
@@ -167,7 +179,7 @@ impl<'a> Queue<'a> {
             (*raw).high_water = (*raw).high_water.max((*raw).depth);
             (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
         }
-        Ok(count)
+        count
     }
 
     /// Takes the oldest item off the queue. Any context.
@@ -177,14 +189,15 @@ impl<'a> Queue<'a> {
         (!batch.is_empty()).then_some(batch)
     }
 
-    /// Takes up to `max` of the oldest items off the queue, under one lock. Any context.
+    /// Takes up to `max` of the oldest items off the queue, and no more than [`MAX_BATCH`], under one
+    /// lock. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
         // entries of `items`, so that `count` of them exist.
         unsafe {
-            let count = max.min((*raw).depth);
+            let count = max.min(MAX_BATCH).min((*raw).depth);
             let chain = match list::first(&raw const (*raw).items) {
                 Some(first) if count > 0 => {
                     let mut last = first;
@@ -218,7 +231,7 @@ impl<'a> Queue<'a> {
             (*raw).taken = (*raw).taken.wrapping_add(1);
             (*raw).handed = (*raw).handed.wrapping_add(1);
             let item = container_of!(node, abi::d2d_item, node);
-            (*item).handed = 1;
+            (*item).handed = abi::D2D_ITEM_ON_THE_WAY as u16;
             (*item).generation = (*item).generation.wrapping_add(1).max(1);
             let low = ((*raw).id << 16) | u32::from((*item).index);
             Some(ItemHandle(
@@ -242,12 +255,13 @@ impl<'a> Queue<'a> {
         );
         let _guard = self.lock();
         // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
-        // live as long as the queue. An item that is handed is on no list and in no batch, and
-        // becomes one of the batch alone.
+        // live as long as the queue. An item that is on the way is on no list and in no batch, has no
+        // holder, and becomes one of the batch alone.
         unsafe {
             if id == (*raw).id && u32::from(index) < (*raw).capacity {
                 let item = *(*raw).pool.add(usize::from(index));
-                if (*item).handed != 0 && (*item).generation == generation {
+                let on_the_way = u32::from((*item).handed) == abi::D2D_ITEM_ON_THE_WAY;
+                if on_the_way && (*item).generation == generation {
                     (*item).handed = 0;
                     (*raw).handed = (*raw).handed.wrapping_sub(1);
                     let node = &raw mut (*item).node;
@@ -267,33 +281,43 @@ impl<'a> Queue<'a> {
         Err(ESTALE)
     }
 
-    /// Makes all handles stale and gives their items back. Returns how many there were.
+    /// Makes all handles stale and gives their items back. Returns how many there were. Process
+    /// context.
     ///
-    /// Any context; interrupts are disabled for the time of a walk over the pool if there are any.
-    pub fn revoke_handles(&self) -> u32 {
+    /// # Safety
+    ///
+    /// No driver in C uses an item of the queue any more that it has taken by handle.
+    pub unsafe fn revoke_handles(&self) -> u32 {
         let raw = self.raw.as_ptr();
-        let _guard = self.lock();
-        // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
-        // live as long as the queue. An item that is handed is on no list and in no batch.
-        unsafe {
-            let revoked = (*raw).handed;
-            let mut index = 0;
-            while (*raw).handed > 0 && index < (*raw).capacity as usize {
-                let item = *(*raw).pool.add(index);
-                if (*item).handed != 0 {
-                    (*item).handed = 0;
-                    (*raw).handed -= 1;
-                    let node = &raw mut (*item).node;
-                    let chain = Chain {
-                        first: node,
-                        last: node,
-                    };
-                    list::append(&raw mut (*raw).free, chain);
+        // SAFETY: Valid by the type invariants; the field never changes.
+        let capacity = unsafe { (*raw).capacity };
+        let mut revoked = 0;
+        for first in (0..capacity).step_by(MAX_BATCH as usize) {
+            let _guard = self.lock();
+            // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
+            // live as long as the queue. One that is on the way or held is on no list and in no
+            // batch, and by the requirements nobody uses it.
+            unsafe {
+                if (*raw).handed == 0 {
+                    break;
                 }
-                index += 1;
+                for index in first..capacity.min(first + MAX_BATCH) {
+                    let item = *(*raw).pool.add(index as usize);
+                    if (*item).handed != 0 {
+                        (*item).handed = 0;
+                        (*raw).handed = (*raw).handed.wrapping_sub(1);
+                        let node = &raw mut (*item).node;
+                        let chain = Chain {
+                            first: node,
+                            last: node,
+                        };
+                        list::append(&raw mut (*raw).free, chain);
+                        revoked += 1;
+                    }
+                }
             }
-            revoked
         }
+        revoked
     }
 
     /// Returns the counters, read under the lock. Any context.

@@ -65,6 +65,14 @@ const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
 
+/// What the work item has to do.
+struct Pended {
+    /// The request that waits for it.
+    request: Option<RawRequest>,
+    /// Whether no other may come: the registration is being dropped.
+    closed: bool,
+}
+
 /// What a registration, its handles and the requests on their way share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
@@ -74,9 +82,8 @@ pub(crate) struct Shared<T: Driver> {
     binding: Binding<SetOnce<PeerLink<T::Pair>>, T>,
     /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
-    /// The request that waits for the work item.
     #[pin]
-    pended: SpinLockIrq<Option<RawRequest>>,
+    pended: SpinLockIrq<Pended>,
     #[pin]
     work: Work<Self>,
 }
@@ -89,7 +96,7 @@ impl<T: Driver> WorkItem for Shared<T> {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let request = this.pended.lock().take();
+        let request = this.pended.lock().request.take();
         if let Some(raw) = request {
             // The disposition tells a dispatch routine's caller what happened; here is none.
             let _ = this
@@ -126,13 +133,14 @@ impl<T: Driver> Shared<T> {
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
 
-    /// Hands a pended request to the work item, or back if one is waiting there already.
+    /// Hands a pended request to the work item, or back if one is waiting there already or none may
+    /// come any more.
     pub(crate) fn defer(this: ArcBorrow<'_, Self>, raw: RawRequest) -> Result<(), RawRequest> {
         let mut pended = this.pended.lock();
-        if pended.is_some() {
+        if pended.closed || pended.request.is_some() {
             return Err(raw);
         }
-        *pended = Some(raw);
+        pended.request = Some(raw);
         drop(pended);
         // SAFETY: The work queue is a C global that is always there.
         let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
@@ -156,9 +164,18 @@ impl<T: Driver> Shared<T> {
         unsafe { bindings::flush_work(Self::raw_work(this)) };
     }
 
-    /// Waits for the work item if it runs, and takes it off the queue if it has not begun. May
-    /// sleep.
+    /// Lets nothing be pended any more, waits for the work item if it runs, and takes it off the
+    /// queue, and cancels its request, if it has not begun. May sleep.
     fn stop_work(this: &Arc<Self>) {
+        let request = {
+            let mut pended = this.pended.lock();
+            pended.closed = true;
+            pended.request.take()
+        };
+        if let Some(raw) = request {
+            raw.complete(ECANCELED.to_errno(), 0);
+            this.set_completed(Err(ECANCELED));
+        }
         // SAFETY: The work item is initialized and lives as long as `this`.
         if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
             // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
@@ -229,7 +246,13 @@ where
                     Ok(driver),
                 ),
                 progress: Atomic::new(IDLE),
-                pended <- new_spinlock_irq!(None, "d2d::Shared::pended"),
+                pended <- new_spinlock_irq!(
+                    Pended {
+                        request: None,
+                        closed: false,
+                    },
+                    "d2d::Shared::pended"
+                ),
                 work <- new_work!("d2d::Shared::work"),
             }),
             GFP_KERNEL,
@@ -285,6 +308,8 @@ impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
         // A handshake that was left pending is completed first.
         Shared::flush_work(&self.shared);
+        // What the driver has pended again meanwhile is not: nothing of it runs after this.
+        Shared::stop_work(&self.shared);
         if self.shared.progress.xchg(IDLE, Full) != IDLE {
             // SAFETY: The handle is that of a registered driver.
             unsafe { abi::d2d_detach(self.handle) };
@@ -294,7 +319,5 @@ impl<T: Driver> Drop for Registration<T> {
             // It has said why. It would still find the driver, so the driver stays.
             core::mem::forget(self.shared.clone());
         }
-        // Nothing is dispatched any more, so that nothing can be queued again.
-        Shared::stop_work(&self.shared);
     }
 }

@@ -72,7 +72,7 @@ impl RawRequest {
     }
 
     /// Completes the request and returns what its sender answers.
-    fn complete(&self, status: c_int, information: u64) -> c_int {
+    pub(crate) fn complete(&self, status: c_int, information: u64) -> c_int {
         // SAFETY: A stale handle is refused by the owner.
         unsafe { abi::d2d_complete(self.handle, status, information) }
     }
@@ -119,8 +119,14 @@ impl<'a, T: Driver> Request<'a, T> {
 
     /// Completes the request. Any context.
     ///
+    /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
     /// `information` is what the request's code says it means, 0 if nothing.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
+        // Neither can be the result of something that is done.
+        let result = match result {
+            Err(EIOCBQUEUED | EINPROGRESS) => Err(EIO),
+            result => result,
+        };
         let status = result.map_or_else(Error::to_errno, |()| 0);
         let answer = to_result(self.raw.complete(status, information));
         if self.raw.code == IOCTL_SHARE_CONTEXT {
@@ -134,7 +140,8 @@ impl<'a, T: Driver> Request<'a, T> {
 
     /// Leaves the request pending: [`Driver::deferred`] will get it, in a kernel worker.
     ///
-    /// One request can wait for the worker at a time; another is completed with `EBUSY`.
+    /// One request can wait for the worker at a time; another is completed with `EBUSY`, as is every
+    /// one once the module is being unloaded.
     pub fn pend(self) -> Disposition<'a> {
         let code = self.raw.code;
         trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
@@ -231,9 +238,9 @@ where
         if let Some(link) = binding.seat().as_ref() {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
-            // SAFETY: The request is not completed, and until it is, the peer's endpoint belongs to
-            // the peer. The owner can take it back only by detaching the driver, which waits for
-            // the call that the request is tied to.
+            // SAFETY: This driver has not completed the request, and until it does, the peer's
+            // endpoint is its own: a context whose time is over stays reserved until then, and the
+            // registration is detached only after the last call that a request is tied to.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),

@@ -27,8 +27,15 @@
 #ifdef CONFIG_PREEMPT_RT
 #error "d2d: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
+#ifndef CONFIG_SMP
+#error "d2d: spinlocks exclude nobody without SMP, not even who takes one twice"
+#endif
 
-/* ABI version: majors must be equal, a newer minor only appends. */
+/*
+ * Version of all that is in this file but the ops tables, which have versions of
+ * their own. Majors must be equal, as must the layout (D2D_LAYOUT); a minor tells
+ * of what a field may contain.
+ */
 #define D2D_ABI_MAJOR		1
 #define D2D_ABI_MINOR		0
 
@@ -100,6 +107,11 @@ struct d2d_endpoint {
 	void *self;
 };
 
+/* An item's handle is on its way to somebody, who will redeem it. */
+#define D2D_ITEM_ON_THE_WAY	1
+/* A driver in C has redeemed the handle and uses the item, until it releases it. */
+#define D2D_ITEM_HELD		2
+
 /*
  * An item lies on exactly one of its queue's two lists. Whoever took it off a
  * list under the lock owns it alone until it is put on one again. Who passes it
@@ -112,7 +124,7 @@ struct d2d_item {
 	u32 len;	/* bytes of payload in use */
 	u32 generation;	/* counts the handles made of it, skips 0 */
 	u16 index;	/* its place in the pool */
-	u16 handed;	/* 1 while it is named by a handle, else 0 */
+	u16 handed;	/* D2D_ITEM_..., or 0: not named by a handle */
 	u8 payload[];	/* item_size bytes */
 };
 
@@ -135,7 +147,7 @@ struct d2d_queue {
 	u64 stale;		/* handles refused because they name no item */
 	struct d2d_item **pool;	/* all items, by index */
 	u32 id;			/* tells the queues of an owner apart, in handles */
-	u32 handed;		/* items that are named by a handle */
+	u32 handed;		/* items that are named by a handle, in either way */
 };
 
 /* Plain data of both sides, read and written under the lock by either. */
@@ -161,7 +173,16 @@ struct d2d_context {
 	struct d2d_data data;
 };
 
-/* Valid until it is completed; a dispatch routine that pends keeps the handle. */
+/*
+ * Valid until it is completed; a dispatch routine that pends keeps the handle.
+ *
+ * A context that comes with it may be used until the request is completed, and
+ * after that if it was completed with success and accepted, until d2d_detach() is
+ * called. A driver that fills in the context from elsewhere than its dispatch
+ * routine has to stop that before it calls d2d_detach(). If the owner's time is
+ * over, the context stays the driver's until it completes the request all the same
+ * (-ESTALE), detaches or unregisters.
+ */
 struct d2d_request {
 	struct d2d_header hdr;
 	d2d_handle handle;
@@ -216,8 +237,9 @@ static_assert(sizeof(struct d2d_driver) == 72);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
  * that crosses the boundary. It is part of every header, so that two drivers that
  * were built from different versions of this file do not touch each other's data.
+ * No bracket more than it takes: clang nests 256, and each field here is three.
  */
-#define D2D_MIX(hash, value)	((u32)(((hash) ^ (u32)(value)) * 0x01000193u))
+#define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
 #define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
 
@@ -317,7 +339,8 @@ enum d2d_step {
  *	lock held that an operation takes: it would wait for itself, and a kernel
  *	with lockdep says so. -EDEADLK called from inside the dispatch routine,
  *	-ESTALE handle, -ENOTCONN nothing to detach, -EALREADY it is being detached
- * d2d_unregister: -ESTALE handle, -EBUSY still attached
+ * d2d_unregister: -ESTALE handle, -EBUSY still attached, or a request is being
+ *	sent to the driver
  * d2d_complete: any context. -ESTALE handle (completed before, or cancelled), or
  *	what the owner refused the driver's answer with. A status that is
  *	positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO

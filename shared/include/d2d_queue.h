@@ -4,7 +4,8 @@
  * of it sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
  * An item that was taken is named by a handle, so that one that was released or
- * passed on, or that belongs to another queue, is refused and not touched.
+ * belongs to another queue is refused and not touched. Whoever redeems the handle
+ * holds the item, until it releases it; there is one who can.
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -67,7 +68,7 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 		queue->depth--;
 		queue->taken++;
 		queue->handed++;
-		item->handed = 1;
+		item->handed = D2D_ITEM_ON_THE_WAY;
 		item->generation = item->generation + 1 ?: 1;
 		handle = (u64)item->generation << 32 | queue->id << 16 | item->index;
 	}
@@ -75,21 +76,25 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 	return handle;
 }
 
-/* The item itself, until the handle is released or passed on; NULL if it is stale. */
-static inline struct d2d_item *d2d_queue_item(struct d2d_queue *queue, d2d_handle handle)
+/* Redeems a handle. The item itself, until it is released; NULL if the handle is stale. */
+static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {
 	struct d2d_item *item;
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	item = d2d_queue_find(queue, handle);
-	if (!item)
+	if (item && item->handed == D2D_ITEM_HELD)
+		item = NULL;
+	if (item)
+		item->handed = D2D_ITEM_HELD;
+	else
 		queue->stale++;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return item;
 }
 
-/* Gives the item back for reuse. -ESTALE it was released or passed on before. */
+/* Gives the item back for reuse, redeemed or not. -ESTALE it was released before. */
 static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 {
 	struct d2d_item *item;

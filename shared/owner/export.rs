@@ -18,6 +18,7 @@ use d2d::{
         ControlFile, //
     },
     interface::TableFor,
+    probe,
     trace::{
         emit,
         refuse,
@@ -34,7 +35,8 @@ use kernel::{
     sync::atomic::{
         ordering::{
             Acquire,
-            Full, //
+            Full,
+            Release, //
         },
         Atomic, //
     },
@@ -55,6 +57,8 @@ use kernel::{
 pub struct Gate<O: Owner> {
     /// Name of the owner.
     name: &'static CStr,
+    /// Not 0 once the module's initialization has begun.
+    started: Atomic<u32>,
     server: Atomic<*mut Server<O>>,
     inside: Atomic<u64>,
 }
@@ -87,6 +91,7 @@ impl<O: Owner> Gate<O> {
         // INVARIANT: There is no server.
         Self {
             name,
+            started: Atomic::new(0),
             server: Atomic::new(core::ptr::null_mut()),
             inside: Atomic::new(0),
         }
@@ -96,7 +101,7 @@ impl<O: Owner> Gate<O> {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is a server, `ENOMEM`, or what the owner's functions return.
+    /// `EEXIST` if it was called before, `ENOMEM`, or what the owner's functions return.
     ///
     /// # Safety
     ///
@@ -105,6 +110,9 @@ impl<O: Owner> Gate<O> {
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
+        if self.started.xchg(1, Full) != 0 {
+            return Err(EEXIST);
+        }
         Ok(Parts {
             _opened: self.open::<M>()?,
             _control: O::CONTROL
@@ -124,13 +132,7 @@ impl<O: Owner> Gate<O> {
             .map_err(|error| report_memory(self.name, error))?;
         // SAFETY: The server is only handed out by shared reference until it is a box again.
         let server = unsafe { Pin::into_inner_unchecked(server) };
-        let raw = KBox::into_raw(server);
-        let none = core::ptr::null_mut();
-        if self.server.cmpxchg(none, raw, Full).is_err() {
-            // SAFETY: It was made above and handed to nobody.
-            drop(unsafe { Pin::new_unchecked(KBox::from_raw(raw)) });
-            return Err(EEXIST);
-        }
+        self.server.store(KBox::into_raw(server), Release);
         emit(self.name, Step::Export, fmt!("symbols=6 ns=D2D"));
         Ok(Opened(self))
     }
@@ -161,6 +163,10 @@ impl<O: Owner> Gate<O> {
         errno(self.with(|server| {
             if driver.is_null() || handle.is_null() {
                 return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
+            }
+            // SAFETY: A handle is a number.
+            if unsafe { probe::read(handle) }.is_none() {
+                return Err(refuse(self.name, "bad-handle-pointer", EFAULT, fmt!("")));
             }
             // SAFETY: By the requirements.
             let value = unsafe { server.register(driver)? };
@@ -219,6 +225,7 @@ impl<O: Owner> Drop for Opened<O> {
             name,
             server,
             inside,
+            ..
         } = self.0;
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.

@@ -39,15 +39,19 @@ pub(crate) enum State {
     Attached(usize),
     /// The context that it is giving back.
     Detaching(usize),
+    /// The context of a handshake that it has not completed in time, and may still be busy with: it
+    /// stays reserved until the driver completes the request after all, detaches or unregisters.
+    Abandoned(usize),
 }
 
 impl State {
     fn context(self) -> Option<usize> {
         match self {
             Self::Registered => None,
-            Self::Attaching(context) | Self::Attached(context) | Self::Detaching(context) => {
-                Some(context)
-            }
+            Self::Attaching(context)
+            | Self::Attached(context)
+            | Self::Detaching(context)
+            | Self::Abandoned(context) => Some(context),
         }
     }
 }
@@ -60,6 +64,8 @@ pub(crate) struct Driver {
     this: *mut c_void,
     dispatch: unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int,
     state: State,
+    /// Whether the sender of a request may be inside the driver.
+    dispatching: bool,
 }
 
 // SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
@@ -164,6 +170,7 @@ impl Registry {
             this: object.self_,
             dispatch,
             state: State::Registered,
+            dispatching: false,
         };
         let added = {
             let mut slots = self.slots.lock();
@@ -221,19 +228,35 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `EBUSY` if it holds a context.
+    /// `ESTALE` for the handle, `EBUSY` if it holds a context or a request is being sent to it.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Result<Driver> {
         self.with(handle, |slot| {
             slot.driver
-                .take_if(|driver| driver.state == State::Registered)
+                .take_if(|driver| driver.state == State::Registered && !driver.dispatching)
                 .inspect(|_| slot.generation = slot.generation.wrapping_add(1).max(1))
         })?
         .ok_or_else(|| self.refuse("still-attached", EBUSY, fmt!("handle=0x{:x}", handle)))
     }
 
+    /// Notes that the sender of a driver's request has left it. Any context.
+    pub(crate) fn left(&self, handle: abi::d2d_handle) {
+        // A driver that is being sent a request cannot have been removed.
+        let _ = self.with(handle, |slot| {
+            if let Some(driver) = &mut slot.driver {
+                driver.dispatching = false;
+            }
+        });
+    }
+
+    /// Changes a driver's state if it is `from`, and returns whether it was. Any context.
+    pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
+        self.update(handle, |state| (state == from).then_some(to))
+            .is_ok_and(|(_, before)| before == from)
+    }
+
     /// Reserves a free one of `contexts` for a driver and returns both. Any context.
     ///
-    /// The driver is `Attaching` from then on.
+    /// The driver is `Attaching` from then on, and cannot be removed before [`Registry::left`].
     ///
     /// # Errors
     ///
@@ -259,12 +282,13 @@ impl Registry {
                 .and_then(|slot| slot.driver.as_mut());
             match (found, free) {
                 (None, _) => Err(("stale-driver-handle", ESTALE, None)),
-                (Some(driver), _) if driver.state != State::Registered => {
+                (Some(driver), _) if driver.state != State::Registered || driver.dispatching => {
                     Err(("already-attached", EALREADY, Some(*driver)))
                 }
                 (Some(driver), None) => Err(("no-free-context", EBUSY, Some(*driver))),
                 (Some(driver), Some(context)) => {
                     driver.state = State::Attaching(context);
+                    driver.dispatching = true;
                     Ok((*driver, context))
                 }
             }

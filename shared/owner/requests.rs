@@ -2,8 +2,9 @@
 
 //! The requests on their way from the owner to drivers.
 //!
-//! A request is named by a handle of slot and generation. Completing or cancelling it claims it
-//! first; exactly one claim succeeds, and every later one is stale.
+//! A request is named by a handle of slot and generation. Completing it or taking it back claims it
+//! first; exactly one claim succeeds, and every later one is stale. A request that was taken back
+//! because its time was over keeps its slot until the driver is done with it, too.
 
 use crate::registry::{
     handle,
@@ -75,6 +76,19 @@ impl Completion {
     }
 }
 
+/// Who has claimed a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Winner {
+    /// The driver, to complete it.
+    Driver,
+    /// The sender, because the driver has returned without completing it.
+    Sender,
+    /// The sender, because its time was over.
+    Timeout,
+    /// Whoever detaches the driver.
+    Cancel,
+}
+
 /// A request on its way.
 #[pin_data]
 pub(crate) struct Pending {
@@ -86,6 +100,8 @@ pub(crate) struct Pending {
     context: usize,
     /// The task that sends it. Only compared.
     sender: usize,
+    /// Who has claimed it, once it is completed.
+    winner: SetOnce<Winner>,
     /// The status, once it is completed.
     status: SetOnce<c_int>,
     /// What the sender made of it, 0 or an errno, once its completion routine has run.
@@ -119,6 +135,11 @@ impl Pending {
         self.context
     }
 
+    /// Returns who has claimed it, once it is completed.
+    pub(crate) fn winner(&self) -> Option<Winner> {
+        self.winner.copy()
+    }
+
     /// Returns the status, once it is completed.
     pub(crate) fn status(&self) -> Option<c_int> {
         self.status.copy()
@@ -127,11 +148,6 @@ impl Pending {
     /// Returns what the completion routine made of it.
     pub(crate) fn outcome(&self) -> Option<c_int> {
         self.outcome.copy()
-    }
-
-    /// Returns whether the calling task is the one that sends it.
-    pub(crate) fn is_sent_by_current(&self) -> bool {
-        self.sender == Task::current_raw() as usize
     }
 
     /// Waits until it is completed and its completion routine has run. May sleep.
@@ -150,13 +166,25 @@ impl Pending {
     }
 }
 
-/// A slot is free again when its request is finished and its sender has left.
+/// A slot is free again when its request is finished, its sender has left, and its driver is done
+/// with it.
 struct Slot {
     generation: u32,
     request: Option<Arc<Pending>>,
     claimed: bool,
     finished: bool,
     left: bool,
+    done_with: bool,
+}
+
+/// What a driver gets that completes a request.
+pub(crate) enum Completing {
+    /// It may.
+    Claimed(Claim),
+    /// The request was taken back from it because its time was over.
+    Late(Arc<Pending>),
+    /// There is no such request.
+    Stale,
 }
 
 /// A request that is being completed or cancelled by whoever holds this.
@@ -190,6 +218,7 @@ impl Requests {
                         claimed: false,
                         finished: false,
                         left: false,
+                        done_with: false,
                     },
                     GFP_KERNEL,
                 )?;
@@ -226,6 +255,7 @@ impl Requests {
                 driver,
                 context,
                 sender: Task::current_raw() as usize,
+                winner: SetOnce::new(),
                 status: SetOnce::new(),
                 outcome: SetOnce::new(),
                 done <- Completion::new(),
@@ -245,29 +275,85 @@ impl Requests {
         };
         let request: Arc<Pending> = request.into();
         slot.request = Some(request.clone());
-        (slot.claimed, slot.finished, slot.left) = (false, false, false);
+        (slot.claimed, slot.finished) = (false, false);
+        (slot.left, slot.done_with) = (false, false);
         Ok(request)
     }
 
-    /// Claims a request for completing or cancelling it. Any context.
+    /// Claims a request for taking it back. Any context.
     ///
-    /// `None` if the handle is stale: it was claimed before.
+    /// `None` if it was claimed before.
     pub(crate) fn claim(&self, handle: abi::d2d_handle) -> Option<Claim> {
         let mut slots = self.slots.lock();
-        let (index, generation) = parts(handle);
-        let slot = slots
-            .get_mut(index)
-            .filter(|slot| slot.generation == generation && !slot.claimed)?;
+        let slot = Self::slot(&mut slots, handle).filter(|slot| !slot.claimed)?;
         let request = slot.request.clone()?;
         slot.claimed = true;
         Some(Claim(request))
     }
 
-    /// Returns the request that is on its way to a driver. Any context.
+    /// Claims a request for its driver, which completes it, and is done with it. Any context.
+    pub(crate) fn complete(&self, handle: abi::d2d_handle) -> Completing {
+        let mut slots = self.slots.lock();
+        let Some(slot) = Self::slot(&mut slots, handle).filter(|slot| !slot.done_with) else {
+            return Completing::Stale;
+        };
+        let Some(request) = slot.request.clone() else {
+            return Completing::Stale;
+        };
+        slot.done_with = true;
+        if !core::mem::replace(&mut slot.claimed, true) {
+            return Completing::Claimed(Claim(request));
+        }
+        drop(slots);
+        self.release(&request, |_| {});
+        Completing::Late(request)
+    }
+
+    /// Notes that a driver is done with whatever was sent to it. Any context.
+    pub(crate) fn done_with(&self, driver: abi::d2d_handle) {
+        while let Some(request) = self
+            .find_by(|slot, request| request.driver == driver && slot.claimed && !slot.done_with)
+        {
+            self.release(&request, |slot| slot.done_with = true);
+        }
+    }
+
+    /// Returns whether a driver is done with a request. Any context.
+    pub(crate) fn is_done_with(&self, request: &Pending) -> bool {
+        let mut slots = self.slots.lock();
+        Self::slot(&mut slots, request.raw.handle).is_none_or(|slot| slot.done_with)
+    }
+
+    /// Returns the request that is on its way to a driver, or whose sender has not left it. Any
+    /// context.
     pub(crate) fn find(&self, driver: abi::d2d_handle) -> Option<Arc<Pending>> {
+        self.find_by(|slot, request| request.driver == driver && !(slot.finished && slot.left))
+    }
+
+    /// Returns whether the calling task is inside a driver as the sender of a request.
+    pub(crate) fn is_sent_by_current(&self, driver: abi::d2d_handle) -> bool {
+        let current = Task::current_raw() as usize;
+        self.find_by(|slot, request| {
+            request.driver == driver && request.sender == current && !slot.left
+        })
+        .is_some()
+    }
+
+    fn find_by(&self, f: impl Fn(&Slot, &Pending) -> bool) -> Option<Arc<Pending>> {
         let slots = self.slots.lock();
-        let mut requests = slots.iter().flat_map(|slot| &slot.request);
-        requests.find(|request| request.driver == driver).cloned()
+        let mut found = slots.iter().filter_map(|slot| {
+            let request = slot.request.as_ref()?;
+            f(slot, request).then_some(request)
+        });
+        found.next().cloned()
+    }
+
+    /// Returns the slot of a request that is there.
+    fn slot<'a>(slots: &'a mut [Slot], handle: abi::d2d_handle) -> Option<&'a mut Slot> {
+        let (index, generation) = parts(handle);
+        slots
+            .get_mut(index)
+            .filter(|slot| slot.generation == generation && slot.request.is_some())
     }
 
     /// Gives a claimed request its status, runs the completion routine, and wakes those that wait
@@ -277,14 +363,20 @@ impl Requests {
     pub(crate) fn finish(
         &self,
         claim: Claim,
+        winner: Winner,
         status: c_int,
         routine: impl FnOnce(&Pending) -> c_int,
     ) -> c_int {
         let Claim(request) = claim;
+        request.winner.populate(winner);
         request.status.populate(status);
         let outcome = routine(&request);
         request.outcome.populate(outcome);
-        self.release(&request, |slot| slot.finished = true);
+        self.release(&request, |slot| {
+            slot.finished = true;
+            // Otherwise it may be busy with it still.
+            slot.done_with |= winner != Winner::Timeout;
+        });
         request.done.complete_all();
         outcome
     }
@@ -297,10 +389,9 @@ impl Requests {
 
     fn release(&self, request: &Pending, note: impl FnOnce(&mut Slot)) {
         let mut slots = self.slots.lock();
-        let (index, _) = parts(request.raw.handle);
-        let released = slots.get_mut(index).and_then(|slot| {
+        let released = Self::slot(&mut slots, request.raw.handle).and_then(|slot| {
             note(slot);
-            if !(slot.finished && slot.left) {
+            if !(slot.finished && slot.left && slot.done_with) {
                 return None;
             }
             slot.generation = slot.generation.wrapping_add(1).max(1);

@@ -18,8 +18,10 @@ use crate::{
         State, //
     },
     requests::{
+        Completing,
         Pending,
-        Requests, //
+        Requests,
+        Winner, //
     }, //
 };
 use d2d::{
@@ -44,6 +46,10 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     uaccess::UserSliceReader, //
 };
 
@@ -214,6 +220,11 @@ impl<O: Owner> Server<O> {
 
     /// Removes a driver; see `d2d_unregister`.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
+        let (_, state) = self.registry.update(handle, |_| None)?;
+        if let State::Abandoned(index) = state {
+            self.requests.done_with(handle);
+            self.give_back(handle, state, index);
+        }
         let driver = self.registry.remove(handle)?;
         let name = driver.name();
         emit(driver.name(), Step::Unregister, fmt!("name={}", name));
@@ -228,9 +239,14 @@ impl<O: Owner> Server<O> {
 
         let request = match self.build_request(handle, index) {
             Ok(request) => request,
-            Err(error) => return Err(self.abort(handle, index, error)),
+            Err(error) => {
+                let error = self.abort(handle, index, error);
+                self.registry.left(handle);
+                return Err(error);
+            }
         };
         let result = self.send(&driver, &request);
+        self.registry.left(handle);
         self.requests.leave(&request);
         result
     }
@@ -248,8 +264,7 @@ impl<O: Owner> Server<O> {
                 index
             ),
         );
-        // SAFETY: A driver that is attaching cannot be unregistered, and detaching it waits until
-        // the sender of its request has left.
+        // SAFETY: A driver cannot be unregistered before the sender of its request has left.
         let returned = unsafe { driver.dispatch(request.raw()) };
 
         if returned != PENDING {
@@ -261,11 +276,14 @@ impl<O: Owner> Server<O> {
                     fmt!("by={} returned={}", driver.name(), returned),
                 );
                 self.requests
-                    .finish(claim, error.to_errno(), |_| error.to_errno());
+                    .finish(claim, Winner::Sender, error.to_errno(), |_| {
+                        error.to_errno()
+                    });
                 return Err(self.abort(handle, index, error));
             }
         } else if self.config.learn == Learn::Routine {
-            return Err(EINPROGRESS);
+            // It may be completed all the same.
+            return to_result(request.outcome().unwrap_or(EINPROGRESS.to_errno()));
         }
 
         if !request.wait_for(self.config.timeout) {
@@ -300,8 +318,17 @@ impl<O: Owner> Server<O> {
                     request.context()
                 ),
             );
+            let (handle, index) = (request.driver(), request.context());
             let status = error.to_errno();
-            self.requests.finish(claim, status, |_| status);
+            let abandoned = State::Abandoned(index);
+            self.registry
+                .transition(handle, State::Attaching(index), abandoned);
+            self.requests
+                .finish(claim, Winner::Timeout, status, |_| status);
+            // Whoever of the two comes last gives the context back.
+            if self.requests.is_done_with(request) {
+                self.give_back(handle, abandoned, index);
+            }
         }
         request.wait();
     }
@@ -313,7 +340,10 @@ impl<O: Owner> Server<O> {
         let request = self
             .requests
             .build(handle, index, code, context.cast())
-            .map_err(|error| report_memory(self.name, error))?;
+            .map_err(|error| match error {
+                EAGAIN => refuse(self.name, "too-many-requests", EAGAIN, fmt!("")),
+                error => report_memory(self.name, error),
+            })?;
         emit(
             self.name,
             Step::BuildRequest,
@@ -334,14 +364,21 @@ impl<O: Owner> Server<O> {
         status: c_int,
         information: u64,
     ) -> c_int {
-        let Some(claim) = self.requests.claim(handle) else {
-            let error = refuse(
-                self.name,
-                "stale-request-handle",
-                ESTALE,
-                fmt!("handle=0x{:x}", handle),
-            );
-            return error.to_errno();
+        let claim = match self.requests.complete(handle) {
+            Completing::Claimed(claim) => claim,
+            late_or_stale => {
+                if let Completing::Late(request) = late_or_stale {
+                    let index = request.context();
+                    self.give_back(request.driver(), State::Abandoned(index), index);
+                }
+                let error = refuse(
+                    self.name,
+                    "stale-request-handle",
+                    ESTALE,
+                    fmt!("handle=0x{:x}", handle),
+                );
+                return error.to_errno();
+            }
         };
         let status = self.check_status(status);
         if let Ok(driver) = self.registry.get(claim.driver()) {
@@ -356,13 +393,14 @@ impl<O: Owner> Server<O> {
                 ),
             );
         }
-        self.requests.finish(claim, status, |request| {
-            if self.config.learn != Learn::Routine {
-                return 0;
-            }
-            self.trace_completion(request, "routine");
-            self.conclude(request).map_or_else(Error::to_errno, |()| 0)
-        })
+        self.requests
+            .finish(claim, Winner::Driver, status, |request| {
+                if self.config.learn != Learn::Routine {
+                    return 0;
+                }
+                self.trace_completion(request, "routine");
+                self.conclude(request).map_or_else(Error::to_errno, |()| 0)
+            })
     }
 
     /// A status is 0 or an errno, and none of those that say that there is no status yet.
@@ -390,9 +428,14 @@ impl<O: Owner> Server<O> {
     /// Opens the context of a completed request to the driver that it was sent to. Any context.
     fn conclude(&self, request: &Pending) -> Result {
         let (handle, index) = (request.driver(), request.context());
+        let status = to_result(request.status().unwrap_or(EIO.to_errno()));
+        if request.winner() != Some(Winner::Driver) {
+            // Whoever has taken it back gives the context back.
+            return status;
+        }
         let seat = &self.seats[index];
         let link = seat.binding.seat();
-        let opened = to_result(request.status().unwrap_or(EIO.to_errno()))
+        let opened = status
             .and_then(|()| self.registry.get(handle))
             .and_then(|driver| {
                 // SAFETY: The driver has completed the request, so the endpoint is filled in, and
@@ -403,28 +446,38 @@ impl<O: Owner> Server<O> {
             })
             // SAFETY: The driver promised that its operations may be called until it has detached,
             // and detaching closes the link.
-            .and_then(|endpoint| unsafe { link.open(endpoint) });
-        if let Err(error) = opened {
-            return Err(self.abort(handle, index, error));
-        }
-        let (driver, _) = self
-            .registry
-            .update(handle, |_| Some(State::Attached(index)))?;
+            .and_then(|endpoint| unsafe { link.open(endpoint) })
+            .and_then(|()| self.registry.get(handle));
+        let driver = match opened {
+            Ok(driver) => driver,
+            Err(error) => return Err(self.abort(handle, index, error)),
+        };
         emit(
             self.name,
             Step::Attached,
             fmt!("to={} ctx=c{}", driver.name(), index),
         );
+        // Before it can be detached, which waits for this.
         seat.binding.state().attached(link);
+        self.registry
+            .transition(handle, State::Attaching(index), State::Attached(index));
         Ok(())
     }
 
     /// Takes back the context of a handshake that has failed, and passes the error on.
     fn abort(&self, handle: abi::d2d_handle, index: usize, error: Error) -> Error {
-        self.clear_peer(index);
-        // A driver that is attaching cannot have been unregistered.
-        let _ = self.registry.update(handle, |_| Some(State::Registered));
+        self.give_back(handle, State::Attaching(index), index);
         error
+    }
+
+    /// Makes a context free that a driver has not attached to, if the driver's state is `from`.
+    fn give_back(&self, handle: abi::d2d_handle, from: State, index: usize) {
+        let releasing = State::Detaching(index);
+        if self.registry.transition(handle, from, releasing) {
+            self.clear_peer(index);
+            self.registry
+                .transition(handle, releasing, State::Registered);
+        }
     }
 
     /// Forgets what a driver filled in.
@@ -442,6 +495,14 @@ impl<O: Owner> Server<O> {
     /// Detaches a driver; see `d2d_detach`. May sleep.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
         loop {
+            if self.requests.is_sent_by_current(handle) {
+                return Err(refuse(
+                    self.name,
+                    "detach-from-inside",
+                    EDEADLK,
+                    fmt!("handle=0x{:x}", handle),
+                ));
+            }
             let (driver, before) = self.registry.update(handle, |state| match state {
                 State::Attached(index) => Some(State::Detaching(index)),
                 _ => None,
@@ -450,30 +511,21 @@ impl<O: Owner> Server<O> {
             match before {
                 State::Attached(index) => {
                     emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                    self.run_down(&driver, index);
-                    let _ = self.registry.update(handle, |_| Some(State::Registered));
+                    self.run_down(handle, &driver, index);
                     return Ok(());
                 }
                 State::Attaching(index) => {
-                    // Without a request, the state has gone on in the meantime.
-                    if let Some(request) = self.requests.find(handle) {
-                        if request.is_sent_by_current() {
-                            return Err(refuse(
-                                self.name,
-                                "detach-from-inside",
-                                EDEADLK,
-                                fmt!("name={}", name),
-                            ));
-                        }
-                        self.cancel(&request, driver.name());
-                        request.wait();
-                        request.wait_for_sender();
-                        // Where the sender does not wait, nobody else takes the context back.
-                        if request.status() == Some(ECANCELED.to_errno()) {
-                            self.abort(handle, index, ECANCELED);
-                            return Ok(());
-                        }
+                    if self.cancel(handle, index, name) {
+                        return Ok(());
                     }
+                    // It goes on, but has not come far enough yet.
+                    fsleep(Delta::from_millis(1));
+                }
+                State::Abandoned(index) => {
+                    emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
+                    self.requests.done_with(handle);
+                    self.give_back(handle, before, index);
+                    return Ok(());
                 }
                 State::Registered => {
                     return Err(refuse(
@@ -495,39 +547,60 @@ impl<O: Owner> Server<O> {
         }
     }
 
-    /// Takes a request back, unless it is being completed.
-    fn cancel(&self, request: &Pending, name: &CStr) {
-        if let Some(claim) = self.requests.claim(request.raw().handle) {
-            emit(
-                self.name,
-                Step::Cancel,
-                fmt!("to={} ctx=c{}", name, request.context()),
-            );
+    /// Takes back the request that a driver is attaching by, and then its context, unless the
+    /// request is being completed. Waits until the sender has left the driver. May sleep.
+    fn cancel(&self, handle: abi::d2d_handle, index: usize, name: &CStr) -> bool {
+        let Some(request) = self.requests.find(handle) else {
+            return false;
+        };
+        let claim = self.requests.claim(request.raw().handle);
+        let claimed = claim.is_some();
+        if let Some(claim) = claim {
+            emit(self.name, Step::Cancel, fmt!("to={} ctx=c{}", name, index));
             let cancelled = ECANCELED.to_errno();
-            self.requests.finish(claim, cancelled, |_| cancelled);
+            self.requests
+                .finish(claim, Winner::Cancel, cancelled, |_| cancelled);
         }
+        request.wait();
+        request.wait_for_sender();
+        if claimed {
+            self.abort(handle, index, ECANCELED);
+        }
+        claimed
     }
 
     /// Waits until the owner is not inside the driver any more, and takes the context back.
-    fn run_down(&self, driver: &registry::Driver, index: usize) {
+    fn run_down(&self, handle: abi::d2d_handle, driver: &registry::Driver, index: usize) {
         let binding = &self.seats[index].binding;
         // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
         unsafe { binding.seat().close() };
+        // The dispatch routine may be left later than the request in it was completed.
+        if let Some(request) = self.requests.find(handle) {
+            request.wait_for_sender();
+        }
         emit(
             self.name,
             Step::Rundown,
             fmt!("of={} ctx=c{}", driver.name(), index),
         );
         self.clear_peer(index);
-        let revoked = binding.seat().outgoing().revoke_handles();
-        if revoked > 0 {
-            emit(
-                self.name,
-                Step::Drain,
-                fmt!("ctx=c{} queue=to_peer revoked={}", index, revoked),
-            );
+        for (name, queue) in [
+            ("to_peer", binding.seat().outgoing()),
+            ("to_owner", binding.seat().incoming()),
+        ] {
+            // SAFETY: The driver is gone, and the owner is not one in C.
+            let revoked = unsafe { queue.revoke_handles() };
+            if revoked > 0 {
+                emit(
+                    self.name,
+                    Step::Drain,
+                    fmt!("ctx=c{} queue={} revoked={}", index, name, revoked),
+                );
+            }
         }
         binding.state().detached(binding.seat());
+        self.registry
+            .transition(handle, State::Detaching(index), State::Registered);
     }
 }
 

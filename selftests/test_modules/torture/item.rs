@@ -9,6 +9,7 @@ use crate::{
 use d2d::queue::{
     Batch,
     Item,
+    ItemHandle,
     Queue, //
 };
 use kernel::prelude::*;
@@ -167,6 +168,16 @@ impl Checker {
         };
         self.check(&batch);
         batch.len()
+    }
+
+    /// Redeems the handle of an item of the queue.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE`, as [`Queue::redeem`].
+    pub(crate) fn redeem(&mut self, queue: &Queue<'_>, handle: ItemHandle) -> Result {
+        self.check(&queue.redeem(handle)?);
+        Ok(())
     }
 
     /// Takes all.

@@ -47,7 +47,10 @@ use kernel::{
         Atomic, //
     },
     time::{
-        delay::fsleep,
+        delay::{
+            fsleep,
+            udelay, //
+        },
         Delta, //
     },
     uaccess::UserSliceReader,
@@ -155,8 +158,14 @@ fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {
 impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, PENDS> {
     type OwnerModule = M;
 
+    /// Takes its time now and then, so that some calls are under way when the peer leaves.
     fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
-        self.alive(|| run::pass_on(link, value, hops))
+        self.alive(|| {
+            if value % 64 == 0 {
+                udelay(Delta::from_micros(100));
+            }
+            run::pass_on(link, value, hops)
+        })
     }
 
     fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32> {
@@ -165,5 +174,9 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, 
 
     fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken> {
         self.alive(|| run::take_for(link, max))
+    }
+
+    fn redeem(&self, link: &PeerLink<TorturePair>, handle: u64) -> Result<Taken> {
+        self.alive(|| run::redeem_for(link, handle))
     }
 }

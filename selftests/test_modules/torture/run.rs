@@ -24,7 +24,10 @@ use d2d::{
         OwnerLink,
         PeerLink, //
     },
-    queue::Queue,
+    queue::{
+        ItemHandle,
+        Queue, //
+    },
     run_in::{
         run_in,
         Place, //
@@ -52,6 +55,8 @@ pub trait Side: Sync {
     fn put(&self, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Calls the other side's operation.
     fn take(&self, max: u32) -> Result<Taken>;
+    /// Calls the other side's operation.
+    fn redeem(&self, handle: u64) -> Result<Taken>;
 }
 
 impl Side for OwnerLink<TorturePair> {
@@ -74,6 +79,10 @@ impl Side for OwnerLink<TorturePair> {
     fn take(&self, max: u32) -> Result<Taken> {
         self.peer()?.ops().take(max)
     }
+
+    fn redeem(&self, handle: u64) -> Result<Taken> {
+        self.peer()?.ops().redeem(handle)
+    }
 }
 
 impl Side for PeerLink<TorturePair> {
@@ -95,6 +104,10 @@ impl Side for PeerLink<TorturePair> {
 
     fn take(&self, max: u32) -> Result<Taken> {
         self.owner().take(max)
+    }
+
+    fn redeem(&self, handle: u64) -> Result<Taken> {
+        self.owner().redeem(handle)
     }
 }
 
@@ -127,6 +140,16 @@ pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
     let context = side.context();
     let mut checker = Checker::new(context.id(), S::IN);
     checker.take(&queue(context, S::IN), max.min(MAX));
+    Ok(*checker.taken())
+}
+
+/// The implementation of `redeem` on side `S`: the other one has taken the item from the queue that
+/// `S` puts on.
+pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
+    let context = side.context();
+    let mut checker = Checker::new(context.id(), S::OUT);
+    let queue = queue(context, S::OUT);
+    checker.redeem(&queue, ItemHandle::from_raw(handle))?;
     Ok(*checker.taken())
 }
 
@@ -217,7 +240,8 @@ impl Run {
 
     fn step<S: Side>(&mut self, side: &S) {
         match self.below(16) {
-            0 | 1 => self.put(side, 1),
+            0 => self.put(side, 1),
+            1 => self.hand_on(side),
             2..5 => {
                 let count = self.some();
                 self.put(side, count);
@@ -286,6 +310,44 @@ impl Run {
                 self.tally.add_taken(S::OUT, &taken);
             }
             Err(error) => self.tally.add_error(error, S::MAY_BE_ALONE),
+        }
+    }
+
+    /// Takes an item by its handle, and redeems it or lets the other side do so. After that, the
+    /// handle is one of those that have to be refused.
+    fn hand_on<S: Side>(&mut self, side: &S) {
+        let queue = queue(side.context(), S::IN);
+        let Some(handle) = queue.take_handle() else {
+            return;
+        };
+        let handle = handle.into_raw();
+        if self.below(2) == 0 || !self.redeem_by_other(side, handle) {
+            let redeemed = self.checker.redeem(&queue, ItemHandle::from_raw(handle));
+            self.tally.add(Count::WrongErrors, redeemed.is_err().into());
+        }
+        if self.below(4) == 0 {
+            let again = queue.redeem(ItemHandle::from_raw(handle));
+            let count = match again {
+                Err(error) if error == ESTALE => return self.tally.add((S::IN, Flow::Stale), 1),
+                Err(_) => Count::WrongErrors,
+                Ok(_) => Count::WrongValues,
+            };
+            self.tally.add(count, 1);
+        }
+    }
+
+    /// Returns whether the other side could be called, and so has redeemed the handle.
+    fn redeem_by_other<S: Side>(&mut self, side: &S, handle: u64) -> bool {
+        match side.redeem(handle) {
+            Ok(taken) => {
+                self.tally.add(Count::Calls, 1);
+                self.tally.add_taken(S::IN, &taken);
+                true
+            }
+            Err(error) => {
+                self.tally.add_error(error, S::MAY_BE_ALONE);
+                false
+            }
         }
     }
 

@@ -43,9 +43,11 @@ pub enum Flow {
     MarksTaken,
     /// Sum of the mixed numbers that the queue has given them.
     Places,
+    /// Handles refused.
+    Stale,
 }
 
-const FLOWS: usize = 6;
+const FLOWS: usize = 7;
 
 /// What is counted of the whole context.
 #[derive(Clone, Copy)]
@@ -98,7 +100,7 @@ pub const NAMES: [&str; 13] = [
 const COUNTS: usize = 2 * FLOWS + NAMES.len();
 
 const _: () = assert!(Count::Unbalanced as usize + 1 == NAMES.len());
-const _: () = assert!(Flow::Places as usize + 1 == FLOWS);
+const _: () = assert!(Flow::Stale as usize + 1 == FLOWS);
 
 /// Names a count.
 pub trait Index {

@@ -71,6 +71,8 @@ interface! {
     fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Takes up to that many items.
     fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
+    /// Redeems the handle of an item that the peer has taken.
+    fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
     /// Adds to a count of the context's books.
     fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
     /// Returns the number of the next item for the peer, if all runs have been reported.
@@ -92,6 +94,8 @@ interface! {
     fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Takes up to that many items.
     fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken>;
+    /// Redeems the handle of an item that the owner has taken.
+    fn redeem(&self, link: &PeerLink<TorturePair>, handle: u64) -> Result<Taken>;
 }
 
 /// The finalizer of SplitMix64: a bijection without visible structure.

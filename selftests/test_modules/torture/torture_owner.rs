@@ -163,6 +163,10 @@ impl OwnerOps for TortureOwner {
         run::take_for(link, max)
     }
 
+    fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken> {
+        run::redeem_for(link, handle)
+    }
+
     fn report(&self, _link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32> {
         self.books.add(count as usize, value).map(|()| 0)
     }
@@ -202,6 +206,7 @@ impl TortureOwner {
             put,
             taken,
             refused,
+            stale,
             ..
         } = queue.counters();
         let book = |flow| self.books.get((direction, flow));
@@ -210,6 +215,7 @@ impl TortureOwner {
         self.expect(link, "taken", taken, book(Flow::Taken));
         self.expect(link, "taken of put", taken, put);
         self.expect(link, "refused", refused, book(Flow::Refused));
+        self.expect(link, "stale", stale, book(Flow::Stale));
         let marks_put = book(Flow::MarksPut);
         self.expect(link, "marks", book(Flow::MarksTaken), marks_put);
         let places = self.sum_places(direction, put);

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Rundown protection, shared/d2d/rundown.rs, upon sleepable RCU as the kernel
+ * has it: calls into two peers, one after the other in the same context, from
+ * two tasks that call recursively and from an interrupt.
+ *
+ * SRCU is that of kernel/rcu/srcutree.c: a reader takes the current index and
+ * counts itself in on its CPU, later out, maybe on another CPU; a grace period
+ * sums the counts out and then in, CPU by CPU, while readers come and go, first
+ * of the other index, then, after a flip, of the one that was current.
+ *
+ * Spin interleaves whole accesses, so memory is sequentially consistent here.
+ * That is assumed because of: smp_mb() after the count in and before the count
+ * out (B and C in srcutree.c), smp_mb() between the sums and around the flip (A,
+ * D, E), Full for the two cmpxchg of the state, Release for the stores of
+ * OPEN and CLOSED, Acquire for the load in enter().
+ *
+ * An interrupt runs while the tasks of its CPU stand still ("provided"), so a
+ * step of it that had to wait for them would be a deadlock. Nothing repeats for
+ * ever, which the search for non-progress cycles shows, so every run ends; and
+ * spin reports a run that ends before its processes do.
+ */
+
+#define CPUS	2
+#define PEERS	2
+
+/* struct srcu_struct: [index * CPUS + cpu] */
+byte srcu_idx;
+byte srcu_locks[2 * CPUS];
+byte srcu_unlocks[2 * CPUS];
+
+/* struct Rundown; the value is an endpoint of two words, 0 or the peer's */
+mtype = { CLOSED, OPENING, OPEN, CLOSING };
+mtype state = CLOSED;
+byte value_ops, value_self;
+
+/* What must hold, by peer (from 1) */
+bool text[PEERS + 1];		/* its code is loaded */
+bool closed[PEERS + 1];		/* close() has returned */
+byte inside[PEERS + 1];		/* calls that run in it */
+
+bool irq_runs;
+
+inline srcu_read_lock(cpu, idx)
+{
+	idx = srcu_idx;
+	srcu_locks[(idx) * CPUS + cpu]++
+}
+
+inline srcu_read_unlock(cpu, idx)
+{
+	srcu_unlocks[(idx) * CPUS + cpu]++;
+	idx = 0
+}
+
+/* srcu_readers_active_idx_check(), until it says that there is none */
+inline try_check_zero(idx)
+{
+	do
+	:: out = srcu_unlocks[(idx) * CPUS];
+	   out = out + srcu_unlocks[(idx) * CPUS + 1];
+	   in = srcu_locks[(idx) * CPUS];
+	   in = in + srcu_locks[(idx) * CPUS + 1];
+	   if
+	   :: in == out -> break
+	   /* It looks again when somebody has left; nothing else helps. */
+	   :: else -> srcu_unlocks[(idx) * CPUS] + srcu_unlocks[(idx) * CPUS + 1] > out
+	   fi
+	od;
+	atomic { in = 0; out = 0 }
+}
+
+/* synchronize_srcu(), as srcu_advance_state() goes on */
+inline synchronize_srcu()
+{
+	try_check_zero(1 - srcu_idx);
+	srcu_idx = 1 - srcu_idx;
+	try_check_zero(1 - srcu_idx)
+}
+
+/* Rundown::open() */
+inline open(peer)
+{
+	d_step { assert(state == CLOSED); state = OPENING };
+#ifdef OPEN_BEFORE_VALUE
+	state = OPEN;
+#endif
+	value_ops = peer;
+	value_self = peer;
+	state = OPEN
+}
+
+/* Option::take() */
+inline take()
+{
+	value_ops = 0;
+	value_self = 0
+}
+
+/* Rundown::close() */
+inline close()
+{
+#ifdef STATE_AFTER_WAIT
+	synchronize_srcu();
+#endif
+	d_step { assert(state == OPEN); state = CLOSING };
+#ifdef FREE_BEFORE_WAIT
+	take();
+#endif
+#if !defined(NO_RUNDOWN_WAIT) && !defined(STATE_AFTER_WAIT)
+	synchronize_srcu();
+#endif
+	take();
+	state = CLOSED
+}
+
+/* Rundown::enter(); may is whether the peer was entered */
+inline enter(cpu, idx, may)
+{
+#ifdef WAIT_IN_ENTER
+	state != CLOSING;
+#endif
+#ifdef CHECK_BEFORE_ENTER
+	may = (state == OPEN);
+	srcu_read_lock(cpu, idx);
+#else
+	srcu_read_lock(cpu, idx);
+	may = (state == OPEN);
+#endif
+	if
+	:: may
+	:: else -> srcu_read_unlock(cpu, idx)
+	fi
+}
+
+/* PeerCall::ops() and the call: the peer's code runs */
+inline call_begins(peer)
+{
+	peer = value_ops;
+	d_step {
+		assert(peer != 0 && value_self == peer);
+		assert(text[peer] && !closed[peer]);
+		inside[peer]++
+	}
+}
+
+inline call_ends(peer)
+{
+	d_step { assert(text[peer]); inside[peer]--; peer = 0 }
+}
+
+/* The peer is attached, detached, and its code goes; then the next comes. */
+active proctype detacher() provided (!irq_runs)
+{
+	byte peer, in, out;
+
+	for (peer : 1 .. PEERS) {
+		text[peer] = true;
+		open(peer);
+		close();
+		d_step { closed[peer] = true; assert(inside[peer] == 0) };
+		text[peer] = false
+	}
+}
+
+/* A task calls the peer, which calls the owner, which calls the peer. */
+inline recursive_call(cpu, cpu_later)
+{
+	enter(cpu, outer, may);
+	if
+	:: may ->
+		call_begins(peer);
+		enter(cpu, inner, may);
+		if
+		:: may ->
+			call_begins(peer2);
+			assert(peer2 == peer);
+			call_ends(peer2);
+			srcu_read_unlock(cpu_later, inner)
+		:: else
+		fi;
+		call_ends(peer);
+		srcu_read_unlock(cpu_later, outer)
+	:: else
+	fi
+}
+
+/* On the detacher's CPU; it is moved to the other one during the call. */
+active proctype caller_0() provided (!irq_runs)
+{
+	byte outer, inner, peer, peer2;
+	bool may;
+
+	recursive_call(0, 1)
+}
+
+active proctype caller_1()
+{
+	byte outer, inner, peer, peer2;
+	bool may;
+
+	recursive_call(1, 1)
+}
+
+active proctype interrupt()
+{
+	byte idx, peer;
+	bool may;
+
+	irq_runs = true;
+	enter(0, idx, may);
+	if
+	:: may ->
+		call_begins(peer);
+		call_ends(peer);
+		srcu_read_unlock(0, idx)
+	:: else
+	fi;
+	irq_runs = false
+}

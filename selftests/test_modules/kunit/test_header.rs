@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The header of every object of the boundary, and the layout that it states.
+
+use d2d::{
+    abi,
+    header, //
+};
+use kernel::prelude::*;
+
+unsafe extern "C" {
+    /// `D2D_LAYOUT`, evaluated by the C compiler.
+    safe fn d2d_kunit_layout() -> u32;
+}
+
+/// What a driver object is refused with whose header `change` has changed.
+fn refusal(change: impl FnOnce(&mut abi::d2d_header)) -> Option<Error> {
+    let mut header = header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC);
+    change(&mut header);
+    header::check::<abi::d2d_driver>(c"d2d_kunit", "driver", &header, abi::D2D_DRIVER_MAGIC).err()
+}
+
+#[kunit_tests(d2d_header)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_and_rust_lay_the_boundary_out_alike() {
+        let header = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
+        assert_eq!(header.layout, d2d_kunit_layout());
+        assert!(header.layout != 0);
+    }
+
+    #[test]
+    fn a_header_states_what_it_heads() {
+        let header = header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC);
+        assert_eq!(header.magic, abi::D2D_REQUEST_MAGIC);
+        assert_eq!(header.size as usize, size_of::<abi::d2d_request>());
+        assert_eq!(u32::from(header.major), abi::D2D_ABI_MAJOR);
+        assert_eq!(u32::from(header.minor), abi::D2D_ABI_MINOR);
+    }
+
+    #[test]
+    fn whatever_is_wrong_has_an_error_of_its_own() {
+        assert_eq!(refusal(|_| {}), None);
+        assert_eq!(refusal(|header| header.magic ^= 1), Some(EBADMSG));
+        assert_eq!(refusal(|header| header.major += 1), Some(EPROTO));
+        assert_eq!(refusal(|header| header.size += 8), Some(EMSGSIZE));
+        assert_eq!(refusal(|header| header.size -= 8), Some(EMSGSIZE));
+        assert_eq!(refusal(|header| header.layout ^= 1), Some(EBADE));
+    }
+
+    #[test]
+    fn another_minor_version_will_do() {
+        assert_eq!(refusal(|header| header.minor += 1), None);
+    }
+
+    #[test]
+    fn one_object_is_not_another() {
+        let header = header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC);
+        let as_driver = header::check::<abi::d2d_driver>(
+            c"d2d_kunit",
+            "driver",
+            &header,
+            abi::D2D_DRIVER_MAGIC,
+        );
+        assert_eq!(as_driver, Err(EBADMSG));
+    }
+}

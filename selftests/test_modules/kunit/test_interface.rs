@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ops tables made from traits, and what is checked of the other side's.
+
+use crate::module;
+use core::ffi::c_void;
+use d2d::{
+    abi,
+    interface,
+    interface::{
+        Binding,
+        Endpoint,
+        Interface,
+        Link,
+        TableFor, //
+    }, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    sync::SetOnce, //
+};
+
+/// A link to nothing; it is there or not.
+struct Switch;
+
+impl Link for Switch {
+    type Seat = SetOnce<Self>;
+
+    fn of(seat: &SetOnce<Self>) -> Option<&Self> {
+        seat.as_ref()
+    }
+}
+
+interface! {
+    /// Before operations were appended.
+    trait ShortOps: "kunit" {
+        interface: Short,
+        caller: ShortCaller,
+        table: ShortTable,
+        link: Switch,
+        version: (1, 0),
+    }
+    /// Returns `2 * value`.
+    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+}
+
+interface! {
+    /// After operations were appended.
+    trait LongOps: "kunit" {
+        interface: Long,
+        caller: LongCaller,
+        table: LongTable,
+        link: Switch,
+        version: (1, 1),
+    }
+    /// Returns `2 * value`.
+    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+    /// Returns `a - b`, or `EDOM` below 0.
+    fn subtract(&self, link: &Switch, a: u64, b: u64) -> Result<u64>;
+    /// Nobody offers it.
+    fn missing(&self, link: &Switch) -> Result<u32>;
+}
+
+interface! {
+    /// The operations of [`ShortOps`], for sides that are built from the same source.
+    trait BuiltOps: "kunit" {
+        interface: Built,
+        caller: BuiltCaller,
+        table: BuiltTable,
+        link: Switch,
+        version: (1, 0),
+        build: "the same source",
+    }
+    /// Returns `2 * value`.
+    fn double(&self, link: &Switch, value: u32) -> Result<u32>;
+}
+
+/// Offers what there is to offer, with something added to every result.
+struct Calculator(u32);
+
+#[vtable]
+impl ShortOps for Calculator {
+    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+        Ok(2 * value + self.0)
+    }
+}
+
+#[vtable]
+impl LongOps for Calculator {
+    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+        Ok(2 * value + self.0)
+    }
+
+    fn subtract(&self, _link: &Switch, a: u64, b: u64) -> Result<u64> {
+        a.checked_sub(b).map(|d| d + u64::from(self.0)).ok_or(EDOM)
+    }
+}
+
+#[vtable]
+impl BuiltOps for Calculator {
+    fn double(&self, _link: &Switch, value: u32) -> Result<u32> {
+        Ok(2 * value + self.0)
+    }
+}
+
+type Side = Pin<KBox<Binding<SetOnce<Switch>, Calculator>>>;
+
+/// One side, with the link to the other.
+fn side(added: u32) -> Result<Side> {
+    let side = KBox::pin_init(
+        Binding::new(Ok(SetOnce::new()), Ok(Calculator(added))),
+        GFP_KERNEL,
+    )?;
+    side.seat().populate(Switch);
+    Ok(side)
+}
+
+/// Copies the table of `I` at `table` as the other side's.
+fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<I>> {
+    let raw = abi::d2d_endpoint {
+        ops: table.cast(),
+        self_: this,
+    };
+    // SAFETY: It is this module's, and whatever has the right chain expects a `Side`'s address.
+    unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
+}
+
+/// What a table is refused with, if it is, that is taken for one of `I`.
+fn refusal<I: Interface, T>(table: *const T) -> Option<Error> {
+    copy::<I, T>(table, core::ptr::null_mut()).err()
+}
+
+/// The table of a side that offers [`LongOps`], to be changed.
+fn long() -> LongTable {
+    *<Long as TableFor<Calculator>>::TABLE
+}
+
+/// What it is refused with after `change` has changed its header.
+fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
+    let mut table = long();
+    change(&mut table.hdr);
+    refusal::<Long, _>(&table)
+}
+
+#[kunit_tests(d2d_interface)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_states_what_it_is() {
+        let table = long();
+        assert_eq!(table.hdr.size as usize, size_of::<LongTable>());
+        assert_eq!(table.hdr.major, 1);
+        assert_eq!(table.hdr.minor, 1);
+        assert_eq!(table.hdr.build, 0);
+        assert_eq!(table.hdr.chain, Long::CHAIN.as_ptr());
+        assert_eq!(Long::CHAIN.len(), 4);
+        assert_eq!(Short::CHAIN, &Long::CHAIN[..2]);
+    }
+
+    #[test]
+    fn operations_are_called_with_their_side() -> Result {
+        let (one, other) = (side(0)?, side(100)?);
+        let one = copy::<Long, LongTable>(&long(), one.as_raw()).map(|copy| (copy, one))?;
+        let other = copy::<Long, LongTable>(&long(), other.as_raw()).map(|copy| (copy, other))?;
+        // SAFETY: Both sides are there for as long as they are called.
+        let (to_one, to_other) = unsafe { (one.0.caller(), other.0.caller()) };
+        assert_eq!(to_one.double(21), Ok(42));
+        assert_eq!(to_other.double(21), Ok(142));
+        assert_eq!(to_one.subtract(1 << 40, 1), Ok((1 << 40) - 1));
+        assert_eq!(to_one.subtract(1, 2), Err(EDOM));
+        Ok(())
+    }
+
+    #[test]
+    fn an_operation_left_out_is_unsupported() -> Result {
+        let side = side(0)?;
+        assert!(long().missing.is_none());
+        let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
+        // SAFETY: The side is there.
+        assert_eq!(unsafe { endpoint.caller() }.missing(), Err(EOPNOTSUPP));
+        Ok(())
+    }
+
+    #[test]
+    fn without_its_link_a_side_is_not_connected() -> Result {
+        let side: Side = KBox::pin_init(
+            Binding::new(Ok(SetOnce::new()), Ok(Calculator(0))),
+            GFP_KERNEL,
+        )?;
+        let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
+        // SAFETY: The side is there.
+        let caller = unsafe { endpoint.caller() };
+        assert_eq!(caller.double(1), Err(ENOTCONN));
+        side.seat().populate(Switch);
+        assert_eq!(caller.double(1), Ok(2));
+        Ok(())
+    }
+
+    #[test]
+    fn a_shorter_table_lacks_its_last_operations() -> Result {
+        let side = side(0)?;
+        let table: *const ShortTable = <Short as TableFor<Calculator>>::TABLE;
+        let endpoint = copy::<Long, _>(table, side.as_raw())?;
+        // SAFETY: The side is there.
+        let caller = unsafe { endpoint.caller() };
+        assert_eq!(caller.double(21), Ok(42));
+        assert_eq!(caller.subtract(2, 1), Err(EOPNOTSUPP));
+        assert_eq!(caller.missing(), Err(EOPNOTSUPP));
+        Ok(())
+    }
+
+    #[test]
+    fn of_a_longer_table_the_known_operations_are_taken() -> Result {
+        let side = side(0)?;
+        let endpoint = copy::<Short, _>(&long(), side.as_raw())?;
+        // SAFETY: The side is there.
+        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        Ok(())
+    }
+
+    #[test]
+    fn the_shortest_table_is_a_header() -> Result {
+        let endpoint = {
+            let mut table = long();
+            table.hdr.size = size_of::<abi::d2d_ops>() as u32;
+            copy::<Long, _>(&table, core::ptr::null_mut())?
+        };
+        // SAFETY: None of the operations is there.
+        assert_eq!(unsafe { endpoint.caller() }.double(21), Err(EOPNOTSUPP));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_changed_after_the_copy_has_no_effect() -> Result {
+        let side = side(0)?;
+        let mut table = long();
+        let endpoint = copy::<Long, _>(&table, side.as_raw())?;
+        table.double = None;
+        assert!(core::hint::black_box(&table).double.is_none());
+        // SAFETY: The side is there.
+        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        Ok(())
+    }
+
+    #[test]
+    fn pointers_to_tables_are_not_believed() {
+        let table = long();
+        let bad = [
+            core::ptr::null(),
+            core::ptr::without_provenance(4096),
+            core::ptr::from_ref(&table).wrapping_byte_add(1),
+        ];
+        for pointer in bad {
+            assert_eq!(refusal::<Long, _>(pointer), Some(EFAULT));
+        }
+    }
+
+    #[test]
+    fn versions_and_sizes_have_to_fit() {
+        assert_eq!(changed(|_| {}), None);
+        assert_eq!(changed(|header| header.minor = 9), None);
+        assert_eq!(changed(|header| header.major = 0), Some(EPROTO));
+        assert_eq!(changed(|header| header.major = 2), Some(EPROTO));
+        assert_eq!(changed(|header| header.size = 0), Some(EMSGSIZE));
+        assert_eq!(changed(|header| header.size -= 4), Some(EMSGSIZE));
+        assert_eq!(changed(|header| header.size = 16), Some(EMSGSIZE));
+        assert_eq!(changed(|header| header.size = u32::MAX), Some(EMSGSIZE));
+    }
+
+    #[test]
+    fn another_build_is_refused() {
+        assert_eq!(changed(|header| header.build = 1), Some(EXDEV));
+        assert!(Built::BUILD != 0);
+        let built: *const BuiltTable = <Built as TableFor<Calculator>>::TABLE;
+        let short: *const ShortTable = <Short as TableFor<Calculator>>::TABLE;
+        assert_eq!(refusal::<Built, _>(built), None);
+        assert_eq!(refusal::<Built, _>(short), Some(EXDEV));
+        assert_eq!(refusal::<Short, _>(built), Some(EXDEV));
+    }
+
+    #[test]
+    fn every_hash_of_the_chain_has_to_be_right() {
+        for wrong in 0..Long::CHAIN.len() {
+            let mut chain = [0; 4];
+            chain.copy_from_slice(Long::CHAIN);
+            chain[wrong] ^= 1;
+            let chain = core::hint::black_box(&chain);
+            assert_eq!(changed(|header| header.chain = chain.as_ptr()), Some(EBADR));
+        }
+    }
+
+    #[test]
+    fn pointers_to_chains_are_not_believed() {
+        let bad = [
+            core::ptr::null(),
+            core::ptr::without_provenance(4096),
+            Long::CHAIN.as_ptr().wrapping_byte_add(1),
+        ];
+        for pointer in bad {
+            assert_eq!(changed(|header| header.chain = pointer), Some(EFAULT));
+        }
+    }
+
+    #[test]
+    fn operations_are_in_the_text_of_their_module() {
+        let first = size_of::<abi::d2d_ops>() / size_of::<usize>();
+        for index in 0..3 {
+            let mut table = long();
+            let entries = core::ptr::from_mut(&mut table).cast::<usize>();
+            let outside = bindings::schedule as unsafe extern "C" fn() as usize;
+            // SAFETY: The table has three operations, one of which gets an address that nobody calls.
+            unsafe { entries.add(first + index).write(outside) };
+            assert_eq!(refusal::<Long, _>(&table), Some(ENOEXEC));
+        }
+    }
+
+    #[test]
+    fn modules_that_are_none_are_refused() {
+        let raw = abi::d2d_endpoint {
+            ops: core::ptr::from_ref(<Long as TableFor<Calculator>>::TABLE).cast(),
+            self_: core::ptr::null_mut(),
+        };
+        let bad = [
+            core::ptr::null(),
+            core::ptr::without_provenance(4096),
+            module().cast_const().wrapping_byte_add(1),
+        ];
+        for module in bad {
+            // SAFETY: The table is this module's.
+            let copy = unsafe { Endpoint::<Long>::copy(c"d2d_kunit", raw, module) };
+            assert_eq!(copy.err(), Some(EFAULT));
+        }
+    }
+}

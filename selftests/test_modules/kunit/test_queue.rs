@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues: order, bounds, counters, handles, and that C and Rust mean the same by all of it.
+
+use crate::TestContext;
+use d2d::{
+    abi,
+    queue::{
+        Batch,
+        ItemHandle,
+        Queue, //
+    }, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// Kind of the items; any number.
+const KIND: u32 = 7;
+
+unsafe extern "C" {
+    fn d2d_kunit_put(queue: *mut abi::d2d_queue, kind: u32, payload: u64) -> c_int;
+    fn d2d_kunit_take(queue: *mut abi::d2d_queue) -> abi::d2d_handle;
+    fn d2d_kunit_release(queue: *mut abi::d2d_queue, handle: abi::d2d_handle) -> c_int;
+}
+
+/// The queue to the peer, as C has it.
+fn raw(context: &TestContext) -> *mut abi::d2d_queue {
+    // SAFETY: The context is there; no reference is made.
+    unsafe { &raw mut (*context.as_raw()).to_peer }
+}
+
+/// Whether a batch is made of items with these numbers as payload, in this order.
+fn holds(batch: &Batch<'_>, numbers: &[u64]) -> bool {
+    batch.len() == numbers.len()
+        && batch
+            .iter()
+            .map(|item| item.read::<u64>())
+            .eq(numbers.iter().map(|number| Some(*number)))
+}
+
+/// Takes one item, and returns whether it has this number as payload.
+fn next_is(queue: &Queue<'_>, number: u64) -> bool {
+    queue.take().is_some_and(|batch| holds(&batch, &[number]))
+}
+
+/// Takes one item and returns its handle as a number.
+fn take_raw(queue: &Queue<'_>) -> Result<abi::d2d_handle> {
+    queue.take_handle().map(ItemHandle::into_raw).ok_or(ENOENT)
+}
+
+fn revoke(queue: &Queue<'_>) -> u32 {
+    // SAFETY: No C code holds an item of it.
+    unsafe { queue.revoke_handles() }
+}
+
+/// What redeeming a number is refused with, if it is.
+fn refusal(queue: &Queue<'_>, handle: abi::d2d_handle) -> Option<Error> {
+    queue.redeem(ItemHandle::from_raw(handle)).err()
+}
+
+#[kunit_tests(d2d_queue)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_in_first_out() -> Result {
+        let context = TestContext::new(0, 4, 8)?;
+        let queue = context.to_peer();
+        for number in 10u64..14 {
+            queue.put(KIND, &number)?;
+        }
+        for number in 10..14 {
+            assert!(next_is(&queue, number));
+        }
+        assert!(queue.take().is_none());
+        Ok(())
+    }
+
+    #[test]
+    fn items_know_kind_and_number() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        for seq in 0..5 {
+            queue.put(KIND + 1, &seq)?;
+            let batch = queue.take().ok_or(ENOENT)?;
+            let item = batch.iter().next().ok_or(ENOENT)?;
+            assert_eq!(item.seq, seq);
+            assert_eq!(item.kind, KIND + 1);
+            assert_eq!(item.payload, &seq.to_le_bytes()[..]);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn batches_keep_the_order() -> Result {
+        let context = TestContext::new(0, 8, 8)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.put_batch::<u64>(KIND, &[1, 2, 3, 4, 5])?, 5);
+        assert!(holds(&queue.take_batch(2), &[1, 2]));
+        assert_eq!(queue.put_batch::<u64>(KIND, &[6])?, 1);
+        assert!(holds(&queue.take_batch(100), &[3, 4, 5, 6]));
+        assert!(queue.take_batch(1).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn empty_batches_change_nothing() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        queue.put::<u64>(KIND, &1)?;
+        assert_eq!(queue.put_batch::<u64>(KIND, &[])?, 0);
+        assert!(queue.take_batch(0).is_empty());
+        assert_eq!(queue.counters().depth, 1);
+        assert!(next_is(&queue, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_queue_refuses_and_counts() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.put_batch::<u64>(KIND, &[1, 2, 3, 4])?, 2);
+        assert_eq!(queue.counters().refused, 2);
+        assert_eq!(queue.put::<u64>(KIND, &5), Err(ENOSPC));
+        assert_eq!(queue.counters().refused, 3);
+        assert_eq!(queue.counters().put, 2);
+        assert!(holds(&queue.take_batch(9), &[1, 2]));
+        queue.put::<u64>(KIND, &6)?;
+        assert!(next_is(&queue, 6));
+        Ok(())
+    }
+
+    #[test]
+    fn taken_items_are_given_back_when_dropped() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        let queue = context.to_peer();
+        queue.put::<u64>(KIND, &1)?;
+        let batch = queue.take().ok_or(ENOENT)?;
+        let while_held = queue.put::<u64>(KIND, &2);
+        drop(batch);
+        assert_eq!(while_held, Err(ENOSPC));
+        queue.put::<u64>(KIND, &3)?;
+        Ok(())
+    }
+
+    #[test]
+    fn payloads_are_of_the_item_s_size_at_most() -> Result {
+        let context = TestContext::new(0, 2, 12)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.put(KIND, &[0u8; 12]), Ok(()));
+        assert_eq!(queue.put(KIND, &[0u8; 13]), Err(EMSGSIZE));
+        assert_eq!(queue.put_batch(KIND, &[[0u8; 13]]), Err(EMSGSIZE));
+        assert_eq!(queue.counters().put, 1);
+        assert_eq!(queue.counters().refused, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn payloads_are_read_as_what_they_are() -> Result {
+        let context = TestContext::new(0, 2, 16)?;
+        let queue = context.to_peer();
+        queue.put::<u32>(KIND, &5)?;
+        let batch = queue.take().ok_or(ENOENT)?;
+        let item = batch.iter().next().ok_or(ENOENT)?;
+        assert!(item.read::<u64>().is_none());
+        assert!(item.read::<u16>().is_none());
+        assert_eq!(item.read::<u32>(), Some(5));
+        Ok(())
+    }
+
+    #[test]
+    fn counters_count() -> Result {
+        let context = TestContext::new(0, 8, 8)?;
+        let queue = context.to_peer();
+        queue.put_batch::<u64>(KIND, &[1, 2, 3, 4, 5])?;
+        drop(queue.take_batch(4));
+        queue.put_batch::<u64>(KIND, &[6, 7])?;
+        let counters = queue.counters();
+        assert_eq!(counters.depth, 3);
+        assert_eq!(counters.high_water, 5);
+        assert_eq!(counters.put, 7);
+        assert_eq!(counters.taken, 4);
+        assert_eq!(counters.refused, 0);
+        assert_eq!(counters.stale, 0);
+        let other = context.to_owner().counters();
+        assert_eq!(other.put + other.taken + u64::from(other.high_water), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_is_redeemed_once() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        queue.put::<u64>(KIND, &1)?;
+        let handle = take_raw(&queue)?;
+        assert_eq!(queue.counters().depth, 0);
+        assert_eq!(queue.counters().taken, 1);
+        {
+            let batch = queue.redeem(ItemHandle::from_raw(handle))?;
+            let doubled = refusal(&queue, handle);
+            let right = holds(&batch, &[1]);
+            drop(batch);
+            assert!(right);
+            assert_eq!(doubled, Some(ESTALE));
+        }
+        assert_eq!(refusal(&queue, handle), Some(ESTALE));
+        assert_eq!(queue.counters().stale, 2);
+        assert_eq!(queue.put_batch::<u64>(KIND, &[1, 2, 3])?, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_queue_has_no_handle() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        assert!(context.to_peer().take_handle().is_none());
+        assert_eq!(context.to_peer().counters().taken, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_is_of_its_own_queue() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        let other = TestContext::new(1, 1, 8)?;
+        let queue = context.to_peer();
+        queue.put::<u64>(KIND, &1)?;
+        let handle = take_raw(&queue)?;
+        for foreign in [context.to_owner(), other.to_peer(), other.to_owner()] {
+            // An item of theirs is handed out in the same slot and generation.
+            foreign.put::<u64>(KIND, &2)?;
+            let theirs = take_raw(&foreign)?;
+            assert!(theirs != handle);
+            assert_eq!(refusal(&foreign, handle), Some(ESTALE));
+            assert_eq!(foreign.counters().stale, 1);
+            assert_eq!(refusal(&foreign, theirs), None);
+        }
+        assert_eq!(queue.counters().stale, 0);
+        assert_eq!(refusal(&queue, handle), None);
+        Ok(())
+    }
+
+    #[test]
+    fn made_up_handles_name_nothing() -> Result {
+        let context = TestContext::new(3, 2, 8)?;
+        let queue = context.to_peer();
+        queue.put_batch::<u64>(KIND, &[1, 2])?;
+        let handle = take_raw(&queue)?;
+        let index = handle & 0xffff;
+        let made_up = [
+            0,
+            !0,
+            // another generation, of before and of after
+            handle - (1 << 32),
+            handle + (1 << 32),
+            // an item of the pool that is not handed out, the first one beyond it, the last there is
+            handle ^ 1,
+            (handle - index) + 2,
+            handle | 0xffff,
+        ];
+        for number in made_up {
+            assert_eq!(refusal(&queue, number), Some(ESTALE));
+        }
+        assert_eq!(queue.counters().stale, made_up.len() as u64);
+        assert_eq!(refusal(&queue, handle), None);
+        Ok(())
+    }
+
+    #[test]
+    fn revoked_handles_are_stale_and_their_items_free() -> Result {
+        let context = TestContext::new(0, 4, 8)?;
+        let queue = context.to_peer();
+        assert_eq!(revoke(&queue), 0);
+        queue.put_batch::<u64>(KIND, &[1, 2, 3, 4])?;
+        let (first, second) = (take_raw(&queue)?, take_raw(&queue)?);
+        assert_eq!(queue.put::<u64>(KIND, &5), Err(ENOSPC));
+        assert_eq!(revoke(&queue), 2);
+        assert_eq!(revoke(&queue), 0);
+        assert_eq!(refusal(&queue, first), Some(ESTALE));
+        assert_eq!(refusal(&queue, second), Some(ESTALE));
+        assert_eq!(queue.put_batch::<u64>(KIND, &[6, 7, 8])?, 2);
+        assert!(holds(&queue.take_batch(4), &[3, 4, 6, 7]));
+        Ok(())
+    }
+
+    #[test]
+    fn an_item_in_a_batch_is_not_revoked() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        queue.put_batch::<u64>(KIND, &[1, 2])?;
+        let handle = take_raw(&queue)?;
+        let batch = queue.redeem(ItemHandle::from_raw(handle))?;
+        let revoked = revoke(&queue);
+        let put = queue.put::<u64>(KIND, &3);
+        drop(batch);
+        assert_eq!(revoked, 0);
+        assert_eq!(put, Err(ENOSPC));
+        Ok(())
+    }
+
+    #[test]
+    fn each_handle_of_an_item_is_another() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        let queue = context.to_peer();
+        let mut before = 0;
+        for number in 0u64..3 {
+            queue.put(KIND, &number)?;
+            let handle = take_raw(&queue)?;
+            assert_eq!(handle as u32, before as u32);
+            assert_eq!(handle >> 32, (before >> 32) + 1);
+            assert_eq!(refusal(&queue, handle), None);
+            assert_eq!(refusal(&queue, before), Some(ESTALE));
+            before = handle;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn generations_skip_zero() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        let queue = context.to_peer();
+        // SAFETY: The pool has one item, and nobody else uses it.
+        unsafe { (**(*raw(&context)).pool).generation = u32::MAX };
+        queue.put::<u64>(KIND, &1)?;
+        let handle = take_raw(&queue)?;
+        assert_eq!(handle >> 32, 1);
+        assert_eq!(refusal(&queue, handle), None);
+        Ok(())
+    }
+
+    #[test]
+    fn c_puts_what_rust_takes() -> Result {
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        // SAFETY: The queue is initialized.
+        let put = |number| unsafe { d2d_kunit_put(raw(&context), KIND, number) };
+        assert_eq!(put(1), 0);
+        assert_eq!(put(2), 0);
+        assert_eq!(put(3), ENOSPC.to_errno());
+        assert!(holds(&queue.take_batch(2), &[1, 2]));
+        assert_eq!(queue.counters().high_water, 2);
+        assert_eq!(queue.counters().refused, 1);
+        assert_eq!(queue.counters().put, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn handles_pass_between_c_and_rust() -> Result {
+        let context = TestContext::new(5, 2, 8)?;
+        let queue = context.to_peer();
+        // SAFETY: The queue is initialized.
+        let take = || unsafe { d2d_kunit_take(raw(&context)) };
+        // SAFETY: As above.
+        let release = |handle| unsafe { d2d_kunit_release(raw(&context), handle) };
+
+        queue.put_batch::<u64>(KIND, &[1, 2])?;
+        let from_c = take();
+        let from_rust = take_raw(&queue)?;
+        assert_eq!(take(), 0);
+        let right = holds(&queue.redeem(ItemHandle::from_raw(from_c))?, &[1]);
+        assert!(right);
+        assert_eq!(release(from_c), ESTALE.to_errno());
+        assert_eq!(release(from_rust), 0);
+        assert_eq!(refusal(&queue, from_rust), Some(ESTALE));
+        assert_eq!(queue.counters().stale, 2);
+        assert_eq!(queue.counters().taken, 2);
+        assert_eq!(queue.put_batch::<u64>(KIND, &[3, 4, 5])?, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn lengths_left_behind_by_c_are_not_believed() -> Result {
+        let context = TestContext::new(0, 1, 16)?;
+        let queue = context.to_peer();
+        queue.put::<u64>(KIND, &1)?;
+        // SAFETY: The pool has one item, and nobody else uses it.
+        unsafe { (**(*raw(&context)).pool).len = u32::MAX };
+        let batch = queue.take().ok_or(ENOENT)?;
+        let length = batch.iter().next().map(|item| item.payload.len());
+        drop(batch);
+        assert_eq!(length, Some(16));
+        Ok(())
+    }
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of drivers: who is let in, handles, and which context a driver holds.
+
+use crate::{
+    module,
+    registry::{
+        handle,
+        parts,
+        Registry,
+        State,
+        SLOTS, //
+    }, //
+};
+use core::ffi::c_void;
+use d2d::{
+    abi,
+    header, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    str::CString, //
+};
+
+type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
+
+/// # Safety
+///
+/// None; it is unsafe because a driver's dispatch routine is.
+unsafe extern "C" fn dispatch(_this: *mut c_void, request: *const abi::d2d_request) -> c_int {
+    // SAFETY: The suites dispatch a request that is there.
+    unsafe { (*request).code as c_int }
+}
+
+fn registry() -> Result<Pin<KBox<Registry>>> {
+    KBox::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)
+}
+
+/// A driver object with which nothing is wrong.
+fn object(name: &CStr) -> abi::d2d_driver {
+    let mut object = abi::d2d_driver {
+        hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+        name: [0; abi::D2D_NAME_SIZE as usize],
+        owner: module(),
+        self_: core::ptr::null_mut(),
+        dispatch: Some(dispatch),
+    };
+    for (to, from) in object.name.iter_mut().zip(name.to_bytes()) {
+        *to = *from;
+    }
+    object
+}
+
+fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
+    // SAFETY: What is found there is never dispatched to but with a request.
+    unsafe { registry.add(object) }
+}
+
+/// What a driver object is refused with that `change` has changed.
+fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
+    let mut object = object(c"driver");
+    change(&mut object);
+    Ok(add(&*registry()?, &object).err())
+}
+
+fn state(registry: &Registry, driver: abi::d2d_handle) -> Result<State> {
+    registry.update(driver, |_| None).map(|(_, state)| state)
+}
+
+fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Result<State> {
+    registry
+        .update(driver, |_| Some(state))
+        .map(|(_, before)| before)
+}
+
+/// Reserves one of so many contexts and returns its number.
+fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Result<usize> {
+    registry
+        .reserve(driver, contexts)
+        .map(|(_, context)| context)
+}
+
+#[kunit_tests(d2d_registry)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_is_known_as_it_was_registered() -> Result {
+        let registry = registry()?;
+        assert!(registry.is_empty());
+        let handle = add(&registry, &object(c"driver"))?;
+        assert!(!registry.is_empty());
+        let driver = registry.get(handle)?;
+        assert_eq!(driver.name(), c"driver");
+        assert_eq!(driver.module(), module().cast_const());
+        let request = abi::d2d_request {
+            hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
+            handle: 0,
+            major_function: 0,
+            code: 99,
+            user_buffer: core::ptr::null_mut(),
+        };
+        // SAFETY: It is registered.
+        assert_eq!(unsafe { driver.dispatch(&request) }, 99);
+        assert_eq!(registry.remove(handle)?.name(), c"driver");
+        assert!(registry.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn objects_with_something_wrong_are_refused() -> Result {
+        assert_eq!(refusal(|_| {})?, None);
+        assert_eq!(refusal(|object| object.hdr.magic ^= 1)?, Some(EBADMSG));
+        assert_eq!(refusal(|object| object.hdr.major += 1)?, Some(EPROTO));
+        assert_eq!(refusal(|object| object.hdr.size += 1)?, Some(EMSGSIZE));
+        assert_eq!(refusal(|object| object.hdr.layout ^= 1)?, Some(EBADE));
+        assert_eq!(
+            refusal(|object| object.name.fill(b'x'))?,
+            Some(ENAMETOOLONG)
+        );
+        assert_eq!(refusal(|object| object.name[0] = 0)?, Some(EINVAL));
+        assert_eq!(refusal(|object| object.name[2] = b' ')?, Some(EINVAL));
+        assert_eq!(refusal(|object| object.name[2] = 0x80)?, Some(EINVAL));
+        assert_eq!(refusal(|object| object.dispatch = None)?, Some(EFAULT));
+        assert_eq!(
+            refusal(|object| object.owner = core::ptr::null_mut())?,
+            Some(EFAULT)
+        );
+        assert_eq!(
+            refusal(|object| object.owner = object.owner.wrapping_byte_add(1))?,
+            Some(EFAULT)
+        );
+        assert_eq!(
+            refusal(|object| object.owner = core::ptr::without_provenance_mut(4096))?,
+            Some(EFAULT)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn dispatch_is_in_the_text_of_the_module() -> Result {
+        let outside = bindings::schedule as unsafe extern "C" fn();
+        // SAFETY: Both are addresses of functions; it is never called.
+        let outside = unsafe { core::mem::transmute::<unsafe extern "C" fn(), Dispatch>(outside) };
+        assert_eq!(
+            refusal(|object| object.dispatch = Some(outside))?,
+            Some(ENOEXEC)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn pointers_to_objects_are_not_believed() -> Result {
+        let registry = registry()?;
+        let object = object(c"driver");
+        let bad = [
+            core::ptr::null(),
+            core::ptr::without_provenance(4096),
+            core::ptr::from_ref(&object).wrapping_byte_add(1),
+        ];
+        for pointer in bad {
+            // SAFETY: No driver object is found there.
+            let result = unsafe { registry.add(pointer) };
+            assert_eq!(result, Err(EFAULT));
+        }
+        assert!(registry.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn the_longest_name_fits() -> Result {
+        let registry = registry()?;
+        let longest = c"abcdefghijklmnopqrstuvwxyz01234";
+        assert_eq!(longest.count_bytes() + 1, abi::D2D_NAME_SIZE as usize);
+        let handle = add(&registry, &object(longest))?;
+        assert_eq!(registry.get(handle)?.name(), longest);
+        Ok(())
+    }
+
+    #[test]
+    fn a_name_is_taken_until_it_is_free() -> Result {
+        let registry = registry()?;
+        let first = add(&registry, &object(c"driver"))?;
+        assert_eq!(add(&registry, &object(c"driver")), Err(ENOTUNIQ));
+        let second = add(&registry, &object(c"driver2"))?;
+        assert!(first != second);
+        registry.remove(first)?;
+        add(&registry, &object(c"driver"))?;
+        Ok(())
+    }
+
+    #[test]
+    fn handles_of_the_past_are_stale() -> Result {
+        let registry = registry()?;
+        let old = add(&registry, &object(c"driver"))?;
+        registry.remove(old)?;
+        for handle in [old, 0, !0, old + (1 << 32), old + 1, old | 0xffff] {
+            assert_eq!(registry.get(handle).err(), Some(ESTALE));
+            assert_eq!(registry.remove(handle).err(), Some(ESTALE));
+            assert_eq!(reserve(&registry, handle, 1), Err(ESTALE));
+            assert_eq!(state(&registry, handle).err(), Some(ESTALE));
+        }
+        let new = add(&registry, &object(c"driver"))?;
+        assert_eq!(parts(new).0, parts(old).0);
+        assert_eq!(parts(new).1, parts(old).1 + 1);
+        assert_eq!(registry.get(old).err(), Some(ESTALE));
+        assert!(registry.get(new).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn handles_are_made_of_slot_and_generation() {
+        for (index, generation) in [(0, 1), (63, 1), (5, u32::MAX)] {
+            assert_eq!(parts(handle(index, generation)), (index, generation));
+            assert!(handle(index, generation) != 0);
+        }
+    }
+
+    #[test]
+    fn a_full_table_refuses() -> Result {
+        let registry = registry()?;
+        let mut last = 0;
+        for n in 0..SLOTS {
+            let name = CString::try_from_fmt(fmt!("driver{}", n))?;
+            last = add(&registry, &object(&name))?;
+        }
+        assert_eq!(add(&registry, &object(c"one-more")), Err(ENFILE));
+        registry.remove(last)?;
+        add(&registry, &object(c"one-more"))?;
+        Ok(())
+    }
+
+    #[test]
+    fn each_driver_gets_a_context_of_its_own() -> Result {
+        let registry = registry()?;
+        let a = add(&registry, &object(c"a"))?;
+        let b = add(&registry, &object(c"b"))?;
+        let c = add(&registry, &object(c"c"))?;
+        assert_eq!(reserve(&registry, a, 2), Ok(0));
+        assert_eq!(reserve(&registry, b, 2), Ok(1));
+        assert_eq!(reserve(&registry, c, 2), Err(EBUSY));
+        assert!(state(&registry, c)? == State::Registered);
+        set_state(&registry, a, State::Registered)?;
+        assert_eq!(reserve(&registry, c, 2), Ok(0));
+        assert_eq!(reserve(&registry, a, 2), Err(EBUSY));
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_holds_a_context_while_it_comes_and_goes() -> Result {
+        let registry = registry()?;
+        let a = add(&registry, &object(c"a"))?;
+        let b = add(&registry, &object(c"b"))?;
+        assert_eq!(reserve(&registry, a, 1), Ok(0));
+        assert!(state(&registry, a)? == State::Attaching(0));
+        for next in [State::Attached(0), State::Detaching(0)] {
+            assert_eq!(reserve(&registry, a, 1), Err(EALREADY));
+            assert_eq!(reserve(&registry, b, 1), Err(EBUSY));
+            assert_eq!(registry.remove(a).err(), Some(EBUSY));
+            set_state(&registry, a, next)?;
+            assert!(state(&registry, a)? == next);
+        }
+        assert_eq!(registry.remove(a).err(), Some(EBUSY));
+        assert!(set_state(&registry, a, State::Registered)? == State::Detaching(0));
+        registry.remove(a)?;
+        assert_eq!(reserve(&registry, b, 1), Ok(0));
+        Ok(())
+    }
+}
