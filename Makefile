@@ -46,6 +46,9 @@ check:
 model:
 	@qemu/enter.sh selftests/model/run.sh
 
+mutants:
+	@qemu/mutants.sh $(MUTANTS)
+
 test-harness:
 	@qemu/tests/harness.sh
 
@@ -59,11 +62,12 @@ help:
 	@echo 'Targets:'
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
-	$(call help,test,the kselftests in such a VM and in one with a sanitizer kernel)
+	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,model,explore models of the detach protocol completely with spin)
+	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
 	$(call help,test-harness,show that a broken guest makes a run fail)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
@@ -76,4 +80,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'use of the sanitizer kernel 6 more.'
 
-.PHONY: modules rust-metadata run test shell torture check model test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture check model mutants test-harness clean distclean help
