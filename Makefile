@@ -46,6 +46,9 @@ check:
 model:
 	@qemu/enter.sh selftests/model/run.sh
 
+mutants:
+	@qemu/mutants.sh $(MUTANTS)
+
 test-harness:
 	@qemu/tests/harness.sh
 
@@ -59,11 +62,12 @@ help:
 	@echo 'Targets:'
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
-	$(call help,test,the kselftests in such a VM and in one with a sanitizer kernel)
+	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,model,explore models of the detach protocol completely with spin)
+	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
 	$(call help,test-harness,show that a broken guest makes a run fail)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
@@ -73,6 +77,7 @@ help:
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
-	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps.'
+	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
+	@echo 'use of the sanitizer kernel 6 more.'
 
-.PHONY: modules rust-metadata run test shell torture check model test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture check model mutants test-harness clean distclean help

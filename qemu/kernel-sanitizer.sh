@@ -16,7 +16,7 @@ if [ ! -d "$kernel" ]; then
 	hold "$CACHE/lock/kernel"
 fi
 if [ ! -d "$kernel" ]; then
-	need_space 4 "the sanitizer kernel"
+	need_space 1 "the sanitizer kernel"
 	"$LAB/remove.sh" "$kernel.tmp"
 	mkdir "$kernel.tmp"
 	step "configure the sanitizer kernel" "15 s" "$CACHE/log/configure-sanitizer.log" \

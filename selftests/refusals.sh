@@ -46,6 +46,7 @@ peer_sins()
 	operation-outside-text 8
 	operation-in-init-text 8 operation-outside-text
 	detach-from-inside   35
+	never-completed      110 not-completed-in-time
 	EOT
 }
 
@@ -122,7 +123,7 @@ EOT
 mark
 fails 110 load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
-		"not-completed-in-time stale-request-handle" ]
+		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer that completes its request when its time is over"
 
 for sin in stale-attach stale-unregister; do

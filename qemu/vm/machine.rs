@@ -131,8 +131,6 @@ impl Machine {
             // Every report that the kernel can be made to stop at stops it.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
             line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
-            // KUnit is off unless it is asked for, or built to be on.
-            line += " kunit.enable=1";
         }
         if !append.is_empty() {
             line = line + " " + append;

@@ -138,7 +138,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 		return 0;
 	if (sinful("bad-status"))
 		return d2d_complete(request->handle, 1, 0);
-	if (sinful("not-completed-in-time"))
+	if (sinful("not-completed-in-time") || sinful("never-completed"))
 		return -D2D_STATUS_PENDING;
 	if (sinful("detach-from-inside"))
 		return d2d_complete(request->handle, d2d_detach(self), 0);
@@ -248,8 +248,9 @@ static int misbehave(void)
 
 	/* Everything that the owner refuses during the handshake comes out here. */
 	err = d2d_attach(self);
-	/* Whoever was too late is told so, and nothing happens. */
-	if (err == -ETIMEDOUT && d2d_complete(last_request, 0, 0) != -ESTALE)
+	/* Whoever was too late is told so; until then the context stays the driver's. */
+	if (sinful("not-completed-in-time") &&
+	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
 	if (err)
 		return err;

@@ -34,3 +34,13 @@ selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boun
 RUSTFLAGS_$(d2d-kunit)/d2d_kunit.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o
 endif
+
+# Well-behaved peers of module_a, which do what module_b does not.
+d2d-peers := held third ticker
+obj-m += $(d2d-peers:%=selftests/test_modules/%_peer.o)
+define d2d-peer
+selftests/test_modules/$1_peer-y := selftests/test_modules/peers/$1.o shared/pair/d2d_pair.o shared/d2d/d2d.o
+RUSTFLAGS_selftests/test_modules/peers/$1.o := -L $(obj)/shared --extern d2d --extern d2d_pair
+$(obj)/selftests/test_modules/peers/$1.o: $(obj)/shared/pair/d2d_pair.o
+endef
+$(foreach peer,$(d2d-peers),$(eval $(call d2d-peer,$(peer))))

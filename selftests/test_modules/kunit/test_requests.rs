@@ -5,8 +5,10 @@
 use crate::{
     registry,
     requests::{
+        Completing,
         Pending,
-        Requests, //
+        Requests,
+        Winner, //
     }, //
 };
 use d2d::{
@@ -35,7 +37,7 @@ fn build(requests: &Requests) -> Result<Arc<Pending>> {
 /// Claims a request, and finishes it with this status, which its completion routine passes on.
 fn finish(requests: &Requests, request: &Pending, status: i32) -> Result {
     let claim = requests.claim(request.raw().handle).ok_or(ESTALE)?;
-    requests.finish(claim, status, |_| status);
+    requests.finish(claim, Winner::Driver, status, |_| status);
     Ok(())
 }
 
@@ -71,7 +73,7 @@ mod tests {
         let claim = requests.claim(request.raw().handle);
         assert!(claim.is_some());
         assert!(is_stale(&requests, &request));
-        requests.finish(claim.ok_or(ESTALE)?, 0, |_| 0);
+        requests.finish(claim.ok_or(ESTALE)?, Winner::Driver, 0, |_| 0);
         assert!(is_stale(&requests, &request));
         requests.leave(&request);
         assert!(is_stale(&requests, &request));
@@ -89,7 +91,7 @@ mod tests {
             for second in Place::ALL {
                 assert!(run_in(second, || requests.claim(handle).is_none())?);
             }
-            requests.finish(claim.ok_or(ESTALE)?, 0, |_| 0);
+            requests.finish(claim.ok_or(ESTALE)?, Winner::Driver, 0, |_| 0);
             requests.leave(&request);
         }
         Ok(())
@@ -112,7 +114,7 @@ mod tests {
         let request = build(&requests)?;
         let claim = requests.claim(request.raw().handle).ok_or(ESTALE)?;
         let mut seen = None;
-        let outcome = requests.finish(claim, -5, |request| {
+        let outcome = requests.finish(claim, Winner::Driver, -5, |request| {
             seen = Some((request.status(), request.outcome()));
             -7
         });
@@ -120,6 +122,7 @@ mod tests {
         assert_eq!(seen, Some((Some(-5), None)));
         assert_eq!(request.status(), Some(-5));
         assert_eq!(request.outcome(), Some(-7));
+        assert!(request.winner() == Some(Winner::Driver));
         request.wait();
         assert!(request.wait_for(1));
         Ok(())
@@ -132,7 +135,7 @@ mod tests {
         assert!(!request.wait_for(1));
         let claim = requests.claim(request.raw().handle).ok_or(ESTALE)?;
         assert!(!request.wait_for(1));
-        requests.finish(claim, 0, |_| 0);
+        requests.finish(claim, Winner::Driver, 0, |_| 0);
         assert!(request.wait_for(1));
         Ok(())
     }
@@ -211,8 +214,73 @@ mod tests {
     fn the_sender_is_the_task_that_builds() -> Result {
         let requests = requests()?;
         let request = build(&requests)?;
-        assert!(request.is_sent_by_current());
-        assert!(!run_in(Place::Worker, || request.is_sent_by_current())?);
+        assert!(requests.is_sent_by_current(DRIVER));
+        assert!(!requests.is_sent_by_current(DRIVER + 1));
+        assert!(!run_in(Place::Worker, || requests.is_sent_by_current(DRIVER))?);
+        requests.leave(&request);
+        assert!(!requests.is_sent_by_current(DRIVER));
+        Ok(())
+    }
+
+    #[test]
+    fn completing_claims_once() -> Result {
+        let requests = requests()?;
+        let request = build(&requests)?;
+        let handle = request.raw().handle;
+        let Completing::Claimed(claim) = requests.complete(handle) else {
+            return Err(ESTALE);
+        };
+        assert!(requests.is_done_with(&request));
+        assert!(matches!(requests.complete(handle), Completing::Stale));
+        assert!(is_stale(&requests, &request));
+        requests.finish(claim, Winner::Driver, 0, |_| 0);
+        requests.leave(&request);
+        assert!(matches!(requests.complete(handle), Completing::Stale));
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_out_of_time_is_kept_until_its_driver_is_done_with_it() -> Result {
+        let requests = requests()?;
+        for completes in [true, false] {
+            let request = build(&requests)?;
+            let handle = request.raw().handle;
+            let claim = requests.claim(handle).ok_or(ESTALE)?;
+            requests.finish(claim, Winner::Timeout, -110, |_| -110);
+            requests.leave(&request);
+            assert!(!requests.is_done_with(&request));
+            // Nothing is on its way, and the slot is taken all the same.
+            assert!(requests.find(DRIVER).is_none());
+            let next = build(&requests)?;
+            assert!(next.raw().handle as u32 != handle as u32);
+            if completes {
+                let Completing::Late(late) = requests.complete(handle) else {
+                    return Err(ESTALE);
+                };
+                assert_eq!(late.raw().handle, handle);
+            } else {
+                requests.done_with(DRIVER);
+            }
+            assert!(requests.is_done_with(&request));
+            assert!(matches!(requests.complete(handle), Completing::Stale));
+            finish(&requests, &next, 0)?;
+            requests.leave(&next);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_cancelled_request_is_not_kept() -> Result {
+        let requests = requests()?;
+        let request = build(&requests)?;
+        let claim = requests.claim(request.raw().handle).ok_or(ESTALE)?;
+        requests.finish(claim, Winner::Cancel, -125, |_| -125);
+        requests.leave(&request);
+        assert!(requests.is_done_with(&request));
+        assert!(matches!(
+            requests.complete(request.raw().handle),
+            Completing::Stale
+        ));
         Ok(())
     }
 }

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Makes each memory allocation of a system call fail in turn, and looks at what comes of it.
+//!
+//! Usage, after failslab was told which allocations count:
+//!
+//! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, again and again,
+//! - `fail_nth unload FILE [PARAM=VALUE...]` unloads it, after it was loaded undisturbed,
+//! - `fail_nth write FILE TEXT` writes to a file,
+//! - `fail_nth count ...` does either of these once, undisturbed, and prints its allocations.
+//!
+//! The n-th allocation of the call fails, for n = 1, 2, ... until there is none left to fail. Each time
+//! the call has to be refused with `ENOMEM` and one trace line that says so, and nothing may be left of
+//! it; or it has to succeed, where the kernel makes do without the memory. Unloading always has to
+//! succeed. Where module_a is loaded already, no one may use it afterwards. Prints the number of
+//! allocations and exits with 0; else says what is wrong, as KTAP comments, and exits with 1.
+
+mod modules;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::process::ExitCode;
+
+const ENOMEM: i32 = 12;
+/// `O_NONBLOCK`: the log's end is an error, not a reason to wait.
+const NONBLOCK: i32 = 0o4000;
+/// A call that allocates this often is not the one that was meant.
+const LIMIT: u32 = 1000;
+
+/// What the kernel counts the calling thread's allocations with.
+struct FailNth(File);
+
+impl FailNth {
+    fn new() -> Result<Self, Error> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/proc/thread-self/fail-nth")?;
+        Ok(Self(file))
+    }
+
+    /// Makes allocation number `n` from now on fail; 0 is none.
+    fn set(&self, n: u32) -> Result<(), Error> {
+        let text = n.to_string();
+        self.0.write_at(text.as_bytes(), 0).map(|_| ())
+    }
+
+    /// Returns how many more there would have to be.
+    fn left(&self) -> Result<u32, Error> {
+        let mut text = [0; 16];
+        let length = self.0.read_at(&mut text, 0)?;
+        let text = String::from_utf8_lossy(&text[..length]);
+        text.trim().parse().map_err(Error::other)
+    }
+}
+
+/// The kernel's log from here on.
+struct Log(File);
+
+impl Log {
+    fn new() -> Result<Self, Error> {
+        let mut file = OpenOptions::new()
+            .read(true)
+            .custom_flags(NONBLOCK)
+            .open("/dev/kmsg")?;
+        file.seek(SeekFrom::End(0))?;
+        Ok(Self(file))
+    }
+
+    /// Returns the reasons of the refusals since the last call.
+    fn refusals(&mut self) -> Result<Vec<String>, Error> {
+        let mut reasons = Vec::new();
+        let mut record = [0; 8192];
+        loop {
+            match self.0.read(&mut record) {
+                Ok(length) => reasons.extend(reason(&String::from_utf8_lossy(&record[..length]))),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(reasons),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// The reason that a record of the log gives, if it is that of a refusal.
+fn reason(record: &str) -> Option<String> {
+    let (_, fields) = record.split_once(": d2d: ")?;
+    let (_, rest) = fields.split_once(" step=refuse reason=")?;
+    rest.split_whitespace().next().map(String::from)
+}
+
+/// The system call.
+enum Call<'a> {
+    Load(&'a str, String),
+    Unload(&'a str, String),
+    Write(File, &'a str),
+}
+
+impl Call<'_> {
+    fn prepare(&self) -> Result<(), Error> {
+        match self {
+            Self::Unload(path, params) => modules::load(path, params),
+            _ => Ok(()),
+        }
+    }
+
+    fn make(&mut self) -> Result<(), Error> {
+        match self {
+            Self::Load(path, params) => modules::load(path, params),
+            Self::Unload(path, _) => modules::unload(name(path)),
+            Self::Write(file, text) => file.write_all(text.as_bytes()),
+        }
+    }
+
+    fn may_be_refused(&self) -> bool {
+        !matches!(self, Self::Unload(..))
+    }
+
+    /// What follows if it has succeeded.
+    fn undo(&self) -> Result<(), Error> {
+        match self {
+            Self::Load(path, _) => modules::unload(name(path)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns what is still there that should not be.
+    fn left_over(&self) -> Option<String> {
+        let (Self::Load(path, _) | Self::Unload(path, _)) = self else {
+            return None;
+        };
+        let module = name(path);
+        let users = fs::read_to_string("/sys/module/module_a/refcnt").unwrap_or_default();
+        if Path::new("/sys/module").join(module).exists() {
+            Some(format!("{module} is still there"))
+        } else if !matches!(users.trim(), "" | "0") {
+            Some(format!("module_a has {} users", users.trim()))
+        } else {
+            None
+        }
+    }
+}
+
+/// The name of the module in a file.
+fn name(path: &str) -> &str {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    file.strip_suffix(".ko").unwrap_or(file)
+}
+
+/// What has come of a call one allocation of which has failed.
+#[derive(Debug, PartialEq)]
+enum Outcome {
+    Refused,
+    /// The kernel has made do without the memory.
+    Tolerated,
+}
+
+/// What it is that has come of it, if that can be.
+fn judge(result: &Result<(), Error>, reasons: &[String]) -> Option<Outcome> {
+    match (result, reasons) {
+        (Ok(()), []) => Some(Outcome::Tolerated),
+        (Err(error), [reason])
+            if error.raw_os_error() == Some(ENOMEM) && reason == "out-of-memory" =>
+        {
+            Some(Outcome::Refused)
+        }
+        _ => None,
+    }
+}
+
+fn sweep(mut call: Call) -> Result<String, String> {
+    let fail_nth = FailNth::new().map_err(|error| format!("fail-nth: {error}"))?;
+    let mut log = Log::new().map_err(|error| format!("/dev/kmsg: {error}"))?;
+    let (mut refused, mut tolerated) = (0, 0);
+    for n in 1..LIMIT {
+        let at = |what: &str, error: Error| format!("allocation {n}: {what}: {error}");
+        call.prepare().map_err(|error| at("prepare", error))?;
+        log.refusals().map_err(|error| at("/dev/kmsg", error))?;
+        fail_nth.set(n).map_err(|error| at("fail-nth", error))?;
+        let result = call.make();
+        let left = fail_nth.left();
+        fail_nth.set(0).map_err(|error| at("fail-nth", error))?;
+        let left = left.map_err(|error| at("fail-nth", error))?;
+        let reasons = log.refusals().map_err(|error| at("/dev/kmsg", error))?;
+
+        let outcome = judge(&result, &reasons)
+            .filter(|outcome| *outcome == Outcome::Tolerated || left == 0 && call.may_be_refused());
+        match outcome {
+            None => {
+                let failed = if left > 0 { "none" } else { "it" };
+                return Err(format!(
+                    "allocation {n} ({failed} has failed): {result:?}, reasons {reasons:?}"
+                ));
+            }
+            Some(Outcome::Refused) => refused += 1,
+            Some(Outcome::Tolerated) => {
+                call.undo().map_err(|error| at("undo", error))?;
+                tolerated += u32::from(left == 0);
+            }
+        }
+        if let Some(left_over) = call.left_over() {
+            return Err(format!("allocation {n}: {left_over}"));
+        }
+        if left > 0 {
+            return Ok(format!(
+                "{} allocations: {refused} refused, {tolerated} done without",
+                n - 1
+            ));
+        }
+    }
+    Err(format!("more than {LIMIT} allocations"))
+}
+
+/// Counts the allocations of a call.
+fn count(mut call: Call) -> Result<String, String> {
+    const MANY: u32 = 1_000_000;
+    let mut counted = || {
+        let fail_nth = FailNth::new()?;
+        call.prepare()?;
+        fail_nth.set(MANY)?;
+        let result = call.make();
+        let left = fail_nth.left()?;
+        fail_nth.set(0)?;
+        result?;
+        call.undo()?;
+        Ok(format!("{} allocations", MANY - left))
+    };
+    counted().map_err(|error: Error| error.to_string())
+}
+
+fn call(args: &[String]) -> Result<Call<'_>, String> {
+    match args {
+        [verb, path, params @ ..] if verb == "load" => Ok(Call::Load(path, params.join(" "))),
+        [verb, path, params @ ..] if verb == "unload" => Ok(Call::Unload(path, params.join(" "))),
+        [verb, path, text] if verb == "write" => OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map(|file| Call::Write(file, text))
+            .map_err(|error| format!("{path}: {error}")),
+        _ => Err(
+            "usage: fail_nth [count] load|unload FILE [PARAM=VALUE...] | write FILE TEXT".into(),
+        ),
+    }
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let result = match args.split_first() {
+        Some((verb, rest)) if verb == "count" => call(rest).and_then(count),
+        _ => call(&args).and_then(sweep),
+    };
+    match result {
+        Ok(summary) => {
+            println!("{summary}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            println!("# {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errno(number: i32) -> Result<(), Error> {
+        Err(Error::from_raw_os_error(number))
+    }
+
+    #[test]
+    fn reasons_are_those_of_refusals() {
+        let record =
+            "4,99,5,-;module_a: d2d: seq=1 load=2 in=task step=refuse reason=bad-size errno=-90 ";
+        assert_eq!(reason(record).as_deref(), Some("bad-size"));
+        assert_eq!(
+            reason("6,9,5,-;module_a: d2d: seq=1 load=2 in=task step=load"),
+            None
+        );
+        assert_eq!(reason("6,9,5,-;other: step=refuse reason=none"), None);
+    }
+
+    #[test]
+    fn a_refusal_has_its_errno_and_one_line() {
+        let out_of_memory = || String::from("out-of-memory");
+        let judged = |number, reasons: &[String]| judge(&errno(number), reasons);
+        assert_eq!(judged(12, &[out_of_memory()]), Some(Outcome::Refused));
+        assert_eq!(judged(12, &[]), None);
+        assert_eq!(judged(12, &[out_of_memory(), out_of_memory()]), None);
+        assert_eq!(judged(12, &["bad-size".into()]), None);
+        assert_eq!(judged(5, &[out_of_memory()]), None);
+    }
+
+    #[test]
+    fn a_call_that_succeeds_refuses_nothing() {
+        assert_eq!(judge(&Ok(()), &[]), Some(Outcome::Tolerated));
+        assert_eq!(judge(&Ok(()), &["out-of-memory".into()]), None);
+    }
+
+    #[test]
+    fn modules_are_named_as_their_files() {
+        assert_eq!(name("/lib/d2d/module_a.ko"), "module_a");
+        assert_eq!(name("module_a.ko"), "module_a");
+    }
+}

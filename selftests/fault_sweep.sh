@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Out of memory, wherever that can be: each allocation of loading, unloading and working
+# fails once. Only a kernel with failslab and its stack filter can do that.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+FAILSLAB=/sys/kernel/debug/failslab
+# Where x86-64 has the code of modules (Documentation/arch/x86/x86_64/mm.rst). An allocation is
+# one of theirs if they are on the stack; what the loader does before is the kernel's own.
+MODULES_START=0xffffffffa0000000
+MODULES_END=0xffffffffff000000
+
+# setting NAME VALUE... - of failslab
+setting()
+{
+	while [ $# -gt 0 ]; do
+		echo "$2" >"$FAILSLAB/$1"
+		shift 2
+	done
+}
+
+# function_range NAME - where it begins, and where the next one does; nothing if there is none
+function_range()
+{
+	awk -v name="$1" '
+		$2 !~ /[tT]/ { next }
+		begin && $1 != begin { print "0x" begin, "0x" $1; exit }
+		$3 == name { begin = $1 }' /proc/kallsyms
+}
+
+# reject NAME - no allocation counts that has this function on the stack
+reject()
+{
+	# shellcheck disable=SC2046 # two words
+	set -- $(function_range "$1")
+	setting reject-start "${1:-0}" reject-end "${2:-0}"
+}
+
+# As it is when the kernel starts.
+reset()
+{
+	setting probability 0 task-filter N ignore-gfp-wait Y stacktrace-depth 32 \
+		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
+}
+
+# ours - the modules' allocations count, and those alone: none that kmemleak makes to note them
+ours()
+{
+	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
+	reject __alloc_object
+}
+
+# total FAIL_NTH_ARGUMENT... - says how many allocations there are in all
+total()
+{
+	setting require-start 0 reject-start 0 reject-end 0
+	echo "# with the kernel's own: $(./fail_nth count "$@")"
+	ours
+}
+
+# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - passes if there were LEAST allocations or more
+sweep()
+{
+	what=$1 least=$2
+	shift 2
+	mark
+	said=$(./fail_nth "$@") && [ "${said%% *}" -ge "$least" ]
+	verdict "$what: $said"
+}
+
+# load_b COMPLETION DEFERRED
+load_b()
+{
+	load module_a "completion=$1"
+	sweep "loading module_b, completion=$1 deferred=$2" 3 \
+		load "$(module_path module_b)" "deferred=$2"
+	unload module_a
+}
+
+# exercise MODULE ROUNDS
+exercise()
+{
+	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
+}
+
+begin
+if [ ! -e "$FAILSLAB/require-start" ] || [ ! -e /proc/self/fail-nth ]; then
+	ktap_skip_all "needs a kernel with CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER"
+	exit 4
+fi
+trap 'reset; rm -f "$NOTES"' EXIT
+reset
+setting verbose 0 cache-filter N
+ours
+ktap_set_plan 15
+
+# Two contexts, whose queues have the last of their items in a chunk that is small enough for
+# slab: memory of more than two pages does not come from there, and never fails here.
+a=$(module_path module_a)
+sweep "loading module_a" 20 load "$a" contexts=2 capacity=200
+total load "$a" contexts=2 capacity=200
+sweep "unloading module_a" 0 unload "$a"
+
+for completion in 0 1 2; do
+	for deferred in 0 1; do
+		load_b "$completion" "$deferred"
+	done
+done
+
+load module_a
+sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none
+sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" sin=none
+total load "$(module_path module_b)"
+sweep "unloading module_b" 0 unload "$(module_path module_b)"
+load module_b
+sweep "the exercise of module_b" 3 write /sys/kernel/debug/d2d-module_b/exercise 1
+sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise 1
+
+# The counter above is that of the task which makes the call. Of all others, none allocates:
+# each one that did would fail.
+setting probability 100 interval 1 times 1
+mark
+! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
+verdict "an allocation of any task can be made to fail"
+unload module_b
+
+# All but those that make a system call.
+unload module_a
+reject do_syscall_64
+setting times 1
+load module_a completion=1 && load module_b deferred=1 &&
+	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&
+	[ "$(cat "$FAILSLAB/times")" = 1 ]
+verdict "workers, softirq and hard interrupts do without allocations"
+ktap_finished

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A gate in which calls into a test peer are held, so that a test knows where they are
+ * and for how long. It is a module of its own because the peer is on its way out
+ * meanwhile, and can have no file any more.
+ *
+ *   /sys/module/gate/parameters/hold    which are held: task, softirq, hardirq (operations
+ *                                       called there), handshake, or none
+ *   /sys/module/gate/parameters/inside  how many are being held
+ *   /sys/module/gate/parameters/late    how many were let go because nobody opened
+ */
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
+
+#include "gate.h"
+
+/* A test that fails must not hang the machine: shorter than its watchdogs. */
+#define SLEEP_SECONDS	60
+#define SPIN_SECONDS	8
+
+enum place { NONE, TASK, SOFTIRQ, HARDIRQ, HANDSHAKE };
+
+static const char * const places[] = { "none", "task", "softirq", "hardirq", "handshake" };
+
+static enum place hold;
+static atomic_t inside = ATOMIC_INIT(0);
+static atomic_t late = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(opened);
+
+static int set_hold(const char *text, const struct kernel_param *param)
+{
+	int place = sysfs_match_string(places, text);
+
+	if (place < 0)
+		return place;
+	WRITE_ONCE(hold, place);
+	wake_up_all(&opened);
+	return 0;
+}
+
+static int get_hold(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", places[READ_ONCE(hold)]);
+}
+
+static int get_count(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%d\n", atomic_read(param->arg));
+}
+
+static const struct kernel_param_ops hold_ops = { .set = set_hold, .get = get_hold };
+static const struct kernel_param_ops count_ops = { .get = get_count };
+
+module_param_cb(hold, &hold_ops, NULL, 0600);
+MODULE_PARM_DESC(hold, "Which calls to hold: task, softirq, hardirq, handshake or none");
+module_param_cb(inside, &count_ops, &inside, 0400);
+MODULE_PARM_DESC(inside, "How many calls are being held");
+module_param_cb(late, &count_ops, &late, 0400);
+MODULE_PARM_DESC(late, "How many calls were let go because nobody opened");
+
+static bool held(enum place place)
+{
+	return READ_ONCE(hold) == place;
+}
+
+static void pass(enum place place)
+{
+	u64 end = ktime_get_mono_fast_ns() + SPIN_SECONDS * NSEC_PER_SEC;
+
+	if (!held(place))
+		return;
+	atomic_inc(&inside);
+	if (place == TASK || place == HANDSHAKE)
+		wait_event_timeout(opened, !held(place), SLEEP_SECONDS * HZ);
+	else
+		while (held(place) && ktime_get_mono_fast_ns() < end)
+			cpu_relax();
+	if (held(place))
+		atomic_inc(&late);
+	atomic_dec(&inside);
+}
+
+/* Called by an operation, in any context. */
+void d2d_gate_operation(void)
+{
+	pass(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_gate_operation, "D2D");
+
+/* Called before a handshake is completed; may sleep. */
+void d2d_gate_handshake(void)
+{
+	pass(HANDSHAKE);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_gate_handshake, "D2D");
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: holds calls into a peer that is being removed");
+MODULE_LICENSE("GPL");

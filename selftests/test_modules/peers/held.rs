@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that is held in the gate, inside an operation or inside the handshake, while its
+//! module is removed.
+//!
+//! When the gate opens, an operation still has its context, and can call the owner; what the owner
+//! cannot do any more is to enter the peer anew, which the operation shows in the trace.
+
+use d2d::{
+    abi,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    },
+    trace,
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    take_all,
+    DemoPair,
+    PeerOps, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+// Of the module gate, in C. Nothing else here is unsafe.
+unsafe extern "C" {
+    safe fn d2d_gate_operation();
+    safe fn d2d_gate_handshake();
+}
+
+d2d::module_peer! {
+    type: Held,
+    name: "held_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that is removed while it is called",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        deferred: u32 {
+            default: 0,
+            description: "Complete the handshake: 0 at once, 1 later, through the gate",
+        },
+    },
+}
+
+/// The driver.
+struct Held {
+    deferred: bool,
+}
+
+impl Held {
+    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.adopt() {
+            Ok(adopted) => adopted
+                .fill(abi::d2d_pair_peer_data {
+                    cookie: 0x6e1d,
+                    deferred: self.deferred.into(),
+                    reserved: 0,
+                })
+                .complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+impl Driver for Held {
+    type Pair = DemoPair;
+    type Front = ();
+
+    fn new() -> Result<Self> {
+        let deferred = module_parameters::deferred.value();
+        let deferred = check_parameter(PeerModule::NAME, "deferred", deferred, 0..=1)? == 1;
+        Ok(Self { deferred })
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.code() {
+            IOCTL_SHARE_CONTEXT if self.deferred => request.pend(),
+            IOCTL_SHARE_CONTEXT => self.share_context(request),
+            _ => request.complete(Err(ENOTTY), 0),
+        }
+    }
+
+    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        d2d_gate_handshake();
+        self.share_context(request)
+    }
+}
+
+#[vtable]
+impl PeerOps for Held {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
+        let Some(left) = hops.checked_sub(1) else {
+            return Ok(0);
+        };
+        let calls = link.owner().bounce(left)?;
+        Ok(calls.saturating_add(1))
+    }
+
+    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+        d2d_gate_operation();
+        let taken = take_all(&link.incoming(), |taken| {
+            trace!(Dequeue, "queue=to_peer {}", taken);
+        });
+        trace!(OpCall, "to=owner op=bounce hops=1");
+        match link.owner().bounce(1) {
+            Ok(calls) => trace!(OpReturn, "from=owner op=bounce calls={}", calls),
+            Err(error) => trace!(OpReturn, "from=owner op=bounce errno={}", error.to_errno()),
+        }
+        Ok(taken)
+    }
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that names items by handles, and always completes the handshake later.
+//!
+//! Where module_b reads an item as soon as it has taken it, this one takes its handle, whatever
+//! context it is in, and lays it on a shelf as a number. Whoever comes next, mostly elsewhere,
+//! redeems it. What is on the shelf when the peer detaches is taken back by the owner.
+//!
+//! Writing a number to `/sys/kernel/debug/d2d-third_peer/exercise` does that many rounds in each
+//! execution context.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    control,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    queue::ItemHandle,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    },
+    run_in::{
+        run_in,
+        Place, //
+    },
+    trace,
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    DemoPair,
+    Note,
+    PeerOps,
+    KIND_NOTE,
+    MAX_HOPS, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+
+d2d::module_peer! {
+    type: Third,
+    name: "third_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that names items by handles",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// The driver.
+struct Third {
+    /// Handles on their way from who took them to who redeems them.
+    shelf: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
+}
+
+impl Third {
+    /// Takes a handle and lays it on the shelf; if that is full, redeems it at once. Returns
+    /// whether there was an item.
+    fn lay_down(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
+        let Some(handle) = link.incoming().take_handle() else {
+            return Ok(false);
+        };
+        let number = handle.into_raw();
+        let mut numbers = self.shelf.lock();
+        if let Some(place) = numbers.iter_mut().find(|place| place.is_none()) {
+            *place = Some(number);
+            return Ok(true);
+        }
+        drop(numbers);
+        Self::redeem(link, number)?;
+        Ok(true)
+    }
+
+    /// Redeems what lies on the shelf, whoever laid it there. Returns the number of items, and the
+    /// sum of their notes.
+    fn pick_up(&self, link: &PeerLink<DemoPair>) -> Result<(u32, Note)> {
+        let (mut count, mut sum) = (0, 0);
+        let numbers = core::mem::take(&mut *self.shelf.lock());
+        for number in numbers.into_iter().flatten() {
+            let note = Self::redeem(link, number)?;
+            count += 1;
+            sum = Note::wrapping_add(sum, note);
+        }
+        Ok((count, sum))
+    }
+
+    /// A handle names its item once.
+    fn redeem(link: &PeerLink<DemoPair>, number: u64) -> Result<Note> {
+        let items = link.incoming().redeem(ItemHandle::from_raw(number))?;
+        let note = items.iter().find_map(|item| item.read::<Note>());
+        drop(items);
+        match link.incoming().redeem(ItemHandle::from_raw(number)) {
+            Err(ESTALE) => note.ok_or(EBADMSG),
+            _ => Err(ENOTRECOVERABLE),
+        }
+    }
+
+    /// Lays down all that waits, in any context. Returns the number of items.
+    fn lay_down_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+        let mut taken = 0;
+        while self.lay_down(link)? {
+            taken += 1;
+        }
+        trace!(Dequeue, "queue=to_peer n={} how=handle", taken);
+        Ok(taken)
+    }
+
+    /// One round: picks up what an operation has laid down elsewhere, sends the sum, and has it
+    /// answered.
+    fn exercise(&self, link: &PeerLink<DemoPair>, place: Place) -> Result {
+        let (count, sum) = self.pick_up(link)?;
+        link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
+        trace!(
+            Enqueue,
+            "queue=to_owner n=1 how=single redeemed={} from={}",
+            count,
+            place.name()
+        );
+        trace!(OpCall, "to=owner op=drain from={}", place.name());
+        let taken = link.owner().drain()?;
+        trace!(OpReturn, "from=owner op=drain taken={}", taken);
+        self.lay_down_all(link)?;
+        Ok(())
+    }
+}
+
+impl Driver for Third {
+    type Pair = DemoPair;
+    type Front = ();
+
+    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+
+    fn new() -> Result<Self> {
+        let shelf = KBox::pin_init(
+            new_spinlock_irq!([None; 8], "third_peer::shelf"),
+            GFP_KERNEL,
+        )?;
+        Ok(Self { shelf })
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    /// Takes the number of rounds, 1 to 1000.
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let rounds = control::read_number(reader)?;
+        check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        for _ in 0..rounds {
+            for place in Place::ALL {
+                run_in(place, || driver.exercise(link, place))??;
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.code() {
+            IOCTL_SHARE_CONTEXT => request.pend(),
+            _ => request.complete(Err(ENOTTY), 0),
+        }
+    }
+
+    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.adopt() {
+            Ok(adopted) => adopted
+                .fill(abi::d2d_pair_peer_data {
+                    cookie: 3,
+                    deferred: 1,
+                    reserved: 0,
+                })
+                .complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for Third {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
+        if hops > MAX_HOPS {
+            return Err(E2BIG);
+        }
+        let Some(left) = hops.checked_sub(1) else {
+            return Ok(0);
+        };
+        let calls = link.owner().bounce(left)?;
+        Ok(calls.saturating_add(1))
+    }
+
+    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+        self.lay_down_all(link)
+    }
+}

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that puts and takes items from a periodic timer in hard interrupt, while processes
+//! do the same.
+//!
+//! Its items on the queue to the peer are numbered by their producer, the timer or a process, who
+//! goes on to the next number when an item was accepted. Whoever takes items looks at the numbers
+//! under the lock under which they were taken, so that each producer's have to come in order and
+//! without a gap.
+//! What it has counted is printed when it goes, to be compared with what the owner has counted.
+//!
+//! Writing a number to `/sys/kernel/debug/d2d-ticker_peer/tick` does the same that many times in the
+//! process that writes, and returns when the timer has ticked as often meanwhile.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    control,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    queue::Queue,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    },
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    DemoPair,
+    Note,
+    PeerOps,
+    KIND_NOTE, //
+};
+use kernel::{
+    impl_has_hr_timer,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Release, //
+            },
+            Atomic, //
+        },
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        SpinLockIrq, //
+    },
+    time::{
+        delay::fsleep,
+        hrtimer::{
+            ArcHrTimerHandle,
+            HrTimer,
+            HrTimerCallback,
+            HrTimerCallbackContext,
+            HrTimerPointer,
+            HrTimerRestart,
+            RelativeHardMode, //
+        },
+        Delta,
+        Monotonic, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+d2d::module_peer! {
+    type: Ticker,
+    name: "ticker_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that puts and takes items in hard interrupt",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// Kind of the items that carry a [`Numbered`].
+const KIND_NUMBERED: u32 = 0x7469;
+
+/// The producers: the timer, and those that write to the control file.
+const TIMER: usize = 0;
+const PROCESS: usize = 1;
+
+/// Payload: the producer, and how many of its items were accepted before.
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+struct Numbered {
+    producer: u32,
+    number: u32,
+}
+
+/// What was counted of what was put on a queue.
+#[derive(Default)]
+struct Put {
+    accepted: u32,
+    refused: u32,
+}
+
+impl Put {
+    fn count(&mut self, result: Result) {
+        match result {
+            Ok(()) => self.accepted += 1,
+            Err(_) => self.refused += 1,
+        }
+    }
+}
+
+/// What a producer knows under its lock.
+#[derive(Default)]
+struct Produced {
+    to_peer: Put,
+    to_owner: Put,
+}
+
+impl Produced {
+    /// Puts an item on each queue, if there is room.
+    fn put(&mut self, link: &PeerLink<DemoPair>, producer: usize) {
+        let item = Numbered {
+            producer: producer as u32,
+            number: self.to_peer.accepted,
+        };
+        let to_peer = link.context().to_peer();
+        self.to_peer.count(to_peer.put(KIND_NUMBERED, &item));
+        let note = Note::from(item.number);
+        self.to_owner.count(link.outgoing().put(KIND_NOTE, &note));
+    }
+}
+
+/// What those who take know under their lock.
+#[derive(Default)]
+struct Taken {
+    items: u32,
+    /// The next number of each producer.
+    expected: [u32; 2],
+    disorder: u32,
+}
+
+impl Taken {
+    /// Takes an item, if there is one, and looks at its number.
+    fn take(&mut self, queue: &Queue<'_>) -> bool {
+        let Some(items) = queue.take() else {
+            return false;
+        };
+        for item in &items {
+            self.items += 1;
+            if item.kind == KIND_NUMBERED {
+                self.look_at(item.read());
+            }
+        }
+        true
+    }
+
+    fn look_at(&mut self, numbered: Option<Numbered>) {
+        let next = numbered.and_then(|numbered| {
+            let expected = self.expected.get_mut(numbered.producer as usize)?;
+            (*expected == numbered.number).then_some(expected)
+        });
+        match next {
+            Some(expected) => *expected += 1,
+            None => self.disorder += 1,
+        }
+    }
+}
+
+/// The producers and those who take have locks of their own, so that they meet at the queues'.
+#[pin_data]
+struct State {
+    #[pin]
+    timer: SpinLockIrq<Produced>,
+    #[pin]
+    process: SpinLockIrq<Produced>,
+    #[pin]
+    taken: SpinLockIrq<Taken>,
+    ticks: Atomic<u32>,
+}
+
+/// The driver.
+struct Ticker(Pin<KBox<State>>);
+
+impl Ticker {
+    /// Puts two items on each queue and takes one, so that they are full most of the time.
+    fn step(&self, link: &PeerLink<DemoPair>, producer: usize) {
+        let lock = match producer {
+            TIMER => &self.0.timer,
+            _ => &self.0.process,
+        };
+        let mut produced = lock.lock();
+        produced.put(link, producer);
+        produced.put(link, producer);
+        drop(produced);
+        self.0.taken.lock().take(&link.incoming());
+    }
+
+    /// Returns how often the timer has ticked.
+    fn ticks(&self) -> u32 {
+        self.0.ticks.load(Acquire)
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        let (timer, process) = (self.0.timer.lock(), self.0.process.lock());
+        let taken = self.0.taken.lock();
+        pr_info!(
+            "queue=to_peer put={} refused={} taken={}\n",
+            timer.to_peer.accepted + process.to_peer.accepted,
+            timer.to_peer.refused + process.to_peer.refused,
+            taken.items
+        );
+        pr_info!(
+            "queue=to_owner put={} refused={}\n",
+            timer.to_owner.accepted + process.to_owner.accepted,
+            timer.to_owner.refused + process.to_owner.refused
+        );
+        pr_info!(
+            "ticks={} timer={} process={} disorder={}\n",
+            self.ticks(),
+            taken.expected[TIMER],
+            taken.expected[PROCESS],
+            taken.disorder
+        );
+    }
+}
+
+/// The timer, which is stopped when its handle is dropped.
+#[pin_data]
+struct Clock {
+    driver: Handle<Ticker>,
+    #[pin]
+    timer: HrTimer<Self>,
+}
+
+impl_has_hr_timer! {
+    impl HasHrTimer<Self> for Clock {
+        mode: RelativeHardMode<Monotonic>,
+        field: self.timer
+    }
+}
+
+impl HrTimerCallback for Clock {
+    type Pointer<'a> = Arc<Self>;
+
+    fn run(
+        this: ArcBorrow<'_, Self>,
+        mut context: HrTimerCallbackContext<'_, Self>,
+    ) -> HrTimerRestart {
+        if let Some(link) = this.driver.link() {
+            this.driver.step(link, TIMER);
+            this.driver.0.ticks.fetch_add(1, Release);
+        }
+        context.forward_now(PERIOD);
+        HrTimerRestart::Restart
+    }
+}
+
+const PERIOD: Delta = Delta::from_millis(1);
+
+impl Driver for Ticker {
+    type Pair = DemoPair;
+    type Front = ArcHrTimerHandle<Clock>;
+
+    const CONTROL: Option<&'static CStr> = Some(c"tick");
+
+    fn new() -> Result<Self> {
+        Ok(Self(KBox::pin_init(
+            try_pin_init!(State {
+                timer <- new_spinlock_irq!(Produced::default(), "ticker_peer::timer"),
+                process <- new_spinlock_irq!(Produced::default(), "ticker_peer::process"),
+                taken <- new_spinlock_irq!(Taken::default(), "ticker_peer::taken"),
+                ticks: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )?))
+    }
+
+    /// Starts the timer; the front is dropped before the driver is detached.
+    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+        let clock = Arc::pin_init(
+            try_pin_init!(Clock {
+                driver,
+                timer <- HrTimer::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        Ok(clock.start(PERIOD))
+    }
+
+    /// Takes the number of steps, 1 to 1000.
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let steps = control::read_number(reader)?;
+        check_parameter(PeerModule::NAME, "tick", steps, 1..=1000)?;
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let before = driver.ticks();
+        for _ in 0..steps {
+            driver.step(link, PROCESS);
+        }
+        while driver.ticks().wrapping_sub(before) < steps {
+            fsleep(PERIOD);
+            driver.step(link, PROCESS);
+        }
+        Ok(())
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        if request.code() != IOCTL_SHARE_CONTEXT {
+            return request.complete(Err(ENOTTY), 0);
+        }
+        match request.adopt() {
+            Ok(adopted) => adopted
+                .fill(abi::d2d_pair_peer_data {
+                    cookie: 0x71c,
+                    deferred: 0,
+                    reserved: 0,
+                })
+                .complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for Ticker {
+    fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn bounce(&self, _link: &PeerLink<DemoPair>, _hops: u32) -> Result<u32> {
+        Ok(0)
+    }
+
+    /// Takes what there is; at most a queue full, and what is put meanwhile by others.
+    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+        let mut taken = self.0.taken.lock();
+        let before = taken.items;
+        while taken.take(&link.incoming()) {}
+        Ok(taken.items - before)
+    }
+}

@@ -1,0 +1,137 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A peer's timer puts and takes items in hard interrupt, on queues that are full most of
+# the time, while processes do the same on both sides. Nothing is lost, each producer's
+# items come in order, what is refused is counted, and nothing is allocated for it.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+STEPS=200
+TRACING=/sys/kernel/tracing
+FULL=$(mktemp)
+trap 'rm -f "$NOTES" "$FULL"' EXIT
+
+tick()
+{
+	echo "$STEPS" >/sys/kernel/debug/d2d-ticker_peer/tick
+}
+
+# owner_rounds - module_a's exercise; that the queue was full is noted, and no failure
+owner_rounds()
+{
+	round=0
+	while [ "$round" -lt 10 ]; do
+		if ! said=$( (echo 1 >/sys/kernel/debug/d2d-module_a/exercise) 2>&1); then
+			case $said in
+			*"No space left on device"*) echo full >>"$FULL" ;;
+			*) return 1 ;;
+			esac
+		fi
+		round=$((round + 1))
+	done
+}
+
+# at_once COMMAND... - each in a process of its own; whether all succeeded
+at_once()
+{
+	pids=
+	for command; do
+		"$command" &
+		pids="$pids $!"
+	done
+	failed=0
+	for pid in $pids; do
+		wait "$pid" || failed=1
+	done
+	return "$failed"
+}
+
+# record 1|0 - begins or ends to record who allocates
+record()
+{
+	if [ "$1" = 1 ]; then
+		echo 8192 >"$TRACING/buffer_size_kb"
+		echo >"$TRACING/trace"
+	fi
+	echo "$1" >"$TRACING/options/stacktrace"
+	for event in kmalloc kmem_cache_alloc; do
+		echo "$1" >"$TRACING/events/kmem/$event/enable"
+	done
+}
+
+# recorded - whether the peer was seen to allocate
+recorded()
+{
+	grep -q '\[ticker_peer\]' "$TRACING/trace"
+}
+
+# value KEY TEXT - of the last line since the mark that has this text
+value()
+{
+	dmesg | awk -v mark="$MARK" -v key="$1" -v text="$2" '
+		index($0, mark) { value = "" }
+		index($0, text) {
+			for (i = 1; i <= NF; i++) {
+				split($i, field, "=")
+				if (field[1] == key)
+					value = field[2]
+			}
+		}
+		END { print value }'
+}
+
+# total STEP QUEUE - of the items in module_a's lines of this step
+total()
+{
+	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 n=\([0-9]*\).*/\1/p" |
+		awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+start 5
+mark
+load module_a capacity=4
+if [ -d "$TRACING/events/kmem" ]; then
+	record 1
+	load ticker_peer
+	record 0
+	recorded
+	seen=$?
+	record 1
+	at_once tick tick
+	ticked=$?
+	record 0
+	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! recorded
+	verdict "the peer allocates when it is loaded, and not when it puts and takes"
+else
+	load ticker_peer
+	ktap_test_skip "the peer does not allocate: needs tracefs, with the events of kmem"
+fi
+
+at_once tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a
+verdict "the timer, the peer's processes and module_a's work at once"
+
+peer="ticker_peer: ticks="
+[ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
+verdict "each producer's items came in order and without a gap"
+
+# By module_a are refused a round's first item, and what is left for the next peer.
+peer="ticker_peer: queue=to_peer"
+owner="step=drain ctx=c0 queue=to_peer"
+left=$(value n "for=next")
+[ "$(value taken "$owner")" = "$(value taken "$peer")" ] &&
+	[ "$(value put "$owner")" = $(($(value put "$peer") + $(total enqueue to_peer))) ] &&
+	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - left)) ] &&
+	[ "$(value refused "$peer")" -gt 0 ] &&
+	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
+verdict "all that was put on the queue to the peer was taken, or is left, or was refused"
+
+peer="ticker_peer: queue=to_owner"
+owner="step=drain ctx=c0 queue=to_owner"
+[ "$(value put "$owner")" = "$(value put "$peer")" ] &&
+	[ "$(value refused "$owner")" = "$(value refused "$peer")" ] &&
+	[ "$(value refused "$peer")" -gt 0 ] &&
+	[ "$(value taken "$owner")" = "$(total dequeue to_owner)" ] &&
+	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
+verdict "and the same of the queue to module_a"
+ktap_finished

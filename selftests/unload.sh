@@ -1,0 +1,177 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A peer's module is removed while a call of the owner's is inside it, or while its
+# handshake is. The call is held there by the module gate until the removal was seen
+# to wait for it, so that the window is there each time; no test here depends on
+# how long anything takes.
+
+# A call held in an interrupt takes its CPU. The tests keep off it: not even their memory
+# was ever mapped there, so that nobody waits for that CPU but who has to.
+if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
+	D2D_PINNED=1 exec taskset 1 "$0" "$@"
+fi
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+GATE=/sys/module/gate/parameters
+EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
+WORKERS=/sys/devices/virtual/workqueue/cpumask
+EVENTS=/sys/kernel/tracing/events/workqueue
+ALL_WORKERS=$(cat "$WORKERS")
+trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded gate || hold none' EXIT
+
+hold()
+{
+	echo "$1" >"$GATE/hold"
+}
+
+# await COMMAND... - until it succeeds; gives up on what takes seconds
+await()
+{
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return
+		sleep 0.02
+	done
+}
+
+# one_inside - whether one call is held, in time
+one_inside()
+{
+	[ "$(cat "$GATE/inside" "$GATE/late" | xargs)" = "1 0" ]
+}
+
+# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel
+waits_in()
+{
+	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
+}
+
+# steps_are STEP... - whether the handshake's and the removal's steps so far are these
+steps_are()
+{
+	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
+}
+
+# op_calls - the owner's calls into the peer
+op_calls()
+{
+	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
+}
+
+# new_call_refused - whether the owner leaves the peer out now, at once
+new_call_refused()
+{
+	before=$(op_calls)
+	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
+}
+
+# remove_from_under FUNCTION STEP... - begins to remove the peer, and whether that was seen
+# to wait in the kernel's function, after these steps
+remove_from_under()
+{
+	./kmod unload held_peer 2>"$NOTES" &
+	remover=$!
+	await waits_in "$remover" "$1" || return
+	shift
+	grep -q '^held_peer .* Unloading ' /proc/modules && steps_are "$@"
+}
+
+# gone - whether the removal was successful, now that it is free to go on
+gone()
+{
+	wait "$remover" && ! loaded held_peer
+}
+
+# watch 1|0 - begins or ends to record what settled() reads
+watch()
+{
+	echo "$1" >"$EVENTS/workqueue_queue_work/enable"
+	echo "$1" >"$EVENTS/workqueue_execute_end/enable"
+	echo >/sys/kernel/tracing/trace
+}
+
+# settled - whether the kernel is done with what it does after a module was loaded: to free
+# the memory of its initialization, all CPUs wait for one another
+settled()
+{
+	awk '/(do_free_init|execmem_cache_clean)/ {
+			queued += /workqueue_queue_work: /
+			ended += /workqueue_execute_end: /
+			freed += /workqueue_execute_end: .*do_free_init/
+		}
+		END { exit !(freed && queued == ended) }' /sys/kernel/tracing/trace
+}
+
+# load_settled NAME - leaves nothing behind that would have to wait for a CPU which is held
+load_settled()
+{
+	watch 1
+	load "$1" && await settled
+	loading=$?
+	watch 0
+	return "$loading"
+}
+
+# verdict_and_clean NAME - as verdict; what failed does not spoil what follows
+verdict_and_clean()
+{
+	verdict "$1"
+	! loaded held_peer || unload held_peer
+}
+
+# held_in PLACE CPUS - the whole story of a call that the owner makes there
+held_in()
+{
+	load_settled held_peer || return
+	mark
+	hold "$1"
+	taskset "$2" sh -c "echo 1 >$EXERCISE" &
+	caller=$!
+	await one_inside &&
+		remove_from_under __synchronize_srcu detach &&
+		new_call_refused && waits_in "$remover" __synchronize_srcu && steps_are detach && one_inside
+	seen=$?
+	hold none
+	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload &&
+		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-108"
+}
+
+if [ ! -d "$EVENTS" ]; then
+	ktap_print_header
+	ktap_skip_all "needs tracefs, with the events of work queues"
+	exit 4
+fi
+start 5
+load gate
+[ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
+load module_a completion=1
+
+held_in task 3
+verdict_and_clean "a call in a process is waited for, and new ones are refused"
+
+for place in softirq hardirq; do
+	if [ "$(nproc --all)" -lt 2 ]; then
+		ktap_test_skip "a call in $place: needs a second CPU"
+		continue
+	fi
+	held_in "$place" 2
+	verdict_and_clean "a call in $place is waited for, and new ones are refused"
+done
+
+hold handshake
+mark
+load held_peer deferred=1 && await one_inside && remove_from_under __flush_work pend && one_inside
+seen=$?
+hold none
+gone && [ "$seen" = 0 ] && steps_are pend attached detach rundown unregister unload
+verdict_and_clean "a handshake that was left pending is waited for"
+
+mark
+load held_peer && unload held_peer && steps_are attached detach rundown unregister unload
+verdict "without a call inside there is nothing to wait for"
+unload module_a
+unload gate
+ktap_finished
