@@ -21,7 +21,7 @@ if [ ! -d "$kernel" ]; then
 	need_space 4 "the User-Mode Linux kernel"
 	"$LAB/remove.sh" "$kernel.tmp"
 	mkdir "$kernel.tmp"
-	step "build User-Mode Linux (once)" "6 min on 2 CPUs" "$CACHE/log/prepare-uml.log" \
+	step "build User-Mode Linux (once)" "5 min on 2 CPUs" "$CACHE/log/prepare-uml.log" \
 		"$LAB/enter.sh" "$LAB/prepare-uml.sh" "$kernel.tmp" "$stock" "$LAB/uml.config"
 	mv "$kernel.tmp" "$kernel"
 fi
