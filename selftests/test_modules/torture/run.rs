@@ -174,6 +174,24 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
+/// Puts that many items of run 0, which no process makes, on an empty queue, one by one.
+pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
+    let producer = Producer::new(0, context.id(), direction);
+    let queue = queue(context, direction);
+    let mut tally = Tally::default();
+    for number in 0..count.into() {
+        match producer.put(&queue, number, 1) {
+            Ok(1) => {
+                tally.add((direction, Flow::Put), 1);
+                tally.add((direction, Flow::MarksPut), producer.mark(number));
+            }
+            Ok(_) => tally.add((direction, Flow::Refused), 1),
+            Err(error) => tally.add_error(error, false),
+        }
+    }
+    tally
+}
+
 /// Many random operations of one side.
 pub struct Run {
     run: u32,

@@ -3,8 +3,8 @@
 //! The owner of the tortured contexts; loaded instead of `module_a`.
 //!
 //! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
-//! `fill CONTEXT RUN COUNT`: put so many items, and `check`: with no run under way, take what is left
-//! on all queues, see whether the books balance, and print them.
+//! `fill CONTEXT RUN COUNT`: put so many items, and `check`: with no run under way, and once, take
+//! what is left on all queues, see whether the books balance, and print them.
 
 #![forbid(unsafe_code)]
 
@@ -39,7 +39,6 @@ use torture::{
         Direction,
         Flow,
         Index,
-        Tally,
         NAMES, //
     },
     Checker,
@@ -191,13 +190,17 @@ impl TortureOwner {
         }
     }
 
-    /// Takes what is left on a queue, and compares its counters with the books.
+    /// Takes what is left on a queue, fills it once to see that no item of its pool got lost, and
+    /// compares its counters with the books.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.books.get((direction, Flow::Taken));
         let mut checker = Checker::sole(link.context().id(), direction, next);
         checker.take_all(&queue);
-        let mut tally = Tally::default();
+        let room = module_parameters::capacity.value();
+        let mut tally = run::refill(link.context(), direction, room);
+        self.expect(link, "room", queue.counters().depth.into(), room.into());
+        checker.take_all(&queue);
         tally.add_taken(direction, checker.taken());
         self.books.add_all(&tally);
 
