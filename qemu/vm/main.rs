@@ -60,6 +60,7 @@ fn main() -> ExitCode {
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
     let reports = mode == "test" || mode == "torture";
     let mut expected = Expected::new(&machine.nonce, FIELDS, reports);
+    expected.log_may_wrap = mode == "torture";
     if platform == Platform::Uml {
         expected.set(FIELDS_UML);
     }
