@@ -7,6 +7,7 @@
  */
 #include <linux/init.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
@@ -27,9 +28,20 @@ static int sinful(const char *name)
 	return !strcmp(sin, name);
 }
 
+static DEFINE_MUTEX(mutex);
+
+/*
+ * Called by the owner when the handshake is over, in process context, so that it may
+ * sleep for once. To detach from in here is to wait for oneself: that is not
+ * refused, and never ends.
+ */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
+	if (sinful("detach-from-operation"))
+		d2d_detach(self);
+	mutex_lock(&mutex);
 	*result = value + 1;
+	mutex_unlock(&mutex);
 	return 0;
 }
 
@@ -265,6 +277,13 @@ static int misbehave(void)
 		err = owner_bounce(~0);
 	if (sinful("still-attached"))
 		err = d2d_unregister(self);
+	/* It goes well as long as no call waits for the lock; lockdep tells anyway. */
+	if (sinful("detach-under-lock")) {
+		mutex_lock(&mutex);
+		d2d_detach(self);
+		mutex_unlock(&mutex);
+		return 0;
+	}
 	if (strstr(sin, "item") || sinful("full-queue"))
 		err = mishandle_item();
 	if (err || !sinful("none"))
