@@ -41,6 +41,7 @@ mutate() {
 		cd "$2"
 		GIT_CEILING_DIRECTORIES=$(dirname "$2") git apply "$3"' \
 		sh "$PROJECT" "$copy" "$patch" 2>&1 || { echo "the patch does not apply" && return; }
+	# shellcheck disable=SC2001 # of each line
 	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }
 
