@@ -28,6 +28,6 @@ need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
-	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} modules ||
+	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} modules ||
 	die "no modules for $KVER; if the errors name items of the kernel crate, its Rust API is another one: choose a kernel by KVER="
 [ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

@@ -5,9 +5,10 @@
 # counts last.
 # Usage: mutants.sh [NAME...]
 #
-# A patch begins with what it breaks, and with a line "boot: KERNEL SCENARIO SECONDS REASON", which
-# expect.sh explains. Its copy's own expect.sh is asked. Copies are kept in build/mutants/, so that
-# only what a patch touches is compiled anew.
+# A patch begins with what it breaks, and with two lines:
+#   boot: KERNEL SCENARIO SECONDS REASON    which expect.sh explains; the copy's own is asked
+#   modules: NAME...                        what the scenario needs of the modules in Rust
+# Copies are kept in build/mutants/, so that only what a patch touches is compiled anew.
 . "$(dirname "$0")/lib.sh"
 
 mapfile -t names < <(
@@ -26,9 +27,13 @@ mkdir -p "$copies"
 
 # mutate WORKER NAME - one mutant; says what is wrong, or nothing
 mutate() {
-	local copy=$copies/$1 patch=$PROJECT/selftests/mutants/$2.patch boot said
+	local copy=$copies/$1 patch=$PROJECT/selftests/mutants/$2.patch boot modules said
 	boot=$(sed -n 's/^boot: //p' "$patch")
-	[ -n "$boot" ] || { echo "$patch has no line 'boot: ...'" && return; }
+	modules=$(sed -n 's/^modules: //p' "$patch")
+	if [ -z "$boot" ] || [ -z "$modules" ]; then
+		echo "$patch lacks 'boot: ...' or 'modules: ...'"
+		return
+	fi
 	mkdir -p "$copy"
 	# By content and without times: make has to see what the last patch has left as changed.
 	"$LAB/enter.sh" sh -ec '
@@ -36,7 +41,7 @@ mutate() {
 		cd "$2"
 		GIT_CEILING_DIRECTORIES=$(dirname "$2") git apply "$3"' \
 		sh "$PROJECT" "$copy" "$patch" 2>&1 || { echo "the patch does not apply" && return; }
-	said=$("$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }
 
 declare -A workers=() running=()

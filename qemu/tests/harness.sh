@@ -28,12 +28,12 @@ stock harness/refcount         60  console: refcount_t: addition on 0
 stock harness/list             60  console: kernel BUG at lib/list_debug.c
 stock harness/slab             60  console: BUG splat .*Objects remaining
 
-sanitizer harness/good              90
-sanitizer harness/use_after_free    90  console: BUG: KASAN: slab-use-after-free in splat_use_after_free
-sanitizer harness/out_of_bounds     90  console: BUG: KASAN: slab-out-of-bounds in splat_out_of_bounds
-sanitizer harness/inversion         90  console: WARNING: possible circular locking dependency detected
-sanitizer harness/lockdep_off       90  result: debug_locks is 0, expected 1
-sanitizer harness/sleep_under_lock  90  console: BUG: sleeping function called from invalid context at .*splat.c
-sanitizer harness/leak              90  result: leaks is [1-9]
-sanitizer harness/active_timer      90  console: ODEBUG: free active .* object type: timer_list
+sanitizer harness/good             180
+sanitizer harness/use_after_free   180  console: BUG: KASAN: slab-use-after-free in splat_use_after_free
+sanitizer harness/out_of_bounds    180  console: BUG: KASAN: slab-out-of-bounds in splat_out_of_bounds
+sanitizer harness/inversion        180  console: WARNING: possible circular locking dependency detected
+sanitizer harness/lockdep_off      180  result: debug_locks is 0, expected 1
+sanitizer harness/sleep_under_lock 180  console: BUG: sleeping function called from invalid context at .*splat.c
+sanitizer harness/leak             180  result: leaks is [1-9]
+sanitizer harness/active_timer     180  console: ODEBUG: free active .* object type: timer_list
 TABLE

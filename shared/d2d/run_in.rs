@@ -27,7 +27,7 @@ use kernel::{
             HrTimerCallback,
             HrTimerCallbackContext,
             HrTimerRestart,
-            RelativeHardMode,
+            RelativeMode,
             RelativeSoftMode,
             ScopedHrTimerPointer, //
         },
@@ -46,7 +46,8 @@ pub enum Place {
     Worker,
     /// Softirq: an expired soft timer.
     SoftIrq,
-    /// Hard interrupt: an expired hard timer.
+    /// Hard interrupt: an expired timer of the usual kind. In the callback of a "hard" one no spinlock
+    /// may be taken where lockdep watches, as with PREEMPT_RT that alone would still be an interrupt.
     HardIrq,
 }
 
@@ -233,4 +234,4 @@ macro_rules! run_in_timer {
 }
 
 run_in_timer!(run_in_softirq, SoftTimer, RelativeSoftMode<Monotonic>);
-run_in_timer!(run_in_hardirq, HardTimer, RelativeHardMode<Monotonic>);
+run_in_timer!(run_in_hardirq, HardTimer, RelativeMode<Monotonic>);
