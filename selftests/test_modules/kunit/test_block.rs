@@ -112,7 +112,12 @@ mod tests {
             queue.put(0, &number)?;
         }
         assert_eq!(queue.put::<u64>(0, &0), Err(ENOSPC));
-        assert_eq!(queue.take_batch(u32::MAX).len(), 65536);
+        let mut taken = 0;
+        while let Some(batch) = queue.take() {
+            assert!(batch.iter().next().and_then(|item| item.read()) == Some(taken));
+            taken += 1u64;
+        }
+        assert_eq!(taken, 65536);
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use d2d::{
     queue::{
         Batch,
         ItemHandle,
-        Queue, //
+        Queue,
+        MAX_BATCH, //
     }, //
 };
 use kernel::{
@@ -102,6 +103,17 @@ mod tests {
         assert_eq!(queue.put_batch::<u64>(KIND, &[6])?, 1);
         assert!(holds(&queue.take_batch(100), &[3, 4, 5, 6]));
         assert!(queue.take_batch(1).is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn a_batch_is_of_a_bounded_number() -> Result {
+        const MORE: usize = MAX_BATCH as usize + 20;
+        let context = TestContext::new(0, MORE as u32, 8)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.put_batch(KIND, &[1u64; MORE])?, MORE);
+        assert_eq!(queue.take_batch(u32::MAX).len(), MAX_BATCH as usize);
+        assert_eq!(queue.take_batch(u32::MAX).len(), 20);
         Ok(())
     }
 

@@ -242,6 +242,7 @@ mod tests {
         assert_eq!(reserve(&registry, b, 2), Ok(1));
         assert_eq!(reserve(&registry, c, 2), Err(EBUSY));
         assert!(state(&registry, c)? == State::Registered);
+        registry.left(a);
         set_state(&registry, a, State::Registered)?;
         assert_eq!(reserve(&registry, c, 2), Ok(0));
         assert_eq!(reserve(&registry, a, 2), Err(EBUSY));
@@ -254,18 +255,49 @@ mod tests {
         let a = add(&registry, &object(c"a"))?;
         let b = add(&registry, &object(c"b"))?;
         assert_eq!(reserve(&registry, a, 1), Ok(0));
-        assert!(state(&registry, a)? == State::Attaching(0));
-        for next in [State::Attached(0), State::Detaching(0)] {
+        registry.left(a);
+        for next in [
+            State::Abandoned(0),
+            State::Attached(0),
+            State::Detaching(0),
+            State::Attaching(0),
+        ] {
             assert_eq!(reserve(&registry, a, 1), Err(EALREADY));
             assert_eq!(reserve(&registry, b, 1), Err(EBUSY));
             assert_eq!(registry.remove(a).err(), Some(EBUSY));
             set_state(&registry, a, next)?;
             assert!(state(&registry, a)? == next);
         }
-        assert_eq!(registry.remove(a).err(), Some(EBUSY));
-        assert!(set_state(&registry, a, State::Registered)? == State::Detaching(0));
+        assert!(set_state(&registry, a, State::Registered)? == State::Attaching(0));
         registry.remove(a)?;
         assert_eq!(reserve(&registry, b, 1), Ok(0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_stays_while_the_sender_is_inside() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        assert_eq!(reserve(&registry, driver, 1), Ok(0));
+        set_state(&registry, driver, State::Registered)?;
+        assert_eq!(registry.remove(driver).err(), Some(EBUSY));
+        assert_eq!(reserve(&registry, driver, 1), Err(EALREADY));
+        registry.left(driver);
+        assert_eq!(reserve(&registry, driver, 1), Ok(0));
+        Ok(())
+    }
+
+    #[test]
+    fn a_state_is_left_for_another_once() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        let (from, to) = (State::Attaching(0), State::Attached(0));
+        assert_eq!(reserve(&registry, driver, 1), Ok(0));
+        assert!(!registry.transition(driver, to, State::Registered));
+        assert!(!registry.transition(driver, State::Attaching(1), to));
+        assert!(registry.transition(driver, from, to));
+        assert!(!registry.transition(driver, from, to));
+        assert!(state(&registry, driver)? == to);
         Ok(())
     }
 }

@@ -11,6 +11,10 @@ use kernel::{
         Completion,
         SetOnce, //
     },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     workqueue::{
         self,
         impl_has_work,
@@ -32,7 +36,8 @@ fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
 ///
 /// Both work items go to the same workqueue of the same CPU, from the closer, which is on it. Such a
 /// queue begins the second when the first sleeps or has ended, so that when the onlooker runs,
-/// `close` either waits or has returned.
+/// `close` either waits or has returned. A worker that hogs the CPU, as on a machine under load, is
+/// an exception: whether `close` has begun is asked in addition.
 #[pin_data]
 struct Closing {
     #[pin]
@@ -76,6 +81,9 @@ impl Closing {
         // It is not queued yet.
         let _ = workqueue::system().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();
+        while this.rundown.enter().is_some() {
+            fsleep(Delta::from_millis(1));
+        }
     }
 }
 
