@@ -300,7 +300,7 @@ static ssize_t exercise_write(struct file *file, const char __user *buffer, size
 	while (rounds-- && !err)
 		err = exercise(" from=syscall") ?: run_in_worker() ?:
 		      run_in_timer(" from=softirq", HRTIMER_MODE_REL_SOFT) ?:
-		      run_in_timer(" from=hardirq", HRTIMER_MODE_REL_HARD);
+		      run_in_timer(" from=hardirq", HRTIMER_MODE_REL);
 	return err ?: count;
 }
 

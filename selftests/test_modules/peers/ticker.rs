@@ -61,7 +61,7 @@ use kernel::{
             HrTimerCallbackContext,
             HrTimerPointer,
             HrTimerRestart,
-            RelativeHardMode, //
+            RelativeMode, //
         },
         Delta,
         Monotonic, //
@@ -242,7 +242,7 @@ struct Clock {
 
 impl_has_hr_timer! {
     impl HasHrTimer<Self> for Clock {
-        mode: RelativeHardMode<Monotonic>,
+        mode: RelativeMode<Monotonic>,
         field: self.timer
     }
 }
