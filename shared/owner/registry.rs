@@ -39,9 +39,10 @@ pub(crate) enum State {
     Attached(usize),
     /// The context that it is giving back.
     Detaching(usize),
-    /// The context of a handshake that it has not completed in time, and may still be busy with: it
-    /// stays reserved until the driver completes the request after all, detaches or unregisters.
-    Abandoned(usize),
+    /// The context of a handshake that it has not completed in time, and may still be busy with, and
+    /// the handle of its request: the context stays reserved until the driver completes the request
+    /// after all, detaches or unregisters.
+    Abandoned(usize, abi::d2d_handle),
 }
 
 impl State {
@@ -51,7 +52,7 @@ impl State {
             Self::Attaching(context)
             | Self::Attached(context)
             | Self::Detaching(context)
-            | Self::Abandoned(context) => Some(context),
+            | Self::Abandoned(context, _) => Some(context),
         }
     }
 }

@@ -309,11 +309,12 @@ impl Requests {
         Completing::Late(request)
     }
 
-    /// Notes that a driver is done with whatever was sent to it. Any context.
-    pub(crate) fn done_with(&self, driver: abi::d2d_handle) {
-        while let Some(request) = self
-            .find_by(|slot, request| request.driver == driver && slot.claimed && !slot.done_with)
-        {
+    /// Notes that its driver is done with a request whose time was over. Any context.
+    pub(crate) fn done_with(&self, handle: abi::d2d_handle) {
+        let request = Self::slot(&mut self.slots.lock(), handle)
+            .filter(|slot| slot.claimed)
+            .and_then(|slot| slot.request.clone());
+        if let Some(request) = request {
             self.release(&request, |slot| slot.done_with = true);
         }
     }

@@ -221,8 +221,8 @@ impl<O: Owner> Server<O> {
     /// Removes a driver; see `d2d_unregister`.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         let (_, state) = self.registry.update(handle, |_| None)?;
-        if let State::Abandoned(index) = state {
-            self.requests.done_with(handle);
+        if let State::Abandoned(index, request) = state {
+            self.requests.done_with(request);
             self.give_back(handle, state, index);
         }
         let driver = self.registry.remove(handle)?;
@@ -320,7 +320,7 @@ impl<O: Owner> Server<O> {
             );
             let (handle, index) = (request.driver(), request.context());
             let status = error.to_errno();
-            let abandoned = State::Abandoned(index);
+            let abandoned = State::Abandoned(index, request.raw().handle);
             self.registry
                 .transition(handle, State::Attaching(index), abandoned);
             self.requests
@@ -369,7 +369,8 @@ impl<O: Owner> Server<O> {
             late_or_stale => {
                 if let Completing::Late(request) = late_or_stale {
                     let index = request.context();
-                    self.give_back(request.driver(), State::Abandoned(index), index);
+                    let abandoned = State::Abandoned(index, handle);
+                    self.give_back(request.driver(), abandoned, index);
                 }
                 let error = refuse(
                     self.name,
@@ -514,16 +515,16 @@ impl<O: Owner> Server<O> {
                     self.run_down(handle, &driver, index);
                     return Ok(());
                 }
-                State::Attaching(index) => {
-                    if self.cancel(handle, index, name) {
+                State::Attaching(_) => {
+                    if self.cancel(handle, name) {
                         return Ok(());
                     }
                     // It goes on, but has not come far enough yet.
                     fsleep(Delta::from_millis(1));
                 }
-                State::Abandoned(index) => {
+                State::Abandoned(index, request) => {
                     emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                    self.requests.done_with(handle);
+                    self.requests.done_with(request);
                     self.give_back(handle, before, index);
                     return Ok(());
                 }
@@ -549,10 +550,11 @@ impl<O: Owner> Server<O> {
 
     /// Takes back the request that a driver is attaching by, and then its context, unless the
     /// request is being completed. Waits until the sender has left the driver. May sleep.
-    fn cancel(&self, handle: abi::d2d_handle, index: usize, name: &CStr) -> bool {
+    fn cancel(&self, handle: abi::d2d_handle, name: &CStr) -> bool {
         let Some(request) = self.requests.find(handle) else {
             return false;
         };
+        let index = request.context();
         let claim = self.requests.claim(request.raw().handle);
         let claimed = claim.is_some();
         if let Some(claim) = claim {
@@ -574,8 +576,10 @@ impl<O: Owner> Server<O> {
         let binding = &self.seats[index].binding;
         // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
         unsafe { binding.seat().close() };
-        // The dispatch routine may be left later than the request in it was completed.
-        if let Some(request) = self.requests.find(handle) {
+        // The dispatch routine may be left later than the request in it was completed, and by more
+        // than one sender.
+        while let Some(request) = self.requests.find(handle) {
+            request.wait();
             request.wait_for_sender();
         }
         emit(

@@ -259,7 +259,7 @@ mod tests {
                 };
                 assert_eq!(late.raw().handle, handle);
             } else {
-                requests.done_with(DRIVER);
+                requests.done_with(handle);
             }
             assert!(requests.is_done_with(&request));
             assert!(matches!(requests.complete(handle), Completing::Stale));
