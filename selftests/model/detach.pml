@@ -4,20 +4,31 @@
  * the peer's side of it, shared/d2d/{registration,request}.rs or a driver in C
  * that does what d2d.h allows.
  *
- * Two drivers want the one context; each asks for it, and leaves. The owner
- * calls whoever holds it. Chosen by -D:
+ * Drivers want a context; each asks for it, and leaves. The owner calls whoever
+ * holds it, and takes it back from who does not answer in time. Chosen by -D:
  *
- *   ROUTINE	the owner learns of completion by a routine; else it waits in
- *		attach (by return and by waiting differ in the trace only)
+ *   ROUTINE	the owner learns of completion by a routine, and then never waits
+ *		for what was left pending; else it waits in attach (by return and by
+ *		waiting differ in the trace only)
  *   C_PEER	driver 0 is one in C that does all that d2d.h allows: a thread
- *		attaches and may detach, while another detaches and unregisters
- *		at any moment; it fills in the context before it pends, and may
- *		never complete. The other driver then only does what is right,
- *		and one caller is enough
- *   ALONE	without the other driver; the one in C may attach again instead
+ *		attaches and may detach, from inside its dispatch routine too, another
+ *		detaches and unregisters at any moment, and a request that it left
+ *		pending is completed whenever, or never. The other driver then only
+ *		does what is right
+ *   ALONE	without the other driver, but with a second context, and either one is
+ *		taken: others that are not shown hold what is taken before. The driver
+ *		in C attaches from two threads, and to keep that small it is only
+ *		detached by its exit, and not called
+ *   ONCE	with ALONE: from one thread
  *
- * Else both drivers are of the library: one thread loads and unloads, a work
- * item completes what was left pending, or leaves it pending once more.
+ * Drivers that are not in C are of the library: one thread loads and unloads, a work
+ * item completes what was left pending, or leaves it pending again.
+ *
+ * What must hold is asserted: whoever is told that it holds a context (holder) is who
+ * fills it in; a context is given back once, by nobody but its holder, and not while a
+ * driver has a request with it that neither it nor its detaching is done with (owned);
+ * detaching and unregistering return with the owner outside of the driver; what has a
+ * driver's code run ends before the code goes; and nothing stays behind in the end.
  *
  * Left out, with the reason:
  * - Slots and generations of handles: a handle is its object's number here, and is
@@ -27,125 +38,214 @@
  *   waits for exactly those that entered before, and for nobody else.
  * - Memory ordering: whatever is shared is under a spinlock, or ordered by a
  *   completion, by flush_work() or by a Release store that an Acquire load sees.
- * - Refusals that change nothing (magic numbers, sizes, names).
+ * - Refusals that change nothing (magic numbers, sizes, names); an answer that the
+ *   owner refuses goes the way of one that says that the driver failed.
  * - Gate of export.rs: the owner cannot be unloaded while there are importers.
  *
  * Nothing repeats for ever, which the search for non-progress cycles shows, so every
  * run ends; and spin reports a run that ends before its processes do.
  */
 
-#define DRIVERS		2
+#ifdef ALONE
+#define DRIVERS		1
+#ifdef ONCE
+#define ATTACHES	1
+#else
 #define ATTACHES	2		/* of one driver, at most */
+#endif
+#define CONTEXTS	2
+#define AGAIN		2		/* what a work item leaves pending once more, at most */
+#else
+#define DRIVERS		2
+#define ATTACHES	1
+#define CONTEXTS	1
+#define AGAIN		1
+#endif
 #define REQUESTS	(DRIVERS * ATTACHES)
 #define NOBODY		DRIVERS
 
 #ifdef C_PEER
 #define IN_C(d)		((d) == 0)
 #define SIMPLE(d)	((d) == 1)
-#define CALLERS		1
 #else
 #define IN_C(d)		false
 #define SIMPLE(d)	false
-#define CALLERS		2
 #endif
 
 /* The requests of a driver are numbered from its number times ATTACHES. */
 #define FIRST(d)	((d) * ATTACHES)
+#define LAST(d)		(FIRST(d) + ATTACHES - 1)
 /* State::context() */
-#define HOLDS(d)	(registry[d] == Attaching || registry[d] == Attached || registry[d] == Detaching)
-/* Requests::find(); there are two to look at */
-#define ON_ITS_WAY(d)	(request[FIRST(d)].in_table || request[FIRST(d) + 1].in_table)
-#define FIND(d)		(request[FIRST(d)].in_table -> FIRST(d) : FIRST(d) + 1)
+#define HOLDS(d, c)	(registry[d] != Gone && registry[d] != Registered && has[d] == (c))
+#define HELD(c)		(HOLDS(0, c) || HOLDS(DRIVERS - 1, c))
+/* Requests::find(), of one request and of a driver */
+#define ON_ITS_WAY(r)	(request[r].in_table && !(request[r].finished && request[r].left))
+#define ANY_OF(d)	(ON_ITS_WAY(FIRST(d)) || ON_ITS_WAY(LAST(d)))
+/* Requests::is_sent_by_current() */
+#define SENT(r)		(request[r].in_table && request[r].sender == _pid && !request[r].left)
+#define SENT_BY_ME(d)	(SENT(FIRST(d)) || SENT(LAST(d)))
+/* The driver has been sent the context and has not said that it is done with it. */
+#define OWNED(r, c)	(request[r].owned && carries[r] == (c))
+#define OWNED_BY(d, c)	(OWNED(FIRST(d), c) || OWNED(LAST(d), c))
 
-/* registry.rs: State, with the one context understood; Gone is an empty slot */
-mtype = { Gone, Registered, Attaching, Attached, Detaching };
+/* Of Registry::transition(), whether a driver's state is the one that is to end */
+#ifdef BACK_FROM_ANY_STATE
+#define IS(d, from, c, r)	(registry[d] != Gone)
+#else
+#define IS(d, from, c, r)	(registry[d] == from && has[d] == c && (from != Abandoned || late_with[d] == r))
+#endif
+/* Of Registry::reserve(), whether a driver can ask now */
+#ifdef ATTACH_WHILE_SENDING
+#define BUSY(d)		(registry[d] != Gone && registry[d] != Registered)
+#else
+#define BUSY(d)		(registry[d] != Gone && (registry[d] != Registered || sending[d]))
+#endif
+/* Of Registry::remove(), whether a driver can leave */
+#ifdef UNREGISTER_IN_ANY_STATE
+#define REMOVABLE(d)	(registry[d] != Gone && !sending[d])
+#elif defined(UNREGISTER_WHILE_SENDING)
+#define REMOVABLE(d)	(registry[d] == Registered)
+#else
+#define REMOVABLE(d)	(registry[d] == Registered && !sending[d])
+#endif
+
+/* registry.rs: State, with the context apart; Gone is an empty slot */
+mtype = { Gone, Registered, Attaching, Attached, Detaching, Abandoned };
 mtype registry[DRIVERS] = Gone;
+byte has[DRIVERS];
+byte late_with[DRIVERS];	/* the request of Abandoned */
+bool sending[DRIVERS];		/* Driver.dispatching */
 
-/* requests.rs: Slot and Pending; status and outcome are 0 before they are set */
-mtype = { Ok, Failed, Cancelled };
+/* requests.rs: Slot and Pending; who has claimed it is 0 as long as nobody has */
+mtype = { Driver, Sender, Timeout, Cancel };
+mtype = { None, Failed, Einprogress, Ebusy, Ealready, Enotconn, Estale, Edeadlk };
 typedef Pending {
-	bool in_table, claimed, finished, left;
-	mtype status, outcome;
+	bool in_table, finished, left, done_with;
+	mtype winner, status, outcome;
+	byte sender;
 	bool done, left_done;
+	bool owned;
 };
 Pending request[REQUESTS];
+byte carries[REQUESTS];		/* Pending.context */
 
 /* The peer's endpoint in struct d2d_context: 0, or the number of the driver from 1 */
-byte ops, self;
+byte ops[CONTEXTS], self[CONTEXTS];
 
 /* OwnerLink.peer, a Rundown: the driver that can be entered, or NOBODY */
-byte open_to = NOBODY;
-bool entered[CALLERS], awaited[CALLERS];
+byte open_to[CONTEXTS] = NOBODY;
+byte call_into = CONTEXTS;	/* the context whose peer is being called */
 
 /* What must hold */
-byte holder = NOBODY;		/* whose context it is, by what was promised */
+byte holder[CONTEXTS] = NOBODY;	/* whose context it is, by what was promised */
 bool text[DRIVERS];		/* the driver's code is loaded */
 byte dispatching[DRIVERS];	/* the owner is inside its dispatch routine */
-byte calling[DRIVERS];		/* the owner is inside its operations */
-bool telling;			/* the owner is told that a peer was attached */
-
-/* What d2d_attach() and the like return */
-mtype = { None, Eio, Ecanceled, Einprogress, Enomem, Ebusy, Ealready, Enotconn, Estale };
+bool calling[DRIVERS];		/* the owner is inside its operations */
+bool telling[CONTEXTS];		/* the owner is told that a peer was attached */
 
 /* The drivers' own */
 mtype = { Completed, Pended };
 mtype progress[DRIVERS] = Gone;	/* registration.rs: Gone is IDLE, Attaching is UNDER_WAY */
 byte pended[DRIVERS] = REQUESTS;	/* the request that waits for the work item */
-bool queued[DRIVERS], disabled[DRIVERS];
+bool closed[DRIVERS], queued[DRIVERS], disabled[DRIVERS];
 byte runs_begun[DRIVERS], runs_ended[DRIVERS];
 bool loaded[DRIVERS];
-bool c_attacher_done;
+bool c_pended[REQUESTS];
+byte c_threads, c_workers;
+bool c_stopped;
 
 /* Server::clear_peer() */
-inline clear_peer(d)
+inline clear_peer(d, c)
 {
-	d_step { assert(holder == d); ops = 0 };
-	d_step { assert(holder == d); self = 0 }
+	d_step { assert(holder[c] == d && !OWNED_BY(d, c)); ops[c] = 0 };
+	d_step { assert(holder[c] == d && !OWNED_BY(d, c)); self[c] = 0 }
+}
+
+/* The last transition of a context that is given back */
+inline release_context(d, c)
+{
+	d_step {
+		assert(holder[c] == d && !OWNED_BY(d, c));
+		assert(registry[d] == Detaching && has[d] == c);
+		holder[c] = NOBODY;
+		registry[d] = Registered;
+		has[d] = 0;
+		late_with[d] = 0
+	}
+}
+
+/* Server::give_back(); late_r is the request of Abandoned */
+inline give_back(d, from, c, late_r)
+{
+	d_step {
+		if
+		:: IS(d, from, c, late_r) -> registry[d] = Detaching; won = true
+		:: else
+		fi
+	};
+	if
+	:: won ->
+		clear_peer(d, c);
+		release_context(d, c)
+	:: else
+	fi;
+	won = false
 }
 
 /* Server::abort() */
-inline abort(d)
+inline abort(d, c)
 {
-	clear_peer(d);
-#ifndef KEEP_ON_ABORT
-	d_step {
-		assert(holder == d);
-		assert(registry[d] == Attaching);
-		holder = NOBODY;
-		registry[d] = Registered
-	}
+#ifdef REFUSAL_KEEPS_CONTEXT
+	clear_peer(d, c)
+#else
+	give_back(d, Attaching, c, 0)
 #endif
 }
 
 /*
- * Requests::claim(), and of finish() that the winner notes the status, which nobody
+ * Requests::claim(), and of finish() that the winner notes who it is, which nobody
  * else reads before the request is done
  */
-inline claim(r, mine, value)
+inline claim(r, mine, who)
 {
 	d_step {
-#ifdef DOUBLE_CLAIM
-		mine = request[r].in_table;
-#else
-		mine = request[r].in_table && !request[r].claimed;
-#endif
 		if
-		:: mine ->
-			assert(request[r].status == 0);
-			request[r].claimed = true;
-			request[r].status = value
+		:: request[r].in_table && request[r].winner == 0 ->
+			request[r].winner = who;
+			/* Nothing but the driver itself ends what has run out of time. */
+			request[r].owned = request[r].owned && who == Timeout;
+			mine = true
 		:: else
 		fi
 	}
 }
 
-/* Requests::release(), at the end of finish() and in leave() */
+/* Requests::release(), of which the rest is its users'; what nobody reads any more is wiped */
 inline release(r)
 {
 	if
-	:: request[r].finished && request[r].left -> request[r].in_table = false
+	:: request[r].finished && request[r].left && request[r].done_with ->
+		request[r].in_table = false;
+		request[r].finished = false;
+		request[r].left = false;
+		request[r].done_with = false;
+		request[r].winner = 0;
+		request[r].status = 0;
+		request[r].outcome = 0;
+		request[r].sender = 0
 	:: else
 	fi
+}
+
+/* Requests::done_with(), of the one request */
+inline note_done_with(r)
+{
+	d_step {
+		if
+		:: request[r].in_table -> request[r].done_with = true; release(r)
+		:: else
+		fi
+	}
 }
 
 /* Requests::finish(), what comes after the routine; only who waits reads the outcome */
@@ -154,105 +254,180 @@ inline finish(r, value)
 	d_step {
 		request[r].outcome = value;
 		request[r].finished = true;
+		request[r].done_with = request[r].done_with || request[r].winner != Timeout;
 		release(r)
 	};
+#ifndef WAKE_UP_LOST
 	request[r].done = true
+#endif
 }
 
 /* Server::conclude(), of a request to driver d */
 inline conclude(d, r, result)
 {
 	if
-	:: request[r].status == Ok ->
-		atomic { assert(ops == d + 1 && holder == d) };
-		atomic { assert(self == d + 1 && holder == d) };
+#ifndef WINNER_NOT_ASKED
+	:: request[r].winner != Driver -> result = Failed
+#endif
+	:: request[r].winner == Driver && request[r].status == None ->
+		atomic { assert(ops[carries[r]] == d + 1 && holder[carries[r]] == d) };
+		atomic { assert(self[carries[r]] == d + 1 && holder[carries[r]] == d) };
 		/* OwnerLink::open() */
-		atomic { assert(open_to == NOBODY); open_to = d };
-		d_step {
-			assert(registry[d] == Attaching && !telling);
-			registry[d] = Attached;
-			telling = true
+		atomic {
+			assert(open_to[carries[r]] == NOBODY);
+			open_to[carries[r]] = d
 		};
 		/* Owner::attached() */
-		atomic { assert(telling); telling = false };
+		telling[carries[r]] = true;
+		d_step {
+			telling[carries[r]] = false;
+			assert(registry[d] == Attaching && has[d] == carries[r]);
+			registry[d] = Attached
+		};
 		result = None
 	:: else ->
-		abort(d);
-		result = (request[r].status == Cancelled -> Ecanceled : Eio)
+		abort(d, carries[r]);
+		result = Failed
 	fi
 }
 
-/* Server::complete(), called by driver d */
-inline complete(d, r, status, result)
+/* Server::complete(), called by driver d, and of finish() as with claim() */
+inline complete(d, r, value, result)
 {
-	claim(r, mine, status);
+	d_step {
+		request[r].owned = false;
+		if
+		:: request[r].in_table && !request[r].done_with ->
+			request[r].done_with = true;
+			if
+#ifdef COMPLETED_TWICE
+			:: true ->
+#else
+			:: request[r].winner == 0 ->
+#endif
+				assert(request[r].winner == 0);
+				request[r].winner = Driver;
+				request[r].status = value;
+				mine = true
+			:: else -> late = true; release(r)
+			fi
+		:: else
+		fi
+	};
+	result = Estale;
 	if
 	:: mine ->
 #ifdef ROUTINE
 		conclude(d, r, result);
-		finish(r, result)
 #else
-		finish(r, None);
-		result = None
+		result = None;
 #endif
-	:: else -> result = Estale
+		finish(r, result)
+#ifdef LATE_GIVES_BACK_THE_NEXT
+	:: late -> give_back(d, Abandoned, carries[r], late_with[d])
+#elif !defined(LATE_KEEPS_CONTEXT)
+	:: late -> give_back(d, Abandoned, carries[r], r)
+#endif
+	:: else
 	fi;
-	mine = false
+	d_step { mine = false; late = false }
 }
 
 /* Request::adopt() and Adopted::fill(); in C, saving the address and filling in */
-inline fill(d)
+inline fill(d, r)
 {
-	d_step { assert(holder == d && text[d]); ops = d + 1 };
-	d_step { assert(holder == d && text[d]); self = d + 1 }
+	d_step { assert(holder[carries[r]] == d && text[d]); ops[carries[r]] = d + 1 };
+	d_step { assert(holder[carries[r]] == d && text[d]); self[carries[r]] = d + 1 }
 }
 
 /* Request::complete(): of a driver of the library, notes the result */
-inline complete_and_note(d, r, status)
+inline complete_and_note(d, r, value)
 {
-	complete(d, r, status, answer);
+	complete(d, r, value, answer);
 	if
 	:: IN_C(d)
-	:: else -> progress[d] = (status == Ok && answer == None -> Attached : Gone)
+	:: else -> progress[d] = (value == None && answer == None -> Attached : Gone)
 	fi;
 	answer = None
 }
 
-/* Shared::defer() and queue_work(), which a disabled work item refuses */
-inline pend(d, r)
+/* Request::pend(): Shared::defer() and queue_work(), which a disabled work item refuses */
+inline pend(d, r, returned)
 {
 	atomic {
-		assert(IN_C(d) || pended[d] == REQUESTS);
-		pended[d] = r
-	};
-	d_step {
 		if
-		:: !disabled[d] -> queued[d] = true
-		:: else
+#ifndef PEND_AFTER_STOP
+		:: closed[d]
+#endif
+		:: else -> assert(pended[d] == REQUESTS); pended[d] = r; returned = Pended
 		fi
-	}
+	};
+	if
+	:: returned == Pended ->
+		d_step {
+			if
+			:: !disabled[d] -> queued[d] = true
+			:: else
+			fi
+		}
+	:: else -> complete_and_note(d, r, Failed); returned = Completed
+	fi
 }
 
 /* The driver's dispatch routine */
 inline dispatch(d, r, returned)
 {
-	d_step { assert(text[d]); dispatching[d]++ };
+	/* Not if it is being detached: only this routine may fill in the context then. */
+	d_step { assert(text[d]); dispatching[d]++; request[r].owned = request[r].winner != Cancel };
 	if
 	/* It completes at once, */
-	:: fill(d); complete_and_note(d, r, Ok); returned = Completed
+	:: fill(d, r); complete_and_note(d, r, None); returned = Completed
 	:: !SIMPLE(d) -> complete_and_note(d, r, Failed); returned = Completed
-	/* or forgets to, which only C can, */
+	/* or forgets to, or wants to detach first, which only C can, */
 	:: IN_C(d) -> returned = Completed
+#ifndef ALONE
+	:: IN_C(d) ->
+		detach(d, answer);
+		assert(answer == Edeadlk);
+		atomic { answer = None; returned = Completed }
+#endif
 	/* or leaves it pending. */
 	:: !SIMPLE(d) ->
 		if
-		:: IN_C(d) -> fill(d)
-		:: else
-		fi;
-		pend(d, r);
-		returned = Pended
+		:: IN_C(d) -> fill(d, r); c_pended[r] = true; returned = Pended
+		:: else -> pend(d, r, returned)
+		fi
 	fi;
 	d_step { assert(text[d]); dispatching[d]-- }
+}
+
+/* Server::time_out() */
+inline time_out(d, r)
+{
+	claim(r, mine, Timeout);
+	if
+	:: mine ->
+#ifndef NOT_ABANDONED
+		/* Registry::transition() */
+		d_step {
+			assert(registry[d] == Attaching && has[d] == carries[r]);
+			registry[d] = Abandoned;
+			late_with[d] = r
+		};
+#endif
+		finish(r, Failed);
+		if
+#ifdef LATE_DRIVER_LOSES_CONTEXT
+		:: !request[r].done_with -> give_back(d, Abandoned, carries[r], r)
+#else
+		:: request[r].done_with -> give_back(d, Abandoned, carries[r], r)
+#endif
+		:: else
+		fi;
+		mine = false
+	:: else
+	fi;
+	request[r].done
 }
 
 /* Server::send() */
@@ -260,20 +435,30 @@ inline send(d, r, result)
 {
 	dispatch(d, r, returned);
 	if
-	:: returned == Completed -> claim(r, mine, Failed)
+	:: returned == Completed -> claim(r, mine, Sender)
 	:: else
 	fi;
 	if
-	:: returned == Completed && mine ->
+	:: mine ->
 		mine = false;
-		finish(r, Eio);
-		abort(d);
-		result = Eio
+		finish(r, Failed);
+		abort(d, carries[r]);
+		result = Failed
 #ifdef ROUTINE
-	:: returned == Pended -> result = Einprogress
-	:: returned == Completed && !mine -> request[r].done; result = request[r].outcome
+	:: returned == Pended ->
+		result = (request[r].outcome == 0 -> Einprogress : request[r].outcome)
+	:: !mine && returned == Completed ->
 #else
-	:: !mine -> request[r].done; conclude(d, r, result)
+	:: !mine ->
+#endif
+		if
+		:: request[r].done
+		:: time_out(d, r)
+		fi;
+#ifdef ROUTINE
+		result = request[r].outcome
+#else
+		conclude(d, r, result)
 #endif
 	fi
 }
@@ -282,67 +467,122 @@ inline send(d, r, result)
 inline attach(d, r, result)
 {
 	/* Registry::reserve() */
-	d_step {
+	atomic {
 		if
 		:: registry[d] == Gone -> result = Estale
-		:: HOLDS(d) -> result = Ealready
-		:: registry[d] == Registered && HOLDS(1 - d) -> result = Ebusy
-		:: else ->
-			assert(holder == NOBODY);
-			holder = d;
-			registry[d] = Attaching;
-			result = None
+		:: BUSY(d) -> result = Ealready
+		:: registry[d] != Gone && !BUSY(d) ->
+			if
+			:: !HELD(0) -> has[d] = 0; result = None
+#ifdef ALONE
+			:: !HELD(1) -> has[d] = 1; result = None
+#endif
+			:: else -> result = Ebusy
+			fi;
+			if
+			:: result == None ->
+				assert(holder[has[d]] == NOBODY);
+				holder[has[d]] = d;
+				carries[r] = has[d];
+				registry[d] = Attaching;
+				sending[d] = true
+			:: else
+			fi
 		fi
 	};
 	if
 	:: result != None
 	/* Server::build_request(), if there is memory for it */
-	:: result == None -> request[r].in_table = true;
+	:: result == None ->
+		atomic { request[r].sender = _pid; request[r].in_table = true };
 		send(d, r, result);
+		sending[d] = false;
 		/* Requests::leave() */
 		d_step { request[r].left = true; release(r) };
 		request[r].left_done = true
-	:: result == None && !SIMPLE(d) -> abort(d); result = Enomem
+	:: result == None && !SIMPLE(d) ->
+		abort(d, carries[r]);
+		sending[d] = false;
+		result = Failed
 	fi;
-	d_step { returned = None; mine = false }
+	returned = 0
 }
 
-/* Pending::wait() and Pending::wait_for_sender() of all requests of a driver */
-inline wait_for_requests(d)
+/* Requests::find(): whichever is in the first slot */
+inline find(d, found)
 {
+	if
+	:: ON_ITS_WAY(FIRST(d)) -> found = FIRST(d)
+	:: ON_ITS_WAY(LAST(d)) -> found = LAST(d)
+	:: else -> found = REQUESTS
+	fi
+}
+
+/* Server::run_down(); the first step is Rundown::close(), by what rundown.pml shows of it */
+inline run_down(d, c)
+{
+	d_step { assert(open_to[c] == d); open_to[c] = NOBODY };
+	call_into != c;
+#ifndef NO_SENDER_WAIT_WHEN_ATTACHED
 	do
-	:: atomic { ON_ITS_WAY(d) -> r = FIND(d) };
-	   request[r].done;
-	   request[r].left_done
-	:: else -> break
-	od
-}
-
-/* OwnerLink::close(): Rundown::close(), by what rundown.pml shows of it */
-inline close(d)
-{
-	d_step {
-		assert(open_to == d);
-		open_to = NOBODY;
-		awaited[0] = entered[0];
-		awaited[CALLERS - 1] = entered[CALLERS - 1]
-	};
-	!awaited[0] && !awaited[CALLERS - 1]
-}
-
-/* Server::run_down() and what detach() does after it */
-inline run_down(d)
-{
-	close(d);
-	assert(dispatching[d] == 0 && calling[d] == 0);
-	clear_peer(d);
+	:: atomic { find(d, q) };
+	   if
+	   :: q == REQUESTS -> break
+	   :: else -> request[q].done; request[q].left_done
+	   fi
+#ifdef ONE_SENDER_WAITED_FOR
+	   break
+#endif
+	od;
+#endif
+	assert(dispatching[d] == 0 && !calling[d]);
+	clear_peer(d, c);
 	/* Owner::detached() */
-	assert(!telling);
-	d_step {
-		assert(holder == d && registry[d] == Detaching);
-		holder = NOBODY;
-		registry[d] = Registered
-	}
+	assert(!telling[c]);
+	release_context(d, c)
+}
+
+/* Server::cancel() */
+inline cancel(d, c, result)
+{
+	atomic { find(d, q) };
+	if
+	:: q != REQUESTS ->
+#ifndef NO_CANCEL_ON_DETACH
+		claim(q, mine, Cancel);
+		if
+		:: mine -> finish(q, Failed)
+		:: else
+		fi;
+#endif
+		request[q].done;
+#ifndef NO_SENDER_WAIT
+		request[q].left_done;
+#endif
+		if
+		:: mine ->
+#ifdef CANCEL_BY_OLD_CONTEXT
+			abort(d, c);
+#else
+			abort(d, carries[q]);
+#endif
+			atomic { mine = false; result = None }
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* What detach() and unregister() do with Abandoned; they are how the driver is done with it. */
+inline look(d)
+{
+	before = registry[d];
+	c = has[d];
+	q = late_with[d];
+	if
+	:: before == Abandoned -> request[q].owned = false
+	:: else
+	fi
 }
 
 /* Server::detach() */
@@ -351,87 +591,59 @@ inline detach(d, result)
 	result = Ebusy;
 	do
 	:: result != Ebusy -> break
-	:: else ->
+#ifndef DETACH_FROM_INSIDE
+	:: result == Ebusy && SENT_BY_ME(d) -> result = Edeadlk
+	:: result == Ebusy && !SENT_BY_ME(d) ->
+#else
+	:: result == Ebusy ->
+#endif
 		d_step {
-			before = registry[d];
+			look(d);
 			if
 			:: before == Attached -> registry[d] = Detaching
 			:: else
 			fi
 		};
 		if
-		:: before == Attached ->
-#ifndef NO_WAIT_WHEN_ATTACHED
-			wait_for_requests(d);
-#endif
-			run_down(d);
-			result = None
+		:: before == Attached -> run_down(d, c); result = None
 		:: before == Attaching ->
 			/* It looks again and again; nothing comes of it until one of these. */
-			ON_ITS_WAY(d) || registry[d] != Attaching;
-			if
-			:: atomic { ON_ITS_WAY(d) -> r = FIND(d) };
-#ifndef NO_CANCEL_ON_DETACH
-				/* Server::cancel() */
-				claim(r, mine, Cancelled);
-				if
-				:: mine -> finish(r, Ecanceled)
-				:: else
-				fi;
-#endif
-				request[r].done;
-#ifndef NO_SENDER_WAIT
-				request[r].left_done;
-#endif
-				if
-#ifdef ABORT_TWICE
-				:: request[r].status == Cancelled ->
-					abort(d);
-#else
-				:: mine ->
-					/* Where the sender waits, it has taken the context back. */
-#ifdef ROUTINE
-					assert(dispatching[d] == 0);
-					abort(d);
-#endif
-#endif
-					result = None
-				:: else
-				fi;
-				mine = false
-			:: else
-			fi
+			ANY_OF(d) || registry[d] != Attaching;
+			cancel(d, c, result)
+		:: before == Abandoned ->
+			note_done_with(q);
+			give_back(d, Abandoned, c, q);
+			result = None
 		:: before == Registered -> result = Enotconn
 		:: before == Detaching -> result = Ealready
 		:: before == Gone -> result = Estale
 		fi
 	od;
-	atomic { before = None; r = 0 }
+	atomic { before = 0; c = 0; q = 0 }
 }
 
 /* Server::unregister() */
 inline unregister(d, result)
 {
+	d_step { look(d) };
+	if
+	:: before == Abandoned -> note_done_with(q); give_back(d, Abandoned, c, q)
+	:: else
+	fi;
 	/* Registry::remove() */
 	d_step {
 		if
-#ifdef NO_UNREGISTER_CHECK
-		:: registry[d] != Gone
-#else
-		:: registry[d] == Registered
-#endif
-			-> registry[d] = Gone; result = None
+		:: REMOVABLE(d) ->
+			registry[d] = Gone;
+			assert(dispatching[d] == 0 && !calling[d]);
+			assert(holder[0] != d && holder[CONTEXTS - 1] != d);
+			result = None
 		:: else -> result = Ebusy
-		fi
-	};
-	if
-	:: result == None ->
-#ifndef NO_WAIT_WHEN_UNREGISTERED
-		wait_for_requests(d);
-#endif
-		assert(dispatching[d] == 0 && calling[d] == 0 && holder != d)
-	:: else
-	fi
+		fi;
+		before = 0;
+		c = 0;
+		q = 0
+	}
 }
 
 /* flush_work(): waits for the run that is queued, else for the one that is under way */
@@ -442,10 +654,15 @@ inline flush_work(d)
 	upto = 0
 }
 
-/* Shared::stop_work(): cancel_work_sync(), which refuses new runs while it waits */
+/* Shared::stop_work(), with cancel_work_sync(), which refuses new runs while it waits */
 inline stop_work(d)
 {
-	d_step { disabled[d] = true; queued[d] = false };
+	atomic { closed[d] = true; q = pended[d]; pended[d] = REQUESTS };
+	if
+	:: q != REQUESTS -> complete(d, q, Failed, answer); answer = None; progress[d] = Gone
+	:: else
+	fi;
+	d_step { q = 0; disabled[d] = true; queued[d] = false };
 	runs_ended[d] == runs_begun[d];
 	disabled[d] = false
 }
@@ -453,9 +670,9 @@ inline stop_work(d)
 /* Registration::new(), attach() and drop() */
 proctype library_driver(byte d)
 {
-	mtype result = None, returned = None, before = None, answer = None;
-	bool mine;
-	byte r, upto;
+	mtype result = None, returned, before, answer = None;
+	bool mine, late, won;
+	byte q, c, upto;
 
 	d_step { text[d] = true; registry[d] = Registered; progress[d] = Attaching };
 	attach(d, FIRST(d), result);
@@ -466,10 +683,14 @@ proctype library_driver(byte d)
 		progress[d] = (result == None -> Attached : Gone)
 	fi;
 
+#ifndef NO_DEFERRED_WAIT
 	flush_work(d);
 #ifndef FLUSH_ONLY
 	stop_work(d);
 #endif
+#endif
+	/* It has completed all that was sent to it, in time or not. */
+	assert(registry[d] == Registered || registry[d] == Attached);
 	atomic { before = progress[d]; progress[d] = Gone };
 	if
 	:: before != Gone -> detach(d, result)
@@ -477,107 +698,120 @@ proctype library_driver(byte d)
 	fi;
 	unregister(d, result);
 	assert(result == None);
-	stop_work(d);
 	d_step { text[d] = false; loaded[d] = false }
 }
 
 /* WorkItem::run(), and what a driver's deferred() may do */
 proctype library_worker(byte d)
 {
-	mtype answer = None;
-	bool mine;
-	byte r = REQUESTS;
-	bool again;
+	mtype returned, answer = None;
+	bool mine, late, won;
+	byte r = REQUESTS, again;
 
 end:	do
 	:: atomic { queued[d] -> queued[d] = false; assert(text[d]); runs_begun[d]++ };
 	   atomic { r = pended[d]; pended[d] = REQUESTS };
 	   if
-	   :: fill(d); complete_and_note(d, r, Ok)
-	   :: complete_and_note(d, r, Failed)
-	   :: !again -> again = true; pend(d, r)
+	   :: r == REQUESTS
+	   :: r != REQUESTS -> fill(d, r); complete_and_note(d, r, None)
+	   :: r != REQUESTS -> complete_and_note(d, r, Failed)
+	   :: r != REQUESTS && again < AGAIN -> again++; pend(d, r, returned)
 	   fi;
-	   atomic { assert(text[d]); runs_ended[d]++; r = REQUESTS }
+	   atomic { assert(text[d]); runs_ended[d]++; r = REQUESTS; returned = 0 }
 	od
 }
 
-/* The thread of a driver in C that attaches, and may detach and attach again */
-proctype c_attacher(byte d)
+/* A thread of a driver in C that attaches, and may detach */
+proctype c_attacher(byte d, r)
 {
-	mtype result = None, returned = None, before = None, answer = None;
-	bool mine;
-	byte r;
+	mtype result = None, returned, before, answer = None;
+	bool mine, late, won;
+	byte q, c;
 
-	attach(d, FIRST(d), result);
-	result = None;
+	/* Whichever of two is the first is called that. */
+	r == FIRST(d) || registry[d] != Registered || c_threads == 1;
+	attach(d, r, result);
+#ifndef ALONE
 	if
 	:: detach(d, result)
-#ifdef ALONE
-	:: attach(d, FIRST(d) + 1, result)
-#endif
+	:: true
 	fi;
-	atomic { c_attacher_done = true; result = None }
+#endif
+	atomic { c_threads--; result = None }
 }
 
-/* Its work item: completes, or drops what it was given */
-proctype c_worker(byte d)
+/* What completes a request that it left pending, or loses it */
+proctype c_worker(byte d, r)
 {
 	mtype answer = None;
-	bool mine;
-	byte r = REQUESTS;
+	bool mine, late, won;
 
-end:	do
-	:: atomic { queued[d] -> queued[d] = false; assert(text[d]); runs_begun[d]++ };
-	   atomic { r = pended[d]; pended[d] = REQUESTS };
-	   if
-	   :: r != REQUESTS -> complete(d, r, Ok, answer)
-	   :: r != REQUESTS -> complete(d, r, Failed, answer)
-	   :: true
-	   fi;
-	   atomic { assert(text[d]); runs_ended[d]++; r = REQUESTS; answer = None }
-	od
+end:	atomic { c_pended[r] && !c_stopped -> assert(text[d]); c_workers++ };
+	if
+	:: complete(d, r, None, answer)
+#ifndef ALONE
+	:: complete(d, r, Failed, answer)
+#endif
+	:: true
+	fi;
+	atomic { assert(text[d]); c_workers--; answer = None }
 }
 
 /* Its exit, at any moment */
 proctype c_driver(byte d)
 {
-	mtype result = None, before = None;
-	bool mine;
-	byte r;
+	mtype result = None, before;
+	bool mine, won;
+	byte r, q, c;
 
-	d_step { text[d] = true; registry[d] = Registered };
-	run c_attacher(d);
+	atomic {
+		text[d] = true;
+		registry[d] = Registered;
+		for (r : FIRST(d) .. LAST(d)) {
+			c_threads++;
+			run c_attacher(d, r);
+			run c_worker(d, r)
+		}
+	};
 	do
 	:: unregister(d, result);
 	   if
 	   :: result == None -> break
 	   :: else -> detach(d, result);
-	      /* Its own thread is detaching it. */
+	      /* Its own threads are detaching or attaching it. */
 	      if
-	      :: result == Ealready -> registry[d] != Detaching
+	      :: result != None -> registry[d] != Detaching && !(registry[d] == Registered && sending[d])
 	      :: else
 	      fi
 	   fi
 	od;
 	/* A module waits for its own threads and work items. */
-	c_attacher_done;
-	stop_work(d);
+	c_threads == 0;
+	c_stopped = true;
+	c_workers == 0;
 	d_step { text[d] = false; loaded[d] = false }
 }
 
 /* OwnerLink::peer(), a call, and the end of it; any context */
-proctype caller(byte c)
+proctype caller()
 {
 	byte d = NOBODY;
 
 	atomic {
-		d = open_to;
 		if
-		:: d != NOBODY -> entered[c] = true; assert(text[d]); calling[d]++
-		:: else -> goto refused
-		fi
+		:: open_to[0] != NOBODY -> call_into = 0
+		:: open_to[CONTEXTS - 1] != NOBODY -> call_into = CONTEXTS - 1
+		:: true -> goto refused
+		fi;
+		d = open_to[call_into];
+		assert(text[d]);
+		calling[d] = true
 	};
-	d_step { assert(text[d] && holder == d); calling[d]--; entered[c] = false; awaited[c] = false };
+	d_step {
+		assert(text[d] && holder[call_into] == d);
+		calling[d] = false;
+		call_into = CONTEXTS
+	};
 refused:
 	d = NOBODY
 }
@@ -589,7 +823,6 @@ init
 	atomic {
 		loaded[0] = true;
 #ifdef C_PEER
-		run c_worker(0);
 		run c_driver(0);
 #else
 		run library_worker(0);
@@ -602,14 +835,18 @@ init
 #endif
 		run library_driver(1);
 #endif
-		for (d : 0 .. CALLERS - 1) {
-			run caller(d)
-		}
+#if !defined(ALONE) || !defined(C_PEER)
+		run caller()
+#endif
 	};
 	/* Nothing of all that stays. */
-	!loaded[0] && !loaded[1];
-	assert(holder == NOBODY && open_to == NOBODY && ops == 0 && self == 0);
-	assert(!ON_ITS_WAY(0) && !ON_ITS_WAY(1));
+	!loaded[0] && !loaded[DRIVERS - 1];
+	for (d : 0 .. CONTEXTS - 1) {
+		assert(holder[d] == NOBODY && open_to[d] == NOBODY && ops[d] == 0 && self[d] == 0)
+	}
+	for (d : 0 .. REQUESTS - 1) {
+		assert(!request[d].in_table)
+	}
 	for (d : 0 .. DRIVERS - 1) {
 		assert(registry[d] == Gone && !text[d] && !queued[d] && runs_begun[d] == runs_ended[d])
 	}

@@ -125,7 +125,11 @@ inline enter(cpu, idx, may)
 	srcu_read_lock(cpu, idx);
 #else
 	srcu_read_lock(cpu, idx);
+#ifdef CALL_AFTER_DETACH
+	may = (state == OPEN || state == CLOSING);
+#else
 	may = (state == OPEN);
+#endif
 #endif
 	if
 	:: may
