@@ -1,8 +1,8 @@
 #!/bin/bash
 # All tests of the modules: the kselftests in a VM with the stock kernel and in one with the
-# sanitizer kernel, a short torture, the models of the protocol, and the mutants; or the
-# kselftests alone, with the kernel that KERNEL names. KTAP on stdout, a document for
-# each; the counts of all last.
+# sanitizer kernel; a short torture, what lockdep has to say of peers, the models of the
+# protocol, and the mutants; or the kselftests alone, with the kernel that KERNEL names.
+# KTAP on stdout, a document for each; the counts of all last.
 # Environment: KERNEL; see kernel_dir (lib.sh)
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/total.sh"
@@ -12,13 +12,25 @@ kselftests() {
 	KERNEL=$1 counted "kselftests, $1 kernel" "$LAB/vm.sh" test
 }
 
+# What runs beside the kselftests; says what it has counted
+beside() {
+	counted torture "$LAB/torture.sh" 8
+	counted "peers that detach where they must not" "$LAB/tests/sins.sh"
+	counted model "$LAB/enter.sh" selftests/model/run.sh
+	counted mutants "$LAB/mutants.sh"
+	total
+}
+
 if [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	kselftests "${KERNEL:-stock}"
 else
+	# Emulation keeps one CPU busy; these need what is left of the other.
+	others=$(mktemp)
+	trap 'rm -f "$others"' EXIT
+	beside >"$others" 2>&1 &
 	kselftests stock
 	kselftests sanitizer
-	counted torture "$LAB/torture.sh" 8
-	counted model "$LAB/enter.sh" selftests/model/run.sh
-	counted mutants "$LAB/mutants.sh"
+	wait $! || :
+	counted "beside them" cat "$others"
 fi
 total

@@ -17,18 +17,25 @@ trap 'rm -f "$NOTES"' EXIT
 # module_path NAME - the .ko: of the test's own, of a build tree, or where the lab puts them
 module_path()
 {
+	find_module "$1" && echo "$path"
+}
+
+# find_module NAME - as module_path, and the answer is in $path
+find_module()
+{
 	for dir in "${D2D_MODULES-}" test_modules .. ../.. /lib/d2d; do
-		[ -f "$dir/$1.ko" ] && echo "$dir/$1.ko" && return
+		path=$dir/$1.ko
+		[ ! -f "$path" ] || return 0
 	done
-	modinfo -n "$1" 2>/dev/null
+	path=$(modinfo -n "$1" 2>/dev/null)
 }
 
 # load NAME [PARAM=VALUE...] - one try; the errno goes to $NOTES
 load()
 {
-	name=$1
+	find_module "$1"
 	shift
-	./kmod load "$(module_path "$name")" "$@" 2>"$NOTES"
+	./kmod load "$path" "$@" 2>"$NOTES"
 }
 
 # unload NAME - one try; the errno goes to $NOTES
@@ -42,12 +49,12 @@ fails()
 {
 	errno=$1
 	shift
-	! "$@" && grep -q "^errno=$errno " "$NOTES"
+	! "$@" && read -r said <"$NOTES" && [ "${said%% *}" = "errno=$errno" ]
 }
 
 loaded()
 {
-	grep -q "^$1 " /proc/modules
+	[ -d "/sys/module/$1" ]
 }
 
 # unload_all - leaves nothing of the pair in the kernel
@@ -78,8 +85,9 @@ trace()
 # refused DRIVER REASON - whether the trace has exactly one refusal, and it is this
 refused()
 {
-	[ "$(trace | grep -c 'step=refuse')" = 1 ] &&
-		trace | grep -q "$1: d2d: .* step=refuse reason=$2 "
+	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
+		/step=refuse/ { refusals++; right = index($0, driver) && index($0, reason) }
+		END { exit !(refusals == 1 && right) }'
 }
 
 # begin - root and modules, or the whole test is skipped

@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(reserve(&registry, a, 1), Ok(0));
         registry.left(a);
         for next in [
-            State::Abandoned(0),
+            State::Abandoned(0, 1),
             State::Attached(0),
             State::Detaching(0),
             State::Attaching(0),

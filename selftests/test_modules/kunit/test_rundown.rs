@@ -4,6 +4,7 @@
 
 use d2d::rundown::Rundown;
 use kernel::{
+    bindings,
     new_work,
     prelude::*,
     sync::{
@@ -22,6 +23,12 @@ use kernel::{
         WorkItem, //
     }, //
 };
+
+/// The workqueue of each CPU.
+fn queue() -> &'static workqueue::Queue {
+    // SAFETY: It is a C global that is always there.
+    unsafe { workqueue::Queue::from_raw(bindings::system_percpu_wq) }
+}
 
 fn rundown() -> Result<Pin<KBox<Rundown<u32>>>> {
     KBox::pin_init(Rundown::new(), GFP_KERNEL)
@@ -79,7 +86,7 @@ impl Closing {
     /// Begins to close it, and returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
         // It is not queued yet.
-        let _ = workqueue::system().enqueue::<Arc<Self>, 1>(this.clone());
+        let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();
         while this.rundown.enter().is_some() {
             fsleep(Delta::from_millis(1));
@@ -92,7 +99,7 @@ impl WorkItem<1> for Closing {
 
     fn run(this: Arc<Self>) {
         // It is not queued yet.
-        let _ = workqueue::system().enqueue::<Arc<Self>, 2>(this.clone());
+        let _ = queue().enqueue::<Arc<Self>, 2>(this.clone());
         this.returned.populate(this.rundown.close());
         this.closed.complete_all();
     }
