@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko
-insmod /lib/d2d/bad_peer.ko "sin=$case" &
+insmod /lib/d2d/bad_peer.ko "sin=$case" && echo 1 >/sys/kernel/debug/d2d-module_a/exercise &
 # One of them never comes back; if the kernel says nothing, the host's limit ends this.
 until dmesg | grep -q 'WARNING: '; do
 	sleep 1

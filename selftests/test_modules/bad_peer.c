@@ -22,10 +22,17 @@ static struct d2d_context *context;
 static d2d_handle self;
 static d2d_handle last_request;
 static int stale;
+static bool attached;
 
 static int sinful(const char *name)
 {
 	return !strcmp(sin, name);
+}
+
+/* Whether its initialization succeeds. */
+static int stays(void)
+{
+	return sinful("none") || sinful("detach-from-operation");
 }
 
 static DEFINE_MUTEX(mutex);
@@ -37,8 +44,6 @@ static DEFINE_MUTEX(mutex);
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
-	if (sinful("detach-from-operation"))
-		d2d_detach(self);
 	mutex_lock(&mutex);
 	*result = value + 1;
 	mutex_unlock(&mutex);
@@ -73,6 +78,9 @@ static int peer_drain(void *this, u32 *result)
 	struct d2d_queue *queue = &context->to_peer;
 	unsigned long flags;
 
+	/* Not in the handshake: there the owner knows who calls, and refuses. */
+	if (sinful("detach-from-operation") && attached)
+		d2d_detach(self);
 	*result = 0;
 	spin_lock_irqsave(&queue->lock, flags);
 	while (!list_empty(&queue->items)) {
@@ -286,7 +294,8 @@ static int misbehave(void)
 	}
 	if (strstr(sin, "item") || sinful("full-queue"))
 		err = mishandle_item();
-	if (err || !sinful("none"))
+	attached = !err;
+	if (err || !stays())
 		d2d_detach(self);
 	return err;
 }
@@ -341,7 +350,7 @@ static int __init bad_peer_init(void)
 		return err;
 
 	err = misbehave();
-	if (!err && sinful("none"))
+	if (!err && stays())
 		return 0;
 	d2d_unregister(self);
 	return err ?: -ENOTRECOVERABLE;
