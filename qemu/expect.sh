@@ -18,6 +18,7 @@
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/expect.sh -
 # Environment: KERNEL (only these lines); see kernel_dir (lib.sh)
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/jobs.sh"
 
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
@@ -58,37 +59,10 @@ boot() {
 	fi
 }
 
-declare -A wrong=() names=()
-passed=0 failed=0
-
-# Waits for one of the boots that are under way, and reports it
-report() {
-	local pid name number
-	wait -n -p pid
-	name=${names[$pid]}
-	number=$((passed + failed + 1))
-	if [ -s "${wrong[$pid]}" ]; then
-		failed=$((failed + 1))
-		sed 's/^/# /' "${wrong[$pid]}"
-		echo "not ok $number $name"
-	else
-		passed=$((passed + 1))
-		echo "ok $number $name"
-	fi
-	unset "names[$pid]"
-}
-
 echo "TAP version 13"
 echo "1..${#table[@]}"
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds reason <<<"$line"
-	[ "${#names[@]}" -lt 2 ] || report
-	file=$(mktemp "$dir/wrong.XXXXXX")
-	boot "$kernel" "$scenario" "$seconds" "$reason" >"$file" &
-	names[$!]="$kernel $scenario" wrong[$!]=$file
+	job "$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
 done
-while [ "${#names[@]}" -gt 0 ]; do
-	report
-done
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+jobs_end

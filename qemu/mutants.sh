@@ -10,6 +10,7 @@
 #   modules: NAME...                        what the scenario needs of the modules in Rust
 # Copies are kept in build/mutants/, so that only what a patch touches is compiled anew.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/jobs.sh"
 
 mapfile -t names < <(
 	if [ $# -gt 0 ]; then
@@ -25,9 +26,9 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# mutate WORKER NAME - one mutant; says what is wrong, or nothing
+# mutate NAME - one mutant; says what is wrong, or nothing
 mutate() {
-	local copy=$copies/$1 patch=$PROJECT/selftests/mutants/$2.patch boot modules said
+	local copy=$copies/$SLOT patch=$PROJECT/selftests/mutants/$1.patch boot modules said
 	boot=$(sed -n 's/^boot: //p' "$patch")
 	modules=$(sed -n 's/^modules: //p' "$patch")
 	if [ -z "$boot" ] || [ -z "$modules" ]; then
@@ -45,40 +46,9 @@ mutate() {
 	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }
 
-declare -A workers=() running=()
-passed=0 failed=0
-
-# Waits for one of the mutants that are under way, and reports it
-report() {
-	local pid name number
-	wait -n -p pid
-	name=${running[$pid]}
-	number=$((passed + failed + 1))
-	if [ -s "$copies/$name.wrong" ]; then
-		failed=$((failed + 1))
-		sed 's/^/# /' "$copies/$name.wrong"
-		echo "not ok $number mutant $name"
-	else
-		passed=$((passed + 1))
-		echo "ok $number mutant $name is killed"
-	fi
-	free+=("${workers[$pid]}")
-	unset "running[$pid]" "workers[$pid]"
-}
-
 echo "TAP version 13"
 echo "1..${#names[@]}"
-free=(0 1)
 for name in "${names[@]}"; do
-	[ ${#free[@]} -gt 0 ] || report
-	worker=${free[-1]}
-	unset 'free[-1]'
-	mutate "$worker" "$name" >"$copies/$name.wrong" &
-	running[$!]=$name workers[$!]=$worker
+	job "mutant $name is killed" mutate "$name"
 done
-while [ ${#running[@]} -gt 0 ]; do
-	report
-done
-echo "# ${#names[@]} mutants, $passed killed"
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+jobs_end
