@@ -7,6 +7,7 @@ use crate::{
     registry::{
         handle,
         parts,
+        Driver,
         Registry,
         State,
         SLOTS, //
