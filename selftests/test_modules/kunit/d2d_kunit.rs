@@ -21,6 +21,9 @@ mod registry;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/requests.rs"]
 mod requests;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/table.rs"]
+mod table;
 
 mod test_block;
 mod test_fingerprint;
@@ -31,6 +34,7 @@ mod test_registry;
 mod test_requests;
 mod test_run_in;
 mod test_rundown;
+mod test_table;
 
 use crate::{
     block::Block,
