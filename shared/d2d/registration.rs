@@ -80,6 +80,8 @@ pub(crate) struct Shared<T: Driver> {
     name: &'static CStr,
     #[pin]
     binding: Binding<SetOnce<PeerLink<T::Pair>>, T>,
+    /// Names the driver to the owner, once it is registered.
+    driver: SetOnce<abi::d2d_handle>,
     /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     #[pin]
@@ -117,6 +119,11 @@ impl<T: Driver> Shared<T> {
 
     pub(crate) fn name(&self) -> &'static CStr {
         self.name
+    }
+
+    /// Returns what names the driver to the owner, or no driver before it is registered.
+    pub(crate) fn driver(&self) -> abi::d2d_handle {
+        self.driver.copy().unwrap_or(!0)
     }
 
     /// Returns the link to the owner, while both sides may use the context.
@@ -245,6 +252,7 @@ where
                     Ok(SetOnce::new()),
                     Ok(driver),
                 ),
+                driver: SetOnce::new(),
                 progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(
                     Pended {
@@ -273,6 +281,7 @@ where
         // SAFETY: The dispatch routine and what it is called with stay until the registration is
         // dropped.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
+        shared.driver.populate(handle);
         Ok(Self { shared, handle })
     }
 

@@ -4,8 +4,10 @@
 //!
 //! - `config`: what the contexts are like.
 //! - `server`: the contexts, and the handshake that shares one with a driver.
+//! - `events`: the named events; `dispatcher`: those that wait for them; `watch`: their files.
 //! - `registry`: the registered drivers.
 //! - `requests`: the requests on their way.
+//! - `table`: values named by handles.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number.
 //! - `export`: the owner's module, and the entry points it exports as symbols.
@@ -14,18 +16,29 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod completion;
 mod config;
+mod dispatcher;
+mod events;
 #[doc(hidden)]
 pub mod export;
 mod registry;
 mod requests;
 mod server;
+#[expect(
+    dead_code,
+    reason = "the registry and the requests are going to use the rest"
+)]
+mod table;
 mod trace;
+mod watch;
 
 pub use config::Config;
 #[doc(hidden)]
 pub use d2d_abi as abi;
 pub use server::{
+    create_event,
+    open_event,
     Contexts,
     Owner, //
 };

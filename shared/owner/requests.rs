@@ -6,9 +6,12 @@
 //! first; exactly one claim succeeds, and every later one is stale. A request that was taken back
 //! because its time was over keeps its slot until the driver is done with it, too.
 
-use crate::registry::{
-    handle,
-    parts, //
+use crate::{
+    completion::Completion,
+    registry::{
+        handle,
+        parts, //
+    }, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -16,7 +19,6 @@ use d2d::{
     header, //
 };
 use kernel::{
-    bindings,
     ffi::c_int,
     prelude::*,
     sync::{
@@ -25,56 +27,11 @@ use kernel::{
         SetOnce,
         SpinLockIrq, //
     },
-    task::Task,
-    time::msecs_to_jiffies,
-    types::Opaque, //
+    task::Task, //
 };
 
 /// Requests that can be on their way at a time: one for each driver that can be registered.
 const SLOTS: usize = crate::registry::SLOTS;
-
-/// A completion that can be waited for with a time limit, which the kernel crate's cannot.
-///
-/// C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
-#[pin_data]
-struct Completion {
-    #[pin]
-    inner: Opaque<bindings::completion>,
-}
-
-// SAFETY: A completion is used from any thread.
-unsafe impl Send for Completion {}
-// SAFETY: As above.
-unsafe impl Sync for Completion {}
-
-impl Completion {
-    fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            // SAFETY: `slot` is valid for writes.
-            inner <- Opaque::ffi_init(|slot| unsafe { bindings::init_completion(slot) }),
-        })
-    }
-
-    /// Wakes all that wait, now and later. Any context.
-    fn complete_all(&self) {
-        // SAFETY: It is initialized.
-        unsafe { bindings::complete_all(self.inner.get()) };
-    }
-
-    /// May sleep.
-    fn wait(&self) {
-        // SAFETY: It is initialized.
-        unsafe { bindings::wait_for_completion(self.inner.get()) };
-    }
-
-    /// Waits for at most `ms` milliseconds, and returns whether it is completed. May sleep.
-    fn wait_for(&self, ms: u32) -> bool {
-        // SAFETY: It is initialized.
-        unsafe {
-            bindings::wait_for_completion_timeout(self.inner.get(), msecs_to_jiffies(ms)) != 0
-        }
-    }
-}
 
 /// Who has claimed a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
