@@ -2,11 +2,15 @@
 
 //! The driver that a torture peer consists of.
 //!
-//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]) and `drain`: take
-//! all, as the sole consumer.
+//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
+//! all, as the sole consumer, and `event ...` (see [`events`](crate::events)).
 
 use crate::{
     command::Words,
+    events::{
+        Held,
+        Opener, //
+    },
     item::{
         Checker,
         Taken, //
@@ -29,6 +33,10 @@ use d2d::{
     driver::{
         Driver,
         Handle, //
+    },
+    event::{
+        Event,
+        Kind, //
     },
     link::PeerLink,
     request::{
@@ -63,6 +71,7 @@ const ALIVE: u64 = 0x600d_600d_600d_600d;
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until it is dropped.
     alive: Atomic<u64>,
+    held: Pin<KBox<Held>>,
     _module: PhantomData<fn(M)>,
 }
 
@@ -105,6 +114,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     fn new() -> Result<Self> {
         Ok(Self {
             alive: Atomic::new(ALIVE),
+            held: Held::new()?,
             _module: PhantomData,
         })
     }
@@ -114,7 +124,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     }
 
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let link = driver.settled_link().ok_or(ENOTCONN)?;
         let tally = match words.word() {
@@ -124,6 +134,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 run.finish::<PeerLink<TorturePair>>()
             }
             "drain" => drain(link)?,
+            "event" => return driver.held.command(&mut words, driver),
             _ => return Err(EINVAL),
         };
         for (count, value) in tally.iter() {
@@ -142,6 +153,26 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
 
     fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
         self.share_context(request)
+    }
+}
+
+impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePeer<M, PENDS>> {
+    fn name(&self) -> &'static CStr {
+        M::NAME
+    }
+
+    fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+        self.create_event(name, kind, set)
+    }
+
+    fn open(&self, name: &CStr, kind: Kind) -> Result<Event> {
+        self.open_event(name, kind)
+    }
+
+    type Side = PeerLink<TorturePair>;
+
+    fn side(&self) -> Result<&Self::Side> {
+        self.link().ok_or(ENOTCONN)
     }
 }
 

@@ -9,6 +9,7 @@
 //! whoever takes it can say whether it is whole, where it belongs, and in order; sums over all that
 //! was put and taken tell what got lost or came twice.
 //!
+//! - [`events`]: commands on named events, of which the torture itself makes no use.
 //! - `item`: what the items carry, and what is checked of those that are taken.
 //! - [`run`]: the operations.
 //! - [`tally`]: the books.
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod events;
 mod item;
 pub mod peer;
 pub mod run;

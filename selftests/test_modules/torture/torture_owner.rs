@@ -4,15 +4,22 @@
 //!
 //! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
 //! `fill CONTEXT RUN COUNT`: put so many items, and `check`: with no run under way, and once, take
-//! what is left on all queues, see whether the books balance, and print them.
+//! what is left on all queues, see whether the books balance, and print them. `event CONTEXT ...` is
+//! a command on named events, see [`torture::events`].
 
 #![forbid(unsafe_code)]
 
 use d2d::{
+    event::{
+        Event,
+        Kind, //
+    },
     link::OwnerLink,
     queue::Counters, //
 };
 use d2d_owner::{
+    create_event,
+    open_event,
     Config,
     Contexts,
     Owner, //
@@ -28,6 +35,10 @@ use kernel::{
 };
 use torture::{
     command::Words,
+    events::{
+        Held,
+        Opener, //
+    },
     mix,
     run::{
         self,
@@ -79,6 +90,7 @@ const TIMEOUT: u32 = 60_000;
 /// The owner, as the holder of one of its contexts sees it.
 struct TortureOwner {
     books: Books,
+    held: Pin<KBox<Held>>,
     /// Of each queue: the sum of the mixed numbers below `summed`.
     places: [Atomic<u64>; 2],
     summed: [Atomic<u64>; 2],
@@ -103,6 +115,7 @@ impl Owner for TortureOwner {
     fn new(_id: u32) -> Result<Self> {
         Ok(Self {
             books: Books::default(),
+            held: Held::new()?,
             places: [Atomic::new(0), Atomic::new(0)],
             summed: [Atomic::new(0), Atomic::new(0)],
         })
@@ -113,7 +126,7 @@ impl Owner for TortureOwner {
     }
 
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let verb = words.word();
         if verb == "check" {
@@ -131,6 +144,7 @@ impl Owner for TortureOwner {
                 run.fill(link, words.number()?);
                 run
             }
+            "event" => return owner.held.command(&mut words, &Way(link)),
             _ => return Err(EINVAL),
         };
         owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
@@ -235,6 +249,29 @@ impl TortureOwner {
         self.summed[index].store(end, Relaxed);
         self.places[index].store(sum, Relaxed);
         sum
+    }
+}
+
+/// The owner's way to events, and to the queue of a context.
+struct Way<'a>(&'a OwnerLink<TorturePair>);
+
+impl Opener for Way<'_> {
+    fn name(&self) -> &'static CStr {
+        OwnerModule::NAME
+    }
+
+    fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+        create_event(name, kind, set)
+    }
+
+    fn open(&self, name: &CStr, kind: Kind) -> Result<Event> {
+        open_event(name, kind)
+    }
+
+    type Side = OwnerLink<TorturePair>;
+
+    fn side(&self) -> Result<&Self::Side> {
+        Ok(self.0)
     }
 }
 
