@@ -13,8 +13,17 @@
 #[path = "../../../shared/owner/block.rs"]
 mod block;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/completion.rs"]
+mod completion;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/config.rs"]
 mod config;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/dispatcher.rs"]
+mod dispatcher;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/events.rs"]
+mod events;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/registry.rs"]
 mod registry;
@@ -24,8 +33,12 @@ mod requests;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/table.rs"]
 mod table;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/watch.rs"]
+mod watch;
 
 mod test_block;
+mod test_events;
 mod test_fingerprint;
 mod test_header;
 mod test_interface;
