@@ -3,7 +3,7 @@
 //! The driver that a torture peer consists of.
 //!
 //! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
-//! all, as the sole consumer, and `event ...` (see [`events`](crate::events)).
+//! all, as the sole consumer, `follow` (see [`Signals`]), and `event ...` (see [`events`](crate::events)).
 
 use crate::{
     command::Words,
@@ -19,6 +19,7 @@ use crate::{
         self,
         Run, //
     },
+    signal::Signals,
     tally::{
         Direction,
         Tally, //
@@ -127,13 +128,19 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let signals = || {
+            Signals::open(link.context(), |name, kind, set| {
+                driver.create_event(name, kind, set)
+            })
+        };
         let tally = match words.word() {
             "run" => {
-                let mut run = Run::new(link, words.number()?, words.number()?)?;
+                let mut run = Run::new(link, words.number()?, words.number()?, signals()?)?;
                 run.go(link, words.number()?, words.number()?)?;
                 run.finish::<PeerLink<TorturePair>>()
             }
             "drain" => drain(link)?,
+            "follow" => signals()?.follow()?,
             "event" => return driver.held.command(&mut words, driver),
             _ => return Err(EINVAL),
         };

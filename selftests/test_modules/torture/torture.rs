@@ -12,6 +12,7 @@
 //! - [`events`]: commands on named events, of which the torture itself makes no use.
 //! - `item`: what the items carry, and what is checked of those that are taken.
 //! - [`run`]: the operations.
+//! - [`signal`]: the named events.
 //! - [`tally`]: the books.
 //! - [`peer`]: the driver that peers consist of. The owner is `torture_owner.rs`.
 //!
@@ -24,6 +25,7 @@ pub mod events;
 mod item;
 pub mod peer;
 pub mod run;
+pub mod signal;
 pub mod tally;
 
 use d2d::{
