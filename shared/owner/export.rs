@@ -23,6 +23,7 @@ use d2d::{
         Control,
         ControlFile, //
     },
+    event,
     interface::TableFor,
     probe,
     trace::{
@@ -250,13 +251,9 @@ impl<O: Owner> Gate<O> {
         }))
     }
 
-    /// `d2d_event_close`. The owner's own values are dropped when the gate is closed, and their
-    /// events with them; then there is nothing left to close, and nothing to refuse.
+    /// `d2d_event_close`.
     pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(
-            self.try_with(|server| server.events().close(event))
-                .unwrap_or(Ok(())),
-        )
+        errno(self.with(|server| server.events().close(event)))
     }
 
     /// `d2d_event_set`.
@@ -541,6 +538,8 @@ impl<O: Owner> Drop for Opened<O> {
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
+        // The owner's own are closed with the server, of which its values are a part.
+        event::all_are_closed();
         if server.strike_off() {
             drop(server);
         } else {
