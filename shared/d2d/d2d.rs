@@ -15,7 +15,8 @@
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
 //! - [`event`]: named events, to tell others a state.
-//! - [`driver`] and [`request`]: the peer's module, and its side of the handshake.
+//! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
+//! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.
 //! - [`control`]: a file through which user space acts on a driver, and what it is made of.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
@@ -32,6 +33,8 @@ pub mod interface;
 mod layout;
 pub mod link;
 mod list;
+pub mod offer;
+pub mod packet;
 pub mod probe;
 pub mod queue;
 mod registration;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A completion that can be waited for with a time limit, which the kernel crate's cannot.
+//! A completion that can be waited for with a time limit and used again, which the kernel crate's
+//! cannot.
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
@@ -12,7 +13,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Something that is done once, and can be waited for.
+/// Something that is waited for until it is done.
 #[pin_data]
 pub(crate) struct Completion {
     #[pin]
@@ -25,6 +26,7 @@ unsafe impl Send for Completion {}
 unsafe impl Sync for Completion {}
 
 impl Completion {
+    /// Makes one that is not done.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: `slot` is valid for writes.
@@ -36,6 +38,13 @@ impl Completion {
     pub(crate) fn complete_all(&self) {
         // SAFETY: It is initialized.
         unsafe { bindings::complete_all(self.inner.get()) };
+    }
+
+    /// Makes it not done, as when it was made. Nobody waits, and nobody completes it meanwhile.
+    pub(crate) fn reset(&self) {
+        // SAFETY: It is initialized, and the field is a number. Whoever waits all the same reads it
+        // in C, and takes either value.
+        unsafe { (&raw mut (*self.inner.get()).done).write_volatile(0) };
     }
 
     /// May sleep.

@@ -6,7 +6,10 @@
 //! - `server`: the contexts, and the handshake that shares one with a driver.
 //! - `events`: the named events; `dispatcher`: those that wait for them; `watch`: their files.
 //! - `registry`: the registered drivers.
-//! - `requests`: the requests on their way.
+//! - `offers`: the requests of handshakes on their way.
+//! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
+//!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
+//! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number.
@@ -16,22 +19,24 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod buffers;
 mod completion;
 mod config;
 mod dispatcher;
+mod entry;
 mod events;
 #[doc(hidden)]
 pub mod export;
+mod offers;
+mod recall;
 mod registry;
 mod requests;
 mod server;
-#[expect(
-    dead_code,
-    reason = "the registry and the requests are going to use the rest"
-)]
 mod table;
 mod trace;
+mod visit;
 mod watch;
+mod workers;
 
 pub use config::Config;
 #[doc(hidden)]

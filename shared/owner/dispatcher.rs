@@ -509,10 +509,9 @@ impl Dispatcher {
     /// those of this number. Any context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         let inner = self.inner.lock();
-        let mut handles = inner.openings.iter_chunk(chunk);
-        handles
-            .find(|(_, opening)| f(opening.driver))
-            .map(|(handle, _)| handle)
+        inner
+            .openings
+            .find_in(chunk, |handle, opening| f(opening.driver).then_some(handle))
     }
 
     /// Returns how many numbers there are for [`Dispatcher::find`]. Any context.
@@ -580,8 +579,8 @@ impl Dispatcher {
                     .ok_or(Refusal("stale-event-handle", ESTALE))?;
                 // INVARIANT: It was looked up.
                 block.event = Arc::as_ptr(&opening.event);
-                // SAFETY: Those before it are as well.
                 let mut before = waiter.blocks().take(n);
+                // SAFETY: Those before it are as well.
                 if before.any(|other| unsafe { (*other).event } == block.event) {
                     return Err(Refusal("event-twice", EINVAL));
                 }

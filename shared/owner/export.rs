@@ -15,6 +15,7 @@ use crate::{
     trace,
     watch, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
@@ -104,7 +105,7 @@ impl<O: Owner> Gate<O> {
         }
     }
 
-    /// Makes the owner's server and control file. May sleep.
+    /// Makes the owner's server and control file; it exports so many symbols. May sleep.
     ///
     /// # Errors
     ///
@@ -113,7 +114,7 @@ impl<O: Owner> Gate<O> {
     /// # Safety
     ///
     /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
+    pub unsafe fn parts<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -121,7 +122,7 @@ impl<O: Owner> Gate<O> {
             return Err(EEXIST);
         }
         Ok(Parts {
-            _opened: self.open::<M>()?,
+            _opened: self.open::<M>(symbols)?,
             _control: O::CONTROL
                 .map(|name| {
                     let directory = self.with(|server| Ok(server.events().directory()))?;
@@ -133,21 +134,20 @@ impl<O: Owner> Gate<O> {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
+    fn open<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         emit(self.name, Step::Load, fmt!(""));
-        let server = Server::new(
-            self.name,
-            M::THIS_MODULE.as_ptr(),
-            watch::Operations::of::<M>(),
-        )
-        .map_err(|error| report_memory(self.name, error))?;
+        let module = M::THIS_MODULE.as_ptr();
+        let server = Server::new(self.name, module, watch::Operations::of::<M>())
+            .map_err(|error| report_memory(self.name, error))?;
+        // SAFETY: The server is a pinned box, and `Opened` has it struck off before it drops it.
+        unsafe { server.enrol(module)? };
         // SAFETY: The server is only handed out by shared reference until it is a box again.
         let server = unsafe { Pin::into_inner_unchecked(server) };
         self.server.store(KBox::into_raw(server), Release);
-        emit(self.name, Step::Export, fmt!("symbols=14 ns=D2D"));
+        emit(self.name, Step::Export, fmt!("symbols={} ns=D2D", symbols));
         Ok(Opened(self))
     }
 
@@ -192,12 +192,43 @@ impl<O: Owner> Gate<O> {
         }))
     }
 
-    /// `d2d_event_create`, and, without `make`, `d2d_event_open`.
+    /// `d2d_event_create`.
+    ///
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    pub unsafe fn create_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        initial: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
+    }
+
+    /// `d2d_event_open`.
     ///
     /// # Safety
     ///
     /// `event` is null or valid for a write.
     pub unsafe fn open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        unsafe { self.make_or_open_event(driver, name, kind, None, event) }
+    }
+
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    unsafe fn make_or_open_event(
         &self,
         driver: abi::d2d_handle,
         name: *const c_char,
@@ -325,6 +356,154 @@ impl<O: Owner> Gate<O> {
         errno(self.with(|server| server.unregister(driver)))
     }
 
+    /// `d2d_lookup`.
+    ///
+    /// # Safety
+    ///
+    /// `name` is null or NUL-terminated, `driver` is null or valid for a write.
+    pub unsafe fn lookup(&self, name: *const c_char, driver: *mut abi::d2d_handle) -> c_int {
+        errno(self.with(|server| {
+            if name.is_null() || driver.is_null() {
+                return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
+            }
+            // SAFETY: By the requirements.
+            let name = unsafe { CStr::from_char_ptr(name) };
+            let handle = server.registry().lookup(name)?;
+            // SAFETY: By the requirements.
+            unsafe { driver.write(handle) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_alloc`.
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's, and `request` is null or valid for a write.
+    pub unsafe fn request_alloc(
+        &self,
+        driver: abi::d2d_handle,
+        input_size: u32,
+        output_size: u32,
+        request: *mut abi::d2d_handle,
+    ) -> c_int {
+        errno(self.with(|server| {
+            if request.is_null() {
+                return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
+            }
+            let handle = server.requests().alloc(driver, input_size, output_size)?;
+            // SAFETY: By the requirements.
+            unsafe { request.write(handle) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_send`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`.
+    pub unsafe fn request_send(
+        &self,
+        request: abi::d2d_handle,
+        send: *const abi::d2d_send,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        pending(self.with(|server| unsafe { server.requests().send(request, send) }))
+    }
+
+    /// `d2d_request_wait`.
+    ///
+    /// # Safety
+    ///
+    /// `result` is null or valid for a write.
+    pub unsafe fn request_wait(
+        &self,
+        request: abi::d2d_handle,
+        ms: u32,
+        result: *mut abi::d2d_result,
+    ) -> c_int {
+        errno(self.with(|server| {
+            if result.is_null() {
+                return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
+            }
+            let value = server.requests().wait(request, ms)?;
+            // SAFETY: By the requirements.
+            unsafe { result.write(value) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_cancel`.
+    ///
+    /// # Safety
+    ///
+    /// The request is the caller's.
+    pub unsafe fn request_cancel(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().cancel(request)))
+    }
+
+    /// `d2d_request_free`.
+    ///
+    /// # Safety
+    ///
+    /// The request is the caller's.
+    pub unsafe fn request_free(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().free(request)))
+    }
+
+    /// `d2d_request_read`.
+    ///
+    /// # Safety
+    ///
+    /// `buffer` is null or valid for writes of `len` bytes.
+    pub unsafe fn request_read(
+        &self,
+        request: abi::d2d_handle,
+        buffer: *mut c_void,
+        len: u32,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        errno(self.with(|server| unsafe { server.requests().read(request, buffer.cast(), len) }))
+    }
+
+    /// `d2d_request_write`.
+    ///
+    /// # Safety
+    ///
+    /// None of the owner's: it is unsafe as all entry points are.
+    pub unsafe fn request_write(
+        &self,
+        request: abi::d2d_handle,
+        buffer: *const c_void,
+        len: u32,
+    ) -> c_int {
+        errno(self.with(|server| server.requests().write(request, buffer.cast(), len)))
+    }
+
+    /// `d2d_request_set_cancel`.
+    ///
+    /// # Safety
+    ///
+    /// The request was dispatched to the caller.
+    pub unsafe fn request_set_cancel(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().set_cancel(request)))
+    }
+
+    /// `d2d_request_forward`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`.
+    pub unsafe fn request_forward(
+        &self,
+        request: abi::d2d_handle,
+        send: *const abi::d2d_send,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        pending(self.with(|server| unsafe { server.requests().forward(request, send) }))
+    }
+
     /// `d2d_complete`.
     ///
     /// # Safety
@@ -358,7 +537,7 @@ impl<O: Owner> Drop for Opened<O> {
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
         // The owner's own are closed with the server, of which its values are a part.
         event::all_are_closed();
-        if server.is_idle() {
+        if server.strike_off() {
             drop(server);
         } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.
@@ -393,6 +572,11 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
+/// Of a request that was sent, whether it is completed.
+fn pending(result: Result<bool>) -> c_int {
+    errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
+}
+
 /// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI driver.
 ///
 /// `type` is the [`Owner`]; what follows is that of `module!`. The module exports the entry points
@@ -420,7 +604,7 @@ macro_rules! module_owner {
             fn init(_module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
                 Ok(Self {
                     // SAFETY: The kernel drops the module before its code goes away.
-                    _parts: unsafe { GATE.parts()? },
+                    _parts: unsafe { GATE.parts(entry_points::COUNT)? },
                 })
             }
         }
@@ -430,155 +614,126 @@ macro_rules! module_owner {
             $($rest)*
         }
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_register(
-            driver: *const $crate::abi::d2d_driver,
-            handle: *mut $crate::abi::d2d_handle,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.register(driver, handle) }
+        $crate::entry_points! {
+            GATE;
+            d2d_register => register(driver: *const abi::d2d_driver, handle: *mut abi::d2d_handle);
+            d2d_attach => attach(driver: abi::d2d_handle);
+            d2d_detach => detach(driver: abi::d2d_handle);
+            d2d_unregister => unregister(driver: abi::d2d_handle);
+            d2d_lookup => lookup(name: *const c_char, driver: *mut abi::d2d_handle);
+            d2d_request_alloc => request_alloc(
+                driver: abi::d2d_handle,
+                input_size: u32,
+                output_size: u32,
+                request: *mut abi::d2d_handle,
+            );
+            d2d_request_send => request_send(
+                request: abi::d2d_handle,
+                send: *const abi::d2d_send,
+            );
+            d2d_request_wait => request_wait(
+                request: abi::d2d_handle,
+                ms: u32,
+                result: *mut abi::d2d_result,
+            );
+            d2d_request_cancel => request_cancel(request: abi::d2d_handle);
+            d2d_request_free => request_free(request: abi::d2d_handle);
+            d2d_request_read => request_read(
+                request: abi::d2d_handle,
+                buffer: *mut c_void,
+                len: u32,
+            );
+            d2d_request_write => request_write(
+                request: abi::d2d_handle,
+                buffer: *const c_void,
+                len: u32,
+            );
+            d2d_request_set_cancel => request_set_cancel(request: abi::d2d_handle);
+            d2d_request_forward => request_forward(
+                request: abi::d2d_handle,
+                send: *const abi::d2d_send,
+            );
+            d2d_complete => complete(request: abi::d2d_handle, status: c_int, information: u64);
+            d2d_event_create => create_event(
+                driver: abi::d2d_handle,
+                name: *const c_char,
+                kind: u32,
+                initial: u32,
+                event: *mut abi::d2d_handle,
+            );
+            d2d_event_open => open_event(
+                driver: abi::d2d_handle,
+                name: *const c_char,
+                kind: u32,
+                event: *mut abi::d2d_handle,
+            );
+            d2d_event_close => close_event(event: abi::d2d_handle);
+            d2d_event_set => set_event(event: abi::d2d_handle);
+            d2d_event_reset => reset_event(event: abi::d2d_handle);
+            d2d_event_query => query_event(event: abi::d2d_handle);
+            d2d_event_wait => wait_for_events(
+                events: *const abi::d2d_handle,
+                count: u32,
+                flags: u32,
+                timeout: u32,
+                index: *mut u32,
+            );
         }
+    };
+}
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_attach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.attach(driver) }
-        }
+/// The C functions that are exported, each by the gate's method, and beside them `d2d_trace` and
+/// `d2d_event_ring`, which return nothing.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! entry_points {
+    ($gate:ident; $($name:ident => $method:ident($($argument:ident: $type:ty),* $(,)?);)*) => {
+        mod entry_points {
+            use super::$gate;
+            use $crate::{abi, export};
+            use ::kernel::ffi::{c_char, c_int, c_void};
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_detach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.detach(driver) }
-        }
+            /// How many there are.
+            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 2;
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_unregister(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.unregister(driver) }
-        }
+            $(
+                /// # Safety
+                ///
+                /// See `d2d.h`.
+                #[no_mangle]
+                #[allow(unused_unsafe, reason = "some are safe")]
+                unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+                    // SAFETY: By the requirements.
+                    unsafe { $gate.$method($($argument),*) }
+                }
+            )*
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_complete(
-            request: $crate::abi::d2d_handle,
-            status: ::kernel::ffi::c_int,
-            information: u64,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.complete(request, status, information) }
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_trace(
-            driver: *const ::kernel::ffi::c_char,
-            step: u32,
-            detail: *const ::kernel::ffi::c_char,
-        ) {
-            // SAFETY: By the requirements.
-            unsafe { $crate::export::trace(driver, step, detail) };
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d_event.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_event_create(
-            driver: $crate::abi::d2d_handle,
-            name: *const ::kernel::ffi::c_char,
-            kind: u32,
-            initial: u32,
-            event: *mut $crate::abi::d2d_handle,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe {
-                GATE.open_event(driver, name, kind, ::core::option::Option::Some(initial != 0), event)
+            #[no_mangle]
+            extern "C" fn d2d_event_ring(event: abi::d2d_handle) {
+                $gate.ring_event(event);
             }
-        }
 
-        /// # Safety
-        ///
-        /// See `d2d_event.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_event_open(
-            driver: $crate::abi::d2d_handle,
-            name: *const ::kernel::ffi::c_char,
-            kind: u32,
-            event: *mut $crate::abi::d2d_handle,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.open_event(driver, name, kind, ::core::option::Option::None, event) }
-        }
+            /// # Safety
+            ///
+            /// See `d2d.h`.
+            #[no_mangle]
+            unsafe extern "C" fn d2d_trace(driver: *const c_char, step: u32, detail: *const c_char) {
+                // SAFETY: By the requirements.
+                unsafe { export::trace(driver, step, detail) };
+            }
 
-        #[no_mangle]
-        extern "C" fn d2d_event_close(event: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            GATE.close_event(event)
+            // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
+            ::core::arch::global_asm!(
+                ".section \".export_symbol\",\"a\"",
+                concat!(".irp name,d2d_trace,d2d_event_ring" $(, ",", stringify!($name))*),
+                "__export_symbol_\\name:",
+                ".asciz \"GPL\"",
+                ".asciz \"D2D\"",
+                ".balign 8",
+                ".quad \\name",
+                ".endr",
+                ".previous",
+            );
         }
-
-        #[no_mangle]
-        extern "C" fn d2d_event_set(event: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            GATE.set_event(event)
-        }
-
-        #[no_mangle]
-        extern "C" fn d2d_event_reset(event: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            GATE.reset_event(event)
-        }
-
-        #[no_mangle]
-        extern "C" fn d2d_event_query(event: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            GATE.query_event(event)
-        }
-
-        #[no_mangle]
-        extern "C" fn d2d_event_ring(event: $crate::abi::d2d_handle) {
-            GATE.ring_event(event);
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d_event.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_event_wait(
-            events: *const $crate::abi::d2d_handle,
-            count: u32,
-            flags: u32,
-            timeout: u32,
-            index: *mut u32,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.wait_for_events(events, count, flags, timeout, index) }
-        }
-
-        // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
-        ::core::arch::global_asm!(
-            ".section \".export_symbol\",\"a\"",
-            ".irp name,d2d_register,d2d_attach,d2d_detach,d2d_unregister,d2d_complete,d2d_trace,\
-             d2d_event_create,d2d_event_open,d2d_event_close,d2d_event_set,d2d_event_reset,\
-             d2d_event_query,d2d_event_ring,d2d_event_wait",
-            "__export_symbol_\\name:",
-            ".asciz \"GPL\"",
-            ".asciz \"D2D\"",
-            ".balign 8",
-            ".quad \\name",
-            ".endr",
-            ".previous",
-        );
     };
 }

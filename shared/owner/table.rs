@@ -102,11 +102,6 @@ impl<T> Table<T> {
         })
     }
 
-    /// Returns the number of values. Any context.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Finds a place for a value; the value is in the table when [`Vacant::insert`] has been called.
     /// Takes `spare` if it needs it, and no place otherwise. Any context.
     ///
@@ -180,26 +175,28 @@ impl<T> Table<T> {
         Some((handle(index, place.generation), &place.value))
     }
 
-    /// Iterates over the values and their handles, in the order of their indices. Any context; who
-    /// holds a lock meanwhile had better have a table of few values.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (d2d_handle, &T)> {
-        (0..self.chunks()).flat_map(|number| self.iter_chunk(number))
-    }
-
-    /// Returns how many [`Table::iter_chunk`] there are.
+    /// Returns how many chunks of 64 indices there may be.
     pub(crate) fn chunks(&self) -> usize {
         self.chunks.len()
     }
 
-    /// As [`Table::iter`], for the 64 indices of chunk `number`: for who looks through many values,
-    /// and gives the lock back between.
-    pub(crate) fn iter_chunk(&self, number: usize) -> impl Iterator<Item = (d2d_handle, &T)> {
-        let chunk = self.chunks.get(number).and_then(Option::as_ref);
-        let places = chunk.into_iter().flat_map(|chunk| chunk.places.iter());
-        places.enumerate().filter_map(move |(n, place)| {
-            let place = place.as_ref()?;
-            Some((handle(number * PLACES + n, place.generation), &place.value))
-        })
+    /// Looks through the 64 indices of a chunk, in order, for what `f` is looking for: who looks
+    /// through many values gives the lock back between the chunks. Any context.
+    pub(crate) fn find_in<R>(
+        &self,
+        chunk: usize,
+        mut f: impl FnMut(d2d_handle, &T) -> Option<R>,
+    ) -> Option<R> {
+        let places = &self.chunks.get(chunk)?.as_ref()?.places;
+        for (n, place) in places.iter().enumerate() {
+            if let Some(place) = place {
+                let found = f(handle(chunk * PLACES + n, place.generation), &place.value);
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+        None
     }
 
     fn place(&self, index: usize) -> Option<&Place<T>> {

@@ -13,6 +13,9 @@
 #[path = "../../../shared/owner/block.rs"]
 mod block;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/buffers.rs"]
+mod buffers;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/completion.rs"]
 mod completion;
 #[allow(dead_code, unreachable_pub)]
@@ -22,8 +25,17 @@ mod config;
 #[path = "../../../shared/owner/dispatcher.rs"]
 mod dispatcher;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/entry.rs"]
+mod entry;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/events.rs"]
 mod events;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/offers.rs"]
+mod offers;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/recall.rs"]
+mod recall;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/registry.rs"]
 mod registry;
@@ -34,17 +46,23 @@ mod requests;
 #[path = "../../../shared/owner/table.rs"]
 mod table;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/visit.rs"]
+mod visit;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/watch.rs"]
 mod watch;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/workers.rs"]
+mod workers;
 
 mod test_block;
 mod test_events;
 mod test_fingerprint;
 mod test_header;
 mod test_interface;
+mod test_offers;
 mod test_queue;
 mod test_registry;
-mod test_requests;
 mod test_run_in;
 mod test_rundown;
 mod test_table;
