@@ -3,7 +3,8 @@
  * A C driver that does one thing wrong with an event, chosen by the parameter sin.
  * It registers, and never asks for a context: events need none. Its initialization
  * always fails, with the error that it was refused with, or with -ENOTRECOVERABLE if
- * it was not refused. What it has not closed then is closed by its end.
+ * it was not refused. What it has not closed then is closed by its end. With sin=none
+ * it creates and opens events, waits for them, and stays loaded.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -107,8 +108,29 @@ static int misuse(void)
 	return 0;
 }
 
+/* More events than can be waited for without memory. */
+static int behave(void)
+{
+	d2d_handle events[6];
+	char name[] = "sin0";
+	int err = 0;
+	u32 n;
+
+	for (n = 0; n < ARRAY_SIZE(events) && !err; n++) {
+		name[3] = '0' + n;
+		err = d2d_event_create(self, name, D2D_EVENT_SYNCHRONIZATION, 0, &events[n]) ?:
+		      d2d_event_open(self, name, D2D_EVENT_SYNCHRONIZATION, &event);
+	}
+	if (err)
+		return err;
+	err = wait(events, ARRAY_SIZE(events), 0, NULL);
+	return err == -ETIMEDOUT ? 0 : err;
+}
+
 static int misbehave(void)
 {
+	if (sinful("none"))
+		return behave();
 	if (sinful("no-name"))
 		return create(NULL, D2D_EVENT_NOTIFICATION);
 	if (sinful("unreadable-name"))
@@ -134,10 +156,18 @@ static int __init event_sins_init(void)
 	if (err)
 		return err;
 	err = misbehave();
+	if (!err && sinful("none"))
+		return 0;
 	d2d_unregister(self);
 	return err ?: -ENOTRECOVERABLE;
 }
 module_init(event_sins_init);
+
+static void __exit event_sins_exit(void)
+{
+	d2d_unregister(self);
+}
+module_exit(event_sins_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a driver that does one thing wrong with an event");
