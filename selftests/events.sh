@@ -80,6 +80,35 @@ sleeper()
 	pid=$!
 }
 
+# what event_sins does wrong: SIN ERRNO REASON, the last of which may be none
+sins()
+{
+	cat <<-EOF
+		no-name 14 bad-event-name-pointer
+		unreadable-name 14 bad-event-name-pointer
+		empty-name 22 bad-event-name
+		bad-kind 22 bad-event-kind
+		no-handle 14 bad-handle-pointer
+		unknown-event 2 unknown-event
+		unknown-driver 116 stale-driver-handle
+		closed-twice 116 stale-event-handle
+		set-when-closed 116 stale-event-handle
+		reset-when-closed 116 stale-event-handle
+		query-when-closed 116 stale-event-handle
+		wait-when-closed 116 stale-event-handle
+		ring-when-closed 131 none
+		event-twice 22 event-twice
+		no-events 14 bad-events-pointer
+		unreadable-events 14 bad-events-pointer
+		bad-index 14 bad-index-pointer
+		bad-flags 22 bad-wait-flags
+		too-many 22 bad-event-count
+		wait-under-lock 35 wait-in-atomic-context
+		timeout 110 none
+		left-open 131 none
+	EOF
+}
+
 # both_kinds X - a driver creates, the other one opens; both kinds do what they are for
 both_kinds()
 {
@@ -147,7 +176,7 @@ refuses()
 	fails "$errno" "$@" && refused "$A" "$reason"
 }
 
-start 52
+start $((52 + $(sins | wc -l)))
 mark
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -258,6 +287,18 @@ watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" "e
 [ $? = 0 ] || { echo "# $watched"; false; }
 verdict "a program watches an event by read, poll and epoll: $watched"
 
+while read -r sin errno reason; do
+	mark
+	if [ "$reason" = none ]; then
+		fails "$errno" load event_sins "sin=$sin" && ! trace | grep -q 'step=refuse'
+	else
+		fails "$errno" load event_sins "sin=$sin" && refused $A "$reason"
+	fi && ! loaded event_sins && [ ! -e "$EVENTS/sin" ]
+	verdict "a driver's $sin"
+done <<EOF
+$(sins)
+EOF
+
 # doorbell X - X takes from a queue that Y puts on
 doorbell()
 {
@@ -311,8 +352,8 @@ free_memory()
 
 load $A contexts=1 && load $B && b flood 10000 && b ebb
 before=$(free_memory)
-b flood 10000 && during=$(free_memory) && [ "$(find $EVENTS -type f | wc -l)" = 10000 ] && b ebb &&
-	[ "$(find $EVENTS -type f | wc -l)" = 0 ]
+b flood 10000 && during=$(free_memory) && [ "$(find $EVENTS -name "flood*" | wc -l)" = 10000 ] && b ebb &&
+	[ "$(find $EVENTS -name "flood*" | wc -l)" = 0 ]
 verdict "there can be 10000 events"
 # What is freed after a grace period may take some time.
 tries=0

@@ -325,9 +325,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
  * that crosses the boundary. It is part of every header, so that two drivers that
  * were built from different versions of this file do not touch each other's data.
- * No bracket more than it takes: clang nests 256, and each field here is three.
+ * No bracket more than it takes: clang nests 256, and each field here is two. The
+ * hash needs none of its own: it is a number or another one of these.
  */
-#define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
+#define D2D_MIX(hash, value)	((hash ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
 #define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
 
