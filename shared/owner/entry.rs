@@ -88,8 +88,8 @@ pub(crate) struct Entry {
     pub(crate) result: abi::d2d_result,
     /// Whether it waits for a worker to dispatch it.
     pub(crate) queued: bool,
-    /// The generation of the handle that was last taken from somebody.
-    pub(crate) taken: u32,
+    /// The generations of the handles that were last taken from somebody, by level.
+    pub(crate) taken: [u32; abi::D2D_STACK_SIZE as usize],
     /// Whether its sender has freed it.
     pub(crate) orphan: bool,
     pub(crate) packet: Arc<Packet>,
@@ -146,6 +146,13 @@ impl Entry {
         self.queued = false;
         self.result.status = status;
         self.result.information = information;
+    }
+
+    /// Notes that the handle of who has it was taken from him, so that he is told so.
+    pub(crate) fn note_taken(&mut self) {
+        if let Some(hold) = self.top().map(|level| level.hold) {
+            self.taken[self.depth - 1] = hold;
+        }
     }
 
     /// What the driver of the last level gets to see.
@@ -232,7 +239,7 @@ impl Inner {
         }
         Err(match hold {
             0 => stale,
-            hold if hold == entry.taken => TAKEN_BACK,
+            hold if entry.taken.contains(&hold) => TAKEN_BACK,
             _ => stale,
         })
     }

@@ -47,12 +47,12 @@ impl Requests {
             }
             entry.claim(status, 0);
             entry.result.output_len = 0;
+            entry.note_taken();
             let (handle, traced) = (entry.view(key).handle, entry.is_traced());
             let Some(top) = entry.top() else {
                 return false;
             };
-            let (holder, hold, tells) = (top.to, top.hold, top.tells);
-            entry.taken = hold;
+            let (holder, tells) = (top.to, top.tells);
             let driver = tells.then(|| visit.as_ref().begin(holder).ok()).flatten();
             (holder, driver.map(|driver| (driver, handle)), traced)
         };
@@ -92,7 +92,7 @@ impl Requests {
                 let popped = entry.pop().filter(|popped| popped.returns);
                 popped.and_then(|popped| {
                     entry.top()?.hold = hold;
-                    entry.taken = hold;
+                    entry.note_taken();
                     let driver = visit.as_ref().begin(popped.from).ok()?;
                     Some((driver, entry.view(key), entry.result))
                 })

@@ -232,7 +232,7 @@ impl Requests {
                             output_room: 0,
                             result: NO_RESULT,
                             queued: false,
-                            taken: 0,
+                            taken: [0; abi::D2D_STACK_SIZE as usize],
                             orphan: false,
                             packet: packet.into(),
                         });
