@@ -16,6 +16,7 @@ use crate::{
     interface::Plain,
     packet::{
         Sender,
+        Sleep,
         Target, //
     },
     trace::refuse, //
@@ -252,7 +253,7 @@ impl<'a> Request<'a> {
 
     /// Passes the request on to another driver, which sees the code `code`. With `returns`,
     /// [`Driver::returned`](crate::driver::Driver::returned) gets it back when that one has completed
-    /// it; otherwise it goes back up at once. May sleep.
+    /// it; otherwise it goes back up at once. The context is what `sleep` says.
     ///
     /// # Errors
     ///
@@ -262,12 +263,13 @@ impl<'a> Request<'a> {
         to: &Target,
         code: u32,
         returns: bool,
+        sleep: Sleep,
     ) -> Result<Disposition<'a>, (Error, Self)> {
-        let flags = match returns {
+        let routine = match returns {
             true => abi::D2D_SEND_ROUTINE,
             false => 0,
         };
-        let send = to.send(code, flags);
+        let send = to.send(code, routine | sleep.flag());
         // SAFETY: The structure has no buffers.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
@@ -396,6 +398,16 @@ impl<O: Plain> Pended<O> {
     /// `ECANCELED` if it was taken back before, `EMSGSIZE` if the sender has left too little room.
     pub fn complete(self, output: &O) -> Result {
         ManuallyDrop::new(self).raw.complete_with(output).1
+    }
+
+    /// Completes the request with what a lower driver has, whose output it keeps.
+    ///
+    /// # Errors
+    ///
+    /// `ECANCELED` if it was taken back before.
+    pub fn complete_as(self, outcome: Outcome) -> Result {
+        let raw = &ManuallyDrop::new(self).raw;
+        raw.complete(outcome.result, outcome.information).1
     }
 
     /// Completes the request with an error.
