@@ -37,7 +37,7 @@ sources() {
 
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
-		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y modules 2>&1 | tee "$out/lints" || return 1
+		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y modules 2>&1 | tee "$out/lints" || return 1
 	! grep -i warning "$out/lints"
 }
 

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The peer that measures. Whatever is written to its control file starts it; the figures are
+//! lines of the kernel's log (`harness.c`).
+
+#![deny(unsafe_code)]
+
+#[expect(unsafe_code)]
+mod contender;
+
+use bench::{
+    BenchPair,
+    PeerOps, //
+};
+use contender::Contender;
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink,
+    request::{
+        Disposition,
+        Request,
+        IOCTL_SHARE_CONTEXT, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    uaccess::UserSliceReader, //
+};
+
+d2d::module_peer! {
+    type: BenchPeer,
+    name: "bench_peer",
+    authors: ["Beyond IRPs"],
+    description: "Bench: measures calls, queues and waking",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+struct BenchPeer;
+
+impl Driver for BenchPeer {
+    type Pair = BenchPair;
+    type Front = ();
+
+    const CONTROL: Option<&'static CStr> = Some(c"run");
+
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn control(driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
+        let link = driver.link().ok_or(ENOTCONN)?;
+        contender::calibrate()?;
+        contender::mechanisms()?;
+        run_all(link)?;
+        contender::calibrate()
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+        match request.code() {
+            IOCTL_SHARE_CONTEXT => match request.adopt() {
+                Ok(adopted) => adopted.fill([0]).complete(Ok(()), 0),
+                Err(refused) => refused,
+            },
+            _ => request.complete(Err(ENOTTY), 0),
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for BenchPeer {
+    fn ping(&self, _link: &PeerLink<BenchPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+}
+
+/// Measures what the library offers.
+fn run_all(link: &PeerLink<BenchPair>) -> Result {
+    Contender {
+        name: c"ops-call-b-to-a",
+        base: c"indirect-call",
+        calls: c"*",
+    }
+    .run(|n| loop_ops_call_b_to_a(link, n))?;
+    Contender {
+        name: c"ops-call-a-to-b",
+        base: c"indirect-call",
+        calls: c"*",
+    }
+    .run(|n| expect(link.owner().call_peer(n)?, n))?;
+    Contender {
+        name: c"queue-put-take",
+        base: c"indirect-call",
+        calls: c"take_batch",
+    }
+    .run(|n| loop_queue_put_take(link, n))
+}
+
+fn expect(value: u32, n: u64) -> Result {
+    if value == n as u32 {
+        Ok(())
+    } else {
+        Err(EBADMSG)
+    }
+}
+
+#[inline(never)]
+fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let mut value = 0;
+    for _ in 0..n {
+        value = link.owner().ping(value)?;
+    }
+    expect(value, n)
+}
+
+/// The item is read, and given back: three times under the lock in all.
+#[inline(never)]
+fn loop_queue_put_take(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    for number in 0..n {
+        queue.put(0, &number)?;
+        let items = queue.take().ok_or(EBADMSG)?;
+        let read = items.iter().next().and_then(|item| item.read());
+        if read != Some(number) {
+            return Err(EBADMSG);
+        }
+    }
+    Ok(())
+}

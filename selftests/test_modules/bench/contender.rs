@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loops in Rust, measured by the same harness as those in C.
+//!
+//! C header: `harness.h`.
+
+use kernel::{
+    error::to_result,
+    ffi::{
+        c_char,
+        c_int,
+        c_void, //
+    },
+    prelude::*, //
+};
+
+type RawLoop = unsafe extern "C" fn(*mut c_void, u64) -> c_int;
+
+/// C type: `struct d2d_bench_contender`.
+#[repr(C)]
+struct RawContender {
+    name: *const c_char,
+    base: *const c_char,
+    calls: *const c_char,
+    run: RawLoop,
+    other: Option<RawLoop>,
+    arg: *mut c_void,
+}
+
+unsafe extern "C" {
+    fn d2d_bench_run(contender: *const RawContender) -> c_int;
+    safe fn d2d_bench_calibrate() -> c_int;
+    safe fn d2d_bench_mechanisms() -> c_int;
+}
+
+/// Measures an empty loop, of which it is known how many instructions it has. May sleep.
+pub(crate) fn calibrate() -> Result {
+    to_result(d2d_bench_calibrate())
+}
+
+/// Measures what the kernel has. May sleep.
+pub(crate) fn mechanisms() -> Result {
+    to_result(d2d_bench_mechanisms())
+}
+
+/// One way of doing something; the fields are those of `struct d2d_bench_contender`.
+pub(crate) struct Contender {
+    pub(crate) name: &'static CStr,
+    pub(crate) base: &'static CStr,
+    pub(crate) calls: &'static CStr,
+}
+
+impl Contender {
+    /// Measures `run`, which does as many operations as it is told, and prints the figures. May
+    /// sleep.
+    pub(crate) fn run<F: Fn(u64) -> Result + Sync>(self, run: F) -> Result {
+        let raw = RawContender {
+            name: self.name.as_char_ptr(),
+            base: self.base.as_char_ptr(),
+            calls: self.calls.as_char_ptr(),
+            run: entry::<F>,
+            other: None,
+            arg: core::ptr::from_ref(&run).cast_mut().cast(),
+        };
+        // SAFETY: The strings are static; `entry` is made for the closure, which can be shared with
+        // the harness's thread and outlives it.
+        to_result(unsafe { d2d_bench_run(&raw) })
+    }
+}
+
+/// # Safety
+///
+/// `arg` points to an `F` that outlives the call.
+unsafe extern "C" fn entry<F: Fn(u64) -> Result>(arg: *mut c_void, n: u64) -> c_int {
+    // SAFETY: By the requirements.
+    let run = unsafe { &*arg.cast::<F>() };
+    match run(n) {
+        Ok(()) => 0,
+        Err(error) => error.to_errno(),
+    }
+}
