@@ -19,6 +19,7 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
+    queue::Batch,
     request::{
         Disposition,
         Request,
@@ -100,7 +101,14 @@ fn run_all(link: &PeerLink<BenchPair>) -> Result {
         base: c"indirect-call",
         calls: c"take_batch",
     }
-    .run(|n| loop_queue_put_take(link, n))
+    .run(|n| loop_queue_put_take(link, n))?;
+    contender::queue_in_c(link.context())?;
+    Contender {
+        name: c"queue-handle",
+        base: c"queue-handle-c",
+        calls: c"redeem",
+    }
+    .run(|n| loop_queue_handle(link, n))
 }
 
 fn expect(value: u32, n: u64) -> Result {
@@ -126,11 +134,29 @@ fn loop_queue_put_take(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
     for number in 0..n {
         queue.put(0, &number)?;
-        let items = queue.take().ok_or(EBADMSG)?;
-        let read = items.iter().next().and_then(|item| item.read());
-        if read != Some(number) {
-            return Err(EBADMSG);
-        }
+        check(&queue.take().ok_or(EBADMSG)?, number)?;
     }
     Ok(())
+}
+
+/// The same by handle, as an item is passed on: once more under the lock.
+#[inline(never)]
+fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    for number in 0..n {
+        queue.put(0, &number)?;
+        let handle = queue.take_handle().ok_or(EBADMSG)?;
+        check(&queue.redeem(handle)?, number)?;
+    }
+    Ok(())
+}
+
+/// Reads what was put.
+fn check(items: &Batch<'_>, number: u64) -> Result {
+    let read = items.iter().next().and_then(|item| item.read());
+    if read == Some(number) {
+        Ok(())
+    } else {
+        Err(EBADMSG)
+    }
 }

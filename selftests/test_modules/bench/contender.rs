@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loops in Rust, measured by the same harness as those in C.
+//! The harness, and loops in Rust which it measures as those in C.
 //!
 //! C header: `harness.h`.
 
+use bench::BenchPair;
+use d2d::context::Context;
 use kernel::{
     error::to_result,
     ffi::{
@@ -31,6 +33,8 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
+    // An address, as the kernel's locks are no types for a function in C where they are empty.
+    fn d2d_bench_queue(context: *mut c_void) -> c_int;
 }
 
 /// Measures an empty loop, of which it is known how many instructions it has. May sleep.
@@ -41,6 +45,12 @@ pub(crate) fn calibrate() -> Result {
 /// Measures what the kernel has. May sleep.
 pub(crate) fn mechanisms() -> Result {
     to_result(d2d_bench_mechanisms())
+}
+
+/// Measures the queue to the owner as a driver in C uses it. May sleep.
+pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
+    // SAFETY: The context is an initialized one, and lives longer than the call.
+    to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
 /// One way of doing something; the fields are those of `struct d2d_bench_contender`.

@@ -30,4 +30,9 @@ int d2d_bench_calibrate(void);
 /* Measures what the kernel has. */
 int d2d_bench_mechanisms(void);
 
+struct d2d_context;
+
+/* Measures a queue of the context as a driver in C uses it. */
+int d2d_bench_queue(struct d2d_context *context);
+
 #endif /* D2D_BENCH_HARNESS_H */

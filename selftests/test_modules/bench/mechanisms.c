@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The control, the floor, and what the kernel has for the same purposes.
+ * The control, the floor, what the kernel has for the same purposes, and what drivers in
+ * C have.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/srcu.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "d2d_queue.h"
 #include "harness.h"
 
 /* Two instructions each time; of an empty loop in C the compiler would unroll some. */
@@ -172,6 +175,43 @@ static noinline int other_wait_queue(void *arg, u64 n)
 		set_and_wake(&pong_queue, &pong_set);
 	}
 	return 0;
+}
+
+/* By handle, as drivers in C name items. */
+static noinline int loop_queue_handle_c(void *arg, u64 n)
+{
+	struct d2d_queue *queue = arg;
+	struct d2d_item *item;
+	d2d_handle handle;
+	u64 i, number;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = d2d_queue_put(queue, 0, &i, sizeof(i));
+		if (err)
+			return err;
+		handle = d2d_queue_take(queue);
+		item = d2d_queue_redeem(queue, handle);
+		if (!item || item->len != sizeof(number))
+			return -EBADMSG;
+		memcpy(&number, item->payload, sizeof(number));
+		err = d2d_queue_release(queue, handle);
+		if (err)
+			return err;
+		if (number != i)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int d2d_bench_queue(struct d2d_context *context)
+{
+	const struct d2d_bench_contender contender = {
+		"queue-handle-c", "queue-handle-c", "_raw_spin_lock_irqsave", loop_queue_handle_c,
+		.arg = &context->to_owner,
+	};
+
+	return d2d_bench_run(&contender);
 }
 
 static const struct d2d_bench_contender mechanisms[] = {
