@@ -14,12 +14,14 @@ instruments=() wanted=${KVER-}
 
 # instrument NAME KERNEL ABOUT - a run of the bench
 instrument() {
-	local kernel modules
+	local kernel modules load
 	kernel=$(KVER=$wanted kernel_dir "$2")
 	. "$kernel/kernel.env"
 	mkdir -p "$out/$1"
+	read -r load _ </proc/loadavg
 	D2D_KERNEL=$kernel step "measure by $1" "$3" "$out/$1/log" "$LAB/vm.sh" bench
 	cp "$PROJECT/build/$KVER/bench/output" "$out/$1/"
+	echo "bench: condition load of the host before: $load" >>"$out/$1/output"
 	modules=$PROJECT/build/$KVER/selftests/test_modules
 	"$LAB/enter.sh" objdump -dr --no-show-raw-insn "$modules/bench_owner.ko" "$modules/bench_peer.ko" >"$out/$1/disassembly"
 	instruments+=("$out/$1")
