@@ -17,6 +17,11 @@ use d2d::{
     abi,
     control,
     link::OwnerLink,
+    request::{
+        Disposition,
+        Request,
+        RequestId, //
+    },
     run_in::{
         run_in,
         Place, //
@@ -30,6 +35,11 @@ use d2d_owner::{
     Owner, //
 };
 use d2d_pair::{
+    desk::{
+        self,
+        Desk,
+        Packets, //
+    },
     DemoPair,
     Note,
     OwnerOps,
@@ -73,12 +83,15 @@ d2d_owner::module_owner! {
 }
 
 /// Driver A, as the holder of one of its contexts sees it.
-struct DriverA;
+struct DriverA {
+    desk: Desk,
+}
 
 impl Owner for DriverA {
     type Pair = DemoPair;
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const DISPATCH_ATOMIC: bool = true;
 
     fn config() -> Result<Config> {
         Config::new(
@@ -92,7 +105,7 @@ impl Owner for DriverA {
     }
 
     fn new(_id: u32) -> Result<Self> {
-        Ok(Self)
+        Ok(Self { desk: Desk::new()? })
     }
 
     fn data(config: &Config) -> abi::d2d_pair_owner_data {
@@ -109,7 +122,16 @@ impl Owner for DriverA {
         for _ in 0..rounds {
             for (_, link) in contexts.iter() {
                 for place in Place::ALL {
-                    let result = run_in(place, || exercise(link, place))?;
+                    let packets = Packets::new(&contexts.sender())?;
+                    let result = run_in(place, || {
+                        exercise(link, place)?;
+                        let peer = contexts.peer(link).ok_or(ESHUTDOWN)?;
+                        match desk::demonstrate(packets, &peer) {
+                            // It serves none of the pair's requests, or not in any context.
+                            Err(ENOTTY | EINPROGRESS) => Ok(()),
+                            result => result,
+                        }
+                    })?;
                     // There is no peer, or it has begun to leave.
                     if result != Err(ESHUTDOWN) {
                         result?;
@@ -118,6 +140,20 @@ impl Owner for DriverA {
             }
         }
         Ok(())
+    }
+
+    /// Whoever sends it, one desk will do.
+    fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        match contexts.get(0) {
+            Some((this, _)) => this.desk.dispatch(request),
+            None => request.fail(ENODEV),
+        }
+    }
+
+    fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
+        if let Some((this, _)) = contexts.get(0) {
+            this.desk.cancelled(id);
+        }
     }
 
     fn attached(&self, link: &OwnerLink<DemoPair>) {

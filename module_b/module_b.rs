@@ -20,10 +20,11 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
+    offer::Offer,
     request::{
         Disposition,
         Request,
-        IOCTL_SHARE_CONTEXT, //
+        RequestId, //
     },
     run_in::{
         run_in,
@@ -33,6 +34,11 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
+    desk::{
+        self,
+        Desk,
+        Packets, //
+    },
     DemoPair,
     Note,
     PeerOps,
@@ -60,26 +66,14 @@ d2d::module_peer! {
     },
 }
 
+/// Name of the driver that requests are sent to.
+const OWNER: &CStr = c"module_a";
+
 /// Driver B.
 struct DriverB {
     /// Whether it completes the handshake from a work item.
     deferred: bool,
-}
-
-impl DriverB {
-    /// B's part of the handshake.
-    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.adopt() {
-            Ok(adopted) => adopted
-                .fill(abi::d2d_pair_peer_data {
-                    cookie: 0xb,
-                    deferred: self.deferred.into(),
-                    reserved: 0,
-                })
-                .complete(Ok(()), 0),
-            Err(refused) => refused,
-        }
-    }
+    desk: Desk,
 }
 
 impl Driver for DriverB {
@@ -87,11 +81,15 @@ impl Driver for DriverB {
     type Front = ();
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
+    const DISPATCH_ATOMIC: bool = true;
 
     fn new() -> Result<Self> {
         let deferred = module_parameters::deferred.value();
         let deferred = check_parameter(PeerModule::NAME, "deferred", deferred, 0..=1)? == 1;
-        Ok(Self { deferred })
+        Ok(Self {
+            deferred,
+            desk: Desk::new()?,
+        })
     }
 
     fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
@@ -104,24 +102,41 @@ impl Driver for DriverB {
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
 
         let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let sender = driver.sender();
+        let owner = sender.lookup(OWNER)?;
         for _ in 0..rounds {
             for place in Place::ALL {
-                run_in(place, || exercise(link, place))??;
+                let packets = Packets::new(&sender)?;
+                run_in(place, || {
+                    exercise(link, place)?;
+                    desk::demonstrate(packets, &owner)
+                })??;
             }
         }
         Ok(())
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.code() {
-            IOCTL_SHARE_CONTEXT if self.deferred => request.pend(),
-            IOCTL_SHARE_CONTEXT => self.share_context(request),
-            _ => request.complete(Err(ENOTTY), 0),
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0xb,
+            deferred: self.deferred.into(),
+            reserved: 0,
         }
     }
 
-    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        self.share_context(request)
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        self.desk.dispatch(request)
+    }
+
+    fn cancelled(&self, id: RequestId) {
+        self.desk.cancelled(id);
+    }
+
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        match self.deferred {
+            true => offer.pend(),
+            false => offer.accept(),
+        }
     }
 }
 

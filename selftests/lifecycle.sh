@@ -11,6 +11,7 @@ scenario()
 	load module_a "completion=$1" &&
 		load module_b "deferred=$2" &&
 		echo 1 >/sys/kernel/debug/d2d-module_b/exercise &&
+		echo 1 >/sys/kernel/debug/d2d-module_a/exercise &&
 		fails 11 unload module_a &&
 		unload module_b &&
 		load module_b "deferred=$2" &&

@@ -22,6 +22,7 @@ failed=0
 	do_step insmod /lib/d2d/module_a.ko $A_PARAMS
 	do_step insmod /lib/d2d/module_b.ko $B_PARAMS
 	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_b/exercise'
+	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_a/exercise'
 	if rmmod module_a 2>/tmp/err; then
 		note "FAILED: rmmod module_a went through while module_b uses it"
 		failed=1

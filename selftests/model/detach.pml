@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The handshake and its undoing: shared/owner/{server,registry,requests}.rs with
+ * The handshake and its undoing: shared/owner/{server,registry,offers}.rs with
  * the peer's side of it, shared/d2d/{registration,request}.rs or a driver in C
  * that does what d2d.h allows.
  *
@@ -78,10 +78,10 @@
 /* State::context() */
 #define HOLDS(d, c)	(registry[d] != Gone && registry[d] != Registered && has[d] == (c))
 #define HELD(c)		(HOLDS(0, c) || HOLDS(DRIVERS - 1, c))
-/* Requests::find(), of one request and of a driver */
+/* Offers::find(), of one request and of a driver */
 #define ON_ITS_WAY(r)	(request[r].in_table && !(request[r].finished && request[r].left))
 #define ANY_OF(d)	(ON_ITS_WAY(FIRST(d)) || ON_ITS_WAY(LAST(d)))
-/* Requests::is_sent_by_current() */
+/* Offers::is_sent_by_current() */
 #define SENT(r)		(request[r].in_table && request[r].sender == _pid && !request[r].left)
 #define SENT_BY_ME(d)	(SENT(FIRST(d)) || SENT(LAST(d)))
 /* The driver has been sent the context and has not said that it is done with it. */
@@ -116,18 +116,18 @@ byte has[DRIVERS];
 byte late_with[DRIVERS];	/* the request of Abandoned */
 bool sending[DRIVERS];		/* Driver.dispatching */
 
-/* requests.rs: Slot and Pending; who has claimed it is 0 as long as nobody has */
+/* offers.rs: Slot and Offer; who has claimed it is 0 as long as nobody has */
 mtype = { Driver, Sender, Timeout, Cancel };
 mtype = { None, Failed, Einprogress, Ebusy, Ealready, Enotconn, Estale, Edeadlk };
-typedef Pending {
+typedef Offer {
 	bool in_table, finished, left, done_with;
 	mtype winner, status, outcome;
 	byte sender;
 	bool done, left_done;
 	bool owned;
 };
-Pending request[REQUESTS];
-byte carries[REQUESTS];		/* Pending.context */
+Offer request[REQUESTS];
+byte carries[REQUESTS];		/* Offer.context */
 
 /* The peer's endpoint in struct d2d_context: 0, or the number of the driver from 1 */
 byte ops[CONTEXTS], self[CONTEXTS];
@@ -203,7 +203,7 @@ inline abort(d, c)
 }
 
 /*
- * Requests::claim(), and of finish() that the winner notes who it is, which nobody
+ * Offers::claim(), and of finish() that the winner notes who it is, which nobody
  * else reads before the request is done
  */
 inline claim(r, mine, who)
@@ -220,7 +220,7 @@ inline claim(r, mine, who)
 	}
 }
 
-/* Requests::release(), of which the rest is its users'; what nobody reads any more is wiped */
+/* Offers::release(), of which the rest is its users'; what nobody reads any more is wiped */
 inline release(r)
 {
 	if
@@ -237,7 +237,7 @@ inline release(r)
 	fi
 }
 
-/* Requests::done_with(), of the one request */
+/* Offers::done_with(), of the one request */
 inline note_done_with(r)
 {
 	d_step {
@@ -248,7 +248,7 @@ inline note_done_with(r)
 	}
 }
 
-/* Requests::finish(), what comes after the routine; only who waits reads the outcome */
+/* Offers::finish(), what comes after the routine; only who waits reads the outcome */
 inline finish(r, value)
 {
 	d_step {
@@ -497,7 +497,7 @@ inline attach(d, r, result)
 		atomic { request[r].sender = _pid; request[r].in_table = true };
 		send(d, r, result);
 		sending[d] = false;
-		/* Requests::leave() */
+		/* Offers::leave() */
 		d_step { request[r].left = true; release(r) };
 		request[r].left_done = true
 	:: result == None && !SIMPLE(d) ->
@@ -508,7 +508,7 @@ inline attach(d, r, result)
 	returned = 0
 }
 
-/* Requests::find(): whichever is in the first slot */
+/* Offers::find(): whichever is in the first slot */
 inline find(d, found)
 {
 	if

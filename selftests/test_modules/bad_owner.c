@@ -73,7 +73,7 @@ int d2d_attach(d2d_handle driver)
 	if (sinful("bad-request"))
 		request.hdr.magic = 0;
 	if (sinful("unknown-code"))
-		request.code++;
+		request.code = D2D_CTL_CODE(0xfff, D2D_METHOD_BUFFERED);
 	if (sinful("no-context"))
 		request.user_buffer = NULL;
 	if (sinful("bad-context-pointer"))
@@ -128,6 +128,26 @@ int d2d_complete(d2d_handle handle, int result, u64 information)
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
+
+/* What drivers of the library import as well. */
+#define NOT_OFFERED(name, ...)			\
+int name(__VA_ARGS__)				\
+{						\
+	return -EOPNOTSUPP;			\
+}						\
+EXPORT_SYMBOL_NS_GPL(name, "D2D")
+
+NOT_OFFERED(d2d_lookup, const char *name, d2d_handle *driver);
+NOT_OFFERED(d2d_request_alloc, d2d_handle driver, u32 input_size, u32 output_size,
+	    d2d_handle *request);
+NOT_OFFERED(d2d_request_send, d2d_handle request, const struct d2d_send *send);
+NOT_OFFERED(d2d_request_wait, d2d_handle request, u32 ms, struct d2d_result *result);
+NOT_OFFERED(d2d_request_cancel, d2d_handle request);
+NOT_OFFERED(d2d_request_free, d2d_handle request);
+NOT_OFFERED(d2d_request_read, d2d_handle request, void *buffer, u32 len);
+NOT_OFFERED(d2d_request_write, d2d_handle request, const void *buffer, u32 len);
+NOT_OFFERED(d2d_request_set_cancel, d2d_handle request);
+NOT_OFFERED(d2d_request_forward, d2d_handle request, const struct d2d_send *send);
 
 /* Lines of another grammar than module_a's: only what the tests look for. */
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail)

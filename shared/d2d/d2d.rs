@@ -14,7 +14,8 @@
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
-//! - [`driver`] and [`request`]: the peer's module, and its side of the handshake.
+//! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
+//! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.
 //! - [`control`]: a file through which user space acts on a driver.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
@@ -30,6 +31,8 @@ pub mod interface;
 mod layout;
 pub mod link;
 mod list;
+pub mod offer;
+pub mod packet;
 pub mod probe;
 pub mod queue;
 mod registration;

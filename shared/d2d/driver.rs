@@ -10,13 +10,20 @@ use crate::{
     },
     interface::TableFor,
     link::PeerLink,
+    offer::Offer,
+    packet::{
+        Completed,
+        Sender, //
+    },
     registration::{
         Registration,
         Shared, //
     },
     request::{
         Disposition,
-        Request, //
+        Outcome,
+        Request,
+        RequestId, //
     },
     trace::{
         self,
@@ -63,14 +70,50 @@ pub trait Driver: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// Receives a request. Process context, may sleep.
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a>;
+    /// Returns what it tells the owner about itself in the context that it adopts.
+    fn data(&self) -> <Self::Pair as Pair>::PeerData;
 
-    /// Receives a request that [`dispatch`](Driver::dispatch) left pending by
-    /// [`Request::pend`]. Process context (a kernel worker), may sleep.
-    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        request.complete(Err(ENOTTY), 0)
+    /// Receives the offer of a context. Process context, may sleep.
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
+    where
+        <Self::Pair as Pair>::Peer: TableFor<Self>,
+    {
+        offer.accept()
     }
+
+    /// Receives an offer that [`share`](Driver::share) left pending by [`Offer::pend`]. Process
+    /// context (a kernel worker), may sleep.
+    fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
+    where
+        <Self::Pair as Pair>::Peer: TableFor<Self>,
+    {
+        offer.accept()
+    }
+
+    /// Whether [`dispatch`](Driver::dispatch) never sleeps: it is called in any context then, in that
+    /// of the sender. Otherwise a sender that cannot sleep has it called from a worker.
+    const DISPATCH_ATOMIC: bool = false;
+
+    /// Receives a request, from the time on that the driver is registered. Process context, may sleep,
+    /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        request.fail(ENOTTY)
+    }
+
+    /// Receives a request back that it has [forwarded](Request::forward), with what the lower driver
+    /// has made of it. Any context.
+    fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
+        request.complete_as(outcome)
+    }
+
+    /// Receives the result of a request that it has sent by
+    /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and the request: it may
+    /// keep it and send it again. Any context.
+    fn completed(&self, _completed: Completed) {}
+
+    /// A request was taken back from it that it has left pending, and has asked to be told of. Any
+    /// context.
+    fn cancelled(&self, _id: RequestId) {}
 }
 
 /// A reference to a driver that is, or was, registered.
@@ -87,9 +130,14 @@ impl<T: Driver> Handle<T> {
         Self(shared)
     }
 
+    /// Returns what the driver sends requests by, once it is registered. Any context.
+    pub fn sender(&self) -> Sender {
+        self.0.sender()
+    }
+
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Who uses it must be done before the driver is detached: be it in its operations, its
+    /// Who uses it must be done before the driver is detached: be it in its operations, in
     /// [`dispatch`](Driver::dispatch), or reached through its [`Front`](Driver::Front). It is safe
     /// to use later, but another driver may hold the context then.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {

@@ -29,9 +29,12 @@ const _: () = {
     assert!(offset_of!(d2d_context, to_peer) == 64);
     assert!(offset_of!(d2d_context, to_owner) == 64 + QUEUE);
     assert!(offset_of!(d2d_context, data) == 64 + 2 * QUEUE);
-    assert!(size_of::<d2d_request>() == 40);
+    assert!(size_of::<d2d_request>() == 56);
+    assert!(size_of::<d2d_result>() == 24);
+    assert!(offset_of!(d2d_send, tag) == 48);
+    assert!(size_of::<d2d_send>() == 72);
     assert!(offset_of!(d2d_driver, dispatch) == 64);
-    assert!(size_of::<d2d_driver>() == 72);
+    assert!(size_of::<d2d_driver>() == 104);
 };
 
 /// FNV-1a over 32-bit words.
@@ -61,6 +64,10 @@ pub(crate) const LAYOUT: u32 = layout! {
     }
     d2d_data { lock owner peer }
     d2d_context { hdr id module owner peer to_peer to_owner data }
-    d2d_request { hdr handle major_function code user_buffer }
-    d2d_driver { hdr name owner self_ dispatch }
+    d2d_request { hdr handle major_function code user_buffer driver input_len output_len }
+    d2d_result { information tag status output_len }
+    d2d_send {
+        hdr to major_function code input user_buffer tag input_len output_len flags
+    }
+    d2d_driver { hdr name owner self_ dispatch returned completed cancelled flags }
 };

@@ -16,7 +16,7 @@ use kernel::bindings;
 /// # Safety
 ///
 /// `to` is valid for writes of `length` bytes.
-pub(crate) unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
+pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
     // SAFETY: By the requirements; any address will do to read from.
     unsafe { bindings::copy_from_kernel_nofault(to.cast::<c_void>(), from.cast(), length) == 0 }
 }

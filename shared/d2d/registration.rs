@@ -15,9 +15,18 @@ use crate::{
         TableFor, //
     },
     link::PeerLink,
+    offer::{
+        Offer,
+        RawOffer, //
+    },
+    packet::{
+        Completed,
+        Sender, //
+    },
     request::{
-        RawRequest,
-        Request, //
+        receive,
+        Outcome,
+        RequestId, //
     },
     trace::{
         self,
@@ -67,19 +76,21 @@ const ATTACHED: u32 = 2;
 
 /// What the work item has to do.
 struct Pended {
-    /// The request that waits for it.
-    request: Option<RawRequest>,
+    /// The offer that waits for it.
+    offer: Option<RawOffer>,
     /// Whether no other may come: the registration is being dropped.
     closed: bool,
 }
 
-/// What a registration, its handles and the requests on their way share.
+/// What a registration, its handles and the offers on their way share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
     /// Name of the driver: that of its module.
     name: &'static CStr,
     #[pin]
     binding: Binding<SetOnce<PeerLink<T::Pair>>, T>,
+    /// Its handle, once it is registered.
+    driver: SetOnce<abi::d2d_handle>,
     /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     #[pin]
@@ -92,16 +103,17 @@ impl_has_work! {
     impl{T: Driver} HasWork<Self> for Shared<T> { self.work }
 }
 
-impl<T: Driver> WorkItem for Shared<T> {
+impl<T: Driver> WorkItem for Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        let request = this.pended.lock().request.take();
-        if let Some(raw) = request {
+        let offer = this.pended.lock().offer.take();
+        if let Some(raw) = offer {
             // The disposition tells a dispatch routine's caller what happened; here is none.
-            let _ = this
-                .state()
-                .deferred(Request::new(this.as_arc_borrow(), raw));
+            let _ = this.state().deferred(Offer::new(this.as_arc_borrow(), raw));
         }
     }
 }
@@ -119,6 +131,17 @@ impl<T: Driver> Shared<T> {
         self.name
     }
 
+    /// Returns its handle; 0, which is none, until it is registered.
+    pub(crate) fn driver(&self) -> abi::d2d_handle {
+        self.driver.copy().unwrap_or(0)
+    }
+
+    /// Returns what it sends requests by.
+    pub(crate) fn sender(&self) -> Sender {
+        // SAFETY: It is this driver's.
+        unsafe { Sender::from_raw(self.driver(), self.name) }
+    }
+
     /// Returns the link to the owner, while both sides may use the context.
     pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
         match self.progress.load(Acquire) {
@@ -131,22 +154,6 @@ impl<T: Driver> Shared<T> {
     pub(crate) fn set_completed(&self, result: Result) {
         self.progress
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
-    }
-
-    /// Hands a pended request to the work item, or back if one is waiting there already or none may
-    /// come any more.
-    pub(crate) fn defer(this: ArcBorrow<'_, Self>, raw: RawRequest) -> Result<(), RawRequest> {
-        let mut pended = this.pended.lock();
-        if pended.closed || pended.request.is_some() {
-            return Err(raw);
-        }
-        pended.request = Some(raw);
-        drop(pended);
-        // SAFETY: The work queue is a C global that is always there.
-        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-        // It may be queued already; then it has not run yet, and finds the request.
-        let _ = queue.enqueue(Arc::from(this));
-        Ok(())
     }
 
     fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
@@ -165,14 +172,14 @@ impl<T: Driver> Shared<T> {
     }
 
     /// Lets nothing be pended any more, waits for the work item if it runs, and takes it off the
-    /// queue, and cancels its request, if it has not begun. May sleep.
+    /// queue, and cancels its offer, if it has not begun. May sleep.
     fn stop_work(this: &Arc<Self>) {
-        let request = {
+        let offer = {
             let mut pended = this.pended.lock();
             pended.closed = true;
-            pended.request.take()
+            pended.offer.take()
         };
-        if let Some(raw) = request {
+        if let Some(raw) = offer {
             raw.complete(ECANCELED.to_errno(), 0);
             this.set_completed(Err(ECANCELED));
         }
@@ -184,36 +191,114 @@ impl<T: Driver> Shared<T> {
         }
     }
 
+    /// The driver that a C routine is called for.
+    ///
+    /// # Safety
+    ///
+    /// `this` is what was registered, and stays registered for `'a`.
+    unsafe fn of<'a>(this: *mut c_void) -> ArcBorrow<'a, Self> {
+        // SAFETY: `this` is that of an `Arc`, whose registration keeps it.
+        unsafe { ArcBorrow::from_raw(this.cast::<Self>().cast_const()) }
+    }
+
+    /// The C completion routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered `Shared<T>`, `result` is valid for reads.
+    unsafe extern "C" fn completed(
+        this: *mut c_void,
+        request: abi::d2d_handle,
+        result: *const abi::d2d_result,
+    ) -> c_int {
+        // SAFETY: By the requirements. Who has sent the request has given it up.
+        let (this, completed) = unsafe { (Self::of(this), Completed::from_raw(request, *result)) };
+        this.state().completed(completed);
+        // If the driver has not kept it, it was freed by being dropped.
+        abi::D2D_MORE_PROCESSING_REQUIRED as c_int
+    }
+
+    /// The C routine for requests that come back.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered `Shared<T>`, `request` and `result` are valid for reads.
+    unsafe extern "C" fn returned(
+        this: *mut c_void,
+        request: *const abi::d2d_request,
+        result: *const abi::d2d_result,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        let (this, outcome) = unsafe { (Self::of(this), Outcome::new(&*result)) };
+        // SAFETY: By the requirements.
+        unsafe {
+            receive(this.name, request, |request| {
+                this.state().returned(request, outcome)
+            })
+        }
+    }
+
+    /// The C cancel routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered `Shared<T>`.
+    unsafe extern "C" fn cancelled(this: *mut c_void, request: abi::d2d_handle) {
+        // SAFETY: By the requirements.
+        unsafe { Self::of(this) }
+            .state()
+            .cancelled(RequestId::from_raw(request));
+    }
+}
+
+impl<T: Driver> Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    /// Hands a pended offer to the work item, or back if one is waiting there already or none may
+    /// come any more.
+    pub(crate) fn defer(this: ArcBorrow<'_, Self>, raw: RawOffer) -> Result<(), RawOffer> {
+        let mut pended = this.pended.lock();
+        if pended.closed || pended.offer.is_some() {
+            return Err(raw);
+        }
+        pended.offer = Some(raw);
+        drop(pended);
+        // SAFETY: The work queue is a C global that is always there.
+        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
+        // It may be queued already; then it has not run yet, and finds the request.
+        let _ = queue.enqueue(Arc::from(this));
+        Ok(())
+    }
+
     /// The C dispatch routine.
     ///
     /// # Safety
     ///
     /// `this` is a registered `Shared<T>`, `request` is valid for reads.
     unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-        // SAFETY: `this` is that of an `Arc`, whose registration keeps it.
-        let this = unsafe { ArcBorrow::from_raw(this.cast::<Self>().cast_const()) };
         // SAFETY: By the requirements.
-        let request = unsafe { &*request };
-        if let Err(error) = header::check::<abi::d2d_request>(
-            this.name,
-            "request",
-            &request.hdr,
-            abi::D2D_REQUEST_MAGIC,
-        ) {
+        let this = unsafe { Self::of(this) };
+        // SAFETY: By the requirements.
+        let raw = unsafe { &*request };
+        if raw.code != abi::D2D_IOCTL_SHARE_CONTEXT {
+            // SAFETY: By the requirements.
+            return unsafe {
+                receive(this.name, request, |request| this.state().dispatch(request))
+            };
+        }
+        let magic = abi::D2D_REQUEST_MAGIC;
+        if let Err(error) = header::check::<abi::d2d_request>(this.name, "request", &raw.hdr, magic)
+        {
             return error.to_errno();
         }
-        let raw = RawRequest::new(request);
         trace::emit(
             this.name,
             Step::Dispatch,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x}",
-                request.major_function,
-                request.code
-            ),
+            fmt!("major=0x{:02x} code=0x{:08x}", raw.major_function, raw.code),
         );
-        let request = Request::new(this, raw);
-        this.state().dispatch(request).into_raw()
+        let offer = Offer::new(this, RawOffer::new(raw));
+        this.state().share(offer).into_raw()
     }
 }
 
@@ -237,18 +322,19 @@ where
     /// # Safety
     ///
     /// The registration is dropped before the module's code goes away.
-    pub(crate) unsafe fn new<M: ModuleMetadata>(driver: T) -> Result<Self> {
+    pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
         let shared = Arc::pin_init(
             try_pin_init!(Shared {
                 name: M::NAME,
+                driver: SetOnce::new(),
                 binding <- Binding::new(
                     Ok(SetOnce::new()),
-                    Ok(driver),
+                    Ok(state),
                 ),
                 progress: Atomic::new(IDLE),
                 pended <- new_spinlock_irq!(
                     Pended {
-                        request: None,
+                        offer: None,
                         closed: false,
                     },
                     "d2d::Shared::pended"
@@ -264,6 +350,14 @@ where
             owner: M::THIS_MODULE.as_ptr(),
             self_: Arc::as_ptr(&shared).cast_mut().cast(),
             dispatch: Some(Shared::<T>::dispatch),
+            returned: Some(Shared::<T>::returned),
+            completed: Some(Shared::<T>::completed),
+            cancelled: Some(Shared::<T>::cancelled),
+            flags: match T::DISPATCH_ATOMIC {
+                true => abi::D2D_DISPATCH_ATOMIC,
+                false => 0,
+            },
+            reserved: 0,
         };
         // A name that is too long for its NUL is refused by the owner.
         for (to, from) in object.name.iter_mut().zip(M::NAME.to_bytes()) {
@@ -273,6 +367,7 @@ where
         // SAFETY: The dispatch routine and what it is called with stay until the registration is
         // dropped.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
+        shared.driver.populate(handle);
         Ok(Self { shared, handle })
     }
 

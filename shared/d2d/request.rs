@@ -1,120 +1,228 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests, as the driver that receives them sees them.
+//! Requests, as the driver that receives them sees them; [`packet`](crate::packet) is the sender's
+//! side.
 //!
-//! C type: `struct d2d_request`. A request is a value: completing or pending it consumes it, so it
-//! cannot be completed twice, and the disposition that a dispatch routine returns can only be had
-//! that way. Both are tied to the call by their lifetime, so that neither outlives it or is
-//! taken for that of another request.
+//! C type: `struct d2d_request`. A request is a value: completing, pending or forwarding it consumes
+//! it, so it cannot be completed twice, and the disposition that a routine returns can only be had
+//! that way. Both are tied to the call by their lifetime, so that neither outlives it or is taken
+//! for that of another request. A request that was left pending is a value, too, [`Pended`], which
+//! lives as long as the driver likes. The owner may take a request back at any time; whoever completes
+//! it then is told so.
 
 use crate::{
     abi,
-    context::{
-        Context,
-        Pair, //
-    },
-    driver::Driver,
     header,
-    interface::{
-        Endpoint,
-        TableFor, //
+    interface::Plain,
+    packet::{
+        Sender,
+        Target, //
     },
-    link::PeerLink,
-    probe,
-    registration::Shared,
-    trace::{
-        self,
-        refuse,
-        Step, //
-    }, //
+    trace::refuse, //
 };
 use core::{
-    ffi::{
-        c_int,
-        c_void, //
-    },
+    ffi::c_int,
     marker::PhantomData,
-    ptr::NonNull, //
+    mem::ManuallyDrop, //
 };
 use kernel::{
     error::to_result,
-    prelude::*,
-    sync::ArcBorrow, //
+    prelude::*, //
 };
 
-/// Control code of the request that carries a context.
-pub const IOCTL_SHARE_CONTEXT: u32 = abi::D2D_IOCTL_SHARE_CONTEXT;
-
-/// Makes a control code, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function, METHOD_NEITHER, 0)` does.
+/// Makes a control code, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function, METHOD_BUFFERED, 0)` does.
+///
+/// Functions below `0x800` are the library's.
 pub const fn ctl_code(function: u16) -> u32 {
-    (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_NEITHER
+    (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_BUFFERED
 }
 
-const _: () = assert!(ctl_code(0x800) == IOCTL_SHARE_CONTEXT);
+const _: () = assert!(ctl_code(0x800) | abi::D2D_METHOD_NEITHER == abi::D2D_IOCTL_SHARE_CONTEXT);
 
-/// What a driver keeps of a request; never the address of the sender's own.
-pub(crate) struct RawRequest {
-    handle: abi::d2d_handle,
-    code: u32,
-    user_buffer: *mut c_void,
+/// A control code, with the types of the request's input and output. `()` stands for none.
+pub struct ControlCode<I: Plain, O: Plain> {
+    raw: u32,
+    _types: PhantomData<fn(I) -> O>,
 }
 
-// SAFETY: The buffer belongs to the sender, who has it ready for any context.
-unsafe impl Send for RawRequest {}
+impl<I: Plain, O: Plain> Clone for ControlCode<I, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
-impl RawRequest {
-    pub(crate) fn new(request: &abi::d2d_request) -> Self {
+impl<I: Plain, O: Plain> Copy for ControlCode<I, O> {}
+
+impl<I: Plain, O: Plain> ControlCode<I, O> {
+    /// Makes the code of this function number: see [`ctl_code`].
+    pub const fn new(function: u16) -> Self {
+        const {
+            assert!(size_of::<I>() <= abi::D2D_BUFFER_SIZE as usize);
+            assert!(size_of::<O>() <= abi::D2D_BUFFER_SIZE as usize);
+        }
         Self {
-            handle: request.handle,
-            code: request.code,
-            user_buffer: request.user_buffer,
+            raw: ctl_code(function),
+            _types: PhantomData,
         }
     }
 
-    /// Completes the request and returns what its sender answers.
-    pub(crate) fn complete(&self, status: c_int, information: u64) -> c_int {
-        // SAFETY: A stale handle is refused by the owner.
-        unsafe { abi::d2d_complete(self.handle, status, information) }
+    /// Returns the number.
+    pub const fn raw(self) -> u32 {
+        self.raw
     }
 }
 
 /// A lifetime that stands for one call of a driver: neither longer nor shorter ones will do.
-type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+pub(crate) type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// What became of a request: the return value of a dispatch routine.
-#[must_use = "a dispatch routine returns what became of its request"]
+/// What became of a request: the return value of a routine that receives it.
+#[must_use = "a routine returns what became of its request"]
 pub struct Disposition<'a> {
     status: c_int,
     _call: Call<'a>,
 }
 
 impl Disposition<'_> {
+    pub(crate) fn new(status: c_int) -> Self {
+        Self {
+            status,
+            _call: PhantomData,
+        }
+    }
+
+    pub(crate) fn pending() -> Self {
+        Self::new(-(abi::D2D_STATUS_PENDING as c_int))
+    }
+
     pub(crate) fn into_raw(self) -> c_int {
         self.status
     }
 }
 
+/// Names a request that a driver has, or had: only to be compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(abi::d2d_handle);
+
+impl RequestId {
+    #[doc(hidden)]
+    pub fn from_raw(handle: abi::d2d_handle) -> Self {
+        Self(handle)
+    }
+}
+
+/// What came of a request so far.
+#[derive(Clone, Copy)]
+pub struct Outcome {
+    /// What it was completed with.
+    pub result: Result,
+    /// What the request's code says that it means.
+    pub information: u64,
+}
+
+impl Outcome {
+    #[doc(hidden)]
+    pub fn new(result: &abi::d2d_result) -> Self {
+        Self {
+            result: to_result(result.status),
+            information: result.information,
+        }
+    }
+}
+
+/// What a driver knows of a request.
+struct Raw {
+    name: &'static CStr,
+    handle: abi::d2d_handle,
+    driver: abi::d2d_handle,
+    code: u32,
+    input_len: u32,
+    output_len: u32,
+}
+
+impl Raw {
+    /// Neither status can be that of something that is done.
+    fn complete(&self, result: Result, information: u64) -> (c_int, Result) {
+        let status = match result {
+            Ok(()) => 0,
+            Err(EIOCBQUEUED | EINPROGRESS) => EIO.to_errno(),
+            Err(error) => error.to_errno(),
+        };
+        // SAFETY: A handle that is stale is refused.
+        let answer = unsafe { abi::d2d_complete(self.handle, status, information) };
+        (status, to_result(answer))
+    }
+
+    fn read<T: Plain>(&self) -> Result<T> {
+        let mut value = T::new_zeroed();
+        let bytes = value.as_mut_bytes();
+        if bytes.len() != self.input_len as usize {
+            return Err(EMSGSIZE);
+        }
+        if !bytes.is_empty() {
+            // SAFETY: The buffer is as long as is said.
+            to_result(unsafe {
+                abi::d2d_request_read(self.handle, bytes.as_mut_ptr().cast(), self.input_len)
+            })?;
+        }
+        Ok(value)
+    }
+
+    fn write<T: Plain>(&self, value: &T) -> Result {
+        let bytes = value.as_bytes();
+        // SAFETY: The buffer is as long as is said.
+        to_result(unsafe {
+            abi::d2d_request_write(self.handle, bytes.as_ptr().cast(), bytes.len() as u32)
+        })
+    }
+
+    fn complete_with<T: Plain>(&self, value: &T) -> (c_int, Result) {
+        match self.write(value) {
+            Ok(()) => self.complete(Ok(()), size_of::<T>() as u64),
+            Err(error) => (self.complete(Err(error), 0).0, Err(error)),
+        }
+    }
+}
+
 /// A request that the driver has received and not completed yet.
 ///
-/// It has to be completed or left pending before the driver can return.
-pub struct Request<'a, T: Driver> {
-    driver: ArcBorrow<'a, Shared<T>>,
-    raw: RawRequest,
+/// It has to be completed, left pending or forwarded before the driver can return.
+pub struct Request<'a> {
+    raw: Raw,
     _call: Call<'a>,
 }
 
-impl<'a, T: Driver> Request<'a, T> {
-    pub(crate) fn new(driver: ArcBorrow<'a, Shared<T>>, raw: RawRequest) -> Self {
-        Self {
-            driver,
-            raw,
-            _call: PhantomData,
-        }
-    }
-
+impl<'a> Request<'a> {
     /// Returns the control code.
     pub fn code(&self) -> u32 {
         self.raw.code
+    }
+
+    /// Returns the name of the request, which it keeps as long as this driver has it.
+    pub fn id(&self) -> RequestId {
+        RequestId(self.raw.handle)
+    }
+
+    /// Returns the bytes of input, and for how many of output there is room.
+    pub fn lengths(&self) -> (usize, usize) {
+        (self.raw.input_len as usize, self.raw.output_len as usize)
+    }
+
+    /// Returns what requests are sent by in the name of the driver that has received this one.
+    pub fn sender(&self) -> Sender {
+        // SAFETY: It is the driver's own.
+        unsafe { Sender::from_raw(self.raw.driver, self.raw.name) }
+    }
+
+    /// Runs `f` if this is the code of the request. Any context that `f` allows.
+    ///
+    /// A request with another size of input than the code's, or with less room for output, is refused
+    /// with `EMSGSIZE`.
+    pub fn on<I: Plain, O: Plain>(
+        self,
+        code: ControlCode<I, O>,
+        f: impl FnOnce(I, Typed<'a, O>) -> Disposition<'a>,
+    ) -> Routed<'a> {
+        Routed::Open(self).on(code, f)
     }
 
     /// Completes the request. Any context.
@@ -122,137 +230,228 @@ impl<'a, T: Driver> Request<'a, T> {
     /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
     /// `information` is what the request's code says it means, 0 if nothing.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // Neither can be the result of something that is done.
-        let result = match result {
-            Err(EIOCBQUEUED | EINPROGRESS) => Err(EIO),
-            result => result,
-        };
-        let status = result.map_or_else(Error::to_errno, |()| 0);
-        let answer = to_result(self.raw.complete(status, information));
-        if self.raw.code == IOCTL_SHARE_CONTEXT {
-            self.driver.set_completed(result.and(answer));
-        }
-        Disposition {
-            status,
-            _call: PhantomData,
-        }
+        // Whether it was taken back meanwhile is nothing that who returns can do something about.
+        Disposition::new(self.raw.complete(result, information).0)
     }
 
-    /// Leaves the request pending: [`Driver::deferred`] will get it, in a kernel worker.
-    ///
-    /// One request can wait for the worker at a time; another is completed with `EBUSY`, as is every
-    /// one once the module is being unloaded.
-    pub fn pend(self) -> Disposition<'a> {
-        let code = self.raw.code;
-        trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
-        match Shared::defer(self.driver, self.raw) {
-            Ok(()) => Disposition {
-                status: -(abi::D2D_STATUS_PENDING as c_int),
-                _call: PhantomData,
-            },
-            Err(raw) => Self::new(self.driver, raw).complete(Err(EBUSY), 0),
-        }
+    /// Completes the request with an error. Any context.
+    pub fn fail(self, error: Error) -> Disposition<'a> {
+        self.complete(Err(error), 0)
     }
 
-    /// Adopts the context that the request carries: checks it and saves its address.
+    /// Completes the request with what a lower driver has. Any context.
+    pub fn complete_as(self, outcome: Outcome) -> Disposition<'a> {
+        self.complete(outcome.result, outcome.information)
+    }
+
+    /// Leaves the request pending: it is completed later, in any context, by who has the second
+    /// value. Any context.
+    pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
+        (Disposition::pending(), Pended::new(self.raw))
+    }
+
+    /// Passes the request on to another driver, which sees the code `code`. With `returns`,
+    /// [`Driver::returned`](crate::driver::Driver::returned) gets it back when that one has completed
+    /// it; otherwise it goes back up at once. May sleep.
     ///
     /// # Errors
     ///
-    /// If the request carries none or the context is refused, the request is completed with
-    /// `EINVAL` (another control code), `EFAULT` (no context, or a bad pointer to or in it),
-    /// `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic number, major version, size or layout of the
-    /// context), what [`Endpoint::copy`] refuses the owner's table with, or `EALREADY` (the driver
-    /// holds a context), and what became of it is returned.
-    pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
-    where
-        <T::Pair as Pair>::Peer: TableFor<T>,
-    {
-        match self.check_context().and_then(|link| self.keep(link)) {
-            Ok(()) => Ok(Adopted(self)),
-            Err(error) => Err(self.complete(Err(error), 0)),
-        }
-    }
-
-    fn check_context(&self) -> Result<PeerLink<T::Pair>> {
-        let name = self.driver.name();
-        if self.raw.code != IOCTL_SHARE_CONTEXT {
-            return Err(EINVAL);
-        }
-        let Some(raw) = NonNull::new(self.raw.user_buffer.cast::<abi::d2d_context>()) else {
-            return Err(refuse(
-                name,
-                "no-context",
-                EFAULT,
-                fmt!("code=0x{:08x}", self.raw.code),
-            ));
+    /// Those of `d2d_request_forward` in `d2d.h`, and the request.
+    pub fn forward(
+        self,
+        to: &Target,
+        code: u32,
+        returns: bool,
+    ) -> Result<Disposition<'a>, (Error, Self)> {
+        let flags = match returns {
+            true => abi::D2D_SEND_ROUTINE,
+            false => 0,
         };
-        // SAFETY: A header is made of numbers.
-        let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
-        let Some(header) = header.filter(|_| raw.is_aligned()) else {
-            return Err(refuse(
-                name,
-                "bad-context-pointer",
-                EFAULT,
-                fmt!("code=0x{:08x}", self.raw.code),
-            ));
-        };
-        header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-        // SAFETY: A block with this header is a context of this ABI, whose owner's part is not
-        // changed once it is offered.
-        let (endpoint, module) =
-            unsafe { ((*raw.as_ptr()).owner, (*raw.as_ptr()).module.cast_const()) };
-        // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of its owner.
-        let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-        // SAFETY: The owner frees its contexts when it is unloaded, and it cannot be while this
-        // module, which imports its symbols, is there.
-        Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))
-    }
-
-    fn keep(&self, link: PeerLink<T::Pair>) -> Result {
-        let name = self.driver.name();
-        let id = link.context().id();
-        if !self.driver.binding().seat().populate(link) {
-            return Err(refuse(
-                name,
-                "already-adopted",
-                EALREADY,
-                fmt!("ctx=c{}", id),
-            ));
+        let send = to.send(code, flags);
+        // SAFETY: The structure has no buffers.
+        match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
+            Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
+            Err(error) => Err((error, self)),
         }
-        trace::emit(name, Step::Adopt, fmt!("ctx=c{}", id));
-        Ok(())
     }
 }
 
-/// A request whose context the driver has adopted and now fills in.
-pub struct Adopted<'a, T: Driver>(Request<'a, T>);
+/// What became of a request that is looked at by code: see [`Request::on`].
+#[must_use = "a routine returns what became of its request"]
+pub enum Routed<'a> {
+    /// None of the codes so far.
+    Open(Request<'a>),
+    /// It was the code of a routine.
+    Done(Disposition<'a>),
+}
 
-impl<'a, T: Driver> Adopted<'a, T>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    /// Fills in the driver's functions and data, which the owner may use once the request is
-    /// completed.
-    pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Request<'a, T> {
-        let binding = self.0.driver.binding();
-        if let Some(link) = binding.seat().as_ref() {
-            let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
-            link.context().with_peer_data(|area| *area = data);
-            // SAFETY: This driver has not completed the request, and until it does, the peer's
-            // endpoint is its own: a context whose time is over stays reserved until then, and the
-            // registration is detached only after the last call that a request is tied to.
-            unsafe {
-                (*link.context().as_raw()).peer = abi::d2d_endpoint {
-                    ops: table.cast::<abi::d2d_ops>(),
-                    self_: binding.as_raw(),
-                }
-            };
-            trace::emit(
-                self.0.driver.name(),
-                Step::Fill,
-                fmt!("ctx=c{}", link.context().id()),
+impl<'a> Routed<'a> {
+    /// As [`Request::on`], unless the request is done with.
+    pub fn on<I: Plain, O: Plain>(
+        self,
+        code: ControlCode<I, O>,
+        f: impl FnOnce(I, Typed<'a, O>) -> Disposition<'a>,
+    ) -> Self {
+        let Self::Open(request) = self else {
+            return self;
+        };
+        if request.code() != code.raw {
+            return Self::Open(request);
+        }
+        let (input, output) = request.lengths();
+        if input != size_of::<I>() || output < size_of::<O>() {
+            let error = refuse(
+                request.raw.name,
+                "wrong-buffer-size",
+                EMSGSIZE,
+                fmt!("code=0x{:08x} input={} output={}", code.raw, input, output),
+            );
+            return Self::Done(request.fail(error));
+        }
+        Self::Done(match request.raw.read::<I>() {
+            Ok(value) => f(
+                value,
+                Typed {
+                    request,
+                    _output: PhantomData,
+                },
+            ),
+            Err(error) => request.fail(error),
+        })
+    }
+
+    /// Completes a request of another code with `ENOTTY`.
+    pub fn or_unknown(self) -> Disposition<'a> {
+        match self {
+            Self::Open(request) => request.fail(ENOTTY),
+            Self::Done(disposition) => disposition,
+        }
+    }
+}
+
+/// A request whose output is an `O`.
+pub struct Typed<'a, O: Plain> {
+    request: Request<'a>,
+    _output: PhantomData<fn(O)>,
+}
+
+impl<'a, O: Plain> Typed<'a, O> {
+    /// Returns the request, whose output may be anything.
+    pub fn into_request(self) -> Request<'a> {
+        self.request
+    }
+
+    /// Completes the request with an output, whose size is the information. Any context.
+    pub fn complete(self, output: &O) -> Disposition<'a> {
+        Disposition::new(self.request.raw.complete_with(output).0)
+    }
+
+    /// Completes the request with an error. Any context.
+    pub fn fail(self, error: Error) -> Disposition<'a> {
+        self.request.fail(error)
+    }
+
+    /// As [`Request::pend`].
+    pub fn pend(self) -> (Disposition<'a>, Pended<O>) {
+        (Disposition::pending(), Pended::new(self.request.raw))
+    }
+}
+
+/// A request that the driver has left pending. Any context.
+///
+/// One that is dropped is completed with `EIO`.
+pub struct Pended<O: Plain> {
+    raw: Raw,
+    _output: PhantomData<fn(O)>,
+}
+
+impl<O: Plain> Pended<O> {
+    fn new(raw: Raw) -> Self {
+        Self {
+            raw,
+            _output: PhantomData,
+        }
+    }
+
+    /// Returns the name of the request.
+    pub fn id(&self) -> RequestId {
+        RequestId(self.raw.handle)
+    }
+
+    /// Has [`Driver::cancelled`](crate::driver::Driver::cancelled) called if the request is taken
+    /// back.
+    ///
+    /// # Errors
+    ///
+    /// `ECANCELED` if it was taken back already: nobody is told any more.
+    pub fn tell_if_cancelled(&self) -> Result {
+        // SAFETY: A handle that is stale is refused.
+        to_result(unsafe { abi::d2d_request_set_cancel(self.raw.handle) })
+    }
+
+    /// Completes the request with an output, whose size is the information.
+    ///
+    /// # Errors
+    ///
+    /// `ECANCELED` if it was taken back before, `EMSGSIZE` if the sender has left too little room.
+    pub fn complete(self, output: &O) -> Result {
+        ManuallyDrop::new(self).raw.complete_with(output).1
+    }
+
+    /// Completes the request with an error.
+    ///
+    /// # Errors
+    ///
+    /// `ECANCELED` if it was taken back before.
+    pub fn fail(self, error: Error) -> Result {
+        ManuallyDrop::new(self).raw.complete(Err(error), 0).1
+    }
+}
+
+impl<O: Plain> Drop for Pended<O> {
+    fn drop(&mut self) {
+        let (_, answer) = self.raw.complete(Err(EIO), 0);
+        // Unless it was taken back, of which this is the natural end.
+        if answer.is_ok() {
+            let code = self.raw.code;
+            refuse(
+                self.raw.name,
+                "request-dropped",
+                EIO,
+                fmt!("code=0x{:08x}", code),
             );
         }
-        self.0
     }
+}
+
+/// Hands what a C routine got to the safe one.
+///
+/// # Safety
+///
+/// `request` is valid for reads during the call, and is a request of the caller's.
+#[doc(hidden)]
+pub unsafe fn receive(
+    name: &'static CStr,
+    request: *const abi::d2d_request,
+    f: impl for<'a> FnOnce(Request<'a>) -> Disposition<'a>,
+) -> c_int {
+    // SAFETY: By the requirements.
+    let request = unsafe { &*request };
+    if let Err(error) =
+        header::check::<abi::d2d_request>(name, "request", &request.hdr, abi::D2D_REQUEST_MAGIC)
+    {
+        return error.to_errno();
+    }
+    f(Request {
+        raw: Raw {
+            name,
+            handle: request.handle,
+            driver: request.driver,
+            code: request.code,
+            input_len: request.input_len,
+            output_len: request.output_len,
+        },
+        _call: PhantomData,
+    })
+    .into_raw()
 }

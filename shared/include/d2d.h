@@ -10,7 +10,7 @@
  *   owner            the driver that allocates the contexts (module_a)
  *   peer             the driver that adopts one
  *   driver object    DRIVER_OBJECT: name, dispatch routine, owner module
- *   request          IRP: an internal device control that carries a context
+ *   request          IRP: an internal device control, with buffers or with a context
  *   shared context   the block of non-paged memory both drivers know
  *   endpoint         what one side offers in a context: functions and data
  */
@@ -39,10 +39,11 @@
 #define D2D_ABI_MAJOR		1
 #define D2D_ABI_MINOR		0
 
-/* Magic numbers, one for each kind of object ("DRVO", "REQU", "CTXB"). */
+/* Magic numbers, one for each kind of object ("DRVO", "REQU", "CTXB", "SEND"). */
 #define D2D_DRIVER_MAGIC	0x4f565244u
 #define D2D_REQUEST_MAGIC	0x55514552u
 #define D2D_CONTEXT_MAGIC	0x42585443u
+#define D2D_SEND_MAGIC		0x444e4553u
 
 /* Longest driver name including the terminating NUL, in bytes. */
 #define D2D_NAME_SIZE		32
@@ -51,17 +52,34 @@
 /* Plain data each side can publish in a context, in bytes. */
 #define D2D_DATA_SIZE		64
 
+/* Most bytes of input, and of output, of a request. */
+#define D2D_BUFFER_SIZE		4096
+/* Stack locations of a request: drivers that it can be with, one below the other. */
+#define D2D_STACK_SIZE		4
+
 /* Function codes of a request; the numbers are those of the IRP_MJ_ codes. */
 #define D2D_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 
-/* Control codes are made like CTL_CODE(FILE_DEVICE_UNKNOWN, function, ...). */
+/*
+ * Control codes are made like CTL_CODE(FILE_DEVICE_UNKNOWN, function, ...). Buffers
+ * are copied (METHOD_BUFFERED); NEITHER says that user_buffer is what matters.
+ */
+#define D2D_METHOD_BUFFERED	0
 #define D2D_METHOD_NEITHER	3
 #define D2D_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
-/* "Here is a context": user_buffer points to a struct d2d_context. */
+/*
+ * "Here is a context": user_buffer points to a struct d2d_context. Only the owner
+ * sends it.
+ */
 #define D2D_IOCTL_SHARE_CONTEXT	0x00222003u
 
 /* Returned by a dispatch routine that completes the request later. */
 #define D2D_STATUS_PENDING	529	/* -EIOCBQUEUED */
+/* Returned by a completion routine that keeps the request. */
+#define D2D_MORE_PROCESSING_REQUIRED	1
+
+/* A wait without an end, in place of milliseconds. */
+#define D2D_FOREVER		0xffffffffu
 
 /* Names something of another driver: index and generation, never an address. */
 typedef u64 d2d_handle;
@@ -174,7 +192,13 @@ struct d2d_context {
 };
 
 /*
- * Valid until it is completed; a dispatch routine that pends keeps the handle.
+ * A request as a driver receives it. It is the driver's, and its handle names it, until
+ * the driver has completed or forwarded it, or it was taken back: cancelled by its
+ * sender, or because somebody leaves. From then on the handle is stale, whatever
+ * becomes of the request.
+ *
+ * Input is read by d2d_request_read(), output written by d2d_request_write(): no
+ * driver has a pointer to the buffers of another.
  *
  * A context that comes with it may be used until the request is completed, and
  * after that if it was completed with success and accepted, until d2d_detach() is
@@ -188,23 +212,77 @@ struct d2d_request {
 	d2d_handle handle;
 	u32 major_function;	/* D2D_MJ_... */
 	u32 code;		/* D2D_IOCTL_... */
-	void *user_buffer;
+	void *user_buffer;	/* what the code says, else NULL */
+	d2d_handle driver;	/* the receiver's own */
+	u32 input_len;		/* bytes there are to read */
+	u32 output_len;		/* bytes there is room for */
 };
 
+/* What became of a request. */
+struct d2d_result {
+	u64 information;	/* what the code says that it means */
+	u64 tag;		/* the sender's, see struct d2d_send */
+	s32 status;		/* 0 or a negative errno */
+	u32 output_len;		/* bytes of output that were written */
+};
+
+/* completed() is called when it is; otherwise the sender waits. */
+#define D2D_SEND_ROUTINE	1
+/* The sender cannot sleep. A driver whose dispatch can gets it in a worker. */
+#define D2D_SEND_ATOMIC		2
+/* Each step of the request prints its trace line, on all levels. */
+#define D2D_SEND_TRACE		4
+
+/* How a request is sent, and to whom. */
+struct d2d_send {
+	struct d2d_header hdr;
+	d2d_handle to;		/* from d2d_lookup() */
+	u32 major_function;	/* D2D_MJ_... */
+	u32 code;		/* D2D_CTL_CODE(...) */
+	const void *input;	/* copied when it is sent */
+	void *user_buffer;	/* a pointer that both drivers understand, or NULL */
+	u64 tag;		/* anything; comes back with the result */
+	u32 input_len;
+	u32 output_len;		/* room that the receiver gets */
+	u32 flags;		/* D2D_SEND_... */
+	u32 reserved;		/* 0 */
+};
+
+/* dispatch() does not sleep, and may be called in any context but NMI. */
+#define D2D_DISPATCH_ATOMIC	1
+
 /*
- * A driver object. d2d_register() copies it; the dispatch routine and self stay
- * until d2d_unregister() has returned.
+ * A driver object. d2d_register() copies it; the routines and self stay until
+ * d2d_unregister() has returned. Those that are not needed are NULL.
  *
- * dispatch: process context, may sleep. Completes the request by
- * d2d_complete() and returns the same status, or returns -D2D_STATUS_PENDING
- * and completes it later.
+ * dispatch: process context, may sleep, unless flags say otherwise. Completes the
+ *	request by d2d_complete() and returns the same status; or returns
+ *	-D2D_STATUS_PENDING and completes it later, or has forwarded it.
+ * returned: a request that the driver has forwarded with D2D_SEND_ROUTINE is its
+ *	own again, under a new handle, with the result so far. Returns the status
+ *	that it is to be completed with, or -D2D_STATUS_PENDING and completes it
+ *	later, or forwards it anew.
+ * completed: a request that the driver has sent with D2D_SEND_ROUTINE is completed.
+ *	Returns 0, and the request is freed, or D2D_MORE_PROCESSING_REQUIRED and
+ *	keeps it: it may be sent again at once.
+ * cancelled: a request was taken back from the driver, which asked to be told so by
+ *	d2d_request_set_cancel(). The handle is stale and only tells which one.
+ *
+ * The latter three are called in the context that the request is completed or
+ * cancelled in: any.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
 	char name[D2D_NAME_SIZE];
 	struct module *owner;
-	void *self;		/* first argument of dispatch */
+	void *self;		/* first argument of the routines */
 	int (*dispatch)(void *self, const struct d2d_request *request);
+	int (*returned)(void *self, const struct d2d_request *request,
+			const struct d2d_result *result);
+	int (*completed)(void *self, d2d_handle request, const struct d2d_result *result);
+	void (*cancelled)(void *self, d2d_handle request);
+	u32 flags;		/* D2D_DISPATCH_... */
+	u32 reserved;		/* 0 */
 };
 
 /*
@@ -229,9 +307,12 @@ static_assert(offsetof(struct d2d_context, peer) == 48);
 static_assert(offsetof(struct d2d_context, to_peer) == 64);
 static_assert(offsetof(struct d2d_context, to_owner) == 64 + D2D_QUEUE);
 static_assert(offsetof(struct d2d_context, data) == 64 + 2 * D2D_QUEUE);
-static_assert(sizeof(struct d2d_request) == 40);
+static_assert(sizeof(struct d2d_request) == 56);
+static_assert(sizeof(struct d2d_result) == 24);
+static_assert(offsetof(struct d2d_send, tag) == 48);
+static_assert(sizeof(struct d2d_send) == 72);
 static_assert(offsetof(struct d2d_driver, dispatch) == 64);
-static_assert(sizeof(struct d2d_driver) == 72);
+static_assert(sizeof(struct d2d_driver) == 104);
 
 /*
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
@@ -269,12 +350,24 @@ static_assert(sizeof(struct d2d_driver) == 72);
 	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
 	d2d_context, module), d2d_context, owner), d2d_context, peer), \
 	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
-#define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
-	D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), d2d_request, handle), \
-	d2d_request, major_function), d2d_request, code), d2d_request, user_buffer)
-#define D2D_LAYOUT		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
-	D2D_LAYOUT_REQUEST, d2d_driver), d2d_driver, hdr), d2d_driver, name), \
-	d2d_driver, owner), d2d_driver, self), d2d_driver, dispatch)
+#define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+	D2D_SIZE(D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), \
+	d2d_request, handle), d2d_request, major_function), d2d_request, code), \
+	d2d_request, user_buffer), d2d_request, driver), d2d_request, input_len), \
+	d2d_request, output_len)
+#define D2D_LAYOUT_RESULT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_REQUEST, d2d_result), d2d_result, information), d2d_result, tag), \
+	d2d_result, status), d2d_result, output_len)
+#define D2D_LAYOUT_SEND		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_RESULT, d2d_send), d2d_send, hdr), \
+	d2d_send, to), d2d_send, major_function), d2d_send, code), d2d_send, input), \
+	d2d_send, user_buffer), d2d_send, tag), d2d_send, input_len), \
+	d2d_send, output_len), d2d_send, flags)
+#define D2D_LAYOUT		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+	D2D_AT(D2D_SIZE(D2D_LAYOUT_SEND, d2d_driver), d2d_driver, hdr), \
+	d2d_driver, name), d2d_driver, owner), d2d_driver, self), \
+	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
+	d2d_driver, cancelled), d2d_driver, flags)
 
 /* The steps of the trace; names in shared/d2d/trace.rs. */
 enum d2d_step {
@@ -317,13 +410,13 @@ enum d2d_step {
 /*
  * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
  * or a negative errno; every refusal also prints one trace line with the
- * reason. All but d2d_complete() and d2d_trace() may sleep.
+ * reason. What does not say "any context" may sleep.
  *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
  *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
- *	empty or unprintable name, -ENOEXEC dispatch routine outside the owner's
- *	text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
+ *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside the
+ *	owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
  *	handle, -EALREADY holds one or is attaching, -EBUSY no free context,
  *	-EINPROGRESS the driver pended, and the handshake goes on when it
@@ -334,16 +427,58 @@ enum d2d_step {
  *	-ENOEXEC (an operation outside the driver's text); -EIO not completed,
  *	-ETIMEDOUT not completed in time, -ECANCELED detached meanwhile, -ENOMEM,
  *	-EAGAIN too many requests
- * d2d_detach: returns when the owner is not inside the driver any more and will
- *	not enter it again. Not to be called from inside an operation, nor with a
- *	lock held that an operation takes: it would wait for itself, and a kernel
- *	with lockdep says so. -EDEADLK called from inside the dispatch routine,
- *	-ESTALE handle, -ENOTCONN nothing to detach, -EALREADY it is being detached
- * d2d_unregister: -ESTALE handle, -EBUSY still attached, or a request is being
- *	sent to the driver
- * d2d_complete: any context. -ESTALE handle (completed before, or cancelled), or
- *	what the owner refused the driver's answer with. A status that is
- *	positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO
+ * d2d_detach: returns when the owner is not inside the driver's operations any more
+ *	and will not enter them again. Takes back the requests that the driver has,
+ *	and cancels those that it has sent. Not to be called from inside an
+ *	operation, nor with a lock held that an operation takes: it would wait for
+ *	itself, and a kernel with lockdep says so. -EDEADLK called from inside a
+ *	routine of the driver object, -ESTALE handle, -ENOTCONN nothing to detach,
+ *	-EALREADY it is being detached
+ * d2d_unregister: takes back the requests that the driver has, cancels those that it
+ *	has sent, frees its own, and returns when none of its routines runs any
+ *	more. -EDEADLK called from inside one, -ESTALE handle, -EBUSY still
+ *	attached, or a context is being offered to the driver, -EALREADY it is being
+ *	unregistered
+ * d2d_lookup: finds a driver, the owner among them, by name: what requests are sent
+ *	to. Nothing has to be given back; a driver that has left, or has been loaded
+ *	anew, is not found by the handle any more. Any context. -EFAULT a bad
+ *	pointer, -ENOENT
+ * d2d_request_alloc: a request of the driver's, with room for input and output, to be
+ *	sent as often as needed, to one driver at a time. -ESTALE handle, -EMSGSIZE
+ *	more than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
+ * d2d_request_send: any context with D2D_SEND_ATOMIC, else may sleep, as dispatch
+ *	may. 0 it is completed, and d2d_request_wait() has the result at once, or
+ *	completed() was called; -EINPROGRESS it is on its way. Anything else: it was
+ *	not sent. -EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header,
+ *	-EMSGSIZE more input or output than it was made for, -EFAULT a bad pointer,
+ *	-EINVAL a code that is the owner's, an unknown flag or function, or
+ *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that it
+ *	is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is leaving
+ * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE, and
+ *	does not sleep if it is completed; if
+ *	ms milliseconds are over, it is taken back, and its status is -ETIMEDOUT.
+ *	0 there is a result, -ESTALE handle, -EFAULT no place for the result,
+ *	-ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE
+ * d2d_request_cancel: any context. Takes the request back, so that its status is
+ *	-ECANCELED. -EALREADY it is completed, or about to be, or was cancelled,
+ *	-ESTALE handle
+ * d2d_request_free: any context. Cancels it if it is on its way, and frees it when
+ *	nobody is at it any more; completed() is not called then. -ESTALE handle
+ * d2d_request_read: any context. With the receiver's handle, copies the input, with
+ *	the sender's, the output of a completed request. -EFAULT no buffer, -ESTALE
+ *	handle, -EMSGSIZE more than there is, -EBUSY it is on its way
+ * d2d_request_write: any context. Replaces the output. -EFAULT no buffer, -ESTALE
+ *	handle, -EMSGSIZE more than there is room for
+ * d2d_request_set_cancel: any context. From here on cancelled() is called if the
+ *	request is taken back. -ESTALE handle, -ECANCELED it was taken back already,
+ *	-EINVAL the driver has no such routine
+ * d2d_request_forward: passes the request on; what counts of the structure is to,
+ *	code and flags, of which D2D_SEND_ROUTINE means returned(). The handle is
+ *	stale if it is done. Errors as d2d_request_send(), and -E2BIG no stack
+ *	location is left
+ * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the request
+ *	was taken back, or what the owner refused the driver's answer with. A status
+ *	that is positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO
  * d2d_trace: prints one trace line; any context
  *
  * All but d2d_trace(): -ENODEV if the owner is on its way out.
@@ -352,6 +487,16 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 int d2d_attach(d2d_handle driver);
 int d2d_detach(d2d_handle driver);
 int d2d_unregister(d2d_handle driver);
+int d2d_lookup(const char *name, d2d_handle *driver);
+int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request);
+int d2d_request_send(d2d_handle request, const struct d2d_send *send);
+int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
+int d2d_request_cancel(d2d_handle request);
+int d2d_request_free(d2d_handle request);
+int d2d_request_read(d2d_handle request, void *buffer, u32 len);
+int d2d_request_write(d2d_handle request, const void *buffer, u32 len);
+int d2d_request_set_cancel(d2d_handle request);
+int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
 int d2d_complete(d2d_handle request, int status, u64 information);
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail);
 

@@ -31,6 +31,24 @@
 #define D2D_PAIR_PEER_CHAIN { D2D_PAIR_PEER_INTERFACE, D2D_PAIR_PEER_PING, \
 	D2D_PAIR_PEER_BOUNCE, D2D_PAIR_PEER_DRAIN }
 
+/*
+ * Requests that both drivers serve, in any context.
+ * ADD: input and output are a u64; the output is the input plus 1.
+ * HOLD: input is a u64, the key, and so is the output. Stays pending until RELEASE
+ *	with the same key. -EBUSY if too many are pending.
+ * RELEASE: input is struct d2d_pair_release. -ENOENT if there is no HOLD with the key.
+ */
+enum d2d_pair_ioctl {
+	D2D_PAIR_IOCTL_ADD = D2D_CTL_CODE(0x801, D2D_METHOD_BUFFERED),
+	D2D_PAIR_IOCTL_HOLD = D2D_CTL_CODE(0x802, D2D_METHOD_BUFFERED),
+	D2D_PAIR_IOCTL_RELEASE = D2D_CTL_CODE(0x803, D2D_METHOD_BUFFERED),
+};
+
+struct d2d_pair_release {
+	u64 key;	/* that of HOLD */
+	u64 value;	/* what HOLD is completed with */
+};
+
 /* Kind of the items that carry a number, a u64. */
 #define D2D_PAIR_KIND_NOTE	1
 

@@ -2,12 +2,14 @@
 
 //! What the contexts are like, as the owner's module parameters say.
 
-use crate::registry;
 use d2d::{
     abi,
     trace::check_parameter, //
 };
 use kernel::prelude::*;
+
+/// Most contexts of an owner.
+const CONTEXTS: u32 = 64;
 
 /// How the owner learns that a request is completed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,7 +54,7 @@ impl Config {
         timeout: u32,
     ) -> Result<Self> {
         Ok(Self {
-            contexts: check_parameter(driver, "contexts", contexts, 1..=registry::SLOTS as u32)?,
+            contexts: check_parameter(driver, "contexts", contexts, 1..=CONTEXTS)?,
             capacity: check_parameter(driver, "capacity", capacity, 1..=65536)?,
             item_size: check_parameter(driver, "item_size", item_size, 8..=4096)?,
             learn: match check_parameter(driver, "completion", completion, 0..=2)? {

@@ -5,7 +5,9 @@
 //! - `config`: what the contexts are like.
 //! - `server`: the contexts, and the handshake that shares one with a driver.
 //! - `registry`: the registered drivers.
-//! - `requests`: the requests on their way.
+//! - `offers`: the requests of handshakes on their way.
+//! - `requests`: the requests that drivers send each other at any time.
+//! - `table`: values named by handles.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number.
 //! - `export`: the owner's module, and the entry points it exports as symbols.
@@ -14,12 +16,15 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod completion;
 mod config;
 #[doc(hidden)]
 pub mod export;
+mod offers;
 mod registry;
 mod requests;
 mod server;
+mod table;
 mod trace;
 
 pub use config::Config;

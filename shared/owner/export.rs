@@ -10,6 +10,7 @@ use crate::{
     },
     trace, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
@@ -97,7 +98,7 @@ impl<O: Owner> Gate<O> {
         }
     }
 
-    /// Makes the owner's server and control file. May sleep.
+    /// Makes the owner's server and control file; it exports so many symbols. May sleep.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl<O: Owner> Gate<O> {
     /// # Safety
     ///
     /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
+    pub unsafe fn parts<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -114,7 +115,7 @@ impl<O: Owner> Gate<O> {
             return Err(EEXIST);
         }
         Ok(Parts {
-            _opened: self.open::<M>()?,
+            _opened: self.open::<M>(symbols)?,
             _control: O::CONTROL
                 // SAFETY: By the requirements.
                 .map(|name| unsafe { ControlFile::new(name, Way(self)) })
@@ -123,17 +124,20 @@ impl<O: Owner> Gate<O> {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
+    fn open<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         emit(self.name, Step::Load, fmt!(""));
-        let server = Server::new(self.name, M::THIS_MODULE.as_ptr())
-            .map_err(|error| report_memory(self.name, error))?;
+        let module = M::THIS_MODULE.as_ptr();
+        let server =
+            Server::new(self.name, module).map_err(|error| report_memory(self.name, error))?;
+        // SAFETY: The server is a pinned box, and `Opened` has it struck off before it drops it.
+        unsafe { server.enrol(module)? };
         // SAFETY: The server is only handed out by shared reference until it is a box again.
         let server = unsafe { Pin::into_inner_unchecked(server) };
         self.server.store(KBox::into_raw(server), Release);
-        emit(self.name, Step::Export, fmt!("symbols=6 ns=D2D"));
+        emit(self.name, Step::Export, fmt!("symbols={} ns=D2D", symbols));
         Ok(Opened(self))
     }
 
@@ -203,6 +207,155 @@ impl<O: Owner> Gate<O> {
         errno(self.with(|server| server.unregister(driver)))
     }
 
+    /// `d2d_lookup`.
+    ///
+    /// # Safety
+    ///
+    /// `name` is null or NUL-terminated, `driver` is null or valid for a write.
+    pub unsafe fn lookup(&self, name: *const c_char, driver: *mut abi::d2d_handle) -> c_int {
+        errno(self.with(|server| {
+            if name.is_null() || driver.is_null() {
+                return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
+            }
+            // SAFETY: By the requirements.
+            let handle = server
+                .registry()
+                .lookup(unsafe { CStr::from_char_ptr(name) })?;
+            // SAFETY: By the requirements.
+            unsafe { driver.write(handle) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_alloc`.
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's, and `request` is null or valid for a write.
+    pub unsafe fn request_alloc(
+        &self,
+        driver: abi::d2d_handle,
+        input_size: u32,
+        output_size: u32,
+        request: *mut abi::d2d_handle,
+    ) -> c_int {
+        errno(self.with(|server| {
+            if request.is_null() {
+                return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
+            }
+            let handle = server.requests().alloc(driver, input_size, output_size)?;
+            // SAFETY: By the requirements.
+            unsafe { request.write(handle) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_send`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`.
+    pub unsafe fn request_send(
+        &self,
+        request: abi::d2d_handle,
+        send: *const abi::d2d_send,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        pending(self.with(|server| unsafe { server.requests().send(request, send) }))
+    }
+
+    /// `d2d_request_wait`.
+    ///
+    /// # Safety
+    ///
+    /// `result` is null or valid for a write.
+    pub unsafe fn request_wait(
+        &self,
+        request: abi::d2d_handle,
+        ms: u32,
+        result: *mut abi::d2d_result,
+    ) -> c_int {
+        errno(self.with(|server| {
+            if result.is_null() {
+                return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
+            }
+            let value = server.requests().wait(request, ms)?;
+            // SAFETY: By the requirements.
+            unsafe { result.write(value) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_request_cancel`.
+    ///
+    /// # Safety
+    ///
+    /// The request is the caller's.
+    pub unsafe fn request_cancel(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().cancel(request)))
+    }
+
+    /// `d2d_request_free`.
+    ///
+    /// # Safety
+    ///
+    /// The request is the caller's.
+    pub unsafe fn request_free(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().free(request)))
+    }
+
+    /// `d2d_request_read`.
+    ///
+    /// # Safety
+    ///
+    /// `buffer` is null or valid for writes of `len` bytes.
+    pub unsafe fn request_read(
+        &self,
+        request: abi::d2d_handle,
+        buffer: *mut c_void,
+        len: u32,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        errno(self.with(|server| unsafe { server.requests().read(request, buffer.cast(), len) }))
+    }
+
+    /// `d2d_request_write`.
+    ///
+    /// # Safety
+    ///
+    /// None of the owner's: it is unsafe as all entry points are.
+    pub unsafe fn request_write(
+        &self,
+        request: abi::d2d_handle,
+        buffer: *const c_void,
+        len: u32,
+    ) -> c_int {
+        errno(self.with(|server| server.requests().write(request, buffer.cast(), len)))
+    }
+
+    /// `d2d_request_set_cancel`.
+    ///
+    /// # Safety
+    ///
+    /// The request was dispatched to the caller.
+    pub unsafe fn request_set_cancel(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().set_cancel(request)))
+    }
+
+    /// `d2d_request_forward`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`.
+    pub unsafe fn request_forward(
+        &self,
+        request: abi::d2d_handle,
+        send: *const abi::d2d_send,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        pending(self.with(|server| unsafe { server.requests().forward(request, send) }))
+    }
+
     /// `d2d_complete`.
     ///
     /// # Safety
@@ -234,7 +387,7 @@ impl<O: Owner> Drop for Opened<O> {
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
-        if server.is_idle() {
+        if server.strike_off() {
             drop(server);
         } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.
@@ -269,6 +422,11 @@ fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
 
+/// Of a request that was sent, whether it is completed.
+fn pending(result: Result<bool>) -> c_int {
+    errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
+}
+
 /// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI driver.
 ///
 /// `type` is the [`Owner`]; what follows is that of `module!`. The module exports the entry points
@@ -296,7 +454,7 @@ macro_rules! module_owner {
             fn init(_module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
                 Ok(Self {
                     // SAFETY: The kernel drops the module before its code goes away.
-                    _parts: unsafe { GATE.parts()? },
+                    _parts: unsafe { GATE.parts(entry_points::COUNT)? },
                 })
             }
         }
@@ -306,82 +464,95 @@ macro_rules! module_owner {
             $($rest)*
         }
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_register(
-            driver: *const $crate::abi::d2d_driver,
-            handle: *mut $crate::abi::d2d_handle,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.register(driver, handle) }
+        $crate::entry_points! {
+            GATE;
+            d2d_register => register(driver: *const abi::d2d_driver, handle: *mut abi::d2d_handle);
+            d2d_attach => attach(driver: abi::d2d_handle);
+            d2d_detach => detach(driver: abi::d2d_handle);
+            d2d_unregister => unregister(driver: abi::d2d_handle);
+            d2d_lookup => lookup(name: *const c_char, driver: *mut abi::d2d_handle);
+            d2d_request_alloc => request_alloc(
+                driver: abi::d2d_handle,
+                input_size: u32,
+                output_size: u32,
+                request: *mut abi::d2d_handle,
+            );
+            d2d_request_send => request_send(
+                request: abi::d2d_handle,
+                send: *const abi::d2d_send,
+            );
+            d2d_request_wait => request_wait(
+                request: abi::d2d_handle,
+                ms: u32,
+                result: *mut abi::d2d_result,
+            );
+            d2d_request_cancel => request_cancel(request: abi::d2d_handle);
+            d2d_request_free => request_free(request: abi::d2d_handle);
+            d2d_request_read => request_read(
+                request: abi::d2d_handle,
+                buffer: *mut c_void,
+                len: u32,
+            );
+            d2d_request_write => request_write(
+                request: abi::d2d_handle,
+                buffer: *const c_void,
+                len: u32,
+            );
+            d2d_request_set_cancel => request_set_cancel(request: abi::d2d_handle);
+            d2d_request_forward => request_forward(
+                request: abi::d2d_handle,
+                send: *const abi::d2d_send,
+            );
+            d2d_complete => complete(request: abi::d2d_handle, status: c_int, information: u64);
         }
+    };
+}
 
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_attach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.attach(driver) }
+/// The C functions that are exported, each by the gate's method, and beside them `d2d_trace`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! entry_points {
+    ($gate:ident; $($name:ident => $method:ident($($argument:ident: $type:ty),* $(,)?);)*) => {
+        mod entry_points {
+            use super::$gate;
+            use $crate::{abi, export};
+            use ::kernel::ffi::{c_char, c_int, c_void};
+
+            /// How many there are.
+            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 1;
+
+            $(
+                /// # Safety
+                ///
+                /// See `d2d.h`.
+                #[no_mangle]
+                unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
+                    // SAFETY: By the requirements.
+                    unsafe { $gate.$method($($argument),*) }
+                }
+            )*
+
+            /// # Safety
+            ///
+            /// See `d2d.h`.
+            #[no_mangle]
+            unsafe extern "C" fn d2d_trace(driver: *const c_char, step: u32, detail: *const c_char) {
+                // SAFETY: By the requirements.
+                unsafe { export::trace(driver, step, detail) };
+            }
+
+            // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
+            ::core::arch::global_asm!(
+                ".section \".export_symbol\",\"a\"",
+                concat!(".irp name,d2d_trace" $(, ",", stringify!($name))*),
+                "__export_symbol_\\name:",
+                ".asciz \"GPL\"",
+                ".asciz \"D2D\"",
+                ".balign 8",
+                ".quad \\name",
+                ".endr",
+                ".previous",
+            );
         }
-
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_detach(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.detach(driver) }
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_unregister(driver: $crate::abi::d2d_handle) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.unregister(driver) }
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_complete(
-            request: $crate::abi::d2d_handle,
-            status: ::kernel::ffi::c_int,
-            information: u64,
-        ) -> ::kernel::ffi::c_int {
-            // SAFETY: By the requirements.
-            unsafe { GATE.complete(request, status, information) }
-        }
-
-        /// # Safety
-        ///
-        /// See `d2d.h`.
-        #[no_mangle]
-        unsafe extern "C" fn d2d_trace(
-            driver: *const ::kernel::ffi::c_char,
-            step: u32,
-            detail: *const ::kernel::ffi::c_char,
-        ) {
-            // SAFETY: By the requirements.
-            unsafe { $crate::export::trace(driver, step, detail) };
-        }
-
-        // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
-        ::core::arch::global_asm!(
-            ".section \".export_symbol\",\"a\"",
-            ".irp name,d2d_register,d2d_attach,d2d_detach,d2d_unregister,d2d_complete,d2d_trace",
-            "__export_symbol_\\name:",
-            ".asciz \"GPL\"",
-            ".asciz \"D2D\"",
-            ".balign 8",
-            ".quad \\name",
-            ".endr",
-            ".previous",
-        );
     };
 }

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registered drivers, and which context each of them holds.
+//! The registered drivers, which context each of them holds, and who is inside their routines.
 //!
 //! A driver is named by a handle of slot and generation, so that a handle kept for too long is
-//! refused without looking at freed memory.
+//! refused without looking at freed memory. Whoever sends it requests has a handle of another kind,
+//! which does not let him detach it.
 
-use core::ffi::c_void;
+use core::{
+    cell::Cell,
+    ffi::c_void,
+    marker::PhantomPinned, //
+};
 use d2d::{
     abi,
     header,
@@ -22,11 +27,15 @@ use kernel::{
     sync::{
         new_spinlock_irq,
         SpinLockIrq, //
-    }, //
+    },
+    task::Task, //
 };
 
-/// Drivers that can be registered at a time.
-pub(crate) const SLOTS: usize = 64;
+/// Drivers that can be registered at a time, the owner among them.
+pub(crate) const SLOTS: usize = 128;
+
+/// Set in the handle by which requests are sent to a driver.
+const TARGET: abi::d2d_handle = 1 << 31;
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,11 +72,24 @@ pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
     module: *const bindings::module,
     this: *mut c_void,
-    dispatch: unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int,
+    dispatch: Dispatch,
+    returned: Option<Returned>,
+    completed: Option<Completed>,
+    cancelled: Option<Cancelled>,
+    flags: u32,
     state: State,
-    /// Whether the sender of a request may be inside the driver.
+    /// Whether the sender of an offer may be inside the driver.
     dispatching: bool,
+    /// Whether it is being unregistered: no request goes to it or comes from it any more.
+    leaving: bool,
 }
+
+type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
+type Returned =
+    unsafe extern "C" fn(*mut c_void, *const abi::d2d_request, *const abi::d2d_result) -> c_int;
+type Completed =
+    unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
+type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
 
 // SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
 unsafe impl Send for Driver {}
@@ -84,7 +106,33 @@ impl Driver {
         self.module
     }
 
-    /// Calls the driver's dispatch routine. May sleep.
+    /// Returns whether its dispatch routine may be called in any context.
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.flags & abi::D2D_DISPATCH_ATOMIC != 0
+    }
+
+    /// Returns whether it has a completion routine.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.completed.is_some()
+    }
+
+    /// Returns whether it has a routine for requests that come back.
+    pub(crate) fn has_returned(&self) -> bool {
+        self.returned.is_some()
+    }
+
+    /// Returns whether it has a cancel routine.
+    pub(crate) fn has_cancelled(&self) -> bool {
+        self.cancelled.is_some()
+    }
+
+    /// Returns whether it is being unregistered.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Calls the driver's dispatch routine. May sleep, unless the driver [is
+    /// atomic](Driver::is_atomic).
     ///
     /// # Safety
     ///
@@ -93,12 +141,153 @@ impl Driver {
         // SAFETY: By the contract of `d2d_register` and by the requirements.
         unsafe { (self.dispatch)(self.this, request) }
     }
+
+    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
+    /// is the status that it goes on with.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn returned(
+        &self,
+        request: &abi::d2d_request,
+        result: &abi::d2d_result,
+    ) -> c_int {
+        self.returned.map_or(result.status, |returned| {
+            // SAFETY: As for `dispatch`.
+            unsafe { returned(self.this, request, result) }
+        })
+    }
+
+    /// Calls the driver's completion routine, if it has one. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn completed(
+        &self,
+        request: abi::d2d_handle,
+        result: &abi::d2d_result,
+    ) -> c_int {
+        self.completed.map_or(0, |completed| {
+            // SAFETY: As for `dispatch`.
+            unsafe { completed(self.this, request, result) }
+        })
+    }
+
+    /// Calls the driver's cancel routine, if it has one. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn cancelled(&self, request: abi::d2d_handle) {
+        if let Some(cancelled) = self.cancelled {
+            // SAFETY: As for `dispatch`.
+            unsafe { cancelled(self.this, request) };
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
 struct Slot {
     generation: u32,
     driver: Option<Driver>,
+    /// Who is inside its routines.
+    visits: Visits,
+}
+
+/// A list of [`Visit`]s that have begun; its links are used under the registry's lock.
+#[derive(Clone, Copy)]
+struct Visits(*const Link);
+
+// SAFETY: A visit that has begun stays where it is until it has ended.
+unsafe impl Send for Visits {}
+
+struct Link {
+    next: Cell<*const Link>,
+    task: Cell<usize>,
+}
+
+impl Visits {
+    const NONE: Self = Self(core::ptr::null());
+
+    fn iter(&self) -> impl Iterator<Item = &Link> {
+        // SAFETY: By the type invariants of `Visit`, what is on a list is valid; the list is not
+        // changed while this borrows it.
+        let follow = |link: *const Link| unsafe { link.as_ref() };
+        core::iter::successors(follow(self.0), move |link| follow(link.next.get()))
+    }
+
+    fn add(&mut self, link: &Link) {
+        link.next.set(self.0);
+        self.0 = link;
+    }
+
+    fn remove(&mut self, link: &Link) {
+        if core::ptr::eq(self.0, link) {
+            self.0 = link.next.get();
+        } else if let Some(before) = self.iter().find(|other| other.next.get() == link) {
+            before.next.set(link.next.get());
+        }
+    }
+}
+
+/// A call into a driver's routine: while it has begun and not ended, the driver stays registered.
+///
+/// # Invariants
+///
+/// If `driver` is not 0, `link` is on the list of this driver's visits and pinned.
+pub(crate) struct Visit<'a> {
+    registry: &'a Registry,
+    driver: Cell<abi::d2d_handle>,
+    link: Link,
+    _pin: PhantomPinned,
+}
+
+impl<'a> Visit<'a> {
+    /// Makes one that has not begun.
+    pub(crate) fn new(registry: &'a Registry) -> Self {
+        // INVARIANT: It is on no list.
+        Self {
+            registry,
+            driver: Cell::new(0),
+            link: Link {
+                next: Cell::new(core::ptr::null()),
+                task: Cell::new(0),
+            },
+            _pin: PhantomPinned,
+        }
+    }
+
+    /// Begins it; dropping it ends it. Any context; prints nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
+    pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result<Driver> {
+        if self.driver.get() != 0 {
+            return Err(EALREADY);
+        }
+        let found = self.registry.quietly(driver, |slot| {
+            self.link.task.set(Task::current_raw() as usize);
+            slot.visits.add(&self.get_ref().link);
+            slot.driver
+        });
+        // INVARIANT: It is on the list, and pinned, so that it is dropped before it goes away.
+        let driver_object = found.flatten().ok_or(ESTALE)?;
+        self.driver.set(driver);
+        Ok(driver_object)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        if self.driver.get() != 0 {
+            // The driver is there: it cannot be removed before this.
+            self.registry
+                .quietly(self.driver.get(), |slot| slot.visits.remove(&self.link));
+        }
+    }
 }
 
 /// The table of drivers.
@@ -115,7 +304,11 @@ impl Registry {
     pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             slots <- new_spinlock_irq!(
-                KVec::from_elem(Slot { generation: 1, driver: None }, SLOTS, GFP_KERNEL)?,
+                KVec::from_elem(
+                    Slot { generation: 1, driver: None, visits: Visits::NONE },
+                    SLOTS,
+                    GFP_KERNEL
+                )?,
                 "d2d_registry"
             ),
             owner,
@@ -164,14 +357,34 @@ impl Registry {
         if !text.contains(dispatch as usize) {
             return Err(self.refuse("dispatch-outside-text", ENOEXEC, fmt!("")));
         }
+        let routines = [
+            object.returned.map(|routine| routine as usize),
+            object.completed.map(|routine| routine as usize),
+            object.cancelled.map(|routine| routine as usize),
+        ];
+        if !routines
+            .into_iter()
+            .flatten()
+            .all(|routine| text.contains(routine))
+        {
+            return Err(self.refuse("routine-outside-text", ENOEXEC, fmt!("")));
+        }
+        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 {
+            return Err(self.refuse("bad-flags", EINVAL, fmt!("flags=0x{:x}", object.flags)));
+        }
 
         let driver = Driver {
             name,
             module: object.owner,
             this: object.self_,
             dispatch,
+            returned: object.returned,
+            completed: object.completed,
+            cancelled: object.cancelled,
+            flags: object.flags,
             state: State::Registered,
             dispatching: false,
+            leaving: false,
         };
         let added = {
             let mut slots = self.slots.lock();
@@ -196,19 +409,90 @@ impl Registry {
         added.map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
     }
 
-    /// Runs `f` on a driver's slot, under the lock.
+    /// Runs `f` on a driver's slot, under the lock; on none if there is no such driver.
+    fn quietly<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+        let mut slots = self.slots.lock();
+        let (index, generation) = parts(handle);
+        slots
+            .get_mut(index)
+            .filter(|slot| slot.generation == generation && slot.driver.is_some())
+            .map(f)
+    }
+
+    /// As [`Registry::quietly`], and refuses a handle that is stale.
     fn with<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Slot) -> R) -> Result<R> {
-        let found = {
-            let mut slots = self.slots.lock();
-            let (index, generation) = parts(handle);
-            slots
-                .get_mut(index)
-                .filter(|slot| slot.generation == generation && slot.driver.is_some())
-                .map(f)
-        };
-        found.ok_or_else(|| {
+        self.quietly(handle, f).ok_or_else(|| {
             self.refuse("stale-driver-handle", ESTALE, fmt!("handle=0x{:x}", handle))
         })
+    }
+
+    /// Finds a driver by name, for sending it requests. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`.
+    pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
+        let found = self
+            .slots
+            .lock()
+            .iter()
+            .enumerate()
+            .find_map(|(index, slot)| {
+                let driver = slot.driver.as_ref()?;
+                (driver.name() == name).then(|| handle(index, slot.generation) | TARGET)
+            });
+        found.ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
+    }
+
+    /// Finds the driver that is attached to a context, for sending it requests. Any context.
+    pub(crate) fn holder(&self, context: usize) -> Option<abi::d2d_handle> {
+        self.slots
+            .lock()
+            .iter()
+            .enumerate()
+            .find_map(|(index, slot)| {
+                let state = slot.driver.as_ref()?.state;
+                (state == State::Attached(context)).then(|| handle(index, slot.generation) | TARGET)
+            })
+    }
+
+    /// Returns what is known of a driver. Any context; prints nothing.
+    pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Driver> {
+        self.quietly(handle, |slot| slot.driver).flatten()
+    }
+
+    /// Returns whether the calling task is inside one of a driver's routines.
+    pub(crate) fn is_inside(&self, handle: abi::d2d_handle) -> bool {
+        let current = Task::current_raw() as usize;
+        self.quietly(handle, |slot| {
+            slot.visits.iter().any(|visit| visit.task.get() == current)
+        })
+        .unwrap_or(false)
+    }
+
+    /// Returns whether anybody is inside one of a driver's routines. Any context.
+    pub(crate) fn is_visited(&self, handle: abi::d2d_handle) -> bool {
+        self.quietly(handle, |slot| slot.visits.iter().next().is_some())
+            .unwrap_or(false)
+    }
+
+    /// Begins to unregister a driver that holds no context: from here on no request goes to it or
+    /// comes from it. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle, `EBUSY` if it holds a context or one is being offered to it,
+    /// `EALREADY` if it is leaving.
+    pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
+        let left = self.with(handle, |slot| match &mut slot.driver {
+            Some(driver) if driver.leaving => Err(("already-unregistering", EALREADY)),
+            Some(driver) if driver.state == State::Registered && !driver.dispatching => {
+                driver.leaving = true;
+                Ok(())
+            }
+            _ => Err(("still-attached", EBUSY)),
+        })?;
+        left.map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
     }
 
     /// Returns what is known of a driver. Any context.
@@ -225,21 +509,19 @@ impl Registry {
         self.slots.lock().iter().all(|slot| slot.driver.is_none())
     }
 
-    /// Removes a driver that holds no context and returns what was known of it. Any context.
-    ///
-    /// # Errors
-    ///
-    /// `ESTALE` for the handle, `EBUSY` if it holds a context or a request is being sent to it.
-    pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Result<Driver> {
-        self.with(handle, |slot| {
+    /// Removes a driver that [is leaving](Registry::leave), unless somebody is inside its routines,
+    /// and returns what was known of it. Any context.
+    pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
+        self.quietly(handle, |slot| {
+            let free = slot.visits.iter().next().is_none();
             slot.driver
-                .take_if(|driver| driver.state == State::Registered && !driver.dispatching)
+                .take_if(|driver| driver.leaving && free)
                 .inspect(|_| slot.generation = slot.generation.wrapping_add(1).max(1))
-        })?
-        .ok_or_else(|| self.refuse("still-attached", EBUSY, fmt!("handle=0x{:x}", handle)))
+        })
+        .flatten()
     }
 
-    /// Notes that the sender of a driver's request has left it. Any context.
+    /// Notes that the sender of an offer has left the driver. Any context.
     pub(crate) fn left(&self, handle: abi::d2d_handle) {
         // A driver that is being sent a request cannot have been removed.
         let _ = self.with(handle, |slot| {
@@ -261,7 +543,8 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `EALREADY` if it holds a context, `EBUSY` if none is free.
+    /// `ESTALE` for the handle, `ESHUTDOWN` if it is leaving, `EALREADY` if it holds a context,
+    /// `EBUSY` if none is free.
     pub(crate) fn reserve(
         &self,
         driver: abi::d2d_handle,
@@ -283,6 +566,9 @@ impl Registry {
                 .and_then(|slot| slot.driver.as_mut());
             match (found, free) {
                 (None, _) => Err(("stale-driver-handle", ESTALE, None)),
+                (Some(driver), _) if driver.leaving => {
+                    Err(("driver-is-leaving", ESHUTDOWN, Some(*driver)))
+                }
                 (Some(driver), _) if driver.state != State::Registered || driver.dispatching => {
                     Err(("already-attached", EALREADY, Some(*driver)))
                 }
@@ -325,6 +611,11 @@ impl Registry {
 /// Makes a handle of a slot's index and generation; never 0.
 pub(crate) fn handle(index: usize, generation: u32) -> abi::d2d_handle {
     (u64::from(generation) << 32) | index as u64
+}
+
+/// Returns the handle of the driver that a handle for sending requests means.
+pub(crate) fn target(handle: abi::d2d_handle) -> Option<abi::d2d_handle> {
+    (handle & TARGET != 0).then_some(handle & !TARGET)
 }
 
 /// Takes a handle apart.

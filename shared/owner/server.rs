@@ -12,27 +12,47 @@ use crate::{
         Config,
         Learn, //
     },
+    offers::{
+        Completing,
+        Offer,
+        Offers,
+        Winner, //
+    },
     registry::{
         self,
         Registry,
         State, //
     },
     requests::{
-        Completing,
-        Pending,
+        self,
         Requests,
-        Winner, //
+        Workers,
+        PENDING, //
     }, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
+    header,
     interface::{
         Binding,
         Endpoint,
         TableFor, //
     },
     link::OwnerLink,
+    packet::{
+        Completed,
+        Sender,
+        Target, //
+    },
+    request::{
+        receive,
+        Disposition,
+        Outcome,
+        Request,
+        RequestId, //
+    },
     trace::{
         emit,
         refuse,
@@ -45,16 +65,16 @@ use kernel::{
     error::to_result,
     ffi::c_int,
     prelude::*,
-    sync::Arc,
+    sync::{
+        Arc,
+        SetOnce, //
+    },
     time::{
         delay::fsleep,
         Delta, //
     },
     uaccess::UserSliceReader, //
 };
-
-/// What dispatch routines return for a request that they complete later.
-const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes the module that
 /// it lives in.
@@ -82,6 +102,35 @@ pub trait Owner: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
+    /// Whether [`dispatch`](Owner::dispatch) never sleeps: it is called in any context then, in that
+    /// of the sender. Otherwise a sender that cannot sleep has it called from a worker.
+    const DISPATCH_ATOMIC: bool = false;
+
+    /// Receives a request from any driver. Process context, may sleep, unless
+    /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) says otherwise.
+    fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        request.fail(ENOTTY)
+    }
+
+    /// Receives a request back that it has [forwarded](Request::forward), with what the lower driver
+    /// has made of it. Any context.
+    fn returned<'a>(
+        _contexts: &Contexts<'_, Self>,
+        request: Request<'a>,
+        outcome: Outcome,
+    ) -> Disposition<'a> {
+        request.complete_as(outcome)
+    }
+
+    /// Receives the result of a request that it has sent by
+    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine), and the request: it may
+    /// keep it and send it again. Any context.
+    fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
+
+    /// A request was taken back from it that it has left pending, and has asked to be told of. Any
+    /// context.
+    fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
+
     /// A peer was attached. Runs in the context that the completion was learnt of in.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
@@ -105,6 +154,20 @@ impl<'a, O: Owner> Contexts<'a, O> {
             .map(|seat| (seat.binding.state(), seat.binding.seat()))
     }
 
+    /// Returns what the owner sends requests by. Any context.
+    pub fn sender(&self) -> Sender {
+        let driver = self.0.driver.copy().unwrap_or(0);
+        // SAFETY: It is the owner's, which `Server::enrol` has registered.
+        unsafe { Sender::from_raw(driver, self.0.name) }
+    }
+
+    /// Returns the driver that is attached to a context, for sending it requests. Any context.
+    pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Target> {
+        let handle = self.0.registry.holder(link.context().id() as usize)?;
+        // SAFETY: It is one of the registry's.
+        Some(unsafe { Target::from_raw(handle) })
+    }
+
     /// Returns context number `id`, if there are so many.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
@@ -126,10 +189,14 @@ pub(crate) struct Server<O: Owner> {
     name: &'static CStr,
     config: Config,
     seats: KVec<Seat<O>>,
+    registry: Arc<Registry>,
     #[pin]
-    registry: Registry,
-    #[pin]
-    requests: Requests,
+    offers: Offers,
+    requests: Arc<Requests>,
+    /// The owner's own driver object, once it is registered.
+    driver: SetOnce<abi::d2d_handle>,
+    /// Waits for whoever is in `requests`.
+    _workers: Workers,
 }
 
 impl<O: Owner> Server<O>
@@ -150,16 +217,58 @@ where
         for id in 0..config.contexts {
             seats.push(Self::new_seat(name, module, id, &config)?, GFP_KERNEL)?;
         }
+        let registry = Arc::pin_init(Registry::new(name), GFP_KERNEL)?;
+        let workers = Workers::new()?;
+        // SAFETY: The owner is unregistered before the server is dropped, and it is idle then.
+        let requests = unsafe { Requests::new(name, registry.clone(), &workers)? };
         KBox::try_pin_init(
             try_pin_init!(Self {
                 name,
                 config,
                 seats,
-                registry <- Registry::new(name),
-                requests <- Requests::new(),
+                registry,
+                offers <- Offers::new(),
+                requests,
+                driver: SetOnce::new(),
+                _workers: workers,
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Registers the owner itself, for requests. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_register`.
+    ///
+    /// # Safety
+    ///
+    /// The server stays where it is until [`Server::strike_off`] has returned.
+    pub(crate) unsafe fn enrol(&self, module: *mut bindings::module) -> Result {
+        let mut object = abi::d2d_driver {
+            hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+            name: [0; abi::D2D_NAME_SIZE as usize],
+            owner: module,
+            self_: core::ptr::from_ref(self).cast_mut().cast(),
+            dispatch: Some(Self::dispatch),
+            returned: Some(Self::returned),
+            completed: Some(Self::completed),
+            cancelled: Some(Self::cancelled),
+            flags: match O::DISPATCH_ATOMIC {
+                true => abi::D2D_DISPATCH_ATOMIC,
+                false => 0,
+            },
+            reserved: 0,
+        };
+        // A name that is too long for its NUL is refused.
+        for (to, from) in object.name.iter_mut().zip(self.name.to_bytes()) {
+            *to = *from;
+        }
+        // SAFETY: The routines and what they are called with stay until the owner is unregistered.
+        let handle = unsafe { self.register(&object)? };
+        self.driver.populate(handle);
+        Ok(())
     }
 
     fn new_seat(
@@ -196,9 +305,97 @@ where
 }
 
 impl<O: Owner> Server<O> {
-    /// Returns whether no driver is registered.
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Unregisters the owner, and returns whether no driver is left. May sleep.
+    pub(crate) fn strike_off(&self) -> bool {
+        if let Some(driver) = self.driver.copy() {
+            // It has said why, if it did not.
+            let _ = self.unregister(driver);
+        }
         self.registry.is_empty()
+    }
+
+    /// Returns the requests of all drivers.
+    pub(crate) fn requests(&self) -> &Arc<Requests> {
+        &self.requests
+    }
+
+    /// Returns the registered drivers.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The server that a C routine of the owner's driver object is called for.
+    ///
+    /// # Safety
+    ///
+    /// `this` is what was registered, and stays registered for `'a`.
+    unsafe fn of<'a>(this: *mut c_void) -> &'a Self {
+        // SAFETY: By the requirements of `enrol`.
+        unsafe { &*this.cast::<Self>() }
+    }
+
+    /// The owner's dispatch routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered server, `request` is valid for reads.
+    unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
+        // SAFETY: By the requirements.
+        let this = unsafe { Self::of(this) };
+        // SAFETY: By the requirements.
+        unsafe {
+            receive(this.name, request, |request| {
+                O::dispatch(&Contexts::new(this), request)
+            })
+        }
+    }
+
+    /// The owner's routine for requests that come back.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered server, `request` and `result` are valid for reads.
+    unsafe extern "C" fn returned(
+        this: *mut c_void,
+        request: *const abi::d2d_request,
+        result: *const abi::d2d_result,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        let (this, outcome) = unsafe { (Self::of(this), Outcome::new(&*result)) };
+        // SAFETY: By the requirements.
+        unsafe {
+            receive(this.name, request, |request| {
+                O::returned(&Contexts::new(this), request, outcome)
+            })
+        }
+    }
+
+    /// The owner's completion routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered server, `result` is valid for reads.
+    unsafe extern "C" fn completed(
+        this: *mut c_void,
+        request: abi::d2d_handle,
+        result: *const abi::d2d_result,
+    ) -> c_int {
+        // SAFETY: By the requirements. Who has sent the request has given it up.
+        let (this, completed) = unsafe { (Self::of(this), Completed::from_raw(request, *result)) };
+        O::completed(&Contexts::new(this), completed);
+        // If the owner has not kept it, it was freed by being dropped.
+        abi::D2D_MORE_PROCESSING_REQUIRED as c_int
+    }
+
+    /// The owner's cancel routine.
+    ///
+    /// # Safety
+    ///
+    /// `this` is a registered server.
+    unsafe extern "C" fn cancelled(this: *mut c_void, request: abi::d2d_handle) {
+        // SAFETY: By the requirements.
+        let this = unsafe { Self::of(this) };
+        O::cancelled(&Contexts::new(this), RequestId::from_raw(request));
     }
 
     /// Registers a driver; see `d2d_register`.
@@ -218,16 +415,33 @@ impl<O: Owner> Server<O> {
         Ok(handle)
     }
 
-    /// Removes a driver; see `d2d_unregister`.
+    /// Refuses what would wait for the calling task itself to leave a driver's routine.
+    fn check_outside(&self, handle: abi::d2d_handle, reason: &str) -> Result {
+        if !self.registry.is_inside(handle) && !self.offers.is_sent_by_current(handle) {
+            return Ok(());
+        }
+        Err(refuse(
+            self.name,
+            reason,
+            EDEADLK,
+            fmt!("handle=0x{:x}", handle),
+        ))
+    }
+
+    /// Removes a driver; see `d2d_unregister`. May sleep.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         let (_, state) = self.registry.update(handle, |_| None)?;
         if let State::Abandoned(index, request) = state {
-            self.requests.done_with(request);
+            self.offers.done_with(request);
             self.give_back(handle, state, index);
         }
-        let driver = self.registry.remove(handle)?;
-        let name = driver.name();
-        emit(driver.name(), Step::Unregister, fmt!("name={}", name));
+        self.check_outside(handle, "unregister-from-inside")?;
+        self.registry.leave(handle)?;
+        self.requests.run_down(handle);
+        if let Some(driver) = self.registry.remove(handle) {
+            let name = driver.name();
+            emit(driver.name(), Step::Unregister, fmt!("name={}", name));
+        }
         Ok(())
     }
 
@@ -247,12 +461,12 @@ impl<O: Owner> Server<O> {
         };
         let result = self.send(&driver, &request);
         self.registry.left(handle);
-        self.requests.leave(&request);
+        self.offers.leave(&request);
         result
     }
 
     /// Sends a request and learns of its completion.
-    fn send(&self, driver: &registry::Driver, request: &Pending) -> Result {
+    fn send(&self, driver: &registry::Driver, request: &Offer) -> Result {
         let (handle, index) = (request.driver(), request.context());
         emit(
             self.name,
@@ -268,14 +482,14 @@ impl<O: Owner> Server<O> {
         let returned = unsafe { driver.dispatch(request.raw()) };
 
         if returned != PENDING {
-            if let Some(claim) = self.requests.claim(request.raw().handle) {
+            if let Some(claim) = self.offers.claim(request.raw().handle) {
                 let error = refuse(
                     self.name,
                     "not-completed",
                     EIO,
                     fmt!("by={} returned={}", driver.name(), returned),
                 );
-                self.requests
+                self.offers
                     .finish(claim, Winner::Sender, error.to_errno(), |_| {
                         error.to_errno()
                     });
@@ -305,8 +519,8 @@ impl<O: Owner> Server<O> {
     }
 
     /// Takes a request back whose driver has had its time, unless it is being completed.
-    fn time_out(&self, driver: &registry::Driver, request: &Pending) {
-        if let Some(claim) = self.requests.claim(request.raw().handle) {
+    fn time_out(&self, driver: &registry::Driver, request: &Offer) {
+        if let Some(claim) = self.offers.claim(request.raw().handle) {
             let error = refuse(
                 self.name,
                 "not-completed-in-time",
@@ -323,22 +537,22 @@ impl<O: Owner> Server<O> {
             let abandoned = State::Abandoned(index, request.raw().handle);
             self.registry
                 .transition(handle, State::Attaching(index), abandoned);
-            self.requests
+            self.offers
                 .finish(claim, Winner::Timeout, status, |_| status);
             // Whoever of the two comes last gives the context back.
-            if self.requests.is_done_with(request) {
+            if self.offers.is_done_with(request) {
                 self.give_back(handle, abandoned, index);
             }
         }
         request.wait();
     }
 
-    fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Pending>> {
+    fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Offer>> {
         let seat = &self.seats[index];
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         let context = seat.binding.seat().context().as_raw();
         let request = self
-            .requests
+            .offers
             .build(handle, index, code, context.cast())
             .map_err(|error| match error {
                 EAGAIN => refuse(self.name, "too-many-requests", EAGAIN, fmt!("")),
@@ -364,7 +578,16 @@ impl<O: Owner> Server<O> {
         status: c_int,
         information: u64,
     ) -> c_int {
-        let claim = match self.requests.complete(handle) {
+        if requests::is_holder(handle) {
+            let result = self.requests.complete(handle, status, information);
+            return result.map_or_else(Error::to_errno, |()| 0);
+        }
+        self.complete_offer(handle, status, information)
+    }
+
+    /// Completes the request of a handshake.
+    fn complete_offer(&self, handle: abi::d2d_handle, status: c_int, information: u64) -> c_int {
+        let claim = match self.offers.complete(handle) {
             Completing::Claimed(claim) => claim,
             late_or_stale => {
                 if let Completing::Late(request) = late_or_stale {
@@ -381,7 +604,7 @@ impl<O: Owner> Server<O> {
                 return error.to_errno();
             }
         };
-        let status = self.check_status(status);
+        let status = requests::check_status(self.name, status);
         if let Ok(driver) = self.registry.get(claim.driver()) {
             emit(
                 driver.name(),
@@ -394,7 +617,7 @@ impl<O: Owner> Server<O> {
                 ),
             );
         }
-        self.requests
+        self.offers
             .finish(claim, Winner::Driver, status, |request| {
                 if self.config.learn != Learn::Routine {
                     return 0;
@@ -404,16 +627,7 @@ impl<O: Owner> Server<O> {
             })
     }
 
-    /// A status is 0 or an errno, and none of those that say that there is no status yet.
-    fn check_status(&self, status: c_int) -> c_int {
-        let errno = (-(bindings::MAX_ERRNO as c_int)..0).contains(&status);
-        if status == 0 || errno && status != PENDING && status != EINPROGRESS.to_errno() {
-            return status;
-        }
-        refuse(self.name, "bad-status", EIO, fmt!("status={}", status)).to_errno()
-    }
-
-    fn trace_completion(&self, request: &Pending, via: &str) {
+    fn trace_completion(&self, request: &Offer, via: &str) {
         emit(
             self.name,
             Step::Completion,
@@ -427,7 +641,7 @@ impl<O: Owner> Server<O> {
     }
 
     /// Opens the context of a completed request to the driver that it was sent to. Any context.
-    fn conclude(&self, request: &Pending) -> Result {
+    fn conclude(&self, request: &Offer) -> Result {
         let (handle, index) = (request.driver(), request.context());
         let status = to_result(request.status().unwrap_or(EIO.to_errno()));
         if request.winner() != Some(Winner::Driver) {
@@ -496,14 +710,7 @@ impl<O: Owner> Server<O> {
     /// Detaches a driver; see `d2d_detach`. May sleep.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
         loop {
-            if self.requests.is_sent_by_current(handle) {
-                return Err(refuse(
-                    self.name,
-                    "detach-from-inside",
-                    EDEADLK,
-                    fmt!("handle=0x{:x}", handle),
-                ));
-            }
+            self.check_outside(handle, "detach-from-inside")?;
             let (driver, before) = self.registry.update(handle, |state| match state {
                 State::Attached(index) => Some(State::Detaching(index)),
                 _ => None,
@@ -512,6 +719,7 @@ impl<O: Owner> Server<O> {
             match before {
                 State::Attached(index) => {
                     emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
+                    self.requests.cancel_all(handle);
                     self.run_down(handle, &driver, index);
                     return Ok(());
                 }
@@ -524,7 +732,7 @@ impl<O: Owner> Server<O> {
                 }
                 State::Abandoned(index, request) => {
                     emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                    self.requests.done_with(request);
+                    self.offers.done_with(request);
                     self.give_back(handle, before, index);
                     return Ok(());
                 }
@@ -551,16 +759,16 @@ impl<O: Owner> Server<O> {
     /// Takes back the request that a driver is attaching by, and then its context, unless the
     /// request is being completed. Waits until the sender has left the driver. May sleep.
     fn cancel(&self, handle: abi::d2d_handle, name: &CStr) -> bool {
-        let Some(request) = self.requests.find(handle) else {
+        let Some(request) = self.offers.find(handle) else {
             return false;
         };
         let index = request.context();
-        let claim = self.requests.claim(request.raw().handle);
+        let claim = self.offers.claim(request.raw().handle);
         let claimed = claim.is_some();
         if let Some(claim) = claim {
             emit(self.name, Step::Cancel, fmt!("to={} ctx=c{}", name, index));
             let cancelled = ECANCELED.to_errno();
-            self.requests
+            self.offers
                 .finish(claim, Winner::Cancel, cancelled, |_| cancelled);
         }
         request.wait();
@@ -578,7 +786,7 @@ impl<O: Owner> Server<O> {
         unsafe { binding.seat().close() };
         // The dispatch routine may be left later than the request in it was completed, and by more
         // than one sender.
-        while let Some(request) = self.requests.find(handle) {
+        while let Some(request) = self.offers.find(handle) {
             request.wait();
             request.wait_for_sender();
         }

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod desk;
+
 use d2d::{
     abi,
     context::Pair,

@@ -16,19 +16,19 @@ mod block;
 #[path = "../../../shared/owner/config.rs"]
 mod config;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/offers.rs"]
+mod offers;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/registry.rs"]
 mod registry;
-#[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/requests.rs"]
-mod requests;
 
 mod test_block;
 mod test_fingerprint;
 mod test_header;
 mod test_interface;
+mod test_offers;
 mod test_queue;
 mod test_registry;
-mod test_requests;
 mod test_run_in;
 mod test_rundown;
 

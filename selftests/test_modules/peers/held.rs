@@ -13,11 +13,8 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
-    request::{
-        Disposition,
-        Request,
-        IOCTL_SHARE_CONTEXT, //
-    },
+    offer::Offer,
+    request::Disposition,
     trace,
     trace::check_parameter, //
 };
@@ -57,21 +54,6 @@ struct Held {
     deferred: bool,
 }
 
-impl Held {
-    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.adopt() {
-            Ok(adopted) => adopted
-                .fill(abi::d2d_pair_peer_data {
-                    cookie: 0x6e1d,
-                    deferred: self.deferred.into(),
-                    reserved: 0,
-                })
-                .complete(Ok(()), 0),
-            Err(refused) => refused,
-        }
-    }
-}
-
 impl Driver for Held {
     type Pair = DemoPair;
     type Front = ();
@@ -86,17 +68,24 @@ impl Driver for Held {
         Ok(())
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.code() {
-            IOCTL_SHARE_CONTEXT if self.deferred => request.pend(),
-            IOCTL_SHARE_CONTEXT => self.share_context(request),
-            _ => request.complete(Err(ENOTTY), 0),
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0x6e1d,
+            deferred: self.deferred.into(),
+            reserved: 0,
         }
     }
 
-    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        match self.deferred {
+            true => offer.pend(),
+            false => offer.accept(),
+        }
+    }
+
+    fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
         d2d_gate_handshake();
-        self.share_context(request)
+        offer.accept()
     }
 }
 

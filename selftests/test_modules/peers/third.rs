@@ -19,11 +19,12 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
+    offer::Offer,
     queue::ItemHandle,
     request::{
         Disposition,
         Request,
-        IOCTL_SHARE_CONTEXT, //
+        RequestId, //
     },
     run_in::{
         run_in,
@@ -33,6 +34,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
+    desk::Desk,
     DemoPair,
     Note,
     PeerOps,
@@ -62,6 +64,7 @@ d2d::module_peer! {
 struct Third {
     /// Handles on their way from who took them to who redeems them.
     shelf: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
+    desk: Desk,
 }
 
 impl Third {
@@ -139,6 +142,7 @@ impl Driver for Third {
     type Pair = DemoPair;
     type Front = ();
 
+    const DISPATCH_ATOMIC: bool = true;
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
 
     fn new() -> Result<Self> {
@@ -146,7 +150,10 @@ impl Driver for Third {
             new_spinlock_irq!([None; 8], "third_peer::shelf"),
             GFP_KERNEL,
         )?;
-        Ok(Self { shelf })
+        Ok(Self {
+            shelf,
+            desk: Desk::new()?,
+        })
     }
 
     fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
@@ -166,24 +173,24 @@ impl Driver for Third {
         Ok(())
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.code() {
-            IOCTL_SHARE_CONTEXT => request.pend(),
-            _ => request.complete(Err(ENOTTY), 0),
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 3,
+            deferred: 1,
+            reserved: 0,
         }
     }
 
-    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.adopt() {
-            Ok(adopted) => adopted
-                .fill(abi::d2d_pair_peer_data {
-                    cookie: 3,
-                    deferred: 1,
-                    reserved: 0,
-                })
-                .complete(Ok(()), 0),
-            Err(refused) => refused,
-        }
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        self.desk.dispatch(request)
+    }
+
+    fn cancelled(&self, id: RequestId) {
+        self.desk.cancelled(id);
+    }
+
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        offer.pend()
     }
 }
 

@@ -23,11 +23,6 @@ use d2d::{
     },
     link::PeerLink,
     queue::Queue,
-    request::{
-        Disposition,
-        Request,
-        IOCTL_SHARE_CONTEXT, //
-    },
     trace::check_parameter, //
 };
 use d2d_pair::{
@@ -311,19 +306,11 @@ impl Driver for Ticker {
         Ok(())
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        if request.code() != IOCTL_SHARE_CONTEXT {
-            return request.complete(Err(ENOTTY), 0);
-        }
-        match request.adopt() {
-            Ok(adopted) => adopted
-                .fill(abi::d2d_pair_peer_data {
-                    cookie: 0x71c,
-                    deferred: 0,
-                    reserved: 0,
-                })
-                .complete(Ok(()), 0),
-            Err(refused) => refused,
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0x71c,
+            deferred: 0,
+            reserved: 0,
         }
     }
 }

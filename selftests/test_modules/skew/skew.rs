@@ -15,11 +15,6 @@ use d2d::{
         OwnerLink,
         PeerLink, //
     },
-    request::{
-        Disposition,
-        Request,
-        IOCTL_SHARE_CONTEXT, //
-    },
 };
 use kernel::prelude::*;
 
@@ -116,19 +111,11 @@ impl Driver for Skewed {
             .and_then(|link| calls(link.owner()))
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        if request.code() != IOCTL_SHARE_CONTEXT {
-            return request.complete(Err(ENOTTY), 0);
-        }
-        match request.adopt() {
-            Ok(adopted) => adopted
-                .fill(abi::d2d_pair_peer_data {
-                    cookie: 0,
-                    deferred: 0,
-                    reserved: 0,
-                })
-                .complete(Ok(()), 0),
-            Err(refused) => refused,
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0,
+            deferred: 0,
+            reserved: 0,
         }
     }
 }

@@ -31,11 +31,8 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
-    request::{
-        Disposition,
-        Request,
-        IOCTL_SHARE_CONTEXT, //
-    }, //
+    offer::Offer,
+    request::Disposition, //
 };
 use kernel::{
     prelude::*,
@@ -77,13 +74,6 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
         let result = operation();
         check()?;
         result
-    }
-
-    fn share_context<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.adopt() {
-            Ok(adopted) => adopted.fill([COOKIE]).complete(Ok(()), 0),
-            Err(refused) => refused,
-        }
     }
 }
 
@@ -132,16 +122,15 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         Ok(())
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.code() {
-            IOCTL_SHARE_CONTEXT if PENDS => request.pend(),
-            IOCTL_SHARE_CONTEXT => self.share_context(request),
-            _ => request.complete(Err(ENOTTY), 0),
-        }
+    fn data(&self) -> [u64; 1] {
+        [COOKIE]
     }
 
-    fn deferred<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        self.share_context(request)
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        match PENDS {
+            true => offer.pend(),
+            false => offer.accept(),
+        }
     }
 }
 

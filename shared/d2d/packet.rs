@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests, as the driver that sends them sees them; [`request`](crate::request) is the receiver's
+//! side.
+//!
+//! A [`Packet`] is a request with its buffers, made ahead and used again. Sending consumes it; it
+//! comes back with the result, by whichever way the sender likes: as the result of [`Sent::wait`], or
+//! as the argument of [`Driver::completed`](crate::driver::Driver::completed), which drops it or
+//! keeps it, as a completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` does. What the
+//! sender holds meanwhile is a name, so that nothing that it does reaches a request that is with
+//! somebody else.
+
+use crate::{
+    abi,
+    header,
+    interface::Plain,
+    request::{
+        ControlCode,
+        Outcome, //
+    }, //
+};
+use core::marker::PhantomData;
+use kernel::{
+    error::to_result,
+    prelude::*,
+    time::Msecs, //
+};
+
+/// What a driver sends requests by.
+#[derive(Clone, Copy)]
+pub struct Sender {
+    driver: abi::d2d_handle,
+    name: &'static CStr,
+}
+
+impl Sender {
+    /// # Safety
+    ///
+    /// `driver` is the handle of the caller's own driver object, called `name`, and was made by this
+    /// library.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(driver: abi::d2d_handle, name: &'static CStr) -> Self {
+        Self { driver, name }
+    }
+
+    /// Returns the name of the driver that sends.
+    pub fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    /// Finds a driver by name. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`.
+    pub fn lookup(&self, name: &CStr) -> Result<Target> {
+        let mut handle = 0;
+        // SAFETY: The name is NUL-terminated, and there is a place for the handle.
+        to_result(unsafe { abi::d2d_lookup(name.as_char_ptr(), &mut handle) })?;
+        Ok(Target(handle))
+    }
+
+    /// Makes a request with room for so many bytes of input and output. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_request_alloc` in `d2d.h`.
+    pub fn packet(&self, input: usize, output: usize) -> Result<Packet> {
+        let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
+        let mut handle = 0;
+        // SAFETY: By the requirements of `from_raw` the driver is the caller's.
+        to_result(unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) })?;
+        Ok(Packet { handle, flags: 0 })
+    }
+
+    /// Makes a request for this code. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::packet`].
+    pub fn packet_for<I: Plain, O: Plain>(&self, _code: ControlCode<I, O>) -> Result<Packet> {
+        self.packet(size_of::<I>(), size_of::<O>())
+    }
+}
+
+/// A driver that requests are sent to. It may have left since it was found.
+#[derive(Clone, Copy)]
+pub struct Target(abi::d2d_handle);
+
+impl Target {
+    /// # Safety
+    ///
+    /// `handle` is what `d2d_lookup` returns for a driver.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(handle: abi::d2d_handle) -> Self {
+        Self(handle)
+    }
+
+    /// How to send something without buffers.
+    pub(crate) fn send(&self, code: u32, flags: u32) -> abi::d2d_send {
+        abi::d2d_send {
+            hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
+            to: self.0,
+            major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+            code,
+            input: core::ptr::null(),
+            user_buffer: core::ptr::null_mut(),
+            tag: 0,
+            input_len: 0,
+            output_len: 0,
+            flags,
+            reserved: 0,
+        }
+    }
+}
+
+/// Whether the caller may sleep.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Sleep {
+    /// Process context: the receiver is called at once, and may sleep, too.
+    May,
+    /// Any context: the receiver is called at once if it never sleeps, and from a worker otherwise.
+    Cannot,
+}
+
+/// A request of the driver's own that is not on its way. Dropping it frees it, in any context.
+pub struct Packet {
+    handle: abi::d2d_handle,
+    flags: u32,
+}
+
+/// Why a request was not sent, and the request.
+pub struct Refused {
+    /// One of those of `d2d_request_send` in `d2d.h`.
+    pub error: Error,
+    /// The request.
+    pub packet: Packet,
+}
+
+impl Packet {
+    /// Returns a number that no other request has as long as this one is there.
+    pub fn id(&self) -> u64 {
+        self.handle
+    }
+
+    /// Makes the request, from the next time that it is sent, print the line of each step.
+    pub fn traced(mut self) -> Self {
+        self.flags |= abi::D2D_SEND_TRACE;
+        self
+    }
+
+    fn send_raw<I: Plain, O: Plain>(
+        &self,
+        to: &Target,
+        code: ControlCode<I, O>,
+        input: &I,
+        sleep: Sleep,
+        routine: Option<u64>,
+    ) -> Result<bool> {
+        let atomic = match sleep {
+            Sleep::May => 0,
+            Sleep::Cannot => abi::D2D_SEND_ATOMIC,
+        };
+        let with_routine = match routine {
+            Some(_) => abi::D2D_SEND_ROUTINE,
+            None => 0,
+        };
+        let send = abi::d2d_send {
+            input: input.as_bytes().as_ptr().cast(),
+            input_len: size_of::<I>() as u32,
+            output_len: size_of::<O>() as u32,
+            tag: routine.unwrap_or(0),
+            ..to.send(code.raw(), self.flags | atomic | with_routine)
+        };
+        // SAFETY: The input is as long as is said, and copied by the call.
+        match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
+            Ok(()) => Ok(true),
+            Err(EINPROGRESS) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the request. The context is what `sleep` says.
+    ///
+    /// # Errors
+    ///
+    /// It was not sent.
+    pub fn send<I: Plain, O: Plain>(
+        self,
+        to: &Target,
+        code: ControlCode<I, O>,
+        input: &I,
+        sleep: Sleep,
+    ) -> Result<Sent<O>, Refused> {
+        match self.send_raw(to, code, input, sleep, None) {
+            Ok(completed) => Ok(Sent {
+                packet: self,
+                completed,
+                _output: PhantomData,
+            }),
+            Err(error) => Err(Refused {
+                error,
+                packet: self,
+            }),
+        }
+    }
+
+    /// Sends the request; [`Driver::completed`](crate::driver::Driver::completed) gets it with its
+    /// result and `tag`, maybe before this returns. The context is what `sleep` says.
+    ///
+    /// # Errors
+    ///
+    /// It was not sent.
+    pub fn send_with_routine<I: Plain, O: Plain>(
+        self,
+        to: &Target,
+        code: ControlCode<I, O>,
+        input: &I,
+        sleep: Sleep,
+        tag: u64,
+    ) -> Result<Cancel, Refused> {
+        match self.send_raw(to, code, input, sleep, Some(tag)) {
+            Ok(_) => {
+                let cancel = Cancel(self.handle);
+                // The completion routine gets, or has got, the request.
+                core::mem::forget(self);
+                Ok(cancel)
+            }
+            Err(error) => Err(Refused {
+                error,
+                packet: self,
+            }),
+        }
+    }
+
+    /// Sends the request, and waits for the result; for ever without a `timeout`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_request_send` in `d2d.h`, what the receiver completes the request with,
+    /// `ETIMEDOUT`, `ECANCELED` if the receiver leaves, `EMSGSIZE` if it has written another output.
+    pub fn call<I: Plain, O: Plain>(
+        &mut self,
+        to: &Target,
+        code: ControlCode<I, O>,
+        input: &I,
+        timeout: Option<Msecs>,
+    ) -> Result<O> {
+        self.send_raw(to, code, input, Sleep::May, None)?;
+        let result = self.wait_raw(timeout);
+        to_result(result.status)?;
+        self.read(&result)
+    }
+
+    fn wait_raw(&self, timeout: Option<Msecs>) -> abi::d2d_result {
+        let mut result = abi::d2d_result {
+            information: 0,
+            tag: 0,
+            status: 0,
+            output_len: 0,
+        };
+        let ms = timeout.map_or(abi::D2D_FOREVER, |ms| ms.min(abi::D2D_FOREVER - 1));
+        // SAFETY: There is a place for the result.
+        let waited = unsafe { abi::d2d_request_wait(self.handle, ms, &mut result) };
+        if waited != 0 {
+            // The driver is not registered any more, so that its requests are gone.
+            result.status = waited;
+        }
+        result
+    }
+
+    fn read<O: Plain>(&self, result: &abi::d2d_result) -> Result<O> {
+        let mut output = O::new_zeroed();
+        let bytes = output.as_mut_bytes();
+        if bytes.len() != result.output_len as usize {
+            return Err(EMSGSIZE);
+        }
+        if !bytes.is_empty() {
+            // SAFETY: The buffer is as long as is said.
+            to_result(unsafe {
+                abi::d2d_request_read(self.handle, bytes.as_mut_ptr().cast(), result.output_len)
+            })?;
+        }
+        Ok(output)
+    }
+}
+
+impl Drop for Packet {
+    fn drop(&mut self) {
+        // SAFETY: A handle that is stale, because the driver is not registered any more, is refused.
+        unsafe { abi::d2d_request_free(self.handle) };
+    }
+}
+
+/// A request that was sent, and that the sender waits for. Dropping it cancels it.
+pub struct Sent<O: Plain> {
+    packet: Packet,
+    completed: bool,
+    _output: PhantomData<fn() -> O>,
+}
+
+impl<O: Plain> Sent<O> {
+    /// Returns the result if the receiver has completed the request at once. Any context.
+    ///
+    /// # Errors
+    ///
+    /// It has not, and the request is to be waited for.
+    pub fn returned(self) -> Result<Completed, Self> {
+        match self.completed {
+            true => Ok(self.wait(None)),
+            false => Err(self),
+        }
+    }
+
+    /// Takes the request back, so that its result is `ECANCELED`. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EALREADY` if it is completed, or about to be, or was taken back before.
+    pub fn cancel(&self) -> Result {
+        Cancel(self.packet.handle).cancel()
+    }
+
+    /// Waits for the result; for ever without a `timeout`, after which the request is taken back, and
+    /// its result is `ETIMEDOUT`. May sleep.
+    pub fn wait(self, timeout: Option<Msecs>) -> Completed {
+        let result = self.packet.wait_raw(timeout);
+        Completed {
+            result,
+            packet: self.packet,
+        }
+    }
+}
+
+/// Takes a request back that was sent with a completion routine.
+///
+/// It means whatever the request is used for then: one that was completed and sent again is taken back
+/// as well.
+#[derive(Clone, Copy)]
+pub struct Cancel(abi::d2d_handle);
+
+impl Cancel {
+    /// Takes the request back: its result is `ECANCELED`. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EALREADY` if it is completed, or about to be, or was taken back before, `ESTALE` if it is gone.
+    pub fn cancel(&self) -> Result {
+        // SAFETY: A handle that is stale is refused.
+        to_result(unsafe { abi::d2d_request_cancel(self.0) })
+    }
+}
+
+/// A request that has come back.
+pub struct Completed {
+    packet: Packet,
+    result: abi::d2d_result,
+}
+
+impl Completed {
+    /// # Safety
+    ///
+    /// `request` is the handle of a request that is the caller's alone.
+    #[doc(hidden)]
+    pub unsafe fn from_raw(request: abi::d2d_handle, result: abi::d2d_result) -> Self {
+        Self {
+            packet: Packet {
+                handle: request,
+                flags: 0,
+            },
+            result,
+        }
+    }
+
+    /// Returns what it was completed with.
+    pub fn outcome(&self) -> Outcome {
+        Outcome::new(&self.result)
+    }
+
+    /// Returns what it was sent with.
+    pub fn tag(&self) -> u64 {
+        self.result.tag
+    }
+
+    /// Reads the output. Any context.
+    ///
+    /// # Errors
+    ///
+    /// What the request was completed with, `EMSGSIZE` if the output is no `O`.
+    pub fn output<O: Plain>(&self) -> Result<O> {
+        to_result(self.result.status)?;
+        self.packet.read(&self.result)
+    }
+
+    /// Returns the request, which may be sent again.
+    pub fn into_packet(self) -> Packet {
+        self.packet
+    }
+}

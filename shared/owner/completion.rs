@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A completion that can be waited for with a time limit and used again, which the kernel crate's
+//! cannot.
+//!
+//! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
+
+use kernel::{
+    bindings,
+    prelude::*,
+    time::msecs_to_jiffies,
+    types::Opaque, //
+};
+
+/// Something that is waited for until it is done.
+#[pin_data]
+pub(crate) struct Completion {
+    #[pin]
+    inner: Opaque<bindings::completion>,
+}
+
+// SAFETY: A completion is used from any thread.
+unsafe impl Send for Completion {}
+// SAFETY: As above.
+unsafe impl Sync for Completion {}
+
+impl Completion {
+    /// Makes one that is not done.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            // SAFETY: `slot` is valid for writes.
+            inner <- Opaque::ffi_init(|slot| unsafe { bindings::init_completion(slot) }),
+        })
+    }
+
+    /// Wakes all that wait, now and later. Any context.
+    pub(crate) fn complete_all(&self) {
+        // SAFETY: It is initialized.
+        unsafe { bindings::complete_all(self.inner.get()) };
+    }
+
+    /// Makes it not done, as when it was made. Nobody waits, and nobody completes it meanwhile.
+    pub(crate) fn reset(&self) {
+        // SAFETY: It is initialized, and the field is a number. Whoever waits all the same reads it
+        // in C, and takes either value.
+        unsafe { (&raw mut (*self.inner.get()).done).write_volatile(0) };
+    }
+
+    /// May sleep.
+    pub(crate) fn wait(&self) {
+        // SAFETY: It is initialized.
+        unsafe { bindings::wait_for_completion(self.inner.get()) };
+    }
+
+    /// Waits for at most `ms` milliseconds, and returns whether it is completed. May sleep.
+    pub(crate) fn wait_for(&self, ms: u32) -> bool {
+        // SAFETY: It is initialized.
+        unsafe {
+            bindings::wait_for_completion_timeout(self.inner.get(), msecs_to_jiffies(ms)) != 0
+        }
+    }
+}

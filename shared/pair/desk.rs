@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The requests that both drivers of the pair serve, and how they show them to each other.
+
+use d2d::{
+    abi,
+    packet::{
+        Packet,
+        Sender,
+        Sleep,
+        Target, //
+    },
+    request::{
+        ControlCode,
+        Disposition,
+        Pended,
+        Request,
+        RequestId,
+        Typed, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    }, //
+};
+
+/// Adds 1 to a number.
+pub const ADD: ControlCode<u64, u64> = ControlCode::new(0x801);
+/// Stays pending until there is a [`RELEASE`] with the same key; its output is what that one brings.
+/// `EBUSY` if too many are pending.
+pub const HOLD: ControlCode<u64, u64> = ControlCode::new(0x802);
+/// Completes a [`HOLD`]; `ENOENT` if there is none with this key.
+pub const RELEASE: ControlCode<abi::d2d_pair_release, ()> = ControlCode::new(0x803);
+
+const _: () = {
+    assert!(ADD.raw() == abi::D2D_PAIR_IOCTL_ADD);
+    assert!(HOLD.raw() == abi::D2D_PAIR_IOCTL_HOLD);
+    assert!(RELEASE.raw() == abi::D2D_PAIR_IOCTL_RELEASE);
+};
+
+/// Requests that a driver keeps pending at a time, at most.
+const HELD: usize = 32;
+
+struct Held {
+    key: u64,
+    request: Pended<u64>,
+}
+
+/// Where a driver keeps the requests that it has left pending.
+pub struct Desk {
+    held: Pin<KBox<SpinLockIrq<[Option<Held>; HELD]>>>,
+}
+
+impl Desk {
+    /// Makes an empty one. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new() -> Result<Self> {
+        let held = new_spinlock_irq!([const { None }; HELD], "d2d_pair::Desk");
+        Ok(Self {
+            held: KBox::pin_init(held, GFP_KERNEL)?,
+        })
+    }
+
+    /// Serves a request. Any context.
+    pub fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        request
+            .on(ADD, |value, request| {
+                request.complete(&value.wrapping_add(1))
+            })
+            .on(HOLD, |key, request| self.hold(key, request))
+            .on(RELEASE, |release, request| match self.release(&release) {
+                Ok(()) => request.complete(&()),
+                Err(error) => request.fail(error),
+            })
+            .or_unknown()
+    }
+
+    fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
+        let mut held = self.held.lock();
+        let Some(place) = held.iter_mut().find(|place| place.is_none()) else {
+            drop(held);
+            return request.fail(EBUSY);
+        };
+        let (disposition, request) = request.pend();
+        // Who cancels it from here on waits for the lock. If it was cancelled before, nobody is told,
+        // and it is not kept.
+        let lost = match request.tell_if_cancelled() {
+            Ok(()) => place
+                .replace(Held { key, request })
+                .map(|held| held.request),
+            Err(_) => Some(request),
+        };
+        drop(held);
+        drop(lost);
+        disposition
+    }
+
+    fn take(&self, f: impl Fn(&Held) -> bool) -> Option<Held> {
+        let mut held = self.held.lock();
+        held.iter_mut()
+            .find_map(|place| place.take_if(|held| f(held)))
+    }
+
+    fn release(&self, release: &abi::d2d_pair_release) -> Result {
+        let held = self.take(|held| held.key == release.key).ok_or(ENOENT)?;
+        held.request.complete(&release.value)
+    }
+
+    /// Forgets a request that was taken back. Any context.
+    pub fn cancelled(&self, id: RequestId) {
+        drop(self.take(|held| held.request.id() == id));
+    }
+}
+
+/// The requests that are needed for [`Desk::demonstrate`](demonstrate), made ahead.
+pub struct Packets {
+    add: Packet,
+    hold: [Packet; 2],
+    release: Packet,
+}
+
+impl Packets {
+    /// Makes them. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Sender::packet`].
+    pub fn new(sender: &Sender) -> Result<Self> {
+        let hold = || Ok::<_, Error>(sender.packet_for(HOLD)?.traced());
+        Ok(Self {
+            add: sender.packet_for(ADD)?.traced(),
+            hold: [hold()?, hold()?],
+            release: sender.packet_for(RELEASE)?.traced(),
+        })
+    }
+}
+
+/// Sends requests to the other driver: one that it completes at once, one that it leaves pending and
+/// completes later, and one that is taken back. Any context.
+///
+/// # Errors
+///
+/// Why one was not sent, or what it was completed with that it should not have been.
+pub fn demonstrate(packets: Packets, to: &Target) -> Result {
+    let Packets {
+        add,
+        hold: [first, second],
+        release,
+    } = packets;
+    let sent = add
+        .send(to, ADD, &41, Sleep::Cannot)
+        .map_err(|refused| refused.error)?;
+    let answer: u64 = sent.returned().map_err(|_| EINPROGRESS)?.output()?;
+    if answer != 42 {
+        return Err(EBADMSG);
+    }
+
+    let key = first.id();
+    first
+        .send_with_routine(to, HOLD, &key, Sleep::Cannot, 1)
+        .map_err(|refused| refused.error)?;
+    let value = abi::d2d_pair_release { key, value: 7 };
+    let sent = release
+        .send(to, RELEASE, &value, Sleep::Cannot)
+        .map_err(|refused| refused.error)?;
+    sent.returned().map_err(|_| EINPROGRESS)?.outcome().result?;
+
+    let key = second.id();
+    second
+        .send_with_routine(to, HOLD, &key, Sleep::Cannot, 2)
+        .map_err(|refused| refused.error)?
+        .cancel()
+}
