@@ -47,7 +47,7 @@ impl<'a> Line<'a> {
 
     /// Whether it belongs to a call or to the loading of an address, of a function of such a name
     fn refers_to(&self, name: &str) -> bool {
-        self.relocation && self.text.contains(name)
+        (self.relocation || self.text.starts_with("call ")) && self.text.contains(name)
     }
 
     fn calls_indirectly(&self) -> bool {
@@ -89,16 +89,17 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
+        // In User-Mode Linux all addresses are loaded first, some of them before the loop; those of
+        // the module's own functions have no name there, and the other kernel's module has to do.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()
                 .filter(|line| line.text.starts_with("R_X86_64_64"));
-            absolute.any(|line| line.refers_to(name))
+            absolute.any(|line| line.refers_to(name) || line.refers_to("\t.ltext"))
         };
         let right = |line: &Line<'_>| match calls {
             "" => true,
             "*" => line.calls_indirectly(),
-            // In User-Mode Linux all addresses are loaded first, some of them before the loop.
             name => line.refers_to(name) || (line.calls_indirectly() && loaded(name)),
         };
         let inside = |line: &Line<'_>| loops.clone().any(|range| range.contains(&line.address));
@@ -144,7 +145,17 @@ Disassembly of section .text:
   40:\tmovabs $0x0,%rax
 \t\t\t42: R_X86_64_64\tqueue_work_on
   4a:\tcall   *%rax
-  4c:\tjmp    4a <loop_uml+0xa>
+  4e:\tjmp    4a <loop_uml+0xa>
+
+0000000000000060 <loop_local>:
+  60:\tcall   90 <_RNvMs0_6packet6Packet4call>
+  65:\tjmp    60 <loop_local>
+
+0000000000000070 <loop_local_uml>:
+  70:\tmovabs $0x0,%rbp
+\t\t\t72: R_X86_64_64\t.ltext
+  7a:\tcall   *%rbp
+  7c:\tjmp    7a <loop_local_uml+0xa>
 
 0000000000000050 <loop_gone>:
   50:\txor    %eax,%eax
@@ -162,6 +173,8 @@ Disassembly of section .text:
         assert_eq!(why("ops-call", "*"), "");
         assert_eq!(why("uml", "queue_work"), "");
         assert_eq!(why("uml", "*"), "");
+        assert_eq!(why("local", "Packet4call"), "");
+        assert_eq!(why("local-uml", "Packet4call"), "");
     }
 
     #[test]

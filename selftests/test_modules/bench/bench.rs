@@ -14,8 +14,14 @@ use d2d::{
     link::{
         OwnerLink,
         PeerLink, //
-    }, //
+    },
+    request::ControlCode, //
 };
+
+/// A request that is completed at once with `value + 1`.
+pub const PING: ControlCode<u32, u32> = ControlCode::new(0x801);
+/// A request that is left pending, and completed with `value + 1` by who has received it all the same.
+pub const PEND: ControlCode<u32, u32> = ControlCode::new(0x802);
 
 /// What the bench's owner and its peer have agreed on.
 pub struct BenchPair;

@@ -6,11 +6,20 @@
 
 use bench::{
     BenchPair,
-    OwnerOps, //
+    OwnerOps,
+    PEND,
+    PING, //
 };
-use d2d::link::OwnerLink;
+use d2d::{
+    link::OwnerLink,
+    request::{
+        Disposition,
+        Request, //
+    }, //
+};
 use d2d_owner::{
     Config,
+    Contexts,
     Owner, //
 };
 use kernel::{
@@ -43,6 +52,21 @@ impl Owner for BenchOwner {
 
     fn data(_config: &Config) -> [u64; 1] {
         [0]
+    }
+
+    /// It might sleep, so that requests of who cannot come from a worker.
+    fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        request
+            .on(PING, |value, request| {
+                request.complete(&value.wrapping_add(1))
+            })
+            .on(PEND, |value, request| {
+                let (disposition, request) = request.pend();
+                // Nobody takes it back meanwhile; the sender would notice.
+                let _ = request.complete(&value.wrapping_add(1));
+                disposition
+            })
+            .or_unknown()
     }
 
     fn attached(&self, _link: &OwnerLink<BenchPair>) {}

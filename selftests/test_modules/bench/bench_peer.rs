@@ -10,7 +10,9 @@ mod contender;
 
 use bench::{
     BenchPair,
-    PeerOps, //
+    PeerOps,
+    PEND,
+    PING, //
 };
 use contender::Contender;
 use d2d::{
@@ -19,12 +21,13 @@ use d2d::{
         Handle, //
     },
     link::PeerLink,
-    queue::Batch,
-    request::{
-        Disposition,
-        Request,
-        IOCTL_SHARE_CONTEXT, //
-    }, //
+    packet::{
+        Packet,
+        Sender,
+        Sleep,
+        Target, //
+    },
+    queue::Batch, //
 };
 use kernel::{
     prelude::*,
@@ -60,18 +63,14 @@ impl Driver for BenchPeer {
         let link = driver.link().ok_or(ENOTCONN)?;
         contender::calibrate()?;
         contender::mechanisms()?;
-        run_all(link)?;
+        calls(link)?;
+        queues(link)?;
+        requests(&driver.sender())?;
         contender::calibrate()
     }
 
-    fn dispatch<'a>(&self, request: Request<'a, Self>) -> Disposition<'a> {
-        match request.code() {
-            IOCTL_SHARE_CONTEXT => match request.adopt() {
-                Ok(adopted) => adopted.fill([0]).complete(Ok(()), 0),
-                Err(refused) => refused,
-            },
-            _ => request.complete(Err(ENOTTY), 0),
-        }
+    fn data(&self) -> [u64; 1] {
+        [0]
     }
 }
 
@@ -82,8 +81,8 @@ impl PeerOps for BenchPeer {
     }
 }
 
-/// Measures what the library offers.
-fn run_all(link: &PeerLink<BenchPair>) -> Result {
+/// Measures calls, in both directions.
+fn calls(link: &PeerLink<BenchPair>) -> Result {
     Contender {
         name: c"ops-call-b-to-a",
         base: c"indirect-call",
@@ -95,7 +94,11 @@ fn run_all(link: &PeerLink<BenchPair>) -> Result {
         base: c"indirect-call",
         calls: c"*",
     }
-    .run(|n| expect(link.owner().call_peer(n)?, n))?;
+    .run(|n| expect(link.owner().call_peer(n)?, n))
+}
+
+/// Measures the queue to the owner; nobody else uses it.
+fn queues(link: &PeerLink<BenchPair>) -> Result {
     Contender {
         name: c"queue-put-take",
         base: c"indirect-call",
@@ -109,6 +112,29 @@ fn run_all(link: &PeerLink<BenchPair>) -> Result {
         calls: c"redeem",
     }
     .run(|n| loop_queue_handle(link, n))
+}
+
+/// Measures requests to the owner, which are made once and sent again and again.
+fn requests(sender: &Sender) -> Result {
+    let owner = sender.lookup(c"bench_owner")?;
+    Contender {
+        name: c"request",
+        base: c"ops-call-b-to-a",
+        calls: c"Packet4call",
+    }
+    .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))?;
+    Contender {
+        name: c"request-pended",
+        base: c"request",
+        calls: c"Packet4call",
+    }
+    .run(|n| loop_request_pended(sender.packet_for(PEND)?, &owner, n))?;
+    Contender {
+        name: c"request-worker",
+        base: c"work-item-unbound",
+        calls: c"d2d_request_send",
+    }
+    .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
 }
 
 fn expect(value: u32, n: u64) -> Result {
@@ -159,4 +185,38 @@ fn check(items: &Batch<'_>, number: u64) -> Result {
     } else {
         Err(EBADMSG)
     }
+}
+
+#[inline(never)]
+fn loop_request(mut packet: Packet, to: &Target, n: u64) -> Result {
+    let mut value = 0;
+    for _ in 0..n {
+        value = packet.call(to, PING, &value, None)?;
+    }
+    expect(value, n)
+}
+
+/// The owner leaves the request pending, and completes it before its dispatch routine returns.
+#[inline(never)]
+fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
+    let mut value = 0;
+    for _ in 0..n {
+        value = packet.call(to, PEND, &value, None)?;
+    }
+    expect(value, n)
+}
+
+/// As who cannot sleep sends it: the owner's dispatch routine is called by a worker.
+#[inline(never)]
+fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
+    let mut value = 0;
+    for _ in 0..n {
+        let sent = packet
+            .send(to, PING, &value, Sleep::Cannot)
+            .map_err(|refused| refused.error)?;
+        let completed = sent.wait(None);
+        value = completed.output()?;
+        packet = completed.into_packet();
+    }
+    expect(value, n)
 }
