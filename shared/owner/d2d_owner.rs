@@ -6,7 +6,9 @@
 //! - `server`: the contexts, and the handshake that shares one with a driver.
 //! - `registry`: the registered drivers.
 //! - `offers`: the requests of handshakes on their way.
-//! - `requests`: the requests that drivers send each other at any time.
+//! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
+//!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
+//! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number.
@@ -16,16 +18,21 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod buffers;
 mod completion;
 mod config;
+mod entry;
 #[doc(hidden)]
 pub mod export;
 mod offers;
+mod recall;
 mod registry;
 mod requests;
 mod server;
 mod table;
 mod trace;
+mod visit;
+mod workers;
 
 pub use config::Config;
 #[doc(hidden)]

@@ -6,11 +6,8 @@
 //! refused without looking at freed memory. Whoever sends it requests has a handle of another kind,
 //! which does not let him detach it.
 
-use core::{
-    cell::Cell,
-    ffi::c_void,
-    marker::PhantomPinned, //
-};
+use crate::visit::Visits;
+use core::ffi::c_void;
 use d2d::{
     abi,
     header,
@@ -189,105 +186,11 @@ impl Driver {
 }
 
 #[derive(Clone, Copy)]
-struct Slot {
+pub(super) struct Slot {
     generation: u32,
-    driver: Option<Driver>,
+    pub(super) driver: Option<Driver>,
     /// Who is inside its routines.
-    visits: Visits,
-}
-
-/// A list of [`Visit`]s that have begun; its links are used under the registry's lock.
-#[derive(Clone, Copy)]
-struct Visits(*const Link);
-
-// SAFETY: A visit that has begun stays where it is until it has ended.
-unsafe impl Send for Visits {}
-
-struct Link {
-    next: Cell<*const Link>,
-    task: Cell<usize>,
-}
-
-impl Visits {
-    const NONE: Self = Self(core::ptr::null());
-
-    fn iter(&self) -> impl Iterator<Item = &Link> {
-        // SAFETY: By the type invariants of `Visit`, what is on a list is valid; the list is not
-        // changed while this borrows it.
-        let follow = |link: *const Link| unsafe { link.as_ref() };
-        core::iter::successors(follow(self.0), move |link| follow(link.next.get()))
-    }
-
-    fn add(&mut self, link: &Link) {
-        link.next.set(self.0);
-        self.0 = link;
-    }
-
-    fn remove(&mut self, link: &Link) {
-        if core::ptr::eq(self.0, link) {
-            self.0 = link.next.get();
-        } else if let Some(before) = self.iter().find(|other| other.next.get() == link) {
-            before.next.set(link.next.get());
-        }
-    }
-}
-
-/// A call into a driver's routine: while it has begun and not ended, the driver stays registered.
-///
-/// # Invariants
-///
-/// If `driver` is not 0, `link` is on the list of this driver's visits and pinned.
-pub(crate) struct Visit<'a> {
-    registry: &'a Registry,
-    driver: Cell<abi::d2d_handle>,
-    link: Link,
-    _pin: PhantomPinned,
-}
-
-impl<'a> Visit<'a> {
-    /// Makes one that has not begun.
-    pub(crate) fn new(registry: &'a Registry) -> Self {
-        // INVARIANT: It is on no list.
-        Self {
-            registry,
-            driver: Cell::new(0),
-            link: Link {
-                next: Cell::new(core::ptr::null()),
-                task: Cell::new(0),
-            },
-            _pin: PhantomPinned,
-        }
-    }
-
-    /// Begins it; dropping it ends it. Any context; prints nothing.
-    ///
-    /// # Errors
-    ///
-    /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
-    pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result<Driver> {
-        if self.driver.get() != 0 {
-            return Err(EALREADY);
-        }
-        let found = self.registry.quietly(driver, |slot| {
-            self.link.task.set(Task::current_raw() as usize);
-            slot.visits.add(&self.get_ref().link);
-            slot.driver
-        });
-        // INVARIANT: It is on the list, and pinned, so that it is dropped before it goes away.
-        let driver_object = found.flatten().ok_or(ESTALE)?;
-        self.driver.set(driver);
-        Ok(driver_object)
-    }
-}
-
-impl Drop for Visit<'_> {
-    fn drop(&mut self) {
-        if self.driver.get() != 0 {
-            // The driver is there: it cannot be removed before this.
-            self.registry
-                .quietly(self.driver.get(), |slot| slot.visits.remove(&self.link));
-        }
-    }
+    pub(super) visits: Visits,
 }
 
 /// The table of drivers.
@@ -410,7 +313,11 @@ impl Registry {
     }
 
     /// Runs `f` on a driver's slot, under the lock; on none if there is no such driver.
-    fn quietly<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Slot) -> R) -> Option<R> {
+    pub(super) fn quietly<R>(
+        &self,
+        handle: abi::d2d_handle,
+        f: impl FnOnce(&mut Slot) -> R,
+    ) -> Option<R> {
         let mut slots = self.slots.lock();
         let (index, generation) = parts(handle);
         slots
@@ -464,15 +371,13 @@ impl Registry {
     /// Returns whether the calling task is inside one of a driver's routines.
     pub(crate) fn is_inside(&self, handle: abi::d2d_handle) -> bool {
         let current = Task::current_raw() as usize;
-        self.quietly(handle, |slot| {
-            slot.visits.iter().any(|visit| visit.task.get() == current)
-        })
-        .unwrap_or(false)
+        self.quietly(handle, |slot| slot.visits.include(current))
+            .unwrap_or(false)
     }
 
     /// Returns whether anybody is inside one of a driver's routines. Any context.
     pub(crate) fn is_visited(&self, handle: abi::d2d_handle) -> bool {
-        self.quietly(handle, |slot| slot.visits.iter().next().is_some())
+        self.quietly(handle, |slot| !slot.visits.is_empty())
             .unwrap_or(false)
     }
 
@@ -513,7 +418,7 @@ impl Registry {
     /// and returns what was known of it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.quietly(handle, |slot| {
-            let free = slot.visits.iter().next().is_none();
+            let free = slot.visits.is_empty();
             slot.driver
                 .take_if(|driver| driver.leaving && free)
                 .inspect(|_| slot.generation = slot.generation.wrapping_add(1).max(1))

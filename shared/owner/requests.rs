@@ -17,22 +17,35 @@
 
 use crate::{
     completion::Completion,
+    entry::{
+        Entry,
+        Inner,
+        Level,
+        Packet,
+        Phase,
+        Refusal,
+        LEAVING,
+        NO_RESULT,
+        SENDER,
+        TAKEN_BACK, //
+    },
     registry::{
         self,
         Driver,
-        Registry,
-        Visit, //
+        Registry, //
     },
     table::{
         Chunk,
         Lacking,
         Table, //
+    },
+    visit::Visit,
+    workers::{
+        RawQueue,
+        Workers, //
     }, //
 };
-use core::{
-    ffi::c_void,
-    pin::pin, //
-};
+use core::pin::pin;
 use d2d::{
     abi::{
         self,
@@ -57,17 +70,7 @@ use kernel::{
         SpinLockIrq,
         UniqueArc, //
     },
-    time::{
-        delay::fsleep,
-        Delta, //
-    },
-    workqueue::{
-        impl_has_work,
-        new_work,
-        Queue,
-        Work,
-        WorkItem, //
-    }, //
+    workqueue::new_work, //
 };
 
 /// Requests that there can be at a time, of all drivers.
@@ -76,16 +79,6 @@ const REQUESTS: usize = 4096;
 /// What dispatch routines return for a request that they complete later.
 pub(crate) const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
 
-/// Set in the handle by which a driver names a request that it has made.
-const SENDER: d2d_handle = 1 << 30;
-/// Set in the handle by which a driver names a request that it has got.
-const HOLDER: d2d_handle = 1 << 31;
-
-/// Returns whether a handle is that of a request which a driver has got by the functions here.
-pub(crate) fn is_holder(handle: d2d_handle) -> bool {
-    handle & HOLDER != 0
-}
-
 /// Refuses a status that is neither 0 nor an errno, or one that says that there is none yet.
 pub(crate) fn check_status(owner: &CStr, status: c_int) -> c_int {
     let errno = (-(bindings::MAX_ERRNO as c_int)..0).contains(&status);
@@ -93,262 +86,6 @@ pub(crate) fn check_status(owner: &CStr, status: c_int) -> c_int {
         return status;
     }
     refuse(owner, "bad-status", EIO, fmt!("status={}", status)).to_errno()
-}
-
-/// Where a request is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// With its sender.
-    Idle,
-    /// With the driver of the last level, which may complete it.
-    Held,
-    /// Somebody is completing it or taking it back.
-    Busy,
-}
-
-/// A driver that a request was sent to, and by whom: a stack location.
-#[derive(Clone, Copy)]
-struct Level {
-    from: d2d_handle,
-    to: d2d_handle,
-    code: u32,
-    /// Whether `from`, having forwarded it, gets it back.
-    returns: bool,
-    /// Whether `to` wants to be told if it is taken from it.
-    tells: bool,
-    /// The generation of the handle that `to` has.
-    hold: u32,
-}
-
-const NO_RESULT: abi::d2d_result = abi::d2d_result {
-    information: 0,
-    tag: 0,
-    status: 0,
-    output_len: 0,
-};
-
-/// A request.
-struct Entry {
-    /// Who has made it.
-    sender: d2d_handle,
-    phase: Phase,
-    levels: [Option<Level>; abi::D2D_STACK_SIZE as usize],
-    depth: usize,
-    /// Counts how often it was sent.
-    sendings: u32,
-    major_function: u32,
-    flags: u32,
-    user_buffer: *mut c_void,
-    input: KVec<u8>,
-    input_len: u32,
-    output: KVec<u8>,
-    /// How much of the output there is room for this time.
-    output_room: u32,
-    result: abi::d2d_result,
-    /// Whether it waits for a worker to dispatch it.
-    queued: bool,
-    /// The generation of the handle that was last taken from somebody.
-    taken: u32,
-    /// Whether its sender has freed it.
-    orphan: bool,
-    packet: Arc<Packet>,
-}
-
-// SAFETY: `user_buffer` is only handed on.
-unsafe impl Send for Entry {}
-
-impl Entry {
-    /// The level of who has it, or had it last.
-    fn top(&mut self) -> Option<&mut Level> {
-        self.levels[..self.depth].last_mut()?.as_mut()
-    }
-
-    fn push(&mut self, level: Level) {
-        self.levels[self.depth] = Some(level);
-        self.depth += 1;
-    }
-
-    fn pop(&mut self) -> Option<Level> {
-        self.depth = self.depth.checked_sub(1)?;
-        self.levels[self.depth].take()
-    }
-
-    /// Whether the driver of the last level has it, under this generation.
-    fn is_held_as(&mut self, hold: u32) -> bool {
-        self.phase == Phase::Held && self.top().is_some_and(|level| level.hold == hold)
-    }
-
-    /// The level that a driver is concerned at, if it is on its way: the first one if it is the
-    /// sender, else the first that leads to it.
-    fn level_of(&self, driver: d2d_handle) -> Option<usize> {
-        if self.phase == Phase::Idle {
-            return None;
-        }
-        if self.sender == driver {
-            return Some(0);
-        }
-        let mut levels = self.levels.iter().flatten();
-        levels.position(|level| level.to == driver)
-    }
-
-    fn is_traced(&self) -> bool {
-        self.flags & abi::D2D_SEND_TRACE != 0
-    }
-
-    fn has_routine(&self) -> bool {
-        self.flags & abi::D2D_SEND_ROUTINE != 0
-    }
-
-    /// Of all that complete it or take it back, one does this.
-    fn claim(&mut self, status: c_int, information: u64) {
-        self.phase = Phase::Busy;
-        self.queued = false;
-        self.result.status = status;
-        self.result.information = information;
-    }
-
-    /// What the driver of the last level gets to see.
-    fn view(&mut self, key: d2d_handle) -> abi::d2d_request {
-        let (hold, code, driver) = self
-            .top()
-            .map_or((0, 0, 0), |level| (level.hold, level.code, level.to));
-        abi::d2d_request {
-            hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
-            handle: holder(key, hold),
-            major_function: self.major_function,
-            code,
-            user_buffer: self.user_buffer,
-            driver,
-            input_len: self.input_len,
-            output_len: self.output_room,
-        }
-    }
-}
-
-/// What of a request is used without the lock.
-#[pin_data]
-struct Packet {
-    requests: Arc<Requests>,
-    /// Its handle in the table.
-    key: d2d_handle,
-    #[pin]
-    work: Work<Self>,
-    /// Done when the request is with its sender again, who waits for it.
-    #[pin]
-    done: Completion,
-}
-
-impl_has_work! {
-    impl HasWork<Self> for Packet { self.work }
-}
-
-impl WorkItem for Packet {
-    type Pointer = Arc<Self>;
-
-    fn run(this: Arc<Self>) {
-        this.requests.dispatch_queued(this.key);
-    }
-}
-
-/// Why something is refused, to be said without the lock.
-type Refusal = (&'static str, Error);
-
-struct Inner {
-    entries: Table<Entry>,
-    /// The generation of the handle that was last given to who got a request.
-    holds: u32,
-}
-
-impl Inner {
-    fn next_hold(&mut self) -> u32 {
-        self.holds = self.holds.wrapping_add(1).max(1);
-        self.holds
-    }
-
-    /// The request of this handle of its sender, and its handle in the table.
-    fn sent(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let key = handle & !SENDER;
-        Some(key)
-            .filter(|key| *key != handle)
-            .and_then(|key| self.entries.get_mut(key))
-            .filter(|entry| !entry.orphan)
-            .map(|entry| (key, entry))
-            .ok_or(("stale-request", ESTALE))
-    }
-
-    /// The request that is with who has this handle, and its handle in the table.
-    fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let stale = ("stale-request-handle", ESTALE);
-        if !is_holder(handle) {
-            return Err(stale);
-        }
-        let (index, hold) = ((handle & !HOLDER) as u32, (handle >> 32) as u32);
-        let (key, _) = self.entries.by_index(index as usize).ok_or(stale)?;
-        let entry = self.entries.get_mut(key).ok_or(stale)?;
-        if entry.is_held_as(hold) {
-            return Ok((key, entry));
-        }
-        Err(match hold {
-            0 => stale,
-            hold if hold == entry.taken => TAKEN_BACK,
-            _ => stale,
-        })
-    }
-}
-
-/// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
-const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
-
-/// The handle of who has got the request.
-fn holder(key: d2d_handle, hold: u32) -> d2d_handle {
-    (u64::from(hold) << 32) | HOLDER | u64::from(key as u32)
-}
-
-/// The work queue of [`Workers`].
-#[derive(Clone, Copy)]
-struct RawQueue(*mut bindings::workqueue_struct);
-
-// SAFETY: A work queue is used from any thread.
-unsafe impl Send for RawQueue {}
-// SAFETY: As above.
-unsafe impl Sync for RawQueue {}
-
-/// The workers that dispatch what was sent by who cannot sleep. Dropping it waits for them; may
-/// sleep.
-///
-/// # Invariants
-///
-/// The work queue is destroyed by dropping this.
-pub(crate) struct Workers(RawQueue);
-
-impl Workers {
-    /// May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new() -> Result<Self> {
-        // SAFETY: The name is a format without arguments.
-        let queue = unsafe {
-            bindings::alloc_workqueue_noprof(
-                c"d2d_requests".as_char_ptr(),
-                bindings::wq_flags_WQ_UNBOUND,
-                0,
-            )
-        };
-        if queue.is_null() {
-            return Err(ENOMEM);
-        }
-        // INVARIANT: It was made just now.
-        Ok(Self(RawQueue(queue)))
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::destroy_workqueue(self.0 .0) };
-    }
 }
 
 /// A driver that a request is sent to.
@@ -374,10 +111,10 @@ struct Passed {
 #[pin_data]
 pub(crate) struct Requests {
     owner: &'static CStr,
-    registry: Arc<Registry>,
+    pub(super) registry: Arc<Registry>,
     queue: RawQueue,
     #[pin]
-    inner: SpinLockIrq<Inner>,
+    pub(super) inner: SpinLockIrq<Inner>,
 }
 
 impl Requests {
@@ -400,14 +137,14 @@ impl Requests {
             pin_init!(Self {
                 owner,
                 registry,
-                queue: workers.0,
+                queue: workers.queue(),
                 inner <- new_spinlock_irq!(Inner { entries, holds: 0 }, "d2d_requests"),
             }),
             GFP_KERNEL,
         )
     }
 
-    fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
+    pub(super) fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
         let (reason, error) = refusal;
         if refusal != TAKEN_BACK {
             refuse(self.owner, reason, error, fmt!("handle=0x{:x}", handle));
@@ -416,7 +153,7 @@ impl Requests {
     }
 
     /// Prints the line of a step of a request in the name of a driver.
-    fn trace(
+    pub(super) fn trace(
         &self,
         driver: d2d_handle,
         step: Step,
@@ -745,17 +482,15 @@ impl Requests {
             // SAFETY: The caller's visit has begun.
             unsafe { self.dispatch(key, &receiver.driver, &view, traced) };
         } else {
-            // SAFETY: It is not destroyed as long as a driver is registered, and the sender is: it
+            // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
             // is calling.
-            let queue = unsafe { Queue::from_raw(self.queue.0) };
-            // If it is queued already, it has not run yet, and finds the request.
-            let _ = queue.enqueue(passed.packet);
+            unsafe { self.queue.enqueue(passed.packet) };
         }
     }
 
     /// Dispatches a request that was sent by who could not sleep, if it was not taken back meanwhile.
     /// May sleep.
-    fn dispatch_queued(&self, key: d2d_handle) {
+    pub(super) fn dispatch_queued(&self, key: d2d_handle) {
         let visit = pin!(Visit::new(&self.registry));
         let found = {
             let mut inner = self.inner.lock();
@@ -853,7 +588,7 @@ impl Requests {
 
     /// Hands a claimed request back to who has sent it at its last level, and so on up, until
     /// somebody keeps it.
-    fn deliver(&self, key: d2d_handle) {
+    pub(super) fn deliver(&self, key: d2d_handle) {
         loop {
             let visit = pin!(Visit::new(&self.registry));
             let returned = {
@@ -937,84 +672,6 @@ impl Requests {
         }
     }
 
-    /// Takes a request back from whoever has it, and all that it was with from `level` on, unless it
-    /// is being completed or taken back already. Then it goes on up, with this status. Any context.
-    fn take(
-        &self,
-        key: d2d_handle,
-        level: usize,
-        sending: u32,
-        by: d2d_handle,
-        status: c_int,
-    ) -> bool {
-        let visit = pin!(Visit::new(&self.registry));
-        let (holder, told, traced) = {
-            let mut inner = self.inner.lock();
-            let Some(entry) = inner.entries.get_mut(key) else {
-                return false;
-            };
-            if entry.phase != Phase::Held || entry.sendings != sending || entry.depth <= level {
-                return false;
-            }
-            entry.claim(status, 0);
-            entry.result.output_len = 0;
-            let (handle, traced) = (entry.view(key).handle, entry.is_traced());
-            let Some(top) = entry.top() else {
-                return false;
-            };
-            let (holder, hold, tells) = (top.to, top.hold, top.tells);
-            entry.taken = hold;
-            let driver = tells.then(|| visit.as_ref().begin(holder).ok()).flatten();
-            (holder, driver.map(|driver| (driver, handle)), traced)
-        };
-        if traced {
-            let driver = self.registry.peek(holder);
-            let name = driver.as_ref().map_or(c"?", Driver::name);
-            self.trace(
-                by,
-                Step::Cancel,
-                key,
-                fmt!("from={} status={}", name, status),
-            );
-        }
-        if let Some((driver, handle)) = told {
-            // SAFETY: The visit has begun.
-            unsafe { driver.cancelled(handle) };
-        }
-        self.unwind(key, level);
-        self.deliver(key);
-        true
-    }
-
-    /// Tells each driver that has forwarded a claimed request below `level` what became of it. What
-    /// they get is taken from them already.
-    fn unwind(&self, key: d2d_handle, level: usize) {
-        loop {
-            let visit = pin!(Visit::new(&self.registry));
-            let told = {
-                let mut inner = self.inner.lock();
-                let hold = inner.next_hold();
-                let Some(entry) = inner.entries.get_mut(key) else {
-                    return;
-                };
-                if entry.depth <= level + 1 {
-                    return;
-                }
-                let popped = entry.pop().filter(|popped| popped.returns);
-                popped.and_then(|popped| {
-                    entry.top()?.hold = hold;
-                    entry.taken = hold;
-                    let driver = visit.as_ref().begin(popped.from).ok()?;
-                    Some((driver, entry.view(key), entry.result))
-                })
-            };
-            if let Some((driver, view, result)) = told {
-                // SAFETY: The visit has begun.
-                unsafe { driver.returned(&view, &result) };
-            }
-        }
-    }
-
     fn is_on_its_way(&self, handle: d2d_handle, sending: u32) -> bool {
         let mut inner = self.inner.lock();
         inner
@@ -1074,100 +731,6 @@ impl Requests {
         inner.sent(handle).map_or(0, |(_, entry)| entry.sender)
     }
 
-    /// Takes a request back; see `d2d_request_cancel`.
-    pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
-        let found = self
-            .inner
-            .lock()
-            .sent(handle)
-            .map(|(key, entry)| (key, entry.sendings, entry.sender));
-        let (key, sending, sender) = found.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(key, 0, sending, sender, ECANCELED.to_errno()) {
-            true => Ok(()),
-            false => Err(EALREADY),
-        }
-    }
-
-    /// Frees a request; see `d2d_request_free`.
-    pub(crate) fn free(&self, handle: d2d_handle) -> Result {
-        self.discard(handle)
-            .map_err(|refusal| self.refuse(refusal, handle))
-    }
-
-    fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
-        let (key, sending, sender) = {
-            let mut inner = self.inner.lock();
-            let (key, entry) = inner.sent(handle)?;
-            if entry.phase == Phase::Idle {
-                let freed = inner.entries.remove(key);
-                drop(inner);
-                drop(freed);
-                return Ok(());
-            }
-            entry.orphan = true;
-            (key, entry.sendings, entry.sender)
-        };
-        // If it is being completed, that frees it.
-        self.take(key, 0, sending, sender, ECANCELED.to_errno());
-        Ok(())
-    }
-
-    /// Reads the input or the output of a request; see `d2d_request_read`.
-    ///
-    /// # Safety
-    ///
-    /// `buffer` is null or valid for writes of `len` bytes.
-    pub(crate) unsafe fn read(&self, handle: d2d_handle, buffer: *mut u8, len: u32) -> Result {
-        let length = len as usize;
-        let read = {
-            let mut inner = self.inner.lock();
-            let from = if is_holder(handle) {
-                inner
-                    .held(handle)
-                    .map(|(_, entry)| entry.input.get(..entry.input_len as usize))
-            } else {
-                inner.sent(handle).and_then(|(_, entry)| match entry.phase {
-                    Phase::Idle => Ok(entry.output.get(..entry.result.output_len as usize)),
-                    _ => Err(("request-on-its-way", EBUSY)),
-                })
-            };
-            from.and_then(|from| {
-                let from = from
-                    .and_then(|from| from.get(..length))
-                    .ok_or(("nothing-to-read", EMSGSIZE))?;
-                if buffer.is_null() {
-                    return Err(("no-buffer", EFAULT));
-                }
-                // SAFETY: By the requirements; no driver has a pointer into the request.
-                unsafe { buffer.copy_from_nonoverlapping(from.as_ptr(), length) };
-                Ok(())
-            })
-        };
-        read.map_err(|refusal| self.refuse(refusal, handle))
-    }
-
-    /// Replaces the output of a request; see `d2d_request_write`. A bad pointer does no harm.
-    pub(crate) fn write(&self, handle: d2d_handle, buffer: *const u8, len: u32) -> Result {
-        let length = len as usize;
-        let written = {
-            let mut inner = self.inner.lock();
-            inner.held(handle).and_then(|(_, entry)| {
-                if length > entry.output_room as usize || length > entry.output.len() {
-                    return Err(("output-too-long", EMSGSIZE));
-                }
-                // SAFETY: The buffer is at least that long.
-                let copied = length == 0
-                    || unsafe { probe::copy(entry.output.as_mut_ptr(), buffer, length) };
-                if !copied {
-                    return Err(("bad-output-pointer", EFAULT));
-                }
-                entry.result.output_len = len;
-                Ok(())
-            })
-        };
-        written.map_err(|refusal| self.refuse(refusal, handle))
-    }
-
     /// Notes that who has a request wants to be told; see `d2d_request_set_cancel`.
     pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
         let set = {
@@ -1185,60 +748,4 @@ impl Requests {
         };
         set.map_err(|refusal| self.refuse(refusal, handle))
     }
-
-    /// Takes back all that a driver has or has passed on, and cancels what it has sent. Returns
-    /// whether some of it is still being completed or taken back by others.
-    fn take_back(&self, driver: d2d_handle) -> bool {
-        let mut busy = false;
-        let chunks = self.inner.lock().entries.chunks();
-        for chunk in 0..chunks {
-            // The lock is given back after each, so a place in the chunk is looked at once.
-            let mut next = 0;
-            loop {
-                let inner = self.inner.lock();
-                let found = inner.entries.find_in(chunk, |key, entry| {
-                    let level = entry.level_of(driver)?;
-                    (key as u32 >= next).then_some((key, level, entry.sendings))
-                });
-                drop(inner);
-                let Some((key, level, sending)) = found else {
-                    break;
-                };
-                next = key as u32 + 1;
-                busy |= !self.take(key, level, sending, driver, ECANCELED.to_errno());
-            }
-        }
-        busy
-    }
-
-    /// As [`Requests::take_back`], and waits for the others. May sleep.
-    pub(crate) fn cancel_all(&self, driver: d2d_handle) {
-        while self.take_back(driver) {
-            fsleep(Delta::from_millis(1));
-        }
-    }
-
-    /// Takes back all of a driver that is leaving, waits until nobody is inside its routines, and
-    /// frees its requests. May sleep.
-    pub(crate) fn run_down(&self, driver: d2d_handle) {
-        while self.take_back(driver) || self.registry.is_visited(driver) {
-            fsleep(Delta::from_millis(1));
-        }
-        let chunks = self.inner.lock().entries.chunks();
-        for chunk in 0..chunks {
-            loop {
-                let mut inner = self.inner.lock();
-                let found = inner
-                    .entries
-                    .find_in(chunk, |key, entry| (entry.sender == driver).then_some(key));
-                let freed = found.and_then(|key| inner.entries.remove(key));
-                drop(inner);
-                if freed.is_none() {
-                    break;
-                }
-            }
-        }
-    }
 }
-
-const LEAVING: Refusal = ("driver-is-leaving", ESHUTDOWN);

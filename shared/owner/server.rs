@@ -12,6 +12,7 @@ use crate::{
         Config,
         Learn, //
     },
+    entry,
     offers::{
         Completing,
         Offer,
@@ -26,9 +27,9 @@ use crate::{
     requests::{
         self,
         Requests,
-        Workers,
         PENDING, //
-    }, //
+    },
+    workers::Workers, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -578,7 +579,7 @@ impl<O: Owner> Server<O> {
         status: c_int,
         information: u64,
     ) -> c_int {
-        if requests::is_holder(handle) {
+        if entry::is_holder(handle) {
             let result = self.requests.complete(handle, status, information);
             return result.map_or_else(Error::to_errno, |()| 0);
         }

@@ -13,14 +13,38 @@
 #[path = "../../../shared/owner/block.rs"]
 mod block;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/buffers.rs"]
+mod buffers;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/completion.rs"]
+mod completion;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/config.rs"]
 mod config;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/entry.rs"]
+mod entry;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/offers.rs"]
 mod offers;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/recall.rs"]
+mod recall;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/registry.rs"]
 mod registry;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/requests.rs"]
+mod requests;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/table.rs"]
+mod table;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/visit.rs"]
+mod visit;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/workers.rs"]
+mod workers;
 
 mod test_block;
 mod test_fingerprint;

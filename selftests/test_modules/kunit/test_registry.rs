@@ -7,6 +7,7 @@ use crate::{
     registry::{
         handle,
         parts,
+        Driver,
         Registry,
         State,
         SLOTS, //
@@ -46,6 +47,11 @@ fn object(name: &CStr) -> abi::d2d_driver {
         owner: module(),
         self_: core::ptr::null_mut(),
         dispatch: Some(dispatch),
+        returned: None,
+        completed: None,
+        cancelled: None,
+        flags: 0,
+        reserved: 0,
     };
     for (to, from) in object.name.iter_mut().zip(name.to_bytes()) {
         *to = *from;
@@ -82,6 +88,12 @@ fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Res
         .map(|(_, context)| context)
 }
 
+/// Unregisters a driver that nobody is inside of.
+fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
+    registry.leave(handle)?;
+    registry.remove(handle).ok_or(EBUSY)
+}
+
 #[kunit_tests(d2d_registry)]
 mod tests {
     use super::*;
@@ -101,10 +113,13 @@ mod tests {
             major_function: 0,
             code: 99,
             user_buffer: core::ptr::null_mut(),
+            driver: handle,
+            input_len: 0,
+            output_len: 0,
         };
         // SAFETY: It is registered.
         assert_eq!(unsafe { driver.dispatch(&request) }, 99);
-        assert_eq!(registry.remove(handle)?.name(), c"driver");
+        assert_eq!(remove(&registry, handle)?.name(), c"driver");
         assert!(registry.is_empty());
         Ok(())
     }
@@ -186,7 +201,7 @@ mod tests {
         assert_eq!(add(&registry, &object(c"driver")), Err(ENOTUNIQ));
         let second = add(&registry, &object(c"driver2"))?;
         assert!(first != second);
-        registry.remove(first)?;
+        remove(&registry, first)?;
         add(&registry, &object(c"driver"))?;
         Ok(())
     }
@@ -195,10 +210,10 @@ mod tests {
     fn handles_of_the_past_are_stale() -> Result {
         let registry = registry()?;
         let old = add(&registry, &object(c"driver"))?;
-        registry.remove(old)?;
+        remove(&registry, old)?;
         for handle in [old, 0, !0, old + (1 << 32), old + 1, old | 0xffff] {
             assert_eq!(registry.get(handle).err(), Some(ESTALE));
-            assert_eq!(registry.remove(handle).err(), Some(ESTALE));
+            assert_eq!(remove(&registry, handle).err(), Some(ESTALE));
             assert_eq!(reserve(&registry, handle, 1), Err(ESTALE));
             assert_eq!(state(&registry, handle).err(), Some(ESTALE));
         }
@@ -227,7 +242,7 @@ mod tests {
             last = add(&registry, &object(&name))?;
         }
         assert_eq!(add(&registry, &object(c"one-more")), Err(ENFILE));
-        registry.remove(last)?;
+        remove(&registry, last)?;
         add(&registry, &object(c"one-more"))?;
         Ok(())
     }
@@ -264,12 +279,12 @@ mod tests {
         ] {
             assert_eq!(reserve(&registry, a, 1), Err(EALREADY));
             assert_eq!(reserve(&registry, b, 1), Err(EBUSY));
-            assert_eq!(registry.remove(a).err(), Some(EBUSY));
+            assert_eq!(remove(&registry, a).err(), Some(EBUSY));
             set_state(&registry, a, next)?;
             assert!(state(&registry, a)? == next);
         }
         assert!(set_state(&registry, a, State::Registered)? == State::Attaching(0));
-        registry.remove(a)?;
+        remove(&registry, a)?;
         assert_eq!(reserve(&registry, b, 1), Ok(0));
         Ok(())
     }
@@ -280,7 +295,7 @@ mod tests {
         let driver = add(&registry, &object(c"driver"))?;
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
         set_state(&registry, driver, State::Registered)?;
-        assert_eq!(registry.remove(driver).err(), Some(EBUSY));
+        assert_eq!(remove(&registry, driver).err(), Some(EBUSY));
         assert_eq!(reserve(&registry, driver, 1), Err(EALREADY));
         registry.left(driver);
         assert_eq!(reserve(&registry, driver, 1), Ok(0));

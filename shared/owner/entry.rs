@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of a request, and by which handles it is found.
+
+use crate::{
+    completion::Completion,
+    requests::Requests,
+    table::Table, //
+};
+use core::ffi::c_void;
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    header, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    sync::Arc,
+    workqueue::{
+        impl_has_work,
+        Work,
+        WorkItem, //
+    }, //
+};
+
+/// Set in the handle by which a driver names a request that it has made.
+pub(crate) const SENDER: d2d_handle = 1 << 30;
+/// Set in the handle by which a driver names a request that it has got.
+pub(crate) const HOLDER: d2d_handle = 1 << 31;
+
+/// Returns whether a handle is that of a request which a driver has got by the functions here.
+pub(crate) fn is_holder(handle: d2d_handle) -> bool {
+    handle & HOLDER != 0
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// With its sender.
+    Idle,
+    /// With the driver of the last level, which may complete it.
+    Held,
+    /// Somebody is completing it or taking it back.
+    Busy,
+}
+
+/// A driver that a request was sent to, and by whom: a stack location.
+#[derive(Clone, Copy)]
+pub(crate) struct Level {
+    pub(crate) from: d2d_handle,
+    pub(crate) to: d2d_handle,
+    pub(crate) code: u32,
+    /// Whether `from`, having forwarded it, gets it back.
+    pub(crate) returns: bool,
+    /// Whether `to` wants to be told if it is taken from it.
+    pub(crate) tells: bool,
+    /// The generation of the handle that `to` has.
+    pub(crate) hold: u32,
+}
+
+pub(crate) const NO_RESULT: abi::d2d_result = abi::d2d_result {
+    information: 0,
+    tag: 0,
+    status: 0,
+    output_len: 0,
+};
+
+/// A request.
+pub(crate) struct Entry {
+    /// Who has made it.
+    pub(crate) sender: d2d_handle,
+    pub(crate) phase: Phase,
+    pub(crate) levels: [Option<Level>; abi::D2D_STACK_SIZE as usize],
+    pub(crate) depth: usize,
+    /// Counts how often it was sent.
+    pub(crate) sendings: u32,
+    pub(crate) major_function: u32,
+    pub(crate) flags: u32,
+    pub(crate) user_buffer: *mut c_void,
+    pub(crate) input: KVec<u8>,
+    pub(crate) input_len: u32,
+    pub(crate) output: KVec<u8>,
+    /// How much of the output there is room for this time.
+    pub(crate) output_room: u32,
+    pub(crate) result: abi::d2d_result,
+    /// Whether it waits for a worker to dispatch it.
+    pub(crate) queued: bool,
+    /// The generation of the handle that was last taken from somebody.
+    pub(crate) taken: u32,
+    /// Whether its sender has freed it.
+    pub(crate) orphan: bool,
+    pub(crate) packet: Arc<Packet>,
+}
+
+// SAFETY: `user_buffer` is only handed on.
+unsafe impl Send for Entry {}
+
+impl Entry {
+    /// The level of who has it, or had it last.
+    pub(crate) fn top(&mut self) -> Option<&mut Level> {
+        self.levels[..self.depth].last_mut()?.as_mut()
+    }
+
+    pub(crate) fn push(&mut self, level: Level) {
+        self.levels[self.depth] = Some(level);
+        self.depth += 1;
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Level> {
+        self.depth = self.depth.checked_sub(1)?;
+        self.levels[self.depth].take()
+    }
+
+    /// Whether the driver of the last level has it, under this generation.
+    pub(crate) fn is_held_as(&mut self, hold: u32) -> bool {
+        self.phase == Phase::Held && self.top().is_some_and(|level| level.hold == hold)
+    }
+
+    /// The level that a driver is concerned at, if it is on its way: the first one if it is the
+    /// sender, else the first that leads to it.
+    pub(crate) fn level_of(&self, driver: d2d_handle) -> Option<usize> {
+        if self.phase == Phase::Idle {
+            return None;
+        }
+        if self.sender == driver {
+            return Some(0);
+        }
+        let mut levels = self.levels.iter().flatten();
+        levels.position(|level| level.to == driver)
+    }
+
+    pub(crate) fn is_traced(&self) -> bool {
+        self.flags & abi::D2D_SEND_TRACE != 0
+    }
+
+    pub(crate) fn has_routine(&self) -> bool {
+        self.flags & abi::D2D_SEND_ROUTINE != 0
+    }
+
+    /// Of all that complete it or take it back, one does this.
+    pub(crate) fn claim(&mut self, status: c_int, information: u64) {
+        self.phase = Phase::Busy;
+        self.queued = false;
+        self.result.status = status;
+        self.result.information = information;
+    }
+
+    /// What the driver of the last level gets to see.
+    pub(crate) fn view(&mut self, key: d2d_handle) -> abi::d2d_request {
+        let (hold, code, driver) = self
+            .top()
+            .map_or((0, 0, 0), |level| (level.hold, level.code, level.to));
+        abi::d2d_request {
+            hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
+            handle: holder(key, hold),
+            major_function: self.major_function,
+            code,
+            user_buffer: self.user_buffer,
+            driver,
+            input_len: self.input_len,
+            output_len: self.output_room,
+        }
+    }
+}
+
+/// What of a request is used without the lock.
+#[pin_data]
+pub(crate) struct Packet {
+    pub(crate) requests: Arc<Requests>,
+    /// Its handle in the table.
+    pub(crate) key: d2d_handle,
+    #[pin]
+    pub(crate) work: Work<Self>,
+    /// Done when the request is with its sender again, who waits for it.
+    #[pin]
+    pub(crate) done: Completion,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Packet { self.work }
+}
+
+impl WorkItem for Packet {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.requests.dispatch_queued(this.key);
+    }
+}
+
+/// Why something is refused, to be said without the lock.
+pub(crate) type Refusal = (&'static str, Error);
+
+/// All requests.
+pub(crate) struct Inner {
+    pub(crate) entries: Table<Entry>,
+    /// The generation of the handle that was last given to who got a request.
+    pub(crate) holds: u32,
+}
+
+impl Inner {
+    pub(crate) fn next_hold(&mut self) -> u32 {
+        self.holds = self.holds.wrapping_add(1).max(1);
+        self.holds
+    }
+
+    /// The request of this handle of its sender, and its handle in the table.
+    pub(crate) fn sent(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
+        let key = handle & !SENDER;
+        Some(key)
+            .filter(|key| *key != handle)
+            .and_then(|key| self.entries.get_mut(key))
+            .filter(|entry| !entry.orphan)
+            .map(|entry| (key, entry))
+            .ok_or(("stale-request", ESTALE))
+    }
+
+    /// The request that is with who has this handle, and its handle in the table.
+    pub(crate) fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
+        let stale = ("stale-request-handle", ESTALE);
+        if !is_holder(handle) {
+            return Err(stale);
+        }
+        let (index, hold) = ((handle & !HOLDER) as u32, (handle >> 32) as u32);
+        let (key, _) = self.entries.by_index(index as usize).ok_or(stale)?;
+        let entry = self.entries.get_mut(key).ok_or(stale)?;
+        if entry.is_held_as(hold) {
+            return Ok((key, entry));
+        }
+        Err(match hold {
+            0 => stale,
+            hold if hold == entry.taken => TAKEN_BACK,
+            _ => stale,
+        })
+    }
+}
+
+/// Why a driver cannot send any more.
+pub(crate) const LEAVING: Refusal = ("driver-is-leaving", ESHUTDOWN);
+
+/// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
+pub(crate) const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
+
+/// The handle of who has got the request.
+pub(crate) fn holder(key: d2d_handle, hold: u32) -> d2d_handle {
+    (u64::from(hold) << 32) | HOLDER | u64::from(key as u32)
+}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who is inside a driver's routines.
+
+use crate::registry::{
+    Driver,
+    Registry, //
+};
+use core::{
+    cell::Cell,
+    marker::PhantomPinned, //
+};
+use d2d::abi;
+use kernel::{
+    prelude::*,
+    task::Task, //
+};
+
+/// A list of [`Visit`]s that have begun; its links are used under the registry's lock.
+#[derive(Clone, Copy)]
+pub(crate) struct Visits(*const Link);
+
+// SAFETY: A visit that has begun stays where it is until it has ended.
+unsafe impl Send for Visits {}
+
+struct Link {
+    next: Cell<*const Link>,
+    task: Cell<usize>,
+}
+
+impl Visits {
+    /// Nobody is inside.
+    pub(crate) const NONE: Self = Self(core::ptr::null());
+
+    fn iter(&self) -> impl Iterator<Item = &Link> {
+        // SAFETY: By the type invariants of `Visit`, what is on a list is valid; the list is not
+        // changed while this borrows it.
+        let follow = |link: *const Link| unsafe { link.as_ref() };
+        core::iter::successors(follow(self.0), move |link| follow(link.next.get()))
+    }
+
+    /// Returns whether nobody is inside.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_null()
+    }
+
+    /// Returns whether this task is inside.
+    pub(crate) fn include(&self, task: usize) -> bool {
+        self.iter().any(|link| link.task.get() == task)
+    }
+
+    fn add(&mut self, link: &Link) {
+        link.next.set(self.0);
+        self.0 = link;
+    }
+
+    fn remove(&mut self, link: &Link) {
+        if core::ptr::eq(self.0, link) {
+            self.0 = link.next.get();
+        } else if let Some(before) = self.iter().find(|other| other.next.get() == link) {
+            before.next.set(link.next.get());
+        }
+    }
+}
+
+/// A call into a driver's routine: while it has begun and not ended, the driver stays registered.
+///
+/// # Invariants
+///
+/// If `driver` is not 0, `link` is on the list of this driver's visits and pinned.
+pub(crate) struct Visit<'a> {
+    registry: &'a Registry,
+    driver: Cell<abi::d2d_handle>,
+    link: Link,
+    _pin: PhantomPinned,
+}
+
+impl<'a> Visit<'a> {
+    /// Makes one that has not begun.
+    pub(crate) fn new(registry: &'a Registry) -> Self {
+        // INVARIANT: It is on no list.
+        Self {
+            registry,
+            driver: Cell::new(0),
+            link: Link {
+                next: Cell::new(core::ptr::null()),
+                task: Cell::new(0),
+            },
+            _pin: PhantomPinned,
+        }
+    }
+
+    /// Begins it; dropping it ends it. Any context; prints nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
+    pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result<Driver> {
+        if self.driver.get() != 0 {
+            return Err(EALREADY);
+        }
+        let found = self.registry.quietly(driver, |slot| {
+            self.link.task.set(Task::current_raw() as usize);
+            slot.visits.add(&self.get_ref().link);
+            slot.driver
+        });
+        // INVARIANT: It is on the list, and pinned, so that it is dropped before it goes away.
+        let driver_object = found.flatten().ok_or(ESTALE)?;
+        self.driver.set(driver);
+        Ok(driver_object)
+    }
+}
+
+impl Drop for Visit<'_> {
+    fn drop(&mut self) {
+        if self.driver.get() != 0 {
+            // The driver is there: it cannot be removed before this.
+            self.registry
+                .quietly(self.driver.get(), |slot| slot.visits.remove(&self.link));
+        }
+    }
+}
