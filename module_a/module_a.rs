@@ -127,6 +127,7 @@ impl Owner for DriverA {
                         exercise(link, place)?;
                         let peer = contexts.peer(link).ok_or(ESHUTDOWN)?;
                         match desk::demonstrate(packets, &peer) {
+                            Err(_) if contexts.peer(link) != Some(peer) => Err(ESHUTDOWN),
                             // It serves none of the pair's requests, or not in any context.
                             Err(ENOTTY | EINPROGRESS) => Ok(()),
                             result => result,

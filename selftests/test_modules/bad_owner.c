@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "d2d_event.h"
 #include "d2d_pair.h"
 
 static char *sin = "none";
@@ -156,6 +157,55 @@ void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 		detail);
 }
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
+
+/* It has no events. */
+int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
+		     d2d_handle *event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_create, "D2D");
+
+int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_open, "D2D");
+
+int d2d_event_close(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_close, "D2D");
+
+int d2d_event_set(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_set, "D2D");
+
+int d2d_event_reset(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_reset, "D2D");
+
+int d2d_event_query(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_query, "D2D");
+
+void d2d_event_ring(d2d_handle event)
+{
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_ring, "D2D");
+
+int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_wait, "D2D");
 
 static int __init bad_owner_init(void)
 {

@@ -84,7 +84,7 @@ impl Sender {
 }
 
 /// A driver that requests are sent to. It may have left since it was found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target(abi::d2d_handle);
 
 impl Target {

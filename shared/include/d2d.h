@@ -166,6 +166,7 @@ struct d2d_queue {
 	struct d2d_item **pool;	/* all items, by index */
 	u32 id;			/* tells the queues of an owner apart, in handles */
 	u32 handed;		/* items that are named by a handle, in either way */
+	d2d_handle doorbell;	/* event to set when there is an item again, or 0: none */
 };
 
 /* Plain data of both sides, read and written under the lock by either. */
@@ -291,7 +292,7 @@ struct d2d_driver {
  * configuration is the size of a spinlock.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
-#define D2D_QUEUE	(D2D_LOCK + 96)
+#define D2D_QUEUE	(D2D_LOCK + 104)
 static_assert(sizeof(struct d2d_header) == 16);
 static_assert(sizeof(struct d2d_ops) == 24);
 static_assert(sizeof(struct d2d_endpoint) == 16);
@@ -340,10 +341,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	D2D_LAYOUT_ITEM, d2d_queue), d2d_queue, lock), d2d_queue, items), \
 	d2d_queue, free), d2d_queue, capacity), d2d_queue, item_size), \
 	d2d_queue, depth), d2d_queue, high_water)
-#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_LAYOUT_QUEUE_LISTS, d2d_queue, put), d2d_queue, taken), \
 	d2d_queue, refused), d2d_queue, stale), d2d_queue, pool), d2d_queue, id), \
-	d2d_queue, handed)
+	d2d_queue, handed), d2d_queue, doorbell)
 #define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
 	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
 #define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \

@@ -12,7 +12,14 @@ use crate::{
         Config,
         Learn, //
     },
+    dispatcher::Refusal,
     entry,
+    events::{
+        Events,
+        Kind,
+        Name,
+        Wanted, //
+    },
     offers::{
         Completing,
         Offer,
@@ -29,12 +36,17 @@ use crate::{
         Requests,
         PENDING, //
     },
+    watch::Operations,
     workers::Workers, //
 };
 use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
+    event::{
+        Event,
+        OWNER, //
+    },
     header,
     interface::{
         Binding,
@@ -64,7 +76,10 @@ use d2d::{
 use kernel::{
     bindings,
     error::to_result,
-    ffi::c_int,
+    ffi::{
+        c_char,
+        c_int, //
+    },
     prelude::*,
     sync::{
         Arc,
@@ -198,6 +213,8 @@ pub(crate) struct Server<O: Owner> {
     driver: SetOnce<abi::d2d_handle>,
     /// Waits for whoever is in `requests`.
     _workers: Workers,
+    #[pin]
+    events: Events,
 }
 
 impl<O: Owner> Server<O>
@@ -212,6 +229,7 @@ where
     pub(crate) fn new(
         name: &'static CStr,
         module: *mut bindings::module,
+        watch: Operations,
     ) -> Result<Pin<KBox<Self>>> {
         let config = O::config()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
@@ -232,6 +250,7 @@ where
                 requests,
                 driver: SetOnce::new(),
                 _workers: workers,
+                events <- Events::new(name, watch),
             }),
             GFP_KERNEL,
         )
@@ -440,10 +459,51 @@ impl<O: Owner> Server<O> {
         self.registry.leave(handle)?;
         self.requests.run_down(handle);
         if let Some(driver) = self.registry.remove(handle) {
+            self.events.close_all(handle);
             let name = driver.name();
             emit(driver.name(), Step::Unregister, fmt!("name={}", name));
         }
         Ok(())
+    }
+
+    /// Returns the events.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
+    pub(crate) fn open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        make: Option<bool>,
+    ) -> Result<abi::d2d_handle> {
+        let refuse = |refusal| self.events.refuse(refusal, fmt!("kind={}", kind));
+        let name = Name::read(name).map_err(refuse)?;
+        let kind = Kind::from_raw(kind)
+            .ok_or(Refusal("bad-event-kind", EINVAL))
+            .map_err(refuse)?;
+        let wanted = Wanted { name, kind, make };
+        let mut by = None;
+        let (handle, made) = self.events.open(driver, wanted, || {
+            if driver != OWNER {
+                by = Some(self.registry.get(driver)?);
+            }
+            Ok(())
+        })?;
+        let by = by.as_ref().map_or(self.name, registry::Driver::name);
+        let step = if made {
+            Step::EventCreate
+        } else {
+            Step::EventOpen
+        };
+        emit(
+            by,
+            step,
+            fmt!("name={} kind={}", name.as_c_str(), kind.name()),
+        );
+        Ok(handle)
     }
 
     /// The handshake; see `d2d_attach`. May sleep.
@@ -811,6 +871,8 @@ impl<O: Owner> Server<O> {
                 );
             }
         }
+        // The one that the driver was rung by.
+        binding.seat().outgoing().set_doorbell(None);
         binding.state().detached(binding.seat());
         self.registry
             .transition(handle, State::Detaching(index), State::Registered);
@@ -842,4 +904,23 @@ impl<O: Owner> Drop for Seat<O> {
         }
         emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
     }
+}
+
+/// Creates an event for the owner itself, or opens it if there is one of the name; `set` is of no
+/// account then. May sleep. See `Handle::create_event` of the peers.
+///
+/// # Errors
+///
+/// Those of `d2d_event_create` in `d2d_event.h`; `ENODEV` while the owner is being made.
+pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+    Event::create(OWNER, name, kind, set)
+}
+
+/// Opens an event that there is for the owner itself. May sleep.
+///
+/// # Errors
+///
+/// Those of `d2d_event_open` in `d2d_event.h`; `ENODEV` while the owner is being made.
+pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
+    Event::open(OWNER, name, kind)
 }

@@ -55,6 +55,7 @@ mod test_queue;
 mod test_registry;
 mod test_run_in;
 mod test_rundown;
+mod test_table;
 
 use crate::{
     block::Block,
