@@ -20,6 +20,11 @@ use d2d::{
         Driver,
         Handle, //
     },
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
     link::PeerLink,
     packet::{
         Packet,
@@ -66,6 +71,7 @@ impl Driver for BenchPeer {
         calls(link)?;
         queues(link)?;
         requests(&driver.sender())?;
+        events(driver)?;
         contender::calibrate()
     }
 
@@ -135,6 +141,27 @@ fn requests(sender: &Sender) -> Result {
         calls: c"d2d_request_send",
     }
     .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
+}
+
+/// Measures events between two threads.
+fn events(driver: &Handle<BenchPeer>) -> Result {
+    let ping = driver.create_event(c"bench-ping", Kind::Synchronization, false)?;
+    let pong = driver.create_event(c"bench-pong", Kind::Synchronization, false)?;
+    Contender {
+        name: c"event-set-take",
+        base: c"ops-call-b-to-a",
+        calls: c"wait",
+    }
+    .run(|n| loop_event_set_take(&ping, n))?;
+    Contender {
+        name: c"event",
+        base: c"completion",
+        calls: c"wait",
+    }
+    .run_pair(
+        |n| loop_event(&ping, &pong, n),
+        |n| answer_event(&ping, &pong, n),
+    )
 }
 
 fn expect(value: u32, n: u64) -> Result {
@@ -219,4 +246,32 @@ fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
         packet = completed.into_packet();
     }
     expect(value, n)
+}
+
+/// Without another thread to wake, and without sleeping.
+#[inline(never)]
+fn loop_event_set_take(event: &Event, n: u64) -> Result {
+    for _ in 0..n {
+        event.set()?;
+        event.wait(Wait::FOREVER)?;
+    }
+    Ok(())
+}
+
+/// As `loop_completion` in `mechanisms.c`.
+#[inline(never)]
+fn loop_event(ping: &Event, pong: &Event, n: u64) -> Result {
+    for _ in 0..n / 2 {
+        ping.set()?;
+        pong.wait(Wait::FOREVER)?;
+    }
+    Ok(())
+}
+
+fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
+    for _ in 0..n / 2 {
+        ping.wait(Wait::FOREVER)?;
+        pong.set()?;
+    }
+    Ok(())
 }

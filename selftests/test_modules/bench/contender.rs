@@ -60,32 +60,61 @@ pub(crate) struct Contender {
     pub(crate) calls: &'static CStr,
 }
 
+/// What does so many operations.
+pub(crate) trait Loop: Fn(u64) -> Result + Sync {}
+
+impl<F: Fn(u64) -> Result + Sync> Loop for F {}
+
 impl Contender {
     /// Measures `run`, which does as many operations as it is told, and prints the figures. May
     /// sleep.
-    pub(crate) fn run<F: Fn(u64) -> Result + Sync>(self, run: F) -> Result {
+    pub(crate) fn run<F: Loop>(self, run: F) -> Result {
+        // SAFETY: There is no other thread.
+        unsafe { self.measure(&(run, ()), None) }
+    }
+
+    /// Measures `run` while another thread does `other`, which ends when `run` does. May sleep.
+    pub(crate) fn run_pair<F: Loop, G: Loop>(self, run: F, other: G) -> Result {
+        // SAFETY: That is what it is made for.
+        unsafe { self.measure(&(run, other), Some(second::<F, G>)) }
+    }
+
+    /// # Safety
+    ///
+    /// `other` may be called with the address of `loops`.
+    unsafe fn measure<F: Loop, G: Sync>(self, loops: &(F, G), other: Option<RawLoop>) -> Result {
         let raw = RawContender {
             name: self.name.as_char_ptr(),
             base: self.base.as_char_ptr(),
             calls: self.calls.as_char_ptr(),
-            run: entry::<F>,
-            other: None,
-            arg: core::ptr::from_ref(&run).cast_mut().cast(),
+            run: first::<F, G>,
+            other,
+            arg: core::ptr::from_ref(loops).cast_mut().cast(),
         };
-        // SAFETY: The strings are static; `entry` is made for the closure, which can be shared with
-        // the harness's thread and outlives it.
+        // SAFETY: The strings are static; the functions are made for the closures, by the
+        // requirements, which can be shared with the harness's threads and outlive them.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }
 
 /// # Safety
 ///
-/// `arg` points to an `F` that outlives the call.
-unsafe extern "C" fn entry<F: Fn(u64) -> Result>(arg: *mut c_void, n: u64) -> c_int {
+/// `arg` points to loops that outlive the call.
+unsafe extern "C" fn first<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: By the requirements.
-    let run = unsafe { &*arg.cast::<F>() };
-    match run(n) {
-        Ok(()) => 0,
-        Err(error) => error.to_errno(),
-    }
+    let (run, _) = unsafe { &*arg.cast::<(F, G)>() };
+    to_errno(run(n))
+}
+
+/// # Safety
+///
+/// As above.
+unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
+    // SAFETY: By the requirements.
+    let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
+    to_errno(run(n))
+}
+
+fn to_errno(result: Result) -> c_int {
+    result.map_or_else(Error::to_errno, |()| 0)
 }
