@@ -22,7 +22,7 @@ pub const INSTRUMENTS: [Instrument; 3] = [
         counts_instructions: true,
         in_qemu: true,
         unit: "instructions",
-        on: "the stock kernel in QEMU, one CPU: `-icount shift=0,sleep=off -cpu max,erms=off,fsrm=off`",
+        on: "the stock kernel in QEMU, one CPU: `-icount shift=0,sleep=off -cpu max,erms=off,fsrm=off,fsrs=off`",
     },
     Instrument {
         name: "uml",

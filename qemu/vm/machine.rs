@@ -79,9 +79,9 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // A copy by a string instruction would count once for each byte; without these features the
-        // kernel copies by moves.
-        command.args(["-cpu", "max,erms=off,fsrm=off"]);
+        // A string instruction would count once for each byte; without these features the kernel
+        // copies and clears by moves.
+        command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
     } else if kvm_works() {
