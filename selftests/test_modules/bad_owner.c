@@ -131,24 +131,65 @@ int d2d_complete(d2d_handle handle, int result, u64 information)
 EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 
 /* What drivers of the library import as well. */
-#define NOT_OFFERED(name, ...)			\
-int name(__VA_ARGS__)				\
-{						\
-	return -EOPNOTSUPP;			\
-}						\
-EXPORT_SYMBOL_NS_GPL(name, "D2D")
+int d2d_lookup(const char *name, d2d_handle *driver)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_lookup, "D2D");
 
-NOT_OFFERED(d2d_lookup, const char *name, d2d_handle *driver);
-NOT_OFFERED(d2d_request_alloc, d2d_handle driver, u32 input_size, u32 output_size,
-	    d2d_handle *request);
-NOT_OFFERED(d2d_request_send, d2d_handle request, const struct d2d_send *send);
-NOT_OFFERED(d2d_request_wait, d2d_handle request, u32 ms, struct d2d_result *result);
-NOT_OFFERED(d2d_request_cancel, d2d_handle request);
-NOT_OFFERED(d2d_request_free, d2d_handle request);
-NOT_OFFERED(d2d_request_read, d2d_handle request, void *buffer, u32 len);
-NOT_OFFERED(d2d_request_write, d2d_handle request, const void *buffer, u32 len);
-NOT_OFFERED(d2d_request_set_cancel, d2d_handle request);
-NOT_OFFERED(d2d_request_forward, d2d_handle request, const struct d2d_send *send);
+int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_alloc, "D2D");
+
+int d2d_request_send(d2d_handle request, const struct d2d_send *send)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_send, "D2D");
+
+int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_wait, "D2D");
+
+int d2d_request_cancel(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_cancel, "D2D");
+
+int d2d_request_free(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_free, "D2D");
+
+int d2d_request_read(d2d_handle request, void *buffer, u32 len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_read, "D2D");
+
+int d2d_request_write(d2d_handle request, const void *buffer, u32 len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_write, "D2D");
+
+int d2d_request_set_cancel(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_set_cancel, "D2D");
+
+int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
 /* Lines of another grammar than module_a's: only what the tests look for. */
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail)

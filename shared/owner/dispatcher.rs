@@ -579,8 +579,8 @@ impl Dispatcher {
                     .ok_or(Refusal("stale-event-handle", ESTALE))?;
                 // INVARIANT: It was looked up.
                 block.event = Arc::as_ptr(&opening.event);
-                // SAFETY: Those before it are as well.
                 let mut before = waiter.blocks().take(n);
+                // SAFETY: Those before it are as well.
                 if before.any(|other| unsafe { (*other).event } == block.event) {
                     return Err(Refusal("event-twice", EINVAL));
                 }

@@ -370,9 +370,8 @@ impl<O: Owner> Gate<O> {
                 return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
             }
             // SAFETY: By the requirements.
-            let handle = server
-                .registry()
-                .lookup(unsafe { CStr::from_char_ptr(name) })?;
+            let name = unsafe { CStr::from_char_ptr(name) };
+            let handle = server.registry().lookup(name)?;
             // SAFETY: By the requirements.
             unsafe { driver.write(handle) };
             Ok(())

@@ -390,10 +390,9 @@ impl Requests {
         if send.flags & abi::D2D_SEND_ROUTINE != 0 && !sender.has_completed() {
             return Err(("no-completion-routine", EINVAL));
         }
+        let buffer = entry.input.as_mut_ptr();
         // SAFETY: The buffer is at least that long.
-        let copied = input == 0
-            || unsafe { probe::copy(entry.input.as_mut_ptr(), send.input.cast(), input) };
-        if !copied {
+        if input > 0 && !unsafe { probe::copy(buffer, send.input.cast(), input) } {
             return Err(("bad-input-pointer", EFAULT));
         }
         entry.sendings = entry.sendings.wrapping_add(1).max(1);
