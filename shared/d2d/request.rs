@@ -336,6 +336,11 @@ pub struct Typed<'a, O: Plain> {
 }
 
 impl<'a, O: Plain> Typed<'a, O> {
+    /// Returns the name of the driver that has received it.
+    pub fn name(&self) -> &'static CStr {
+        self.request.raw.name
+    }
+
     /// Returns the request, whose output may be anything.
     pub fn into_request(self) -> Request<'a> {
         self.request

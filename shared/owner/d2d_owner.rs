@@ -45,5 +45,6 @@ pub use server::{
     create_event,
     open_event,
     Contexts,
-    Owner, //
+    Owner,
+    Peer, //
 };

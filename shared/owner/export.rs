@@ -120,8 +120,11 @@ impl<O: Owner> Gate<O> {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
+        let opened = self.open::<M>(symbols)?;
+        self.with(|server| O::ready(&Contexts::new(server)))
+            .map_err(|error| report_memory(self.name, error))?;
         Ok(Parts {
-            _opened: self.open::<M>(symbols)?,
+            _opened: opened,
             _control: O::CONTROL
                 .map(|name| {
                     let directory = self.with(|server| Ok(server.events().directory()))?;

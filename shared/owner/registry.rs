@@ -352,15 +352,13 @@ impl Registry {
     }
 
     /// Finds the driver that is attached to a context, for sending it requests. Any context.
-    pub(crate) fn holder(&self, context: usize) -> Option<abi::d2d_handle> {
-        self.slots
-            .lock()
-            .iter()
-            .enumerate()
-            .find_map(|(index, slot)| {
-                let state = slot.driver.as_ref()?.state;
-                (state == State::Attached(context)).then(|| handle(index, slot.generation) | TARGET)
-            })
+    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Driver)> {
+        let slots = self.slots.lock();
+        slots.iter().enumerate().find_map(|(index, slot)| {
+            let driver = slot.driver?;
+            let found = driver.state == State::Attached(context);
+            found.then(|| (handle(index, slot.generation) | TARGET, driver))
+        })
     }
 
     /// Returns what is known of a driver. Any context; prints nothing.

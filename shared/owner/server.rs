@@ -107,6 +107,12 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// Makes the value of context number `id`. Process context, may sleep.
     fn new(id: u32) -> Result<Self>;
 
+    /// Everything is there: drivers can register, and the owner can create events. Process context,
+    /// may sleep; the module is not loaded if it fails.
+    fn ready(_contexts: &Contexts<'_, Self>) -> Result {
+        Ok(())
+    }
+
     /// Returns the owner's data for its contexts.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
@@ -178,15 +184,41 @@ impl<'a, O: Owner> Contexts<'a, O> {
     }
 
     /// Returns the driver that is attached to a context, for sending it requests. Any context.
-    pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Target> {
-        let handle = self.0.registry.holder(link.context().id() as usize)?;
+    pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
+        let (handle, driver) = self.0.registry.holder(link.context().id() as usize)?;
         // SAFETY: It is one of the registry's.
-        Some(unsafe { Target::from_raw(handle) })
+        let target = unsafe { Target::from_raw(handle) };
+        Some(Peer { target, driver })
     }
 
     /// Returns context number `id`, if there are so many.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
+    }
+}
+
+/// A driver that is, or was, attached to a context.
+pub struct Peer {
+    target: Target,
+    driver: registry::Driver,
+}
+
+impl Peer {
+    /// Returns what requests are sent to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &CStr {
+        self.driver.name()
+    }
+}
+
+impl PartialEq for Peer {
+    /// A driver that was loaded anew is another one.
+    fn eq(&self, other: &Self) -> bool {
+        self.target == other.target
     }
 }
 
