@@ -7,7 +7,10 @@
 //! who creates or opens one of its name later gets the same one. It is gone when the last [`Event`]
 //! of it is dropped, in whichever driver.
 
-use crate::abi;
+use crate::{
+    abi,
+    left, //
+};
 use kernel::{
     error::to_result,
     ffi::c_int,
@@ -231,8 +234,10 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        // SAFETY: A stale handle is refused by the owner.
-        unsafe { abi::d2d_event_close(self.handle) };
+        if !left::is_noted() {
+            // SAFETY: A stale handle is refused by the owner.
+            unsafe { abi::d2d_event_close(self.handle) };
+        }
     }
 }
 

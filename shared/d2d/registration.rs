@@ -14,6 +14,7 @@ use crate::{
         Binding,
         TableFor, //
     },
+    left,
     link::PeerLink,
     offer::{
         Offer,
@@ -413,6 +414,8 @@ impl<T: Driver> Drop for Registration<T> {
         if unsafe { abi::d2d_unregister(self.handle) } != 0 {
             // It has said why. It would still find the driver, so the driver stays.
             core::mem::forget(self.shared.clone());
+            return;
         }
+        left::note();
     }
 }

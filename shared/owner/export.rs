@@ -24,6 +24,7 @@ use d2d::{
         ControlFile, //
     },
     interface::TableFor,
+    left,
     probe,
     trace::{
         emit,
@@ -250,13 +251,9 @@ impl<O: Owner> Gate<O> {
         }))
     }
 
-    /// `d2d_event_close`. The owner's own values are dropped when the gate is closed, and their
-    /// events with them; then there is nothing left to close, and nothing to refuse.
+    /// `d2d_event_close`.
     pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(
-            self.try_with(|server| server.events().close(event))
-                .unwrap_or(Ok(())),
-        )
+        errno(self.with(|server| server.events().close(event)))
     }
 
     /// `d2d_event_set`.
@@ -534,6 +531,9 @@ impl<O: Owner> Drop for Opened<O> {
             inside,
             ..
         } = self.0;
+        // SAFETY: By the type invariants of the gate it is there until it is taken out below.
+        let idle = unsafe { &*server.load(Acquire) }.strike_off();
+        left::note();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         while inside.load(Acquire) != 0 {
@@ -541,7 +541,7 @@ impl<O: Owner> Drop for Opened<O> {
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
-        if server.strike_off() {
+        if idle {
             drop(server);
         } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.
