@@ -382,7 +382,10 @@ impl Party {
             return self.hold(key, request);
         };
         let returns = (key >> 8) & 1 == 0;
-        match request.into_request().forward(&below, HOLD.raw(), returns) {
+        match request
+            .into_request()
+            .forward(&below, HOLD.raw(), returns, Sleep::Cannot)
+        {
             Ok(disposition) => {
                 self.count(Count::Forwarded, 1);
                 disposition
