@@ -310,7 +310,7 @@ inline deliver()
 			if
 #ifndef TIMEOUT_LOST_BETWEEN_LEVELS
 			/* Its sender wants it back: F is told, and does not get it. */
-			:: wanted -> cancelled = true
+			:: wanted
 			:: !wanted ->
 #else
 			:: true ->
@@ -421,7 +421,19 @@ inline take(d, n)
 		:: !in_table || phase == Idle || sendings != n || depth <= at -> took = (at == LEVELS)
 		:: in_table && phase == Busy && sendings == n && depth > at ->
 			took = false;
-			wanted = wanted || at == 0
+#ifndef TIMEOUT_LOST_BETWEEN_LEVELS
+			if
+			/* Entry::can_be_recalled(): F would get it back, but will only be told. */
+			:: at == 0 && !wanted && depth > 1 && returns[1] ->
+#ifdef RECALLED_IS_DONE
+				took = true;
+#endif
+				wanted = true;
+				cancelled = true;
+				told_cancelled = told_cancelled || (d == S)
+			:: else
+			fi
+#endif
 		:: in_table && phase == Held && sendings == n && depth > at ->
 			/* It is his, or it is below him. */
 			assert(d == S || to[at] == d);

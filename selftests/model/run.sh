@@ -73,6 +73,7 @@ fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_v
 fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
 fails requests states EARLY=0,FORWARD old-handle-again : Requests::deliver() without next_hold()
 fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() gives up while a request goes up past a driver
+fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for what it has recalled from who is busy with it
 fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() is told a level that was looked up before
 '
 
