@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of the detach protocol completely with spin, then each of them
+# Explores the models of the detach protocol and of requests completely with spin, then each of them
 # with one thing wrong, which has to be found. KTAP on stdout, the counts last.
 # Needs spin and a C compiler; 700 MB of memory for each of two at a time, and a
-# minute of one CPU.
+# minute and a half of one CPU.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -30,6 +30,13 @@ holds detach cycles ALONE - : a library driver comes to an end, by return or wai
 holds detach cycles ROUTINE,ALONE - : a library driver comes to an end, completion routine
 holds detach cycles C_PEER,ALONE,ONCE - : a C driver comes to an end, by return or waiting
 holds detach cycles C_PEER,ROUTINE,ALONE,ONCE - : a C driver comes to an end, completion routine
+holds requests states EARLY=5 - : a request with a time limit, sender and receiver leave
+holds requests states EARLY=5,ROUTINE,CANCEL - : a request with a completion routine, cancelled from two threads
+holds requests states EARLY=4,ROUTINE,SENDS=2 - : a request that is sent again from its completion routine
+holds requests states EARLY=0,FORWARD - : a request that is passed on, with a time limit
+holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a request that is passed on, its sender leaves
+holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a request that is passed on, who does that leaves
+holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a request that is passed on, who gets it leaves
 twin rundown states - no-rundown-wait : Rundown::close()
 twin rundown states - call-after-detach : Rundown::enter()
 fails rundown states - check-before-enter : Rundown::enter() loads the state before read_lock()
@@ -58,6 +65,16 @@ fails detach states C_PEER detach-from-inside : Server::detach() without is_sent
 fails detach states C_PEER unregister-in-any-state : Registry::remove() does not look at the state
 fails detach states C_PEER,ROUTINE unregister-while-sending : Registry::remove() does not look at dispatching
 fails detach states C_PEER,ROUTINE,ALONE attach-while-sending : Registry::reserve() does not look at dispatching
+fails requests states EARLY=5 peek-before-lock : Requests::receiver() without the lock
+fails requests states EARLY=5 completed-while-busy : Entry::is_held_as() does not look at the phase
+fails requests states EARLY=5 claimed-by-two : Requests::take() gives the lock back before Entry::claim()
+fails requests states EARLY=5 wake-up-lost : Requests::finish() without complete_all()
+fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
+fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
+fails requests states EARLY=0,FORWARD old-handle-again : Requests::deliver() without next_hold()
+fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() gives up while a request goes up past a driver
+fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for what it has recalled from who is busy with it
+fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() is told a level that was looked up before
 '
 
 # search MODEL SEARCH CONFIGURATION MUTANT - in a directory of its own; pan says what it found
