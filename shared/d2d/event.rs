@@ -210,8 +210,13 @@ impl Event {
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
         const FOREVER: u32 = abi::D2D_EVENT_FOREVER;
 
-        // More of them are refused, and not looked at.
-        let mut handles = [0; abi::D2D_EVENT_MAX_WAITS as usize];
+        // Mostly there are few. More than there may be are refused, and not looked at.
+        let (mut few, mut many) = ([0; 4], None);
+        let handles = if events.len() <= few.len() {
+            &mut few[..]
+        } else {
+            &mut many.insert([0; abi::D2D_EVENT_MAX_WAITS as usize])[..]
+        };
         for (handle, event) in handles.iter_mut().zip(events) {
             *handle = event.handle;
         }

@@ -325,10 +325,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
  * that crosses the boundary. It is part of every header, so that two drivers that
  * were built from different versions of this file do not touch each other's data.
- * No bracket more than it takes: clang nests 256, and each field here is two. The
- * hash needs none of its own: it is a number or another one of these.
+ * Clang nests 256 brackets, and each field here is three: so there is a number on
+ * the way.
  */
-#define D2D_MIX(hash, value)	((hash ^ (u32)(value)) * 0x01000193u)
+#define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
 #define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
 
@@ -358,8 +358,9 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
 	d2d_context, module), d2d_context, owner), d2d_context, peer), \
 	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
+enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 #define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
-	D2D_SIZE(D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), \
+	D2D_SIZE((u32)D2D_LAYOUT_SHARED, d2d_request), d2d_request, hdr), \
 	d2d_request, handle), d2d_request, major_function), d2d_request, code), \
 	d2d_request, user_buffer), d2d_request, driver), d2d_request, input_len), \
 	d2d_request, output_len)
@@ -426,9 +427,9 @@ enum d2d_step {
  *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside the
  *	owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
- *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is attaching, -EBUSY no free context,
- *	-EINPROGRESS the driver pended, and the handshake goes on when it
- *	completes, or what the driver completed the request with. What the
+ *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
+ *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and the
+ *	handshake goes on when it completes, or what the driver completed the request with. What the
  *	driver filled in is refused with -EFAULT (no ops table, or one that is
  *	misaligned or cannot be read), -EPROTO, -EMSGSIZE (its major version or
  *	size), -EBADR (its operations are others), -EXDEV (its build is another),
@@ -459,9 +460,9 @@ enum d2d_step {
  *	may. 0 it is completed, and d2d_request_wait() has the result at once, or
  *	completed() was called, or is being called; -EINPROGRESS it is on its way. Not
  *	with a lock held that completed() takes. One request is dispatched by one
- *	worker at a time. Anything else: it was not sent. -EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header,
- *	-EMSGSIZE more input or output than it was made for, -EFAULT a bad pointer,
- *	-EINVAL a code that is the owner's, an unknown flag or function, or
+ *	worker at a time. Anything else: it was not sent. -EBADMSG, -EPROTO,
+ *	-EMSGSIZE, -EBADE the structure's header, -EMSGSIZE more input or output than
+ *	it was made for, -EFAULT a bad pointer, -EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that it
  *	is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is leaving
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE, and

@@ -50,8 +50,10 @@ impl Taker {
 /// What came of taking a request back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taking {
-    /// It has the status that it was taken back with, or will have when it is with its sender.
+    /// It has the status that it was taken back with.
     Done,
+    /// The same, when those are through who are completing it or taking it back.
+    Recalled,
     /// Somebody else is completing it or taking it back.
     Busy,
     /// It is not on its way, or not with this driver.
@@ -116,7 +118,7 @@ impl Requests {
         entry.result.output_len = 0;
         entry.recall = Some(level);
         if was_busy {
-            return Err(Taking::Done);
+            return Err(Taking::Recalled);
         }
         let (handle, traced) = (entry.view(key).handle, entry.is_traced());
         let top = *entry.top().ok_or(Taking::Nothing)?;
@@ -146,7 +148,7 @@ impl Requests {
             .map(|(key, entry)| (key, entry.sendings));
         let (key, sending) = found.map_err(|refusal| self.refuse(refusal, handle))?;
         match self.take(key, Taker::Sender(sending), ECANCELED.to_errno()) {
-            Taking::Done => Ok(()),
+            Taking::Done | Taking::Recalled => Ok(()),
             Taking::Busy | Taking::Nothing => Err(EALREADY),
         }
     }
@@ -198,7 +200,7 @@ impl Requests {
                 };
                 next = key as u32 + 1;
                 let taking = self.take(key, Taker::Driver(driver), ECANCELED.to_errno());
-                busy |= taking == Taking::Busy;
+                busy |= matches!(taking, Taking::Busy | Taking::Recalled);
             }
         }
         busy
