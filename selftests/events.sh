@@ -176,7 +176,7 @@ refuses()
 	fails "$errno" "$@" && refused "$A" "$reason"
 }
 
-start $((52 + $(sins | wc -l)))
+start $((50 + $(sins | wc -l)))
 mark
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -342,25 +342,4 @@ verdict "a file that is open keeps the owner, and nothing else"
 exec 3<&-
 unload $A
 verdict "the owner leaves, whatever it has left open"
-
-# free_memory - in kB, without what the caches hold
-free_memory()
-{
-	echo 3 >/proc/sys/vm/drop_caches
-	sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
-}
-
-load $A contexts=1 && load $B && b flood 10000 && b ebb
-before=$(free_memory)
-b flood 10000 && during=$(free_memory) && [ "$(find $EVENTS -name "flood*" | wc -l)" = 10000 ] && b ebb &&
-	[ "$(find $EVENTS -name "flood*" | wc -l)" = 0 ]
-verdict "there can be 10000 events"
-# What is freed after a grace period may take some time.
-tries=0
-until after=$(free_memory) && [ "$after" -gt $((before - 1000)) ]; do
-	[ "$((tries += 1))" -lt 100 ] || break
-done
-[ "$after" -gt $((before - 1000)) ] && [ "$during" -lt "$before" ]
-verdict "and their memory comes back: $((before - during)) kB, of which $((before - after)) are left"
-unload $B && unload $A
 ktap_finished
