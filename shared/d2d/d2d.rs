@@ -31,6 +31,8 @@ pub mod fingerprint;
 pub mod header;
 pub mod interface;
 mod layout;
+#[doc(hidden)]
+pub mod left;
 pub mod link;
 mod list;
 pub mod offer;

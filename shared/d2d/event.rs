@@ -7,33 +7,19 @@
 //! who creates or opens one of its name later gets the same one. It is gone when the last [`Event`]
 //! of it is dropped, in whichever driver.
 
-use crate::abi;
+use crate::{
+    abi,
+    left, //
+};
 use kernel::{
     error::to_result,
     ffi::c_int,
-    prelude::*,
-    sync::atomic::{
-        ordering::{
-            Acquire,
-            Release, //
-        },
-        Atomic, //
-    }, //
+    prelude::*, //
 };
 
 /// The owner of the contexts, as one who opens events.
 #[doc(hidden)]
 pub const OWNER: abi::d2d_handle = 0;
-
-/// Not 0 once the driver of this module is unregistered, and its events are closed with that.
-static CLOSED: Atomic<u32> = Atomic::new(0);
-
-/// Notes that the driver of this module is unregistered, so that what it still holds of events is
-/// dropped without closing them twice.
-#[doc(hidden)]
-pub fn all_are_closed() {
-    CLOSED.store(1, Release);
-}
 
 /// What a set event does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +234,7 @@ impl Event {
 
 impl Drop for Event {
     fn drop(&mut self) {
-        if CLOSED.load(Acquire) == 0 {
+        if !left::is_noted() {
             // SAFETY: A stale handle is refused by the owner.
             unsafe { abi::d2d_event_close(self.handle) };
         }

@@ -14,6 +14,7 @@ use crate::{
     abi,
     header,
     interface::Plain,
+    left,
     request::{
         ControlCode,
         Outcome, //
@@ -123,6 +124,15 @@ pub enum Sleep {
     Cannot,
 }
 
+impl Sleep {
+    pub(crate) fn flag(self) -> u32 {
+        match self {
+            Self::May => 0,
+            Self::Cannot => abi::D2D_SEND_ATOMIC,
+        }
+    }
+}
+
 /// A request of the driver's own that is not on its way. Dropping it frees it, in any context.
 pub struct Packet {
     handle: abi::d2d_handle,
@@ -157,10 +167,6 @@ impl Packet {
         sleep: Sleep,
         routine: Option<u64>,
     ) -> Result<bool> {
-        let atomic = match sleep {
-            Sleep::May => 0,
-            Sleep::Cannot => abi::D2D_SEND_ATOMIC,
-        };
         let with_routine = match routine {
             Some(_) => abi::D2D_SEND_ROUTINE,
             None => 0,
@@ -170,7 +176,7 @@ impl Packet {
             input_len: size_of::<I>() as u32,
             output_len: size_of::<O>() as u32,
             tag: routine.unwrap_or(0),
-            ..to.send(code.raw(), self.flags | atomic | with_routine)
+            ..to.send(code.raw(), self.flags | sleep.flag() | with_routine)
         };
         // SAFETY: The input is as long as is said, and copied by the call.
         match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
@@ -287,8 +293,10 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: A handle that is stale, because the driver is not registered any more, is refused.
-        unsafe { abi::d2d_request_free(self.handle) };
+        if !left::is_noted() {
+            // SAFETY: A handle that is stale is refused.
+            unsafe { abi::d2d_request_free(self.handle) };
+        }
     }
 }
 

@@ -9,12 +9,12 @@ use crate::{
         Driver,
         Handle, //
     },
-    event,
     header,
     interface::{
         Binding,
         TableFor, //
     },
+    left,
     link::PeerLink,
     offer::{
         Offer,
@@ -416,6 +416,6 @@ impl<T: Driver> Drop for Registration<T> {
             core::mem::forget(self.shared.clone());
             return;
         }
-        event::all_are_closed();
+        left::note();
     }
 }

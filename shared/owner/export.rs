@@ -23,8 +23,8 @@ use d2d::{
         Control,
         ControlFile, //
     },
-    event,
     interface::TableFor,
+    left,
     probe,
     trace::{
         emit,
@@ -531,6 +531,9 @@ impl<O: Owner> Drop for Opened<O> {
             inside,
             ..
         } = self.0;
+        // SAFETY: By the type invariants of the gate it is there until it is taken out below.
+        let idle = unsafe { &*server.load(Acquire) }.strike_off();
+        left::note();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         while inside.load(Acquire) != 0 {
@@ -538,9 +541,7 @@ impl<O: Owner> Drop for Opened<O> {
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
-        // The owner's own are closed with the server, of which its values are a part.
-        event::all_are_closed();
-        if server.strike_off() {
+        if idle {
             drop(server);
         } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.

@@ -32,7 +32,7 @@ use kernel::{
 pub(crate) const SLOTS: usize = 128;
 
 /// Set in the handle by which requests are sent to a driver.
-const TARGET: abi::d2d_handle = 1 << 31;
+const TARGET: abi::d2d_handle = 1 << 29;
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -272,7 +272,7 @@ impl Registry {
         {
             return Err(self.refuse("routine-outside-text", ENOEXEC, fmt!("")));
         }
-        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 {
+        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 || object.reserved != 0 {
             return Err(self.refuse("bad-flags", EINVAL, fmt!("flags=0x{:x}", object.flags)));
         }
 

@@ -85,6 +85,7 @@ use kernel::{
         Arc,
         SetOnce, //
     },
+    task::might_sleep,
     time::{
         delay::fsleep,
         Delta, //
@@ -482,19 +483,23 @@ impl<O: Owner> Server<O> {
 
     /// Removes a driver; see `d2d_unregister`. May sleep.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
+        self.check_outside(handle, "unregister-from-inside")?;
         let (_, state) = self.registry.update(handle, |_| None)?;
         if let State::Abandoned(index, request) = state {
             self.offers.done_with(request);
             self.give_back(handle, state, index);
         }
-        self.check_outside(handle, "unregister-from-inside")?;
         self.registry.leave(handle)?;
-        self.requests.run_down(handle);
-        if let Some(driver) = self.registry.remove(handle) {
-            self.events.close_all(handle);
-            let name = driver.name();
-            emit(driver.name(), Step::Unregister, fmt!("name={}", name));
-        }
+        let driver = loop {
+            self.requests.run_down(handle);
+            if let Some(driver) = self.registry.remove(handle) {
+                break driver;
+            }
+        };
+        self.events.close_all(handle);
+        let name = driver.name();
+        emit(driver.name(), Step::Unregister, fmt!("name={}", name));
         Ok(())
     }
 
@@ -802,6 +807,7 @@ impl<O: Owner> Server<O> {
 
     /// Detaches a driver; see `d2d_detach`. May sleep.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
         loop {
             self.check_outside(handle, "detach-from-inside")?;
             let (driver, before) = self.registry.update(handle, |state| match state {
