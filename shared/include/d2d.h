@@ -325,10 +325,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
  * that crosses the boundary. It is part of every header, so that two drivers that
  * were built from different versions of this file do not touch each other's data.
- * No bracket more than it takes: clang nests 256, and each field here is two. The
- * hash needs none of its own: it is a number or another one of these.
+ * Each field is three brackets, of which clang nests 256; those of the context end
+ * in a constant of their own.
  */
-#define D2D_MIX(hash, value)	((hash ^ (u32)(value)) * 0x01000193u)
+#define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
 #define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
 
@@ -354,10 +354,12 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	d2d_queue, handed), d2d_queue, doorbell)
 #define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
 	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
-#define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
-	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
-	d2d_context, module), d2d_context, owner), d2d_context, peer), \
-	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
+enum {
+	D2D_LAYOUT_CONTEXT = D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(
+		D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id),
+		d2d_context, module), d2d_context, owner), d2d_context, peer),
+		d2d_context, to_peer), d2d_context, to_owner), d2d_context, data),
+};
 #define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_SIZE(D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), \
 	d2d_request, handle), d2d_request, major_function), d2d_request, code), \

@@ -197,7 +197,7 @@ fn incoming<S: Side>(side: &S) -> Queue<'_> {
 }
 
 fn name(words: &mut Words<'_>) -> Result<CString> {
-    Ok(CString::try_from_fmt(fmt!("{}", words.word()))?)
+    CString::try_from_fmt(fmt!("{}", words.word()))
 }
 
 fn kind(words: &mut Words<'_>) -> Result<Kind> {
