@@ -40,6 +40,9 @@ test:
 torture:
 	@qemu/torture.sh $(SECONDS) $(SEED)
 
+bench:
+	@qemu/bench.sh
+
 check:
 	@qemu/check.sh
 
@@ -64,6 +67,7 @@ help:
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
+	$(call help,bench,measure against what the kernel has for the same; write docs/results.md)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,model,explore models of the detach protocol completely with spin)
@@ -80,4 +84,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
 
-.PHONY: modules rust-metadata run test shell torture check model mutants test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture bench check model mutants test-harness clean distclean help

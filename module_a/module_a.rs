@@ -97,8 +97,8 @@ impl DriverA {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
         run_in(place, || desk::demonstrate(packets, to))??;
-        let signals = Signals::new(peer.name(), open_event)?;
-        self.desk.demonstrate(place, &sender, to, &signals)
+        self.desk
+            .demonstrate(place, &sender, to, || Signals::new(peer.name(), open_event))
     }
 }
 
@@ -158,9 +158,8 @@ impl Owner for DriverA {
                     match this.send(contexts, &peer, place) {
                         // It has begun to leave.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
-                        // It serves none of the pair's requests, or not in any context, or has no
-                        // events.
-                        Err(ENOTTY | EINPROGRESS | ENOENT) => {}
+                        // It serves none of the pair's requests, or not in any context.
+                        Err(ENOTTY | EINPROGRESS) => {}
                         result => result?,
                     }
                 }

@@ -122,7 +122,6 @@ impl Driver for DriverB {
         let link = driver.settled_link().ok_or(ENOTCONN)?;
         let sender = driver.sender();
         let owner = sender.lookup(OWNER)?;
-        let signals = Signals::new(OWNER, |name, kind| driver.open_event(name, kind))?;
         for _ in 0..rounds {
             for place in Place::ALL {
                 let packets = Packets::new(&sender)?;
@@ -130,7 +129,9 @@ impl Driver for DriverB {
                     exercise(link, place)?;
                     desk::demonstrate(packets, &owner)
                 })??;
-                driver.desk.demonstrate(place, &sender, &owner, &signals)?;
+                driver.desk.demonstrate(place, &sender, &owner, || {
+                    Signals::new(OWNER, |name, kind| driver.open_event(name, kind))
+                })?;
             }
         }
         Ok(())

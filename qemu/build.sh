@@ -2,16 +2,18 @@
 # Builds the modules for one kernel, inside the toolchain root, into build/KVER/: kernels
 # lie side by side and the source tree stays clean. The build directory is
 # locked until the modules are copied to where the caller wants them.
-# Usage: build.sh [--selftests] [--stage DIR]
+# Usage: build.sh [--selftests] [--bench] [--stage DIR]
 #   --selftests  the test peers as well, and the kselftest collection into DIR/kselftest
+#   --bench      the modules that measure as well
 #   --stage DIR  the stripped modules into DIR/lib/d2d
 # Environment: KERNEL and KVER, or D2D_KERNEL if kernel_dir has been asked already
 . "$(dirname "$0")/lib.sh"
 
-stage='' selftests=''
+stage='' selftests='' bench=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--selftests) selftests=y ;;
+	--bench) bench=y ;;
 	--stage) stage=$2 && shift ;;
 	*) die "what is $1?" ;;
 	esac
@@ -28,6 +30,6 @@ need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
-	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} modules ||
+	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} modules ||
 	die "no modules for $KVER; if the errors name items of the kernel crate, its Rust API is another one: choose a kernel by KVER="
 [ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

@@ -37,7 +37,7 @@ sources() {
 
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
-		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y modules 2>&1 | tee "$out/lints" || return 1
+		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y modules 2>&1 | tee "$out/lints" || return 1
 	! grep -i warning "$out/lints"
 }
 
@@ -58,7 +58,7 @@ expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
-for program in qemu/vm/main.rs selftests/fail_nth.rs selftests/kmod.rs selftests/torture.rs selftests/trace_check.rs; do
+for program in {qemu/vm/main,qemu/bench/main,selftests/fail_nth,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r file; do

@@ -182,6 +182,58 @@ impl Worker {
         control.write("stop 0")
     }
 
+    /// A number that grows with time.
+    fn stamp() -> u128 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() % (1 << 30))
+    }
+
+    /// The owner fights for requests in so many contexts; the peers of the first ones stay.
+    fn challenge(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
+        let mut control = Control::open(OWNER)?;
+        while !self.is_over() {
+            // Half of the time where nobody comes and goes
+            let chosen = [self.random.below(contexts), 0][self.random.below(2) as usize];
+            let leaves = u8::from(chosen >= stay);
+            let (stamp, places) = (Self::stamp(), self.places());
+            control.write(&format!("race {chosen} {stamp} 5000 {places} {leaves}"))?;
+        }
+        Ok(())
+    }
+
+    /// A peer that is there does so.
+    fn accept(&mut self, name: &str) -> Outcome<()> {
+        let mut control = Control::open(name)?;
+        while !self.is_over() {
+            let (stamp, places) = (Self::stamp(), self.places());
+            control.write(&format!("race {stamp} 5000 {places}"))?;
+        }
+        Ok(())
+    }
+
+    /// A peer that comes, fights for requests now and then, and leaves with some on their way.
+    /// Passes some of what it gets on to `below`. Returns how often it came.
+    fn pass_by(&mut self, name: &str, below: Option<&str>) -> Outcome<u64> {
+        let mut cycles = 0;
+        while !self.is_over() {
+            load(name, "")?;
+            let mut control = Control::open(name)?;
+            if let Some(below) = below {
+                control.write(&format!("below {below}"))?;
+            }
+            if self.random.below(4) == 0 {
+                let (stamp, places) = (Self::stamp(), self.places());
+                control.write(&format!("race {stamp} 1000 {places}"))?;
+                control.write("settle")?;
+            }
+            control.write(&format!("depart {}", Self::stamp()))?;
+            drop(control);
+            unload(name)?;
+            cycles += 1;
+        }
+        Ok(cycles)
+    }
+
     /// The other side of that.
     fn follow(&mut self, name: &str) -> Outcome<()> {
         Control::open(name)?.write("follow")
@@ -203,8 +255,8 @@ impl Worker {
     }
 }
 
-/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME`: prints the cycles, or why it
-/// has failed.
+/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME|challenge CONTEXTS
+/// STAY|accept NAME|pass-by NAME [BELOW]`: prints the cycles, or why it has failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -220,6 +272,11 @@ fn work(args: &[String]) -> ExitCode {
         "peer" => worker.peer(&args[4]).map(|()| 0),
         "lead" => worker.lead().map(|()| 0),
         "follow" => worker.follow(&args[4]).map(|()| 0),
+        "challenge" => worker
+            .challenge(number(4).into(), number(5).into())
+            .map(|()| 0),
+        "accept" => worker.accept(&args[4]).map(|()| 0),
+        "pass-by" => worker.pass_by(&args[4], args.get(5).map(String::as_str)),
         _ => worker.cycle(&args[4]),
     };
     match done {
@@ -302,10 +359,14 @@ impl Totals {
         }
     }
 
-    /// Items put and taken (all were taken in the end), calls and updates, and what was done to
-    /// events
+    /// Items put and taken (all were taken in the end), calls and updates, what was done to events,
+    /// and requests sent
     fn operations(&self) -> u64 {
-        2 * self.get("put") + self.get("calls") + self.get("updates") + self.races()
+        2 * self.get("put")
+            + self.get("calls")
+            + self.get("updates")
+            + self.races()
+            + self.get("sent")
     }
 
     /// Sets of an event and waits for it, on whichever CPU; a thread that was woken has done both
@@ -356,30 +417,49 @@ fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// Traffic by the owner and the peers that stay, while the others come and go. Returns how often
-/// they came.
+/// Processes that do these jobs for that long. Returns how often the peers came that do not stay.
+fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
+    let started: Vec<_> = (0..)
+        .zip(jobs)
+        .map(|(number, job)| spawn(number, seed, time, job))
+        .collect();
+    let ended: Vec<_> = started.into_iter().map(|child| reap(child?)).collect();
+    ended.into_iter().sum()
+}
+
+/// Traffic by the owner and the peers that stay, while the others come and go; then both fight for
+/// requests. Returns how often they came.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {
         load(name, "")?;
     }
     let contexts = shape.contexts().to_string();
-    let mut jobs = vec![["owner", &contexts]; 2];
+    let mut jobs = vec![vec!["owner", &contexts]; 2];
     for name in staying {
-        jobs.extend(vec![["peer", name.as_str()]; shape.drivers]);
+        jobs.extend(vec![vec!["peer", name.as_str()]; shape.drivers]);
     }
     // The one that came first has the first context.
     if let Some(name) = staying.first() {
-        jobs.extend([["lead", "-"], ["follow", name]]);
+        jobs.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
-    jobs.extend(cycling.iter().map(|name| ["cycle", name]));
+    jobs.extend(cycling.iter().map(|name| vec!["cycle", name]));
+    let mut cycles = run_jobs(&jobs, seed, time / 2)?;
 
-    let started: Vec<_> = (0..)
-        .zip(&jobs)
-        .map(|(number, job)| spawn(number, seed, time, job))
-        .collect();
-    let ended: Vec<_> = started.into_iter().map(|child| reap(child?)).collect();
-    let cycles = ended.into_iter().sum::<Outcome<u64>>()?;
+    let stay = shape.stay.to_string();
+    let below = staying.first().map(String::as_str);
+    for name in staying.iter().skip(1) {
+        Control::open(name)?.write(&format!("below {}", below.unwrap_or_default()))?;
+    }
+    let mut jobs = vec![vec!["challenge", &contexts, &stay]];
+    jobs.extend(staying.iter().map(|name| vec!["accept", name]));
+    let pass_by = |name| ["pass-by", name].into_iter().chain(below).collect();
+    jobs.extend(cycling.iter().map(String::as_str).map(pass_by));
+    cycles += run_jobs(&jobs, seed, time / 2)?;
+    Control::open(OWNER)?.write("settle")?;
+    for name in staying {
+        Control::open(name)?.write("settle")?;
+    }
     for name in staying {
         unload(name)?;
     }
@@ -464,8 +544,9 @@ fn main() -> ExitCode {
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();
     let races = sum.races();
+    let requests = sum.get("races");
     let mut line = format!(
-        "operations={operations} set-against-wait={races} cycles={cycles} seconds={elapsed:.1}"
+        "operations={operations} set-against-wait={races} complete-against-cancel={requests} cycles={cycles} seconds={elapsed:.1}"
     );
     let _ = write!(
         line,

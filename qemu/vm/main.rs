@@ -1,10 +1,12 @@
 // Boots a virtual machine, follows it, and judges the run.
 //
-// Usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]
+// Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
+//        d2d-vm --has-kvm (exits with 0 if QEMU runs at the speed of the host's CPUs here)
 //
 // MODE is run (prints the trace), test and torture (print the KTAP as it comes, and the counts
 // last), shell (interactive), or a scenario of guest/ (prints nothing but the reasons of a
-// failure). With --uml, KERNEL is a User-Mode Linux program; else QEMU boots it.
+// failure). With --uml, KERNEL is a User-Mode Linux program; else QEMU boots it, with --icount on
+// one CPU whose clock counts instructions.
 // DIR gets what the guest says: console.log, output (its log), ktap, result. APPEND goes to the
 // kernel's command line. D2D_TIMEOUT (seconds after boot) overrides the default, D2D_EXPECT
 // ("NAME=VALUE ...") those fields of the result line that this kernel makes otherwise than
@@ -42,12 +44,16 @@ fn number(name: &str, default: u64) -> u64 {
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if args == ["--has-kvm"] {
+        return ExitCode::from(u8::from(!machine::kvm_works()));
+    }
     let (platform, args) = match args.as_slice() {
         [first, args @ ..] if first == "--uml" => (Platform::Uml, args),
+        [first, args @ ..] if first == "--icount" => (Platform::Counting, args),
         args => (Platform::Qemu, args),
     };
     let [mode, kernel, initramfs, dir, append @ ..] = args else {
-        eprintln!("usage: d2d-vm [--uml] MODE KERNEL INITRAMFS DIR [APPEND]");
+        eprintln!("usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]");
         return ExitCode::from(2);
     };
     let append = append.join(" ");
@@ -65,7 +71,7 @@ fn main() -> ExitCode {
         expected.set(FIELDS_UML);
     }
     expected.set(&std::env::var("D2D_EXPECT").unwrap_or_default());
-    if mode != "run" && mode != "torture" {
+    if !matches!(mode.as_str(), "run" | "torture" | "bench") {
         expected.add("taint", TAINT_TEST);
     }
     let evidence = Evidence {

@@ -2,12 +2,12 @@
 /*
  * A peer of module_a in plain C, made from shared/include/ alone and written to be
  * read by whoever writes another. It does what module_b does: adopts a context,
- * offers its operations there, and exchanges calls and items with module_a in every
- * context.
+ * offers its operations there, and exchanges calls, items and requests with module_a in
+ * every context.
  *
- * Writing a number to /sys/kernel/debug/d2d-c_peer/exercise makes it call module_a that
- * many times in each of them: in the system call of the process that writes, in a
- * kernel worker, in softirq and in hard interrupt.
+ * Writing a number to /sys/kernel/debug/d2d-c_peer/exercise makes it call module_a, and
+ * send it requests, that many times in each of them: in the system call of the process
+ * that writes, in a kernel worker, in softirq and in hard interrupt.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -19,11 +19,16 @@
 
 #include "d2d_pair.h"
 #include "d2d_queue.h"
+#include "d2d_request.h"
 
 #define MAX_HOPS	16
+/* Requests of others that are kept pending, at most. */
+#define MAX_HELD	32
 
 /* Names this driver to the owner. */
 static d2d_handle self;
+/* What it sends requests to. */
+static d2d_handle target;
 /* The context it holds, set before the handshake is completed. */
 static struct d2d_context *context;
 
@@ -188,17 +193,165 @@ static int adopt(struct d2d_context *offered)
 	return 0;
 }
 
-/* Receives requests. Each is completed once, and with what is returned. */
+/*
+ * A request that is pending is known by its handle alone. The lock is that of the list: a
+ * request may be taken back at any time, and c_peer_cancelled() is told in any context.
+ */
+static struct held {
+	d2d_handle request;	/* 0: nothing is held here */
+	u64 key;
+} held[MAX_HELD];
+
+static DEFINE_SPINLOCK(held_lock);
+
+/* Takes a held request off the list: that of a handle, or else of a key. */
+static d2d_handle take_held(d2d_handle request, u64 key)
+{
+	d2d_handle taken = 0;
+	unsigned long flags;
+
+	spin_lock_irqsave(&held_lock, flags);
+	for (struct held *h = held; h < held + MAX_HELD && !taken; h++) {
+		if (h->request && (request ? h->request == request : h->key == key)) {
+			taken = h->request;
+			h->request = 0;
+		}
+	}
+	spin_unlock_irqrestore(&held_lock, flags);
+	return taken;
+}
+
+/*
+ * Puts a request on the list. The cancel routine is set under the lock: if the request
+ * is taken back from here on, it finds it there; if it was before, nobody is told, and
+ * it is not kept.
+ */
+static int hold(d2d_handle request, u64 key)
+{
+	unsigned long flags;
+	int err = -EBUSY;
+
+	spin_lock_irqsave(&held_lock, flags);
+	for (struct held *h = held; h < held + MAX_HELD; h++) {
+		if (h->request)
+			continue;
+		err = d2d_request_set_cancel(request);
+		if (!err)
+			*h = (struct held){ .request = request, .key = key };
+		break;
+	}
+	spin_unlock_irqrestore(&held_lock, flags);
+	return err;
+}
+
+static int serve_add(const struct d2d_request *request)
+{
+	u64 value;
+	int err;
+
+	err = d2d_request_input(request, &value, sizeof(value));
+	if (err)
+		return err;
+	value++;
+	return d2d_request_write(request->handle, &value, sizeof(value));
+}
+
+static int serve_hold(const struct d2d_request *request)
+{
+	u64 key;
+	int err;
+
+	err = d2d_request_input(request, &key, sizeof(key));
+	if (err)
+		return err;
+	if (request->output_len < sizeof(key))
+		return -EMSGSIZE;
+	/* Once it is held, it may be completed before this returns. */
+	return hold(request->handle, key) ?: -D2D_STATUS_PENDING;
+}
+
+static int serve_release(const struct d2d_request *request)
+{
+	struct d2d_pair_release release;
+	d2d_handle other;
+	int err;
+
+	err = d2d_request_input(request, &release, sizeof(release));
+	if (err)
+		return err;
+	other = take_held(0, release.key);
+	if (!other)
+		return -ENOENT;
+	/* From here on it is nobody else's: this completes it, whatever it is with. */
+	err = d2d_request_write(other, &release.value, sizeof(release.value));
+	return d2d_complete(other, err, err ? 0 : sizeof(release.value)) ?: err;
+}
+
+/*
+ * Receives requests, in any context, as the driver object says. Each is completed once,
+ * and with what is returned, or kept pending.
+ */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	d2d_handle handle = request->handle;
-	int err;
+	u64 information = 0;
+	int err = -ENOTTY;
 
-	trace(D2D_STEP_DISPATCH, "major=0x%02x code=0x%08x", request->major_function,
-	      request->code);
-	err = request->code == D2D_IOCTL_SHARE_CONTEXT ? adopt(request->user_buffer) : -ENOTTY;
-	/* From here on module_a may call, so nothing is left to be made ready. */
-	return d2d_complete(handle, err, 0) ?: err;
+	switch (request->code) {
+	case D2D_IOCTL_SHARE_CONTEXT:
+		trace(D2D_STEP_DISPATCH, "major=0x%02x code=0x%08x", request->major_function,
+		      request->code);
+		err = adopt(request->user_buffer);
+		/* From here on module_a may call, so nothing is left to be made ready. */
+		return d2d_complete(handle, err, 0) ?: err;
+	case D2D_PAIR_IOCTL_ADD:
+		err = serve_add(request);
+		information = err ? 0 : sizeof(u64);
+		break;
+	case D2D_PAIR_IOCTL_HOLD:
+		err = serve_hold(request);
+		break;
+	case D2D_PAIR_IOCTL_RELEASE:
+		err = serve_release(request);
+		break;
+	}
+	/* It may have been taken back meanwhile: then this is refused, and nothing is wrong. */
+	if (err != -D2D_STATUS_PENDING)
+		d2d_complete(handle, err, information);
+	return err;
+}
+
+/* A request was taken back; its handle only tells which one. Any context. */
+static void c_peer_cancelled(void *this, d2d_handle request)
+{
+	take_held(request, 0);
+}
+
+/*
+ * What a round of the exercise needs. The requests are made where one may sleep, and sent
+ * in every context, as often as needed.
+ */
+struct round {
+	const char *from;	/* where it runs, for the trace */
+	d2d_handle call;	/* completed at once */
+	d2d_handle hold;	/* pending, and then c_peer_completed() is called */
+	int held;		/* how often hold was sent */
+	struct completion done;	/* as often as it was completed */
+	int status;		/* what with, at last */
+	u64 value;		/* its output */
+};
+
+/* A request of our own is completed, in any context, and kept: it is sent again. */
+static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
+{
+	struct round *round = (void *)(uintptr_t)result->tag;
+
+	round->status = result->status;
+	round->value = 0;
+	if (result->output_len == sizeof(round->value))
+		d2d_request_read(request, &round->value, sizeof(round->value));
+	complete(&round->done);
+	return D2D_MORE_PROCESSING_REQUIRED;
 }
 
 static const struct d2d_driver driver = {
@@ -212,36 +365,99 @@ static const struct d2d_driver driver = {
 	.name = KBUILD_MODNAME,
 	.owner = THIS_MODULE,
 	.dispatch = dispatch,
+	.completed = c_peer_completed,
+	.cancelled = c_peer_cancelled,
+	.flags = D2D_DISPATCH_ATOMIC,
 };
 
-/* The same in any context: an item, a call, the answers, and a call that comes back. */
-static int exercise(const char *from)
+/* Sends a request that module_a completes at once, in any context, as it never sleeps. */
+static int call(struct round *round, u32 code, const void *input, u32 input_len, u64 *output)
+{
+	struct d2d_send send = d2d_send_to(target, code);
+
+	send.input = input;
+	send.input_len = input_len;
+	send.output_len = output ? sizeof(*output) : 0;
+	send.flags = D2D_SEND_ATOMIC | D2D_SEND_TRACE;
+	return d2d_request_call(round->call, &send, output, 0);
+}
+
+/* Sends one that stays pending. Its handle makes a good key: no other request has it. */
+static int send_hold(struct round *round)
+{
+	struct d2d_send send = d2d_send_to(target, D2D_PAIR_IOCTL_HOLD);
+	int err;
+
+	send.input = &round->hold;
+	send.input_len = sizeof(round->hold);
+	send.output_len = sizeof(round->value);
+	send.tag = (uintptr_t)round;
+	send.flags = D2D_SEND_ROUTINE | D2D_SEND_ATOMIC | D2D_SEND_TRACE;
+	err = d2d_request_send(round->hold, &send);
+	if (err && err != -EINPROGRESS)
+		return err;
+	round->held++;
+	return err ? 0 : -EBADMSG;
+}
+
+/* One request that is completed at once, one that is later, and one that is taken back. */
+static int send_requests(struct round *round)
+{
+	struct d2d_pair_release release = { .key = round->hold, .value = 7 };
+	u64 value = 41;
+	int err;
+
+	err = call(round, D2D_PAIR_IOCTL_ADD, &value, sizeof(value), &value);
+	if (err)
+		return err;
+	if (value != 42)
+		return -EBADMSG;
+
+	err = send_hold(round) ?:
+	      call(round, D2D_PAIR_IOCTL_RELEASE, &release, sizeof(release), NULL);
+	if (err)
+		return err;
+	if (round->status || round->value != 7)
+		return -EBADMSG;
+
+	err = send_hold(round) ?: d2d_request_cancel(round->hold);
+	if (err)
+		return err;
+	return round->status == -ECANCELED ? 0 : -EBADMSG;
+}
+
+/*
+ * The same in any context: an item, a call, the answers, a call that comes back, and
+ * requests.
+ */
+static int exercise(struct round *round)
 {
 	u32 result;
 	int err;
 
-	err = put_note(7, from);
+	err = put_note(7, round->from);
 	if (err)
 		return err;
-	trace(D2D_STEP_OP_CALL, "to=owner op=drain%s", from);
+	trace(D2D_STEP_OP_CALL, "to=owner op=drain%s", round->from);
 	err = owner()->drain(context->owner.self, &result);
 	if (err)
 		return err;
 	trace(D2D_STEP_OP_RETURN, "from=owner op=drain taken=%u", result);
 	take_all();
-	trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=2%s", from);
+	trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=2%s", round->from);
 	err = owner()->bounce(context->owner.self, 2, &result);
-	if (!err)
-		trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", result);
-	return err;
+	if (err)
+		return err;
+	trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", result);
+	return send_requests(round);
 }
 
-/* A round of the exercise on its way to where it runs; lives until it has run. */
+/* A round on its way to where it runs; lives until it has run. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
 	struct completion done;
-	const char *from;
+	struct round *round;
 	int err;
 };
 
@@ -249,13 +465,14 @@ static void work_job(struct work_struct *work)
 {
 	struct job *job = container_of(work, struct job, work);
 
-	job->err = exercise(job->from);
+	job->err = exercise(job->round);
 }
 
-static int run_in_worker(void)
+static int run_in_worker(struct round *round)
 {
-	struct job job = { .from = " from=worker" };
+	struct job job = { .round = round };
 
+	round->from = " from=worker";
 	INIT_WORK_ONSTACK(&job.work, work_job);
 	queue_work(system_dfl_wq, &job.work);
 	flush_work(&job.work);
@@ -267,15 +484,16 @@ static enum hrtimer_restart timer_job(struct hrtimer *timer)
 {
 	struct job *job = container_of(timer, struct job, timer);
 
-	job->err = exercise(job->from);
+	job->err = exercise(job->round);
 	complete(&job->done);
 	return HRTIMER_NORESTART;
 }
 
-static int run_in_timer(const char *from, enum hrtimer_mode mode)
+static int run_in_timer(struct round *round, const char *from, enum hrtimer_mode mode)
 {
-	struct job job = { .from = from };
+	struct job job = { .round = round };
 
+	round->from = from;
 	init_completion(&job.done);
 	hrtimer_setup_on_stack(&job.timer, timer_job, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job.timer, ns_to_ktime(NSEC_PER_USEC), mode);
@@ -284,6 +502,45 @@ static int run_in_timer(const char *from, enum hrtimer_mode mode)
 	hrtimer_cancel(&job.timer);
 	destroy_hrtimer_on_stack(&job.timer);
 	return job.err;
+}
+
+static int run_in_syscall(struct round *round)
+{
+	round->from = " from=syscall";
+	return exercise(round);
+}
+
+/*
+ * Whoever has a request that we wait no longer for gives it back, and c_peer_completed()
+ * is done with the round when this returns. Then the requests may go.
+ */
+static void end_round(struct round *round)
+{
+	d2d_request_cancel(round->hold);
+	while (round->held--)
+		wait_for_completion(&round->done);
+}
+
+static int run_rounds(u32 rounds)
+{
+	struct round round = {};
+	int err;
+
+	init_completion(&round.done);
+	err = d2d_request_alloc(self, sizeof(struct d2d_pair_release), sizeof(u64), &round.call);
+	if (err)
+		return err;
+	err = d2d_request_alloc(self, sizeof(u64), sizeof(u64), &round.hold);
+	if (!err) {
+		while (rounds-- && !err)
+			err = run_in_syscall(&round) ?: run_in_worker(&round) ?:
+			      run_in_timer(&round, " from=softirq", HRTIMER_MODE_REL_SOFT) ?:
+			      run_in_timer(&round, " from=hardirq", HRTIMER_MODE_REL);
+		end_round(&round);
+		d2d_request_free(round.hold);
+	}
+	d2d_request_free(round.call);
+	return err;
 }
 
 static ssize_t exercise_write(struct file *file, const char __user *buffer, size_t count,
@@ -297,11 +554,7 @@ static ssize_t exercise_write(struct file *file, const char __user *buffer, size
 		return err;
 	if (rounds < 1 || rounds > 1000)
 		return -ERANGE;
-	while (rounds-- && !err)
-		err = exercise(" from=syscall") ?: run_in_worker() ?:
-		      run_in_timer(" from=softirq", HRTIMER_MODE_REL_SOFT) ?:
-		      run_in_timer(" from=hardirq", HRTIMER_MODE_REL);
-	return err ?: count;
+	return run_rounds(rounds) ?: count;
 }
 
 /* An open file pins its owner: without one, the module could go while it is open. */
@@ -322,7 +575,8 @@ static int __init c_peer_init(void)
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
-	err = d2d_attach(self);
+	/* Requests go both ways from here on, with a context or without. */
+	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
 	if (err) {
 		d2d_unregister(self);
 		return err;

@@ -36,7 +36,7 @@ $(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o
 endif
 
 # Well-behaved peers of module_a, which do what module_b does not.
-d2d-peers := held third ticker
+d2d-peers := held third ticker relay
 obj-m += $(d2d-peers:%=selftests/test_modules/%_peer.o)
 define d2d-peer
 selftests/test_modules/$1_peer-y := selftests/test_modules/peers/$1.o shared/pair/d2d_pair.o shared/d2d/d2d.o

@@ -408,6 +408,16 @@ impl<O: Plain> Pended<O> {
         ManuallyDrop::new(self).raw.complete_with(output).1
     }
 
+    /// Completes the request with what a lower driver has, whose output it keeps.
+    ///
+    /// # Errors
+    ///
+    /// `ECANCELED` if it was taken back before.
+    pub fn complete_as(self, outcome: Outcome) -> Result {
+        let raw = &ManuallyDrop::new(self).raw;
+        raw.complete(outcome.result, outcome.information).1
+    }
+
     /// Completes the request with an error.
     ///
     /// # Errors

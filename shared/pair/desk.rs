@@ -120,17 +120,18 @@ impl Desk {
         signals.as_ref().ok_or(ENOTTY)?.set(by)
     }
 
-    /// Has the other driver set its events in `place`, and waits for them. May sleep.
+    /// Has the other driver set its events in `place`, opens them, and waits for them. May sleep.
     ///
     /// # Errors
     ///
-    /// Why the request was not sent, what it was completed with, or those of [`Signals::wait`].
+    /// Why the request was not sent, what it was completed with, why they could not be opened, or those
+    /// of [`Signals::wait`].
     pub fn demonstrate(
         &self,
         place: Place,
         sender: &Sender,
         to: &Target,
-        signals: &Signals,
+        open: impl FnOnce() -> Result<Signals>,
     ) -> Result {
         let packet = sender.packet_for(SIGNAL)?.traced();
         let _guard = self.0.waiting.lock();
@@ -140,7 +141,7 @@ impl Desk {
                 .map_err(|refused| refused.error)?;
             sent.returned().map_err(|_| EINPROGRESS)?.outcome().result
         })??;
-        signals.wait(sender.name())
+        open()?.wait(sender.name())
     }
 
     fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {

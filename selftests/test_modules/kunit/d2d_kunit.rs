@@ -63,6 +63,7 @@ mod test_interface;
 mod test_offers;
 mod test_queue;
 mod test_registry;
+mod test_requests;
 mod test_run_in;
 mod test_rundown;
 mod test_table;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is held in the gate, inside an operation or inside the handshake, while its
-//! module is removed.
+//! Test: a peer that is held in the gate, inside an operation, a request or the handshake, while
+//! its module is removed.
 //!
 //! When the gate opens, an operation still has its context, and can call the owner; what the owner
 //! cannot do any more is to enter the peer anew, which the operation shows in the trace.
@@ -14,11 +14,15 @@ use d2d::{
     },
     link::PeerLink,
     offer::Offer,
-    request::Disposition,
+    request::{
+        Disposition,
+        Request, //
+    },
     trace,
     trace::check_parameter, //
 };
 use d2d_pair::{
+    desk::ADD,
     take_all,
     DemoPair,
     PeerOps, //
@@ -58,6 +62,8 @@ impl Driver for Held {
     type Pair = DemoPair;
     type Front = ();
 
+    const DISPATCH_ATOMIC: bool = true;
+
     fn new() -> Result<Self> {
         let deferred = module_parameters::deferred.value();
         let deferred = check_parameter(PeerModule::NAME, "deferred", deferred, 0..=1)? == 1;
@@ -74,6 +80,15 @@ impl Driver for Held {
             deferred: self.deferred.into(),
             reserved: 0,
         }
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        d2d_gate_operation();
+        request
+            .on(ADD, |value, request| {
+                request.complete(&value.wrapping_add(1))
+            })
+            .or_unknown()
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {

@@ -4,6 +4,8 @@
 //!
 //! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
 //! all, as the sole consumer, `follow` (see [`Signals`]), and `event ...` (see [`events`](crate::events)).
+//! For its [`Party`]: `race FIRST STEPS PLACES`, `settle`: stop sending, `depart FIRST`: send, and do
+//! not count it, before leaving, and `below NAME`: pass requests on to that driver.
 
 use crate::{
     command::Words,
@@ -24,6 +26,10 @@ use crate::{
         Direction,
         Tally, //
     },
+    volley::{
+        self,
+        Party, //
+    },
     PeerOps,
     TorturePair,
     COOKIE,
@@ -41,10 +47,16 @@ use d2d::{
     },
     link::PeerLink,
     offer::Offer,
-    request::Disposition, //
+    packet::Completed,
+    request::{
+        Disposition,
+        Request,
+        RequestId, //
+    }, //
 };
 use kernel::{
     prelude::*,
+    str::CString,
     sync::atomic::{
         ordering::{
             Acquire,
@@ -63,6 +75,9 @@ use kernel::{
     ModuleMetadata, //
 };
 
+/// Name of the owner, which is a driver, too.
+const OWNER: &CStr = c"torture_owner";
+
 const ALIVE: u64 = 0x600d_600d_600d_600d;
 
 /// The peer in module `M`, which leaves its handshake pending if `PENDS`.
@@ -70,6 +85,7 @@ pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until it is dropped.
     alive: Atomic<u64>,
     held: Pin<KBox<Held>>,
+    party: Party,
     _module: PhantomData<fn(M)>,
 }
 
@@ -106,6 +122,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         Ok(Self {
             alive: Atomic::new(ALIVE),
             held: Held::new()?,
+            party: Party::new()?,
             _module: PhantomData,
         })
     }
@@ -132,6 +149,28 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
             "drain" => drain(link)?,
             "follow" => signals()?.follow()?,
             "event" => return driver.held.command(&mut words, driver),
+            "race" => {
+                let (way, first) = (way(driver, link, false)?, words.number()?);
+                let (steps, places) = (words.number()?, words.number()?);
+                let sender = driver.sender();
+                driver
+                    .party
+                    .race(&sender, way, first, steps, places, false)?;
+                driver.party.take_books()
+            }
+            "settle" => {
+                driver.party.stop();
+                driver.party.take_books()
+            }
+            "depart" => {
+                let way = way(driver, link, true)?;
+                return driver.party.start(&driver.sender(), way, words.number()?);
+            }
+            "below" => {
+                let name = CString::try_from_fmt(fmt!("{}", words.word()))?;
+                driver.party.set_below(driver.sender().lookup(&name)?);
+                return Ok(());
+            }
             _ => return Err(EINVAL),
         };
         for (count, value) in tally.iter() {
@@ -142,6 +181,20 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
 
     fn data(&self) -> [u64; 1] {
         [COOKIE]
+    }
+
+    const DISPATCH_ATOMIC: bool = !PENDS;
+
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        self.party.dispatch(request)
+    }
+
+    fn completed(&self, completed: Completed) {
+        self.party.completed(completed);
+    }
+
+    fn cancelled(&self, id: RequestId) {
+        self.party.cancelled(id);
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
@@ -170,6 +223,20 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
     fn side(&self) -> Result<&Self::Side> {
         self.link().ok_or(ENOTCONN)
     }
+}
+
+/// How the peer sends requests to the owner, which stays.
+fn way<M: ModuleMetadata + 'static, const PENDS: bool>(
+    driver: &Handle<TorturePeer<M, PENDS>>,
+    link: &PeerLink<TorturePair>,
+    uncounted: bool,
+) -> Result<volley::Way> {
+    Ok(volley::Way {
+        to: driver.sender().lookup(OWNER)?,
+        context: link.context().id(),
+        leaves: false,
+        uncounted,
+    })
 }
 
 fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {

@@ -72,6 +72,24 @@ pub enum Count {
     TokensTaken,
     /// Threads that have waited for another, and were woken.
     Wakes,
+    /// Requests sent.
+    Sent,
+    /// Requests that came back completed, cancelled, taken back by who has left, out of time, and
+    /// because they could not be passed on.
+    Completed,
+    /// As above.
+    Cancelled,
+    /// As above.
+    TakenBack,
+    /// As above.
+    TimedOut,
+    /// As above.
+    Failed,
+    /// Requests that were passed on.
+    Forwarded,
+    /// Attempts to complete a request or to take it back that were too late, because the other one
+    /// of the two was made meanwhile.
+    Races,
     /// The first of those that nothing may be counted of: items that are not what was put.
     Torn,
     /// Items on the wrong queue.
@@ -86,12 +104,18 @@ pub enum Count {
     WrongErrors,
     /// Operations of a peer that ran although it is gone.
     LateCalls,
+    /// Requests sent, less those that came back.
+    Unsettled,
+    /// Requests that somebody was told to have cancelled, less those that came back so.
+    Disputed,
+    /// Sum of what requests were completed with, less that of what their senders have got.
+    Unmatched,
     /// Sums that do not agree.
     Unbalanced,
 }
 
 /// Names of the whole context's counts.
-pub const NAMES: [&str; 18] = [
+pub const NAMES: [&str; 29] = [
     "calls",
     "updates",
     "shutdowns",
@@ -102,6 +126,14 @@ pub const NAMES: [&str; 18] = [
     "tokens",
     "tokens-taken",
     "wakes",
+    "sent",
+    "completed",
+    "cancelled",
+    "taken-back",
+    "timed-out",
+    "failed",
+    "forwarded",
+    "races",
     "torn",
     "foreign",
     "gaps",
@@ -109,6 +141,9 @@ pub const NAMES: [&str; 18] = [
     "wrong-values",
     "wrong-errors",
     "late-calls",
+    "unsettled",
+    "disputed",
+    "unmatched",
     "unbalanced",
 ];
 
@@ -203,6 +238,11 @@ impl Books {
         for (sum, value) in self.0.iter().zip(tally.0) {
             sum.add(value, Relaxed);
         }
+    }
+
+    /// Returns all counts, and makes them 0.
+    pub fn take(&self) -> Tally {
+        Tally(self.0.each_ref().map(|count| count.xchg(0, Relaxed)))
     }
 
     /// Returns a count.

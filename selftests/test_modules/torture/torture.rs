@@ -14,6 +14,7 @@
 //! - [`run`]: the operations.
 //! - [`signal`]: the named events.
 //! - [`tally`]: the books.
+//! - [`volley`]: requests that both sides act on at the same time.
 //! - [`peer`]: the driver that peers consist of. The owner is `torture_owner.rs`.
 //!
 //! `selftests/torture.rs` is what drives all of it.
@@ -27,6 +28,7 @@ pub mod peer;
 pub mod run;
 pub mod signal;
 pub mod tally;
+pub mod volley;
 
 use d2d::{
     context::Pair,

@@ -5,7 +5,9 @@
 //! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
 //! `fill CONTEXT RUN COUNT`: put so many items, `lead CONTEXT TIMES` and `stop CONTEXT` (see
 //! [`Signals`]), and `check`: with no run under way, and once, take
-//! what is left on all queues, see whether the books balance, and print them. `event CONTEXT ...` is
+//! what is left on all queues, see whether the books balance, and print them. For the [`Party`] of a
+//! context: `race CONTEXT FIRST STEPS PLACES LEAVES` (whether the peer may leave), and of all:
+//! `settle`. `event CONTEXT ...` is
 //! a command on named events, see [`torture::events`].
 
 #![forbid(unsafe_code)]
@@ -16,7 +18,13 @@ use d2d::{
         Kind, //
     },
     link::OwnerLink,
-    queue::Counters, //
+    packet::Completed,
+    queue::Counters,
+    request::{
+        Disposition,
+        Request,
+        RequestId, //
+    }, //
 };
 use d2d_owner::{
     create_event,
@@ -57,6 +65,10 @@ use torture::{
         Index,
         NAMES, //
     },
+    volley::{
+        self,
+        Party, //
+    },
     Checker,
     OwnerOps,
     Taken,
@@ -96,6 +108,7 @@ const TIMEOUT: u32 = 60_000;
 struct TortureOwner {
     books: Books,
     held: Pin<KBox<Held>>,
+    party: Party,
     signals: SetOnce<Signals>,
     /// Of each queue: the sum of the mixed numbers below `summed`.
     places: [Atomic<u64>; 2],
@@ -122,6 +135,7 @@ impl Owner for TortureOwner {
         Ok(Self {
             books: Books::default(),
             held: Held::new()?,
+            party: Party::new()?,
             signals: SetOnce::new(),
             places: [Atomic::new(0), Atomic::new(0)],
             summed: [Atomic::new(0), Atomic::new(0)],
@@ -138,6 +152,10 @@ impl Owner for TortureOwner {
         let verb = words.word();
         if verb == "check" {
             return check(contexts);
+        }
+        if verb == "settle" {
+            settle(contexts);
+            return Ok(());
         }
         let (owner, link) = contexts.get(words.number()?).ok_or(ENXIO)?;
         let run = match verb {
@@ -157,11 +175,37 @@ impl Owner for TortureOwner {
                 return Ok(());
             }
             "stop" => return signals(link)?.stop(),
+            "race" => {
+                let first = words.number()?;
+                let (steps, places) = (words.number()?, words.number()?);
+                let leaves = words.number()? != 0;
+                return owner.race(contexts, link, leaves, first, steps, places);
+            }
             "event" => return owner.held.command(&mut words, &Way(link)),
             _ => return Err(EINVAL),
         };
         owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
         Ok(())
+    }
+
+    const DISPATCH_ATOMIC: bool = true;
+
+    fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        volley::dispatch(request, |context| {
+            contexts.get(context).map(|(owner, _)| &owner.party)
+        })
+    }
+
+    fn completed(contexts: &Contexts<'_, Self>, completed: Completed) {
+        if let Some((owner, _)) = contexts.get(volley::context(completed.tag())) {
+            owner.party.completed(completed);
+        }
+    }
+
+    fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
+        for (owner, _) in contexts.iter() {
+            owner.party.cancelled(id);
+        }
     }
 
     fn attached(&self, link: &OwnerLink<TorturePair>) {
@@ -210,6 +254,30 @@ impl OwnerOps for TortureOwner {
 }
 
 impl TortureOwner {
+    /// Sends requests to the peer, if it is there, and fights for them with it.
+    fn race(
+        &self,
+        contexts: &Contexts<'_, Self>,
+        link: &OwnerLink<TorturePair>,
+        leaves: bool,
+        first: u32,
+        steps: u32,
+        places: u32,
+    ) -> Result {
+        let Some(peer) = contexts.peer(link) else {
+            self.count(Count::Shutdowns, 1);
+            return Ok(());
+        };
+        let way = volley::Way {
+            to: *peer.target(),
+            context: link.context().id(),
+            leaves,
+            uncounted: false,
+        };
+        self.party
+            .race(&contexts.sender(), way, first, steps, places, true)
+    }
+
     fn count(&self, count: Count, value: u64) {
         // A count has a number.
         let _ = self.books.add(count.index(), value);
@@ -299,12 +367,22 @@ impl Opener for Way<'_> {
     }
 }
 
+/// Sends no requests any more.
+fn settle(contexts: &Contexts<'_, TortureOwner>) {
+    for (owner, _) in contexts.iter() {
+        owner.party.stop();
+    }
+}
+
 /// Checks the books of all contexts, and prints their sums.
 fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut put = 0u64;
     let mut refused = 0u64;
     let mut sums = [0u64; NAMES.len()];
+    settle(contexts);
     for (owner, link) in contexts.iter() {
+        owner.party.clear();
+        owner.books.add_all(&owner.party.take_books());
         for direction in Direction::ALL {
             owner.balance(link, direction);
             put = put.wrapping_add(owner.books.get((direction, Flow::Put)));

@@ -1,0 +1,627 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Requests: between any drivers, with contexts and without, in each context, there and back
+# over several modules, cancelled and timed out; and each refusal by name.
+#
+# The drivers of the module actor do what they are told by act: see its source. alice
+# mostly sends, bob mostly receives. Requests have numbers, errnos are positive.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+# Codes: the pair's, and the relay's
+ADD=0x222004
+HOLD=0x222008
+RELEASE=0x22200c
+LET_GO=0x2223c0
+SHARE_CONTEXT=0x222003
+PAGE=4096
+# No result of any driver's
+BAD_POINTER=$PAGE
+
+# act COMMAND... - commands for actor; the errno goes to $NOTES
+act()
+{
+	./kmod write /sys/kernel/debug/d2d-actor/do "$*" 2>"$NOTES"
+}
+
+# later COMMAND... - as act, and $later is the process that does it meanwhile
+later()
+{
+	./kmod write /sys/kernel/debug/d2d-actor/do "$*" 2>/dev/null &
+	later=$!
+}
+
+# sleeping - whether it does
+sleeping()
+{
+	await grep -q '^State:.*D (disk sleep)' "/proc/$later/status"
+}
+
+# await COMMAND... - until it succeeds; gives up on what takes seconds
+await()
+{
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return
+		sleep 0.02
+	done
+}
+
+# who_did STEP... - whether the drivers have taken these steps, as "DRIVER:STEP"
+who_did()
+{
+	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
+}
+
+# fresh NAME... - actors of these names, with no past, where "+" after a name makes it atomic
+fresh()
+{
+	! loaded actor || unload actor
+	load actor || return
+	for name; do
+		case $name in
+		*+) act "register ${name%+} atomic" ;;
+		*) act "register $name" ;;
+		esac || return
+	done
+}
+
+# no_refusal - whether the trace has none
+no_refusal()
+{
+	! trace | grep -q step=refuse
+}
+
+# What a sender does wrong. ERRNO REASON COMMAND
+sender_sins()
+{
+	cat <<-EOT
+	74  bad-magic             send 0 bob $ADD bad-magic
+	90  bad-size              send 0 bob $ADD bad-size
+	71  bad-major             send 0 bob $ADD bad-major
+	52  bad-layout            send 0 bob $ADD bad-layout
+	22  unknown-function      send 0 bob $ADD unknown-function
+	22  bad-flags             send 0 bob $ADD unknown-flag
+	22  reserved-code         send 0 bob $SHARE_CONTEXT
+	14  bad-send-pointer      send 0 bob $ADD at=0
+	14  bad-send-pointer      send 0 bob $ADD at=$BAD_POINTER
+	14  bad-input-pointer     send 0 bob $ADD data=0
+	14  bad-input-pointer     send 0 bob $ADD data=$BAD_POINTER
+	90  buffer-too-small      send 0 bob $ADD in=9
+	90  buffer-too-small      send 0 bob $ADD out=9
+	116 stale-request         send 0 bob $ADD stale
+	116 stale-request         send 1 bob
+	116 stale-target          send 0 nobody
+	22  no-completion-routine send 2 bob $ADD routine
+	90  buffer-too-large      alloc 1 alice 4097 0
+	90  buffer-too-large      alloc 1 alice 0 4097
+	116 stale-driver-handle   alloc 1 nobody
+	14  no-handle             alloc 1 alice 8 8 nowhere
+	11  too-many-requests     fill alice
+	2   no-such-driver        lookup nobody
+	14  no-name-or-handle     lookup bob without-name
+	14  no-name-or-handle     lookup bob without-handle
+	61  not-sent              wait 0
+	116 stale-request         wait 1
+	14  no-result             wait 0 0 nowhere
+	116 stale-request         cancel 1
+	116 stale-request         free 1
+	90  nothing-to-read       read 0 1
+	116 stale-request         read 1 8
+	116 stale-request-handle  complete bob
+	116 stale-request-handle  tell bob
+	116 stale-request-handle  forward bob alice
+	76  name-taken            register alice
+	22  bad-flags             register carol unknown-flag
+	8   routine-outside-text  register carol returned-outside
+	8   routine-outside-text  register carol completed-outside
+	8   routine-outside-text  register carol cancelled-outside
+	EOT
+}
+
+# What a receiver does wrong, and what the sender gets. ROLE STATUS REASON
+receiver_sins()
+{
+	cat <<-EOT
+	nothing        5  not-completed
+	bad-status     5  bad-status
+	unregister     35 unregister-from-inside
+	detach         35 detach-from-inside
+	read-too-much  90 nothing-to-read
+	write-too-much 90 output-too-long
+	write-nothing  14 bad-output-pointer
+	EOT
+}
+
+# Wrong sizes, to a driver in C and to those in Rust. DRIVER COMMAND-TAIL
+wrong_sizes()
+{
+	for driver in module_a module_b c_peer; do
+		echo "$driver $ADD in=4"
+		echo "$driver $ADD in=16"
+		echo "$driver $ADD out=4"
+		echo "$driver $HOLD out=4"
+		echo "$driver $RELEASE in=8 out=0"
+	done
+}
+
+# pends COMMAND... - whether the last request of the commands is on its way
+pends()
+{
+	fails 115 act "$@"
+}
+
+# sent COMMAND... - as act, and it does not matter whether the request is on its way
+sent()
+{
+	act "$@" || grep -q '^errno=115 ' "$NOTES"
+}
+
+# told NAME TIMES - how often a driver was told that the request which it kept was taken back
+told()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
+		! trace | grep -q told=another
+}
+
+# regained NAME ERRNO TIMES - how often a driver got a request back that was completed with this
+regained()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
+}
+
+# did NAME STEP PLACE [TIMES] - whether a driver took a step in this kind of context
+did()
+{
+	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = "${4:-1}" ]
+}
+
+# hold PLACE - what the gate holds
+hold()
+{
+	echo "$1" >/sys/module/gate/parameters/hold
+}
+
+# one_inside - whether one call is held, in time
+one_inside()
+{
+	[ "$(cat /sys/module/gate/parameters/inside /sys/module/gate/parameters/late | xargs)" = "1 0" ]
+}
+
+# exercise NAME
+exercise()
+{
+	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
+}
+
+trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
+start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 105))
+load gate
+load module_a contexts=4 completion=1
+
+# Two drivers, neither of which has a context
+
+fresh alice bob+
+mark
+act "alloc 0 alice; send 0 bob $ADD trace; wait 0; expect 0 0 8 42" &&
+	who_did alice:build-request alice:call-driver bob:dispatch bob:complete alice:completion &&
+	trace | grep -q 'alice: d2d: .* step=completion req=r[0-9]* via=return status=0'
+verdict "completed at once: the sender learns of it by return"
+
+mark
+act "lookup module_a; send 0 module_a $ADD value=9; wait 0; expect 0 0 8 10; read 0 8" && no_refusal
+verdict "a request is sent again, to the owner"
+
+act "alloc 1 bob; plays alice refuse; send 1 alice; wait 1; expect 1 -1"
+verdict "the other way round, and refused"
+
+mark
+act "plays alice answer; send 1 alice $ADD routine trace; expect 1 0 8 42" &&
+	act "send 1 alice $ADD routine value=1; expect 1 0 8 2; send 1 alice; wait 1" && no_refusal &&
+	trace | grep -q 'bob: d2d: .* step=completion req=r[0-9]* via=routine status=0'
+verdict "a completion routine gets the result and keeps the request, which is sent again"
+
+mark
+act "ends bob free; send 1 alice $ADD routine value=2; expect 1 0 8 3" && no_refusal &&
+	fails 116 act "send 1 alice" && refused module_a stale-request
+verdict "a completion routine lets the request be freed"
+
+mark
+act "plays bob pend-told" && pends "send 0 bob $HOLD trace" &&
+	who_did alice:build-request alice:call-driver bob:dispatch bob:pend &&
+	act "complete bob 0 7; wait 0; expect 0 0 8 7" && told bob 0
+verdict "left pending, and completed later"
+
+pends "send 0 bob $HOLD" && later "wait 0; expect 0 0 8 8" && sleeping &&
+	act "complete bob 0 8" && wait "$later"
+verdict "a sender that sleeps is woken"
+
+pends "send 0 bob $HOLD routine" && act "complete bob -5; expect 0 -5"
+verdict "a completion routine learns of it when it was left pending"
+
+mark
+act "plays bob nothing" && act "alloc 2 alice 8 8; lookup module_a" && pends "send 2 module_a $HOLD value=5" &&
+	act "alloc 3 alice 16 8; send 3 module_a $RELEASE in=16 out=0 value=5; wait 3; expect 3" &&
+	act "wait 2; expect 2 0 8 0; free 2; free 3" && no_refusal
+verdict "the owner leaves one pending as well"
+
+# Timeout and cancelling
+
+mark
+act "plays bob pend-told" && pends "send 0 bob $HOLD trace" && act "wait 0 1; expect 0 -110" && told bob 1 &&
+	trace | grep -q 'alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-110'
+verdict "a sender's time is over"
+
+mark
+fails 125 act "complete bob -5" && fails 125 act "complete bob" && no_refusal && act "expect 0 -110"
+verdict "whoever completes it then learns that it was taken back, and nobody else"
+
+pends "send 0 bob $HOLD" && act "complete bob 0 3; wait 0 0; expect 0 0 8 3"
+verdict "no time at all is enough for a request that is completed"
+
+mark
+pends "send 0 bob $HOLD trace" && act "cancel 0; wait 0; expect 0 -125" && told bob 1 && no_refusal &&
+	fails 125 act "complete bob -5"
+verdict "cancelled, and the receiver is told"
+
+mark
+act "plays bob pend" && pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -125" && told bob 0 &&
+	fails 125 act "complete bob -5" && no_refusal
+verdict "cancelled, and the receiver learns of it when it completes the request"
+
+pends "send 0 bob $HOLD" && act "tell bob; cancel 0" && told bob 1 && fails 125 act "complete bob -5"
+verdict "a receiver wants to be told later than it has left the request pending"
+
+pends "send 0 bob $HOLD" && act "cancel 0" && fails 125 act "tell bob" && fails 125 act "complete bob -5"
+verdict "a receiver wants to be told too late"
+
+mark
+act "plays bob pend-told" && pends "send 0 bob $HOLD" && act "cancel 0" && fails 114 act "cancel 0" && told bob 1 &&
+	fails 125 act "complete bob -5" && no_refusal
+verdict "cancelled twice"
+
+act "plays bob answer; send 0 bob" && fails 114 act "cancel 0" && act "wait 0; expect 0 0 8 42"
+verdict "cancelled when it is completed"
+
+mark
+act "plays bob pend-told" && pends "send 0 bob $HOLD routine" && act "cancel 0; expect 0 -125" && told bob 1 &&
+	fails 125 act "complete bob -5"
+verdict "a completion routine learns of it when it is cancelled"
+
+mark
+pends "send 0 bob $HOLD" && act "free 0" && told bob 1 && no_refusal && fails 116 act "wait 0" &&
+	refused module_a stale-request && fails 125 act "complete bob -5"
+verdict "freed while it is on its way"
+
+mark
+act "alloc 0 alice" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125" && sleeping &&
+	act "cancel 0" && wait "$later" && fails 125 act "complete bob -5"
+verdict "cancelled while its sender sleeps"
+
+# Refusals that need more than one command
+
+mark
+pends "send 0 bob $HOLD" && fails 16 act "send 0 bob" && refused module_a request-on-its-way
+verdict "sent while it is on its way"
+mark
+fails 16 act "read 0 8" && refused module_a request-on-its-way
+verdict "read while it is on its way"
+mark
+act "complete bob 0 1; wait 0" && fails 116 act "again bob" && refused module_a stale-request-handle
+verdict "completed twice, and once too late"
+mark
+act "plays bob twice; send 0 bob; wait 0; expect 0" && fails 116 act "inside bob" &&
+	refused module_a stale-request-handle
+verdict "completed twice by the dispatch routine"
+mark
+act "plays bob answer; send 0 bob $ADD routine" && fails 22 act "wait 0" &&
+	refused module_a has-completion-routine
+verdict "waited for, with a completion routine"
+mark
+act "send 0 bob; wait 0" && fails 14 act "read 0 8 nowhere" && refused module_a no-buffer
+verdict "read to nowhere"
+mark
+act "ends alice leave; send 0 bob $ADD routine; expect 0 0 8 42" && fails 35 act "inside alice" &&
+	refused module_a unregister-from-inside
+verdict "unregistered from inside the completion routine"
+
+fresh alice bob carol
+act "register dave no-routines; alloc 0 alice; alloc 2 dave"
+mark
+act "plays dave forward-back bob; send 0 dave; wait 0; expect 0 -22" && refused module_a no-return-routine
+verdict "to be got back without a routine for it"
+mark
+act "plays dave pend" && pends "send 0 dave" && fails 22 act "tell dave" && refused module_a no-cancel-routine
+verdict "to be told of without a routine for it"
+mark
+act "complete dave; plays bob forward-back carol; regains bob leave; send 0 bob; wait 0; expect 0 0 8 42" &&
+	fails 35 act "inside bob" && refused module_a unregister-from-inside
+verdict "unregistered from inside the routine for what comes back"
+
+# The tables, whose drivers have no other request than these
+
+fresh alice bob
+act "register dave no-routines; alloc 0 alice; alloc 2 dave"
+while read -r errno reason command; do
+	mark
+	# What never was, alice's request that was never sent among it.
+	fails "$errno" act "$command" && refused module_a "$reason"
+	verdict "$reason: $command"
+done <<EOT
+$(sender_sins)
+EOT
+while read -r role status reason; do
+	mark
+	act "plays bob $role; send 0 bob; wait 0; expect 0 -$status" && refused module_a "$reason"
+	verdict "$reason: a receiver"
+done <<EOT
+$(receiver_sins)
+EOT
+act "plays bob answer; send 0 bob; wait 0; expect 0 0 8 42"
+verdict "after all refusals a request is what it was"
+
+# The pair's drivers and one in C, all of which hold contexts
+
+each()
+{
+	for driver in module_b third_peer c_peer; do
+		"$@" "$driver" || return
+	done
+}
+each load
+fresh alice bob
+act "alloc 0 alice 16 8; alloc 1 alice 16 8; lookup module_a; lookup module_b; lookup third_peer; lookup c_peer"
+while read -r driver command; do
+	mark
+	act "send 0 $driver $command; wait 0; expect 0 -90" && ! trace | grep -q request-dropped
+	verdict "wrong-buffer-size: $driver $command"
+done <<EOT
+$(wrong_sizes)
+EOT
+
+for driver in module_a module_b third_peer c_peer; do
+	mark
+	act "send 0 $driver $ADD; wait 0; expect 0 0 8 42; send 0 $driver 0x223ffc; wait 0; expect 0 -25" && no_refusal
+	verdict "$driver serves a request, and none that it does not know"
+
+	mark
+	pends "send 0 $driver $HOLD value=5" &&
+		act "send 1 $driver $RELEASE in=16 out=0 value=6; wait 1; expect 1 -2" &&
+		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1; wait 0; expect 0 0 8 0" &&
+		no_refusal
+	verdict "$driver leaves one pending and completes it"
+
+	n=0
+	while [ $((n += 1)) -le 40 ] && pends "send 0 $driver $HOLD value=5" && act "cancel 0"; do :; done
+	[ "$n" = 41 ] && act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -2"
+	verdict "$driver forgets what was cancelled"
+
+	act "alloc 2 bob" && pends "send 2 $driver $HOLD value=5" && act "unregister bob; register bob" &&
+		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -2"
+	verdict "$driver forgets what it has from a sender that leaves"
+done
+
+for driver in module_b third_peer c_peer; do
+	mark
+	pends "send 0 $driver $HOLD trace" && unload "$driver" && act "wait 0; expect 0 -125" && no_refusal &&
+		load "$driver" && fails 116 act "send 0 $driver" && refused module_a stale-target &&
+		act "lookup $driver; send 0 $driver; wait 0; expect 0 0 8 42"
+	verdict "$driver is removed with a request pending, and is another one when it is loaded again"
+done
+each unload
+
+# Contexts of execution
+
+fresh alice bob+ carol
+act "alloc 0 alice; plays bob answer"
+for place in task worker softirq hardirq; do
+	in=in\ $place
+	[ $place != task ] || in=
+	kind=$place
+	[ $place != worker ] || kind=task
+	mark
+	act "$in send 0 bob $ADD atomic trace; wait 0; expect 0 0 8 42" && did bob dispatch $kind && did bob complete $kind
+	verdict "sent from $place to a driver that never sleeps: inline"
+
+	mark
+	sent "$in send 0 carol $ADD atomic trace" && act "wait 0; expect 0 0 8 42" && did carol dispatch task &&
+		did alice call-driver $kind
+	verdict "sent from $place to a driver that may sleep: from a worker"
+
+	mark
+	act "plays bob pend-told" && pends "send 0 bob $HOLD routine trace" &&
+		act "$in complete bob 0 7; expect 0 0 8 7" && did bob complete $kind && did alice completion $kind
+	verdict "completed from $place"
+
+	mark
+	pends "send 0 bob $HOLD" && act "$in cancel 0; wait 0; expect 0 -125" && did bob cancel $kind &&
+		fails 125 act "$in complete bob -5"
+	verdict "cancelled from $place"
+
+	mark
+	pends "send 0 bob $HOLD trace" && act "register dave atomic" && sent "$in forward bob dave $ADD back" &&
+		act "wait 0; expect 0 0 8 42" && did dave dispatch $kind && did bob completion $kind
+	verdict "forwarded from $place, and got back"
+	act "unregister dave; plays bob answer"
+done
+
+# Chains
+
+fresh alice bob+ carol+ dave+ erin+ frank+
+act "alloc 0 alice; plays bob forward-back carol; plays carol forward-back dave; plays dave forward-back erin"
+mark
+act "send 0 bob $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
+	who_did alice:build-request alice:call-driver bob:dispatch bob:call-driver carol:dispatch \
+		carol:call-driver dave:dispatch dave:call-driver erin:dispatch erin:complete \
+		dave:completion carol:completion bob:completion alice:completion
+verdict "four drivers, one below the other"
+
+mark
+act "plays erin forward-back frank; send 0 bob; wait 0; expect 0 -7" && refused module_a no-stack-location &&
+	regained dave -7 1 && regained carol -7 1 && regained bob -7 1
+verdict "no stack location is left for a fifth one"
+
+mark
+act "plays carol forward dave; plays dave forward erin; plays erin answer; send 0 bob $ADD; wait 0; expect 0 0 8 42" &&
+	regained bob 0 1 && regained carol 0 0 && regained dave 0 0
+verdict "some of them do not want it back"
+
+mark
+act "plays carol refuse; regains bob anew; send 0 bob $ADD trace; wait 0; expect 0 -1" &&
+	regained bob -1 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
+verdict "forwarded anew when it came back"
+
+mark
+act "plays carol refuse; regains bob keep" && pends "send 0 bob $ADD trace" && regained bob -1 1 &&
+	act "complete bob 0 9; wait 0; expect 0 0 8 9"
+verdict "kept pending when it came back, and completed otherwise later"
+
+act "regains bob keep; plays carol pend-told" && pends "send 0 bob $HOLD"
+mark
+act "complete carol 0 6" && regained bob 0 1 && act "tell bob; cancel 0; wait 0; expect 0 -125" && told bob 1 &&
+	fails 125 act "complete bob -5"
+verdict "kept pending when it came back, and cancelled then"
+
+mark
+act "regains bob as-is; plays bob forward-back carol; plays carol pend-told" && pends "send 0 bob $HOLD" &&
+	act "cancel 0; wait 0; expect 0 -125" && told carol 1 && regained bob -125 1 && fails 125 act "complete carol -5"
+verdict "cancelled when it is with the second of two: both learn of it"
+
+mark
+pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -110" && told carol 1 && regained bob -110 1 &&
+	fails 125 act "complete carol -5"
+verdict "a sender's time is over when it is with the second of two"
+
+mark
+pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -125" && told carol 1 &&
+	fails 125 act "complete carol -5"
+verdict "the first of two leaves: the second is told"
+
+mark
+act "register bob atomic; plays bob forward-back carol; regains bob keep" && pends "send 0 bob $HOLD" &&
+	act "unregister carol" && regained bob -125 1 && act "complete bob 0 4; wait 0; expect 0 0 8 4"
+verdict "the second of two leaves: the first decides what becomes of the request"
+
+mark
+act "plays bob pend" && pends "send 0 bob $HOLD" && fails 116 act "forward bob carol" && refused module_a stale-target &&
+	act "lookup dave; plays dave answer"
+verdict "forwarded to who has left"
+
+# Chains of modules: in Rust, in C, and mixed. RELAY-NEXT LAST
+fresh alice bob+
+act "alloc 0 alice; alloc 1 alice; lookup module_a"
+each load
+while read -r next driver; do
+	load relay_peer "next=$next"
+	mark
+	act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 0 8 42" && no_refusal && regained relay_peer 0 1 &&
+		{
+			[ "$driver" = bob ] ||
+				trace | grep -q "$driver: d2d: .* step=complete"
+		}
+	verdict "alice, relay_peer, $driver: got back"
+
+	mark
+	case $driver in
+	module_a) exercise module_a ;;
+	bob) : ;;
+	*)
+		exercise module_a && no_refusal && regained relay_peer -125 4 &&
+			trace | grep -q 'module_a: d2d: .* in=hardirq step=call-driver .*to=relay_peer' &&
+			trace | grep -q "relay_peer: d2d: .* in=hardirq step=call-driver .*to=$driver"
+		;;
+	esac
+	verdict "module_a, relay_peer, $driver: in each context, completed, pending and cancelled"
+	unload relay_peer
+done <<EOT
+0 module_a
+1 module_b
+2 third_peer
+3 c_peer
+5 bob
+EOT
+
+load relay_peer next=3 mode=1
+mark
+act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
+	who_did alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
+		c_peer:dispatch c_peer:complete alice:completion
+verdict "alice, relay_peer, c_peer: not wanted back"
+unload relay_peer
+
+load relay_peer next=1
+mark
+act "lookup relay_peer; plays bob forward-back relay_peer; send 0 bob $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
+	who_did alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
+		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
+		relay_peer:complete bob:completion alice:completion
+verdict "alice, bob, relay_peer, module_b: got back by both"
+unload relay_peer
+
+load relay_peer next=2 mode=2
+mark
+act "lookup relay_peer" && pends "send 0 relay_peer $ADD trace" && regained relay_peer 0 1 &&
+	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1; wait 0; expect 0 0 8 42" && no_refusal
+verdict "alice, relay_peer, third_peer: got back, kept pending, and completed later"
+
+mark
+pends "send 0 relay_peer $ADD" && act "cancel 0; wait 0; expect 0 -125" && told relay_peer 1 &&
+	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1 -2" && no_refusal
+verdict "alice, relay_peer, third_peer: got back, kept pending, and cancelled"
+
+mark
+pends "send 0 relay_peer $ADD" && unload relay_peer && act "wait 0; expect 0 -125" && no_refusal
+verdict "alice, relay_peer, third_peer: got back, kept pending, and the module is removed"
+
+load relay_peer next=4 mode=1
+mark
+act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && refused module_a no-stack-location &&
+	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
+verdict "alice, and relay_peer four times: no stack location is left"
+unload relay_peer
+each unload
+
+# Comings and goings
+
+fresh alice bob
+act "alloc 0 alice; alloc 1 alice; alloc 2 bob"
+mark
+act "plays bob pend" && pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -125" &&
+	fails 125 act "complete bob -5" && no_refusal
+verdict "a driver leaves without completing what it has"
+
+act "register bob; alloc 2 bob; plays bob gate"
+hold task
+mark
+later "send 0 bob; wait 0; expect 0 -125"
+sender=$later
+await one_inside && later "unregister bob" && await fails 108 act "alloc 3 bob; free 3" && one_inside
+verdict "a driver is not let go while somebody is inside its dispatch routine"
+
+mark
+fails 108 act "send 1 bob" && refused module_a target-is-leaving
+verdict "sent to a driver that is leaving"
+mark
+fails 108 act "send 2 alice" && refused module_a driver-is-leaving
+verdict "sent by a driver that is leaving"
+mark
+fails 114 act "unregister bob" && refused module_a already-unregistering
+verdict "unregistered while it is leaving"
+hold none
+wait "$later" && wait "$sender"
+verdict "it is let go when the call returns, and the request was taken back"
+
+act "register alice; alloc 0 alice"
+hold handshake
+load held_peer deferred=1 && await one_inside && act "lookup held_peer; send 0 held_peer; wait 0; expect 0 0 8 42" && one_inside
+verdict "served before the handshake is completed"
+hold none
+unload held_peer
+
+act "plays alice answer"
+unload actor
+unload gate
+unload module_a
+ktap_finished

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The owner of the context that is measured; loaded instead of `module_a`.
+
+#![forbid(unsafe_code)]
+
+use bench::{
+    BenchPair,
+    OwnerOps,
+    PEND,
+    PING, //
+};
+use d2d::{
+    link::OwnerLink,
+    request::{
+        Disposition,
+        Request, //
+    }, //
+};
+use d2d_owner::{
+    Config,
+    Contexts,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+d2d_owner::module_owner! {
+    type: BenchOwner,
+    name: "bench_owner",
+    authors: ["Beyond IRPs"],
+    description: "Bench: an owner whose calls are measured",
+    license: "GPL",
+}
+
+/// The owner, as the holder of its context sees it.
+struct BenchOwner;
+
+impl Owner for BenchOwner {
+    type Pair = BenchPair;
+
+    /// All as module_a's defaults.
+    fn config() -> Result<Config> {
+        Config::new(OwnerModule::NAME, 1, 256, 64, 0, 5000)
+    }
+
+    fn new(_id: u32) -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn data(_config: &Config) -> [u64; 1] {
+        [0]
+    }
+
+    /// It might sleep, so that requests of who cannot come from a worker.
+    fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        request
+            .on(PING, |value, request| {
+                request.complete(&value.wrapping_add(1))
+            })
+            .on(PEND, |value, request| {
+                let (disposition, request) = request.pend();
+                // Nobody takes it back meanwhile; the sender would notice.
+                let _ = request.complete(&value.wrapping_add(1));
+                disposition
+            })
+            .or_unknown()
+    }
+
+    fn attached(&self, _link: &OwnerLink<BenchPair>) {}
+
+    fn detached(&self, _link: &OwnerLink<BenchPair>) {}
+}
+
+#[vtable]
+impl OwnerOps for BenchOwner {
+    fn ping(&self, _link: &OwnerLink<BenchPair>, value: u32) -> Result<u32> {
+        Ok(value.wrapping_add(1))
+    }
+
+    fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32> {
+        loop_ops_call_a_to_b(link, times)
+    }
+}
+
+/// Enters the peer anew for each call, as a caller would that may sleep in between.
+#[inline(never)]
+fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
+    let mut value = 0;
+    for _ in 0..n {
+        value = link.peer()?.ops().ping(value)?;
+    }
+    Ok(value)
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The control, the floor, what the kernel has for the same purposes, and what drivers in
+ * C have.
+ */
+#include <linux/compiler.h>
+#include <linux/completion.h>
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/srcu.h>
+#include <linux/string.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "d2d_queue.h"
+#include "harness.h"
+
+/* Two instructions each time; of an empty loop in C the compiler would unroll some. */
+static noinline int loop_empty_loop(void *arg, u64 n)
+{
+	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
+	return 0;
+}
+
+/* An operation as those in the ops tables, without anything around it. */
+static noinline int ping(void *self, u32 value, u32 *result)
+{
+	*result = value + 1;
+	return 0;
+}
+
+static int (*operation)(void *self, u32 value, u32 *result) = ping;
+
+static noinline int loop_indirect_call(void *arg, u64 n)
+{
+	u32 value = 0;
+	u64 i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = READ_ONCE(operation)(arg, value, &value);
+		if (err)
+			return err;
+	}
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+/* What protects calls into a driver that may leave, by hand (rundown.rs). */
+DEFINE_STATIC_SRCU(srcu);
+static bool opened = true;
+
+static noinline int loop_indirect_call_srcu(void *arg, u64 n)
+{
+	u32 value = 0;
+	u64 i;
+	int err = -ESHUTDOWN, index;
+
+	for (i = 0; i < n; i++) {
+		index = srcu_read_lock(&srcu);
+		/* Pairs with whoever opens and closes it: nobody here. */
+		if (smp_load_acquire(&opened))
+			err = READ_ONCE(operation)(arg, value, &value);
+		srcu_read_unlock(&srcu, index);
+		if (err)
+			return err;
+	}
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+/* A request as a work item: a worker does it and says so. */
+struct job {
+	struct work_struct work;
+	struct completion done;
+	u32 value;
+};
+
+static void work_job(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, work);
+
+	ping(NULL, job->value, &job->value);
+	complete(&job->done);
+}
+
+static __always_inline int work_items(struct workqueue_struct *wq, u64 n)
+{
+	struct job job = {};
+	u64 i;
+
+	INIT_WORK_ONSTACK(&job.work, work_job);
+	init_completion(&job.done);
+	for (i = 0; i < n; i++) {
+		reinit_completion(&job.done);
+		queue_work(wq, &job.work);
+		wait_for_completion(&job.done);
+	}
+	flush_work(&job.work);
+	destroy_work_on_stack(&job.work);
+	return job.value == (u32)n ? 0 : -EBADMSG;
+}
+
+static noinline int loop_work_item_percpu(void *arg, u64 n)
+{
+	return work_items(system_percpu_wq, n);
+}
+
+static noinline int loop_work_item_unbound(void *arg, u64 n)
+{
+	return work_items(system_dfl_wq, n);
+}
+
+/*
+ * Waking: two threads wake each other in turn, so that of n wake-ups each does one half
+ * and waits for the other half.
+ */
+static DECLARE_COMPLETION(ping_done);
+static DECLARE_COMPLETION(pong_done);
+
+static noinline int loop_completion(void *arg, u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < n / 2; i++) {
+		complete(&ping_done);
+		wait_for_completion(&pong_done);
+	}
+	return 0;
+}
+
+static noinline int other_completion(void *arg, u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < n / 2; i++) {
+		wait_for_completion(&ping_done);
+		complete(&pong_done);
+	}
+	return 0;
+}
+
+static DECLARE_WAIT_QUEUE_HEAD(ping_queue);
+static DECLARE_WAIT_QUEUE_HEAD(pong_queue);
+static bool ping_set, pong_set;
+
+/* One waiter, which resets what it has waited for. */
+static __always_inline void wait_for(wait_queue_head_t *queue, bool *set)
+{
+	wait_event(*queue, READ_ONCE(*set));
+	WRITE_ONCE(*set, false);
+}
+
+static __always_inline void set_and_wake(wait_queue_head_t *queue, bool *set)
+{
+	WRITE_ONCE(*set, true);
+	wake_up(queue);
+}
+
+static noinline int loop_wait_queue(void *arg, u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < n / 2; i++) {
+		set_and_wake(&ping_queue, &ping_set);
+		wait_for(&pong_queue, &pong_set);
+	}
+	return 0;
+}
+
+static noinline int other_wait_queue(void *arg, u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < n / 2; i++) {
+		wait_for(&ping_queue, &ping_set);
+		set_and_wake(&pong_queue, &pong_set);
+	}
+	return 0;
+}
+
+/* By handle, as drivers in C name items. */
+static noinline int loop_queue_handle_c(void *arg, u64 n)
+{
+	struct d2d_queue *queue = arg;
+	struct d2d_item *item;
+	d2d_handle handle;
+	u64 i, number;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = d2d_queue_put(queue, 0, &i, sizeof(i));
+		if (err)
+			return err;
+		handle = d2d_queue_take(queue);
+		item = d2d_queue_redeem(queue, handle);
+		if (!item || item->len != sizeof(number))
+			return -EBADMSG;
+		memcpy(&number, item->payload, sizeof(number));
+		err = d2d_queue_release(queue, handle);
+		if (err)
+			return err;
+		if (number != i)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+int d2d_bench_queue(struct d2d_context *context)
+{
+	const struct d2d_bench_contender contender = {
+		"queue-handle-c", "queue-handle-c", "_raw_spin_lock_irqsave", loop_queue_handle_c,
+		.arg = &context->to_owner,
+	};
+
+	return d2d_bench_run(&contender);
+}
+
+static const struct d2d_bench_contender mechanisms[] = {
+	{ "indirect-call", "indirect-call", "*", loop_indirect_call },
+	{ "indirect-call-srcu", "indirect-call", "*", loop_indirect_call_srcu },
+	{ "work-item-percpu", "ops-call-b-to-a", "queue_work_on", loop_work_item_percpu },
+	{ "work-item-unbound", "ops-call-b-to-a", "queue_work_on", loop_work_item_unbound },
+	{ "completion", "completion", "wait_for_completion", loop_completion, other_completion },
+	{ "wait-queue", "completion", "__wake_up", loop_wait_queue, other_wait_queue },
+};
+
+int d2d_bench_mechanisms(void)
+{
+	size_t i;
+	int err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(mechanisms) && !err; i++)
+		err = d2d_bench_run(&mechanisms[i]);
+	return err;
+}
+
+int d2d_bench_calibrate(void)
+{
+	static const struct d2d_bench_contender empty_loop = {
+		"empty-loop", "empty-loop", "", loop_empty_loop
+	};
+
+	return d2d_bench_run(&empty_loop);
+}

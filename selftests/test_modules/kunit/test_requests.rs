@@ -1,0 +1,1113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests at any time: where they are, who has them, and who wins.
+
+use crate::{
+    module,
+    registry::Registry,
+    requests::{
+        Requests,
+        PENDING, //
+    },
+    visit::Visit,
+    workers::Workers, //
+};
+use core::{
+    ffi::c_void,
+    pin::pin, //
+};
+use d2d::{
+    abi,
+    header,
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
+    },
+    task::Task, //
+};
+
+/// What a driver's dispatch routine does, in the code of a request that it gets.
+const COMPLETE: u32 = 0x22_2400;
+const PEND: u32 = 0x22_2404;
+/// As [`PEND`], and it is told when it is taken from it.
+const PEND_AND_HEAR: u32 = 0x22_2408;
+/// It neither completes nor pends it.
+const FORGET: u32 = 0x22_240c;
+/// It passes it on with the code that is the driver's `next_code`, and gets it back.
+const PASS_ON: u32 = 0x22_2410;
+/// As [`PASS_ON`], and does not get it back.
+const LET_GO: u32 = 0x22_2414;
+
+const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
+const ATOMIC: u32 = abi::D2D_SEND_ATOMIC;
+const FREE: u32 = 0;
+const KEEP: u32 = 1;
+const SEND_AGAIN: u32 = 2;
+
+const OUTPUT: [u8; 4] = *b"done";
+
+/// The table of requests, and its drivers.
+struct Bench {
+    requests: Arc<Requests>,
+    registry: Arc<Registry>,
+    _workers: Workers,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
+        let workers = Workers::new()?;
+        Ok(Self {
+            // SAFETY: A `Party`, which borrows this, is unregistered when it is dropped.
+            requests: unsafe { Requests::new(c"d2d_kunit", registry.clone(), &workers)? },
+            registry,
+            _workers: workers,
+        })
+    }
+
+    /// A driver whose dispatch routine sleeps.
+    fn party(&self, name: &CStr) -> Result<Party<'_>> {
+        self.party_as(name, |_| {})
+    }
+
+    fn party_as(
+        &self,
+        name: &CStr,
+        change: impl FnOnce(&mut abi::d2d_driver),
+    ) -> Result<Party<'_>> {
+        let actor = KBox::new(Actor::new(self.requests.clone()), GFP_KERNEL)?;
+        let mut object = abi::d2d_driver {
+            hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+            name: [0; abi::D2D_NAME_SIZE as usize],
+            owner: module(),
+            self_: core::ptr::from_ref(&*actor).cast_mut().cast(),
+            dispatch: Some(dispatch),
+            returned: Some(returned),
+            completed: Some(completed),
+            cancelled: Some(cancelled),
+            flags: 0,
+            reserved: 0,
+        };
+        for (to, from) in object.name.iter_mut().zip(name.to_bytes()) {
+            *to = *from;
+        }
+        change(&mut object);
+        // SAFETY: The actor is dropped when the driver is unregistered.
+        let driver = unsafe { self.registry.add(&object)? };
+        Ok(Party {
+            bench: self,
+            driver,
+            target: self.registry.lookup(name)?,
+            actor,
+        })
+    }
+
+    /// How many requests there are.
+    fn len(&self) -> usize {
+        let inner = self.requests.inner.lock();
+        let mut len = 0;
+        for chunk in 0..inner.entries.chunks() {
+            inner.entries.find_in(chunk, |_, _| {
+                len += 1;
+                None::<()>
+            });
+        }
+        len
+    }
+
+    fn complete(&self, handle: u64, status: c_int) -> Result {
+        self.requests.complete(handle, status, 0)
+    }
+
+    fn wait(&self, request: u64, ms: u32) -> Result<abi::d2d_result> {
+        self.requests.wait(request, ms)
+    }
+
+    /// The status that a request has come back with.
+    fn status(&self, request: u64) -> Result<c_int> {
+        Ok(self.wait(request, abi::D2D_FOREVER)?.status)
+    }
+
+    fn read(&self, handle: u64, buffer: &mut [u8]) -> Result {
+        // SAFETY: The buffer is that long.
+        unsafe {
+            self.requests
+                .read(handle, buffer.as_mut_ptr(), buffer.len() as u32)
+        }
+    }
+
+    fn write(&self, handle: u64, buffer: &[u8]) -> Result {
+        self.requests
+            .write(handle, buffer.as_ptr(), buffer.len() as u32)
+    }
+}
+
+/// A registered driver. It is unregistered when it is dropped.
+struct Party<'a> {
+    bench: &'a Bench,
+    driver: u64,
+    target: u64,
+    actor: KBox<Actor>,
+}
+
+impl Party<'_> {
+    fn alloc(&self) -> Result<u64> {
+        self.bench.requests.alloc(self.driver, 8, 8)
+    }
+
+    /// Sends a request of this driver's without buffers.
+    fn send(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<bool> {
+        self.send_as(request, |send| {
+            send.to = to.target;
+            send.code = code;
+            send.flags = flags;
+        })
+    }
+
+    fn send_as(&self, request: u64, change: impl FnOnce(&mut abi::d2d_send)) -> Result<bool> {
+        let mut send = self.actor.how();
+        change(&mut send);
+        // SAFETY: The structure says how long its buffer is.
+        unsafe { self.bench.requests.send(request, &send) }
+    }
+
+    /// Sends a new request, and returns it and what the other one, who keeps it pending, has.
+    fn pend(&self, to: &Party<'_>, code: u32, flags: u32) -> Result<(u64, u64)> {
+        let request = self.alloc()?;
+        match self.send(request, to, code, flags)? {
+            false => Ok((request, to.holds())),
+            true => Err(EIO),
+        }
+    }
+
+    /// What it has forwarded goes to that one, under this code.
+    fn passes_on_to(&self, to: &Party<'_>, code: u32) {
+        self.actor.next.store(to.target, Relaxed);
+        self.actor.next_code.store(code, Relaxed);
+    }
+
+    /// The handle of the request that it was dispatched, or got back, last.
+    fn holds(&self) -> u64 {
+        self.actor.held.load(Relaxed)
+    }
+
+    /// Numbers of calls: dispatched, returned, completed, cancelled.
+    fn calls(&self) -> [u32; 4] {
+        self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
+    }
+
+    /// The status that was told last to who gets requests back.
+    fn heard(&self) -> c_int {
+        self.actor.status.load(Relaxed)
+    }
+
+    /// Keeps what comes back until it is completed by others.
+    fn keeps_what_returns(&self) {
+        self.actor.keeps_returned.store(1, Relaxed);
+    }
+
+    fn does_with_completed(&self, what: u32) {
+        self.actor.with_completed.store(what, Relaxed);
+    }
+
+    /// Begins to leave, as `d2d_unregister` does.
+    fn leaves(&self) -> Result {
+        self.bench.registry.leave(self.driver)
+    }
+}
+
+impl Drop for Party<'_> {
+    fn drop(&mut self) {
+        // It may be on its way already.
+        let _ = self.bench.registry.leave(self.driver);
+        self.bench.requests.run_down(self.driver);
+        self.bench.registry.remove(self.driver);
+    }
+}
+
+/// What a driver of the suite is.
+struct Actor {
+    requests: Arc<Requests>,
+    next: Atomic<u64>,
+    next_code: Atomic<u32>,
+    keeps_returned: Atomic<u32>,
+    with_completed: Atomic<u32>,
+    held: Atomic<u64>,
+    status: Atomic<i32>,
+    tag: Atomic<u64>,
+    /// What forwarding has come to.
+    forwarded: Atomic<i32>,
+    /// Who has called its dispatch routine.
+    task: Atomic<usize>,
+    calls: [Atomic<u32>; 4],
+}
+
+impl Actor {
+    fn new(requests: Arc<Requests>) -> Self {
+        Self {
+            requests,
+            next: Atomic::new(0),
+            next_code: Atomic::new(0),
+            keeps_returned: Atomic::new(0),
+            with_completed: Atomic::new(FREE),
+            held: Atomic::new(0),
+            status: Atomic::new(0),
+            tag: Atomic::new(0),
+            forwarded: Atomic::new(0),
+            task: Atomic::new(0),
+            calls: core::array::from_fn(|_| Atomic::new(0)),
+        }
+    }
+
+    fn count(&self, which: usize) {
+        self.calls[which].add(1, Relaxed);
+    }
+
+    /// How it sends, to the next one, what has no buffers.
+    fn how(&self) -> abi::d2d_send {
+        abi::d2d_send {
+            hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
+            to: self.next.load(Relaxed),
+            major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+            code: self.next_code.load(Relaxed),
+            input: core::ptr::null(),
+            user_buffer: core::ptr::null_mut(),
+            tag: 0,
+            input_len: 0,
+            output_len: 0,
+            flags: 0,
+            reserved: 0,
+        }
+    }
+
+    fn forward(&self, handle: u64, flags: u32) -> c_int {
+        let send = abi::d2d_send {
+            flags,
+            ..self.how()
+        };
+        // SAFETY: The structure has no buffers.
+        let forwarded = unsafe { self.requests.forward(handle, &send) };
+        let errno = forwarded.map_or_else(Error::to_errno, c_int::from);
+        self.forwarded.store(errno, Relaxed);
+        match forwarded {
+            Ok(_) => PENDING,
+            Err(error) => self.complete(handle, error.to_errno()),
+        }
+    }
+
+    fn complete(&self, handle: u64, status: c_int) -> c_int {
+        let _ = self.requests.complete(handle, status, 3);
+        status
+    }
+
+    fn dispatch(&self, request: &abi::d2d_request) -> c_int {
+        self.count(0);
+        self.held.store(request.handle, Relaxed);
+        self.task.store(Task::current_raw() as usize, Relaxed);
+        match request.code {
+            COMPLETE => {
+                if request.output_len as usize >= OUTPUT.len() {
+                    let output = OUTPUT.as_ptr();
+                    let _ = self
+                        .requests
+                        .write(request.handle, output, OUTPUT.len() as u32);
+                }
+                self.complete(request.handle, 0)
+            }
+            PEND => PENDING,
+            PEND_AND_HEAR => {
+                let _ = self.requests.set_cancel(request.handle);
+                PENDING
+            }
+            PASS_ON => self.forward(request.handle, ROUTINE),
+            LET_GO => self.forward(request.handle, 0),
+            _ => 0,
+        }
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `request` is valid for reads.
+unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
+    // SAFETY: By the requirements.
+    unsafe { (*this.cast::<Actor>()).dispatch(&*request) }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `request` and `result` are valid for reads.
+unsafe extern "C" fn returned(
+    this: *mut c_void,
+    request: *const abi::d2d_request,
+    result: *const abi::d2d_result,
+) -> c_int {
+    // SAFETY: By the requirements.
+    let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
+    actor.count(1);
+    actor.held.store(request.handle, Relaxed);
+    actor.status.store(result.status, Relaxed);
+    match actor.keeps_returned.load(Relaxed) {
+        0 => result.status,
+        _ => PENDING,
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `result` is valid for reads.
+unsafe extern "C" fn completed(
+    this: *mut c_void,
+    request: u64,
+    result: *const abi::d2d_result,
+) -> c_int {
+    // SAFETY: By the requirements.
+    let (actor, result) = unsafe { (&*this.cast::<Actor>(), &*result) };
+    actor.count(2);
+    actor.status.store(result.status, Relaxed);
+    actor.tag.store(result.tag, Relaxed);
+    match actor.with_completed.load(Relaxed) {
+        FREE => 0,
+        KEEP => abi::D2D_MORE_PROCESSING_REQUIRED as c_int,
+        _ => {
+            let send = abi::d2d_send {
+                flags: ROUTINE | ATOMIC,
+                ..actor.how()
+            };
+            // SAFETY: The structure has no buffers.
+            let sent = unsafe { actor.requests.send(request, &send) };
+            c_int::from(sent.is_ok())
+        }
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`].
+unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
+    // SAFETY: By the requirements.
+    let actor = unsafe { &*this.cast::<Actor>() };
+    actor.count(3);
+    actor.held.store(request, Relaxed);
+}
+
+#[kunit_tests(d2d_requests)]
+mod tests {
+    use super::*;
+
+    const CANCELED: c_int = -(bindings::ECANCELED as c_int);
+    const TIMEDOUT: c_int = -(bindings::ETIMEDOUT as c_int);
+    const FAILED: c_int = -(bindings::EIO as c_int);
+
+    #[test]
+    fn a_request_is_completed_at_once() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        assert!(a.send_as(request, |send| {
+            send.to = b.target;
+            send.code = COMPLETE;
+            send.tag = 77;
+            send.output_len = 8;
+        })?);
+        let result = bench.wait(request, 0)?;
+        assert_eq!(result.status, 0);
+        assert_eq!(result.information, 3);
+        assert_eq!(result.tag, 77);
+        assert_eq!(result.output_len as usize, OUTPUT.len());
+        let mut output = [0; OUTPUT.len()];
+        bench.read(request, &mut output)?;
+        assert_eq!(output, OUTPUT);
+        assert_eq!(b.calls(), [1, 0, 0, 0]);
+        assert_eq!(a.calls(), [0; 4]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_is_completed_later() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        assert!(request != held);
+        assert_eq!(a.send(request, &b, PEND, 0), Err(EBUSY));
+        assert_eq!(bench.read(request, &mut []), Err(EBUSY));
+        bench.complete(held, FAILED)?;
+        assert_eq!(bench.status(request)?, FAILED);
+        assert_eq!(bench.complete(held, 0), Err(ESTALE));
+        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+        assert_eq!(bench.status(request)?, FAILED);
+        Ok(())
+    }
+
+    #[test]
+    fn who_waits_is_woken() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        // The worker completes it.
+        a.send(request, &b, COMPLETE, ATOMIC)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn who_sleeps_is_called_by_a_worker_when_the_sender_cannot() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let sleeper = bench.party(c"sleeper")?;
+        let atomic = bench.party_as(c"atomic", |object| {
+            object.flags = abi::D2D_DISPATCH_ATOMIC;
+        })?;
+        let task = Task::current_raw() as usize;
+        for (to, flags, inline) in [
+            (&sleeper, 0, true),
+            (&sleeper, ATOMIC, false),
+            (&atomic, 0, true),
+            (&atomic, ATOMIC, true),
+        ] {
+            let request = a.alloc()?;
+            a.send(request, to, COMPLETE, flags)?;
+            assert_eq!(bench.status(request)?, 0);
+            assert!(inline == (to.actor.task.load(Relaxed) == task));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_waits_for_a_worker_can_be_taken_back() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for place in Place::ALL {
+            let request = a.alloc()?;
+            let won = run_in(place, || {
+                a.send(request, &b, PEND, ATOMIC)?;
+                bench.requests.cancel(request)
+            })?;
+            assert_eq!(won, Ok(()));
+            assert_eq!(bench.status(request)?, CANCELED);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn requests_are_sent_from_anywhere() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
+        for place in Place::ALL {
+            let request = a.alloc()?;
+            let sent = run_in(place, || a.send(request, &b, COMPLETE, ATOMIC))?;
+            assert_eq!(sent, Ok(true));
+            assert_eq!(run_in(place, || bench.status(request))?, Ok(0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn one_wins_wherever() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for first in Place::ALL {
+            for second in Place::ALL {
+                let (request, held) = a.pend(&b, PEND, 0)?;
+                assert_eq!(run_in(first, || bench.complete(held, 0))?, Ok(()));
+                let late = run_in(second, || bench.requests.cancel(request))?;
+                assert_eq!(late, Err(EALREADY));
+                assert_eq!(bench.status(request)?, 0);
+
+                let (request, held) = a.pend(&b, PEND, 0)?;
+                assert_eq!(run_in(first, || bench.requests.cancel(request))?, Ok(()));
+                let late = run_in(second, || bench.complete(held, 0))?;
+                assert_eq!(late, Err(ECANCELED));
+                let late = run_in(second, || bench.requests.cancel(request))?;
+                assert_eq!(late, Err(EALREADY));
+                assert_eq!(bench.status(request)?, CANCELED);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn waiting_has_an_end() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for ms in [0, 1] {
+            let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+            assert_eq!(bench.wait(request, ms)?.status, TIMEDOUT);
+            assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+            assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+            assert_eq!(bench.status(request)?, TIMEDOUT);
+        }
+        assert_eq!(b.calls(), [2, 0, 0, 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_was_sent_is_waited_for() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        assert_eq!(bench.wait(request, 0).err(), Some(ENODATA));
+        a.send(request, &b, PEND, ROUTINE)?;
+        assert_eq!(bench.wait(request, 0).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn who_has_a_request_is_told_that_it_is_taken_back() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        bench.requests.cancel(request)?;
+        assert_eq!(b.calls(), [1, 0, 0, 1]);
+        assert_eq!(b.holds(), held);
+        assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
+        // Who did not ask is not told.
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        bench.requests.cancel(request)?;
+        assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
+        assert_eq!(b.calls(), [2, 0, 0, 1]);
+        // Neither is who has completed it.
+        let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        bench.complete(held, 0)?;
+        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+        assert_eq!(b.calls(), [3, 0, 0, 1]);
+        Ok(())
+    }
+
+    #[test]
+    fn routines_that_are_not_there_are_not_asked_for() -> Result {
+        let bench = Bench::new()?;
+        let bare = |object: &mut abi::d2d_driver| {
+            object.returned = None;
+            object.completed = None;
+            object.cancelled = None;
+        };
+        let (a, b) = (bench.party_as(c"a", bare)?, bench.party_as(c"b", bare)?);
+        let request = a.alloc()?;
+        assert_eq!(a.send(request, &b, PEND, ROUTINE), Err(EINVAL));
+        a.send(request, &b, PEND, 0)?;
+        assert_eq!(bench.requests.set_cancel(b.holds()), Err(EINVAL));
+        b.passes_on_to(&a, PEND);
+        assert_eq!(b.actor.forward(b.holds(), ROUTINE), EINVAL.to_errno());
+        assert_eq!(bench.status(request)?, EINVAL.to_errno());
+        Ok(())
+    }
+
+    #[test]
+    fn handles_that_name_nothing_are_stale() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        let freed = a.alloc()?;
+        bench.requests.free(freed)?;
+        let requests = &bench.requests;
+        for handle in [
+            0,
+            !0,
+            freed,
+            request + 1,
+            request + (1 << 32),
+            held + 1,
+            held + (1 << 32),
+            held | 0xffff,
+        ] {
+            assert_eq!(bench.complete(handle, 0), Err(ESTALE));
+            assert_eq!(requests.set_cancel(handle), Err(ESTALE));
+            assert_eq!(b.actor.forward(handle, 0), ESTALE.to_errno());
+            assert_eq!(a.send(handle, &b, PEND, 0), Err(ESTALE));
+            assert_eq!(bench.wait(handle, 0).err(), Some(ESTALE));
+            assert_eq!(requests.cancel(handle), Err(ESTALE));
+            assert_eq!(requests.free(handle), Err(ESTALE));
+            assert_eq!(bench.read(handle, &mut []), Err(ESTALE));
+            assert_eq!(bench.write(handle, &[]), Err(ESTALE));
+            assert_eq!(requests.alloc(handle, 0, 0), Err(ESTALE));
+        }
+        // Each is good for what it was given for, and for nothing else.
+        assert_eq!(requests.cancel(held), Err(ESTALE));
+        assert_eq!(requests.free(held), Err(ESTALE));
+        assert_eq!(bench.wait(held, 0).err(), Some(ESTALE));
+        assert_eq!(a.send(held, &b, PEND, 0), Err(ESTALE));
+        assert_eq!(bench.complete(request, 0), Err(ESTALE));
+        assert_eq!(bench.write(request, &[]), Err(ESTALE));
+        assert_eq!(requests.set_cancel(request), Err(ESTALE));
+        assert_eq!(requests.alloc(b.target, 0, 0), Err(ESTALE));
+        for to in [0, b.driver, b.target + (1 << 32), request, held] {
+            let fresh = a.alloc()?;
+            let sent = a.send_as(fresh, |send| send.to = to);
+            assert_eq!(sent, Err(ESTALE));
+            requests.free(fresh)?;
+        }
+        // Of all that, it has felt nothing.
+        bench.complete(held, 0)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_is_of_one_sending() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, first) = a.pend(&b, PEND, 0)?;
+        bench.complete(first, 0)?;
+        a.send(request, &b, PEND, 0)?;
+        let second = b.holds();
+        assert!(first != second);
+        assert_eq!(bench.complete(first, FAILED), Err(ESTALE));
+        assert_eq!(bench.write(first, &[]), Err(ESTALE));
+        bench.complete(second, 0)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn what_says_how_to_send_is_checked() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        let refusal = |change: fn(&mut abi::d2d_send)| {
+            let sent = a.send_as(request, |send| {
+                send.to = b.target;
+                send.code = COMPLETE;
+                change(send);
+            });
+            sent.err()
+        };
+        assert_eq!(refusal(|send| send.hdr.magic ^= 1), Some(EBADMSG));
+        assert_eq!(refusal(|send| send.hdr.major += 1), Some(EPROTO));
+        assert_eq!(refusal(|send| send.hdr.size += 1), Some(EMSGSIZE));
+        assert_eq!(refusal(|send| send.hdr.layout ^= 1), Some(EBADE));
+        assert_eq!(refusal(|send| send.flags = 8), Some(EINVAL));
+        assert_eq!(refusal(|send| send.major_function = 0), Some(EINVAL));
+        let reserved = |send: &mut abi::d2d_send| send.code = abi::D2D_IOCTL_SHARE_CONTEXT;
+        assert_eq!(refusal(reserved), Some(EINVAL));
+        assert_eq!(refusal(|send| send.input_len = 9), Some(EMSGSIZE));
+        assert_eq!(refusal(|send| send.output_len = 9), Some(EMSGSIZE));
+        assert_eq!(refusal(|send| send.input_len = 8), Some(EFAULT));
+        // SAFETY: No structure is found there.
+        let sent = unsafe { bench.requests.send(request, core::ptr::null()) };
+        assert_eq!(sent, Err(EFAULT));
+        assert_eq!(b.calls(), [0; 4]);
+        assert_eq!(refusal(|_| {}), None);
+        Ok(())
+    }
+
+    #[test]
+    fn buffers_have_bounds() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let max = abi::D2D_BUFFER_SIZE;
+        assert_eq!(bench.requests.alloc(a.driver, max + 1, 0), Err(EMSGSIZE));
+        assert_eq!(bench.requests.alloc(a.driver, 0, max + 1), Err(EMSGSIZE));
+        let largest = bench.requests.alloc(a.driver, max, max)?;
+        bench.requests.free(largest)?;
+
+        let request = a.alloc()?;
+        let input = *b"eight by";
+        a.send_as(request, |send| {
+            send.to = b.target;
+            send.code = PEND;
+            send.input = input.as_ptr().cast();
+            send.input_len = 6;
+            send.output_len = 5;
+        })?;
+        let held = b.holds();
+        let mut read = [0; 8];
+        bench.read(held, &mut read[..6])?;
+        assert_eq!(read, *b"eight \0\0");
+        assert_eq!(bench.read(held, &mut read[..7]), Err(EMSGSIZE));
+        assert_eq!(bench.write(held, b"123456"), Err(EMSGSIZE));
+        bench.write(held, b"12345")?;
+        bench.write(held, b"abc")?;
+        // SAFETY: Nothing is written there.
+        let nowhere = unsafe { bench.requests.read(held, core::ptr::null_mut(), 1) };
+        assert_eq!(nowhere, Err(EFAULT));
+        let nothing = bench.requests.write(held, core::ptr::null(), 1);
+        assert_eq!(nothing, Err(EFAULT));
+        bench.complete(held, 0)?;
+        assert_eq!(bench.wait(request, 0)?.output_len, 3);
+        let mut read = [0; 4];
+        assert_eq!(bench.read(request, &mut read), Err(EMSGSIZE));
+        bench.read(request, &mut read[..3])?;
+        assert_eq!(read, *b"abc\0");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_taken_back_has_no_output() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        a.send_as(request, |send| {
+            send.to = b.target;
+            send.code = PEND;
+            send.output_len = 8;
+        })?;
+        bench.write(b.holds(), b"abc")?;
+        bench.requests.cancel(request)?;
+        assert_eq!(bench.wait(request, 0)?.output_len, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_status_is_zero_or_an_errno() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for status in [1, PENDING, EINPROGRESS.to_errno(), -5000, c_int::MIN] {
+            let (request, held) = a.pend(&b, PEND, 0)?;
+            bench.complete(held, status)?;
+            assert_eq!(bench.status(request)?, FAILED);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn who_neither_completes_nor_pends_fails() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        assert!(a.send(request, &b, FORGET, 0)?);
+        assert_eq!(bench.status(request)?, FAILED);
+        assert_eq!(bench.complete(b.holds(), 0), Err(ESTALE));
+        Ok(())
+    }
+
+    #[test]
+    fn the_completion_routine_is_called_once() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for place in Place::ALL {
+            let before = a.calls()[2];
+            let (request, held) = a.pend(&b, PEND, ROUTINE)?;
+            assert_eq!(run_in(place, || bench.complete(held, FAILED))?, Ok(()));
+            assert_eq!(a.calls()[2], before + 1);
+            assert_eq!(a.heard(), FAILED);
+            let (second, _) = a.pend(&b, PEND, ROUTINE)?;
+            assert_eq!(run_in(place, || bench.requests.cancel(second))?, Ok(()));
+            assert_eq!(a.calls()[2], before + 2);
+            assert_eq!(a.heard(), CANCELED);
+            // The routine has let them go.
+            assert_eq!(bench.requests.free(request), Err(ESTALE));
+            assert_eq!(bench.requests.free(second), Err(ESTALE));
+        }
+        assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_completion_routine_may_keep_the_request() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        a.does_with_completed(KEEP);
+        let request = a.alloc()?;
+        for n in 1..=3 {
+            let sent = a.send_as(request, |send| {
+                send.to = b.target;
+                send.code = PEND;
+                send.flags = ROUTINE;
+                send.tag = n;
+            })?;
+            assert!(!sent);
+            bench.complete(b.holds(), 0)?;
+            assert_eq!(a.actor.tag.load(Relaxed), n);
+        }
+        assert_eq!(a.calls(), [0, 0, 3, 0]);
+        bench.requests.free(request)?;
+        assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn the_completion_routine_may_send_the_request_again() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_ATOMIC)?;
+        a.does_with_completed(SEND_AGAIN);
+        a.passes_on_to(&b, PEND);
+        let (request, first) = a.pend(&b, PEND, ROUTINE)?;
+        bench.complete(first, 0)?;
+        let second = b.holds();
+        assert!(first != second);
+        bench.requests.cancel(request)?;
+        let third = b.holds();
+        assert!(second != third);
+        assert_eq!(bench.complete(second, 0), Err(ECANCELED));
+        a.does_with_completed(FREE);
+        bench.complete(third, 0)?;
+        assert_eq!(b.calls()[0], 3);
+        assert_eq!(a.calls()[2], 3);
+        assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_is_freed_on_its_way_is_taken_back() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for flags in [0, ROUTINE] {
+            let (request, held) = a.pend(&b, PEND_AND_HEAR, flags)?;
+            bench.requests.free(request)?;
+            assert_eq!(bench.requests.free(request), Err(ESTALE));
+            assert_eq!(bench.complete(held, 0), Err(ESTALE));
+            assert_eq!(bench.len(), 0);
+        }
+        assert_eq!(b.calls(), [2, 0, 0, 2]);
+        assert_eq!(a.calls()[2], 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_goes_down_four_levels_and_comes_back() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party(c"b")?;
+        let c = bench.party(c"c")?;
+        let d = bench.party(c"d")?;
+        let e = bench.party(c"e")?;
+        b.passes_on_to(&c, PASS_ON);
+        // This one does not get it back.
+        c.passes_on_to(&d, LET_GO);
+        d.actor.next.store(e.target, Relaxed);
+        d.actor.next_code.store(PEND, Relaxed);
+        c.actor.next_code.store(PASS_ON, Relaxed);
+        b.actor.next_code.store(LET_GO, Relaxed);
+        let request = a.alloc()?;
+        assert!(!a.send(request, &b, PASS_ON, 0)?);
+        assert_eq!(e.calls(), [1, 0, 0, 0]);
+        // Those who have passed it on have it no more.
+        for party in [&b, &c, &d] {
+            assert_eq!(bench.complete(party.holds(), 0), Err(ESTALE));
+        }
+        // There is no room for a fifth.
+        e.passes_on_to(&a, COMPLETE);
+        assert_eq!(e.actor.forward(e.holds(), 0), E2BIG.to_errno());
+        assert_eq!(bench.status(request)?, E2BIG.to_errno());
+        assert_eq!(d.calls(), [1, 1, 0, 0]);
+        assert_eq!(c.calls(), [1, 0, 0, 0]);
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(d.heard(), E2BIG.to_errno());
+        assert_eq!(b.heard(), E2BIG.to_errno());
+        Ok(())
+    }
+
+    #[test]
+    fn what_comes_back_may_be_kept_and_forwarded_again() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        b.passes_on_to(&c, PEND);
+        b.keeps_what_returns();
+        let request = a.alloc()?;
+        a.send(request, &b, PASS_ON, 0)?;
+        let (before, below) = (b.holds(), c.holds());
+        bench.complete(below, FAILED)?;
+        assert_eq!(b.heard(), FAILED);
+        assert!(b.holds() != before);
+        assert_eq!(bench.complete(before, 0), Err(ESTALE));
+        // Another time, and it is completed with something else.
+        assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
+        assert_eq!(c.calls()[0], 2);
+        assert_eq!(bench.complete(below, 0), Err(ESTALE));
+        bench.complete(c.holds(), 0)?;
+        assert_eq!(b.calls()[1], 2);
+        bench.complete(b.holds(), TIMEDOUT)?;
+        assert_eq!(bench.status(request)?, TIMEDOUT);
+        Ok(())
+    }
+
+    #[test]
+    fn forwarding_that_fails_leaves_the_request_where_it_is() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let gone = bench.party(c"gone")?;
+        b.passes_on_to(&gone, PEND);
+        drop(gone);
+        let request = a.alloc()?;
+        assert!(a.send(request, &b, PASS_ON, 0)?);
+        assert_eq!(b.actor.forwarded.load(Relaxed), ESTALE.to_errno());
+        assert_eq!(bench.status(request)?, ESTALE.to_errno());
+        assert_eq!(b.calls(), [1, 0, 0, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn cancelling_tells_all_who_have_passed_it_on() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        b.passes_on_to(&c, PEND_AND_HEAR);
+        // It cannot keep what is taken back.
+        b.keeps_what_returns();
+        let request = a.alloc()?;
+        a.send(request, &b, PASS_ON, 0)?;
+        bench.requests.cancel(request)?;
+        assert_eq!(c.calls(), [1, 0, 0, 1]);
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(b.heard(), CANCELED);
+        assert_eq!(bench.complete(b.holds(), 0), Err(ECANCELED));
+        assert_eq!(bench.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn who_leaves_gives_back_what_it_has() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (waited, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        let (_, _) = a.pend(&b, PEND, ROUTINE)?;
+        b.leaves()?;
+        bench.requests.run_down(b.driver);
+        assert_eq!(b.calls(), [2, 0, 0, 1]);
+        assert_eq!(a.calls(), [0, 0, 1, 0]);
+        assert_eq!(a.heard(), CANCELED);
+        assert_eq!(bench.status(waited)?, CANCELED);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(a.send(waited, &b, PEND, 0), Err(ESHUTDOWN));
+        drop(b);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(bench.status(waited)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn who_leaves_takes_its_own_requests_along() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let idle = a.alloc()?;
+        let (_, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        a.does_with_completed(KEEP);
+        let (_, second) = a.pend(&b, PEND, ROUTINE)?;
+        let (kept, _) = b.pend(&a, PEND, 0)?;
+        a.leaves()?;
+        assert_eq!(a.alloc(), Err(ESHUTDOWN));
+        assert_eq!(a.send(idle, &b, PEND, 0), Err(ESHUTDOWN));
+        bench.requests.run_down(a.driver);
+        assert_eq!(a.calls(), [1, 0, 1, 0]);
+        assert_eq!(b.calls(), [2, 0, 0, 1]);
+        assert_eq!(bench.complete(held, 0), Err(ESTALE));
+        assert_eq!(bench.complete(second, 0), Err(ESTALE));
+        assert_eq!(bench.requests.free(idle), Err(ESTALE));
+        // All are gone but the one that it had got from the other.
+        assert_eq!(bench.len(), 1);
+        assert_eq!(bench.status(kept)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn who_leaves_from_between_takes_its_level_away() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+        b.passes_on_to(&c, PASS_ON);
+        c.passes_on_to(&d, PEND_AND_HEAR);
+        b.keeps_what_returns();
+        let request = a.alloc()?;
+        a.send(request, &b, PASS_ON, 0)?;
+        let below = d.holds();
+        c.leaves()?;
+        bench.requests.run_down(c.driver);
+        // The one below is told, and so is the one who leaves; the one above has it again.
+        assert_eq!(d.calls(), [1, 0, 0, 1]);
+        assert_eq!(c.calls(), [1, 1, 0, 0]);
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(b.heard(), CANCELED);
+        assert_eq!(bench.wait(request, 0)?.status, TIMEDOUT);
+        assert_eq!(bench.complete(below, 0), Err(ESTALE));
+        drop(c);
+        // Had it not been out of time, it could still have been completed by that one.
+        b.passes_on_to(&d, PEND);
+        a.send(request, &b, PASS_ON, 0)?;
+        bench.complete(d.holds(), 0)?;
+        bench.complete(b.holds(), FAILED)?;
+        assert_eq!(bench.status(request)?, FAILED);
+        Ok(())
+    }
+
+    #[test]
+    fn detaching_takes_all_back_and_lets_the_driver_go_on() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        let (own, _) = b.pend(&a, PEND, 0)?;
+        bench.requests.cancel_all(b.driver);
+        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(bench.status(own)?, CANCELED);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert!(a.send(request, &b, COMPLETE, 0)?);
+        assert!(b.send(own, &a, COMPLETE, 0)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_cannot_be_removed_while_somebody_is_inside() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        {
+            let visit = pin!(Visit::new(&bench.registry));
+            assert!(!bench.registry.is_visited(a.driver));
+            visit.as_ref().begin(a.driver)?;
+            assert!(visit.as_ref().begin(a.driver).is_err());
+            assert!(bench.registry.is_visited(a.driver));
+            assert!(bench.registry.is_inside(a.driver));
+            let elsewhere = run_in(Place::Worker, || bench.registry.is_inside(a.driver))?;
+            assert!(!elsewhere);
+            a.leaves()?;
+            assert!(bench.registry.remove(a.driver).is_none());
+        }
+        assert!(!bench.registry.is_visited(a.driver));
+        assert!(!bench.registry.is_inside(a.driver));
+        assert!(bench.registry.remove(a.driver).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn visits_end_in_any_order() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+            let mut visits = KVec::new();
+            for _ in 0..3 {
+                let visit = KBox::pin(Visit::new(&bench.registry), GFP_KERNEL)?;
+                visit.as_ref().begin(a.driver)?;
+                visits.push(Some(visit), GFP_KERNEL)?;
+            }
+            for n in order {
+                assert!(bench.registry.is_visited(a.driver));
+                drop(visits[n].take());
+            }
+            assert!(!bench.registry.is_visited(a.driver));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_table_refuses() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let mut last = 0;
+        let refusal = loop {
+            match a.alloc() {
+                Ok(request) => last = request,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refusal, EAGAIN);
+        assert_eq!(bench.len(), 4096);
+        bench.requests.free(last)?;
+        a.alloc()?;
+        assert_eq!(a.alloc(), Err(EAGAIN));
+        drop(a);
+        assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+}

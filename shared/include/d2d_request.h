@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: what a C driver does with requests. Rust drivers have
+ * shared/d2d/packet.rs and shared/d2d/request.rs.
+ *
+ * Nobody has a pointer to a request, nor to its buffers: all of it is by handle, and
+ * a handle that names nothing any more is refused and does no harm.
+ */
+#ifndef D2D_REQUEST_H
+#define D2D_REQUEST_H
+
+#include <linux/errno.h>
+
+#include "d2d.h"
+
+/* How to send something without buffers; the rest is filled in where it is needed. */
+static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
+{
+	return (struct d2d_send){
+		.hdr = {
+			.magic = D2D_SEND_MAGIC,
+			.size = sizeof(struct d2d_send),
+			.major = D2D_ABI_MAJOR,
+			.minor = D2D_ABI_MINOR,
+			.layout = D2D_LAYOUT,
+		},
+		.to = to,
+		.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
+		.code = code,
+	};
+}
+
+/*
+ * Sends a request without a completion routine, waits so many milliseconds, and copies
+ * the output, which has to be as long as there is room for. What d2d_request_send()
+ * refuses it with, or what it was completed with; -EMSGSIZE for another output.
+ *
+ * Any context with D2D_SEND_ATOMIC: then it does not wait, and is -EINPROGRESS if the
+ * request is on its way.
+ */
+static inline int d2d_request_call(d2d_handle request, const struct d2d_send *send, void *output,
+				   u32 ms)
+{
+	struct d2d_result result;
+	int err;
+
+	err = d2d_request_send(request, send);
+	if (err && (err != -EINPROGRESS || send->flags & D2D_SEND_ATOMIC))
+		return err;
+	err = d2d_request_wait(request, ms, &result) ?: result.status;
+	if (err)
+		return err;
+	if (result.output_len != send->output_len)
+		return -EMSGSIZE;
+	return result.output_len ? d2d_request_read(request, output, result.output_len) : 0;
+}
+
+/* For who receives: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */
+static inline int d2d_request_input(const struct d2d_request *request, void *input, u32 len)
+{
+	if (request->input_len != len)
+		return -EMSGSIZE;
+	return d2d_request_read(request->handle, input, len);
+}
+
+#endif /* D2D_REQUEST_H */
