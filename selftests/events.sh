@@ -45,11 +45,13 @@ field()
 	done
 }
 
-# settle NAME KEY VALUE - returns when the file of an event says so
+# settle NAME KEY VALUE - returns when the file of an event says so. Fails when it has been asked so
+# often that something else must be wrong.
 settle()
 {
+	tries=0
 	until [ "$(field "$1" "$2")" = "$3" ]; do
-		:
+		[ "$((tries += 1))" -lt 10000 ] || return 1
 	done
 }
 
