@@ -45,11 +45,13 @@ field()
 	done
 }
 
-# settle NAME KEY VALUE - returns when the file of an event says so
+# settle NAME KEY VALUE - returns when the file of an event says so. Fails when it has been asked so
+# often that something else must be wrong.
 settle()
 {
+	tries=0
 	until [ "$(field "$1" "$2")" = "$3" ]; do
-		:
+		[ "$((tries += 1))" -lt 10000 ] || return 1
 	done
 }
 
@@ -176,7 +178,7 @@ refuses()
 	fails "$errno" "$@" && refused "$A" "$reason"
 }
 
-start $((52 + $(sins | wc -l)))
+start $((50 + $(sins | wc -l)))
 mark
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -209,7 +211,8 @@ verdict "names that are no file names are refused"
 
 mark
 for slot in 10 11 12; do
-	a create $slot "any$slot" 1 0 && b open $slot "any$slot" 1 || break
+	a create $slot "any$slot" 1 0
+	b open $slot "any$slot" 1
 done
 a set 12 0 0 && a set 11 0 0 && b wait any 0 - 0 10 11 12 && b wait any 0 - 0 12 11 10 && a set 10 0 0 &&
 	b wait any 0 - 0 12 10 && [ "$(waited)" = "1 0 1" ]
@@ -283,8 +286,8 @@ a open 3 many0 1 && sleeper b wait any 0 - 0 0 && settle many0 waiters 1 && b cl
 	[ "$(field many0 waiters)" = 1 ] && a open 3 many0 1 && b set 0 0 0 && wait "$pid"
 verdict "a wait ends by its own handle only"
 
-watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" "event set 4 3 -" "event close 4" 2>&1)
-[ $? = 0 ] || { echo "# $watched"; false; }
+watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" \
+	"event set 4 3 -" "event close 4" 2>&1)
 verdict "a program watches an event by read, poll and epoll: $watched"
 
 while read -r sin errno reason; do
@@ -342,25 +345,4 @@ verdict "a file that is open keeps the owner, and nothing else"
 exec 3<&-
 unload $A
 verdict "the owner leaves, whatever it has left open"
-
-# free_memory - in kB, without what the caches hold
-free_memory()
-{
-	echo 3 >/proc/sys/vm/drop_caches
-	sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
-}
-
-load $A contexts=1 && load $B && b flood 10000 && b ebb
-before=$(free_memory)
-b flood 10000 && during=$(free_memory) && [ "$(find $EVENTS -name "flood*" | wc -l)" = 10000 ] && b ebb &&
-	[ "$(find $EVENTS -name "flood*" | wc -l)" = 0 ]
-verdict "there can be 10000 events"
-# What is freed after a grace period may take some time.
-tries=0
-until after=$(free_memory) && [ "$after" -gt $((before - 1000)) ]; do
-	[ "$((tries += 1))" -lt 100 ] || break
-done
-[ "$after" -gt $((before - 1000)) ] && [ "$during" -lt "$before" ]
-verdict "and their memory comes back: $((before - during)) kB, of which $((before - after)) are left"
-unload $B && unload $A
 ktap_finished

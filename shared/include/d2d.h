@@ -424,75 +424,82 @@ enum d2d_step {
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
  *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
- *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside the
- *	owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
+ *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside
+ *	the owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE
+ *	too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
  *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
- *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and the
- *	handshake goes on when it completes, or what the driver completed the request with. What the
- *	driver filled in is refused with -EFAULT (no ops table, or one that is
- *	misaligned or cannot be read), -EPROTO, -EMSGSIZE (its major version or
- *	size), -EBADR (its operations are others), -EXDEV (its build is another),
- *	-ENOEXEC (an operation outside the driver's text); -EIO not completed,
- *	-ETIMEDOUT not completed in time, -ECANCELED detached meanwhile, -ENOMEM,
- *	-EAGAIN too many requests
- * d2d_detach: returns when the owner is not inside the driver's operations any more
- *	and will not enter them again. Takes back the requests that the driver has,
- *	and cancels those that it has sent. Not to be called from inside an
- *	operation, nor with a lock held that an operation takes: it would wait for
- *	itself, and a kernel with lockdep says so. -EDEADLK called from inside a
- *	routine of the driver object, -ESTALE handle, -ENOTCONN nothing to detach,
- *	-EALREADY it is being detached
- * d2d_unregister: takes back the requests that the driver has, cancels those that it
- *	has sent, frees its own, and returns when none of its routines runs any
- *	more. -EDEADLK called from inside one, -ESTALE handle, -EBUSY still
- *	attached, or a context is being offered to the driver, -EALREADY it is being
- *	unregistered
- * d2d_lookup: finds a driver, the owner among them, by name: what requests are sent
- *	to. Nothing has to be given back; a driver that has left, or has been loaded
- *	anew, is not found by the handle any more. Any context. -EFAULT a bad
- *	pointer, -ENOENT
- * d2d_request_alloc: a request of the driver's, with room for input and output, to be
- *	sent as often as needed, to one driver at a time. -EFAULT no place for the
- *	handle, -ESTALE handle, -ESHUTDOWN the driver is leaving, -EMSGSIZE more
- *	than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
- * d2d_request_send: any context with D2D_SEND_ATOMIC, else may sleep, as dispatch
- *	may. 0 it is completed, and d2d_request_wait() has the result at once, or
- *	completed() was called, or is being called; -EINPROGRESS it is on its way. Not
- *	with a lock held that completed() takes. One request is dispatched by one
- *	worker at a time. Anything else: it was not sent. -EBADMSG, -EPROTO,
- *	-EMSGSIZE, -EBADE the structure's header, -EMSGSIZE more input or output than
- *	it was made for, -EFAULT a bad pointer, -EINVAL a code that is the owner's, an unknown flag or function, or
- *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that it
- *	is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is leaving
- * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE, and
- *	does not sleep if it is completed; if
- *	ms milliseconds are over, it is taken back, and its status is -ETIMEDOUT.
- *	0 there is a result, -ESTALE handle, -EFAULT no place for the result,
- *	-ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE
- * d2d_request_cancel: any context. Takes the request back, so that its status is
- *	-ECANCELED. -EALREADY it is completed, or about to be, or was cancelled,
- *	-ESTALE handle. Who is too late learns so, without a line in the trace
- * d2d_request_free: any context. Cancels it if it is on its way, and frees it when
- *	nobody is at it any more; completed() is not called then, unless it is being
- *	called already: d2d_unregister() waits for that. -ESTALE handle
- * d2d_request_read: any context. With the receiver's handle, copies the input, with
- *	the sender's, the output of a completed request. -EFAULT no buffer, -ESTALE
- *	handle, -ECANCELED it was taken back, -EMSGSIZE more than there is, -EBUSY it
- *	is on its way
- * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer, -ESTALE
- *	handle, -ECANCELED it was taken back, -EMSGSIZE more than there is room for
- * d2d_request_set_cancel: any context. From here on cancelled() is called if the
- *	request is taken back. -ESTALE handle, -ECANCELED it was taken back already,
- *	-EINVAL the driver has no such routine
- * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes the
- *	request on; what counts of the structure is to, code and flags, of which
- *	D2D_SEND_ROUTINE means returned(). The handle is stale if it is done. Errors
- *	as d2d_request_send(), and -E2BIG no stack location is left, -ECANCELED it
- *	was taken back. A dispatch routine does not wait for what it has forwarded
- * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the request
- *	was taken back, or what the owner refused the driver's answer with. A status
- *	that is positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO
+ *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and
+ *	the handshake goes on when it completes, or what the driver completed
+ *	the request with. What the driver filled in is refused with -EFAULT (no
+ *	ops table, or one that is misaligned or cannot be read), -EPROTO,
+ *	-EMSGSIZE (its major version or size), -EBADR (its operations are
+ *	others), -EXDEV (its build is another), -ENOEXEC (an operation outside
+ *	the driver's text); -EIO not completed, -ETIMEDOUT not completed in
+ *	time, -ECANCELED detached meanwhile, -ENOMEM, -EAGAIN too many requests
+ * d2d_detach: returns when the owner is not inside the driver's operations any
+ *	more and will not enter them again. Takes back the requests that the
+ *	driver has, and cancels those that it has sent. Not to be called from
+ *	inside an operation, nor with a lock held that an operation takes: it
+ *	would wait for itself, and a kernel with lockdep says so. -EDEADLK
+ *	called from inside a routine of the driver object, -ESTALE handle,
+ *	-ENOTCONN nothing to detach, -EALREADY it is being detached
+ * d2d_unregister: takes back the requests that the driver has, cancels those
+ *	that it has sent, frees its own, and returns when none of its routines
+ *	runs any more. -EDEADLK called from inside one, -ESTALE handle, -EBUSY
+ *	still attached, or a context is being offered to the driver, -EALREADY
+ *	it is being unregistered
+ * d2d_lookup: finds a driver, the owner among them, by name: what requests are
+ *	sent to. Nothing has to be given back; a driver that has left, or has
+ *	been loaded anew, is not found by the handle any more. Any context.
+ *	-EFAULT a bad pointer, -ENOENT
+ * d2d_request_alloc: a request of the driver's, with room for input and output,
+ *	to be sent as often as needed, to one driver at a time. -EFAULT no place
+ *	for the handle, -ESTALE handle, -ESHUTDOWN the driver is leaving,
+ *	-EMSGSIZE more than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
+ * d2d_request_send: any context with D2D_SEND_ATOMIC, else may sleep, as
+ *	dispatch may. 0 it is completed, and d2d_request_wait() has the result
+ *	at once, or completed() was called, or is being called; -EINPROGRESS it
+ *	is on its way. Not with a lock held that completed() takes. One request
+ *	is dispatched by one worker at a time. Anything else: it was not sent.
+ *	-EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header, -EMSGSIZE
+ *	more input or output than it was made for, -EFAULT a bad pointer,
+ *	-EINVAL a code that is the owner's, an unknown flag or function, or
+ *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
+ *	it is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is
+ *	leaving
+ * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE,
+ *	and does not sleep if it is completed; if ms milliseconds are over, it
+ *	is taken back, and its status is -ETIMEDOUT. 0 there is a result,
+ *	-ESTALE handle, -EFAULT no place for the result, -ENODATA it was not
+ *	sent, -EINVAL sent with D2D_SEND_ROUTINE
+ * d2d_request_cancel: any context. Takes the request back, so that its status
+ *	is -ECANCELED. -EALREADY it is completed, or about to be, or was
+ *	cancelled, -ESTALE handle. Who is too late learns so, without a line in
+ *	the trace
+ * d2d_request_free: any context. Cancels it if it is on its way, and frees it
+ *	when nobody is at it any more; completed() is not called then, unless it
+ *	is being called already: d2d_unregister() waits for that. -ESTALE handle
+ * d2d_request_read: any context. With the receiver's handle, copies the input,
+ *	with the sender's, the output of a completed request. -EFAULT no buffer,
+ *	-ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more than there
+ *	is, -EBUSY it is on its way
+ * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer,
+ *	-ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more than there
+ *	is room for
+ * d2d_request_set_cancel: any context. From here on cancelled() is called if
+ *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
+ *	already, -EINVAL the driver has no such routine
+ * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes
+ *	the request on; what counts of the structure is to, code and flags, of
+ *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is
+ *	done. Errors as d2d_request_send(), and -E2BIG no stack location is
+ *	left, -ECANCELED it was taken back. A dispatch routine does not wait for
+ *	what it has forwarded
+ * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the
+ *	request was taken back, or what the owner refused the driver's answer
+ *	with. A status that is positive, -EINPROGRESS or -EIOCBQUEUED is refused
+ *	and taken as -EIO
  * d2d_trace: prints one trace line; any context
  *
  * All but d2d_trace(): -ENODEV if the owner is on its way out.

@@ -16,8 +16,9 @@
  * began to, before it returns. Who waits for all of several events takes all of
  * them at once, or none. This is done under one lock for all events, with
  * interrupts disabled: at most 64 waits at a time are on an event, and at most 64
- * events in a wait, so that a set makes at most 64 * 64 checks there, and wakes at
- * most 64 threads; a wait compares at most 64 * 63 / 2 events.
+ * events in a wait, so that a set looks at most at 64 * 64 events there, takes as
+ * many entries off lists, and wakes at most 64 threads; a wait makes at most
+ * 64 * 63 / 2 comparisons.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME, where
  * OWNER is the driver that owns the contexts, is a line of text about it. The first
