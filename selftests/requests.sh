@@ -15,20 +15,13 @@ HOLD=0x222008
 RELEASE=0x22200c
 LET_GO=0x2223c0
 SHARE_CONTEXT=0x222003
-PAGE=4096
-# No result of any driver's
-BAD_POINTER=$PAGE
-
-# act COMMAND... - commands for actor; the errno goes to $NOTES
-act()
-{
-	./kmod write /sys/kernel/debug/d2d-actor/do "$*" 2>"$NOTES"
-}
+# Nothing is there
+BAD_POINTER=4096
 
 # later COMMAND... - as act, and $later is the process that does it meanwhile
 later()
 {
-	./kmod write /sys/kernel/debug/d2d-actor/do "$*" 2>/dev/null &
+	./kmod write "$DO" "$*" 2>/dev/null &
 	later=$!
 }
 
@@ -36,17 +29,6 @@ later()
 sleeping()
 {
 	await grep -q '^State:.*D (disk sleep)' "/proc/$later/status"
-}
-
-# await COMMAND... - until it succeeds; gives up on what takes seconds
-await()
-{
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return
-		sleep 0.02
-	done
 }
 
 # who_did STEP... - whether the drivers have taken these steps, as "DRIVER:STEP"
@@ -176,18 +158,6 @@ regained()
 did()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = "${4:-1}" ]
-}
-
-# hold PLACE - what the gate holds
-hold()
-{
-	echo "$1" >/sys/module/gate/parameters/hold
-}
-
-# one_inside - whether one call is held, in time
-one_inside()
-{
-	[ "$(cat /sys/module/gate/parameters/inside /sys/module/gate/parameters/late | xargs)" = "1 0" ]
 }
 
 # exercise NAME
