@@ -30,9 +30,12 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_owner::{
+    create_event,
+    open_event,
     Config,
     Contexts,
-    Owner, //
+    Owner,
+    Peer, //
 };
 use d2d_pair::{
     desk::{
@@ -40,6 +43,7 @@ use d2d_pair::{
         Desk,
         Packets, //
     },
+    signals::Signals,
     DemoPair,
     Note,
     OwnerOps,
@@ -87,6 +91,17 @@ struct DriverA {
     desk: Desk,
 }
 
+impl DriverA {
+    /// Sends a peer requests from `place`, and has it set its events there.
+    fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
+        let (sender, to) = (contexts.sender(), peer.target());
+        let packets = Packets::new(&sender)?;
+        run_in(place, || desk::demonstrate(packets, to))??;
+        let signals = Signals::new(peer.name(), open_event)?;
+        self.desk.demonstrate(place, &sender, to, &signals)
+    }
+}
+
 impl Owner for DriverA {
     type Pair = DemoPair;
 
@@ -108,6 +123,16 @@ impl Owner for DriverA {
         Ok(Self { desk: Desk::new()? })
     }
 
+    /// One desk serves all requests, and so one pair of events is enough.
+    fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        let signals = Signals::new(OwnerModule::NAME, |name, kind| {
+            create_event(name, kind, false)
+        })?;
+        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
+        this.desk.set_signals(Some(signals));
+        Ok(())
+    }
+
     fn data(config: &Config) -> abi::d2d_pair_owner_data {
         abi::d2d_pair_owner_data {
             queue_capacity: config.capacity(),
@@ -120,21 +145,23 @@ impl Owner for DriverA {
         let rounds = control::read_number(reader)?;
         check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
         for _ in 0..rounds {
-            for (_, link) in contexts.iter() {
+            for (this, link) in contexts.iter() {
                 for place in Place::ALL {
-                    let packets = Packets::new(&contexts.sender())?;
-                    let result = run_in(place, || {
-                        exercise(link, place)?;
-                        let peer = contexts.peer(link).ok_or(ESHUTDOWN)?;
-                        match desk::demonstrate(packets, &peer) {
-                            // It serves none of the pair's requests, or not in any context.
-                            Err(ENOTTY | EINPROGRESS) => Ok(()),
-                            result => result,
-                        }
-                    })?;
-                    // There is no peer, or it has begun to leave.
-                    if result != Err(ESHUTDOWN) {
-                        result?;
+                    run_in(place, || match exercise(link, place) {
+                        // There is no peer, or it has begun to leave.
+                        Err(ESHUTDOWN) => Ok(()),
+                        result => result,
+                    })??;
+                    let Some(peer) = contexts.peer(link) else {
+                        continue;
+                    };
+                    match this.send(contexts, &peer, place) {
+                        // It has begun to leave.
+                        Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
+                        // It serves none of the pair's requests, or not in any context, or has no
+                        // events.
+                        Err(ENOTTY | EINPROGRESS | ENOENT) => {}
+                        result => result?,
                     }
                 }
             }

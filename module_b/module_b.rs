@@ -39,6 +39,7 @@ use d2d_pair::{
         Desk,
         Packets, //
     },
+    signals::Signals,
     DemoPair,
     Note,
     PeerOps,
@@ -76,9 +77,18 @@ struct DriverB {
     desk: Desk,
 }
 
+/// Keeps B's events ready to be set, as long as B is registered.
+struct Front(Handle<DriverB>);
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.0.desk.set_signals(None);
+    }
+}
+
 impl Driver for DriverB {
     type Pair = DemoPair;
-    type Front = ();
+    type Front = Front;
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
     const DISPATCH_ATOMIC: bool = true;
@@ -92,8 +102,16 @@ impl Driver for DriverB {
         })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
-        Ok(())
+    /// Makes B's events when the handshake is over, as the trace has one order.
+    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
+        driver.settled_link();
+        Signals::new(PeerModule::NAME, |name, kind| {
+            driver.create_event(name, kind, false)
+        })
+        .map(|signals| {
+            driver.desk.set_signals(Some(signals));
+            Front(driver)
+        })
     }
 
     /// Takes the number of rounds, 1 to 1000.
@@ -104,6 +122,7 @@ impl Driver for DriverB {
         let link = driver.settled_link().ok_or(ENOTCONN)?;
         let sender = driver.sender();
         let owner = sender.lookup(OWNER)?;
+        let signals = Signals::new(OWNER, |name, kind| driver.open_event(name, kind))?;
         for _ in 0..rounds {
             for place in Place::ALL {
                 let packets = Packets::new(&sender)?;
@@ -111,6 +130,7 @@ impl Driver for DriverB {
                     exercise(link, place)?;
                     desk::demonstrate(packets, &owner)
                 })??;
+                driver.desk.demonstrate(place, &sender, &owner, &signals)?;
             }
         }
         Ok(())

@@ -7,6 +7,7 @@
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, again and again,
 //! - `fail_nth unload FILE [PARAM=VALUE...]` unloads it, after it was loaded undisturbed,
 //! - `fail_nth write FILE TEXT` writes to a file,
+//! - `fail_nth read FILE` opens a file, and reads from it once,
 //! - `fail_nth count ...` does either of these once, undisturbed, and prints its allocations.
 //!
 //! The n-th allocation of the call fails, for n = 1, 2, ... until there is none left to fail. Each time
@@ -95,6 +96,7 @@ enum Call<'a> {
     Load(&'a str, String),
     Unload(&'a str, String),
     Write(File, &'a str),
+    Read(&'a str),
 }
 
 impl Call<'_> {
@@ -110,6 +112,7 @@ impl Call<'_> {
             Self::Load(path, params) => modules::load(path, params),
             Self::Unload(path, _) => modules::unload(name(path)),
             Self::Write(file, text) => file.write_all(text.as_bytes()),
+            Self::Read(path) => File::open(path)?.read(&mut [0; 256]).map(|_| ()),
         }
     }
 
@@ -233,13 +236,14 @@ fn call(args: &[String]) -> Result<Call<'_>, String> {
     match args {
         [verb, path, params @ ..] if verb == "load" => Ok(Call::Load(path, params.join(" "))),
         [verb, path, params @ ..] if verb == "unload" => Ok(Call::Unload(path, params.join(" "))),
+        [verb, path] if verb == "read" => Ok(Call::Read(path)),
         [verb, path, text] if verb == "write" => OpenOptions::new()
             .write(true)
             .open(path)
             .map(|file| Call::Write(file, text))
             .map_err(|error| format!("{path}: {error}")),
         _ => Err(
-            "usage: fail_nth [count] load|unload FILE [PARAM=VALUE...] | write FILE TEXT".into(),
+            "usage: fail_nth [count] load|unload FILE [PARAM=VALUE...] | write FILE TEXT | read FILE".into(),
         ),
     }
 }

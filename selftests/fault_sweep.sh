@@ -94,7 +94,7 @@ trap 'reset; rm -f "$NOTES"' EXIT
 reset
 setting verbose 0 cache-filter N
 ours
-ktap_set_plan 17
+ktap_set_plan 20
 
 # Two contexts, whose queues have the last of their items in a chunk that is small enough for
 # slab: memory of more than two pages does not come from there, and never fails here.
@@ -123,6 +123,11 @@ unload actor
 unload gate
 sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none
 sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" sin=none
+sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_sins)" sin=none
+load event_sins sin=none
+sweep "watching an event" 2 read /sys/kernel/debug/d2d-module_a/events/sin0
+unload event_sins
+sweep "closing events" 0 unload "$(module_path event_sins)" sin=none
 total load "$(module_path module_b)"
 sweep "unloading module_b" 0 unload "$(module_path module_b)"
 load module_b

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-SUITES="block fingerprint header interface offers queue registry run_in rundown"
+SUITES="block events fingerprint header interface offers queue registry run_in rundown table"
 KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT

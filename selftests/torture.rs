@@ -173,6 +173,20 @@ impl Worker {
         Ok(())
     }
 
+    /// The owner wakes the peer of the first context and is woken by it, again and again.
+    fn lead(&mut self) -> Outcome<()> {
+        let mut control = Control::open(OWNER)?;
+        while !self.is_over() {
+            control.write("lead 0 200")?;
+        }
+        control.write("stop 0")
+    }
+
+    /// The other side of that.
+    fn follow(&mut self, name: &str) -> Outcome<()> {
+        Control::open(name)?.write("follow")
+    }
+
     /// A peer that comes and goes; now and then it makes a run. Returns how often it came.
     fn cycle(&mut self, name: &str) -> Outcome<u64> {
         let mut cycles = 0;
@@ -189,7 +203,7 @@ impl Worker {
     }
 }
 
-/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME`: prints the cycles, or why it
+/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME`: prints the cycles, or why it
 /// has failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
@@ -204,6 +218,8 @@ fn work(args: &[String]) -> ExitCode {
     let done = match args[3].as_str() {
         "owner" => worker.owner(number(4).into()).map(|()| 0),
         "peer" => worker.peer(&args[4]).map(|()| 0),
+        "lead" => worker.lead().map(|()| 0),
+        "follow" => worker.follow(&args[4]).map(|()| 0),
         _ => worker.cycle(&args[4]),
     };
     match done {
@@ -286,9 +302,15 @@ impl Totals {
         }
     }
 
-    /// Items put and taken (all were taken in the end), calls and updates
+    /// Items put and taken (all were taken in the end), calls and updates, and what was done to
+    /// events
     fn operations(&self) -> u64 {
-        2 * self.get("put") + self.get("calls") + self.get("updates")
+        2 * self.get("put") + self.get("calls") + self.get("updates") + self.races()
+    }
+
+    /// Sets of an event and waits for it, on whichever CPU; a thread that was woken has done both
+    fn races(&self) -> u64 {
+        self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
 }
 
@@ -345,6 +367,10 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     let mut jobs = vec![["owner", &contexts]; 2];
     for name in staying {
         jobs.extend(vec![["peer", name.as_str()]; shape.drivers]);
+    }
+    // The one that came first has the first context.
+    if let Some(name) = staying.first() {
+        jobs.extend([["lead", "-"], ["follow", name]]);
     }
     jobs.extend(cycling.iter().map(|name| ["cycle", name]));
 
@@ -437,7 +463,10 @@ fn main() -> ExitCode {
     }
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();
-    let mut line = format!("operations={operations} cycles={cycles} seconds={elapsed:.1}");
+    let races = sum.races();
+    let mut line = format!(
+        "operations={operations} set-against-wait={races} cycles={cycles} seconds={elapsed:.1}"
+    );
     let _ = write!(
         line,
         " per-second={:.0} cycles-per-second={:.1}",

@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "d2d_event.h"
 #include "d2d_pair.h"
 
 static char *sin = "none";
@@ -130,24 +131,65 @@ int d2d_complete(d2d_handle handle, int result, u64 information)
 EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 
 /* What drivers of the library import as well. */
-#define NOT_OFFERED(name, ...)			\
-int name(__VA_ARGS__)				\
-{						\
-	return -EOPNOTSUPP;			\
-}						\
-EXPORT_SYMBOL_NS_GPL(name, "D2D")
+int d2d_lookup(const char *name, d2d_handle *driver)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_lookup, "D2D");
 
-NOT_OFFERED(d2d_lookup, const char *name, d2d_handle *driver);
-NOT_OFFERED(d2d_request_alloc, d2d_handle driver, u32 input_size, u32 output_size,
-	    d2d_handle *request);
-NOT_OFFERED(d2d_request_send, d2d_handle request, const struct d2d_send *send);
-NOT_OFFERED(d2d_request_wait, d2d_handle request, u32 ms, struct d2d_result *result);
-NOT_OFFERED(d2d_request_cancel, d2d_handle request);
-NOT_OFFERED(d2d_request_free, d2d_handle request);
-NOT_OFFERED(d2d_request_read, d2d_handle request, void *buffer, u32 len);
-NOT_OFFERED(d2d_request_write, d2d_handle request, const void *buffer, u32 len);
-NOT_OFFERED(d2d_request_set_cancel, d2d_handle request);
-NOT_OFFERED(d2d_request_forward, d2d_handle request, const struct d2d_send *send);
+int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_alloc, "D2D");
+
+int d2d_request_send(d2d_handle request, const struct d2d_send *send)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_send, "D2D");
+
+int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_wait, "D2D");
+
+int d2d_request_cancel(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_cancel, "D2D");
+
+int d2d_request_free(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_free, "D2D");
+
+int d2d_request_read(d2d_handle request, void *buffer, u32 len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_read, "D2D");
+
+int d2d_request_write(d2d_handle request, const void *buffer, u32 len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_write, "D2D");
+
+int d2d_request_set_cancel(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_set_cancel, "D2D");
+
+int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
 /* Lines of another grammar than module_a's: only what the tests look for. */
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
@@ -156,6 +198,55 @@ void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 		detail);
 }
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
+
+/* It has no events. */
+int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
+		     d2d_handle *event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_create, "D2D");
+
+int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_open, "D2D");
+
+int d2d_event_close(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_close, "D2D");
+
+int d2d_event_set(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_set, "D2D");
+
+int d2d_event_reset(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_reset, "D2D");
+
+int d2d_event_query(d2d_handle event)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_query, "D2D");
+
+void d2d_event_ring(d2d_handle event)
+{
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_ring, "D2D");
+
+int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index)
+{
+	return -ENODEV;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_event_wait, "D2D");
 
 static int __init bad_owner_init(void)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A file in debugfs that hands what is written to it to a driver.
+//! Files in debugfs: one that hands what is written to it to a driver, and what others are made of.
 //!
 //! Not by the kernel crate's `debugfs`: its files have no owner, so that a module can be unloaded
 //! while one of them is open, and the kernel calls into the module when it is closed.
@@ -17,6 +17,7 @@ use kernel::{
     },
     prelude::*,
     str::CString,
+    sync::Arc,
     uaccess::{
         UserPtr,
         UserSlice,
@@ -31,6 +32,123 @@ pub trait Control: Send + Sync + 'static {
     fn write(&self, reader: &mut UserSliceReader) -> Result;
 }
 
+/// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
+///
+/// On a kernel without debugfs there is none, and nobody is told; nor are there files in it then.
+///
+/// # Invariants
+///
+/// `dentry` is what `debugfs_create_dir` returned, and was not removed.
+pub struct Directory {
+    dentry: *mut bindings::dentry,
+    /// Removed after it.
+    _parent: Option<Arc<Self>>,
+}
+
+// SAFETY: Entries of debugfs can be used and removed by any thread.
+unsafe impl Send for Directory {}
+// SAFETY: As above.
+unsafe impl Sync for Directory {}
+
+impl Directory {
+    /// Makes that of a module: `/sys/kernel/debug/d2d-MODULE`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn of_module(module: &CStr) -> Result<Arc<Self>> {
+        Self::new(&CString::try_from_fmt(fmt!("d2d-{}", module))?, None)
+    }
+
+    /// Makes one in another. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn within(parent: &Arc<Self>, name: &CStr) -> Result<Arc<Self>> {
+        Self::new(name, Some(parent.clone()))
+    }
+
+    fn new(name: &CStr, parent: Option<Arc<Self>>) -> Result<Arc<Self>> {
+        let above = parent
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |parent| parent.dentry);
+        // SAFETY: The name is a string, and the directory above is kept. Errors need no check: the
+        // functions that take a directory take them.
+        let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
+        // INVARIANT: It was made above.
+        let directory = Self {
+            dentry,
+            _parent: parent,
+        };
+        Ok(Arc::new(directory, GFP_KERNEL)?)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; an error is taken as nothing to remove.
+        unsafe { bindings::debugfs_remove(self.dentry) };
+    }
+}
+
+/// A file in debugfs. Dropping it removes it and waits for those inside its operations, but not for
+/// those that have it open; may sleep.
+///
+/// # Invariants
+///
+/// `dentry` is what `debugfs_create_file_full` returned, and was not removed.
+pub struct DebugFile {
+    dentry: *mut bindings::dentry,
+    /// Removed after it.
+    _directory: Arc<Directory>,
+}
+
+// SAFETY: Entries of debugfs can be removed by any thread.
+unsafe impl Send for DebugFile {}
+// SAFETY: Nothing can be done with a reference.
+unsafe impl Sync for DebugFile {}
+
+impl DebugFile {
+    /// Makes one. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// The operations take `data` until the file is dropped, and what `open` makes of it until it is
+    /// released; they have an owner, whose code they are.
+    pub unsafe fn new(
+        directory: &Arc<Directory>,
+        name: &CStr,
+        mode: bindings::umode_t,
+        data: *mut c_void,
+        operations: &'static bindings::file_operations,
+    ) -> Self {
+        // SAFETY: The name is a string, the directory is there, the rest is by the requirements.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_full(
+                name.as_char_ptr(),
+                mode,
+                directory.dentry,
+                data,
+                core::ptr::null(),
+                operations,
+            )
+        };
+        // INVARIANT: It was made above.
+        Self {
+            dentry,
+            _directory: directory.clone(),
+        }
+    }
+}
+
+impl Drop for DebugFile {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; an error is taken as nothing to remove.
+        unsafe { bindings::debugfs_remove(self.dentry) };
+    }
+}
+
 /// A control file of module `M`: `/sys/kernel/debug/d2d-MODULE/FILE`, writable by root.
 ///
 /// While it is open, the module cannot be unloaded. Dropping it removes the file and waits for
@@ -38,17 +156,12 @@ pub trait Control: Send + Sync + 'static {
 ///
 /// # Invariants
 ///
-/// `dir` is what `debugfs_create_dir` returned; the file in it, if any, refers to `_control`.
+/// The file refers to `_control`, which is dropped after it.
 pub struct ControlFile<C: Control, M: ModuleMetadata> {
-    dir: *mut bindings::dentry,
+    _file: DebugFile,
     _control: KBox<C>,
     _module: PhantomData<fn(M)>,
 }
-
-// SAFETY: Entries of debugfs can be removed by any thread.
-unsafe impl<C: Control, M: ModuleMetadata> Send for ControlFile<C, M> {}
-// SAFETY: Nothing can be done with a reference.
-unsafe impl<C: Control, M: ModuleMetadata> Sync for ControlFile<C, M> {}
 
 impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
@@ -58,7 +171,7 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
         ..pin_init::zeroed()
     };
 
-    /// Makes the file called `name`. May sleep.
+    /// Makes the file called `name` in a directory, or in a new one for the module. May sleep.
     ///
     /// # Errors
     ///
@@ -67,28 +180,19 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     /// # Safety
     ///
     /// The file is dropped before the module's code goes away.
-    pub unsafe fn new(name: &CStr, control: C) -> Result<Self> {
+    pub unsafe fn new(directory: Option<Arc<Directory>>, name: &CStr, control: C) -> Result<Self> {
         let make = || -> Result<Self> {
             let control = KBox::new(control, GFP_KERNEL)?;
-            let dir = CString::try_from_fmt(fmt!("d2d-{}", M::NAME))?;
-            // SAFETY: The name is a string. Errors need no check: the calls below take them.
-            let dir =
-                unsafe { bindings::debugfs_create_dir(dir.as_char_ptr(), core::ptr::null_mut()) };
-            // SAFETY: The directory is as it was made, the operations are static and take a `C`,
-            // which lives until the directory has been removed.
-            unsafe {
-                bindings::debugfs_create_file_full(
-                    name.as_char_ptr(),
-                    0o200,
-                    dir,
-                    core::ptr::from_ref(&*control).cast_mut().cast(),
-                    core::ptr::null(),
-                    Self::OPERATIONS,
-                )
+            let directory = match directory {
+                Some(directory) => directory,
+                None => Directory::of_module(M::NAME)?,
             };
+            let data = core::ptr::from_ref(&*control).cast_mut().cast();
+            // SAFETY: The operations take a `C`, which is dropped after the file.
+            let file = unsafe { DebugFile::new(&directory, name, 0o200, data, Self::OPERATIONS) };
             // INVARIANT: As above.
             Ok(Self {
-                dir,
+                _file: file,
                 _control: control,
                 _module: PhantomData,
             })
@@ -113,13 +217,6 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
             Ok(()) => length as isize,
             Err(error) => report_memory(M::NAME, error).to_errno() as isize,
         }
-    }
-}
-
-impl<C: Control, M: ModuleMetadata> Drop for ControlFile<C, M> {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants; an error is taken as nothing to remove.
-        unsafe { bindings::debugfs_remove(self.dir) };
     }
 }
 

@@ -14,9 +14,10 @@
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave.
+//! - [`event`]: named events, to tell others a state.
 //! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
 //! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.
-//! - [`control`]: a file through which user space acts on a driver.
+//! - [`control`]: a file through which user space acts on a driver, and what it is made of.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
@@ -25,10 +26,13 @@
 pub mod context;
 pub mod control;
 pub mod driver;
+pub mod event;
 pub mod fingerprint;
 pub mod header;
 pub mod interface;
 mod layout;
+#[doc(hidden)]
+pub mod left;
 pub mod link;
 mod list;
 pub mod offer;

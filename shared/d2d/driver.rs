@@ -8,6 +8,10 @@ use crate::{
         Control,
         ControlFile, //
     },
+    event::{
+        Event,
+        Kind, //
+    },
     interface::TableFor,
     link::PeerLink,
     offer::Offer,
@@ -151,6 +155,27 @@ impl<T: Driver> Handle<T> {
         Shared::flush_work(&self.0);
         self.link()
     }
+
+    /// Creates a named event, or opens it if there is one of the name; `set` is of no account then.
+    /// May sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor `..`.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG` or `EINVAL` for the name, `EPROTOTYPE` if it is of the other kind, `ENFILE` or
+    /// `EMFILE` if there are too many events or handles of them, `ESTALE` if the driver is not
+    /// registered any more, `ENOMEM`.
+    pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+        Event::create(self.0.driver(), name, kind, set)
+    }
+
+    /// Opens a named event that there is. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`Handle::create_event`], and `ENOENT` if there is none.
+    pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
+        Event::open(self.0.driver(), name, kind)
+    }
 }
 
 impl<T: Driver> Deref for Handle<T> {
@@ -207,7 +232,7 @@ where
                 _front <- T::front(handle),
                 _control: T::CONTROL
                     // SAFETY: By the requirements, as the peer drops it.
-                    .map(|name| unsafe { ControlFile::new(name, for_file) })
+                    .map(|name| unsafe { ControlFile::new(None, name, for_file) })
                     .transpose()?,
                 _last: LastLine(M::NAME),
             }))

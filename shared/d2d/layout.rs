@@ -12,7 +12,7 @@ use kernel::bindings::spinlock_t;
 
 const _: () = {
     const LOCK: usize = size_of::<spinlock_t>().next_multiple_of(8);
-    const QUEUE: usize = LOCK + 96;
+    const QUEUE: usize = LOCK + 104;
 
     assert!(size_of::<d2d_header>() == 16);
     assert!(size_of::<d2d_ops>() == 24);
@@ -61,6 +61,7 @@ pub(crate) const LAYOUT: u32 = layout! {
     d2d_item { node seq kind len generation index handed payload }
     d2d_queue {
         lock items free capacity item_size depth high_water put taken refused stale pool id handed
+        doorbell
     }
     d2d_data { lock owner peer }
     d2d_context { hdr id module owner peer to_peer to_owner data }

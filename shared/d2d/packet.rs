@@ -14,6 +14,7 @@ use crate::{
     abi,
     header,
     interface::Plain,
+    left,
     request::{
         ControlCode,
         Outcome, //
@@ -84,7 +85,7 @@ impl Sender {
 }
 
 /// A driver that requests are sent to. It may have left since it was found.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target(abi::d2d_handle);
 
 impl Target {
@@ -292,8 +293,10 @@ impl Packet {
 
 impl Drop for Packet {
     fn drop(&mut self) {
-        // SAFETY: A handle that is stale, because the driver is not registered any more, is refused.
-        unsafe { abi::d2d_request_free(self.handle) };
+        if !left::is_noted() {
+            // SAFETY: A handle that is stale is refused.
+            unsafe { abi::d2d_request_free(self.handle) };
+        }
     }
 }
 

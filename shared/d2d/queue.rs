@@ -8,6 +8,7 @@
 
 use crate::{
     abi,
+    event::Event,
     list::{
         self,
         Chain, //
@@ -142,13 +143,26 @@ impl<'a> Queue<'a> {
         }
         Ok(payloads
             .chunks(MAX_BATCH as usize)
-            .map(|payloads| self.put_under_lock(kind, payloads))
+            .map(|payloads| {
+                let (count, doorbell) = self.put_under_lock(kind, payloads);
+                if doorbell != 0 {
+                    // SAFETY: A stale handle is passed over by the owner.
+                    unsafe { abi::d2d_event_ring(doorbell) };
+                }
+                count
+            })
             .sum())
     }
 
     /// Puts as many of the payloads, each of which fits into an item, as there is room for.
+    ///
+    /// Returns their number, and the event that has to be set now, or 0.
     #[inline]
-    fn put_under_lock<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> usize {
+    fn put_under_lock<T: IntoBytes + Immutable>(
+        &self,
+        kind: u32,
+        payloads: &[T],
+    ) -> (usize, abi::d2d_handle) {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         let mut count = 0;
@@ -175,11 +189,34 @@ impl<'a> Queue<'a> {
         }
         // SAFETY: The lock is held; `depth` is at most `capacity`, a `u32`.
         unsafe {
+            let was_empty = (*raw).depth == 0;
             (*raw).depth = (*raw).depth.wrapping_add(count as u32);
             (*raw).high_water = (*raw).high_water.max((*raw).depth);
             (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
+            let rings = was_empty && count > 0;
+            (count, if rings { (*raw).doorbell } else { 0 })
         }
-        count
+    }
+
+    /// Ties the queue to an event, its doorbell, or to none. Any context.
+    ///
+    /// It is for the side that takes items: the event is set whenever the queue has an item that was
+    /// empty before, and now if it has one. Who takes everything after each ring misses none, and
+    /// is not rung for each item. A doorbell that is closed is silent.
+    pub fn set_doorbell(&self, event: Option<&Event>) {
+        let doorbell = event.map_or(0, Event::as_raw);
+        let raw = self.raw.as_ptr();
+        let guard = self.lock();
+        // SAFETY: The lock is held.
+        let rings = unsafe {
+            (*raw).doorbell = doorbell;
+            doorbell != 0 && (*raw).depth > 0
+        };
+        drop(guard);
+        if rings {
+            // SAFETY: A stale handle is passed over by the owner.
+            unsafe { abi::d2d_event_ring(doorbell) };
+        }
     }
 
     /// Takes the oldest item off the queue. Any context.

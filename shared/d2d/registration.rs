@@ -14,6 +14,7 @@ use crate::{
         Binding,
         TableFor, //
     },
+    left,
     link::PeerLink,
     offer::{
         Offer,
@@ -131,9 +132,9 @@ impl<T: Driver> Shared<T> {
         self.name
     }
 
-    /// Returns its handle; 0, which is none, until it is registered.
+    /// Returns its handle, or that of no driver before it is registered.
     pub(crate) fn driver(&self) -> abi::d2d_handle {
-        self.driver.copy().unwrap_or(0)
+        self.driver.copy().unwrap_or(!0)
     }
 
     /// Returns what it sends requests by.
@@ -413,6 +414,8 @@ impl<T: Driver> Drop for Registration<T> {
         if unsafe { abi::d2d_unregister(self.handle) } != 0 {
             // It has said why. It would still find the driver, so the driver stays.
             core::mem::forget(self.shared.clone());
+            return;
         }
+        left::note();
     }
 }

@@ -33,8 +33,9 @@ use kernel::{
 
 /// Makes a control code, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function, METHOD_BUFFERED, 0)` does.
 ///
-/// Functions below `0x800` are the library's.
+/// A function has 12 bits. Those up to `0x800` are the library's.
 pub const fn ctl_code(function: u16) -> u32 {
+    assert!(function < 0x1000);
     (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_BUFFERED
 }
 
@@ -57,6 +58,7 @@ impl<I: Plain, O: Plain> Copy for ControlCode<I, O> {}
 impl<I: Plain, O: Plain> ControlCode<I, O> {
     /// Makes the code of this function number: see [`ctl_code`].
     pub const fn new(function: u16) -> Self {
+        assert!(function > 0x800);
         const {
             assert!(size_of::<I>() <= abi::D2D_BUFFER_SIZE as usize);
             assert!(size_of::<O>() <= abi::D2D_BUFFER_SIZE as usize);
@@ -253,7 +255,8 @@ impl<'a> Request<'a> {
 
     /// Passes the request on to another driver, which sees the code `code`. With `returns`,
     /// [`Driver::returned`](crate::driver::Driver::returned) gets it back when that one has completed
-    /// it; otherwise it goes back up at once. The context is what `sleep` says.
+    /// it; otherwise it goes back up at once. The context is what `sleep` says; who must sleep to wait
+    /// for it in [`Driver::dispatch`](crate::driver::Driver::dispatch) would wait for himself.
     ///
     /// # Errors
     ///
@@ -265,11 +268,11 @@ impl<'a> Request<'a> {
         returns: bool,
         sleep: Sleep,
     ) -> Result<Disposition<'a>, (Error, Self)> {
-        let routine = match returns {
+        let returns = match returns {
             true => abi::D2D_SEND_ROUTINE,
             false => 0,
         };
-        let send = to.send(code, routine | sleep.flag());
+        let send = to.send(code, returns | sleep.flag());
         // SAFETY: The structure has no buffers.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
@@ -338,6 +341,11 @@ pub struct Typed<'a, O: Plain> {
 }
 
 impl<'a, O: Plain> Typed<'a, O> {
+    /// Returns the name of the driver that has received it.
+    pub fn name(&self) -> &'static CStr {
+        self.request.raw.name
+    }
+
     /// Returns the request, whose output may be anything.
     pub fn into_request(self) -> Request<'a> {
         self.request

@@ -166,6 +166,7 @@ struct d2d_queue {
 	struct d2d_item **pool;	/* all items, by index */
 	u32 id;			/* tells the queues of an owner apart, in handles */
 	u32 handed;		/* items that are named by a handle, in either way */
+	d2d_handle doorbell;	/* event to set when there is an item again, or 0: none */
 };
 
 /* Plain data of both sides, read and written under the lock by either. */
@@ -233,7 +234,10 @@ struct d2d_result {
 /* Each step of the request prints its trace line, on all levels. */
 #define D2D_SEND_TRACE		4
 
-/* How a request is sent, and to whom. */
+/*
+ * How a request is sent, and to whom. What user_buffer points to is between the two
+ * drivers: who has the request may look at it even after it was taken back.
+ */
 struct d2d_send {
 	struct d2d_header hdr;
 	d2d_handle to;		/* from d2d_lookup() */
@@ -261,7 +265,8 @@ struct d2d_send {
  * returned: a request that the driver has forwarded with D2D_SEND_ROUTINE is its
  *	own again, under a new handle, with the result so far. Returns the status
  *	that it is to be completed with, or -D2D_STATUS_PENDING and completes it
- *	later, or forwards it anew.
+ *	later, or forwards it anew. If it was taken back, the handle is stale, and
+ *	what is returned does not matter.
  * completed: a request that the driver has sent with D2D_SEND_ROUTINE is completed.
  *	Returns 0, and the request is freed, or D2D_MORE_PROCESSING_REQUIRED and
  *	keeps it: it may be sent again at once.
@@ -269,7 +274,9 @@ struct d2d_send {
  *	d2d_request_set_cancel(). The handle is stale and only tells which one.
  *
  * The latter three are called in the context that the request is completed or
- * cancelled in: any.
+ * cancelled in: any. Who sends or forwards from inside them to drivers that complete
+ * at once, and does so without an end, runs out of stack. None of the routines
+ * unregisters its driver, nor another driver of the same module.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -291,7 +298,7 @@ struct d2d_driver {
  * configuration is the size of a spinlock.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
-#define D2D_QUEUE	(D2D_LOCK + 96)
+#define D2D_QUEUE	(D2D_LOCK + 104)
 static_assert(sizeof(struct d2d_header) == 16);
 static_assert(sizeof(struct d2d_ops) == 24);
 static_assert(sizeof(struct d2d_endpoint) == 16);
@@ -318,9 +325,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
  * that crosses the boundary. It is part of every header, so that two drivers that
  * were built from different versions of this file do not touch each other's data.
- * No bracket more than it takes: clang nests 256, and each field here is three.
+ * No bracket more than it takes: clang nests 256, and each field here is two. The
+ * hash needs none of its own: it is a number or another one of these.
  */
-#define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
+#define D2D_MIX(hash, value)	((hash ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
 #define D2D_AT(hash, type, field)	D2D_MIX(hash, offsetof(struct type, field))
 
@@ -340,10 +348,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	D2D_LAYOUT_ITEM, d2d_queue), d2d_queue, lock), d2d_queue, items), \
 	d2d_queue, free), d2d_queue, capacity), d2d_queue, item_size), \
 	d2d_queue, depth), d2d_queue, high_water)
-#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_LAYOUT_QUEUE_LISTS, d2d_queue, put), d2d_queue, taken), \
 	d2d_queue, refused), d2d_queue, stale), d2d_queue, pool), d2d_queue, id), \
-	d2d_queue, handed)
+	d2d_queue, handed), d2d_queue, doorbell)
 #define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
 	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
 #define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
@@ -418,7 +426,7 @@ enum d2d_step {
  *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside the
  *	owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE too many
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
- *	handle, -EALREADY holds one or is attaching, -EBUSY no free context,
+ *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is attaching, -EBUSY no free context,
  *	-EINPROGRESS the driver pended, and the handshake goes on when it
  *	completes, or what the driver completed the request with. What the
  *	driver filled in is refused with -EFAULT (no ops table, or one that is
@@ -444,12 +452,14 @@ enum d2d_step {
  *	anew, is not found by the handle any more. Any context. -EFAULT a bad
  *	pointer, -ENOENT
  * d2d_request_alloc: a request of the driver's, with room for input and output, to be
- *	sent as often as needed, to one driver at a time. -ESTALE handle, -EMSGSIZE
- *	more than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
+ *	sent as often as needed, to one driver at a time. -EFAULT no place for the
+ *	handle, -ESTALE handle, -ESHUTDOWN the driver is leaving, -EMSGSIZE more
+ *	than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
  * d2d_request_send: any context with D2D_SEND_ATOMIC, else may sleep, as dispatch
  *	may. 0 it is completed, and d2d_request_wait() has the result at once, or
- *	completed() was called; -EINPROGRESS it is on its way. Anything else: it was
- *	not sent. -EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header,
+ *	completed() was called, or is being called; -EINPROGRESS it is on its way. Not
+ *	with a lock held that completed() takes. One request is dispatched by one
+ *	worker at a time. Anything else: it was not sent. -EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header,
  *	-EMSGSIZE more input or output than it was made for, -EFAULT a bad pointer,
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that it
@@ -461,21 +471,24 @@ enum d2d_step {
  *	-ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE
  * d2d_request_cancel: any context. Takes the request back, so that its status is
  *	-ECANCELED. -EALREADY it is completed, or about to be, or was cancelled,
- *	-ESTALE handle
+ *	-ESTALE handle. Who is too late learns so, without a line in the trace
  * d2d_request_free: any context. Cancels it if it is on its way, and frees it when
- *	nobody is at it any more; completed() is not called then. -ESTALE handle
+ *	nobody is at it any more; completed() is not called then, unless it is being
+ *	called already: d2d_unregister() waits for that. -ESTALE handle
  * d2d_request_read: any context. With the receiver's handle, copies the input, with
  *	the sender's, the output of a completed request. -EFAULT no buffer, -ESTALE
- *	handle, -EMSGSIZE more than there is, -EBUSY it is on its way
- * d2d_request_write: any context. Replaces the output. -EFAULT no buffer, -ESTALE
- *	handle, -EMSGSIZE more than there is room for
+ *	handle, -ECANCELED it was taken back, -EMSGSIZE more than there is, -EBUSY it
+ *	is on its way
+ * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer, -ESTALE
+ *	handle, -ECANCELED it was taken back, -EMSGSIZE more than there is room for
  * d2d_request_set_cancel: any context. From here on cancelled() is called if the
  *	request is taken back. -ESTALE handle, -ECANCELED it was taken back already,
  *	-EINVAL the driver has no such routine
- * d2d_request_forward: passes the request on; what counts of the structure is to,
- *	code and flags, of which D2D_SEND_ROUTINE means returned(). The handle is
- *	stale if it is done. Errors as d2d_request_send(), and -E2BIG no stack
- *	location is left
+ * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes the
+ *	request on; what counts of the structure is to, code and flags, of which
+ *	D2D_SEND_ROUTINE means returned(). The handle is stale if it is done. Errors
+ *	as d2d_request_send(), and -E2BIG no stack location is left, -ECANCELED it
+ *	was taken back. A dispatch routine does not wait for what it has forwarded
  * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the request
  *	was taken back, or what the owner refused the driver's answer with. A status
  *	that is positive, -EINPROGRESS or -EIOCBQUEUED is refused and taken as -EIO

@@ -14,6 +14,7 @@
 #include <linux/string.h>
 
 #include "d2d.h"
+#include "d2d_event.h"
 
 /* The item that a handle names, or NULL. The lock is held. */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
@@ -30,6 +31,7 @@ static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handl
 /* Copies a payload to a new item. -EMSGSIZE too long, -ENOSPC the queue is full. */
 static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
 {
+	d2d_handle doorbell = 0;
 	struct d2d_item *item;
 	unsigned long flags;
 	int err = 0;
@@ -44,14 +46,35 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 		item->len = len;
 		memcpy(item->payload, payload, len);
 		list_move_tail(&item->node, &queue->items);
-		queue->depth++;
+		if (!queue->depth++)
+			doorbell = queue->doorbell;
 		queue->high_water = max(queue->high_water, queue->depth);
 	} else {
 		queue->refused++;
 		err = -ENOSPC;
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
+	if (doorbell)
+		d2d_event_ring(doorbell);
 	return err;
+}
+
+/*
+ * Ties a queue that the caller takes items from to an event, its doorbell, or to
+ * none (0). The event is set whenever the queue has an item that was empty before,
+ * and now if it has one. One that is closed is silent.
+ */
+static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle event)
+{
+	unsigned long flags;
+	u32 depth;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->doorbell = event;
+	depth = queue->depth;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (event && depth)
+		d2d_event_ring(event);
 }
 
 /* Takes the oldest item. Returns its handle, or 0 if there is none. */

@@ -59,10 +59,9 @@ impl Requests {
                 if length > entry.output_room as usize || length > entry.output.len() {
                     return Err(("output-too-long", EMSGSIZE));
                 }
-                // SAFETY: The buffer is at least that long.
-                let copied = length == 0
-                    || unsafe { probe::copy(entry.output.as_mut_ptr(), buffer, length) };
-                if !copied {
+                let output = entry.output.as_mut_ptr();
+                // SAFETY: The output is at least that long.
+                if length > 0 && !unsafe { probe::copy(output, buffer, length) } {
                     return Err(("bad-output-pointer", EFAULT));
                 }
                 entry.result.output_len = len;

@@ -8,6 +8,7 @@
 use kernel::{
     bindings,
     prelude::*,
+    task::MAX_SCHEDULE_TIMEOUT,
     time::msecs_to_jiffies,
     types::Opaque, //
 };
@@ -57,6 +58,23 @@ impl Completion {
         // SAFETY: It is initialized.
         unsafe {
             bindings::wait_for_completion_timeout(self.inner.get(), msecs_to_jiffies(ms)) != 0
+        }
+    }
+
+    /// As [`Completion::wait_for`], or without limit if `ms` is `None`; a signal ends it. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` if a signal came.
+    pub(crate) fn wait_interruptible(&self, ms: Option<u32>) -> Result<bool> {
+        let jiffies = ms.map_or(MAX_SCHEDULE_TIMEOUT as usize, msecs_to_jiffies);
+        // SAFETY: It is initialized.
+        let left = unsafe {
+            bindings::wait_for_completion_interruptible_timeout(self.inner.get(), jiffies)
+        };
+        match left {
+            ..0 => Err(ERESTARTSYS),
+            left => Ok(left > 0),
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! - `config`: what the contexts are like.
 //! - `server`: the contexts, and the handshake that shares one with a driver.
+//! - `events`: the named events; `dispatcher`: those that wait for them; `watch`: their files.
 //! - `registry`: the registered drivers.
 //! - `offers`: the requests of handshakes on their way.
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
@@ -21,7 +22,9 @@ mod block;
 mod buffers;
 mod completion;
 mod config;
+mod dispatcher;
 mod entry;
+mod events;
 #[doc(hidden)]
 pub mod export;
 mod offers;
@@ -32,12 +35,16 @@ mod server;
 mod table;
 mod trace;
 mod visit;
+mod watch;
 mod workers;
 
 pub use config::Config;
 #[doc(hidden)]
 pub use d2d_abi as abi;
 pub use server::{
+    create_event,
+    open_event,
     Contexts,
-    Owner, //
+    Owner,
+    Peer, //
 };

@@ -88,8 +88,9 @@ pub(crate) struct Entry {
     pub(crate) result: abi::d2d_result,
     /// Whether it waits for a worker to dispatch it.
     pub(crate) queued: bool,
-    /// The generations of the handles that were last taken from somebody, by level.
-    pub(crate) taken: [u32; abi::D2D_STACK_SIZE as usize],
+    /// As long as it is being taken back: from this level on. Who has forwarded it further down is only
+    /// told.
+    pub(crate) recall: Option<usize>,
     /// Whether its sender has freed it.
     pub(crate) orphan: bool,
     pub(crate) packet: Arc<Packet>,
@@ -104,6 +105,24 @@ impl Entry {
         self.levels[..self.depth].last_mut()?.as_mut()
     }
 
+    /// The generation of the handle that was given out last.
+    pub(crate) fn hold(&self) -> Option<u32> {
+        self.levels.iter().flatten().last().map(|level| level.hold)
+    }
+
+    /// Whether some driver that has forwarded it would get it back, so that it can still be taken back
+    /// while it is busy below.
+    pub(crate) fn can_be_recalled(&self) -> bool {
+        let above = self.recall.is_none_or(|level| level > 0);
+        above
+            && self
+                .levels
+                .iter()
+                .flatten()
+                .skip(1)
+                .any(|level| level.returns)
+    }
+
     pub(crate) fn push(&mut self, level: Level) {
         self.levels[self.depth] = Some(level);
         self.depth += 1;
@@ -115,8 +134,8 @@ impl Entry {
     }
 
     /// Whether the driver of the last level has it, under this generation.
-    pub(crate) fn is_held_as(&mut self, hold: u32) -> bool {
-        self.phase == Phase::Held && self.top().is_some_and(|level| level.hold == hold)
+    pub(crate) fn is_held_as(&self, hold: u32) -> bool {
+        self.phase == Phase::Held && self.hold() == Some(hold)
     }
 
     /// The level that a driver is concerned at, if it is on its way: the first one if it is the
@@ -146,13 +165,6 @@ impl Entry {
         self.queued = false;
         self.result.status = status;
         self.result.information = information;
-    }
-
-    /// Notes that the handle of who has it was taken from him, so that he is told so.
-    pub(crate) fn note_taken(&mut self) {
-        if let Some(hold) = self.top().map(|level| level.hold) {
-            self.taken[self.depth - 1] = hold;
-        }
     }
 
     /// What the driver of the last level gets to see.
@@ -201,14 +213,49 @@ impl WorkItem for Packet {
 /// Why something is refused, to be said without the lock.
 pub(crate) type Refusal = (&'static str, Error);
 
+/// The handles that were taken from somebody, of whom a later completion is told so: the last ones,
+/// by generation.
+pub(crate) struct Taken(KVec<u32>);
+
+impl Taken {
+    /// How many are remembered.
+    const LAST: usize = 1024;
+
+    fn place(hold: u32) -> usize {
+        hold as usize % Self::LAST
+    }
+
+    pub(crate) fn note(&mut self, hold: u32) {
+        self.0[Self::place(hold)] = hold;
+    }
+
+    fn contains(&self, hold: u32) -> bool {
+        hold != 0 && self.0[Self::place(hold)] == hold
+    }
+}
+
 /// All requests.
 pub(crate) struct Inner {
     pub(crate) entries: Table<Entry>,
+    pub(crate) taken: Taken,
     /// The generation of the handle that was last given to who got a request.
     pub(crate) holds: u32,
 }
 
 impl Inner {
+    /// Makes an empty table for so many requests. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(max: usize) -> Result<Self> {
+        Ok(Self {
+            entries: Table::new(max)?,
+            taken: Taken(KVec::from_elem(0, Taken::LAST, GFP_KERNEL)?),
+            holds: 0,
+        })
+    }
+
     pub(crate) fn next_hold(&mut self) -> u32 {
         self.holds = self.holds.wrapping_add(1).max(1);
         self.holds
@@ -227,21 +274,17 @@ impl Inner {
 
     /// The request that is with who has this handle, and its handle in the table.
     pub(crate) fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let stale = ("stale-request-handle", ESTALE);
-        if !is_holder(handle) {
-            return Err(stale);
-        }
         let (index, hold) = ((handle & !HOLDER) as u32, (handle >> 32) as u32);
-        let (key, _) = self.entries.by_index(index as usize).ok_or(stale)?;
-        let entry = self.entries.get_mut(key).ok_or(stale)?;
-        if entry.is_held_as(hold) {
-            return Ok((key, entry));
-        }
-        Err(match hold {
-            0 => stale,
-            hold if entry.taken.contains(&hold) => TAKEN_BACK,
-            _ => stale,
-        })
+        let refusal = match self.taken.contains(hold) {
+            true => TAKEN_BACK,
+            false => ("stale-request-handle", ESTALE),
+        };
+        Some(index)
+            .filter(|_| is_holder(handle))
+            .and_then(|index| Some(self.entries.by_index(index as usize)?.0))
+            .and_then(|key| Some((key, self.entries.get_mut(key)?)))
+            .filter(|(_, entry)| entry.is_held_as(hold))
+            .ok_or(refusal)
     }
 }
 

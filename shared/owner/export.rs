@@ -3,12 +3,17 @@
 //! The owner's entry points, exported as symbols: GPL only, in the namespace `D2D`.
 
 use crate::{
+    dispatcher::{
+        Manner,
+        Refusal, //
+    },
     server::{
         Contexts,
         Owner,
         Server, //
     },
-    trace, //
+    trace,
+    watch, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -19,6 +24,7 @@ use d2d::{
         ControlFile, //
     },
     interface::TableFor,
+    left,
     probe,
     trace::{
         emit,
@@ -41,6 +47,7 @@ use kernel::{
         },
         Atomic, //
     },
+    task::might_sleep,
     time::{
         delay::fsleep,
         Delta, //
@@ -114,11 +121,17 @@ impl<O: Owner> Gate<O> {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
+        let opened = self.open::<M>(symbols)?;
+        self.with(|server| O::ready(&Contexts::new(server)))
+            .map_err(|error| report_memory(self.name, error))?;
         Ok(Parts {
-            _opened: self.open::<M>(symbols)?,
+            _opened: opened,
             _control: O::CONTROL
-                // SAFETY: By the requirements.
-                .map(|name| unsafe { ControlFile::new(name, Way(self)) })
+                .map(|name| {
+                    let directory = self.with(|server| Ok(server.events().directory()))?;
+                    // SAFETY: By the requirements.
+                    unsafe { ControlFile::new(Some(directory), name, Way(self)) }
+                })
                 .transpose()?,
         })
     }
@@ -130,8 +143,8 @@ impl<O: Owner> Gate<O> {
     {
         emit(self.name, Step::Load, fmt!(""));
         let module = M::THIS_MODULE.as_ptr();
-        let server =
-            Server::new(self.name, module).map_err(|error| report_memory(self.name, error))?;
+        let server = Server::new(self.name, module, watch::Operations::of::<M>())
+            .map_err(|error| report_memory(self.name, error))?;
         // SAFETY: The server is a pinned box, and `Opened` has it struck off before it drops it.
         unsafe { server.enrol(module)? };
         // SAFETY: The server is only handed out by shared reference until it is a box again.
@@ -142,14 +155,16 @@ impl<O: Owner> Gate<O> {
     }
 
     fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {
+        self.try_with(f)
+            .unwrap_or_else(|| Err(refuse(self.name, "no-owner", ENODEV, fmt!(""))))
+    }
+
+    /// Runs `f` on the server, if there is one.
+    fn try_with<R>(&self, f: impl FnOnce(&Server<O>) -> R) -> Option<R> {
         self.inside.fetch_add(1, Full);
         let server = self.server.load(Acquire);
-        let result = if server.is_null() {
-            Err(refuse(self.name, "no-owner", ENODEV, fmt!("")))
-        } else {
-            // SAFETY: By the type invariants it is valid while we are inside.
-            f(unsafe { &*server })
-        };
+        // SAFETY: By the type invariants it is valid while we are inside.
+        let result = unsafe { server.as_ref() }.map(f);
         self.inside.fetch_sub(1, Full);
         result
     }
@@ -176,6 +191,143 @@ impl<O: Owner> Gate<O> {
             let value = unsafe { server.register(driver)? };
             // SAFETY: By the requirements.
             unsafe { handle.write(value) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_event_create`.
+    ///
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    pub unsafe fn create_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        initial: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
+    }
+
+    /// `d2d_event_open`.
+    ///
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    pub unsafe fn open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: By the requirements.
+        unsafe { self.make_or_open_event(driver, name, kind, None, event) }
+    }
+
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    unsafe fn make_or_open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        make: Option<bool>,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        errno(self.with(|server| {
+            // SAFETY: A handle is a number.
+            if unsafe { probe::read(event) }.is_none() {
+                return Err(refuse(self.name, "bad-handle-pointer", EFAULT, fmt!("")));
+            }
+            let value = server.open_event(driver, name, kind, make)?;
+            // SAFETY: By the requirements.
+            unsafe { event.write(value) };
+            Ok(())
+        }))
+    }
+
+    /// `d2d_event_close`.
+    pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.events().close(event)))
+    }
+
+    /// `d2d_event_set`.
+    pub fn set_event(&self, event: abi::d2d_handle) -> c_int {
+        let before = self.with(|server| server.events().set(event));
+        before.map_or_else(Error::to_errno, c_int::from)
+    }
+
+    /// `d2d_event_reset`.
+    pub fn reset_event(&self, event: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.events().reset(event)))
+    }
+
+    /// `d2d_event_query`.
+    pub fn query_event(&self, event: abi::d2d_handle) -> c_int {
+        let status = self.with(|server| server.events().query(event));
+        status.map_or_else(Error::to_errno, |status| status.set.into())
+    }
+
+    /// `d2d_event_ring`.
+    pub fn ring_event(&self, event: abi::d2d_handle) {
+        // Nobody hears it where there is no event, and that is all right.
+        self.try_with(|server| server.events().ring(event));
+    }
+
+    /// `d2d_event_wait`.
+    ///
+    /// # Safety
+    ///
+    /// `index` is null or valid for a write.
+    pub unsafe fn wait_for_events(
+        &self,
+        events: *const abi::d2d_handle,
+        count: u32,
+        flags: u32,
+        timeout: u32,
+        index: *mut u32,
+    ) -> c_int {
+        const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
+        const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
+
+        errno(self.with(|server| {
+            let refuse = |reason, error| {
+                let refusal = Refusal(reason, error);
+                Err(server
+                    .events()
+                    .refuse(refusal, fmt!("events={} flags={}", count, flags)))
+            };
+            if flags & !(ALL | INTERRUPTIBLE) != 0 {
+                return refuse("bad-wait-flags", EINVAL);
+            }
+            // SAFETY: A number is one whatever its bytes.
+            if !index.is_null() && unsafe { probe::read(index) }.is_none() {
+                return refuse("bad-index-pointer", EFAULT);
+            }
+            let manner = Manner {
+                all: flags & ALL != 0,
+                interruptible: flags & INTERRUPTIBLE != 0,
+                timeout: (timeout != abi::D2D_EVENT_FOREVER).then_some(timeout),
+            };
+            if timeout != 0 {
+                if !trace::may_sleep() {
+                    return refuse("wait-in-atomic-context", EDEADLK);
+                }
+                // It knows of more, on a kernel that is made for debugging.
+                might_sleep();
+            }
+            // SAFETY: A handle is a number.
+            let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
+            let value = server.events().wait(count as usize, handle, manner)?;
+            if !index.is_null() {
+                // SAFETY: By the requirements.
+                unsafe { index.write(value) };
+            }
             Ok(())
         }))
     }
@@ -218,9 +370,8 @@ impl<O: Owner> Gate<O> {
                 return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
             }
             // SAFETY: By the requirements.
-            let handle = server
-                .registry()
-                .lookup(unsafe { CStr::from_char_ptr(name) })?;
+            let name = unsafe { CStr::from_char_ptr(name) };
+            let handle = server.registry().lookup(name)?;
             // SAFETY: By the requirements.
             unsafe { driver.write(handle) };
             Ok(())
@@ -380,6 +531,9 @@ impl<O: Owner> Drop for Opened<O> {
             inside,
             ..
         } = self.0;
+        // SAFETY: By the type invariants of the gate it is there until it is taken out below.
+        let idle = unsafe { &*server.load(Acquire) }.strike_off();
+        left::note();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         while inside.load(Acquire) != 0 {
@@ -387,7 +541,7 @@ impl<O: Owner> Drop for Opened<O> {
         }
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
-        if server.strike_off() {
+        if idle {
             drop(server);
         } else {
             // Not at the exit: its importers would be unregistered. They go on using the contexts.
@@ -504,11 +658,36 @@ macro_rules! module_owner {
                 send: *const abi::d2d_send,
             );
             d2d_complete => complete(request: abi::d2d_handle, status: c_int, information: u64);
+            d2d_event_create => create_event(
+                driver: abi::d2d_handle,
+                name: *const c_char,
+                kind: u32,
+                initial: u32,
+                event: *mut abi::d2d_handle,
+            );
+            d2d_event_open => open_event(
+                driver: abi::d2d_handle,
+                name: *const c_char,
+                kind: u32,
+                event: *mut abi::d2d_handle,
+            );
+            d2d_event_close => close_event(event: abi::d2d_handle);
+            d2d_event_set => set_event(event: abi::d2d_handle);
+            d2d_event_reset => reset_event(event: abi::d2d_handle);
+            d2d_event_query => query_event(event: abi::d2d_handle);
+            d2d_event_wait => wait_for_events(
+                events: *const abi::d2d_handle,
+                count: u32,
+                flags: u32,
+                timeout: u32,
+                index: *mut u32,
+            );
         }
     };
 }
 
-/// The C functions that are exported, each by the gate's method, and beside them `d2d_trace`.
+/// The C functions that are exported, each by the gate's method, and beside them `d2d_trace` and
+/// `d2d_event_ring`, which return nothing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! entry_points {
@@ -519,18 +698,24 @@ macro_rules! entry_points {
             use ::kernel::ffi::{c_char, c_int, c_void};
 
             /// How many there are.
-            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 1;
+            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 2;
 
             $(
                 /// # Safety
                 ///
                 /// See `d2d.h`.
                 #[no_mangle]
+                #[allow(unused_unsafe, reason = "some are safe")]
                 unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
                     // SAFETY: By the requirements.
                     unsafe { $gate.$method($($argument),*) }
                 }
             )*
+
+            #[no_mangle]
+            extern "C" fn d2d_event_ring(event: abi::d2d_handle) {
+                $gate.ring_event(event);
+            }
 
             /// # Safety
             ///
@@ -544,7 +729,7 @@ macro_rules! entry_points {
             // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
             ::core::arch::global_asm!(
                 ".section \".export_symbol\",\"a\"",
-                concat!(".irp name,d2d_trace" $(, ",", stringify!($name))*),
+                concat!(".irp name,d2d_trace,d2d_event_ring" $(, ",", stringify!($name))*),
                 "__export_symbol_\\name:",
                 ".asciz \"GPL\"",
                 ".asciz \"D2D\"",

@@ -9,4 +9,7 @@
 
 unsigned int d2d_irq_context(void);
 
+/* Whether the caller may sleep, as far as the kernel keeps count of it. */
+unsigned int d2d_may_sleep(void);
+
 #endif /* D2D_IRQ_CONTEXT_H */

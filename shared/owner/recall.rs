@@ -4,6 +4,7 @@
 
 use crate::{
     entry::{
+        Entry,
         Phase,
         Refusal, //
     },
@@ -25,83 +26,115 @@ use kernel::{
     }, //
 };
 
-impl Requests {
-    /// Takes a request back from whoever has it, and all that it was with from `level` on, unless it
-    /// is being completed or taken back already. Then it goes on up, with this status. Any context.
-    pub(super) fn take(
-        &self,
-        key: d2d_handle,
-        level: usize,
-        sending: u32,
-        by: d2d_handle,
-        status: c_int,
-    ) -> bool {
-        let visit = pin!(Visit::new(&self.registry));
-        let (holder, told, traced) = {
-            let mut inner = self.inner.lock();
-            let Some(entry) = inner.entries.get_mut(key) else {
-                return false;
-            };
-            if entry.phase != Phase::Held || entry.sendings != sending || entry.depth <= level {
-                return false;
+/// Who takes a request back.
+#[derive(Clone, Copy)]
+pub(super) enum Taker {
+    /// Its sender, in this sending.
+    Sender(u32),
+    /// A driver: what it has, or has passed on, or has sent.
+    Driver(d2d_handle),
+}
+
+impl Taker {
+    /// From which level on, if at all.
+    fn level(self, entry: &Entry) -> Option<usize> {
+        match self {
+            Self::Sender(sending) => {
+                (entry.sendings == sending && entry.phase != Phase::Idle).then_some(0)
             }
-            entry.claim(status, 0);
-            entry.result.output_len = 0;
-            entry.note_taken();
-            let (handle, traced) = (entry.view(key).handle, entry.is_traced());
-            let Some(top) = entry.top() else {
-                return false;
+            Self::Driver(driver) => entry.level_of(driver),
+        }
+    }
+}
+
+/// What came of taking a request back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taking {
+    /// It has the status that it was taken back with, or will have when it is with its sender.
+    Done,
+    /// Somebody else is completing it or taking it back.
+    Busy,
+    /// It is not on its way, or not with this driver.
+    Nothing,
+}
+
+/// What is to be done without the lock.
+struct Told {
+    by: d2d_handle,
+    holder: d2d_handle,
+    /// Whom to tell, and of which handle.
+    driver: Option<(Driver, d2d_handle)>,
+    traced: bool,
+}
+
+impl Requests {
+    /// Takes a request back from whoever has it. Then it goes on up, with this status. Any context.
+    pub(super) fn take(&self, key: d2d_handle, taker: Taker, status: c_int) -> Taking {
+        {
+            let visit = pin!(Visit::new(&self.registry));
+            let told = match self.take_locked(key, taker, status, visit.as_ref()) {
+                Ok(told) => told,
+                Err(taking) => return taking,
             };
-            let (holder, tells) = (top.to, top.tells);
-            let driver = tells.then(|| visit.as_ref().begin(holder).ok()).flatten();
-            (holder, driver.map(|driver| (driver, handle)), traced)
-        };
-        if traced {
-            let driver = self.registry.peek(holder);
-            let name = driver.as_ref().map_or(c"?", Driver::name);
-            self.trace(
-                by,
-                Step::Cancel,
-                key,
-                fmt!("from={} status={}", name, status),
-            );
+            if told.traced {
+                let holder = self.registry.peek(told.holder);
+                let name = holder.as_ref().map_or(c"?", Driver::name);
+                self.trace(
+                    told.by,
+                    Step::Cancel,
+                    key,
+                    fmt!("from={} status={}", name, status),
+                );
+            }
+            if let Some((driver, handle)) = told.driver {
+                // SAFETY: The visit has begun.
+                unsafe { driver.cancelled(handle) };
+            }
         }
-        if let Some((driver, handle)) = told {
-            // SAFETY: The visit has begun.
-            unsafe { driver.cancelled(handle) };
-        }
-        self.unwind(key, level);
         self.deliver(key);
-        true
+        Taking::Done
     }
 
-    /// Tells each driver that has forwarded a claimed request below `level` what became of it. What
-    /// they get is taken from them already.
-    fn unwind(&self, key: d2d_handle, level: usize) {
-        loop {
-            let visit = pin!(Visit::new(&self.registry));
-            let told = {
-                let mut inner = self.inner.lock();
-                let hold = inner.next_hold();
-                let Some(entry) = inner.entries.get_mut(key) else {
-                    return;
-                };
-                if entry.depth <= level + 1 {
-                    return;
-                }
-                let popped = entry.pop().filter(|popped| popped.returns);
-                popped.and_then(|popped| {
-                    entry.top()?.hold = hold;
-                    entry.note_taken();
-                    let driver = visit.as_ref().begin(popped.from).ok()?;
-                    Some((driver, entry.view(key), entry.result))
-                })
-            };
-            if let Some((driver, view, result)) = told {
-                // SAFETY: The visit has begun.
-                unsafe { driver.returned(&view, &result) };
-            }
+    /// Claims a request that is to be taken back. If it is claimed already, but would go to a driver
+    /// that has forwarded it, that one only gets to know, and so the request is taken back all the same.
+    fn take_locked(
+        &self,
+        key: d2d_handle,
+        taker: Taker,
+        status: c_int,
+        visit: Pin<&Visit<'_>>,
+    ) -> Result<Told, Taking> {
+        let mut guard = self.inner.lock();
+        let inner = &mut *guard;
+        let entry = inner.entries.get_mut(key).ok_or(Taking::Nothing)?;
+        let level = taker.level(entry).ok_or(Taking::Nothing)?;
+        let was_busy = entry.phase == Phase::Busy;
+        if was_busy && !(level == 0 && entry.can_be_recalled()) {
+            return Err(Taking::Busy);
         }
+        entry.claim(status, 0);
+        entry.result.output_len = 0;
+        entry.recall = Some(level);
+        if was_busy {
+            return Err(Taking::Done);
+        }
+        let (handle, traced) = (entry.view(key).handle, entry.is_traced());
+        let top = *entry.top().ok_or(Taking::Nothing)?;
+        let by = match taker {
+            Taker::Sender(_) => entry.sender,
+            Taker::Driver(driver) => driver,
+        };
+        inner.taken.note(top.hold);
+        let driver = match top.tells {
+            true => visit.begin(top.to).ok(),
+            false => None,
+        };
+        Ok(Told {
+            by,
+            holder: top.to,
+            driver: driver.map(|driver| (driver, handle)),
+            traced,
+        })
     }
 
     /// Takes a request back; see `d2d_request_cancel`.
@@ -110,11 +143,11 @@ impl Requests {
             .inner
             .lock()
             .sent(handle)
-            .map(|(key, entry)| (key, entry.sendings, entry.sender));
-        let (key, sending, sender) = found.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(key, 0, sending, sender, ECANCELED.to_errno()) {
-            true => Ok(()),
-            false => Err(EALREADY),
+            .map(|(key, entry)| (key, entry.sendings));
+        let (key, sending) = found.map_err(|refusal| self.refuse(refusal, handle))?;
+        match self.take(key, Taker::Sender(sending), ECANCELED.to_errno()) {
+            Taking::Done => Ok(()),
+            Taking::Busy | Taking::Nothing => Err(EALREADY),
         }
     }
 
@@ -125,7 +158,7 @@ impl Requests {
     }
 
     pub(super) fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
-        let (key, sending, sender) = {
+        let (key, sending) = {
             let mut inner = self.inner.lock();
             let (key, entry) = inner.sent(handle)?;
             if entry.phase == Phase::Idle {
@@ -135,16 +168,17 @@ impl Requests {
                 return Ok(());
             }
             entry.orphan = true;
-            (key, entry.sendings, entry.sender)
+            (key, entry.sendings)
         };
         // If it is being completed, that frees it.
-        self.take(key, 0, sending, sender, ECANCELED.to_errno());
+        self.take(key, Taker::Sender(sending), ECANCELED.to_errno());
         Ok(())
     }
 
-    /// Takes back all that a driver has or has passed on, and cancels what it has sent. Returns
-    /// whether some of it is still being completed or taken back by others.
-    fn take_back(&self, driver: d2d_handle) -> bool {
+    /// Takes back all that a driver has or has passed on, and cancels what it has sent; but not what
+    /// has changed hands after the handle of generation `until` was given out. Returns whether some of
+    /// it is still being completed or taken back by others.
+    fn take_back(&self, driver: d2d_handle, until: Option<u32>) -> bool {
         let mut busy = false;
         let chunks = self.inner.lock().entries.chunks();
         for chunk in 0..chunks {
@@ -153,23 +187,28 @@ impl Requests {
             loop {
                 let inner = self.inner.lock();
                 let found = inner.entries.find_in(chunk, |key, entry| {
-                    let level = entry.level_of(driver)?;
-                    (key as u32 >= next).then_some((key, level, entry.sendings))
+                    entry.level_of(driver)?;
+                    let hold = entry.hold().unwrap_or(0);
+                    let is_younger = until.is_some_and(|until| hold.wrapping_sub(until) as i32 > 0);
+                    (key as u32 >= next && !is_younger).then_some(key)
                 });
                 drop(inner);
-                let Some((key, level, sending)) = found else {
+                let Some(key) = found else {
                     break;
                 };
                 next = key as u32 + 1;
-                busy |= !self.take(key, level, sending, driver, ECANCELED.to_errno());
+                let taking = self.take(key, Taker::Driver(driver), ECANCELED.to_errno());
+                busy |= taking == Taking::Busy;
             }
         }
         busy
     }
 
-    /// As [`Requests::take_back`], and waits for the others. May sleep.
+    /// Takes back and cancels what a driver has to do with now, and waits for what others are at. May
+    /// sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle) {
-        while self.take_back(driver) {
+        let until = self.inner.lock().holds;
+        while self.take_back(driver, Some(until)) {
             fsleep(Delta::from_millis(1));
         }
     }
@@ -177,7 +216,7 @@ impl Requests {
     /// Takes back all of a driver that is leaving, waits until nobody is inside its routines, and
     /// frees its requests. May sleep.
     pub(crate) fn run_down(&self, driver: d2d_handle) {
-        while self.take_back(driver) || self.registry.is_visited(driver) {
+        while self.take_back(driver, None) || self.registry.is_visited(driver) {
             fsleep(Delta::from_millis(1));
         }
         let chunks = self.inner.lock().entries.chunks();

@@ -32,7 +32,7 @@ use kernel::{
 pub(crate) const SLOTS: usize = 128;
 
 /// Set in the handle by which requests are sent to a driver.
-const TARGET: abi::d2d_handle = 1 << 31;
+const TARGET: abi::d2d_handle = 1 << 29;
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -272,7 +272,7 @@ impl Registry {
         {
             return Err(self.refuse("routine-outside-text", ENOEXEC, fmt!("")));
         }
-        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 {
+        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 || object.reserved != 0 {
             return Err(self.refuse("bad-flags", EINVAL, fmt!("flags=0x{:x}", object.flags)));
         }
 
@@ -352,15 +352,13 @@ impl Registry {
     }
 
     /// Finds the driver that is attached to a context, for sending it requests. Any context.
-    pub(crate) fn holder(&self, context: usize) -> Option<abi::d2d_handle> {
-        self.slots
-            .lock()
-            .iter()
-            .enumerate()
-            .find_map(|(index, slot)| {
-                let state = slot.driver.as_ref()?.state;
-                (state == State::Attached(context)).then(|| handle(index, slot.generation) | TARGET)
-            })
+    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Driver)> {
+        let slots = self.slots.lock();
+        slots.iter().enumerate().find_map(|(index, slot)| {
+            let driver = slot.driver?;
+            let found = driver.state == State::Attached(context);
+            found.then(|| (handle(index, slot.generation) | TARGET, driver))
+        })
     }
 
     /// Returns what is known of a driver. Any context; prints nothing.

@@ -29,6 +29,7 @@ use crate::{
         SENDER,
         TAKEN_BACK, //
     },
+    recall::Taker,
     registry::{
         self,
         Driver,
@@ -36,8 +37,7 @@ use crate::{
     },
     table::{
         Chunk,
-        Lacking,
-        Table, //
+        Lacking, //
     },
     visit::Visit,
     workers::{
@@ -70,6 +70,7 @@ use kernel::{
         SpinLockIrq,
         UniqueArc, //
     },
+    task::might_sleep,
     workqueue::new_work, //
 };
 
@@ -132,13 +133,13 @@ impl Requests {
         registry: Arc<Registry>,
         workers: &Workers,
     ) -> Result<Arc<Self>> {
-        let entries = Table::new(REQUESTS)?;
+        let empty = Inner::new(REQUESTS)?;
         Arc::pin_init(
             pin_init!(Self {
                 owner,
                 registry,
                 queue: workers.queue(),
-                inner <- new_spinlock_irq!(Inner { entries, holds: 0 }, "d2d_requests"),
+                inner <- new_spinlock_irq!(empty, "d2d_requests"),
             }),
             GFP_KERNEL,
         )
@@ -232,7 +233,7 @@ impl Requests {
                             output_room: 0,
                             result: NO_RESULT,
                             queued: false,
-                            taken: [0; abi::D2D_STACK_SIZE as usize],
+                            recall: None,
                             orphan: false,
                             packet: packet.into(),
                         });
@@ -252,12 +253,12 @@ impl Requests {
         let send = unsafe { probe::read(send) }
             .ok_or_else(|| refuse(self.owner, "bad-send-pointer", EFAULT, fmt!("")))?;
         header::check::<abi::d2d_send>(self.owner, "send", &send.hdr, abi::D2D_SEND_MAGIC)?;
-        let known = abi::D2D_SEND_ROUTINE | abi::D2D_SEND_ATOMIC | abi::D2D_SEND_TRACE;
+        let known: u32 = abi::D2D_SEND_ROUTINE | abi::D2D_SEND_ATOMIC | abi::D2D_SEND_TRACE;
         let reason = if send.code == abi::D2D_IOCTL_SHARE_CONTEXT {
             "reserved-code"
         } else if send.major_function != abi::D2D_MJ_INTERNAL_DEVICE_CONTROL {
             "unknown-function"
-        } else if send.flags & !known != 0 {
+        } else if send.flags & !known != 0 || send.reserved != 0 {
             "bad-flags"
         } else {
             return Ok(send);
@@ -338,6 +339,9 @@ impl Requests {
         send: *const abi::d2d_send,
     ) -> Result<bool> {
         let send = self.check(send)?;
+        if send.flags & abi::D2D_SEND_ATOMIC == 0 {
+            might_sleep();
+        }
         let visit = pin!(Visit::new(&self.registry));
         let passed = {
             let mut inner = self.inner.lock();
@@ -390,10 +394,9 @@ impl Requests {
         if send.flags & abi::D2D_SEND_ROUTINE != 0 && !sender.has_completed() {
             return Err(("no-completion-routine", EINVAL));
         }
+        let buffer = entry.input.as_mut_ptr();
         // SAFETY: The buffer is at least that long.
-        let copied = input == 0
-            || unsafe { probe::copy(entry.input.as_mut_ptr(), send.input.cast(), input) };
-        if !copied {
+        if input > 0 && !unsafe { probe::copy(buffer, send.input.cast(), input) } {
             return Err(("bad-input-pointer", EFAULT));
         }
         entry.sendings = entry.sendings.wrapping_add(1).max(1);
@@ -406,6 +409,7 @@ impl Requests {
             tag: send.tag,
             ..NO_RESULT
         };
+        entry.recall = None;
         entry.packet.done.reset();
         Ok(key)
     }
@@ -587,35 +591,46 @@ impl Requests {
     }
 
     /// Hands a claimed request back to who has sent it at its last level, and so on up, until
-    /// somebody keeps it.
+    /// somebody keeps it. From who has forwarded it below the level that it is taken back from, it is
+    /// taken, too: they are told.
     pub(super) fn deliver(&self, key: d2d_handle) {
         loop {
             let visit = pin!(Visit::new(&self.registry));
             let returned = {
-                let mut inner = self.inner.lock();
+                let mut guard = self.inner.lock();
+                let inner = &mut *guard;
                 let hold = inner.next_hold();
                 let Some(entry) = inner.entries.get_mut(key) else {
                     return;
                 };
-                let level = entry.pop().filter(|level| level.returns);
-                match (entry.top(), level) {
+                let popped = entry.pop().filter(|level| level.returns);
+                let depth = entry.depth;
+                let is_taken = entry.recall.is_some_and(|level| depth > level);
+                entry.recall = entry.recall.filter(|_| is_taken);
+                match (entry.top(), popped) {
                     (None, _) => break,
                     (Some(_), None) => None,
-                    (Some(top), Some(level)) => {
+                    (Some(top), Some(popped)) => {
                         top.hold = hold;
-                        let driver = visit.as_ref().begin(level.from).ok();
+                        let driver = visit.as_ref().begin(popped.from).ok();
                         driver.map(|driver| {
-                            entry.phase = Phase::Held;
-                            (driver, entry.view(key), entry.result)
+                            match is_taken {
+                                true => inner.taken.note(hold),
+                                false => entry.phase = Phase::Held,
+                            }
+                            (driver, entry.view(key), entry.result, is_taken)
                         })
                     }
                 }
             };
-            let Some((driver, view, result)) = returned else {
+            let Some((driver, view, result, is_taken)) = returned else {
                 continue;
             };
             // SAFETY: The visit has begun.
             let status = unsafe { driver.returned(&view, &result) };
+            if is_taken {
+                continue;
+            }
             // What it means stays what it was, unless the driver completes it itself.
             if status == PENDING
                 || self
@@ -698,21 +713,24 @@ impl Requests {
             })
         }
         .map_err(|refusal| self.refuse(refusal, handle))?;
-        if via == "return" {
-            // Whoever sent it where nobody sleeps may ask.
-        } else if ms == abi::D2D_FOREVER {
-            packet.done.wait();
-        } else if !packet.done.wait_for(ms) {
-            let sender = self.sender(handle);
-            self.take(packet.key, 0, sending, sender, ETIMEDOUT.to_errno());
-            // Unless it was taken, somebody is completing it.
+        // Whoever sent it where nobody sleeps may ask what has become of it.
+        if via != "return" {
+            might_sleep();
+            let over = ms != abi::D2D_FOREVER && !packet.done.wait_for(ms);
+            if over {
+                // If it was not taken, somebody is completing it.
+                self.take(packet.key, Taker::Sender(sending), ETIMEDOUT.to_errno());
+            }
             packet.done.wait();
         }
         let (result, traced) = {
             let mut inner = self.inner.lock();
-            inner
-                .sent(handle)
-                .map(|(_, entry)| (entry.result, entry.is_traced().then_some(entry.sender)))
+            inner.sent(handle).and_then(|(_, entry)| {
+                if entry.sendings != sending || entry.phase != Phase::Idle {
+                    return Err(("request-sent-again", ESTALE));
+                }
+                Ok((entry.result, entry.is_traced().then_some(entry.sender)))
+            })
         }
         .map_err(|refusal| self.refuse(refusal, handle))?;
         if let Some(sender) = traced {
@@ -724,11 +742,6 @@ impl Requests {
             );
         }
         Ok(result)
-    }
-
-    fn sender(&self, handle: d2d_handle) -> d2d_handle {
-        let mut inner = self.inner.lock();
-        inner.sent(handle).map_or(0, |(_, entry)| entry.sender)
     }
 
     /// Notes that who has a request wants to be told; see `d2d_request_set_cancel`.

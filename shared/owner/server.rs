@@ -12,7 +12,14 @@ use crate::{
         Config,
         Learn, //
     },
+    dispatcher::Refusal,
     entry,
+    events::{
+        Events,
+        Kind,
+        Name,
+        Wanted, //
+    },
     offers::{
         Completing,
         Offer,
@@ -29,12 +36,17 @@ use crate::{
         Requests,
         PENDING, //
     },
+    watch::Operations,
     workers::Workers, //
 };
 use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
+    event::{
+        Event,
+        OWNER, //
+    },
     header,
     interface::{
         Binding,
@@ -64,12 +76,16 @@ use d2d::{
 use kernel::{
     bindings,
     error::to_result,
-    ffi::c_int,
+    ffi::{
+        c_char,
+        c_int, //
+    },
     prelude::*,
     sync::{
         Arc,
         SetOnce, //
     },
+    task::might_sleep,
     time::{
         delay::fsleep,
         Delta, //
@@ -91,6 +107,12 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
     /// Makes the value of context number `id`. Process context, may sleep.
     fn new(id: u32) -> Result<Self>;
+
+    /// Everything is there: drivers can register, and the owner can create events. Process context,
+    /// may sleep; the module is not loaded if it fails.
+    fn ready(_contexts: &Contexts<'_, Self>) -> Result {
+        Ok(())
+    }
 
     /// Returns the owner's data for its contexts.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
@@ -163,15 +185,41 @@ impl<'a, O: Owner> Contexts<'a, O> {
     }
 
     /// Returns the driver that is attached to a context, for sending it requests. Any context.
-    pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Target> {
-        let handle = self.0.registry.holder(link.context().id() as usize)?;
+    pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
+        let (handle, driver) = self.0.registry.holder(link.context().id() as usize)?;
         // SAFETY: It is one of the registry's.
-        Some(unsafe { Target::from_raw(handle) })
+        let target = unsafe { Target::from_raw(handle) };
+        Some(Peer { target, driver })
     }
 
     /// Returns context number `id`, if there are so many.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
+    }
+}
+
+/// A driver that is, or was, attached to a context.
+pub struct Peer {
+    target: Target,
+    driver: registry::Driver,
+}
+
+impl Peer {
+    /// Returns what requests are sent to.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Returns its name.
+    pub fn name(&self) -> &CStr {
+        self.driver.name()
+    }
+}
+
+impl PartialEq for Peer {
+    /// A driver that was loaded anew is another one.
+    fn eq(&self, other: &Self) -> bool {
+        self.target == other.target
     }
 }
 
@@ -198,6 +246,8 @@ pub(crate) struct Server<O: Owner> {
     driver: SetOnce<abi::d2d_handle>,
     /// Waits for whoever is in `requests`.
     _workers: Workers,
+    #[pin]
+    events: Events,
 }
 
 impl<O: Owner> Server<O>
@@ -212,6 +262,7 @@ where
     pub(crate) fn new(
         name: &'static CStr,
         module: *mut bindings::module,
+        watch: Operations,
     ) -> Result<Pin<KBox<Self>>> {
         let config = O::config()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
@@ -232,6 +283,7 @@ where
                 requests,
                 driver: SetOnce::new(),
                 _workers: workers,
+                events <- Events::new(name, watch),
             }),
             GFP_KERNEL,
         )
@@ -431,19 +483,64 @@ impl<O: Owner> Server<O> {
 
     /// Removes a driver; see `d2d_unregister`. May sleep.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
+        self.check_outside(handle, "unregister-from-inside")?;
         let (_, state) = self.registry.update(handle, |_| None)?;
         if let State::Abandoned(index, request) = state {
             self.offers.done_with(request);
             self.give_back(handle, state, index);
         }
-        self.check_outside(handle, "unregister-from-inside")?;
         self.registry.leave(handle)?;
-        self.requests.run_down(handle);
-        if let Some(driver) = self.registry.remove(handle) {
-            let name = driver.name();
-            emit(driver.name(), Step::Unregister, fmt!("name={}", name));
-        }
+        let driver = loop {
+            self.requests.run_down(handle);
+            if let Some(driver) = self.registry.remove(handle) {
+                break driver;
+            }
+        };
+        self.events.close_all(handle);
+        let name = driver.name();
+        emit(driver.name(), Step::Unregister, fmt!("name={}", name));
         Ok(())
+    }
+
+    /// Returns the events.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
+    pub(crate) fn open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        make: Option<bool>,
+    ) -> Result<abi::d2d_handle> {
+        let refuse = |refusal| self.events.refuse(refusal, fmt!("kind={}", kind));
+        let name = Name::read(name).map_err(refuse)?;
+        let kind = Kind::from_raw(kind)
+            .ok_or(Refusal("bad-event-kind", EINVAL))
+            .map_err(refuse)?;
+        let wanted = Wanted { name, kind, make };
+        let mut by = None;
+        let (handle, made) = self.events.open(driver, wanted, || {
+            if driver != OWNER {
+                by = Some(self.registry.get(driver)?);
+            }
+            Ok(())
+        })?;
+        let by = by.as_ref().map_or(self.name, registry::Driver::name);
+        let step = if made {
+            Step::EventCreate
+        } else {
+            Step::EventOpen
+        };
+        emit(
+            by,
+            step,
+            fmt!("name={} kind={}", name.as_c_str(), kind.name()),
+        );
+        Ok(handle)
     }
 
     /// The handshake; see `d2d_attach`. May sleep.
@@ -710,6 +807,7 @@ impl<O: Owner> Server<O> {
 
     /// Detaches a driver; see `d2d_detach`. May sleep.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
         loop {
             self.check_outside(handle, "detach-from-inside")?;
             let (driver, before) = self.registry.update(handle, |state| match state {
@@ -811,6 +909,8 @@ impl<O: Owner> Server<O> {
                 );
             }
         }
+        // The one that the driver was rung by.
+        binding.seat().outgoing().set_doorbell(None);
         binding.state().detached(binding.seat());
         self.registry
             .transition(handle, State::Detaching(index), State::Registered);
@@ -842,4 +942,23 @@ impl<O: Owner> Drop for Seat<O> {
         }
         emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
     }
+}
+
+/// Creates an event for the owner itself, or opens it if there is one of the name; `set` is of no
+/// account then. May sleep. See `Handle::create_event` of the peers.
+///
+/// # Errors
+///
+/// Those of `d2d_event_create` in `d2d_event.h`; `ENODEV` while the owner is being made.
+pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+    Event::create(OWNER, name, kind, set)
+}
+
+/// Opens an event that there is for the owner itself. May sleep.
+///
+/// # Errors
+///
+/// Those of `d2d_event_open` in `d2d_event.h`; `ENODEV` while the owner is being made.
+pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
+    Event::open(OWNER, name, kind)
 }

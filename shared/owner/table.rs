@@ -102,11 +102,6 @@ impl<T> Table<T> {
         })
     }
 
-    /// Returns the number of values. Any context.
-    pub(crate) fn len(&self) -> usize {
-        self.len
-    }
-
     /// Finds a place for a value; the value is in the table when [`Vacant::insert`] has been called.
     /// Takes `spare` if it needs it, and no place otherwise. Any context.
     ///

@@ -23,6 +23,8 @@ use kernel::{
 unsafe extern "C" {
     /// Defined in `irq_context.c`.
     safe fn d2d_irq_context() -> c_uint;
+    /// As above.
+    safe fn d2d_may_sleep() -> c_uint;
 }
 
 /// Names of what [`d2d_irq_context`] returns.
@@ -33,6 +35,11 @@ static SEQ: Atomic<u64> = Atomic::new(0);
 
 /// When the owner printed its first line: milliseconds since boot, to tell its loads apart.
 static LOAD: SetOnce<u64> = SetOnce::new();
+
+/// Returns whether the caller may sleep, as far as the kernel keeps count of it. Any context.
+pub(crate) fn may_sleep() -> bool {
+    d2d_may_sleep() != 0
+}
 
 /// Prints the line of a step in the name of `driver`. Any context.
 pub(crate) fn line(driver: &CStr, step: Step, detail: &CStr) {

@@ -24,8 +24,22 @@ pub(crate) struct Visits(*const Link);
 unsafe impl Send for Visits {}
 
 struct Link {
+    previous: Cell<*const Link>,
     next: Cell<*const Link>,
     task: Cell<usize>,
+}
+
+impl Link {
+    fn next(&self) -> Option<&Self> {
+        // SAFETY: By the type invariants of `Visit`, what is on the list of one that is on it is valid.
+        // The lock is held.
+        unsafe { self.next.get().as_ref() }
+    }
+
+    fn previous(&self) -> Option<&Self> {
+        // SAFETY: As above.
+        unsafe { self.previous.get().as_ref() }
+    }
 }
 
 impl Visits {
@@ -35,8 +49,8 @@ impl Visits {
     fn iter(&self) -> impl Iterator<Item = &Link> {
         // SAFETY: By the type invariants of `Visit`, what is on a list is valid; the list is not
         // changed while this borrows it.
-        let follow = |link: *const Link| unsafe { link.as_ref() };
-        core::iter::successors(follow(self.0), move |link| follow(link.next.get()))
+        let first = unsafe { self.0.as_ref() };
+        core::iter::successors(first, |link| link.next())
     }
 
     /// Returns whether nobody is inside.
@@ -50,15 +64,21 @@ impl Visits {
     }
 
     fn add(&mut self, link: &Link) {
+        link.previous.set(core::ptr::null());
         link.next.set(self.0);
+        if let Some(next) = link.next() {
+            next.previous.set(link);
+        }
         self.0 = link;
     }
 
     fn remove(&mut self, link: &Link) {
-        if core::ptr::eq(self.0, link) {
-            self.0 = link.next.get();
-        } else if let Some(before) = self.iter().find(|other| other.next.get() == link) {
-            before.next.set(link.next.get());
+        if let Some(next) = link.next() {
+            next.previous.set(link.previous.get());
+        }
+        match link.previous() {
+            Some(previous) => previous.next.set(link.next.get()),
+            None => self.0 = link.next.get(),
         }
     }
 }
@@ -83,6 +103,7 @@ impl<'a> Visit<'a> {
             registry,
             driver: Cell::new(0),
             link: Link {
+                previous: Cell::new(core::ptr::null()),
                 next: Cell::new(core::ptr::null()),
                 task: Cell::new(0),
             },

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod desk;
+pub mod signals;
 
 use d2d::{
     abi,

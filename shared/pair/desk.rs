@@ -2,6 +2,7 @@
 
 //! The requests that both drivers of the pair serve, and how they show them to each other.
 
+use crate::signals::Signals;
 use d2d::{
     abi,
     packet::{
@@ -17,12 +18,18 @@ use d2d::{
         Request,
         RequestId,
         Typed, //
+    },
+    run_in::{
+        run_in,
+        Place, //
     }, //
 };
 use kernel::{
     prelude::*,
     sync::{
+        new_mutex,
         new_spinlock_irq,
+        Mutex,
         SpinLockIrq, //
     }, //
 };
@@ -35,10 +42,14 @@ pub const HOLD: ControlCode<u64, u64> = ControlCode::new(0x802);
 /// Completes a [`HOLD`]; `ENOENT` if there is none with this key.
 pub const RELEASE: ControlCode<abi::d2d_pair_release, ()> = ControlCode::new(0x803);
 
+/// Sets the driver's [`Signals`].
+pub const SIGNAL: ControlCode<(), ()> = ControlCode::new(0x804);
+
 const _: () = {
     assert!(ADD.raw() == abi::D2D_PAIR_IOCTL_ADD);
     assert!(HOLD.raw() == abi::D2D_PAIR_IOCTL_HOLD);
     assert!(RELEASE.raw() == abi::D2D_PAIR_IOCTL_RELEASE);
+    assert!(SIGNAL.raw() == abi::D2D_PAIR_IOCTL_SIGNAL);
 };
 
 /// Requests that a driver keeps pending at a time, at most.
@@ -49,9 +60,20 @@ struct Held {
     request: Pended<u64>,
 }
 
-/// Where a driver keeps the requests that it has left pending.
-pub struct Desk {
-    held: Pin<KBox<SpinLockIrq<[Option<Held>; HELD]>>>,
+/// What a driver serves requests with.
+pub struct Desk(Pin<KBox<Inner>>);
+
+#[pin_data]
+struct Inner {
+    /// The requests that it has left pending.
+    #[pin]
+    held: SpinLockIrq<[Option<Held>; HELD]>,
+    /// Its events, while it is there.
+    #[pin]
+    signals: SpinLockIrq<Option<Signals>>,
+    /// Held by who waits for the other driver's events: only then are they for nobody else.
+    #[pin]
+    waiting: Mutex<()>,
 }
 
 impl Desk {
@@ -61,10 +83,18 @@ impl Desk {
     ///
     /// `ENOMEM`.
     pub fn new() -> Result<Self> {
-        let held = new_spinlock_irq!([const { None }; HELD], "d2d_pair::Desk");
-        Ok(Self {
-            held: KBox::pin_init(held, GFP_KERNEL)?,
-        })
+        let inner = pin_init!(Inner {
+            held <- new_spinlock_irq!([const { None }; HELD], "d2d_pair::held"),
+            signals <- new_spinlock_irq!(None, "d2d_pair::signals"),
+            waiting <- new_mutex!((), "d2d_pair::waiting"),
+        });
+        Ok(Self(KBox::pin_init(inner, GFP_KERNEL)?))
+    }
+
+    /// Lays the driver's events ready to be set, or takes them away. May sleep.
+    pub fn set_signals(&self, signals: Option<Signals>) {
+        let before = core::mem::replace(&mut *self.0.signals.lock(), signals);
+        drop(before);
     }
 
     /// Serves a request. Any context.
@@ -78,11 +108,43 @@ impl Desk {
                 Ok(()) => request.complete(&()),
                 Err(error) => request.fail(error),
             })
+            .on(SIGNAL, |(), request| match self.signal(request.name()) {
+                Ok(()) => request.complete(&()),
+                Err(error) => request.fail(error),
+            })
             .or_unknown()
     }
 
+    fn signal(&self, by: &CStr) -> Result {
+        let signals = self.0.signals.lock();
+        signals.as_ref().ok_or(ENOTTY)?.set(by)
+    }
+
+    /// Has the other driver set its events in `place`, and waits for them. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Why the request was not sent, what it was completed with, or those of [`Signals::wait`].
+    pub fn demonstrate(
+        &self,
+        place: Place,
+        sender: &Sender,
+        to: &Target,
+        signals: &Signals,
+    ) -> Result {
+        let packet = sender.packet_for(SIGNAL)?.traced();
+        let _guard = self.0.waiting.lock();
+        run_in(place, || {
+            let sent = packet
+                .send(to, SIGNAL, &(), Sleep::Cannot)
+                .map_err(|refused| refused.error)?;
+            sent.returned().map_err(|_| EINPROGRESS)?.outcome().result
+        })??;
+        signals.wait(sender.name())
+    }
+
     fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
-        let mut held = self.held.lock();
+        let mut held = self.0.held.lock();
         let Some(place) = held.iter_mut().find(|place| place.is_none()) else {
             drop(held);
             return request.fail(EBUSY);
@@ -102,7 +164,7 @@ impl Desk {
     }
 
     fn take(&self, f: impl Fn(&Held) -> bool) -> Option<Held> {
-        let mut held = self.held.lock();
+        let mut held = self.0.held.lock();
         held.iter_mut()
             .find_map(|place| place.take_if(|held| f(held)))
     }
@@ -118,7 +180,7 @@ impl Desk {
     }
 }
 
-/// The requests that are needed for [`Desk::demonstrate`](demonstrate), made ahead.
+/// The requests that are needed for [`demonstrate`], made ahead.
 pub struct Packets {
     add: Packet,
     hold: [Packet; 2],

@@ -22,8 +22,14 @@ mod completion;
 #[path = "../../../shared/owner/config.rs"]
 mod config;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/dispatcher.rs"]
+mod dispatcher;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/entry.rs"]
 mod entry;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/events.rs"]
+mod events;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/offers.rs"]
 mod offers;
@@ -43,10 +49,14 @@ mod table;
 #[path = "../../../shared/owner/visit.rs"]
 mod visit;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/watch.rs"]
+mod watch;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/workers.rs"]
 mod workers;
 
 mod test_block;
+mod test_events;
 mod test_fingerprint;
 mod test_header;
 mod test_interface;
@@ -55,6 +65,7 @@ mod test_queue;
 mod test_registry;
 mod test_run_in;
 mod test_rundown;
+mod test_table;
 
 use crate::{
     block::Block,

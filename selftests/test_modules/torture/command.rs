@@ -16,7 +16,7 @@ impl<'a> Words<'a> {
     /// # Errors
     ///
     /// `EINVAL` if it is too long or no text, `EFAULT` if it cannot be read.
-    pub fn read(reader: &mut UserSliceReader, buffer: &'a mut [u8; 64]) -> Result<Self> {
+    pub fn read(reader: &mut UserSliceReader, buffer: &'a mut [u8]) -> Result<Self> {
         let length = reader.len();
         let bytes = buffer.get_mut(..length).ok_or(EINVAL)?;
         reader.read_slice(bytes)?;

@@ -2,11 +2,15 @@
 
 //! The driver that a torture peer consists of.
 //!
-//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]) and `drain`: take
-//! all, as the sole consumer.
+//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
+//! all, as the sole consumer, `follow` (see [`Signals`]), and `event ...` (see [`events`](crate::events)).
 
 use crate::{
     command::Words,
+    events::{
+        Held,
+        Opener, //
+    },
     item::{
         Checker,
         Taken, //
@@ -15,6 +19,7 @@ use crate::{
         self,
         Run, //
     },
+    signal::Signals,
     tally::{
         Direction,
         Tally, //
@@ -29,6 +34,10 @@ use d2d::{
     driver::{
         Driver,
         Handle, //
+    },
+    event::{
+        Event,
+        Kind, //
     },
     link::PeerLink,
     offer::Offer,
@@ -60,6 +69,7 @@ const ALIVE: u64 = 0x600d_600d_600d_600d;
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until it is dropped.
     alive: Atomic<u64>,
+    held: Pin<KBox<Held>>,
     _module: PhantomData<fn(M)>,
 }
 
@@ -95,6 +105,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     fn new() -> Result<Self> {
         Ok(Self {
             alive: Atomic::new(ALIVE),
+            held: Held::new()?,
             _module: PhantomData,
         })
     }
@@ -104,16 +115,23 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     }
 
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let signals = || {
+            Signals::open(link.context(), |name, kind, set| {
+                driver.create_event(name, kind, set)
+            })
+        };
         let tally = match words.word() {
             "run" => {
-                let mut run = Run::new(link, words.number()?, words.number()?)?;
+                let mut run = Run::new(link, words.number()?, words.number()?, signals()?)?;
                 run.go(link, words.number()?, words.number()?)?;
                 run.finish::<PeerLink<TorturePair>>()
             }
             "drain" => drain(link)?,
+            "follow" => signals()?.follow()?,
+            "event" => return driver.held.command(&mut words, driver),
             _ => return Err(EINVAL),
         };
         for (count, value) in tally.iter() {
@@ -131,6 +149,26 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
             true => offer.pend(),
             false => offer.accept(),
         }
+    }
+}
+
+impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePeer<M, PENDS>> {
+    fn name(&self) -> &'static CStr {
+        M::NAME
+    }
+
+    fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+        self.create_event(name, kind, set)
+    }
+
+    fn open(&self, name: &CStr, kind: Kind) -> Result<Event> {
+        self.open_event(name, kind)
+    }
+
+    type Side = PeerLink<TorturePair>;
+
+    fn side(&self) -> Result<&Self::Side> {
+        self.link().ok_or(ENOTCONN)
     }
 }
 

@@ -10,6 +10,10 @@ use crate::{
         MAX, //
     },
     mix,
+    signal::{
+        Signals,
+        TOKENS, //
+    },
     tally::{
         Count,
         Direction,
@@ -203,6 +207,9 @@ pub struct Run {
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
+    signals: Signals,
+    /// Whether the steps are made where one may sleep.
+    may_sleep: bool,
 }
 
 impl Run {
@@ -210,7 +217,7 @@ impl Run {
     ///
     /// A run of the same number and seed does the same. No two runs have the same number, as
     /// items are told from others by it.
-    pub fn new<S: Side>(side: &S, run: u32, seed: u32) -> Result<KBox<Self>> {
+    pub fn new<S: Side>(side: &S, run: u32, seed: u32, signals: Signals) -> Result<KBox<Self>> {
         let context = side.context().id();
         let run = Self {
             run,
@@ -220,6 +227,8 @@ impl Run {
             stale: None,
             checker: Checker::new(context, S::IN),
             tally: Tally::default(),
+            signals,
+            may_sleep: false,
         };
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
@@ -239,6 +248,7 @@ impl Run {
                 Place::SoftIrq | Place::HardIrq => 64,
             };
             let steps = left.min(most);
+            self.may_sleep = matches!(place, Place::Caller | Place::Worker);
             run_in(place, || {
                 for _ in 0..steps {
                     self.step(side);
@@ -281,7 +291,7 @@ impl Run {
     }
 
     fn step<S: Side>(&mut self, side: &S) {
-        match self.below(16) {
+        match self.below(20) {
             0 => self.put(side, 1),
             1 => self.hand_on(side),
             2..5 => {
@@ -303,6 +313,14 @@ impl Run {
             11 | 12 => self.put_by_other(side),
             13 => self.take_by_other(side),
             14 => self.update(side),
+            15..17 => {
+                let number = self.below(TOKENS as u32);
+                self.signals.set(number, &mut self.tally);
+            }
+            17..19 => {
+                let choice = self.below(0x200);
+                self.signals.take(choice, self.may_sleep, &mut self.tally);
+            }
             _ => self.look(side),
         }
     }

@@ -62,6 +62,16 @@ pub enum Count {
     Runs,
     /// Peers attached.
     Attached,
+    /// Sets of an event, and waits for some.
+    Sets,
+    /// As above.
+    Waits,
+    /// Sets of an event that was not set, and those that were taken.
+    Tokens,
+    /// As above.
+    TokensTaken,
+    /// Threads that have waited for another, and were woken.
+    Wakes,
     /// The first of those that nothing may be counted of: items that are not what was put.
     Torn,
     /// Items on the wrong queue.
@@ -81,12 +91,17 @@ pub enum Count {
 }
 
 /// Names of the whole context's counts.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 18] = [
     "calls",
     "updates",
     "shutdowns",
     "runs",
     "attached",
+    "sets",
+    "waits",
+    "tokens",
+    "tokens-taken",
+    "wakes",
     "torn",
     "foreign",
     "gaps",

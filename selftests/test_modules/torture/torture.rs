@@ -9,8 +9,10 @@
 //! whoever takes it can say whether it is whole, where it belongs, and in order; sums over all that
 //! was put and taken tell what got lost or came twice.
 //!
+//! - [`events`]: commands on named events, of which the torture itself makes no use.
 //! - `item`: what the items carry, and what is checked of those that are taken.
 //! - [`run`]: the operations.
+//! - [`signal`]: the named events.
 //! - [`tally`]: the books.
 //! - [`peer`]: the driver that peers consist of. The owner is `torture_owner.rs`.
 //!
@@ -19,9 +21,11 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod events;
 mod item;
 pub mod peer;
 pub mod run;
+pub mod signal;
 pub mod tally;
 
 use d2d::{

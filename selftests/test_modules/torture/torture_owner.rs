@@ -3,36 +3,52 @@
 //! The owner of the tortured contexts; loaded instead of `module_a`.
 //!
 //! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
-//! `fill CONTEXT RUN COUNT`: put so many items, and `check`: with no run under way, and once, take
-//! what is left on all queues, see whether the books balance, and print them.
+//! `fill CONTEXT RUN COUNT`: put so many items, `lead CONTEXT TIMES` and `stop CONTEXT` (see
+//! [`Signals`]), and `check`: with no run under way, and once, take
+//! what is left on all queues, see whether the books balance, and print them. `event CONTEXT ...` is
+//! a command on named events, see [`torture::events`].
 
 #![forbid(unsafe_code)]
 
 use d2d::{
+    event::{
+        Event,
+        Kind, //
+    },
     link::OwnerLink,
     queue::Counters, //
 };
 use d2d_owner::{
+    create_event,
+    open_event,
     Config,
     Contexts,
     Owner, //
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        ordering::Relaxed,
-        Atomic, //
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        SetOnce, //
     },
     uaccess::UserSliceReader,
     ModuleMetadata, //
 };
 use torture::{
     command::Words,
+    events::{
+        Held,
+        Opener, //
+    },
     mix,
     run::{
         self,
         Run, //
     },
+    signal::Signals,
     tally::{
         Books,
         Count,
@@ -79,6 +95,8 @@ const TIMEOUT: u32 = 60_000;
 /// The owner, as the holder of one of its contexts sees it.
 struct TortureOwner {
     books: Books,
+    held: Pin<KBox<Held>>,
+    signals: SetOnce<Signals>,
     /// Of each queue: the sum of the mixed numbers below `summed`.
     places: [Atomic<u64>; 2],
     summed: [Atomic<u64>; 2],
@@ -103,6 +121,8 @@ impl Owner for TortureOwner {
     fn new(_id: u32) -> Result<Self> {
         Ok(Self {
             books: Books::default(),
+            held: Held::new()?,
+            signals: SetOnce::new(),
             places: [Atomic::new(0), Atomic::new(0)],
             summed: [Atomic::new(0), Atomic::new(0)],
         })
@@ -113,7 +133,7 @@ impl Owner for TortureOwner {
     }
 
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
-        let mut buffer = [0; 64];
+        let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let verb = words.word();
         if verb == "check" {
@@ -122,15 +142,22 @@ impl Owner for TortureOwner {
         let (owner, link) = contexts.get(words.number()?).ok_or(ENXIO)?;
         let run = match verb {
             "run" => {
-                let mut run = Run::new(link, words.number()?, words.number()?)?;
+                let mut run = Run::new(link, words.number()?, words.number()?, signals(link)?)?;
                 run.go(link, words.number()?, words.number()?)?;
                 run
             }
             "fill" => {
-                let mut run = Run::new(link, words.number()?, 0)?;
+                let mut run = Run::new(link, words.number()?, 0, signals(link)?)?;
                 run.fill(link, words.number()?);
                 run
             }
+            "lead" => {
+                let tally = signals(link)?.lead(words.number()?)?;
+                owner.books.add_all(&tally);
+                return Ok(());
+            }
+            "stop" => return signals(link)?.stop(),
+            "event" => return owner.held.command(&mut words, &Way(link)),
             _ => return Err(EINVAL),
         };
         owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
@@ -139,6 +166,13 @@ impl Owner for TortureOwner {
 
     fn attached(&self, link: &OwnerLink<TorturePair>) {
         self.count(Count::Attached, 1);
+        // Those of the context are there as long as the owner is, so that all tokens are found.
+        if self.signals.as_ref().is_none() {
+            match signals(link) {
+                Ok(signals) => drop(self.signals.populate(signals)),
+                Err(_) => self.count(Count::WrongErrors, 1),
+            }
+        }
         let cookie = link.context().with_peer_data(|[cookie]| *cookie);
         self.count(Count::WrongValues, (cookie != COOKIE).into());
     }
@@ -238,6 +272,33 @@ impl TortureOwner {
     }
 }
 
+fn signals(link: &OwnerLink<TorturePair>) -> Result<Signals> {
+    Signals::open(link.context(), create_event)
+}
+
+/// The owner's way to events, and to the queue of a context.
+struct Way<'a>(&'a OwnerLink<TorturePair>);
+
+impl Opener for Way<'_> {
+    fn name(&self) -> &'static CStr {
+        OwnerModule::NAME
+    }
+
+    fn create(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
+        create_event(name, kind, set)
+    }
+
+    fn open(&self, name: &CStr, kind: Kind) -> Result<Event> {
+        open_event(name, kind)
+    }
+
+    type Side = OwnerLink<TorturePair>;
+
+    fn side(&self) -> Result<&Self::Side> {
+        Ok(self.0)
+    }
+}
+
 /// Checks the books of all contexts, and prints their sums.
 fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut put = 0u64;
@@ -252,6 +313,11 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
         let [updates, _] = link.context().with_owner_data(|data| *data);
         let expected = owner.books.get(Count::Updates);
         owner.expect(link, "updates", updates, expected);
+        if let Some(signals) = owner.signals.as_ref() {
+            owner.count(Count::TokensTaken, signals.take_all());
+        }
+        let taken = owner.books.get(Count::TokensTaken);
+        owner.expect(link, "tokens", taken, owner.books.get(Count::Tokens));
         for (sum, count) in sums.iter_mut().zip(owner.books.counts()) {
             *sum = sum.wrapping_add(count);
         }

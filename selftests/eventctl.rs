@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writes commands to control files, and watches an event as a program does.
+//!
+//! Usage:
+//!
+//! - `eventctl write FILE TEXT` writes by one system call. Exits with 0, or prints
+//!   `errno=N (text)` and exits with 1.
+//! - `eventctl watch FILE CONTROL SET CLOSE` goes through what reading and polling an event's file have
+//!   to do. SET and CLOSE are the commands that set the event, and close its last handle, when they
+//!   are written to CONTROL. Prints what is wrong, and exits with 1; else the number of checks.
+
+use std::ffi::{c_int, c_short, c_uint, c_ulong};
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, Read, Write};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::thread;
+
+const NONBLOCK: c_int = 0o4000;
+const EAGAIN: i32 = 11;
+const POLLIN: c_short = 1;
+const POLLHUP: c_short = 16;
+const EPOLL_CTL_ADD: c_int = 1;
+
+#[repr(C)]
+struct PollFd {
+    fd: c_int,
+    events: c_short,
+    revents: c_short,
+}
+
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+struct EpollEvent {
+    events: u32,
+    data: u64,
+}
+
+extern "C" {
+    fn poll(fds: *mut PollFd, count: c_ulong, timeout: c_int) -> c_int;
+    fn epoll_create1(flags: c_int) -> c_int;
+    fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
+    fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
+    fn gettid() -> c_uint;
+}
+
+type Outcome<T> = Result<T, String>;
+
+/// What `poll` says of a file, at once or within so many milliseconds.
+fn polled(file: &File, timeout: c_int) -> c_short {
+    let mut fd = PollFd {
+        fd: file.as_raw_fd(),
+        events: POLLIN,
+        revents: 0,
+    };
+    // SAFETY: It is one, which lives during the call.
+    unsafe { poll(&mut fd, 1, timeout) };
+    fd.revents
+}
+
+/// A file in an epoll set of its own.
+struct Epoll(File);
+
+impl Epoll {
+    /// Makes one, where the kernel has epoll.
+    fn new(file: &File) -> Option<Self> {
+        let mut event = EpollEvent {
+            events: POLLIN as u32,
+            data: 0,
+        };
+        // SAFETY: The descriptor that is returned belongs to nobody else; the event lives during the
+        // call.
+        unsafe {
+            let epoll = epoll_create1(0);
+            if epoll < 0 {
+                return None;
+            }
+            let epoll = File::from_raw_fd(epoll);
+            epoll_ctl(
+                epoll.as_raw_fd(),
+                EPOLL_CTL_ADD,
+                file.as_raw_fd(),
+                &mut event,
+            );
+            Some(Self(epoll))
+        }
+    }
+
+    /// How many files are ready.
+    fn ready(&self) -> c_int {
+        let mut event = EpollEvent { events: 0, data: 0 };
+        // SAFETY: There is room for one, during the call.
+        unsafe { epoll_wait(self.0.as_raw_fd(), &mut event, 1, 0) }
+    }
+}
+
+/// One read; what is returned, or the error's number.
+fn read(file: &mut File, most: usize) -> Result<String, i32> {
+    let mut bytes = vec![0; most];
+    match file.read(&mut bytes) {
+        Ok(count) => Ok(String::from_utf8_lossy(&bytes[..count]).into_owned()),
+        Err(error) => Err(error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+/// The number after `sets=` of a whole line.
+fn sets(line: &Result<String, i32>) -> Outcome<u64> {
+    let line = line.as_ref().map_err(|errno| format!("errno {errno}"))?;
+    let found = line
+        .strip_suffix('\n')
+        .and_then(|line| line.split(' ').find_map(|word| word.strip_prefix("sets=")))
+        .and_then(|number| number.parse().ok());
+    found.ok_or(format!("no line of an event: {line:?}"))
+}
+
+/// Waits until a thread sleeps.
+fn wait_until_asleep(thread: u32) {
+    let path = format!("/proc/self/task/{thread}/stat");
+    let asleep = || {
+        let stat = fs::read_to_string(&path).unwrap_or_default();
+        stat.rsplit(") ")
+            .next()
+            .is_some_and(|rest| rest.starts_with('S'))
+    };
+    while !asleep() {
+        thread::yield_now();
+    }
+}
+
+/// A thread that reads a file that was read once, and sleeps in that.
+fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
+    let mut file = File::open(path).map_err(|error| error.to_string())?;
+    sets(&read(&mut file, 4096))?;
+    let (say, hear) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        // SAFETY: It always is.
+        let _ = say.send(unsafe { gettid() });
+        drop(say);
+        read(&mut file, 4096)
+    });
+    // The channel's end is a sleep as well: it is over when the thread has dropped its side.
+    let thread = hear.recv().map_err(|error| error.to_string())?;
+    let _ = hear.recv();
+    wait_until_asleep(thread);
+    Ok(reader)
+}
+
+struct Checks(u32);
+
+impl Checks {
+    fn expect<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        got: T,
+        expected: T,
+    ) -> Outcome<()> {
+        self.0 += 1;
+        if got == expected {
+            return Ok(());
+        }
+        Err(format!("{what}: {got:?}, expected {expected:?}"))
+    }
+}
+
+fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
+    let command = |text| write(control, text).map_err(|error| format!("{text}: {error}"));
+    let mut checks = Checks(0);
+    let mut options = OpenOptions::new();
+    let open = options.read(true).custom_flags(NONBLOCK).open(path);
+    let mut file = open.map_err(|error| format!("{path}: {error}"))?;
+
+    checks.expect(
+        "a file is ready when it is opened",
+        polled(&file, 0),
+        POLLIN,
+    )?;
+    let first = sets(&read(&mut file, 4096))?;
+    checks.expect("and not when it was read", polled(&file, 0), 0)?;
+    checks.expect(
+        "nor then can it be read",
+        read(&mut file, 4096),
+        Err(EAGAIN),
+    )?;
+
+    command(set)?;
+    checks.expect(
+        "it is ready when the event is set",
+        polled(&file, 0),
+        POLLIN,
+    )?;
+    checks.expect("and stays so", polled(&file, 0), POLLIN)?;
+    let mut line = String::new();
+    while let Ok(byte) = read(&mut file, 1) {
+        line += &byte;
+    }
+    checks.expect(
+        "a line can be read byte by byte",
+        sets(&Ok(line))?,
+        first + 1,
+    )?;
+    checks.expect("and it is not ready then", polled(&file, 0), 0)?;
+
+    for _ in 0..3 {
+        command(set)?;
+    }
+    let now = sets(&read(&mut file, 4096))?;
+    checks.expect("several sets are told in one line", now, first + 4)?;
+    checks.expect("and not again", read(&mut file, 4096), Err(EAGAIN))?;
+
+    let mut other = File::open(path).map_err(|error| error.to_string())?;
+    checks.expect(
+        "each open file has its own",
+        sets(&read(&mut other, 4096))?,
+        now,
+    )?;
+
+    let epoll = Epoll::new(&file);
+    let ready = || epoll.as_ref().map(Epoll::ready);
+    let some = |count| epoll.as_ref().map(|_| count);
+    checks.expect("epoll says nothing when nothing happens", ready(), some(0))?;
+    command(set)?;
+    checks.expect("and one when it was set", ready(), some(1))?;
+    sets(&read(&mut file, 4096))?;
+    checks.expect("and nothing when that was read", ready(), some(0))?;
+
+    let (say, hear) = mpsc::channel();
+    let poller = thread::spawn({
+        let file = file.try_clone().map_err(|error| error.to_string())?;
+        move || {
+            // SAFETY: It always is.
+            let _ = say.send(unsafe { gettid() });
+            drop(say);
+            polled(&file, -1)
+        }
+    });
+    let thread = hear.recv().map_err(|error| error.to_string())?;
+    let _ = hear.recv();
+    wait_until_asleep(thread);
+    let reader = blocked_reader(path)?;
+    command(set)?;
+    let line = reader.join().map_err(|_| "the reader has panicked")?;
+    checks.expect("a read that sleeps is woken", sets(&line)?, first + 6)?;
+    let events = poller.join().map_err(|_| "the poller has panicked")?;
+    checks.expect("and a poll", events, POLLIN)?;
+    sets(&read(&mut file, 4096))?;
+
+    let reader = blocked_reader(path)?;
+    command(close)?;
+    let line = reader.join().map_err(|_| "the reader has panicked")?;
+    checks.expect("closing ends a read that sleeps", line, Ok(String::new()))?;
+    checks.expect("polling says so", polled(&file, 0) & POLLHUP, POLLHUP)?;
+    checks.expect("the file is gone", fs::metadata(path).is_err(), true)?;
+    Ok(checks.0)
+}
+
+fn write(path: &str, text: &str) -> Result<(), Error> {
+    OpenOptions::new()
+        .write(true)
+        .open(path)?
+        .write_all(text.as_bytes())
+}
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["write", path, text] => match write(path, text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("errno={} ({error})", error.raw_os_error().unwrap_or(0));
+                ExitCode::FAILURE
+            }
+        },
+        ["watch", path, control, set, close] => match watch(path, control, set, close) {
+            Ok(checks) => {
+                println!("{checks} checks");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: eventctl write FILE TEXT | watch FILE CONTROL SET CLOSE");
+            ExitCode::from(2)
+        }
+    }
+}

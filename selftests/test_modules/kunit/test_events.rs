@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Named events: names, handles, and who is let go by what.
+
+use crate::{
+    dispatcher::{
+        Manner,
+        Refusal, //
+    },
+    events::{
+        Events,
+        Kind,
+        Name,
+        Wanted, //
+    },
+    watch::Operations, //
+};
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use kernel::{
+    bindings,
+    prelude::*,
+    str::CString,
+    sync::{
+        Arc,
+        Completion,
+        SetOnce, //
+    },
+    workqueue, //
+};
+
+/// Any number.
+const DRIVER: d2d_handle = 0x1_0000_0001;
+
+const NOTIFICATION: Kind = Kind::Notification;
+const SYNCHRONIZATION: Kind = Kind::Synchronization;
+
+const ANY: Manner = Manner {
+    all: false,
+    interruptible: false,
+    timeout: None,
+};
+const ALL: Manner = Manner { all: true, ..ANY };
+
+/// Without sleeping.
+fn now(manner: Manner) -> Manner {
+    Manner {
+        timeout: Some(0),
+        ..manner
+    }
+}
+
+/// The events of a test, which other threads can have as well.
+#[pin_data]
+struct Fixture {
+    #[pin]
+    events: Events,
+}
+
+impl Fixture {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                events <- Events::new(c"d2d_kunit", Operations::of::<crate::LocalModule>()),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn open(&self, name: &CStr, kind: Kind, make: Option<bool>) -> Result<(d2d_handle, bool)> {
+        self.open_by(DRIVER, name, kind, make)
+    }
+
+    fn open_by(
+        &self,
+        driver: d2d_handle,
+        name: &CStr,
+        kind: Kind,
+        make: Option<bool>,
+    ) -> Result<(d2d_handle, bool)> {
+        let name = name_of(name).map_err(|Refusal(_, error)| error)?;
+        let wanted = Wanted { name, kind, make };
+        self.events.open(driver, wanted, || Ok(()))
+    }
+
+    /// Makes one that is reset.
+    fn make(&self, name: &CStr, kind: Kind) -> Result<d2d_handle> {
+        self.open(name, kind, Some(false)).map(|(handle, _)| handle)
+    }
+
+    fn is_set(&self, event: d2d_handle) -> Result<bool> {
+        Ok(self.events.query(event)?.set)
+    }
+
+    fn wait(&self, events: &[d2d_handle], manner: Manner) -> Result<u32> {
+        let handle = |n| events.get(n).copied();
+        self.events.wait(events.len(), handle, manner)
+    }
+
+    /// Returns when so many wait for an event.
+    fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
+        while self.events.query(event)?.waiting != waiting {
+            // SAFETY: Always safe to call where sleeping is.
+            unsafe { bindings::schedule() };
+        }
+        Ok(())
+    }
+}
+
+/// A wait in a thread of its own.
+struct Sleeper(Arc<Outcome>);
+
+#[pin_data]
+struct Outcome {
+    result: SetOnce<Result<u32>>,
+    #[pin]
+    done: Completion,
+}
+
+impl Sleeper {
+    fn new(fixture: &Arc<Fixture>, events: &[d2d_handle], manner: Manner) -> Result<Self> {
+        let outcome = Arc::pin_init(
+            pin_init!(Outcome {
+                result: SetOnce::new(),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let mut handles = KVec::new();
+        handles.extend_from_slice(events, GFP_KERNEL)?;
+        let (fixture, theirs) = (fixture.clone(), outcome.clone());
+        // SAFETY: The work queue is a C global that is always there.
+        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
+        queue.try_spawn(GFP_KERNEL, move || {
+            theirs.result.populate(fixture.wait(&handles, manner));
+            drop(fixture);
+            theirs.done.complete_all();
+        })?;
+        Ok(Self(outcome))
+    }
+
+    fn join(self) -> Result<u32> {
+        self.0.done.wait_for_completion();
+        self.0.result.copy().unwrap_or(Err(EIO))
+    }
+}
+
+fn name_of(name: &CStr) -> Result<Name, Refusal> {
+    Name::read(name.as_char_ptr())
+}
+
+fn refusal(name: &CStr) -> Option<Error> {
+    name_of(name).err().map(|Refusal(_, error)| error)
+}
+
+#[kunit_tests(d2d_events)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_files() -> Result {
+        for right in [c"a", c"...", c"a.b", c"~!@#", c"-"] {
+            assert_eq!(refusal(right), None);
+        }
+        for wrong in [
+            c"",
+            c".",
+            c"..",
+            c"/",
+            c"a/b",
+            c" ",
+            c"a b",
+            c"a\n",
+            c"\x7f",
+            c"\xc3\xa4",
+        ] {
+            assert_eq!(refusal(wrong), Some(EINVAL));
+        }
+        let longest = CString::try_from_fmt(fmt!("{:063}", 0))?;
+        assert_eq!(refusal(&longest), None);
+        assert_eq!(
+            name_of(&longest).map(|name| name.as_c_str().count_bytes()),
+            Ok(63)
+        );
+        let longer = CString::try_from_fmt(fmt!("{:064}", 0))?;
+        assert_eq!(refusal(&longer), Some(ENAMETOOLONG));
+        for bad in [0usize, 1, 4096] {
+            let name = Name::read(core::ptr::without_provenance(bad));
+            assert_eq!(name.err().map(|Refusal(_, error)| error), Some(EFAULT));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn one_name_is_one_event() -> Result {
+        let fixture = Fixture::new()?;
+        let (one, made) = fixture.open(c"one", NOTIFICATION, Some(true))?;
+        assert!(made && fixture.is_set(one)?);
+        // The first one has said what it is.
+        let (other, made) = fixture.open(c"one", NOTIFICATION, Some(false))?;
+        assert!(!made && other != one && fixture.is_set(other)?);
+        let (third, made) = fixture.open(c"one", NOTIFICATION, None)?;
+        assert!(!made);
+        fixture.events.reset(third)?;
+        assert!(!fixture.is_set(one)?);
+        assert_eq!(fixture.events.set(other), Ok(false));
+        assert_eq!(fixture.events.set(one), Ok(true));
+        assert!(fixture.is_set(third)?);
+        let wrong = fixture.open(c"one", SYNCHRONIZATION, None).err();
+        assert_eq!(wrong, Some(EPROTOTYPE));
+        let wrong = fixture.open(c"one", SYNCHRONIZATION, Some(true)).err();
+        assert_eq!(wrong, Some(EPROTOTYPE));
+        assert_eq!(fixture.open(c"two", NOTIFICATION, None).err(), Some(ENOENT));
+        Ok(())
+    }
+
+    #[test]
+    fn an_event_lives_until_its_last_handle_is_closed() -> Result {
+        let fixture = Fixture::new()?;
+        let one = fixture.make(c"one", NOTIFICATION)?;
+        let other = fixture.make(c"one", NOTIFICATION)?;
+        fixture.events.set(one)?;
+        fixture.events.close(one)?;
+        assert!(fixture.is_set(other)?);
+        fixture.events.close(other)?;
+        assert_eq!(fixture.open(c"one", NOTIFICATION, None).err(), Some(ENOENT));
+        // A new one, of any kind.
+        let new = fixture.make(c"one", SYNCHRONIZATION)?;
+        assert!(!fixture.is_set(new)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_that_was_closed_is_stale() -> Result {
+        let fixture = Fixture::new()?;
+        let keeps = fixture.make(c"one", NOTIFICATION)?;
+        let closed = fixture.make(c"one", NOTIFICATION)?;
+        fixture.events.close(closed)?;
+        for stale in [closed, 0, !0, keeps + 1, keeps | 1 << 16] {
+            assert_eq!(fixture.events.close(stale), Err(ESTALE));
+            assert_eq!(fixture.events.set(stale), Err(ESTALE));
+            assert_eq!(fixture.events.reset(stale), Err(ESTALE));
+            assert_eq!(fixture.events.query(stale).err(), Some(ESTALE));
+            assert_eq!(fixture.wait(&[keeps, stale], ANY), Err(ESTALE));
+            fixture.events.ring(stale);
+        }
+        assert!(!fixture.is_set(keeps)?);
+        assert_eq!(fixture.events.query(keeps)?.waiting, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn who_is_not_registered_gets_none() -> Result {
+        let fixture = Fixture::new()?;
+        let name = name_of(c"one").map_err(|Refusal(_, error)| error)?;
+        let wanted = Wanted {
+            name,
+            kind: NOTIFICATION,
+            make: Some(true),
+        };
+        let refused = fixture.events.open(DRIVER, wanted, || Err(ESTALE));
+        assert_eq!(refused.err(), Some(ESTALE));
+        assert_eq!(fixture.open(c"one", NOTIFICATION, None).err(), Some(ENOENT));
+        Ok(())
+    }
+
+    #[test]
+    fn the_handles_of_a_driver_are_closed_with_it() -> Result {
+        let fixture = Fixture::new()?;
+        let (shared, _) = fixture.open_by(1, c"shared", NOTIFICATION, Some(false))?;
+        let mut own = KVec::new();
+        for n in 0..200 {
+            let name = CString::try_from_fmt(fmt!("own{}", n))?;
+            own.push(
+                fixture.open_by(2, &name, NOTIFICATION, Some(false))?.0,
+                GFP_KERNEL,
+            )?;
+            fixture.open_by(2, c"shared", NOTIFICATION, None)?;
+        }
+        fixture.events.close_all(2);
+        assert!(own
+            .iter()
+            .all(|handle| fixture.events.query(*handle) == Err(ESTALE)));
+        assert_eq!(
+            fixture.open(c"own0", NOTIFICATION, None).err(),
+            Some(ENOENT)
+        );
+        assert!(!fixture.is_set(shared)?);
+        fixture.events.close(shared)?;
+        assert_eq!(
+            fixture.open(c"shared", NOTIFICATION, None).err(),
+            Some(ENOENT)
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn there_can_be_so_many_events() -> Result {
+        let fixture = Fixture::new()?;
+        let mut refused = None;
+        for n in 0..=abi::D2D_EVENT_MAX {
+            let name = CString::try_from_fmt(fmt!("many{}", n))?;
+            refused = fixture.make(&name, NOTIFICATION).err();
+            assert_eq!(refused.is_some(), n == abi::D2D_EVENT_MAX);
+        }
+        assert_eq!(refused, Some(ENFILE));
+        assert!(fixture.make(c"many7", NOTIFICATION).is_ok());
+        fixture.events.close_all(DRIVER);
+        assert!(fixture.make(c"one", NOTIFICATION).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn there_can_be_so_many_handles() -> Result {
+        let fixture = Fixture::new()?;
+        let one = fixture.make(c"one", NOTIFICATION)?;
+        for _ in 1..abi::D2D_EVENT_MAX_OPEN {
+            fixture.make(c"one", NOTIFICATION)?;
+        }
+        assert_eq!(fixture.make(c"one", NOTIFICATION).err(), Some(EMFILE));
+        assert_eq!(fixture.make(c"two", NOTIFICATION).err(), Some(EMFILE));
+        assert_eq!(fixture.open(c"two", NOTIFICATION, None).err(), Some(ENOENT));
+        fixture.events.close(one)?;
+        assert!(fixture.make(c"two", NOTIFICATION).is_ok());
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_set_is_taken_in_any_context() -> Result {
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        for place in Place::ALL {
+            let right = run_in(place, || {
+                let wait = |event| fixture.wait(&[event], now(ANY));
+                let nothing = wait(note) == Err(ETIMEDOUT) && wait(sync) == Err(ETIMEDOUT);
+                let set = fixture.events.set(note) == Ok(false)
+                    && fixture.events.set(sync) == Ok(false)
+                    && fixture.events.set(sync) == Ok(true);
+                let taken = wait(note) == Ok(0) && wait(sync) == Ok(0);
+                let left = wait(note) == Ok(0) && wait(sync) == Err(ETIMEDOUT);
+                nothing && set && taken && left && fixture.events.reset(note) == Ok(())
+            })?;
+            assert!(right);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn wait_sets_have_one_to_64_events_once_each() -> Result {
+        let fixture = Fixture::new()?;
+        let mut events = KVec::new();
+        for n in 0..65 {
+            let name = CString::try_from_fmt(fmt!("many{}", n))?;
+            events.push(fixture.make(&name, SYNCHRONIZATION)?, GFP_KERNEL)?;
+        }
+        assert_eq!(fixture.wait(&[], now(ANY)), Err(EINVAL));
+        assert_eq!(fixture.wait(&events, now(ANY)), Err(EINVAL));
+        assert_eq!(fixture.wait(&events[..64], now(ALL)), Err(ETIMEDOUT));
+        fixture.events.set(events[63])?;
+        assert_eq!(fixture.wait(&events[..64], now(ANY)), Ok(63));
+        // Another handle of the same event is the same event.
+        let other = fixture.make(c"many3", SYNCHRONIZATION)?;
+        for twice in [
+            [events[0], events[1], events[0]],
+            [events[3], events[1], other],
+        ] {
+            assert_eq!(fixture.wait(&twice, now(ANY)), Err(EINVAL));
+        }
+        let unreadable = |n| (n < 2).then_some(events[n]);
+        assert_eq!(fixture.events.wait(3, unreadable, now(ANY)), Err(EFAULT));
+        Ok(())
+    }
+
+    #[test]
+    fn the_first_in_the_list_is_taken() -> Result {
+        let fixture = Fixture::new()?;
+        let [a, b, c] = [
+            fixture.make(c"a", SYNCHRONIZATION)?,
+            fixture.make(c"b", SYNCHRONIZATION)?,
+            fixture.make(c"c", SYNCHRONIZATION)?,
+        ];
+        fixture.events.set(c)?;
+        fixture.events.set(b)?;
+        assert_eq!(fixture.wait(&[a, b, c], now(ANY)), Ok(1));
+        fixture.events.set(a)?;
+        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(0));
+        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(2));
+        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Err(ETIMEDOUT));
+        Ok(())
+    }
+
+    #[test]
+    fn all_are_taken_at_once_or_none() -> Result {
+        let fixture = Fixture::new()?;
+        let a = fixture.make(c"a", SYNCHRONIZATION)?;
+        let b = fixture.make(c"b", NOTIFICATION)?;
+        fixture.events.set(a)?;
+        assert_eq!(fixture.wait(&[a, b], now(ALL)), Err(ETIMEDOUT));
+        assert!(fixture.is_set(a)?);
+        let sleeper = Sleeper::new(&fixture, &[a, b], ALL)?;
+        fixture.settle(b, 1)?;
+        assert!(fixture.is_set(a)?);
+        fixture.events.set(b)?;
+        assert_eq!(sleeper.join(), Ok(0));
+        assert!(!fixture.is_set(a)? && fixture.is_set(b)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_notification_lets_all_go_and_a_synchronization_one() -> Result {
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        for place in Place::ALL {
+            let sleepers = [
+                Sleeper::new(&fixture, &[note], ANY)?,
+                Sleeper::new(&fixture, &[note, sync], ALL)?,
+                Sleeper::new(&fixture, &[sync, note], ANY)?,
+            ];
+            fixture.settle(note, 3)?;
+            run_in(place, || fixture.events.set(note))??;
+            let [first, both, last] = sleepers;
+            assert_eq!(first.join(), Ok(0));
+            assert_eq!(last.join(), Ok(1));
+            assert_eq!(fixture.events.query(sync)?.waiting, 1);
+            run_in(place, || fixture.events.set(sync))??;
+            assert_eq!(both.join(), Ok(0));
+            assert!(!fixture.is_set(sync)?);
+            fixture.events.reset(note)?;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn waiters_are_served_in_order() -> Result {
+        let fixture = Fixture::new()?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        let mut sleepers = KVec::new();
+        for n in 0..8 {
+            sleepers.push(Sleeper::new(&fixture, &[sync], ANY)?, GFP_KERNEL)?;
+            fixture.settle(sync, n + 1)?;
+        }
+        for (n, sleeper) in sleepers.into_iter().enumerate() {
+            assert_eq!(fixture.events.set(sync), Ok(false));
+            assert_eq!(sleeper.join(), Ok(0));
+            assert_eq!(fixture.events.query(sync)?.waiting, 7 - n as u32);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn closing_ends_the_waits_by_that_handle() -> Result {
+        let fixture = Fixture::new()?;
+        let keeps = fixture.make(c"one", SYNCHRONIZATION)?;
+        let other = fixture.make(c"other", SYNCHRONIZATION)?;
+        let closed = fixture.make(c"one", SYNCHRONIZATION)?;
+        let stays = Sleeper::new(&fixture, &[keeps], ANY)?;
+        fixture.settle(keeps, 1)?;
+        let ends = Sleeper::new(&fixture, &[other, closed], ANY)?;
+        fixture.settle(keeps, 2)?;
+        fixture.events.close(closed)?;
+        assert_eq!(ends.join(), Err(ECANCELED));
+        assert_eq!(fixture.events.query(keeps)?.waiting, 1);
+        assert_eq!(fixture.events.query(other)?.waiting, 0);
+        fixture.events.set(keeps)?;
+        assert_eq!(stays.join(), Ok(0));
+        let ends = Sleeper::new(&fixture, &[other], ALL)?;
+        fixture.settle(other, 1)?;
+        fixture.events.close_all(DRIVER);
+        assert_eq!(ends.join(), Err(ECANCELED));
+        Ok(())
+    }
+
+    #[test]
+    fn a_wait_that_ends_by_itself_leaves_nothing() -> Result {
+        let fixture = Fixture::new()?;
+        let a = fixture.make(c"a", SYNCHRONIZATION)?;
+        let b = fixture.make(c"b", SYNCHRONIZATION)?;
+        for interruptible in [false, true] {
+            for all in [false, true] {
+                let manner = Manner {
+                    all,
+                    interruptible,
+                    timeout: Some(1),
+                };
+                assert_eq!(fixture.wait(&[a, b], manner), Err(ETIMEDOUT));
+                assert_eq!(fixture.events.query(a)?.waiting, 0);
+                assert_eq!(fixture.events.query(b)?.waiting, 0);
+            }
+        }
+        fixture.events.set(b)?;
+        assert_eq!(fixture.wait(&[a, b], ANY), Ok(1));
+        Ok(())
+    }
+
+    #[test]
+    fn so_many_can_wait_for_an_event() -> Result {
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let other = fixture.make(c"other", NOTIFICATION)?;
+        let mut sleepers = KVec::new();
+        for _ in 0..abi::D2D_EVENT_MAX_WAITS {
+            sleepers.push(Sleeper::new(&fixture, &[note], ANY)?, GFP_KERNEL)?;
+        }
+        fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
+        assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
+        assert_eq!(fixture.events.query(other)?.waiting, 0);
+        // Who does not wait is not one too many.
+        assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
+        fixture.events.set(note)?;
+        for sleeper in sleepers {
+            assert_eq!(sleeper.join(), Ok(0));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn sets_are_counted() -> Result {
+        let fixture = Fixture::new()?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        for n in 1..=3 {
+            fixture.events.set(sync)?;
+            fixture.events.ring(sync);
+            assert_eq!(fixture.events.query(sync)?.sets, 2 * n);
+        }
+        fixture.events.reset(sync)?;
+        assert_eq!(fixture.events.query(sync)?.sets, 6);
+        assert!(!fixture.events.query(sync)?.closed);
+        Ok(())
+    }
+}

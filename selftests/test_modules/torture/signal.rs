@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Named events that both sides of a context set and wait for.
+
+use crate::tally::{
+    Count,
+    Tally, //
+};
+use d2d::{
+    context::Context,
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
+
+/// Synchronization events that are set and taken at random.
+pub const TOKENS: usize = 4;
+
+/// More than any load takes: who waits for so long has not been woken.
+const LONG: Wait = Wait::at_most(60_000);
+
+/// The events of a context.
+pub struct Signals {
+    tokens: [Event; TOKENS],
+    ping: Event,
+    pong: Event,
+    stop: Event,
+}
+
+impl Signals {
+    /// Opens those of a context, which are made if they are not there. May sleep.
+    pub fn open<P: d2d::context::Pair>(
+        context: &Context<P>,
+        create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
+    ) -> Result<Self> {
+        let open = |name| {
+            let name = CString::try_from_fmt(fmt!("torture-c{}-{}", context.id(), name))?;
+            create(&name, Kind::Synchronization, false)
+        };
+        Ok(Self {
+            tokens: [open("0")?, open("1")?, open("2")?, open("3")?],
+            ping: open("ping")?,
+            pong: open("pong")?,
+            stop: open("stop")?,
+        })
+    }
+
+    /// Sets a token; that is one to be taken if it was not set before. Any context.
+    pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
+        tally.add(Count::Sets, 1);
+        match self.tokens[number as usize % TOKENS].set() {
+            Ok(before) => tally.add(Count::Tokens, (!before).into()),
+            Err(error) => tally.add_error(error, false),
+        }
+    }
+
+    /// Takes one, or some at once, as the bits of `choice` say. Any context, if that says so.
+    pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
+        let [a, b, c, d] = &self.tokens;
+        let sets: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
+        let set = sets[choice as usize % sets.len()];
+        let wait = match may_sleep && choice & 0xfc == 0 {
+            true => Wait::at_most(1),
+            false => Wait::NOT,
+        };
+        let taken = match choice & 0x100 {
+            0 => Event::wait_any(set, wait).map(|_| 1),
+            _ => Event::wait_all(set, wait).map(|()| set.len() as u64),
+        };
+        tally.add(Count::Waits, 1);
+        match taken {
+            Ok(count) => tally.add(Count::TokensTaken, count),
+            Err(ETIMEDOUT) => {}
+            Err(error) => tally.add_error(error, false),
+        }
+    }
+
+    /// Takes all tokens that are left, and returns their number. Any context.
+    pub fn take_all(&self) -> u64 {
+        let taken = |event: &&Event| event.wait(Wait::NOT).is_ok();
+        self.tokens.iter().filter(taken).count() as u64
+    }
+
+    /// Wakes the one that follows, and waits to be woken, so many times. May sleep.
+    pub fn lead(&self, times: u32) -> Result<Tally> {
+        let mut tally = Tally::default();
+        for _ in 0..times {
+            self.ping.set()?;
+            self.pong.wait(LONG)?;
+        }
+        tally.add(Count::Wakes, times.into());
+        Ok(tally)
+    }
+
+    /// Ends the other side's [`Signals::follow`].
+    pub fn stop(&self) -> Result {
+        self.stop.set().map(|_| ())
+    }
+
+    /// Waits to be woken, and wakes the one that leads, until that stops. May sleep.
+    pub(crate) fn follow(&self) -> Result<Tally> {
+        let mut tally = Tally::default();
+        while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {
+            self.pong.set()?;
+            tally.add(Count::Wakes, 1);
+        }
+        Ok(tally)
+    }
+}

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Named events, for where only a state has to be told to other drivers.
+//!
+//! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
+//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects`. Who creates an event first makes it;
+//! who creates or opens one of its name later gets the same one. It is gone when the last [`Event`]
+//! of it is dropped, in whichever driver.
+
+use crate::{
+    abi,
+    left, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*, //
+};
+
+/// The owner of the contexts, as one who opens events.
+#[doc(hidden)]
+pub const OWNER: abi::d2d_handle = 0;
+
+/// What a set event does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Kind {
+    /// It stays set until it is reset, and lets all go that wait.
+    Notification = abi::D2D_EVENT_NOTIFICATION,
+    /// It lets one go that waits, and is not set any more then. If nobody waits, it stays set for the
+    /// next one who does.
+    Synchronization = abi::D2D_EVENT_SYNCHRONIZATION,
+}
+
+impl Kind {
+    /// Returns the kind of this number, if there is one.
+    pub fn from_raw(raw: u32) -> Option<Self> {
+        match raw {
+            abi::D2D_EVENT_NOTIFICATION => Some(Self::Notification),
+            abi::D2D_EVENT_SYNCHRONIZATION => Some(Self::Synchronization),
+            _ => None,
+        }
+    }
+
+    /// Returns the name as it stands in the trace.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notification => "notification",
+            Self::Synchronization => "synchronization",
+        }
+    }
+}
+
+/// How long to wait, and what ends it before that.
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    /// In milliseconds; `None` for no limit. With 0, it does not sleep and any context will do: it
+    /// takes what there is, or fails with `ETIMEDOUT`.
+    pub timeout: Option<u32>,
+    /// Whether a signal ends it.
+    pub interruptible: bool,
+}
+
+impl Wait {
+    /// Until what is waited for is there.
+    pub const FOREVER: Self = Self {
+        timeout: None,
+        interruptible: false,
+    };
+    /// Not at all.
+    pub const NOT: Self = Self::at_most(0);
+
+    /// Until what is waited for is there, or so many milliseconds are over.
+    pub const fn at_most(ms: u32) -> Self {
+        Self {
+            timeout: Some(ms),
+            interruptible: false,
+        }
+    }
+
+    /// The same, and a signal ends it.
+    pub const fn interruptible(self) -> Self {
+        Self {
+            interruptible: true,
+            ..self
+        }
+    }
+}
+
+/// An event that was created or opened. Dropping it closes it; may sleep.
+///
+/// When the driver that opened it is unregistered, it is closed, too: who uses it later is refused,
+/// with a line that says so.
+pub struct Event {
+    handle: abi::d2d_handle,
+    kind: Kind,
+}
+
+impl Event {
+    /// Creates an event, or opens it if there is one of the name; `set` is of no account then. May
+    /// sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor `..`.
+    ///
+    /// Drivers have `Handle::create_event` and `d2d_owner::create_event`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_create` in `d2d_event.h`.
+    #[doc(hidden)]
+    pub fn create(driver: abi::d2d_handle, name: &CStr, kind: Kind, set: bool) -> Result<Self> {
+        let mut handle = 0;
+        // SAFETY: The name is a string, and both live during the call.
+        to_result(unsafe {
+            abi::d2d_event_create(
+                driver,
+                name.as_char_ptr(),
+                kind as u32,
+                set.into(),
+                &mut handle,
+            )
+        })?;
+        Ok(Self { handle, kind })
+    }
+
+    /// Opens an event that there is. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_open` in `d2d_event.h`.
+    #[doc(hidden)]
+    pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
+        let mut handle = 0;
+        // SAFETY: As above.
+        to_result(unsafe {
+            abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle)
+        })?;
+        Ok(Self { handle, kind })
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Returns the number that names it, as drivers in C do.
+    pub fn as_raw(&self) -> abi::d2d_handle {
+        self.handle
+    }
+
+    /// Sets it, and returns whether it was set before. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` if the driver is not registered any more.
+    pub fn set(&self) -> Result<bool> {
+        // SAFETY: A stale handle is refused by the owner.
+        to_flag(unsafe { abi::d2d_event_set(self.handle) })
+    }
+
+    /// Resets it. Any context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::set`].
+    pub fn reset(&self) -> Result {
+        // SAFETY: As above.
+        to_result(unsafe { abi::d2d_event_reset(self.handle) })
+    }
+
+    /// Returns whether it is set, and takes nothing. Any context.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::set`].
+    pub fn is_set(&self) -> Result<bool> {
+        // SAFETY: As above.
+        to_flag(unsafe { abi::d2d_event_query(self.handle) })
+    }
+
+    /// Waits until it is set, and takes it if it is a synchronization event. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT`, `ERESTARTSYS` if a signal came, `ECANCELED` if it was closed by the end of the
+    /// driver, `EDEADLK` if the caller must not sleep, `EAGAIN` if 64 others wait, or as
+    /// [`Event::set`].
+    pub fn wait(&self, wait: Wait) -> Result {
+        Self::wait_any(&[self], wait).map(|_| ())
+    }
+
+    /// Waits until one of the events is set, takes it, and returns its index: of several that are set,
+    /// the lowest. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::wait`], and `EINVAL` if there are none or more than 64, or one of them is there
+    /// twice, `ENOMEM` if there are more than four.
+    pub fn wait_any(events: &[&Self], wait: Wait) -> Result<usize> {
+        Self::wait_for(events, 0, wait)
+    }
+
+    /// Waits until all of the events are set at the same time, and takes all of them at once. Sleeps.
+    ///
+    /// # Errors
+    ///
+    /// As [`Event::wait_any`].
+    pub fn wait_all(events: &[&Self], wait: Wait) -> Result {
+        Self::wait_for(events, abi::D2D_EVENT_WAIT_ALL, wait).map(|_| ())
+    }
+
+    fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
+        const FOREVER: u32 = abi::D2D_EVENT_FOREVER;
+
+        // More of them are refused, and not looked at.
+        let mut handles = [0; abi::D2D_EVENT_MAX_WAITS as usize];
+        for (handle, event) in handles.iter_mut().zip(events) {
+            *handle = event.handle;
+        }
+        let flags = match wait.interruptible {
+            true => flags | abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
+            false => flags,
+        };
+        // The longest time that is not forever is 49 days.
+        let timeout = wait.timeout.map_or(FOREVER, |ms| ms.min(FOREVER - 1));
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let mut index = 0;
+        // SAFETY: There are as many handles as will be looked at; all live during the call. Stale
+        // ones are refused.
+        let result: c_int =
+            unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
+        to_result(result)?;
+        Ok(index as usize)
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        if !left::is_noted() {
+            // SAFETY: A stale handle is refused by the owner.
+            unsafe { abi::d2d_event_close(self.handle) };
+        }
+    }
+}
+
+/// Takes apart what a function returns that returns 0, 1, or an error.
+fn to_flag(returned: c_int) -> Result<bool> {
+    to_result(returned.min(0)).map(|()| returned > 0)
+}

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Named events: their names, and who has opened them.
+//!
+//! Names are under a mutex of their own, as only creating, opening and closing look at them, and
+//! those may sleep. What is done by handle is under the dispatcher lock alone.
+
+use crate::{
+    dispatcher::{
+        Block,
+        Dispatcher,
+        Event,
+        Manner,
+        Refusal,
+        Status, //
+    },
+    watch::{
+        Operations,
+        WatchFile, //
+    }, //
+};
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    control::Directory,
+    probe,
+    trace::refuse, //
+};
+use kernel::{
+    ffi::c_char,
+    prelude::*,
+    rbtree::{
+        RBTree,
+        RBTreeNodeReservation, //
+    },
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+pub(crate) use d2d::event::Kind;
+
+/// The name of an event, with the NUL that ends it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name([u8; abi::D2D_EVENT_NAME_SIZE as usize]);
+
+impl Name {
+    /// Reads a name, wherever the pointer leads. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_create`.
+    pub(crate) fn read(from: *const c_char) -> Result<Self, Refusal> {
+        let mut name = [0; abi::D2D_EVENT_NAME_SIZE as usize];
+        let from = from.cast::<u8>();
+        for (n, byte) in name.iter_mut().enumerate() {
+            // SAFETY: A byte is a number.
+            *byte = unsafe { probe::read(from.wrapping_add(n)) }
+                .ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
+            if *byte == 0 {
+                break;
+            }
+        }
+        let length = name
+            .iter()
+            .position(|byte| *byte == 0)
+            .ok_or(Refusal("event-name-too-long", ENAMETOOLONG))?;
+        let name = Self(name);
+        let text = &name.0[..length];
+        let right = text
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && *byte != b'/');
+        if right && !matches!(text, b"" | b"." | b"..") {
+            Ok(name)
+        } else {
+            Err(Refusal("bad-event-name", EINVAL))
+        }
+    }
+
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        // It was made with a NUL.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")
+    }
+}
+
+struct Names {
+    tree: RBTree<Name, WatchFile>,
+    count: usize,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) name: Name,
+    pub(crate) kind: Kind,
+    /// Whether it is set, if it has to be made; `None` if it is to be there.
+    pub(crate) make: Option<bool>,
+}
+
+/// All events.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Events {
+    /// Name of the owner, for its refusals.
+    owner: &'static CStr,
+    directory: Arc<Directory>,
+    files: Arc<Directory>,
+    operations: Operations,
+    dispatcher: Arc<Dispatcher>,
+    #[pin]
+    names: Mutex<Names>,
+}
+
+impl Events {
+    /// Makes none yet, whose files will be in the owner's directory, with these operations, those of
+    /// `watch`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(owner: &'static CStr, operations: Operations) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let directory = Directory::of_module(owner)?;
+            Ok(try_pin_init!(Self {
+                owner,
+                files: Directory::within(&directory, c"events")?,
+                directory,
+                operations,
+                dispatcher: Arc::pin_init(Dispatcher::new(owner), GFP_KERNEL)?,
+                names <- new_mutex!(
+                    Names {
+                        tree: RBTree::new(),
+                        count: 0,
+                    },
+                    "d2d_event_names"
+                ),
+            }? Error))
+        })
+    }
+
+    /// Returns the owner's directory in debugfs.
+    pub(crate) fn directory(&self) -> Arc<Directory> {
+        self.directory.clone()
+    }
+
+    /// Prints the line of a refusal.
+    pub(crate) fn refuse(
+        &self,
+        Refusal(reason, error): Refusal,
+        detail: kernel::fmt::Arguments<'_>,
+    ) -> Error {
+        refuse(self.owner, reason, error, detail)
+    }
+
+    fn stale(&self, handle: d2d_handle) -> Error {
+        self.refuse(
+            Refusal("stale-event-handle", ESTALE),
+            fmt!("handle=0x{:x}", handle),
+        )
+    }
+
+    /// Opens an event for a driver, if it is registered, and makes it if that is wanted and it is not
+    /// there. Returns the handle, and whether it was made. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_create` or `d2d_event_open`, or what `registered` says.
+    pub(crate) fn open(
+        &self,
+        driver: d2d_handle,
+        wanted: Wanted,
+        registered: impl FnOnce() -> Result,
+    ) -> Result<(d2d_handle, bool)> {
+        let opened = {
+            let mut names = self.names.lock();
+            // Under the mutex, as `close_all` comes after a driver was removed.
+            registered()?;
+            self.open_locked(&mut names, driver, wanted)
+        };
+        opened.map_err(|refusal| self.refuse(refusal, fmt!("name={}", wanted.name.as_c_str())))
+    }
+
+    fn open_locked(
+        &self,
+        names: &mut Names,
+        driver: d2d_handle,
+        wanted: Wanted,
+    ) -> Result<(d2d_handle, bool), Refusal> {
+        if let Some(file) = names.tree.get(&wanted.name) {
+            let event = file.event();
+            if event.kind() != wanted.kind {
+                return Err(Refusal("other-event-kind", EPROTOTYPE));
+            }
+            return Ok((self.dispatcher.open(driver, event)?, false));
+        }
+        let set = wanted.make.ok_or(Refusal("unknown-event", ENOENT))?;
+        if names.count >= abi::D2D_EVENT_MAX as usize {
+            return Err(Refusal("too-many-events", ENFILE));
+        }
+        let no_memory = |_| Refusal("out-of-memory", ENOMEM);
+        let node = RBTreeNodeReservation::new(GFP_KERNEL).map_err(no_memory)?;
+        let event = Event::new(wanted.name, wanted.kind, set, self.dispatcher.clone());
+        let event =
+            Arc::pin_init(event, GFP_KERNEL).map_err(|error| Refusal("out-of-memory", error))?;
+        let handle = self.dispatcher.open(driver, &event)?;
+        let file = WatchFile::new(&self.files, self.operations, event);
+        names.tree.insert(node.into_node(wanted.name, file));
+        names.count += 1;
+        Ok((handle, true))
+    }
+
+    /// Closes a handle; see `d2d_event_close`. May sleep.
+    pub(crate) fn close(&self, handle: d2d_handle) -> Result {
+        let closed = self.close_locked(&mut self.names.lock(), handle);
+        closed.ok_or_else(|| self.stale(handle))
+    }
+
+    fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<()> {
+        let (event, last) = self.dispatcher.close(handle)?;
+        if last && names.tree.remove(event.name()).is_some() {
+            names.count -= 1;
+        }
+        Some(())
+    }
+
+    /// Closes all handles of a driver, which is not registered any more. May sleep.
+    pub(crate) fn close_all(&self, driver: d2d_handle) {
+        self.close_all_of(|other| other == driver);
+    }
+
+    fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
+        for chunk in 0..self.dispatcher.chunks() {
+            let mut names = self.names.lock();
+            while let Some(handle) = self.dispatcher.find(&f, chunk) {
+                self.close_locked(&mut names, handle);
+            }
+        }
+    }
+
+    /// Sets an event; see `d2d_event_set`. Any context.
+    pub(crate) fn set(&self, handle: d2d_handle) -> Result<bool> {
+        self.dispatcher
+            .set(handle)
+            .ok_or_else(|| self.stale(handle))
+    }
+
+    /// Sets an event, if there is one; see `d2d_event_ring`. Any context.
+    pub(crate) fn ring(&self, handle: d2d_handle) {
+        // Where there is none, nobody has to know.
+        let _ = self.dispatcher.set(handle);
+    }
+
+    /// Resets an event; see `d2d_event_reset`. Any context.
+    pub(crate) fn reset(&self, handle: d2d_handle) -> Result {
+        if self.dispatcher.reset(handle) {
+            Ok(())
+        } else {
+            Err(self.stale(handle))
+        }
+    }
+
+    /// Returns what can be seen of an event; see `d2d_event_query`. Any context.
+    pub(crate) fn query(&self, handle: d2d_handle) -> Result<Status> {
+        self.dispatcher
+            .query(handle)
+            .ok_or_else(|| self.stale(handle))
+    }
+
+    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. May sleep, unless
+    /// the timeout is 0.
+    pub(crate) fn wait(
+        &self,
+        count: usize,
+        handles: impl Fn(usize) -> Option<d2d_handle>,
+        manner: Manner,
+    ) -> Result<u32> {
+        self.wait_with(count, handles, manner)
+            .map_err(|refusal| self.refuse(refusal, fmt!("events={}", count)))?
+    }
+
+    fn wait_with(
+        &self,
+        count: usize,
+        handles: impl Fn(usize) -> Option<d2d_handle>,
+        manner: Manner,
+    ) -> Result<Result<u32>, Refusal> {
+        /// Few events are common, and waiting for them needs no memory.
+        const FEW: usize = 4;
+
+        if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
+            return Err(Refusal("bad-event-count", EINVAL));
+        }
+        let mut few = [Block::new(0); FEW];
+        let mut many = KVec::new();
+        let blocks = match few.get_mut(..count) {
+            Some(few) => few,
+            None => {
+                let flags = match manner.timeout {
+                    Some(0) => GFP_ATOMIC,
+                    _ => GFP_KERNEL,
+                };
+                many.resize(count, Block::new(0), flags)
+                    .map_err(|_| Refusal("out-of-memory", ENOMEM))?;
+                &mut many[..]
+            }
+        };
+        for (n, block) in blocks.iter_mut().enumerate() {
+            let handle = handles(n).ok_or(Refusal("bad-events-pointer", EFAULT))?;
+            *block = Block::new(handle);
+        }
+        self.dispatcher.wait(blocks, manner)
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Events {
+    /// The events refer to the dispatcher, and it to them.
+    fn drop(self: Pin<&mut Self>) {
+        self.close_all_of(|_| true);
+    }
+}
