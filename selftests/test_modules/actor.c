@@ -448,12 +448,13 @@ static int actor_fill(char **line)
 /* Words and fields of a send command. */
 enum send_field {
 	ROUTINE, ATOMIC, TRACE, UNKNOWN_FLAG, MAGIC, SIZE, MAJOR, LAYOUT, FUNCTION, STALE_REQUEST,
-	IN, OUT, VALUE, DATA, AT,
+	IN, OUT, VALUE, DATA, AT, RESERVED,
 };
 
 static const char * const send_fields[] = {
 	"routine", "atomic", "trace", "unknown-flag", "bad-magic", "bad-size", "bad-major",
 	"bad-layout", "unknown-function", "stale", "in", "out", "value", "data", "at",
+	"reserved",
 };
 
 static int actor_send(char **line)
@@ -520,6 +521,9 @@ static int actor_send(char **line)
 			break;
 		case AT:
 			at = (void *)(uintptr_t)number;
+			break;
+		case RESERVED:
+			send.reserved = 1;
 			break;
 		}
 	}
