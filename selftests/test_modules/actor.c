@@ -16,7 +16,7 @@
  *   lookup NAME				finds it, for sending it requests
  *   alloc NUMBER NAME INPUT OUTPUT		makes a request
  *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
- *   wait, cancel, free, read, expect NUMBER
+ *   churn, wait, cancel, free, read, expect NUMBER
  *   complete, again, tell, forward, write NAME	with the oldest request that it keeps
  *   in worker|softirq|hardirq COMMAND		does it there
  */
@@ -530,6 +530,26 @@ static int actor_send(char **line)
 	return d2d_request_send(handle, at);
 }
 
+/* churn NUMBER TO CODE TIMES: sends and cancels it, whose receiver leaves it pending */
+static int actor_churn(char **line)
+{
+	struct request *request = next_request(line);
+	struct actor *to = next_actor(line);
+	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_HOLD));
+	u64 times = next_number(line, 1);
+	u64 value = 5;
+	int err = 0;
+
+	send.input = &value;
+	send.input_len = sizeof(value);
+	send.output_len = sizeof(value);
+	while (times-- && !err) {
+		err = d2d_request_send(request->handle, &send);
+		err = err == -EINPROGRESS ? d2d_request_cancel(request->handle) : err ?: -EBADMSG;
+	}
+	return err;
+}
+
 static int actor_wait(char **line)
 {
 	struct request *request = next_request(line);
@@ -639,6 +659,7 @@ static const struct verb {
 	{ "alloc", actor_alloc },
 	{ "fill", actor_fill },
 	{ "send", actor_send },
+	{ "churn", actor_churn },
 	{ "wait", actor_wait },
 	{ "expect", actor_expect },
 	{ "cancel", actor_cancel },
