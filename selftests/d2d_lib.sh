@@ -11,6 +11,8 @@ for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 done
 
 MARK="d2d selftest mark"
+GATE=/sys/module/gate/parameters
+DO=/sys/kernel/debug/d2d-actor/do
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
@@ -88,6 +90,35 @@ refused()
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
 		/step=refuse/ { refusals++; right = index($0, driver) && index($0, reason) }
 		END { exit !(refusals == 1 && right) }'
+}
+
+# await COMMAND... - until it succeeds; gives up on what takes seconds
+await()
+{
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 200 ] || return
+		sleep 0.02
+	done
+}
+
+# act COMMAND... - commands for the module actor, see its source; the errno goes to $NOTES
+act()
+{
+	./kmod write "$DO" "$*" 2>"$NOTES"
+}
+
+# hold PLACE - which calls the module gate holds
+hold()
+{
+	echo "$1" >"$GATE/hold"
+}
+
+# one_inside - whether one call is held in the gate, in time
+one_inside()
+{
+	[ "$(cat "$GATE/inside" "$GATE/late" | xargs)" = "1 0" ]
 }
 
 # begin - root and modules, or the whole test is skipped

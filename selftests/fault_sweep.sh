@@ -94,7 +94,7 @@ trap 'reset; rm -f "$NOTES"' EXIT
 reset
 setting verbose 0 cache-filter N
 ours
-ktap_set_plan 18
+ktap_set_plan 20
 
 # Two contexts, whose queues have the last of their items in a chunk that is small enough for
 # slab: memory of more than two pages does not come from there, and never fails here.
@@ -109,7 +109,18 @@ for completion in 0 1 2; do
 	done
 done
 
+# The first request of all is the one that needs a place for many; sending and finding somebody
+# take none.
+load gate
 load module_a
+load actor
+act "register alice; register bob"
+sweep "the first request, to one driver and to another" 4 write "$DO" \
+	"alloc 0 alice; lookup module_a; send 0 module_a; wait 0; expect 0 0 8 42; send 0 bob; wait 0; free 0"
+sweep "another request, to who may sleep, from where one may not" 3 write "$DO" \
+	"alloc 0 alice; in hardirq send 0 module_a 0x222004 atomic; wait 0; expect 0 0 8 42; free 0"
+unload actor
+unload gate
 sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none
 sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" sin=none
 sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_sins)" sin=none

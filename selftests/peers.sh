@@ -141,7 +141,7 @@ disturb()
 	done
 }
 
-start 14
+start 17
 
 mark
 load_all 3 &&
@@ -160,10 +160,17 @@ exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return fr
 	each everywhere dequeue
 verdict "module_a calls all of them, in each context"
 
+each everywhere dispatch && each everywhere complete && everywhere cancel module_a &&
+	[ "$(trace | grep -c 'module_a: d2d: .* step=cancel .*status=-125')" = 12 ]
+verdict "module_a sends requests to all of them, in each context"
+
 for name in $PEERS; do
 	mark
 	exercise "$name" 1 && everywhere enqueue "$name"
 	verdict "$name calls module_a, in each context"
+	[ "$name" != third_peer ] || continue
+	everywhere build-request "$name" && everywhere completion "$name" && everywhere complete module_a
+	verdict "$name sends requests to module_a, in each context"
 done
 unload_peers && unload module_a
 

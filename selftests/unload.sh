@@ -14,34 +14,13 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-GATE=/sys/module/gate/parameters
+# The code of a request that the peer completes
+ADD=0x222004
 EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
 trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded gate || hold none' EXIT
-
-hold()
-{
-	echo "$1" >"$GATE/hold"
-}
-
-# await COMMAND... - until it succeeds; gives up on what takes seconds
-await()
-{
-	tries=0
-	until "$@"; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return
-		sleep 0.02
-	done
-}
-
-# one_inside - whether one call is held, in time
-one_inside()
-{
-	[ "$(cat "$GATE/inside" "$GATE/late" | xargs)" = "1 0" ]
-}
 
 # waits_in PID FUNCTION - whether a process sleeps in this function of the kernel
 waits_in()
@@ -59,6 +38,12 @@ steps_are()
 op_calls()
 {
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
+}
+
+# new_request_refused - whether nobody can send the peer a request now
+new_request_refused()
+{
+	fails 108 act "send 1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
 # new_call_refused - whether the owner leaves the peer out now, at once
@@ -139,15 +124,37 @@ held_in()
 		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-108"
 }
 
+# request_held_in PLACE CPUS - as held_in, of a request that is sent there and dispatched inline. It
+# is taken from the peer when it detaches, and the peer is told when it completes it.
+request_held_in()
+{
+	load_settled held_peer && act "lookup held_peer" || return
+	in=in\ $1
+	[ "$1" != task ] || in=
+	mark
+	hold "$1"
+	taskset "$2" ./kmod write "$DO" "$in send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
+	caller=$!
+	await one_inside &&
+		remove_from_under usleep_range_state detach rundown &&
+		new_request_refused && await waits_in "$remover" usleep_range_state &&
+		steps_are detach rundown refuse && one_inside
+	seen=$?
+	hold none
+	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown refuse unregister unload
+}
+
 if [ ! -d "$EVENTS" ]; then
 	ktap_print_header
 	ktap_skip_all "needs tracefs, with the events of work queues"
 	exit 4
 fi
-start 5
+start 8
 load gate
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
 load module_a completion=1
+load actor
+act "register alice; alloc 0 alice; alloc 1 alice"
 
 held_in task 3
 verdict_and_clean "a call in a process is waited for, and new ones are refused"
@@ -161,6 +168,18 @@ for place in softirq hardirq; do
 	verdict_and_clean "a call in $place is waited for, and new ones are refused"
 done
 
+request_held_in task 3
+verdict_and_clean "a request in a process is waited for, and new ones are refused"
+
+for place in softirq hardirq; do
+	if [ "$(nproc --all)" -lt 2 ]; then
+		ktap_test_skip "a request in $place: needs a second CPU"
+		continue
+	fi
+	request_held_in "$place" 2
+	verdict_and_clean "a request in $place is waited for, and new ones are refused"
+done
+
 hold handshake
 mark
 load held_peer deferred=1 && await one_inside && remove_from_under __flush_work pend && one_inside
@@ -172,6 +191,7 @@ verdict_and_clean "a handshake that was left pending is waited for"
 mark
 load held_peer && unload held_peer && steps_are attached detach rundown unregister unload
 verdict "without a call inside there is nothing to wait for"
+unload actor
 unload module_a
 unload gate
 ktap_finished

@@ -16,7 +16,7 @@
  *   lookup NAME				finds it, for sending it requests
  *   alloc NUMBER NAME INPUT OUTPUT		makes a request
  *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
- *   wait, cancel, free, read, expect NUMBER
+ *   churn, wait, cancel, free, read, expect NUMBER
  *   complete, again, tell, forward, write NAME	with the oldest request that it keeps
  *   in worker|softirq|hardirq COMMAND		does it there
  */
@@ -448,12 +448,13 @@ static int actor_fill(char **line)
 /* Words and fields of a send command. */
 enum send_field {
 	ROUTINE, ATOMIC, TRACE, UNKNOWN_FLAG, MAGIC, SIZE, MAJOR, LAYOUT, FUNCTION, STALE_REQUEST,
-	IN, OUT, VALUE, DATA, AT,
+	IN, OUT, VALUE, DATA, AT, RESERVED,
 };
 
 static const char * const send_fields[] = {
 	"routine", "atomic", "trace", "unknown-flag", "bad-magic", "bad-size", "bad-major",
 	"bad-layout", "unknown-function", "stale", "in", "out", "value", "data", "at",
+	"reserved",
 };
 
 static int actor_send(char **line)
@@ -521,9 +522,32 @@ static int actor_send(char **line)
 		case AT:
 			at = (void *)(uintptr_t)number;
 			break;
+		case RESERVED:
+			send.reserved = 1;
+			break;
 		}
 	}
 	return d2d_request_send(handle, at);
+}
+
+/* churn NUMBER TO CODE TIMES: sends and cancels it, whose receiver leaves it pending */
+static int actor_churn(char **line)
+{
+	struct request *request = next_request(line);
+	struct actor *to = next_actor(line);
+	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_HOLD));
+	u64 times = next_number(line, 1);
+	u64 value = 5;
+	int err = 0;
+
+	send.input = &value;
+	send.input_len = sizeof(value);
+	send.output_len = sizeof(value);
+	while (times-- && !err) {
+		err = d2d_request_send(request->handle, &send);
+		err = err == -EINPROGRESS ? d2d_request_cancel(request->handle) : err ?: -EBADMSG;
+	}
+	return err;
 }
 
 static int actor_wait(char **line)
@@ -635,6 +659,7 @@ static const struct verb {
 	{ "alloc", actor_alloc },
 	{ "fill", actor_fill },
 	{ "send", actor_send },
+	{ "churn", actor_churn },
 	{ "wait", actor_wait },
 	{ "expect", actor_expect },
 	{ "cancel", actor_cancel },
