@@ -138,10 +138,10 @@ pub struct Way {
     pub uncounted: bool,
 }
 
-/// Where both sides wait until each has chosen, first the owner's requests and then the peer's.
+/// Where both sides wait until each has chosen.
 pub struct Meeting {
-    mine: [Event; 2],
-    theirs: [Event; 2],
+    mine: Event,
+    theirs: Event,
     /// Whether the other one has not come: nobody waits for him again.
     missed: Atomic<bool>,
 }
@@ -156,32 +156,39 @@ impl Meeting {
         is_owner: bool,
         create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
     ) -> Result<Self> {
-        let open = |side: bool, turn: u32| {
+        let open = |side: bool| {
             let side = u32::from(side);
-            let name = CString::try_from_fmt(fmt!("volley-c{context}-{side}-{turn}"))?;
+            let name = CString::try_from_fmt(fmt!("volley-c{context}-{side}"))?;
             create(&name, Kind::Synchronization, false)
         };
         Ok(Self {
-            mine: [open(is_owner, 0)?, open(is_owner, 1)?],
-            theirs: [open(!is_owner, 0)?, open(!is_owner, 1)?],
+            mine: open(is_owner)?,
+            theirs: open(!is_owner)?,
             missed: Atomic::new(false),
         })
     }
 
     /// Waits for the other one, if he comes in time. May sleep.
-    fn wait(&self, turn: usize) -> Result {
+    fn wait(&self) -> Result {
         if self.missed.load(Relaxed) {
             return Ok(());
         }
-        self.mine[turn].set()?;
-        match self.theirs[turn].wait(Self::PATIENCE) {
+        self.mine.set()?;
+        match self.theirs.wait(Self::PATIENCE) {
             Err(ETIMEDOUT) => {
                 self.missed.store(true, Relaxed);
-                self.mine[turn].reset()
+                self.mine.reset()
             }
             met => met,
         }
     }
+}
+
+/// Requests that a side has chosen.
+struct Chosen {
+    /// By slot
+    to_cancel: [bool; SLOTS],
+    to_complete: KVec<Held>,
 }
 
 /// What cannot be an atomic.
@@ -388,35 +395,33 @@ impl Party {
         }
     }
 
-    /// Cancels all that is on its way, when it has met the other side. Any context, if it does not.
-    fn cancel_all(&self, meet: impl Fn() -> Result) -> Result {
-        let mut chosen = [false; SLOTS];
-        for (slot, chosen) in chosen.iter_mut().enumerate() {
-            *chosen = slot != TIMED && self.choose(slot);
+    /// Chooses all that is on its way, and all that lies in these cells of the desk. Any context.
+    fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
+        for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
+            *to_cancel = slot != TIMED && self.choose(slot);
         }
-        meet()?;
-        for slot in (0..SLOTS).filter(|slot| chosen[*slot]) {
-            self.cancel(slot);
+        let mut inner = self.inner.lock();
+        for held in inner.desk[cells].iter_mut().filter_map(Option::take) {
+            chosen
+                .to_complete
+                .push_within_capacity(held)
+                .map_err(|_| ENOMEM)?;
         }
         Ok(())
     }
 
-    /// Completes all of some cells of the desk, when it has met the other side. `chosen` has room for
-    /// them, and is left empty. Any context, if it does not meet.
-    fn complete_all(
-        &self,
-        cells: Range<usize>,
-        chosen: &mut KVec<Held>,
-        meet: impl Fn() -> Result,
-    ) -> Result {
-        {
-            let mut inner = self.inner.lock();
-            for held in inner.desk[cells].iter_mut().filter_map(Option::take) {
-                chosen.push_within_capacity(held).map_err(|_| ENOMEM)?;
+    /// Cancels what was chosen for that. Any context.
+    fn cancel_all(&self, chosen: &mut Chosen) {
+        for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
+            if core::mem::take(to_cancel) {
+                self.cancel(slot);
             }
         }
-        meet()?;
-        while let Some(held) = chosen.pop() {
+    }
+
+    /// Completes what was chosen for that, the other way round than it is cancelled. Any context.
+    fn complete_all(&self, chosen: &mut Chosen) {
+        while let Some(held) = chosen.to_complete.pop() {
             let mark = mark(held.key);
             match held.request.complete(&mark) {
                 Ok(()) => self.count(Count::Unmatched, mark),
@@ -425,7 +430,6 @@ impl Party {
                 Err(_) => self.miscount(true),
             }
         }
-        Ok(())
     }
 
     /// Receives the other side's requests. Any context.
@@ -508,9 +512,11 @@ impl Party {
         first: bool,
         meeting: Option<&Meeting>,
     ) -> Result {
-        let meet = |turn| meeting.map_or(Ok(()), |meeting| meeting.wait(turn));
         let mut packet = sender.packet_for(HOLD)?;
-        let mut chosen = KVec::with_capacity(SLOTS, GFP_KERNEL)?;
+        let mut chosen = Chosen {
+            to_cancel: [false; SLOTS],
+            to_complete: KVec::with_capacity(SLOTS, GFP_KERNEL)?,
+        };
         let mut random = u64::from(run);
         let mut below = |limit: usize| {
             random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -528,14 +534,19 @@ impl Party {
             // What was passed on by others
             let other = cells(below(CELLS / SLOTS));
             run_in(place, || {
+                self.choose_all(own, &mut chosen)?;
+                meeting.map_or(Ok(()), Meeting::wait)?;
                 if first {
-                    self.cancel_all(|| meet(0))?;
-                    self.complete_all(own, &mut chosen, || meet(1))
-                } else {
-                    self.complete_all(own, &mut chosen, || meet(0))?;
-                    self.cancel_all(|| meet(1))?;
-                    self.complete_all(other, &mut chosen, || Ok(()))
+                    self.cancel_all(&mut chosen);
+                    self.complete_all(&mut chosen);
+                    return Ok(());
                 }
+                self.complete_all(&mut chosen);
+                self.cancel_all(&mut chosen);
+                self.choose_all(other, &mut chosen)?;
+                self.complete_all(&mut chosen);
+                self.cancel_all(&mut chosen);
+                Ok::<_, Error>(())
             })??;
             step += 1;
             if step % 16 == 0 {
