@@ -24,6 +24,8 @@ const LEFT: u32 = 40;
 /// Bit n allows place n of `Place::ALL`.
 const EVERYWHERE: u64 = 15;
 const CALLER: u64 = 1;
+/// Where one may sleep
+const ASLEEP: u64 = 3;
 
 /// What is there in a round. Two processes drive the owner, one or two each peer.
 struct Shape {
@@ -192,11 +194,28 @@ impl Worker {
     fn challenge(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
-            // Half of the time where nobody comes and goes
-            let chosen = [self.random.below(contexts), 0][self.random.below(2) as usize];
+            let chosen = self.random.below(contexts);
             let leaves = u8::from(chosen >= stay);
             let (stamp, places) = (Self::stamp(), self.places());
-            control.write(&format!("race {chosen} {stamp} 5000 {places} {leaves}"))?;
+            control.write(&format!("race {chosen} {stamp} 50 {places} {leaves} 0"))?;
+        }
+        Ok(())
+    }
+
+    /// One side of the first context, waiting for the other one each time.
+    fn duel(&mut self, name: &str) -> Outcome<()> {
+        let mut control = Control::open(name)?;
+        let (context, leaves) = if name == OWNER {
+            ("0 ", " 0")
+        } else {
+            ("", "")
+        };
+        while !self.is_over() {
+            let (stamp, places) = (
+                Self::stamp(),
+                [CALLER, ASLEEP][self.random.below(2) as usize],
+            );
+            control.write(&format!("race {context}{stamp} 100 {places}{leaves} 1"))?;
         }
         Ok(())
     }
@@ -206,7 +225,7 @@ impl Worker {
         let mut control = Control::open(name)?;
         while !self.is_over() {
             let (stamp, places) = (Self::stamp(), self.places());
-            control.write(&format!("race {stamp} 5000 {places}"))?;
+            control.write(&format!("race {stamp} 50 {places} 0"))?;
         }
         Ok(())
     }
@@ -223,7 +242,7 @@ impl Worker {
             }
             if self.random.below(4) == 0 {
                 let (stamp, places) = (Self::stamp(), self.places());
-                control.write(&format!("race {stamp} 1000 {places}"))?;
+                control.write(&format!("race {stamp} 50 {places} 0"))?;
                 control.write("settle")?;
             }
             control.write(&format!("depart {}", Self::stamp()))?;
@@ -256,7 +275,7 @@ impl Worker {
 }
 
 /// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME|challenge CONTEXTS
-/// STAY|accept NAME|pass-by NAME [BELOW]`: prints the cycles, or why it has failed.
+/// STAY|accept NAME|duel NAME|pass-by NAME [BELOW]`: prints the cycles, or why it has failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -275,6 +294,7 @@ fn work(args: &[String]) -> ExitCode {
         "challenge" => worker
             .challenge(number(4).into(), number(5).into())
             .map(|()| 0),
+        "duel" => worker.duel(&args[4]).map(|()| 0),
         "accept" => worker.accept(&args[4]).map(|()| 0),
         "pass-by" => worker.pass_by(&args[4], args.get(5).map(String::as_str)),
         _ => worker.cycle(&args[4]),
@@ -444,7 +464,7 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
         jobs.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
     jobs.extend(cycling.iter().map(|name| vec!["cycle", name]));
-    let mut cycles = run_jobs(&jobs, seed, time / 2)?;
+    let mut cycles = run_jobs(&jobs, seed, time / 3)?;
 
     let stay = shape.stay.to_string();
     let below = staying.first().map(String::as_str);
@@ -455,7 +475,10 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     jobs.extend(staying.iter().map(|name| vec!["accept", name]));
     let pass_by = |name| ["pass-by", name].into_iter().chain(below).collect();
     jobs.extend(cycling.iter().map(String::as_str).map(pass_by));
-    cycles += run_jobs(&jobs, seed, time / 2)?;
+    cycles += run_jobs(&jobs, seed, time / 3)?;
+    if let Some(name) = staying.first() {
+        run_jobs(&[vec!["duel", OWNER], vec!["duel", name]], seed, time / 3)?;
+    }
     Control::open(OWNER)?.write("settle")?;
     for name in staying {
         Control::open(name)?.write("settle")?;

@@ -758,6 +758,8 @@ mod tests {
         bench.write(b.holds(), b"abc")?;
         bench.requests.cancel(request)?;
         assert_eq!(bench.wait(request, 0)?.output_len, 0);
+        assert_eq!(bench.write(b.holds(), b"abc"), Err(ECANCELED));
+        assert_eq!(bench.read(b.holds(), &mut []), Err(ECANCELED));
         Ok(())
     }
 
@@ -860,7 +862,7 @@ mod tests {
             let (request, held) = a.pend(&b, PEND_AND_HEAR, flags)?;
             bench.requests.free(request)?;
             assert_eq!(bench.requests.free(request), Err(ESTALE));
-            assert_eq!(bench.complete(held, 0), Err(ESTALE));
+            assert_eq!(bench.complete(held, 0), Err(ECANCELED));
             assert_eq!(bench.len(), 0);
         }
         assert_eq!(b.calls(), [2, 0, 0, 2]);
@@ -994,8 +996,8 @@ mod tests {
         bench.requests.run_down(a.driver);
         assert_eq!(a.calls(), [1, 0, 1, 0]);
         assert_eq!(b.calls(), [2, 0, 0, 1]);
-        assert_eq!(bench.complete(held, 0), Err(ESTALE));
-        assert_eq!(bench.complete(second, 0), Err(ESTALE));
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(bench.complete(second, 0), Err(ECANCELED));
         assert_eq!(bench.requests.free(idle), Err(ESTALE));
         // All are gone but the one that it had got from the other.
         assert_eq!(bench.len(), 1);
@@ -1022,7 +1024,7 @@ mod tests {
         assert_eq!(b.calls(), [1, 1, 0, 0]);
         assert_eq!(b.heard(), CANCELED);
         assert_eq!(bench.wait(request, 0)?.status, TIMEDOUT);
-        assert_eq!(bench.complete(below, 0), Err(ESTALE));
+        assert_eq!(bench.complete(below, 0), Err(ECANCELED));
         drop(c);
         // Had it not been out of time, it could still have been completed by that one.
         b.passes_on_to(&d, PEND);

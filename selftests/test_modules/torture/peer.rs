@@ -4,7 +4,7 @@
 //!
 //! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
 //! all, as the sole consumer, `follow` (see [`Signals`]), and `event ...` (see [`events`](crate::events)).
-//! For its [`Party`]: `race FIRST STEPS PLACES`, `settle`: stop sending, `depart FIRST`: send, and do
+//! For its [`Party`]: `race FIRST STEPS PLACES MEET`, `settle`: stop sending, `depart FIRST`: send, and do
 //! not count it, before leaving, and `below NAME`: pass requests on to that driver.
 
 use crate::{
@@ -28,6 +28,7 @@ use crate::{
     },
     volley::{
         self,
+        Meeting,
         Party, //
     },
     PeerOps,
@@ -153,9 +154,16 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 let (way, first) = (way(driver, link, false)?, words.number()?);
                 let (steps, places) = (words.number()?, words.number()?);
                 let sender = driver.sender();
+                let open = || {
+                    Meeting::open(link.context().id(), false, |name, kind, set| {
+                        driver.create_event(name, kind, set)
+                    })
+                };
+                let meeting = (words.number()? != 0).then(open).transpose()?;
+                let meeting = meeting.as_ref();
                 driver
                     .party
-                    .race(&sender, way, first, steps, places, false)?;
+                    .race(&sender, way, first, steps, places, false, meeting)?;
                 driver.party.take_books()
             }
             "settle" => {

@@ -6,7 +6,7 @@
 //! `fill CONTEXT RUN COUNT`: put so many items, `lead CONTEXT TIMES` and `stop CONTEXT` (see
 //! [`Signals`]), and `check`: with no run under way, and once, take
 //! what is left on all queues, see whether the books balance, and print them. For the [`Party`] of a
-//! context: `race CONTEXT FIRST STEPS PLACES LEAVES` (whether the peer may leave), and of all:
+//! context: `race CONTEXT FIRST STEPS PLACES LEAVES MEET` (whether the peer may leave), and of all:
 //! `settle`. `event CONTEXT ...` is
 //! a command on named events, see [`torture::events`].
 
@@ -67,6 +67,7 @@ use torture::{
     },
     volley::{
         self,
+        Meeting,
         Party, //
     },
     Checker,
@@ -179,7 +180,15 @@ impl Owner for TortureOwner {
                 let first = words.number()?;
                 let (steps, places) = (words.number()?, words.number()?);
                 let leaves = words.number()? != 0;
-                return owner.race(contexts, link, leaves, first, steps, places);
+                let open = || Meeting::open(link.context().id(), true, create_event);
+                let meeting = (words.number()? != 0).then(open).transpose()?;
+                let Some(way) = owner.way(contexts, link, leaves) else {
+                    return Ok(());
+                };
+                let (sender, meeting) = (contexts.sender(), meeting.as_ref());
+                return owner
+                    .party
+                    .race(&sender, way, first, steps, places, true, meeting);
             }
             "event" => return owner.held.command(&mut words, &Way(link)),
             _ => return Err(EINVAL),
@@ -254,28 +263,21 @@ impl OwnerOps for TortureOwner {
 }
 
 impl TortureOwner {
-    /// Sends requests to the peer, if it is there, and fights for them with it.
-    fn race(
+    /// How the owner sends requests to the peer, if it is there.
+    fn way(
         &self,
         contexts: &Contexts<'_, Self>,
         link: &OwnerLink<TorturePair>,
         leaves: bool,
-        first: u32,
-        steps: u32,
-        places: u32,
-    ) -> Result {
-        let Some(peer) = contexts.peer(link) else {
-            self.count(Count::Shutdowns, 1);
-            return Ok(());
-        };
-        let way = volley::Way {
+    ) -> Option<volley::Way> {
+        let peer = contexts.peer(link);
+        self.count(Count::Shutdowns, peer.is_none().into());
+        peer.map(|peer| volley::Way {
             to: *peer.target(),
             context: link.context().id(),
             leaves,
             uncounted: false,
-        };
-        self.party
-            .race(&contexts.sender(), way, first, steps, places, true)
+        })
     }
 
     fn count(&self, count: Count, value: u64) {

@@ -4,9 +4,9 @@
 //!
 //! Each side has a [`Party`] for a context. It keeps some requests on their way to the other side's
 //! party, which leaves them pending; whenever one comes back, it is sent again, from within the
-//! completion routine. Meanwhile both sides go through them together, the one cancelling what the
-//! other one completes. Most of the time it is the first of them that they fight for, so that they
-//! meet.
+//! completion routine. Meanwhile each side goes through them, the one to cancel what the other one
+//! completes. First it chooses all that there are, then it acts on each: as many as can be have been
+//! chosen by both then, and of these one of the two comes too late.
 //!
 //! A sending is named by a key, which is its input and its tag. Who completes it says so by a number
 //! made of the key, so that in the end sums tell whether all that was completed was seen by who has
@@ -21,7 +21,13 @@ use crate::{
         Tally, //
     }, //
 };
+use core::ops::Range;
 use d2d::{
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
     packet::{
         Cancel,
         Completed,
@@ -45,6 +51,7 @@ use d2d::{
 };
 use kernel::{
     prelude::*,
+    str::CString,
     sync::{
         atomic::{
             ordering::{
@@ -70,9 +77,9 @@ const HOLD: ControlCode<u64, u64> = ControlCode::new(0x801);
 /// As [`HOLD`], but by another driver, if the receiver knows one.
 const HOLD_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// Requests of a party. The last one is sent by who waits for it, for a short time.
-const SLOTS: usize = 16;
-const TIMED: usize = SLOTS - 1;
+/// Requests of a party. One is sent by who waits for it, for a short time.
+const SLOTS: usize = 64;
+const TIMED: usize = 0;
 /// Those of all contexts lie on a party's desk.
 const CELLS: usize = 4 * SLOTS;
 
@@ -87,25 +94,24 @@ const SENT: u64 = 2;
 const CANCELLING: u64 = 4;
 const NUMBER: u32 = 3;
 
-/// Longest time between choosing a request and acting on it, during which the other side may choose
-/// it, too: about as long as it takes to act on it.
-const MOMENT: u32 = 64;
-
-fn wait_a_moment(turns: usize) {
-    for _ in 0..turns {
-        core::hint::spin_loop();
-    }
+/// Whether it may be passed on. If it is, it can be taken back when it was completed below already.
+fn may_be_passed_on(slot: usize) -> bool {
+    slot % 8 == 7
 }
 
+/// One in so many cells tells at once if what lies there is taken back.
+const TELLS: usize = 8;
+
+/// What a request is completed with: what its sender has to see then, unless it is 0.
 fn mark(key: u64) -> u64 {
-    match key & UNCOUNTED {
-        0 => mix(key),
-        _ => 0,
+    match key & UNCOUNTED == 0 && !may_be_passed_on(cell(key)) {
+        true => mix(key),
+        false => 0,
     }
 }
 
 fn cell(key: u64) -> usize {
-    (key & 0xff) as usize % CELLS
+    key as usize % CELLS
 }
 
 /// The number of the context that a sending is of.
@@ -132,12 +138,65 @@ pub struct Way {
     pub uncounted: bool,
 }
 
+/// Where both sides wait until each has chosen.
+pub struct Meeting {
+    mine: Event,
+    theirs: Event,
+    /// Whether the other one has not come: nobody waits for him again.
+    missed: Atomic<bool>,
+}
+
+impl Meeting {
+    /// Long enough for who is on his way.
+    const PATIENCE: Wait = Wait::at_most(100);
+
+    /// Opens that of a context, for the owner or for the peer. May sleep.
+    pub fn open(
+        context: u32,
+        is_owner: bool,
+        create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
+    ) -> Result<Self> {
+        let open = |side: bool| {
+            let side = u32::from(side);
+            let name = CString::try_from_fmt(fmt!("volley-c{context}-{side}"))?;
+            create(&name, Kind::Synchronization, false)
+        };
+        Ok(Self {
+            mine: open(is_owner)?,
+            theirs: open(!is_owner)?,
+            missed: Atomic::new(false),
+        })
+    }
+
+    /// Waits for the other one, if he comes in time. May sleep.
+    fn wait(&self) -> Result {
+        if self.missed.load(Relaxed) {
+            return Ok(());
+        }
+        self.mine.set()?;
+        match self.theirs.wait(Self::PATIENCE) {
+            Err(ETIMEDOUT) => {
+                self.missed.store(true, Relaxed);
+                self.mine.reset()
+            }
+            met => met,
+        }
+    }
+}
+
+/// Requests that a side has chosen.
+struct Chosen {
+    /// By slot
+    to_cancel: [bool; SLOTS],
+    to_complete: KVec<Held>,
+}
+
 /// What cannot be an atomic.
 struct Inner {
     /// None if nothing is to be sent again.
     way: Option<Way>,
     cancels: [Option<Cancel>; SLOTS],
-    desk: [Option<Held>; CELLS],
+    desk: KVec<Option<Held>>,
     below: Option<Target>,
 }
 
@@ -151,11 +210,15 @@ pub struct Party {
 impl Party {
     /// Makes one that has and sends nothing.
     pub fn new() -> Result<Self> {
+        let mut desk = KVec::with_capacity(CELLS, GFP_KERNEL)?;
+        for _ in 0..CELLS {
+            desk.push(None, GFP_KERNEL)?;
+        }
         let inner = new_spinlock_irq!(
             Inner {
                 way: None,
                 cancels: [None; SLOTS],
-                desk: [const { None }; CELLS],
+                desk,
                 below: None,
             },
             "torture::Party"
@@ -191,7 +254,12 @@ impl Party {
     /// May sleep.
     pub fn start(&self, sender: &Sender, way: Way, first: u32) -> Result {
         self.inner.lock().way = Some(way);
-        for slot in 0..TIMED {
+        // Not too many whose taking back, or refusal, is in the trace.
+        let end = match way.leaves || way.uncounted {
+            true => 9,
+            false => SLOTS,
+        };
+        for slot in TIMED + 1..end {
             let packet = sender.packet_for(HOLD)?;
             if let Some(number) = self.claim(slot, first) {
                 self.send(packet, slot, number, way);
@@ -215,9 +283,9 @@ impl Party {
     fn send(&self, packet: Packet, slot: usize, number: u64, way: Way) {
         let uncounted = if way.uncounted { UNCOUNTED } else { 0 };
         let key = uncounted | (number << 8) | (way.context as usize * SLOTS + slot) as u64;
-        let code = match slot % 8 {
-            7 => HOLD_BELOW,
-            _ => HOLD,
+        let code = match may_be_passed_on(slot) {
+            true => HOLD_BELOW,
+            false => HOLD,
         };
         match packet.send_with_routine(&way.to, code, &key, Sleep::Cannot, key) {
             Ok(cancel) => {
@@ -274,7 +342,7 @@ impl Party {
             }
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
             // It could not be passed on.
-            Err(ESHUTDOWN | ESTALE) if cell(key) % 8 == 7 => self.count(Count::Failed, 1),
+            Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
             Err(_) => self.miscount(true),
         }
     }
@@ -297,26 +365,29 @@ impl Party {
         self.slots[TIMED].store(number << NUMBER, Release);
     }
 
-    /// Cancels a slot's request, unless somebody is at it. Any context.
-    fn cancel(&self, slot: usize, pause: usize) {
+    /// Chooses a slot's request to be cancelled, unless somebody is at it. Any context.
+    fn choose(&self, slot: usize) -> bool {
         let state = self.slots[slot].load(Acquire);
-        if state & (ON_ITS_WAY | SENT | CANCELLING) != ON_ITS_WAY | SENT {
-            return;
-        }
+        state & (ON_ITS_WAY | SENT | CANCELLING) == ON_ITS_WAY | SENT
+            && self.slots[slot]
+                .cmpxchg(state, state | CANCELLING, Full)
+                .is_ok()
+    }
+
+    /// Cancels a request that was chosen. Any context.
+    fn cancel(&self, slot: usize) {
         let (way, cancel) = {
             let inner = self.inner.lock();
             (inner.way, inner.cancels[slot])
         };
-        let claimed = self.slots[slot].cmpxchg(state, state | CANCELLING, Full);
-        let (Some(cancel), Ok(_)) = (cancel, claimed) else {
-            return;
+        let Some(cancel) = cancel else {
+            return self.count(Count::WrongValues, 1);
         };
-        wait_a_moment(pause);
         // What is taken back from who leaves cannot be told from what was cancelled.
         let certain = way.is_none_or(|way| !way.leaves);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
-            // It was sent, and nobody else cancels it: it was, or is being, completed.
+            // Nobody else cancels it: it was, or is being, completed.
             Err(EALREADY) => self.count(Count::Races, certain.into()),
             // It was not sent again, and is gone.
             Err(ESTALE) => {}
@@ -324,18 +395,40 @@ impl Party {
         }
     }
 
-    /// Completes what lies in a cell of the desk. Any context.
-    fn complete(&self, cell: usize, pause: usize) {
-        let Some(held) = self.inner.lock().desk[cell].take() else {
-            return;
-        };
-        let mark = mark(held.key);
-        wait_a_moment(pause);
-        match held.request.complete(&mark) {
-            Ok(()) => self.count(Count::Unmatched, mark),
-            // It is stale if it was sent again, and taken back again, meanwhile.
-            Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
-            Err(_) => self.miscount(true),
+    /// Chooses all that is on its way, and all that lies in these cells of the desk. Any context.
+    fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
+        for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
+            *to_cancel = slot != TIMED && self.choose(slot);
+        }
+        let mut inner = self.inner.lock();
+        for held in inner.desk[cells].iter_mut().filter_map(Option::take) {
+            chosen
+                .to_complete
+                .push_within_capacity(held)
+                .map_err(|_| ENOMEM)?;
+        }
+        Ok(())
+    }
+
+    /// Cancels what was chosen for that. Any context.
+    fn cancel_all(&self, chosen: &mut Chosen) {
+        for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
+            if core::mem::take(to_cancel) {
+                self.cancel(slot);
+            }
+        }
+    }
+
+    /// Completes what was chosen for that, the other way round than it is cancelled. Any context.
+    fn complete_all(&self, chosen: &mut Chosen) {
+        while let Some(held) = chosen.to_complete.pop() {
+            let mark = mark(held.key);
+            match held.request.complete(&mark) {
+                Ok(()) => self.count(Count::Unmatched, mark),
+                // It is stale if that was too long ago.
+                Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
+                Err(_) => self.miscount(true),
+            }
         }
     }
 
@@ -357,7 +450,7 @@ impl Party {
                 // Of the others it learns when it completes them.
                 let told = lost
                     .as_ref()
-                    .filter(|_| cell % 2 == 1)
+                    .filter(|_| cell % TELLS == 1)
                     .is_none_or(|held| held.request.tell_if_cancelled().is_ok());
                 if told {
                     core::mem::swap(place, &mut lost);
@@ -382,10 +475,8 @@ impl Party {
             return self.hold(key, request);
         };
         let returns = (key >> 8) & 1 == 0;
-        match request
-            .into_request()
-            .forward(&below, HOLD.raw(), returns, Sleep::Cannot)
-        {
+        let request = request.into_request();
+        match request.forward(&below, HOLD.raw(), returns, Sleep::Cannot) {
             Ok(disposition) => {
                 self.count(Count::Forwarded, 1);
                 disposition
@@ -401,13 +492,16 @@ impl Party {
             .lock()
             .desk
             .iter_mut()
+            .skip(1)
+            .step_by(TELLS)
             .find_map(|place| place.take_if(|held| held.request.id() == id));
         self.give_up(held);
     }
 
-    /// Completes and cancels, in turn, as many times, in places of which bit n of `places` allows
+    /// Cancels and completes, in turn, so many times, in places of which bit n of `places` allows
     /// number n of [`Place::ALL`]; who is not `first` does it the other way round, so that both sides
-    /// are at the same requests. May sleep.
+    /// are at the same requests. With a `meeting`, `places` are such that may sleep. May sleep.
+    #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,
         sender: &Sender,
@@ -416,44 +510,48 @@ impl Party {
         steps: u32,
         places: u32,
         first: bool,
+        meeting: Option<&Meeting>,
     ) -> Result {
         let mut packet = sender.packet_for(HOLD)?;
-        let mut random = u64::from(run);
-        let mut below = |limit: u32| {
-            random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            (((mix(random) >> 32) * u64::from(limit)) >> 32) as usize
+        let mut chosen = Chosen {
+            to_cancel: [false; SLOTS],
+            to_complete: KVec::with_capacity(SLOTS, GFP_KERNEL)?,
         };
-        let mut left = steps;
+        let mut random = u64::from(run);
+        let mut below = |limit: usize| {
+            random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            (mix(random) % limit as u64) as usize
+        };
+        let cells = |context: usize| context * SLOTS..(context + 1) * SLOTS;
         self.start(sender, way, run)?;
-        while left > 0 {
+        let mut step = 0;
+        while step < steps {
             let place = Place::ALL[below(4)];
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            let steps = left.min(256);
+            let own = cells(way.context as usize);
+            // What was passed on by others
+            let other = cells(below(CELLS / SLOTS));
             run_in(place, || {
-                for _ in 0..steps {
-                    let slot = match below(4) {
-                        0 => below(SLOTS as u32),
-                        _ => 0,
-                    };
-                    let cell = way.context as usize * SLOTS + slot;
-                    let pause = below(MOMENT);
-                    if first {
-                        self.cancel(slot, pause);
-                        self.complete(cell, pause);
-                    } else {
-                        self.complete(cell, pause);
-                        self.cancel(slot, pause);
-                    }
-                    if slot != 0 {
-                        // What was passed on by others
-                        self.complete(below(CELLS as u32), 0);
-                    }
+                self.choose_all(own, &mut chosen)?;
+                meeting.map_or(Ok(()), Meeting::wait)?;
+                if first {
+                    self.cancel_all(&mut chosen);
+                    self.complete_all(&mut chosen);
+                    return Ok(());
                 }
-            })?;
-            left -= steps;
-            self.call(&mut packet, way, run, below(8) as u32 / 7);
+                self.complete_all(&mut chosen);
+                self.cancel_all(&mut chosen);
+                self.choose_all(other, &mut chosen)?;
+                self.complete_all(&mut chosen);
+                self.cancel_all(&mut chosen);
+                Ok::<_, Error>(())
+            })??;
+            step += 1;
+            if step % 16 == 0 {
+                self.call(&mut packet, way, run, below(8) as u32 / 7);
+            }
         }
         // What the receiver has taken along when it left
         self.start(sender, way, run)
@@ -464,7 +562,9 @@ impl Party {
         self.inner.lock().way = None;
         for (number, slot) in self.slots.iter().enumerate() {
             while slot.load(Acquire) & ON_ITS_WAY != 0 {
-                self.cancel(number, 0);
+                if self.choose(number) {
+                    self.cancel(number);
+                }
                 // A worker may be about to send it.
                 fsleep(Delta::from_micros(100));
             }
