@@ -354,12 +354,13 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	d2d_queue, handed), d2d_queue, doorbell)
 #define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
 	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
-enum {
-	D2D_LAYOUT_CONTEXT = D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(
-		D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id),
-		d2d_context, module), d2d_context, owner), d2d_context, peer),
-		d2d_context, to_peer), d2d_context, to_owner), d2d_context, data),
-};
+#define D2D_LAYOUT_OBJECTS	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
+	d2d_context, module), d2d_context, owner), d2d_context, peer), \
+	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
+
+enum { D2D_LAYOUT_CONTEXT = D2D_LAYOUT_OBJECTS };
+
 #define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_SIZE(D2D_LAYOUT_CONTEXT, d2d_request), d2d_request, hdr), \
 	d2d_request, handle), d2d_request, major_function), d2d_request, code), \
