@@ -91,6 +91,9 @@ pub(crate) struct Entry {
     /// As long as it is being taken back: from this level on. Who has forwarded it further down is only
     /// told.
     pub(crate) recall: Option<usize>,
+    /// Whether a driver is just being told that it has got it back: who claims it meanwhile leaves it to
+    /// who tells it to hand it on.
+    pub(crate) returning: bool,
     /// Whether its sender has freed it.
     pub(crate) orphan: bool,
     pub(crate) packet: Arc<Packet>,

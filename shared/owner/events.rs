@@ -176,7 +176,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Under the mutex, as `close_all` comes after a driver was removed.
+            // Under the mutex, as `close_all` comes after a driver has begun to leave.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
@@ -226,7 +226,7 @@ impl Events {
         Some(())
     }
 
-    /// Closes all handles of a driver, which is not registered any more. May sleep.
+    /// Closes all handles of a driver, which opens no more. May sleep.
     pub(crate) fn close_all(&self, driver: d2d_handle) {
         self.close_all_of(|other| other == driver);
     }

@@ -64,37 +64,47 @@ pub(super) enum Taking {
 struct Told {
     by: d2d_handle,
     holder: d2d_handle,
-    /// Whom to tell, and of which handle.
-    driver: Option<(Driver, d2d_handle)>,
+    /// The handle that was taken.
+    handle: d2d_handle,
     traced: bool,
+    /// Whether it is for who takes it back to hand it on.
+    is_ours: bool,
 }
 
 impl Requests {
     /// Takes a request back from whoever has it. Then it goes on up, with this status. Any context.
     pub(super) fn take(&self, key: d2d_handle, taker: Taker, status: c_int) -> Taking {
-        {
+        let is_ours = {
             let visit = pin!(Visit::new(&self.registry));
             let told = match self.take_locked(key, taker, status, visit.as_ref()) {
                 Ok(told) => told,
                 Err(taking) => return taking,
             };
             if told.traced {
-                let holder = self.registry.peek(told.holder);
-                let name = holder.as_ref().map_or(c"?", Driver::name);
-                self.trace(
-                    told.by,
-                    Step::Cancel,
-                    key,
-                    fmt!("from={} status={}", name, status),
-                );
+                self.trace_cancel(key, &told, status);
             }
-            if let Some((driver, handle)) = told.driver {
-                // SAFETY: The visit has begun.
-                unsafe { driver.cancelled(handle) };
+            if let Some(driver) = visit.as_ref().get_ref().driver() {
+                // SAFETY: The visit has begun, and lives.
+                unsafe { driver.cancelled(told.handle) };
             }
+            told.is_ours
+        };
+        if is_ours {
+            self.deliver(key);
         }
-        self.deliver(key);
         Taking::Done
+    }
+
+    #[inline(never)]
+    fn trace_cancel(&self, key: d2d_handle, told: &Told, status: c_int) {
+        let holder = self.registry.peek(told.holder);
+        let name = holder.as_ref().map_or(c"?", Driver::name);
+        self.trace(
+            told.by,
+            Step::Cancel,
+            key,
+            fmt!("from={} status={}", name, status),
+        );
     }
 
     /// Claims a request that is to be taken back. If it is claimed already, but would go to a driver
@@ -127,15 +137,17 @@ impl Requests {
             Taker::Driver(driver) => driver,
         };
         inner.taken.note(top.hold);
-        let driver = match top.tells {
-            true => visit.begin(top.to).ok(),
-            false => None,
-        };
+        let is_ours = !entry.returning;
+        if top.tells {
+            // It is there, as the request is with it; and if it were not, nobody would be told.
+            let _ = visit.begin(top.to);
+        }
         Ok(Told {
             by,
             holder: top.to,
-            driver: driver.map(|driver| (driver, handle)),
+            handle,
             traced,
+            is_ours,
         })
     }
 

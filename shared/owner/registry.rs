@@ -361,6 +361,16 @@ impl Registry {
         })
     }
 
+    /// Asks for something about a driver. Any context; prints nothing.
+    pub(crate) fn ask<R>(
+        &self,
+        handle: abi::d2d_handle,
+        f: impl FnOnce(&Driver) -> R,
+    ) -> Option<R> {
+        self.quietly(handle, |slot| slot.driver.as_ref().map(f))
+            .flatten()
+    }
+
     /// Returns what is known of a driver. Any context; prints nothing.
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.quietly(handle, |slot| slot.driver).flatten()

@@ -92,7 +92,6 @@ pub(crate) fn check_status(owner: &CStr, status: c_int) -> c_int {
 /// A driver that a request is sent to.
 struct Receiver {
     to: d2d_handle,
-    driver: Driver,
     /// Whether a visit to it has begun, else a worker calls it.
     inline: bool,
 }
@@ -106,6 +105,25 @@ struct Passed {
     sending: u32,
     traced: bool,
     packet: Arc<Packet>,
+}
+
+/// A request that somebody has claimed by a handle.
+struct Claimed {
+    key: d2d_handle,
+    /// Who had it, if it is traced.
+    by: Option<d2d_handle>,
+    /// Whether it is for who has claimed it to hand it on.
+    is_ours: bool,
+}
+
+/// Where a request is when it has gone one level up.
+enum Up {
+    /// It goes on.
+    Next,
+    /// A driver has kept it.
+    Kept,
+    /// It is for its sender.
+    Sender,
 }
 
 /// The requests of all drivers.
@@ -145,6 +163,8 @@ impl Requests {
         )
     }
 
+    #[cold]
+    #[inline(never)]
     pub(super) fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
         let (reason, error) = refusal;
         if refusal != TAKEN_BACK {
@@ -154,6 +174,7 @@ impl Requests {
     }
 
     /// Prints the line of a step of a request in the name of a driver.
+    #[inline(never)]
     pub(super) fn trace(
         &self,
         driver: d2d_handle,
@@ -209,10 +230,10 @@ impl Requests {
             {
                 let mut inner = self.inner.lock();
                 // Under the lock, so that who unregisters the driver finds the request.
-                match self.registry.peek(sender) {
+                match self.registry.ask(sender, Driver::is_leaving) {
                     None => return Ok(Err(("stale-driver-handle", ESTALE))),
-                    Some(driver) if driver.is_leaving() => return Ok(Err(LEAVING)),
-                    Some(_) => {}
+                    Some(true) => return Ok(Err(LEAVING)),
+                    Some(false) => {}
                 }
                 match inner.entries.vacant(&mut spare) {
                     Ok(vacant) => {
@@ -234,6 +255,7 @@ impl Requests {
                             result: NO_RESULT,
                             queued: false,
                             recall: None,
+                            returning: false,
                             orphan: false,
                             packet: packet.into(),
                         });
@@ -281,15 +303,18 @@ impl Requests {
     fn receiver(&self, send: &abi::d2d_send, visit: Pin<&Visit<'_>>) -> Result<Receiver, Refusal> {
         const STALE: Refusal = ("stale-target", ESTALE);
         let to = registry::target(send.to).ok_or(STALE)?;
-        let driver = self.registry.peek(to).ok_or(STALE)?;
-        if driver.is_leaving() {
+        let asked = self
+            .registry
+            .ask(to, |driver| (driver.is_leaving(), driver.is_atomic()));
+        let (is_leaving, is_atomic) = asked.ok_or(STALE)?;
+        if is_leaving {
             return Err(("target-is-leaving", ESHUTDOWN));
         }
-        let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || driver.is_atomic();
+        let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || is_atomic;
         if inline {
             visit.begin(to).map_err(|error| (STALE.0, error))?;
         }
-        Ok(Receiver { to, driver, inline })
+        Ok(Receiver { to, inline })
     }
 
     /// Puts a request, which was made ready for it, with a driver.
@@ -352,22 +377,27 @@ impl Requests {
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
         if passed.traced {
-            self.trace(
-                passed.from,
-                Step::BuildRequest,
-                passed.key,
-                fmt!(
-                    "major=0x{:02x} code=0x{:08x} input={} output={}",
-                    send.major_function,
-                    send.code,
-                    send.input_len,
-                    send.output_len
-                ),
-            );
+            self.trace_build(passed.from, passed.key, &send);
         }
         let sending = passed.sending;
-        self.call(passed);
+        self.call(passed, visit.as_ref());
         Ok(!self.is_on_its_way(handle, sending))
+    }
+
+    #[inline(never)]
+    fn trace_build(&self, by: d2d_handle, key: d2d_handle, send: &abi::d2d_send) {
+        self.trace(
+            by,
+            Step::BuildRequest,
+            key,
+            fmt!(
+                "major=0x{:02x} code=0x{:08x} input={} output={}",
+                send.major_function,
+                send.code,
+                send.input_len,
+                send.output_len
+            ),
+        );
     }
 
     /// Makes a request ready for being sent.
@@ -385,13 +415,14 @@ impl Requests {
         if input > entry.input.len() || output > entry.output.len() {
             return Err(("buffer-too-small", EMSGSIZE));
         }
-        let Some(sender) = self.registry.peek(entry.sender) else {
-            return Err(("stale-driver-handle", ESTALE));
-        };
-        if sender.is_leaving() {
+        let asked = self.registry.ask(entry.sender, |sender| {
+            (sender.is_leaving(), sender.has_completed())
+        });
+        let (is_leaving, has_completed) = asked.ok_or(("stale-driver-handle", ESTALE))?;
+        if is_leaving {
             return Err(LEAVING);
         }
-        if send.flags & abi::D2D_SEND_ROUTINE != 0 && !sender.has_completed() {
+        if send.flags & abi::D2D_SEND_ROUTINE != 0 && !has_completed {
             return Err(("no-completion-routine", EINVAL));
         }
         let buffer = entry.input.as_mut_ptr();
@@ -435,7 +466,7 @@ impl Requests {
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
         let (key, sending) = (passed.key, passed.sending);
-        self.call(passed);
+        self.call(passed, visit.as_ref());
         Ok(!self.is_on_its_way(key | SENDER, sending))
     }
 
@@ -452,12 +483,12 @@ impl Requests {
         let Some(level) = entry.top() else {
             return Err(("stale-request-handle", ESTALE));
         };
-        let forwarder = self.registry.peek(level.to);
-        match forwarder {
-            Some(forwarder) if forwarder.is_leaving() => Err(LEAVING),
-            Some(forwarder)
-                if send.flags & abi::D2D_SEND_ROUTINE == 0 || forwarder.has_returned() =>
-            {
+        let asked = self.registry.ask(level.to, |forwarder| {
+            (forwarder.is_leaving(), forwarder.has_returned())
+        });
+        match asked {
+            Some((true, _)) => Err(LEAVING),
+            Some((_, has_returned)) if send.flags & abi::D2D_SEND_ROUTINE == 0 || has_returned => {
                 level.tells = false;
                 Ok(key)
             }
@@ -466,7 +497,7 @@ impl Requests {
     }
 
     /// Calls the driver that a request is with now, or has a worker do so.
-    fn call(&self, passed: Passed) {
+    fn call(&self, passed: Passed, visit: Pin<&Visit<'_>>) {
         let Passed {
             key,
             receiver,
@@ -475,21 +506,27 @@ impl Requests {
             ..
         } = passed;
         if traced {
-            self.trace(
-                passed.from,
-                Step::CallDriver,
-                key,
-                fmt!("to={} code=0x{:08x}", receiver.driver.name(), view.code),
-            );
+            self.trace_call(passed.from, receiver.to, key, view.code);
         }
         if receiver.inline {
-            // SAFETY: The caller's visit has begun.
-            unsafe { self.dispatch(key, &receiver.driver, &view, traced) };
+            self.dispatch(key, visit, &view, traced);
         } else {
             // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
             // is calling.
             unsafe { self.queue.enqueue(passed.packet) };
         }
+    }
+
+    #[inline(never)]
+    fn trace_call(&self, from: d2d_handle, to: d2d_handle, key: d2d_handle, code: u32) {
+        let to = self.registry.peek(to);
+        let name = to.as_ref().map_or(c"?", Driver::name);
+        self.trace(
+            from,
+            Step::CallDriver,
+            key,
+            fmt!("to={} code=0x{:08x}", name, code),
+        );
     }
 
     /// Dispatches a request that was sent by who could not sleep, if it was not taken back meanwhile.
@@ -502,149 +539,212 @@ impl Requests {
                 if !core::mem::take(&mut entry.queued) {
                     return None;
                 }
-                let driver = visit.as_ref().begin(entry.top()?.to).ok()?;
-                // Whoever leaves takes it back.
-                (!driver.is_leaving()).then(|| (driver, entry.view(key), entry.is_traced()))
+                visit.as_ref().begin(entry.top()?.to).ok()?;
+                Some((entry.view(key), entry.is_traced()))
             })
         };
-        if let Some((driver, view, traced)) = found {
-            // SAFETY: The visit has begun.
-            unsafe { self.dispatch(key, &driver, &view, traced) };
+        if let Some((view, traced)) = found {
+            // From who leaves it is taken back.
+            if !visit.driver().is_some_and(Driver::is_leaving) {
+                self.dispatch(key, visit.as_ref(), &view, traced);
+            }
         }
     }
 
-    /// # Safety
-    ///
-    /// A visit to the driver has begun and has not ended.
-    unsafe fn dispatch(
+    /// Calls the dispatch routine of the driver that is visited.
+    fn dispatch(
         &self,
         key: d2d_handle,
-        driver: &Driver,
+        visit: Pin<&Visit<'_>>,
         view: &abi::d2d_request,
         traced: bool,
     ) {
+        let Some(driver) = visit.get_ref().driver() else {
+            return;
+        };
         if traced {
-            emit(
-                driver.name(),
-                Step::Dispatch,
-                fmt!(
-                    "req=r{} major=0x{:02x} code=0x{:08x}",
-                    key as u32,
-                    view.major_function,
-                    view.code
-                ),
-            );
+            Self::trace_dispatch(driver, key, view);
         }
-        // SAFETY: By the requirements.
+        // SAFETY: The visit has begun, and lives.
         let returned = unsafe { driver.dispatch(view) };
         if returned == PENDING {
             if traced && self.inner.lock().held(view.handle).is_ok() {
-                let code = view.code;
-                emit(
-                    driver.name(),
-                    Step::Pend,
-                    fmt!("req=r{} code=0x{:08x}", key as u32, code),
-                );
+                Self::trace_pend(driver, key, view.code);
             }
-        } else if self.claim_held(view.handle, EIO.to_errno(), 0).is_ok() {
-            refuse(
-                self.owner,
-                "not-completed",
-                EIO,
-                fmt!("by={} returned={}", driver.name(), returned),
-            );
-            self.deliver(key);
+        } else if let Ok(claimed) = self.claim_held(view.handle, EIO.to_errno(), 0) {
+            self.refuse_uncompleted(driver, returned);
+            self.go_on(claimed);
         }
     }
 
-    /// Claims the request that is with who has this handle, and returns whether it is traced, and
-    /// who has it.
+    #[inline(never)]
+    fn trace_dispatch(driver: &Driver, key: d2d_handle, view: &abi::d2d_request) {
+        emit(
+            driver.name(),
+            Step::Dispatch,
+            fmt!(
+                "req=r{} major=0x{:02x} code=0x{:08x}",
+                key as u32,
+                view.major_function,
+                view.code
+            ),
+        );
+    }
+
+    #[inline(never)]
+    fn trace_pend(driver: &Driver, key: d2d_handle, code: u32) {
+        emit(
+            driver.name(),
+            Step::Pend,
+            fmt!("req=r{} code=0x{:08x}", key as u32, code),
+        );
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_uncompleted(&self, driver: &Driver, returned: c_int) {
+        refuse(
+            self.owner,
+            "not-completed",
+            EIO,
+            fmt!("by={} returned={}", driver.name(), returned),
+        );
+    }
+
+    /// Claims the request that is with who has this handle.
     fn claim_held(
         &self,
         handle: d2d_handle,
         status: c_int,
         information: u64,
-    ) -> Result<(d2d_handle, Option<d2d_handle>), Refusal> {
+    ) -> Result<Claimed, Refusal> {
         let mut inner = self.inner.lock();
         let (key, entry) = inner.held(handle)?;
         entry.claim(status, information);
         let by = entry.top().map(|level| level.to);
-        Ok((key, by.filter(|_| entry.is_traced())))
+        Ok(Claimed {
+            key,
+            by: by.filter(|_| entry.is_traced()),
+            is_ours: !entry.returning,
+        })
+    }
+
+    /// Hands a claimed request on up, unless somebody else is just doing that.
+    fn go_on(&self, claimed: Claimed) {
+        if claimed.is_ours {
+            self.deliver(claimed.key);
+        }
     }
 
     /// Completes a request; see `d2d_complete`.
     pub(crate) fn complete(&self, handle: d2d_handle, status: c_int, information: u64) -> Result {
         let status = check_status(self.owner, status);
-        let (key, by) = self
+        let claimed = self
             .claim_held(handle, status, information)
             .map_err(|refusal| self.refuse(refusal, handle))?;
-        if let Some(by) = by {
-            self.trace(
-                by,
-                Step::Complete,
-                key,
-                fmt!("status={} info={}", status, information),
-            );
+        if let Some(by) = claimed.by {
+            self.trace_complete(by, claimed.key, status, information);
         }
-        self.deliver(key);
+        self.go_on(claimed);
         Ok(())
+    }
+
+    #[inline(never)]
+    fn trace_complete(&self, by: d2d_handle, key: d2d_handle, status: c_int, information: u64) {
+        self.trace(
+            by,
+            Step::Complete,
+            key,
+            fmt!("status={} info={}", status, information),
+        );
     }
 
     /// Hands a claimed request back to who has sent it at its last level, and so on up, until
     /// somebody keeps it. From who has forwarded it below the level that it is taken back from, it is
     /// taken, too: they are told.
+    ///
+    /// Whoever completes it, or takes it back, while a driver is told here leaves the rest to this, so
+    /// that going up takes no more of the stack than one level.
     pub(super) fn deliver(&self, key: d2d_handle) {
         loop {
-            let visit = pin!(Visit::new(&self.registry));
-            let returned = {
-                let mut guard = self.inner.lock();
-                let inner = &mut *guard;
-                let hold = inner.next_hold();
-                let Some(entry) = inner.entries.get_mut(key) else {
-                    return;
-                };
-                let popped = entry.pop().filter(|level| level.returns);
-                let depth = entry.depth;
-                let is_taken = entry.recall.is_some_and(|level| depth > level);
-                entry.recall = entry.recall.filter(|_| is_taken);
-                match (entry.top(), popped) {
-                    (None, _) => break,
-                    (Some(_), None) => None,
-                    (Some(top), Some(popped)) => {
-                        top.hold = hold;
-                        let driver = visit.as_ref().begin(popped.from).ok();
-                        driver.map(|driver| {
-                            match is_taken {
-                                true => inner.taken.note(hold),
-                                false => entry.phase = Phase::Held,
-                            }
-                            (driver, entry.view(key), entry.result, is_taken)
-                        })
-                    }
-                }
-            };
-            let Some((driver, view, result, is_taken)) = returned else {
-                continue;
-            };
-            // SAFETY: The visit has begun.
-            let status = unsafe { driver.returned(&view, &result) };
-            if is_taken {
-                continue;
-            }
-            // What it means stays what it was, unless the driver completes it itself.
-            if status == PENDING
-                || self
-                    .claim_held(
-                        view.handle,
-                        check_status(self.owner, status),
-                        result.information,
-                    )
-                    .is_err()
-            {
-                return;
+            match self.go_up(key) {
+                Up::Next => {}
+                Up::Kept => return,
+                Up::Sender => return self.finish(key),
             }
         }
-        self.finish(key);
+    }
+
+    /// Hands a claimed request to who has sent it at its last level.
+    fn go_up(&self, key: d2d_handle) -> Up {
+        let visit = pin!(Visit::new(&self.registry));
+        let (view, result, is_taken) = {
+            let mut guard = self.inner.lock();
+            let inner = &mut *guard;
+            let hold = inner.next_hold();
+            let Some(entry) = inner.entries.get_mut(key) else {
+                return Up::Kept;
+            };
+            let popped = entry.pop().filter(|level| level.returns);
+            let depth = entry.depth;
+            let is_taken = entry.recall.is_some_and(|level| depth > level);
+            entry.recall = entry.recall.filter(|_| is_taken);
+            let (Some(top), popped) = (entry.top(), popped) else {
+                return Up::Sender;
+            };
+            let Some(popped) = popped else {
+                return Up::Next;
+            };
+            top.hold = hold;
+            if visit.as_ref().begin(popped.from).is_err() {
+                return Up::Next;
+            }
+            if is_taken {
+                inner.taken.note(hold);
+            } else {
+                entry.phase = Phase::Held;
+                entry.returning = true;
+            }
+            (entry.view(key), entry.result, is_taken)
+        };
+        let Some(driver) = visit.as_ref().get_ref().driver() else {
+            return Up::Next;
+        };
+        // SAFETY: The visit has begun, and lives.
+        let status = unsafe { driver.returned(&view, &result) };
+        if is_taken {
+            return Up::Next;
+        }
+        // What it means stays what it was, unless the driver has completed it itself.
+        self.after_return(key, view.handle, status, result.information)
+    }
+
+    /// What has become of a request that a driver was told to have got back.
+    fn after_return(
+        &self,
+        key: d2d_handle,
+        handle: d2d_handle,
+        status: c_int,
+        information: u64,
+    ) -> Up {
+        let status = match status {
+            PENDING => None,
+            status => Some(check_status(self.owner, status)),
+        };
+        let mut inner = self.inner.lock();
+        if let Ok((key, _)) = inner.held(handle) {
+            if let (Some(status), Some(entry)) = (status, inner.entries.get_mut(key)) {
+                entry.claim(status, information);
+            }
+        }
+        let Some(entry) = inner.entries.get_mut(key) else {
+            return Up::Kept;
+        };
+        entry.returning = false;
+        match entry.phase {
+            Phase::Busy => Up::Next,
+            Phase::Held | Phase::Idle => Up::Kept,
+        }
     }
 
     /// Gives a request that has come all the way back to its sender.
@@ -662,29 +762,35 @@ impl Requests {
                 freed = inner.entries.remove(key);
                 None
             } else if entry.has_routine() {
-                let driver = visit.as_ref().begin(entry.sender).ok();
-                driver.map(|driver| (driver, entry.result, entry.is_traced()))
+                let begun = visit.as_ref().begin(entry.sender).ok();
+                begun.map(|()| (entry.result, entry.is_traced()))
             } else {
                 entry.packet.done.complete_all();
                 None
             }
         };
         drop(freed);
-        if let Some((driver, result, traced)) = routine {
+        if let (Some((result, traced)), Some(driver)) = (routine, visit.as_ref().get_ref().driver())
+        {
             if traced {
-                emit(
-                    driver.name(),
-                    Step::Completion,
-                    fmt!("req=r{} via=routine status={}", key as u32, result.status),
-                );
+                Self::trace_completion(driver, key, result.status);
             }
-            // SAFETY: The visit has begun.
+            // SAFETY: The visit has begun, and lives.
             let keeps = unsafe { driver.completed(key | SENDER, &result) };
             if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
                 // It may have freed it itself.
                 let _ = self.discard(key | SENDER);
             }
         }
+    }
+
+    #[inline(never)]
+    fn trace_completion(driver: &Driver, key: d2d_handle, status: c_int) {
+        emit(
+            driver.name(),
+            Step::Completion,
+            fmt!("req=r{} via=routine status={}", key as u32, status),
+        );
     }
 
     fn is_on_its_way(&self, handle: d2d_handle, sending: u32) -> bool {
@@ -750,8 +856,8 @@ impl Requests {
             let mut inner = self.inner.lock();
             inner.held(handle).and_then(|(_, entry)| {
                 let level = entry.top().ok_or(("stale-request-handle", ESTALE))?;
-                match self.registry.peek(level.to) {
-                    Some(driver) if driver.has_cancelled() => {
+                match self.registry.ask(level.to, Driver::has_cancelled) {
+                    Some(true) => {
                         level.tells = true;
                         Ok(())
                     }

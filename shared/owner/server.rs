@@ -491,13 +491,14 @@ impl<O: Owner> Server<O> {
             self.give_back(handle, state, index);
         }
         self.registry.leave(handle)?;
+        // First, so that who waits for one of them in a routine of the driver comes out of it.
+        self.events.close_all(handle);
         let driver = loop {
             self.requests.run_down(handle);
             if let Some(driver) = self.registry.remove(handle) {
                 break driver;
             }
         };
-        self.events.close_all(handle);
         let name = driver.name();
         emit(driver.name(), Step::Unregister, fmt!("name={}", name));
         Ok(())
@@ -506,6 +507,16 @@ impl<O: Owner> Server<O> {
     /// Returns the events.
     pub(crate) fn events(&self) -> &Events {
         &self.events
+    }
+
+    fn refuse_leaving(&self, driver: &registry::Driver) -> Error {
+        let name = driver.name();
+        refuse(
+            self.name,
+            "driver-is-leaving",
+            ESHUTDOWN,
+            fmt!("name={}", name),
+        )
     }
 
     /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
@@ -525,7 +536,11 @@ impl<O: Owner> Server<O> {
         let mut by = None;
         let (handle, made) = self.events.open(driver, wanted, || {
             if driver != OWNER {
-                by = Some(self.registry.get(driver)?);
+                let found = self.registry.get(driver)?;
+                if found.is_leaving() {
+                    return Err(self.refuse_leaving(&found));
+                }
+                by = Some(found);
             }
             Ok(())
         })?;

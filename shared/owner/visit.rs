@@ -7,7 +7,10 @@ use crate::registry::{
     Registry, //
 };
 use core::{
-    cell::Cell,
+    cell::{
+        Cell,
+        OnceCell, //
+    },
     marker::PhantomPinned, //
 };
 use d2d::abi;
@@ -87,10 +90,12 @@ impl Visits {
 ///
 /// # Invariants
 ///
-/// If `driver` is not 0, `link` is on the list of this driver's visits and pinned.
+/// If `handle` is not 0, `link` is on the list of this driver's visits and pinned.
 pub(crate) struct Visit<'a> {
     registry: &'a Registry,
-    driver: Cell<abi::d2d_handle>,
+    handle: Cell<abi::d2d_handle>,
+    /// What is known of the driver: the one copy that there is on the stack.
+    driver: OnceCell<Driver>,
     link: Link,
     _pin: PhantomPinned,
 }
@@ -101,7 +106,8 @@ impl<'a> Visit<'a> {
         // INVARIANT: It is on no list.
         Self {
             registry,
-            driver: Cell::new(0),
+            handle: Cell::new(0),
+            driver: OnceCell::new(),
             link: Link {
                 previous: Cell::new(core::ptr::null()),
                 next: Cell::new(core::ptr::null()),
@@ -116,28 +122,35 @@ impl<'a> Visit<'a> {
     /// # Errors
     ///
     /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
-    pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result<Driver> {
-        if self.driver.get() != 0 {
+    pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result {
+        if self.handle.get() != 0 {
             return Err(EALREADY);
         }
-        let found = self.registry.quietly(driver, |slot| {
-            self.link.task.set(Task::current_raw() as usize);
-            slot.visits.add(&self.get_ref().link);
-            slot.driver
+        let this = self.get_ref();
+        let begun = this.registry.quietly(driver, |slot| {
+            this.link.task.set(Task::current_raw() as usize);
+            slot.visits.add(&this.link);
+            slot.driver.map(|driver| this.driver.set(driver))
         });
+        begun.flatten().ok_or(ESTALE)?.map_err(|_| EALREADY)?;
         // INVARIANT: It is on the list, and pinned, so that it is dropped before it goes away.
-        let driver_object = found.flatten().ok_or(ESTALE)?;
-        self.driver.set(driver);
-        Ok(driver_object)
+        this.handle.set(driver);
+        Ok(())
+    }
+
+    /// Returns the driver, if the visit has begun. It stays registered as long as this borrows the
+    /// visit.
+    pub(crate) fn driver(&self) -> Option<&Driver> {
+        self.driver.get()
     }
 }
 
 impl Drop for Visit<'_> {
     fn drop(&mut self) {
-        if self.driver.get() != 0 {
+        if self.handle.get() != 0 {
             // The driver is there: it cannot be removed before this.
             self.registry
-                .quietly(self.driver.get(), |slot| slot.visits.remove(&self.link));
+                .quietly(self.handle.get(), |slot| slot.visits.remove(&self.link));
         }
     }
 }
