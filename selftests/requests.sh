@@ -173,7 +173,7 @@ exercise()
 }
 
 trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
-start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 105))
+start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 106))
 load gate
 load module_a contexts=4 completion=1
 
@@ -554,6 +554,12 @@ mark
 act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && refused module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "alice, and relay_peer four times: no stack location is left"
+unload relay_peer
+load relay_peer next=4 mode=0
+mark
+act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && refused module_a no-stack-location &&
+	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
+verdict "the same, and each of them gets it back: going up takes no more stack"
 unload relay_peer
 each unload
 

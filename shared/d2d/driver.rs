@@ -229,7 +229,7 @@ where
             let for_file = handle.clone();
             Ok(try_pin_init!(Self {
                 _registration: registration,
-                _front <- T::front(handle),
+                _front <- reporting(M::NAME, T::front(handle)),
                 _control: T::CONTROL
                     // SAFETY: By the requirements, as the peer drops it.
                     .map(|name| unsafe { ControlFile::new(None, name, for_file) })
@@ -238,6 +238,16 @@ where
             }))
         })
     }
+}
+
+/// Initializes as `init` does, and prints the line if memory runs out.
+fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
+    let initialize = move |slot: *mut T| {
+        // SAFETY: By the requirements of the closure.
+        unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
+    };
+    // SAFETY: It does what `init` does.
+    unsafe { pin_init::pin_init_from_closure(initialize) }
 }
 
 /// Ends the trace of a load when it is dropped.

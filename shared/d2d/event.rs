@@ -9,7 +9,8 @@
 
 use crate::{
     abi,
-    left, //
+    left,
+    trace::said_by_owner, //
 };
 use kernel::{
     error::to_result,
@@ -109,7 +110,7 @@ impl Event {
     pub fn create(driver: abi::d2d_handle, name: &CStr, kind: Kind, set: bool) -> Result<Self> {
         let mut handle = 0;
         // SAFETY: The name is a string, and both live during the call.
-        to_result(unsafe {
+        let result = unsafe {
             abi::d2d_event_create(
                 driver,
                 name.as_char_ptr(),
@@ -117,7 +118,8 @@ impl Event {
                 set.into(),
                 &mut handle,
             )
-        })?;
+        };
+        said_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -130,9 +132,9 @@ impl Event {
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
         // SAFETY: As above.
-        to_result(unsafe {
-            abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle)
-        })?;
+        let result =
+            unsafe { abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle) };
+        said_by_owner(to_result(result))?;
         Ok(Self { handle, kind })
     }
 
@@ -232,7 +234,7 @@ impl Event {
         // ones are refused.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
-        to_result(result)?;
+        said_by_owner(to_result(result))?;
         Ok(index as usize)
     }
 }

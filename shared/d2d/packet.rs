@@ -18,7 +18,8 @@ use crate::{
     request::{
         ControlCode,
         Outcome, //
-    }, //
+    },
+    trace::said_by_owner, //
 };
 use core::marker::PhantomData;
 use kernel::{
@@ -70,7 +71,8 @@ impl Sender {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
         // SAFETY: By the requirements of `from_raw` the driver is the caller's.
-        to_result(unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) })?;
+        let result = unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) };
+        said_by_owner(to_result(result))?;
         Ok(Packet { handle, flags: 0 })
     }
 

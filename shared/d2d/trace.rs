@@ -13,7 +13,12 @@ use core::ops::RangeInclusive;
 use kernel::{
     fmt,
     prelude::*,
-    str::Formatter, //
+    str::Formatter,
+    sync::atomic::{
+        ordering::Relaxed,
+        Atomic, //
+    },
+    task::Task, //
 };
 
 macro_rules! steps {
@@ -167,9 +172,28 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, detail: fmt::Arguments<
     error
 }
 
-/// Prints the line of an allocation that failed, if that is what the error says, and returns it.
+/// The task whose last call of the owner has failed for lack of memory, of which the owner has printed
+/// the line; only compared.
+static OWNER_HAS_SAID: Atomic<usize> = Atomic::new(0);
+
+/// Notes whether a call of the owner has failed for lack of memory.
+pub(crate) fn said_by_owner(result: Result) -> Result {
+    let task = Task::current_raw() as usize;
+    match result {
+        Err(ENOMEM) => OWNER_HAS_SAID.store(task, Relaxed),
+        _ => {
+            // Whatever else was there is another task's.
+            let _ = OWNER_HAS_SAID.cmpxchg(task, 0, Relaxed);
+        }
+    }
+    result
+}
+
+/// Prints the line of an allocation that failed, if that is what the error says and the owner has not
+/// just printed it, and returns the error.
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
-    if error == ENOMEM {
+    let task = Task::current_raw() as usize;
+    if error == ENOMEM && OWNER_HAS_SAID.cmpxchg(task, 0, Relaxed).is_err() {
         refuse(driver, "out-of-memory", error, fmt!(""));
     }
     error
