@@ -58,10 +58,11 @@
  * d2d_event_create: makes the event, or opens it if there is one of the name;
  *	initial, whether it is set when it is made, is of no account then. May
  *	sleep. -EFAULT no name or handle, or a pointer that cannot be read,
- *	-ENAMETOOLONG more than 63 bytes, -EINVAL a name that is empty, "." or "..",
- *	or has other characters than visible ones of ASCII or a '/', or an unknown
- *	kind, -EPROTOTYPE it is of the other kind, -ESTALE driver handle, -ESHUTDOWN the driver is leaving, -ENFILE
- *	too many events, -EMFILE too many handles, -ENOMEM
+ *	-ENAMETOOLONG more than 63 bytes, -EINVAL a name that is empty, "." or
+ *	"..", or has other characters than visible ones of ASCII or a '/', or an
+ *	unknown kind, -EPROTOTYPE it is of the other kind, -ESTALE driver
+ *	handle, -ESHUTDOWN the driver is leaving, -ENFILE too many events,
+ *	-EMFILE too many handles, -ENOMEM
  * d2d_event_open: opens an event that there is. May sleep. As above, and -ENOENT
  *	there is none
  * d2d_event_close: closes a handle; waits that were begun with it end with
