@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         return machine.interact();
     }
 
-    let limit = if mode == "test" { 900 } else { 90 };
+    let limit = if mode == "test" { 2400 } else { 90 };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
     let reports = mode == "test" || mode == "torture";
     let mut expected = Expected::new(&machine.nonce, FIELDS, reports);
