@@ -22,7 +22,7 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
 trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded gate || hold none' EXIT
 
-# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel
+# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in what it calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
@@ -136,8 +136,8 @@ request_held_in()
 	taskset "$2" ./kmod write "$DO" "$in send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
 	caller=$!
 	await one_inside &&
-		remove_from_under usleep_range_state detach rundown &&
-		new_request_refused && await waits_in "$remover" usleep_range_state &&
+		remove_from_under d2d_unregister detach rundown &&
+		new_request_refused && await waits_in "$remover" d2d_unregister &&
 		steps_are detach rundown refuse && one_inside
 	seen=$?
 	hold none
