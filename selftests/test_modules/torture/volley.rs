@@ -48,6 +48,7 @@ use d2d::{
         run_in,
         Place, //
     }, //
+    trace::refuse,
 };
 use kernel::{
     prelude::*,
@@ -603,9 +604,17 @@ impl Drop for Party {
     fn drop(&mut self) {
         let lost = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let lost = self.slots.iter().any(lost);
-        let wrong = self.books.get(Count::Unsettled)
-            | self.books.get(Count::WrongValues)
-            | self.books.get(Count::WrongErrors);
-        warn_on!(lost || wrong != 0);
+        let wrong = [Count::Unsettled, Count::WrongValues, Count::WrongErrors];
+        let wrong = wrong.map(|count| self.books.get(count));
+        if lost || wrong != [0; 3] {
+            let [unsettled, values, errors] = wrong;
+            refuse(
+                c"torture",
+                "requests-do-not-balance",
+                EIO,
+                fmt!("on-its-way={lost} unsettled={unsettled} values={values} errors={errors}"),
+            );
+        }
+        warn_on!(lost || wrong != [0; 3]);
     }
 }
