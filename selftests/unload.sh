@@ -168,15 +168,15 @@ for place in softirq hardirq; do
 	verdict_and_clean "a call in $place is waited for, and new ones are refused"
 done
 
-request_held_in task 3
-verdict_and_clean "a request in a process is waited for, and new ones are refused"
-
-for place in softirq hardirq; do
-	if [ "$(nproc --all)" -lt 2 ]; then
-		ktap_test_skip "a request in $place: needs a second CPU"
+for place in task softirq hardirq; do
+	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
+		# Beside other work a debugging kernel takes longer than the gate holds anybody.
+		ktap_test_skip "a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
-	request_held_in "$place" 2
+	cpus=2
+	[ "$place" != task ] || cpus=3
+	request_held_in "$place" "$cpus"
 	verdict_and_clean "a request in $place is waited for, and new ones are refused"
 done
 
