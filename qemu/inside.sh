@@ -19,10 +19,13 @@ while [ "$1" != -- ]; do
 	shift
 done
 shift
-if [ -e /etc/resolv.conf ]; then
-	: >>"$root/etc/resolv.conf"
-	mount --bind "$(readlink -f /etc/resolv.conf)" "$root/etc/resolv.conf"
-fi
+# How the host finds others, and whom it trusts: a proxy may have an authority of its own.
+for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
+	if [ -e "$file" ] && [ -d "$root${file%/*}" ]; then
+		: >>"$root$file"
+		mount --bind "$(readlink -f "$file")" "$root$file"
+	fi
+done
 
 keep=()
 for name in TERM http_proxy https_proxy no_proxy; do

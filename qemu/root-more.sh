@@ -1,0 +1,33 @@
+#!/bin/bash
+# The second toolchain root: what only some targets need and `make run` need not wait for. Cargo
+# for the trace tool, the debugger, and the Windows version's compiler and Wine. Made
+# once and cached as root.sh does; a command runs in it by D2D_ROOT=$(root-more.sh) enter.sh CMD.
+# Prints its path.
+. "$(dirname "$0")/lib.sh"
+
+suite=trixie
+packages=(
+	# the trace tool
+	cargo rustc rustfmt rust-clippy gcc libc6-dev ca-certificates
+	# the debugger, which attaches to a virtual machine
+	gdb
+	# the Windows version
+	make gcc-mingw-w64-x86-64 wine wine64 procps
+)
+root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
+
+if [ ! -d "$root" ]; then
+	"$LAB/host.sh"
+	hold "$CACHE/lock/root-more"
+fi
+if [ ! -d "$root" ]; then
+	need_space 4 "the second toolchain root"
+	"$LAB/remove.sh" "$root.tmp"
+	user=()
+	[ "$(id -u)" -eq 0 ] || user=(--user --map-root-user --map-auto)
+	step "make the second toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
+		unshare "${user[@]}" --mount -- mmdebstrap --mode=root --variant=apt \
+		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
+	mv "$root.tmp" "$root"
+fi
+echo "$root"
