@@ -9,7 +9,7 @@ KDIR ?= /lib/modules/$(shell uname -r)/build
 # What a kernel tree must have before Rust modules can be built for it
 RUST_METADATA := rust/libcore.rmeta rust/libkernel.rmeta rust/libmacros.so
 
-export A_PARAMS B_PARAMS KERNEL KVER V
+export A_PARAMS B_PARAMS GDB KERNEL KVER V
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 
@@ -33,6 +33,9 @@ rust-metadata:
 
 run shell:
 	@qemu/vm.sh $@
+
+gdb:
+	@qemu/gdb.sh $(VM)
 
 test:
 	@qemu/test.sh
@@ -69,6 +72,7 @@ help:
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,bench,measure against what the kernel has for the same; write docs/results.md)
 	$(call help,shell,such a VM with an interactive console)
+	$(call help,gdb,attach the debugger to a VM that was started with GDB=1: VM=DIR if there are several)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
 	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
@@ -78,10 +82,11 @@ help:
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for modules (default: the running kernel))
 	$(call help,KERNEL=NAME,stock or sanitizer: run and shell on that one (stock); test on that one alone)
+	$(call help,GDB=1,run and shell wait for a debugger; KERNEL=sanitizer has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
 
-.PHONY: modules rust-metadata run test shell torture bench check model mutants test-harness clean distclean help
+.PHONY: modules rust-metadata run shell gdb test torture bench check model mutants test-harness clean distclean help

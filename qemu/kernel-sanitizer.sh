@@ -10,7 +10,7 @@ D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 
 # The number stands for what prepare-sanitizer.sh does; root and source are in stock's name.
-kernel=$CACHE/kernel-sanitizer-$(key 1 "$(basename "$stock")" "$(cat "$LAB/sanitizer.config")")
+kernel=$CACHE/kernel-sanitizer-$(key 2 "$(basename "$stock")" "$(cat "$LAB/sanitizer.config")")
 if [ ! -d "$kernel" ]; then
 	"$LAB/host.sh"
 	hold "$CACHE/lock/kernel"

@@ -26,9 +26,12 @@ configure() {
 }
 
 build() {
-	"${make[@]}" -j"$(nproc)" vmlinux modules
-	# Module builds need none of these, and the VM boots vmlinux without its symbol table.
-	"llvm-strip-19" -o vmlinux tree/vmlinux
+	"${make[@]}" -j"$(nproc)" vmlinux modules scripts_gdb
+	# make's link is an absolute one, and this directory gets another name.
+	ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
+	# tree/vmlinux is the debugger's; the VM boots it without its symbols.
+	llvm-strip-19 -o vmlinux tree/vmlinux
+	rm tree/vmlinux.o tree/vmlinux.unstripped
 	cat >kernel.env <<-ENV
 		KVER=$(cat tree/include/config/kernel.release)
 		KMAKE=LLVM=-19

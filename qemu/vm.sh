@@ -2,8 +2,8 @@
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh run|test|shell|torture|bench [APPEND...]
 # APPEND goes to the kernel's command line. D2D_TIMEOUT (seconds) overrides the default.
-# Environment: KERNEL (stock, sanitizer, uml); see kernel_dir (lib.sh) and image.sh; D2D_ICOUNT=y: in
-# QEMU, one CPU whose clock counts instructions
+# Environment: KERNEL (stock, sanitizer, uml); see kernel_dir (lib.sh) and image.sh; GDB=1: the machine
+# waits for a debugger (gdb.sh); D2D_ICOUNT=y: in QEMU, one CPU whose clock counts instructions
 . "$(dirname "$0")/lib.sh"
 
 mode=$1
@@ -14,6 +14,16 @@ if [ "$mode" = shell ]; then
 	read -r rows columns < <(stty size)
 	append+=("d2d.rows=$rows d2d.columns=$columns")
 fi
+
+case ${GDB:=} in
+'') ;;
+1)
+	[ "${KERNEL-}" != uml ] || die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or sanitizer"
+	# Addresses are those of the symbols.
+	append+=(nokaslr)
+	;;
+*) die "GDB is 1 or nothing, not '$GDB'" ;;
+esac
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
@@ -36,9 +46,13 @@ run) modules=() ;;
 bench) modules=(--bench) ;;
 esac
 "$LAB/image.sh" "$run" "${modules[@]}"
+if [ -n "$GDB" ]; then
+	ln -s "$D2D_KERNEL" "$run/kernel"
+	say "the machine waits for a debugger; type in another terminal: qemu/gdb.sh ${run#"$PROJECT"/}"
+fi
 
 rc=0
-"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" D2D_EXPECT="$EXPECT" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
+"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" D2D_EXPECT="$EXPECT" D2D_GDB="$GDB" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
 	"$vm" "${platform[@]}" "$mode" "$D2D_KERNEL/$image" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"

@@ -34,6 +34,7 @@ pub struct Machine {
     dir: String,
     accel: &'static str,
     command: Command,
+    debugged: bool,
     started: Instant,
     pub nonce: String,
 }
@@ -175,9 +176,19 @@ impl Machine {
             dir: dir.into(),
             accel,
             command,
+            debugged: false,
             started: Instant::now(),
             nonce,
         }
+    }
+
+    /// Makes it wait for a debugger, at the socket DIR/gdb, before its first instruction. QEMU runs in
+    /// DIR, as the whole path of a socket may be too long for one.
+    pub fn wait_for_debugger(&mut self) {
+        self.command.current_dir(&self.dir);
+        self.command
+            .args(["-S", "-gdb", "unix:gdb,server=on,wait=off"]);
+        self.debugged = true;
     }
 
     /// Gives the terminal to the guest
@@ -217,12 +228,12 @@ impl Machine {
     /// Starts the machine, and returns when its first process runs. An emulated machine has been
     /// seen to spin for ever before that, once in some 200 boots; nothing of what is tested here
     /// has run by then, so it is started once more, and then only the run's own limit ends it.
-    /// A kernel that is only slow says something now and then.
+    /// A kernel that is only slow says something now and then; one that is debugged may be halted.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
         let mut child = self.spawn();
-        if self.platform == Platform::Uml {
+        if self.platform == Platform::Uml || self.debugged {
             return child;
         }
         let mut said = 0;

@@ -10,7 +10,8 @@
 // DIR gets what the guest says: console.log, output (its log), ktap, result. APPEND goes to the
 // kernel's command line. D2D_TIMEOUT (seconds after boot) overrides the default, D2D_EXPECT
 // ("NAME=VALUE ...") those fields of the result line that this kernel makes otherwise than
-// the stock kernel. D2D_LOGS is the name under which DIR will be found later.
+// the stock kernel. D2D_LOGS is the name under which DIR will be found later. With D2D_GDB the
+// machine waits for a debugger, at the socket DIR/gdb.
 
 mod ktap;
 mod machine;
@@ -58,11 +59,19 @@ fn main() -> ExitCode {
     };
     let append = append.join(" ");
     let mut machine = Machine::new(platform, mode, kernel, initramfs, dir, &append);
+    let debugged = std::env::var("D2D_GDB").is_ok_and(|gdb| !gdb.is_empty());
+    if debugged {
+        machine.wait_for_debugger();
+    }
     if mode == "shell" {
         return machine.interact();
     }
 
-    let limit = if mode == "test" { 2400 } else { 90 };
+    let limit = match mode.as_str() {
+        _ if debugged => 24 * 3600,
+        "test" => 2400,
+        _ => 90,
+    };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
     let reports = mode == "test" || mode == "torture";
     let mut expected = Expected::new(&machine.nonce, FIELDS, reports);

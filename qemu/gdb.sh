@@ -1,0 +1,42 @@
+#!/bin/bash
+# Attaches gdb to a virtual machine of this tree that was started with GDB=1: with the symbols of its
+# kernel, if that has some, the kernel's own commands (lx-...), and the symbols of each module that is
+# loaded, as soon as it is.
+# Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
+# RUN is the run's directory as vm.sh prints it; there is no need to say if it is the only one.
+. "$(dirname "$0")/lib.sh"
+
+cd "$PROJECT"
+if [ $# -eq 0 ]; then
+	shopt -s nullglob
+	sockets=(build/*/*.*/gdb)
+	shopt -u nullglob
+	case ${#sockets[@]} in
+	0) die "no machine waits for a debugger: 'make shell GDB=1 KERNEL=sanitizer' starts one" ;;
+	1) set -- "${sockets[0]%/gdb}" ;;
+	*) die "which of these: make gdb VM=DIR, DIR being one of ${sockets[*]%/gdb}" ;;
+	esac
+fi
+run=$1
+shift
+[ -S "$run/gdb" ] || die "no machine waits for a debugger in $run"
+kernel=$(readlink "$run/kernel")
+cd "${run%/*}"
+
+# A breakpoint in a module that is not loaded yet is set when it is.
+arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
+attach=(-ex "target remote ${run##*/}/gdb")
+if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
+	# The kernel was built under another name (kernel-sanitizer.sh).
+	arguments+=(
+		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
+		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/gdb.py" -ex lx-symbols
+	)
+else
+	say "this kernel has no symbols (KERNEL=sanitizer has). Of a module gdb knows functions and lines after" \
+		"'add-symbol-file module_b.ko ADDRESS', as in the guest's /sys/module/module_b/sections/.text"
+	arguments+=("${attach[@]}")
+fi
+D2D_ROOT=$("$LAB/root-more.sh")
+export D2D_ROOT
+exec "$LAB/enter.sh" gdb "${arguments[@]}" "$@"
