@@ -5,7 +5,8 @@
 use crate::{
     completion::Completion,
     requests::Requests,
-    table::Table, //
+    table::Table,
+    telling::Telling, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -154,8 +155,8 @@ impl Entry {
         levels.position(|level| level.to == driver)
     }
 
-    pub(crate) fn is_traced(&self) -> bool {
-        self.flags & abi::D2D_SEND_TRACE != 0
+    pub(crate) fn telling(&self) -> Telling {
+        Telling(self.flags)
     }
 
     pub(crate) fn has_routine(&self) -> bool {

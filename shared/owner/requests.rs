@@ -39,6 +39,7 @@ use crate::{
         Chunk,
         Lacking, //
     },
+    telling::Telling,
     visit::Visit,
     workers::{
         RawQueue,
@@ -52,9 +53,9 @@ use d2d::{
         d2d_handle, //
     },
     header,
+    point,
     probe,
     trace::{
-        emit,
         refuse,
         report_memory,
         Step, //
@@ -103,15 +104,16 @@ struct Passed {
     receiver: Receiver,
     view: abi::d2d_request,
     sending: u32,
-    traced: bool,
+    telling: Telling,
     packet: Arc<Packet>,
 }
 
 /// A request that somebody has claimed by a handle.
 struct Claimed {
     key: d2d_handle,
-    /// Who had it, if it is traced.
+    /// Who had it, if its steps are told.
     by: Option<d2d_handle>,
+    telling: Telling,
     /// Whether it is for who has claimed it to hand it on.
     is_ours: bool,
 }
@@ -173,10 +175,11 @@ impl Requests {
         error
     }
 
-    /// Prints the line of a step of a request in the name of a driver.
+    /// Tells of a step of a request in the name of a driver.
     #[inline(never)]
     pub(super) fn trace(
         &self,
+        telling: Telling,
         driver: d2d_handle,
         step: Step,
         key: d2d_handle,
@@ -184,7 +187,7 @@ impl Requests {
     ) {
         let driver = self.registry.peek(driver);
         let name = driver.as_ref().map_or(c"?", Driver::name);
-        emit(name, step, fmt!("req=r{} {}", key as u32, detail));
+        telling.tell(name, step, fmt!("req=r{} {}", key as u32, detail));
     }
 
     /// Makes a request of a driver's; see `d2d_request_alloc`. May sleep.
@@ -348,7 +351,7 @@ impl Requests {
             receiver,
             view: entry.view(key),
             sending: entry.sendings,
-            traced: entry.is_traced(),
+            telling: entry.telling(),
             packet: entry.packet.clone(),
         })
     }
@@ -376,8 +379,8 @@ impl Requests {
             })
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
-        if passed.traced {
-            self.trace_build(passed.from, passed.key, &send);
+        if passed.telling.is_on() {
+            self.trace_build(passed.telling, passed.from, passed.key, &send);
         }
         let sending = passed.sending;
         self.call(passed, visit.as_ref());
@@ -385,8 +388,9 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_build(&self, by: d2d_handle, key: d2d_handle, send: &abi::d2d_send) {
+    fn trace_build(&self, telling: Telling, by: d2d_handle, key: d2d_handle, send: &abi::d2d_send) {
         self.trace(
+            telling,
             by,
             Step::BuildRequest,
             key,
@@ -433,6 +437,9 @@ impl Requests {
         entry.sendings = entry.sendings.wrapping_add(1).max(1);
         entry.major_function = send.major_function;
         entry.flags = send.flags;
+        if point::requests() {
+            entry.flags |= Telling::POINT;
+        }
         entry.user_buffer = send.user_buffer;
         entry.input_len = send.input_len;
         entry.output_room = send.output_len;
@@ -502,14 +509,14 @@ impl Requests {
             key,
             receiver,
             view,
-            traced,
+            telling,
             ..
         } = passed;
-        if traced {
-            self.trace_call(passed.from, receiver.to, key, view.code);
+        if telling.is_on() {
+            self.trace_call(telling, passed.from, receiver.to, key, view.code);
         }
         if receiver.inline {
-            self.dispatch(key, visit, &view, traced);
+            self.dispatch(key, visit, &view, telling);
         } else {
             // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
             // is calling.
@@ -518,10 +525,18 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_call(&self, from: d2d_handle, to: d2d_handle, key: d2d_handle, code: u32) {
+    fn trace_call(
+        &self,
+        telling: Telling,
+        from: d2d_handle,
+        to: d2d_handle,
+        key: d2d_handle,
+        code: u32,
+    ) {
         let to = self.registry.peek(to);
         let name = to.as_ref().map_or(c"?", Driver::name);
         self.trace(
+            telling,
             from,
             Step::CallDriver,
             key,
@@ -540,13 +555,13 @@ impl Requests {
                     return None;
                 }
                 visit.as_ref().begin(entry.top()?.to).ok()?;
-                Some((entry.view(key), entry.is_traced()))
+                Some((entry.view(key), entry.telling()))
             })
         };
-        if let Some((view, traced)) = found {
+        if let Some((view, telling)) = found {
             // From who leaves it is taken back.
             if !visit.driver().is_some_and(Driver::is_leaving) {
-                self.dispatch(key, visit.as_ref(), &view, traced);
+                self.dispatch(key, visit.as_ref(), &view, telling);
             }
         }
     }
@@ -557,19 +572,19 @@ impl Requests {
         key: d2d_handle,
         visit: Pin<&Visit<'_>>,
         view: &abi::d2d_request,
-        traced: bool,
+        telling: Telling,
     ) {
         let Some(driver) = visit.get_ref().driver() else {
             return;
         };
-        if traced {
-            Self::trace_dispatch(driver, key, view);
+        if telling.is_on() {
+            Self::trace_dispatch(telling, driver, key, view);
         }
         // SAFETY: The visit has begun, and lives.
         let returned = unsafe { driver.dispatch(view) };
         if returned == PENDING {
-            if traced && self.inner.lock().held(view.handle).is_ok() {
-                Self::trace_pend(driver, key, view.code);
+            if telling.is_on() && self.inner.lock().held(view.handle).is_ok() {
+                Self::trace_pend(telling, driver, key, view.code);
             }
         } else if let Ok(claimed) = self.claim_held(view.handle, EIO.to_errno(), 0) {
             self.refuse_uncompleted(driver, returned);
@@ -578,8 +593,8 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_dispatch(driver: &Driver, key: d2d_handle, view: &abi::d2d_request) {
-        emit(
+    fn trace_dispatch(telling: Telling, driver: &Driver, key: d2d_handle, view: &abi::d2d_request) {
+        telling.tell(
             driver.name(),
             Step::Dispatch,
             fmt!(
@@ -592,8 +607,8 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_pend(driver: &Driver, key: d2d_handle, code: u32) {
-        emit(
+    fn trace_pend(telling: Telling, driver: &Driver, key: d2d_handle, code: u32) {
+        telling.tell(
             driver.name(),
             Step::Pend,
             fmt!("req=r{} code=0x{:08x}", key as u32, code),
@@ -621,10 +636,12 @@ impl Requests {
         let mut inner = self.inner.lock();
         let (key, entry) = inner.held(handle)?;
         entry.claim(status, information);
+        let telling = entry.telling();
         let by = entry.top().map(|level| level.to);
         Ok(Claimed {
             key,
-            by: by.filter(|_| entry.is_traced()),
+            by: by.filter(|_| telling.is_on()),
+            telling,
             is_ours: !entry.returning,
         })
     }
@@ -643,15 +660,23 @@ impl Requests {
             .claim_held(handle, status, information)
             .map_err(|refusal| self.refuse(refusal, handle))?;
         if let Some(by) = claimed.by {
-            self.trace_complete(by, claimed.key, status, information);
+            self.trace_complete(claimed.telling, by, claimed.key, status, information);
         }
         self.go_on(claimed);
         Ok(())
     }
 
     #[inline(never)]
-    fn trace_complete(&self, by: d2d_handle, key: d2d_handle, status: c_int, information: u64) {
+    fn trace_complete(
+        &self,
+        telling: Telling,
+        by: d2d_handle,
+        key: d2d_handle,
+        status: c_int,
+        information: u64,
+    ) {
         self.trace(
+            telling,
             by,
             Step::Complete,
             key,
@@ -763,17 +788,18 @@ impl Requests {
                 None
             } else if entry.has_routine() {
                 let begun = visit.as_ref().begin(entry.sender).ok();
-                begun.map(|()| (entry.result, entry.is_traced()))
+                begun.map(|()| (entry.result, entry.telling()))
             } else {
                 entry.packet.done.complete_all();
                 None
             }
         };
         drop(freed);
-        if let (Some((result, traced)), Some(driver)) = (routine, visit.as_ref().get_ref().driver())
+        if let (Some((result, telling)), Some(driver)) =
+            (routine, visit.as_ref().get_ref().driver())
         {
-            if traced {
-                Self::trace_completion(driver, key, result.status);
+            if telling.is_on() {
+                Self::trace_completion(telling, driver, key, result.status);
             }
             // SAFETY: The visit has begun, and lives.
             let keeps = unsafe { driver.completed(key | SENDER, &result) };
@@ -785,8 +811,8 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_completion(driver: &Driver, key: d2d_handle, status: c_int) {
-        emit(
+    fn trace_completion(telling: Telling, driver: &Driver, key: d2d_handle, status: c_int) {
+        telling.tell(
             driver.name(),
             Step::Completion,
             fmt!("req=r{} via=routine status={}", key as u32, status),
@@ -829,18 +855,19 @@ impl Requests {
             }
             packet.done.wait();
         }
-        let (result, traced) = {
+        let (result, telling, sender) = {
             let mut inner = self.inner.lock();
             inner.sent(handle).and_then(|(_, entry)| {
                 if entry.sendings != sending || entry.phase != Phase::Idle {
                     return Err(("request-sent-again", ESTALE));
                 }
-                Ok((entry.result, entry.is_traced().then_some(entry.sender)))
+                Ok((entry.result, entry.telling(), entry.sender))
             })
         }
         .map_err(|refusal| self.refuse(refusal, handle))?;
-        if let Some(sender) = traced {
+        if telling.is_on() {
             self.trace(
+                telling,
                 sender,
                 Step::Completion,
                 packet.key,
