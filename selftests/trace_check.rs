@@ -6,6 +6,8 @@
 //! the spec's conditions refer to. Every `d2d:` line of the log has to be well-formed, the lines'
 //! `seq` has to count without a gap, and sorted by it they have to be the spec's steps, all of them
 //! and no other. Exits with 0 if so; else says what is wrong, as KTAP comments, and exits with 1.
+//!
+//! `trace_check --steps` prints the vocabulary.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,10 +19,16 @@ type Fields = HashMap<String, String>;
 /// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
 const HEADER: &str = include_str!("../shared/include/d2d.h");
 
+/// The names of all steps.
+fn steps() -> impl Iterator<Item = String> {
+    HEADER.lines().filter_map(|line| {
+        let constant = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
+        Some(constant.to_lowercase().replace('_', "-"))
+    })
+}
+
 fn is_step(name: &str) -> bool {
-    let constant = name.to_uppercase().replace('-', "_");
-    let definition = format!("D2D_STEP_{constant},");
-    name == name.to_lowercase() && HEADER.lines().any(|line| line.trim() == definition)
+    steps().any(|step| step == name)
 }
 
 fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String> {
@@ -230,7 +238,11 @@ fn check(spec: &str, run: &Fields, log: impl Iterator<Item = String>) -> Result<
 }
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let mut args = std::env::args().skip(1).peekable();
+    if args.next_if_eq("--steps").is_some() {
+        steps().for_each(|step| println!("{step}"));
+        return ExitCode::SUCCESS;
+    }
     let result = (|| {
         let path = args
             .next()

@@ -9,6 +9,7 @@
 
 #include "d2d_event.h"
 #include "d2d_pair.h"
+#include "d2d_point.h"
 
 static char *sin = "none";
 module_param(sin, charp, 0);
@@ -198,6 +199,29 @@ void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 		detail);
 }
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
+
+/* It has no tracepoints: none is ever on. */
+void d2d_point_queue(const char *driver, const struct d2d_queue *queue, enum d2d_step step,
+		     u32 n)
+{
+}
+EXPORT_SYMBOL_NS_GPL(d2d_point_queue, "D2D");
+
+void d2d_point_op(const char *driver, enum d2d_step step, const char *side, const char *op,
+		  int status)
+{
+}
+EXPORT_SYMBOL_NS_GPL(d2d_point_op, "D2D");
+
+#ifdef CONFIG_TRACEPOINTS
+struct d2d_point_keys d2d_points = {
+	.queues = STATIC_KEY_FALSE_INIT,
+	.ops = STATIC_KEY_FALSE_INIT,
+	.requests = STATIC_KEY_FALSE_INIT,
+	.events = STATIC_KEY_FALSE_INIT,
+};
+EXPORT_SYMBOL_NS_GPL(d2d_points, "D2D");
+#endif
 
 /* It has no events. */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,

@@ -106,7 +106,9 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 		return -E2BIG;
 	if (hops) {
 		trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=%u", hops - 1);
+		d2d_point_call("owner", "bounce");
 		err = owner()->bounce(context->owner.self, hops - 1, &calls);
+		d2d_point_return("owner", "bounce", err);
 		if (err)
 			return err;
 		trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", calls);
@@ -439,13 +441,17 @@ static int exercise(struct round *round)
 	if (err)
 		return err;
 	trace(D2D_STEP_OP_CALL, "to=owner op=drain%s", round->from);
+	d2d_point_call("owner", "drain");
 	err = owner()->drain(context->owner.self, &result);
+	d2d_point_return("owner", "drain", err);
 	if (err)
 		return err;
 	trace(D2D_STEP_OP_RETURN, "from=owner op=drain taken=%u", result);
 	take_all();
 	trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=2%s", round->from);
+	d2d_point_call("owner", "bounce");
 	err = owner()->bounce(context->owner.self, 2, &result);
+	d2d_point_return("owner", "bounce", err);
 	if (err)
 		return err;
 	trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", result);

@@ -16,7 +16,7 @@ $(d2d-torture)_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 s
 RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
 $(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
 endef
-$(eval $(call d2d-torture-module,owner,shared/owner/d2d_owner.o shared/owner/irq_context.o))
+$(eval $(call d2d-torture-module,owner,$(d2d-owner)))
 $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
 
 clean-files += $(d2d-torture)/*.rmeta

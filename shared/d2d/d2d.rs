@@ -8,6 +8,7 @@
 //! `shared/include/d2d.h`; this crate is the safe side of it:
 //!
 //! - [`trace`]: the vocabulary of steps and the one-line trace.
+//! - [`point`]: the tracepoints of hot paths.
 //! - [`interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: what every object of the boundary begins with, and its check.
 //! - [`probe`]: reading what another driver points to.
@@ -37,6 +38,8 @@ pub mod link;
 mod list;
 pub mod offer;
 pub mod packet;
+#[doc(hidden)]
+pub mod point;
 pub mod probe;
 pub mod queue;
 mod registration;

@@ -519,11 +519,24 @@ macro_rules! interface {
                 $vis fn $op(&self $(, $arg: $Arg)*) -> ::kernel::error::Result<$Ret> {
                     let op = self.0.table().$op.ok_or(::kernel::error::code::EOPNOTSUPP)?;
                     let mut result = <$Ret as ::zerocopy::FromZeros>::new_zeroed();
-                    // SAFETY: `Remote` holds operations that may be called with its `this`, and
-                    // `result` is valid for a write.
-                    $crate::status::to_result(unsafe {
-                        op(self.0.this(), $($arg,)* &mut result)
-                    })?;
+                    let this = self.0.this();
+                    // Not a closure: what it refers to would be kept in memory.
+                    let status = if $crate::point::ops() {
+                        const NAMES: $crate::point::Names = $crate::point::Names::new(
+                            ::core::concat!($name, "\0"),
+                            ::core::concat!(::core::stringify!($op), "\0"),
+                        );
+                        $crate::point::call(&NAMES);
+                        // SAFETY: `Remote` holds operations that may be called with its `this`,
+                        // and `result` is valid for a write.
+                        let status = unsafe { op(this, $($arg,)* &mut result) };
+                        $crate::point::returned(&NAMES, status);
+                        status
+                    } else {
+                        // SAFETY: As above.
+                        unsafe { op(this, $($arg,)* &mut result) }
+                    };
+                    $crate::status::to_result(status)?;
                     ::core::result::Result::Ok(result)
                 }
             )*

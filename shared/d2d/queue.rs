@@ -12,7 +12,9 @@ use crate::{
     list::{
         self,
         Chain, //
-    }, //
+    },
+    point,
+    trace::Step, //
 };
 use core::{
     marker::PhantomData,
@@ -144,7 +146,11 @@ impl<'a> Queue<'a> {
         Ok(payloads
             .chunks(MAX_BATCH as usize)
             .map(|payloads| {
-                let (count, doorbell) = self.put_under_lock(kind, payloads);
+                let (count, doorbell) = if point::queues() {
+                    self.put_and_hit(kind, payloads)
+                } else {
+                    self.put_under_lock::<_, false>(kind, payloads)
+                };
                 if doorbell != 0 {
                     // SAFETY: A stale handle is passed over by the owner.
                     unsafe { abi::d2d_event_ring(doorbell) };
@@ -154,11 +160,23 @@ impl<'a> Queue<'a> {
             .sum())
     }
 
+    /// As [`Queue::put_under_lock`], and hits the tracepoints.
+    #[cold]
+    #[inline(never)]
+    fn put_and_hit<T: IntoBytes + Immutable>(
+        &self,
+        kind: u32,
+        payloads: &[T],
+    ) -> (usize, abi::d2d_handle) {
+        self.put_under_lock::<_, true>(kind, payloads)
+    }
+
     /// Puts as many of the payloads, each of which fits into an item, as there is room for.
     ///
-    /// Returns their number, and the event that has to be set now, or 0.
+    /// Returns their number, and the event that has to be set now, or 0. Tracepoints are hit, if at
+    /// all, under the lock, so that the trace has the queue's own order.
     #[inline]
-    fn put_under_lock<T: IntoBytes + Immutable>(
+    fn put_under_lock<T: IntoBytes + Immutable, const HITS: bool>(
         &self,
         kind: u32,
         payloads: &[T],
@@ -194,6 +212,12 @@ impl<'a> Queue<'a> {
             (*raw).high_water = (*raw).high_water.max((*raw).depth);
             (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
             let rings = was_empty && count > 0;
+            if HITS {
+                point::queue(raw, Step::Enqueue, count as u32);
+                if rings && (*raw).doorbell != 0 {
+                    point::queue(raw, Step::Doorbell, 0);
+                }
+            }
             (count, if rings { (*raw).doorbell } else { 0 })
         }
     }
@@ -210,7 +234,11 @@ impl<'a> Queue<'a> {
         // SAFETY: The lock is held.
         let rings = unsafe {
             (*raw).doorbell = doorbell;
-            doorbell != 0 && (*raw).depth > 0
+            let rings = doorbell != 0 && (*raw).depth > 0;
+            if rings && point::queues() {
+                point::queue(raw, Step::Doorbell, 0);
+            }
+            rings
         };
         drop(guard);
         if rings {
@@ -229,6 +257,21 @@ impl<'a> Queue<'a> {
     /// Takes up to `max` of the oldest items off the queue, and no more than [`MAX_BATCH`], under one
     /// lock. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
+        if point::queues() {
+            self.take_and_hit(max)
+        } else {
+            self.take_under_lock::<false>(max)
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_and_hit(&self, max: u32) -> Batch<'a> {
+        self.take_under_lock::<true>(max)
+    }
+
+    #[inline(always)]
+    fn take_under_lock<const HITS: bool>(&self, max: u32) -> Batch<'a> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
@@ -247,6 +290,9 @@ impl<'a> Queue<'a> {
             };
             (*raw).depth = (*raw).depth.wrapping_sub(count);
             (*raw).taken = (*raw).taken.wrapping_add(count.into());
+            if HITS && count > 0 {
+                point::queue(raw, Step::Dequeue, count);
+            }
             // INVARIANT: The `count` items of the chain are on no list, and have no other holder.
             Batch {
                 queue: *self,
@@ -266,6 +312,9 @@ impl<'a> Queue<'a> {
             list::detach(node, node);
             (*raw).depth = (*raw).depth.wrapping_sub(1);
             (*raw).taken = (*raw).taken.wrapping_add(1);
+            if point::queues() {
+                point::queue(raw, Step::Dequeue, 1);
+            }
             (*raw).handed = (*raw).handed.wrapping_add(1);
             let item = container_of!(node, abi::d2d_item, node);
             (*item).handed = abi::D2D_ITEM_ON_THE_WAY as u16;

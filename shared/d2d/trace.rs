@@ -6,7 +6,8 @@
 //! module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
 //! ```
 //!
-//! The line is made by the owner's `d2d_trace`, which counts `seq` for all drivers.
+//! The line is made by the owner's `d2d_trace`, which counts `seq` for all drivers, and hits the
+//! step's tracepoint. What happens too often for a line hits it through [`point`](crate::point).
 
 use crate::abi;
 use core::ops::RangeInclusive;
@@ -147,19 +148,21 @@ macro_rules! trace {
 ///
 /// `detail` is cut off after `D2D_DETAIL_SIZE - 1` bytes.
 pub fn emit(driver: &CStr, step: Step, detail: fmt::Arguments<'_>) {
+    with_text(detail, |text| {
+        // SAFETY: Both are strings that live for the duration of the call.
+        unsafe { abi::d2d_trace(driver.as_char_ptr(), step as u32, text.as_char_ptr()) };
+    });
+}
+
+/// Hands `f` the detail as a string. Any context.
+#[doc(hidden)]
+pub fn with_text(detail: fmt::Arguments<'_>, f: impl FnOnce(&CStr)) {
     let mut buffer = [0u8; abi::D2D_DETAIL_SIZE as usize];
     let text = buffer.len() - 1;
     // A detail that does not fit is cut off; the rest of the line is still worth having.
     let _ = fmt::Write::write_fmt(&mut Formatter::new(&mut buffer[..text]), detail);
-    // SAFETY: Both strings are NUL-terminated (the buffer's last byte is never written) and live
-    // for the duration of the call.
-    unsafe {
-        abi::d2d_trace(
-            driver.as_char_ptr(),
-            step as u32,
-            buffer.as_ptr().cast::<kernel::ffi::c_char>(),
-        )
-    };
+    // The buffer's last byte is never written.
+    f(CStr::from_bytes_until_nul(&buffer).unwrap_or(c""));
 }
 
 /// Prints the line of a refusal in the name of `driver` and returns the error. Any context.

@@ -15,6 +15,7 @@
 
 #include "d2d.h"
 #include "d2d_event.h"
+#include "d2d_point.h"
 
 /* The item that a handle names, or NULL. The lock is held. */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
@@ -53,6 +54,12 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 		queue->refused++;
 		err = -ENOSPC;
 	}
+	/* Under the lock, so that the trace has the queue's own order. */
+	if (d2d_point_enabled(queues)) {
+		d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_ENQUEUE, !err);
+		if (doorbell)
+			d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DOORBELL, 0);
+	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (doorbell)
 		d2d_event_ring(doorbell);
@@ -72,6 +79,8 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->doorbell = event;
 	depth = queue->depth;
+	if (d2d_point_enabled(queues) && event && depth)
+		d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DOORBELL, 0);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (event && depth)
 		d2d_event_ring(event);
@@ -94,6 +103,8 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 		item->handed = D2D_ITEM_ON_THE_WAY;
 		item->generation = item->generation + 1 ?: 1;
 		handle = (u64)item->generation << 32 | queue->id << 16 | item->index;
+		if (d2d_point_enabled(queues))
+			d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return handle;

@@ -12,7 +12,8 @@
 //! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles.
 //! - `block`: allocation of a context with its locks, queues and items.
-//! - `trace`: the trace line and its sequence number.
+//! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
+//!   request has.
 //! - `export`: the owner's module, and the entry points it exports as symbols.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
@@ -33,6 +34,7 @@ mod registry;
 mod requests;
 mod server;
 mod table;
+mod telling;
 mod trace;
 mod visit;
 mod watch;

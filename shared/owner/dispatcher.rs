@@ -538,6 +538,14 @@ impl Dispatcher {
         Some(before)
     }
 
+    /// Returns the driver that has opened the event that a handle names, its name and its kind. Any
+    /// context.
+    pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
+        let inner = self.inner.lock();
+        let Opening { driver, event } = inner.openings.get(handle)?;
+        Some((*driver, event.name, event.kind))
+    }
+
     /// Resets the event that a handle names, and returns whether it names one. Any context.
     pub(crate) fn reset(&self, handle: d2d_handle) -> bool {
         self.with(handle, |event, key| event.state(key).set = false)

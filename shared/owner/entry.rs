@@ -6,6 +6,7 @@ use crate::{
     completion::Completion,
     requests::Requests,
     table::Table,
+    telling::Telling,
     visit::Visit, //
 };
 use core::ffi::c_void;
@@ -166,12 +167,15 @@ impl Entry {
     /// Whether it goes from who has it to its sender, with nobody between who is to be told, nor a
     /// line to be printed before.
     pub(crate) fn is_one_level_down(&self) -> bool {
-        self.depth == 1 && !self.returning && !self.orphan && !self.is_traced()
+        self.depth == 1 && !self.returning && !self.orphan && !self.telling().is_on()
     }
 
-    /// Gives it back to its sender. Returns the result, and whether it is traced, if the sender has a
+    /// Gives it back to its sender. Returns the result, and how its steps are told, if the sender has a
     /// completion routine to be called: `visit` has begun then.
-    pub(crate) fn come_home(&mut self, visit: Pin<&Visit<'_>>) -> Option<(abi::d2d_result, bool)> {
+    pub(crate) fn come_home(
+        &mut self,
+        visit: Pin<&Visit<'_>>,
+    ) -> Option<(abi::d2d_result, Telling)> {
         self.pop();
         self.recall = None;
         self.phase = Phase::Idle;
@@ -179,11 +183,11 @@ impl Entry {
             self.packet.done.complete_all();
         }
         let told = !self.orphan && self.has_routine() && visit.begin(self.sender).is_ok();
-        told.then(|| (self.result, self.is_traced()))
+        told.then(|| (self.result, self.telling()))
     }
 
-    pub(crate) fn is_traced(&self) -> bool {
-        self.flags & abi::D2D_SEND_TRACE != 0
+    pub(crate) fn telling(&self) -> Telling {
+        Telling(self.flags)
     }
 
     pub(crate) fn has_routine(&self) -> bool {

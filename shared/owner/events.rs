@@ -269,6 +269,11 @@ impl Events {
             .ok_or_else(|| self.stale(handle))
     }
 
+    /// Returns who has opened the event that a handle names, and what it is. Any context.
+    pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
+        self.dispatcher.opening(handle)
+    }
+
     /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. May sleep, unless
     /// the timeout is 0.
     pub(crate) fn wait(

@@ -25,6 +25,7 @@ use d2d::{
     },
     interface::TableFor,
     left,
+    point,
     probe,
     trace::{
         emit,
@@ -258,7 +259,12 @@ impl<O: Owner> Gate<O> {
 
     /// `d2d_event_set`.
     pub fn set_event(&self, event: abi::d2d_handle) -> c_int {
-        let before = self.with(|server| server.events().set(event));
+        let before = self.with(|server| {
+            if point::events() {
+                server.hit_event(Step::EventSet, event, fmt!(""));
+            }
+            server.events().set(event)
+        });
         before.map_or_else(Error::to_errno, c_int::from)
     }
 
@@ -323,7 +329,17 @@ impl<O: Owner> Gate<O> {
             }
             // SAFETY: A handle is a number.
             let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
-            let value = server.events().wait(count as usize, handle, manner)?;
+            let result = server.events().wait(count as usize, handle, manner);
+            if point::events() {
+                let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
+                let status = result.map_or_else(Error::to_errno, |_| 0);
+                server.hit_event(
+                    Step::EventWait,
+                    first,
+                    fmt!(" events={} status={}", count, status),
+                );
+            }
+            let value = result?;
             if !index.is_null() {
                 // SAFETY: By the requirements.
                 unsafe { index.write(value) };
@@ -552,23 +568,81 @@ impl<O: Owner> Drop for Opened<O> {
     }
 }
 
+/// A string of another driver's, or an empty one.
+///
+/// # Safety
+///
+/// `pointer` is null or a NUL-terminated string, which lives as long as the result.
+unsafe fn text<'a>(pointer: *const c_char) -> &'a CStr {
+    if pointer.is_null() {
+        c""
+    } else {
+        // SAFETY: By the requirements.
+        unsafe { CStr::from_char_ptr(pointer) }
+    }
+}
+
 /// `d2d_trace`.
 ///
 /// # Safety
 ///
 /// `driver` and `detail` are null or NUL-terminated strings.
 pub unsafe fn trace(driver: *const c_char, step: u32, detail: *const c_char) {
-    let text = |pointer: *const c_char| {
-        if pointer.is_null() {
-            c""
-        } else {
-            // SAFETY: By the requirements.
-            unsafe { CStr::from_char_ptr(pointer) }
-        }
-    };
+    // SAFETY: By the requirements.
+    let (driver, detail) = unsafe { (text(driver), text(detail)) };
     match Step::from_raw(step) {
-        Some(step) => trace::line(text(driver), step, text(detail)),
-        None => trace::line(text(driver), Step::Refuse, c"reason=unknown-step"),
+        Some(step) => trace::line(driver, step, detail),
+        None => trace::line(driver, Step::Refuse, c"reason=unknown-step"),
+    }
+}
+
+/// `d2d_point_queue`.
+///
+/// # Safety
+///
+/// `driver` is null or a string, and the lock of the queue is held.
+pub unsafe fn hit_queue(driver: *const c_char, queue: *const abi::d2d_queue, step: u32, n: u32) {
+    // SAFETY: By the requirements.
+    let (driver, id, depth, doorbell) =
+        unsafe { (text(driver), (*queue).id, (*queue).depth, (*queue).doorbell) };
+    let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
+    match Step::from_raw(step) {
+        Some(step @ Step::Doorbell) => trace::hit(
+            driver,
+            step,
+            fmt!("queue={} ctx=c{} handle=0x{:x}", queue, ctx, doorbell),
+        ),
+        Some(step) => trace::hit(
+            driver,
+            step,
+            fmt!("queue={} ctx=c{} n={} depth={}", queue, ctx, n, depth),
+        ),
+        None => {}
+    }
+}
+
+/// `d2d_point_op`.
+///
+/// # Safety
+///
+/// What is to be a string is null or one.
+pub unsafe fn hit_op(
+    driver: *const c_char,
+    step: u32,
+    side: *const c_char,
+    op: *const c_char,
+    status: c_int,
+) {
+    // SAFETY: By the requirements.
+    let (driver, side, op) = unsafe { (text(driver), text(side), text(op)) };
+    match Step::from_raw(step) {
+        Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
+        Some(step) => trace::hit(
+            driver,
+            step,
+            fmt!("from={} op={} status={}", side, op, status),
+        ),
+        None => {}
     }
 }
 
@@ -686,8 +760,8 @@ macro_rules! module_owner {
     };
 }
 
-/// The C functions that are exported, each by the gate's method, and beside them `d2d_trace` and
-/// `d2d_event_ring`, which return nothing.
+/// The C functions that are exported, each by the gate's method, and beside them those that return
+/// nothing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! entry_points {
@@ -698,7 +772,7 @@ macro_rules! entry_points {
             use ::kernel::ffi::{c_char, c_int, c_void};
 
             /// How many there are.
-            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 2;
+            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 4;
 
             $(
                 /// # Safety
@@ -726,10 +800,39 @@ macro_rules! entry_points {
                 unsafe { export::trace(driver, step, detail) };
             }
 
+            /// # Safety
+            ///
+            /// See `d2d_point.h`.
+            #[no_mangle]
+            unsafe extern "C" fn d2d_point_queue(
+                driver: *const c_char,
+                queue: *const abi::d2d_queue,
+                step: u32,
+                n: u32,
+            ) {
+                // SAFETY: By the requirements.
+                unsafe { export::hit_queue(driver, queue, step, n) };
+            }
+
+            /// # Safety
+            ///
+            /// See `d2d_point.h`.
+            #[no_mangle]
+            unsafe extern "C" fn d2d_point_op(
+                driver: *const c_char,
+                step: u32,
+                side: *const c_char,
+                op: *const c_char,
+                status: c_int,
+            ) {
+                // SAFETY: By the requirements.
+                unsafe { export::hit_op(driver, step, side, op, status) };
+            }
+
             // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
             ::core::arch::global_asm!(
                 ".section \".export_symbol\",\"a\"",
-                concat!(".irp name,d2d_trace,d2d_event_ring" $(, ",", stringify!($name))*),
+                concat!(".irp name,d2d_trace,d2d_point_queue,d2d_point_op,d2d_event_ring" $(, ",", stringify!($name))*),
                 "__export_symbol_\\name:",
                 ".asciz \"GPL\"",
                 ".asciz \"D2D\"",

@@ -10,6 +10,7 @@ use crate::{
     },
     registry::Driver,
     requests::Requests,
+    telling::Telling,
     visit::Visit, //
 };
 use core::pin::pin;
@@ -66,7 +67,7 @@ struct Told {
     holder: d2d_handle,
     /// The handle that was taken.
     handle: d2d_handle,
-    traced: bool,
+    telling: Telling,
     /// Whether it is for who takes it back to hand it on.
     is_ours: bool,
 }
@@ -80,7 +81,7 @@ impl Requests {
                 Ok(told) => told,
                 Err(taking) => return taking,
             };
-            if told.traced {
+            if told.telling.is_on() {
                 self.trace_cancel(key, &told, status);
             }
             if let Some(driver) = visit.as_ref().get_ref().driver() {
@@ -100,6 +101,7 @@ impl Requests {
         let holder = self.registry.peek(told.holder);
         let name = holder.as_ref().map_or(c"?", Driver::name);
         self.trace(
+            told.telling,
             told.by,
             Step::Cancel,
             key,
@@ -130,7 +132,7 @@ impl Requests {
         if was_busy {
             return Err(Taking::Recalled);
         }
-        let (handle, traced) = (entry.view(key).handle, entry.is_traced());
+        let (handle, telling) = (entry.view(key).handle, entry.telling());
         let top = *entry.top().ok_or(Taking::Nothing)?;
         let by = match taker {
             Taker::Sender(_) => entry.sender,
@@ -146,7 +148,7 @@ impl Requests {
             by,
             holder: top.to,
             handle,
-            traced,
+            telling,
             is_ours,
         })
     }

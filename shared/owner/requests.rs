@@ -40,6 +40,7 @@ use crate::{
         Chunk,
         Lacking, //
     },
+    telling::Telling,
     visit::Visit,
     workers::{
         RawQueue,
@@ -53,9 +54,9 @@ use d2d::{
         d2d_handle, //
     },
     header,
+    point,
     probe,
     trace::{
-        emit,
         refuse,
         report_memory,
         Step, //
@@ -104,7 +105,7 @@ struct Passed {
     receiver: Receiver,
     view: abi::d2d_request,
     sending: u32,
-    traced: bool,
+    telling: Telling,
     /// For a worker.
     packet: Option<Arc<Packet>>,
 }
@@ -112,16 +113,34 @@ struct Passed {
 /// A request that somebody has claimed by a handle.
 struct Claimed {
     key: d2d_handle,
-    /// Who had it, if it is traced.
+    /// Who had it, if its steps are told.
     by: Option<d2d_handle>,
+    telling: Telling,
     /// Whether it is for who has claimed it to hand it on.
     is_ours: bool,
 }
 
+/// What has become of a request that is over.
+struct Over {
+    result: abi::d2d_result,
+    sender: d2d_handle,
+    telling: Telling,
+}
+
+impl Over {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            result: entry.result,
+            sender: entry.sender,
+            telling: entry.telling(),
+        }
+    }
+}
+
 /// What waiting for a request comes to.
 enum Waiting {
-    /// It is over, with this result; its sender, if it is traced.
-    Over(abi::d2d_result, Option<d2d_handle>),
+    /// It is over.
+    Over(Over),
     For(Arc<Packet>, u32),
 }
 
@@ -182,10 +201,11 @@ impl Requests {
         error
     }
 
-    /// Prints the line of a step of a request in the name of a driver.
+    /// Tells of a step of a request in the name of a driver.
     #[inline(never)]
     pub(super) fn trace(
         &self,
+        telling: Telling,
         driver: d2d_handle,
         step: Step,
         key: d2d_handle,
@@ -193,7 +213,7 @@ impl Requests {
     ) {
         let driver = self.registry.peek(driver);
         let name = driver.as_ref().map_or(c"?", Driver::name);
-        emit(name, step, fmt!("req=r{} {}", key as u32, detail));
+        telling.tell(name, step, fmt!("req=r{} {}", key as u32, detail));
     }
 
     /// Makes a request of a driver's; see `d2d_request_alloc`. May sleep.
@@ -361,7 +381,7 @@ impl Requests {
             from,
             view: entry.view(key),
             sending: entry.sendings,
-            traced: entry.is_traced(),
+            telling: entry.telling(),
             packet: entry.queued.then(|| entry.packet.clone()),
             receiver,
         }
@@ -387,15 +407,16 @@ impl Requests {
             self.fill(&mut inner, handle, &send, visit.as_ref())
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
-        if passed.traced {
-            self.trace_build(passed.from, passed.key, &send);
+        if passed.telling.is_on() {
+            self.trace_build(passed.telling, passed.from, passed.key, &send);
         }
         Ok(!self.call(passed, visit.as_ref()))
     }
 
     #[inline(never)]
-    fn trace_build(&self, by: d2d_handle, key: d2d_handle, send: &abi::d2d_send) {
+    fn trace_build(&self, telling: Telling, by: d2d_handle, key: d2d_handle, send: &abi::d2d_send) {
         self.trace(
+            telling,
             by,
             Step::BuildRequest,
             key,
@@ -445,6 +466,9 @@ impl Requests {
         entry.sendings = entry.sendings.wrapping_add(1).max(1);
         entry.major_function = send.major_function;
         entry.flags = send.flags;
+        if point::requests() {
+            entry.flags |= Telling::POINT;
+        }
         entry.user_buffer = send.user_buffer;
         entry.input_len = send.input_len;
         entry.output_room = send.output_len;
@@ -517,14 +541,14 @@ impl Requests {
             receiver,
             view,
             sending,
-            traced,
+            telling,
             packet,
         } = passed;
-        if traced {
-            self.trace_call(from, receiver.to, key, view.code);
+        if telling.is_on() {
+            self.trace_call(telling, from, receiver.to, key, view.code);
         }
         let Some(packet) = packet else {
-            return self.dispatch(key, visit, &view, sending, traced);
+            return self.dispatch(key, visit, &view, sending, telling);
         };
         // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
         // is calling.
@@ -539,10 +563,18 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_call(&self, from: d2d_handle, to: d2d_handle, key: d2d_handle, code: u32) {
+    fn trace_call(
+        &self,
+        telling: Telling,
+        from: d2d_handle,
+        to: d2d_handle,
+        key: d2d_handle,
+        code: u32,
+    ) {
         let to = self.registry.peek(to);
         let name = to.as_ref().map_or(c"?", Driver::name);
         self.trace(
+            telling,
             from,
             Step::CallDriver,
             key,
@@ -561,13 +593,13 @@ impl Requests {
                     return None;
                 }
                 visit.as_ref().begin(entry.top()?.to).ok()?;
-                Some((entry.view(key), entry.sendings, entry.is_traced()))
+                Some((entry.view(key), entry.sendings, entry.telling()))
             })
         };
-        if let Some((view, sending, traced)) = found {
+        if let Some((view, sending, telling)) = found {
             // From who leaves it is taken back.
             if !visit.driver().is_some_and(Driver::is_leaving) {
-                self.dispatch(key, visit.as_ref(), &view, sending, traced);
+                self.dispatch(key, visit.as_ref(), &view, sending, telling);
             }
         }
     }
@@ -580,13 +612,13 @@ impl Requests {
         visit: Pin<&Visit<'_>>,
         view: &abi::d2d_request,
         sending: u32,
-        traced: bool,
+        telling: Telling,
     ) -> bool {
         let Some(driver) = visit.get_ref().driver() else {
             return true;
         };
-        if traced {
-            Self::trace_dispatch(driver, key, view);
+        if telling.is_on() {
+            Self::trace_dispatch(telling, driver, key, view);
         }
         // SAFETY: The visit has begun, and lives.
         let returned = unsafe { driver.dispatch(view) };
@@ -603,15 +635,15 @@ impl Requests {
             let _ = self.finish_held(view.handle, EIO.to_errno(), 0);
             return self.is_on_its_way(key, sending);
         }
-        if kept && traced {
-            Self::trace_pend(driver, key, view.code);
+        if kept && telling.is_on() {
+            Self::trace_pend(telling, driver, key, view.code);
         }
         is_on_its_way
     }
 
     #[inline(never)]
-    fn trace_dispatch(driver: &Driver, key: d2d_handle, view: &abi::d2d_request) {
-        emit(
+    fn trace_dispatch(telling: Telling, driver: &Driver, key: d2d_handle, view: &abi::d2d_request) {
+        telling.tell(
             driver.name(),
             Step::Dispatch,
             fmt!(
@@ -624,8 +656,8 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_pend(driver: &Driver, key: d2d_handle, code: u32) {
-        emit(
+    fn trace_pend(telling: Telling, driver: &Driver, key: d2d_handle, code: u32) {
+        telling.tell(
             driver.name(),
             Step::Pend,
             fmt!("req=r{} code=0x{:08x}", key as u32, code),
@@ -655,12 +687,14 @@ impl Requests {
             let mut inner = self.inner.lock();
             let (key, entry) = inner.held(handle)?;
             entry.claim(status, information);
+            let telling = entry.telling();
             let claimed = Claimed {
                 key,
+                telling,
                 by: entry
                     .top()
                     .map(|level| level.to)
-                    .filter(|_| entry.is_traced()),
+                    .filter(|_| telling.is_on()),
                 is_ours: !entry.returning,
             };
             match entry.is_one_level_down() {
@@ -673,7 +707,7 @@ impl Requests {
             return Ok(());
         }
         if let Some(by) = claimed.by {
-            self.trace_complete(by, claimed.key, status, information);
+            self.trace_complete(claimed.telling, by, claimed.key, status, information);
         }
         // Unless somebody else is just handing it on.
         if claimed.is_ours {
@@ -690,8 +724,16 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_complete(&self, by: d2d_handle, key: d2d_handle, status: c_int, information: u64) {
+    fn trace_complete(
+        &self,
+        telling: Telling,
+        by: d2d_handle,
+        key: d2d_handle,
+        status: c_int,
+        information: u64,
+    ) {
         self.trace(
+            telling,
             by,
             Step::Complete,
             key,
@@ -807,12 +849,12 @@ impl Requests {
     }
 
     /// Calls the completion routine of the sender, if that is to be told.
-    fn tell(&self, key: d2d_handle, visit: &Visit<'_>, told: Option<(abi::d2d_result, bool)>) {
-        let (Some((result, traced)), Some(driver)) = (told, visit.driver()) else {
+    fn tell(&self, key: d2d_handle, visit: &Visit<'_>, told: Option<(abi::d2d_result, Telling)>) {
+        let (Some((result, telling)), Some(driver)) = (told, visit.driver()) else {
             return;
         };
-        if traced {
-            Self::trace_completion(driver, key, result.status);
+        if telling.is_on() {
+            Self::trace_completion(telling, driver, key, result.status);
         }
         // SAFETY: The visit has begun, and lives.
         let keeps = unsafe { driver.completed(key | SENDER, &result) };
@@ -823,8 +865,8 @@ impl Requests {
     }
 
     #[inline(never)]
-    fn trace_completion(driver: &Driver, key: d2d_handle, status: c_int) {
-        emit(
+    fn trace_completion(telling: Telling, driver: &Driver, key: d2d_handle, status: c_int) {
+        telling.tell(
             driver.name(),
             Step::Completion,
             fmt!("req=r{} via=routine status={}", key as u32, status),
@@ -836,7 +878,7 @@ impl Requests {
         let waiting = self.begin_to_wait(handle);
         let (via, waited) = match waiting.map_err(|refusal| self.refuse(refusal, handle))? {
             // Whoever sent it where nobody sleeps may ask what has become of it.
-            Waiting::Over(result, traced) => ("return", Ok((result, traced))),
+            Waiting::Over(over) => ("return", Ok(over)),
             Waiting::For(packet, sending) => {
                 might_sleep();
                 let over = ms != abi::D2D_FOREVER && !packet.done.wait_for(ms);
@@ -848,9 +890,14 @@ impl Requests {
                 ("wait", self.end_to_wait(handle, sending))
             }
         };
-        let (result, traced) = waited.map_err(|refusal| self.refuse(refusal, handle))?;
-        if let Some(sender) = traced {
+        let Over {
+            result,
+            sender,
+            telling,
+        } = waited.map_err(|refusal| self.refuse(refusal, handle))?;
+        if telling.is_on() {
             self.trace(
+                telling,
                 sender,
                 Step::Completion,
                 handle & !SENDER,
@@ -870,25 +917,20 @@ impl Requests {
             return Err(("has-completion-routine", EINVAL));
         }
         if entry.phase == Phase::Idle {
-            let traced = entry.is_traced().then_some(entry.sender);
-            return Ok(Waiting::Over(entry.result, traced));
+            return Ok(Waiting::Over(Over::of(entry)));
         }
         entry.waiters += 1;
         Ok(Waiting::For(entry.packet.clone(), entry.sendings))
     }
 
-    fn end_to_wait(
-        &self,
-        handle: d2d_handle,
-        sending: u32,
-    ) -> Result<(abi::d2d_result, Option<d2d_handle>), Refusal> {
+    fn end_to_wait(&self, handle: d2d_handle, sending: u32) -> Result<Over, Refusal> {
         let mut inner = self.inner.lock();
         let (_, entry) = inner.sent(handle)?;
         entry.waiters -= 1;
         if entry.sendings != sending || entry.phase != Phase::Idle {
             return Err(("request-sent-again", ESTALE));
         }
-        Ok((entry.result, entry.is_traced().then_some(entry.sender)))
+        Ok(Over::of(entry))
     }
 
     /// Notes that who has a request wants to be told; see `d2d_request_set_cancel`.

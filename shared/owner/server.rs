@@ -36,6 +36,7 @@ use crate::{
         Requests,
         PENDING, //
     },
+    trace,
     watch::Operations,
     workers::Workers, //
 };
@@ -507,6 +508,33 @@ impl<O: Owner> Server<O> {
     /// Returns the events.
     pub(crate) fn events(&self) -> &Events {
         &self.events
+    }
+
+    /// Hits the tracepoint of a step of an event, in the name of the driver whose handle it is. Any
+    /// context.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn hit_event(
+        &self,
+        step: Step,
+        handle: abi::d2d_handle,
+        detail: kernel::fmt::Arguments<'_>,
+    ) {
+        let Some((driver, name, kind)) = self.events.opening(handle) else {
+            return;
+        };
+        let driver = self.registry.peek(driver);
+        trace::hit(
+            driver.as_ref().map_or(self.name, registry::Driver::name),
+            step,
+            fmt!(
+                "name={} kind={} handle=0x{:x}{}",
+                name.as_c_str(),
+                kind.name(),
+                handle,
+                detail
+            ),
+        );
     }
 
     fn refuse_leaving(&self, driver: &registry::Driver) -> Error {

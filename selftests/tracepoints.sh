@@ -1,0 +1,196 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The tracepoints: one for each step, with the text of dmesg's line and fields for filters;
+# those of the hot paths, which have no line; and coming and going while they are on.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+TRACING=/sys/kernel/tracing
+EVENTS=$TRACING/events/d2d
+LINES=$(mktemp)
+trap 'rm -f "$NOTES" "$LINES"; [ ! -e $TRACING/set_event ] || echo >$TRACING/set_event' EXIT
+
+# Codes of the pair
+ADD=0x222004
+HOLD=0x222008
+
+# forget - what was recorded until now
+forget()
+{
+	echo >"$TRACING/trace"
+}
+
+# on STEP [FILTER] - records it from here on, with its filter if there is one
+on()
+{
+	forget
+	step=$EVENTS/d2d_$1
+	[ $# = 1 ] || echo "$2" >"$step/filter"
+	echo 1 >"$step/enable"
+}
+
+# off - nothing is recorded any more
+off()
+{
+	echo 0 >"$EVENTS/enable"
+	for step in "$EVENTS"/d2d_*; do
+		echo 0 >"$step/filter"
+	done
+}
+
+# recorded - the text of what was recorded of the steps, oldest first
+recorded()
+{
+	sed -nE 's/^.*: d2d_([a-z_]+): /\1 /p' "$TRACING/trace" | sed 's/ *$//'
+}
+
+# has PATTERN - whether a line was recorded that is this, as a whole; else what there is is noted
+has()
+{
+	recorded | grep -qE "^$1\$" && return
+	{ echo "no '$1' in:" && recorded | tail -n 20; } >"$NOTES"
+	return 1
+}
+
+# only PATTERN - whether all that was recorded, and there is something, is this
+only()
+{
+	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
+}
+
+# exercise DRIVER - which calls the other side, in all contexts
+exercise()
+{
+	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
+}
+
+begin
+if [ ! -e "$TRACING/set_event" ]; then
+	ktap_skip_all "needs tracefs, with events"
+	exit 4
+fi
+ktap_set_plan 14
+
+HEAD='seq=0 load=[0-9]+'
+
+load module_a
+./trace_check --steps | tr - _ | sed 's/^/d2d_/' | sort >"$LINES"
+find "$EVENTS" -name 'd2d_*' | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
+verdict "there is one for each step, and no other"
+
+forget
+load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
+verdict "while they are off, nothing is recorded"
+unload module_a
+
+# All of the next load, from its first step on
+echo 65536 >"$TRACING/buffer_size_kb"
+echo ':mod:module_a' >"$TRACING/set_event"
+forget
+mark
+load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
+	fails 11 unload module_a && unload module_b && fails 2 unload module_b &&
+	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
+	recorded | sed 's/^[a-z_]* //' | grep -v ' seq=0 ' | diff "$LINES" - >"$NOTES" &&
+	[ "$(wc -l <"$LINES")" -gt 300 ]
+verdict "what has a line in dmesg is recorded with the same text, in the same order"
+
+# The kernel clears the buffer when it removes events that were on.
+unload module_a && [ ! -e "$EVENTS" ] && load module_a && [ "$(cat "$EVENTS/enable")" = 0 ]
+verdict "the owner is unloaded while they are on, and comes back with all off"
+
+load module_b
+on enqueue 'seq == 0'
+exercise module_b
+has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
+	has "enqueue driver=module_a $HEAD in=softirq step=enqueue queue=to_peer ctx=c0 n=1 depth=1" &&
+	only "enqueue .* $HEAD in=.*"
+verdict "each item that is put on a queue"
+off
+
+on dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
+exercise module_b
+only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
+verdict "a filter: what the owner takes, and leaves nothing"
+off
+
+on op_call 'seq == 0'
+on op_return 'seq == 0 && op == "bounce"'
+exercise module_a
+has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
+	has "op_call driver=module_b $HEAD in=hardirq step=op-call to=owner op=bounce" &&
+	has "op_return driver=module_b $HEAD in=hardirq step=op-return from=owner op=bounce status=0" &&
+	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
+verdict "each call of an operation, and its return, in both directions"
+off
+
+# One of two with a place in common
+on op_return 'seq == 0'
+exercise module_b
+only "op_return .*"
+verdict "a return alone, without the call"
+off
+
+on event_set 'seq == 0 && name == "module_a.turn"'
+on event_wait 'seq == 0 && name == "module_a.turn"'
+exercise module_b
+has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.turn kind=synchronization handle=0x[0-9a-f]+" &&
+	has "event_wait driver=module_b $HEAD in=task step=event-wait name=module_a.turn kind=synchronization handle=0x[0-9a-f]+ events=1 status=0" &&
+	only "event_(set|wait) .* name=module_a.turn .*"
+verdict "an event that is set and waited for"
+off
+unload module_b
+
+load c_peer
+on enqueue 'seq == 0 && driver == "c_peer"'
+for step in dequeue op_call op_return; do
+	echo 'seq == 0 && driver == "c_peer"' >"$EVENTS/d2d_$step/filter"
+	echo 1 >"$EVENTS/d2d_$step/enable"
+done
+exercise c_peer
+has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
+	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
+	has "op_call driver=c_peer $HEAD in=hardirq step=op-call to=owner op=drain" &&
+	has "op_return driver=c_peer $HEAD in=hardirq step=op-return from=owner op=drain status=0"
+verdict "the same of a driver in C"
+unload c_peer && loaded module_a && has "enqueue .*"
+verdict "a driver is unloaded while they are on"
+off
+
+load gate && load actor && act "register alice; register bob atomic; alloc 0 alice"
+mark
+for step in build_request call_driver dispatch complete completion pend cancel; do
+	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
+	echo 1 >"$EVENTS/d2d_$step/enable"
+done
+forget
+act "send 0 bob $ADD; wait 0; expect 0 0 8 42" &&
+	[ "$(recorded | cut -d ' ' -f 1 | xargs)" = "build_request call_driver dispatch complete completion" ] &&
+	has "build_request driver=alice $HEAD in=task step=build-request req=r[0-9]+ major=0x0f code=0x00222004 input=8 output=8" &&
+	has "dispatch driver=bob $HEAD in=task step=dispatch req=r[0-9]+ major=0x0f code=0x00222004" &&
+	has "completion driver=alice $HEAD in=task step=completion req=r[0-9]+ via=return status=0" &&
+	! trace | grep . >"$NOTES"
+verdict "a request that has no lines"
+
+echo 'status == -110' >"$EVENTS/d2d_cancel/filter"
+forget
+act "plays bob pend" && { act "send 0 bob $HOLD" || :; } && act "wait 0 1" &&
+	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
+	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-110"
+verdict "one that is pended, and taken back when its time is over"
+off
+unload actor
+unload gate
+unload module_a
+
+load torture_owner && load torture_peer0
+on doorbell
+./eventctl write /sys/kernel/debug/d2d-torture_owner/torture "event 0 create 0 bell 1 0" &&
+	./eventctl write /sys/kernel/debug/d2d-torture_owner/torture "event 0 doorbell 0" &&
+	./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event put 5 3" &&
+	only "doorbell driver=torture_peer0 $HEAD in=hardirq step=doorbell queue=to_owner ctx=c0 handle=0x[0-9a-f]+"
+verdict "a doorbell that is rung"
+unload torture_peer0
+unload torture_owner
+ktap_finished
