@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads the traces of drivers that talk to each other, and draws them; see docs/trace.md.
+//!
+//! Exits with 0 if that went well, with 1 if there was nothing to be shown, with 2 for a mistake in the
+//! command line.
+
+#![forbid(unsafe_code)]
+
+use d2d_trace::show::{self, Failure};
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: d2d-trace COMMAND [OPTION...] [FILE]";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args_os().skip(1);
+    let command = args.next().unwrap_or_default();
+    let args: Vec<OsString> = args.collect();
+    let result = match command.to_str().unwrap_or_default() {
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}\n{}", show::HELP);
+            Ok(())
+        }
+        name if show::is_command(name) => show::run(name, args),
+        "" => Err(Failure::Usage("no command".into())),
+        name => Err(Failure::Usage(format!("no command {name}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unusable(reason)) => {
+            eprintln!("d2d-trace: {reason}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(reason)) => {
+            eprintln!("d2d-trace: {reason}\n{USAGE}\n'd2d-trace help' lists the commands");
+            ExitCode::from(2)
+        }
+    }
+}
