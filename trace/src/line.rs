@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One line of a log, and the step of the trace in it.
+//!
+//! A step looks the same wherever it was caught; what stands before it depends on who caught it:
+//!
+//! ```text
+//! [    3.866349] module_a: d2d: seq=2 load=3825 in=task step=alloc ctx=c0 bytes=57768
+//! <6>[    3.866349] module_a: d2d: ...                                      dmesg -r
+//! 6,387,3866349,-;module_a: d2d: ...                                        /dev/kmsg
+//! 2061.702:00e4:warn:debugstr:... 00000000:00000001: module_a: d2d: ...     Wine
+//! insmod-77 [000] ...1. 3.866349: d2d_alloc: driver=module_a seq=2 ...      ftrace
+//! ```
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
+const HEADER: &str = include_str!("../../shared/include/d2d.h");
+
+/// What stands between the driver and its step.
+const MARK: &str = ": d2d: ";
+
+/// Says whether this is a step of the vocabulary.
+pub fn is_step(name: &str) -> bool {
+    static STEPS: OnceLock<HashSet<String>> = OnceLock::new();
+    STEPS
+        .get_or_init(|| {
+            let constant = |line: &'static str| {
+                let name = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
+                Some(name.to_lowercase().replace('_', "-"))
+            };
+            HEADER.lines().filter_map(constant).collect()
+        })
+        .contains(name)
+}
+
+/// A step of the trace, as it stands in a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Who says it.
+    pub driver: &'a str,
+    /// Its number among all steps of all drivers since the owner was loaded.
+    pub seq: u64,
+    /// Which load of the owner; Windows traces have none.
+    pub load: Option<u64>,
+    /// The execution context: `task`, `softirq` or `hardirq`; Windows traces have none.
+    pub context: Option<&'a str>,
+    /// The step; see [`is_step`].
+    pub step: &'a str,
+    /// The fields that follow, as they stand there; see [`Line::fields`].
+    pub detail: &'a str,
+    /// When, in nanoseconds, by the clock of the log.
+    pub time: Option<u64>,
+    /// On which CPU, if the log says so.
+    pub cpu: Option<u32>,
+}
+
+/// Why a line that has the mark of a step is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It has no driver's name.
+    Driver,
+    /// It has no `seq`, or that is not a number.
+    Seq,
+    /// Its `load` is not a number.
+    Load,
+    /// It has no `step`.
+    Step,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Driver => "no driver",
+            Self::Seq => "no seq, or not a number",
+            Self::Load => "load is not a number",
+            Self::Step => "no step",
+        })
+    }
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line of a log: none if it is somebody else's.
+    ///
+    /// The line has no escape sequences (see [`plain`]) and one step at most (see [`split`]).
+    pub fn parse(text: &'a str) -> Option<Result<Self, Damage>> {
+        let (mark, step) = find_mark(text)?;
+        let parsed = match mark {
+            Mark::Print { driver } => {
+                let line = Self {
+                    driver,
+                    time: print_time(text),
+                    ..Self::default()
+                };
+                line.parse_step(step)
+            }
+            Mark::Event { head } => Self::event(head).parse_step(step),
+        };
+        Some(parsed)
+    }
+
+    /// What stands before a tracepoint's name, in ftrace, trace-cmd and perf:
+    /// `insmod-77 [000] ...1. 3.866349: `
+    fn event(head: &'a str) -> Self {
+        let cpu = head
+            .split_once(" [")
+            .and_then(|(_, rest)| rest.split_once(']'))
+            .and_then(|(cpu, _)| cpu.parse().ok());
+        let time = head.trim_end().strip_suffix(':').and_then(|head| {
+            let time = head.split_whitespace().next_back()?;
+            seconds(time)
+        });
+        Self {
+            time,
+            cpu,
+            ..Self::default()
+        }
+    }
+
+    /// `seq=2 load=3825 in=task step=alloc ctx=c0`, before which a tracepoint has `driver=module_a`
+    fn parse_step(mut self, text: &'a str) -> Result<Self, Damage> {
+        let mut rest = text.trim_end_matches(['"', '\r', '\n', ' ', '\0']);
+        rest = rest.strip_suffix("\\n").unwrap_or(rest);
+        let mut seq = None;
+        loop {
+            rest = rest.trim_start();
+            let word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
+            match word.split_once('=') {
+                Some(("driver", driver)) => self.driver = driver,
+                Some(("seq", value)) => seq = Some(value.parse().map_err(|_| Damage::Seq)?),
+                Some(("load", value)) => self.load = Some(value.parse().map_err(|_| Damage::Load)?),
+                Some(("in", context)) => self.context = Some(context),
+                Some(("step", step)) => self.step = step,
+                _ => break,
+            }
+            rest = &rest[word.len()..];
+            if !self.step.is_empty() {
+                break;
+            }
+        }
+        self.detail = rest.trim();
+        self.seq = seq.ok_or(Damage::Seq)?;
+        if self.driver.is_empty() {
+            return Err(Damage::Driver);
+        }
+        if self.step.is_empty() {
+            return Err(Damage::Step);
+        }
+        Ok(self)
+    }
+
+    /// The fields after the step, in their order.
+    pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.detail
+            .split_whitespace()
+            .filter_map(|word| word.split_once('='))
+    }
+
+    /// The value of a field.
+    pub fn field(&self, key: &str) -> Option<&'a str> {
+        self.fields()
+            .find_map(|(name, value)| (name == key).then_some(value))
+    }
+}
+
+/// By what a step is known, and what stands before it.
+enum Mark<'a> {
+    /// `module_a: d2d: `
+    Print { driver: &'a str },
+    /// `insmod-77 [000] ...1. 3.866349: d2d_alloc: `
+    Event { head: &'a str },
+}
+
+/// The mark, and what follows it.
+fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
+    if let Some(at) = text.find(MARK) {
+        let driver = &text[driver_start(text, at)..at];
+        return Some((Mark::Print { driver }, &text[at + MARK.len()..]));
+    }
+    let at = text.find("d2d")?;
+    let (name, step) = text[at..].split_once(": ")?;
+    let named = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
+    let ours = name.len() > 3 && name.chars().all(named) && step.contains("seq=");
+    ours.then_some((Mark::Event { head: &text[..at] }, step))
+}
+
+/// Where the driver's name begins that ends at `end`.
+fn driver_start(text: &str, end: usize) -> usize {
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
+    let bytes = text.as_bytes()[..end].iter();
+    end - bytes.rev().take_while(|byte| named(byte)).count()
+}
+
+/// A number of seconds, in nanoseconds: `3.866349`, with or without what follows the point.
+fn seconds(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || part.len() > 9 || !digits(whole) || !digits(part) {
+        return None;
+    }
+    let scale = 10u64.pow(9 - part.len() as u32);
+    let part = if part.is_empty() {
+        0
+    } else {
+        part.parse::<u64>().ok()?
+    };
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(1_000_000_000)?
+        .checked_add(part * scale)
+}
+
+/// The time at the beginning of a printed line, whoever has put it there.
+fn print_time(text: &str) -> Option<u64> {
+    let text = text.trim_start();
+    // /dev/kmsg: level, number, microseconds, flags
+    if let Some((head, _)) = text.split_once(';') {
+        let mut numbers = head.split(',').map(str::parse::<u64>);
+        if let (Some(Ok(_)), Some(Ok(_)), Some(Ok(micro))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        {
+            return micro.checked_mul(1000);
+        }
+    }
+    if let Some((_, rest)) = text.split_once('[') {
+        return seconds(rest.split_once(']')?.0.trim());
+    }
+    let (time, _) = text.split_once(':')?;
+    time.contains('.').then(|| seconds(time)).flatten()
+}
+
+/// The line without the escape sequences of a terminal, which `dmesg --color` and consoles have.
+pub fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains('\x1b') {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split('\x1b');
+    let mut plain: String = parts.next().unwrap_or_default().into();
+    for part in parts {
+        let after = match part.strip_prefix('[') {
+            Some(sequence) => sequence
+                .find(|c: char| ('@'..='~').contains(&c))
+                .map_or("", |end| &sequence[end + 1..]),
+            None => part,
+        };
+        plain.push_str(after);
+    }
+    Cow::Owned(plain)
+}
+
+/// The parts of a line that have a step each: two writers of a console may have lost the line break
+/// between them.
+pub fn split(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let Some(first) = text.find(MARK).map(|at| at + MARK.len()) else {
+            return Some(text);
+        };
+        let time = embedded_time(&text[first..]).map(|at| first + at);
+        let mark = text[first..]
+            .find(MARK)
+            .map(|at| driver_start(text, first + at));
+        let next = time.into_iter().chain(mark).min();
+        let Some(next) = next.filter(|next| *next > first) else {
+            return Some(text);
+        };
+        rest = Some(&text[next..]);
+        Some(&text[..next])
+    })
+}
+
+/// Where in the text a time stands as dmesg prints it: `[    3.866349]`.
+fn embedded_time(text: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find('[').map(|at| from + at) {
+        let time = text[at + 1..].split_once(']').map(|(time, _)| time.trim());
+        if time.is_some_and(|time| time.contains('.') && seconds(time).is_some()) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STEP: &str = "module_a: d2d: seq=2 load=9 in=softirq step=alloc ctx=c0 bytes=57768";
+
+    fn line(text: &str) -> Line<'_> {
+        Line::parse(text).expect("a step").expect("a whole one")
+    }
+
+    #[test]
+    fn a_line_is_read_with_all_that_it_says() {
+        let read = line(STEP);
+        let expected = Line {
+            driver: "module_a",
+            seq: 2,
+            load: Some(9),
+            context: Some("softirq"),
+            step: "alloc",
+            detail: "ctx=c0 bytes=57768",
+            time: None,
+            cpu: None,
+        };
+        assert_eq!(read, expected);
+        let fields: Vec<_> = read.fields().collect();
+        assert_eq!(fields, [("ctx", "c0"), ("bytes", "57768")]);
+        assert_eq!(read.field("bytes"), Some("57768"));
+        assert_eq!(read.field("seq"), None);
+    }
+
+    #[test]
+    fn the_time_is_found_whoever_has_put_it_there() {
+        for (head, time) in [
+            ("[    3.866349] ", Some(3_866_349_000)),
+            ("[   12.345678][    T1] ", Some(12_345_678_000)),
+            ("<6>[    3.866349] ", Some(3_866_349_000)),
+            ("6,387,3866349,-;", Some(3_866_349_000)),
+            (
+                "2061.702:00e4:00f0:warn:debugstr:vDbgPrintExWithPrefix 00000000:00000001: ",
+                Some(2_061_702_000_000),
+            ),
+            ("0024:trace:debugstr: ", None),
+            ("Nov 22 18:59:13 host kernel: ", None),
+            ("[Sun Nov 22 18:59:13 2026] ", None),
+            ("", None),
+        ] {
+            let text = format!("{head}{STEP}");
+            let read = line(&text);
+            assert_eq!((read.driver, read.time), ("module_a", time), "{head}");
+        }
+    }
+
+    #[test]
+    fn tracepoints_are_read_as_every_tool_prints_them() {
+        const ARGS: &str = "driver=module_a seq=2 load=9 in=task step=alloc ctx=c0";
+        for head in [
+            "          insmod-77      [001] ...1.     3.866349: d2d_alloc: ",
+            " insmod-77 [001] 3.866349: d2d_step:    ",
+            "insmod    77 [001]     3.866349: d2d:d2d_step: ",
+        ] {
+            let text = format!("{head}{ARGS}");
+            let read = line(&text);
+            assert_eq!((read.driver, read.seq, read.step), ("module_a", 2, "alloc"));
+            assert_eq!((read.time, read.cpu), (Some(3_866_349_000), Some(1)));
+            assert_eq!(read.detail, "ctx=c0");
+        }
+    }
+
+    #[test]
+    fn a_quoted_line_ends_where_its_text_ends() {
+        let text = format!("0024:trace:debugstr:OutputDebugStringA \"{STEP}\\n\"\r");
+        assert_eq!(line(&text).field("bytes"), Some("57768"));
+    }
+
+    #[test]
+    fn a_line_without_load_and_context_is_one() {
+        let read = line("module_b: d2d: seq=7 step=unload");
+        assert_eq!((read.load, read.context), (None, None));
+        assert_eq!((read.step, read.detail), ("unload", ""));
+    }
+
+    #[test]
+    fn other_lines_are_none() {
+        for text in [
+            "",
+            "random: crng init done",
+            "d2d",
+            "d2d: nothing",
+            "Command line: d2d.mode=run d2d.nonce=1: x",
+        ] {
+            assert_eq!(Line::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_line_says_what_it_lacks() {
+        for (text, damage) in [
+            ("module_a: d2d: se", Damage::Seq),
+            ("module_a: d2d: seq=x load=1 in=task step=load", Damage::Seq),
+            ("module_a: d2d: seq=1 load=", Damage::Load),
+            ("module_a: d2d: seq=1 load=1 in=ta", Damage::Step),
+            ("module_a: d2d: seq=1 load=1 in=task step=", Damage::Step),
+            (" : d2d: seq=1 load=1 in=task step=load", Damage::Driver),
+        ] {
+            assert_eq!(Line::parse(text), Some(Err(damage)), "{text}");
+        }
+    }
+
+    #[test]
+    fn colours_are_taken_off() {
+        let coloured =
+            "\x1b[32m[    3.866349] \x1b[0m\x1b[33mmodule_a: \x1b[0md2d: seq=1 step=load";
+        assert_eq!(
+            plain(coloured),
+            "[    3.866349] module_a: d2d: seq=1 step=load"
+        );
+        assert_eq!(plain("a\x1b"), "a");
+        assert_eq!(plain("a\x1b[3"), "a");
+    }
+
+    #[test]
+    fn lines_that_ran_together_are_split() {
+        let both = format!("[    1.0] {STEP}[    1.2] module_b: d2d: seq=3 step=load");
+        let parts: Vec<_> = split(&both).collect();
+        assert_eq!(parts.len(), 2);
+        assert_eq!(line(parts[0]).field("bytes"), Some("57768"));
+        assert_eq!((line(parts[1]).seq, line(parts[1]).driver), (3, "module_b"));
+
+        let both = "module_a: d2d: seq=1 step=free ctx=c0 module_b: d2d: seq=2 step=load";
+        let seqs: Vec<_> = split(both).map(|part| line(part).seq).collect();
+        assert_eq!(seqs, [1, 2]);
+
+        let foreign = format!("{STEP}[    1.2] random: crng init done");
+        let parts: Vec<_> = split(&foreign).collect();
+        assert_eq!(line(parts[0]).field("bytes"), Some("57768"));
+        assert_eq!(Line::parse(parts[1]), None);
+    }
+
+    #[test]
+    fn the_vocabulary_is_that_of_the_header() {
+        assert!(is_step("load") && is_step("init-lock") && is_step("refuse"));
+        assert!(!is_step("count") && !is_step("LOAD") && !is_step("upload"));
+    }
+}
