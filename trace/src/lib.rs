@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod html;
 pub mod json;
 pub mod line;
@@ -16,4 +17,6 @@ pub mod mermaid;
 pub mod order;
 pub mod picture;
 pub mod show;
+#[path = "../../selftests/spec.rs"]
+pub mod spec;
 pub mod text;

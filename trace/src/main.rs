@@ -22,6 +22,7 @@ fn main() -> ExitCode {
             println!("{USAGE}\n{}", show::HELP);
             Ok(())
         }
+        "compare" => return compare(&args),
         name if show::is_command(name) => show::run(name, args),
         "" => Err(Failure::Usage("no command".into())),
         name => Err(Failure::Usage(format!("no command {name}"))),
@@ -34,6 +35,21 @@ fn main() -> ExitCode {
         }
         Err(Failure::Usage(reason)) => {
             eprintln!("d2d-trace: {reason}\n{USAGE}\n'd2d-trace help' lists the commands");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Compares the traces of both versions; with 1 for a difference that is not explained.
+fn compare(args: &[OsString]) -> ExitCode {
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| arg.to_string_lossy().into())
+        .collect();
+    match d2d_trace::compare::run(&args) {
+        Ok(alike) => ExitCode::from(u8::from(!alike)),
+        Err(reason) => {
+            eprintln!("d2d-trace: {reason}");
             ExitCode::from(2)
         }
     }

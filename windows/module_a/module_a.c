@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver A: owns the shared context.
+ *
+ * At its initialization it allocates the context, with queues, locks, functions and data
+ * filled in, and offers an interface through which another driver gets it; the handshake
+ * is in shared/owner/server.c. With the driver that holds the context it plays the
+ * demonstration: calls and items in both directions.
+ *
+ * IOCTL_D2D_EXERCISE makes A call that driver and exchange items with it in each place
+ * that code can run in: the thread of the caller, a system worker thread, and a DPC.
+ */
+#include "d2d_pair.h"
+#include "server.h"
+
+DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+static D2D_PAIR_PING Ping;
+static D2D_PAIR_BOUNCE Bounce;
+static D2D_PAIR_DRAIN Drain;
+
+#define CAPACITY    256
+#define ITEM_SIZE   64
+
+static const D2D_PAIR_OWNER_OPS OwnerOps = {
+    .Header = {
+        .Size = sizeof(D2D_PAIR_OWNER_OPS),
+        .Major = D2D_PAIR_MAJOR,
+        .Minor = D2D_PAIR_MINOR,
+    },
+    .Ping = Ping,
+    .Bounce = Bounce,
+    .Drain = Drain,
+};
+
+static PDEVICE_OBJECT Device;
+static D2D_DESK Desk;
+static D2D_SIGNALS Signals;
+
+/* The peer's operations. It is acquired. */
+static const D2D_PAIR_PEER_OPS *
+PeerOps(PD2D_CONTEXT Context)
+{
+    return CONTAINING_RECORD(Context->Peer.Ops, D2D_PAIR_PEER_OPS, Header);
+}
+
+/* Takes everything from the peer, and returns the number of items. */
+static ULONG
+TakeAll(PD2D_CONTEXT Context)
+{
+    return D2dPairTakeAll(&Context->ToOwner, "to_owner");
+}
+
+static NTSTATUS
+PutNote(PD2D_CONTEXT Context, D2D_NOTE Note)
+{
+    return D2dQueuePut(&Context->ToPeer, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+}
+
+static NTSTATUS NTAPI
+Ping(PVOID Self, ULONG Value, PULONG Result)
+{
+    UNREFERENCED_PARAMETER(Self);
+    *Result = Value + 1;
+    return STATUS_SUCCESS;
+}
+
+/* Calls the peer's Bounce, and counts the calls. */
+static NTSTATUS
+CallBounce(PD2D_CONTEXT Context, ULONG Hops, PULONG Calls)
+{
+    NTSTATUS status = PeerOps(Context)->Bounce(Context->Peer.Self, Hops, Calls);
+
+    if (NT_SUCCESS(status)) {
+        D2dTrace("op-return", "from=peer op=bounce calls=%u", *Calls);
+    }
+    return status;
+}
+
+static NTSTATUS NTAPI
+Bounce(PVOID Self, ULONG Hops, PULONG Result)
+{
+    PD2D_CONTEXT context = Self;
+    D2D_TARGET peer;
+    NTSTATUS status;
+
+    *Result = 0;
+    if (Hops > D2D_PAIR_MAX_HOPS) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (Hops == 0) {
+        return STATUS_SUCCESS;
+    }
+    if (!D2dServerAcquirePeer(&peer)) {
+        return STATUS_DELETE_PENDING;
+    }
+    D2dTrace("op-call", "to=peer op=bounce hops=%u", Hops - 1);
+    status = CallBounce(context, Hops - 1, Result);
+    D2dServerReleasePeer();
+    if (NT_SUCCESS(status)) {
+        *Result += 1;
+    }
+    return status;
+}
+
+static NTSTATUS NTAPI
+Drain(PVOID Self, PULONG Result)
+{
+    PD2D_CONTEXT context = Self;
+    ULONG taken = TakeAll(context);
+    NTSTATUS status;
+    ULONG i;
+
+    *Result = taken;
+    for (i = 0; i < taken; i++) {
+        status = PutNote(context, taken);
+        if (!NT_SUCCESS(status)) {
+            return status;
+        }
+    }
+    D2dTrace("enqueue", "queue=to_peer n=%u how=single for=answer", taken);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS
+CallPing(PD2D_CONTEXT Context)
+{
+    NTSTATUS status;
+    ULONG value;
+
+    D2dTrace("op-call", "to=peer op=ping value=41");
+    status = PeerOps(Context)->Ping(Context->Peer.Self, 41, &value);
+    if (NT_SUCCESS(status)) {
+        D2dTrace("op-return", "from=peer op=ping value=%u", value);
+    }
+    return status;
+}
+
+static NTSTATUS
+CallDrain(PD2D_CONTEXT Context)
+{
+    ULONG taken;
+    NTSTATUS status = PeerOps(Context)->Drain(Context->Peer.Self, &taken);
+
+    if (NT_SUCCESS(status)) {
+        D2dTrace("op-return", "from=peer op=drain taken=%u", taken);
+    }
+    return status;
+}
+
+/* Calls and items in both directions, beginning with ours. The peer is acquired. */
+static NTSTATUS
+Demonstrate(PD2D_CONTEXT Context)
+{
+    static const D2D_NOTE notes[] = { 2, 3, 4 };
+    NTSTATUS status;
+    ULONG calls;
+    ULONG put;
+
+    status = PutNote(Context, 1);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("enqueue", "queue=to_peer n=1 how=single");
+    put = D2dQueuePutBatch(&Context->ToPeer, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
+                           ARRAYSIZE(notes));
+    D2dTrace("enqueue", "queue=to_peer n=%u how=batch", put);
+
+    status = CallPing(Context);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("op-call", "to=peer op=drain");
+    status = CallDrain(Context);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("op-call", "to=peer op=bounce hops=2");
+    status = CallBounce(Context, 2, &calls);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    TakeAll(Context);
+    return STATUS_SUCCESS;
+}
+
+static VOID
+Attached(PD2D_CONTEXT Context)
+{
+    NTSTATUS status = STATUS_DELETE_PENDING;
+    D2D_TARGET peer;
+
+    if (D2dServerAcquirePeer(&peer)) {
+        status = Demonstrate(Context);
+        D2dServerReleasePeer();
+    }
+    if (!NT_SUCCESS(status)) {
+        D2dTrace("op-return", "status=%#x demonstration=incomplete", status);
+    }
+}
+
+/* Leaves items behind for the next driver that gets the context. */
+static VOID
+Detached(PD2D_CONTEXT Context)
+{
+    static const D2D_NOTE notes[] = { 1001, 1002 };
+    ULONG put = D2dQueuePutBatch(&Context->ToPeer, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
+                                 ARRAYSIZE(notes));
+
+    D2dTrace("enqueue", "queue=to_peer n=%u how=batch for=next", put);
+}
+
+/*
+ * Calls the peer, which is acquired, and exchanges items with it. Context points to the
+ * name of the place. IRQL <= DISPATCH_LEVEL.
+ */
+static NTSTATUS
+ExerciseItems(PVOID Context)
+{
+    PD2D_CONTEXT context = D2dServerContext();
+    PCSTR place = Context;
+    NTSTATUS status;
+    ULONG calls;
+
+    status = PutNote(context, 8);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("enqueue", "queue=to_peer n=1 how=single from=%s", place);
+    D2dTrace("op-call", "to=peer op=drain from=%s", place);
+    status = CallDrain(context);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    TakeAll(context);
+    D2dTrace("op-call", "to=peer op=bounce hops=2 from=%s", place);
+    return CallBounce(context, 2, &calls);
+}
+
+/* Without a peer there is nothing to do. IRQL = PASSIVE_LEVEL. */
+static NTSTATUS
+Exercise(VOID)
+{
+    NTSTATUS status = STATUS_SUCCESS;
+    D2D_PLACE place;
+    D2D_TARGET peer;
+
+    for (place = 0; place < D2dPlaceCount && NT_SUCCESS(status); place++) {
+        if (!D2dServerAcquirePeer(&peer)) {
+            return STATUS_SUCCESS;
+        }
+        status = D2dPairShow(Device, place, &peer, ExerciseItems, (PVOID)D2dPlaceName(place));
+        D2dServerReleasePeer();
+    }
+    return status;
+}
+
+static NTSTATUS NTAPI
+DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    D2dRequestTraceDispatch(Irp);
+    if (stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_D2D_QUERY_INTERFACE) {
+        return D2dServerQueryInterface(Irp);
+    }
+    return D2dDeskDispatch(&Desk, Irp);
+}
+
+static NTSTATUS NTAPI
+DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    return D2dPairControl(Irp, Exercise);
+}
+
+/* Called when nobody has the device open any more: neither user mode nor a peer. */
+static VOID NTAPI
+Unload(PDRIVER_OBJECT DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    D2dDeskClose(&Desk);
+    D2dPairDeleteDevice(Device, MODULE_A_LINK);
+    D2dTrace("unregister", "name=%s", MODULE_A_NAME);
+    D2dSignalsClose(&Signals);
+    D2dServerUninitialize();
+    D2dTrace("unload", "");
+}
+
+static NTSTATUS
+InitializeServer(PDRIVER_OBJECT DriverObject)
+{
+    static const D2D_PAIR_OWNER_DATA data = {
+        .QueueCapacity = CAPACITY,
+        .ItemSize = ITEM_SIZE,
+    };
+    const D2D_SERVER_CONFIG config = {
+        .DriverObject = DriverObject,
+        .Capacity = CAPACITY,
+        .ItemSize = ITEM_SIZE,
+        .Ops = &OwnerOps.Header,
+        .PeerOpsSize = sizeof(D2D_PAIR_PEER_OPS),
+        .PeerOpsMajor = D2D_PAIR_MAJOR,
+        .Data = &data,
+        .DataLength = sizeof(data),
+        .Attached = Attached,
+        .Detached = Detached,
+    };
+
+    return D2dServerInitialize(&config);
+}
+
+NTSTATUS NTAPI
+DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(RegistryPath);
+    D2dTraceInitialize(MODULE_A_NAME, D2dServerTrace);
+    D2dTrace("load", "");
+    DriverObject->DriverUnload = Unload;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchDeviceControl;
+    DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
+    D2dDeskInitialize(&Desk);
+
+    status = InitializeServer(DriverObject);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    /* Nobody can open the device before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
+    status = D2dPairCreateDevice(DriverObject, MODULE_A_DEVICE, MODULE_A_LINK, &Device);
+    if (!NT_SUCCESS(status)) {
+        goto uninitialize;
+    }
+    D2dTrace("register", "name=%s", MODULE_A_NAME);
+    D2dTrace("export", "functions=3 by=interface");
+    status = D2dSignalsCreate(&Signals, MODULE_A_NAME);
+    if (!NT_SUCCESS(status)) {
+        goto delete_device;
+    }
+    D2dDeskSetSignals(&Desk, &Signals);
+    return STATUS_SUCCESS;
+
+delete_device:
+    D2dPairDeleteDevice(Device, MODULE_A_LINK);
+uninitialize:
+    D2dServerUninitialize();
+    return status;
+}

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver B: adopts driver A's context.
+ *
+ * At its initialization it asks driver A for its interface and, through that, for the
+ * context. A sends it an internal device control request with the context's address in
+ * UserBuffer; the dispatch routine adopts the context, fills in B's functions and data,
+ * and completes the request.
+ *
+ * IOCTL_D2D_EXERCISE makes B call A and exchange items with it in each place that code
+ * can run in: the thread of the caller, a system worker thread, and a DPC.
+ */
+#include "d2d_pair.h"
+
+DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+static D2D_PAIR_PING Ping;
+static D2D_PAIR_BOUNCE Bounce;
+static D2D_PAIR_DRAIN Drain;
+
+static const D2D_PAIR_PEER_OPS PeerOps = {
+    .Header = {
+        .Size = sizeof(D2D_PAIR_PEER_OPS),
+        .Major = D2D_PAIR_MAJOR,
+        .Minor = D2D_PAIR_MINOR,
+    },
+    .Ping = Ping,
+    .Bounce = Bounce,
+    .Drain = Drain,
+};
+
+static PDEVICE_OBJECT Device;
+static D2D_DRIVER Driver;
+static D2D_DESK Desk;
+static D2D_SIGNALS Signals;
+
+/* Driver A. The file object keeps it from unloading. */
+static PFILE_OBJECT OwnerFile;
+static PDEVICE_OBJECT OwnerDevice;
+static D2D_OWNER_INTERFACE Owner;
+
+/* The context, while B holds it. */
+static PD2D_CONTEXT Context;
+
+/* The owner's operations. It stays as long as B is there. */
+static const D2D_PAIR_OWNER_OPS *
+OwnerOps(PD2D_CONTEXT Shared)
+{
+    return CONTAINING_RECORD(Shared->Owner.Ops, D2D_PAIR_OWNER_OPS, Header);
+}
+
+/* Takes everything from the owner, and returns the number of items. */
+static ULONG
+TakeAll(PD2D_CONTEXT Shared)
+{
+    return D2dPairTakeAll(&Shared->ToPeer, "to_peer");
+}
+
+static NTSTATUS
+PutNote(PD2D_CONTEXT Shared, D2D_NOTE Note)
+{
+    return D2dQueuePut(&Shared->ToOwner, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+}
+
+static NTSTATUS NTAPI
+Ping(PVOID Self, ULONG Value, PULONG Result)
+{
+    UNREFERENCED_PARAMETER(Self);
+    *Result = Value + 1;
+    return STATUS_SUCCESS;
+}
+
+/* Calls the owner's Bounce, and counts the calls. */
+static NTSTATUS
+CallBounce(PD2D_CONTEXT Shared, ULONG Hops, PULONG Calls)
+{
+    NTSTATUS status = OwnerOps(Shared)->Bounce(Shared->Owner.Self, Hops, Calls);
+
+    if (NT_SUCCESS(status)) {
+        D2dTrace("op-return", "from=owner op=bounce calls=%u", *Calls);
+    }
+    return status;
+}
+
+static NTSTATUS NTAPI
+Bounce(PVOID Self, ULONG Hops, PULONG Result)
+{
+    PD2D_CONTEXT shared = Self;
+    NTSTATUS status;
+
+    *Result = 0;
+    if (Hops > D2D_PAIR_MAX_HOPS) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (Hops == 0) {
+        return STATUS_SUCCESS;
+    }
+    D2dTrace("op-call", "to=owner op=bounce hops=%u", Hops - 1);
+    status = CallBounce(shared, Hops - 1, Result);
+    if (NT_SUCCESS(status)) {
+        *Result += 1;
+    }
+    return status;
+}
+
+/* Takes everything, and puts four items on the other queue: one, and three in a batch. */
+static NTSTATUS NTAPI
+Drain(PVOID Self, PULONG Result)
+{
+    static const D2D_NOTE notes[] = { 20, 30, 40 };
+    PD2D_CONTEXT shared = Self;
+    NTSTATUS status;
+    ULONG put;
+
+    *Result = TakeAll(shared);
+    status = PutNote(shared, 10);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("enqueue", "queue=to_owner n=1 how=single");
+    put = D2dQueuePutBatch(&shared->ToOwner, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
+                           ARRAYSIZE(notes));
+    D2dTrace("enqueue", "queue=to_owner n=%u how=batch", put);
+    return STATUS_SUCCESS;
+}
+
+/*
+ * Calls the owner and exchanges an item with it. Place points to the name of the place.
+ * IRQL <= DISPATCH_LEVEL.
+ */
+static NTSTATUS
+ExerciseItems(PVOID Place)
+{
+    PCSTR place = Place;
+    NTSTATUS status;
+    ULONG taken;
+    ULONG calls;
+
+    status = PutNote(Context, 7);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("enqueue", "queue=to_owner n=1 how=single from=%s", place);
+    D2dTrace("op-call", "to=owner op=drain from=%s", place);
+    status = OwnerOps(Context)->Drain(Context->Owner.Self, &taken);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("op-return", "from=owner op=drain taken=%u", taken);
+    TakeAll(Context);
+    D2dTrace("op-call", "to=owner op=bounce hops=2 from=%s", place);
+    return CallBounce(Context, 2, &calls);
+}
+
+/* IRQL = PASSIVE_LEVEL. */
+static NTSTATUS
+Exercise(VOID)
+{
+    const D2D_TARGET owner = { .DeviceObject = OwnerDevice, .Name = MODULE_A_NAME };
+    NTSTATUS status = STATUS_SUCCESS;
+    D2D_PLACE place;
+
+    for (place = 0; place < D2dPlaceCount && NT_SUCCESS(status); place++) {
+        status = D2dPairShow(Device, place, &owner, ExerciseItems, (PVOID)D2dPlaceName(place));
+    }
+    return status;
+}
+
+/* Saves the context's address. */
+static VOID
+Adopt(PD2D_CONTEXT Shared)
+{
+    Context = Shared;
+    D2dTrace("adopt", "ctx=c%u", Shared->Id);
+}
+
+/* Fills in what is the peer's. */
+static VOID
+Fill(PD2D_CONTEXT Shared)
+{
+    const D2D_PAIR_PEER_DATA data = { .Cookie = 0xb };
+    KIRQL irql;
+
+    Shared->Peer.Ops = &PeerOps.Header;
+    Shared->Peer.Self = Shared;
+    KeAcquireSpinLock(&Shared->Data.Lock, &irql);
+    RtlCopyMemory(Shared->Data.Peer, &data, sizeof(data));
+    KeReleaseSpinLock(&Shared->Data.Lock, irql);
+    D2dTrace("fill", "ctx=c%u", Shared->Id);
+}
+
+/* What was built with another version of the boundary is refused before it is used. */
+static NTSTATUS
+CheckContext(PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+    PD2D_CONTEXT shared = Irp->UserBuffer;
+    NTSTATUS status;
+
+    /* METHOD_NEITHER: the pointer is as good as who sends it. */
+    if (Irp->RequestorMode != KernelMode || shared == NULL ||
+        stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(*shared)) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    status = D2dCheckHeader(&shared->Header, D2D_CONTEXT_MAGIC, sizeof(*shared));
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    if (shared->Owner.Ops->Major != D2D_PAIR_MAJOR ||
+        shared->Owner.Ops->Size < sizeof(D2D_PAIR_OWNER_OPS)) {
+        return STATUS_REVISION_MISMATCH;
+    }
+    return Context == NULL ? STATUS_SUCCESS : STATUS_DEVICE_BUSY;
+}
+
+/* A context is offered: B's side of the handshake. */
+static NTSTATUS
+Share(PIRP Irp)
+{
+    PD2D_CONTEXT shared = Irp->UserBuffer;
+    NTSTATUS status = CheckContext(Irp);
+
+    if (!NT_SUCCESS(status)) {
+        return D2dRequestComplete(Irp, status, 0);
+    }
+    Adopt(shared);
+    Fill(shared);
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    Irp->IoStatus.Information = 0;
+    D2dTrace("complete", "status=0 info=0 ctx=c%u", shared->Id);
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS NTAPI
+DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    D2dRequestTraceDispatch(Irp);
+    if (stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_D2D_SHARE_CONTEXT) {
+        return Share(Irp);
+    }
+    return D2dDeskDispatch(&Desk, Irp);
+}
+
+static NTSTATUS NTAPI
+DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    return D2dPairControl(Irp, Exercise);
+}
+
+/* Asks driver A for its interface, by an internal device control request. */
+static NTSTATUS
+QueryInterface(VOID)
+{
+    IO_STATUS_BLOCK result;
+    NTSTATUS status;
+    KEVENT event;
+    PIRP irp;
+
+    D2dInitializeHeader(&Owner.Header, D2D_INTERFACE_MAGIC, sizeof(Owner));
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_QUERY_INTERFACE, OwnerDevice, NULL, 0, &Owner,
+                                        sizeof(Owner), TRUE, &event, &result);
+    if (irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    status = IoCallDriver(OwnerDevice, irp);
+    if (status == STATUS_PENDING) {
+        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+        status = result.Status;
+    }
+    return status;
+}
+
+/* Finds driver A. Without it there is no trace either: it numbers the lines. */
+static NTSTATUS
+OpenOwner(VOID)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(MODULE_A_DEVICE);
+    NTSTATUS status;
+
+    status = IoGetDeviceObjectPointer(&name, FILE_READ_DATA, &OwnerFile, &OwnerDevice);
+    if (!NT_SUCCESS(status)) {
+        DbgPrint("%s: %s is not there: %#x\n", MODULE_B_NAME, MODULE_A_NAME, status);
+        return status;
+    }
+    status = QueryInterface();
+    if (!NT_SUCCESS(status)) {
+        DbgPrint("%s: %s offers another interface: %#x\n", MODULE_B_NAME, MODULE_A_NAME, status);
+        ObDereferenceObject(OwnerFile);
+        return status;
+    }
+    D2dTraceInitialize(MODULE_B_NAME, Owner.Trace);
+    return STATUS_SUCCESS;
+}
+
+/*
+ * Called when nobody has the device open any more. A has only a pointer to it, and is
+ * inside B until Detach has returned.
+ */
+static VOID NTAPI
+Unload(PDRIVER_OBJECT DriverObject)
+{
+    UNREFERENCED_PARAMETER(DriverObject);
+    D2dDeskClose(&Desk);
+    D2dTrace("detach", "ctx=c%u", Context->Id);
+    (VOID)Owner.Detach(&Driver);
+    Context = NULL;
+    D2dSignalsClose(&Signals);
+    D2dPairDeleteDevice(Device, MODULE_B_LINK);
+    D2dTrace("unregister", "name=%s", MODULE_B_NAME);
+    D2dTrace("unload", "");
+    ObDereferenceObject(OwnerFile);
+}
+
+static NTSTATUS
+Attach(VOID)
+{
+    D2dInitializeHeader(&Driver.Header, D2D_DRIVER_MAGIC, sizeof(Driver));
+    RtlCopyMemory(Driver.Name, MODULE_B_NAME, sizeof(MODULE_B_NAME));
+    RtlInitUnicodeString(&Driver.DeviceName, MODULE_B_DEVICE);
+    /* A opens the device now, before DriverEntry has returned. */
+    Device->Flags &= ~DO_DEVICE_INITIALIZING;
+    return Owner.Attach(&Driver);
+}
+
+NTSTATUS NTAPI
+DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(RegistryPath);
+    DriverObject->DriverUnload = Unload;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = D2dPairCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchDeviceControl;
+    DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
+    D2dDeskInitialize(&Desk);
+
+    status = OpenOwner();
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("load", "");
+    status = D2dPairCreateDevice(DriverObject, MODULE_B_DEVICE, MODULE_B_LINK, &Device);
+    if (!NT_SUCCESS(status)) {
+        goto close_owner;
+    }
+    D2dTrace("register", "name=%s", MODULE_B_NAME);
+    status = Attach();
+    if (!NT_SUCCESS(status)) {
+        goto delete_device;
+    }
+    status = D2dSignalsCreate(&Signals, MODULE_B_NAME);
+    if (!NT_SUCCESS(status)) {
+        goto detach;
+    }
+    D2dDeskSetSignals(&Desk, &Signals);
+    return STATUS_SUCCESS;
+
+detach:
+    (VOID)Owner.Detach(&Driver);
+delete_device:
+    D2dPairDeleteDevice(Device, MODULE_B_LINK);
+close_owner:
+    ObDereferenceObject(OwnerFile);
+    return status;
+}

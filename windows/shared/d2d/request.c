@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Requests, as a driver receives them. IRQL <= DISPATCH_LEVEL. */
+#include "d2d_lib.h"
+
+VOID
+D2dRequestTraceDispatch(PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+
+    D2dTrace("dispatch", "major=0x%02x code=0x%08x", stack->MajorFunction,
+             stack->Parameters.DeviceIoControl.IoControlCode);
+}
+
+/* Completes a request and returns its status. The IRP is not the driver's any more. */
+NTSTATUS
+D2dRequestComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = Information;
+    D2dTrace("complete", "status=%#x info=%Iu", Status, Information);
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return Status;
+}

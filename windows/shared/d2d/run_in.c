@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Runs code in one of the places that a driver's code can run in, and waits for it. */
+#include "d2d_lib.h"
+
+typedef struct _RUN_IN {
+    PD2D_ROUTINE Routine;
+    PVOID Context;
+    NTSTATUS Status;
+    KEVENT Done;
+    KTIMER Timer;
+    KDPC Dpc;
+} RUN_IN, *PRUN_IN;
+
+PCSTR
+D2dPlaceName(D2D_PLACE Place)
+{
+    static const PCSTR names[D2dPlaceCount] = { "syscall", "worker", "dpc" };
+
+    return names[Place];
+}
+
+static VOID
+RunAndTell(PRUN_IN Run)
+{
+    Run->Status = Run->Routine(Run->Context);
+    /* From here on Run may be gone. */
+    KeSetEvent(&Run->Done, IO_NO_INCREMENT, FALSE);
+}
+
+static VOID NTAPI
+RunInWorker(PDEVICE_OBJECT DeviceObject, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    RunAndTell(Context);
+}
+
+static VOID NTAPI
+RunInDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    UNREFERENCED_PARAMETER(Dpc);
+    UNREFERENCED_PARAMETER(Argument1);
+    UNREFERENCED_PARAMETER(Argument2);
+    RunAndTell(Context);
+}
+
+/* The I/O manager holds a reference to the device until the work item has returned. */
+static NTSTATUS
+QueueWorker(PDEVICE_OBJECT DeviceObject, PRUN_IN Run)
+{
+    PIO_WORKITEM item = IoAllocateWorkItem(DeviceObject);
+
+    if (item == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    IoQueueWorkItem(item, RunInWorker, DelayedWorkQueue, Run);
+    KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
+    /* It was dequeued before it ran. */
+    IoFreeWorkItem(item);
+    return Run->Status;
+}
+
+/* A timer that is due at once has its DPC queued. */
+static NTSTATUS
+QueueDpc(PRUN_IN Run)
+{
+    LARGE_INTEGER now = { .QuadPart = 0 };
+
+    KeInitializeTimer(&Run->Timer);
+    KeInitializeDpc(&Run->Dpc, RunInDpc, Run);
+    KeSetTimer(&Run->Timer, now, &Run->Dpc);
+    KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
+    KeWaitForSingleObject(&Run->Timer, Executive, KernelMode, FALSE, NULL);
+    KeCancelTimer(&Run->Timer);
+    /* The routine has told us, but may not have returned: its text must stay until then. */
+    KeFlushQueuedDpcs();
+    return Run->Status;
+}
+
+/*
+ * Runs the routine in the place, and returns what it returns, or
+ * STATUS_INSUFFICIENT_RESOURCES. IRQL = PASSIVE_LEVEL.
+ */
+NTSTATUS
+D2dRunIn(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, PD2D_ROUTINE Routine, PVOID Context)
+{
+    NTSTATUS status;
+    PRUN_IN run;
+
+    if (Place == D2dPlaceSyscall) {
+        return Routine(Context);
+    }
+    run = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*run), D2D_POOL_TAG);
+    if (run == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    run->Routine = Routine;
+    run->Context = Context;
+    KeInitializeEvent(&run->Done, NotificationEvent, FALSE);
+    status = Place == D2dPlaceWorker ? QueueWorker(DeviceObject, run) : QueueDpc(run);
+    ExFreePoolWithTag(run, D2D_POOL_TAG);
+    return status;
+}

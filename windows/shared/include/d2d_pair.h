@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The interface of the demonstration pair: what module_a and module_b offer each other.
+ *
+ * Every operation returns an NTSTATUS and, on success, writes its result to *Result.
+ * IRQL <= DISPATCH_LEVEL.
+ */
+#ifndef D2D_PAIR_H
+#define D2D_PAIR_H
+
+#include "d2d_lib.h"
+#include "d2d_control.h"
+
+#define D2D_PAIR_MAJOR  1
+#define D2D_PAIR_MINOR  0
+
+#define MODULE_A_NAME   "module_a"
+#define MODULE_A_DEVICE L"\\Device\\module_a"
+#define MODULE_A_LINK   L"\\DosDevices\\d2d-module_a"
+#define MODULE_B_NAME   "module_b"
+#define MODULE_B_DEVICE L"\\Device\\module_b"
+#define MODULE_B_LINK   L"\\DosDevices\\d2d-module_b"
+
+/*
+ * Requests that both drivers serve, IRP_MJ_INTERNAL_DEVICE_CONTROL only.
+ * ADD: input and output are a ULONGLONG; the output is the input plus 1.
+ * HOLD: input is a ULONGLONG, the key, and so is the output. Stays pending until RELEASE
+ *      with the same key.
+ * RELEASE: input is a D2D_PAIR_RELEASE. STATUS_NOT_FOUND: there is no HOLD with the key.
+ * SIGNAL: sets the driver's two events.
+ */
+#define IOCTL_D2D_PAIR_ADD \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)
+#define IOCTL_D2D_PAIR_HOLD \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x802, METHOD_BUFFERED, FILE_ANY_ACCESS)
+#define IOCTL_D2D_PAIR_RELEASE \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x803, METHOD_BUFFERED, FILE_ANY_ACCESS)
+#define IOCTL_D2D_PAIR_SIGNAL \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x804, METHOD_BUFFERED, FILE_ANY_ACCESS)
+
+typedef struct _D2D_PAIR_RELEASE {
+    ULONGLONG Key;      /* that of HOLD */
+    ULONGLONG Value;    /* what HOLD is completed with */
+} D2D_PAIR_RELEASE, *PD2D_PAIR_RELEASE;
+
+/* Kind of the items that carry a number. */
+#define D2D_PAIR_KIND_NOTE  1
+typedef ULONGLONG D2D_NOTE;
+
+/* Longest chain of calls that Bounce makes; each takes some of the kernel's stack. */
+#define D2D_PAIR_MAX_HOPS   16
+
+typedef NTSTATUS NTAPI D2D_PAIR_PING(PVOID Self, ULONG Value, PULONG Result);
+typedef NTSTATUS NTAPI D2D_PAIR_BOUNCE(PVOID Self, ULONG Hops, PULONG Result);
+typedef NTSTATUS NTAPI D2D_PAIR_DRAIN(PVOID Self, PULONG Result);
+
+/* What module_a offers. */
+typedef struct _D2D_PAIR_OWNER_OPS {
+    D2D_OPS Header;
+    D2D_PAIR_PING *Ping;        /* *Result = Value + 1 */
+    /*
+     * While Hops > 0: calls the other side's Bounce with Hops - 1. *Result = calls made.
+     * STATUS_INVALID_PARAMETER for more than D2D_PAIR_MAX_HOPS.
+     */
+    D2D_PAIR_BOUNCE *Bounce;
+    /* Takes all items of its queue, answers each by one. *Result = items taken. */
+    D2D_PAIR_DRAIN *Drain;
+} D2D_PAIR_OWNER_OPS, *PD2D_PAIR_OWNER_OPS;
+
+/* What its peer offers. */
+typedef struct _D2D_PAIR_PEER_OPS {
+    D2D_OPS Header;
+    D2D_PAIR_PING *Ping;
+    D2D_PAIR_BOUNCE *Bounce;
+    /* Takes all items of its queue. *Result = items taken. */
+    D2D_PAIR_DRAIN *Drain;
+} D2D_PAIR_PEER_OPS, *PD2D_PAIR_PEER_OPS;
+
+/* Plain data of module_a in the context, written at its initialization. */
+typedef struct _D2D_PAIR_OWNER_DATA {
+    ULONG QueueCapacity;
+    ULONG ItemSize;
+} D2D_PAIR_OWNER_DATA, *PD2D_PAIR_OWNER_DATA;
+
+/* Plain data of the peer, written during the handshake. */
+typedef struct _D2D_PAIR_PEER_DATA {
+    ULONGLONG Cookie;   /* any value that tells one peer from another */
+    ULONG Deferred;     /* 1 if it completed the handshake from a work item */
+    ULONG Reserved;     /* 0 */
+} D2D_PAIR_PEER_DATA, *PD2D_PAIR_PEER_DATA;
+
+/* exchange.c */
+ULONG D2dPairTakeAll(PD2D_QUEUE Queue, PCSTR QueueName);
+
+/* signals.c: the two named events of a driver, which it sets for the other one. */
+typedef struct _D2D_SIGNALS {
+    PKEVENT Notice;
+    HANDLE NoticeHandle;
+    PKEVENT Turn;
+    HANDLE TurnHandle;
+} D2D_SIGNALS, *PD2D_SIGNALS;
+
+NTSTATUS D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver);
+NTSTATUS D2dSignalsOpen(PD2D_SIGNALS Signals, PCSTR Driver);
+VOID D2dSignalsClose(PD2D_SIGNALS Signals);
+VOID D2dSignalsSet(const D2D_SIGNALS *Signals);
+NTSTATUS D2dSignalsWait(const D2D_SIGNALS *Signals);
+
+/* desk.c: what a driver serves requests with. */
+typedef struct _D2D_DESK {
+    KSPIN_LOCK Lock;            /* protects Held and Closed */
+    LIST_ENTRY Held;            /* the requests that are left pending */
+    BOOLEAN Closed;             /* it leaves: nothing is left pending any more */
+    PD2D_SIGNALS Signals;       /* the driver's events, once they are there */
+} D2D_DESK, *PD2D_DESK;
+
+VOID D2dDeskInitialize(PD2D_DESK Desk);
+VOID D2dDeskSetSignals(PD2D_DESK Desk, PD2D_SIGNALS Signals);
+NTSTATUS D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp);
+VOID D2dDeskClose(PD2D_DESK Desk);
+
+/* show.c: shows the requests and events to the other driver. */
+NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
+                     PD2D_ROUTINE Exercise, PVOID Context);
+
+/* control.c: what user mode asks for. */
+typedef NTSTATUS D2D_EXERCISE(VOID);
+
+NTSTATUS D2dPairControl(PIRP Irp, D2D_EXERCISE *Exercise);
+DRIVER_DISPATCH D2dPairCreateClose;
+NTSTATUS D2dPairCreateDevice(PDRIVER_OBJECT DriverObject, PCWSTR DeviceName, PCWSTR LinkName,
+                             PDEVICE_OBJECT *DeviceObject);
+VOID D2dPairDeleteDevice(PDEVICE_OBJECT DeviceObject, PCWSTR LinkName);
+
+#endif /* D2D_PAIR_H */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The block of non-paged memory that a context and the items of its queues are. */
+#include "block.h"
+
+static PVOID
+InitializeQueue(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR Name,
+                const D2D_SERVER_CONFIG *Config, PVOID Storage)
+{
+    D2dQueueInitialize(Queue, Config->Capacity, Config->ItemSize, Storage);
+    D2dTrace("init-lock", "ctx=c%u lock=%s", Context->Id, Name);
+    D2dTrace("init-queue", "ctx=c%u queue=%s capacity=%u item=%u", Context->Id, Name,
+             Queue->Capacity, Queue->ItemSize);
+    return (PUCHAR)Storage + D2dQueueStorage(Config->Capacity, Config->ItemSize);
+}
+
+static VOID
+InitializeData(PD2D_CONTEXT Context, const D2D_SERVER_CONFIG *Config)
+{
+    KeInitializeSpinLock(&Context->Data.Lock);
+    D2dTrace("init-lock", "ctx=c%u lock=data", Context->Id);
+    RtlCopyMemory(Context->Data.Owner, Config->Data, Config->DataLength);
+}
+
+/* Allocates and fills a context, all but what is the peer's. IRQL = PASSIVE_LEVEL. */
+PD2D_CONTEXT
+D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
+{
+    SIZE_T bytes = sizeof(D2D_CONTEXT) +
+                   2 * D2dQueueStorage(Config->Capacity, Config->ItemSize);
+    PD2D_CONTEXT context;
+    PVOID storage;
+
+    /* It is zeroed. */
+    context = ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes, D2D_POOL_TAG);
+    if (context == NULL) {
+        return NULL;
+    }
+    D2dInitializeHeader(&context->Header, D2D_CONTEXT_MAGIC, sizeof(*context));
+    context->Id = Id;
+    context->DriverObject = Config->DriverObject;
+    context->Owner.Ops = Config->Ops;
+    context->Owner.Self = context;
+    D2dTrace("alloc", "ctx=c%u bytes=%Iu", Id, bytes);
+    storage = InitializeQueue(context, &context->ToPeer, "to_peer", Config, context + 1);
+    InitializeQueue(context, &context->ToOwner, "to_owner", Config, storage);
+    InitializeData(context, Config);
+    return context;
+}
+
+static VOID
+DrainQueue(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR Name)
+{
+    D2dTrace("drain", "ctx=c%u queue=%s left=%u put=%I64u taken=%I64u refused=%I64u", Context->Id,
+             Name, Queue->Depth, Queue->Put, Queue->Taken, Queue->Refused);
+}
+
+/* Nobody else knows the context any more. */
+VOID
+D2dBlockFree(PD2D_CONTEXT Context)
+{
+    DrainQueue(Context, &Context->ToPeer, "to_peer");
+    DrainQueue(Context, &Context->ToOwner, "to_owner");
+    D2dTrace("free", "ctx=c%u", Context->Id);
+    ExFreePoolWithTag(Context, D2D_POOL_TAG);
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The owner's side of the handshake, and of its end.
+ *
+ * A peer that asks for the context (D2D_ATTACH) is looked up by the name of its device,
+ * and gets the context in an internal device control request. The owner keeps no file
+ * object of the peer's device, as that would defer the peer's unload until the owner lets
+ * go: it is the peer that leaves, by D2D_DETACH, which waits for the owner's calls to
+ * return (rundown protection). The other way round it is the file object that the peer
+ * keeps of the owner's device which keeps the owner from unloading.
+ */
+#include "block.h"
+
+/* Who holds the context. */
+typedef enum _SLOT_STATE {
+    SlotFree,
+    SlotAttaching,
+    SlotAttached,
+    SlotDetaching
+} SLOT_STATE;
+
+static struct {
+    D2D_SERVER_CONFIG Config;
+    PD2D_CONTEXT Context;
+    volatile LONG State;            /* SLOT_STATE */
+    EX_RUNDOWN_REF Rundown;         /* held while the owner is inside the peer */
+    PDEVICE_OBJECT PeerDevice;      /* referenced; as all below the peer's while attached */
+    CHAR PeerName[D2D_NAME_SIZE];
+} Server;
+
+PD2D_CONTEXT
+D2dServerContext(VOID)
+{
+    return Server.Context;
+}
+
+/* IRQL <= DISPATCH_LEVEL. FALSE: there is no peer, or it has begun to leave. */
+BOOLEAN
+D2dServerAcquirePeer(PD2D_TARGET Target)
+{
+    if (!ExAcquireRundownProtection(&Server.Rundown)) {
+        return FALSE;
+    }
+    Target->DeviceObject = Server.PeerDevice;
+    Target->Name = Server.PeerName;
+    return TRUE;
+}
+
+VOID
+D2dServerReleasePeer(VOID)
+{
+    ExReleaseRundownProtection(&Server.Rundown);
+}
+
+static BOOLEAN
+ChangeState(SLOT_STATE From, SLOT_STATE To)
+{
+    return InterlockedCompareExchange(&Server.State, To, From) == (LONG)From;
+}
+
+/* Finds the device that the context is to be sent to. The caller dereferences it. */
+static NTSTATUS
+LookUp(const D2D_DRIVER *Driver, PDEVICE_OBJECT *Device)
+{
+    UNICODE_STRING name = Driver->DeviceName;
+    PFILE_OBJECT file;
+    NTSTATUS status;
+
+    status = IoGetDeviceObjectPointer(&name, FILE_READ_DATA, &file, Device);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    D2dTrace("lookup", "name=%s", Driver->Name);
+    ObReferenceObject(*Device);
+    ObDereferenceObject(file);
+    return STATUS_SUCCESS;
+}
+
+/* Sends the context and waits until the peer has completed the request. */
+static NTSTATUS
+SendContext(const D2D_DRIVER *Driver, PDEVICE_OBJECT Device)
+{
+    PD2D_CONTEXT context = Server.Context;
+    IO_STATUS_BLOCK result;
+    PCSTR via = "return";
+    NTSTATUS status;
+    KEVENT event;
+    PIRP irp;
+
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_SHARE_CONTEXT, Device, NULL, 0, context,
+                                        sizeof(*context), TRUE, &event, &result);
+    if (irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    /* METHOD_NEITHER has put the output buffer there already. */
+    irp->UserBuffer = context;
+    D2dTrace("build-request", "major=0x%02x code=0x%08x ctx=c%u",
+             IRP_MJ_INTERNAL_DEVICE_CONTROL, IOCTL_D2D_SHARE_CONTEXT, context->Id);
+    D2dTrace("call-driver", "to=%s code=0x%08x ctx=c%u", Driver->Name, IOCTL_D2D_SHARE_CONTEXT,
+             context->Id);
+    status = IoCallDriver(Device, irp);
+    /* From here on the IRP is the I/O manager's, which frees it. */
+    if (status == STATUS_PENDING) {
+        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+        status = result.Status;
+        via = "wait";
+    }
+    D2dTrace("completion", "via=%s status=%#x ctx=c%u", via, status, context->Id);
+    return status;
+}
+
+/* Looks at what the peer has filled in. */
+static NTSTATUS
+CheckPeer(VOID)
+{
+    const D2D_OPS *ops = Server.Context->Peer.Ops;
+
+    if (ops == NULL) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (ops->Major != Server.Config.PeerOpsMajor) {
+        return STATUS_REVISION_MISMATCH;
+    }
+    return ops->Size >= Server.Config.PeerOpsSize ? STATUS_SUCCESS
+                                                  : STATUS_INFO_LENGTH_MISMATCH;
+}
+
+static VOID
+ForgetPeer(VOID)
+{
+    RtlZeroMemory(&Server.Context->Peer, sizeof(Server.Context->Peer));
+    ObDereferenceObject(Server.PeerDevice);
+    Server.PeerDevice = NULL;
+}
+
+/* The handshake. */
+static NTSTATUS
+Share(const D2D_DRIVER *Driver)
+{
+    NTSTATUS status = LookUp(Driver, &Server.PeerDevice);
+
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = SendContext(Driver, Server.PeerDevice);
+    if (NT_SUCCESS(status)) {
+        status = CheckPeer();
+    }
+    if (!NT_SUCCESS(status)) {
+        ForgetPeer();
+        return status;
+    }
+    RtlCopyMemory(Server.PeerName, Driver->Name, sizeof(Server.PeerName));
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS NTAPI
+Attach(const D2D_DRIVER *Driver)
+{
+    NTSTATUS status;
+
+    status = D2dCheckHeader(&Driver->Header, D2D_DRIVER_MAGIC, sizeof(*Driver));
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    if (!ChangeState(SlotFree, SlotAttaching)) {
+        return STATUS_DEVICE_BUSY;
+    }
+    status = Share(Driver);
+    if (!NT_SUCCESS(status)) {
+        ChangeState(SlotAttaching, SlotFree);
+        return status;
+    }
+    ExReInitializeRundownProtection(&Server.Rundown);
+    ChangeState(SlotAttaching, SlotAttached);
+    D2dTrace("attached", "to=%s ctx=c%u", Driver->Name, Server.Context->Id);
+    Server.Config.Attached(Server.Context);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS NTAPI
+Detach(const D2D_DRIVER *Driver)
+{
+    NTSTATUS status = D2dCheckHeader(&Driver->Header, D2D_DRIVER_MAGIC, sizeof(*Driver));
+
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    if (strncmp(Driver->Name, Server.PeerName, sizeof(Server.PeerName)) != 0 ||
+        !ChangeState(SlotAttached, SlotDetaching)) {
+        return STATUS_NOT_FOUND;
+    }
+    ExWaitForRundownProtectionRelease(&Server.Rundown);
+    D2dTrace("rundown", "of=%s ctx=c%u", Driver->Name, Server.Context->Id);
+    ForgetPeer();
+    Server.Config.Detached(Server.Context);
+    ChangeState(SlotDetaching, SlotFree);
+    return STATUS_SUCCESS;
+}
+
+/* Serves IOCTL_D2D_QUERY_INTERFACE: what a peer imports on Linux, it asks for here. */
+NTSTATUS
+D2dServerQueryInterface(PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+    PD2D_OWNER_INTERFACE offer = Irp->UserBuffer;
+    NTSTATUS status;
+
+    /* METHOD_NEITHER: the pointer is as good as who sends it. */
+    if (Irp->RequestorMode != KernelMode ||
+        stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(*offer)) {
+        return D2dRequestComplete(Irp, STATUS_INVALID_PARAMETER, 0);
+    }
+    status = D2dCheckHeader(&offer->Header, D2D_INTERFACE_MAGIC, sizeof(*offer));
+    if (!NT_SUCCESS(status)) {
+        return D2dRequestComplete(Irp, status, 0);
+    }
+    offer->Trace = D2dServerTrace;
+    offer->Attach = Attach;
+    offer->Detach = Detach;
+    return D2dRequestComplete(Irp, STATUS_SUCCESS, sizeof(*offer));
+}
+
+/* IRQL = PASSIVE_LEVEL. */
+NTSTATUS
+D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
+{
+    if (Config->DataLength > D2D_DATA_SIZE) {
+        return STATUS_INVALID_PARAMETER;
+    }
+    Server.Config = *Config;
+    Server.Context = D2dBlockAllocate(0, Config);
+    if (Server.Context == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    /* There is no peer that could be acquired. */
+    ExInitializeRundownProtection(&Server.Rundown);
+    ExWaitForRundownProtectionRelease(&Server.Rundown);
+    return STATUS_SUCCESS;
+}
+
+/* Nobody is attached: who is keeps the owner from unloading. */
+VOID
+D2dServerUninitialize(VOID)
+{
+    D2dBlockFree(Server.Context);
+    Server.Context = NULL;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Shows the pair's requests and events to the other driver: what D2dDeskDispatch serves.
+ */
+#include "d2d_pair.h"
+
+typedef struct _SHOW {
+    const D2D_TARGET *Target;
+    PD2D_ROUTINE Exercise;
+    PVOID Context;
+    D2D_PACKET Add;
+    D2D_PACKET Hold[2];
+    D2D_PACKET Release;
+    D2D_PACKET Signal;
+} SHOW, *PSHOW;
+
+static NTSTATUS
+ShowInitialize(PSHOW Show)
+{
+    PD2D_PACKET packets[] = {
+        &Show->Add, &Show->Hold[0], &Show->Hold[1], &Show->Release, &Show->Signal,
+    };
+    NTSTATUS status = STATUS_SUCCESS;
+    ULONG i;
+
+    for (i = 0; i < ARRAYSIZE(packets) && NT_SUCCESS(status); i++) {
+        status = D2dPacketInitialize(packets[i], Show->Target);
+    }
+    return status;
+}
+
+/* Waits for what is on its way. */
+static VOID
+ShowUninitialize(PSHOW Show)
+{
+    D2dPacketUninitialize(&Show->Add);
+    D2dPacketUninitialize(&Show->Hold[0]);
+    D2dPacketUninitialize(&Show->Hold[1]);
+    D2dPacketUninitialize(&Show->Release);
+    D2dPacketUninitialize(&Show->Signal);
+}
+
+/* A request that is completed at once. STATUS_PENDING is a success code, and not expected. */
+static NTSTATUS
+Completed(NTSTATUS Status)
+{
+    return Status == STATUS_PENDING ? STATUS_UNEXPECTED_IO_ERROR : Status;
+}
+
+static NTSTATUS
+ShowAdd(PSHOW Show)
+{
+    ULONGLONG value = 41;
+    NTSTATUS status;
+
+    status = Completed(D2dPacketSend(&Show->Add, Show->Target, IOCTL_D2D_PAIR_ADD, &value,
+                                     sizeof(value), sizeof(value), D2dViaReturn));
+    if (NT_SUCCESS(status) && Show->Add.Buffer[0] != value + 1) {
+        status = STATUS_INTERNAL_ERROR;
+    }
+    return status;
+}
+
+/* Leaves a request pending at the other driver, under a key that nobody else has. */
+static NTSTATUS
+ShowHold(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
+{
+    NTSTATUS status;
+
+    *Key = (ULONG_PTR)Packet;
+    status = D2dPacketSend(Packet, Show->Target, IOCTL_D2D_PAIR_HOLD, Key, sizeof(*Key),
+                           sizeof(*Key), D2dViaRoutine);
+    if (status == STATUS_PENDING) {
+        return STATUS_SUCCESS;
+    }
+    return NT_SUCCESS(status) ? STATUS_UNEXPECTED_IO_ERROR : status;
+}
+
+/* One that is left pending and completed during the next one. */
+static NTSTATUS
+ShowRelease(PSHOW Show)
+{
+    D2D_PAIR_RELEASE release = { .Value = 7 };
+    NTSTATUS status = ShowHold(Show, &Show->Hold[0], &release.Key);
+
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = Completed(D2dPacketSend(&Show->Release, Show->Target, IOCTL_D2D_PAIR_RELEASE,
+                                     &release, sizeof(release), 0, D2dViaReturn));
+    if (!NT_SUCCESS(status)) {
+        D2dPacketCancel(&Show->Hold[0], Show->Target);
+    }
+    return status;
+}
+
+/* One that its sender takes back. */
+static NTSTATUS
+ShowCancel(PSHOW Show)
+{
+    ULONGLONG key;
+    NTSTATUS status = ShowHold(Show, &Show->Hold[1], &key);
+
+    if (NT_SUCCESS(status) && !D2dPacketCancel(&Show->Hold[1], Show->Target)) {
+        status = STATUS_UNSUCCESSFUL;
+    }
+    return status;
+}
+
+/* IRQL <= DISPATCH_LEVEL. */
+static NTSTATUS
+ShowRequests(PVOID Context)
+{
+    PSHOW show = Context;
+    NTSTATUS status = show->Exercise(show->Context);
+
+    if (NT_SUCCESS(status)) {
+        status = ShowAdd(show);
+    }
+    if (NT_SUCCESS(status)) {
+        status = ShowRelease(show);
+    }
+    if (NT_SUCCESS(status)) {
+        status = ShowCancel(show);
+    }
+    return status;
+}
+
+/* Has the other driver set its events. IRQL <= DISPATCH_LEVEL. */
+static NTSTATUS
+ShowSignal(PVOID Context)
+{
+    PSHOW show = Context;
+
+    return Completed(D2dPacketSend(&show->Signal, show->Target, IOCTL_D2D_PAIR_SIGNAL, NULL, 0,
+                                   0, D2dViaReturn));
+}
+
+/* Opens the other driver's events and waits for them. IRQL = PASSIVE_LEVEL. */
+static NTSTATUS
+WaitForSignals(const D2D_TARGET *Target)
+{
+    D2D_SIGNALS signals;
+    NTSTATUS status = D2dSignalsOpen(&signals, Target->Name);
+
+    if (NT_SUCCESS(status)) {
+        status = D2dSignalsWait(&signals);
+        D2dSignalsClose(&signals);
+    }
+    return status;
+}
+
+/*
+ * Runs the exercise in the place, and then sends the other driver requests from there,
+ * and waits for its events, which is done here. IRQL = PASSIVE_LEVEL.
+ */
+NTSTATUS
+D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
+            PD2D_ROUTINE Exercise, PVOID Context)
+{
+    NTSTATUS status;
+    PSHOW show;
+
+    /* Packets are non-paged, as they are used at DISPATCH_LEVEL. */
+    show = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*show), D2D_POOL_TAG);
+    if (show == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    show->Target = Target;
+    show->Exercise = Exercise;
+    show->Context = Context;
+    status = ShowInitialize(show);
+    if (NT_SUCCESS(status)) {
+        status = D2dRunIn(DeviceObject, Place, ShowRequests, show);
+    }
+    if (NT_SUCCESS(status)) {
+        status = D2dRunIn(DeviceObject, Place, ShowSignal, show);
+    }
+    if (NT_SUCCESS(status)) {
+        status = WaitForSignals(Target);
+    }
+    ShowUninitialize(show);
+    ExFreePoolWithTag(show, D2D_POOL_TAG);
+    return status;
+}

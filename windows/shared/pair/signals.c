@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The named events of a driver of the pair. IoCreateNotificationEvent and
+ * IoCreateSynchronizationEvent create an event or open the one there is, and do not tell
+ * which; a new one is signaled. IRQL = PASSIVE_LEVEL unless it says otherwise.
+ */
+#include "d2d_pair.h"
+#include <ntstrsafe.h>
+
+#define NAME_LENGTH 96
+/* How long the events are waited for, in units of 100 ns, relative: they are set already. */
+#define TIMEOUT     (-5000LL * 10000)
+
+typedef PKEVENT NTAPI CREATE_EVENT(PUNICODE_STRING Name, PHANDLE Handle);
+
+static NTSTATUS
+OpenEvent(CREATE_EVENT *Create, PCSTR Step, PCSTR Driver, PCSTR Suffix, PCSTR Kind,
+          PKEVENT *Event, PHANDLE Handle)
+{
+    WCHAR buffer[NAME_LENGTH];
+    UNICODE_STRING name;
+    NTSTATUS status;
+
+    status = RtlStringCbPrintfW(buffer, sizeof(buffer), L"\\BaseNamedObjects\\%S.%S", Driver,
+                                Suffix);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    RtlInitUnicodeString(&name, buffer);
+    *Event = Create(&name, Handle);
+    if (*Event == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    D2dTrace(Step, "name=%s.%s kind=%s", Driver, Suffix, Kind);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS
+OpenBoth(PD2D_SIGNALS Signals, PCSTR Step, PCSTR Driver)
+{
+    NTSTATUS status;
+
+    RtlZeroMemory(Signals, sizeof(*Signals));
+    status = OpenEvent(IoCreateNotificationEvent, Step, Driver, "notice", "notification",
+                       &Signals->Notice, &Signals->NoticeHandle);
+    if (NT_SUCCESS(status)) {
+        status = OpenEvent(IoCreateSynchronizationEvent, Step, Driver, "turn",
+                           "synchronization", &Signals->Turn, &Signals->TurnHandle);
+    }
+    if (!NT_SUCCESS(status)) {
+        D2dSignalsClose(Signals);
+    }
+    return status;
+}
+
+/* Makes the driver's own events, before another driver knows of them. */
+NTSTATUS
+D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver)
+{
+    NTSTATUS status = OpenBoth(Signals, "event-create", Driver);
+
+    if (NT_SUCCESS(status)) {
+        KeClearEvent(Signals->Notice);
+        KeClearEvent(Signals->Turn);
+    }
+    return status;
+}
+
+/* Opens the events of another driver, which has made them. */
+NTSTATUS
+D2dSignalsOpen(PD2D_SIGNALS Signals, PCSTR Driver)
+{
+    return OpenBoth(Signals, "event-open", Driver);
+}
+
+/* The handles keep the events. */
+VOID
+D2dSignalsClose(PD2D_SIGNALS Signals)
+{
+    if (Signals->Notice != NULL) {
+        ZwClose(Signals->NoticeHandle);
+    }
+    if (Signals->Turn != NULL) {
+        ZwClose(Signals->TurnHandle);
+    }
+    RtlZeroMemory(Signals, sizeof(*Signals));
+}
+
+/* Sets both. IRQL <= DISPATCH_LEVEL. */
+VOID
+D2dSignalsSet(const D2D_SIGNALS *Signals)
+{
+    D2dTrace("event-set", "kind=notification");
+    KeSetEvent(Signals->Notice, IO_NO_INCREMENT, FALSE);
+    D2dTrace("event-set", "kind=synchronization");
+    KeSetEvent(Signals->Turn, IO_NO_INCREMENT, FALSE);
+}
+
+static NTSTATUS
+WaitForOne(PKEVENT Event, PCSTR Kind, BOOLEAN SetAfterwards)
+{
+    LARGE_INTEGER timeout = { .QuadPart = TIMEOUT };
+    NTSTATUS status;
+    BOOLEAN set;
+
+    status = KeWaitForSingleObject(Event, Executive, KernelMode, FALSE, &timeout);
+    if (status != STATUS_SUCCESS) {
+        /* STATUS_TIMEOUT is a success code. */
+        return STATUS_IO_TIMEOUT;
+    }
+    set = KeReadStateEvent(Event) != 0;
+    D2dTrace("event-wait", "kind=%s set=%u", Kind, set);
+    return set == SetAfterwards ? STATUS_SUCCESS : STATUS_INTERNAL_ERROR;
+}
+
+/*
+ * Waits for both, which leaves neither of them set: one is taken by who waits, the other
+ * has to be reset.
+ */
+NTSTATUS
+D2dSignalsWait(const D2D_SIGNALS *Signals)
+{
+    NTSTATUS status = WaitForOne(Signals->Notice, "notification", TRUE);
+
+    if (NT_SUCCESS(status)) {
+        status = WaitForOne(Signals->Turn, "synchronization", FALSE);
+    }
+    KeClearEvent(Signals->Notice);
+    return status;
+}
