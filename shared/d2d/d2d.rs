@@ -43,6 +43,8 @@ mod registration;
 pub mod request;
 pub mod run_in;
 pub mod rundown;
+#[doc(hidden)]
+pub mod status;
 pub mod trace;
 
 #[doc(hidden)]

@@ -10,10 +10,10 @@
 use crate::{
     abi,
     left,
+    status::to_result,
     trace::said_by_owner, //
 };
 use kernel::{
-    error::to_result,
     ffi::c_int,
     prelude::*, //
 };

@@ -521,7 +521,7 @@ macro_rules! interface {
                     let mut result = <$Ret as ::zerocopy::FromZeros>::new_zeroed();
                     // SAFETY: `Remote` holds operations that may be called with its `this`, and
                     // `result` is valid for a write.
-                    ::kernel::error::to_result(unsafe {
+                    $crate::status::to_result(unsafe {
                         op(self.0.this(), $($arg,)* &mut result)
                     })?;
                     ::core::result::Result::Ok(result)

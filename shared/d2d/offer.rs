@@ -26,6 +26,7 @@ use crate::{
         Call,
         Disposition, //
     },
+    status::to_result,
     trace::{
         self,
         refuse,
@@ -41,7 +42,6 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::ArcBorrow, //
 };

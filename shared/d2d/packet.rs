@@ -19,11 +19,11 @@ use crate::{
         ControlCode,
         Outcome, //
     },
+    status::to_result,
     trace::said_by_owner, //
 };
 use core::marker::PhantomData;
 use kernel::{
-    error::to_result,
     prelude::*,
     time::Msecs, //
 };

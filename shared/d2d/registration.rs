@@ -29,6 +29,7 @@ use crate::{
         Outcome,
         RequestId, //
     },
+    status::to_result,
     trace::{
         self,
         Step, //
@@ -40,7 +41,6 @@ use core::ffi::{
 };
 use kernel::{
     bindings,
-    error::to_result,
     prelude::*,
     sync::{
         atomic::{

@@ -19,6 +19,7 @@ use crate::{
         Sleep,
         Target, //
     },
+    status::to_result,
     trace::refuse, //
 };
 use core::{
@@ -27,7 +28,6 @@ use core::{
     mem::ManuallyDrop, //
 };
 use kernel::{
-    error::to_result,
     prelude::*, //
 };
 

@@ -5,7 +5,8 @@
 use crate::{
     completion::Completion,
     requests::Requests,
-    table::Table, //
+    table::Table,
+    visit::Visit, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -96,6 +97,8 @@ pub(crate) struct Entry {
     pub(crate) returning: bool,
     /// Whether its sender has freed it.
     pub(crate) orphan: bool,
+    /// How many wait for it.
+    pub(crate) waiters: u32,
     pub(crate) packet: Arc<Packet>,
 }
 
@@ -110,7 +113,8 @@ impl Entry {
 
     /// The generation of the handle that was given out last.
     pub(crate) fn hold(&self) -> Option<u32> {
-        self.levels.iter().flatten().last().map(|level| level.hold)
+        let top = self.levels.get(self.depth.checked_sub(1)?)?.as_ref()?;
+        Some(top.hold)
     }
 
     /// Whether some driver that has forwarded it would get it back, so that it can still be taken back
@@ -141,6 +145,11 @@ impl Entry {
         self.phase == Phase::Held && self.hold() == Some(hold)
     }
 
+    /// Whether it is still on its way in this sending, for its sender.
+    pub(crate) fn is_on_its_way(&self, sending: u32) -> bool {
+        self.sendings == sending && self.phase != Phase::Idle && !self.orphan
+    }
+
     /// The level that a driver is concerned at, if it is on its way: the first one if it is the
     /// sender, else the first that leads to it.
     pub(crate) fn level_of(&self, driver: d2d_handle) -> Option<usize> {
@@ -152,6 +161,25 @@ impl Entry {
         }
         let mut levels = self.levels.iter().flatten();
         levels.position(|level| level.to == driver)
+    }
+
+    /// Whether it goes from who has it to its sender, with nobody between who is to be told, nor a
+    /// line to be printed before.
+    pub(crate) fn is_one_level_down(&self) -> bool {
+        self.depth == 1 && !self.returning && !self.orphan && !self.is_traced()
+    }
+
+    /// Gives it back to its sender. Returns the result, and whether it is traced, if the sender has a
+    /// completion routine to be called: `visit` has begun then.
+    pub(crate) fn come_home(&mut self, visit: Pin<&Visit<'_>>) -> Option<(abi::d2d_result, bool)> {
+        self.pop();
+        self.recall = None;
+        self.phase = Phase::Idle;
+        if self.waiters > 0 {
+            self.packet.done.complete_all();
+        }
+        let told = !self.orphan && self.has_routine() && visit.begin(self.sender).is_ok();
+        told.then(|| (self.result, self.is_traced()))
     }
 
     pub(crate) fn is_traced(&self) -> bool {
@@ -277,17 +305,14 @@ impl Inner {
 
     /// The request that is with who has this handle, and its handle in the table.
     pub(crate) fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let (index, hold) = ((handle & !HOLDER) as u32, (handle >> 32) as u32);
-        let refusal = match self.taken.contains(hold) {
-            true => TAKEN_BACK,
-            false => ("stale-request-handle", ESTALE),
-        };
-        Some(index)
-            .filter(|_| is_holder(handle))
-            .and_then(|index| Some(self.entries.by_index(index as usize)?.0))
-            .and_then(|key| Some((key, self.entries.get_mut(key)?)))
-            .filter(|(_, entry)| entry.is_held_as(hold))
-            .ok_or(refusal)
+        let (index, hold) = ((handle & !HOLDER) as u32, generation(handle));
+        self.entries
+            .by_index_mut(index as usize)
+            .filter(|(_, entry)| is_holder(handle) && entry.is_held_as(hold))
+            .ok_or_else(|| match self.taken.contains(hold) {
+                true => TAKEN_BACK,
+                false => ("stale-request-handle", ESTALE),
+            })
     }
 }
 
@@ -296,6 +321,11 @@ pub(crate) const LEAVING: Refusal = ("driver-is-leaving", ESHUTDOWN);
 
 /// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
 pub(crate) const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
+
+/// The generation of a handle.
+pub(crate) fn generation(handle: d2d_handle) -> u32 {
+    (handle >> 32) as u32
+}
 
 /// The handle of who has got the request.
 pub(crate) fn holder(key: d2d_handle, hold: u32) -> d2d_handle {

@@ -318,12 +318,21 @@ impl Registry {
         handle: abi::d2d_handle,
         f: impl FnOnce(&mut Slot) -> R,
     ) -> Option<R> {
+        find(&mut self.slots.lock(), handle).map(f)
+    }
+
+    /// Asks for something about the driver `from`, and runs `f` with that on the slot of `to`, under
+    /// one taking of the lock; on none if there is no such driver.
+    pub(super) fn between<Q, R>(
+        &self,
+        from: abi::d2d_handle,
+        to: abi::d2d_handle,
+        ask: impl FnOnce(&Driver) -> Q,
+        f: impl FnOnce(Option<Q>, Option<&mut Slot>) -> R,
+    ) -> R {
         let mut slots = self.slots.lock();
-        let (index, generation) = parts(handle);
-        slots
-            .get_mut(index)
-            .filter(|slot| slot.generation == generation && slot.driver.is_some())
-            .map(f)
+        let asked = find(&mut slots, from).and_then(|slot| slot.driver.as_ref().map(ask));
+        f(asked, find(&mut slots, to))
     }
 
     /// As [`Registry::quietly`], and refuses a handle that is stale.
@@ -519,6 +528,14 @@ impl Registry {
         })?
         .ok_or(ESTALE)
     }
+}
+
+/// Finds a driver's slot.
+fn find(slots: &mut [Slot], handle: abi::d2d_handle) -> Option<&mut Slot> {
+    let (index, generation) = parts(handle);
+    slots
+        .get_mut(index)
+        .filter(|slot| slot.generation == generation && slot.driver.is_some())
 }
 
 /// Makes a handle of a slot's index and generation; never 0.

@@ -18,6 +18,7 @@
 use crate::{
     completion::Completion,
     entry::{
+        generation,
         Entry,
         Inner,
         Level,
@@ -104,7 +105,8 @@ struct Passed {
     view: abi::d2d_request,
     sending: u32,
     traced: bool,
-    packet: Arc<Packet>,
+    /// For a worker.
+    packet: Option<Arc<Packet>>,
 }
 
 /// A request that somebody has claimed by a handle.
@@ -114,6 +116,13 @@ struct Claimed {
     by: Option<d2d_handle>,
     /// Whether it is for who has claimed it to hand it on.
     is_ours: bool,
+}
+
+/// What waiting for a request comes to.
+enum Waiting {
+    /// It is over, with this result; its sender, if it is traced.
+    Over(abi::d2d_result, Option<d2d_handle>),
+    For(Arc<Packet>, u32),
 }
 
 /// Where a request is when it has gone one level up.
@@ -257,6 +266,7 @@ impl Requests {
                             recall: None,
                             returning: false,
                             orphan: false,
+                            waiters: 0,
                             packet: packet.into(),
                         });
                         return Ok(Ok(key | SENDER));
@@ -298,37 +308,41 @@ impl Requests {
         ))
     }
 
-    /// The driver that a request is sent to, which cannot leave any more before it was called: either
-    /// `visit` has begun then, or it is for a worker to call it. The lock is held.
-    fn receiver(&self, send: &abi::d2d_send, visit: Pin<&Visit<'_>>) -> Result<Receiver, Refusal> {
+    /// The driver that a request is sent to by `from`, if that one is `allowed` to. It cannot leave any
+    /// more before it was called: either `visit` has begun then, or it is for a worker to call it. The
+    /// lock is held.
+    fn receiver(
+        &self,
+        send: &abi::d2d_send,
+        from: d2d_handle,
+        allowed: impl FnOnce(&Driver) -> Result<(), Refusal>,
+        visit: Pin<&Visit<'_>>,
+    ) -> Result<Receiver, Refusal> {
         const STALE: Refusal = ("stale-target", ESTALE);
         let to = registry::target(send.to).ok_or(STALE)?;
-        let asked = self
-            .registry
-            .ask(to, |driver| (driver.is_leaving(), driver.is_atomic()));
-        let (is_leaving, is_atomic) = asked.ok_or(STALE)?;
-        if is_leaving {
-            return Err(("target-is-leaving", ESHUTDOWN));
-        }
-        let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || is_atomic;
-        if inline {
-            visit.begin(to).map_err(|error| (STALE.0, error))?;
-        }
-        Ok(Receiver { to, inline })
+        self.registry.between(from, to, allowed, |allowed, slot| {
+            allowed.ok_or(("stale-driver-handle", ESTALE))??;
+            let slot = slot.ok_or(STALE)?;
+            let driver = slot.driver.as_ref().ok_or(STALE)?;
+            if driver.is_leaving() {
+                return Err(("target-is-leaving", ESHUTDOWN));
+            }
+            let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || driver.is_atomic();
+            if inline {
+                visit.enter(to, slot).map_err(|error| (STALE.0, error))?;
+            }
+            Ok(Receiver { to, inline })
+        })
     }
 
     /// Puts a request, which was made ready for it, with a driver.
     fn hand_over(
-        inner: &mut Inner,
+        entry: &mut Entry,
         key: d2d_handle,
+        hold: u32,
         send: &abi::d2d_send,
         receiver: Receiver,
-    ) -> Result<Passed, Refusal> {
-        let hold = inner.next_hold();
-        let entry = inner
-            .entries
-            .get_mut(key)
-            .ok_or(("stale-request", ESTALE))?;
+    ) -> Passed {
         let above = entry.top().map(|level| level.to);
         let from = above.unwrap_or(entry.sender);
         entry.push(Level {
@@ -342,15 +356,15 @@ impl Requests {
         entry.phase = Phase::Held;
         entry.queued = !receiver.inline;
         entry.flags |= send.flags & abi::D2D_SEND_TRACE;
-        Ok(Passed {
+        Passed {
             key,
             from,
-            receiver,
             view: entry.view(key),
             sending: entry.sendings,
             traced: entry.is_traced(),
-            packet: entry.packet.clone(),
-        })
+            packet: entry.queued.then(|| entry.packet.clone()),
+            receiver,
+        }
     }
 
     /// Sends a request; see `d2d_request_send`. Returns whether it is completed.
@@ -370,18 +384,13 @@ impl Requests {
         let visit = pin!(Visit::new(&self.registry));
         let passed = {
             let mut inner = self.inner.lock();
-            self.receiver(&send, visit.as_ref()).and_then(|receiver| {
-                let key = self.fill(&mut inner, handle, &send)?;
-                Self::hand_over(&mut inner, key, &send, receiver)
-            })
+            self.fill(&mut inner, handle, &send, visit.as_ref())
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
         if passed.traced {
             self.trace_build(passed.from, passed.key, &send);
         }
-        let sending = passed.sending;
-        self.call(passed, visit.as_ref());
-        Ok(!self.is_on_its_way(handle, sending))
+        Ok(!self.call(passed, visit.as_ref()))
     }
 
     #[inline(never)]
@@ -400,13 +409,15 @@ impl Requests {
         );
     }
 
-    /// Makes a request ready for being sent.
+    /// Makes a request ready for being sent, and puts it with its receiver.
     fn fill(
         &self,
         inner: &mut Inner,
         handle: d2d_handle,
         send: &abi::d2d_send,
-    ) -> Result<d2d_handle, Refusal> {
+        visit: Pin<&Visit<'_>>,
+    ) -> Result<Passed, Refusal> {
+        let hold = inner.next_hold();
         let (key, entry) = inner.sent(handle)?;
         if entry.phase != Phase::Idle {
             return Err(("request-on-its-way", EBUSY));
@@ -415,16 +426,17 @@ impl Requests {
         if input > entry.input.len() || output > entry.output.len() {
             return Err(("buffer-too-small", EMSGSIZE));
         }
-        let asked = self.registry.ask(entry.sender, |sender| {
-            (sender.is_leaving(), sender.has_completed())
-        });
-        let (is_leaving, has_completed) = asked.ok_or(("stale-driver-handle", ESTALE))?;
-        if is_leaving {
-            return Err(LEAVING);
-        }
-        if send.flags & abi::D2D_SEND_ROUTINE != 0 && !has_completed {
-            return Err(("no-completion-routine", EINVAL));
-        }
+        let needs_routine = send.flags & abi::D2D_SEND_ROUTINE != 0;
+        let allowed = |sender: &Driver| {
+            if sender.is_leaving() {
+                return Err(LEAVING);
+            }
+            if needs_routine && !sender.has_completed() {
+                return Err(("no-completion-routine", EINVAL));
+            }
+            Ok(())
+        };
+        let receiver = self.receiver(send, entry.sender, allowed, visit)?;
         let buffer = entry.input.as_mut_ptr();
         // SAFETY: The buffer is at least that long.
         if input > 0 && !unsafe { probe::copy(buffer, send.input.cast(), input) } {
@@ -442,7 +454,7 @@ impl Requests {
         };
         entry.recall = None;
         entry.packet.done.reset();
-        Ok(key)
+        Ok(Self::hand_over(entry, key, hold, send, receiver))
     }
 
     /// Passes a request on; see `d2d_request_forward`. Returns whether it is completed.
@@ -459,23 +471,21 @@ impl Requests {
         let visit = pin!(Visit::new(&self.registry));
         let passed = {
             let mut inner = self.inner.lock();
-            self.receiver(&send, visit.as_ref()).and_then(|receiver| {
-                let key = self.check_forward(&mut inner, handle, &send)?;
-                Self::hand_over(&mut inner, key, &send, receiver)
-            })
+            self.pass_on(&mut inner, handle, &send, visit.as_ref())
         };
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
-        let (key, sending) = (passed.key, passed.sending);
-        self.call(passed, visit.as_ref());
-        Ok(!self.is_on_its_way(key | SENDER, sending))
+        Ok(!self.call(passed, visit.as_ref()))
     }
 
-    fn check_forward(
+    /// Puts a request that a driver has with another one.
+    fn pass_on(
         &self,
         inner: &mut Inner,
         handle: d2d_handle,
         send: &abi::d2d_send,
-    ) -> Result<d2d_handle, Refusal> {
+        visit: Pin<&Visit<'_>>,
+    ) -> Result<Passed, Refusal> {
+        let hold = inner.next_hold();
         let (key, entry) = inner.held(handle)?;
         if entry.depth == entry.levels.len() {
             return Err(("no-stack-location", E2BIG));
@@ -483,38 +493,49 @@ impl Requests {
         let Some(level) = entry.top() else {
             return Err(("stale-request-handle", ESTALE));
         };
-        let asked = self.registry.ask(level.to, |forwarder| {
-            (forwarder.is_leaving(), forwarder.has_returned())
-        });
-        match asked {
-            Some((true, _)) => Err(LEAVING),
-            Some((_, has_returned)) if send.flags & abi::D2D_SEND_ROUTINE == 0 || has_returned => {
-                level.tells = false;
-                Ok(key)
+        let needs_routine = send.flags & abi::D2D_SEND_ROUTINE != 0;
+        let allowed = |forwarder: &Driver| {
+            if forwarder.is_leaving() {
+                return Err(LEAVING);
             }
-            _ => Err(("no-return-routine", EINVAL)),
-        }
+            if needs_routine && !forwarder.has_returned() {
+                return Err(("no-return-routine", EINVAL));
+            }
+            Ok(())
+        };
+        let receiver = self.receiver(send, level.to, allowed, visit)?;
+        level.tells = false;
+        Ok(Self::hand_over(entry, key, hold, send, receiver))
     }
 
-    /// Calls the driver that a request is with now, or has a worker do so.
-    fn call(&self, passed: Passed, visit: Pin<&Visit<'_>>) {
+    /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
+    /// is still on its way.
+    fn call(&self, passed: Passed, visit: Pin<&Visit<'_>>) -> bool {
         let Passed {
             key,
+            from,
             receiver,
             view,
+            sending,
             traced,
-            ..
+            packet,
         } = passed;
         if traced {
-            self.trace_call(passed.from, receiver.to, key, view.code);
+            self.trace_call(from, receiver.to, key, view.code);
         }
-        if receiver.inline {
-            self.dispatch(key, visit, &view, traced);
-        } else {
-            // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
-            // is calling.
-            unsafe { self.queue.enqueue(passed.packet) };
-        }
+        let Some(packet) = packet else {
+            return self.dispatch(key, visit, &view, sending, traced);
+        };
+        // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
+        // is calling.
+        unsafe { self.queue.enqueue(packet) };
+        self.is_on_its_way(key, sending)
+    }
+
+    fn is_on_its_way(&self, key: d2d_handle, sending: u32) -> bool {
+        let inner = self.inner.lock();
+        let entry = inner.entries.get(key);
+        entry.is_some_and(|entry| entry.is_on_its_way(sending))
     }
 
     #[inline(never)]
@@ -540,41 +561,52 @@ impl Requests {
                     return None;
                 }
                 visit.as_ref().begin(entry.top()?.to).ok()?;
-                Some((entry.view(key), entry.is_traced()))
+                Some((entry.view(key), entry.sendings, entry.is_traced()))
             })
         };
-        if let Some((view, traced)) = found {
+        if let Some((view, sending, traced)) = found {
             // From who leaves it is taken back.
             if !visit.driver().is_some_and(Driver::is_leaving) {
-                self.dispatch(key, visit.as_ref(), &view, traced);
+                self.dispatch(key, visit.as_ref(), &view, sending, traced);
             }
         }
     }
 
-    /// Calls the dispatch routine of the driver that is visited.
+    /// Calls the dispatch routine of the driver that is visited. Returns whether the request is still
+    /// on its way.
     fn dispatch(
         &self,
         key: d2d_handle,
         visit: Pin<&Visit<'_>>,
         view: &abi::d2d_request,
+        sending: u32,
         traced: bool,
-    ) {
+    ) -> bool {
         let Some(driver) = visit.get_ref().driver() else {
-            return;
+            return true;
         };
         if traced {
             Self::trace_dispatch(driver, key, view);
         }
         // SAFETY: The visit has begun, and lives.
         let returned = unsafe { driver.dispatch(view) };
-        if returned == PENDING {
-            if traced && self.inner.lock().held(view.handle).is_ok() {
-                Self::trace_pend(driver, key, view.code);
-            }
-        } else if let Ok(claimed) = self.claim_held(view.handle, EIO.to_errno(), 0) {
+        let (kept, is_on_its_way) = {
+            let inner = self.inner.lock();
+            inner.entries.get(key).map_or((false, false), |entry| {
+                let kept = entry.is_held_as(generation(view.handle));
+                (kept, entry.is_on_its_way(sending))
+            })
+        };
+        if kept && returned != PENDING {
             self.refuse_uncompleted(driver, returned);
-            self.go_on(claimed);
+            // If it was taken back meanwhile, that is what has become of it.
+            let _ = self.finish_held(view.handle, EIO.to_errno(), 0);
+            return self.is_on_its_way(key, sending);
         }
+        if kept && traced {
+            Self::trace_pend(driver, key, view.code);
+        }
+        is_on_its_way
     }
 
     #[inline(never)]
@@ -611,42 +643,50 @@ impl Requests {
         );
     }
 
-    /// Claims the request that is with who has this handle.
-    fn claim_held(
+    /// Completes the request that is with who has this handle.
+    fn finish_held(
         &self,
         handle: d2d_handle,
         status: c_int,
         information: u64,
-    ) -> Result<Claimed, Refusal> {
-        let mut inner = self.inner.lock();
-        let (key, entry) = inner.held(handle)?;
-        entry.claim(status, information);
-        let by = entry.top().map(|level| level.to);
-        Ok(Claimed {
-            key,
-            by: by.filter(|_| entry.is_traced()),
-            is_ours: !entry.returning,
-        })
-    }
-
-    /// Hands a claimed request on up, unless somebody else is just doing that.
-    fn go_on(&self, claimed: Claimed) {
+    ) -> Result<(), Refusal> {
+        let visit = pin!(Visit::new(&self.registry));
+        let (claimed, told) = {
+            let mut inner = self.inner.lock();
+            let (key, entry) = inner.held(handle)?;
+            entry.claim(status, information);
+            let claimed = Claimed {
+                key,
+                by: entry
+                    .top()
+                    .map(|level| level.to)
+                    .filter(|_| entry.is_traced()),
+                is_ours: !entry.returning,
+            };
+            match entry.is_one_level_down() {
+                true => (claimed, Some(entry.come_home(visit.as_ref()))),
+                false => (claimed, None),
+            }
+        };
+        if let Some(told) = told {
+            self.tell(claimed.key, visit.as_ref().get_ref(), told);
+            return Ok(());
+        }
+        if let Some(by) = claimed.by {
+            self.trace_complete(by, claimed.key, status, information);
+        }
+        // Unless somebody else is just handing it on.
         if claimed.is_ours {
             self.deliver(claimed.key);
         }
+        Ok(())
     }
 
     /// Completes a request; see `d2d_complete`.
     pub(crate) fn complete(&self, handle: d2d_handle, status: c_int, information: u64) -> Result {
         let status = check_status(self.owner, status);
-        let claimed = self
-            .claim_held(handle, status, information)
-            .map_err(|refusal| self.refuse(refusal, handle))?;
-        if let Some(by) = claimed.by {
-            self.trace_complete(by, claimed.key, status, information);
-        }
-        self.go_on(claimed);
-        Ok(())
+        self.finish_held(handle, status, information)
+            .map_err(|refusal| self.refuse(refusal, handle))
     }
 
     #[inline(never)]
@@ -751,36 +791,34 @@ impl Requests {
     fn finish(&self, key: d2d_handle) {
         let visit = pin!(Visit::new(&self.registry));
         let mut freed = None;
-        let routine = {
+        let told = {
             let mut inner = self.inner.lock();
             let Some(entry) = inner.entries.get_mut(key) else {
                 return;
             };
-            entry.phase = Phase::Idle;
+            let told = entry.come_home(visit.as_ref());
             if entry.orphan {
-                entry.packet.done.complete_all();
                 freed = inner.entries.remove(key);
-                None
-            } else if entry.has_routine() {
-                let begun = visit.as_ref().begin(entry.sender).ok();
-                begun.map(|()| (entry.result, entry.is_traced()))
-            } else {
-                entry.packet.done.complete_all();
-                None
             }
+            told
         };
         drop(freed);
-        if let (Some((result, traced)), Some(driver)) = (routine, visit.as_ref().get_ref().driver())
-        {
-            if traced {
-                Self::trace_completion(driver, key, result.status);
-            }
-            // SAFETY: The visit has begun, and lives.
-            let keeps = unsafe { driver.completed(key | SENDER, &result) };
-            if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
-                // It may have freed it itself.
-                let _ = self.discard(key | SENDER);
-            }
+        self.tell(key, visit.as_ref().get_ref(), told);
+    }
+
+    /// Calls the completion routine of the sender, if that is to be told.
+    fn tell(&self, key: d2d_handle, visit: &Visit<'_>, told: Option<(abi::d2d_result, bool)>) {
+        let (Some((result, traced)), Some(driver)) = (told, visit.driver()) else {
+            return;
+        };
+        if traced {
+            Self::trace_completion(driver, key, result.status);
+        }
+        // SAFETY: The visit has begun, and lives.
+        let keeps = unsafe { driver.completed(key | SENDER, &result) };
+        if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
+            // It may have freed it itself.
+            let _ = self.discard(key | SENDER);
         }
     }
 
@@ -793,61 +831,64 @@ impl Requests {
         );
     }
 
-    fn is_on_its_way(&self, handle: d2d_handle, sending: u32) -> bool {
-        let mut inner = self.inner.lock();
-        inner
-            .sent(handle)
-            .is_ok_and(|(_, entry)| entry.sendings == sending && entry.phase != Phase::Idle)
-    }
-
     /// Waits for a request; see `d2d_request_wait`. May sleep, unless it is completed.
     pub(crate) fn wait(&self, handle: d2d_handle, ms: u32) -> Result<abi::d2d_result> {
-        let (packet, sending, via) = {
-            let mut inner = self.inner.lock();
-            inner.sent(handle).and_then(|(_, entry)| {
-                if entry.sendings == 0 {
-                    return Err(("not-sent", ENODATA));
+        let waiting = self.begin_to_wait(handle);
+        let (via, waited) = match waiting.map_err(|refusal| self.refuse(refusal, handle))? {
+            // Whoever sent it where nobody sleeps may ask what has become of it.
+            Waiting::Over(result, traced) => ("return", Ok((result, traced))),
+            Waiting::For(packet, sending) => {
+                might_sleep();
+                let over = ms != abi::D2D_FOREVER && !packet.done.wait_for(ms);
+                if over {
+                    // If it was not taken, somebody is completing it.
+                    self.take(packet.key, Taker::Sender(sending), ETIMEDOUT.to_errno());
                 }
-                if entry.has_routine() {
-                    return Err(("has-completion-routine", EINVAL));
-                }
-                let via = match entry.phase {
-                    Phase::Idle => "return",
-                    _ => "wait",
-                };
-                Ok((entry.packet.clone(), entry.sendings, via))
-            })
-        }
-        .map_err(|refusal| self.refuse(refusal, handle))?;
-        // Whoever sent it where nobody sleeps may ask what has become of it.
-        if via != "return" {
-            might_sleep();
-            let over = ms != abi::D2D_FOREVER && !packet.done.wait_for(ms);
-            if over {
-                // If it was not taken, somebody is completing it.
-                self.take(packet.key, Taker::Sender(sending), ETIMEDOUT.to_errno());
+                packet.done.wait();
+                ("wait", self.end_to_wait(handle, sending))
             }
-            packet.done.wait();
-        }
-        let (result, traced) = {
-            let mut inner = self.inner.lock();
-            inner.sent(handle).and_then(|(_, entry)| {
-                if entry.sendings != sending || entry.phase != Phase::Idle {
-                    return Err(("request-sent-again", ESTALE));
-                }
-                Ok((entry.result, entry.is_traced().then_some(entry.sender)))
-            })
-        }
-        .map_err(|refusal| self.refuse(refusal, handle))?;
+        };
+        let (result, traced) = waited.map_err(|refusal| self.refuse(refusal, handle))?;
         if let Some(sender) = traced {
             self.trace(
                 sender,
                 Step::Completion,
-                packet.key,
+                handle & !SENDER,
                 fmt!("via={} status={}", via, result.status),
             );
         }
         Ok(result)
+    }
+
+    fn begin_to_wait(&self, handle: d2d_handle) -> Result<Waiting, Refusal> {
+        let mut inner = self.inner.lock();
+        let (_, entry) = inner.sent(handle)?;
+        if entry.sendings == 0 {
+            return Err(("not-sent", ENODATA));
+        }
+        if entry.has_routine() {
+            return Err(("has-completion-routine", EINVAL));
+        }
+        if entry.phase == Phase::Idle {
+            let traced = entry.is_traced().then_some(entry.sender);
+            return Ok(Waiting::Over(entry.result, traced));
+        }
+        entry.waiters += 1;
+        Ok(Waiting::For(entry.packet.clone(), entry.sendings))
+    }
+
+    fn end_to_wait(
+        &self,
+        handle: d2d_handle,
+        sending: u32,
+    ) -> Result<(abi::d2d_result, Option<d2d_handle>), Refusal> {
+        let mut inner = self.inner.lock();
+        let (_, entry) = inner.sent(handle)?;
+        entry.waiters -= 1;
+        if entry.sendings != sending || entry.phase != Phase::Idle {
+            return Err(("request-sent-again", ESTALE));
+        }
+        Ok((entry.result, entry.is_traced().then_some(entry.sender)))
     }
 
     /// Notes that who has a request wants to be told; see `d2d_request_set_cancel`.

@@ -149,8 +149,7 @@ impl<T> Table<T> {
     /// Returns the value that a handle names. Any context.
     pub(crate) fn get_mut(&mut self, handle: d2d_handle) -> Option<&mut T> {
         let (index, generation) = parts(handle)?;
-        let chunk = self.chunks.get_mut(index / PLACES)?.as_mut()?;
-        let place = chunk.places[index % PLACES].as_mut()?;
+        let place = self.place_mut(index)?;
         (place.generation == generation).then_some(&mut place.value)
     }
 
@@ -170,9 +169,9 @@ impl<T> Table<T> {
     }
 
     /// Returns the value of this index, and its handle. Any context.
-    pub(crate) fn by_index(&self, index: usize) -> Option<(d2d_handle, &T)> {
-        let place = self.place(index)?;
-        Some((handle(index, place.generation), &place.value))
+    pub(crate) fn by_index_mut(&mut self, index: usize) -> Option<(d2d_handle, &mut T)> {
+        let place = self.place_mut(index)?;
+        Some((handle(index, place.generation), &mut place.value))
     }
 
     /// Returns how many chunks of 64 indices there may be.
@@ -201,6 +200,10 @@ impl<T> Table<T> {
 
     fn place(&self, index: usize) -> Option<&Place<T>> {
         self.chunks.get(index / PLACES)?.as_ref()?.places[index % PLACES].as_ref()
+    }
+
+    fn place_mut(&mut self, index: usize) -> Option<&mut Place<T>> {
+        self.chunks.get_mut(index / PLACES)?.as_mut()?.places[index % PLACES].as_mut()
     }
 }
 

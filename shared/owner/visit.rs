@@ -4,7 +4,8 @@
 
 use crate::registry::{
     Driver,
-    Registry, //
+    Registry,
+    Slot, //
 };
 use core::{
     cell::{
@@ -123,18 +124,21 @@ impl<'a> Visit<'a> {
     ///
     /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
     pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result {
-        if self.handle.get() != 0 {
-            return Err(EALREADY);
-        }
+        let registry = self.get_ref().registry;
+        registry
+            .quietly(driver, |slot| self.enter(driver, slot))
+            .ok_or(ESTALE)?
+    }
+
+    /// As [`Visit::begin`], for who has the driver's slot.
+    pub(super) fn enter(self: Pin<&Self>, handle: abi::d2d_handle, slot: &mut Slot) -> Result {
+        let driver = slot.driver.ok_or(ESTALE)?;
         let this = self.get_ref();
-        let begun = this.registry.quietly(driver, |slot| {
-            this.link.task.set(Task::current_raw() as usize);
-            slot.visits.add(&this.link);
-            slot.driver.map(|driver| this.driver.set(driver))
-        });
-        begun.flatten().ok_or(ESTALE)?.map_err(|_| EALREADY)?;
+        this.driver.set(driver).map_err(|_| EALREADY)?;
+        this.link.task.set(Task::current_raw() as usize);
+        slot.visits.add(&this.link);
         // INVARIANT: It is on the list, and pinned, so that it is dropped before it goes away.
-        this.handle.set(driver);
+        this.handle.set(handle);
         Ok(())
     }
 
