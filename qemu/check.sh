@@ -8,4 +8,5 @@ D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
-exec "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL"
+quotes=$("$LAB/tools.sh" quotes)
+exec "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # One of the lab's own programs: compiled once per content of its sources by the root's
 # rustc. Prints the path.
-# Usage: tools.sh [vm|bench]
+# Usage: tools.sh [vm|bench|quotes]
 . "$(dirname "$0")/lib.sh"
 
 name=${1:-vm}
