@@ -55,6 +55,12 @@ mutants:
 test-harness:
 	@qemu/tests/harness.sh
 
+windows:
+	@qemu/windows.sh
+
+compare:
+	@qemu/compare.sh
+
 clean:
 	@qemu/clean.sh
 
@@ -73,6 +79,8 @@ help:
 	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
 	$(call help,test-harness,show that a broken guest makes a run fail)
+	$(call help,windows,build the Windows version of the pair with mingw-w64)
+	$(call help,compare,play it under Wine and compare its trace with that of Linux)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
 	@echo 'Variables:'
@@ -84,4 +92,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
 
-.PHONY: modules rust-metadata run test shell torture bench check model mutants test-harness clean distclean help
+.PHONY: modules rust-metadata run test shell torture bench check model mutants test-harness windows compare clean distclean help

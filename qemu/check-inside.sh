@@ -67,9 +67,10 @@ while read -r document; do
 	expect "quotes in $document" "$quotes" quotes "$document"
 done < <(sources '*.md')
 expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
+# windows/ is in the style of Windows drivers; its compiler takes warnings for errors.
 while read -r file; do
 	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"
-done < <(sources '*.[ch]')
+done < <(sources '*.[ch]' | grep -v '^\./windows/')
 mapfile -t shell < <(
 	sources '*.sh'
 	grep -rlE --exclude-dir=build --exclude-dir=.git '^#!.*\b(ba|busybox )?sh$' . | grep -v '\.sh$'

@@ -1,7 +1,8 @@
 #!/bin/bash
 # All tests of the modules: the kselftests in a VM with the stock kernel and in one with the
 # sanitizer kernel; a short torture, what lockdep has to say of peers, the models of the
-# protocol, and the mutants; or the kselftests alone, with the kernel that KERNEL names.
+# protocol, the comparison with the Windows version, and the mutants; or the kselftests alone,
+# with the kernel that KERNEL names.
 # KTAP on stdout, a document for each; the counts of all last.
 # Environment: KERNEL; see kernel_dir (lib.sh)
 . "$(dirname "$0")/lib.sh"
@@ -17,6 +18,7 @@ beside() {
 	counted torture "$LAB/torture.sh" 8
 	counted "peers that detach where they must not" "$LAB/tests/sins.sh"
 	counted model "$LAB/enter.sh" selftests/model/run.sh
+	counted "comparison with the Windows version" "$LAB/compare.sh"
 	counted mutants "$LAB/mutants.sh"
 	total
 }

@@ -8,6 +8,7 @@ out=../build/windows
 mkdir -p "$out"
 cc=x86_64-w64-mingw32-gcc
 flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-multichar)
+includes=(-isystem /usr/x86_64-w64-mingw32/include/ddk -I. -Ishared/include -Ishared/owner)
 
 # driver NAME SOURCE... - a driver's image. It has no C runtime and imports from the kernel alone;
 # without a time stamp the same sources give the same bytes. mingw-w64's ntstrsafe.h defines its
@@ -15,8 +16,7 @@ flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-multichar)
 driver() {
 	local name=$1
 	shift
-	"$cc" "${flags[@]}" -isystem /usr/x86_64-w64-mingw32/include/ddk -I. -Ishared/include -Ishared/owner \
-		-fno-builtin -nostdlib -shared -s -Wl,--subsystem,native -Wl,--entry,DriverEntry \
+	"$cc" "${flags[@]}" "${includes[@]}" -fno-builtin -nostdlib -shared -s -Wl,--subsystem,native -Wl,--entry,DriverEntry \
 		-Wl,--exclude-all-symbols -Wl,--no-insert-timestamp -Wl,--allow-multiple-definition \
 		-o "$out/$name.sys" "$@" -lntoskrnl -lhal -lgcc
 }
@@ -24,3 +24,6 @@ driver() {
 driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c
 driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c
 "$cc" "${flags[@]}" -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
+
+# The layout of the shared block (layout/layout.c): NAME BYTES
+"$cc" "${flags[@]}" "${includes[@]}" -S -o - layout/layout.c | sed -n 's/^.*"-> \(.*\)".*$/\1/p' >"$out/layout"

@@ -4,4 +4,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compare;
 pub mod line;
+#[path = "../../selftests/spec.rs"]
+pub mod spec;

@@ -1,0 +1,56 @@
+#!/bin/bash
+# Plays the demonstration with the pair in a virtual machine and with its Windows version under Wine,
+# and compares both traces, and the layouts of the shared block, with the spec and with what is
+# known to differ (selftests/spec). KTAP on stdout, the counts last.
+# Environment: KERNEL, KVER; see kernel_dir (lib.sh)
+. "$(dirname "$0")/lib.sh"
+
+# What lies between its lines, in the compiler's output: NAME BYTES (windows/layout/layout.c)
+layout='s/^.*"-> \(.*\)".*$/\1/p'
+
+# require WHAT CMD... - a step without which there is nothing to compare; its output says why
+require() {
+	local what=$1 log
+	shift
+	log=$out/log
+	"$@" >"$log" 2>&1 && return
+	sed 's/^/# /' "$log"
+	printf 'not ok 1 %s\n0 passed, 1 failed, 0 skipped\n' "$what"
+	exit 1
+}
+
+linux_run() {
+	"$LAB/vm.sh" run >"$out/linux.log" && return
+	cat "$out/linux.log"
+	return 1
+}
+
+linux_layout() {
+	mkdir -p "build/$KVER/layout"
+	"$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT/windows/layout" \
+		MO="$PROJECT/build/$KVER/layout" "${KMAKE[@]}" layout.s &&
+		sed -n "$layout" "build/$KVER/layout/layout.s" >"$out/linux.layout"
+}
+
+more() {
+	D2D_ROOT=$root_more "$LAB/enter.sh" "$@"
+}
+
+D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+D2D_ROOT=$("$LAB/root.sh")
+root_more=$("$LAB/root-more.sh")
+export D2D_KERNEL D2D_ROOT
+. "$D2D_KERNEL/kernel.env"
+cd "$PROJECT"
+out=build/compare
+mkdir -p "$out"
+rm -f "$out"/*.log "$out"/*.layout
+
+require "the Windows version is built" "$LAB/windows.sh"
+require "the tool is built" more cargo build --quiet --locked --release \
+	--manifest-path trace/Cargo.toml --target-dir build/cargo
+require "the layout is compiled for Linux" linux_layout
+require "the pair runs in Linux" linux_run
+require "the pair runs under Wine" more windows/play.sh build/windows "$out"
+more build/cargo/release/d2d-trace compare selftests/spec/{lifecycle.spec,windows.differences} \
+	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout completion=0 deferred=0

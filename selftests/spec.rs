@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads the spec of the steps that a trace has to consist of (`spec/lifecycle.spec`).
+
+use std::collections::HashMap;
+use std::fmt;
+
+/// The pairs `KEY=VALUE` of a line.
+pub type Fields = HashMap<String, String>;
+
+/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
+const HEADER: &str = include_str!("../shared/include/d2d.h");
+
+/// Says whether this is a step of the vocabulary.
+pub fn is_step(name: &str) -> bool {
+    let constant = name.to_uppercase().replace('-', "_");
+    let definition = format!("D2D_STEP_{constant},");
+    name == name.to_lowercase() && HEADER.lines().any(|line| line.trim() == definition)
+}
+
+/// Reads words of the form `KEY=VALUE`.
+pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String> {
+    words
+        .map(|word| match word.split_once('=') {
+            Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
+            _ => Err(format!("not KEY=VALUE: {word}")),
+        })
+        .collect()
+}
+
+/// A step that the trace has to have.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// The line that tells the part of the story: `do NAME [PARAM=VALUE...]`, or the step's own.
+    pub part: String,
+    pub driver: String,
+    pub step: String,
+    pub fields: Fields,
+}
+
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.driver, self.step)?;
+        let mut pairs: Vec<_> = self.fields.iter().collect();
+        pairs.sort();
+        pairs
+            .iter()
+            .try_for_each(|(key, value)| write!(f, " {key}={value}"))
+    }
+}
+
+/// A spec, read line by line.
+#[derive(Default)]
+pub struct Spec {
+    parts: HashMap<String, (Vec<String>, Vec<String>)>,
+    steps: Vec<Expected>,
+}
+
+impl Spec {
+    /// The steps of a run with these parameters, in order.
+    pub fn parse(text: &str, run: &Fields) -> Result<Vec<Expected>, String> {
+        let mut spec = Spec::default();
+        let mut lines = text.lines().map(str::trim).enumerate();
+        while let Some((number, line)) = lines.next() {
+            let at = |error| format!("spec line {}: {error}", number + 1);
+            if let Some(head) = line.strip_prefix("begin ") {
+                let mut words = head.split_whitespace().map(String::from);
+                let name = words.next().ok_or_else(|| at("begin what?".into()))?;
+                let body = lines
+                    .by_ref()
+                    .map(|(_, line)| line)
+                    .take_while(|line| *line != "end");
+                let body = body.map(String::from).collect();
+                spec.parts.insert(name, (words.collect(), body));
+            } else {
+                spec.line(line, line, run, &Fields::new()).map_err(at)?;
+            }
+        }
+        Ok(spec.steps)
+    }
+
+    /// One line that is not part of a definition, or one of the part that a `do` tells.
+    fn line(&mut self, part: &str, line: &str, run: &Fields, args: &Fields) -> Result<(), String> {
+        if line.is_empty() || line.starts_with('#') {
+            return Ok(());
+        }
+        let mut text = line.to_string();
+        for (key, value) in args {
+            text = text.replace(&format!("${key}"), value);
+        }
+        if text.contains('$') {
+            return Err(format!("no value for a parameter: {text}"));
+        }
+        let (step, condition) = text.split_once(" if ").unwrap_or((&text, ""));
+        for (key, value) in fields(condition.split_whitespace())? {
+            let actual = run
+                .get(&key)
+                .ok_or_else(|| format!("the run has no {key}"))?;
+            if *actual != value {
+                return Ok(());
+            }
+        }
+        let mut words = step.split_whitespace();
+        let (Some(first), Some(second)) = (words.next(), words.next()) else {
+            return Err(format!("not a step: {text}"));
+        };
+        let mut fields = fields(words)?;
+        if first == "do" {
+            let (params, body) = self
+                .parts
+                .get(second)
+                .ok_or_else(|| format!("no part {second}"))?
+                .clone();
+            if params.len() != fields.len() || params.iter().any(|p| !fields.contains_key(p)) {
+                return Err(format!("{second} takes {params:?}"));
+            }
+            return body
+                .iter()
+                .try_for_each(|line| self.line(&text, line, run, &fields));
+        }
+        let driver = match first {
+            "A" => "module_a",
+            "B" => "module_b",
+            _ => return Err(format!("not a driver: {first}")),
+        };
+        if !is_step(second) {
+            return Err(format!("not a step: {second}"));
+        }
+        fields.entry("in".into()).or_insert_with(|| "task".into());
+        self.steps.push(Expected {
+            part: part.into(),
+            driver: driver.into(),
+            step: second.into(),
+            fields,
+        });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_spec_with_a_mistake() {
+        for spec in [
+            "C load",
+            "A upload",
+            "do nothing",
+            "A load $x",
+            "A load x",
+            "A load if y=1",
+        ] {
+            assert!(Spec::parse(spec, &Fields::new()).is_err(), "{spec}");
+        }
+    }
+}

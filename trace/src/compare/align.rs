@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lays what is expected beside what there is.
+
+/// For each thing that is expected the index of what it is, so that as many as possible are, in order:
+/// a longest common subsequence.
+pub fn align<E, A>(
+    expected: &[E],
+    actual: &[A],
+    is: impl Fn(&A, &E) -> bool,
+) -> Vec<Option<usize>> {
+    let width = actual.len() + 1;
+    // How many can be matched of what is left from here on
+    let mut left = vec![0u32; (expected.len() + 1) * width];
+    for e in (0..expected.len()).rev() {
+        for a in (0..actual.len()).rev() {
+            left[e * width + a] = match is(&actual[a], &expected[e]) {
+                true => left[(e + 1) * width + a + 1] + 1,
+                false => left[(e + 1) * width + a].max(left[e * width + a + 1]),
+            };
+        }
+    }
+    let mut matched = vec![None; expected.len()];
+    let (mut e, mut a) = (0, 0);
+    while e < expected.len() && a < actual.len() {
+        if is(&actual[a], &expected[e]) {
+            matched[e] = Some(a);
+            e += 1;
+            a += 1;
+        } else if left[(e + 1) * width + a] >= left[e * width + a + 1] {
+            e += 1;
+        } else {
+            a += 1;
+        }
+    }
+    matched
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chars(expected: &str, actual: &str) -> Vec<Option<usize>> {
+        let (expected, actual): (Vec<_>, Vec<_>) =
+            (expected.chars().collect(), actual.chars().collect());
+        align(&expected, &actual, |a, e| a == e)
+    }
+
+    #[test]
+    fn as_many_as_possible_are_matched_in_order() {
+        assert_eq!(chars("abc", "abc"), [Some(0), Some(1), Some(2)]);
+        assert_eq!(chars("abc", "xac"), [Some(1), None, Some(2)]);
+        assert_eq!(chars("abcd", "bcda"), [None, Some(0), Some(1), Some(2)]);
+        assert_eq!(chars("ab", ""), [None, None]);
+        assert!(chars("", "ab").is_empty());
+    }
+}

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the Windows version does otherwise by nature: `selftests/spec/windows.differences`.
+
+use crate::spec::{fields, is_step, Expected, Fields};
+
+/// Which steps of the spec a rule is about.
+pub enum Where {
+    /// `DRIVER STEP [KEY=VALUE...]`; none is any
+    Step {
+        driver: Option<String>,
+        step: Option<String>,
+        fields: Fields,
+    },
+    /// `do PART [PARAM=VALUE...]`: all steps that a line of the spec tells
+    Part { name: String, params: Fields },
+}
+
+fn contains(all: &Fields, some: &Fields) -> bool {
+    some.iter().all(|(key, value)| all.get(key) == Some(value))
+}
+
+impl Where {
+    fn parse(text: &str) -> Result<Self, String> {
+        let mut words = text.split_whitespace();
+        let (Some(first), Some(second)) = (words.next(), words.next()) else {
+            return Err(format!("which step? {text}"));
+        };
+        let fields = fields(words)?;
+        if first == "do" {
+            return Ok(Self::Part {
+                name: second.into(),
+                params: fields,
+            });
+        }
+        let step = (second != "*").then(|| second.to_string());
+        if step.as_deref().is_some_and(|step| !is_step(step)) {
+            return Err(format!("not a step: {text}"));
+        }
+        Ok(Self::Step {
+            driver: driver(first)?,
+            step,
+            fields,
+        })
+    }
+
+    pub fn matches(&self, expected: &Expected) -> bool {
+        match self {
+            Self::Step {
+                driver,
+                step,
+                fields,
+            } => {
+                driver
+                    .as_ref()
+                    .is_none_or(|driver| *driver == expected.driver)
+                    && step.as_ref().is_none_or(|step| *step == expected.step)
+                    && contains(&expected.fields, fields)
+            }
+            Self::Part { name, params } => {
+                let mut words = expected.part.split_whitespace();
+                words.next() == Some("do")
+                    && words.next() == Some(name)
+                    && fields(words).is_ok_and(|part| contains(&part, params))
+            }
+        }
+    }
+}
+
+fn driver(name: &str) -> Result<Option<String>, String> {
+    match name {
+        "A" => Ok(Some("module_a".into())),
+        "B" => Ok(Some("module_b".into())),
+        "*" => Ok(None),
+        _ => Err(format!("not a driver: {name}")),
+    }
+}
+
+/// What is different.
+pub enum Kind {
+    /// `absent WHERE`: Windows has no such step.
+    Absent(Where),
+    /// `differ WHERE with KEY=VALUE...`: a field has another value there, or (-) is missing.
+    Differ(Where, Fields),
+    /// `before WHERE add STEP`, `after WHERE add STEP`: there is one more.
+    Add {
+        place: Where,
+        before: bool,
+        step: Expected,
+    },
+    /// `free STEP KEY...`: what the spec does not say may be anything.
+    Free { step: String, keys: Vec<String> },
+    /// `layout NAME...`: the offset is another one, or there is no such field on one side.
+    Layout(Vec<String>),
+}
+
+/// A difference, with its reason.
+pub struct Rule {
+    pub text: String,
+    pub kind: Kind,
+    /// Number of its reason, from 1.
+    pub reason: usize,
+    /// How often it was needed.
+    pub used: usize,
+}
+
+/// All of them.
+#[derive(Default)]
+pub struct Differences {
+    rules: Vec<Rule>,
+    reasons: Vec<String>,
+}
+
+impl Differences {
+    /// Reads a file of them. Rules are followed by their reason: `because REASON`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut all = Self::default();
+        let mut explained = 0;
+        for (number, line) in text.lines().map(str::trim).enumerate() {
+            let at = |error| format!("differences, line {}: {error}", number + 1);
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if let Some(reason) = line.strip_prefix("because ") {
+                if explained == all.rules.len() {
+                    return Err(at("a reason for nothing".into()));
+                }
+                explained = all.rules.len();
+                all.reasons.push(reason.into());
+                continue;
+            }
+            all.rules.push(Rule {
+                text: line.into(),
+                kind: kind(line).map_err(at)?,
+                reason: all.reasons.len() + 1,
+                used: 0,
+            });
+        }
+        match all.rules.get(explained) {
+            Some(rule) => Err(format!("differences: no reason for: {}", rule.text)),
+            None => Ok(all),
+        }
+    }
+
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Notes that a rule was needed, and returns the number of its reason.
+    pub fn take(&mut self, rule: usize) -> usize {
+        let rule = &mut self.rules[rule];
+        rule.used += 1;
+        rule.reason
+    }
+
+    pub fn reasons(&self) -> impl Iterator<Item = (usize, &String)> {
+        (1..).zip(&self.reasons)
+    }
+
+    /// The rule that lets a field that the spec does not name be anything.
+    pub fn frees(&self, step: &str, key: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| match &rule.kind {
+            Kind::Free { step: of, keys } => {
+                (of == "*" || of == step) && keys.iter().any(|free| free == key)
+            }
+            _ => false,
+        })
+    }
+
+    /// The rule that is about a field of the layout.
+    pub fn about_layout(&self, name: &str) -> Option<usize> {
+        self.rules.iter().position(|rule| match &rule.kind {
+            Kind::Layout(names) => names.iter().any(|one| one == name),
+            _ => false,
+        })
+    }
+}
+
+fn kind(line: &str) -> Result<Kind, String> {
+    let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let halves = |by: &str| {
+        rest.split_once(by)
+            .ok_or_else(|| format!("{verb} WHERE{by}WHAT: {line}"))
+    };
+    match verb {
+        "absent" => Ok(Kind::Absent(Where::parse(rest)?)),
+        "differ" => {
+            let (place, with) = halves(" with ")?;
+            let with = fields(with.split_whitespace())?;
+            Ok(Kind::Differ(Where::parse(place)?, with))
+        }
+        "before" | "after" => {
+            let (place, step) = halves(" add ")?;
+            Ok(Kind::Add {
+                place: Where::parse(place)?,
+                before: verb == "before",
+                step: added(step)?,
+            })
+        }
+        "free" => {
+            let mut words = rest.split_whitespace().map(String::from);
+            let step = words.next().ok_or("free what?")?;
+            Ok(Kind::Free {
+                step,
+                keys: words.collect(),
+            })
+        }
+        "layout" => Ok(Kind::Layout(
+            rest.split_whitespace().map(String::from).collect(),
+        )),
+        _ => Err(format!("not a rule: {line}")),
+    }
+}
+
+/// A step that there is on Windows only.
+fn added(text: &str) -> Result<Expected, String> {
+    match Where::parse(text)? {
+        Where::Step {
+            driver: Some(driver),
+            step: Some(step),
+            fields,
+        } => Ok(Expected {
+            part: String::new(),
+            driver,
+            step,
+            fields,
+        }),
+        _ => Err(format!("not one step: {text}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mistakes_are_named() {
+        for (text, error) in [
+            ("absent A load", "no reason for: absent A load"),
+            ("because of nothing", "line 1: a reason for nothing"),
+            ("missing A load", "not a rule"),
+            ("absent C load", "not a driver"),
+            ("absent A upload", "not a step"),
+            ("absent A", "which step?"),
+            ("differ A load", "differ WHERE with WHAT"),
+            ("before A load add * load", "not one step"),
+            ("differ A load with x", "not KEY=VALUE"),
+        ] {
+            let found = Differences::parse(text).err().unwrap_or_default();
+            assert!(found.contains(error), "{text}: {found}");
+        }
+    }
+
+    #[test]
+    fn rules_have_the_reason_that_follows_them() {
+        let text = "# a comment\nabsent A load\nfree * req\nbecause one\n\nlayout x\nbecause two";
+        let all = Differences::parse(text).expect("no mistake");
+        let reasons: Vec<_> = all.rules().iter().map(|rule| rule.reason).collect();
+        assert_eq!(reasons, [1, 1, 2]);
+        assert_eq!(all.frees("load", "req"), Some(1));
+        assert_eq!(all.about_layout("x"), Some(2));
+    }
+}

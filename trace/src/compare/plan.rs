@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The steps that each side has to have, and what is found of them.
+
+use super::align::align;
+use super::differences::{Differences, Kind};
+use super::trace::{Actual, Trace};
+use crate::spec::Expected;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// A step as each side has to have it, and the rules by which they differ.
+struct Planned {
+    linux: Option<Expected>,
+    windows: Option<Expected>,
+    rules: Vec<usize>,
+}
+
+/// The steps of both sides, in order.
+pub struct Plan(Vec<Planned>);
+
+/// Makes of a step of the spec what it is on Windows.
+fn translate(step: &Expected, differences: &Differences) -> Planned {
+    let mut windows = step.clone();
+    let mut rules = Vec::new();
+    for (number, rule) in differences.rules().iter().enumerate() {
+        match &rule.kind {
+            Kind::Absent(place) if place.matches(step) => {
+                return Planned {
+                    linux: Some(step.clone()),
+                    windows: None,
+                    rules: vec![number],
+                };
+            }
+            Kind::Differ(place, with) if place.matches(step) => {
+                rules.push(number);
+                for (key, value) in with {
+                    match value.as_str() {
+                        "-" => windows.fields.remove(key),
+                        _ => windows.fields.insert(key.clone(), value.clone()),
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+    Planned {
+        linux: Some(step.clone()),
+        windows: Some(windows),
+        rules,
+    }
+}
+
+impl Plan {
+    pub fn new(spec: &[Expected], differences: &Differences) -> Self {
+        let mut plan = Vec::new();
+        for step in spec {
+            let planned = translate(step, differences);
+            let added = |wanted: bool| {
+                let rules = differences.rules().iter().enumerate();
+                rules.filter_map(move |(number, rule)| match &rule.kind {
+                    Kind::Add {
+                        place,
+                        before,
+                        step: more,
+                    } if *before == wanted && place.matches(step) => Some(Planned {
+                        linux: None,
+                        windows: Some(more.clone()),
+                        rules: vec![number],
+                    }),
+                    _ => None,
+                })
+            };
+            // What would stand beside a step that is not there is not there, either.
+            if planned.windows.is_none() {
+                plan.push(planned);
+                continue;
+            }
+            plan.extend(added(true));
+            plan.push(planned);
+            plan.extend(added(false));
+        }
+        Self(plan)
+    }
+
+    /// Compares both traces with the plan.
+    pub fn rows(&self, linux: &Trace, windows: &Trace, differences: &mut Differences) -> Vec<Row> {
+        let found = |side: fn(&Planned) -> Option<&Expected>, trace: &Trace| {
+            align(&self.0, &trace.steps, |actual, planned| {
+                side(planned).is_some_and(|expected| actual.is(expected))
+            })
+        };
+        let in_linux = found(|planned| planned.linux.as_ref(), linux);
+        let in_windows = found(|planned| planned.windows.as_ref(), windows);
+        let mut rows = Vec::new();
+        let mut rest = (
+            Rest::new(Side::Linux, linux),
+            Rest::new(Side::Windows, windows),
+        );
+        for (planned, (l, w)) in self.0.iter().zip(in_linux.into_iter().zip(in_windows)) {
+            rest.0.before(l, &mut rows);
+            rest.1.before(w, &mut rows);
+            rows.push(planned.row(
+                l.map(|at| &linux.steps[at]),
+                w.map(|at| &windows.steps[at]),
+                differences,
+            ));
+        }
+        rest.0.before(Some(linux.steps.len()), &mut rows);
+        rest.1.before(Some(windows.steps.len()), &mut rows);
+        mark_moved(&mut rows);
+        rows
+    }
+}
+
+/// The steps of a trace that are not expected where they are.
+struct Rest<'a> {
+    side: Side,
+    trace: &'a Trace,
+    next: usize,
+}
+
+impl<'a> Rest<'a> {
+    fn new(side: Side, trace: &'a Trace) -> Self {
+        Self {
+            side,
+            trace,
+            next: 0,
+        }
+    }
+
+    /// Those before the one that is expected
+    fn before(&mut self, at: Option<usize>, rows: &mut Vec<Row>) {
+        let Some(at) = at else { return };
+        rows.extend(self.trace.steps[self.next..at].iter().map(|step| Row {
+            found: Found::Extra(self.side),
+            text: step.to_string(),
+            reasons: BTreeSet::new(),
+            unexplained: true,
+            of_spec: false,
+        }));
+        self.next = at + 1;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Linux,
+    Windows,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Same,
+    Other,
+    Only(Side),
+    Missing(Side),
+    Extra(Side),
+    Moved(Side),
+}
+
+/// One line of the comparison.
+pub struct Row {
+    found: Found,
+    text: String,
+    reasons: BTreeSet<usize>,
+    pub unexplained: bool,
+    /// Whether it is a step of the spec
+    of_spec: bool,
+}
+
+impl Row {
+    pub fn is_of_linux(&self) -> bool {
+        matches!(
+            self.found,
+            Found::Missing(Side::Linux) | Found::Extra(Side::Linux) | Found::Moved(Side::Linux)
+        )
+    }
+
+    pub fn is_of_windows(&self) -> bool {
+        matches!(
+            self.found,
+            Found::Missing(Side::Windows)
+                | Found::Extra(Side::Windows)
+                | Found::Moved(Side::Windows)
+        )
+    }
+
+    pub fn is_of_both(&self) -> bool {
+        matches!(self.found, Found::Same | Found::Other)
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.found {
+            Found::Same => "=",
+            Found::Other => "~",
+            Found::Only(Side::Linux) => "L",
+            Found::Only(Side::Windows) => "W",
+            Found::Missing(Side::Linux) => "!! missing in Linux:",
+            Found::Missing(Side::Windows) => "!! missing on Windows:",
+            Found::Extra(Side::Linux) => "!! only in Linux:",
+            Found::Extra(Side::Windows) => "!! only on Windows:",
+            Found::Moved(Side::Linux) => "!! in another order in Linux:",
+            Found::Moved(Side::Windows) => "!! in another order on Windows:",
+        };
+        write!(f, "{mark}")?;
+        if self.unexplained && self.is_of_both() {
+            write!(f, " !!")?;
+        }
+        if !self.reasons.is_empty() {
+            let reasons: Vec<String> = self.reasons.iter().map(usize::to_string).collect();
+            write!(f, " [{}]", reasons.join(" "))?;
+        }
+        write!(f, " {}", self.text)
+    }
+}
+
+/// The fields that both have not alike.
+fn other_fields(linux: &Actual, windows: &Actual) -> Vec<String> {
+    let mut keys: BTreeSet<&String> = linux.fields.keys().collect();
+    keys.extend(windows.fields.keys());
+    keys.retain(|key| linux.fields.get(*key) != windows.fields.get(*key));
+    keys.into_iter().cloned().collect()
+}
+
+impl Planned {
+    fn row(&self, l: Option<&Actual>, w: Option<&Actual>, differences: &mut Differences) -> Row {
+        let mut row = Row {
+            found: Found::Same,
+            text: String::new(),
+            reasons: BTreeSet::new(),
+            unexplained: false,
+            of_spec: self.linux.is_some(),
+        };
+        // What should be there and is not, is never explained.
+        for (expected, found, side) in [
+            (&self.linux, l, Side::Linux),
+            (&self.windows, w, Side::Windows),
+        ] {
+            if let (Some(expected), None) = (expected, found) {
+                row.found = Found::Missing(side);
+                row.text = expected.to_string();
+                row.unexplained = true;
+                return row;
+            }
+        }
+        row.reasons = self
+            .rules
+            .iter()
+            .map(|rule| differences.take(*rule))
+            .collect();
+        match (l, w) {
+            (Some(l), Some(w)) => self.compare(&mut row, l, w, differences),
+            (Some(l), None) => {
+                row.found = Found::Only(Side::Linux);
+                row.text = l.to_string();
+            }
+            (None, Some(w)) => {
+                row.found = Found::Only(Side::Windows);
+                row.text = w.to_string();
+            }
+            (None, None) => {}
+        }
+        row
+    }
+
+    /// Compares what else the lines say.
+    fn compare(&self, row: &mut Row, l: &Actual, w: &Actual, differences: &mut Differences) {
+        let stated = |key: &String| {
+            let sides = [&self.linux, &self.windows];
+            sides
+                .into_iter()
+                .flatten()
+                .any(|expected| expected.fields.contains_key(key))
+        };
+        let mut other = Vec::new();
+        for key in other_fields(l, w) {
+            if stated(&key) {
+                row.found = Found::Other;
+            } else if let Some(rule) = differences.frees(&l.step, &key) {
+                row.reasons.insert(differences.take(rule));
+            } else {
+                row.unexplained = true;
+            }
+            let value = w.fields.get(&key).map_or("none", String::as_str);
+            other.push(format!("{key}={value}"));
+        }
+        row.text = match other.as_slice() {
+            [] => l.to_string(),
+            other => format!("{l}  | Windows: {}", other.join(" ")),
+        };
+    }
+}
+
+/// A step that is missing in one place and there in another one was moved.
+fn mark_moved(rows: &mut [Row]) {
+    for side in [Side::Linux, Side::Windows] {
+        let head = |text: &str| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        let extra: Vec<String> = rows
+            .iter()
+            .filter(|row| row.found == Found::Extra(side))
+            .map(|row| head(&row.text))
+            .collect();
+        for row in rows.iter_mut() {
+            if row.found == Found::Missing(side) && extra.contains(&head(&row.text)) {
+                row.found = Found::Moved(side);
+            }
+        }
+    }
+}
+
+/// How much of the original technique there is.
+pub struct Figure {
+    spec: usize,
+    linux: usize,
+    windows: usize,
+    both: usize,
+    same: usize,
+    other: usize,
+    absent: usize,
+}
+
+impl Figure {
+    pub fn new(rows: &[Row]) -> Self {
+        let count = |wanted: &dyn Fn(&Row) -> bool| {
+            rows.iter().filter(|row| row.of_spec && wanted(row)).count()
+        };
+        let missing = |side| move |row: &Row| matches!(row.found, Found::Missing(s) | Found::Moved(s) if s == side);
+        let absent = count(&|row| row.found == Found::Only(Side::Linux));
+        let spec = count(&|_| true);
+        let same = count(&|row| row.found == Found::Same);
+        let other = count(&|row| row.found == Found::Other);
+        Self {
+            spec,
+            linux: spec - count(&missing(Side::Linux)),
+            windows: spec - absent - count(&missing(Side::Windows)),
+            both: same + other,
+            same,
+            other,
+            absent,
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            spec,
+            linux,
+            windows,
+            both,
+            same,
+            other,
+            absent,
+        } = self;
+        let percent = |part: usize, whole: usize| part * 100 / whole.max(1);
+        write!(
+            f,
+            "fidelity: of the {spec} steps of the spec Linux has {linux} ({}%), Windows {windows} \
+             ({}%; {absent} it cannot have), both {both} ({}%: {same} with all fields of the spec, {other} with another value of one)",
+            percent(*linux, *spec),
+            percent(*windows, *spec),
+            percent(*both, *spec),
+        )
+    }
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The layout of the shared block, as the compiler has laid it out: a line "-> NAME BYTES"
+ * in its assembly for each type (its size) and each field (its offset). Compiled twice:
+ * with the Linux header by the kernel's build system, with the Windows one by mingw-w64.
+ * The names are those of Linux.
+ */
+#ifdef __MINGW32__
+#include "d2d_lib.h"
+#define OFFSET(linux_type, linux_field, type, field)    FIELD_OFFSET(type, field)
+#define SIZE(linux_type, type)                          sizeof(type)
+#else
+#include "d2d.h"
+#define OFFSET(linux_type, linux_field, type, field)    offsetof(struct linux_type, linux_field)
+#define SIZE(linux_type, type)                          sizeof(struct linux_type)
+#endif
+
+#define EMIT(name, bytes)   asm volatile("\n.ascii \"-> " name " %c0\"" : : "i"(bytes))
+#define TYPE(linux_type, type) \
+    EMIT(#linux_type, SIZE(linux_type, type))
+#define FIELD(linux_type, linux_field, type, field) \
+    EMIT(#linux_type "." #linux_field, OFFSET(linux_type, linux_field, type, field))
+/* A field that Windows has not. */
+#ifdef __MINGW32__
+#define LINUX_FIELD(linux_type, linux_field)
+#else
+#define LINUX_FIELD(linux_type, linux_field)    FIELD(linux_type, linux_field, , )
+#endif
+
+void EmitLayout(void);
+
+void EmitLayout(void)
+{
+    TYPE(d2d_header, D2D_HEADER);
+    FIELD(d2d_header, magic, D2D_HEADER, Magic);
+    FIELD(d2d_header, size, D2D_HEADER, Size);
+    FIELD(d2d_header, major, D2D_HEADER, Major);
+    FIELD(d2d_header, minor, D2D_HEADER, Minor);
+    FIELD(d2d_header, layout, D2D_HEADER, Layout);
+    TYPE(d2d_ops, D2D_OPS);
+    FIELD(d2d_ops, size, D2D_OPS, Size);
+    FIELD(d2d_ops, major, D2D_OPS, Major);
+    FIELD(d2d_ops, minor, D2D_OPS, Minor);
+    LINUX_FIELD(d2d_ops, build);
+    LINUX_FIELD(d2d_ops, chain);
+    TYPE(d2d_endpoint, D2D_ENDPOINT);
+    FIELD(d2d_endpoint, ops, D2D_ENDPOINT, Ops);
+    FIELD(d2d_endpoint, self, D2D_ENDPOINT, Self);
+    FIELD(d2d_item, node, D2D_ITEM, Node);
+    FIELD(d2d_item, seq, D2D_ITEM, Seq);
+    FIELD(d2d_item, kind, D2D_ITEM, Kind);
+    FIELD(d2d_item, len, D2D_ITEM, Length);
+    LINUX_FIELD(d2d_item, generation);
+    LINUX_FIELD(d2d_item, index);
+    LINUX_FIELD(d2d_item, handed);
+    FIELD(d2d_item, payload, D2D_ITEM, Payload);
+    TYPE(d2d_queue, D2D_QUEUE);
+    FIELD(d2d_queue, lock, D2D_QUEUE, Lock);
+    FIELD(d2d_queue, items, D2D_QUEUE, Items);
+    FIELD(d2d_queue, free, D2D_QUEUE, Free);
+    FIELD(d2d_queue, capacity, D2D_QUEUE, Capacity);
+    FIELD(d2d_queue, item_size, D2D_QUEUE, ItemSize);
+    FIELD(d2d_queue, depth, D2D_QUEUE, Depth);
+    FIELD(d2d_queue, high_water, D2D_QUEUE, HighWater);
+    FIELD(d2d_queue, put, D2D_QUEUE, Put);
+    FIELD(d2d_queue, taken, D2D_QUEUE, Taken);
+    FIELD(d2d_queue, refused, D2D_QUEUE, Refused);
+    LINUX_FIELD(d2d_queue, stale);
+    LINUX_FIELD(d2d_queue, pool);
+    LINUX_FIELD(d2d_queue, id);
+    LINUX_FIELD(d2d_queue, handed);
+    LINUX_FIELD(d2d_queue, doorbell);
+    TYPE(d2d_data, D2D_DATA);
+    FIELD(d2d_data, lock, D2D_DATA, Lock);
+    FIELD(d2d_data, owner, D2D_DATA, Owner);
+    FIELD(d2d_data, peer, D2D_DATA, Peer);
+    TYPE(d2d_context, D2D_CONTEXT);
+    FIELD(d2d_context, hdr, D2D_CONTEXT, Header);
+    FIELD(d2d_context, id, D2D_CONTEXT, Id);
+    FIELD(d2d_context, reserved, D2D_CONTEXT, Reserved);
+    FIELD(d2d_context, module, D2D_CONTEXT, DriverObject);
+    FIELD(d2d_context, owner, D2D_CONTEXT, Owner);
+    FIELD(d2d_context, peer, D2D_CONTEXT, Peer);
+    FIELD(d2d_context, to_peer, D2D_CONTEXT, ToPeer);
+    FIELD(d2d_context, to_owner, D2D_CONTEXT, ToOwner);
+    FIELD(d2d_context, data, D2D_CONTEXT, Data);
+}

@@ -1,0 +1,51 @@
+#!/bin/bash
+# Plays the demonstration under Wine, with a configuration of its own that is gone afterwards. Runs
+# in the second toolchain root.
+# Usage: play.sh BUILD OUT
+# BUILD has what build.sh has made; OUT gets windows.log, the trace. D2D_TIMEOUT: seconds for all of it.
+set -euo pipefail
+
+build=$(realpath "$1")
+out=$(realpath "$2")
+limit=${D2D_TIMEOUT:-120}
+
+home=$(mktemp -d "$out/wine.XXXXXX")
+export HOME=$home WINEPREFIX=$home/prefix XDG_RUNTIME_DIR=$home
+export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
+unset DISPLAY
+
+# All of the session's processes: they would outlive this script.
+end_session() {
+	timeout 20 wineserver -k || :
+	timeout 20 wineserver -w || :
+}
+trap 'end_session; rm -rf "$home"' EXIT
+
+# Services take their standard error and WINEDEBUG from the process that begins the session, which is
+# this one: DbgPrint ends in the log, and nothing else of Wine does.
+rc=0
+WINEDEBUG=-all,warn+debugstr timeout --kill-after=5 "$limit" \
+	wine "$build/play.exe" "Z:${build//\//\\}" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?
+end_session
+
+# A line of DbgPrint is "...:vDbgPrintExWithPrefix COMPONENT:LEVEL: TEXT".
+sed -n 's/^.*vDbgPrintExWithPrefix [0-9a-f]*:[0-9a-f]*: //p' "$out/wine.log" >"$out/windows.log"
+
+bad() {
+	cat "$out/play.log"
+	grep -m 5 -E '^wine: |Unhandled|unimplemented' "$out/wine.log" || :
+	echo "the last lines of the trace:"
+	tail -n 5 "$out/windows.log"
+	echo "reason: $*"
+	exit 1
+}
+
+last=$(tail -n 1 "$out/play.log")
+case $rc in
+0) ;;
+124 | 137) bad "no end after $limit s; it hangs in: ${last:-the start of Wine}" ;;
+*) bad "${last:-Wine does not start} (status $rc)" ;;
+esac
+[ -s "$out/windows.log" ] || bad "no trace from Wine: DbgPrint has printed nothing"
+left=$(pgrep -la '\.exe|wineserver' || :)
+[ -z "$left" ] || bad "left over: $left"
