@@ -19,6 +19,7 @@ beside() {
 	counted "peers that detach where they must not" "$LAB/tests/sins.sh"
 	counted model "$LAB/enter.sh" selftests/model/run.sh
 	counted "comparison with the Windows version" "$LAB/compare.sh"
+	counted "the porting guide's example" "$LAB/example.sh"
 	counted mutants "$LAB/mutants.sh"
 	total
 }
