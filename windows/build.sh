@@ -25,7 +25,7 @@ driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c
 driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c
 driver sensor example/sensor.c
 driver consumer example/consumer.c
-"$cc" "${flags[@]}" -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
+"$cc" "${flags[@]}" -Ishared/include -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
 
 # The layout of the shared block (layout/layout.c): NAME BYTES
 "$cc" "${flags[@]}" "${includes[@]}" -S -o - layout/layout.c | sed -n 's/^.*"-> \(.*\)".*$/\1/p' >"$out/layout"

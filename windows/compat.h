@@ -10,10 +10,9 @@
  *   IoGetDeviceObjectPointer   Wine's is a stub that finds nothing and says SUCCESS: the
  *                              driver object of the same name, and its first device
  *   IoCreate...Event           Wine's opens no event that exists: by ZwCreateEvent
- *   KeFlushQueuedDpcs          Wine has no DPC queue; a DPC of a timer has returned when
- *                              the timer is signaled
- *   KeGetCurrentIrql           (not changed) is PASSIVE_LEVEL at all times under Wine
  *   ReadPointerAcquire, ALIGN_UP_BY    are missing in mingw-w64's headers
+ *
+ * What Wine does otherwise and is left as it is, stands in README.md.
  */
 #ifndef D2D_COMPAT_H
 #define D2D_COMPAT_H

@@ -10,9 +10,8 @@
 #include <winioctl.h>
 #include <stdio.h>
 #include <string.h>
+#include "d2d_control.h"
 
-#define IOCTL_D2D_EXERCISE \
-    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
 /* How long a service may take to start or stop, in milliseconds. */
 #define PATIENCE    20000
 

@@ -15,7 +15,7 @@ pub mod plan;
 pub mod trace;
 
 use crate::spec::{fields, Fields, Spec};
-use differences::Differences;
+use differences::{Differences, Kind};
 use plan::{Plan, Row};
 use std::fmt;
 use std::path::Path;
@@ -65,6 +65,20 @@ fn trace(side: &str, path: &str) -> Result<Trace, String> {
         .map_err(|error| format!("the {side} trace, {path}: {error}"))
 }
 
+/// What the lab says in Linux that has no counterpart, and does not show as a step.
+fn lab(linux: &Trace, differences: &mut Differences) -> Vec<String> {
+    let known = |kind: &Kind, text: &str| match kind {
+        Kind::Lab(begin) => text.starts_with(begin),
+        _ => false,
+    };
+    let lines = linux.lab.iter().filter_map(|text| {
+        let mut rules = differences.rules().iter();
+        let rule = rules.position(|rule| known(&rule.kind, text))?;
+        Some(format!("[{}] {text}", differences.take(rule)))
+    });
+    lines.collect()
+}
+
 /// The command. Returns whether there is nothing but what is explained, or why there is nothing to
 /// be compared.
 pub fn run(args: &[String]) -> Result<bool, String> {
@@ -87,6 +101,9 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     println!("# [n] by nature, for the n-th reason below    !! not explained");
     for row in &rows {
         println!("# {row}");
+    }
+    for text in lab(&linux, &mut differences) {
+        println!("# L {text}");
     }
     let table = layout::compare(&layouts.0, &layouts.1, &mut differences)?;
     println!("# bytes: Linux | Windows");

@@ -18,7 +18,7 @@
 /* When this is completed, the consumer does not use the block any more. */
 #define IOCTL_SENSOR_TAKE_BACK \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_NEITHER, FILE_ANY_ACCESS)
-/* From user mode. Input is a ULONG, the period in milliseconds. */
+/* From user mode (play.c). Input is a ULONG, the period in milliseconds. */
 #define IOCTL_CONSUMER_COLLECT \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
 

@@ -92,6 +92,8 @@ pub enum Kind {
     Free { step: String, keys: Vec<String> },
     /// `layout NAME...`: the offset is another one, or there is no such field on one side.
     Layout(Vec<String>),
+    /// `lab TEXT`: what the lab says there, and shows as no step.
+    Lab(String),
 }
 
 /// A difference, with its reason.
@@ -205,6 +207,7 @@ fn kind(line: &str) -> Result<Kind, String> {
                 keys: words.collect(),
             })
         }
+        "lab" => Ok(Kind::Lab(rest.into())),
         "layout" => Ok(Kind::Layout(
             rest.split_whitespace().map(String::from).collect(),
         )),

@@ -13,6 +13,8 @@ use std::fmt;
 struct Planned {
     linux: Option<Expected>,
     windows: Option<Expected>,
+    /// Fields that the step has not on Windows
+    without: Vec<String>,
     rules: Vec<usize>,
 }
 
@@ -22,6 +24,7 @@ pub struct Plan(Vec<Planned>);
 /// Makes of a step of the spec what it is on Windows.
 fn translate(step: &Expected, differences: &Differences) -> Planned {
     let mut windows = step.clone();
+    let mut without = Vec::new();
     let mut rules = Vec::new();
     for (number, rule) in differences.rules().iter().enumerate() {
         match &rule.kind {
@@ -29,16 +32,19 @@ fn translate(step: &Expected, differences: &Differences) -> Planned {
                 return Planned {
                     linux: Some(step.clone()),
                     windows: None,
+                    without,
                     rules: vec![number],
                 };
             }
             Kind::Differ(place, with) if place.matches(step) => {
                 rules.push(number);
                 for (key, value) in with {
-                    match value.as_str() {
-                        "-" => windows.fields.remove(key),
-                        _ => windows.fields.insert(key.clone(), value.clone()),
-                    };
+                    if value == "-" {
+                        windows.fields.remove(key);
+                        without.push(key.clone());
+                    } else {
+                        windows.fields.insert(key.clone(), value.clone());
+                    }
                 }
             }
             _ => {}
@@ -47,6 +53,7 @@ fn translate(step: &Expected, differences: &Differences) -> Planned {
     Planned {
         linux: Some(step.clone()),
         windows: Some(windows),
+        without,
         rules,
     }
 }
@@ -66,6 +73,7 @@ impl Plan {
                     } if *before == wanted && place.matches(step) => Some(Planned {
                         linux: None,
                         windows: Some(more.clone()),
+                        without: Vec::new(),
                         rules: vec![number],
                     }),
                     _ => None,
@@ -85,13 +93,18 @@ impl Plan {
 
     /// Compares both traces with the plan.
     pub fn rows(&self, linux: &Trace, windows: &Trace, differences: &mut Differences) -> Vec<Row> {
-        let found = |side: fn(&Planned) -> Option<&Expected>, trace: &Trace| {
-            align(&self.0, &trace.steps, |actual, planned| {
-                side(planned).is_some_and(|expected| actual.is(expected))
-            })
-        };
-        let in_linux = found(|planned| planned.linux.as_ref(), linux);
-        let in_windows = found(|planned| planned.windows.as_ref(), windows);
+        let in_linux = align(&self.0, &linux.steps, |actual, planned| {
+            let expected = planned.linux.as_ref();
+            expected.is_some_and(|expected| actual.is(expected))
+        });
+        let in_windows = align(&self.0, &windows.steps, |actual, planned| {
+            let expected = planned.windows.as_ref();
+            expected.is_some_and(|expected| actual.is(expected))
+                && !planned
+                    .without
+                    .iter()
+                    .any(|key| actual.fields.contains_key(key))
+        });
         let mut rows = Vec::new();
         let mut rest = (
             Rest::new(Side::Linux, linux),
@@ -295,17 +308,24 @@ impl Planned {
     }
 }
 
-/// A step that is missing in one place and there in another one was moved.
+/// A step that is missing in one place and there in another one was moved. Side by side they would be
+/// one step with another field.
 fn mark_moved(rows: &mut [Row]) {
     for side in [Side::Linux, Side::Windows] {
-        let head = |text: &str| text.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        let extra: Vec<String> = rows
-            .iter()
-            .filter(|row| row.found == Found::Extra(side))
-            .map(|row| head(&row.text))
+        let extra: Vec<(usize, String)> = (0..)
+            .zip(rows.iter())
+            .filter(|(_, row)| row.found == Found::Extra(side))
+            .map(|(at, row)| (at, row.text.clone()))
             .collect();
-        for row in rows.iter_mut() {
-            if row.found == Found::Missing(side) && extra.contains(&head(&row.text)) {
+        for (at, row) in rows.iter_mut().enumerate() {
+            let words = row.text.split(' ').filter(|word| *word != "in=task");
+            let is = |text: &str| {
+                words
+                    .clone()
+                    .all(|word| text.split(' ').any(|other| other == word))
+            };
+            let mut apart = extra.iter().filter(|(other, _)| other.abs_diff(at) > 1);
+            if row.found == Found::Missing(side) && apart.any(|(_, text)| is(text)) {
                 row.found = Found::Moved(side);
             }
         }
@@ -365,5 +385,147 @@ impl fmt::Display for Figure {
             percent(*windows, *spec),
             percent(*both, *spec),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Fields, Spec};
+
+    const SPEC: &str = "
+        begin ring in
+            A call-driver in=$in
+            B dispatch in=$in
+        end
+        A load
+        A export ns=D2D
+        do ring in=task
+        do ring in=hardirq
+        A unload
+    ";
+
+    const DIFFERENCES: &str = "
+        absent do ring in=hardirq
+        differ A export with ns=-
+        after A call-driver add B pend
+        free load x
+        because it is so
+    ";
+
+    const LINUX: &str =
+        "A load x=1|A export ns=D2D|A call-driver|B dispatch|A call-driver in=hardirq|\
+                         B dispatch in=hardirq|A unload";
+    const WINDOWS: &str = "A load x=2|A export|A call-driver|B pend|B dispatch|A unload";
+
+    fn trace(steps: &str) -> Trace {
+        let line = |(number, step): (usize, &str)| {
+            let (driver, rest) = step.split_once(' ').expect("a driver");
+            let driver = driver.replace('A', "module_a").replace('B', "module_b");
+            let (step, detail) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (place, detail) = match detail.strip_prefix("in=") {
+                Some(place) => (place, ""),
+                None => ("task", detail),
+            };
+            format!(
+                "{driver}: d2d: seq={} load=1 in={place} step={step} {detail}\n",
+                number + 1
+            )
+        };
+        let log: String = steps
+            .split('|')
+            .map(str::trim)
+            .enumerate()
+            .map(line)
+            .collect();
+        Trace::read(&log).expect("a trace")
+    }
+
+    /// What is not explained, and the rules that were not needed
+    fn compare(linux: &str, windows: &str) -> (Vec<String>, Vec<String>) {
+        let mut differences = Differences::parse(DIFFERENCES).expect("no mistake");
+        let spec = Spec::parse(SPEC, &Fields::new()).expect("no mistake");
+        let plan = Plan::new(&spec, &differences);
+        let rows = plan.rows(&trace(linux), &trace(windows), &mut differences);
+        let wrong = rows
+            .iter()
+            .filter(|row| row.unexplained)
+            .map(Row::to_string);
+        let stale = differences.rules().iter().filter(|rule| rule.used == 0);
+        (
+            wrong.collect(),
+            stale.map(|rule| rule.text.clone()).collect(),
+        )
+    }
+
+    #[test]
+    fn what_is_explained_is_not_wrong() {
+        assert_eq!(compare(LINUX, WINDOWS), (vec![], vec![]));
+    }
+
+    #[test]
+    fn each_difference_is_found() {
+        for (linux, windows, expected) in [
+            (
+                LINUX,
+                WINDOWS.replace("B dispatch|", ""),
+                "!! missing on Windows: module_b dispatch in=task",
+            ),
+            (
+                LINUX,
+                WINDOWS.replace("B pend|", ""),
+                "!! missing on Windows: module_b pend",
+            ),
+            (
+                LINUX,
+                WINDOWS.replace("A unload", "A free|A unload"),
+                "!! only on Windows: module_a free",
+            ),
+            (
+                &LINUX.replace("|A unload", ""),
+                WINDOWS.into(),
+                "!! missing in Linux: module_a unload in=task",
+            ),
+            (
+                &LINUX.replace("A export", "A drain|A export"),
+                WINDOWS.into(),
+                "!! only in Linux: module_a drain",
+            ),
+            (
+                LINUX,
+                WINDOWS.replace("B dispatch", "B dispatch y=1"),
+                "= !! module_b dispatch  | Windows: y=1",
+            ),
+            (
+                LINUX,
+                WINDOWS.replace("A export", "A export ns=D2D"),
+                "!! missing on Windows: module_a export in=task",
+            ),
+            (LINUX, LINUX.into(), "!! missing on Windows: module_b pend"),
+        ] {
+            let (wrong, _) = compare(linux, &windows);
+            assert!(
+                wrong.iter().any(|row| row == expected),
+                "{expected}: {wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_order_is_called_so() {
+        let windows = WINDOWS.replace("A load x=2|A export", "A export|A load x=2");
+        let (wrong, _) = compare(LINUX, &windows);
+        assert!(
+            wrong
+                .iter()
+                .any(|row| row.contains("in another order on Windows")),
+            "{wrong:?}"
+        );
+    }
+
+    #[test]
+    fn a_reason_for_nothing_is_found() {
+        let (wrong, stale) = compare(&LINUX.replace(" x=1", ""), &WINDOWS.replace(" x=2", ""));
+        assert_eq!((wrong, stale), (vec![], vec!["free load x".into()]));
     }
 }

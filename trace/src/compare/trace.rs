@@ -58,6 +58,8 @@ impl fmt::Display for Actual {
 /// The steps of a log in their order.
 pub struct Trace {
     pub steps: Vec<Actual>,
+    /// What the lab says between the steps.
+    pub lab: Vec<String>,
     damaged: Vec<String>,
 }
 
@@ -66,9 +68,13 @@ impl Trace {
     pub fn read(log: &str) -> Result<Self, String> {
         let mut trace = Trace {
             steps: Vec::new(),
+            lab: Vec::new(),
             damaged: Vec::new(),
         };
         for text in log.lines().map(line::plain) {
+            if let Some(text) = text.strip_prefix("lab: ") {
+                trace.lab.push(text.into());
+            }
             match Line::parse(&text) {
                 None => {}
                 Some(Ok(line)) => trace.steps.push(Actual::new(&line)),

@@ -9,6 +9,7 @@
 #define D2D_PAIR_H
 
 #include "d2d_lib.h"
+#include "d2d_control.h"
 
 #define D2D_PAIR_MAJOR  1
 #define D2D_PAIR_MINOR  0
@@ -123,10 +124,6 @@ NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TAR
                      PD2D_ROUTINE Exercise, PVOID Context);
 
 /* control.c: what user mode asks for. */
-/* Input is a ULONG, the number of rounds, 1 to 1000. */
-#define IOCTL_D2D_EXERCISE \
-    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
-
 typedef NTSTATUS D2D_EXERCISE(VOID);
 
 NTSTATUS D2dPairControl(PIRP Irp, D2D_EXERCISE *Exercise);
