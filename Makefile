@@ -67,6 +67,9 @@ windows:
 compare:
 	@qemu/compare.sh
 
+example:
+	@qemu/example.sh
+
 clean:
 	@qemu/clean.sh
 
@@ -89,6 +92,7 @@ help:
 	$(call help,test-harness,show that a broken guest makes a run fail)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,play it under Wine and compare its trace with that of Linux)
+	$(call help,example,play the example of docs/porting.md in its Windows form; its port is in test)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
 	@echo 'Variables:'
@@ -101,4 +105,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
 
-.PHONY: modules rust-metadata run shell gdb test torture bench check model mutants test-harness clean distclean trace windows compare help
+.PHONY: modules rust-metadata run shell gdb test torture bench check model mutants test-harness clean distclean trace windows compare example help

@@ -1,9 +1,11 @@
 #!/bin/bash
 # Inside the root: the checks of check.sh, a KTAP result each.
-# Usage: check-inside.sh KERNEL
+# Usage: check-inside.sh KERNEL QUOTES
+# QUOTES is the program of qemu/quotes/.
 set -euo pipefail
 
 kernel=$1
+quotes=$2
 cd "$(dirname "$0")/.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -44,9 +46,13 @@ expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
-for program in {qemu/vm/main,qemu/bench/main,selftests/fail_nth,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/fail_nth,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
 	host_program "$program"
 done
+while read -r document; do
+	expect "quotes in $document" "$quotes" quotes "$document"
+done < <(sources '*.md')
+expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
 # windows/ is in the style of Windows drivers; its compiler takes warnings for errors.
 while read -r file; do
 	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"

@@ -9,6 +9,7 @@ D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
-counted "the sources" "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL"
+quotes=$("$LAB/tools.sh" quotes)
+counted "the sources" "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"
 counted "the trace tool" "$LAB/check-trace.sh"
 total

@@ -20,6 +20,7 @@ beside() {
 	counted "the debugger" "$LAB/tests/gdb.sh"
 	counted model "$LAB/enter.sh" selftests/model/run.sh
 	counted "comparison with the Windows version" "$LAB/compare.sh"
+	counted "the porting guide's example" "$LAB/example.sh"
 	counted mutants "$LAB/mutants.sh"
 	total
 }

@@ -25,7 +25,7 @@ module_path()
 # find_module NAME - as module_path, and the answer is in $path
 find_module()
 {
-	for dir in "${D2D_MODULES-}" test_modules .. ../.. /lib/d2d; do
+	for dir in "${D2D_MODULES-}" test_modules .. ../.. ../examples /lib/d2d; do
 		path=$dir/$1.ko
 		[ ! -f "$path" ] || return 0
 	done
@@ -62,7 +62,7 @@ loaded()
 # unload_all - leaves nothing of the pair in the kernel
 unload_all()
 {
-	for name in torture_peer0 torture_owner skew_older skew_newer relay_peer actor bad_peer c_peer third_peer ticker_peer held_peer gate module_b module_a bad_owner; do
+	for name in torture_peer0 torture_owner skew_older skew_newer relay_peer actor bad_peer c_peer third_peer ticker_peer held_peer gate sensor consumer module_b module_a bad_owner; do
 		! loaded "$name" || unload "$name"
 	done
 }

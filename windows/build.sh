@@ -1,6 +1,6 @@
 #!/bin/bash
-# Builds the Windows version with mingw-w64 into build/windows: both drivers and the program
-# that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
+# Builds the Windows version with mingw-w64 into build/windows: both drivers, those of the example
+# and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -23,6 +23,8 @@ driver() {
 
 driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c
 driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c
+driver sensor example/sensor.c
+driver consumer example/consumer.c
 "$cc" "${flags[@]}" -Ishared/include -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
 
 # The layout of the shared block (layout/layout.c): NAME BYTES

@@ -3,24 +3,31 @@
  * Plays the demonstration: what qemu/guest/run.sh does on Linux. Loads both drivers as
  * services, has them exercise, and unloads them. Their order is that of the trace's spec.
  *
- * Usage: play.exe DIR, where module_a.sys and module_b.sys are in DIR (an absolute path).
+ * Usage: play.exe DIR [STEP...], where the drivers are in DIR (an absolute path). A step is
+ * +NAME (load NAME.sys), -NAME (unload it) or NAME=NUMBER (send its device this number).
  */
 #include <windows.h>
 #include <winioctl.h>
 #include <stdio.h>
+#include <string.h>
 #include "d2d_control.h"
 
 /* How long a service may take to start or stop, in milliseconds. */
 #define PATIENCE    20000
 
+#define MAX_MODULES 4
+
 typedef struct _MODULE {
-    const char *Name;
-    const char *Link;
+    char Name[32];
     SC_HANDLE Service;
 } MODULE;
 
-static MODULE ModuleA = { "module_a", "\\\\.\\d2d-module_a", NULL };
-static MODULE ModuleB = { "module_b", "\\\\.\\d2d-module_b", NULL };
+static MODULE Modules[MAX_MODULES];
+
+static const char *const Demonstration[] = {
+    "+module_a", "+module_b", "module_b=1", "module_a=1",
+    "-module_b", "+module_b", "-module_b", "-module_a",
+};
 
 static int
 Failed(const char *What, const char *Name)
@@ -64,10 +71,31 @@ Await(MODULE *Module, DWORD Pending, DWORD State, const char *What)
     return 0;
 }
 
+/* The module of this name, or a place for it. */
+static MODULE *
+Find(const char *Name)
+{
+    MODULE *module;
+
+    for (module = Modules; module < Modules + MAX_MODULES; module++) {
+        if (module->Name[0] == 0) {
+            snprintf(module->Name, sizeof(module->Name), "%s", Name);
+        }
+        if (strcmp(module->Name, Name) == 0) {
+            return module;
+        }
+    }
+    printf("lab: FAILED: no place for %s\n", Name);
+    return NULL;
+}
+
 static int
-Load(MODULE *Module)
+Load(SC_HANDLE Manager, MODULE *Module, const char *Directory)
 {
     printf("lab: load %s\n", Module->Name);
+    if (Module->Service == NULL && !Create(Manager, Module, Directory)) {
+        return 0;
+    }
     if (!StartServiceA(Module->Service, 0, NULL)) {
         return Failed("load", Module->Name);
     }
@@ -87,25 +115,51 @@ Unload(MODULE *Module)
 }
 
 static int
-Exercise(const MODULE *Module)
+Exercise(const MODULE *Module, ULONG Number)
 {
-    ULONG rounds = 1;
+    char link[64];
     HANDLE device;
     DWORD length;
     BOOL done;
 
     printf("lab: exercise %s\n", Module->Name);
-    device = CreateFileA(Module->Link, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    snprintf(link, sizeof(link), "\\\\.\\d2d-%s", Module->Name);
+    device = CreateFileA(link, GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
     if (device == INVALID_HANDLE_VALUE) {
         return Failed("open", Module->Name);
     }
-    done = DeviceIoControl(device, IOCTL_D2D_EXERCISE, &rounds, sizeof(rounds), NULL, 0,
+    done = DeviceIoControl(device, IOCTL_D2D_EXERCISE, &Number, sizeof(Number), NULL, 0,
                            &length, NULL);
     if (!done) {
         Failed("exercise", Module->Name);
     }
     CloseHandle(device);
     return done;
+}
+
+static int
+Play(SC_HANDLE Manager, const char *Directory, const char *Step)
+{
+    char name[32] = "";
+    ULONG number = 0;
+    MODULE *module;
+
+    sscanf(Step, "%*[+-]%31s", name);
+    if (name[0] == 0) {
+        sscanf(Step, "%31[^=]=%lu", name, &number);
+    }
+    module = Find(name);
+    if (module == NULL) {
+        return 0;
+    }
+    switch (Step[0]) {
+    case '+':
+        return Load(Manager, module, Directory);
+    case '-':
+        return Unload(module);
+    default:
+        return Exercise(module, number);
+    }
 }
 
 /* Whatever became of it: a service that is left over is in the next run's way. */
@@ -125,22 +179,26 @@ int
 main(int argc, char **argv)
 {
     SC_HANDLE manager;
-    int good;
+    int steps;
+    int good = 1;
+    int i;
 
     setvbuf(stdout, NULL, _IONBF, 0);
-    if (argc != 2) {
-        fprintf(stderr, "usage: play.exe DIR\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: play.exe DIR [STEP...]\n");
         return 2;
     }
+    steps = argc > 2 ? argc - 2 : (int)ARRAYSIZE(Demonstration);
     manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_ALL_ACCESS);
     if (manager == NULL) {
         return !Failed("open", "the service manager");
     }
-    good = Create(manager, &ModuleA, argv[1]) && Create(manager, &ModuleB, argv[1]) &&
-           Load(&ModuleA) && Load(&ModuleB) && Exercise(&ModuleB) && Exercise(&ModuleA) &&
-           Unload(&ModuleB) && Load(&ModuleB) && Unload(&ModuleB) && Unload(&ModuleA);
-    Delete(&ModuleB);
-    Delete(&ModuleA);
+    for (i = 0; i < steps && good; i++) {
+        good = Play(manager, argv[1], argc > 2 ? argv[2 + i] : Demonstration[i]);
+    }
+    for (i = MAX_MODULES; i > 0; i--) {
+        Delete(&Modules[i - 1]);
+    }
     CloseServiceHandle(manager);
     return good ? 0 : 1;
 }

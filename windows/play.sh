@@ -1,7 +1,7 @@
 #!/bin/bash
-# Plays the demonstration under Wine, with a configuration of its own that is gone afterwards. Runs
-# in the second toolchain root.
-# Usage: play.sh BUILD OUT
+# Plays the demonstration, or other steps (play.c), under Wine, with a configuration of its own that
+# is gone afterwards. Runs in the second toolchain root.
+# Usage: play.sh BUILD OUT [STEP...]
 # BUILD has what build.sh has made; OUT gets windows.log, the trace.
 set -euo pipefail
 
@@ -25,7 +25,7 @@ trap 'end_session; rm -rf "$home"' EXIT
 # this one: DbgPrint ends in the log, and nothing else of Wine does.
 rc=0
 WINEDEBUG=-all,warn+debugstr timeout --kill-after=5 "$limit" \
-	wine "$build/play.exe" "Z:${build//\//\\}" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?
+	wine "$build/play.exe" "Z:${build//\//\\}" "${@:3}" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?
 end_session
 
 # A line of DbgPrint is "...:vDbgPrintExWithPrefix COMPONENT:LEVEL: TEXT".

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The consumer: the owner of the context, which is loaded first. Writing a period in milliseconds
+//! to `/sys/kernel/debug/d2d-consumer/collect` sets the sensor's rate, and takes the samples that are
+//! raised.
+//!
+//! The original is `windows/example/consumer.c`.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    control,
+    event::{
+        Kind,
+        Wait, //
+    },
+    link::OwnerLink, //
+};
+use d2d_owner::{
+    create_event,
+    Config,
+    Contexts,
+    Owner, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Mutex, //
+    },
+    uaccess::UserSliceReader,
+    ModuleMetadata, //
+};
+use sensor_pair::{
+    ConsumerOps,
+    Sample,
+    SensorPair,
+    BURST, //
+};
+
+d2d_owner::module_owner! {
+    type: Consumer,
+    name: "consumer",
+    authors: ["Beyond IRPs"],
+    description: "Example: takes the samples that the sensor raises",
+    license: "GPL",
+}
+
+/// Samples that the queue can hold.
+const CAPACITY: u32 = 64;
+
+/// How long there may be no sample, in milliseconds.
+const PATIENCE: u32 = 2000;
+
+/// The driver.
+struct Consumer {
+    collecting: Pin<KBox<Mutex<()>>>,
+}
+
+impl Consumer {
+    fn collect(&self, link: &OwnerLink<SensorPair>, period: u32) -> Result {
+        let _guard = self.collecting.lock();
+        let ready = create_event(c"sensor.ready", Kind::Synchronization, false)?;
+        link.incoming().set_doorbell(Some(&ready));
+        link.peer()?.ops().set_rate(period)?;
+
+        let (mut taken, mut sum) = (0, 0);
+        while taken < BURST {
+            ready.wait(Wait::at_most(PATIENCE))?;
+            taken += drain(link, &mut sum);
+        }
+        pr_info!("collected samples={} sum={}\n", taken, sum);
+        Ok(())
+    }
+}
+
+/// Takes everything; the number of samples.
+fn drain(link: &OwnerLink<SensorPair>, sum: &mut u64) -> u32 {
+    let mut count = 0;
+    loop {
+        let batch = link.incoming().take_batch(CAPACITY);
+        if batch.is_empty() {
+            return count;
+        }
+        for sample in batch.iter().filter_map(|item| item.read::<Sample>()) {
+            *sum += sample.value;
+        }
+        count += batch.len() as u32;
+    }
+}
+
+impl Owner for Consumer {
+    type Pair = SensorPair;
+
+    const CONTROL: Option<&'static CStr> = Some(c"collect");
+
+    fn config() -> Result<Config> {
+        let item_size = size_of::<Sample>() as u32;
+        Config::new(OwnerModule::NAME, 1, CAPACITY, item_size, 0, 5000)
+    }
+
+    fn new(_id: u32) -> Result<Self> {
+        let collecting = KBox::pin_init(new_mutex!((), "consumer::collecting"), GFP_KERNEL)?;
+        Ok(Self { collecting })
+    }
+
+    fn data(_config: &Config) {}
+
+    fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
+        let period = control::read_number(reader)?;
+        let (this, link) = contexts.get(0).ok_or(ENODEV)?;
+        this.collect(link, period)
+    }
+
+    fn attached(&self, _link: &OwnerLink<SensorPair>) {}
+
+    fn detached(&self, _link: &OwnerLink<SensorPair>) {}
+}
+
+#[vtable]
+impl ConsumerOps for Consumer {}

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0
+# The pair that docs/porting.md ends with: a crate of what both have agreed on, an owner and a
+# peer. A part of the project's own Kbuild, which has the crates.
+
+d2d-sensor := examples/sensor
+d2d-sensor-crates := -L $(obj)/shared -L $(obj)/$(d2d-sensor) --extern d2d --extern d2d_owner --extern sensor_pair
+
+RUSTFLAGS_$(d2d-sensor)/sensor_pair.o := --emit=metadata=$(obj)/$(d2d-sensor)/libsensor_pair.rmeta \
+					 -L $(obj)/shared --extern d2d
+$(obj)/$(d2d-sensor)/sensor_pair.o: $(obj)/shared/d2d/d2d.o
+$(obj)/$(d2d-sensor)/sensor_pair.o: private modfile := $(obj)/$(d2d-sensor)/sensor_pair
+
+obj-m += examples/consumer.o examples/sensor.o
+
+# The owner's half of the library is linked into the owner alone.
+examples/consumer-y := $(d2d-sensor)/consumer.o $(d2d-sensor)/sensor_pair.o \
+		       shared/owner/d2d_owner.o shared/owner/irq_context.o shared/d2d/d2d.o
+RUSTFLAGS_$(d2d-sensor)/consumer.o := $(d2d-sensor-crates)
+$(obj)/$(d2d-sensor)/consumer.o: $(obj)/$(d2d-sensor)/sensor_pair.o $(obj)/shared/owner/d2d_owner.o
+
+examples/sensor-y := $(d2d-sensor)/sensor.o $(d2d-sensor)/sensor_pair.o shared/d2d/d2d.o
+RUSTFLAGS_$(d2d-sensor)/sensor.o := $(d2d-sensor-crates)
+$(obj)/$(d2d-sensor)/sensor.o: $(obj)/$(d2d-sensor)/sensor_pair.o $(obj)/shared/owner/d2d_owner.o
+
+clean-files += $(d2d-sensor)/*.rmeta

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the sensor and the consumer have agreed on.
+//!
+//! Ported from `windows/example/` by `docs/porting.md`. The consumer owns the context, as it is
+//! loaded first; the sensor is the peer.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    context::Pair,
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    }, //
+};
+use zerocopy_derive::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// Kind of the items that carry a [`Sample`].
+pub const KIND_SAMPLE: u32 = 1;
+
+/// Samples that are raised when a rate is set.
+pub const BURST: u32 = 16;
+
+/// Payload of an item.
+#[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
+#[repr(C)]
+pub struct Sample {
+    /// Counts the samples, from 0.
+    pub number: u64,
+    /// What was measured.
+    pub value: u64,
+}
+
+/// What the consumer and the sensor have agreed on.
+pub struct SensorPair;
+
+impl Pair for SensorPair {
+    type Owner = ConsumerInterface;
+    type Peer = SensorInterface;
+    type OwnerData = ();
+    type PeerData = ();
+}
+
+interface! {
+    /// What the consumer offers: nothing.
+    pub trait ConsumerOps: "consumer" {
+        interface: ConsumerInterface,
+        caller: ConsumerCaller,
+        table: ConsumerTable,
+        link: OwnerLink<SensorPair>,
+        version: (1, 0),
+    }
+}
+
+interface! {
+    /// What the sensor offers. Any context.
+    pub trait SensorOps: "sensor" {
+        interface: SensorInterface,
+        caller: SensorCaller,
+        table: SensorTable,
+        link: PeerLink<SensorPair>,
+        version: (1, 0),
+    }
+    /// Raises [`BURST`] samples, one each `period` milliseconds. Returns the period before, or
+    /// `EINVAL` if it is not 1 to 1000, or `EBUSY` if samples are being raised.
+    fn set_rate(&self, link: &PeerLink<SensorPair>, period: u32) -> Result<u32>;
+}

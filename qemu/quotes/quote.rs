@@ -1,0 +1,172 @@
+//! Quotes in a Markdown document: a fenced block after a line `<!-- from PATH -->`. Its lines are
+//! in the file of this path, one after the other, maybe indented deeper; a line `...` stands for any
+//! that are left out.
+
+/// The lines of a quote that stand together in the file
+struct Part<'a> {
+    /// Where it begins in the document
+    line: usize,
+    lines: Vec<&'a str>,
+}
+
+struct Quote<'a> {
+    path: &'a str,
+    parts: Vec<Part<'a>>,
+}
+
+fn path(line: &str) -> Option<&str> {
+    line.strip_prefix("<!-- from ")?.strip_suffix(" -->")
+}
+
+/// The parts of a block that begins at this index, without its fences
+fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
+    let mut parts = vec![];
+    let mut open = None;
+    let block = lines[begin..]
+        .iter()
+        .take_while(|line| !line.starts_with("```"));
+    for (index, line) in block.enumerate() {
+        if line.trim() == "..." {
+            parts.extend(open.take());
+            continue;
+        }
+        open.get_or_insert_with(|| Part {
+            line: begin + index + 1,
+            lines: vec![],
+        })
+        .lines
+        .push(line);
+    }
+    parts.extend(open);
+    parts
+}
+
+/// The quotes of a document, and what is wrong with them as such
+fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
+    let lines: Vec<_> = document.lines().collect();
+    let (mut quotes, mut wrong) = (vec![], vec![]);
+    for (index, line) in lines.iter().enumerate() {
+        let Some(path) = path(line) else {
+            continue;
+        };
+        let fenced = lines
+            .get(index + 1)
+            .is_some_and(|line| line.starts_with("```"));
+        let parts = match fenced {
+            true => parts(&lines, index + 2),
+            false => vec![],
+        };
+        if parts.is_empty() {
+            wrong.push(format!("line {}: no lines of {path} follow", index + 1));
+        }
+        quotes.push(Quote { path, parts });
+    }
+    (quotes, wrong)
+}
+
+/// How many of the lines stand at the beginning of the source, all indented deeper alike
+fn common(lines: &[&str], source: &[&str]) -> usize {
+    let mut indent = None;
+    let pairs = lines.iter().zip(source);
+    pairs
+        .take_while(|(quoted, line)| {
+            if quoted.is_empty() || line.is_empty() {
+                return quoted == line;
+            }
+            line.strip_suffix(**quoted).is_some_and(|before| {
+                before.trim().is_empty() && *indent.get_or_insert(before) == before
+            })
+        })
+        .count()
+}
+
+/// Where the part ends in the source, of which this is the rest, or the line of the document that is
+/// not found
+fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
+    let mut most = 0;
+    for begin in 0..source.len() {
+        let count = common(&part.lines, &source[begin..]);
+        if count == part.lines.len() {
+            return Ok(begin + count);
+        }
+        most = most.max(count);
+    }
+    Err(part.line + most)
+}
+
+fn check_quote(quote: &Quote<'_>, source: &str) -> Result<(), usize> {
+    let source: Vec<_> = source.lines().collect();
+    let mut rest = &source[..];
+    for part in &quote.parts {
+        rest = &rest[locate(part, rest)?..];
+    }
+    Ok(())
+}
+
+/// What is wrong with the quotes of a document, whose sources `read` reads.
+pub fn check(document: &str, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
+    let (quotes, mut wrong) = find(document);
+    for quote in &quotes {
+        match read(quote.path).map(|source| check_quote(quote, &source)) {
+            Ok(Ok(())) => {}
+            Ok(Err(line)) => wrong.push(format!(
+                "line {line}: not, or not here, in {}: {}",
+                quote.path,
+                document.lines().nth(line - 1).unwrap_or_default()
+            )),
+            Err(why) => wrong.push(why),
+        }
+    }
+    wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "fn a() {\n    one();\n    two();\n\n    three();\n}\n";
+
+    fn wrong(quote: &str) -> Vec<String> {
+        let document = format!("text\n<!-- from a.rs -->\n```rust\n{quote}\n```\nmore\n");
+        check(&document, |path| match path {
+            "a.rs" => Ok(SOURCE.into()),
+            _ => Err(format!("{path}: not there")),
+        })
+    }
+
+    #[test]
+    fn quote_is_found() {
+        assert!(wrong("fn a() {\n    one();").is_empty());
+        assert!(wrong("two();\n\nthree();").is_empty());
+        assert!(wrong("    one();\n...\n}").is_empty());
+    }
+
+    #[test]
+    fn quote_with_another_line_is_not_found() {
+        let at =
+            |line: usize, text| vec![format!("line {line}: not, or not here, in a.rs: {text}")];
+        assert_eq!(wrong("one();\ntwo()"), at(5, "two()"));
+        assert_eq!(wrong("one();\n    two();"), at(5, "    two();"));
+        assert_eq!(wrong("one();\nthree();"), at(5, "three();"));
+        assert_eq!(wrong("three();\n...\none();"), at(6, "one();"));
+    }
+
+    #[test]
+    fn source_has_to_be_there() {
+        let document = "<!-- from b.rs -->\n```\nx\n```\n";
+        assert_eq!(
+            check(document, |path| Err(format!("{path}: not there"))),
+            ["b.rs: not there"]
+        );
+    }
+
+    #[test]
+    fn quote_has_to_have_lines() {
+        assert_eq!(wrong("..."), ["line 2: no lines of a.rs follow"]);
+        let document = "<!-- from a.rs -->\n\n```\none();\n```\n";
+        assert_eq!(
+            check(document, |_| Ok(SOURCE.into())),
+            ["line 1: no lines of a.rs follow"]
+        );
+    }
+}

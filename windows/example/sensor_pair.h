@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the sensor and the consumer have agreed on: the block of non-paged memory that the
+ * sensor allocates, and the requests by which the consumer gets it and gives it back.
+ */
+#ifndef SENSOR_PAIR_H
+#define SENSOR_PAIR_H
+
+#include <ntddk.h>
+#include "compat.h"
+
+#define CONSUMER_DEVICE     L"\\Device\\consumer"
+#define CONSUMER_LINK       L"\\DosDevices\\d2d-consumer"
+
+/* UserBuffer points to the block. */
+#define IOCTL_SENSOR_SHARE \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_ANY_ACCESS)
+/* When this is completed, the consumer does not use the block any more. */
+#define IOCTL_SENSOR_TAKE_BACK \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_NEITHER, FILE_ANY_ACCESS)
+/* From user mode (play.c). Input is a ULONG, the period in milliseconds. */
+#define IOCTL_CONSUMER_COLLECT \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
+
+#define SENSOR_VERSION      1
+#define SENSOR_CAPACITY     64
+/* Samples that are raised when a rate is set. */
+#define SENSOR_BURST        16
+
+typedef struct _SAMPLE {
+    LIST_ENTRY Node;
+    ULONGLONG Number;       /* counts the samples, from 0 */
+    ULONGLONG Value;
+} SAMPLE, *PSAMPLE;
+
+typedef struct _SENSOR_BLOCK SENSOR_BLOCK, *PSENSOR_BLOCK;
+
+/*
+ * Raises SENSOR_BURST samples, one each Period milliseconds; *Before is the period before.
+ * STATUS_INVALID_PARAMETER: not 1 to 1000. STATUS_DEVICE_BUSY: samples are being raised.
+ * IRQL <= DISPATCH_LEVEL.
+ */
+typedef NTSTATUS NTAPI SENSOR_SET_RATE(PSENSOR_BLOCK Block, ULONG Period, PULONG Before);
+
+struct _SENSOR_BLOCK {
+    ULONG Size;             /* sizeof(SENSOR_BLOCK) */
+    ULONG Version;          /* SENSOR_VERSION */
+    SENSOR_SET_RATE *SetRate;
+    KEVENT Ready;           /* synchronization event: there are samples */
+    KSPIN_LOCK Lock;        /* protects the lists */
+    LIST_ENTRY Samples;     /* oldest first */
+    LIST_ENTRY Free;
+    SAMPLE Pool[SENSOR_CAPACITY];
+};
+
+#endif /* SENSOR_PAIR_H */
