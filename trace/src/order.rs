@@ -245,9 +245,15 @@ impl Order {
                 Ok(())
             };
         }
+        if self.waiting.is_empty() && self.is_next(&step) {
+            return self.pass(step, &mut pass);
+        }
         self.waiting.push(Reverse(step));
-        while self.is_next() || self.waiting.len() > self.window {
-            self.pass_one(&mut pass)?;
+        while let Some(Reverse(first)) = self.waiting.peek() {
+            if !self.is_next(first) && self.waiting.len() <= self.window {
+                break;
+            }
+            self.pass_first(&mut pass)?;
         }
         Ok(())
     }
@@ -255,7 +261,7 @@ impl Order {
     /// There is no more to come.
     pub fn finish<E>(mut self, mut pass: impl FnMut(Event) -> Result<(), E>) -> Result<Counts, E> {
         while !self.waiting.is_empty() {
-            self.pass_one(&mut pass)?;
+            self.pass_first(&mut pass)?;
         }
         while let Some((index, _)) = self.loads.first_key_value() {
             self.forget(*index);
@@ -294,20 +300,25 @@ impl Order {
         index
     }
 
-    /// Whether the first step that waits is the one that the others have waited for
-    fn is_next(&self) -> bool {
-        let Some(Reverse(step)) = self.waiting.peek() else {
-            return false;
-        };
+    /// Whether nothing is missing before the step
+    fn is_next(&self, step: &Step) -> bool {
         let next = self.loads.get(&step.index).map(|load| load.next);
         let same = self.current.is_none_or(|current| current == step.index);
         same && next.is_none_or(|next| step.place < next || step.seq == next)
     }
 
-    fn pass_one<E>(&mut self, pass: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
-        let Some(Reverse(step)) = self.waiting.pop() else {
-            return Ok(());
-        };
+    fn pass_first<E>(&mut self, pass: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+        match self.waiting.pop() {
+            Some(Reverse(step)) => self.pass(step, pass),
+            None => Ok(()),
+        }
+    }
+
+    fn pass<E>(
+        &mut self,
+        step: Step,
+        pass: &mut impl FnMut(Event) -> Result<(), E>,
+    ) -> Result<(), E> {
         if self.current != Some(step.index) {
             self.current = Some(step.index);
             pass(Event::Load {
@@ -323,12 +334,12 @@ impl Order {
                 return Ok(());
             }
             let (first, last) = (load.next, step.seq - 1);
-            load.next = step.seq + 1;
+            load.next = step.seq.saturating_add(1);
             if first <= last {
                 if load.gaps.len() < GAPS {
                     load.gaps.insert(first, last);
                 } else {
-                    self.counts.missing += last - first + 1;
+                    self.miss(first, last);
                 }
                 pass(Event::Lost { first, last })?;
             }
@@ -336,11 +347,16 @@ impl Order {
         pass(Event::Step(step))
     }
 
+    fn miss(&mut self, first: u64, last: u64) {
+        let missing = &mut self.counts.missing;
+        *missing = missing.saturating_add(last - first + 1);
+    }
+
     /// Counts what is missing of a load, of which no more is expected.
     fn forget(&mut self, index: usize) {
         let gaps = self.loads.remove(&index).map(|load| load.gaps);
         for (first, last) in gaps.into_iter().flatten() {
-            self.counts.missing += last - first + 1;
+            self.miss(first, last);
             if self.counts.gaps.len() < GAPS {
                 self.counts.gaps.push(Gap {
                     load_index: index,
@@ -455,6 +471,28 @@ mod tests {
         let (out, counts) = sorted(9, &[first, [(5, 1, 2), (5, 2, 3)]].concat());
         assert_eq!(out, ["load 0", "0/1", "0/2", "load 1", "1/1", "1/2"]);
         assert_eq!((counts.loads, counts.duplicates), (2, 0));
+    }
+
+    #[test]
+    fn no_number_is_too_big() {
+        let lines = [
+            (5, u64::MAX, 1),
+            (5, u64::MAX, 1),
+            (5, 1, 1),
+            (6, u64::MAX, 1),
+        ];
+        let (out, counts) = sorted(9, &lines);
+        let last = u64::MAX - 1;
+        assert_eq!(
+            out[..4],
+            [
+                "load 0".into(),
+                "0/1".into(),
+                format!("lost 2-{last}"),
+                format!("0/{}", u64::MAX)
+            ]
+        );
+        assert_eq!(counts.missing, u64::MAX);
     }
 
     #[test]
