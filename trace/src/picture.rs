@@ -4,6 +4,7 @@
 
 use crate::order::{Event, Step};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// How many calls and requests are followed at a time; a trace that has more has lost their ends.
@@ -101,6 +102,14 @@ struct Open {
     time: Option<u64>,
 }
 
+/// A call that has not returned.
+struct Call {
+    open: Open,
+    /// A driver has printed it, and a tracepoint told of it, too; only one of them is the call
+    printed: bool,
+    told: bool,
+}
+
 /// A request that is on its way.
 struct Sent {
     open: Open,
@@ -117,15 +126,21 @@ pub struct Picture {
     /// With whom the owner shares a context
     peer: Option<String>,
     /// By [`write_caller`]: a call of the same returns before it
-    calls: HashMap<String, Vec<Open>>,
+    calls: HashMap<String, Vec<Call>>,
     /// The key of the last call
     key: String,
     /// By the request, or the context that a handshake is about
     requests: HashMap<String, Sent>,
-    depths: HashMap<String, u64>,
+    /// How deep each queue is, and whether a tracepoint has told so
+    depths: HashMap<String, (u64, bool)>,
 }
 
 impl Picture {
+    /// Who the owner is, once it has done what only an owner does.
+    pub fn owner(&self) -> Option<&str> {
+        self.owner.as_deref()
+    }
+
     /// Takes what [`crate::order::Order`] passes on. Returns the row of a step.
     pub fn take(&mut self, event: Event) -> Option<Row> {
         match event {
@@ -211,9 +226,20 @@ impl Picture {
                 if !self.calls.contains_key(&self.key) {
                     self.calls.insert(self.key.clone(), Vec::new());
                 }
-                let calls = self.calls.get_mut(&self.key);
-                if let Some(calls) = calls.filter(|calls| calls.len() < OPEN) {
-                    calls.push(open);
+                let printed = step.seq > 0;
+                if let Some(calls) = self.calls.get_mut(&self.key) {
+                    let last = calls.last_mut().filter(|_| !printed);
+                    if let Some(call) = last.filter(|call| call.printed && !call.told) {
+                        call.told = true;
+                        return (None, None);
+                    }
+                    if calls.len() < OPEN {
+                        calls.push(Call {
+                            open,
+                            printed,
+                            told: !printed,
+                        });
+                    }
                 }
                 let to = self.other(step, "to");
                 let to = to.and_then(|to| arrow(Kind::OpCall, step.driver().into(), to));
@@ -221,9 +247,15 @@ impl Picture {
             }
             "op-return" => {
                 write_caller(&mut self.key, step);
-                let call = self.calls.get_mut(&self.key).and_then(Vec::pop);
+                let calls = self.calls.get_mut(&self.key);
+                let last = calls.as_ref().and_then(|calls| calls.last());
+                // The driver, which has printed the call, will print this as well.
+                if last.is_some_and(|call| step.seq == 0 && call.printed && call.told) {
+                    return (None, None);
+                }
+                let call = calls.and_then(Vec::pop);
                 let from = self.other(step, "from");
-                let span = call.map(|call| call.until(step, from.clone()));
+                let span = call.map(|call| call.open.until(step, from.clone()));
                 let from = from.and_then(|from| arrow(Kind::OpReturn, from, step.driver().into()));
                 (from, span)
             }
@@ -272,22 +304,32 @@ impl Picture {
     }
 
     fn depth(&mut self, step: &Step) -> Option<Depth> {
-        let queue = step.field("queue")?;
-        let items = || step.field("n")?.parse::<u64>().ok();
-        if !self.depths.contains_key(queue) {
-            self.depths.insert(queue.into(), 0);
+        let mut queue = Cow::Borrowed(step.field("queue")?);
+        if let Some(other) = step.field("ctx").filter(|context| *context != "c0") {
+            queue = Cow::Owned(format!("{queue} {other}"));
         }
-        let depth = self.depths.get_mut(queue)?;
-        *depth = match step.step() {
-            "enqueue" => depth.saturating_add(items()?),
+        let items = || step.field("n")?.parse::<u64>().ok();
+        if !self.depths.contains_key(queue.as_ref()) {
+            self.depths.insert(queue.to_string(), (0, false));
+        }
+        let (depth, told) = self.depths.get_mut(queue.as_ref())?;
+        let now = step.field("depth").and_then(|depth| depth.parse().ok());
+        *depth = match (step.step(), now) {
+            ("drain" | "init-queue", _) => 0,
+            ("enqueue" | "dequeue", Some(now)) => {
+                *told = true;
+                now
+            }
+            // The tracepoint has counted these items already.
+            ("enqueue" | "dequeue", None) if *told => return None,
+            ("enqueue", None) => depth.saturating_add(items()?),
             // In a log that begins in the middle there may be more than was put.
-            "dequeue" => depth.saturating_sub(items()?),
-            "drain" | "init-queue" => 0,
+            ("dequeue", None) => depth.saturating_sub(items()?),
             _ => return None,
         };
         Some(Depth {
-            queue: queue.into(),
             depth: *depth,
+            queue: queue.into(),
         })
     }
 }
@@ -452,6 +494,7 @@ mod tests {
             "b 7 completion req=r1",
         ]);
         assert!(rows.iter().all(|row| row.span.is_none()));
+        assert_eq!(arrow(&rows[2]), "OpReturn peer a");
     }
 
     #[test]
@@ -468,6 +511,27 @@ mod tests {
             .map(|row| row.depth.as_ref().map(|d| d.depth))
             .collect();
         assert_eq!(depths, [Some(3), Some(2), Some(0), None, Some(0)]);
+    }
+
+    #[test]
+    fn what_a_tracepoint_and_a_line_tell_of_is_one() {
+        let rows = rows(&[
+            "a 1 op-call to=peer op=x value=1",
+            "a 0 op-call to=peer op=x",
+            "b 0 enqueue queue=q ctx=c0 n=3 depth=7",
+            "b 2 enqueue queue=q n=3",
+            "b 0 enqueue queue=q ctx=c1 n=3 depth=3",
+            "a 0 op-return from=peer op=x status=0",
+            "a 3 op-return from=peer op=x value=2",
+            "a 0 op-call to=peer op=x",
+            "a 0 op-return from=peer op=x status=0",
+        ]);
+        let spans: Vec<_> = rows.iter().filter_map(since).collect();
+        assert_eq!(spans, [(1, 6000), (8, 1000)]);
+        assert_eq!(rows.iter().filter(|row| row.arrow.is_some()).count(), 4);
+        let depths = rows.iter().filter_map(|row| row.depth.as_ref());
+        let depths: Vec<_> = depths.map(|d| (d.queue.as_str(), d.depth)).collect();
+        assert_eq!(depths, [("q", 7), ("q c1", 3)]);
     }
 
     #[test]

@@ -313,6 +313,10 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
     trace.shown = selection.taken;
     trace.left_out = selection.left_out;
     trace.rows.sort_by(|a, b| a.step.cmp(&b.step));
+    // Its lane is the first one, even in a log that begins with another.
+    trace
+        .drivers
+        .sort_by_key(|driver| picture.owner() != Some(driver));
     if trace.shown > 0 {
         match form {
             Form::Text => {}
