@@ -18,6 +18,7 @@ fi
 case ${GDB:=} in
 '') ;;
 1)
+	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[ "${KERNEL-}" != uml ] || die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or sanitizer"
 	# Addresses are those of the symbols.
 	append+=(nokaslr)

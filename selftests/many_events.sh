@@ -11,10 +11,10 @@ EVENTS=/sys/kernel/debug/d2d-$A/events
 MANY=10000
 # A debugging kernel takes ten times as long; KUnit makes as many there.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# How often they are made again, and kB that may be in other use after that: what twice as many events
-# take with their files, as the kernel may not have come to freeing those yet; for each of all, 200 bytes
+# How often they are made again, and how many objects may be in other use after that: one for each
+# forty events of all rounds
 ROUNDS=8
-TOLERANCE=16000
+TOLERANCE=$((ROUNDS * MANY / 40))
 
 b()
 {
@@ -27,23 +27,23 @@ count()
 	find "$EVENTS" -name 'flood*' | wc -l
 }
 
-# free_memory - in kB, without what the caches hold
-free_memory()
+# objects - those that the kernel's allocators have given out, without what the caches hold
+objects()
 {
 	echo 3 >/proc/sys/vm/drop_caches
-	sed -n 's/^MemAvailable: *\([0-9]*\) kB/\1/p' /proc/meminfo
+	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# settled_memory - the same, when it does not become more any more: what is freed after a grace
-# period takes some time
-settled_memory()
+# settled - the same, when they do not become fewer any more: what is freed after a grace period
+# takes some time
+settled()
 {
-	most=0 still=0
+	least=$(objects) still=0
 	while [ "$((still += 1))" -lt 50 ]; do
-		now=$(free_memory)
-		[ "$now" -le $((most + 100)) ] || { most=$now && still=0; }
+		now=$(objects)
+		[ "$now" -ge "$least" ] || { least=$now && still=0; }
 	done
-	echo "$most"
+	echo "$least"
 }
 
 # round - makes them all and closes them
@@ -67,14 +67,14 @@ if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: a debugging kernel keeps what is freed for a while; it looks for leaks itself"
 else
 	round && round
-	before=$(settled_memory)
+	before=$(settled)
 	left=$ROUNDS
 	while [ "$left" -gt 0 ] && round; do
 		left=$((left - 1))
 	done
-	after=$(settled_memory)
-	[ "$left" = 0 ] && [ "$after" -gt $((before - TOLERANCE)) ]
-	verdict "$name: $ROUNDS times as many more, and $((before - after)) kB are in other use"
+	after=$(settled)
+	[ "$left" = 0 ] && [ "$after" -lt $((before + TOLERANCE)) ]
+	verdict "$name: $ROUNDS times as many more, and $((after - before)) objects are in other use"
 fi
 unload $B && unload $A
 ktap_finished
