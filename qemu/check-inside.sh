@@ -46,7 +46,7 @@ expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
-for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/fail_nth,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/fail_nth,selftests/json,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do

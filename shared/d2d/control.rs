@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs: one that hands what is written to it to a driver, and what others are made of.
+//! Files in debugfs: one that hands what is written to it to a driver, one that shows something, and
+//! what others are made of.
 //!
 //! Not by the kernel crate's `debugfs`: its files have no owner, so that a module can be unloaded
 //! while one of them is open, and the kernel calls into the module when it is closed.
@@ -8,11 +9,15 @@
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
 use crate::trace::report_memory;
-use core::marker::PhantomData;
+use core::{
+    fmt::Write,
+    marker::PhantomData, //
+};
 use kernel::{
     bindings,
     ffi::{
         c_char,
+        c_int,
         c_void, //
     },
     prelude::*,
@@ -146,6 +151,118 @@ impl Drop for DebugFile {
     fn drop(&mut self) {
         // SAFETY: By the type invariants; an error is taken as nothing to remove.
         unsafe { bindings::debugfs_remove(self.dentry) };
+    }
+}
+
+/// Text that grows as it is written.
+pub struct Text(KVVec<u8>);
+
+impl Write for Text {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        let grown = self.0.extend_from_slice(text.as_bytes(), GFP_KERNEL);
+        grown.map_err(|_| core::fmt::Error)
+    }
+}
+
+/// What a file shows.
+pub trait Show: Send + Sync + 'static {
+    /// Writes all of it to `text`. Process context, may sleep.
+    fn show(&self, text: &mut Text) -> Result;
+}
+
+/// A file that shows something of module `M`, readable by root: as it was when the file was opened.
+///
+/// While it is open, the module cannot be unloaded. Dropping it removes the file and waits for those
+/// that open it; may sleep. On a kernel without debugfs there is none, and nobody is told.
+///
+/// # Invariants
+///
+/// The file refers to `_show`, which is dropped after it.
+pub struct ShowFile<S: Show, M: ModuleMetadata> {
+    _file: DebugFile,
+    _show: KBox<S>,
+    _module: PhantomData<fn(M)>,
+}
+
+impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
+    const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
+        owner: M::THIS_MODULE.as_ptr(),
+        open: Some(Self::open),
+        read: Some(Self::read),
+        release: Some(Self::release),
+        ..pin_init::zeroed()
+    };
+
+    /// Makes the file called `name` in a directory. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Safety
+    ///
+    /// The file is dropped before the module's code goes away.
+    pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
+        let show = KBox::new(show, GFP_KERNEL)?;
+        let data = core::ptr::from_ref(&*show).cast_mut().cast();
+        // SAFETY: `open` takes an `S`, which is dropped after the file, and what it makes of it needs
+        // no more of the file.
+        let file = unsafe { DebugFile::new(directory, name, 0o400, data, Self::OPERATIONS) };
+        // INVARIANT: As above.
+        Ok(Self {
+            _file: file,
+            _show: show,
+            _module: PhantomData,
+        })
+    }
+
+    fn text(show: &S) -> Result<KBox<Text>> {
+        let mut text = KBox::new(Text(KVVec::new()), GFP_KERNEL)?;
+        show.show(&mut text)?;
+        Ok(text)
+    }
+
+    /// # Safety
+    ///
+    /// As the kernel calls it: the file is a [`ShowFile`]'s, and is not removed during the call.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: By the requirements.
+        let show = unsafe { &*(*inode).i_private.cast::<S>() };
+        match Self::text(show) {
+            Ok(text) => {
+                // SAFETY: By the requirements. `release` takes the box back.
+                unsafe { (*file).private_data = KBox::into_raw(text).cast() };
+                0
+            }
+            Err(error) => report_memory(M::NAME, error).to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As the kernel calls it: `file` was opened by `open`.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        length: usize,
+        offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: By the requirements; the text does not change any more.
+        let (text, offset) = unsafe { (&*(*file).private_data.cast::<Text>(), &mut *offset) };
+        let user = UserPtr::from_ptr(buffer.cast::<c_void>());
+        let mut writer = UserSlice::new(user, length).writer();
+        writer
+            .write_slice_file(&text.0, offset)
+            .map_or_else(|error| error.to_errno() as isize, |count| count as isize)
+    }
+
+    /// # Safety
+    ///
+    /// As the kernel calls it: `file` was opened by `open`, and nobody uses it any more.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: By the requirements.
+        drop(unsafe { KBox::from_raw((*file).private_data.cast::<Text>()) });
+        0
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
         Rundown, //
     }, //
 };
+use core::ffi::c_void;
 use kernel::{
     prelude::*,
     sync::SetOnce, //
@@ -67,6 +68,12 @@ impl<P: Pair> OwnerLink<P> {
     #[inline]
     pub fn peer(&self) -> Result<PeerCall<'_, P>> {
         self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
+    }
+
+    /// Returns where those who enter and leave the peer are counted: a `struct srcu_struct`.
+    #[doc(hidden)]
+    pub fn peer_srcu(&self) -> *mut c_void {
+        self.peer.srcu()
     }
 
     /// Lets calls into a peer begin. Any context.

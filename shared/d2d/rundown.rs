@@ -8,6 +8,7 @@
 
 use core::{
     cell::UnsafeCell,
+    ffi::c_void,
     ops::Deref, //
 };
 use kernel::{
@@ -92,6 +93,12 @@ impl<T> Rundown<T> {
             value,
             _guard: guard,
         })
+    }
+
+    /// Returns where those who enter and leave are counted: a `struct srcu_struct`.
+    pub(crate) fn srcu(&self) -> *mut c_void {
+        // The type is transparent.
+        core::ptr::from_ref(&self.srcu).cast_mut().cast()
     }
 
     /// Refuses entry from now on and waits until nobody is inside. May sleep.

@@ -14,6 +14,7 @@
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
 //!   request has.
+//! - `state`: all of that, for user space to read.
 //! - `export`: the owner's module, and the entry points it exports as symbols.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
@@ -33,6 +34,7 @@ mod recall;
 mod registry;
 mod requests;
 mod server;
+mod state;
 mod table;
 mod telling;
 mod trace;

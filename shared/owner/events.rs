@@ -146,6 +146,13 @@ impl Events {
         self.directory.clone()
     }
 
+    /// Runs `f` on each event, in the order of their names, while none comes or goes. May sleep.
+    pub(crate) fn for_each(&self, f: impl FnMut(&Event) -> Result) -> Result {
+        let names = self.names.lock();
+        let mut events = names.tree.values().map(|file| &**file.event());
+        events.try_for_each(f)
+    }
+
     /// Prints the line of a refusal.
     pub(crate) fn refuse(
         &self,

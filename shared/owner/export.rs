@@ -12,6 +12,7 @@ use crate::{
         Owner,
         Server, //
     },
+    state::Section,
     trace,
     watch, //
 };
@@ -21,7 +22,11 @@ use d2d::{
     context::Pair,
     control::{
         Control,
-        ControlFile, //
+        ControlFile,
+        Directory,
+        Show,
+        ShowFile,
+        Text, //
     },
     interface::TableFor,
     left,
@@ -79,6 +84,7 @@ struct Opened<O: Owner>(&'static Gate<O>);
 /// What the module of an owner consists of. The fields are dropped in this order.
 pub struct Parts<O: Owner, M: ModuleMetadata> {
     _control: Option<ControlFile<Way<O>, M>>,
+    _state: KVec<ShowFile<View<O>, M>>,
     _opened: Opened<O>,
 }
 
@@ -89,6 +95,18 @@ impl<O: Owner> Control for Way<O> {
     fn write(&self, reader: &mut UserSliceReader) -> Result {
         self.0
             .with(|server| O::control(&Contexts::new(server), reader))
+    }
+}
+
+/// What a file shows of the owner: a section, or all of them.
+struct View<O: Owner>(&'static Gate<O>, Option<Section>);
+
+impl<O: Owner> Show for View<O> {
+    fn show(&self, text: &mut Text) -> Result {
+        self.0.with(|server| match self.1 {
+            Some(section) => server.show(section, text),
+            None => server.show_all(text),
+        })
     }
 }
 
@@ -134,7 +152,26 @@ impl<O: Owner> Gate<O> {
                     unsafe { ControlFile::new(Some(directory), name, Way(self)) }
                 })
                 .transpose()?,
+            _state: self
+                .state_files()
+                .map_err(|error| report_memory(self.name, error))?,
         })
+    }
+
+    /// Makes the files that show the owner's state.
+    fn state_files<M: ModuleMetadata>(&'static self) -> Result<KVec<ShowFile<View<O>, M>>> {
+        let above = self.with(|server| Ok(server.events().directory()))?;
+        let directory = Directory::within(&above, c"state")?;
+        let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
+        for (section, name) in Section::ALL {
+            // SAFETY: They are a part of the module's value, as is the control file.
+            let file = unsafe { ShowFile::new(&directory, name, View(self, Some(section)))? };
+            files.push(file, GFP_KERNEL)?;
+        }
+        // SAFETY: As above.
+        let all = unsafe { ShowFile::new(&above, c"state.json", View(self, None))? };
+        files.push(all, GFP_KERNEL)?;
+        Ok(files)
     }
 
     /// Makes a server and lets the entry points find it.
@@ -194,6 +231,25 @@ impl<O: Owner> Gate<O> {
             unsafe { handle.write(value) };
             Ok(())
         }))
+    }
+
+    /// `d2d_trace`.
+    ///
+    /// # Safety
+    ///
+    /// `driver` and `detail` are null or NUL-terminated strings.
+    pub unsafe fn trace(&self, driver: *const c_char, step: u32, detail: *const c_char) {
+        // SAFETY: By the requirements.
+        let (driver, detail) = unsafe { (text(driver), text(detail)) };
+        let (step, detail) = match Step::from_raw(step) {
+            Some(step) => (step, detail),
+            None => (Step::Refuse, c"reason=unknown-step"),
+        };
+        trace::line(driver, step, detail);
+        if step == Step::Refuse {
+            // Before there is a server, the line has to do.
+            self.try_with(|server| server.refusals().lock().note(driver, detail));
+        }
     }
 
     /// `d2d_event_create`.
@@ -582,20 +638,6 @@ unsafe fn text<'a>(pointer: *const c_char) -> &'a CStr {
     }
 }
 
-/// `d2d_trace`.
-///
-/// # Safety
-///
-/// `driver` and `detail` are null or NUL-terminated strings.
-pub unsafe fn trace(driver: *const c_char, step: u32, detail: *const c_char) {
-    // SAFETY: By the requirements.
-    let (driver, detail) = unsafe { (text(driver), text(detail)) };
-    match Step::from_raw(step) {
-        Some(step) => trace::line(driver, step, detail),
-        None => trace::line(driver, Step::Refuse, c"reason=unknown-step"),
-    }
-}
-
 /// `d2d_point_queue`.
 ///
 /// # Safety
@@ -797,7 +839,7 @@ macro_rules! entry_points {
             #[no_mangle]
             unsafe extern "C" fn d2d_trace(driver: *const c_char, step: u32, detail: *const c_char) {
                 // SAFETY: By the requirements.
-                unsafe { export::trace(driver, step, detail) };
+                unsafe { $gate.trace(driver, step, detail) };
             }
 
             /// # Safety

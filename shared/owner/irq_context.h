@@ -2,6 +2,8 @@
 #ifndef D2D_IRQ_CONTEXT_H
 #define D2D_IRQ_CONTEXT_H
 
+#include <linux/types.h>
+
 /* The kind of context the caller runs in; the numbers index a table in trace.rs. */
 #define D2D_IN_TASK	0
 #define D2D_IN_SOFTIRQ	1
@@ -11,5 +13,10 @@ unsigned int d2d_irq_context(void);
 
 /* Whether the caller may sleep, as far as the kernel keeps count of it. */
 unsigned int d2d_may_sleep(void);
+
+struct srcu_struct;
+
+/* How often somebody has entered, and how many are inside, about now. */
+void d2d_srcu_count(struct srcu_struct *srcu, u64 *entered, u64 *inside);
 
 #endif /* D2D_IRQ_CONTEXT_H */

@@ -370,6 +370,14 @@ impl Registry {
         })
     }
 
+    /// Returns the driver for which a context is reserved, and how far it is. Any context.
+    pub(crate) fn by_context(&self, context: usize) -> Option<(Driver, State)> {
+        let slots = self.slots.lock();
+        let mut drivers = slots.iter().filter_map(|slot| slot.driver);
+        let driver = drivers.find(|driver| driver.state.context() == Some(context))?;
+        Some((driver, driver.state))
+    }
+
     /// Asks for something about a driver. Any context; prints nothing.
     pub(crate) fn ask<R>(
         &self,

@@ -36,6 +36,7 @@ use crate::{
         Requests,
         PENDING, //
     },
+    state::Refusals,
     trace,
     watch::Operations,
     workers::Workers, //
@@ -84,7 +85,8 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
-        SetOnce, //
+        SetOnce,
+        SpinLockIrq, //
     },
     task::might_sleep,
     time::{
@@ -249,6 +251,8 @@ pub(crate) struct Server<O: Owner> {
     _workers: Workers,
     #[pin]
     events: Events,
+    #[pin]
+    refusals: SpinLockIrq<Refusals>,
 }
 
 impl<O: Owner> Server<O>
@@ -285,6 +289,7 @@ where
                 driver: SetOnce::new(),
                 _workers: workers,
                 events <- Events::new(name, watch),
+                refusals <- Refusals::new(),
             }),
             GFP_KERNEL,
         )
@@ -371,6 +376,26 @@ impl<O: Owner> Server<O> {
     /// Returns the requests of all drivers.
     pub(crate) fn requests(&self) -> &Arc<Requests> {
         &self.requests
+    }
+
+    /// Returns the owner's name.
+    pub(crate) fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    /// Returns what the contexts are like.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Iterates over the links to the contexts' peers.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &OwnerLink<O::Pair>> {
+        self.seats.iter().map(|seat| seat.binding.seat())
+    }
+
+    /// Returns what was refused.
+    pub(crate) fn refusals(&self) -> &SpinLockIrq<Refusals> {
+        &self.refusals
     }
 
     /// Returns the registered drivers.

@@ -94,7 +94,7 @@ pub(crate) fn may_sleep() -> bool {
 }
 
 /// Returns which load of the owner this is.
-fn load() -> u64 {
+pub(crate) fn load() -> u64 {
     // SAFETY: Safe to call in any context.
     let now = || unsafe { bindings::ktime_get_boot_fast_ns() } / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {

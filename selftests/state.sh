@@ -1,0 +1,145 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The files that show the owner's state: what they say at states that are known, as text and in
+# JSON, under load, and while they are held open.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+DIRECTORY=/sys/kernel/debug/d2d-module_a
+STATE=$DIRECTORY/state
+
+# Codes of the pair
+HOLD=0x222008
+
+# shows FILE PATTERN... - whether the file has a line for each pattern, as a whole, in this order, and
+# no other; else what it has is noted
+shows()
+{
+	file=$STATE/$1
+	shift
+	cat "$file" >"$NOTES" || return
+	[ "$(wc -l <"$NOTES")" = $# ] || return
+	line=0
+	for pattern; do
+		line=$((line + 1))
+		sed -n "${line}p" "$NOTES" | grep -qE "^$pattern\$" || return
+	done
+}
+
+# json_has PATH VALUE... - whether that is what the JSON says
+json_has()
+{
+	while [ $# -gt 0 ]; do
+		[ "$(./json "$1" <"$DIRECTORY/state.json" 2>"$NOTES")" = "$2" ] || {
+			cat "$DIRECTORY/state.json" >>"$NOTES"
+			return 1
+		}
+		shift 2
+	done
+}
+
+# readers COUNT - that many processes that read all files again and again, until unloading ends them
+readers()
+{
+	reader=0
+	while [ "$reader" -lt "$1" ]; do
+		while cat "$STATE"/* && ./json <"$DIRECTORY/state.json"; do :; done >/dev/null 2>&1 &
+		pids="$pids $!"
+		reader=$((reader + 1))
+	done
+}
+
+trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
+start 12
+load gate
+
+HASH='0x[0-9a-f]+'
+OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
+load module_a capacity=16 completion=1
+[ "$(find "$STATE" -type f | sed 's|.*/||' | sort | xargs)" = "calls contexts events queues refusals requests" ] &&
+	shows contexts "ctx=0 state=free peer=- peer_major=- peer_minor=- peer_fingerprint=- $OWNER" &&
+	shows queues "ctx=0 queue=to_peer depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" \
+		"ctx=0 queue=to_owner depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" &&
+	shows calls "ctx=0 to=peer entered=0 in_flight=0" "ctx=0 to=owner entered=- in_flight=-" &&
+	shows requests && shows refusals "count=0 driver=- last=-" &&
+	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0" \
+		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0"
+verdict "before there is a peer"
+
+json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \
+	queues.1.queue to_owner calls.1.in_flight null requests "[]" events.0.name module_a.notice refusals.0.count 0
+verdict "the same in JSON"
+
+load module_b
+shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
+	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
+		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
+	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
+verdict "a driver is attached, and has exchanged items"
+
+unload module_b
+shows contexts "ctx=0 state=free peer=- .*" &&
+	shows queues "ctx=0 queue=to_peer depth=2 capacity=16 high_water=4 put=6 taken=4 refused=0 stale=0" ".*" &&
+	json_has contexts.0.state free queues.0.depth 2
+verdict "it is gone, and items wait for the next one"
+
+load actor && act "register alice; register bob atomic; alloc 0 alice 8 8; plays bob pend" &&
+	{ act "send 0 bob $HOLD" || :; } &&
+	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
+	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
+verdict "a request that is pending"
+
+act "complete bob -5; wait 0; expect 0 -5" && shows requests && json_has requests "[]"
+verdict "it is completed, and not there any more"
+
+fails 2 act "lookup nobody"
+shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-2 name=nobody" &&
+	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-2 name=nobody"
+verdict "what was refused last"
+unload actor
+unload module_a
+
+load torture_owner && load torture_peer0
+DIRECTORY=/sys/kernel/debug/d2d-torture_owner STATE=$DIRECTORY/state
+./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event create 0 bell 1 0"
+./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event wait any 0 - 0 0" 2>/dev/null &
+waiter=$!
+await grep -q 'waiters=1$' "$STATE/events" && grep -q '^name=bell kind=synchronization state=reset sets=0 waiters=1$' "$STATE/events" &&
+	./json <"$DIRECTORY/state.json" 2>"$NOTES" &&
+	./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event set 0 0 0" && wait "$waiter" &&
+	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0$' "$STATE/events"
+verdict "an event that is waited for"
+unload torture_peer0
+unload torture_owner
+DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
+
+load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails 11 unload module_a &&
+	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
+verdict "a file that is held open keeps the owner, and shows what was when it was opened"
+exec 3<&- 4<&-
+
+pids=
+readers 3
+exercised=0
+for round in 1 2 3 4 5; do
+	echo 5 >/sys/kernel/debug/d2d-module_b/exercise && echo 5 >/sys/kernel/debug/d2d-module_a/exercise || exercised=1
+	unload module_b && load module_b || exercised=1
+done
+[ "$exercised" = 0 ] && [ "$round" = 5 ]
+verdict "it is read while items and calls go to and fro, and drivers come and go"
+unload module_b
+await unload module_a
+verdict "the owner leaves between two reads"
+# shellcheck disable=SC2086 # a list
+wait $pids
+
+load module_a && load held_peer && hold task
+./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
+await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
+	json_has calls.0.in_flight 1 && hold none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
+verdict "a call that is inside a driver"
+unload held_peer
+unload module_a
+unload gate
+ktap_finished
