@@ -197,14 +197,14 @@ mod tests {
             handles.push(added(&mut table, value)?, GFP_KERNEL)?;
         }
         for n in 0..130 {
-            assert_eq!(table.by_index(n), Some((handles[n], &n)));
+            assert_eq!(table.by_index_mut(n), Some((handles[n], &mut { n })));
             if n % 3 != 0 {
                 remove(&mut table, handles[n]);
-                assert_eq!(table.by_index(n), None);
+                assert_eq!(table.by_index_mut(n), None);
             }
         }
-        assert_eq!(table.by_index(130), None);
-        assert_eq!(table.by_index(MAX), None);
+        assert_eq!(table.by_index_mut(130), None);
+        assert_eq!(table.by_index_mut(MAX), None);
         let mut expected = (0..130).filter(|n| n % 3 == 0);
         assert_eq!(table.chunks(), 4);
         for chunk in 0..5 {
