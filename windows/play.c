@@ -3,7 +3,8 @@
  * Plays the demonstration: what qemu/guest/run.sh does on Linux. Loads both drivers as
  * services, has them exercise, and unloads them. Their order is that of the trace's spec.
  *
- * Usage: play.exe DIR, where module_a.sys and module_b.sys are in DIR (an absolute path).
+ * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...], where module_a.sys and module_b.sys are
+ * in DIR (an absolute path).
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -41,6 +42,22 @@ Create(SC_HANDLE Manager, MODULE *Module, const char *Directory)
                                      SERVICE_ERROR_NORMAL, path, "beyond-irps", NULL, NULL,
                                      NULL, NULL);
     return Module->Service != NULL || Failed("create", Module->Name);
+}
+
+/* Sets a parameter of one of the drivers: MODULE.PARAMETER=NUMBER. */
+static int
+SetParameter(const char *Argument)
+{
+    char module[32], name[32], key[128];
+    DWORD value;
+
+    if (sscanf(Argument, "%31[^.].%31[^=]=%lu", module, name, &value) != 3) {
+        printf("lab: FAILED: not MODULE.PARAMETER=NUMBER: %s\n", Argument);
+        return 0;
+    }
+    snprintf(key, sizeof(key), "SYSTEM\\CurrentControlSet\\Services\\%s\\Parameters", module);
+    SetLastError(RegSetKeyValueA(HKEY_LOCAL_MACHINE, key, name, REG_DWORD, &value, sizeof(value)));
+    return GetLastError() == ERROR_SUCCESS || Failed("set", Argument);
 }
 
 /* Waits until the service is no longer on its way to the state. */
@@ -126,19 +143,24 @@ main(int argc, char **argv)
 {
     SC_HANDLE manager;
     int good;
+    int i;
 
     setvbuf(stdout, NULL, _IONBF, 0);
-    if (argc != 2) {
-        fprintf(stderr, "usage: play.exe DIR\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: play.exe DIR [MODULE.PARAMETER=NUMBER...]\n");
         return 2;
     }
     manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_ALL_ACCESS);
     if (manager == NULL) {
         return !Failed("open", "the service manager");
     }
-    good = Create(manager, &ModuleA, argv[1]) && Create(manager, &ModuleB, argv[1]) &&
-           Load(&ModuleA) && Load(&ModuleB) && Exercise(&ModuleB) && Exercise(&ModuleA) &&
-           Unload(&ModuleB) && Load(&ModuleB) && Unload(&ModuleB) && Unload(&ModuleA);
+    good = Create(manager, &ModuleA, argv[1]) && Create(manager, &ModuleB, argv[1]);
+    for (i = 2; i < argc && good; i++) {
+        good = SetParameter(argv[i]);
+    }
+    good = good && Load(&ModuleA) && Load(&ModuleB) && Exercise(&ModuleB) &&
+           Exercise(&ModuleA) && Unload(&ModuleB) && Load(&ModuleB) && Unload(&ModuleB) &&
+           Unload(&ModuleA);
     Delete(&ModuleB);
     Delete(&ModuleA);
     CloseServiceHandle(manager);
