@@ -34,6 +34,9 @@ rust-metadata:
 run shell:
 	@qemu/vm.sh $@
 
+trace:
+	@qemu/trace-run.sh
+
 test:
 	@qemu/test.sh
 
@@ -74,11 +77,12 @@ help:
 	@echo 'Targets:'
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
+	$(call help,trace,play it and leave its trace in build/trace/: a page with a picture and more)
 	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,bench,measure against what the kernel has for the same; write docs/results.md)
 	$(call help,shell,such a VM with an interactive console)
-	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck)
+	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck; tests of the tools)
 	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
 	$(call help,test-harness,show that a broken guest makes a run fail)
@@ -96,4 +100,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
 
-.PHONY: modules rust-metadata run test shell torture bench check model mutants test-harness windows compare example clean distclean help
+.PHONY: modules rust-metadata run trace test shell torture bench check model mutants test-harness windows compare example clean distclean help

@@ -11,21 +11,7 @@ cd "$(dirname "$0")/.."
 tree=$kernel/tree
 out=build/$KVER-check
 mkdir -p "$out"
-passed=0 failed=0
-
-# expect NAME CMD... - passes if CMD succeeds; what it says is shown if not
-expect() {
-	local name=$1
-	shift
-	if "$@" >"$out/log" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok $((passed + failed)) $name"
-	else
-		failed=$((failed + 1))
-		sed 's/^/# /' "$out/log"
-		echo "not ok $((passed + failed)) $name"
-	fi
-}
+log=$out/log
 
 # sources PATTERN... - the files of the project with these names
 sources() {
@@ -54,7 +40,7 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-echo "TAP version 13"
+. qemu/ktap.sh
 mapfile -t rust < <(sources '*.rs')
 expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
@@ -78,6 +64,4 @@ mapfile -t shell < <(
 for file in "${shell[@]}"; do
 	expect "shellcheck $file" shellcheck -x -P SCRIPTDIR "$file"
 done
-echo "1..$((passed + failed))"
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+counts

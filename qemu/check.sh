@@ -1,7 +1,8 @@
 #!/bin/bash
 # What can be said about the sources without running them: formatting, lints and the
-# lab's own unit tests. KTAP on stdout, the counts last.
+# lab's and the trace tool's own tests. KTAP on stdout, a document for each; the counts of all last.
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/total.sh"
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
@@ -9,4 +10,6 @@ export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 quotes=$("$LAB/tools.sh" quotes)
-exec "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"
+counted "the sources" "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"
+counted "the trace tool" "$LAB/check-trace.sh"
+total

@@ -32,10 +32,6 @@ linux_layout() {
 		sed -n "$layout" "build/$KVER/layout/layout.s" >"$out/linux.layout"
 }
 
-more() {
-	D2D_ROOT=$root_more "$LAB/enter.sh" "$@"
-}
-
 D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
 root_more=$("$LAB/root-more.sh")
@@ -52,11 +48,10 @@ read -ra b_params <<<"${B_PARAMS-}"
 run=(completion=0 deferred=0 "${a_params[@]}" "${b_params[@]}")
 
 require "the Windows version is built" "$LAB/windows.sh"
-require "the tool is built" more cargo build --quiet --locked --release \
-	--manifest-path trace/Cargo.toml --target-dir build/cargo
+require "the tool is built" "$LAB/tools.sh" trace
 require "the layout is compiled for Linux" linux_layout
 require "the pair runs in Linux" linux_run
-require "the pair runs under Wine" more windows/play.sh build/windows "$out" \
+require "the pair runs under Wine" env D2D_ROOT="$root_more" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
 	"${a_params[@]/#/module_a.}" "${b_params[@]/#/module_b.}"
-more build/cargo/release/d2d-trace compare selftests/spec/{lifecycle.spec,windows.differences} \
+"$("$LAB/tools.sh" trace)" compare selftests/spec/{lifecycle.spec,windows.differences} \
 	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout "${run[@]}"

@@ -1,17 +1,29 @@
 #!/bin/bash
 # One of the lab's own programs: compiled once per content of its sources by the root's
-# rustc. Prints the path.
-# Usage: tools.sh [vm|bench|quotes]
+# rustc, the trace tool by the second root's cargo. Prints the path.
+# Usage: tools.sh [vm|bench|quotes|trace]
 . "$(dirname "$0")/lib.sh"
 
 name=${1:-vm}
-root=$("$LAB/root.sh")
-tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "$LAB/$name"/*)")
+if [ "$name" = trace ]; then
+	root=$("$LAB/root-more.sh")
+	mapfile -t sources < <(find "$PROJECT/trace/src" -type f | sort)
+	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/spec.rs} "$LAB/cargo.sh")
+else
+	root=$("$LAB/root.sh")
+	sources=("$LAB/$name"/*)
+fi
+tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
 if [ ! -x "$tool" ]; then
 	need_cache
 	hold "$CACHE/lock/tools"
 fi
-if [ ! -x "$tool" ]; then
+if [ ! -x "$tool" ] && [ "$name" = trace ]; then
+	step "compile d2d-trace (once)" "1 min" "$CACHE/log/tools.log" \
+		"$LAB/cargo.sh" install --locked --no-track --path . --root "$tool.tmp"
+	mv "$tool.tmp/bin/d2d-trace" "$tool"
+	rm -r "$tool.tmp"
+elif [ ! -x "$tool" ]; then
 	D2D_ROOT=$root step "compile d2d-$name (once)" "5 s" "$CACHE/log/tools.log" \
 		"$LAB/enter.sh" rustc --edition 2021 -O -D warnings -o "$tool.tmp" "$LAB/$name/main.rs"
 	mv "$tool.tmp" "$tool"

@@ -12,10 +12,11 @@
 //! insmod-77 [000] ...1. 3.866349: d2d_alloc: driver=module_a seq=2 ...      ftrace
 //! ```
 
+use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
 /// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
 const HEADER: &str = include_str!("../../shared/include/d2d.h");
@@ -25,16 +26,14 @@ const MARK: &str = ": d2d: ";
 
 /// Says whether this is a step of the vocabulary.
 pub fn is_step(name: &str) -> bool {
-    static STEPS: OnceLock<HashSet<String>> = OnceLock::new();
-    STEPS
-        .get_or_init(|| {
-            let constant = |line: &'static str| {
-                let name = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
-                Some(name.to_lowercase().replace('_', "-"))
-            };
-            HEADER.lines().filter_map(constant).collect()
-        })
-        .contains(name)
+    static STEPS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let constant = |line: &'static str| {
+            let name = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
+            Some(name.to_lowercase().replace('_', "-"))
+        };
+        HEADER.lines().filter_map(constant).collect()
+    });
+    STEPS.contains(name)
 }
 
 /// A step of the trace, as it stands in a line.
@@ -42,7 +41,8 @@ pub fn is_step(name: &str) -> bool {
 pub struct Line<'a> {
     /// Who says it.
     pub driver: &'a str,
-    /// Its number among all steps of all drivers since the owner was loaded.
+    /// Its number among all steps of all drivers since the owner was loaded, or 0 if it has none, as
+    /// those have that happen too often for a line and hit a tracepoint only.
     pub seq: u64,
     /// Which load of the owner; Windows traces have none.
     pub load: Option<u64>,
@@ -54,8 +54,10 @@ pub struct Line<'a> {
     pub detail: &'a str,
     /// When, in nanoseconds, by the clock of the log.
     pub time: Option<u64>,
-    /// On which CPU, if the log says so.
+    /// On which CPU, if the log says so, as ftrace does.
     pub cpu: Option<u32>,
+    /// What ran there: `insmod-77`.
+    pub task: Option<&'a str>,
 }
 
 /// Why a line that has the mark of a step is none.
@@ -105,17 +107,18 @@ impl<'a> Line<'a> {
     /// What stands before a tracepoint's name, in ftrace, trace-cmd and perf:
     /// `insmod-77 [000] ...1. 3.866349: `
     fn event(head: &'a str) -> Self {
-        let cpu = head
-            .split_once(" [")
-            .and_then(|(_, rest)| rest.split_once(']'))
-            .and_then(|(cpu, _)| cpu.parse().ok());
+        let on_cpu = head.split_once(" [").and_then(|(task, rest)| {
+            let (cpu, _) = rest.split_once(']')?;
+            Some((task.trim(), cpu.parse().ok()?))
+        });
         let time = head.trim_end().strip_suffix(':').and_then(|head| {
             let time = head.split_whitespace().next_back()?;
             seconds(time)
         });
         Self {
             time,
-            cpu,
+            task: on_cpu.map(|(task, _)| task),
+            cpu: on_cpu.map(|(_, cpu)| cpu),
             ..Self::default()
         }
     }
@@ -126,9 +129,9 @@ impl<'a> Line<'a> {
         rest = rest.strip_suffix("\\n").unwrap_or(rest);
         let mut seq = None;
         loop {
-            rest = rest.trim_start();
-            let word = &rest[..rest.find(char::is_whitespace).unwrap_or(rest.len())];
-            match word.split_once('=') {
+            rest = rest.trim_start_matches(' ');
+            let word = first_word(rest);
+            match pair(word) {
                 Some(("driver", driver)) => self.driver = driver,
                 Some(("seq", value)) => seq = Some(value.parse().map_err(|_| Damage::Seq)?),
                 Some(("load", value)) => self.load = Some(value.parse().map_err(|_| Damage::Load)?),
@@ -154,9 +157,7 @@ impl<'a> Line<'a> {
 
     /// The fields after the step, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.detail
-            .split_whitespace()
-            .filter_map(|word| word.split_once('='))
+        fields(self.detail)
     }
 
     /// The value of a field.
@@ -164,6 +165,16 @@ impl<'a> Line<'a> {
         self.fields()
             .find_map(|(name, value)| (name == key).then_some(value))
     }
+}
+
+/// The fields of a detail, in their order.
+pub fn fields(detail: &str) -> impl Iterator<Item = (&str, &str)> {
+    words(detail).filter_map(pair)
+}
+
+/// Says whether this line has a step, be it damaged.
+pub fn is_marked(text: &str) -> bool {
+    find_mark(text).is_some()
 }
 
 /// By what a step is known, and what stands before it.
@@ -176,7 +187,7 @@ enum Mark<'a> {
 
 /// The mark, and what follows it.
 fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
-    if let Some(at) = text.find(MARK) {
+    if let Some(at) = find_print(text) {
         let driver = &text[driver_start(text, at)..at];
         return Some((Mark::Print { driver }, &text[at + MARK.len()..]));
     }
@@ -185,6 +196,35 @@ fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
     let named = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
     let ours = name.len() > 3 && name.chars().all(named) && step.contains("seq=");
     ours.then_some((Mark::Event { head: &text[..at] }, step))
+}
+
+/// Where the mark of a printed step is. What searches is made once: there are many lines.
+fn find_print(text: &str) -> Option<usize> {
+    static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new(MARK));
+    FINDER.find(text.as_bytes())
+}
+
+/// The text up to the first blank. A byte at a time: words are short.
+fn first_word(text: &str) -> &str {
+    let end = text.bytes().position(|byte| byte == b' ' || byte == b'\t');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The words of a text.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t']);
+        let word = first_word(rest);
+        rest = &rest[word.len()..];
+        (!word.is_empty()).then_some(word)
+    })
+}
+
+/// A word as key and value.
+fn pair(word: &str) -> Option<(&str, &str)> {
+    let at = word.bytes().position(|byte| byte == b'=')?;
+    Some((&word[..at], &word[at + 1..]))
 }
 
 /// Where the driver's name begins that ends at `end`.
@@ -235,7 +275,7 @@ fn print_time(text: &str) -> Option<u64> {
 
 /// The line without the escape sequences of a terminal, which `dmesg --color` and consoles have.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains('\x1b') {
+    if memchr(b'\x1b', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut parts = text.split('\x1b');
@@ -258,13 +298,11 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
-        let Some(first) = text.find(MARK).map(|at| at + MARK.len()) else {
+        let Some(first) = find_print(text).map(|at| at + MARK.len()) else {
             return Some(text);
         };
         let time = embedded_time(&text[first..]).map(|at| first + at);
-        let mark = text[first..]
-            .find(MARK)
-            .map(|at| driver_start(text, first + at));
+        let mark = find_print(&text[first..]).map(|at| driver_start(text, first + at));
         let next = time.into_iter().chain(mark).min();
         let Some(next) = next.filter(|next| *next > first) else {
             return Some(text);
@@ -277,7 +315,7 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
 /// Where in the text a time stands as dmesg prints it: `[    3.866349]`.
 fn embedded_time(text: &str) -> Option<usize> {
     let mut from = 0;
-    while let Some(at) = text[from..].find('[').map(|at| from + at) {
+    while let Some(at) = memchr(b'[', &text.as_bytes()[from..]).map(|at| from + at) {
         let time = text[at + 1..].split_once(']').map(|(time, _)| time.trim());
         if time.is_some_and(|time| time.contains('.') && seconds(time).is_some()) {
             return Some(at);
@@ -309,6 +347,7 @@ mod tests {
             detail: "ctx=c0 bytes=57768",
             time: None,
             cpu: None,
+            task: None,
         };
         assert_eq!(read, expected);
         let fields: Vec<_> = read.fields().collect();
@@ -342,16 +381,22 @@ mod tests {
     #[test]
     fn tracepoints_are_read_as_every_tool_prints_them() {
         const ARGS: &str = "driver=module_a seq=2 load=9 in=task step=alloc ctx=c0";
-        for head in [
-            "          insmod-77      [001] ...1.     3.866349: d2d_alloc: ",
-            " insmod-77 [001] 3.866349: d2d_step:    ",
-            "insmod    77 [001]     3.866349: d2d:d2d_step: ",
+        for (head, task) in [
+            (
+                "          insmod-77      [001] ...1.     3.866349: d2d_alloc: ",
+                "insmod-77",
+            ),
+            (" insmod-77 [001] 3.866349: d2d_alloc:    ", "insmod-77"),
+            (
+                "insmod    77 [001]     3.866349: d2d:d2d_alloc: ",
+                "insmod    77",
+            ),
         ] {
             let text = format!("{head}{ARGS}");
             let read = line(&text);
             assert_eq!((read.driver, read.seq, read.step), ("module_a", 2, "alloc"));
             assert_eq!((read.time, read.cpu), (Some(3_866_349_000), Some(1)));
-            assert_eq!(read.detail, "ctx=c0");
+            assert_eq!((read.detail, read.task), ("ctx=c0", Some(task)));
         }
     }
 

@@ -1,42 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads the traces of drivers that talk to each other, and draws them; see docs/trace.md.
+//!
+//! Exits with 0 if that went well, with 1 if there was nothing to be shown, with 2 for a mistake in the
+//! command line.
 
 #![forbid(unsafe_code)]
 
+use d2d_trace::compare;
+use d2d_trace::show::{self, Failure};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: d2d-trace COMMAND [OPTION...] [FILE]";
 
-/// Exit code of a mistake in the command line
-const MISUSE: u8 = 2;
-
 fn main() -> ExitCode {
     let mut args = std::env::args_os().skip(1);
     let command = args.next().unwrap_or_default();
     let args: Vec<OsString> = args.collect();
-    match command.to_str() {
-        Some("compare") => compare(args),
-        _ => {
-            eprintln!("{USAGE} ({} arguments)", args.len());
-            ExitCode::from(MISUSE)
+    let result = match command.to_str().unwrap_or_default() {
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}\n{}\n{}", show::HELP, compare::HELP);
+            Ok(())
+        }
+        "compare" => return compare(args),
+        name if show::is_command(name) => show::run(name, args),
+        "" => Err(Failure::Usage("no command".into())),
+        name => Err(Failure::Usage(format!("no command {name}"))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Unusable(reason)) => {
+            eprintln!("d2d-trace: {reason}");
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(reason)) => {
+            eprintln!("d2d-trace: {reason}\n{USAGE}\n'd2d-trace help' lists the commands");
+            ExitCode::from(2)
         }
     }
 }
 
-/// Exits with 1 for a difference that is not explained, with 2 if there is nothing to be compared.
+/// Its answer is KTAP, also if there is nothing to be compared.
 fn compare(args: Vec<OsString>) -> ExitCode {
     let args: Vec<String> = args
         .iter()
         .map(|arg| arg.to_string_lossy().into())
         .collect();
-    match d2d_trace::compare::run(&args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(reason) => {
-            eprintln!("d2d-trace: {reason}");
-            ExitCode::from(MISUSE)
-        }
-    }
+    let passed = compare::run(&args).unwrap_or_else(|reason| {
+        println!("# {reason}\nnot ok 1 there is something to compare");
+        println!("0 passed, 1 failed, 0 skipped");
+        false
+    });
+    ExitCode::from(u8::from(!passed))
 }

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Cargo of the second toolchain root, for the crate of the trace tool. What it downloads and builds is
+# in the cache; the program is linked statically, as it runs on the host and not in the root.
+# Usage: cargo.sh ARGUMENT...
+. "$(dirname "$0")/lib.sh"
+
+D2D_ROOT=$("$LAB/root-more.sh")
+export D2D_ROOT
+need_cache
+root=$(basename "$D2D_ROOT")
+target=x86_64-unknown-linux-gnu
+cd "$PROJECT/trace"
+exec "$LAB/enter.sh" env CARGO_HOME="$CACHE/cargo-$(key "$root")" \
+	CARGO_TARGET_DIR="$CACHE/cargo-target-$(key "$root" "$PROJECT")" CARGO_TERM_COLOR=never CARGO_BUILD_TARGET=$target \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-D warnings -C target-feature=+crt-static" \
+	cargo "$@"

@@ -1,0 +1,25 @@
+#!/bin/bash
+# Plays the demonstration, and leaves its trace in build/trace/ in every form that the trace tool
+# knows.
+# Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
+. "$(dirname "$0")/lib.sh"
+
+tool=$("$LAB/tools.sh" trace)
+D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+export D2D_KERNEL
+. "$D2D_KERNEL/kernel.env"
+out=$PROJECT/build/trace
+mkdir -p "$out"
+if ! "$LAB/vm.sh" run >"$out/run.log"; then
+	cat "$out/run.log"
+	exit 1
+fi
+for form in text:txt json:json html:html mermaid:mmd; do
+	"$tool" "${form%:*}" "$PROJECT/build/$KVER/run/output" >"$out/trace.${form#*:}"
+done
+tail -n 1 "$out/run.log"
+echo "the trace, ${out#"$PROJECT/"}/:"
+echo "  trace.html  for a browser: who calls whom, in which context, how long it took, the queues' depths"
+echo "  trace.txt   the steps in order"
+echo "  trace.json  for programs (docs/trace.md)"
+echo "  trace.mmd   a Mermaid sequence diagram"

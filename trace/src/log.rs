@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The steps in a log, among whatever else is in it.
+//!
+//! Memory is bounded: one line at a time, of which no more than [`MAX_LINE`] is kept.
+
+use crate::line::{self, Damage, Line};
+use memchr::{memchr, memmem::Finder};
+use std::borrow::Cow;
+use std::io::{self, Read};
+use std::sync::LazyLock;
+
+/// The kernel prints no longer lines; what is beyond is not looked at.
+pub const MAX_LINE: usize = 4096;
+
+/// How many lines are named of those with the same defect.
+const NAMED: usize = 5;
+
+/// How wide consoles are that break lines.
+const CONSOLE: usize = 80;
+
+/// What was read, and what of it is not shown.
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    /// Bytes of the log.
+    pub bytes: u64,
+    /// Lines of the log.
+    pub lines: u64,
+    /// Steps that were found.
+    pub steps: u64,
+    /// Lines that were broken by a console and have been put together.
+    pub joined: u64,
+    /// Lines that are too long, of which the rest was not looked at.
+    pub cut: u64,
+    /// Lines that have the mark of a step, but are none.
+    pub damaged: u64,
+    /// The first of these, with the reason.
+    pub damaged_lines: Vec<String>,
+    /// Steps that are not in the vocabulary.
+    pub unknown: u64,
+    /// The first names of these.
+    pub unknown_names: Vec<String>,
+    /// How the log begins, if that is what no text begins with.
+    pub binary: Option<&'static str>,
+}
+
+/// Calls `found` with each step of the log, in the order of the log.
+pub fn read(
+    input: impl Read,
+    mut found: impl FnMut(Line<'_>) -> io::Result<()>,
+) -> io::Result<Counts> {
+    let mut steps = Steps::default();
+    let mut begun = false;
+    let bytes = each_line(input, |text, whole| {
+        if !begun {
+            begun = true;
+            steps.counts.binary = kind_of_binary(text);
+        }
+        steps.counts.lines += 1;
+        steps.counts.cut += u64::from(!whole);
+        steps.line(text, &mut found)
+    })?;
+    steps.flush(&mut found)?;
+    steps.counts.bytes = bytes;
+    Ok(steps.counts)
+}
+
+/// Calls `take` with each line, without its end, and whether it is whole. Returns the number of bytes.
+fn each_line(
+    mut input: impl Read,
+    mut take: impl FnMut(&[u8], bool) -> io::Result<()>,
+) -> io::Result<u64> {
+    let mut buffer = vec![0; 1 << 18];
+    let (mut filled, mut total) = (0, 0);
+    // The rest of a line is skipped whose beginning was taken already.
+    let mut skipping = false;
+    loop {
+        let got = match input.read(&mut buffer[filled..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            got => got?,
+        };
+        total += got as u64;
+        filled += got;
+        let mut start = 0;
+        while let Some(length) = memchr(b'\n', &buffer[start..filled]) {
+            let text = &buffer[start..start + length];
+            start += length + 1;
+            if !std::mem::take(&mut skipping) {
+                take(&text[..length.min(MAX_LINE)], length <= MAX_LINE)?;
+            }
+        }
+        let rest = &buffer[start..filled];
+        if got == 0 {
+            if !rest.is_empty() && !skipping {
+                take(&rest[..rest.len().min(MAX_LINE)], rest.len() <= MAX_LINE)?;
+            }
+            return Ok(total);
+        }
+        if rest.len() > MAX_LINE {
+            if !skipping {
+                take(&rest[..MAX_LINE], false)?;
+            }
+            skipping = true;
+        }
+        if skipping {
+            filled = 0;
+        } else {
+            buffer.copy_within(start..filled, 0);
+            filled -= start;
+        }
+    }
+}
+
+/// What a file is whose first bytes are these, if it is no log.
+fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b", "compressed (gzip): unpack it first"),
+        (b"\x28\xb5\x2f\xfd", "compressed (zstd): unpack it first"),
+        (b"\xfd7zXZ", "compressed (xz): unpack it first"),
+        (b"\xff\xfe", "text in UTF-16: convert it to UTF-8 first"),
+        (
+            b"\x17\x08\x44tracing",
+            "of trace-cmd: give the output of 'trace-cmd report'",
+        ),
+        (b"PERFILE2", "of perf: give the output of 'perf script'"),
+    ];
+    let kind = KINDS.iter().find(|(magic, _)| head.starts_with(magic));
+    kind.map(|(_, kind)| *kind)
+        .or_else(|| memchr(0, head).map(|_| "binary"))
+}
+
+/// Takes lines; a line with a step waits for the next one, which may be its end.
+#[derive(Default)]
+struct Steps {
+    counts: Counts,
+    pending: String,
+}
+
+impl Steps {
+    fn line(
+        &mut self,
+        bytes: &[u8],
+        found: &mut impl FnMut(Line<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new("d2d"));
+        // Most lines of most logs end here.
+        if self.pending.is_empty() && FINDER.find(bytes).is_none() {
+            return Ok(());
+        }
+        let text = std::str::from_utf8(bytes)
+            .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
+        let text = line::plain(text.trim_end_matches('\r'));
+        if line::is_marked(&text) {
+            self.flush(found)?;
+            self.pending.push_str(&text);
+        } else if !self.pending.is_empty() {
+            if continues(&self.pending, &text) {
+                join(&mut self.pending, &text);
+                self.counts.joined += 1;
+            } else {
+                self.flush(found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The step that was waiting is whole.
+    fn flush(&mut self, found: &mut impl FnMut(Line<'_>) -> io::Result<()>) -> io::Result<()> {
+        for part in line::split(&self.pending) {
+            match Line::parse(part) {
+                None => continue,
+                Some(Err(damage)) => self.counts.add_damaged(damage),
+                Some(Ok(step)) => {
+                    self.counts.add_step(&step);
+                    found(step)?;
+                }
+            }
+        }
+        self.pending.clear();
+        Ok(())
+    }
+}
+
+impl Counts {
+    fn add_step(&mut self, step: &Line<'_>) {
+        self.steps += 1;
+        if line::is_step(step.step) {
+            return;
+        }
+        self.unknown += 1;
+        let known = self.unknown_names.iter().any(|name| name == step.step);
+        if !known && self.unknown_names.len() < NAMED {
+            self.unknown_names.push(step.step.into());
+        }
+    }
+
+    fn add_damaged(&mut self, damage: Damage) {
+        self.damaged += 1;
+        if self.damaged_lines.len() < NAMED {
+            let text = format!("before line {}: {damage}", self.lines);
+            self.damaged_lines.push(text);
+        }
+    }
+}
+
+/// Says whether `text` is the end of the step before it, which a console has broken. It is if it goes on
+/// with fields, of which the first may be cut; what has none has to be needed, or the line before it to
+/// end where consoles end lines.
+fn continues(step: &str, text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    let Some(first) = words.next() else {
+        return false;
+    };
+    let is_field = |word: &str| {
+        let key = word.split_once('=').map_or("", |(key, _)| key);
+        !key.is_empty()
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let fragment = |word: &str| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"_-.=".contains(&byte))
+    };
+    if step.len() + text.len() > MAX_LINE || !fragment(first) || !words.clone().all(is_field) {
+        return false;
+    }
+    let unfinished = match Line::parse(step) {
+        Some(Ok(step)) => {
+            let last = step.detail.split_whitespace().next_back();
+            let cut = last.is_some_and(|word| !word.contains('=') || word.ends_with('='));
+            cut || !line::is_step(step.step)
+        }
+        _ => true,
+    };
+    is_field(first) || words.next().is_some() || unfinished || step.len() % CONSOLE == 0
+}
+
+/// Puts a broken line together: words that are fields both were parted by a blank.
+fn join(step: &mut String, text: &str) {
+    let last = step.split(' ').next_back().unwrap_or_default();
+    let first = text.split(' ').next().unwrap_or_default();
+    if last.contains('=') && first.contains('=') {
+        step.push(' ');
+    }
+    step.push_str(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The steps of a log with their details, and the counts
+    fn steps(log: impl AsRef<[u8]>) -> (Vec<String>, Counts) {
+        let mut found = Vec::new();
+        let counts = read(log.as_ref(), |line| {
+            found.push(format!("{} {} {}", line.seq, line.step, line.detail));
+            Ok(())
+        });
+        (found, counts.expect("no error of memory"))
+    }
+
+    const QUEUE: &str =
+        "module_a: d2d: seq=4 load=9 in=task step=init-queue ctx=c0 queue=to_peer item=64";
+
+    #[test]
+    fn foreign_lines_are_passed_over() {
+        let (found, counts) = steps(format!("random: x\n{QUEUE}\r\n\nPATH is x=1 y\n"));
+        assert_eq!(found, ["4 init-queue ctx=c0 queue=to_peer item=64"]);
+        assert_eq!((counts.lines, counts.steps, counts.joined), (4, 1, 0));
+    }
+
+    #[test]
+    fn a_line_that_was_broken_anywhere_behind_its_number_is_put_together() {
+        let (whole, _) = steps(QUEUE);
+        for at in "module_a: d2d: seq=4 load=9 in=t".len()..QUEUE.len() {
+            let (head, tail) = QUEUE.split_at(at);
+            // A value that goes on could be a whole one: that is guessed only where a console ends.
+            if tail == "4" {
+                continue;
+            }
+            let (found, counts) = steps(format!("{head}\n{tail}\n"));
+            assert_eq!(found, whole, "{head}|{tail}");
+            assert_eq!(counts.joined, 1);
+        }
+        let wide = format!("{}{QUEUE}", " ".repeat(CONSOLE + 1 - QUEUE.len()));
+        let (head, tail) = wide.split_at(CONSOLE);
+        assert_eq!(steps(format!("{head}\n{tail}\n")).0, whole);
+    }
+
+    #[test]
+    fn a_line_without_its_end_is_left_out_and_named() {
+        let (found, counts) = steps(format!("module_a: d2d: seq=3 lo\n[ 1.0] other\n{QUEUE}"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(counts.damaged, 1);
+        assert_eq!(counts.damaged_lines, ["before line 2: no step"]);
+    }
+
+    #[test]
+    fn unknown_steps_are_kept_and_named() {
+        let (found, counts) = steps("b: d2d: seq=1 load=1 in=task step=upload x=1\n");
+        assert_eq!(found, ["1 upload x=1"]);
+        assert_eq!(counts.unknown_names, ["upload"]);
+    }
+
+    #[test]
+    fn no_input_is_too_bad() {
+        assert_eq!(steps("").1, Counts::default());
+        assert_eq!(steps([0, 159, 146, 150, 10]).1.binary, Some("binary"));
+        assert!(steps(b"\x1f\x8b\x08").1.binary.unwrap().contains("gzip"));
+        let endless = [b"x".repeat(3 * MAX_LINE), b"\n".to_vec(), QUEUE.into()].concat();
+        let (found, counts) = steps(endless);
+        assert_eq!((found.len(), counts.cut, counts.lines), (1, 1, 2));
+        let broken = [
+            b"\xff\xfe\xfd \x80: d2d: seq=1\n",
+            QUEUE.as_bytes(),
+            b" \xff",
+        ]
+        .concat();
+        let (found, counts) = steps(broken);
+        assert_eq!((found.len(), counts.damaged), (1, 1));
+    }
+
+    #[test]
+    fn a_line_across_the_buffer_is_whole() {
+        let line = format!("{QUEUE}\n");
+        let (found, _) = steps(line.repeat(20_000));
+        assert_eq!(found.len(), 20_000);
+        assert!(found.iter().all(|step| *step == found[0]));
+    }
+}

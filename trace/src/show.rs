@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The commands that show a trace: what is chosen of a log, and in which form.
+
+use crate::order::{self, Event, Gap, Order};
+use crate::picture::{Picture, Row};
+use crate::text::{Colour, Text};
+use crate::{html, json, log, mermaid};
+use lexopt::prelude::*;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// What these commands do, for a user.
+pub const HELP: &str = "\
+  text       the steps in order, a line each
+  mermaid    a Mermaid sequence diagram
+  json       for programs (docs/trace.md)
+  html       a page with a picture, which needs no network
+    FILE               a log of dmesg, a console, trace-cmd report, ftrace or Wine; none is the input
+    --load N           the steps of the Nth load in the log
+    --seq FIRST..LAST  the steps with these numbers
+    --from STEP        begin with the first such step
+    --to STEP          end with the next such step
+    --limit N          no more steps than that (json 50000, html 4000, mermaid 500)
+    --window N         how many steps wait to be sorted (4096)
+    --color WHEN       auto, always or never";
+
+/// How many places are named at which steps are missing.
+const NAMED: usize = 8;
+
+/// How many drivers have a lane.
+const LANES: usize = 16;
+
+/// The form of what is shown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Mermaid,
+    Json,
+    Html,
+}
+
+impl Form {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "text" => Some(Self::Text),
+            "mermaid" => Some(Self::Mermaid),
+            "json" => Some(Self::Json),
+            "html" => Some(Self::Html),
+            _ => None,
+        }
+    }
+
+    /// How many steps are shown, so that memory is bounded, and a browser gets along with it.
+    fn limit(self) -> u64 {
+        match self {
+            Self::Text => u64::MAX,
+            Self::Mermaid => 500,
+            Self::Json => 50_000,
+            Self::Html => 4_000,
+        }
+    }
+}
+
+/// Which steps are shown.
+#[derive(Default)]
+struct Selection {
+    load: Option<usize>,
+    seq: Option<RangeInclusive<u64>>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: u64,
+    begun: bool,
+    ended: bool,
+    taken: u64,
+    left_out: u64,
+}
+
+impl Selection {
+    /// Says whether this row is shown, given all before it.
+    fn takes(&mut self, row: &Row) -> bool {
+        let step = &row.step;
+        let here = self.load.is_none_or(|load| load == step.index + 1)
+            && self.seq.as_ref().is_none_or(|seq| seq.contains(&step.seq));
+        if !here || self.ended {
+            return false;
+        }
+        self.begun |= self.from.as_ref().is_none_or(|from| *from == step.step());
+        if !self.begun {
+            return false;
+        }
+        self.ended = self.to.as_deref() == Some(step.step());
+        if self.taken == self.limit {
+            self.left_out += 1;
+            return false;
+        }
+        self.taken += 1;
+        true
+    }
+}
+
+/// What was read of a log, as far as it is shown.
+#[derive(Default)]
+pub struct Trace {
+    /// In their order.
+    pub rows: Vec<Row>,
+    /// The drivers of the whole log in the order in which they came, as many as have a lane.
+    pub drivers: Vec<String>,
+    /// How many steps are shown: as rows, or written as they came.
+    pub shown: u64,
+    /// How many more were chosen.
+    pub left_out: u64,
+    /// How many steps wait to be sorted.
+    pub window: usize,
+    pub log: log::Counts,
+    pub order: order::Counts,
+}
+
+impl Trace {
+    /// The rows of each load.
+    pub fn loads(&self) -> impl Iterator<Item = &[Row]> {
+        self.rows.chunk_by(|a, b| a.step.index == b.step.index)
+    }
+
+    /// The drivers of these rows, in the order in which they come in the log.
+    pub fn drivers_of(&self, rows: &[Row]) -> Vec<&str> {
+        let there: HashSet<_> = rows.iter().flat_map(drivers_of).collect();
+        let drivers = self.drivers.iter();
+        drivers
+            .filter(|driver| there.contains(driver.as_str()))
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// What is missing just before a row.
+    pub fn gap_before(&self, row: &Row) -> Option<Gap> {
+        let place = (row.step.index, row.step.seq);
+        let gaps = &self.order.gaps;
+        let at = gaps.binary_search_by_key(&place, |gap| (gap.load_index, gap.last + 1));
+        at.ok().map(|at| gaps[at])
+    }
+}
+
+/// The drivers of a row: who says it, and whom it calls.
+fn drivers_of(row: &Row) -> impl Iterator<Item = &str> {
+    let arrow = row.arrow.iter();
+    let arrow = arrow.flat_map(|arrow| [arrow.from.as_str(), &arrow.to]);
+    std::iter::once(row.step.driver()).chain(arrow)
+}
+
+/// Why nothing is shown.
+pub enum Failure {
+    /// The command line is wrong.
+    Usage(String),
+    /// There is nothing to be shown, or it cannot be read or written.
+    Unusable(String),
+}
+
+impl From<lexopt::Error> for Failure {
+    fn from(error: lexopt::Error) -> Self {
+        Self::Usage(error.to_string())
+    }
+}
+
+/// The command line of these commands.
+struct Options {
+    form: Form,
+    file: Option<PathBuf>,
+    selection: Selection,
+    window: usize,
+    colour: Colour,
+}
+
+impl Options {
+    fn parse(form: Form, args: Vec<OsString>) -> Result<Self, Failure> {
+        let mut options = Self {
+            form,
+            file: None,
+            selection: Selection {
+                limit: form.limit(),
+                ..Selection::default()
+            },
+            window: order::WINDOW,
+            colour: Colour::default_of(&io::stdout()),
+        };
+        let selection = &mut options.selection;
+        let mut parser = lexopt::Parser::from_args(args);
+        while let Some(arg) = parser.next()? {
+            match arg {
+                Long("load") => selection.load = Some(parser.value()?.parse()?),
+                Long("seq") => selection.seq = Some(parser.value()?.parse_with(range)?),
+                Long("from") => selection.from = Some(parser.value()?.string()?),
+                Long("to") => selection.to = Some(parser.value()?.string()?),
+                Long("limit") => selection.limit = parser.value()?.parse()?,
+                Long("window") => options.window = parser.value()?.parse()?,
+                Long("color") => match parser.value()?.string()?.as_str() {
+                    "auto" => {}
+                    "always" => options.colour = Colour(true),
+                    "never" => options.colour = Colour(false),
+                    other => {
+                        return Err(Failure::Usage(format!("--color {other}: no such choice")))
+                    }
+                },
+                Value(path) if options.file.is_none() => options.file = Some(path.into()),
+                _ => return Err(arg.unexpected().into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// `5..22`, `5..`, `..22`, or `5`
+fn range(text: &str) -> Result<RangeInclusive<u64>, std::num::ParseIntError> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let number = |text: &str, none| match text {
+        "" => Ok(none),
+        text => text.parse(),
+    };
+    Ok(number(first, 0)?..=number(last, u64::MAX)?)
+}
+
+impl Colour {
+    /// For people in front of a terminal who have nothing against it.
+    fn default_of(to: &impl IsTerminal) -> Self {
+        let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        Self(to.is_terminal() && !set("NO_COLOR") && !dumb)
+    }
+}
+
+/// Says whether this is one of these commands.
+pub fn is_command(name: &str) -> bool {
+    Form::named(name).is_some()
+}
+
+/// Shows a log.
+pub fn run(command: &str, args: Vec<OsString>) -> Result<(), Failure> {
+    let form =
+        Form::named(command).ok_or_else(|| Failure::Usage(format!("no command {command}")))?;
+    let mut options = Options::parse(form, args)?;
+    let path = options.file.take().filter(|path| path.as_os_str() != "-");
+    let name = path
+        .as_ref()
+        .map_or("the input".into(), |path| path.display().to_string());
+    let input: Box<dyn Read> = match path {
+        Some(path) => {
+            let file = File::open(path);
+            Box::new(file.map_err(|error| Failure::Unusable(format!("{name}: {error}")))?)
+        }
+        None if io::stdin().is_terminal() => {
+            return Err(Failure::Usage(
+                "no FILE, and the input is a terminal".into(),
+            ))
+        }
+        None => Box::new(io::stdin().lock()),
+    };
+    let to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    match show(options, input, to) {
+        Ok(trace) => judge(&trace, &name),
+        // Who reads has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::Unusable(format!("{name}: {error}"))),
+    }
+}
+
+/// Reads a log and writes what is chosen of it.
+fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Trace> {
+    let Options {
+        form,
+        mut selection,
+        window,
+        colour,
+        ..
+    } = options;
+    let mut trace = Trace {
+        window,
+        ..Trace::default()
+    };
+    let mut picture = Picture::default();
+    let mut order = Order::new(window);
+    let mut text = Text::new(&mut to, colour);
+    let mut lost = None;
+    let mut pass = |event: Event| -> io::Result<()> {
+        let late = matches!(event, Event::Late(_));
+        if let Event::Lost { first, last } = event {
+            lost = Some((first, last));
+        }
+        let Some(row) = picture.take(event) else {
+            return Ok(());
+        };
+        for driver in drivers_of(&row) {
+            if trace.drivers.len() < LANES && !trace.drivers.iter().any(|known| known == driver) {
+                trace.drivers.push(driver.into());
+            }
+        }
+        let lost = lost.take();
+        if !selection.takes(&row) {
+            return Ok(());
+        }
+        if form == Form::Text {
+            text.row(&row, &trace.drivers, lost, late)?;
+        } else {
+            trace.rows.push(row);
+        }
+        Ok(())
+    };
+    trace.log = log::read(input, |line| order.take(&line, &mut pass))?;
+    trace.order = order.finish(&mut pass)?;
+    trace.shown = selection.taken;
+    trace.left_out = selection.left_out;
+    trace.rows.sort_by(|a, b| a.step.cmp(&b.step));
+    if trace.shown > 0 {
+        match form {
+            Form::Text => {}
+            Form::Mermaid => mermaid::write(&trace, &mut to)?,
+            Form::Json => json::write(&trace, &mut to)?,
+            Form::Html => html::write(&trace, &mut to)?,
+        }
+    }
+    to.flush()?;
+    Ok(trace)
+}
+
+/// Says on the standard error what was left out, or why there is nothing to be shown.
+fn judge(trace: &Trace, name: &str) -> Result<(), Failure> {
+    let Trace { log, .. } = trace;
+    let unusable = |text: String| Err(Failure::Unusable(format!("{name}: {text}")));
+    if log.bytes == 0 {
+        return unusable("empty".into());
+    }
+    for line in remarks(trace) {
+        eprintln!("d2d-trace: {line}");
+    }
+    if log.steps == 0 {
+        return match log.binary {
+            Some(kind) => unusable(format!("no log, but {kind}")),
+            None => unusable(format!(
+                "no step in {} lines; a step looks like 'module_a: d2d: seq=1 ...'",
+                log.lines
+            )),
+        };
+    }
+    if trace.shown == 0 {
+        return unusable(format!("none of the {} steps is chosen", log.steps));
+    }
+    Ok(())
+}
+
+/// What a reader of the trace has to know of what is not in it.
+pub fn remarks(trace: &Trace) -> Vec<String> {
+    let Trace { log, order, .. } = trace;
+    let mut remarks = Vec::new();
+    let mut say = |count: u64, one: &str, many: &str, more: String| match count {
+        0 => {}
+        1 => remarks.push(format!("1 {one}{more}")),
+        count => remarks.push(format!("{count} {many}{more}")),
+    };
+    let named = |names: &[String], count: u64| {
+        let more = if count > names.len() as u64 {
+            ", ..."
+        } else {
+            ""
+        };
+        format!(": {}{more}", names.join(", "))
+    };
+    let gaps: Vec<_> = order
+        .gaps
+        .iter()
+        .take(NAMED)
+        .map(|gap| {
+            let last = (gap.first < gap.last).then(|| format!(" to {}", gap.last));
+            let load = (order.loads > 1).then(|| format!(" of load {}", gap.load_index + 1));
+            format!(
+                "{}{}{}",
+                gap.first,
+                last.unwrap_or_default(),
+                load.unwrap_or_default()
+            )
+        })
+        .collect();
+    let more = if order.gaps.len() > NAMED {
+        ", ..."
+    } else {
+        ""
+    };
+    let gaps = format!(": seq {}{more}", gaps.join(", "));
+    say(order.missing, "step is missing", "steps are missing", gaps);
+    let late = format!(" came later than {} others, not sorted", trace.window);
+    say(order.late, "step", "steps", late);
+    let once = ", and shown once".into();
+    say(
+        order.duplicates,
+        "step was there already",
+        "steps were there already",
+        once,
+    );
+    let names = named(&log.unknown_names, log.unknown_names.len() as u64);
+    say(
+        log.unknown,
+        "step is not in the vocabulary",
+        "steps are not in the vocabulary",
+        names,
+    );
+    let lines = named(&log.damaged_lines, log.damaged) + "; left out";
+    say(
+        log.damaged,
+        "line has no whole step",
+        "lines have no whole step",
+        lines,
+    );
+    say(
+        log.joined,
+        "broken line was put together",
+        "broken lines were put together",
+        String::new(),
+    );
+    let long = format!(" longer than {} bytes, and read up to there", log::MAX_LINE);
+    say(log.cut, "line is", "lines are", long);
+    let shown = ": --limit shows more".into();
+    say(
+        trace.left_out,
+        "more step is left out",
+        "more steps are left out",
+        shown,
+    );
+    remarks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_have_ends_or_not() {
+        assert_eq!(range("5..22"), Ok(5..=22));
+        assert_eq!(range("5.."), Ok(5..=u64::MAX));
+        assert_eq!(range("..22"), Ok(0..=22));
+        assert_eq!(range("5"), Ok(5..=5));
+        assert!(range("x").is_err() && range("1..x").is_err());
+    }
+}

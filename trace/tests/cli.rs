@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program as a user runs it: what it prints of which log, and how it ends.
+
+use serde_json::Value;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+/// The beginning of a real run: both modules are loaded, the handshake, the first calls
+const LOG: &str = include_str!("handshake.log");
+
+fn run_bytes(args: &[&str], log: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_d2d-trace"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    thread::scope(|scope| {
+        // Who does not read to the end closes the pipe.
+        scope.spawn(move || drop(input.write_all(log)));
+        child.wait_with_output().expect("it ends")
+    })
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run(args: &[&str], log: &str) -> Ran {
+    let output = run_bytes(args, log.as_bytes());
+    Ran {
+        code: output.status.code().expect("it ends by itself"),
+        out: String::from_utf8(output.stdout).expect("text"),
+        err: String::from_utf8(output.stderr).expect("text"),
+    }
+}
+
+/// The numbers of the steps that are printed
+fn seqs(ran: &Ran) -> Vec<u64> {
+    let number = |line: &str| line.split_whitespace().nth(1)?.parse().ok();
+    ran.out.lines().filter_map(number).collect()
+}
+
+fn line(seq: u64, load: u64, step: &str) -> String {
+    format!("[    1.{seq:06}] module_a: d2d: seq={seq} load={load} in=task step={step}\n")
+}
+
+#[test]
+fn text_is_the_steps_in_order_and_nothing_else() {
+    let ran = run(&["text"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(seqs(&ran), (1..=44).collect::<Vec<_>>());
+    assert!(!ran.out.contains('\x1b'), "no colours in a pipe");
+    for expected in [
+        "3.914088     25  task     module_a ──► module_b  op-call to=peer op=ping value=41\n",
+        "3.914152     26  task     module_a ◄╌╌ module_b  op-return from=peer op=ping value=42  (64.0 µs)\n",
+        "3.914976     34  task     module_a ◄── module_b  op-call to=owner op=bounce hops=1\n",
+        "3.915147     37  task     module_a ╌╌► module_b  op-return from=owner op=bounce calls=1  (171 µs)\n",
+    ] {
+        assert!(ran.out.contains(expected), "{expected}{}", ran.out);
+    }
+}
+
+#[test]
+fn colours_are_there_for_who_asks() {
+    let ran = run(&["text", "--color=always"], LOG);
+    assert!(ran.out.contains("\x1b[1mload\x1b[0m"));
+    assert!(!run(&["text", "--color=never"], LOG).out.contains('\x1b'));
+}
+
+#[test]
+fn a_part_can_be_chosen() {
+    let handshake = run(&["text", "--from=build-request", "--to=attached"], LOG);
+    assert_eq!(seqs(&handshake), (15..=22).collect::<Vec<_>>());
+    let range = run(&["text", "--seq", "30..32"], LOG);
+    assert_eq!(seqs(&range), [30, 31, 32]);
+    let few = run(&["text", "--limit", "3"], LOG);
+    assert_eq!(seqs(&few), [1, 2, 3]);
+    assert!(
+        few.err.contains("41 more steps are left out"),
+        "{}",
+        few.err
+    );
+    let both = [line(1, 5, "load"), line(2, 5, "unload"), line(1, 7, "load")].concat();
+    let second = run(&["text", "--load", "2"], &both);
+    assert_eq!(seqs(&second), [1]);
+    assert!(second.out.contains("load 2 of the log: load=7"));
+    let none = run(&["html", "--load", "3"], &both);
+    assert_eq!((none.code, none.out.as_str()), (1, ""));
+    assert!(none.err.contains("none of the 3 steps"), "{}", none.err);
+}
+
+#[test]
+fn mermaid_draws_the_handshake_that_the_readme_shows() {
+    let ran = run(&["mermaid", "--seq", "12..38"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let readme = include_str!("../../README.md");
+    let shown = format!("```mermaid\n{}```\n", ran.out);
+    assert!(readme.contains(&shown), "README.md has to show:\n{shown}");
+}
+
+#[test]
+fn mermaid_shades_what_interrupts() {
+    let log = line(1, 5, "load") + &line(2, 5, "event-set").replace("in=task", "in=hardirq");
+    let ran = run(&["mermaid"], &log);
+    assert!(ran.out.contains("rect rgba"), "{}", ran.out);
+    assert!(ran.out.ends_with("    end\n"), "{}", ran.out);
+}
+
+#[test]
+fn json_says_what_docs_trace_md_says() {
+    let ran = run(&["json"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!(document["schema"], "d2d-trace/1");
+    let load = &document["loads"][0];
+    assert_eq!(load["load"], 3825);
+    assert_eq!(load["drivers"], serde_json::json!(["module_a", "module_b"]));
+    let steps = load["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 44);
+    let expected = serde_json::json!({
+        "number": 26, "seq": 26, "time_ns": 3_914_152_000u64, "cpu": null, "task": null,
+        "driver": "module_a", "context": "task", "step": "op-return", "known": true,
+        "fields": {"from": "peer", "op": "ping", "value": "42"},
+        "arrow": {"kind": "op-return", "from": "module_b", "to": "module_a"},
+        "span": {"called": "module_b", "since": 25, "ns": 64_000}, "depth": null
+    });
+    assert_eq!(steps[25], expected);
+    assert_eq!(
+        steps[23]["depth"],
+        serde_json::json!({"queue": "to_peer", "depth": 4})
+    );
+    let text = include_str!("../../docs/trace.md");
+    let members = document
+        .as_object()
+        .into_iter()
+        .chain(document["log"].as_object());
+    let members = members
+        .chain(document["order"].as_object())
+        .chain(load.as_object());
+    for (name, _) in members.chain(expected.as_object()).flatten() {
+        assert!(
+            text.contains(&format!("`{name}`")),
+            "docs/trace.md does not describe {name}"
+        );
+    }
+}
+
+#[test]
+fn html_is_a_page_that_needs_nothing_else() {
+    let ran = run(&["html"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let page = ran.out.to_lowercase();
+    for outside in [
+        "http:", "https:", "//", "src=", "<script", "<link", "@import", "url(",
+    ] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for tag in [
+        "svg", "g", "text", "title", "section", "div", "details", "table", "html",
+    ] {
+        let opened =
+            page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
+        assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
+    }
+    for expected in [
+        "module_a",
+        "module_b",
+        "to_peer",
+        "to_owner",
+        "64.0 µs",
+        "bounce",
+        "depth, max 4",
+    ] {
+        assert!(page.contains(expected), "{expected}");
+    }
+    assert_eq!(page.matches("<g>").count(), 44);
+}
+
+#[test]
+fn a_name_in_the_log_cannot_be_markup_of_the_page() {
+    let log = line(1, 5, "load name=<script>alert(1)</script>");
+    let page = run(&["html"], &log).out;
+    assert!(!page.contains("<script>") && page.contains("&lt;script&gt;"));
+}
+
+#[test]
+fn lost_lines_are_counted_and_named_in_every_form() {
+    let log: String =
+        LOG.lines()
+            .filter(|line| !line.contains("seq=3 "))
+            .fold(String::new(), |log, line| {
+                if line.contains("seq=30 ") || line.contains("seq=31 ") {
+                    log
+                } else {
+                    log + line + "\n"
+                }
+            });
+    let said = "3 steps are missing: seq 3, 30 to 31";
+    for (form, there) in [
+        ("text", "-- 2 steps are missing: seq 30 to 31\n"),
+        (
+            "mermaid",
+            "Note over d0,d1: 2 steps are missing: seq 30 to 31\n",
+        ),
+        ("html", ">2 steps are missing: seq 30 to 31<"),
+        ("json", "\"first\": 30,"),
+    ] {
+        let ran = run(&[form], &log);
+        assert_eq!(ran.code, 0);
+        assert!(ran.err.contains(said), "{form}: {}", ran.err);
+        assert!(ran.out.contains(there), "{form}");
+    }
+}
+
+#[test]
+fn lines_of_two_cpus_are_sorted() {
+    let mut lines: Vec<_> = LOG.lines().collect();
+    lines.reverse();
+    let ran = run(&["text"], &lines.join("\n"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(seqs(&ran), (1..=44).collect::<Vec<_>>());
+    let late = run(&["text", "--window=4"], &lines.join("\n"));
+    assert_eq!(late.code, 0);
+    assert!(
+        late.err.contains("came later than 4 others"),
+        "{}",
+        late.err
+    );
+}
+
+#[test]
+fn two_boots_and_a_reload_are_three_loads() {
+    let reloaded = LOG.replace("load=3825", "load=9000");
+    let booted = LOG.replace("[    3.", "[    4.");
+    let ran = run(&["text"], &[LOG, &reloaded, &booted].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out.matches(" of the log: load=").count(), 3);
+    assert_eq!(seqs(&ran).len(), 3 * 44);
+    let page = run(&["html"], &[LOG, &reloaded].concat()).out;
+    assert_eq!(page.matches("<section>").count(), 2);
+    let twice = run(&["text"], &[LOG, LOG].concat());
+    assert_eq!(seqs(&twice).len(), 44);
+    assert!(
+        twice.err.contains("44 steps were there already"),
+        "{}",
+        twice.err
+    );
+}
+
+#[test]
+fn a_log_of_ftrace_has_steps_without_numbers_and_says_where_they_ran() {
+    let log = "# tracer: nop\n\
+        \x20 insmod-77      [000] .....     3.000001: d2d_op_call: driver=module_a seq=0 load=5 in=task step=op-call to=peer op=ping value=1\n\
+        \x20 kworker/1:1-31 [001] .....     3.000002: d2d_op_call: driver=module_a seq=0 load=5 in=task step=op-call to=peer op=ping value=2\n\
+        \x20 insmod-77      [000] .....     3.000004: d2d_op_return: driver=module_a seq=0 load=5 in=task step=op-return from=peer op=ping value=2\n\
+        \x20 kworker/1:1-31 [001] .....     3.000009: d2d_op_return: driver=module_a seq=0 load=5 in=task step=op-return from=peer op=ping value=3\n";
+    let ran = run(&["json"], log);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let steps = &document["loads"][0]["steps"];
+    assert_eq!(
+        (steps[1]["cpu"].as_u64(), steps[1]["task"].as_str()),
+        (Some(1), Some("kworker/1:1-31"))
+    );
+    assert_eq!(
+        (
+            steps[2]["span"]["ns"].as_u64(),
+            steps[3]["span"]["ns"].as_u64()
+        ),
+        (Some(3000), Some(7000))
+    );
+}
+
+#[test]
+fn broken_lines_are_put_together_and_cut_ones_left_out() {
+    let wrapped = LOG
+        .replace(" value=41", " val\nue=41")
+        .replace("step=adopt ctx", "st\nep=adopt ctx");
+    let ran = run(&["text"], &wrapped);
+    assert_eq!(seqs(&ran).len(), 44);
+    assert!(ran.out.contains("op=ping value=41\n"));
+    assert!(
+        ran.err.contains("2 broken lines were put together"),
+        "{}",
+        ran.err
+    );
+    let cut = LOG.replace("step=adopt ctx=c0", "st");
+    let ran = run(&["text"], &cut);
+    assert_eq!(seqs(&ran).len(), 43);
+    assert!(ran.err.contains("1 line has no whole step"), "{}", ran.err);
+    assert!(ran.err.contains("1 step is missing: seq 18"), "{}", ran.err);
+}
+
+#[test]
+fn what_is_no_trace_is_refused_with_the_reason() {
+    for (log, reason) in [
+        (&b""[..], "empty"),
+        (b"[ 1.0] random: crng init done\n", "no step in 1 lines"),
+        (b"\x1f\x8b\x08\0\0\0", "gzip"),
+        (b"\x17\x08\x44tracing6", "trace-cmd report"),
+        (b"\xff\xfem\0o\0d\0", "UTF-16"),
+        (b"\x7fELF\x02\x01\x01\0\n\xfe\xd2d\n", "binary"),
+    ] {
+        for form in ["text", "mermaid", "json", "html"] {
+            let output = run_bytes(&[form], log);
+            assert_eq!(output.status.code(), Some(1), "{reason}");
+            assert_eq!(output.stdout, b"", "{reason}");
+            let said = String::from_utf8(output.stderr).expect("text");
+            assert!(said.contains(reason), "{reason}: {said}");
+        }
+    }
+}
+
+#[test]
+fn unknown_steps_are_shown_and_named() {
+    let ran = run(&["text"], &(line(1, 5, "load") + &line(2, 5, "upload x=1")));
+    assert_eq!((ran.code, seqs(&ran)), (0, vec![1, 2]));
+    assert!(
+        ran.err.contains("1 step is not in the vocabulary: upload"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn a_mistake_in_the_command_line_is_one() {
+    for args in [
+        &[][..],
+        &["draw"],
+        &["text", "--fast"],
+        &["text", "--seq", "x"],
+        &["text", "--color", "blue"],
+        &["text", "a", "b"],
+        &["text", "--limit"],
+    ] {
+        let ran = run(args, LOG);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{args:?}");
+        assert!(ran.err.contains("usage: "), "{args:?}");
+    }
+    let ran = run(&["text", "/no/such/log"], "");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("/no/such/log: "), "{}", ran.err);
+    let help = run(&["help"], "");
+    assert!(help.code == 0 && help.out.contains("mermaid"));
+}
