@@ -2,7 +2,7 @@
 # Plays the demonstration with the pair in a virtual machine and with its Windows version under Wine,
 # and compares both traces, and the layouts of the shared block, with the spec and with what is
 # known to differ (selftests/spec). KTAP on stdout, the counts last.
-# Environment: KERNEL, KVER; see kernel_dir (lib.sh)
+# Environment: KERNEL, KVER; see kernel_dir (lib.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
 . "$(dirname "$0")/lib.sh"
 
 # What lies between its lines, in the compiler's output: NAME BYTES (windows/layout/layout.c)
@@ -32,10 +32,6 @@ linux_layout() {
 		sed -n "$layout" "build/$KVER/layout/layout.s" >"$out/linux.layout"
 }
 
-more() {
-	D2D_ROOT=$root_more "$LAB/enter.sh" "$@"
-}
-
 D2D_KERNEL=$(kernel_dir "${KERNEL-}")
 D2D_ROOT=$("$LAB/root.sh")
 root_more=$("$LAB/root-more.sh")
@@ -46,10 +42,16 @@ out=build/compare
 mkdir -p "$out"
 rm -f "$out"/*.log "$out"/*.layout
 
+# The parameters that both versions have; the last one of a name counts.
+read -ra a_params <<<"${A_PARAMS-}"
+read -ra b_params <<<"${B_PARAMS-}"
+run=(completion=0 deferred=0 "${a_params[@]}" "${b_params[@]}")
+
 require "the Windows version is built" "$LAB/windows.sh"
 require "the tool is built" "$LAB/tools.sh" trace
 require "the layout is compiled for Linux" linux_layout
 require "the pair runs in Linux" linux_run
-require "the pair runs under Wine" more windows/play.sh build/windows "$out"
+require "the pair runs under Wine" env D2D_ROOT="$root_more" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
+	"${a_params[@]/#/module_a.}" "${b_params[@]/#/module_b.}"
 "$("$LAB/tools.sh" trace)" compare selftests/spec/{lifecycle.spec,windows.differences} \
-	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout completion=0 deferred=0
+	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout "${run[@]}"

@@ -3,8 +3,9 @@
  * Plays the demonstration: what qemu/guest/run.sh does on Linux. Loads both drivers as
  * services, has them exercise, and unloads them. Their order is that of the trace's spec.
  *
- * Usage: play.exe DIR [STEP...], where the drivers are in DIR (an absolute path). A step is
- * +NAME (load NAME.sys), -NAME (unload it) or NAME=NUMBER (send its device this number).
+ * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where the drivers are in DIR (an
+ * absolute path). Other steps than those of the demonstration are +NAME (load NAME.sys), -NAME
+ * (unload it) and NAME=NUMBER (send its device this number).
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -42,6 +43,9 @@ Create(SC_HANDLE Manager, MODULE *Module, const char *Directory)
 {
     char path[MAX_PATH];
 
+    if (Module->Service != NULL) {
+        return 1;
+    }
     snprintf(path, sizeof(path), "%s\\%s.sys", Directory, Module->Name);
     Module->Service = CreateServiceA(Manager, Module->Name, Module->Name, SERVICE_ALL_ACCESS,
                                      SERVICE_KERNEL_DRIVER, SERVICE_DEMAND_START,
@@ -89,11 +93,33 @@ Find(const char *Name)
     return NULL;
 }
 
+/* Sets a parameter of a driver: MODULE.PARAMETER=NUMBER. */
+static int
+SetParameter(SC_HANDLE Manager, const char *Directory, const char *Argument)
+{
+    char name[32], parameter[32], key[128];
+    MODULE *module;
+    DWORD value;
+
+    if (sscanf(Argument, "%31[^.].%31[^=]=%lu", name, parameter, &value) != 3) {
+        printf("lab: FAILED: not MODULE.PARAMETER=NUMBER: %s\n", Argument);
+        return 0;
+    }
+    module = Find(name);
+    if (module == NULL || !Create(Manager, module, Directory)) {
+        return 0;
+    }
+    snprintf(key, sizeof(key), "SYSTEM\\CurrentControlSet\\Services\\%s\\Parameters", name);
+    SetLastError(RegSetKeyValueA(HKEY_LOCAL_MACHINE, key, parameter, REG_DWORD, &value,
+                                 sizeof(value)));
+    return GetLastError() == ERROR_SUCCESS || Failed("set", Argument);
+}
+
 static int
 Load(SC_HANDLE Manager, MODULE *Module, const char *Directory)
 {
     printf("lab: load %s\n", Module->Name);
-    if (Module->Service == NULL && !Create(Manager, Module, Directory)) {
+    if (!Create(Manager, Module, Directory)) {
         return 0;
     }
     if (!StartServiceA(Module->Service, 0, NULL)) {
@@ -175,27 +201,46 @@ Delete(MODULE *Module)
     }
 }
 
+/* Parameters and steps, and the demonstration if there are no steps. */
+static int
+PlayAll(SC_HANDLE Manager, const char *Directory, int Count, char **Arguments)
+{
+    BOOL steps = FALSE;
+    int good = 1;
+    ULONG i;
+    int n;
+
+    for (n = 0; n < Count && good; n++) {
+        if (strchr(Arguments[n], '.') != NULL) {
+            good = SetParameter(Manager, Directory, Arguments[n]);
+        } else {
+            good = Play(Manager, Directory, Arguments[n]);
+            steps = TRUE;
+        }
+    }
+    for (i = 0; i < ARRAYSIZE(Demonstration) && good && !steps; i++) {
+        good = Play(Manager, Directory, Demonstration[i]);
+    }
+    return good;
+}
+
 int
 main(int argc, char **argv)
 {
     SC_HANDLE manager;
-    int steps;
-    int good = 1;
+    int good;
     int i;
 
     setvbuf(stdout, NULL, _IONBF, 0);
     if (argc < 2) {
-        fprintf(stderr, "usage: play.exe DIR [STEP...]\n");
+        fprintf(stderr, "usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...]\n");
         return 2;
     }
-    steps = argc > 2 ? argc - 2 : (int)ARRAYSIZE(Demonstration);
     manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_ALL_ACCESS);
     if (manager == NULL) {
         return !Failed("open", "the service manager");
     }
-    for (i = 0; i < steps && good; i++) {
-        good = Play(manager, argv[1], argc > 2 ? argv[2 + i] : Demonstration[i]);
-    }
+    good = PlayAll(manager, argv[1], argc - 2, argv + 2);
     for (i = MAX_MODULES; i > 0; i--) {
         Delete(&Modules[i - 1]);
     }

@@ -1,12 +1,13 @@
 #!/bin/bash
 # Plays the demonstration, or other steps (play.c), under Wine, with a configuration of its own that
 # is gone afterwards. Runs in the second toolchain root.
-# Usage: play.sh BUILD OUT [STEP...]
+# Usage: play.sh BUILD OUT [MODULE.PARAMETER=NUMBER...] [STEP...]
 # BUILD has what build.sh has made; OUT gets windows.log, the trace.
 set -euo pipefail
 
 build=$(realpath "$1")
 out=$(realpath "$2")
+shift 2
 limit=120 # seconds, of which it takes about 10
 
 home=$(mktemp -d "$out/wine.XXXXXX")
@@ -25,7 +26,7 @@ trap 'end_session; rm -rf "$home"' EXIT
 # this one: DbgPrint ends in the log, and nothing else of Wine does.
 rc=0
 WINEDEBUG=-all,warn+debugstr timeout --kill-after=5 "$limit" \
-	wine "$build/play.exe" "Z:${build//\//\\}" "${@:3}" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?
+	wine "$build/play.exe" "Z:${build//\//\\}" "$@" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?
 end_session
 
 # A line of DbgPrint is "...:vDbgPrintExWithPrefix COMPONENT:LEVEL: TEXT".
@@ -44,7 +45,7 @@ last=$(tail -n 1 "$out/play.log")
 case $rc in
 0) ;;
 124 | 137) bad "no end after $limit s; it hangs in: ${last:-the start of Wine}" ;;
-*) bad "${last:-Wine does not start} (status $rc)" ;;
+*) bad "${last:-$(tail -n 1 "$out/wine.log")} (status $rc)" ;;
 esac
 [ -s "$out/windows.log" ] || bad "no trace from Wine: DbgPrint has printed nothing"
 left=$(pgrep -la '\.exe|wineserver' || :)

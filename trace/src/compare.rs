@@ -21,8 +21,10 @@ use std::fmt;
 use std::path::Path;
 use trace::Trace;
 
-pub const USAGE: &str = "d2d-trace compare SPEC DIFFERENCES LINUX_LOG WINDOWS_LOG LINUX_LAYOUT \
-                         WINDOWS_LAYOUT [KEY=VALUE...]";
+/// What the command is given.
+pub const HELP: &str = "\
+  compare    the traces of both versions of the pair, with what is expected (make compare)
+    SPEC DIFFERENCES LINUX_LOG WINDOWS_LOG LINUX_LAYOUT WINDOWS_LAYOUT [KEY=VALUE...]";
 
 /// Results of tests, as they come.
 #[derive(Default)]
@@ -83,7 +85,7 @@ fn lab(linux: &Trace, differences: &mut Differences) -> Vec<String> {
 /// be compared.
 pub fn run(args: &[String]) -> Result<bool, String> {
     let [spec, differences, linux, windows, linux_layout, windows_layout, run @ ..] = args else {
-        return Err(format!("usage: {USAGE}"));
+        return Err(format!("usage:\n{HELP}"));
     };
     let run: Fields = fields(run.iter().map(String::as_str))?;
     let spec = Spec::parse(&read(spec)?, &run)?;

@@ -9,6 +9,8 @@
  *
  * IOCTL_D2D_EXERCISE makes A call that driver and exchange items with it in each place
  * that code can run in: the thread of the caller, a system worker thread, and a DPC.
+ *
+ * Parameter: completion, a D2D_COMPLETION.
  */
 #include "d2d_pair.h"
 #include "server.h"
@@ -289,7 +291,7 @@ Unload(PDRIVER_OBJECT DriverObject)
 }
 
 static NTSTATUS
-InitializeServer(PDRIVER_OBJECT DriverObject)
+InitializeServer(PDRIVER_OBJECT DriverObject, D2D_COMPLETION Completion)
 {
     static const D2D_PAIR_OWNER_DATA data = {
         .QueueCapacity = CAPACITY,
@@ -297,6 +299,7 @@ InitializeServer(PDRIVER_OBJECT DriverObject)
     };
     const D2D_SERVER_CONFIG config = {
         .DriverObject = DriverObject,
+        .Completion = Completion,
         .Capacity = CAPACITY,
         .ItemSize = ITEM_SIZE,
         .Ops = &OwnerOps.Header,
@@ -314,9 +317,9 @@ InitializeServer(PDRIVER_OBJECT DriverObject)
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
+    ULONG completion;
     NTSTATUS status;
 
-    UNREFERENCED_PARAMETER(RegistryPath);
     D2dTraceInitialize(MODULE_A_NAME, D2dServerTrace);
     D2dTrace("load", "");
     DriverObject->DriverUnload = Unload;
@@ -327,7 +330,11 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
     D2dDeskInitialize(&Desk);
 
-    status = InitializeServer(DriverObject);
+    status = D2dReadParameter(RegistryPath, L"completion", D2dCompletionCount - 1, &completion);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = InitializeServer(DriverObject, completion);
     if (!NT_SUCCESS(status)) {
         return status;
     }

@@ -5,10 +5,12 @@
  * At its initialization it asks driver A for its interface and, through that, for the
  * context. A sends it an internal device control request with the context's address in
  * UserBuffer; the dispatch routine adopts the context, fills in B's functions and data,
- * and completes the request.
+ * and completes the request, at once or from a work item.
  *
  * IOCTL_D2D_EXERCISE makes B call A and exchange items with it in each place that code
  * can run in: the thread of the caller, a system worker thread, and a DPC.
+ *
+ * Parameter: deferred, 1 to complete the request from a work item.
  */
 #include "d2d_pair.h"
 
@@ -41,6 +43,10 @@ static D2D_OWNER_INTERFACE Owner;
 
 /* The context, while B holds it. */
 static PD2D_CONTEXT Context;
+
+/* Whether the handshake is completed from a work item, and that. There is one at a time. */
+static ULONG Deferred;
+static PIO_WORKITEM ShareItem;
 
 /* The owner's operations. It stays as long as B is there. */
 static const D2D_PAIR_OWNER_OPS *
@@ -178,7 +184,7 @@ Adopt(PD2D_CONTEXT Shared)
 static VOID
 Fill(PD2D_CONTEXT Shared)
 {
-    const D2D_PAIR_PEER_DATA data = { .Cookie = 0xb };
+    const D2D_PAIR_PEER_DATA data = { .Cookie = 0xb, .Deferred = Deferred };
     KIRQL irql;
 
     Shared->Peer.Ops = &PeerOps.Header;
@@ -213,16 +219,12 @@ CheckContext(PIRP Irp)
     return Context == NULL ? STATUS_SUCCESS : STATUS_DEVICE_BUSY;
 }
 
-/* A context is offered: B's side of the handshake. */
+/* Accepts the context, and completes the request. */
 static NTSTATUS
-Share(PIRP Irp)
+AcceptShare(PIRP Irp)
 {
     PD2D_CONTEXT shared = Irp->UserBuffer;
-    NTSTATUS status = CheckContext(Irp);
 
-    if (!NT_SUCCESS(status)) {
-        return D2dRequestComplete(Irp, status, 0);
-    }
     Adopt(shared);
     Fill(shared);
     Irp->IoStatus.Status = STATUS_SUCCESS;
@@ -230,6 +232,43 @@ Share(PIRP Irp)
     D2dTrace("complete", "status=0 info=0 ctx=c%u", shared->Id);
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
     return STATUS_SUCCESS;
+}
+
+/* Runs in a system worker thread; the I/O manager keeps the driver until it returns. */
+static VOID NTAPI
+AcceptShareLater(PDEVICE_OBJECT DeviceObject, PVOID Irp)
+{
+    PIO_WORKITEM item = ShareItem;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    AcceptShare(Irp);
+    IoFreeWorkItem(item);
+}
+
+static NTSTATUS
+PendShare(PIRP Irp)
+{
+    ShareItem = IoAllocateWorkItem(Device);
+    if (ShareItem == NULL) {
+        return D2dRequestComplete(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    }
+    D2dTrace("pend", "code=0x%08x", IOCTL_D2D_SHARE_CONTEXT);
+    /* Before anybody can complete it. */
+    IoMarkIrpPending(Irp);
+    IoQueueWorkItem(ShareItem, AcceptShareLater, DelayedWorkQueue, Irp);
+    return STATUS_PENDING;
+}
+
+/* A context is offered: B's side of the handshake. */
+static NTSTATUS
+Share(PIRP Irp)
+{
+    NTSTATUS status = CheckContext(Irp);
+
+    if (!NT_SUCCESS(status)) {
+        return D2dRequestComplete(Irp, status, 0);
+    }
+    return Deferred ? PendShare(Irp) : AcceptShare(Irp);
 }
 
 static NTSTATUS NTAPI
@@ -333,7 +372,6 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     NTSTATUS status;
 
-    UNREFERENCED_PARAMETER(RegistryPath);
     DriverObject->DriverUnload = Unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = D2dPairCreateClose;
     DriverObject->MajorFunction[IRP_MJ_CLEANUP] = D2dPairCreateClose;
@@ -342,6 +380,10 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
     D2dDeskInitialize(&Desk);
 
+    status = D2dReadParameter(RegistryPath, L"deferred", 1, &Deferred);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
     status = OpenOwner();
     if (!NT_SUCCESS(status)) {
         return status;

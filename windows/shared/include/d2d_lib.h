@@ -13,6 +13,9 @@
 VOID D2dInitializeHeader(PD2D_HEADER Header, ULONG Magic, ULONG Size);
 NTSTATUS D2dCheckHeader(const D2D_HEADER *Header, ULONG Magic, ULONG Size);
 
+/* parameter.c */
+NTSTATUS D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value);
+
 /* trace.c: D2dTrace prints a line in the name of the driver that was set. */
 VOID D2dTraceInitialize(PCSTR Driver, PD2D_TRACE Routine);
 VOID D2dTrace(PCSTR Step, PCSTR Format, ...);

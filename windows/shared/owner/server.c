@@ -76,37 +76,77 @@ LookUp(const D2D_DRIVER *Driver, PDEVICE_OBJECT *Device)
     return STATUS_SUCCESS;
 }
 
-/* Sends the context and waits until the peer has completed the request. */
+/*
+ * The peer has completed the request. Runs in the thread of whoever has done so, at IRQL <=
+ * DISPATCH_LEVEL. We have no stack location of our own: DeviceObject is NULL, and it is not
+ * for us to mark the IRP pending, which goes on to the I/O manager.
+ */
+static NTSTATUS NTAPI
+ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    PD2D_CONTEXT context = Context;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    D2dTrace("completion", "via=routine status=%#x ctx=c%u", Irp->IoStatus.Status, context->Id);
+    return STATUS_CONTINUE_COMPLETION;
+}
+
+/* Makes the request. The I/O manager frees it when it is completed. */
+static PIRP
+BuildRequest(PDEVICE_OBJECT Device, PKEVENT Event, PIO_STATUS_BLOCK Result)
+{
+    PD2D_CONTEXT context = Server.Context;
+    PIRP irp;
+
+    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_SHARE_CONTEXT, Device, NULL, 0, context,
+                                        sizeof(*context), TRUE, Event, Result);
+    if (irp == NULL) {
+        return NULL;
+    }
+    /* METHOD_NEITHER has put the output buffer there already. */
+    irp->UserBuffer = context;
+    if (Server.Config.Completion == D2dCompletionByRoutine) {
+        IoSetCompletionRoutine(irp, ContextCompleted, context, TRUE, TRUE, TRUE);
+    }
+    D2dTrace("build-request", "major=0x%02x code=0x%08x ctx=c%u",
+             IRP_MJ_INTERNAL_DEVICE_CONTROL, IOCTL_D2D_SHARE_CONTEXT, context->Id);
+    return irp;
+}
+
+/* Sends the context, and returns when the peer has completed the request. */
 static NTSTATUS
 SendContext(const D2D_DRIVER *Driver, PDEVICE_OBJECT Device)
 {
-    PD2D_CONTEXT context = Server.Context;
+    D2D_COMPLETION completion = Server.Config.Completion;
     IO_STATUS_BLOCK result;
-    PCSTR via = "return";
+    BOOLEAN pending;
     NTSTATUS status;
     KEVENT event;
     PIRP irp;
 
     KeInitializeEvent(&event, NotificationEvent, FALSE);
-    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_SHARE_CONTEXT, Device, NULL, 0, context,
-                                        sizeof(*context), TRUE, &event, &result);
+    irp = BuildRequest(Device, &event, &result);
     if (irp == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    /* METHOD_NEITHER has put the output buffer there already. */
-    irp->UserBuffer = context;
-    D2dTrace("build-request", "major=0x%02x code=0x%08x ctx=c%u",
-             IRP_MJ_INTERNAL_DEVICE_CONTROL, IOCTL_D2D_SHARE_CONTEXT, context->Id);
     D2dTrace("call-driver", "to=%s code=0x%08x ctx=c%u", Driver->Name, IOCTL_D2D_SHARE_CONTEXT,
-             context->Id);
+             Server.Context->Id);
     status = IoCallDriver(Device, irp);
-    /* From here on the IRP is the I/O manager's, which frees it. */
-    if (status == STATUS_PENDING) {
+    pending = status == STATUS_PENDING;
+    /*
+     * Of a request that fails before IoCallDriver returns, the event is not set and the
+     * result not written: there is nothing to be waited for.
+     */
+    if (pending || (completion == D2dCompletionByWaiting && NT_SUCCESS(status))) {
         KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
         status = result.Status;
-        via = "wait";
     }
-    D2dTrace("completion", "via=%s status=%#x ctx=c%u", via, status, context->Id);
+    if (completion != D2dCompletionByRoutine) {
+        PCSTR via = completion == D2dCompletionByWaiting ? "wait" :
+                    pending ? "wait asked=return" : "return";
+
+        D2dTrace("completion", "via=%s status=%#x ctx=c%u", via, status, Server.Context->Id);
+    }
     return status;
 }
 

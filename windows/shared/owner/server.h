@@ -8,8 +8,17 @@
 /* What the owner is told, at IRQL = PASSIVE_LEVEL. */
 typedef VOID D2D_SERVER_CALLBACK(PD2D_CONTEXT Context);
 
+/* How the owner learns that a peer has completed the request with the context. */
+typedef enum _D2D_COMPLETION {
+    D2dCompletionByReturn,  /* IoCallDriver returns with it, or it is waited for after all */
+    D2dCompletionByRoutine, /* a completion routine */
+    D2dCompletionByWaiting, /* the event of the request */
+    D2dCompletionCount
+} D2D_COMPLETION;
+
 typedef struct _D2D_SERVER_CONFIG {
     PDRIVER_OBJECT DriverObject;
+    D2D_COMPLETION Completion;
     ULONG Capacity;                 /* items of each queue */
     ULONG ItemSize;                 /* bytes of payload of an item */
     const D2D_OPS *Ops;             /* what the owner offers */

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Parameters of a driver: numbers in the Parameters key of its service. IRQL = PASSIVE_LEVEL. */
+#include "d2d_lib.h"
+
+static NTSTATUS
+OpenKey(HANDLE Parent, PUNICODE_STRING Name, PHANDLE Key)
+{
+    OBJECT_ATTRIBUTES attributes;
+
+    InitializeObjectAttributes(&attributes, Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE,
+                               Parent, NULL);
+    return ZwOpenKey(Key, KEY_READ, &attributes);
+}
+
+static NTSTATUS
+OpenParameters(PUNICODE_STRING RegistryPath, PHANDLE Key)
+{
+    UNICODE_STRING name = RTL_CONSTANT_STRING(L"Parameters");
+    NTSTATUS status;
+    HANDLE service;
+
+    status = OpenKey(NULL, RegistryPath, &service);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = OpenKey(service, &name, Key);
+    ZwClose(service);
+    return status;
+}
+
+static NTSTATUS
+ReadNumber(HANDLE Key, PCWSTR Name, PULONG Value)
+{
+    union {
+        KEY_VALUE_PARTIAL_INFORMATION Information;
+        UCHAR Bytes[FIELD_OFFSET(KEY_VALUE_PARTIAL_INFORMATION, Data) + sizeof(ULONG)];
+    } buffer;
+    UNICODE_STRING name;
+    NTSTATUS status;
+    ULONG length;
+
+    RtlInitUnicodeString(&name, Name);
+    status = ZwQueryValueKey(Key, &name, KeyValuePartialInformation, &buffer, sizeof(buffer),
+                             &length);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    if (buffer.Information.Type != REG_DWORD || buffer.Information.DataLength != sizeof(*Value)) {
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    RtlCopyMemory(Value, buffer.Information.Data, sizeof(*Value));
+    return STATUS_SUCCESS;
+}
+
+/* Reads a parameter, 0 if it is not there. STATUS_INVALID_PARAMETER: it is larger than Max. */
+NTSTATUS
+D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value)
+{
+    NTSTATUS status;
+    HANDLE key;
+
+    *Value = 0;
+    status = OpenParameters(RegistryPath, &key);
+    if (NT_SUCCESS(status)) {
+        status = ReadNumber(key, Name, Value);
+        ZwClose(key);
+    }
+    if (!NT_SUCCESS(status) && status != STATUS_OBJECT_NAME_NOT_FOUND) {
+        return status;
+    }
+    return *Value <= Max ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
