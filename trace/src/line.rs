@@ -12,27 +12,19 @@
 //! insmod-77 [000] ...1. 3.866349: d2d_alloc: driver=module_a seq=2 ...      ftrace
 //! ```
 
+use crate::spec::steps;
 use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::LazyLock;
 
-/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
-const HEADER: &str = include_str!("../../shared/include/d2d.h");
-
 /// What stands between the driver and its step.
 const MARK: &str = ": d2d: ";
 
 /// Says whether this is a step of the vocabulary.
 pub fn is_step(name: &str) -> bool {
-    static STEPS: LazyLock<HashSet<String>> = LazyLock::new(|| {
-        let constant = |line: &'static str| {
-            let name = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
-            Some(name.to_lowercase().replace('_', "-"))
-        };
-        HEADER.lines().filter_map(constant).collect()
-    });
+    static STEPS: LazyLock<HashSet<String>> = LazyLock::new(|| steps().collect());
     STEPS.contains(name)
 }
 
