@@ -88,10 +88,10 @@ pub enum Kind {
         before: bool,
         step: Expected,
     },
-    /// `free STEP KEY...`: what the spec does not say may be anything.
-    Free { step: String, keys: Vec<String> },
-    /// `layout NAME...`: the offset is another one, or there is no such field on one side.
-    Layout(Vec<String>),
+    /// `free STEP KEY`: what the spec does not say may be anything.
+    Free { step: String, key: String },
+    /// `layout NAME`: the offset is another one, or there is no such field on one side.
+    Layout(String),
     /// `lab TEXT`: what the lab says there, and shows as no step.
     Lab(String),
 }
@@ -131,12 +131,14 @@ impl Differences {
                 all.reasons.push(reason.into());
                 continue;
             }
-            all.rules.push(Rule {
-                text: line.into(),
-                kind: kind(line).map_err(at)?,
-                reason: all.reasons.len() + 1,
-                used: 0,
-            });
+            for text in one_by_one(line) {
+                all.rules.push(Rule {
+                    kind: kind(&text).map_err(at)?,
+                    text,
+                    reason: all.reasons.len() + 1,
+                    used: 0,
+                });
+            }
         }
         match all.rules.get(explained) {
             Some(rule) => Err(format!("differences: no reason for: {}", rule.text)),
@@ -162,9 +164,10 @@ impl Differences {
     /// The rule that lets a field that the spec does not name be anything.
     pub fn frees(&self, step: &str, key: &str) -> Option<usize> {
         self.rules.iter().position(|rule| match &rule.kind {
-            Kind::Free { step: of, keys } => {
-                (of == "*" || of == step) && keys.iter().any(|free| free == key)
-            }
+            Kind::Free {
+                step: of,
+                key: free,
+            } => (of == "*" || of == step) && free == key,
             _ => false,
         })
     }
@@ -172,9 +175,22 @@ impl Differences {
     /// The rule that is about a field of the layout.
     pub fn about_layout(&self, name: &str) -> Option<usize> {
         self.rules.iter().position(|rule| match &rule.kind {
-            Kind::Layout(names) => names.iter().any(|one| one == name),
+            Kind::Layout(one) => one == name,
             _ => false,
         })
+    }
+}
+
+/// The rules that a line is short for: each field is a rule of its own, that may be one too many.
+fn one_by_one(line: &str) -> Vec<String> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["free", step, keys @ ..] => keys
+            .iter()
+            .map(|key| format!("free {step} {key}"))
+            .collect(),
+        ["layout", names @ ..] => names.iter().map(|name| format!("layout {name}")).collect(),
+        _ => vec![line.into()],
     }
 }
 
@@ -200,17 +216,14 @@ fn kind(line: &str) -> Result<Kind, String> {
             })
         }
         "free" => {
-            let mut words = rest.split_whitespace().map(String::from);
-            let step = words.next().ok_or("free what?")?;
+            let (step, key) = rest.split_once(' ').ok_or("free STEP KEY")?;
             Ok(Kind::Free {
-                step,
-                keys: words.collect(),
+                step: step.into(),
+                key: key.into(),
             })
         }
         "lab" => Ok(Kind::Lab(rest.into())),
-        "layout" => Ok(Kind::Layout(
-            rest.split_whitespace().map(String::from).collect(),
-        )),
+        "layout" => Ok(Kind::Layout(rest.into())),
         _ => Err(format!("not a rule: {line}")),
     }
 }
@@ -256,11 +269,11 @@ mod tests {
 
     #[test]
     fn rules_have_the_reason_that_follows_them() {
-        let text = "# a comment\nabsent A load\nfree * req\nbecause one\n\nlayout x\nbecause two";
+        let text = "# a comment\nabsent A load\nfree * req y\nbecause one\n\nlayout x\nbecause two";
         let all = Differences::parse(text).expect("no mistake");
         let reasons: Vec<_> = all.rules().iter().map(|rule| rule.reason).collect();
-        assert_eq!(reasons, [1, 1, 2]);
+        assert_eq!(reasons, [1, 1, 1, 2]);
         assert_eq!(all.frees("load", "req"), Some(1));
-        assert_eq!(all.about_layout("x"), Some(2));
+        assert_eq!(all.about_layout("x"), Some(3));
     }
 }

@@ -66,7 +66,7 @@ mod tests {
         let mut differences = Differences::parse("layout a c\nbecause of b").expect("no mistake");
         let table = compare("a 0\nb 4\n", "a 8\nb 4\nc 9\n", &mut differences).expect("layouts");
         assert!(table.unexplained.is_empty());
-        assert_eq!(differences.rules()[0].used, 2);
+        assert!(differences.rules().iter().all(|rule| rule.used == 1));
         let table = compare("a 0\nb 4\n", "a 0\nb 8\n", &mut differences).expect("layouts");
         assert_eq!(table.unexplained.len(), 1);
         assert!(compare("", "a 0", &mut differences).is_err());
