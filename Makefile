@@ -103,6 +103,6 @@ help:
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make test 15 minutes and 2 GB more, as it builds two kernels.'
+	@echo 'make test 15 minutes and 5 GB more, as it builds two kernels and a second root.'
 
 .PHONY: modules rust-metadata run shell gdb test torture bench check model mutants test-harness clean distclean trace windows compare example help
