@@ -110,16 +110,6 @@ struct Passed {
     packet: Option<Arc<Packet>>,
 }
 
-/// A request that somebody has claimed by a handle.
-struct Claimed {
-    key: d2d_handle,
-    /// Who had it, if its steps are told.
-    by: Option<d2d_handle>,
-    telling: Telling,
-    /// Whether it is for who has claimed it to hand it on.
-    is_ours: bool,
-}
-
 /// What has become of a request that is over.
 struct Over {
     result: abi::d2d_result,
@@ -683,35 +673,25 @@ impl Requests {
         information: u64,
     ) -> Result<(), Refusal> {
         let visit = pin!(Visit::new(&self.registry));
-        let (claimed, told) = {
+        let (key, by, telling, is_ours) = {
             let mut inner = self.inner.lock();
             let (key, entry) = inner.held(handle)?;
             entry.claim(status, information);
-            let telling = entry.telling();
-            let claimed = Claimed {
-                key,
-                telling,
-                by: entry
-                    .top()
-                    .map(|level| level.to)
-                    .filter(|_| telling.is_on()),
-                is_ours: !entry.returning,
-            };
-            match entry.is_one_level_down() {
-                true => (claimed, Some(entry.come_home(visit.as_ref()))),
-                false => (claimed, None),
+            if entry.is_one_level_down() {
+                let told = entry.come_home(visit.as_ref());
+                drop(inner);
+                self.tell(key, visit.as_ref().get_ref(), told);
+                return Ok(());
             }
+            let by = entry.top().map(|level| level.to);
+            (key, by, entry.telling(), !entry.returning)
         };
-        if let Some(told) = told {
-            self.tell(claimed.key, visit.as_ref().get_ref(), told);
-            return Ok(());
-        }
-        if let Some(by) = claimed.by {
-            self.trace_complete(claimed.telling, by, claimed.key, status, information);
+        if let Some(by) = by.filter(|_| telling.is_on()) {
+            self.trace_complete(telling, by, key, status, information);
         }
         // Unless somebody else is just handing it on.
-        if claimed.is_ours {
-            self.deliver(claimed.key);
+        if is_ours {
+            self.deliver(key);
         }
         Ok(())
     }
