@@ -32,10 +32,14 @@ use d2d::{
         Sleep,
         Target, //
     },
-    queue::Batch, //
+    queue::{
+        Batch,
+        MAX_BATCH, //
+    }, //
 };
 use kernel::{
     prelude::*,
+    processor::cpu_relax,
     uaccess::UserSliceReader, //
 };
 
@@ -89,76 +93,58 @@ impl PeerOps for BenchPeer {
 
 /// Measures calls, in both directions.
 fn calls(link: &PeerLink<BenchPair>) -> Result {
-    Contender {
-        name: c"ops-call-b-to-a",
-        base: c"indirect-call",
-        calls: c"*",
-    }
-    .run(|n| loop_ops_call_b_to_a(link, n))?;
-    Contender {
-        name: c"ops-call-a-to-b",
-        base: c"indirect-call",
-        calls: c"*",
-    }
-    .run(|n| expect(link.owner().call_peer(n)?, n))
+    Contender::new(c"ops-call-b-to-a", c"indirect-call", c"*")
+        .run(|n| loop_ops_call_b_to_a(link, n))?;
+    Contender::new(c"ops-call-a-to-b", c"indirect-call", c"*")
+        .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
 /// Measures the queue to the owner; nobody else uses it.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
-    Contender {
-        name: c"queue-put-take",
-        base: c"indirect-call",
-        calls: c"take_batch",
-    }
-    .run(|n| loop_queue_put_take(link, n))?;
+    Contender::new(c"queue-put-take", c"indirect-call", c"take_batch")
+        .run(|n| loop_queue_put_take(link, n))?;
     contender::queue_in_c(link.context())?;
-    Contender {
-        name: c"queue-handle",
-        base: c"queue-handle-c",
-        calls: c"redeem",
+    Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
+        .run(|n| loop_queue_handle(link, n))?;
+    for size in [1, 8, 32, 128] {
+        Contender::new(c"queue-batch", c"queue-put-take", c"take_batch")
+            .at(c"batch", size)
+            .run(|n| loop_queue_batch(link, size as usize, n))?;
     }
-    .run(|n| loop_queue_handle(link, n))
+    Contender::new(c"queue-put-take-irq", c"queue-put-take", c"take_batch")
+        .run_in_hardirq(|n| loop_queue_put_take_irq(link, n))?;
+    Contender::new(c"queue-two-cpus", c"queue-put-take", c"take_batch")
+        .run_spinning(|n| loop_queue_two_cpus(link, n), |n| put_two_cpus(link, n))?;
+    for producers in 1..=4 {
+        Contender::new(c"queue-producers", c"queue-two-cpus", c"take_batch").run_producers(
+            producers,
+            |n| loop_queue_producers(link, n),
+            |n| put_some(link, n),
+        )?;
+        // What they have put in since it returned
+        while link.outgoing().take().is_some() {}
+    }
+    Ok(())
 }
 
 /// Measures requests to the owner, which are made once and sent again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
-    Contender {
-        name: c"request",
-        base: c"ops-call-b-to-a",
-        calls: c"Packet4call",
-    }
-    .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))?;
-    Contender {
-        name: c"request-pended",
-        base: c"request",
-        calls: c"Packet4call",
-    }
-    .run(|n| loop_request_pended(sender.packet_for(PEND)?, &owner, n))?;
-    Contender {
-        name: c"request-worker",
-        base: c"work-item-unbound",
-        calls: c"d2d_request_send",
-    }
-    .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
+    Contender::new(c"request", c"ops-call-b-to-a", c"Packet4call")
+        .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))?;
+    Contender::new(c"request-pended", c"request", c"Packet4call")
+        .run(|n| loop_request_pended(sender.packet_for(PEND)?, &owner, n))?;
+    Contender::new(c"request-worker", c"work-item-unbound", c"d2d_request_send")
+        .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
 }
 
 /// Measures events between two threads.
 fn events(driver: &Handle<BenchPeer>) -> Result {
     let ping = driver.create_event(c"bench-ping", Kind::Synchronization, false)?;
     let pong = driver.create_event(c"bench-pong", Kind::Synchronization, false)?;
-    Contender {
-        name: c"event-set-take",
-        base: c"ops-call-b-to-a",
-        calls: c"wait",
-    }
-    .run(|n| loop_event_set_take(&ping, n))?;
-    Contender {
-        name: c"event",
-        base: c"completion",
-        calls: c"wait",
-    }
-    .run_pair(
+    Contender::new(c"event-set-take", c"ops-call-b-to-a", c"wait")
+        .run(|n| loop_event_set_take(&ping, n))?;
+    Contender::new(c"event", c"completion", c"wait").run_pair(
         |n| loop_event(&ping, &pong, n),
         |n| answer_event(&ping, &pong, n),
     )
@@ -202,6 +188,104 @@ fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
         check(&queue.redeem(handle)?, number)?;
     }
     Ok(())
+}
+
+/// An item is what one operation is, however many are moved together.
+#[inline(never)]
+fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
+    let queue = link.outgoing();
+    let mut payloads = [0u64; MAX_BATCH as usize];
+    let payloads = payloads.get_mut(..size).ok_or(EINVAL)?;
+    let mut numbers = 0..n;
+    while numbers.end - numbers.start >= size as u64 {
+        for (payload, number) in payloads.iter_mut().zip(numbers.clone()) {
+            *payload = number;
+        }
+        if queue.put_batch(0, payloads)? != size {
+            return Err(ENOSPC);
+        }
+        let items = queue.take_batch(size as u32);
+        if items.len() != size {
+            return Err(EBADMSG);
+        }
+        for (item, number) in items.iter().zip(&mut numbers) {
+            if item.read() != Some(number) {
+                return Err(EBADMSG);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// As `loop_queue_put_take`, in hard interrupt.
+#[inline(never)]
+fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    for number in 0..n {
+        queue.put(0, &number)?;
+        let items = queue.take_batch(1);
+        check(&items, number)?;
+    }
+    Ok(())
+}
+
+/// The other thread puts in what this one takes; both are busy all the time.
+#[inline(never)]
+fn loop_queue_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    for number in 0..n {
+        let items = loop {
+            match queue.take() {
+                Some(items) => break items,
+                None => cpu_relax(),
+            }
+        };
+        check(&items, number)?;
+    }
+    Ok(())
+}
+
+fn put_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    for number in 0..n {
+        loop {
+            match queue.put(0, &number) {
+                Err(ENOSPC) => cpu_relax(),
+                put => break put?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Takes what the producers put in, in whatever order.
+#[inline(never)]
+fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
+    let queue = link.outgoing();
+    let mut left = n;
+    while left > 0 {
+        match queue.take() {
+            Some(items) => {
+                let read = items.iter().next().and_then(|item| item.read());
+                let _: u64 = read.ok_or(EBADMSG)?;
+                left -= 1;
+            }
+            None => cpu_relax(),
+        }
+    }
+    Ok(())
+}
+
+/// Puts up to `n` items, and returns how many found room.
+fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
+    let queue = link.outgoing();
+    for number in 0..n {
+        match queue.put(0, &number) {
+            Err(ENOSPC) => return Ok(number as usize),
+            put => put?,
+        }
+    }
+    Ok(n as usize)
 }
 
 /// Reads what was put.

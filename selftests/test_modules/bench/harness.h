@@ -8,6 +8,16 @@
 /* What does n operations. Returns 0 or an errno. */
 typedef int d2d_bench_loop(void *arg, u64 n);
 
+/* The loop runs in hard interrupt, in the callback of a timer. */
+#define D2D_BENCH_HARDIRQ	1
+/* The two threads do not sleep while they wait: where there is one CPU, nothing is measured. */
+#define D2D_BENCH_SPINS		2
+/*
+ * So many threads as value says do other, again and again, until loop returns. Each time it
+ * puts up to n items, and returns how many found room, or an errno. They spin, too.
+ */
+#define D2D_BENCH_PRODUCERS	4
+
 /*
  * One way of doing something. The loop is in a function whose name has loop_ and the
  * contender's name in it; the disassembly has to show what it calls.
@@ -19,10 +29,16 @@ struct d2d_bench_contender {
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* what another thread does meanwhile, if it takes two */
 	void *arg;
+	const char *axis;	/* if it is measured at several points: what they are points of */
+	u64 value;		/* which one this is */
+	unsigned int flags;	/* D2D_BENCH_... */
 };
 
 /* Measures it, and prints the figures. */
 int d2d_bench_run(const struct d2d_bench_contender *contender);
+
+/* Prints how many bytes one of them takes: a context, an item, a request or an event. */
+void d2d_bench_memory(const char *of, const char *who, u64 bytes);
 
 /* Measures an empty loop, of which it is known how many instructions it has. */
 int d2d_bench_calibrate(void);
