@@ -11,6 +11,7 @@ use kernel::{
     ffi::{
         c_char,
         c_int,
+        c_uint,
         c_void, //
     },
     prelude::*, //
@@ -27,7 +28,14 @@ struct RawContender {
     run: RawLoop,
     other: Option<RawLoop>,
     arg: *mut c_void,
+    axis: *const c_char,
+    value: u64,
+    flags: c_uint,
 }
+
+const HARDIRQ: c_uint = 1;
+const SPINS: c_uint = 2;
+const PRODUCERS: c_uint = 4;
 
 unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
@@ -35,6 +43,8 @@ unsafe extern "C" {
     safe fn d2d_bench_mechanisms() -> c_int;
     // An address, as the kernel's locks are no types for a function in C where they are empty.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
+    fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
+    fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
 }
 
 /// Measures an empty loop, of which it is known how many instructions it has. May sleep.
@@ -53,24 +63,68 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
+/// Lets so many more drivers hold contexts, as the one that holds this one. May sleep.
+pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
+    // SAFETY: The context is an initialized one with both endpoints. Who measures dismisses the crowd
+    // before it returns.
+    to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
+}
+
+/// Measures such a driver that comes and goes. May sleep.
+pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
+    // SAFETY: The context is an initialized one with both endpoints, and lives longer than the call.
+    to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
+}
+
 /// One way of doing something; the fields are those of `struct d2d_bench_contender`.
+#[derive(Clone, Copy)]
 pub(crate) struct Contender {
-    pub(crate) name: &'static CStr,
-    pub(crate) base: &'static CStr,
-    pub(crate) calls: &'static CStr,
+    name: &'static CStr,
+    base: &'static CStr,
+    calls: &'static CStr,
+    at: Option<(&'static CStr, u64)>,
+    flags: c_uint,
 }
 
 /// What does so many operations.
-pub(crate) trait Loop: Fn(u64) -> Result + Sync {}
+pub(crate) trait Loop<T = ()>: Fn(u64) -> Result<T> + Sync {}
 
-impl<F: Fn(u64) -> Result + Sync> Loop for F {}
+impl<T, F: Fn(u64) -> Result<T> + Sync> Loop<T> for F {}
 
 impl Contender {
+    pub(crate) const fn new(
+        name: &'static CStr,
+        base: &'static CStr,
+        calls: &'static CStr,
+    ) -> Self {
+        Self {
+            name,
+            base,
+            calls,
+            at: None,
+            flags: 0,
+        }
+    }
+
+    /// It is one of several points, this one on that axis.
+    pub(crate) const fn at(self, axis: &'static CStr, value: u64) -> Self {
+        Self {
+            at: Some((axis, value)),
+            ..self
+        }
+    }
+
     /// Measures `run`, which does as many operations as it is told, and prints the figures. May
     /// sleep.
     pub(crate) fn run<F: Loop>(self, run: F) -> Result {
         // SAFETY: There is no other thread.
         unsafe { self.measure(&(run, ()), None) }
+    }
+
+    /// The same, in hard interrupt.
+    pub(crate) fn run_in_hardirq<F: Loop>(mut self, run: F) -> Result {
+        self.flags = HARDIRQ;
+        self.run(run)
     }
 
     /// Measures `run` while another thread does `other`, which ends when `run` does. May sleep.
@@ -79,10 +133,31 @@ impl Contender {
         unsafe { self.measure(&(run, other), Some(second::<F, G>)) }
     }
 
+    /// The same for two that do not sleep while they wait; measured where there are two CPUs.
+    pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
+        self.flags = SPINS;
+        self.run_pair(run, other)
+    }
+
+    /// Measures `run`, which takes items, while `producers` threads put them in, until it returns.
+    /// `put` puts up to so many, and returns how many found room. Measured where there are two CPUs.
+    pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
+        self,
+        producers: u64,
+        run: F,
+        put: G,
+    ) -> Result {
+        let mut this = self.at(c"producers", producers);
+        this.flags = PRODUCERS;
+        // SAFETY: That is what it is made for.
+        unsafe { this.measure(&(run, put), Some(producer::<F, G>)) }
+    }
+
     /// # Safety
     ///
     /// `other` may be called with the address of `loops`.
     unsafe fn measure<F: Loop, G: Sync>(self, loops: &(F, G), other: Option<RawLoop>) -> Result {
+        let (axis, value) = self.at.unzip();
         let raw = RawContender {
             name: self.name.as_char_ptr(),
             base: self.base.as_char_ptr(),
@@ -90,6 +165,9 @@ impl Contender {
             run: first::<F, G>,
             other,
             arg: core::ptr::from_ref(loops).cast_mut().cast(),
+            axis: axis.map_or(core::ptr::null(), |axis| axis.as_char_ptr()),
+            value: value.unwrap_or(0),
+            flags: self.flags,
         };
         // SAFETY: The strings are static; the functions are made for the closures, by the
         // requirements, which can be shared with the harness's threads and outlive them.
@@ -113,6 +191,16 @@ unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: By the requirements.
     let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
+}
+
+/// # Safety
+///
+/// As above.
+unsafe extern "C" fn producer<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
+    // SAFETY: By the requirements.
+    let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
+    // They are a few.
+    put(n).map_or_else(Error::to_errno, |count| count as c_int)
 }
 
 fn to_errno(result: Result) -> c_int {

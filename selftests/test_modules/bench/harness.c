@@ -3,14 +3,16 @@
  * Measures the contenders, whatever language they are written in, and prints the raw
  * times: statistics are the host's (qemu/bench/).
  *
- * A contender's loop runs in a thread of its own, bound to the first CPU; if it takes
- * two threads, the other one is bound to the last. The clock is read once before and once
- * after a batch of loops, and nothing is subtracted.
+ * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's
+ * interrupt there; the threads that it takes besides are bound to the other CPUs in turn.
+ * The clock is read once before and once after a batch of loops, and nothing is subtracted.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
+#include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
+#include <linux/math64.h>
 #include <linux/printk.h>
 #include <linux/sched/task.h>
 #include <linux/timekeeping.h>
@@ -18,18 +20,36 @@
 #include "harness.h"
 
 #define BATCHES		30
-#define FIRST_N		64
+/* Of one point among several. */
+#define POINT_BATCHES	7
+#define FIRST_N		2
+/* Two threads that wake each other are slow at first. */
+#define FIRST_N_OF_TWO	64
 /* So many batches in a row have to be long enough before it begins. */
 #define WARM		3
 /* A batch is so long that neither reading the clock nor one timer tick matters much. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
+/* Batches go on so long with the same producers: those that share a CPU get several turns. */
+#define PRODUCERS_NS	(50 * NSEC_PER_MSEC)
+#define MAX_PRODUCERS	8
+#define PUT_AT_ONCE	16
 
 /* What one thread does. */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
 	u64 n;
+	struct completion begun;
 	struct completion done;
+	/* Of a producer */
+	const bool *stop;
+	u64 put;
+};
+
+/* What is known of a contender while it is measured. */
+struct measurement {
+	const struct d2d_bench_contender *contender;
+	u64 counts[MAX_PRODUCERS];	/* what each producer has put in */
 };
 
 static int part_thread(void *data)
@@ -37,22 +57,44 @@ static int part_thread(void *data)
 	struct part *part = data;
 	int err;
 
+	complete(&part->begun);
 	err = part->loop(part->arg, part->n);
 	complete(&part->done);
 	return err;
 }
 
-static struct task_struct *begin(struct part *part, unsigned int cpu)
+static int producer_thread(void *data)
+{
+	struct part *part = data;
+	int count = 0;
+
+	complete(&part->begun);
+	while (count >= 0 && !READ_ONCE(*part->stop)) {
+		count = part->loop(part->arg, PUT_AT_ONCE);
+		if (count > 0)
+			part->put += count;
+		if (count < PUT_AT_ONCE)
+			cpu_relax();
+		cond_resched();
+	}
+	complete(&part->done);
+	return min(count, 0);
+}
+
+static struct task_struct *begin(struct part *part, int (*thread)(void *data), unsigned int cpu)
 {
 	struct task_struct *task;
 
+	init_completion(&part->begun);
 	init_completion(&part->done);
-	task = kthread_create(part_thread, part, "d2d_bench/%u", cpu);
+	task = kthread_create(thread, part, "d2d_bench/%u", cpu);
 	if (IS_ERR(task))
 		return task;
 	kthread_bind(task, cpu);
 	get_task_struct(task);
 	wake_up_process(task);
+	/* How long it takes to get there is not measured. */
+	wait_for_completion(&part->begun);
 	return task;
 }
 
@@ -63,61 +105,178 @@ static int end(struct part *part, struct task_struct *task)
 	return kthread_stop_put(task);
 }
 
-static int batch(const struct d2d_bench_contender *contender, u64 n, u64 *ns)
+/* The CPUs but the first one, in turn; if there is no other, that one. */
+static unsigned int other_cpu(unsigned int index)
 {
-	struct part other = { .loop = contender->other, .arg = contender->arg, .n = n };
-	struct task_struct *task = NULL;
-	u64 start;
-	int err;
+	unsigned int others = num_online_cpus() - 1;
 
-	if (contender->other) {
-		task = begin(&other, cpumask_last(cpu_online_mask));
-		if (IS_ERR(task))
-			return PTR_ERR(task);
-	}
-	start = ktime_get_ns();
-	err = contender->loop(contender->arg, n);
+	return cpumask_nth(others ? 1 + index % others : 0, cpu_online_mask);
+}
+
+static int timed_loop(const struct d2d_bench_contender *contender, u64 n, u64 *ns)
+{
+	u64 start = ktime_get_ns();
+	int err = contender->loop(contender->arg, n);
+
 	*ns = ktime_get_ns() - start;
-	if (task)
-		err = end(&other, task) ?: err;
 	return err;
 }
 
-static int measure(void *arg, u64 batches)
+struct in_hardirq {
+	struct hrtimer timer;
+	struct completion done;
+	const struct d2d_bench_contender *contender;
+	u64 n;
+	u64 *ns;
+	int err;
+};
+
+static enum hrtimer_restart expired(struct hrtimer *timer)
 {
-	const struct d2d_bench_contender *contender = arg;
-	u64 n = FIRST_N, ns, i;
-	char text[BATCHES * sizeof("18446744073709551615")];
-	int length = 0, long_enough = 0;
+	struct in_hardirq *job = container_of(timer, struct in_hardirq, timer);
+
+	job->err = timed_loop(job->contender, job->n, job->ns);
+	complete(&job->done);
+	return HRTIMER_NORESTART;
+}
+
+static int batch_in_hardirq(const struct d2d_bench_contender *contender, u64 n, u64 *ns)
+{
+	struct in_hardirq job = { .contender = contender, .n = n, .ns = ns };
+
+	init_completion(&job.done);
+	hrtimer_setup_on_stack(&job.timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	hrtimer_start(&job.timer, NSEC_PER_USEC, HRTIMER_MODE_REL_PINNED);
+	wait_for_completion(&job.done);
+	/* The callback may not have returned yet. */
+	hrtimer_cancel(&job.timer);
+	destroy_hrtimer_on_stack(&job.timer);
+	return job.err;
+}
+
+static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
+{
+	const struct d2d_bench_contender *contender = measurement->contender;
+	struct task_struct *tasks[MAX_PRODUCERS];
+	struct part parts[MAX_PRODUCERS] = {};
+	unsigned int i, begun;
+	u64 total = 0, one, rounds;
+	bool stop = false;
+	int err = 0;
+
+	for (begun = 0; begun < contender->value; begun++) {
+		parts[begun] = (struct part){
+			.loop = contender->other, .arg = contender->arg, .stop = &stop,
+		};
+		tasks[begun] = begin(&parts[begun], producer_thread, other_cpu(begun));
+		if (IS_ERR(tasks[begun])) {
+			err = PTR_ERR(tasks[begun]);
+			break;
+		}
+	}
+	/* Those that were there first may have begun. */
+	for (i = 0; i < begun; i++)
+		measurement->counts[i] -= READ_ONCE(parts[i].put);
+	for (rounds = 0; total < PRODUCERS_NS && !err; rounds++) {
+		err = timed_loop(contender, n, &one);
+		total += one;
+	}
+	WRITE_ONCE(stop, true);
+	for (i = 0; i < begun; i++) {
+		err = end(&parts[i], tasks[i]) ?: err;
+		measurement->counts[i] += parts[i].put;
+	}
+	*ns = err ? 0 : div64_u64(total, rounds);
+	return err;
+}
+
+static int batch(struct measurement *measurement, u64 n, u64 *ns)
+{
+	const struct d2d_bench_contender *contender = measurement->contender;
+	struct part other = { .loop = contender->other, .arg = contender->arg, .n = n };
+	struct task_struct *task;
 	int err;
 
-	/* Looking for the length of a batch is the warm-up as well; one alone may be slow. */
+	if (contender->flags & D2D_BENCH_HARDIRQ)
+		return batch_in_hardirq(contender, n, ns);
+	if (contender->flags & D2D_BENCH_PRODUCERS)
+		return batch_with_producers(measurement, n, ns);
+	if (!contender->other)
+		return timed_loop(contender, n, ns);
+	task = begin(&other, part_thread, other_cpu(0));
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	err = timed_loop(contender, n, ns);
+	return end(&other, task) ?: err;
+}
+
+/* Of growing batches, each is a part of the warm-up; one alone may be slow. */
+static int warm_up(struct measurement *measurement, u64 *n)
+{
+	int long_enough = 0, err;
+	u64 ns;
+
+	*n = measurement->contender->other ? FIRST_N_OF_TWO : FIRST_N;
 	while (long_enough < WARM) {
-		err = batch(contender, n, &ns);
+		err = batch(measurement, *n, &ns);
 		if (err)
 			return err;
 		if (ns >= BATCH_NS) {
 			long_enough++;
 		} else {
 			long_enough = 0;
-			n *= 2;
+			*n *= 2;
 		}
 	}
+	return 0;
+}
+
+static int measure(void *arg, u64 batches)
+{
+	struct measurement *measurement = arg;
+	const struct d2d_bench_contender *contender = measurement->contender;
+	bool producers = contender->flags & D2D_BENCH_PRODUCERS;
+	char text[BATCHES * sizeof("18446744073709551615")], at[48] = "";
+	int length = 0, err;
+	u64 n, ns, i;
+
+	err = warm_up(measurement, &n);
+	if (err)
+		return err;
+	memset(measurement->counts, 0, sizeof(measurement->counts));
 	for (i = 0; i < batches; i++) {
-		err = batch(contender, n, &ns);
+		err = batch(measurement, n, &ns);
 		if (err)
 			return err;
 		length += scnprintf(text + length, sizeof(text) - length, "%llu,", ns);
 	}
-	pr_info("bench: contender=%s base=%s calls=%s n=%llu ns=%s\n", contender->name,
-		contender->base, contender->calls, n, text);
+	if (contender->axis)
+		scnprintf(at, sizeof(at), " at=%s:%llu", contender->axis, contender->value);
+	pr_info("bench: contender=%s base=%s%s calls=%s n=%llu ns=%s\n", contender->name,
+		contender->base, at, contender->calls, n, text);
+	if (!producers)
+		return 0;
+	for (i = 0, length = 0; i < contender->value; i++)
+		length += scnprintf(text + length, sizeof(text) - length, "%llu,",
+				    measurement->counts[i]);
+	pr_info("bench: share of=%s%s counts=%s\n", contender->name, at, text);
 	return 0;
 }
 
 int d2d_bench_run(const struct d2d_bench_contender *contender)
 {
-	struct part part = { .loop = measure, .arg = (void *)contender, .n = BATCHES };
-	struct task_struct *task = begin(&part, cpumask_first(cpu_online_mask));
+	struct measurement measurement = { .contender = contender };
+	struct part part = {
+		.loop = measure,
+		.arg = &measurement,
+		.n = contender->axis ? POINT_BATCHES : BATCHES,
+	};
+	struct task_struct *task;
 
+	if (contender->flags & (D2D_BENCH_SPINS | D2D_BENCH_PRODUCERS) && num_online_cpus() < 2)
+		return 0;
+	if (contender->flags & D2D_BENCH_PRODUCERS && contender->value > MAX_PRODUCERS)
+		return -ERANGE;
+	task = begin(&part, part_thread, cpumask_first(cpu_online_mask));
 	return IS_ERR(task) ? PTR_ERR(task) : end(&part, task);
 }
