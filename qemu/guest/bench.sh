@@ -31,4 +31,6 @@ done
 condition 'seconds until it was quiet' $((60 - tries))
 
 insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_peer.ko || return
-echo 1 >/sys/kernel/debug/d2d-bench_peer/run && rmmod bench_peer && rmmod bench_owner
+insmod /lib/d2d/twin_owner.ko && insmod /lib/d2d/twin_peer.ko || return
+echo 1 >/sys/kernel/debug/d2d-bench_peer/run && rmmod bench_peer && rmmod bench_owner || return
+echo all >/sys/module/twin_peer/parameters/run && rmmod twin_peer && rmmod twin_owner
