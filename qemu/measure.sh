@@ -24,7 +24,8 @@ measure() {
 	. "$kernel/kernel.env"
 	mkdir -p "$dir"
 	read -r load _ </proc/loadavg
-	D2D_KERNEL=$kernel step "measure by $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench
+	D2D_KERNEL=$kernel step "measure by $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench \
+		${D2D_NO_POINTS:+d2d.case=operations}
 	objects=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
 	{
 		cat "$PROJECT/build/$KVER/bench/output"

@@ -30,18 +30,24 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# load PARAMETER... - the owner with these parameters, and the driver that measures
+# load PAIR PARAMETER... - the owner of a pair (bench or its twin) with these parameters, and the driver
+# that measures
 load() {
-	insmod /lib/d2d/bench_owner.ko "$@" && insmod /lib/d2d/bench_peer.ko
+	pair=$1
+	shift
+	insmod "/lib/d2d/${pair}_owner.ko" "$@" && insmod "/lib/d2d/${pair}_peer.ko"
 }
 
 unload() {
-	rmmod bench_peer && rmmod bench_owner
+	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure WHAT - the lines of a part of the measurements (bench_peer.rs)
+# measure PAIR WHAT - the lines of a part of the measurements
 measure() {
-	echo "$1" >/sys/kernel/debug/d2d-bench_peer/run
+	case $1 in
+	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
+	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
+	esac
 }
 
 # used - bytes that the kernel uses: slabs and larger allocations, what each CPU has, and whole pages
@@ -50,23 +56,43 @@ used() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# memory OF BEFORE AFTER COUNT - how much one of so many takes, by all that they have made the kernel
-# use: its files in debugfs and the unused end of its allocations as well
+# memory PAIR OF BEFORE AFTER COUNT - how much one of so many takes, by all that they have made the
+# kernel use: its files in debugfs and the unused end of its allocations as well
 memory() {
-	echo "bench: memory of=$1 who=project bytes=$((($3 - $2) / $4))" >/dev/kmsg
+	who=project
+	[ "$1" = bench ] || who=$1
+	echo "bench: memory of=$2 who=$who bytes=$((($4 - $3) / $5))" >/dev/kmsg
 }
 
-# kept WHAT - the same for events or requests. The first ones fill what memory was left over.
+# kept PAIR WHAT - the same for events or requests. The first ones fill what memory was left over.
 kept() {
-	measure "keep-$1s" && before=$(used) && measure "keep-$1s" && memory "$1" "$before" "$(used)" 1024 &&
-		measure keep-nothing
+	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" && memory "$1" "$2" "$before" "$(used)" 1024 &&
+		measure "$1" keep-nothing
 }
 
+# sizes PAIR - how much memory a context and an item take
 contexts=64 capacity=65536
-load contexts=1 && one=$(used) && unload &&
-	load "contexts=$contexts" && memory context "$one" "$(used)" $((contexts - 1)) &&
-	measure control && measure operations && measure contexts && kept event && kept request && unload &&
-	load contexts=1 && one=$(used) && unload &&
-	load contexts=1 "capacity=$capacity" && memory item "$one" "$(used)" $((2 * (capacity - 256))) &&
-	measure depth && unload &&
-	load contexts=1 item_size=4096 && measure payload && measure control && unload
+sizes() {
+	load "$1" contexts=1 && one=$(used) && unload "$1" &&
+		load "$1" "contexts=$contexts" && memory "$1" context "$one" "$(used)" $((contexts - 1)) && unload "$1" &&
+		load "$1" contexts=1 "capacity=$capacity" && memory "$1" item "$one" "$(used)" $((2 * (capacity - 256))) &&
+		unload "$1"
+}
+
+# growth PAIR - with fuller and fuller queues, and with larger and larger items
+growth() {
+	load "$1" contexts=1 "capacity=$capacity" && measure "$1" depth && unload "$1" &&
+		load "$1" contexts=1 item_size=4096 && measure "$1" payload && unload "$1"
+}
+
+# All that is compared is measured in one order of loading; of modules without tracepoints ($case is
+# operations) nothing else.
+load bench contexts=64 && load twin && measure bench control && measure bench operations || return
+if [ "$case" != operations ]; then
+	measure twin all && measure bench contexts && kept bench event && kept bench request || return
+fi
+unload twin && unload bench || return
+if [ "$case" != operations ]; then
+	sizes bench && sizes twin && growth bench || return
+fi
+load bench contexts=1 && measure bench control && unload bench
