@@ -372,7 +372,7 @@ static int run_events(void)
 		  &events },
 	};
 	const struct d2d_bench_contender doorbell = {
-		"twin-doorbell", "twin-event", "twin_event_ring", loop_twin_doorbell,
+		"twin-doorbell", "twin-event", "twin_event_wait", loop_twin_doorbell,
 		answer_doorbell, &events,
 	};
 	int err;
