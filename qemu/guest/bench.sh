@@ -30,18 +30,28 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# load PARAMETER... - the owner with these parameters, and the driver that measures
+# The modules that measure, owner and peer, and their twins in C
+pairs=bench
+[ ! -e /lib/d2d/twin_owner.ko ] || pairs='bench twin'
+
+# load PAIR PARAMETER... - the owner with these parameters, and the peer, which measures
 load() {
-	insmod /lib/d2d/bench_owner.ko "$@" && insmod /lib/d2d/bench_peer.ko
+	pair=$1
+	shift
+	insmod "/lib/d2d/${pair}_owner.ko" "$@" && insmod "/lib/d2d/${pair}_peer.ko"
 }
 
+# unload PAIR
 unload() {
-	rmmod bench_peer && rmmod bench_owner
+	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure WHAT - the lines of a part of the measurements (bench_peer.rs)
+# measure PAIR WHAT - the lines of a part of the measurements
 measure() {
-	echo "$1" >/sys/kernel/debug/d2d-bench_peer/run
+	case $1 in
+	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
+	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
+	esac
 }
 
 # used - bytes that the kernel uses: slabs and larger allocations, what each CPU has, and whole pages
@@ -50,23 +60,48 @@ used() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# memory OF BEFORE AFTER COUNT - how much one of so many takes, by all that they have made the kernel
-# use: its files in debugfs and the unused end of its allocations as well
+# memory PAIR OF BEFORE COUNT - how much one of so many takes, by all that they have made the kernel
+# use: the unused end of an allocation and files in debugfs as well
 memory() {
-	echo "bench: memory of=$1 who=project bytes=$((($3 - $2) / $4))" >/dev/kmsg
+	case $1 in
+	bench) whose=project ;;
+	*) whose=$1 ;;
+	esac
+	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
 }
 
-# kept WHAT - the same for events or requests. The first ones fill what memory was left over.
+# larger PAIR OF COUNT PARAMETER... - the same for what there is more of with these parameters than with
+# one context as usual. The pair is loaded in the end.
+larger() {
+	who=$1 of=$2 count=$3
+	shift 3
+	load "$who" contexts=1 && before=$(used) && unload "$who" && load "$who" "$@" &&
+		memory "$who" "$of" "$before" "$count"
+}
+
+# kept PAIR OF - the same for 1024 events or requests. The first ones fill what memory was left over.
 kept() {
-	measure "keep-$1s" && before=$(used) && measure "keep-$1s" && memory "$1" "$before" "$(used)" 1024 &&
-		measure keep-nothing
+	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" &&
+		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-contexts=64 capacity=65536
-load contexts=1 && one=$(used) && unload &&
-	load "contexts=$contexts" && memory context "$one" "$(used)" $((contexts - 1)) &&
-	measure control && measure operations && measure contexts && kept event && kept request && unload &&
-	load contexts=1 && one=$(used) && unload &&
-	load contexts=1 "capacity=$capacity" && memory item "$one" "$(used)" $((2 * (capacity - 256))) &&
-	measure depth && unload &&
-	load contexts=1 item_size=4096 && measure payload && measure control && unload
+# What each operation costs: all that are compared are loaded together, and measured one after
+# the other.
+for pair in $pairs; do
+	larger "$pair" context 63 contexts=64 || return
+done
+measure bench control && measure bench operations || return
+[ "$pairs" = bench ] || measure twin all || return
+measure bench contexts && kept bench request && kept bench event || return
+for pair in $pairs; do
+	unload "$pair" || return
+done
+
+# What it costs with more or larger items: so many do not fit into memory twice.
+capacity=65536
+for pair in $pairs; do
+	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
+		measure "$pair" depth && unload "$pair" &&
+		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
+done
+load bench && measure bench control && unload bench
