@@ -98,7 +98,7 @@ for pair in $pairs; do
 done
 
 # What it costs with more or larger items: so many do not fit into memory twice.
-capacity=65536
+capacity=1000000
 for pair in $pairs; do
 	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
 		measure "$pair" depth && unload "$pair" &&
