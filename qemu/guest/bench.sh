@@ -30,14 +30,18 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# load PAIR PARAMETER... - the owner of a pair (bench or its twin) with these parameters, and the driver
-# that measures
+# The modules that measure, owner and peer, and their twins in C
+pairs=bench
+[ ! -e /lib/d2d/twin_owner.ko ] || pairs='bench twin'
+
+# load PAIR PARAMETER... - the owner with these parameters, and the peer, which measures
 load() {
 	pair=$1
 	shift
 	insmod "/lib/d2d/${pair}_owner.ko" "$@" && insmod "/lib/d2d/${pair}_peer.ko"
 }
 
+# unload PAIR
 unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
@@ -56,43 +60,48 @@ used() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# memory PAIR OF BEFORE AFTER COUNT - how much one of so many takes, by all that they have made the
-# kernel use: its files in debugfs and the unused end of its allocations as well
+# memory PAIR OF BEFORE COUNT - how much one of so many takes, by all that they have made the kernel
+# use: the unused end of an allocation and files in debugfs as well
 memory() {
-	who=project
-	[ "$1" = bench ] || who=$1
-	echo "bench: memory of=$2 who=$who bytes=$((($4 - $3) / $5))" >/dev/kmsg
+	case $1 in
+	bench) whose=project ;;
+	*) whose=$1 ;;
+	esac
+	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
 }
 
-# kept PAIR WHAT - the same for events or requests. The first ones fill what memory was left over.
+# larger PAIR OF COUNT PARAMETER... - the same for what there is more of with these parameters than with
+# one context as usual. The pair is loaded in the end.
+larger() {
+	who=$1 of=$2 count=$3
+	shift 3
+	load "$who" contexts=1 && before=$(used) && unload "$who" && load "$who" "$@" &&
+		memory "$who" "$of" "$before" "$count"
+}
+
+# kept PAIR OF - the same for 1024 events or requests. The first ones fill what memory was left over.
 kept() {
-	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" && memory "$1" "$2" "$before" "$(used)" 1024 &&
-		measure "$1" keep-nothing
+	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" &&
+		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-# sizes PAIR - how much memory a context and an item take
-contexts=64 capacity=65536
-sizes() {
-	load "$1" contexts=1 && one=$(used) && unload "$1" &&
-		load "$1" "contexts=$contexts" && memory "$1" context "$one" "$(used)" $((contexts - 1)) && unload "$1" &&
-		load "$1" contexts=1 "capacity=$capacity" && memory "$1" item "$one" "$(used)" $((2 * (capacity - 256))) &&
-		unload "$1"
-}
+# What each operation costs: all that are compared are loaded together, and measured one after
+# the other.
+for pair in $pairs; do
+	larger "$pair" context 63 contexts=64 || return
+done
+measure bench control && measure bench operations || return
+[ "$pairs" = bench ] || measure twin all || return
+measure bench contexts && kept bench request && kept bench event || return
+for pair in $pairs; do
+	unload "$pair" || return
+done
 
-# growth PAIR - with fuller and fuller queues, and with larger and larger items
-growth() {
-	load "$1" contexts=1 "capacity=$capacity" && measure "$1" depth && unload "$1" &&
-		load "$1" contexts=1 item_size=4096 && measure "$1" payload && unload "$1"
-}
-
-# All that is compared is measured in one order of loading; of modules without tracepoints ($case is
-# operations) nothing else.
-load bench contexts=64 && load twin && measure bench control && measure bench operations || return
-if [ "$case" != operations ]; then
-	measure twin all && measure bench contexts && kept bench event && kept bench request || return
-fi
-unload twin && unload bench || return
-if [ "$case" != operations ]; then
-	sizes bench && sizes twin && growth bench || return
-fi
-load bench contexts=1 && measure bench control && unload bench
+# What it costs with more or larger items: so many do not fit into memory twice.
+capacity=1000000
+for pair in $pairs; do
+	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
+		measure "$pair" depth && unload "$pair" &&
+		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
+done
+load bench && measure bench control && unload bench
