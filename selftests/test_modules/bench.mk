@@ -15,8 +15,8 @@ $(d2d-bench)_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2 shared/d2d/
 RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --extern d2d --extern d2d_owner --extern bench
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
-$(eval $(call d2d-bench-module,owner,$(d2d-owner)))
-$(eval $(call d2d-bench-module,peer,$(d2d-bench)/harness.o $(d2d-bench)/mechanisms.o))
+$(eval $(call d2d-bench-module,owner,$(d2d-owner) $(d2d-bench)/exported.o))
+$(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,harness.o mechanisms.o crowd.o)))
 
 clean-files += $(d2d-bench)/*.rmeta
 

@@ -33,6 +33,20 @@ d2d_owner::module_owner! {
     authors: ["Beyond IRPs"],
     description: "Bench: an owner whose calls are measured",
     license: "GPL",
+    params: {
+        contexts: u32 {
+            default: 64,
+            description: "Number of contexts, for the driver that measures and those beside it (1 to 64)",
+        },
+        capacity: u32 {
+            default: 256,
+            description: "Items each of a context's two queues can hold",
+        },
+        item_size: u32 {
+            default: 64,
+            description: "Bytes of payload of an item (8 to 4096)",
+        },
+    },
 }
 
 /// The owner, as the holder of its context sees it.
@@ -41,9 +55,16 @@ struct BenchOwner;
 impl Owner for BenchOwner {
     type Pair = BenchPair;
 
-    /// All as module_a's defaults.
+    /// All as module_a's defaults, but for the number of contexts.
     fn config() -> Result<Config> {
-        Config::new(OwnerModule::NAME, 1, 256, 64, 0, 5000)
+        Config::new(
+            OwnerModule::NAME,
+            module_parameters::contexts.value(),
+            module_parameters::capacity.value(),
+            module_parameters::item_size.value(),
+            0,
+            5000,
+        )
     }
 
     fn new(_id: u32) -> Result<Self> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer that measures. Whatever is written to its control file starts it; the figures are
-//! lines of the kernel's log (`harness.c`).
+//! The peer that measures, or takes memory. What it is to do is written to its control file: a word
+//! of [`BenchPeer::control`]. The figures are lines of the kernel's log (`harness.c`).
 
 #![deny(unsafe_code)]
 
@@ -15,6 +15,7 @@ use bench::{
     PING, //
 };
 use contender::Contender;
+use core::ops::Range;
 use d2d::{
     driver::{
         Driver,
@@ -34,14 +35,25 @@ use d2d::{
     },
     queue::{
         Batch,
+        Queue,
         MAX_BATCH, //
     }, //
 };
 use kernel::{
     prelude::*,
     processor::cpu_relax,
+    str::CString,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        new_mutex,
+        Mutex, //
+    },
     uaccess::UserSliceReader, //
 };
+use zerocopy::FromBytes;
 
 d2d::module_peer! {
     type: BenchPeer,
@@ -52,7 +64,16 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-struct BenchPeer;
+struct BenchPeer {
+    kept: Pin<KBox<Mutex<Kept>>>,
+}
+
+/// What takes memory until it is dropped.
+#[derive(Default)]
+struct Kept {
+    events: KVec<Event>,
+    requests: KVec<Packet>,
+}
 
 impl Driver for BenchPeer {
     type Pair = BenchPair;
@@ -61,22 +82,35 @@ impl Driver for BenchPeer {
     const CONTROL: Option<&'static CStr> = Some(c"run");
 
     fn new() -> Result<Self> {
-        Ok(Self)
+        Ok(Self {
+            kept: KBox::pin_init(new_mutex!(Kept::default()), GFP_KERNEL)?,
+        })
     }
 
     fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 
-    fn control(driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.link().ok_or(ENOTCONN)?;
-        contender::calibrate()?;
-        contender::mechanisms()?;
-        calls(link)?;
-        queues(link)?;
-        requests(&driver.sender())?;
-        events(driver)?;
-        contender::calibrate()
+        let mut word = [0u8; 16];
+        let word = word.get_mut(..reader.len()).ok_or(EINVAL)?;
+        reader.read_slice(word)?;
+        match word.trim_ascii() {
+            b"control" => contender::calibrate(),
+            b"operations" => operations(driver, link),
+            b"contexts" => contexts(driver, link),
+            b"depth" => depths(link),
+            b"payload" => payloads(link),
+            b"keep-events" => keep_events(driver),
+            b"keep-requests" => keep_requests(driver),
+            b"keep-nothing" => {
+                let kept = core::mem::take(&mut *driver.kept.lock());
+                drop(kept);
+                Ok(())
+            }
+            _ => Err(EINVAL),
+        }
     }
 
     fn data(&self) -> [u64; 1] {
@@ -91,18 +125,128 @@ impl PeerOps for BenchPeer {
     }
 }
 
+/// Measures everything once.
+fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+    contender::mechanisms()?;
+    calls(link, |one| one)?;
+    queue_put_take(link, 1, &Numbers::new(), 0, |one| one)?;
+    queues(link)?;
+    requests(&driver.sender())?;
+    events(driver)?;
+    doorbell(driver, link)?;
+    contender::attach_detach(link.context())
+}
+
+/// Measures what might depend on how many contexts are attached.
+fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+    let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
+        let at = |one: Contender| one.at(c"contexts", count.into());
+        contender::crowd(link.context(), count - 1)?;
+        calls(link, at)?;
+        queue_put_take(link, 1, &Numbers::new(), 0, at)?;
+        request(&driver.sender(), at)
+    });
+    contender::crowd(link.context(), 0)?;
+    measured
+}
+
+/// Measures the queue with more and more items in it, as many as it can hold: the item that is put is
+/// taken when so many others were.
+fn depths(link: &PeerLink<BenchPair>) -> Result {
+    let queue = link.outgoing();
+    let numbers = Numbers::new();
+    let mut behind = 0;
+    for depth in (0..=6).map(|exponent| 10u64.pow(exponent)) {
+        while behind < depth - 1 {
+            let first = numbers.next() + behind;
+            let payloads: [u64; MAX_BATCH as usize] = core::array::from_fn(|n| first + n as u64);
+            let count = (depth - 1 - behind).min(payloads.len() as u64) as usize;
+            if queue.put_batch(0, &payloads[..count])? != count {
+                return Ok(());
+            }
+            behind += count as u64;
+        }
+        queue_put_take(link, 1, &numbers, behind, |one| one.at(c"depth", depth))?;
+    }
+    Ok(())
+}
+
+/// Measures the queue with larger and larger items.
+fn payloads(link: &PeerLink<BenchPair>) -> Result {
+    [1, 8, 64, 512].into_iter().try_for_each(|words| {
+        queue_put_take(link, words, &Numbers::new(), 0, |one| {
+            one.at(c"payload", words as u64 * 8)
+        })
+    })
+}
+
+/// How many events or requests are made at a time that take memory.
+const KEPT: usize = 1024;
+
+fn keep_events(driver: &Handle<BenchPeer>) -> Result {
+    let mut kept = driver.kept.lock();
+    for _ in 0..KEPT {
+        let name = CString::try_from_fmt(fmt!("bench-{}", kept.events.len()))?;
+        let event = driver.create_event(&name, Kind::Notification, false)?;
+        kept.events.push(event, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
+fn keep_requests(driver: &Handle<BenchPeer>) -> Result {
+    let mut kept = driver.kept.lock();
+    for _ in 0..KEPT {
+        let packet = driver.sender().packet_for(PING)?;
+        kept.requests.push(packet, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
 /// Measures calls, in both directions.
-fn calls(link: &PeerLink<BenchPair>) -> Result {
-    Contender::new(c"ops-call-b-to-a", c"indirect-call", c"*")
+fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Result {
+    at(Contender::new(c"ops-call-b-to-a", c"indirect-call", c"*"))
         .run(|n| loop_ops_call_b_to_a(link, n))?;
-    Contender::new(c"ops-call-a-to-b", c"indirect-call", c"*")
+    at(Contender::new(c"ops-call-a-to-b", c"indirect-call", c"*"))
         .run(|n| expect(link.owner().call_peer(n)?, n))
+}
+
+/// The items of a queue are numbered, from one batch of a measurement to the next.
+struct Numbers(Atomic<u64>);
+
+impl Numbers {
+    fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// The number of the item that is taken next.
+    fn next(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+
+    /// Those of the `n` items that are taken next, which are taken then.
+    fn take(&self, n: u64) -> Range<u64> {
+        let first = self.0.fetch_add(n, Relaxed);
+        first..first + n
+    }
+}
+
+/// Measures the queue to the owner with items of so many words, `behind` of which are in it already.
+fn queue_put_take(
+    link: &PeerLink<BenchPair>,
+    words: usize,
+    numbers: &Numbers,
+    behind: u64,
+    at: impl Fn(Contender) -> Contender,
+) -> Result {
+    let one = Contender::new(c"queue-put-take", c"indirect-call", c"take_batch");
+    at(one).run(|n| {
+        let mut payload = KVec::from_elem(0, words, GFP_KERNEL)?;
+        loop_queue_put_take(link, &mut payload, numbers.take(n), behind)
+    })
 }
 
 /// Measures the queue to the owner; nobody else uses it.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
-    Contender::new(c"queue-put-take", c"indirect-call", c"take_batch")
-        .run(|n| loop_queue_put_take(link, n))?;
     contender::queue_in_c(link.context())?;
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
         .run(|n| loop_queue_handle(link, n))?;
@@ -130,12 +274,21 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
 /// Measures requests to the owner, which are made once and sent again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
-    Contender::new(c"request", c"ops-call-b-to-a", c"Packet4call")
-        .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))?;
+    request(sender, |one| one)?;
     Contender::new(c"request-pended", c"request", c"Packet4call")
         .run(|n| loop_request_pended(sender.packet_for(PEND)?, &owner, n))?;
     Contender::new(c"request-worker", c"work-item-unbound", c"d2d_request_send")
         .run(|n| loop_request_worker(sender.packet_for(PING)?, &owner, n))
+}
+
+fn request(sender: &Sender, at: impl Fn(Contender) -> Contender) -> Result {
+    let owner = sender.lookup(c"bench_owner")?;
+    at(Contender::new(
+        c"request",
+        c"ops-call-b-to-a",
+        c"Packet4call",
+    ))
+    .run(|n| loop_request(sender.packet_for(PING)?, &owner, n))
 }
 
 /// Measures events between two threads.
@@ -148,6 +301,22 @@ fn events(driver: &Handle<BenchPeer>) -> Result {
         |n| loop_event(&ping, &pong, n),
         |n| answer_event(&ping, &pong, n),
     )
+}
+
+/// Measures from the putting of an item to where the doorbell of its queue has woken the other thread.
+fn doorbell(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
+    let create = |name| driver.create_event(name, Kind::Synchronization, false);
+    let ping = create(c"bench-to-owner")?;
+    let pong = create(c"bench-to-peer")?;
+    link.outgoing().set_doorbell(Some(&ping));
+    link.incoming().set_doorbell(Some(&pong));
+    let measured = Contender::new(c"doorbell", c"completion", c"wait").run_pair(
+        |n| loop_doorbell(link, &pong, n),
+        |n| answer_doorbell(link, &ping, n),
+    );
+    link.outgoing().set_doorbell(None);
+    link.incoming().set_doorbell(None);
+    measured
 }
 
 fn expect(value: u32, n: u64) -> Result {
@@ -167,13 +336,42 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// The item is read, and given back: three times under the lock in all.
+/// The item is copied in, looked at where it lies, and given back: three times under the lock in
+/// all. There are `behind` others in the queue.
 #[inline(never)]
-fn loop_queue_put_take(link: &PeerLink<BenchPair>, n: u64) -> Result {
+fn loop_queue_put_take(
+    link: &PeerLink<BenchPair>,
+    payload: &mut [u64],
+    numbers: Range<u64>,
+    behind: u64,
+) -> Result {
     let queue = link.outgoing();
-    for number in 0..n {
-        queue.put(0, &number)?;
-        check(&queue.take().ok_or(EBADMSG)?, number)?;
+    match payload.len() {
+        1 => put_take::<1>(queue, payload, numbers, behind),
+        8 => put_take::<8>(queue, payload, numbers, behind),
+        64 => put_take::<64>(queue, payload, numbers, behind),
+        512 => put_take::<512>(queue, payload, numbers, behind),
+        _ => Err(EINVAL),
+    }
+}
+
+#[inline(always)]
+fn put_take<const WORDS: usize>(
+    queue: Queue<'_>,
+    payload: &mut [u64],
+    numbers: Range<u64>,
+    behind: u64,
+) -> Result {
+    let payload: &mut [u64; WORDS] = payload.first_chunk_mut().ok_or(EINVAL)?;
+    for number in numbers {
+        payload[0] = number + behind;
+        queue.put(0, payload)?;
+        let items = queue.take().ok_or(EBADMSG)?;
+        let item = items.iter().next().ok_or(EBADMSG)?;
+        match u64::read_from_prefix(item.payload) {
+            Ok((read, _)) if read == number && item.payload.len() == size_of_val(payload) => (),
+            _ => return Err(EBADMSG),
+        }
     }
     Ok(())
 }
@@ -356,6 +554,27 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     for _ in 0..n / 2 {
         ping.wait(Wait::FOREVER)?;
         pong.set()?;
+    }
+    Ok(())
+}
+
+/// An item is put when the queue is empty, so that the doorbell rings; the other thread takes it, and
+/// puts one into the other queue.
+#[inline(never)]
+fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
+    for number in 0..n / 2 {
+        link.outgoing().put(0, &number)?;
+        pong.wait(Wait::FOREVER)?;
+        check(&link.incoming().take().ok_or(EBADMSG)?, number)?;
+    }
+    Ok(())
+}
+
+fn answer_doorbell(link: &PeerLink<BenchPair>, ping: &Event, n: u64) -> Result {
+    for number in 0..n / 2 {
+        ping.wait(Wait::FOREVER)?;
+        check(&link.outgoing().take().ok_or(EBADMSG)?, number)?;
+        link.incoming().put(0, &number)?;
     }
     Ok(())
 }

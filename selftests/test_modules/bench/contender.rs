@@ -43,6 +43,8 @@ unsafe extern "C" {
     safe fn d2d_bench_mechanisms() -> c_int;
     // An address, as the kernel's locks are no types for a function in C where they are empty.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
+    fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
+    fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
 }
 
 /// Measures an empty loop, of which it is known how many instructions it has. May sleep.
@@ -59,6 +61,19 @@ pub(crate) fn mechanisms() -> Result {
 pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is an initialized one, and lives longer than the call.
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
+}
+
+/// Lets so many more drivers hold contexts, as the one that holds this one. May sleep.
+pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
+    // SAFETY: The context is an initialized one with both endpoints. Who measures dismisses the crowd
+    // before it returns.
+    to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
+}
+
+/// Measures such a driver that comes and goes. May sleep.
+pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
+    // SAFETY: The context is an initialized one with both endpoints, and lives longer than the call.
+    to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
 /// One way of doing something; the fields are those of `struct d2d_bench_contender`.

@@ -12,6 +12,7 @@
 #include <linux/hrtimer.h>
 #include <linux/kernel.h>
 #include <linux/kthread.h>
+#include <linux/math64.h>
 #include <linux/printk.h>
 #include <linux/sched/task.h>
 #include <linux/timekeeping.h>
@@ -22,12 +23,14 @@
 /* Of one point among several. */
 #define POINT_BATCHES	7
 #define FIRST_N		2
+/* Two threads that wake each other are slow at first. */
+#define FIRST_N_OF_TWO	64
 /* So many batches in a row have to be long enough before it begins. */
 #define WARM		3
 /* A batch is so long that neither reading the clock nor one timer tick matters much. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* So long that producers which share a CPU get several turns. */
-#define SHARED_BATCH_NS	(50 * NSEC_PER_MSEC)
+/* Batches go on so long with the same producers: those that share a CPU get several turns. */
+#define PRODUCERS_NS	(50 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
@@ -157,6 +160,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 	struct task_struct *tasks[MAX_PRODUCERS];
 	struct part parts[MAX_PRODUCERS] = {};
 	unsigned int i, begun;
+	u64 total = 0, one, rounds;
 	bool stop = false;
 	int err = 0;
 
@@ -170,12 +174,19 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 			break;
 		}
 	}
-	err = err ?: timed_loop(contender, n, ns);
+	/* Those that were there first may have begun. */
+	for (i = 0; i < begun; i++)
+		measurement->counts[i] -= READ_ONCE(parts[i].put);
+	for (rounds = 0; total < PRODUCERS_NS && !err; rounds++) {
+		err = timed_loop(contender, n, &one);
+		total += one;
+	}
 	WRITE_ONCE(stop, true);
 	for (i = 0; i < begun; i++) {
 		err = end(&parts[i], tasks[i]) ?: err;
 		measurement->counts[i] += parts[i].put;
 	}
+	*ns = err ? 0 : div64_u64(total, rounds);
 	return err;
 }
 
@@ -200,16 +211,17 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 }
 
 /* Of growing batches, each is a part of the warm-up; one alone may be slow. */
-static int warm_up(struct measurement *measurement, u64 least_ns, u64 *n)
+static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;
 	u64 ns;
 
-	for (*n = FIRST_N; long_enough < WARM;) {
+	*n = measurement->contender->other ? FIRST_N_OF_TWO : FIRST_N;
+	while (long_enough < WARM) {
 		err = batch(measurement, *n, &ns);
 		if (err)
 			return err;
-		if (ns >= least_ns) {
+		if (ns >= BATCH_NS) {
 			long_enough++;
 		} else {
 			long_enough = 0;
@@ -228,7 +240,7 @@ static int measure(void *arg, u64 batches)
 	int length = 0, err;
 	u64 n, ns, i;
 
-	err = warm_up(measurement, producers ? SHARED_BATCH_NS : BATCH_NS, &n);
+	err = warm_up(measurement, &n);
 	if (err)
 		return err;
 	memset(measurement->counts, 0, sizeof(measurement->counts));
@@ -267,9 +279,4 @@ int d2d_bench_run(const struct d2d_bench_contender *contender)
 		return -ERANGE;
 	task = begin(&part, part_thread, cpumask_first(cpu_online_mask));
 	return IS_ERR(task) ? PTR_ERR(task) : end(&part, task);
-}
-
-void d2d_bench_memory(const char *of, const char *who, u64 bytes)
-{
-	pr_info("bench: memory of=%s who=%s bytes=%llu\n", of, who, bytes);
 }

@@ -37,9 +37,6 @@ struct d2d_bench_contender {
 /* Measures it, and prints the figures. */
 int d2d_bench_run(const struct d2d_bench_contender *contender);
 
-/* Prints how many bytes one of them takes: a context, an item, a request or an event. */
-void d2d_bench_memory(const char *of, const char *who, u64 bytes);
-
 /* Measures an empty loop, of which it is known how many instructions it has. */
 int d2d_bench_calibrate(void);
 
@@ -50,5 +47,11 @@ struct d2d_context;
 
 /* Measures a queue of the context as a driver in C uses it. */
 int d2d_bench_queue(struct d2d_context *context);
+
+/* Lets so many more drivers hold contexts, as the one that holds this one. */
+int d2d_bench_crowd(const struct d2d_context *context, u32 size);
+
+/* Measures such a driver that comes and goes. */
+int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_HARNESS_H */

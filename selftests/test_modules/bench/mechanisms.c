@@ -7,13 +7,24 @@
 #include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
+#include <linux/kfifo.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/notifier.h>
+#include <linux/ptr_ring.h>
+#include <linux/spinlock.h>
 #include <linux/srcu.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "d2d_queue.h"
+#include "exported.h"
 #include "harness.h"
+
+/* As the queues of a context: so many items, of so many bytes. */
+#define CAPACITY	256
+#define ITEM_WORDS	8
 
 /* Two instructions each time; of an empty loop in C the compiler would unroll some. */
 static noinline int loop_empty_loop(void *arg, u64 n)
@@ -45,6 +56,21 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
+/* The function is that of the owner's module, which stays as long as this one. */
+static noinline int loop_exported_symbol_call(void *arg, u64 n)
+{
+	u32 value = 0;
+	u64 i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = d2d_bench_ping(arg, value, &value);
+		if (err)
+			return err;
+	}
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
 /* What protects calls into a driver that may leave, by hand (rundown.rs). */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
@@ -65,6 +91,211 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 			return err;
 	}
 	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+DEFINE_STATIC_SRCU_FAST(srcu_fast);
+
+static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
+{
+	struct srcu_ctr __percpu *counter;
+	int err = -ESHUTDOWN;
+	u32 value = 0;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		counter = srcu_read_lock_fast(&srcu_fast);
+		/* As above. */
+		if (smp_load_acquire(&opened))
+			err = READ_ONCE(operation)(arg, value, &value);
+		srcu_read_unlock_fast(&srcu_fast, counter);
+		if (err)
+			return err;
+	}
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+/* The same by notifier chains with one member; that of SRCU lets it leave at any time. */
+static int notified(struct notifier_block *block, unsigned long action, void *data)
+{
+	u32 *value = data;
+
+	ping(block, *value, value);
+	return NOTIFY_OK;
+}
+
+static struct notifier_block member = { .notifier_call = notified };
+static struct notifier_block srcu_member = { .notifier_call = notified };
+static RAW_NOTIFIER_HEAD(chain);
+SRCU_NOTIFIER_HEAD_STATIC(srcu_chain);
+
+static noinline int loop_notifier_chain(void *arg, u64 n)
+{
+	u32 value = 0;
+	u64 i;
+
+	for (i = 0; i < n; i++)
+		if (raw_notifier_call_chain(&chain, 0, &value) != NOTIFY_OK)
+			return -ESHUTDOWN;
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+static noinline int loop_srcu_notifier_chain(void *arg, u64 n)
+{
+	u32 value = 0;
+	u64 i;
+
+	for (i = 0; i < n; i++)
+		if (srcu_notifier_call_chain(&srcu_chain, 0, &value) != NOTIFY_OK)
+			return -ESHUTDOWN;
+	return value == (u32)n ? 0 : -EBADMSG;
+}
+
+static int measure_notifier_chains(void)
+{
+	static const struct d2d_bench_contender raw = {
+		"notifier-chain", "indirect-call", "raw_notifier_call_chain", loop_notifier_chain
+	};
+	static const struct d2d_bench_contender srcu = {
+		"srcu-notifier-chain", "indirect-call", "srcu_notifier_call_chain",
+		loop_srcu_notifier_chain
+	};
+	int err;
+
+	err = raw_notifier_chain_register(&chain, &member);
+	if (err)
+		return err;
+	err = d2d_bench_run(&raw);
+	raw_notifier_chain_unregister(&chain, &member);
+	if (err)
+		return err;
+	err = srcu_notifier_chain_register(&srcu_chain, &srcu_member);
+	if (err)
+		return err;
+	err = d2d_bench_run(&srcu);
+	srcu_notifier_chain_unregister(&srcu_chain, &srcu_member);
+	return err;
+}
+
+/* What a queue consists of: a lock, and a list. */
+static DEFINE_SPINLOCK(lock);
+static u64 locked;
+
+static noinline int loop_spin_lock_irqsave(void *arg, u64 n)
+{
+	unsigned long flags;
+	u64 i, before = locked;
+
+	for (i = 0; i < n; i++) {
+		spin_lock_irqsave(&lock, flags);
+		locked++;
+		spin_unlock_irqrestore(&lock, flags);
+	}
+	return locked - before == n ? 0 : -EBADMSG;
+}
+
+struct entry {
+	union {
+		struct list_head node;
+		struct llist_node lnode;
+	};
+	u64 words[ITEM_WORDS];
+};
+
+static LIST_HEAD(entries);
+
+static noinline int loop_list_add_del(void *arg, u64 n)
+{
+	struct entry entry, *first;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		entry.words[0] = i;
+		list_add_tail(&entry.node, &entries);
+		/* What is in memory here is what others would find. */
+		barrier();
+		first = list_first_entry_or_null(&entries, struct entry, node);
+		if (!first || first->words[0] != i)
+			return -EBADMSG;
+		list_del(&first->node);
+		barrier();
+	}
+	return 0;
+}
+
+/* Queues, each with what lets any context put and take, and one item of 64 bytes. */
+struct payload {
+	u64 words[ITEM_WORDS];
+};
+
+static DEFINE_KFIFO(fifo, struct payload, CAPACITY);
+
+/* The item is copied twice. */
+static noinline int loop_kfifo_spinlock(void *arg, u64 n)
+{
+	struct payload in = {}, out;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		in.words[0] = i;
+		if (!kfifo_in_spinlocked(&fifo, &in, 1, &lock))
+			return -ENOSPC;
+		if (!kfifo_out_spinlocked(&fifo, &out, 1, &lock) || out.words[0] != i)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+/* The item stays where it is. */
+static noinline int loop_ptr_ring(void *arg, u64 n)
+{
+	struct ptr_ring *ring = arg;
+	struct payload in, *out;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		in.words[0] = i;
+		if (ptr_ring_produce_any(ring, &in))
+			return -ENOSPC;
+		out = ptr_ring_consume_any(ring);
+		if (!out || out->words[0] != i)
+			return -EBADMSG;
+	}
+	return 0;
+}
+
+static int measure_ptr_ring(void)
+{
+	struct ptr_ring ring;
+	const struct d2d_bench_contender contender = {
+		"ptr-ring", "queue-put-take", "_raw_spin_lock_irqsave", loop_ptr_ring, .arg = &ring,
+	};
+	int err;
+
+	err = ptr_ring_init(&ring, CAPACITY, GFP_KERNEL);
+	if (err)
+		return err;
+	err = d2d_bench_run(&contender);
+	ptr_ring_cleanup(&ring, NULL);
+	return err;
+}
+
+static LLIST_HEAD(llist);
+
+/* Without a lock, and without a bound; what is taken is all there is. */
+static noinline int loop_llist(void *arg, u64 n)
+{
+	struct llist_node *taken;
+	struct entry entry;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		entry.words[0] = i;
+		llist_add(&entry.lnode, &llist);
+		taken = llist_del_all(&llist);
+		if (!taken || llist_entry(taken, struct entry, lnode)->words[0] != i)
+			return -EBADMSG;
+	}
+	return 0;
 }
 
 /* A request as a work item: a worker does it and says so. */
@@ -217,6 +448,12 @@ int d2d_bench_queue(struct d2d_context *context)
 static const struct d2d_bench_contender mechanisms[] = {
 	{ "indirect-call", "indirect-call", "*", loop_indirect_call },
 	{ "indirect-call-srcu", "indirect-call", "*", loop_indirect_call_srcu },
+	{ "indirect-call-srcu-fast", "indirect-call", "*", loop_indirect_call_srcu_fast },
+	{ "exported-symbol-call", "indirect-call", "d2d_bench_ping", loop_exported_symbol_call },
+	{ "spin-lock-irqsave", "indirect-call", "_raw_spin_lock_irqsave", loop_spin_lock_irqsave },
+	{ "list-add-del", "indirect-call", "", loop_list_add_del },
+	{ "kfifo-spinlock", "queue-put-take", "_raw_spin_lock_irqsave", loop_kfifo_spinlock },
+	{ "llist", "queue-put-take", "", loop_llist },
 	{ "work-item-percpu", "ops-call-b-to-a", "queue_work_on", loop_work_item_percpu },
 	{ "work-item-unbound", "ops-call-b-to-a", "queue_work_on", loop_work_item_unbound },
 	{ "completion", "completion", "wait_for_completion", loop_completion, other_completion },
@@ -230,7 +467,7 @@ int d2d_bench_mechanisms(void)
 
 	for (i = 0; i < ARRAY_SIZE(mechanisms) && !err; i++)
 		err = d2d_bench_run(&mechanisms[i]);
-	return err;
+	return err ?: measure_notifier_chains() ?: measure_ptr_ring();
 }
 
 int d2d_bench_calibrate(void)

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Drivers in C that hold a context each and do nothing else, beside the one that
+ * measures: so many contexts are attached then. One that comes and goes is measured.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+
+#include "d2d.h"
+#include "harness.h"
+
+/* As many as there are contexts, less the one of who measures. */
+#define MAX_CROWD	63
+
+static d2d_handle crowd[MAX_CROWD];
+static unsigned int crowd_size;
+
+/* The context of who measures: what both sides have there was checked by the library. */
+static const struct d2d_context *model;
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	struct d2d_context *offered = request->user_buffer;
+	int err = -ENOTTY;
+
+	if (request->code == D2D_IOCTL_SHARE_CONTEXT) {
+		err = -EBADE;
+		if (offered && offered->hdr.magic == D2D_CONTEXT_MAGIC &&
+		    offered->hdr.major == D2D_ABI_MAJOR &&
+		    offered->hdr.size == sizeof(*offered) &&
+		    offered->hdr.layout == D2D_LAYOUT &&
+		    offered->owner.ops == model->owner.ops) {
+			offered->peer = model->peer;
+			err = 0;
+		}
+	}
+	return d2d_complete(request->handle, err, 0) ?: err;
+}
+
+static const struct d2d_driver driver = {
+	.hdr = {
+		.magic = D2D_DRIVER_MAGIC,
+		.size = sizeof(driver),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
+	},
+	.name = "bench_crowd",
+	.owner = THIS_MODULE,
+	.dispatch = dispatch,
+};
+
+static int come(const struct d2d_driver *object, d2d_handle *handle)
+{
+	int err;
+
+	err = d2d_register(object, handle);
+	if (err)
+		return err;
+	err = d2d_attach(*handle);
+	if (err)
+		d2d_unregister(*handle);
+	return err;
+}
+
+static int go(d2d_handle handle)
+{
+	int err;
+
+	err = d2d_detach(handle);
+	return d2d_unregister(handle) ?: err;
+}
+
+int d2d_bench_crowd(const struct d2d_context *context, u32 size)
+{
+	struct d2d_driver object = driver;
+	int err = 0;
+
+	if (size > MAX_CROWD)
+		return -ERANGE;
+	model = context;
+	while (crowd_size < size && !err) {
+		snprintf(object.name, sizeof(object.name), "bench_crowd%u", crowd_size);
+		err = come(&object, &crowd[crowd_size]);
+		if (!err)
+			crowd_size++;
+	}
+	while (crowd_size > size && !err)
+		err = go(crowd[--crowd_size]);
+	return err;
+}
+
+/*
+ * All that a driver does to come and go: it registers, asks for a context, gets it and
+ * accepts it, gives it back, which waits until nobody can be in its operations any more,
+ * and is unregistered. The lines of the trace are printed into the kernel's log.
+ */
+static noinline int loop_attach_detach(void *arg, u64 n)
+{
+	d2d_handle handle;
+	int err;
+	u64 i;
+
+	for (i = 0; i < n; i++) {
+		err = come(&driver, &handle);
+		if (err)
+			return err;
+		err = go(handle);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int d2d_bench_attach_detach(const struct d2d_context *context)
+{
+	static const struct d2d_bench_contender contender = {
+		"attach-detach", "work-item-unbound", "d2d_attach", loop_attach_detach
+	};
+
+	model = context;
+	return d2d_bench_run(&contender);
+}

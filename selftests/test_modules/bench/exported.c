@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the peer could call by its name, if no more than one owner were ever wanted. */
+#include <linux/export.h>
+#include <linux/types.h>
+
+#include "exported.h"
+
+int d2d_bench_ping(void *self, u32 value, u32 *result)
+{
+	*result = value + 1;
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_bench_ping, "D2D");
