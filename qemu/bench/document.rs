@@ -23,7 +23,11 @@ pub fn document(all: &Measured, host_cpu: &str) -> String {
     );
     if let Some((with, without)) = all.log(ICOUNT).zip(all.no_points.as_ref()) {
         let compared = points::compare(with, without);
-        section("Tracepoints", &points::table_of(&compared));
+        let table = points::table_of(&compared);
+        section(
+            "Tracepoints",
+            &format!("Medians; of what sleeps the least figures.\n\n{table}"),
+        );
     }
     if let Some(log) = all.log(ICOUNT) {
         section("Memory", &sizes::memory(log));

@@ -1,21 +1,10 @@
 //! The guard: what the project's contenders cost, against what was recorded.
 
-use crate::operations::{role, twin, Role};
+use crate::operations::{role, steady, twin, Role};
 use crate::record::{Entry, Record};
 
 /// By how much a figure may have grown
 const GROWTH: f64 = 1.03;
-
-/// Contenders whose threads sleep: their medians change with what the scheduler does meanwhile, the least
-/// figures do not.
-const SLEEPERS: [&str; 6] = [
-    "request-worker",
-    "event",
-    "doorbell",
-    "attach-detach",
-    "queue-two-cpus",
-    "queue-producers",
-];
 
 const HOW: &str = "'make bench' records it in docs/results.tsv";
 
@@ -36,11 +25,7 @@ pub struct Check {
 
 /// The figure that is compared
 fn figure(entry: &Entry) -> f64 {
-    if SLEEPERS.contains(&entry.name.trim_start_matches("twin-")) {
-        entry.least
-    } else {
-        entry.median
-    }
+    steady(&entry.name, entry.least, entry.median)
 }
 
 /// The figure as a ratio to the twin's of the same run, or to that of its base

@@ -1,8 +1,9 @@
 //! What the tracepoints cost while they are off: the same loops without them.
 
+use crate::lines::Contender;
 use crate::log::Log;
 use crate::markdown::{cells, number, table};
-use crate::operations::{role, Role};
+use crate::operations::{role, steady, Role};
 
 /// A contender with its tracepoints compiled in, and without them
 pub struct Compared {
@@ -17,6 +18,10 @@ impl Compared {
     }
 }
 
+fn figure(one: &Contender) -> f64 {
+    steady(&one.name, one.min(), one.median())
+}
+
 /// Those of the project that both runs have measured
 pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
     let single = with.contenders.iter().filter(|one| one.at.is_none());
@@ -24,8 +29,8 @@ pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
     let both = project.filter_map(|one| {
         Some(Compared {
             name: one.name.clone(),
-            with: one.median(),
-            without: without.median(&one.name)?,
+            with: figure(one),
+            without: figure(without.find(&one.name, None)?),
         })
     });
     both.collect()

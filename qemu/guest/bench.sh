@@ -30,11 +30,8 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# The modules that measure, owner and peer, and their twins in C
-pairs=bench
-[ ! -e /lib/d2d/twin_owner.ko ] || pairs='bench twin'
-
-# load PAIR PARAMETER... - the owner with these parameters, and the peer, which measures
+# load PAIR PARAMETER... - the owner of a pair, bench or its twin in C, with these parameters, and the peer,
+# which measures
 load() {
 	pair=$1
 	shift
@@ -85,21 +82,24 @@ kept() {
 		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
+# Of modules without tracepoints ($case is operations) nothing else is measured.
+if [ "$case" = operations ]; then
+	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
+		unload bench
+	return
+fi
+
 # What each operation costs: all that are compared are loaded together, and measured one after
 # the other.
-for pair in $pairs; do
-	larger "$pair" context 63 contexts=64 || return
-done
-measure bench control && measure bench operations || return
-[ "$pairs" = bench ] || measure twin all || return
-measure bench contexts && kept bench request && kept bench event || return
-for pair in $pairs; do
-	unload "$pair" || return
+larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+	measure bench operations && measure twin operations && measure bench contexts || return
+for pair in bench twin; do
+	kept "$pair" request && kept "$pair" event && unload "$pair" || return
 done
 
 # What it costs with more or larger items: so many do not fit into memory twice.
 capacity=1000000
-for pair in $pairs; do
+for pair in bench twin; do
 	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
 		measure "$pair" depth && unload "$pair" &&
 		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return

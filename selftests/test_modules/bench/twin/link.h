@@ -31,8 +31,8 @@ struct twin_peer_link {
 };
 
 /*
- * The peer imports the owner's symbols, so the owner stays. An operation that the other
- * side has not is -EOPNOTSUPP.
+ * Calls an operation of the other side. One that it has not is -EOPNOTSUPP. The peer imports
+ * the owner's symbols, so the owner stays.
  */
 static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, u32 *result)
 {
@@ -40,9 +40,11 @@ static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, 
 
 	if (!link->owner.ping)
 		return -EOPNOTSUPP;
-	twin_point(op_call, "ping", 0);
+	if (!twin_point_enabled(ops))
+		return link->owner.ping(link->self, value, result);
+	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
 	err = link->owner.ping(link->self, value, result);
-	twin_point(op_return, "ping", err);
+	twin_hit_op(THIS_MODULE->name, "ping", true, err);
 	return err;
 }
 
@@ -52,30 +54,36 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 
 	if (!link->owner.call_peer)
 		return -EOPNOTSUPP;
-	twin_point(op_call, "call_peer", 0);
+	if (!twin_point_enabled(ops))
+		return link->owner.call_peer(link->self, times, result);
+	twin_hit_op(THIS_MODULE->name, "call_peer", false, 0);
 	err = link->owner.call_peer(link->self, times, result);
-	twin_point(op_return, "call_peer", err);
+	twin_hit_op(THIS_MODULE->name, "call_peer", true, err);
 	return err;
 }
 
-/*
- * The peer may leave: who is inside is protected, and detaching waits for it. -ESHUTDOWN it
- * is not there any more.
- */
-static inline int twin_peer_ping(struct twin_owner_link *link, u32 value, u32 *result)
+/* The peer has been entered. */
+static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *result)
+{
+	int err;
+
+	if (!peer->ops.ping)
+		return -EOPNOTSUPP;
+	if (!twin_point_enabled(ops))
+		return peer->ops.ping(peer->self, value, result);
+	twin_hit_op(THIS_MODULE->name, "ping", false, 0);
+	err = peer->ops.ping(peer->self, value, result);
+	twin_hit_op(THIS_MODULE->name, "ping", true, err);
+	return err;
+}
+
+/* The peer may leave: detaching waits for who is inside. -ESHUTDOWN it is not there any more. */
+static inline int twin_call_peer_ping(struct twin_owner_link *link, u32 value, u32 *result)
 {
 	struct srcu_ctr __percpu *entered = srcu_read_lock_fast(&link->srcu);
 	const struct twin_peer *peer = srcu_dereference(link->peer, &link->srcu);
-	int err = -ESHUTDOWN;
+	int err = peer ? twin_peer_ping(peer, value, result) : -ESHUTDOWN;
 
-	if (peer) {
-		err = -EOPNOTSUPP;
-		if (peer->ops.ping) {
-			twin_point(op_call, "ping", 0);
-			err = peer->ops.ping(peer->self, value, result);
-			twin_point(op_return, "ping", err);
-		}
-	}
 	srcu_read_unlock_fast(&link->srcu, entered);
 	return err;
 }

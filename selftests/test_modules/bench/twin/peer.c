@@ -118,7 +118,7 @@ static int run(const char *what, const struct kernel_param *param)
 
 static const struct kernel_param_ops run_ops = { .set = run };
 module_param_cb(run, &run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "what is written here is measured: all, depth, payload");
+MODULE_PARM_DESC(run, "what is to be measured, or to take memory: see twin_run_loops()");
 
 static int __init twin_peer_init(void)
 {

@@ -1,32 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints that inline functions of this and other modules hit: while one is off,
- * a patched branch; while it is on, a call of the owner's.
+ * The tracepoints that inline functions of this and other modules hit. A key is one for all
+ * of a group, so that a place has one patched branch while all of them are off.
  */
 #ifndef TWIN_POINT_H
 #define TWIN_POINT_H
 
-#include <linux/tracepoint-defs.h>
+#include <linux/jump_label.h>
+#include <linux/module.h>
 
 #include "twin.h"
 
-DECLARE_TRACEPOINT(twin_enqueue);
-DECLARE_TRACEPOINT(twin_dequeue);
-DECLARE_TRACEPOINT(twin_doorbell);
-DECLARE_TRACEPOINT(twin_op_call);
-DECLARE_TRACEPOINT(twin_op_return);
+#ifdef CONFIG_TRACEPOINTS
+DECLARE_STATIC_KEY_FALSE(twin_queues_key);
+DECLARE_STATIC_KEY_FALSE(twin_ops_key);
 
-void twin_hit_enqueue(const char *driver, const struct twin_queue *queue, u32 n);
-void twin_hit_dequeue(const char *driver, const struct twin_queue *queue, u32 n);
-void twin_hit_doorbell(const char *driver, const struct twin_queue *queue, u32 n);
-void twin_hit_op_call(const char *driver, const char *op, int status);
-void twin_hit_op_return(const char *driver, const char *op, int status);
+#define twin_point_enabled(group)	static_branch_unlikely(&twin_##group##_key)
+#else
+#define twin_point_enabled(group)	(!sizeof(#group))
+#endif
 
-/* Hits one of them in the name of the module that this is compiled into. */
-#define twin_point(point, ...)						\
-do {									\
-	if (tracepoint_enabled(twin_##point))				\
-		twin_hit_##point(THIS_MODULE->name, __VA_ARGS__);	\
-} while (0)
+enum twin_hit { TWIN_HIT_ENQUEUE, TWIN_HIT_DEQUEUE, TWIN_HIT_DOORBELL };
+
+void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n);
+void twin_hit_op(const char *driver, const char *op, bool returned, int status);
 
 #endif /* TWIN_POINT_H */

@@ -19,54 +19,89 @@ static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, 
 	return queue->pool + (size_t)index * queue->stride;
 }
 
-/*
- * Puts as many of the payloads, each of len bytes, as there is room for, in order, and at
- * most TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE too
- * long.
- */
-static __always_inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind,
-						const void *payloads, u32 len, u32 count)
+static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *item, u32 kind,
+				   const void *payload, u32 len)
 {
-	twin_handle doorbell = 0;
-	struct twin_item *item;
-	unsigned long flags;
-	u32 n;
+	item->seq = queue->put++;
+	item->kind = kind;
+	item->len = len;
+	memcpy(item->payload, payload, len);
+}
 
-	if (len > queue->item_size)
-		return -EMSGSIZE;
-	count = min(count, TWIN_MAX_BATCH);
-	spin_lock_irqsave(&queue->lock, flags);
-	for (n = 0; n < count; n++) {
-		item = list_first_entry_or_null(&queue->free, struct twin_item, node);
-		if (!item)
-			break;
-		item->seq = queue->put++;
-		item->kind = kind;
-		item->len = len;
-		memcpy(item->payload, payloads + n * len, len);
-		list_move_tail(&item->node, &queue->items);
-	}
-	if (n && !queue->depth)
-		doorbell = queue->doorbell;
+/* Notes that there are n items more. The event that has to be set now, or 0. */
+static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
+{
+	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
+
 	queue->depth += n;
 	queue->high_water = max(queue->high_water, queue->depth);
-	queue->refused += count - n;
 	/* Under the lock, so that the trace has the queue's own order. */
-	twin_point(enqueue, queue, n);
-	if (doorbell)
-		twin_point(doorbell, queue, n);
-	spin_unlock_irqrestore(&queue->lock, flags);
-	if (doorbell)
-		twin_event_ring(doorbell);
-	return n;
+	if (twin_point_enabled(queues)) {
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_ENQUEUE, n);
+		if (doorbell)
+			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, n);
+	}
+	return doorbell;
 }
 
 /* Puts a copy of a payload. -EMSGSIZE too long, -ENOSPC the queue is full. */
 static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void *payload, u32 len)
 {
-	int n = twin_queue_put_batch(queue, kind, payload, len, 1);
+	twin_handle doorbell = 0;
+	struct twin_item *item;
+	unsigned long flags;
+	int err = 0;
 
-	return n > 0 ? 0 : n ?: -ENOSPC;
+	if (len > queue->item_size)
+		return -EMSGSIZE;
+	spin_lock_irqsave(&queue->lock, flags);
+	item = list_first_entry_or_null(&queue->free, struct twin_item, node);
+	if (item) {
+		twin_queue_fill(queue, item, kind, payload, len);
+		list_move_tail(&item->node, &queue->items);
+		doorbell = twin_queue_filled(queue, 1);
+	} else {
+		queue->refused++;
+		err = -ENOSPC;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (doorbell)
+		twin_event_ring(doorbell);
+	return err;
+}
+
+/*
+ * Puts as many of the payloads, each of len bytes, as there is room for, in order, and at
+ * most TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE too
+ * long.
+ */
+static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
+				       u32 len, u32 count)
+{
+	twin_handle doorbell;
+	struct twin_item *item;
+	unsigned long flags;
+	LIST_HEAD(filled);
+	u32 n = 0;
+
+	if (len > queue->item_size)
+		return -EMSGSIZE;
+	count = min(count, TWIN_MAX_BATCH);
+	spin_lock_irqsave(&queue->lock, flags);
+	list_for_each_entry(item, &queue->free, node) {
+		if (n == count)
+			break;
+		twin_queue_fill(queue, item, kind, payloads + n++ * len, len);
+	}
+	/* Up to that one, which was not filled, or to the end */
+	list_cut_before(&filled, &queue->free, &item->node);
+	list_splice_tail(&filled, &queue->items);
+	doorbell = twin_queue_filled(queue, n);
+	queue->refused += count - n;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (doorbell)
+		twin_event_ring(doorbell);
+	return n;
 }
 
 /*
@@ -87,8 +122,8 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 	list_cut_position(&taken, &queue->items, last);
 	queue->depth -= n;
 	queue->taken += n;
-	if (n)
-		twin_point(dequeue, queue, n);
+	if (twin_point_enabled(queues) && n)
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, n);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	list_splice_tail(&taken, batch);
 	return n;
@@ -116,7 +151,8 @@ static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 		list_del(&item->node);
 		queue->depth--;
 		queue->taken++;
-		twin_point(dequeue, queue, 1);
+		if (twin_point_enabled(queues))
+			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return item;
@@ -144,8 +180,8 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->doorbell = event;
 	depth = queue->depth;
-	if (event && depth)
-		twin_point(doorbell, queue, depth);
+	if (twin_point_enabled(queues) && event && depth)
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, depth);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (event && depth)
 		twin_event_ring(event);

@@ -10,41 +10,59 @@
 #include "owner.h"
 #include "point.h"
 
-EXPORT_TRACEPOINT_SYMBOL_GPL(twin_enqueue);
-EXPORT_TRACEPOINT_SYMBOL_GPL(twin_dequeue);
-EXPORT_TRACEPOINT_SYMBOL_GPL(twin_doorbell);
-EXPORT_TRACEPOINT_SYMBOL_GPL(twin_op_call);
-EXPORT_TRACEPOINT_SYMBOL_GPL(twin_op_return);
+#ifdef CONFIG_TRACEPOINTS
+struct static_key_false twin_queues_key = STATIC_KEY_FALSE_INIT;
+EXPORT_SYMBOL_NS_GPL(twin_queues_key, "TWIN");
+struct static_key_false twin_ops_key = STATIC_KEY_FALSE_INIT;
+EXPORT_SYMBOL_NS_GPL(twin_ops_key, "TWIN");
 
-void twin_hit_enqueue(const char *driver, const struct twin_queue *queue, u32 n)
+int twin_queues_on(void)
 {
-	trace_twin_enqueue(driver, queue, n);
+	static_branch_inc(&twin_queues_key);
+	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_enqueue, "TWIN");
 
-void twin_hit_dequeue(const char *driver, const struct twin_queue *queue, u32 n)
+void twin_queues_off(void)
 {
-	trace_twin_dequeue(driver, queue, n);
+	static_branch_dec(&twin_queues_key);
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_dequeue, "TWIN");
 
-void twin_hit_doorbell(const char *driver, const struct twin_queue *queue, u32 n)
+int twin_ops_on(void)
 {
-	trace_twin_doorbell(driver, queue, n);
+	static_branch_inc(&twin_ops_key);
+	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_doorbell, "TWIN");
 
-void twin_hit_op_call(const char *driver, const char *op, int status)
+void twin_ops_off(void)
 {
-	trace_twin_op_call(driver, op, status);
+	static_branch_dec(&twin_ops_key);
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_op_call, "TWIN");
+#endif
 
-void twin_hit_op_return(const char *driver, const char *op, int status)
+void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n)
 {
-	trace_twin_op_return(driver, op, status);
+	switch (hit) {
+	case TWIN_HIT_ENQUEUE:
+		trace_twin_enqueue(driver, queue, n);
+		break;
+	case TWIN_HIT_DEQUEUE:
+		trace_twin_dequeue(driver, queue, n);
+		break;
+	case TWIN_HIT_DOORBELL:
+		trace_twin_doorbell(driver, queue, n);
+		break;
+	}
 }
-EXPORT_SYMBOL_NS_GPL(twin_hit_op_return, "TWIN");
+EXPORT_SYMBOL_NS_GPL(twin_hit_queue, "TWIN");
+
+void twin_hit_op(const char *driver, const char *op, bool returned, int status)
+{
+	if (returned)
+		trace_twin_op_return(driver, op, status);
+	else
+		trace_twin_op_call(driver, op, status);
+}
+EXPORT_SYMBOL_NS_GPL(twin_hit_op, "TWIN");
 
 static atomic64_t seq;
 

@@ -13,6 +13,12 @@
 
 #include "twin.h"
 
+/* The groups have keys (point.h), which count what is on. */
+int twin_queues_on(void);
+void twin_queues_off(void);
+int twin_ops_on(void);
+void twin_ops_off(void);
+
 TRACE_EVENT(twin_step,
 	    TP_PROTO(const char *driver, const char *step, u64 seq, struct va_format *detail),
 	    TP_ARGS(driver, step, seq, detail),
@@ -75,13 +81,13 @@ DECLARE_EVENT_CLASS(twin_by_handle,
 );
 
 #define TWIN_QUEUE(step)							\
-	DEFINE_EVENT(twin_queue, twin_##step,					\
-		     TP_PROTO(const char *driver, const struct twin_queue *queue, u32 n),	\
-		     TP_ARGS(driver, queue, n))
+	DEFINE_EVENT_FN(twin_queue, twin_##step,				\
+			TP_PROTO(const char *driver, const struct twin_queue *queue, u32 n),	\
+			TP_ARGS(driver, queue, n), twin_queues_on, twin_queues_off)
 #define TWIN_OP(step)								\
-	DEFINE_EVENT(twin_op, twin_##step,					\
-		     TP_PROTO(const char *driver, const char *op, int status),	\
-		     TP_ARGS(driver, op, status))
+	DEFINE_EVENT_FN(twin_op, twin_##step,					\
+			TP_PROTO(const char *driver, const char *op, int status),	\
+			TP_ARGS(driver, op, status), twin_ops_on, twin_ops_off)
 #define TWIN_BY_HANDLE(step)							\
 	DEFINE_EVENT(twin_by_handle, twin_##step, TP_PROTO(u64 handle, int status),	\
 		     TP_ARGS(handle, status))
