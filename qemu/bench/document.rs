@@ -32,10 +32,7 @@ pub fn document(all: &Measured, host_cpu: &str) -> String {
     if let Some(log) = all.log(ICOUNT) {
         section("Memory", &sizes::memory(log));
     }
-    section(
-        "Sizes of the modules, stripped of debugging symbols",
-        &sizes::tables(&all.sizes),
-    );
+    section("Sizes of the modules", &sizes::tables(&all.sizes));
     section("The conditions", conditions(all, host_cpu).trim_start());
     text
 }

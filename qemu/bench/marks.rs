@@ -14,6 +14,10 @@ const TICK: f64 = 1.002;
 /// How far figures may be off that are to be the same along an axis, in percent
 const FLAT: f64 = 5.0;
 
+/// The host's load of the last minute, and what of it comes from the bench itself
+const LOAD: &str = "load of the host before";
+const BUSY: f64 = 1.7;
+
 /// A contender's figure, of a name or a name at a point of a curve: `NAME` or `NAME@AXIS:VALUE`
 type Figure = &'static str;
 
@@ -173,6 +177,15 @@ fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
     Some(text.trim())
 }
 
+/// What there is to say of nanoseconds that were measured while the host did other things as well
+fn busy(all: &Measured) -> Option<String> {
+    let load = all.log(UML)?.condition(LOAD)?;
+    let busy = load.parse::<f64>().ok()? > BUSY;
+    busy.then(|| {
+        format!("\nThe host was busy (load {load}): nanoseconds of this run say little.\n")
+    })
+}
+
 /// The table, and the reasons for those that are missed
 pub fn document(all: &Measured, reasons: &str) -> String {
     let head = ["operation", "mark", "", "measured", "against", "ratio"];
@@ -195,10 +208,12 @@ pub fn document(all: &Measured, reasons: &str) -> String {
         rows.push(row);
         if !outcome.met {
             let reason = reason(reasons, mark.key).unwrap_or("The reason is not known yet.");
+            let reason = reason.replace('\n', "\n  ");
             missed += &format!("- {}, {}: {reason}\n", mark.operation, mark.claim);
         }
     }
     let mut text = table(&rows, 3);
+    text += &busy(all).unwrap_or_default();
     if !missed.is_empty() {
         text += &format!("\nWhy marks are missed:\n\n{missed}");
     }
@@ -222,6 +237,7 @@ bench: contender=queue-put-take base=x at=contexts:1 calls= n=1 ns=100,
 bench: contender=queue-put-take base=x at=contexts:32 calls= n=1 ns=100,
 bench: contender=queue-batch base=x at=batch:1 calls= n=1 ns=99,
 bench: contender=queue-batch base=x at=batch:32 calls= n=1 ns=25,
+bench: condition load of the host before: 2.5
 bench: share of=queue-producers at=producers:2 counts=10,20
 bench: share of=queue-producers at=producers:3 counts=10,11,21
 ";
@@ -272,9 +288,10 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
             "## sizes\nReason one.\n\n## depth\nTwo.\nMore.\n",
         );
         assert!(text.contains("at most 1.5 of the C twin: Reason one.\n"));
-        assert!(text.contains("depth 1 to 1,000,000: Two.\nMore.\n"));
+        assert!(text.contains("depth 1 to 1,000,000: Two.\n  More.\n"));
         assert!(text.contains("4 times fewer than in a batch of 1: The reason is not known yet."));
         assert!(!text.contains("alone: The reason"));
+        assert!(text.contains("The host was busy (load 2.5)"));
     }
 
     #[test]

@@ -17,6 +17,13 @@ const PAIRS: [(&str, [&str; 2]); 3] = [
     ("the demonstration", ["module_a", "module_b"]),
 ];
 
+const SIZES: &str = "\
+Bytes, stripped of debugging symbols as modules are installed. `data` has what is zero, too; a file has relocations
+and symbols beside text and data. Each peer measures as well, and `bench_peer` has the loops of the floor and of what one
+would use otherwise.
+
+";
+
 impl Size {
     /// Of a line that `size` prints, if it is one of a file; its name leads to the file, of which `bytes` knows
     /// the size
@@ -79,7 +86,7 @@ pub fn tables(sizes: &[Size]) -> String {
             rows.push(row);
         }
     }
-    table(&rows, 1)
+    format!("{SIZES}{}", table(&rows, 1))
 }
 
 /// What each context, item, request and event takes, in bytes
