@@ -30,11 +30,9 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# The modules that measure, owner and peer, and their twins in C
-pairs=bench
-[ ! -e /lib/d2d/twin_owner.ko ] || pairs='bench twin'
+# Two pairs of modules, an owner and a peer that measures: bench, the project, and twin, the same in C.
 
-# load PAIR PARAMETER... - the owner with these parameters, and the peer, which measures
+# load PAIR PARAMETER...
 load() {
 	pair=$1
 	shift
@@ -46,7 +44,7 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure PAIR WHAT - the lines of a part of the measurements
+# measure PAIR WHAT - the lines of a part of the measurements (bench_peer.rs, twin/loops.c)
 measure() {
 	case $1 in
 	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
@@ -65,7 +63,7 @@ used() {
 memory() {
 	case $1 in
 	bench) whose=project ;;
-	*) whose=$1 ;;
+	twin) whose=twin ;;
 	esac
 	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
 }
@@ -87,21 +85,19 @@ kept() {
 
 # What each operation costs: all that are compared are loaded together, and measured one after
 # the other.
-for pair in $pairs; do
+for pair in bench twin; do
 	larger "$pair" context 63 contexts=64 || return
 done
-measure bench control && measure bench operations || return
-[ "$pairs" = bench ] || measure twin all || return
-measure bench contexts && kept bench request && kept bench event || return
-for pair in $pairs; do
-	unload "$pair" || return
+measure bench control && measure bench operations && measure twin operations && measure bench contexts || return
+for pair in bench twin; do
+	kept "$pair" request && kept "$pair" event && unload "$pair" || return
 done
 
-# What it costs with more or larger items: so many do not fit into memory twice.
+# What it costs with more or larger items: a million do not fit into memory twice.
 capacity=1000000
-for pair in $pairs; do
+for pair in bench twin; do
 	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
 		measure "$pair" depth && unload "$pair" &&
-		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
+		load "$pair" contexts=1 item_size=4096 && measure "$pair" payload && unload "$pair" || return
 done
 load bench && measure bench control && unload bench

@@ -19,3 +19,11 @@ $(eval $(call d2d-bench-module,owner,$(d2d-owner) $(d2d-bench)/exported.o))
 $(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,harness.o mechanisms.o crowd.o)))
 
 clean-files += $(d2d-bench)/*.rmeta
+
+# The C twin of the pair
+d2d-twin := $(d2d-bench)/twin
+obj-m += selftests/test_modules/twin_owner.o selftests/test_modules/twin_peer.o
+selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o drivers.o requests.o events.o step.o)
+selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o) $(d2d-bench)/harness.o
+# define_trace.h includes the tracepoints' header once more
+CFLAGS_$(d2d-twin)/step.o := -I$(src)/$(d2d-twin)

@@ -1,0 +1,786 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The registered drivers, who is inside their routines, and the handshake that shares a
+ * context with one: look it up, build an internal device control request whose user buffer
+ * is the context, send it, learn of its completion, and open the context to both.
+ */
+#include <linux/ctype.h>
+#include <linux/delay.h>
+#include <linux/uaccess.h>
+
+#include "event.h"
+#include "owner.h"
+#include "queue.h"
+
+#define MAX_DRIVERS	128
+
+/* Protects the slots; taken with interrupts disabled. */
+DEFINE_SPINLOCK(twin_drivers_lock);
+static struct twin_slot slots[MAX_DRIVERS];
+
+void twin_drivers_init(void)
+{
+	struct twin_slot *slot;
+
+	for (slot = slots; slot < slots + MAX_DRIVERS; slot++) {
+		slot->generation = 1;
+		slot->offer.left = true;
+		INIT_LIST_HEAD(&slot->visits);
+		init_completion(&slot->offer.done);
+		init_completion(&slot->offer.gone);
+	}
+}
+
+twin_handle twin_driver_handle(const struct twin_slot *slot)
+{
+	return (u64)slot->generation << 32 | (slot - slots);
+}
+
+/* The lock is held. */
+struct twin_slot *twin_driver_find(twin_handle handle)
+{
+	u32 index = handle;
+
+	if (index >= MAX_DRIVERS || !slots[index].used || slots[index].generation != handle >> 32)
+		return NULL;
+	return &slots[index];
+}
+
+/* The lock is held. */
+void twin_visit_begin(struct twin_visit *visit, struct twin_slot *slot)
+{
+	visit->task = current;
+	visit->slot = slot;
+	list_add(&visit->node, &slot->visits);
+}
+
+void twin_visit_end(struct twin_visit *visit)
+{
+	unsigned long flags;
+
+	if (!visit->slot)
+		return;
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	list_del(&visit->node);
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+}
+
+bool twin_drivers_visited(twin_handle handle)
+{
+	struct twin_slot *slot;
+	unsigned long flags;
+	bool visited;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot = twin_driver_find(handle);
+	visited = slot && !list_empty(&slot->visits);
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	return visited;
+}
+
+int twin_probe(void *to, const void *from, size_t size)
+{
+	if (!from || !IS_ALIGNED((unsigned long)from, sizeof(u64)))
+		return -EFAULT;
+	return copy_from_kernel_nofault(to, from, size);
+}
+
+int twin_probe_string(char *to, const char *from, size_t size)
+{
+	size_t n;
+
+	for (n = 0; n < size; n++) {
+		if (!from || copy_from_kernel_nofault(to + n, from + n, 1))
+			return -EFAULT;
+		if (!to[n])
+			return 0;
+	}
+	return -ENAMETOOLONG;
+}
+
+int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
+		      const struct twin_header *expected)
+{
+	if (hdr->magic != expected->magic)
+		return twin_refuse(driver, "bad-magic", -EBADMSG, "what=%s got=0x%x expected=0x%x",
+				   what, hdr->magic, expected->magic);
+	if (hdr->major != expected->major)
+		return twin_refuse(driver, "bad-major", -EPROTO, "what=%s got=0x%x expected=0x%x",
+				   what, hdr->major, expected->major);
+	if (hdr->size != expected->size)
+		return twin_refuse(driver, "bad-size", -EMSGSIZE, "what=%s got=0x%x expected=0x%x",
+				   what, hdr->size, expected->size);
+	if (hdr->layout != expected->layout)
+		return twin_refuse(driver, "bad-layout", -EBADE, "what=%s got=0x%x expected=0x%x",
+				   what, hdr->layout, expected->layout);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_check_header, "TWIN");
+
+/* The text of a module, but for that of its initialization. */
+static int read_text(struct module_memory *text, const struct module *module)
+{
+	return module ? twin_probe(text, &module->mem[MOD_TEXT], sizeof(*text)) : -EFAULT;
+}
+
+static bool in_text(const struct module_memory *text, const void *function)
+{
+	return (unsigned long)function - (unsigned long)text->base < text->size;
+}
+
+static int refuse_ops(const char *driver, const char *reason, int err, const char *interface,
+		      u64 got, u64 expected)
+{
+	return twin_refuse(driver, reason, err, "interface=%s got=0x%llx expected=0x%llx",
+			   interface, got, expected);
+}
+
+/*
+ * A shorter table is one without our last operations; of a longer one those that we know are
+ * taken. It is copied, so that nothing changes later.
+ */
+int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
+		  const struct module *module, const struct twin_ops *ours, void *table)
+{
+	const void *const *operations = (const void *)(from->ops + 1);
+	const void **copies = table + sizeof(*ours);
+	struct module_memory text;
+	struct twin_ops ops;
+	u32 count, i;
+	u64 hash;
+
+	if (!from->ops)
+		return refuse_ops(driver, "no-ops-table", -EFAULT, interface, 0, 1);
+	if (twin_probe(&ops, from->ops, sizeof(ops)))
+		return refuse_ops(driver, "bad-ops-pointer", -EFAULT, interface, 0, 1);
+	if (ops.major != ours->major)
+		return refuse_ops(driver, "bad-ops-major", -EPROTO, interface, ops.major,
+				  ours->major);
+	if (ops.size < sizeof(ops) || (ops.size - sizeof(ops)) % sizeof(void *))
+		return refuse_ops(driver, "bad-ops-size", -EMSGSIZE, interface, ops.size,
+				  ours->size);
+	if (ops.build != ours->build)
+		return refuse_ops(driver, "bad-build", -EXDEV, interface, ops.build, ours->build);
+	count = (min(ops.size, ours->size) - sizeof(ops)) / sizeof(void *);
+	for (i = 0; i <= count; i++) {
+		if (twin_probe(&hash, ops.chain + i, sizeof(hash)))
+			return refuse_ops(driver, "bad-chain-pointer", -EFAULT, interface, i, 0);
+		if (hash != ours->chain[i])
+			return refuse_ops(driver, "bad-prefix", -EBADR, interface, hash,
+					  ours->chain[i]);
+	}
+	if (read_text(&text, module))
+		return refuse_ops(driver, "bad-module-pointer", -EFAULT, interface, 0, 1);
+	memset(table, 0, ours->size);
+	for (i = 0; i < count; i++) {
+		if (twin_probe(&copies[i], &operations[i], sizeof(void *)))
+			return refuse_ops(driver, "bad-ops-pointer", -EFAULT, interface, i, 0);
+		if (copies[i] && !in_text(&text, copies[i]))
+			return refuse_ops(driver, "operation-outside-text", -ENOEXEC, interface, i,
+					  0);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_copy_ops, "TWIN");
+
+static bool is_printable(const char *name)
+{
+	if (!*name)
+		return false;
+	for (; *name; name++) {
+		if (!isascii(*name) || !isgraph(*name))
+			return false;
+	}
+	return true;
+}
+
+static int check_driver(const struct twin_driver *from, struct twin_driver *object)
+{
+	static const struct twin_header expected =
+		TWIN_HEADER(struct twin_driver, TWIN_DRIVER_MAGIC);
+	struct module_memory text;
+	int err;
+
+	if (twin_probe(&object->hdr, from, sizeof(object->hdr)))
+		return twin_refuse(TWIN_OWNER, "bad-driver-pointer", -EFAULT, "at=%p", from);
+	err = twin_check_header(TWIN_OWNER, "driver", &object->hdr, &expected);
+	if (err)
+		return err;
+	if (twin_probe(object, from, sizeof(*object)))
+		return twin_refuse(TWIN_OWNER, "bad-driver-pointer", -EFAULT, "at=%p", from);
+	if (strnlen(object->name, TWIN_NAME_SIZE) == TWIN_NAME_SIZE)
+		return twin_refuse(TWIN_OWNER, "name-too-long", -ENAMETOOLONG, "max=%d",
+				   TWIN_NAME_SIZE - 1);
+	if (!is_printable(object->name))
+		return twin_refuse(TWIN_OWNER, "bad-name", -EINVAL, "length=%zu",
+				   strlen(object->name));
+	if (!object->dispatch || !object->owner)
+		return twin_refuse(TWIN_OWNER, "no-dispatch-or-owner", -EFAULT, "name=%s",
+				   object->name);
+	if (read_text(&text, object->owner))
+		return twin_refuse(TWIN_OWNER, "bad-module-pointer", -EFAULT, "name=%s",
+				   object->name);
+	if (!in_text(&text, object->dispatch))
+		return twin_refuse(TWIN_OWNER, "dispatch-outside-text", -ENOEXEC, "name=%s",
+				   object->name);
+	if ((object->completed && !in_text(&text, object->completed)) ||
+	    (object->cancelled && !in_text(&text, object->cancelled)))
+		return twin_refuse(TWIN_OWNER, "routine-outside-text", -ENOEXEC, "name=%s",
+				   object->name);
+	if (object->flags & ~TWIN_DISPATCH_ATOMIC || object->reserved)
+		return twin_refuse(TWIN_OWNER, "bad-flags", -EINVAL, "flags=0x%x", object->flags);
+	return 0;
+}
+
+/* The lock is held. */
+static struct twin_slot *find_by_name(const char *name)
+{
+	struct twin_slot *slot;
+
+	for (slot = slots; slot < slots + MAX_DRIVERS; slot++) {
+		if (slot->used && !strcmp(slot->object.name, name))
+			return slot;
+	}
+	return NULL;
+}
+
+int twin_register(const struct twin_driver *driver, twin_handle *handle)
+{
+	struct twin_slot *slot = slots;
+	struct twin_driver object;
+	unsigned long flags;
+	int err;
+
+	if (!handle)
+		return twin_refuse(TWIN_OWNER, "bad-handle-pointer", -EFAULT, "at=%p", handle);
+	err = check_driver(driver, &object);
+	if (err)
+		return err;
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	if (find_by_name(object.name)) {
+		err = -ENOTUNIQ;
+	} else {
+		while (slot < slots + MAX_DRIVERS && slot->used)
+			slot++;
+		if (slot == slots + MAX_DRIVERS) {
+			err = -ENFILE;
+		} else {
+			slot->used = true;
+			slot->leaving = false;
+			slot->state = TWIN_REGISTERED;
+			slot->object = object;
+			*handle = twin_driver_handle(slot);
+		}
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	if (err)
+		return twin_refuse(TWIN_OWNER, err == -ENFILE ? "too-many-drivers" : "name-taken",
+				   err, "name=%s", object.name);
+	twin_step(object.name, "register", "name=%s", object.name);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_register, "TWIN");
+
+int twin_lookup(const char *name, twin_handle *driver)
+{
+	char copy[TWIN_NAME_SIZE];
+	struct twin_slot *slot;
+	unsigned long flags;
+	int err;
+
+	err = driver ? twin_probe_string(copy, name, sizeof(copy)) : -EFAULT;
+	if (err == -EFAULT)
+		return twin_refuse(TWIN_OWNER, "bad-lookup-pointer", -EFAULT, "at=%p", name);
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot = err ? NULL : find_by_name(copy);
+	if (slot)
+		*driver = twin_driver_handle(slot) | TWIN_HANDLE_TARGET;
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	if (!slot)
+		return twin_refuse(TWIN_OWNER, "no-such-driver", -ENOENT, "name=%.*s",
+				   TWIN_NAME_SIZE, copy);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_lookup, "TWIN");
+
+static int refuse_stale(twin_handle handle)
+{
+	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
+}
+
+/* Refuses what would wait for the calling task itself to leave a driver's routine. */
+static int check_outside(twin_handle handle, const char *reason)
+{
+	struct twin_visit *visit;
+	struct twin_slot *slot;
+	unsigned long flags;
+	bool inside = false;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot = twin_driver_find(handle);
+	if (slot) {
+		inside = !slot->offer.left && slot->offer.sender == current;
+		list_for_each_entry(visit, &slot->visits, node)
+			inside |= visit->task == current;
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	if (inside)
+		return twin_refuse(TWIN_OWNER, reason, -EDEADLK, "handle=0x%llx", handle);
+	return 0;
+}
+
+/* Changes a driver's state if it is one that it may be changed from. */
+static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
+{
+	unsigned long flags;
+	bool is_from;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	is_from = slot->state == from;
+	if (is_from) {
+		slot->state = to;
+		if (to == TWIN_REGISTERED) {
+			slot->seat->holder = NULL;
+			slot->seat = NULL;
+		}
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	return is_from;
+}
+
+/* Makes the context free that a driver has not attached to. */
+static void give_back(struct twin_slot *slot, enum twin_state from)
+{
+	if (transition(slot, from, TWIN_DETACHING)) {
+		slot->seat->context->peer = (struct twin_endpoint){};
+		transition(slot, TWIN_DETACHING, TWIN_REGISTERED);
+	}
+}
+
+/* Of all that complete an offer or take it back, one claims it. */
+static bool claim(struct twin_slot *slot)
+{
+	unsigned long flags;
+	bool claimed;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	claimed = !slot->offer.claimed;
+	slot->offer.claimed = true;
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	return claimed;
+}
+
+static void finish(struct twin_offer *offer, enum twin_winner winner, int status, int outcome)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	offer->winner = winner;
+	offer->status = status;
+	offer->outcome = outcome;
+	offer->finished = true;
+	/* Otherwise it may be busy with it still. */
+	if (winner != TWIN_WINNER_TIMEOUT)
+		offer->done_with = true;
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	complete_all(&offer->done);
+}
+
+static void wait_for_offer(struct twin_offer *offer)
+{
+	wait_for_completion(&offer->done);
+	wait_for_completion(&offer->gone);
+}
+
+/* Opens the context to the driver, which has completed the offer. Any context. */
+static int conclude(struct twin_slot *slot, int status)
+{
+	static const u64 chain[] = TWIN_PEER_CHAIN;
+	static const struct twin_ops ours = {
+		.size = sizeof(struct twin_peer_ops), .major = 1, .chain = chain,
+	};
+	struct twin_owner_link *link = &slot->seat->link;
+	struct twin_context *context = link->context;
+
+	if (!status)
+		status = twin_copy_ops(TWIN_OWNER, "twin-peer", &context->peer, slot->object.owner,
+				       &ours, &link->copy.ops);
+	if (status) {
+		give_back(slot, TWIN_ATTACHING);
+		return status;
+	}
+	link->copy.self = context->peer.self;
+	rcu_assign_pointer(link->peer, &link->copy);
+	twin_step(TWIN_OWNER, "attached", "to=%s ctx=c%u", slot->object.name, context->id);
+	/* From here on it can be detached. */
+	transition(slot, TWIN_ATTACHING, TWIN_ATTACHED);
+	return 0;
+}
+
+static void trace_completion(const struct twin_slot *slot, const char *via, int status)
+{
+	twin_step(TWIN_OWNER, "completion", "via=%s status=%d ctx=c%u", via, status,
+		  slot->seat->context->id);
+}
+
+/* Takes an offer back whose driver has had its time, unless it is being completed. */
+static void time_out(struct twin_slot *slot)
+{
+	struct twin_offer *offer = &slot->offer;
+	int err;
+
+	if (claim(slot)) {
+		err = twin_refuse(TWIN_OWNER, "not-completed-in-time", -ETIMEDOUT,
+				  "by=%s ms=%u ctx=c%u", slot->object.name, twin_timeout,
+				  slot->seat->context->id);
+		transition(slot, TWIN_ATTACHING, TWIN_ABANDONED);
+		finish(offer, TWIN_WINNER_TIMEOUT, err, err);
+		/* Whoever of the two comes last gives the context back. */
+		if (READ_ONCE(offer->done_with))
+			give_back(slot, TWIN_ABANDONED);
+	}
+	wait_for_completion(&offer->done);
+}
+
+/* Sends the offer and learns of its completion. */
+static int send_offer(struct twin_slot *slot)
+{
+	struct twin_offer *offer = &slot->offer;
+	bool pended;
+	int err;
+
+	err = slot->object.dispatch(slot->object.self, &offer->request);
+	pended = err == -TWIN_STATUS_PENDING;
+	if (!pended && claim(slot)) {
+		err = twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d",
+				  slot->object.name, err);
+		finish(offer, TWIN_WINNER_SENDER, err, err);
+		give_back(slot, TWIN_ATTACHING);
+		return err;
+	}
+	if (pended && twin_completion == TWIN_LEARN_ROUTINE)
+		/* It may be completed all the same. */
+		return completion_done(&offer->done) ? offer->outcome : -EINPROGRESS;
+	if (!wait_for_completion_timeout(&offer->done, msecs_to_jiffies(twin_timeout)))
+		time_out(slot);
+	if (twin_completion == TWIN_LEARN_ROUTINE || offer->winner != TWIN_WINNER_DRIVER)
+		/* Who has claimed it has done all. */
+		return offer->outcome;
+	if (twin_completion == TWIN_LEARN_WAIT)
+		trace_completion(slot, "wait", offer->status);
+	else
+		/* A pended answer leaves no choice. */
+		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
+	return conclude(slot, offer->status);
+}
+
+/* Reserves a free context for a driver, and fills in the offer of it. */
+static int reserve(twin_handle handle, struct twin_slot **reserved)
+{
+	static const struct twin_header hdr = TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC);
+	const char *reason = NULL;
+	struct twin_offer *offer;
+	struct twin_slot *slot;
+	unsigned long flags;
+	u32 n = 0;
+	int err = 0;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot = twin_driver_find(handle);
+	while (n < twin_contexts && twin_seats[n].holder)
+		n++;
+	if (!slot) {
+		reason = "stale-driver-handle";
+		err = -ESTALE;
+	} else if (slot->leaving) {
+		reason = "driver-is-leaving";
+		err = -ESHUTDOWN;
+	} else if (slot->state != TWIN_REGISTERED || !slot->offer.left) {
+		reason = "already-attached";
+		err = -EALREADY;
+	} else if (n == twin_contexts) {
+		reason = "no-free-context";
+		err = -EBUSY;
+	} else {
+		slot->state = TWIN_ATTACHING;
+		slot->seat = &twin_seats[n];
+		slot->seat->holder = slot;
+		offer = &slot->offer;
+		offer->request = (struct twin_request){
+			.hdr = hdr,
+			.handle = (((offer->request.handle >> 32) + 1) << 32) |
+				  TWIN_HANDLE_OFFER | (slot - slots),
+			.major_function = TWIN_MJ_INTERNAL_DEVICE_CONTROL,
+			.code = TWIN_IOCTL_SHARE_CONTEXT,
+			.user_buffer = slot->seat->context,
+			.driver = handle,
+		};
+		offer->sender = current;
+		offer->claimed = false;
+		offer->finished = false;
+		offer->left = false;
+		offer->done_with = false;
+		reinit_completion(&offer->done);
+		reinit_completion(&offer->gone);
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	*reserved = slot;
+	if (err)
+		return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
+	return 0;
+}
+
+int twin_attach(twin_handle driver)
+{
+	struct twin_slot *slot;
+	unsigned long flags;
+	int err;
+
+	err = reserve(driver, &slot);
+	if (err)
+		return err;
+	twin_step(TWIN_OWNER, "lookup", "name=%s", slot->object.name);
+	twin_step(TWIN_OWNER, "build-request", "major=0x%02x code=0x%08x ctx=c%u",
+		  slot->offer.request.major_function, slot->offer.request.code,
+		  slot->seat->context->id);
+	twin_step(TWIN_OWNER, "call-driver", "to=%s code=0x%08x ctx=c%u", slot->object.name,
+		  slot->offer.request.code, slot->seat->context->id);
+	err = send_offer(slot);
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot->offer.left = true;
+	complete_all(&slot->offer.gone);
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	return err;
+}
+EXPORT_SYMBOL_NS_GPL(twin_attach, "TWIN");
+
+int twin_check_status(int status)
+{
+	if (!status || (status < 0 && status >= -MAX_ERRNO && status != -TWIN_STATUS_PENDING &&
+			status != -EINPROGRESS))
+		return status;
+	return twin_refuse(TWIN_OWNER, "bad-status", -EIO, "status=%d", status);
+}
+
+/* Completes the request of a handshake. */
+static int complete_offer(twin_handle handle, int status, u64 information)
+{
+	u32 index = (u32)handle & ~TWIN_HANDLE_OFFER;
+	struct twin_slot *slot = NULL;
+	bool stale = true, late = false;
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	if (index < MAX_DRIVERS && slots[index].used &&
+	    slots[index].offer.request.handle == handle && !slots[index].offer.done_with) {
+		slot = &slots[index];
+		slot->offer.done_with = true;
+		stale = slot->offer.claimed;
+		late = stale && slot->offer.finished;
+		slot->offer.claimed = true;
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	if (late)
+		give_back(slot, TWIN_ABANDONED);
+	if (stale)
+		return twin_refuse(TWIN_OWNER, "stale-request-handle", -ESTALE, "handle=0x%llx",
+				   handle);
+	status = twin_check_status(status);
+	twin_step(slot->object.name, "complete", "status=%d info=%llu ctx=c%u", status,
+		  information, slot->seat->context->id);
+	if (twin_completion == TWIN_LEARN_ROUTINE) {
+		trace_completion(slot, "routine", status);
+		err = conclude(slot, status);
+	}
+	finish(&slot->offer, TWIN_WINNER_DRIVER, status, err);
+	return err;
+}
+
+int twin_complete(twin_handle request, int status, u64 information)
+{
+	if (request & TWIN_HANDLE_HOLDER)
+		return twin_requests_complete(request, status, information);
+	return complete_offer(request, status, information);
+}
+EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
+
+/*
+ * Takes the offer back that a driver is attaching by, and then its context, unless it is being
+ * completed. Waits until the sender has left the driver.
+ */
+static bool cancel_offer(struct twin_slot *slot)
+{
+	bool claimed = claim(slot);
+
+	if (claimed) {
+		twin_step(TWIN_OWNER, "cancel", "to=%s ctx=c%u", slot->object.name,
+			  slot->seat->context->id);
+		finish(&slot->offer, TWIN_WINNER_CANCEL, -ECANCELED, -ECANCELED);
+	}
+	wait_for_offer(&slot->offer);
+	if (claimed)
+		give_back(slot, TWIN_ATTACHING);
+	return claimed;
+}
+
+static void revoke_handles(const char *name, struct twin_context *context,
+			   struct twin_queue *queue)
+{
+	u32 i, end, revoked = 0;
+	struct twin_item *item;
+	unsigned long flags;
+
+	/* The lock is held for so many items at a time. */
+	for (i = 0; i < queue->capacity && READ_ONCE(queue->handed);) {
+		end = min(i + TWIN_MAX_BATCH, queue->capacity);
+		spin_lock_irqsave(&queue->lock, flags);
+		for (; i < end; i++) {
+			item = twin_queue_item(queue, i);
+			if (!item->handed)
+				continue;
+			item->handed = 0;
+			queue->handed--;
+			list_add_tail(&item->node, &queue->free);
+			revoked++;
+		}
+		spin_unlock_irqrestore(&queue->lock, flags);
+	}
+	if (revoked)
+		twin_step(TWIN_OWNER, "drain", "ctx=c%u queue=%s revoked=%u", context->id, name,
+			  revoked);
+}
+
+/* Waits until the owner is not inside the driver any more, and takes the context back. */
+static void run_down(struct twin_slot *slot)
+{
+	struct twin_owner_link *link = &slot->seat->link;
+	struct twin_context *context = link->context;
+
+	rcu_assign_pointer(link->peer, NULL);
+	/* A driver that leaves does not want to wait as long as a normal grace period takes. */
+	synchronize_srcu_expedited(&link->srcu);
+	/* The dispatch routine may be left later than the request in it was completed. */
+	wait_for_offer(&slot->offer);
+	twin_step(TWIN_OWNER, "rundown", "of=%s ctx=c%u", slot->object.name, context->id);
+	context->peer = (struct twin_endpoint){};
+	revoke_handles("to_peer", context, &context->to_peer);
+	revoke_handles("to_owner", context, &context->to_owner);
+	/* The one that the driver was rung by. */
+	twin_queue_set_doorbell(&context->to_peer, 0);
+	transition(slot, TWIN_DETACHING, TWIN_REGISTERED);
+}
+
+int twin_detach(twin_handle driver)
+{
+	enum twin_state before = TWIN_REGISTERED;
+	struct twin_slot *slot;
+	unsigned long flags;
+	int err;
+
+	might_sleep();
+	for (;;) {
+		err = check_outside(driver, "detach-from-inside");
+		if (err)
+			return err;
+		spin_lock_irqsave(&twin_drivers_lock, flags);
+		slot = twin_driver_find(driver);
+		if (slot) {
+			before = slot->state;
+			if (before == TWIN_ATTACHED)
+				slot->state = TWIN_DETACHING;
+			else if (before == TWIN_ABANDONED)
+				slot->offer.done_with = true;
+		}
+		spin_unlock_irqrestore(&twin_drivers_lock, flags);
+		if (!slot)
+			return refuse_stale(driver);
+		switch (before) {
+		case TWIN_REGISTERED:
+			return twin_refuse(TWIN_OWNER, "not-attached", -ENOTCONN, "name=%s",
+					   slot->object.name);
+		case TWIN_DETACHING:
+			return twin_refuse(TWIN_OWNER, "already-detaching", -EALREADY, "name=%s",
+					   slot->object.name);
+		case TWIN_ATTACHED:
+			twin_step(slot->object.name, "detach", "ctx=c%u", slot->seat->context->id);
+			twin_requests_cancel_all(driver);
+			run_down(slot);
+			return 0;
+		case TWIN_ABANDONED:
+			twin_step(slot->object.name, "detach", "ctx=c%u", slot->seat->context->id);
+			give_back(slot, TWIN_ABANDONED);
+			return 0;
+		case TWIN_ATTACHING:
+			if (cancel_offer(slot))
+				return 0;
+			/* It goes on, but has not come far enough yet. */
+			fsleep(USEC_PER_MSEC);
+			break;
+		}
+	}
+}
+EXPORT_SYMBOL_NS_GPL(twin_detach, "TWIN");
+
+/* Removes a driver that is leaving, unless somebody is inside its routines. */
+static bool remove_driver(struct twin_slot *slot)
+{
+	unsigned long flags;
+	bool removed;
+
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	removed = list_empty(&slot->visits);
+	if (removed) {
+		slot->used = false;
+		slot->generation = slot->generation + 1 ?: 1;
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	return removed;
+}
+
+int twin_unregister(twin_handle driver)
+{
+	const char *reason = NULL;
+	char name[TWIN_NAME_SIZE];
+	struct twin_slot *slot;
+	unsigned long flags;
+	int err;
+
+	might_sleep();
+	err = check_outside(driver, "unregister-from-inside");
+	if (err)
+		return err;
+	spin_lock_irqsave(&twin_drivers_lock, flags);
+	slot = twin_driver_find(driver);
+	if (slot && slot->state == TWIN_ABANDONED && slot->offer.left) {
+		slot->offer.done_with = true;
+		slot->seat->context->peer = (struct twin_endpoint){};
+		slot->seat->holder = NULL;
+		slot->seat = NULL;
+		slot->state = TWIN_REGISTERED;
+	}
+	if (!slot) {
+		reason = "stale-driver-handle";
+		err = -ESTALE;
+	} else if (slot->leaving) {
+		reason = "already-unregistering";
+		err = -EALREADY;
+	} else if (slot->state != TWIN_REGISTERED || !slot->offer.left) {
+		reason = "still-attached";
+		err = -EBUSY;
+	} else {
+		slot->leaving = true;
+		strscpy(name, slot->object.name);
+	}
+	spin_unlock_irqrestore(&twin_drivers_lock, flags);
+	if (err)
+		return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", driver);
+	/* First, so that who waits for one of them in a routine of the driver comes out of it. */
+	twin_events_close_all(driver);
+	do {
+		twin_requests_run_down(driver);
+	} while (!remove_driver(slot));
+	twin_step(name, "unregister", "name=%s", name);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_unregister, "TWIN");

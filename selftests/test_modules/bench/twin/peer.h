@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the parts of twin_peer share. */
+#ifndef TWIN_PEER_H
+#define TWIN_PEER_H
+
+#include "link.h"
+#include "twin.h"
+
+extern struct twin_peer_link twin_link;
+extern twin_handle twin_self;
+
+/* Measures what the name says: see loops.c. */
+int twin_run_loops(const char *what);
+
+#endif /* TWIN_PEER_H */

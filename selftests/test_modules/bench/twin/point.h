@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The tracepoints that inline functions of this and other modules hit. A key is one for all
+ * of a group, so that a place has one patched branch while all of them are off.
+ */
+#ifndef TWIN_POINT_H
+#define TWIN_POINT_H
+
+#include <linux/jump_label.h>
+#include <linux/module.h>
+
+#include "twin.h"
+
+#ifdef CONFIG_TRACEPOINTS
+DECLARE_STATIC_KEY_FALSE(twin_queues_key);
+DECLARE_STATIC_KEY_FALSE(twin_ops_key);
+
+#define twin_point_enabled(group)	static_branch_unlikely(&twin_##group##_key)
+#else
+#define twin_point_enabled(group)	(!sizeof(#group))
+#endif
+
+enum twin_hit { TWIN_HIT_ENQUEUE, TWIN_HIT_DEQUEUE, TWIN_HIT_DOORBELL };
+
+void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n);
+void twin_hit_op(const char *driver, const char *op, bool returned, int status);
+
+#endif /* TWIN_POINT_H */

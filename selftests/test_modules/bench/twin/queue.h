@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What drivers do with a queue. Any context but NMI; none of it sleeps or allocates. */
+#ifndef TWIN_QUEUE_H
+#define TWIN_QUEUE_H
+
+#include <linux/errno.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+
+#include "event.h"
+#include "point.h"
+#include "twin.h"
+
+/* Handles of items: generation, queue and index of the item. */
+#define TWIN_ITEM_INDEX_BITS	24
+
+static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, u32 index)
+{
+	return queue->pool + (size_t)index * queue->stride;
+}
+
+static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *item, u32 kind,
+				   const void *payload, u32 len)
+{
+	item->seq = queue->put++;
+	item->kind = kind;
+	item->len = len;
+	memcpy(item->payload, payload, len);
+}
+
+/* Notes that there are n items more. The event that has to be set now, or 0. */
+static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
+{
+	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
+
+	queue->depth += n;
+	queue->high_water = max(queue->high_water, queue->depth);
+	/* Under the lock, so that the trace has the queue's own order. */
+	if (twin_point_enabled(queues)) {
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_ENQUEUE, n);
+		if (doorbell)
+			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, n);
+	}
+	return doorbell;
+}
+
+/* Puts a copy of a payload. -EMSGSIZE too long, -ENOSPC the queue is full. */
+static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void *payload, u32 len)
+{
+	twin_handle doorbell = 0;
+	struct twin_item *item;
+	unsigned long flags;
+	int err = 0;
+
+	if (len > queue->item_size)
+		return -EMSGSIZE;
+	spin_lock_irqsave(&queue->lock, flags);
+	item = list_first_entry_or_null(&queue->free, struct twin_item, node);
+	if (item) {
+		twin_queue_fill(queue, item, kind, payload, len);
+		list_move_tail(&item->node, &queue->items);
+		doorbell = twin_queue_filled(queue, 1);
+	} else {
+		queue->refused++;
+		err = -ENOSPC;
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (doorbell)
+		twin_event_ring(doorbell);
+	return err;
+}
+
+/*
+ * Puts as many of the payloads, each of len bytes, as there is room for, in order, and at
+ * most TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE too
+ * long.
+ */
+static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
+				       u32 len, u32 count)
+{
+	twin_handle doorbell;
+	struct twin_item *item;
+	unsigned long flags;
+	LIST_HEAD(filled);
+	u32 n = 0;
+
+	if (len > queue->item_size)
+		return -EMSGSIZE;
+	count = min(count, TWIN_MAX_BATCH);
+	spin_lock_irqsave(&queue->lock, flags);
+	list_for_each_entry(item, &queue->free, node) {
+		if (n == count)
+			break;
+		twin_queue_fill(queue, item, kind, payloads + n++ * len, len);
+	}
+	/* Up to that one, which was not filled, or to the end */
+	list_cut_before(&filled, &queue->free, &item->node);
+	list_splice_tail(&filled, &queue->items);
+	doorbell = twin_queue_filled(queue, n);
+	queue->refused += count - n;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (doorbell)
+		twin_event_ring(doorbell);
+	return n;
+}
+
+/*
+ * Moves up to max of the oldest items, and at most TWIN_MAX_BATCH, to the end of a list of
+ * the caller's, whose they are until twin_queue_give_back(). Returns their number.
+ */
+static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)
+{
+	struct list_head *last = &queue->items;
+	struct list_head taken;
+	unsigned long flags;
+	u32 n, i;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	n = min3(max, TWIN_MAX_BATCH, queue->depth);
+	for (i = 0; i < n; i++)
+		last = last->next;
+	list_cut_position(&taken, &queue->items, last);
+	queue->depth -= n;
+	queue->taken += n;
+	if (twin_point_enabled(queues) && n)
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, n);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	list_splice_tail(&taken, batch);
+	return n;
+}
+
+/* Gives taken items back for reuse. */
+static inline void twin_queue_give_back(struct twin_queue *queue, struct list_head *batch)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	list_splice_tail_init(batch, &queue->free);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/* Takes the oldest item, which is the caller's until twin_queue_release(), or NULL. */
+static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
+{
+	struct twin_item *item;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = list_first_entry_or_null(&queue->items, struct twin_item, node);
+	if (item) {
+		list_del(&item->node);
+		queue->depth--;
+		queue->taken++;
+		if (twin_point_enabled(queues))
+			twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DEQUEUE, 1);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return item;
+}
+
+/* Gives a taken item back for reuse. */
+static inline void twin_queue_release(struct twin_queue *queue, struct twin_item *item)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	list_add_tail(&item->node, &queue->free);
+	spin_unlock_irqrestore(&queue->lock, flags);
+}
+
+/*
+ * Ties a queue that the caller takes items from to an event, its doorbell, or to none (0).
+ * The event is set whenever the queue has an item that was empty before, and now if it has.
+ */
+static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
+{
+	unsigned long flags;
+	u32 depth;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->doorbell = event;
+	depth = queue->depth;
+	if (twin_point_enabled(queues) && event && depth)
+		twin_hit_queue(THIS_MODULE->name, queue, TWIN_HIT_DOORBELL, depth);
+	spin_unlock_irqrestore(&queue->lock, flags);
+	if (event && depth)
+		twin_event_ring(event);
+}
+
+/* The item that a handle names, or NULL, which is counted. The lock is held. */
+static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
+{
+	u32 index = handle & GENMASK(TWIN_ITEM_INDEX_BITS - 1, 0);
+	struct twin_item *item;
+
+	if ((u32)handle >> TWIN_ITEM_INDEX_BITS == queue->id && index < queue->capacity) {
+		item = twin_queue_item(queue, index);
+		if (item->handed && item->generation == handle >> 32)
+			return item;
+	}
+	queue->stale++;
+	return NULL;
+}
+
+/* Names a taken item, which is not the caller's any more, but of who redeems the handle. */
+static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_item *item)
+{
+	u32 index = ((void *)item - queue->pool) / queue->stride;
+	twin_handle handle;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->handed++;
+	item->handed = TWIN_ITEM_ON_THE_WAY;
+	item->generation = item->generation + 1 ?: 1;
+	handle = (u64)item->generation << 32 | queue->id << TWIN_ITEM_INDEX_BITS | index;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return handle;
+}
+
+/* Redeems a handle. The item itself, until it is released; NULL if the handle is stale. */
+static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin_handle handle)
+{
+	struct twin_item *item;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = twin_queue_find(queue, handle);
+	if (item && item->handed == TWIN_ITEM_HELD) {
+		queue->stale++;
+		item = NULL;
+	}
+	if (item)
+		item->handed = TWIN_ITEM_HELD;
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return item;
+}
+
+/* Gives the item of a handle back for reuse, redeemed or not. -ESTALE */
+static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handle handle)
+{
+	struct twin_item *item;
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	item = twin_queue_find(queue, handle);
+	if (item) {
+		item->handed = 0;
+		queue->handed--;
+		list_add_tail(&item->node, &queue->free);
+	}
+	spin_unlock_irqrestore(&queue->lock, flags);
+	return item ? 0 : -ESTALE;
+}
+
+#endif /* TWIN_QUEUE_H */

@@ -1,0 +1,892 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Requests. One is made once and sent as often as needed. Its sender names it by the handle
+ * that it got when it was made, whoever it is with by another, which is new each time. Both
+ * work on it only through here, under one lock, inside which the drivers' may be taken.
+ * Completing it and taking it back claim it first: of all that try exactly one does that.
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/idr.h>
+#include <linux/kref.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "owner.h"
+#include "request.h"
+#include "trace.h"
+
+#define MAX_REQUESTS	4096
+/* Places that are looked at under one taking of the lock. */
+#define SCAN		64
+/* Handles that were taken from somebody, of whom a later completion is told so: the last. */
+#define MAX_TAKEN	1024
+
+enum phase { IDLE, HELD, BUSY };
+
+struct packet {
+	struct kref refs;
+	u32 index;
+	u32 generation;
+	twin_handle sender;
+	enum phase phase;
+	twin_handle holder;	/* the driver that it is with */
+	u32 hold;		/* the generation of the handle that the holder has */
+	bool tells;		/* the holder wants to be told if it is taken from it */
+	bool queued;		/* it waits for a worker to dispatch it */
+	bool orphan;		/* its sender has freed it */
+	u32 sendings;
+	u32 waiters;
+	u32 code;
+	u32 major_function;
+	u32 flags;
+	u32 input_size;
+	u32 output_size;
+	u32 input_len;
+	u32 output_room;
+	void *user_buffer;
+	struct twin_result result;
+	struct work_struct work;
+	struct completion done;	/* it is with its sender again, who waits for it */
+	u8 buffers[];		/* input, then output */
+};
+
+static DEFINE_SPINLOCK(lock);	/* protects all below; taken with interrupts disabled */
+static struct packet *packets[MAX_REQUESTS];
+static u32 taken[MAX_TAKEN];
+static u32 generation;
+static u32 holds;
+
+static DEFINE_IDA(indices);
+static struct workqueue_struct *workers;
+
+int twin_requests_init(void)
+{
+	workers = alloc_workqueue("twin_requests", WQ_UNBOUND, 0);
+	return workers ? 0 : -ENOMEM;
+}
+
+void twin_requests_exit(void)
+{
+	destroy_workqueue(workers);
+	ida_destroy(&indices);
+}
+
+static u8 *output_of(struct packet *packet)
+{
+	return packet->buffers + packet->input_size;
+}
+
+static void packet_release(struct kref *refs)
+{
+	kfree(container_of(refs, struct packet, refs));
+}
+
+static void packet_put(struct packet *packet)
+{
+	kref_put(&packet->refs, packet_release);
+}
+
+static twin_handle key_of(const struct packet *packet)
+{
+	return (u64)packet->generation << 32 | packet->index;
+}
+
+static struct packet *find(twin_handle key)
+{
+	u32 index = key;
+	struct packet *packet = index < MAX_REQUESTS ? packets[index] : NULL;
+
+	return packet && packet->generation == key >> 32 ? packet : NULL;
+}
+
+/* The request of its sender's handle. */
+static struct packet *find_sent(twin_handle handle)
+{
+	struct packet *packet = find(handle & ~(twin_handle)TWIN_HANDLE_SENDER);
+
+	return handle & TWIN_HANDLE_SENDER && packet && !packet->orphan ? packet : NULL;
+}
+
+/* The request that is with who has this handle. NULL, and *err says why. */
+static struct packet *find_held(twin_handle handle, int *err)
+{
+	u32 index = (u32)handle & ~TWIN_HANDLE_HOLDER;
+	u32 hold = handle >> 32;
+	struct packet *packet = index < MAX_REQUESTS ? packets[index] : NULL;
+
+	if (handle & TWIN_HANDLE_HOLDER && packet && packet->phase == HELD && packet->hold == hold)
+		return packet;
+	*err = hold && taken[hold % MAX_TAKEN] == hold ? -ECANCELED : -ESTALE;
+	return NULL;
+}
+
+static void unlink_packet(struct packet *packet)
+{
+	packets[packet->index] = NULL;
+	ida_free(&indices, packet->index);
+}
+
+/* Who has lost a race learns so; it is nobody's mistake, and prints nothing. */
+static int refuse(twin_handle handle, const char *reason, int err)
+{
+	if (err == -ECANCELED)
+		return err;
+	return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
+}
+
+/* Prints the line of a step of a request that is traced, in the name of a driver. */
+static void tell(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
+{
+	char name[TWIN_NAME_SIZE] = "?";
+	struct twin_slot *slot;
+	unsigned long irq_flags;
+
+	if (!(flags & TWIN_SEND_TRACE))
+		return;
+	spin_lock_irqsave(&twin_drivers_lock, irq_flags);
+	slot = twin_driver_find(driver);
+	if (slot)
+		strscpy(name, slot->object.name);
+	spin_unlock_irqrestore(&twin_drivers_lock, irq_flags);
+	twin_step(name, step, "req=r%u status=%d", (u32)key, status);
+}
+
+static void dispatch_queued(struct work_struct *work);
+
+int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin_handle *request)
+{
+	struct twin_slot *slot;
+	struct packet *packet;
+	unsigned long flags;
+	int index, err = 0;
+
+	might_sleep();
+	if (!request)
+		return twin_refuse(TWIN_OWNER, "bad-handle-pointer", -EFAULT, "at=%p", request);
+	if (max(input_size, output_size) > TWIN_BUFFER_SIZE)
+		return twin_refuse(TWIN_OWNER, "buffer-too-large", -EMSGSIZE,
+				   "input=%u output=%u max=%u", input_size, output_size,
+				   TWIN_BUFFER_SIZE);
+	packet = kzalloc_flex(*packet, buffers, input_size + output_size);
+	if (!packet)
+		return twin_refuse(TWIN_OWNER, "out-of-memory", -ENOMEM, "handle=0x%llx", driver);
+	index = ida_alloc_max(&indices, MAX_REQUESTS - 1, GFP_KERNEL);
+	if (index < 0) {
+		kfree(packet);
+		err = index == -ENOMEM ? index : -EAGAIN;
+		return twin_refuse(TWIN_OWNER, err == -ENOMEM ? "out-of-memory" :
+				   "too-many-requests", err, "handle=0x%llx", driver);
+	}
+	kref_init(&packet->refs);
+	packet->index = index;
+	packet->sender = driver;
+	packet->input_size = input_size;
+	packet->output_size = output_size;
+	INIT_WORK(&packet->work, dispatch_queued);
+	init_completion(&packet->done);
+
+	spin_lock_irqsave(&lock, flags);
+	/* Under the lock, so that who unregisters the driver finds the request. */
+	spin_lock(&twin_drivers_lock);
+	slot = twin_driver_find(driver);
+	if (!slot)
+		err = -ESTALE;
+	else if (slot->leaving)
+		err = -ESHUTDOWN;
+	spin_unlock(&twin_drivers_lock);
+	if (!err) {
+		generation = generation + 1 ?: 1;
+		packet->generation = generation;
+		packets[index] = packet;
+		*request = key_of(packet) | TWIN_HANDLE_SENDER;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	if (err) {
+		ida_free(&indices, index);
+		kfree(packet);
+		return refuse(driver, err == -ESTALE ? "stale-driver-handle" : "driver-is-leaving",
+			      err);
+	}
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_alloc, "TWIN");
+
+/* Copies what a driver says of what it sends. */
+static int check_send(const struct twin_send *from, struct twin_send *send)
+{
+	static const struct twin_header expected = TWIN_HEADER(struct twin_send, TWIN_SEND_MAGIC);
+	const char *reason;
+	int err;
+
+	if (twin_probe(send, from, sizeof(*send)))
+		return twin_refuse(TWIN_OWNER, "bad-send-pointer", -EFAULT, "at=%p", from);
+	err = twin_check_header(TWIN_OWNER, "send", &send->hdr, &expected);
+	if (err)
+		return err;
+	if (send->code == TWIN_IOCTL_SHARE_CONTEXT)
+		reason = "reserved-code";
+	else if (send->major_function != TWIN_MJ_INTERNAL_DEVICE_CONTROL)
+		reason = "unknown-function";
+	else if (send->flags & ~(TWIN_SEND_ROUTINE | TWIN_SEND_ATOMIC | TWIN_SEND_TRACE) ||
+		 send->reserved)
+		reason = "bad-flags";
+	else
+		return 0;
+	return twin_refuse(TWIN_OWNER, reason, -EINVAL, "major=0x%02x code=0x%08x flags=0x%x",
+			   send->major_function, send->code, send->flags);
+}
+
+/*
+ * The driver that a request is sent to. It cannot leave any more before it was called: either
+ * the visit has begun then, or it is for a worker to call it. The lock is held.
+ */
+static int find_receiver(const struct packet *packet, const struct twin_send *send,
+			 struct twin_visit *visit, const char **reason)
+{
+	struct twin_slot *slot;
+	int err = 0;
+
+	spin_lock(&twin_drivers_lock);
+	slot = twin_driver_find(packet->sender);
+	if (!slot) {
+		*reason = "stale-driver-handle";
+		err = -ESTALE;
+		goto unlock;
+	}
+	if (slot->leaving) {
+		*reason = "driver-is-leaving";
+		err = -ESHUTDOWN;
+		goto unlock;
+	}
+	if (send->flags & TWIN_SEND_ROUTINE && !slot->object.completed) {
+		*reason = "no-completion-routine";
+		err = -EINVAL;
+		goto unlock;
+	}
+	slot = twin_driver_find(send->to & ~(twin_handle)TWIN_HANDLE_TARGET);
+	if (!(send->to & TWIN_HANDLE_TARGET) || !slot) {
+		*reason = "stale-target";
+		err = -ESTALE;
+		goto unlock;
+	}
+	if (slot->leaving) {
+		*reason = "target-is-leaving";
+		err = -ESHUTDOWN;
+		goto unlock;
+	}
+	if (!(send->flags & TWIN_SEND_ATOMIC) || slot->object.flags & TWIN_DISPATCH_ATOMIC)
+		twin_visit_begin(visit, slot);
+unlock:
+	spin_unlock(&twin_drivers_lock);
+	return err;
+}
+
+/* What the driver that it is with gets to see. */
+static void view(const struct packet *packet, struct twin_request *request)
+{
+	*request = (struct twin_request){
+		.hdr = TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC),
+		.handle = (u64)packet->hold << 32 | TWIN_HANDLE_HOLDER | packet->index,
+		.major_function = packet->major_function,
+		.code = packet->code,
+		.user_buffer = packet->user_buffer,
+		.driver = packet->holder,
+		.input_len = packet->input_len,
+		.output_len = packet->output_room,
+	};
+}
+
+/* Makes a request ready, and puts it with its receiver. The lock is held. */
+static int prepare(struct packet *packet, const struct twin_send *send, struct twin_visit *visit,
+		   const char **reason)
+{
+	int err;
+
+	*reason = "stale-request";
+	if (!packet)
+		return -ESTALE;
+	*reason = "request-on-its-way";
+	if (packet->phase != IDLE)
+		return -EBUSY;
+	*reason = "buffer-too-small";
+	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
+		return -EMSGSIZE;
+	/* Before the visit, which nothing may keep from being used once it has begun. */
+	*reason = "bad-input-pointer";
+	if (send->input_len &&
+	    (!send->input ||
+	     copy_from_kernel_nofault(packet->buffers, send->input, send->input_len)))
+		return -EFAULT;
+	err = find_receiver(packet, send, visit, reason);
+	if (err)
+		return err;
+	holds = holds + 1 ?: 1;
+	packet->hold = holds;
+	packet->holder = send->to & ~(twin_handle)TWIN_HANDLE_TARGET;
+	packet->tells = false;
+	packet->queued = !visit->slot;
+	packet->sendings = packet->sendings + 1 ?: 1;
+	packet->major_function = send->major_function;
+	packet->code = send->code;
+	packet->flags = send->flags;
+	packet->user_buffer = send->user_buffer;
+	packet->input_len = send->input_len;
+	packet->output_room = send->output_len;
+	packet->result = (struct twin_result){ .tag = send->tag };
+	packet->phase = HELD;
+	reinit_completion(&packet->done);
+	if (packet->queued)
+		kref_get(&packet->refs);
+	return 0;
+}
+
+static bool is_on_its_way(twin_handle key, u32 sending)
+{
+	struct packet *packet;
+	unsigned long flags;
+	bool is;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find(key);
+	is = packet && packet->sendings == sending && packet->phase != IDLE && !packet->orphan;
+	spin_unlock_irqrestore(&lock, flags);
+	return is;
+}
+
+/*
+ * Gives a claimed request back to its sender. Returns whether it has a completion routine to
+ * be called, whose visit has begun then. The lock is held.
+ */
+static bool come_home(struct packet *packet, struct twin_visit *visit, struct packet **freed)
+{
+	struct twin_slot *slot = NULL;
+
+	packet->phase = IDLE;
+	if (packet->waiters)
+		complete_all(&packet->done);
+	if (packet->orphan) {
+		unlink_packet(packet);
+		*freed = packet;
+	} else if (packet->flags & TWIN_SEND_ROUTINE) {
+		spin_lock(&twin_drivers_lock);
+		slot = twin_driver_find(packet->sender);
+		if (slot)
+			twin_visit_begin(visit, slot);
+		spin_unlock(&twin_drivers_lock);
+	}
+	return slot;
+}
+
+static int discard(twin_handle handle);
+
+/* Calls the sender's completion routine. */
+static void call_completed(struct twin_visit *visit, twin_handle key, u32 flags,
+			   const struct twin_result *result)
+{
+	const struct twin_driver *driver = &visit->slot->object;
+	int kept;
+
+	trace_twin_request_completion(key, result->status);
+	if (flags & TWIN_SEND_TRACE)
+		twin_step(driver->name, "completion", "req=r%u via=routine status=%d", (u32)key,
+			  result->status);
+	kept = driver->completed(driver->self, key | TWIN_HANDLE_SENDER, result);
+	if (kept != TWIN_MORE_PROCESSING_REQUIRED)
+		/* It may have freed it itself. */
+		discard(key | TWIN_HANDLE_SENDER);
+}
+
+/* Gives a request that was claimed back to its sender, and tells it so. */
+static void deliver(struct packet *packet, unsigned long flags)
+	__releases(&lock)
+{
+	twin_handle key = key_of(packet);
+	struct twin_result result = packet->result;
+	u32 send_flags = packet->flags;
+	struct packet *freed = NULL;
+	struct twin_visit visit;
+	bool told;
+
+	visit.slot = NULL;
+	told = come_home(packet, &visit, &freed);
+	spin_unlock_irqrestore(&lock, flags);
+	if (freed)
+		packet_put(freed);
+	if (told) {
+		call_completed(&visit, key, send_flags, &result);
+		twin_visit_end(&visit);
+	}
+}
+
+static int finish_held(twin_handle handle, int status, u64 information)
+{
+	struct packet *packet;
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find_held(handle, &err);
+	if (!packet) {
+		spin_unlock_irqrestore(&lock, flags);
+		return err;
+	}
+	packet->queued = false;
+	packet->result.status = status;
+	packet->result.information = information;
+	trace_twin_request_complete(handle, status);
+	if (packet->flags & TWIN_SEND_TRACE) {
+		twin_handle key = key_of(packet), holder = packet->holder;
+		u32 send_flags = packet->flags;
+
+		/* Nobody else claims it while its line is printed without the lock. */
+		packet->phase = BUSY;
+		spin_unlock_irqrestore(&lock, flags);
+		tell(send_flags, holder, "complete", key, status);
+		spin_lock_irqsave(&lock, flags);
+	}
+	deliver(packet, flags);
+	return 0;
+}
+
+int twin_requests_complete(twin_handle handle, int status, u64 information)
+{
+	int err = finish_held(handle, twin_check_status(status), information);
+
+	return err ? refuse(handle, "stale-request-handle", err) : 0;
+}
+
+/* Calls the driver's dispatch routine. Returns whether the request is still on its way. */
+static bool dispatch(const struct twin_visit *visit, const struct twin_request *request,
+		     twin_handle key, u32 sending, u32 send_flags)
+{
+	const struct twin_driver *driver = &visit->slot->object;
+	struct packet *packet;
+	unsigned long flags;
+	bool kept, is = false;
+	int returned;
+
+	trace_twin_request_dispatch(request->handle, 0);
+	if (send_flags & TWIN_SEND_TRACE)
+		twin_step(driver->name, "dispatch", "req=r%u code=0x%08x", (u32)key,
+			  request->code);
+	returned = driver->dispatch(driver->self, request);
+	spin_lock_irqsave(&lock, flags);
+	packet = find(key);
+	kept = packet && packet->phase == HELD && packet->hold == request->handle >> 32;
+	if (packet)
+		is = packet->sendings == sending && packet->phase != IDLE && !packet->orphan;
+	spin_unlock_irqrestore(&lock, flags);
+	if (kept && returned != -TWIN_STATUS_PENDING) {
+		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
+			    returned);
+		/* If it was taken back meanwhile, that is what has become of it. */
+		finish_held(request->handle, -EIO, 0);
+		return is_on_its_way(key, sending);
+	}
+	if (kept && send_flags & TWIN_SEND_TRACE)
+		twin_step(driver->name, "pend", "req=r%u code=0x%08x", (u32)key, request->code);
+	return is;
+}
+
+/* Dispatches what was sent by who could not sleep, if it was not taken back meanwhile. */
+static void dispatch_queued(struct work_struct *work)
+{
+	struct packet *packet = container_of(work, struct packet, work);
+	struct twin_visit visit = {};
+	struct twin_request request;
+	struct twin_slot *slot;
+	unsigned long flags;
+	u32 sending, send_flags;
+
+	spin_lock_irqsave(&lock, flags);
+	if (packet->queued) {
+		packet->queued = false;
+		spin_lock(&twin_drivers_lock);
+		slot = twin_driver_find(packet->holder);
+		/* From who leaves it is taken back. */
+		if (slot && !slot->leaving)
+			twin_visit_begin(&visit, slot);
+		spin_unlock(&twin_drivers_lock);
+	}
+	view(packet, &request);
+	sending = packet->sendings;
+	send_flags = packet->flags;
+	spin_unlock_irqrestore(&lock, flags);
+	if (visit.slot) {
+		dispatch(&visit, &request, key_of(packet), sending, send_flags);
+		twin_visit_end(&visit);
+	}
+	packet_put(packet);
+}
+
+int twin_request_send(twin_handle request, const struct twin_send *from)
+{
+	struct twin_request received;
+	struct packet *packet;
+	struct twin_visit visit;
+	struct twin_send send;
+	unsigned long flags;
+	const char *reason;
+	u32 sending = 0;
+	twin_handle key, sender = 0;
+	bool is;
+	int err;
+
+	err = check_send(from, &send);
+	if (err)
+		return err;
+	if (!(send.flags & TWIN_SEND_ATOMIC))
+		might_sleep();
+	visit.slot = NULL;
+	key = request & ~(twin_handle)TWIN_HANDLE_SENDER;
+	spin_lock_irqsave(&lock, flags);
+	packet = find_sent(request);
+	err = prepare(packet, &send, &visit, &reason);
+	if (!err) {
+		view(packet, &received);
+		sending = packet->sendings;
+		sender = packet->sender;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	if (err)
+		return refuse(request, reason, err);
+	trace_twin_request_send(request, 0);
+	tell(send.flags, sender, "build-request", key, 0);
+	tell(send.flags, sender, "call-driver", key, 0);
+	if (visit.slot) {
+		is = dispatch(&visit, &received, key, sending, send.flags);
+		twin_visit_end(&visit);
+	} else {
+		/* One that is queued already has not run yet, and finds the request. */
+		if (!queue_work(workers, &packet->work))
+			packet_put(packet);
+		is = is_on_its_way(key, sending);
+	}
+	return is ? -EINPROGRESS : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_send, "TWIN");
+
+static bool concerns(const struct packet *packet, twin_handle driver)
+{
+	return packet->phase != IDLE && (packet->sender == driver || packet->holder == driver);
+}
+
+/*
+ * Takes a request back from whoever has it: in this sending, or if it concerns a driver. Any
+ * context. -EBUSY somebody else is completing it or taking it back, -EALREADY nothing to take.
+ */
+static int take(twin_handle key, u32 sending, twin_handle driver, int status)
+{
+	struct twin_visit visit = {};
+	struct packet *packet;
+	struct twin_request request;
+	struct twin_slot *slot;
+	unsigned long flags;
+	u32 send_flags;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find(key);
+	if (!packet || packet->phase == IDLE ||
+	    (driver ? !concerns(packet, driver) : packet->sendings != sending)) {
+		spin_unlock_irqrestore(&lock, flags);
+		return -EALREADY;
+	}
+	if (packet->phase == BUSY) {
+		spin_unlock_irqrestore(&lock, flags);
+		return -EBUSY;
+	}
+	packet->phase = BUSY;
+	packet->queued = false;
+	packet->result.status = status;
+	packet->result.information = 0;
+	packet->result.output_len = 0;
+	taken[packet->hold % MAX_TAKEN] = packet->hold;
+	view(packet, &request);
+	send_flags = packet->flags;
+	if (packet->tells) {
+		spin_lock(&twin_drivers_lock);
+		slot = twin_driver_find(packet->holder);
+		if (slot)
+			twin_visit_begin(&visit, slot);
+		spin_unlock(&twin_drivers_lock);
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	trace_twin_request_cancel(request.handle, status);
+	tell(send_flags, packet->sender, "cancel", key, status);
+	if (visit.slot) {
+		visit.slot->object.cancelled(visit.slot->object.self, request.handle);
+		twin_visit_end(&visit);
+	}
+	spin_lock_irqsave(&lock, flags);
+	/* One that is busy is not freed. */
+	deliver(packet, flags);
+	return 0;
+}
+
+int twin_request_cancel(twin_handle request)
+{
+	struct packet *packet;
+	unsigned long flags;
+	u32 sending = 0;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find_sent(request);
+	if (packet)
+		sending = packet->sendings;
+	spin_unlock_irqrestore(&lock, flags);
+	if (!packet)
+		return refuse(request, "stale-request", -ESTALE);
+	return take(request & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED) ?
+	       -EALREADY : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_cancel, "TWIN");
+
+static int discard(twin_handle handle)
+{
+	struct packet *packet, *freed = NULL;
+	unsigned long flags;
+	u32 sending = 0;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find_sent(handle);
+	if (packet && packet->phase == IDLE) {
+		unlink_packet(packet);
+		freed = packet;
+	} else if (packet) {
+		packet->orphan = true;
+		sending = packet->sendings;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	if (!packet)
+		return -ESTALE;
+	if (freed)
+		packet_put(freed);
+	else
+		/* If it is being completed, that frees it. */
+		take(handle & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED);
+	return 0;
+}
+
+int twin_request_free(twin_handle request)
+{
+	int err = discard(request);
+
+	return err ? refuse(request, "stale-request", err) : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_free, "TWIN");
+
+int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
+{
+	const char *reason = "stale-request";
+	struct packet *packet;
+	unsigned long flags;
+	u32 sending = 0, send_flags = 0;
+	twin_handle sender = 0;
+	bool waits = false;
+	int err = 0;
+
+	if (!result)
+		return twin_refuse(TWIN_OWNER, "no-result-pointer", -EFAULT, "handle=0x%llx",
+				   request);
+	spin_lock_irqsave(&lock, flags);
+	packet = find_sent(request);
+	if (!packet) {
+		err = -ESTALE;
+	} else if (!packet->sendings) {
+		reason = "not-sent";
+		err = -ENODATA;
+	} else if (packet->flags & TWIN_SEND_ROUTINE) {
+		reason = "has-completion-routine";
+		err = -EINVAL;
+	} else if (packet->phase == IDLE) {
+		*result = packet->result;
+		send_flags = packet->flags;
+		sender = packet->sender;
+	} else {
+		packet->waiters++;
+		kref_get(&packet->refs);
+		sending = packet->sendings;
+		waits = true;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	if (waits) {
+		might_sleep();
+		if (ms != TWIN_FOREVER &&
+		    !wait_for_completion_timeout(&packet->done, msecs_to_jiffies(ms)))
+			/* If it was not taken, somebody is completing it. */
+			take(key_of(packet), sending, 0, -ETIMEDOUT);
+		wait_for_completion(&packet->done);
+		spin_lock_irqsave(&lock, flags);
+		packet->waiters--;
+		if (find_sent(request) != packet) {
+			err = -ESTALE;
+		} else if (packet->sendings != sending || packet->phase != IDLE) {
+			reason = "request-sent-again";
+			err = -ESTALE;
+		} else {
+			*result = packet->result;
+			send_flags = packet->flags;
+			sender = packet->sender;
+		}
+		spin_unlock_irqrestore(&lock, flags);
+		packet_put(packet);
+	}
+	if (err)
+		return refuse(request, reason, err);
+	trace_twin_request_completion(request, result->status);
+	tell(send_flags, sender, "completion", request & ~(twin_handle)TWIN_HANDLE_SENDER,
+	     result->status);
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_wait, "TWIN");
+
+int twin_request_read(twin_handle request, void *buffer, u32 len)
+{
+	const char *reason = NULL;
+	struct packet *packet;
+	unsigned long flags;
+	const u8 *from;
+	u32 length;
+	int err = 0;
+
+	if (!buffer)
+		return refuse(request, "no-buffer", -EFAULT);
+	spin_lock_irqsave(&lock, flags);
+	if (request & TWIN_HANDLE_HOLDER) {
+		packet = find_held(request, &err);
+		reason = "stale-request-handle";
+		if (packet) {
+			from = packet->buffers;
+			length = packet->input_len;
+		}
+	} else {
+		packet = find_sent(request);
+		reason = "stale-request";
+		if (!packet) {
+			err = -ESTALE;
+		} else if (packet->phase != IDLE) {
+			reason = "request-on-its-way";
+			err = -EBUSY;
+		} else {
+			from = output_of(packet);
+			length = packet->result.output_len;
+		}
+	}
+	if (!err && len > length) {
+		reason = "nothing-to-read";
+		err = -EMSGSIZE;
+	}
+	if (!err)
+		memcpy(buffer, from, len);
+	spin_unlock_irqrestore(&lock, flags);
+	return err ? refuse(request, reason, err) : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_read, "TWIN");
+
+int twin_request_write(twin_handle request, const void *buffer, u32 len)
+{
+	const char *reason = "stale-request-handle";
+	struct packet *packet;
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find_held(request, &err);
+	if (packet && len > packet->output_room) {
+		reason = "output-too-long";
+		err = -EMSGSIZE;
+	} else if (packet && len &&
+		   (!buffer || copy_from_kernel_nofault(output_of(packet), buffer, len))) {
+		reason = "bad-output-pointer";
+		err = -EFAULT;
+	} else if (packet) {
+		packet->result.output_len = len;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return err ? refuse(request, reason, err) : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_write, "TWIN");
+
+int twin_request_set_cancel(twin_handle request)
+{
+	const char *reason = "stale-request-handle";
+	struct twin_slot *slot;
+	struct packet *packet;
+	unsigned long flags;
+	int err = 0;
+
+	spin_lock_irqsave(&lock, flags);
+	packet = find_held(request, &err);
+	if (packet) {
+		spin_lock(&twin_drivers_lock);
+		slot = twin_driver_find(packet->holder);
+		packet->tells = slot && slot->object.cancelled;
+		spin_unlock(&twin_drivers_lock);
+		if (!packet->tells) {
+			reason = "no-cancel-routine";
+			err = -EINVAL;
+		}
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return err ? refuse(request, reason, err) : 0;
+}
+EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
+
+/*
+ * Takes back all that a driver has, and cancels what it has sent; but not what has changed
+ * hands after the handle of generation until was given out, if that is not 0. Returns whether
+ * some of it is still being completed or taken back by others.
+ */
+static bool take_back(twin_handle driver, u32 until)
+{
+	struct packet *packet;
+	unsigned long flags;
+	bool busy = false;
+	u32 index = 0, n;
+	twin_handle key;
+
+	while (index < MAX_REQUESTS) {
+		key = 0;
+		spin_lock_irqsave(&lock, flags);
+		for (n = 0; n < SCAN && index < MAX_REQUESTS && !key; n++, index++) {
+			packet = packets[index];
+			if (packet && concerns(packet, driver) &&
+			    (!until || (s32)(packet->hold - until) <= 0))
+				key = key_of(packet);
+		}
+		spin_unlock_irqrestore(&lock, flags);
+		if (key)
+			busy |= take(key, 0, driver, -ECANCELED) == -EBUSY;
+	}
+	return busy;
+}
+
+void twin_requests_cancel_all(twin_handle driver)
+{
+	while (take_back(driver, READ_ONCE(holds) ?: 1))
+		fsleep(USEC_PER_MSEC);
+}
+
+/* Waits until nobody is inside the driver, which is leaving, and frees its requests. */
+void twin_requests_run_down(twin_handle driver)
+{
+	struct packet *packet;
+	unsigned long flags;
+	u32 index;
+
+	while (take_back(driver, 0) || twin_drivers_visited(driver))
+		fsleep(USEC_PER_MSEC);
+	for (index = 0; index < MAX_REQUESTS; index++) {
+		spin_lock_irqsave(&lock, flags);
+		packet = packets[index];
+		if (packet && packet->sender == driver)
+			unlink_packet(packet);
+		else
+			packet = NULL;
+		spin_unlock_irqrestore(&lock, flags);
+		if (packet)
+			packet_put(packet);
+	}
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C twin: the pair that the bench measures (bench_owner, bench_peer), as one would
+ * write it in C. Its speed and its size are what those of the project are compared
+ * with, so it has the same duties: what it checks, protects, bounds and counts is what
+ * the project does. What an owner (twin_owner) and its peers (twin_peer) have agreed on
+ * is here; the owner's private part is in owner.h.
+ *
+ * Duties that it lacks: forwarding a request to further drivers, the files for user
+ * space (the owner's state, events that are watched, a control file of each driver),
+ * tracepoints of each step with typed fields (there is one for all lines), the counters
+ * of refusals by reason and of calls.
+ */
+#ifndef TWIN_H
+#define TWIN_H
+
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/stddef.h>
+#include <linux/types.h>
+
+#ifdef CONFIG_PREEMPT_RT
+#error "twin: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
+#endif
+#ifndef CONFIG_SMP
+#error "twin: spinlocks exclude nobody without SMP, not even who takes one twice"
+#endif
+
+#define TWIN_MAJOR		1
+#define TWIN_MINOR		0
+
+#define TWIN_DRIVER_MAGIC	0x57495654u
+#define TWIN_REQUEST_MAGIC	0x57515254u
+#define TWIN_CONTEXT_MAGIC	0x57585443u
+#define TWIN_SEND_MAGIC		0x57444e53u
+
+/* The modules, which the build knows by their paths. */
+#define TWIN_OWNER		"twin_owner"
+#define TWIN_PEER		"twin_peer"
+
+#define TWIN_NAME_SIZE		32
+#define TWIN_DATA_SIZE		64
+#define TWIN_BUFFER_SIZE	4096
+#define TWIN_EVENT_NAME_SIZE	64
+#define TWIN_FOREVER		0xffffffffu
+
+#define TWIN_MJ_INTERNAL_DEVICE_CONTROL	0x0f
+#define TWIN_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
+/* "Here is a context": user_buffer points to a struct twin_context. Only the owner sends it. */
+#define TWIN_IOCTL_SHARE_CONTEXT	TWIN_CTL_CODE(0x800, 3)
+#define TWIN_STATUS_PENDING		529	/* -EIOCBQUEUED */
+/* Returned by a completion routine that keeps the request. */
+#define TWIN_MORE_PROCESSING_REQUIRED	1
+
+/* Most items that are moved under one lock: it is held with interrupts disabled. */
+#define TWIN_MAX_BATCH		128
+
+/* Names something of another driver: generation and index, never an address. */
+typedef u64 twin_handle;
+
+/* First member of every object that crosses the boundary. */
+struct twin_header {
+	u32 magic;
+	u32 size;
+	u16 major;
+	u16 minor;
+	u32 layout;
+};
+
+/*
+ * First member of every ops table. The chain has a hash of the interface's name and
+ * major, and one for each operation, of the hash before it, its name and its signature:
+ * it proves that of two tables the shorter one is a prefix of the longer.
+ */
+struct twin_ops {
+	u32 size;
+	u16 major;
+	u16 minor;
+	u64 build;
+	const u64 *chain;
+};
+
+/* What one side offers in a context. */
+struct twin_endpoint {
+	const struct twin_ops *ops;
+	void *self;
+};
+
+enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
+
+/* Lies on one of its queue's lists, or is of who took it off. */
+struct twin_item {
+	struct list_head node;
+	u64 seq;
+	u32 kind;
+	u32 len;
+	u32 generation;	/* counts the handles made of it, skips 0 */
+	u32 handed;	/* TWIN_ITEM_..., or 0: not named by a handle */
+	u8 payload[];
+};
+
+/* One direction of item traffic. All items are preallocated: none free is full. */
+struct twin_queue {
+	spinlock_t lock;	/* protects all below; taken with interrupts disabled */
+	struct list_head items;	/* oldest first */
+	struct list_head free;
+	u32 capacity;
+	u32 item_size;
+	u32 depth;
+	u32 high_water;
+	u64 put;		/* items put, also the next item's seq */
+	u64 taken;
+	u64 refused;
+	u64 stale;
+	void *pool;		/* all items, each of stride bytes */
+	u32 stride;
+	u32 id;			/* tells the queues of an owner apart, in handles */
+	u32 handed;		/* items that are named by a handle */
+	twin_handle doorbell;	/* event to set when there is an item again, or 0 */
+};
+
+/* Plain data of both sides, read and written under the lock by either. */
+struct twin_data {
+	spinlock_t lock;	/* protects the data; taken with interrupts disabled */
+	u64 owner[TWIN_DATA_SIZE / sizeof(u64)];
+	u64 peer[TWIN_DATA_SIZE / sizeof(u64)];
+};
+
+/* The owner fills it, but for the peer's endpoint and data, which the peer does. */
+struct twin_context {
+	struct twin_header hdr;
+	u32 id;
+	u32 reserved;
+	struct module *module;	/* the owner's */
+	struct twin_endpoint owner;
+	struct twin_endpoint peer;
+	struct twin_queue to_peer;
+	struct twin_queue to_owner;
+	struct twin_data data;
+};
+
+/* A request as a driver receives it. The handle is stale when it is the driver's no more. */
+struct twin_request {
+	struct twin_header hdr;
+	twin_handle handle;
+	u32 major_function;
+	u32 code;
+	void *user_buffer;
+	twin_handle driver;	/* the receiver's own */
+	u32 input_len;
+	u32 output_len;		/* bytes there is room for */
+};
+
+/* What became of a request. */
+struct twin_result {
+	u64 information;
+	u64 tag;
+	s32 status;
+	u32 output_len;
+};
+
+#define TWIN_SEND_ROUTINE	1	/* completed() is called; otherwise the sender waits */
+#define TWIN_SEND_ATOMIC	2	/* the sender cannot sleep: a worker may dispatch it */
+#define TWIN_SEND_TRACE		4	/* each step prints its line */
+
+struct twin_send {
+	struct twin_header hdr;
+	twin_handle to;
+	u32 major_function;
+	u32 code;
+	const void *input;
+	void *user_buffer;
+	u64 tag;
+	u32 input_len;
+	u32 output_len;
+	u32 flags;
+	u32 reserved;
+};
+
+#define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any context */
+
+/*
+ * A driver object. twin_register() copies it; the routines and self stay until
+ * twin_unregister() has returned. dispatch() completes the request by twin_complete()
+ * and returns the same status, or -TWIN_STATUS_PENDING; completed() returns 0, and the
+ * request is freed, or TWIN_MORE_PROCESSING_REQUIRED; cancelled() is called if asked for
+ * by twin_request_set_cancel().
+ */
+struct twin_driver {
+	struct twin_header hdr;
+	char name[TWIN_NAME_SIZE];
+	struct module *owner;
+	void *self;
+	int (*dispatch)(void *self, const struct twin_request *request);
+	int (*completed)(void *self, twin_handle request, const struct twin_result *result);
+	void (*cancelled)(void *self, twin_handle request);
+	u32 flags;
+	u32 reserved;
+};
+
+/* A hash (FNV-1a over words) of what lies where: both sides lay the boundary out alike. */
+#define TWIN_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
+#define TWIN_LAYOUT_ITEMS	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(0x811c9dc5u, \
+	sizeof(struct twin_header)), sizeof(struct twin_ops)), \
+	offsetof(struct twin_item, seq)), offsetof(struct twin_item, handed)), \
+	offsetof(struct twin_item, payload))
+#define TWIN_LAYOUT_QUEUE	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_LAYOUT_ITEMS, \
+	offsetof(struct twin_queue, items)), offsetof(struct twin_queue, capacity)), \
+	offsetof(struct twin_queue, put)), offsetof(struct twin_queue, pool)), \
+	sizeof(struct twin_queue))
+#define TWIN_LAYOUT_CONTEXT	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_LAYOUT_QUEUE, \
+	offsetof(struct twin_context, owner)), offsetof(struct twin_context, to_peer)), \
+	offsetof(struct twin_context, data)), sizeof(struct twin_context))
+#define TWIN_LAYOUT		TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_LAYOUT_CONTEXT, \
+	sizeof(struct twin_request)), sizeof(struct twin_result)), \
+	sizeof(struct twin_send)), sizeof(struct twin_driver))
+
+#define TWIN_HEADER(type, number) {		\
+	.magic = (number),			\
+	.size = sizeof(type),			\
+	.major = TWIN_MAJOR,			\
+	.minor = TWIN_MINOR,			\
+	.layout = TWIN_LAYOUT,			\
+}
+
+/* The interfaces of the pair: ping returns value + 1, call_peer calls the peer's so often. */
+#define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
+#define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
+
+struct twin_owner_ops {
+	struct twin_ops hdr;
+	int (*ping)(void *self, u32 value, u32 *result);
+	int (*call_peer)(void *self, u64 times, u32 *result);
+};
+
+struct twin_peer_ops {
+	struct twin_ops hdr;
+	int (*ping)(void *self, u32 value, u32 *result);
+};
+
+/* Requests that the owner serves: input and output are a u32, the output is one more. */
+#define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
+/* The same, left pending and completed all the same. */
+#define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
+
+enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
+
+#define TWIN_EVENT_WAIT_ALL		1
+#define TWIN_EVENT_WAIT_INTERRUPTIBLE	2
+
+/*
+ * Exported by the owner, GPL only, in the symbol namespace "TWIN": 0 or a negative
+ * errno, the same ones and in the same contexts as those of d2d.h and d2d_event.h.
+ */
+int twin_register(const struct twin_driver *driver, twin_handle *handle);
+int twin_attach(twin_handle driver);
+int twin_detach(twin_handle driver);
+int twin_unregister(twin_handle driver);
+int twin_lookup(const char *name, twin_handle *driver);
+int twin_complete(twin_handle request, int status, u64 information);
+
+/* Refuses what does not begin with this header. */
+int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
+		      const struct twin_header *expected);
+/* Checks what the other side offers, and copies its operations to a table like ours. */
+int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
+		  const struct module *module, const struct twin_ops *ours, void *table);
+
+/* Prints a line; any context. */
+__printf(3, 4)
+void twin_step(const char *driver, const char *step, const char *format, ...);
+/* Prints the line of a refusal, and returns the error. */
+__printf(4, 5)
+int twin_refuse(const char *driver, const char *reason, int err, const char *format, ...);
+
+#endif /* TWIN_H */
