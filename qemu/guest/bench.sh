@@ -30,9 +30,8 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# Two pairs of modules, an owner and a peer that measures: bench, the project, and twin, the same in C.
-
-# load PAIR PARAMETER...
+# load PAIR PARAMETER... - the owner of a pair, bench or its twin in C, with these parameters, and the peer,
+# which measures
 load() {
 	pair=$1
 	shift
@@ -44,7 +43,7 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure PAIR WHAT - the lines of a part of the measurements (bench_peer.rs, twin/loops.c)
+# measure PAIR WHAT - the lines of a part of the measurements
 measure() {
 	case $1 in
 	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
@@ -63,7 +62,7 @@ used() {
 memory() {
 	case $1 in
 	bench) whose=project ;;
-	twin) whose=twin ;;
+	*) whose=$1 ;;
 	esac
 	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
 }
@@ -83,21 +82,26 @@ kept() {
 		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
+# Of modules without tracepoints ($case is operations) nothing else is measured.
+if [ "$case" = operations ]; then
+	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
+		unload bench
+	return
+fi
+
 # What each operation costs: all that are compared are loaded together, and measured one after
 # the other.
-for pair in bench twin; do
-	larger "$pair" context 63 contexts=64 || return
-done
-measure bench control && measure bench operations && measure twin operations && measure bench contexts || return
+larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+	measure bench operations && measure twin operations && measure bench contexts || return
 for pair in bench twin; do
 	kept "$pair" request && kept "$pair" event && unload "$pair" || return
 done
 
-# What it costs with more or larger items: a million do not fit into memory twice.
+# What it costs with more or larger items: so many do not fit into memory twice.
 capacity=1000000
 for pair in bench twin; do
 	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
 		measure "$pair" depth && unload "$pair" &&
-		load "$pair" contexts=1 item_size=4096 && measure "$pair" payload && unload "$pair" || return
+		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
 done
 load bench && measure bench control && unload bench
