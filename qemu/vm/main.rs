@@ -70,7 +70,6 @@ fn main() -> ExitCode {
     let limit = match mode.as_str() {
         _ if debugged => 24 * 3600,
         "test" => 2400,
-        "bench" => 300,
         _ => 90,
     };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
