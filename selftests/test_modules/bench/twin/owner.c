@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The twin's owner: its contexts, and what it offers there. */
 #include <linux/mm.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "owner.h"
@@ -24,6 +25,9 @@ MODULE_PARM_DESC(completion, "how completion is learnt of: by return, by routine
 module_param_named(timeout, twin_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "how long to wait for a pended handshake, in milliseconds (1-600000)");
 
+/* Bytes of items that are allocated at once. */
+#define CHUNK_SIZE	SZ_16K
+
 struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 static twin_handle self;
 
@@ -44,10 +48,49 @@ static int check_parameters(void)
 	       check_parameter("timeout", twin_timeout, 1, 600000);
 }
 
+static void free_items(struct twin_queue *queue)
+{
+	u32 chunk;
+
+	for (chunk = 0; chunk < DIV_ROUND_UP(queue->capacity, queue->per_chunk); chunk++)
+		kfree(queue->pool[chunk]);
+	kvfree(queue->pool);
+}
+
+/* Makes all items, and puts them on the free list. */
+static int make_items(struct twin_queue *queue)
+{
+	u32 i, chunk, chunks = DIV_ROUND_UP(queue->capacity, queue->per_chunk);
+	struct twin_item *item;
+
+	queue->pool = kvcalloc(chunks, sizeof(*queue->pool), GFP_KERNEL);
+	if (!queue->pool)
+		return -ENOMEM;
+	for (chunk = 0; chunk < chunks; chunk++) {
+		i = min(queue->per_chunk, queue->capacity - chunk * queue->per_chunk);
+		queue->pool[chunk] = kcalloc(i, queue->stride, GFP_KERNEL);
+		if (!queue->pool[chunk]) {
+			free_items(queue);
+			return -ENOMEM;
+		}
+	}
+	for (i = 0; i < queue->capacity; i++) {
+		item = twin_queue_item(queue, i);
+		item->index = i;
+		list_add_tail(&item->node, &queue->free);
+	}
+	return 0;
+}
+
+static u32 item_bytes(void)
+{
+	return ALIGN(sizeof(struct twin_item) + item_size, 8);
+}
+
 static int init_queue(struct twin_queue *queue, struct twin_context *context, const char *name,
 		      u32 id)
 {
-	u32 i;
+	int err;
 
 	spin_lock_init(&queue->lock);
 	twin_step(TWIN_OWNER, "init-lock", "ctx=c%u lock=%s", context->id, name);
@@ -56,12 +99,11 @@ static int init_queue(struct twin_queue *queue, struct twin_context *context, co
 	queue->capacity = capacity;
 	queue->item_size = item_size;
 	queue->id = id;
-	queue->stride = ALIGN(sizeof(struct twin_item) + item_size, 8);
-	queue->pool = kvcalloc(capacity, queue->stride, GFP_KERNEL);
-	if (!queue->pool)
-		return -ENOMEM;
-	for (i = 0; i < capacity; i++)
-		list_add_tail(&twin_queue_item(queue, i)->node, &queue->free);
+	queue->stride = item_bytes();
+	queue->per_chunk = CHUNK_SIZE / queue->stride;
+	err = make_items(queue);
+	if (err)
+		return err;
 	twin_step(TWIN_OWNER, "init-queue", "ctx=c%u queue=%s capacity=%u item=%u", context->id,
 		  name, capacity, item_size);
 	return 0;
@@ -72,7 +114,7 @@ static void free_queue(struct twin_queue *queue, u32 id, const char *name)
 	twin_step(TWIN_OWNER, "drain",
 		  "ctx=c%u queue=%s left=%u put=%llu taken=%llu refused=%llu stale=%llu", id, name,
 		  queue->depth, queue->put, queue->taken, queue->refused, queue->stale);
-	kvfree(queue->pool);
+	free_items(queue);
 }
 
 static int owner_ping(void *self, u32 value, u32 *result)
@@ -128,7 +170,7 @@ static int make_context(struct twin_seat *seat, u32 id)
 	context->id = id;
 	context->module = THIS_MODULE;
 	twin_step(TWIN_OWNER, "alloc", "ctx=c%u bytes=%zu", id, sizeof(*context) +
-		  2 * capacity * ALIGN(sizeof(struct twin_item) + item_size, 8));
+		  2 * (size_t)capacity * item_bytes());
 	err = init_srcu_struct_fast(&seat->link.srcu);
 	if (err)
 		goto free_context;
@@ -137,7 +179,7 @@ static int make_context(struct twin_seat *seat, u32 id)
 		goto cleanup_srcu;
 	err = init_queue(&context->to_owner, context, "to_owner", 2 * id + 1);
 	if (err)
-		goto free_pool;
+		goto free_items;
 	spin_lock_init(&context->data.lock);
 	twin_step(TWIN_OWNER, "init-lock", "ctx=c%u lock=data", id);
 	seat->link.context = context;
@@ -145,8 +187,8 @@ static int make_context(struct twin_seat *seat, u32 id)
 	context->owner.self = &seat->link;
 	return 0;
 
-free_pool:
-	kvfree(context->to_peer.pool);
+free_items:
+	free_items(&context->to_peer);
 cleanup_srcu:
 	cleanup_srcu_struct(&seat->link.srcu);
 free_context:

@@ -11,12 +11,12 @@
 #include "point.h"
 #include "twin.h"
 
-/* Handles of items: generation, queue and index of the item. */
+/* Handles of items: generation, queue and index of the item; of index: struct twin_item. */
 #define TWIN_ITEM_INDEX_BITS	24
 
 static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, u32 index)
 {
-	return queue->pool + (size_t)index * queue->stride;
+	return queue->pool[index / queue->per_chunk] + index % queue->per_chunk * queue->stride;
 }
 
 static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *item, u32 kind,
@@ -205,7 +205,6 @@ static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_h
 /* Names a taken item, which is not the caller's any more, but of who redeems the handle. */
 static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_item *item)
 {
-	u32 index = ((void *)item - queue->pool) / queue->stride;
 	twin_handle handle;
 	unsigned long flags;
 
@@ -213,7 +212,7 @@ static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_
 	queue->handed++;
 	item->handed = TWIN_ITEM_ON_THE_WAY;
 	item->generation = item->generation + 1 ?: 1;
-	handle = (u64)item->generation << 32 | queue->id << TWIN_ITEM_INDEX_BITS | index;
+	handle = (u64)item->generation << 32 | queue->id << TWIN_ITEM_INDEX_BITS | item->index;
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return handle;
 }

@@ -97,7 +97,8 @@ struct twin_item {
 	u32 kind;
 	u32 len;
 	u32 generation;	/* counts the handles made of it, skips 0 */
-	u32 handed;	/* TWIN_ITEM_..., or 0: not named by a handle */
+	u32 index:24;	/* its place in the pool */
+	u32 handed:8;	/* TWIN_ITEM_..., or 0: not named by a handle */
 	u8 payload[];
 };
 
@@ -114,8 +115,9 @@ struct twin_queue {
 	u64 taken;
 	u64 refused;
 	u64 stale;
-	void *pool;		/* all items, each of stride bytes */
-	u32 stride;
+	void **pool;		/* all items, in chunks, so that no allocation is of high order */
+	u32 per_chunk;
+	u32 stride;		/* bytes of an item */
 	u32 id;			/* tells the queues of an owner apart, in handles */
 	u32 handed;		/* items that are named by a handle */
 	twin_handle doorbell;	/* event to set when there is an item again, or 0 */
@@ -204,7 +206,7 @@ struct twin_driver {
 #define TWIN_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define TWIN_LAYOUT_ITEMS	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(0x811c9dc5u, \
 	sizeof(struct twin_header)), sizeof(struct twin_ops)), \
-	offsetof(struct twin_item, seq)), offsetof(struct twin_item, handed)), \
+	offsetof(struct twin_item, seq)), offsetof(struct twin_item, generation)), \
 	offsetof(struct twin_item, payload))
 #define TWIN_LAYOUT_QUEUE	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_LAYOUT_ITEMS, \
 	offsetof(struct twin_queue, items)), offsetof(struct twin_queue, capacity)), \
