@@ -36,6 +36,8 @@ mod layout;
 pub mod left;
 pub mod link;
 mod list;
+#[doc(hidden)]
+pub mod lock;
 pub mod offer;
 pub mod packet;
 #[doc(hidden)]

@@ -13,6 +13,10 @@ use crate::{
         self,
         Chain, //
     },
+    lock::{
+        IrqGuard,
+        IrqLock, //
+    },
     point,
     trace::Step, //
 };
@@ -22,14 +26,7 @@ use core::{
 };
 use kernel::{
     container_of,
-    prelude::*,
-    sync::{
-        lock::{
-            spinlock::SpinLockIrqBackend,
-            Lock, //
-        },
-        SpinLockIrqGuard, //
-    },
+    prelude::*, //
 };
 use zerocopy::{
     FromBytes,
@@ -110,10 +107,11 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn lock(&self) -> SpinLockIrqGuard<'a, ()> {
+    #[inline]
+    fn lock(&self) -> IrqGuard<'a, ()> {
         // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
-        let lock: &'a Lock<(), SpinLockIrqBackend> =
-            unsafe { Lock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
+        let lock: &'a IrqLock<()> =
+            unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
         lock.lock()
     }
 
