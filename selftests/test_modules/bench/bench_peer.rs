@@ -108,7 +108,7 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Contender {
         name: c"queue-put-take",
         base: c"indirect-call",
-        calls: c"take_batch",
+        calls: c"_raw_spin_lock_irqsave",
     }
     .run(|n| loop_queue_put_take(link, n))?;
     contender::queue_in_c(link.context())?;
