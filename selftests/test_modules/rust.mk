@@ -29,7 +29,7 @@ $(obj)/selftests/test_modules/skew/core.o: $(obj)/selftests/test_modules/skew/ot
 ifeq ($(CONFIG_KUNIT),y)
 d2d-kunit := selftests/test_modules/kunit
 obj-m += selftests/test_modules/d2d_kunit.o
-selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boundary.o \
+selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boundary.o shared/owner/readers.o \
 				      shared/pair/d2d_pair.o shared/d2d/d2d.o
 RUSTFLAGS_$(d2d-kunit)/d2d_kunit.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o

@@ -44,6 +44,8 @@ pub mod packet;
 pub mod point;
 pub mod probe;
 pub mod queue;
+#[doc(hidden)]
+pub mod readers;
 mod registration;
 pub mod request;
 pub mod run_in;
