@@ -24,6 +24,7 @@
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
 //! behaviour, whatever safe code does with it.
 
+mod arch;
 pub mod context;
 pub mod control;
 pub mod driver;

@@ -6,10 +6,9 @@
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
 //! The kernel crate's `Srcu` has the readers with two memory barriers, each behind a call. Those of
-//! `srcu_read_lock_fast()` have none: the side that waits bears the cost. On x86 entering is the same
-//! instructions as in C; elsewhere, and where lockdep looks on, it is a call of the C function
-//! (`shared/owner/readers.c`).
+//! `srcu_read_lock_fast()` have none: the side that waits bears the cost.
 
+use crate::arch;
 use kernel::{
     bindings,
     error::to_result,
@@ -90,15 +89,14 @@ impl Readers {
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>) -> (Inside<'_>, *mut T) {
         // SAFETY: By the type invariants.
-        let (counters, value) = unsafe { arch::enter(self.srcu.get(), place) };
-        (
-            Inside {
-                readers: self,
-                counters,
-                _not_send: NotThreadSafe,
-            },
-            value,
-        )
+        let counters = unsafe { arch::readers_enter(self.srcu.get()) };
+        // INVARIANT: These are the counters.
+        let inside = Inside {
+            readers: self,
+            counters,
+            _not_send: NotThreadSafe,
+        };
+        (inside, arch::load_acquire(place))
     }
 
     /// Waits until all have left who are inside now. May sleep.
@@ -136,118 +134,6 @@ impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
-        unsafe { arch::leave(self.readers.srcu.get(), self.counters) };
-    }
-}
-
-#[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
-mod arch {
-    use core::{
-        arch::asm,
-        mem::offset_of, //
-    };
-    use kernel::{
-        bindings::{
-            srcu_ctr,
-            srcu_struct, //
-        },
-        sync::atomic::Atomic,
-    };
-
-    /// As `srcu_read_lock_fast()` and a load-acquire.
-    ///
-    /// # Safety
-    ///
-    /// `srcu` is initialized for fast readers.
-    #[inline(always)]
-    pub(super) unsafe fn enter<T>(
-        srcu: *mut srcu_struct,
-        place: &Atomic<*mut T>,
-    ) -> (*mut srcu_ctr, *mut T) {
-        let value;
-        // SAFETY: By the requirements; the field is written while others read it.
-        let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
-        // SAFETY: The counters are per-CPU, in which GS leads to those of this CPU. The instruction
-        // cannot be interrupted, loads are not reordered, and what asm! may touch is all memory, so
-        // that nothing moves across it.
-        unsafe {
-            asm!(
-                "inc qword ptr gs:[{counters} + {locks}]",
-                "mov {value}, qword ptr [{place}]",
-                counters = in(reg) counters,
-                locks = const offset_of!(srcu_ctr, srcu_locks),
-                place = in(reg) place.as_ptr(),
-                value = lateout(reg) value,
-                options(nostack),
-            );
-        }
-        (counters, value)
-    }
-
-    /// As `srcu_read_unlock_fast()`.
-    ///
-    /// # Safety
-    ///
-    /// `counters` are those that `enter` has returned.
-    #[inline(always)]
-    pub(super) unsafe fn leave(_srcu: *mut srcu_struct, counters: *mut srcu_ctr) {
-        // SAFETY: As above.
-        unsafe {
-            asm!(
-                "inc qword ptr gs:[{counters} + {unlocks}]",
-                counters = in(reg) counters,
-                unlocks = const offset_of!(srcu_ctr, srcu_unlocks),
-                options(nostack),
-            );
-        }
-    }
-}
-
-#[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC))))]
-mod arch {
-    use kernel::{
-        bindings::{
-            srcu_ctr,
-            srcu_struct, //
-        },
-        sync::atomic::{
-            ordering::Acquire,
-            Atomic, //
-        },
-    };
-
-    #[allow(
-        improper_ctypes,
-        reason = "some are empty without lockdep"
-    )]
-    extern "C" {
-        fn d2d_readers_enter(srcu: *mut srcu_struct) -> *mut srcu_ctr;
-        fn d2d_readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr);
-    }
-
-    /// As `srcu_read_lock_fast()` and a load-acquire.
-    ///
-    /// # Safety
-    ///
-    /// `srcu` is initialized for fast readers.
-    #[inline]
-    pub(super) unsafe fn enter<T>(
-        srcu: *mut srcu_struct,
-        place: &Atomic<*mut T>,
-    ) -> (*mut srcu_ctr, *mut T) {
-        // SAFETY: By the requirements.
-        let counters = unsafe { d2d_readers_enter(srcu) };
-        (counters, place.load(Acquire))
-    }
-
-    /// As `srcu_read_unlock_fast()`.
-    ///
-    /// # Safety
-    ///
-    /// `counters` are those that `enter` has returned.
-    #[inline]
-    pub(super) unsafe fn leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr) {
-        // SAFETY: By the requirements.
-        unsafe { d2d_readers_leave(srcu, counters) };
+        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters) };
     }
 }
