@@ -46,7 +46,7 @@ unsafe impl Sync for Readers {}
 
 #[allow(improper_ctypes, reason = "some are empty without lockdep")]
 extern "C" {
-    /// Defined in `readers.c`.
+    /// Defined in `shared/d2d/readers.c`.
     fn d2d_readers_init(
         srcu: *mut bindings::srcu_struct,
         name: *const c_char,
