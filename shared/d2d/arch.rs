@@ -37,6 +37,9 @@ mod imp {
         value
     }
 
+    /// # Safety
+    ///
+    /// As that of the function of the same name below.
     #[inline(always)]
     pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct) -> *mut srcu_ctr {
         // SAFETY: By the requirements; the field is written while others read it.
@@ -54,6 +57,9 @@ mod imp {
         counters
     }
 
+    /// # Safety
+    ///
+    /// As that of the function of the same name below.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(_srcu: *mut srcu_struct, counters: *mut srcu_ctr) {
         // SAFETY: As above.

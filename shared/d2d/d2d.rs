@@ -14,7 +14,7 @@
 //! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
-//! - [`rundown`]: protection of calls into a driver that may leave.
+//! - [`rundown`]: protection of calls into a driver that may leave, and [`readers`], which it counts by.
 //! - [`event`]: named events, to tell others a state.
 //! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
 //! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.

@@ -109,8 +109,10 @@ impl Readers {
 #[pinned_drop]
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants.
-        if kernel::warn_on!(unsafe { bindings::srcu_readers_active(self.srcu.get()) }) {
+        if kernel::warn_on!(
+            // SAFETY: By the type invariants.
+            unsafe { bindings::srcu_readers_active(self.srcu.get()) }
+        ) {
             // Somebody has forgotten to leave. It is better to wait for ever than to free it.
             self.wait();
         }
