@@ -112,7 +112,7 @@ impl<'a> Queue<'a> {
     }
 
     #[inline]
-    fn lock(&self) -> IrqGuard<'a, ()> {
+    fn lock(self) -> IrqGuard<'a, ()> {
         // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
         let lock: &'a IrqLock<()> =
             unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
@@ -157,7 +157,7 @@ impl<'a> Queue<'a> {
     /// Puts as many of the payloads, each of which fits into an item, as there is room for, under one
     /// lock, and rings the doorbell. Returns their number.
     #[inline]
-    fn put_and_ring<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> usize {
+    fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = if point::queues() {
             self.put_and_hit(kind, payloads)
         } else {
@@ -174,7 +174,7 @@ impl<'a> Queue<'a> {
     #[cold]
     #[inline(never)]
     fn put_and_hit<T: IntoBytes + Immutable>(
-        &self,
+        self,
         kind: u32,
         payloads: &[T],
     ) -> (usize, abi::d2d_handle) {
@@ -187,48 +187,54 @@ impl<'a> Queue<'a> {
     /// all, under the lock, so that the trace has the queue's own order.
     #[inline]
     fn put_under_lock<T: IntoBytes + Immutable, const HITS: bool>(
-        &self,
+        self,
         kind: u32,
         payloads: &[T],
     ) -> (usize, abi::d2d_handle) {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        let mut count = 0;
-        for payload in payloads {
-            // SAFETY: The list is initialized and only changed under the lock, which is held.
-            let Some(node) = (unsafe { list::first(&raw const (*raw).free) }) else {
-                break;
-            };
-            let bytes = payload.as_bytes();
-            // SAFETY: The lock is held, so the lists and counters are ours; by the type invariants
-            // `node` is in an item whose payload has room for `bytes`, whose length was checked.
-            unsafe {
-                let chain = list::detach(node, node.as_ptr());
-                let item = container_of!(node.as_ptr(), abi::d2d_item, node);
-                (*item).seq = (*raw).put;
+        // SAFETY: The lock is held, so the lists, what is on them and the counters are ours; by the type
+        // invariants each free node is in an item whose payload has room for the bytes, whose length
+        // was checked. `depth` is at most `capacity`, a `u32`.
+        unsafe {
+            let free = &raw mut (*raw).free;
+            let mut last = free;
+            let mut seq = (*raw).put;
+            let mut count = 0;
+            for payload in payloads {
+                let node = (*last).next;
+                if core::ptr::eq(node, free) {
+                    break;
+                }
+                let bytes = payload.as_bytes();
+                let item = container_of!(node, abi::d2d_item, node);
+                (*item).seq = seq;
                 (*item).kind = kind;
                 (*item).len = bytes.len() as u16;
                 let destination = (&raw mut (*item).payload).cast::<u8>();
                 destination.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-                list::append(&raw mut (*raw).items, chain);
-                (*raw).put = (*raw).put.wrapping_add(1);
+                last = node;
+                seq = seq.wrapping_add(1);
+                count += 1;
             }
-            count += 1;
-        }
-        // SAFETY: The lock is held; `depth` is at most `capacity`, a `u32`.
-        unsafe {
+            (*raw).put = seq;
+            (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
+            if count == 0 {
+                return (0, 0);
+            }
+            if let Some(first) = list::first(free) {
+                list::append(&raw mut (*raw).items, list::detach(first, last));
+            }
             let was_empty = (*raw).depth == 0;
             (*raw).depth = (*raw).depth.wrapping_add(count as u32);
             (*raw).high_water = (*raw).high_water.max((*raw).depth);
-            (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
-            let rings = was_empty && count > 0;
             if HITS {
                 point::queue(raw, Step::Enqueue, count as u32);
-                if rings && (*raw).doorbell != 0 {
+                if was_empty && (*raw).doorbell != 0 {
                     point::queue(raw, Step::Doorbell, 0);
                 }
             }
-            (count, if rings { (*raw).doorbell } else { 0 })
+            (count, if was_empty { (*raw).doorbell } else { 0 })
         }
     }
 
@@ -284,7 +290,7 @@ impl<'a> Queue<'a> {
     /// Returns up to `max` of the oldest items, which are on no list and have no other holder, and how
     /// many there are.
     #[inline]
-    fn take_chain(&self, max: u32) -> (Option<Chain>, u32) {
+    fn take_chain(self, max: u32) -> (Option<Chain>, u32) {
         if point::queues() {
             self.take_and_hit(max)
         } else {
@@ -294,12 +300,12 @@ impl<'a> Queue<'a> {
 
     #[cold]
     #[inline(never)]
-    fn take_and_hit(&self, max: u32) -> (Option<Chain>, u32) {
+    fn take_and_hit(self, max: u32) -> (Option<Chain>, u32) {
         self.take_under_lock::<true>(max)
     }
 
     #[inline(always)]
-    fn take_under_lock<const HITS: bool>(&self, max: u32) -> (Option<Chain>, u32) {
+    fn take_under_lock<const HITS: bool>(self, max: u32) -> (Option<Chain>, u32) {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
