@@ -34,8 +34,8 @@ use zerocopy::{
 /// # Safety
 ///
 /// The operations in a table expect [`Link`](Interface::Link)'s seat. `Table` is `repr(C)`, begins
-/// with a `struct d2d_ops`, and all the rest of it are pointers to functions, for which zero is
-/// valid: the operations that `CHAIN` is made of, in this order.
+/// with a `struct d2d_ops`, and all the rest of it are pointers to functions: the operations that
+/// `CHAIN` is made of, in this order. In `UNSUPPORTED` none of them is null.
 pub unsafe trait Interface: Sized + 'static {
     /// How its implementations find the other side.
     type Link: Link;
@@ -54,6 +54,9 @@ pub unsafe trait Interface: Sized + 'static {
     /// The hash of the interface, and one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
+    /// A table whose operations all return `EOPNOTSUPP`, whatever they are called with. They stand for
+    /// those that the other side does not offer, so that calling need not ask.
+    const UNSUPPORTED: Self::Table;
 }
 
 /// An interface whose operations `T` implements.
@@ -139,7 +142,7 @@ impl<'a, I: Interface> Remote<'a, I> {
     /// # Safety
     ///
     /// For `'a`, every operation in `table` may be called in any context but NMI, with `this` as
-    /// its first argument.
+    /// its first argument; none is missing.
     pub(crate) unsafe fn new(table: &'a I::Table, this: *mut c_void) -> Self {
         Self {
             table,
@@ -163,7 +166,8 @@ impl<'a, I: Interface> Remote<'a, I> {
 ///
 /// # Invariants
 ///
-/// Every operation in `table` may be called with `this`, as long as the other side is attached.
+/// Every operation in `table` may be called with `this`, as long as the other side is attached; none is
+/// missing.
 pub struct Endpoint<I: Interface> {
     table: I::Table,
     this: *mut c_void,
@@ -252,8 +256,7 @@ impl<I: Interface> Endpoint<I> {
         let Some(text) = Text::of(module) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
-        // SAFETY: Zero is valid for the header and for the operations.
-        let mut table: I::Table = unsafe { core::mem::zeroed() };
+        let mut table = I::UNSUPPORTED;
         let entries = core::ptr::from_mut(&mut table).cast::<usize>();
         for index in head / ENTRY..head / ENTRY + common {
             let from = raw.ops.cast::<usize>().wrapping_add(index);
@@ -269,11 +272,13 @@ impl<I: Interface> Endpoint<I> {
                     0,
                 );
             }
-            // SAFETY: The entry is one of our table's as well, for the operation that the chain
-            // proves is the same in both.
-            unsafe { entries.add(index).write(operation) };
+            if operation != 0 {
+                // SAFETY: The entry is one of our table's as well, for the operation that the chain
+                // proves is the same in both.
+                unsafe { entries.add(index).write(operation) };
+            }
         }
-        // INVARIANT: By the requirements.
+        // INVARIANT: By the requirements; an operation is replaced by one only.
         Ok(Self {
             table,
             this: raw.self_,
@@ -410,8 +415,8 @@ macro_rules! interface {
         };
 
         // SAFETY: The entry points below expect this link's seat; the table is `repr(C)`, begins
-        // with the header, and all the rest are optional function pointers, for which zero is
-        // `None`, in the order in which the chain has them.
+        // with the header, and all the rest are optional function pointers, in the order in which the
+        // chain has them. All of `UNSUPPORTED` are there.
         unsafe impl $crate::interface::Interface for $Interface {
             type Link = $Link;
             type Table = $Table;
@@ -437,6 +442,27 @@ macro_rules! interface {
                         },
                     )*],
                 )
+            };
+            const UNSUPPORTED: $Table = {
+                $(
+                    unsafe extern "C" fn $op(
+                        _: *mut ::core::ffi::c_void,
+                        $(_: $Arg,)*
+                        _: *mut $Ret,
+                    ) -> ::core::ffi::c_int {
+                        ::kernel::error::code::EOPNOTSUPP.to_errno()
+                    }
+                )*
+                $Table {
+                    hdr: $crate::abi::d2d_ops {
+                        size: 0,
+                        major: 0,
+                        minor: 0,
+                        build: 0,
+                        chain: ::core::ptr::null(),
+                    },
+                    $($op: ::core::option::Option::Some($op),)*
+                }
             };
         }
 
@@ -517,7 +543,8 @@ macro_rules! interface {
                 /// Returns `EOPNOTSUPP` if the other side does not offer the operation.
                 #[inline]
                 $vis fn $op(&self $(, $arg: $Arg)*) -> ::kernel::error::Result<$Ret> {
-                    let op = self.0.table().$op.ok_or(::kernel::error::code::EOPNOTSUPP)?;
+                    // SAFETY: `Remote` holds a table in which none is missing.
+                    let op = unsafe { self.0.table().$op.unwrap_unchecked() };
                     let mut result = <$Ret as ::zerocopy::FromZeros>::new_zeroed();
                     let this = self.0.this();
                     // Not a closure: what it refers to would be kept in memory.
