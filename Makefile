@@ -49,6 +49,9 @@ torture:
 bench:
 	@qemu/bench.sh
 
+bench-check:
+	@qemu/bench-check.sh
+
 check:
 	@qemu/check.sh
 
@@ -83,7 +86,8 @@ help:
 	$(call help,trace,play it and leave its trace in build/trace/: a page with a picture and more)
 	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
-	$(call help,bench,measure against what the kernel has for the same; write docs/results.md)
+	$(call help,bench,measure against C and what the kernel has for the same; write docs/results.md)
+	$(call help,bench-check,the guard: fail if an operation takes over 3 percent more instructions than recorded)
 	$(call help,shell,such a VM with an interactive console)
 	$(call help,gdb,attach the debugger to a VM that was started with GDB=1: VM=DIR if there are several)
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck; tests of the tools)
@@ -105,4 +109,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 5 GB more, as it builds two kernels and a second root.'
 
-.PHONY: modules rust-metadata run shell gdb test torture bench check model mutants test-harness clean distclean trace windows compare example help
+.PHONY: modules rust-metadata run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example help

@@ -69,7 +69,7 @@ d2d_owner::module_owner! {
         },
         capacity: u32 {
             default: 256,
-            description: "Items each of a context's two queues can hold (1 to 65536)",
+            description: "Items each of a context's two queues can hold (1 to 1048576)",
         },
         item_size: u32 {
             default: 64,

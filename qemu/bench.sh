@@ -1,36 +1,19 @@
 #!/bin/bash
-# Measures what the library offers, and what the kernel has for the same purposes: instructions in
-# QEMU, and nanoseconds on two real CPUs in User-Mode Linux and, where KVM works, in QEMU. Prints
-# a table and writes it to docs/results.md, with the conditions, if all checks pass (bench/).
+# Measures what the library offers, its twin in C, and what the kernel has for the same purposes:
+# instructions in QEMU, and nanoseconds on two real CPUs in User-Mode Linux and, where KVM works, in
+# QEMU. Prints tables and writes docs/results.{md,svg,tsv} if all checks pass (bench/).
 # Environment: KVER
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/measure.sh"
 
-D2D_ROOT=$("$LAB/root.sh")
-export D2D_ROOT
-unset D2D_KERNEL
 out=$PROJECT/build/bench
-mkdir -p "$out"
-instruments=() wanted=${KVER-}
-
-# instrument NAME KERNEL ABOUT - a run of the bench
-instrument() {
-	local kernel modules load
-	kernel=$(KVER=$wanted kernel_dir "$2")
-	. "$kernel/kernel.env"
-	mkdir -p "$out/$1"
-	read -r load _ </proc/loadavg
-	D2D_KERNEL=$kernel step "measure by $1" "$3" "$out/$1/log" "$LAB/vm.sh" bench
-	cp "$PROJECT/build/$KVER/bench/output" "$out/$1/"
-	echo "bench: condition load of the host before: $load" >>"$out/$1/output"
-	modules=$PROJECT/build/$KVER/selftests/test_modules
-	"$LAB/enter.sh" objdump -dr --no-show-raw-insn "$modules/bench_owner.ko" "$modules/bench_peer.ko" >"$out/$1/disassembly"
-	instruments+=("$out/$1")
-}
-
-D2D_ICOUNT=y instrument icount stock '15 s'
-instrument uml uml '15 s'
+export D2D_TIMEOUT=600
+D2D_ICOUNT=y measure "$out/icount" stock '1 min'
+D2D_ICOUNT=y D2D_NO_POINTS=y measure "$out/no-points" stock '1 min'
+measure "$out/uml" uml '1 min'
+instruments=("$out"/{icount,no-points,uml})
 if "$LAB/enter.sh" "$("$LAB/tools.sh")" --has-kvm; then
-	instrument kvm stock '15 s'
+	measure "$out/kvm" stock '1 min'
+	instruments+=("$out/kvm")
 fi
-qemu=$("$LAB/enter.sh" qemu-system-x86_64 --version | head -n 1)
-"$LAB/enter.sh" "$("$LAB/tools.sh" bench)" "$PROJECT/docs/results.md" "$qemu" "${instruments[@]}"
+"$LAB/enter.sh" "$("$LAB/tools.sh" bench)" report "$PROJECT/docs" "${instruments[@]}"

@@ -6,7 +6,8 @@
 #   --selftests  the test peers as well, and the kselftest collection into DIR/kselftest
 #   --bench      the modules that measure as well
 #   --stage DIR  the stripped modules into DIR/lib/d2d
-# Environment: KERNEL and KVER, or D2D_KERNEL if kernel_dir has been asked already
+# Environment: KERNEL and KVER, or D2D_KERNEL if kernel_dir has been asked already; D2D_NO_POINTS=y: into
+# build/KVER-no-points/, without the tracepoints of hot paths (for the bench)
 . "$(dirname "$0")/lib.sh"
 
 stage='' selftests='' bench=''
@@ -24,12 +25,13 @@ kernel=$(kernel_dir "${KERNEL-}")
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
-out=$PROJECT/build/$KVER
+out=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
 
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
-	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} modules ||
+	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
+	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules ||
 	die "no modules for $KVER; if the errors name items of the kernel crate, its Rust API is another one: choose a kernel by KVER="
 [ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

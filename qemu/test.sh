@@ -1,8 +1,8 @@
 #!/bin/bash
 # All tests of the modules: the kselftests in a VM with the stock kernel and in one with the
 # sanitizer kernel; a short torture, what lockdep has to say of peers, the debugger, the models of
-# the protocol, the comparison with the Windows version, and the mutants; or the kselftests
-# alone, with the kernel that KERNEL names.
+# the protocol, the comparison with the Windows version, the guard of the bench's figures, and the
+# mutants; or the kselftests alone, with the kernel that KERNEL names.
 # KTAP on stdout, a document for each; the counts of all last.
 # Environment: KERNEL; see kernel_dir (lib.sh)
 . "$(dirname "$0")/lib.sh"
@@ -21,6 +21,8 @@ beside() {
 	counted model "$LAB/enter.sh" selftests/model/run.sh
 	counted "comparison with the Windows version" "$LAB/compare.sh"
 	counted "the porting guide's example" "$LAB/example.sh"
+	counted "instructions against the recorded ones" "$LAB/bench-check.sh"
+	counted "the guard of those instructions" "$LAB/tests/bench.sh"
 	counted mutants "$LAB/mutants.sh"
 	total
 }

@@ -94,7 +94,7 @@ parameters()
 	module_a contexts=0
 	module_a contexts=65
 	module_a capacity=0
-	module_a capacity=65537
+	module_a capacity=1048577
 	module_a item_size=7
 	module_a item_size=4097
 	module_a completion=3
@@ -104,7 +104,7 @@ parameters()
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
+start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 16))
 
 # The loader's own refusal.
 mark
@@ -207,6 +207,11 @@ mark
 fails 25 load module_b && ! loaded module_b
 verdict "an owner's unknown control code"
 unload bad_owner
+
+mark
+fails 12 load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
+	refused module_a out-of-memory && ! trace | grep -q step=alloc
+verdict "more memory than there is"
 
 while read -r module parameter; do
 	[ "$module" = module_a ] || load module_a

@@ -1,7 +1,9 @@
 //! What the modules and the guest have said: lines of the kernel's log that have "bench: " in them.
 
+use crate::lines::{At, Contender, Memory, Share};
+
 /// What was measured last and first, so that what comes to be wrong in between is noticed
-const CONTROL: &str = "empty-loop";
+pub const CONTROL: &str = "empty-loop";
 
 /// Instructions of the control
 const CONTROL_INSTRUCTIONS: f64 = 2.0;
@@ -9,62 +11,12 @@ const CONTROL_INSTRUCTIONS: f64 = 2.0;
 /// How far the median of the control may be off: timer ticks take their share
 const TOLERANCE: f64 = 0.01;
 
-/// One way of doing something, as it was measured
-#[derive(Debug, Clone, PartialEq)]
-pub struct Contender {
-    pub name: String,
-    /// What it is compared with
-    pub base: String,
-    /// What its loop has to call
-    pub calls: String,
-    /// Time of one operation, from the shortest to the longest
-    times: Vec<f64>,
-}
-
-impl Contender {
-    pub fn min(&self) -> f64 {
-        self.times[0]
-    }
-
-    pub fn max(&self) -> f64 {
-        self.times[self.times.len() - 1]
-    }
-
-    pub fn median(&self) -> f64 {
-        let middle = self.times.len() / 2;
-        if self.times.len() % 2 == 1 {
-            self.times[middle]
-        } else {
-            (self.times[middle - 1] + self.times[middle]) / 2.0
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let field = |name: &str| {
-            let value = |word: &str| Some(word.strip_prefix(name)?.strip_prefix('=')?.to_owned());
-            text.split(' ').find_map(value)
-        };
-        let n: f64 = field("n")?.parse().ok()?;
-        let mut times = field("ns")?
-            .split_terminator(',')
-            .map(|ns| ns.parse::<f64>().map(|ns| ns / n))
-            .collect::<Result<Vec<_>, _>>()
-            .ok()?;
-        times.sort_by(f64::total_cmp);
-        Some(Contender {
-            name: field("contender")?,
-            base: field("base")?,
-            calls: field("calls")?,
-            times,
-        })
-        .filter(|contender| !contender.times.is_empty())
-    }
-}
-
 /// One run
 pub struct Log {
     /// In the order in which they were measured, the control twice
     pub contenders: Vec<Contender>,
+    pub memory: Vec<Memory>,
+    pub shares: Vec<Share>,
     /// Names and values
     pub conditions: Vec<(String, String)>,
 }
@@ -73,24 +25,72 @@ impl Log {
     pub fn parse(log: &str) -> Result<Self, String> {
         let mut parsed = Log {
             contenders: Vec::new(),
+            memory: Vec::new(),
+            shares: Vec::new(),
             conditions: Vec::new(),
         };
         for (_, text) in log.lines().filter_map(|line| line.split_once("bench: ")) {
             if let Some(condition) = text.strip_prefix("condition ") {
                 let (name, value) = condition.split_once(": ").unwrap_or((condition, ""));
                 parsed.conditions.push((name.into(), value.into()));
-            } else if text.starts_with("contender=") {
-                let contender = Contender::parse(text);
-                let contender = contender.ok_or_else(|| format!("not understood: {text}"))?;
-                parsed.contenders.push(contender);
+                continue;
+            }
+            let unclear = || format!("not understood: {text}");
+            match text.split(['=', ' ']).next() {
+                Some("contender") => {
+                    let contender = Contender::parse(text).ok_or_else(unclear)?;
+                    parsed.contenders.push(contender);
+                }
+                Some("memory") => parsed.memory.push(Memory::parse(text).ok_or_else(unclear)?),
+                Some("share") => parsed.shares.push(Share::parse(text).ok_or_else(unclear)?),
+                _ => {}
             }
         }
         Ok(parsed)
     }
 
-    /// The first measurement of this name
-    pub fn find(&self, name: &str) -> Option<&Contender> {
-        self.contenders.iter().find(|other| other.name == name)
+    /// The first measurement of this name, at this point of a curve or at none
+    pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
+        self.contenders
+            .iter()
+            .find(|other| other.name == name && other.at.as_ref() == at)
+    }
+
+    /// The median of what is no point of a curve
+    pub fn median(&self, name: &str) -> Option<f64> {
+        Some(self.find(name, None)?.median())
+    }
+
+    /// A curve: values of the axis, from the smallest to the largest, and what was measured there
+    pub fn curve(&self, name: &str, axis: &str) -> Vec<(u64, &Contender)> {
+        let mut curve: Vec<_> = self
+            .contenders
+            .iter()
+            .filter(|one| one.name == name)
+            .filter_map(|one| {
+                let at = one.at.as_ref().filter(|at| at.axis == axis)?;
+                Some((at.value, one))
+            })
+            .collect();
+        curve.sort_by_key(|(value, _)| *value);
+        curve
+    }
+
+    /// The names that have a curve along an axis, in the order of their measurement
+    pub fn curves(&self, axis: &str) -> Vec<&str> {
+        let mut names = Vec::new();
+        for one in &self.contenders {
+            let along = one.at.as_ref().is_some_and(|at| at.axis == axis);
+            if along && !names.contains(&one.name.as_str()) {
+                names.push(one.name.as_str());
+            }
+        }
+        names
+    }
+
+    pub fn condition(&self, name: &str) -> Option<&str> {
+        let mut conditions = self.conditions.iter();
+        Some(&conditions.find(|(other, _)| other == name)?.1)
     }
 
     /// Sees that the run has come to its end
@@ -124,26 +124,64 @@ mod tests {
 [    2.1] bench: condition cpus: 1
 [    2.2] bench: contender=empty-loop base=empty-loop calls= n=100 ns=201,200,209,200,
 [    2.3] bench: contender=ops-call base=empty-loop calls=* n=10 ns=300,100,200,
-[    2.4] bench: contender=empty-loop base=empty-loop calls= n=100 ns=200,
+[    2.4] bench: contender=queue base=x at=depth:10 calls=a n=1 ns=11,
+[    2.4] bench: contender=queue base=x at=depth:1 calls=a n=1 ns=10,
+[    2.4] bench: memory of=item who=twin bytes=96
+[    2.4] bench: share of=queue at=producers:3 counts=10,30,20
+[    2.5] bench: contender=empty-loop base=empty-loop calls= n=100 ns=200,
 ";
 
     #[test]
     fn times_are_those_of_one_operation() {
         let log = Log::parse(LOG).unwrap();
         assert_eq!(log.conditions, [("cpus".into(), "1".into())]);
-        let call = log.find("ops-call").unwrap();
+        let call = log.find("ops-call", None).unwrap();
         assert_eq!((call.min(), call.median(), call.max()), (10.0, 20.0, 30.0));
         assert_eq!(
             (call.base.as_str(), call.calls.as_str()),
             ("empty-loop", "*")
         );
-        assert_eq!(log.find("empty-loop").unwrap().median(), 2.005);
+        assert_eq!(log.median("empty-loop"), Some(2.005));
+        assert_eq!(log.condition("cpus"), Some("1"));
         assert!(log.check_ends().is_ok() && log.check_instructions().is_ok());
     }
 
     #[test]
+    fn points_of_curves_are_in_order() {
+        let log = Log::parse(LOG).unwrap();
+        assert_eq!(log.median("queue"), None);
+        assert_eq!(log.curves("depth"), ["queue"]);
+        assert!(log.curves("contexts").is_empty());
+        let curve = log.curve("queue", "depth");
+        let curve: Vec<_> = curve.iter().map(|(at, one)| (*at, one.median())).collect();
+        assert_eq!(curve, [(1, 10.0), (10, 11.0)]);
+        let at = At::parse("depth:10").unwrap();
+        assert_eq!(log.find("queue", Some(&at)).unwrap().median(), 11.0);
+        assert!(Log::parse(&LOG.replace("depth:10", "depth")).is_err());
+    }
+
+    #[test]
+    fn memory_and_shares_are_read() {
+        let log = Log::parse(LOG).unwrap();
+        let [memory] = log.memory.as_slice() else {
+            panic!("{:?}", log.memory)
+        };
+        assert_eq!(
+            (memory.of.as_str(), memory.who.as_str(), memory.bytes),
+            ("item", "twin", 96)
+        );
+        let share = &log.shares[0];
+        assert_eq!(
+            (share.least(), share.most(), share.unfairness()),
+            (10.0, 30.0, 3.0)
+        );
+        assert!(Log::parse(&LOG.replace("bytes=96", "bytes=")).is_err());
+        assert!(Log::parse(&LOG.replace("counts=10,30,20", "counts=")).is_err());
+    }
+
+    #[test]
     fn a_run_that_did_not_come_to_its_end_is_none() {
-        let cut = LOG.rsplit_once("[    2.4").unwrap().0;
+        let cut = LOG.rsplit_once("[    2.5").unwrap().0;
         assert!(Log::parse(cut).unwrap().check_ends().is_err());
         assert!(Log::parse("").unwrap().check_ends().is_err());
         assert!(Log::parse(&LOG.replace("n=10 ", "")).is_err());

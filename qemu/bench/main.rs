@@ -1,32 +1,76 @@
-// Makes a table of what the bench has measured, and docs/results.md.
+// Makes tables and pictures of what the bench has measured, and compares it with what was recorded.
 //
-// Usage: d2d-bench RESULTS QEMU DIR...
+// Usage: d2d-bench report DOCS DIR...
+//        d2d-bench guard RECORD DIR
+//        d2d-bench record DIR
 //
-// Each DIR is an instrument, known by its last part: icount, uml, kvm. It holds the kernel's log
-// of the run (output), in which the modules say what they have measured, and the modules as objdump
-// shows them (disassembly). QEMU is its version. RESULTS is written if everything that is
-// checked is right: the clock, and that the loops do what they are to do.
+// Each DIR is a run, known by its last part: by an instrument (icount, uml, kvm), or by icount of
+// modules without tracepoints (no-points). It holds the kernel's log (output), in which the modules
+// say what they have measured, the modules as objdump shows them (disassembly), and of icount what
+// `size` says of them when stripped (sizes). A run counts if everything that is checked is
+// right: the clock, and that the loops do what they are to do.
+//
+// report writes results.md, results.svg and results.tsv, which is the record, to DOCS. guard prints
+// KTAP. record prints the record of one run.
 
 mod disassembly;
+mod document;
+mod growth;
+mod guard;
+mod instrument;
+mod lines;
 mod log;
-mod table;
+mod markdown;
+mod marks;
+mod operations;
+mod plot;
+mod points;
+mod record;
+mod sizes;
+mod svg;
 
 use disassembly::Disassembly;
+use instrument::{Instrument, ICOUNT, INSTRUMENTS};
 use log::Log;
+use record::Record;
+use sizes::Size;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use table::{Instrument, INSTRUMENTS};
+
+/// The run of modules that have no tracepoints, which count instructions
+const NO_POINTS: &str = "no-points";
 
 /// A run of the bench by one instrument
-struct Run {
-    instrument: &'static Instrument,
-    log: Log,
+pub struct Run {
+    pub instrument: &'static Instrument,
+    pub log: Log,
+}
+
+/// All runs, and what else was measured
+pub struct Measured {
+    pub runs: Vec<Run>,
+    pub no_points: Option<Log>,
+    pub sizes: Vec<Size>,
+}
+
+impl Measured {
+    /// What an instrument has measured
+    pub fn log(&self, instrument: &str) -> Option<&Log> {
+        let mut runs = self.runs.iter();
+        let run = runs.find(|run| run.instrument.name == instrument)?;
+        Some(&run.log)
+    }
 }
 
 fn read(path: &Path) -> Result<String, String> {
     let bytes = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The model of the CPU that all of it runs on
@@ -43,53 +87,105 @@ fn host_cpu() -> String {
     cpuinfo.lines().find_map(model).unwrap_or_default()
 }
 
-/// Reads a run, and checks it
-fn run(dir: &Path) -> Result<Run, String> {
+fn name(dir: &Path) -> &str {
     let name = dir.file_name().unwrap_or_default();
-    let instrument = INSTRUMENTS
-        .iter()
-        .find(|instrument| name == instrument.name)
-        .ok_or_else(|| format!("{} is no instrument", dir.display()))?;
-    let log = Log::parse(&read(&dir.join("output"))?)?;
-    log.check_ends()?;
-    if instrument.counts_instructions {
-        log.check_instructions()?;
-    }
-    let disassembly = read(&dir.join("disassembly"))?;
-    let disassembly = Disassembly::parse(&disassembly);
-    for contender in &log.contenders {
-        disassembly.check(&contender.name, &contender.calls)?;
-    }
-    Ok(Run { instrument, log })
+    name.to_str().unwrap_or_default()
 }
 
-fn bench(results: &str, qemu: &str, dirs: &[String]) -> Result<String, String> {
-    let runs = dirs
+fn instrument(name: &str) -> Result<&'static Instrument, String> {
+    INSTRUMENTS
         .iter()
-        .map(|dir| run(Path::new(dir)).map_err(|why| format!("{dir}: {why}")))
-        .collect::<Result<Vec<_>, _>>()?;
-    let table = table::table(&runs)?;
-    let document = table::document(&runs, &table, qemu, &host_cpu());
-    fs::write(results, document).map_err(|error| format!("{results}: {error}"))?;
-    let loops = runs.iter().map(|run| run.log.contenders.len());
-    let mut said = table;
+        .find(|instrument| name == instrument.name)
+        .ok_or_else(|| format!("{name} is no instrument"))
+}
+
+/// Reads a run, and checks it; says how many loops it has found
+fn run(dir: &Path, instrument: &Instrument) -> Result<(Log, usize), String> {
+    let checked = || {
+        let log = Log::parse(&read(&dir.join("output"))?)?;
+        log.check_ends()?;
+        if instrument.counts_instructions {
+            log.check_instructions()?;
+        }
+        let disassembly = read(&dir.join("disassembly"))?;
+        let disassembly = Disassembly::parse(&disassembly);
+        let loops = log.contenders.iter();
+        let loops: BTreeSet<_> = loops.map(|one| (&one.name, &one.calls)).collect();
+        for (name, calls) in &loops {
+            disassembly.check(name, calls)?;
+        }
+        let loops = loops.len();
+        Ok((log, loops))
+    };
+    checked().map_err(|why: String| format!("{}: {why}", dir.display()))
+}
+
+fn report(docs: &Path, dirs: &[&str]) -> Result<String, String> {
+    let mut all = Measured {
+        runs: Vec::new(),
+        no_points: None,
+        sizes: Vec::new(),
+    };
+    let mut loops = 0;
+    for dir in dirs.iter().map(|dir| Path::new(*dir)) {
+        let no_points = name(dir) == NO_POINTS;
+        let instrument = instrument(if no_points { ICOUNT } else { name(dir) })?;
+        let (log, found) = run(dir, instrument)?;
+        loops += found;
+        if no_points {
+            all.no_points = Some(log);
+            continue;
+        }
+        if instrument.name == ICOUNT {
+            write(&docs.join("results.tsv"), &Record::new(&log).text())?;
+            let bytes = |path: &str| Some(fs::metadata(path).ok()?.len());
+            all.sizes = sizes::parse(&read(&dir.join("sizes"))?, bytes);
+        }
+        all.runs.push(Run { instrument, log });
+    }
+    let document = document::document(&all, &host_cpu());
+    write(&docs.join("results.md"), &document)?;
+    write(&docs.join("results.svg"), &plot::draw(&all))?;
+    let said = document
+        .split("\n## ")
+        .skip(1)
+        .filter(|section| !section.starts_with("The conditions"));
+    let mut said = said.collect::<Vec<_>>().join("\n");
     said += &format!(
-        "\nThe clock is right, and {} loops are in the code and call what they are to call.\n",
-        loops.sum::<usize>()
+        "\nThe clock is right, and {loops} loops are in the code and call what they are to call.\n"
     );
     Ok(said)
 }
 
+fn record(dir: &Path) -> Result<String, String> {
+    let (log, _) = run(dir, instrument(ICOUNT)?)?;
+    Ok(Record::new(&log).text())
+}
+
+/// Says what it has found, and whether all is well
+fn guard(recorded: &Path, dir: &Path) -> Result<(String, bool), String> {
+    let recorded = Record::parse(&read(recorded)?)?;
+    let (log, _) = run(dir, instrument(ICOUNT)?)?;
+    let (said, counts) = guard::compare(&recorded, &Record::new(&log));
+    Ok((said, counts[1] == 0))
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [results, qemu, dirs @ ..] = args.as_slice() else {
-        eprintln!("usage: d2d-bench RESULTS QEMU DIR...");
-        return ExitCode::from(2);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args.as_slice() {
+        ["report", docs, dirs @ ..] => report(Path::new(docs), dirs).map(|said| (said, true)),
+        ["guard", record, dir] => guard(Path::new(record), Path::new(dir)),
+        ["record", dir] => record(Path::new(dir)).map(|said| (said, true)),
+        _ => {
+            eprintln!("usage: d2d-bench report DOCS DIR... | guard RECORD DIR | record DIR");
+            return ExitCode::from(2);
+        }
     };
-    match bench(results, qemu, dirs) {
-        Ok(said) => {
+    match result {
+        Ok((said, well)) => {
             print!("{said}");
-            ExitCode::SUCCESS
+            ExitCode::from(u8::from(!well))
         }
         Err(why) => {
             println!("FAIL: {why}");

@@ -30,22 +30,24 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# The pairs: bench, the project, and twin, the same in C. What follows is for the one that pair names.
-
-# load PARAMETER... - the owner with these parameters, and the driver that measures
+# load PAIR PARAMETER... - the owner of a pair, bench or its twin in C, with these parameters, and the peer,
+# which measures
 load() {
+	pair=$1
+	shift
 	insmod "/lib/d2d/${pair}_owner.ko" "$@" && insmod "/lib/d2d/${pair}_peer.ko"
 }
 
+# unload PAIR
 unload() {
-	rmmod "${pair}_peer" && rmmod "${pair}_owner"
+	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure WHAT - the lines of a part of the measurements (bench_peer.rs, twin/loops.c)
+# measure PAIR WHAT - the lines of a part of the measurements
 measure() {
-	case $pair in
-	bench) echo "$1" >/sys/kernel/debug/d2d-bench_peer/run ;;
-	twin) echo "$1" >/sys/module/twin_peer/parameters/run ;;
+	case $1 in
+	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
+	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
 	esac
 }
 
@@ -55,44 +57,51 @@ used() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# memory OF BEFORE AFTER COUNT - how much one of so many takes, by all that they have made the kernel
-# use: its files in debugfs and the unused end of its allocations as well
+# memory PAIR OF BEFORE COUNT - how much one of so many takes, by all that they have made the kernel
+# use: the unused end of an allocation and files in debugfs as well
 memory() {
-	case $pair in
-	bench) who=project ;;
-	twin) who=twin ;;
+	case $1 in
+	bench) whose=project ;;
+	*) whose=$1 ;;
 	esac
-	echo "bench: memory of=$1 who=$who bytes=$((($3 - $2) / $4))" >/dev/kmsg
+	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
 }
 
-# kept WHAT - the same for events or requests. The first ones fill what memory was left over.
+# larger PAIR OF COUNT PARAMETER... - the same for what there is more of with these parameters than with
+# one context as usual. The pair is loaded in the end.
+larger() {
+	who=$1 of=$2 count=$3
+	shift 3
+	load "$who" contexts=1 && before=$(used) && unload "$who" && load "$who" "$@" &&
+		memory "$who" "$of" "$before" "$count"
+}
+
+# kept PAIR OF - the same for 1024 events or requests. The first ones fill what memory was left over.
 kept() {
-	measure "keep-$1s" && before=$(used) && measure "keep-$1s" && memory "$1" "$before" "$(used)" 1024 &&
-		measure keep-nothing
+	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" &&
+		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-contexts=64 capacity=65536
+# Of modules without tracepoints ($case is operations) nothing else is measured.
+if [ "$case" = operations ]; then
+	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
+		unload bench
+	return
+fi
 
-# growth - what a pair that is not loaded takes, and its loops with more and with larger items
-growth() {
-	load contexts=1 && one=$(used) && unload &&
-		load "contexts=$contexts" && memory context "$one" "$(used)" $((contexts - 1)) &&
-		kept event && kept request && unload &&
-		load contexts=1 && one=$(used) && unload &&
-		load contexts=1 "capacity=$capacity" && memory item "$one" "$(used)" $((2 * (capacity - 256))) &&
-		measure depth && unload &&
-		load contexts=1 item_size=4096 && measure payload && unload
-}
+# What each operation costs: all that are compared are loaded together, and measured one after
+# the other.
+larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+	measure bench operations && measure twin operations && measure bench contexts || return
+for pair in bench twin; do
+	kept "$pair" request && kept "$pair" event && unload "$pair" || return
+done
 
-pair=twin
-load contexts=2 || return
-pair=bench
-load "contexts=$contexts" && measure control && measure operations && measure contexts || return
-pair=twin
-measure operations && unload || return
-pair=bench
-unload && growth || return
-pair=twin
-growth || return
-pair=bench
-load contexts=1 && measure control && unload
+# What it costs with more or larger items: so many do not fit into memory twice.
+capacity=1000000
+for pair in bench twin; do
+	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
+		measure "$pair" depth && unload "$pair" &&
+		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
+done
+load bench && measure bench control && unload bench

@@ -223,7 +223,7 @@ static int mishandle_item(void)
 	if (sinful("foreign-item"))
 		return d2d_queue_release(&context->to_owner, handle);
 	if (sinful("item-of-no-pool"))
-		return d2d_queue_release(queue, handle | 0xffff);
+		return d2d_queue_release(queue, handle | ((1 << D2D_ITEM_INDEX_BITS) - 1));
 	if (sinful("item-redeemed-twice"))
 		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
 	if (sinful("item-not-released"))

@@ -20,7 +20,7 @@ CFLAGS_selftests/test_modules/skew/core.o := -I$(obj)/selftests/test_modules/ske
 $(obj)/selftests/test_modules/skew/other_d2d.h: $(src)/shared/include/d2d.h FORCE
 	$(call if_changed,d2d_other_header)
 quiet_cmd_d2d_other_header = GEN     $@
-      cmd_d2d_other_header = sed '/^static_assert/d; s/^\tu32 len;/\tu64 len;/' $< >$@
+      cmd_d2d_other_header = sed '/^static_assert/d; s/^\tu16 len;/\tu32 len;/' $< >$@
 targets += selftests/test_modules/skew/other_d2d.h
 $(obj)/selftests/test_modules/skew/core.o: $(obj)/selftests/test_modules/skew/other_d2d.h
 

@@ -58,7 +58,7 @@ pub(crate) const LAYOUT: u32 = layout! {
     d2d_header { magic size major minor layout }
     d2d_ops { size major minor build chain }
     d2d_endpoint { ops self_ }
-    d2d_item { node seq kind len generation index handed payload }
+    d2d_item { node seq kind len handed handle payload }
     d2d_queue {
         lock items free capacity item_size depth high_water put taken refused stale pool id handed
         doorbell

@@ -4,7 +4,8 @@
 //!
 //! All tracepoints are the owner's, one for each step; drivers hit those of a hot path through here.
 //! Whether one of a group is on is a static key, which the owner exports: while it is off, asking is
-//! one patched branch, and on a kernel without tracepoints nothing.
+//! one patched branch, and on a kernel without tracepoints nothing. Nor is it where the bench has
+//! them left out, to measure that branch (`D2D_NO_POINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_point.h`.
 
@@ -24,7 +25,7 @@ macro_rules! groups {
         $(#[$doc])*
         #[inline(always)]
         pub fn $group() -> bool {
-            #[cfg(CONFIG_TRACEPOINTS)]
+            #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_points)))]
             // SAFETY: It is a static key, defined in C.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
@@ -33,7 +34,7 @@ macro_rules! groups {
                     $group
                 )
             }
-            #[cfg(not(CONFIG_TRACEPOINTS))]
+            #[cfg(not(all(CONFIG_TRACEPOINTS, not(d2d_no_points))))]
             false
         }
     )*};

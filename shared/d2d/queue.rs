@@ -40,6 +40,9 @@ use zerocopy::{
 /// Most items that are moved under one lock: it is held with interrupts disabled.
 pub const MAX_BATCH: u32 = 128;
 
+/// What the next generation of an item's handle is more than this one.
+const GENERATION: abi::d2d_handle = 1 << 32;
+
 /// One direction of item traffic of a context.
 ///
 /// # Invariants
@@ -197,7 +200,7 @@ impl<'a> Queue<'a> {
                 let item = container_of!(node, abi::d2d_item, node);
                 (*item).seq = (*raw).put;
                 (*item).kind = kind;
-                (*item).len = bytes.len() as u32;
+                (*item).len = bytes.len() as u16;
                 let destination = (&raw mut (*item).payload).cast::<u8>();
                 destination.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
                 list::append(&raw mut (*raw).items, chain);
@@ -318,11 +321,11 @@ impl<'a> Queue<'a> {
             (*raw).handed = (*raw).handed.wrapping_add(1);
             let item = container_of!(node, abi::d2d_item, node);
             (*item).handed = abi::D2D_ITEM_ON_THE_WAY as u16;
-            (*item).generation = (*item).generation.wrapping_add(1).max(1);
-            let low = ((*raw).id << 16) | u32::from((*item).index);
-            Some(ItemHandle(
-                (u64::from((*item).generation) << 32) | u64::from(low),
-            ))
+            (*item).handle = (*item).handle.wrapping_add(GENERATION);
+            if (*item).handle < GENERATION {
+                (*item).handle += GENERATION;
+            }
+            Some(ItemHandle((*item).handle))
         }
     }
 
@@ -334,20 +337,16 @@ impl<'a> Queue<'a> {
     /// queue's, or was made up. Counted in [`Counters::stale`].
     pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
         let raw = self.raw.as_ptr();
-        let (generation, id, index) = (
-            (handle.0 >> 32) as u32,
-            (handle.0 as u32) >> 16,
-            handle.0 as u16,
-        );
+        let index = handle.0 as u32 & ((1 << abi::D2D_ITEM_INDEX_BITS) - 1);
         let _guard = self.lock();
         // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
         // live as long as the queue. An item that is on the way is on no list and in no batch, has no
         // holder, and becomes one of the batch alone.
         unsafe {
-            if id == (*raw).id && u32::from(index) < (*raw).capacity {
-                let item = *(*raw).pool.add(usize::from(index));
+            if index < (*raw).capacity {
+                let item = *(*raw).pool.add(index as usize);
                 let on_the_way = u32::from((*item).handed) == abi::D2D_ITEM_ON_THE_WAY;
-                if on_the_way && (*item).generation == generation {
+                if on_the_way && (*item).handle == handle.0 {
                     (*item).handed = 0;
                     (*raw).handed = (*raw).handed.wrapping_sub(1);
                     let node = &raw mut (*item).node;

@@ -125,6 +125,13 @@ struct d2d_endpoint {
 	void *self;
 };
 
+/*
+ * An item's handle: its index in the pool, in this many bits; above it the queue's
+ * id, and in the upper half the generation, which counts the handles made of the
+ * item and skips 0.
+ */
+#define D2D_ITEM_INDEX_BITS	24
+
 /* An item's handle is on its way to somebody, who will redeem it. */
 #define D2D_ITEM_ON_THE_WAY	1
 /* A driver in C has redeemed the handle and uses the item, until it releases it. */
@@ -139,10 +146,9 @@ struct d2d_item {
 	struct list_head node;
 	u64 seq;	/* counts the items put on this queue, from 0 */
 	u32 kind;	/* meaning of the payload, up to the drivers */
-	u32 len;	/* bytes of payload in use */
-	u32 generation;	/* counts the handles made of it, skips 0 */
-	u16 index;	/* its place in the pool */
+	u16 len;	/* bytes of payload in use */
 	u16 handed;	/* D2D_ITEM_..., or 0: not named by a handle */
+	d2d_handle handle;	/* the last one made of it */
 	u8 payload[];	/* item_size bytes */
 };
 
@@ -340,10 +346,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	d2d_ops, build), d2d_ops, chain)
 #define D2D_LAYOUT_ENDPOINT	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_OPS, \
 	d2d_endpoint), d2d_endpoint, ops), d2d_endpoint, self)
-#define D2D_LAYOUT_ITEM		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+#define D2D_LAYOUT_ITEM		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
 	D2D_LAYOUT_ENDPOINT, d2d_item), d2d_item, node), d2d_item, seq), \
-	d2d_item, kind), d2d_item, len), d2d_item, generation), d2d_item, index), \
-	d2d_item, handed), d2d_item, payload)
+	d2d_item, kind), d2d_item, len), d2d_item, handed), d2d_item, handle), \
+	d2d_item, payload)
 #define D2D_LAYOUT_QUEUE_LISTS	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
 	D2D_LAYOUT_ITEM, d2d_queue), d2d_queue, lock), d2d_queue, items), \
 	d2d_queue, free), d2d_queue, capacity), d2d_queue, item_size), \

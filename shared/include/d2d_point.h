@@ -24,7 +24,10 @@ struct d2d_point_keys {
 };
 
 extern struct d2d_point_keys d2d_points;
+#endif
 
+/* The bench measures what these branches cost: once it builds all without them. */
+#if defined(CONFIG_TRACEPOINTS) && !defined(D2D_NO_POINTS)
 #define d2d_point_enabled(group)	static_branch_unlikely(&d2d_points.group)
 #else
 #define d2d_point_enabled(group)	(!sizeof(#group))

@@ -20,13 +20,13 @@
 /* The item that a handle names, or NULL. The lock is held. */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
 {
-	u32 index = handle & 0xffff;
+	u32 index = handle & ((1u << D2D_ITEM_INDEX_BITS) - 1);
 	struct d2d_item *item;
 
-	if ((u32)handle >> 16 != queue->id || index >= queue->capacity)
+	if (index >= queue->capacity)
 		return NULL;
 	item = queue->pool[index];
-	return item->handed && item->generation == handle >> 32 ? item : NULL;
+	return item->handed && item->handle == handle ? item : NULL;
 }
 
 /* Copies a payload to a new item. -EMSGSIZE too long, -ENOSPC the queue is full. */
@@ -101,8 +101,10 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 		queue->taken++;
 		queue->handed++;
 		item->handed = D2D_ITEM_ON_THE_WAY;
-		item->generation = item->generation + 1 ?: 1;
-		handle = (u64)item->generation << 32 | queue->id << 16 | item->index;
+		item->handle += 1ULL << 32;
+		if (!(item->handle >> 32))
+			item->handle += 1ULL << 32;
+		handle = item->handle;
 		if (d2d_point_enabled(queues))
 			d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DEQUEUE, 1);
 	}

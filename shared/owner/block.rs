@@ -3,7 +3,10 @@
 //! Allocation of a context: the block, its locks, its queues and their items.
 
 use crate::config::Config;
-use core::ptr::NonNull;
+use core::ptr::{
+    null,
+    NonNull, //
+};
 use d2d::{
     abi,
     context::{
@@ -24,6 +27,25 @@ use kernel::{
     types::Opaque, //
 };
 
+/// How the memory of items is allocated: zeroed, and refused where there is too little of it, as the
+/// OOM killer would end others for what a user has asked too much of.
+const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
+    | bindings::__GFP_ZERO
+    | bindings::__GFP_NOWARN
+    | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
+
+/// Makes a vector with room for `count` values, whose memory is zeroed. May sleep.
+fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
+    let size = count * size_of::<T>();
+    // SAFETY: It is a new allocation.
+    let memory = unsafe {
+        bindings::kvrealloc_node_align(null(), size, align_of::<T>(), ITEMS, bindings::NUMA_NO_NODE)
+    };
+    let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
+    // SAFETY: The memory is what the vector's allocator would have allocated, for `count` values.
+    Ok(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
+}
+
 /// Items are allocated in chunks of at most this many bytes, so that no allocation is of high
 /// order.
 const CHUNK_SIZE: usize = 16 * 1024;
@@ -40,17 +62,20 @@ pub(crate) struct Block {
 
 /// The memory of a queue's items.
 struct Items {
-    /// Whole words, for the items' alignment.
-    chunks: KVVec<KVec<u64>>,
+    /// Whole words, for the items' alignment. No vector knows of a length.
+    chunks: KVVec<KVVec<u64>>,
     /// Where each item is.
     pool: KVVec<*mut abi::d2d_item>,
 }
 
 impl Items {
     fn new(config: &Config) -> Result<Self> {
+        let capacity = config.capacity as usize;
+        let bytes = capacity * config.item_words() * size_of::<u64>();
         Ok(Self {
-            chunks: KVVec::new(),
-            pool: KVVec::with_capacity(config.capacity as usize, GFP_KERNEL)?,
+            // Each but the last is at least half full: an item is smaller than half a chunk.
+            chunks: with_room_for(bytes / (CHUNK_SIZE / 2) + 1)?,
+            pool: with_room_for(capacity)?,
         })
     }
 
@@ -61,17 +86,18 @@ impl Items {
     /// The queue's lists are initialized, nobody else uses it, and this outlives it.
     unsafe fn add_to(&mut self, queue: *mut abi::d2d_queue, config: &Config) -> Result {
         let words = config.item_words();
-        let per_chunk = (CHUNK_SIZE / (words * size_of::<u64>())).max(1);
+        let per_chunk = CHUNK_SIZE / (words * size_of::<u64>());
         let mut left = config.capacity as usize;
         while left > 0 {
             let count = left.min(per_chunk);
-            let mut chunk = KVec::from_elem(0u64, count * words, GFP_KERNEL)?;
-            for item in chunk.chunks_exact_mut(words) {
+            let mut chunk = with_room_for::<u64>(count * words)?;
+            for item in chunk.spare_capacity_mut().chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-                // SAFETY: The item has room for its header and payload, is aligned, and on no list;
-                // by the requirements the queue is ours.
+                // SAFETY: The item is zeroed, has room for its header and payload, is aligned, and
+                // on no list; by the requirements the queue is ours.
                 unsafe {
-                    (*item).index = self.pool.len() as u16;
+                    (*item).handle =
+                        u64::from((*queue).id << abi::D2D_ITEM_INDEX_BITS) | self.pool.len() as u64;
                     bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
                 }
                 self.pool.push(item, GFP_KERNEL)?;

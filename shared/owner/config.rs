@@ -6,10 +6,26 @@ use d2d::{
     abi,
     trace::check_parameter, //
 };
-use kernel::prelude::*;
+use kernel::{
+    bindings,
+    page::PAGE_SIZE,
+    prelude::*, //
+};
 
 /// Most contexts of an owner.
 const CONTEXTS: u32 = 64;
+/// Most items of a queue.
+const CAPACITY: u32 = 1 << 20;
+/// Most bytes of payload of an item.
+const ITEM_SIZE: u32 = 4096;
+
+// An item's handle has room for its index and the id of its queue, of which a context has two; an
+// item has room for the length of its payload.
+const _: () = assert!(
+    CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
+        && 2 * CONTEXTS <= 1 << (32 - abi::D2D_ITEM_INDEX_BITS)
+        && ITEM_SIZE <= u16::MAX as u32
+);
 
 /// How the owner learns that a request is completed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,7 +59,7 @@ impl Config {
     /// # Errors
     ///
     /// `ERANGE`, with a line that names the parameter and its range: `contexts` 1 to 64, `capacity`
-    /// 1 to 65536, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait),
+    /// 1 to 1048576, `item_size` 8 to 4096, `completion` 0 (return), 1 (routine) or 2 (wait),
     /// `timeout` 1 to 600000 (milliseconds).
     pub fn new(
         driver: &CStr,
@@ -55,8 +71,8 @@ impl Config {
     ) -> Result<Self> {
         Ok(Self {
             contexts: check_parameter(driver, "contexts", contexts, 1..=CONTEXTS)?,
-            capacity: check_parameter(driver, "capacity", capacity, 1..=65536)?,
-            item_size: check_parameter(driver, "item_size", item_size, 8..=4096)?,
+            capacity: check_parameter(driver, "capacity", capacity, 1..=CAPACITY)?,
+            item_size: check_parameter(driver, "item_size", item_size, 8..=ITEM_SIZE)?,
             learn: match check_parameter(driver, "completion", completion, 0..=2)? {
                 0 => Learn::Return,
                 1 => Learn::Routine,
@@ -79,6 +95,22 @@ impl Config {
     /// Returns the size of an item in whole words.
     pub(crate) fn item_words(&self) -> usize {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
+    }
+
+    /// Checks that there may be memory for all contexts: what cannot succeed is not begun, as the
+    /// attempt would take the memory from everybody else for a while.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn check_memory(&self) -> Result {
+        // SAFETY: It has no requirements.
+        let pages = unsafe { bindings::si_mem_available() };
+        let available = usize::try_from(pages).unwrap_or(0) * PAGE_SIZE;
+        match self.contexts as usize * self.context_bytes() > available {
+            true => Err(ENOMEM),
+            false => Ok(()),
+        }
     }
 
     /// Returns the memory that one context takes, in bytes.

@@ -270,6 +270,7 @@ where
         watch: Operations,
     ) -> Result<Pin<KBox<Self>>> {
         let config = O::config()?;
+        config.check_memory()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
         for id in 0..config.contexts {
             seats.push(Self::new_seat(name, module, id, &config)?, GFP_KERNEL)?;

@@ -50,9 +50,8 @@ void EmitLayout(void)
     FIELD(d2d_item, seq, D2D_ITEM, Seq);
     FIELD(d2d_item, kind, D2D_ITEM, Kind);
     FIELD(d2d_item, len, D2D_ITEM, Length);
-    LINUX_FIELD(d2d_item, generation);
-    LINUX_FIELD(d2d_item, index);
     LINUX_FIELD(d2d_item, handed);
+    LINUX_FIELD(d2d_item, handle);
     FIELD(d2d_item, payload, D2D_ITEM, Payload);
     TYPE(d2d_queue, D2D_QUEUE);
     FIELD(d2d_queue, lock, D2D_QUEUE, Lock);

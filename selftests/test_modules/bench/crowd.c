@@ -92,33 +92,33 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size)
 }
 
 /*
- * All that a driver does to come and go: it registers, asks for a context, gets it and
- * accepts it, gives it back, which waits until nobody can be in its operations any more,
- * and is unregistered. The lines of the trace are printed into the kernel's log.
+ * A driver that is registered asks for a context, is offered one and accepts it, and gives
+ * it back, which waits until nobody can be in its operations any more. The lines of the
+ * trace are printed into the kernel's log.
  */
 static noinline int loop_attach_detach(void *arg, u64 n)
 {
-	d2d_handle handle;
-	int err;
-	u64 i;
+	const d2d_handle *handle = arg;
+	int err = 0;
 
-	for (i = 0; i < n; i++) {
-		err = come(&driver, &handle);
-		if (err)
-			return err;
-		err = go(handle);
-		if (err)
-			return err;
-	}
-	return 0;
+	while (n-- && !err)
+		err = d2d_attach(*handle) ?: d2d_detach(*handle);
+	return err;
 }
 
 int d2d_bench_attach_detach(const struct d2d_context *context)
 {
-	static const struct d2d_bench_contender contender = {
-		"attach-detach", "work-item-unbound", "d2d_attach", loop_attach_detach
+	d2d_handle handle;
+	const struct d2d_bench_contender contender = {
+		"attach-detach", "work-item-unbound", "d2d_attach", loop_attach_detach,
+		.arg = &handle,
 	};
+	int err;
 
 	model = context;
-	return d2d_bench_run(&contender);
+	err = d2d_register(&driver, &handle);
+	if (err)
+		return err;
+	err = d2d_bench_run(&contender);
+	return d2d_unregister(handle) ?: err;
 }

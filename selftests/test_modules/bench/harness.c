@@ -29,8 +29,8 @@
 #define WARM		3
 /* A batch is so long that neither reading the clock nor one timer tick matters much. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* Batches go on so long with the same producers: those that share a CPU get several turns. */
-#define PRODUCERS_NS	(50 * NSEC_PER_MSEC)
+/* Batches are repeated so long with the same producers: those that share a CPU get their turns. */
+#define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
@@ -49,7 +49,8 @@ struct part {
 /* What is known of a contender while it is measured. */
 struct measurement {
 	const struct d2d_bench_contender *contender;
-	u64 counts[MAX_PRODUCERS];	/* what each producer has put in */
+	bool warm;
+	u64 counts[MAX_PRODUCERS];	/* what each producer has put in since then */
 };
 
 static int part_thread(void *data)
@@ -160,6 +161,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 	struct task_struct *tasks[MAX_PRODUCERS];
 	struct part parts[MAX_PRODUCERS] = {};
 	unsigned int i, begun;
+	u64 least = measurement->warm ? PRODUCERS_NS : 1;
 	u64 total = 0, one, rounds;
 	bool stop = false;
 	int err = 0;
@@ -177,7 +179,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 	/* Those that were there first may have begun. */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
-	for (rounds = 0; total < PRODUCERS_NS && !err; rounds++) {
+	for (rounds = 0; total < least && !err; rounds++) {
 		err = timed_loop(contender, n, &one);
 		total += one;
 	}
@@ -243,6 +245,7 @@ static int measure(void *arg, u64 batches)
 	err = warm_up(measurement, &n);
 	if (err)
 		return err;
+	measurement->warm = true;
 	memset(measurement->counts, 0, sizeof(measurement->counts));
 	for (i = 0; i < batches; i++) {
 		err = batch(measurement, n, &ns);

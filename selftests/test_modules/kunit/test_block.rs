@@ -14,9 +14,13 @@ use crate::{
 };
 use d2d::{
     abi,
-    header, //
+    header,
+    queue::MAX_BATCH, //
 };
 use kernel::prelude::*;
+
+/// Items that are put together.
+const BATCH: usize = MAX_BATCH as usize;
 
 /// What parameters are refused with, if they are: contexts, capacity, item size, completion, timeout.
 fn refusal(parameters: [u32; 5]) -> Option<Error> {
@@ -38,6 +42,8 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
     // SAFETY: The queue is initialized, and nobody else uses it.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
+    // SAFETY: As above.
+    let id = u64::from(unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS);
     let apart = |(n, item): (usize, &*mut abi::d2d_item)| {
         pool.iter()
             .take(n)
@@ -45,7 +51,7 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
     };
     // SAFETY: As above.
     let in_place = |(n, item): (usize, &*mut abi::d2d_item)| unsafe {
-        item.is_aligned() && usize::from((**item).index) == n && (**item).handed == 0
+        item.is_aligned() && (**item).handle == id | n as u64 && (**item).handed == 0
     };
     pool.len() == capacity as usize
         && pool.iter().enumerate().all(apart)
@@ -106,18 +112,25 @@ mod tests {
 
     #[test]
     fn a_queue_holds_its_capacity_to_the_last_item() -> Result {
-        let context = TestContext::new(0, 65536, 8)?;
-        let queue = context.to_owner();
-        for number in 0u64..65536 {
-            queue.put(0, &number)?;
+        for capacity in [65537, 1 << 20] {
+            let context = TestContext::new(63, capacity, 8)?;
+            let queue = context.to_owner();
+            let numbers = 0..u64::from(capacity);
+            for first in numbers.clone().step_by(BATCH) {
+                let batch: [u64; BATCH] = core::array::from_fn(|n| first + n as u64);
+                let room = BATCH.min((numbers.end - first) as usize);
+                assert_eq!(queue.put_batch(0, &batch)?, room);
+            }
+            assert_eq!(queue.put::<u64>(0, &0), Err(ENOSPC));
+            for first in numbers.clone().step_by(BATCH) {
+                let batch = queue.take_batch(MAX_BATCH);
+                let expected = first..numbers.end.min(first + BATCH as u64);
+                let right = batch.iter().map(|item| item.read()).eq(expected.map(Some));
+                drop(batch);
+                assert!(right);
+            }
+            assert_eq!(queue.counters().depth, 0);
         }
-        assert_eq!(queue.put::<u64>(0, &0), Err(ENOSPC));
-        let mut taken = 0;
-        while let Some(batch) = queue.take() {
-            assert!(batch.iter().next().and_then(|item| item.read()) == Some(taken));
-            taken += 1u64;
-        }
-        assert_eq!(taken, 65536);
         Ok(())
     }
 
@@ -145,14 +158,22 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_is_not_there_is_not_asked_for() -> Result {
+        let largest = Config::new(c"d2d_kunit", 64, 1 << 20, 4096, 0, 1)?;
+        assert_eq!(largest.check_memory(), Err(ENOMEM));
+        assert_eq!(config(1, 8).check_memory(), Ok(()));
+        Ok(())
+    }
+
+    #[test]
     fn parameters_have_a_range() {
         assert_eq!(refusal([1, 1, 8, 0, 1]), None);
-        assert_eq!(refusal([64, 65536, 4096, 2, 600_000]), None);
+        assert_eq!(refusal([64, 1 << 20, 4096, 2, 600_000]), None);
         let out_of_range = [
             [0, 1, 8, 0, 1],
             [65, 1, 8, 0, 1],
             [1, 0, 8, 0, 1],
-            [1, 65537, 8, 0, 1],
+            [1, (1 << 20) + 1, 8, 0, 1],
             [1, 1, 7, 0, 1],
             [1, 1, 4097, 0, 1],
             [1, 1, 8, 3, 1],

@@ -258,7 +258,8 @@ mod tests {
         let queue = context.to_peer();
         queue.put_batch::<u64>(KIND, &[1, 2])?;
         let handle = take_raw(&queue)?;
-        let index = handle & 0xffff;
+        let last = (1 << abi::D2D_ITEM_INDEX_BITS) - 1;
+        let index = handle & last;
         let made_up = [
             0,
             !0,
@@ -268,7 +269,7 @@ mod tests {
             // an item of the pool that is not handed out, the first one beyond it, the last there is
             handle ^ 1,
             (handle - index) + 2,
-            handle | 0xffff,
+            handle | last,
         ];
         for number in made_up {
             assert_eq!(refusal(&queue, number), Some(ESTALE));
@@ -332,7 +333,7 @@ mod tests {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
         // SAFETY: The pool has one item, and nobody else uses it.
-        unsafe { (**(*raw(&context)).pool).generation = u32::MAX };
+        unsafe { (**(*raw(&context)).pool).handle |= !u64::from(u32::MAX) };
         queue.put::<u64>(KIND, &1)?;
         let handle = take_raw(&queue)?;
         assert_eq!(handle >> 32, 1);
@@ -381,12 +382,47 @@ mod tests {
     }
 
     #[test]
+    fn the_last_item_of_a_long_queue_has_a_handle() -> Result {
+        for capacity in [65537, 1 << 20] {
+            let context = TestContext::new(63, capacity, 8)?;
+            let queue = context.to_peer();
+            // All items but two are put, taken, and behind those two on the free list.
+            for first in (2..capacity).step_by(MAX_BATCH as usize) {
+                let count = (capacity - first).min(MAX_BATCH);
+                queue.put_batch(KIND, &[0u64; MAX_BATCH as usize][..count as usize])?;
+                assert_eq!(queue.take_batch(count).len(), count as usize);
+            }
+            queue.put_batch::<u64>(KIND, &[1, 2, 3])?;
+            let from_rust = take_raw(&queue)?;
+            // SAFETY: The queue is initialized.
+            let from_c = unsafe { d2d_kunit_take(raw(&context)) };
+            let first = take_raw(&queue)?;
+            // What is the last one's index in 16 bits may be the first one's.
+            let id = 126 << abi::D2D_ITEM_INDEX_BITS;
+            assert_eq!(from_rust as u32, id | (capacity - 2));
+            assert_eq!(from_c as u32, id | (capacity - 1));
+            assert_eq!(first as u32, id);
+            let right = holds(&queue.redeem(ItemHandle::from_raw(from_c))?, &[2]);
+            assert!(right);
+            // SAFETY: As above.
+            let released = unsafe { d2d_kunit_release(raw(&context), from_rust) };
+            assert_eq!(released, 0);
+            for stale in [from_rust, from_c] {
+                assert_eq!(refusal(&queue, stale), Some(ESTALE));
+            }
+            assert_eq!(revoke(&queue), 1);
+            assert_eq!(refusal(&queue, first), Some(ESTALE));
+        }
+        Ok(())
+    }
+
+    #[test]
     fn lengths_left_behind_by_c_are_not_believed() -> Result {
         let context = TestContext::new(0, 1, 16)?;
         let queue = context.to_peer();
         queue.put::<u64>(KIND, &1)?;
         // SAFETY: The pool has one item, and nobody else uses it.
-        unsafe { (**(*raw(&context)).pool).len = u32::MAX };
+        unsafe { (**(*raw(&context)).pool).len = u16::MAX };
         let batch = queue.take().ok_or(ENOENT)?;
         let length = batch.iter().next().map(|item| item.payload.len());
         drop(batch);

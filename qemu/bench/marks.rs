@@ -1,0 +1,287 @@
+//! The marks: what the figures are to be.
+
+use crate::growth::{medians, spread};
+use crate::instrument::{ICOUNT, UML};
+use crate::lines::At;
+use crate::log::Log;
+use crate::markdown::{cells, number, table, NONE};
+use crate::{points, sizes, Measured};
+
+/// Medians contain a part of a timer tick, of about so much; it is less than one instruction of the
+/// operations for which it matters.
+const TICK: f64 = 1.002;
+
+/// How far figures may be off that are to be the same along an axis, in percent
+const FLAT: f64 = 5.0;
+
+/// A contender's figure, of a name or a name at a point of a curve: `NAME` or `NAME@AXIS:VALUE`
+type Figure = &'static str;
+
+enum Kind {
+    /// One figure is at most so many times the other.
+    AtMost(f64, &'static str, Figure, Figure),
+    /// One figure is at least so many times smaller than the other.
+    Fewer(f64, &'static str, Figure, Figure),
+    /// One figure to the other, whatever it is
+    Reported(&'static str, Figure, Figure),
+    /// The figures of a curve that goes so far are the same, in instructions.
+    Flat(Figure, &'static str, u64),
+    /// Contenders of the project cost at most so many times what they cost without tracepoints.
+    Points(f64),
+    /// The modules are at most so many times as large as the twin's.
+    Sizes(f64),
+    /// Of those that do the same, none gets more than so many times what another gets.
+    Fair(f64, Figure),
+}
+use Kind::*;
+
+pub struct Mark {
+    /// As reasons.md calls it
+    pub key: &'static str,
+    operation: &'static str,
+    claim: &'static str,
+    kind: Kind,
+}
+
+const fn mark(key: &'static str, operation: &'static str, claim: &'static str, kind: Kind) -> Mark {
+    Mark {
+        key,
+        operation,
+        claim,
+        kind,
+    }
+}
+
+const TWIN: &str = "at most the C twin";
+const FLAT_CLAIM: &str = "flat within 5 % from 1 to 64 contexts";
+
+#[rustfmt::skip]
+pub const MARKS: &[Mark] = &[
+    mark("b-to-a-twin", "B calls A, instructions", TWIN, AtMost(1.0, ICOUNT, "ops-call-b-to-a", "twin-ops-call-b-to-a")),
+    mark("b-to-a-floor", "B calls A, instructions", "at most 1.3 of an indirect call", AtMost(1.3, ICOUNT, "ops-call-b-to-a", "indirect-call")),
+    mark("a-to-b-twin", "A calls B, instructions", "at most the C twin, with `srcu_read_lock_fast`", AtMost(1.0, ICOUNT, "ops-call-a-to-b", "twin-ops-call-a-to-b")),
+    mark("a-to-b-floor", "A calls B, instructions", "the ratio to an indirect call", Reported(ICOUNT, "ops-call-a-to-b", "indirect-call")),
+    mark("put-take-instructions", "put and take an item, instructions", TWIN, AtMost(1.0, ICOUNT, "queue-put-take", "twin-queue-put-take")),
+    mark("put-take-ns", "put and take an item, ns (UML)", TWIN, AtMost(1.0, UML, "queue-put-take", "twin-queue-put-take")),
+    mark("batch-single", "batch of 32, instructions of an item", "4 times fewer than put and taken alone", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-put-take")),
+    mark("batch-of-1", "batch of 32, instructions of an item", "4 times fewer than in a batch of 1", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-batch@batch:1")),
+    mark("request", "request, completed at once, instructions", "5 times fewer than a work item with completion", Fewer(5.0, ICOUNT, "request", "work-item-unbound")),
+    mark("contexts-b-to-a", "B calls A, instructions", FLAT_CLAIM, Flat("ops-call-b-to-a", "contexts", 64)),
+    mark("contexts-a-to-b", "A calls B, instructions", FLAT_CLAIM, Flat("ops-call-a-to-b", "contexts", 64)),
+    mark("contexts-put-take", "put and take an item, instructions", FLAT_CLAIM, Flat("queue-put-take", "contexts", 64)),
+    mark("contexts-request", "request, instructions", FLAT_CLAIM, Flat("request", "contexts", 64)),
+    mark("depth", "put and take an item, instructions", "flat within 5 % from depth 1 to 1,000,000", Flat("queue-put-take", "depth", 1_000_000)),
+    mark("points", "tracepoints compiled in, and off, instructions", "within 2 % of not compiled in", Points(1.02)),
+    mark("sizes", "stripped `.ko` of both sides, bytes", "at most 1.5 of the C twin", Sizes(1.5)),
+    mark("two-cpus", "an item, two CPUs busy, ns (UML)", TWIN, AtMost(1.0, UML, "queue-two-cpus", "twin-queue-two-cpus")),
+    mark("fairness", "items of producers of one queue, two CPUs (UML)", "most at most 2 times least", Fair(2.0, "queue-producers")),
+];
+
+/// What has come out of a mark
+struct Outcome {
+    measured: String,
+    against: String,
+    ratio: String,
+    met: bool,
+}
+
+fn figure(log: &Log, figure: &str) -> Option<f64> {
+    let (name, at) = match figure.split_once('@') {
+        Some((name, at)) => (name, Some(At::parse(at)?)),
+        None => (figure, None),
+    };
+    Some(log.find(name, at.as_ref())?.median())
+}
+
+impl Mark {
+    /// Compares, if all of it was measured
+    fn outcome(&self, all: &Measured) -> Option<Outcome> {
+        let both = |by, one, other| {
+            let log = all.log(by)?;
+            Some((figure(log, one)?, figure(log, other)?))
+        };
+        let outcome = |one: f64, other: f64, ratio: String, met| Outcome {
+            measured: number(one),
+            against: number(other),
+            ratio,
+            met,
+        };
+        Some(match self.kind {
+            AtMost(most, by, one, other) => {
+                let (one, other) = both(by, one, other)?;
+                let ratio = one / other;
+                outcome(one, other, format!("{ratio:.3}"), ratio <= most * TICK)
+            }
+            Fewer(least, by, one, other) => {
+                let (one, other) = both(by, one, other)?;
+                let fewer = other / one;
+                outcome(one, other, format!("1 / {fewer:.2}"), fewer >= least)
+            }
+            Reported(by, one, other) => {
+                let (one, other) = both(by, one, other)?;
+                outcome(one, other, format!("{:.3}", one / other), true)
+            }
+            Flat(name, axis, end) => {
+                let curve = medians(all.log(ICOUNT)?, name, axis);
+                let [(1, first), .., (to, last)] = curve.as_slice() else {
+                    return None;
+                };
+                if *to < end {
+                    return None;
+                }
+                let spread = spread(&curve)?;
+                outcome(*last, *first, format!("{spread:.1} %"), spread <= FLAT)
+            }
+            Points(most) => {
+                let compared = points::compare(all.log(ICOUNT)?, all.no_points.as_ref()?);
+                let within = compared.iter().filter(|one| one.ratio() <= most).count();
+                let worst = compared
+                    .iter()
+                    .map(points::Compared::ratio)
+                    .reduce(f64::max)?;
+                Outcome {
+                    measured: format!("{within} within"),
+                    against: format!("of {}", compared.len()),
+                    ratio: format!("worst {worst:.3}"),
+                    met: within == compared.len(),
+                }
+            }
+            Sizes(most) => {
+                let (one, other) = sizes::files(&all.sizes)?;
+                let ratio = one / other;
+                outcome(one, other, format!("{ratio:.3}"), ratio <= most)
+            }
+            Fair(most, name) => {
+                let shares = all.log(UML)?.shares.iter().filter(|share| share.of == name);
+                let worst = shares.max_by(|a, b| a.unfairness().total_cmp(&b.unfairness()))?;
+                let ratio = worst.unfairness();
+                Outcome {
+                    measured: format!("{:.0}", worst.most()),
+                    against: format!("{:.0}", worst.least()),
+                    ratio: format!("{ratio:.3}"),
+                    met: ratio <= most,
+                }
+            }
+        })
+    }
+}
+
+/// The paragraph of reasons.md for a key; each begins with a line `## KEY`
+fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
+    let mut sections = reasons.split("## ").skip(1);
+    let text = sections.find_map(|section| section.strip_prefix(key)?.strip_prefix('\n'))?;
+    Some(text.trim())
+}
+
+/// The table, and the reasons for those that are missed
+pub fn document(all: &Measured, reasons: &str) -> String {
+    let head = ["operation", "mark", "", "measured", "against", "ratio"];
+    let mut rows = vec![cells(head)];
+    let mut missed = String::new();
+    for mark in MARKS {
+        let outcome = mark.outcome(all).unwrap_or(Outcome {
+            measured: NONE.into(),
+            against: NONE.into(),
+            ratio: "not measured".into(),
+            met: false,
+        });
+        let verdict = match mark.kind {
+            Reported(..) if outcome.met => "reported",
+            _ if outcome.met => "met",
+            _ => "**missed**",
+        };
+        let mut row = cells([mark.operation, mark.claim, verdict]);
+        row.extend([outcome.measured, outcome.against, outcome.ratio]);
+        rows.push(row);
+        if !outcome.met {
+            let reason = reason(reasons, mark.key).unwrap_or("The reason is not known yet.");
+            missed += &format!("- {}, {}: {reason}\n", mark.operation, mark.claim);
+        }
+    }
+    let mut text = table(&rows, 3);
+    if !missed.is_empty() {
+        text += &format!("\nWhy marks are missed:\n\n{missed}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::INSTRUMENTS;
+    use crate::Run;
+
+    const LOG: &str = "\
+bench: contender=ops-call-b-to-a base=x calls= n=1 ns=20,
+bench: contender=twin-ops-call-b-to-a base=x calls= n=1 ns=20,
+bench: contender=indirect-call base=x calls= n=1 ns=15,
+bench: contender=queue-put-take base=x calls= n=1 ns=100,
+bench: contender=queue-put-take base=x at=depth:1 calls= n=1 ns=100,
+bench: contender=queue-put-take base=x at=depth:1000000 calls= n=1 ns=106,
+bench: contender=queue-put-take base=x at=contexts:1 calls= n=1 ns=100,
+bench: contender=queue-put-take base=x at=contexts:32 calls= n=1 ns=100,
+bench: contender=queue-batch base=x at=batch:1 calls= n=1 ns=99,
+bench: contender=queue-batch base=x at=batch:32 calls= n=1 ns=25,
+bench: share of=queue-producers at=producers:2 counts=10,20
+bench: share of=queue-producers at=producers:3 counts=10,11,21
+";
+
+    fn measured() -> Measured {
+        let run = |index: usize| Run {
+            instrument: &INSTRUMENTS[index],
+            log: Log::parse(LOG).unwrap(),
+        };
+        let slower = LOG.replace("ns=100,", "ns=97,");
+        Measured {
+            runs: vec![run(0), run(1)],
+            no_points: Some(Log::parse(&slower).unwrap()),
+            sizes: Vec::new(),
+        }
+    }
+
+    fn outcome(key: &str) -> Option<(String, bool)> {
+        let mark = MARKS.iter().find(|mark| mark.key == key).unwrap();
+        let outcome = mark.outcome(&measured())?;
+        Some((outcome.ratio, outcome.met))
+    }
+
+    #[test]
+    fn marks_are_met_or_missed_by_medians() {
+        let is = |key, ratio: &str, met| assert_eq!(outcome(key), Some((ratio.into(), met)));
+        is("b-to-a-twin", "1.000", true);
+        is("b-to-a-floor", "1.333", false);
+        is("batch-single", "1 / 4.00", true);
+        is("batch-of-1", "1 / 3.96", false);
+        is("depth", "6.0 %", false);
+        is("points", "worst 1.031", false);
+        is("fairness", "2.100", false);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_missed() {
+        for key in [
+            "a-to-b-twin",
+            "sizes",
+            "contexts-request",
+            "contexts-put-take",
+        ] {
+            assert_eq!(outcome(key), None);
+        }
+        let text = document(
+            &measured(),
+            "## sizes\nReason one.\n\n## depth\nTwo.\nMore.\n",
+        );
+        assert!(text.contains("at most 1.5 of the C twin: Reason one.\n"));
+        assert!(text.contains("depth 1 to 1,000,000: Two.\nMore.\n"));
+        assert!(text.contains("4 times fewer than in a batch of 1: The reason is not known yet."));
+        assert!(!text.contains("alone: The reason"));
+    }
+
+    #[test]
+    fn reasons_are_those_of_marks() {
+        for section in include_str!("reasons.md").split("## ").skip(1) {
+            let key = section.lines().next().unwrap_or_default();
+            assert!(MARKS.iter().any(|mark| mark.key == key), "{key}");
+        }
+    }
+}

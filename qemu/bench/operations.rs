@@ -1,0 +1,260 @@
+//! What was measured for which purpose: the operations, and who takes part in each.
+
+use crate::log::Log;
+use crate::markdown::{cells, number, number_or_none, table, NONE};
+use crate::Run;
+
+/// What a contender is
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Role {
+    Project,
+    Twin,
+    Floor,
+    Alternative,
+}
+
+impl Role {
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Project => "project",
+            Role::Twin => "C twin",
+            Role::Floor => "floor",
+            Role::Alternative => "otherwise",
+        }
+    }
+}
+
+pub struct Operation {
+    pub title: &'static str,
+    /// The first one is the one that has to be as fast as its twin.
+    project: &'static [&'static str],
+    /// The first one is the one that ratios are made to.
+    floor: &'static [&'static str],
+    alternatives: &'static [&'static str],
+}
+
+pub const OPERATIONS: &[Operation] = &[
+    Operation {
+        title: "B calls A",
+        project: &["ops-call-b-to-a"],
+        floor: &["indirect-call"],
+        alternatives: &["exported-symbol-call", "notifier-chain"],
+    },
+    Operation {
+        title: "A calls B, protected from B's leaving",
+        project: &["ops-call-a-to-b"],
+        floor: &["indirect-call"],
+        alternatives: &[
+            "indirect-call-srcu-fast",
+            "indirect-call-srcu",
+            "srcu-notifier-chain",
+        ],
+    },
+    Operation {
+        title: "An item put and taken",
+        project: &["queue-put-take", "queue-handle", "queue-handle-c"],
+        floor: &["spin-lock-irqsave", "list-add-del"],
+        alternatives: &["kfifo-spinlock", "ptr-ring", "llist"],
+    },
+    Operation {
+        title: "An item put and taken in hard interrupt",
+        project: &["queue-put-take-irq"],
+        floor: &["spin-lock-irqsave"],
+        alternatives: &[],
+    },
+    Operation {
+        title: "An item from one CPU to the other, both busy",
+        project: &["queue-two-cpus"],
+        floor: &[],
+        alternatives: &[],
+    },
+    Operation {
+        title: "A request, completed at once",
+        project: &["request", "request-pended"],
+        floor: &["indirect-call"],
+        alternatives: &["work-item-percpu", "work-item-unbound"],
+    },
+    Operation {
+        title: "A request that a worker serves",
+        project: &["request-worker"],
+        floor: &[],
+        alternatives: &["work-item-percpu", "work-item-unbound"],
+    },
+    Operation {
+        title: "An event set and taken, nobody sleeps",
+        project: &["event-set-take"],
+        floor: &["spin-lock-irqsave"],
+        alternatives: &[],
+    },
+    Operation {
+        title: "From an event's set to the wake-up",
+        project: &["event"],
+        floor: &[],
+        alternatives: &["completion", "wait-queue"],
+    },
+    Operation {
+        title: "From an item's put to the wake-up, by doorbell",
+        project: &["doorbell"],
+        floor: &[],
+        alternatives: &["completion", "wait-queue"],
+    },
+    Operation {
+        title: "Attach and detach",
+        project: &["attach-detach"],
+        floor: &[],
+        alternatives: &[],
+    },
+];
+
+/// The name of a contender's twin
+pub fn twin(name: &str) -> String {
+    format!("twin-{name}")
+}
+
+/// What a contender is; one that no operation knows is the project's.
+pub fn role(name: &str) -> Role {
+    let among = |list: fn(&Operation) -> &'static [&'static str]| {
+        OPERATIONS.iter().any(|one| list(one).contains(&name))
+    };
+    if name.starts_with("twin-") {
+        Role::Twin
+    } else if name == crate::log::CONTROL || among(|one| one.floor) {
+        Role::Floor
+    } else if among(|one| one.alternatives) {
+        Role::Alternative
+    } else {
+        Role::Project
+    }
+}
+
+/// Contenders whose threads sleep: their medians change with what the scheduler does meanwhile, the least
+/// figures do not.
+const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
+
+/// The figure of a contender, or the least one if it sleeps: what repeats from run to run
+pub fn steady(name: &str, least: f64, median: f64) -> f64 {
+    if SLEEPERS.contains(&name.trim_start_matches("twin-")) {
+        least
+    } else {
+        median
+    }
+}
+
+impl Operation {
+    /// Who takes part, the project first
+    pub fn members(&self) -> Vec<(String, Role)> {
+        let mut members = Vec::new();
+        let mut add = |name: &str, role| members.push((name.to_owned(), role));
+        for name in self.project {
+            add(name, Role::Project);
+            add(&twin(name), Role::Twin);
+        }
+        self.floor.iter().for_each(|name| add(name, Role::Floor));
+        let alternatives = self.alternatives.iter();
+        alternatives.for_each(|name| add(name, Role::Alternative));
+        members
+    }
+
+    /// The members that a run has measured, and their medians
+    pub fn medians(&self, log: &Log) -> Vec<(String, Role, f64)> {
+        let members = self.members().into_iter();
+        let median = |(name, role): (String, Role)| {
+            let median = log.median(&name)?;
+            Some((name, role, median))
+        };
+        members.filter_map(median).collect()
+    }
+
+    /// What one run has to say of a member
+    fn figures(&self, log: &Log, name: &str) -> Vec<String> {
+        let Some(one) = log.find(name, None) else {
+            return vec![NONE.into(); 5];
+        };
+        let ratio = |to: Option<f64>| number_or_none(to.map(|to| one.median() / to));
+        let floor = self.floor.first().and_then(|floor| log.median(floor));
+        let mut cells: Vec<_> = [one.min(), one.median(), one.max()].map(number).into();
+        cells.push(ratio(log.median(&twin(self.project[0]))));
+        cells.push(ratio(floor));
+        cells
+    }
+
+    fn table(&self, runs: &[Run]) -> String {
+        let mut head = cells(["contender", ""]);
+        for run in runs {
+            head.push(format!("{}: min", run.instrument.unit));
+            head.extend(cells(["median", "max", "× twin", "× floor"]));
+        }
+        let mut rows = vec![head];
+        for (name, role) in self.members() {
+            let measured = |run: &Run| run.log.find(&name, None).is_some();
+            if runs.iter().any(measured) {
+                let mut row = cells([&format!("`{name}`"), role.name()]);
+                row.extend(runs.iter().flat_map(|run| self.figures(&run.log, &name)));
+                rows.push(row);
+            }
+        }
+        table(&rows, 2)
+    }
+}
+
+/// A table for each operation
+pub fn tables(runs: &[Run]) -> String {
+    let mut text = String::new();
+    let by_any = |name: &str| runs.iter().any(|run| run.log.median(name).is_some());
+    let measured = |one: &&Operation| one.project.iter().any(|name| by_any(name));
+    for operation in OPERATIONS.iter().filter(measured) {
+        text += &format!("\n### {}\n\n", operation.title);
+        if let [first, _, ..] = operation.floor {
+            text += &format!("`× floor` is to `{first}`.\n\n");
+        }
+        text += &operation.table(runs);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::INSTRUMENTS;
+
+    const LOG: &str = "\
+bench: contender=ops-call-b-to-a base=indirect-call calls=* n=1 ns=40,42,44,
+bench: contender=twin-ops-call-b-to-a base=indirect-call calls=* n=1 ns=21,
+bench: contender=indirect-call base=indirect-call calls=* n=1 ns=20,
+";
+
+    fn run(instrument: usize, log: &str) -> Run {
+        Run {
+            instrument: &INSTRUMENTS[instrument],
+            log: Log::parse(log).unwrap(),
+        }
+    }
+
+    #[test]
+    fn medians_are_compared_with_those_of_the_same_run() {
+        let runs = [run(0, LOG), run(1, &LOG.replace("ns=40,42,44", "ns=63"))];
+        let table = OPERATIONS[0].table(&runs);
+        let row = table.lines().nth(2).unwrap();
+        let row: Vec<_> = row.split('|').map(str::trim).collect();
+        assert_eq!(row[1..3], ["`ops-call-b-to-a`", "project"]);
+        assert_eq!(row[3..8], ["40.0", "42.0", "44.0", "2.00", "2.10"]);
+        assert_eq!(row[8..13], ["63.0", "63.0", "63.0", "3.00", "3.15"]);
+        assert_eq!(table.lines().count(), 5);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_said_to_be_so() {
+        let less = LOG.replace("contender=twin", "contender=other");
+        let table = OPERATIONS[0].table(&[run(0, LOG), run(1, &less)]);
+        let twin = table.lines().nth(3).unwrap();
+        assert!(twin.contains("twin-ops-call-b-to-a") && twin.contains(NONE));
+    }
+
+    #[test]
+    fn who_is_not_known_is_the_project() {
+        assert_eq!(role("new"), Role::Project);
+        assert_eq!(role("twin-new"), Role::Twin);
+        assert_eq!(role("ptr-ring"), Role::Alternative);
+        assert_eq!(role("spin-lock-irqsave"), Role::Floor);
+    }
+}

@@ -1,0 +1,53 @@
+//! What the tracepoints cost while they are off: the same loops without them.
+
+use crate::lines::Contender;
+use crate::log::Log;
+use crate::markdown::{cells, number, table};
+use crate::operations::{role, steady, Role};
+
+/// A contender with its tracepoints compiled in, and without them
+pub struct Compared {
+    name: String,
+    with: f64,
+    without: f64,
+}
+
+impl Compared {
+    pub fn ratio(&self) -> f64 {
+        self.with / self.without
+    }
+}
+
+fn figure(one: &Contender) -> f64 {
+    steady(&one.name, one.min(), one.median())
+}
+
+/// Those of the project that both runs have measured
+pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
+    let single = with.contenders.iter().filter(|one| one.at.is_none());
+    let project = single.filter(|one| role(&one.name) == Role::Project);
+    let both = project.filter_map(|one| {
+        Some(Compared {
+            name: one.name.clone(),
+            with: figure(one),
+            without: figure(without.find(&one.name, None)?),
+        })
+    });
+    both.collect()
+}
+
+pub fn table_of(compared: &[Compared]) -> String {
+    let mut rows = vec![cells([
+        "instructions",
+        "compiled in, off",
+        "not compiled in",
+        "ratio",
+    ])];
+    for one in compared {
+        let mut row = vec![format!("`{}`", one.name)];
+        row.extend([one.with, one.without].map(number));
+        row.push(format!("{:.3}", one.ratio()));
+        rows.push(row);
+    }
+    table(&rows, 1)
+}

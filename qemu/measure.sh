@@ -1,0 +1,45 @@
+# shellcheck shell=bash
+# Runs of the bench, for bench.sh and bench-check.sh; what they leave is for the tool of bench/. Sourced
+# after lib.sh.
+
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+unset D2D_KERNEL
+wanted=${KVER-}
+
+# condition NAME VALUE - what the figures depend on, as the guest says it (guest/bench.sh)
+condition() {
+	echo "bench: condition $1: $2"
+}
+
+first_line() {
+	"$LAB/enter.sh" "$@" --version | head -n 1
+}
+
+# measure DIR KERNEL ABOUT - a run of the bench into a directory, which is named after the instrument
+measure() {
+	local dir=$1 kernel objects modules load
+	local KVER KMAKE
+	kernel=$(KVER=$wanted kernel_dir "$2")
+	. "$kernel/kernel.env"
+	mkdir -p "$dir"
+	read -r load _ </proc/loadavg
+	D2D_KERNEL=$kernel step "measure by $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench \
+		${D2D_NO_POINTS:+d2d.case=operations}
+	objects=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
+	{
+		cat "$PROJECT/build/$KVER/bench/output"
+		[ "$2" = uml ] || condition emulator "$(first_line qemu-system-x86_64)"
+		condition rustc "$(first_line rustc)"
+		condition 'C compiler' "$(first_line "${KMAKE[0]#CC=}")"
+		condition 'load of the host before' "$load"
+	} >"$dir/output"
+	mapfile -t modules < <(find "$objects/selftests" -name 'bench_*.ko' -o -name 'twin_*.ko')
+	"$LAB/enter.sh" objdump -dr --no-show-raw-insn "${modules[@]}" >"$dir/disassembly"
+	# shellcheck disable=SC2016 # the inner shell's
+	"$LAB/enter.sh" sh -ec '
+		to=$1/stripped; shift
+		rm -rf "$to"; mkdir "$to"
+		for module; do strip --strip-debug -o "$to/$(basename "$module")" "$module"; done
+		size "$to"/*.ko' sh "$dir" "${modules[@]}" "$objects"/module_[ab].ko >"$dir/sizes"
+}

@@ -1,0 +1,42 @@
+#!/bin/bash
+# Shows that the guard of bench-check.sh goes red when it has to: what its last run has measured is
+# compared with records that are not of it. KTAP on stdout, the counts last.
+. "$(dirname "$0")/../lib.sh"
+
+run=$PROJECT/build/bench-check/icount
+[ -e "$run/sizes" ] || "$LAB/bench-check.sh" >/dev/null
+D2D_ROOT=$("$LAB/root.sh")
+export D2D_ROOT
+tool=("$LAB/enter.sh" "$("$LAB/tools.sh" bench)")
+dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+log=$dir/log
+
+# guard PASSED RECORD - compares; the expected number of contenders passes, and all others fail
+guard() {
+	local rc=0
+	"${tool[@]}" guard "$2" "$run" >"$dir/said" || rc=$?
+	cat "$dir/said"
+	[ "$(grep -c '^ok ' "$dir/said")" -eq "$1" ] && [ "$(grep -c '^not ok ' "$dir/said")" -eq $((contenders - $1)) ] &&
+		[ "$rc" -eq $(($1 < contenders)) ]
+}
+
+# lower PERCENT - the run's record with figures that are so much lower
+lower() {
+	awk -F '\t' -v OFS='\t' -v by="$1" 'NF == 5 { $4 *= 1 - by / 100; $5 *= 1 - by / 100 } 1' "$dir/record" >"$dir/lower"
+}
+
+"${tool[@]}" record "$run" >"$dir/record"
+contenders=$("${tool[@]}" guard "$dir/record" "$run" | grep -c '^ok ') || die "the guard compares nothing"
+
+. "$LAB/ktap.sh"
+expect "what was recorded passes" guard "$contenders" "$dir/record"
+lower 2.5
+expect "2.6 percent more than recorded passes" guard "$contenders" "$dir/lower"
+lower 4
+expect "4.2 percent more than recorded is red" guard 0 "$dir/lower"
+grep -v '^request	' "$dir/record" >"$dir/less"
+recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
+expect "what was never recorded is red" guard "$recorded" "$dir/less"
+expect "and it is said how to record it" grep -qF "'make bench' records it" "$dir/said"
+counts
