@@ -238,7 +238,11 @@ fn queue_put_take(
     behind: u64,
     at: impl Fn(Contender) -> Contender,
 ) -> Result {
-    let one = Contender::new(c"queue-put-take", c"indirect-call", c"take_batch");
+    let one = Contender::new(
+        c"queue-put-take",
+        c"indirect-call",
+        c"_raw_spin_lock_irqsave",
+    );
     at(one).run(|n| {
         let mut payload = KVec::from_elem(0, words, GFP_KERNEL)?;
         loop_queue_put_take(link, &mut payload, numbers.take(n), behind)
@@ -251,16 +255,29 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
         .run(|n| loop_queue_handle(link, n))?;
     for size in [1, 8, 32, 128] {
-        Contender::new(c"queue-batch", c"queue-put-take", c"take_batch")
+        Contender::new(c"queue-batch", c"queue-put-take", c"_raw_spin_lock_irqsave")
             .at(c"batch", size)
             .run(|n| loop_queue_batch(link, size as usize, n))?;
     }
-    Contender::new(c"queue-put-take-irq", c"queue-put-take", c"take_batch")
-        .run_in_hardirq(|n| loop_queue_put_take_irq(link, n))?;
-    Contender::new(c"queue-two-cpus", c"queue-put-take", c"take_batch")
-        .run_spinning(|n| loop_queue_two_cpus(link, n), |n| put_two_cpus(link, n))?;
+    Contender::new(
+        c"queue-put-take-irq",
+        c"queue-put-take",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run_in_hardirq(|n| loop_queue_put_take_irq(link, n))?;
+    Contender::new(
+        c"queue-two-cpus",
+        c"queue-put-take",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run_spinning(|n| loop_queue_two_cpus(link, n), |n| put_two_cpus(link, n))?;
     for producers in 1..=4 {
-        Contender::new(c"queue-producers", c"queue-two-cpus", c"take_batch").run_producers(
+        Contender::new(
+            c"queue-producers",
+            c"queue-two-cpus",
+            c"_raw_spin_lock_irqsave",
+        )
+        .run_producers(
             producers,
             |n| loop_queue_producers(link, n),
             |n| put_some(link, n),
