@@ -83,6 +83,7 @@ kept() {
 }
 
 # Of modules without tracepoints ($case is operations) nothing else is measured.
+# shellcheck disable=SC2154 # set by init from the kernel's command line
 if [ "$case" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench
