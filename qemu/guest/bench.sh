@@ -92,6 +92,7 @@ fi
 # What each operation costs: all that are compared are loaded together, and measured one after
 # the other.
 larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
 	measure bench operations && measure twin operations && measure bench contexts || return
 for pair in bench twin; do
 	kept "$pair" request && kept "$pair" event && unload "$pair" || return
