@@ -14,11 +14,11 @@ obj-m += examples/consumer.o examples/sensor.o
 
 # The owner's half of the library is linked into the owner alone.
 examples/consumer-y := $(d2d-sensor)/consumer.o $(d2d-sensor)/sensor_pair.o \
-		       $(d2d-owner) shared/d2d/d2d.o
+		       $(d2d-owner) $(d2d)
 RUSTFLAGS_$(d2d-sensor)/consumer.o := $(d2d-sensor-crates)
 $(obj)/$(d2d-sensor)/consumer.o: $(obj)/$(d2d-sensor)/sensor_pair.o $(obj)/shared/owner/d2d_owner.o
 
-examples/sensor-y := $(d2d-sensor)/sensor.o $(d2d-sensor)/sensor_pair.o shared/d2d/d2d.o
+examples/sensor-y := $(d2d-sensor)/sensor.o $(d2d-sensor)/sensor_pair.o $(d2d)
 RUSTFLAGS_$(d2d-sensor)/sensor.o := $(d2d-sensor-crates)
 $(obj)/$(d2d-sensor)/sensor.o: $(obj)/$(d2d-sensor)/sensor_pair.o $(obj)/shared/owner/d2d_owner.o
 

@@ -11,7 +11,7 @@ $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
 define d2d-bench-module
 obj-m += $(d2d-bench)_$1.o
-$(d2d-bench)_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2 shared/d2d/d2d.o
+$(d2d-bench)_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2 $(d2d)
 RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --extern d2d --extern d2d_owner --extern bench
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef

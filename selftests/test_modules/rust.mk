@@ -5,7 +5,7 @@
 d2d-skews := older newer reordered signature major build
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
-selftests/test_modules/skew_$1-y := selftests/test_modules/skew/$1.o shared/d2d/d2d.o
+selftests/test_modules/skew_$1-y := selftests/test_modules/skew/$1.o $(d2d)
 RUSTFLAGS_selftests/test_modules/skew/$1.o := -L $(obj)/shared --extern d2d
 $(obj)/selftests/test_modules/skew/$1.o: $(obj)/shared/d2d/d2d.o
 endef
@@ -30,7 +30,7 @@ ifeq ($(CONFIG_KUNIT),y)
 d2d-kunit := selftests/test_modules/kunit
 obj-m += selftests/test_modules/d2d_kunit.o
 selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boundary.o \
-				      shared/pair/d2d_pair.o shared/d2d/d2d.o
+				      shared/pair/d2d_pair.o $(d2d)
 RUSTFLAGS_$(d2d-kunit)/d2d_kunit.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o
 endif
@@ -39,7 +39,7 @@ endif
 d2d-peers := held third ticker relay
 obj-m += $(d2d-peers:%=selftests/test_modules/%_peer.o)
 define d2d-peer
-selftests/test_modules/$1_peer-y := selftests/test_modules/peers/$1.o shared/pair/d2d_pair.o shared/d2d/d2d.o
+selftests/test_modules/$1_peer-y := selftests/test_modules/peers/$1.o shared/pair/d2d_pair.o $(d2d)
 RUSTFLAGS_selftests/test_modules/peers/$1.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/selftests/test_modules/peers/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef

@@ -12,7 +12,7 @@ $(obj)/$(d2d-torture)/torture.o: private modfile := $(obj)/$(d2d-torture)/tortur
 
 define d2d-torture-module
 obj-m += $(d2d-torture)_$1.o
-$(d2d-torture)_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 shared/d2d/d2d.o
+$(d2d-torture)_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 $(d2d)
 RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
 $(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
 endef

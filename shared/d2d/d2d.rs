@@ -14,7 +14,7 @@
 //! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
-//! - [`rundown`]: protection of calls into a driver that may leave.
+//! - [`rundown`]: protection of calls into a driver that may leave, and [`readers`], which it counts by.
 //! - [`event`]: named events, to tell others a state.
 //! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
 //! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.
@@ -24,6 +24,7 @@
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
 //! behaviour, whatever safe code does with it.
 
+mod arch;
 pub mod context;
 pub mod control;
 pub mod driver;
@@ -36,12 +37,16 @@ mod layout;
 pub mod left;
 pub mod link;
 mod list;
+#[doc(hidden)]
+pub mod lock;
 pub mod offer;
 pub mod packet;
 #[doc(hidden)]
 pub mod point;
 pub mod probe;
 pub mod queue;
+#[doc(hidden)]
+pub mod readers;
 mod registration;
 pub mod request;
 pub mod run_in;

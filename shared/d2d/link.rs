@@ -7,6 +7,7 @@
 //! detaching waits for.
 
 use crate::{
+    arch,
     context::{
         Context,
         Pair, //
@@ -22,10 +23,19 @@ use crate::{
         Rundown, //
     }, //
 };
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    marker::PhantomPinned, //
+};
 use kernel::{
     prelude::*,
-    sync::SetOnce, //
+    sync::{
+        atomic::{
+            ordering::Release,
+            Atomic, //
+        },
+        SetOnce, //
+    }, //
 };
 
 /// The owner's side of a context, with or without a peer.
@@ -127,10 +137,52 @@ pub struct PeerLink<P: Pair> {
 }
 
 impl<P: Pair> Link for PeerLink<P> {
-    type Seat = SetOnce<Self>;
+    type Seat = PeerSeat<P>;
 
-    fn of(seat: &SetOnce<Self>) -> Option<&Self> {
-        seat.as_ref()
+    #[inline]
+    fn of(seat: &PeerSeat<P>) -> Option<&Self> {
+        // SAFETY: By the type invariants it points to the link, which never changes again.
+        unsafe { arch::load_acquire(&seat.taken).as_ref() }
+    }
+}
+
+/// Where a peer keeps its link, once it has one.
+///
+/// # Invariants
+///
+/// `taken` is null, or points to the value of `link`, which is there then.
+#[pin_data]
+pub struct PeerSeat<P: Pair> {
+    link: SetOnce<PeerLink<P>>,
+    /// What is read for each call: a `SetOnce` is read by a helper in C.
+    taken: Atomic<*mut PeerLink<P>>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+impl<P: Pair> PeerSeat<P> {
+    /// Makes one without a link.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        // INVARIANT: It is null.
+        try_pin_init!(Self {
+            link: SetOnce::new(),
+            taken: Atomic::new(core::ptr::null_mut()),
+            _pin: PhantomPinned,
+        })
+    }
+
+    /// Keeps the link. Returns whether there was none. Any context.
+    pub(crate) fn take(&self, link: PeerLink<P>) -> bool {
+        let is_first = self.link.populate(link);
+        if is_first {
+            let link = self.link.as_ref().map(core::ptr::from_ref);
+            // INVARIANT: There is no other way to make one than pinned, so that the link stays there.
+            self.taken.store(
+                link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
+                Release,
+            );
+        }
+        is_first
     }
 }
 

@@ -7,18 +7,37 @@
 //! Only what a queue needs. The kernel crate's own `List` has another layout than `list_head`, and
 //! its `CList` only reads.
 
+use core::ptr::NonNull;
 use kernel::bindings::list_head;
 
-/// Some consecutive entries that are on no list, linked from `first` to `last` by both pointers.
+/// Some consecutive entries that are on no list, linked from the first to the last one by both
+/// pointers. The first one's `prev` is the last one.
 ///
 /// # Invariants
 ///
-/// `last` is reached from `first` by following `next`, and only the holder of the chain uses the
-/// entries.
+/// It holds the first of such entries, and only the holder of the chain uses them.
 #[derive(Clone, Copy)]
-pub(crate) struct Chain {
-    pub(crate) first: *mut list_head,
-    pub(crate) last: *mut list_head,
+pub(crate) struct Chain(NonNull<list_head>);
+
+impl Chain {
+    /// Makes a chain of one entry.
+    ///
+    /// # Safety
+    ///
+    /// The entry is valid and on no list, and only the caller uses it.
+    #[inline]
+    pub(crate) unsafe fn of(entry: NonNull<list_head>) -> Self {
+        // SAFETY: By the requirements.
+        unsafe { (*entry.as_ptr()).prev = entry.as_ptr() };
+        // INVARIANT: By the requirements; it is the last one, too.
+        Self(entry)
+    }
+
+    /// Returns the first entry.
+    #[inline]
+    pub(crate) fn first(self) -> *mut list_head {
+        self.0.as_ptr()
+    }
 }
 
 /// Returns the first entry of `head`, or `None` if the list is empty.
@@ -26,10 +45,11 @@ pub(crate) struct Chain {
 /// # Safety
 ///
 /// `head` points to an initialized list that nobody changes during the call.
-pub(crate) unsafe fn first(head: *const list_head) -> Option<*mut list_head> {
-    // SAFETY: By the requirements `head` is valid for reads.
-    let next = unsafe { (*head).next };
-    (!core::ptr::eq(next, head)).then_some(next)
+#[inline]
+pub(crate) unsafe fn first(head: *const list_head) -> Option<NonNull<list_head>> {
+    // SAFETY: By the requirements `head` is valid for reads, and what it points to is, too.
+    let next = unsafe { NonNull::new_unchecked((*head).next) };
+    (!core::ptr::eq(next.as_ptr(), head)).then_some(next)
 }
 
 /// Takes `first` and the entries that follow it up to `last` off the list they are on.
@@ -38,16 +58,19 @@ pub(crate) unsafe fn first(head: *const list_head) -> Option<*mut list_head> {
 ///
 /// Both are on the same initialized list, `last` not before `first`, and nobody else uses that list
 /// during the call.
-pub(crate) unsafe fn detach(first: *mut list_head, last: *mut list_head) -> Chain {
+#[inline]
+pub(crate) unsafe fn detach(first: NonNull<list_head>, last: *mut list_head) -> Chain {
+    let entry = first.as_ptr();
     // SAFETY: By the requirements all four are entries (or the head) of one valid list that only
     // the caller uses.
     unsafe {
-        let (prev, next) = ((*first).prev, (*last).next);
+        let (prev, next) = ((*entry).prev, (*last).next);
         (*prev).next = next;
         (*next).prev = prev;
+        (*entry).prev = last;
     }
     // INVARIANT: The pointers between the entries are as they were on the list.
-    Chain { first, last }
+    Chain(first)
 }
 
 /// Appends a chain to the list `head`.
@@ -55,14 +78,16 @@ pub(crate) unsafe fn detach(first: *mut list_head, last: *mut list_head) -> Chai
 /// # Safety
 ///
 /// `head` points to an initialized list that nobody else uses during the call.
+#[inline]
 pub(crate) unsafe fn append(head: *mut list_head, chain: Chain) {
+    let first = chain.first();
     // SAFETY: By the requirements `head` and its neighbour are valid and only the caller uses them;
     // by the invariants of `Chain` only the caller uses its entries.
     unsafe {
-        let last = (*head).prev;
-        (*last).next = chain.first;
-        (*chain.first).prev = last;
-        (*chain.last).next = head;
-        (*head).prev = chain.last;
+        let (before, last) = ((*head).prev, (*first).prev);
+        (*before).next = first;
+        (*first).prev = before;
+        (*last).next = head;
+        (*head).prev = last;
     }
 }

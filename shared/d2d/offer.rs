@@ -17,6 +17,7 @@ use crate::{
     header,
     interface::{
         Endpoint,
+        Link,
         TableFor, //
     },
     link::PeerLink,
@@ -187,7 +188,7 @@ impl<'a, T: Driver> Offer<'a, T> {
     fn keep(&self, link: PeerLink<T::Pair>) -> Result {
         let name = self.driver.name();
         let id = link.context().id();
-        if !self.driver.binding().seat().populate(link) {
+        if !self.driver.binding().seat().take(link) {
             return Err(refuse(
                 name,
                 "already-adopted",
@@ -211,7 +212,7 @@ where
     /// completed.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
         let binding = self.0.driver.binding();
-        if let Some(link) = binding.seat().as_ref() {
+        if let Some(link) = PeerLink::of(binding.seat()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: This driver has not completed the request, and until it does, the peer's

@@ -13,6 +13,10 @@ use crate::{
         self,
         Chain, //
     },
+    lock::{
+        IrqGuard,
+        IrqLock, //
+    },
     point,
     trace::Step, //
 };
@@ -21,15 +25,9 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    bindings::list_head,
     container_of,
-    prelude::*,
-    sync::{
-        lock::{
-            spinlock::SpinLockIrqBackend,
-            Lock, //
-        },
-        SpinLockIrqGuard, //
-    },
+    prelude::*, //
 };
 use zerocopy::{
     FromBytes,
@@ -113,10 +111,11 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn lock(&self) -> SpinLockIrqGuard<'a, ()> {
+    #[inline]
+    fn lock(&self) -> IrqGuard<'a, ()> {
         // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
-        let lock: &'a Lock<(), SpinLockIrqBackend> =
-            unsafe { Lock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
+        let lock: &'a IrqLock<()> =
+            unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
         lock.lock()
     }
 
@@ -128,7 +127,10 @@ impl<'a> Queue<'a> {
     /// is larger than the queue's items.
     #[inline]
     pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
-        match self.put_batch(kind, core::slice::from_ref(payload))? {
+        if size_of::<T>() > self.item_size() {
+            return Err(EMSGSIZE);
+        }
+        match self.put_and_ring(kind, core::slice::from_ref(payload)) {
             0 => Err(ENOSPC),
             _ => Ok(()),
         }
@@ -148,19 +150,24 @@ impl<'a> Queue<'a> {
         }
         Ok(payloads
             .chunks(MAX_BATCH as usize)
-            .map(|payloads| {
-                let (count, doorbell) = if point::queues() {
-                    self.put_and_hit(kind, payloads)
-                } else {
-                    self.put_under_lock::<_, false>(kind, payloads)
-                };
-                if doorbell != 0 {
-                    // SAFETY: A stale handle is passed over by the owner.
-                    unsafe { abi::d2d_event_ring(doorbell) };
-                }
-                count
-            })
+            .map(|payloads| self.put_and_ring(kind, payloads))
             .sum())
+    }
+
+    /// Puts as many of the payloads, each of which fits into an item, as there is room for, under one
+    /// lock, and rings the doorbell. Returns their number.
+    #[inline]
+    fn put_and_ring<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> usize {
+        let (count, doorbell) = if point::queues() {
+            self.put_and_hit(kind, payloads)
+        } else {
+            self.put_under_lock::<_, false>(kind, payloads)
+        };
+        if doorbell != 0 {
+            // SAFETY: A stale handle is passed over by the owner.
+            unsafe { abi::d2d_event_ring(doorbell) };
+        }
+        count
     }
 
     /// As [`Queue::put_under_lock`], and hits the tracepoints.
@@ -196,8 +203,8 @@ impl<'a> Queue<'a> {
             // SAFETY: The lock is held, so the lists and counters are ours; by the type invariants
             // `node` is in an item whose payload has room for `bytes`, whose length was checked.
             unsafe {
-                let chain = list::detach(node, node);
-                let item = container_of!(node, abi::d2d_item, node);
+                let chain = list::detach(node, node.as_ptr());
+                let item = container_of!(node.as_ptr(), abi::d2d_item, node);
                 (*item).seq = (*raw).put;
                 (*item).kind = kind;
                 (*item).len = bytes.len() as u16;
@@ -253,13 +260,31 @@ impl<'a> Queue<'a> {
     /// Takes the oldest item off the queue. Any context.
     #[inline]
     pub fn take(&self) -> Option<Batch<'a>> {
-        let batch = self.take_batch(1);
-        (!batch.is_empty()).then_some(batch)
+        let (chain, count) = self.take_chain(1);
+        // INVARIANT: The chain is that of so many items.
+        chain.map(|chain| Batch {
+            queue: *self,
+            chain: Some(chain),
+            count,
+        })
     }
 
     /// Takes up to `max` of the oldest items off the queue, and no more than [`MAX_BATCH`], under one
     /// lock. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
+        let (chain, count) = self.take_chain(max);
+        // INVARIANT: The chain is that of so many items.
+        Batch {
+            queue: *self,
+            chain,
+            count,
+        }
+    }
+
+    /// Returns up to `max` of the oldest items, which are on no list and have no other holder, and how
+    /// many there are.
+    #[inline]
+    fn take_chain(&self, max: u32) -> (Option<Chain>, u32) {
         if point::queues() {
             self.take_and_hit(max)
         } else {
@@ -269,39 +294,34 @@ impl<'a> Queue<'a> {
 
     #[cold]
     #[inline(never)]
-    fn take_and_hit(&self, max: u32) -> Batch<'a> {
+    fn take_and_hit(&self, max: u32) -> (Option<Chain>, u32) {
         self.take_under_lock::<true>(max)
     }
 
     #[inline(always)]
-    fn take_under_lock<const HITS: bool>(&self, max: u32) -> Batch<'a> {
+    fn take_under_lock<const HITS: bool>(&self, max: u32) -> (Option<Chain>, u32) {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
         // entries of `items`, so that `count` of them exist.
         unsafe {
             let count = max.min(MAX_BATCH).min((*raw).depth);
-            let chain = match list::first(&raw const (*raw).items) {
-                Some(first) if count > 0 => {
-                    let mut last = first;
-                    for _ in 1..count {
-                        last = (*last).next;
-                    }
-                    Some(list::detach(first, last))
-                }
-                _ => None,
+            if count == 0 {
+                return (None, 0);
+            }
+            let Some(first) = list::first(&raw const (*raw).items) else {
+                return (None, 0);
             };
+            let mut last = first.as_ptr();
+            for _ in 1..count {
+                last = (*last).next;
+            }
             (*raw).depth = (*raw).depth.wrapping_sub(count);
             (*raw).taken = (*raw).taken.wrapping_add(count.into());
-            if HITS && count > 0 {
+            if HITS {
                 point::queue(raw, Step::Dequeue, count);
             }
-            // INVARIANT: The `count` items of the chain are on no list, and have no other holder.
-            Batch {
-                queue: *self,
-                chain,
-                count,
-            }
+            (Some(list::detach(first, last)), count)
         }
     }
 
@@ -312,14 +332,14 @@ impl<'a> Queue<'a> {
         // SAFETY: The lock is held, so lists, counters and items on the lists are ours.
         unsafe {
             let node = list::first(&raw const (*raw).items)?;
-            list::detach(node, node);
+            list::detach(node, node.as_ptr());
             (*raw).depth = (*raw).depth.wrapping_sub(1);
             (*raw).taken = (*raw).taken.wrapping_add(1);
             if point::queues() {
                 point::queue(raw, Step::Dequeue, 1);
             }
             (*raw).handed = (*raw).handed.wrapping_add(1);
-            let item = container_of!(node, abi::d2d_item, node);
+            let item = container_of!(node.as_ptr(), abi::d2d_item, node);
             (*item).handed = abi::D2D_ITEM_ON_THE_WAY as u16;
             (*item).handle = (*item).handle.wrapping_add(GENERATION);
             if (*item).handle < GENERATION {
@@ -349,14 +369,10 @@ impl<'a> Queue<'a> {
                 if on_the_way && (*item).handle == handle.0 {
                     (*item).handed = 0;
                     (*raw).handed = (*raw).handed.wrapping_sub(1);
-                    let node = &raw mut (*item).node;
                     // INVARIANT: The chain is the one item, which nobody else can find any more.
                     return Ok(Batch {
                         queue: *self,
-                        chain: Some(Chain {
-                            first: node,
-                            last: node,
-                        }),
+                        chain: Some(Chain::of(node(item))),
                         count: 1,
                     });
                 }
@@ -391,12 +407,7 @@ impl<'a> Queue<'a> {
                     if (*item).handed != 0 {
                         (*item).handed = 0;
                         (*raw).handed = (*raw).handed.wrapping_sub(1);
-                        let node = &raw mut (*item).node;
-                        let chain = Chain {
-                            first: node,
-                            last: node,
-                        };
-                        list::append(&raw mut (*raw).free, chain);
+                        list::append(&raw mut (*raw).free, Chain::of(node(item)));
                         revoked += 1;
                     }
                 }
@@ -424,10 +435,21 @@ impl<'a> Queue<'a> {
     }
 
     /// Returns the bytes of payload an item can hold.
+    #[inline]
     pub fn item_size(&self) -> usize {
         // SAFETY: `raw` is valid by the type invariants; the field never changes.
         unsafe { (*self.raw.as_ptr()).item_size as usize }
     }
+}
+
+/// Returns what an item is on a list by.
+///
+/// # Safety
+///
+/// There is an item.
+unsafe fn node(item: *mut abi::d2d_item) -> NonNull<list_head> {
+    // SAFETY: By the requirements.
+    unsafe { NonNull::new_unchecked(&raw mut (*item).node) }
 }
 
 /// Items taken off a queue together. Dropping it gives them back for reuse, under one lock.
@@ -443,21 +465,24 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// Returns the number of items.
+    #[inline]
     pub fn len(&self) -> usize {
         self.count as usize
     }
 
     /// Returns whether there is no item.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
     /// Returns the items, oldest first.
+    #[inline]
     pub fn iter(&self) -> Items<'_, 'a> {
         // INVARIANT: `next` is the first of `left` items of the batch.
         Items {
             batch: self,
-            next: self.chain.map(|chain| chain.first),
+            next: self.chain.map(Chain::first),
             left: self.count,
         }
     }
@@ -467,12 +492,14 @@ impl<'b, 'a> IntoIterator for &'b Batch<'a> {
     type Item = Item<'b>;
     type IntoIter = Items<'b, 'a>;
 
+    #[inline]
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
 }
 
 impl Drop for Batch<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(chain) = self.chain {
             let _guard = self.queue.lock();
@@ -489,13 +516,14 @@ impl Drop for Batch<'_> {
 /// If `left` is not zero, `next` is a node of an item of the batch that `left - 1` more follow.
 pub struct Items<'b, 'a> {
     batch: &'b Batch<'a>,
-    next: Option<*mut kernel::bindings::list_head>,
+    next: Option<*mut list_head>,
     left: u32,
 }
 
 impl<'b> Iterator for Items<'b, '_> {
     type Item = Item<'b>;
 
+    #[inline]
     fn next(&mut self) -> Option<Item<'b>> {
         let node = self.next.filter(|_| self.left > 0)?;
         self.left -= 1;
@@ -529,6 +557,7 @@ pub struct Item<'b> {
 
 impl Item<'_> {
     /// Returns the payload as a `T`, or `None` if it has another size.
+    #[inline]
     pub fn read<T: FromBytes>(&self) -> Option<T> {
         T::read_from_bytes(self.payload).ok()
     }

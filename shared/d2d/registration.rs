@@ -12,10 +12,14 @@ use crate::{
     header,
     interface::{
         Binding,
+        Link,
         TableFor, //
     },
     left,
-    link::PeerLink,
+    link::{
+        PeerLink,
+        PeerSeat, //
+    },
     offer::{
         Offer,
         RawOffer, //
@@ -89,7 +93,7 @@ pub(crate) struct Shared<T: Driver> {
     /// Name of the driver: that of its module.
     name: &'static CStr,
     #[pin]
-    binding: Binding<SetOnce<PeerLink<T::Pair>>, T>,
+    binding: Binding<PeerSeat<T::Pair>, T>,
     /// Its handle, once it is registered.
     driver: SetOnce<abi::d2d_handle>,
     /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
@@ -124,7 +128,7 @@ impl<T: Driver> Shared<T> {
         self.binding.state()
     }
 
-    pub(crate) fn binding(&self) -> &Binding<SetOnce<PeerLink<T::Pair>>, T> {
+    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
         &self.binding
     }
 
@@ -146,7 +150,7 @@ impl<T: Driver> Shared<T> {
     /// Returns the link to the owner, while both sides may use the context.
     pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
         match self.progress.load(Acquire) {
-            ATTACHED => self.binding.seat().as_ref(),
+            ATTACHED => PeerLink::of(self.binding.seat()),
             _ => None,
         }
     }
@@ -329,7 +333,7 @@ where
                 name: M::NAME,
                 driver: SetOnce::new(),
                 binding <- Binding::new(
-                    Ok(SetOnce::new()),
+                    PeerSeat::new(),
                     Ok(state),
                 ),
                 progress: Atomic::new(IDLE),

@@ -2,29 +2,29 @@
 
 //! Rundown protection: access to something that may be withdrawn while it is in use.
 //!
-//! The counterpart of `EX_RUNDOWN_REF` on Windows, made of the kernel's sleepable RCU: entering is
-//! allowed in any context but NMI, holders may sleep and may enter again, and [`Rundown::close`]
-//! waits for all of them.
+//! The counterpart of `EX_RUNDOWN_REF` on Windows, made of the kernel's sleepable RCU
+//! ([`readers`](crate::readers)): entering is allowed in any context but NMI, holders may sleep and may
+//! enter again, and [`Rundown::close`] waits for all of them.
 
+use crate::readers::{
+    Inside,
+    Readers, //
+};
 use core::{
     cell::UnsafeCell,
     ffi::c_void,
     ops::Deref, //
 };
 use kernel::{
-    new_srcu,
     prelude::*,
-    sync::{
-        atomic::{
-            ordering::{
-                Acquire,
-                Full,
-                Release, //
-            },
-            Atomic, //
+    static_lock_class,
+    sync::atomic::{
+        ordering::{
+            Full,
+            Relaxed,
+            Release, //
         },
-        srcu,
-        Srcu, //
+        Atomic, //
     }, //
 };
 
@@ -37,12 +37,14 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// `value` is written only by whoever moved `state` to [`OPENING`] or [`CLOSING`], in the latter
-/// case after a grace period of `srcu`; in state [`OPEN`] it holds a value and is not written.
+/// `value` is written only by whoever moved `state` to [`OPENING`] or [`CLOSING`], in the latter case
+/// after all have left who were inside when `open` had become null. `open` is null, or points to what
+/// is in `value`.
 #[pin_data]
 pub struct Rundown<T> {
     #[pin]
-    srcu: Srcu,
+    readers: Readers,
+    open: Atomic<*mut T>,
     state: Atomic<u32>,
     value: UnsafeCell<Option<T>>,
 }
@@ -57,7 +59,8 @@ impl<T> Rundown<T> {
     pub fn new() -> impl PinInit<Self, Error> {
         // INVARIANT: It is closed.
         try_pin_init!(Self {
-            srcu <- new_srcu!("d2d::Rundown"),
+            readers <- Readers::new(c"d2d::Rundown", static_lock_class!()),
+            open: Atomic::new(core::ptr::null_mut()),
             state: Atomic::new(CLOSED),
             value: UnsafeCell::new(None),
         })
@@ -73,8 +76,9 @@ impl<T> Rundown<T> {
             return Err(EBUSY);
         }
         // SAFETY: By the type invariants only the one that moved the state to `OPENING` uses it.
-        unsafe { *self.value.get() = Some(value) };
-        // INVARIANT: There is a value.
+        let value = unsafe { (*self.value.get()).insert(value) };
+        // INVARIANT: There is a value, and nobody closes before the state is `OPEN`.
+        self.open.store(value, Release);
         self.state.store(OPEN, Release);
         Ok(())
     }
@@ -82,23 +86,19 @@ impl<T> Rundown<T> {
     /// Enters it, unless it is closed or closing. Any context but NMI.
     #[inline]
     pub fn enter(&self) -> Option<Entered<'_, T>> {
-        let guard = self.srcu.read_lock();
-        if self.state.load(Acquire) != OPEN {
-            return None;
-        }
-        // SAFETY: The state was `OPEN` inside the read-side section, so that by the type invariants
-        // the value is there and is not written before the section ends.
-        let value = unsafe { &*self.value.get() }.as_ref()?;
+        let (inside, value) = self.readers.enter(&self.open);
+        // SAFETY: It was open when we were inside, so that by the type invariants the value is there
+        // and is not written before we leave.
+        let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,
-            _guard: guard,
+            _inside: inside,
         })
     }
 
     /// Returns where those who enter and leave are counted: a `struct srcu_struct`.
     pub(crate) fn srcu(&self) -> *mut c_void {
-        // The type is transparent.
-        core::ptr::from_ref(&self.srcu).cast_mut().cast()
+        self.readers.as_raw().cast()
     }
 
     /// Refuses entry from now on and waits until nobody is inside. May sleep.
@@ -107,10 +107,13 @@ impl<T> Rundown<T> {
     /// inside, it never returns; lockdep reports that.
     pub fn close(&self) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
-        self.srcu.synchronize();
+        if before.is_ok() {
+            self.open.store(core::ptr::null_mut(), Relaxed);
+        }
+        self.readers.wait();
         before.ok()?;
-        // SAFETY: The state is `CLOSING` and a grace period has passed, so that whoever saw `OPEN`
-        // has left; by the type invariants nobody else uses the value.
+        // SAFETY: We have moved the state to `CLOSING`, and whoever saw it open has left; by the type
+        // invariants nobody else uses the value.
         let value = unsafe { (*self.value.get()).take() };
         self.state.store(CLOSED, Release);
         value
@@ -120,7 +123,7 @@ impl<T> Rundown<T> {
 /// Proof of having entered a [`Rundown`], which cannot be closed until it is dropped.
 pub struct Entered<'a, T> {
     value: &'a T,
-    _guard: srcu::Guard<'a>,
+    _inside: Inside<'a>,
 }
 
 impl<T> Deref for Entered<'_, T> {

@@ -22,24 +22,26 @@ use crate::{
     }, //
 };
 use core::cell::UnsafeCell;
-use d2d::abi::{
-    d2d_handle,
-    D2D_EVENT_MAX_OPEN,
-    D2D_EVENT_MAX_WAITS, //
+use d2d::{
+    abi::{
+        d2d_handle,
+        D2D_EVENT_MAX_OPEN,
+        D2D_EVENT_MAX_WAITS, //
+    },
+    lock::IrqLock,
+    new_irq_lock, //
 };
 use kernel::{
     bindings,
     container_of,
     prelude::*,
     sync::{
-        new_spinlock_irq,
         poll::{
             PollCondVar,
             PollCondVarBox, //
         },
         Arc,
-        SetOnce,
-        SpinLockIrq, //
+        SetOnce, //
     },
     types::Opaque, //
 };
@@ -69,7 +71,7 @@ pub(crate) struct Dispatcher {
     /// Name of the owner.
     owner: &'static CStr,
     #[pin]
-    inner: SpinLockIrq<Inner>,
+    inner: IrqLock<Inner>,
 }
 
 /// The part of an event that changes.
@@ -440,7 +442,7 @@ impl Dispatcher {
     pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             owner,
-            inner <- new_spinlock_irq!(
+            inner <- new_irq_lock!(
                 Inner {
                     openings: Table::new(D2D_EVENT_MAX_OPEN as usize)?,
                     key: Key(()),

@@ -32,6 +32,7 @@ use d2d::{
     left,
     point,
     probe,
+    readers::Readers,
     trace::{
         emit,
         refuse,
@@ -40,6 +41,7 @@ use d2d::{
     }, //
 };
 use kernel::{
+    bindings,
     ffi::{
         c_char,
         c_int, //
@@ -54,10 +56,6 @@ use kernel::{
         Atomic, //
     },
     task::might_sleep,
-    time::{
-        delay::fsleep,
-        Delta, //
-    },
     uaccess::UserSliceReader,
     ModuleMetadata, //
 };
@@ -67,14 +65,26 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `server` is null or points to a server that is not freed before `inside` is 0.
+/// `server` is null or points to a server that is not freed before all have left who were inside when
+/// it had become null.
 pub struct Gate<O: Owner> {
     /// Name of the owner.
     name: &'static CStr,
     /// Not 0 once the module's initialization has begun.
     started: Atomic<u32>,
     server: Atomic<*mut Server<O>>,
-    inside: Atomic<u64>,
+}
+
+#[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
+extern "C" {
+    /// Who is in the entry points. Defined in `shared/d2d/readers.c`, as a static one cannot be made in Rust.
+    static mut d2d_gate: bindings::srcu_struct;
+}
+
+/// Those who are in the entry points.
+fn readers() -> &'static Readers {
+    // SAFETY: It is a static one, and made for fast readers.
+    unsafe { Readers::from_raw(&raw mut d2d_gate) }
 }
 
 /// An open gate: the server that the entry points find. Dropping it closes the gate, waits for
@@ -120,7 +130,6 @@ impl<O: Owner> Gate<O> {
             name,
             started: Atomic::new(0),
             server: Atomic::new(core::ptr::null_mut()),
-            inside: Atomic::new(0),
         }
     }
 
@@ -192,19 +201,18 @@ impl<O: Owner> Gate<O> {
         Ok(Opened(self))
     }
 
+    #[inline]
     fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {
         self.try_with(f)
             .unwrap_or_else(|| Err(refuse(self.name, "no-owner", ENODEV, fmt!(""))))
     }
 
     /// Runs `f` on the server, if there is one.
+    #[inline]
     fn try_with<R>(&self, f: impl FnOnce(&Server<O>) -> R) -> Option<R> {
-        self.inside.fetch_add(1, Full);
-        let server = self.server.load(Acquire);
+        let (_inside, server) = readers().enter(&self.server);
         // SAFETY: By the type invariants it is valid while we are inside.
-        let result = unsafe { server.as_ref() }.map(f);
-        self.inside.fetch_sub(1, Full);
-        result
+        unsafe { server.as_ref() }.map(f)
     }
 
     /// `d2d_register`.
@@ -597,20 +605,13 @@ impl<O: Owner> Gate<O> {
 
 impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
-        let Gate {
-            name,
-            server,
-            inside,
-            ..
-        } = self.0;
+        let Gate { name, server, .. } = self.0;
         // SAFETY: By the type invariants of the gate it is there until it is taken out below.
         let idle = unsafe { &*server.load(Acquire) }.strike_off();
         left::note();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
-        while inside.load(Acquire) != 0 {
-            fsleep(Delta::from_millis(1));
-        }
+        readers().wait();
         // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
         let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
         if idle {

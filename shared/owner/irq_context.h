@@ -14,9 +14,4 @@ unsigned int d2d_irq_context(void);
 /* Whether the caller may sleep, as far as the kernel keeps count of it. */
 unsigned int d2d_may_sleep(void);
 
-struct srcu_struct;
-
-/* How often somebody has entered, and how many are inside, about now. */
-void d2d_srcu_count(struct srcu_struct *srcu, u64 *entered, u64 *inside);
-
 #endif /* D2D_IRQ_CONTEXT_H */

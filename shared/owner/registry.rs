@@ -11,6 +11,8 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     header,
+    lock::IrqLock,
+    new_irq_lock,
     probe::{
         self,
         Text, //
@@ -21,10 +23,6 @@ use kernel::{
     bindings,
     ffi::c_int,
     prelude::*,
-    sync::{
-        new_spinlock_irq,
-        SpinLockIrq, //
-    },
     task::Task, //
 };
 
@@ -197,7 +195,7 @@ pub(super) struct Slot {
 #[pin_data]
 pub(crate) struct Registry {
     #[pin]
-    slots: SpinLockIrq<KVec<Slot>>,
+    slots: IrqLock<KVec<Slot>>,
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
@@ -206,7 +204,7 @@ impl Registry {
     /// Makes an empty one. May sleep.
     pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            slots <- new_spinlock_irq!(
+            slots <- new_irq_lock!(
                 KVec::from_elem(
                     Slot { generation: 1, driver: None, visits: Visits::NONE },
                     SLOTS,

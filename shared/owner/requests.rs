@@ -54,6 +54,8 @@ use d2d::{
         d2d_handle, //
     },
     header,
+    lock::IrqLock,
+    new_irq_lock,
     point,
     probe,
     trace::{
@@ -67,9 +69,7 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     sync::{
-        new_spinlock_irq,
         Arc,
-        SpinLockIrq,
         UniqueArc, //
     },
     task::might_sleep,
@@ -151,7 +151,7 @@ pub(crate) struct Requests {
     pub(super) registry: Arc<Registry>,
     queue: RawQueue,
     #[pin]
-    pub(super) inner: SpinLockIrq<Inner>,
+    pub(super) inner: IrqLock<Inner>,
 }
 
 impl Requests {
@@ -175,7 +175,7 @@ impl Requests {
                 owner,
                 registry,
                 queue: workers.queue(),
-                inner <- new_spinlock_irq!(empty, "d2d_requests"),
+                inner <- new_irq_lock!(empty, "d2d_requests"),
             }),
             GFP_KERNEL,
         )

@@ -47,8 +47,8 @@ use kernel::{
 };
 
 unsafe extern "C" {
-    /// Defined in `irq_context.c`.
-    fn d2d_srcu_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
+    /// Defined in `shared/d2d/readers.c`.
+    fn d2d_readers_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
 }
 
 /// One kind of rows.
@@ -371,7 +371,7 @@ impl<O: Owner> Server<O> {
         for (n, link) in self.links().enumerate() {
             let (mut entered, mut inside) = (0, 0);
             // SAFETY: It is that of the link, which lives.
-            unsafe { d2d_srcu_count(link.peer_srcu(), &mut entered, &mut inside) };
+            unsafe { d2d_readers_count(link.peer_srcu(), &mut entered, &mut inside) };
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
                 ("peer", entered, inside),

@@ -238,7 +238,11 @@ fn queue_put_take(
     behind: u64,
     at: impl Fn(Contender) -> Contender,
 ) -> Result {
-    let one = Contender::new(c"queue-put-take", c"indirect-call", c"take_batch");
+    let one = Contender::new(
+        c"queue-put-take",
+        c"indirect-call",
+        c"_raw_spin_lock_irqsave",
+    );
     at(one).run(|n| {
         let mut payload = KVec::from_elem(0, words, GFP_KERNEL)?;
         loop_queue_put_take(link, &mut payload, numbers.take(n), behind)
@@ -251,16 +255,29 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
         .run(|n| loop_queue_handle(link, n))?;
     for size in [1, 8, 32, 128] {
-        Contender::new(c"queue-batch", c"queue-put-take", c"take_batch")
+        Contender::new(c"queue-batch", c"queue-put-take", c"_raw_spin_lock_irqsave")
             .at(c"batch", size)
             .run(|n| loop_queue_batch(link, size as usize, n))?;
     }
-    Contender::new(c"queue-put-take-irq", c"queue-put-take", c"take_batch")
-        .run_in_hardirq(|n| loop_queue_put_take_irq(link, n))?;
-    Contender::new(c"queue-two-cpus", c"queue-put-take", c"take_batch")
-        .run_spinning(|n| loop_queue_two_cpus(link, n), |n| put_two_cpus(link, n))?;
+    Contender::new(
+        c"queue-put-take-irq",
+        c"queue-put-take",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run_in_hardirq(|n| loop_queue_put_take_irq(link, n))?;
+    Contender::new(
+        c"queue-two-cpus",
+        c"queue-put-take",
+        c"_raw_spin_lock_irqsave",
+    )
+    .run_spinning(|n| loop_queue_two_cpus(link, n), |n| put_two_cpus(link, n))?;
     for producers in 1..=4 {
-        Contender::new(c"queue-producers", c"queue-two-cpus", c"take_batch").run_producers(
+        Contender::new(
+            c"queue-producers",
+            c"queue-two-cpus",
+            c"_raw_spin_lock_irqsave",
+        )
+        .run_producers(
             producers,
             |n| loop_queue_producers(link, n),
             |n| put_some(link, n),
@@ -394,10 +411,10 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     let queue = link.outgoing();
     let mut payloads = [0u64; MAX_BATCH as usize];
     let payloads = payloads.get_mut(..size).ok_or(EINVAL)?;
-    let mut numbers = 0..n;
-    while numbers.end - numbers.start >= size as u64 {
-        for (payload, number) in payloads.iter_mut().zip(numbers.clone()) {
-            *payload = number;
+    let mut number = 0u64;
+    while n - number >= size as u64 {
+        for (index, payload) in payloads.iter_mut().enumerate() {
+            *payload = number.wrapping_add(index as u64);
         }
         if queue.put_batch(0, payloads)? != size {
             return Err(ENOSPC);
@@ -406,10 +423,11 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
         if items.len() != size {
             return Err(EBADMSG);
         }
-        for (item, number) in items.iter().zip(&mut numbers) {
+        for item in &items {
             if item.read() != Some(number) {
                 return Err(EBADMSG);
             }
+            number = number.wrapping_add(1);
         }
     }
     Ok(())
@@ -418,13 +436,7 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
 /// As `loop_queue_put_take`, in hard interrupt.
 #[inline(never)]
 fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
-    let queue = link.outgoing();
-    for number in 0..n {
-        queue.put(0, &number)?;
-        let items = queue.take_batch(1);
-        check(&items, number)?;
-    }
-    Ok(())
+    put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
 }
 
 /// The other thread puts in what this one takes; both are busy all the time.

@@ -227,7 +227,7 @@ struct payload {
 	u64 words[ITEM_WORDS];
 };
 
-static DEFINE_KFIFO(fifo, struct payload, CAPACITY);
+static DECLARE_KFIFO_PTR(fifo, struct payload);
 
 /* The item is copied twice. */
 static noinline int loop_kfifo_spinlock(void *arg, u64 n)
@@ -243,6 +243,21 @@ static noinline int loop_kfifo_spinlock(void *arg, u64 n)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+static int measure_kfifo(void)
+{
+	static const struct d2d_bench_contender contender = {
+		"kfifo-spinlock", "queue-put-take", "_raw_spin_lock_irqsave", loop_kfifo_spinlock
+	};
+	int err;
+
+	err = kfifo_alloc(&fifo, CAPACITY, GFP_KERNEL);
+	if (err)
+		return err;
+	err = d2d_bench_run(&contender);
+	kfifo_free(&fifo);
+	return err;
 }
 
 /* The item stays where it is. */
@@ -452,7 +467,6 @@ static const struct d2d_bench_contender mechanisms[] = {
 	{ "exported-symbol-call", "indirect-call", "d2d_bench_ping", loop_exported_symbol_call },
 	{ "spin-lock-irqsave", "indirect-call", "_raw_spin_lock_irqsave", loop_spin_lock_irqsave },
 	{ "list-add-del", "indirect-call", "", loop_list_add_del },
-	{ "kfifo-spinlock", "queue-put-take", "_raw_spin_lock_irqsave", loop_kfifo_spinlock },
 	{ "llist", "queue-put-take", "", loop_llist },
 	{ "work-item-percpu", "ops-call-b-to-a", "queue_work_on", loop_work_item_percpu },
 	{ "work-item-unbound", "ops-call-b-to-a", "queue_work_on", loop_work_item_unbound },
@@ -467,7 +481,7 @@ int d2d_bench_mechanisms(void)
 
 	for (i = 0; i < ARRAY_SIZE(mechanisms) && !err; i++)
 		err = d2d_bench_run(&mechanisms[i]);
-	return err ?: measure_notifier_chains() ?: measure_ptr_ring();
+	return err ?: measure_notifier_chains() ?: measure_kfifo() ?: measure_ptr_ring();
 }
 
 int d2d_bench_calibrate(void)

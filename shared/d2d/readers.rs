@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Who is inside, counted by the kernel's sleepable RCU, as its fast readers are: what is inside a
+//! [`Rundown`](crate::rundown::Rundown), and in the owner's entry points.
+//!
+//! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
+//!
+//! The kernel crate's `Srcu` has the readers with two memory barriers, each behind a call. Those of
+//! `srcu_read_lock_fast()` have none: the side that waits bears the cost.
+
+use crate::arch;
+use kernel::{
+    bindings,
+    error::to_result,
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*,
+    sync::{
+        atomic::Atomic,
+        LockClassKey, //
+    },
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+/// Those who are inside.
+///
+/// # Invariants
+///
+/// It is an initialized `struct srcu_struct` for fast readers.
+#[pin_data(PinnedDrop)]
+#[repr(transparent)]
+pub struct Readers {
+    #[pin]
+    srcu: Opaque<bindings::srcu_struct>,
+}
+
+// SAFETY: A `struct srcu_struct` may be used and freed by any thread.
+unsafe impl Send for Readers {}
+// SAFETY: As above.
+unsafe impl Sync for Readers {}
+
+#[allow(improper_ctypes, reason = "some are empty without lockdep")]
+extern "C" {
+    /// Defined in `shared/d2d/readers.c`.
+    fn d2d_readers_init(
+        srcu: *mut bindings::srcu_struct,
+        name: *const c_char,
+        key: *mut bindings::lock_class_key,
+    ) -> c_int;
+}
+
+impl Readers {
+    /// Makes it, with nobody inside. May sleep.
+    pub(crate) fn new(
+        name: &'static CStr,
+        key: Pin<&'static LockClassKey>,
+    ) -> impl PinInit<Self, Error> {
+        // INVARIANT: It is initialized.
+        try_pin_init!(Self {
+            srcu <- Opaque::try_ffi_init(|srcu| {
+                // SAFETY: There is room for it, and it is pinned; name and key are static.
+                to_result(unsafe {
+                    d2d_readers_init(srcu, name.as_char_ptr(), key.as_ptr())
+                })
+            }),
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As the invariants of the type say, for `'a`.
+    pub unsafe fn from_raw<'a>(srcu: *mut bindings::srcu_struct) -> &'a Self {
+        // SAFETY: By the requirements; the type is transparent.
+        unsafe { &*srcu.cast() }
+    }
+
+    pub(crate) fn as_raw(&self) -> *mut bindings::srcu_struct {
+        self.srcu.get()
+    }
+
+    /// Goes inside, until the result is dropped, and returns what `place` has then. Whoever changes
+    /// `place` and then calls [`Readers::wait`] knows afterwards that nobody who has seen what was
+    /// there before is inside. Any context but NMI.
+    #[inline]
+    pub fn enter<T>(&self, place: &Atomic<*mut T>) -> (Inside<'_>, *mut T) {
+        // SAFETY: By the type invariants.
+        let counters = unsafe { arch::readers_enter(self.srcu.get()) };
+        // INVARIANT: These are the counters.
+        let inside = Inside {
+            readers: self,
+            counters,
+            _not_send: NotThreadSafe,
+        };
+        (inside, arch::load_acquire(place))
+    }
+
+    /// Waits until all have left who are inside now. May sleep.
+    pub fn wait(&self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::synchronize_srcu(self.srcu.get()) };
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Readers {
+    fn drop(self: Pin<&mut Self>) {
+        if kernel::warn_on!(
+            // SAFETY: By the type invariants.
+            unsafe { bindings::srcu_readers_active(self.srcu.get()) }
+        ) {
+            // Somebody has forgotten to leave. It is better to wait for ever than to free it.
+            self.wait();
+        }
+        // SAFETY: By the type invariants; nobody is inside, and nobody can enter any more.
+        unsafe { bindings::cleanup_srcu_struct(self.srcu.get()) };
+    }
+}
+
+/// Somebody is inside.
+///
+/// # Invariants
+///
+/// `counters` are those that have counted it.
+pub struct Inside<'a> {
+    readers: &'a Readers,
+    counters: *mut bindings::srcu_ctr,
+    _not_send: NotThreadSafe,
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters) };
+    }
+}
