@@ -83,7 +83,7 @@ kept() {
 }
 
 # Of modules without tracepoints ($case is operations) nothing else is measured.
-if [ "$case" = operations ]; then
+if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench
 	return
