@@ -658,7 +658,8 @@ static void run_down(struct twin_slot *slot)
 	struct twin_context *context = link->context;
 
 	rcu_assign_pointer(link->peer, NULL);
-	synchronize_srcu(&link->srcu);
+	/* Who detaches does not want to wait as long as a normal grace period takes. */
+	synchronize_srcu_expedited(&link->srcu);
 	/* The dispatch routine may be left later than the request in it was completed. */
 	wait_for_offer(&slot->offer);
 	twin_step(TWIN_OWNER, "rundown", "of=%s ctx=c%u", slot->object.name, context->id);
