@@ -83,8 +83,7 @@ kept() {
 }
 
 # Of modules without tracepoints ($case is operations) nothing else is measured.
-# shellcheck disable=SC2154 # set by init from the kernel's command line
-if [ "$case" = operations ]; then
+if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench
 	return
@@ -93,6 +92,7 @@ fi
 # What each operation costs: all that are compared are loaded together, and measured one after
 # the other.
 larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
 	measure bench operations && measure twin operations && measure bench contexts || return
 for pair in bench twin; do
 	kept "$pair" request && kept "$pair" event && unload "$pair" || return

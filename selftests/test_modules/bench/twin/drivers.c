@@ -658,7 +658,7 @@ static void run_down(struct twin_slot *slot)
 	struct twin_context *context = link->context;
 
 	rcu_assign_pointer(link->peer, NULL);
-	/* A driver that leaves does not want to wait as long as a normal grace period takes. */
+	/* Who detaches does not want to wait as long as a normal grace period takes. */
 	synchronize_srcu_expedited(&link->srcu);
 	/* The dispatch routine may be left later than the request in it was completed. */
 	wait_for_offer(&slot->offer);

@@ -348,8 +348,18 @@ static int dispatch_offer(void *this, const struct twin_request *request)
 	return twin_complete(request->handle, err, 0) ?: err;
 }
 
-/* All that a driver does to come and go, with its lines in the log. */
+/* With its lines in the log. */
 static noinline int loop_twin_attach_detach(void *arg, u64 n)
+{
+	const twin_handle *handle = arg;
+	int err = 0;
+
+	while (n-- && !err)
+		err = twin_attach(*handle) ?: twin_detach(*handle);
+	return err;
+}
+
+static int run_attach_detach(void)
 {
 	static const struct twin_driver driver = {
 		.hdr = TWIN_HEADER(driver, TWIN_DRIVER_MAGIC),
@@ -358,28 +368,17 @@ static noinline int loop_twin_attach_detach(void *arg, u64 n)
 		.dispatch = dispatch_offer,
 	};
 	twin_handle handle;
-	int err;
-	u64 i;
-
-	for (i = 0; i < n; i++) {
-		err = twin_register(&driver, &handle);
-		if (err)
-			return err;
-		err = twin_attach(handle) ?: twin_detach(handle);
-		err = twin_unregister(handle) ?: err;
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int run_attach_detach(void)
-{
 	const struct d2d_bench_contender contender = {
 		"twin-attach-detach", "work-item-unbound", "twin_attach", loop_twin_attach_detach,
+		.arg = &handle,
 	};
+	int err;
 
-	return d2d_bench_run(&contender);
+	err = twin_register(&driver, &handle);
+	if (err)
+		return err;
+	err = d2d_bench_run(&contender);
+	return twin_unregister(handle) ?: err;
 }
 
 struct message {

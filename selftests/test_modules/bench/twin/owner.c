@@ -230,9 +230,15 @@ static int serve(const struct twin_request *request)
 /* It might sleep, so that requests of who cannot come from a worker. */
 static int dispatch(void *this, const struct twin_request *request)
 {
+	static const struct twin_header expected =
+		TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC);
 	u64 information = 0;
-	int err = -ENOTTY;
+	int err;
 
+	err = twin_check_header(TWIN_OWNER, "request", &request->hdr, &expected);
+	if (err)
+		return err;
+	err = -ENOTTY;
 	if (request->code == TWIN_IOCTL_PING || request->code == TWIN_IOCTL_PEND) {
 		err = serve(request);
 		information = err ? 0 : sizeof(u32);

@@ -54,6 +54,7 @@ struct packet {
 
 static DEFINE_SPINLOCK(lock);	/* protects all below; taken with interrupts disabled */
 static struct packet *packets[MAX_REQUESTS];
+static u32 end;		/* all places after it have never been used */
 static u32 taken[MAX_TAKEN];
 static u32 generation;
 static u32 holds;
@@ -200,6 +201,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 		generation = generation + 1 ?: 1;
 		packet->generation = generation;
 		packets[index] = packet;
+		end = max(end, index + 1U);
 		*request = key_of(packet) | TWIN_HANDLE_SENDER;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -847,10 +849,10 @@ static bool take_back(twin_handle driver, u32 until)
 	u32 index = 0, n;
 	twin_handle key;
 
-	while (index < MAX_REQUESTS) {
+	while (index < READ_ONCE(end)) {
 		key = 0;
 		spin_lock_irqsave(&lock, flags);
-		for (n = 0; n < SCAN && index < MAX_REQUESTS && !key; n++, index++) {
+		for (n = 0; n < SCAN && index < end && !key; n++, index++) {
 			packet = packets[index];
 			if (packet && concerns(packet, driver) &&
 			    (!until || (s32)(packet->hold - until) <= 0))
@@ -878,7 +880,7 @@ void twin_requests_run_down(twin_handle driver)
 
 	while (take_back(driver, 0) || twin_drivers_visited(driver))
 		fsleep(USEC_PER_MSEC);
-	for (index = 0; index < MAX_REQUESTS; index++) {
+	for (index = 0; index < READ_ONCE(end); index++) {
 		spin_lock_irqsave(&lock, flags);
 		packet = packets[index];
 		if (packet && packet->sender == driver)
