@@ -125,7 +125,7 @@ impl<'a> Queue<'a> {
     ///
     /// `ENOSPC` if the queue is full (counted in [`Counters::refused`]), `EMSGSIZE` if the payload
     /// is larger than the queue's items.
-    #[inline]
+    #[inline(always)]
     pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
         if size_of::<T>() > self.item_size() {
             return Err(EMSGSIZE);
@@ -156,7 +156,7 @@ impl<'a> Queue<'a> {
 
     /// Puts as many of the payloads, each of which fits into an item, as there is room for, under one
     /// lock, and rings the doorbell. Returns their number.
-    #[inline]
+    #[inline(always)]
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = if point::queues() {
             self.put_and_hit(kind, payloads)
@@ -185,7 +185,7 @@ impl<'a> Queue<'a> {
     ///
     /// Returns their number, and the event that has to be set now, or 0. Tracepoints are hit, if at
     /// all, under the lock, so that the trace has the queue's own order.
-    #[inline]
+    #[inline(always)]
     fn put_under_lock<T: IntoBytes + Immutable, const HITS: bool>(
         self,
         kind: u32,
@@ -264,7 +264,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Takes the oldest item off the queue. Any context.
-    #[inline]
+    #[inline(always)]
     pub fn take(&self) -> Option<Batch<'a>> {
         let (chain, count) = self.take_chain(1);
         // INVARIANT: The chain is that of so many items.
@@ -289,7 +289,7 @@ impl<'a> Queue<'a> {
 
     /// Returns up to `max` of the oldest items, which are on no list and have no other holder, and how
     /// many there are.
-    #[inline]
+    #[inline(always)]
     fn take_chain(self, max: u32) -> (Option<Chain>, u32) {
         if point::queues() {
             self.take_and_hit(max)

@@ -255,7 +255,7 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
         .run(|n| loop_queue_handle(link, n))?;
     for size in [1, 8, 32, 128] {
-        Contender::new(c"queue-batch", c"queue-put-take", c"_raw_spin_lock_irqsave")
+        Contender::new(c"queue-batch", c"queue-put-take", c"take_batch")
             .at(c"batch", size)
             .run(|n| loop_queue_batch(link, size as usize, n))?;
     }
