@@ -198,6 +198,7 @@ impl<'a> Queue<'a> {
         // was checked. `depth` is at most `capacity`, a `u32`.
         unsafe {
             let free = &raw mut (*raw).free;
+            let first = (*free).next;
             let mut last = free;
             let mut seq = (*raw).put;
             let mut count = 0;
@@ -222,9 +223,8 @@ impl<'a> Queue<'a> {
             if count == 0 {
                 return (0, 0);
             }
-            if let Some(first) = list::first(free) {
-                list::append(&raw mut (*raw).items, list::detach(first, last));
-            }
+            let first = NonNull::new_unchecked(first);
+            list::append(&raw mut (*raw).items, list::detach(first, last));
             let was_empty = (*raw).depth == 0;
             (*raw).depth = (*raw).depth.wrapping_add(count as u32);
             (*raw).high_water = (*raw).high_water.max((*raw).depth);
@@ -311,13 +311,11 @@ impl<'a> Queue<'a> {
         // SAFETY: The lock is held, so lists and counters are ours; `depth` is the number of
         // entries of `items`, so that `count` of them exist.
         unsafe {
-            let count = max.min(MAX_BATCH).min((*raw).depth);
-            if count == 0 {
+            if (*raw).depth == 0 || max == 0 {
                 return (None, 0);
             }
-            let Some(first) = list::first(&raw const (*raw).items) else {
-                return (None, 0);
-            };
+            let count = max.min(MAX_BATCH).min((*raw).depth);
+            let first = NonNull::new_unchecked((*raw).items.next);
             let mut last = first.as_ptr();
             for _ in 1..count {
                 last = (*last).next;
