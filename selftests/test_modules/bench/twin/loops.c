@@ -283,6 +283,8 @@ static int run_queues(void)
 	struct twin_queue *queue = &twin_link.context->to_owner;
 	struct numbered numbered = { .queue = queue, .len = sizeof(u64) };
 	struct d2d_bench_contender contenders[] = {
+		{ "twin-queue-put-take-unchecked", "indirect-call", callee,
+		  loop_twin_queue_put_take_unchecked, .arg = queue },
 		{ "twin-queue-put-take-irq", "twin-queue-put-take", callee,
 		  loop_twin_queue_put_take_irq, .arg = queue, .flags = D2D_BENCH_HARDIRQ },
 		{ "twin-queue-two-cpus", "twin-queue-put-take", callee, loop_twin_queue_two_cpus,
