@@ -66,6 +66,7 @@ pub const MARKS: &[Mark] = &[
     mark("a-to-b-twin", "A calls B, instructions", "at most the C twin, with `srcu_read_lock_fast`", AtMost(1.0, ICOUNT, "ops-call-a-to-b", "twin-ops-call-a-to-b")),
     mark("a-to-b-floor", "A calls B, instructions", "the ratio to an indirect call", Reported(ICOUNT, "ops-call-a-to-b", "indirect-call")),
     mark("put-take-instructions", "put and take an item, instructions", TWIN, AtMost(1.0, ICOUNT, "queue-put-take", "twin-queue-put-take")),
+    mark("put-take-unchecked", "put and take an item, instructions", "at most the C twin without list checks", AtMost(1.0, ICOUNT, "queue-put-take", "twin-queue-put-take-unchecked")),
     mark("put-take-ns", "put and take an item, ns (UML)", TWIN, AtMost(1.0, UML, "queue-put-take", "twin-queue-put-take")),
     mark("batch-single", "batch of 32, instructions of an item", "4 times fewer than put and taken alone", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-put-take")),
     mark("batch-of-1", "batch of 32, instructions of an item", "4 times fewer than in a batch of 1", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-batch@batch:1")),

@@ -54,7 +54,12 @@ pub const OPERATIONS: &[Operation] = &[
         title: "An item put and taken",
         project: &["queue-put-take", "queue-handle", "queue-handle-c"],
         floor: &["spin-lock-irqsave", "list-add-del"],
-        alternatives: &["kfifo-spinlock", "ptr-ring", "llist"],
+        alternatives: &[
+            "twin-queue-put-take-unchecked",
+            "kfifo-spinlock",
+            "ptr-ring",
+            "llist",
+        ],
     },
     Operation {
         title: "An item put and taken in hard interrupt",
