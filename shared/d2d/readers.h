@@ -3,13 +3,9 @@
 #define D2D_READERS_H
 
 #include <linux/srcu.h>
-#include <linux/types.h>
-
-extern struct srcu_struct d2d_gate;
 
 int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_class_key *key);
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu);
 void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters);
-void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside);
 
 #endif /* D2D_READERS_H */

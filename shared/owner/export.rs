@@ -77,7 +77,7 @@ pub struct Gate<O: Owner> {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 extern "C" {
-    /// Who is in the entry points. Defined in `shared/d2d/readers.c`, as a static one cannot be made in Rust.
+    /// Who is in the entry points. Defined in `gate.c`: a static one cannot be made in Rust.
     static mut d2d_gate: bindings::srcu_struct;
 }
 

@@ -47,7 +47,7 @@ use kernel::{
 };
 
 unsafe extern "C" {
-    /// Defined in `shared/d2d/readers.c`.
+    /// Defined in `gate.c`.
     fn d2d_readers_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
 }
 
