@@ -124,16 +124,14 @@ held_in()
 		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-108"
 }
 
-# request_held_in PLACE CPUS - as held_in, of a request that is sent there and dispatched inline. It
-# is taken from the peer when it detaches, and the peer is told when it completes it.
-request_held_in()
+# request_held - as held_in, of a request that a process sends and that is dispatched inline. It is
+# taken from the peer when it detaches, and the peer is told when it completes it.
+request_held()
 {
 	load_settled held_peer && act "lookup held_peer" || return
-	in=in\ $1
-	[ "$1" != task ] || in=
 	mark
-	hold "$1"
-	taskset "$2" ./kmod write "$DO" "$in send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
+	hold task
+	./kmod write "$DO" "send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
 	caller=$!
 	await one_inside &&
 		remove_from_under d2d_unregister detach rundown &&
@@ -142,6 +140,23 @@ request_held_in()
 	seen=$?
 	hold none
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown refuse unregister unload
+}
+
+# request_held_in PLACE CPUS - the same of a request that is sent in an interrupt. Detaching waits then
+# already: its grace period waits until each CPU was outside its interrupts.
+request_held_in()
+{
+	load_settled held_peer && act "lookup held_peer" || return
+	mark
+	hold "$1"
+	taskset "$2" ./kmod write "$DO" "in $1 send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
+	caller=$!
+	await one_inside &&
+		remove_from_under __synchronize_srcu detach &&
+		new_call_refused && waits_in "$remover" __synchronize_srcu && steps_are detach && one_inside
+	seen=$?
+	hold none
+	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload
 }
 
 if [ ! -d "$EVENTS" ]; then
@@ -174,10 +189,12 @@ for place in task softirq hardirq; do
 		ktap_test_skip "a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
-	cpus=2
-	[ "$place" != task ] || cpus=3
-	request_held_in "$place" "$cpus"
-	verdict_and_clean "a request in $place is waited for, and new ones are refused"
+	if [ "$place" = task ]; then
+		request_held
+	else
+		request_held_in "$place" 2
+	fi
+	verdict_and_clean "a request in $place is waited for, and what is new is refused"
 done
 
 hold handshake

@@ -31,7 +31,7 @@ mod imp {
                 "mov {value}, qword ptr [{place}]",
                 place = in(reg) place.as_ptr(),
                 value = lateout(reg) value,
-                options(nostack, preserves_flags, readonly),
+                options(nostack, preserves_flags),
             );
         }
         value

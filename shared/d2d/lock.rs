@@ -4,8 +4,8 @@
 //!
 //! The kernel crate's `SpinLockIrq` counts how often interrupts are disabled, so that its guards may be
 //! dropped in any order; each taking costs about half as much again. Whoever uses this one drops
-//! guards in the reverse order, which is why it is the library's own: no function of a driver runs
-//! under it.
+//! guards in the reverse order, which is why it is hidden from drivers: no function of theirs runs under
+//! it.
 
 use kernel::{
     bindings,
@@ -31,6 +31,7 @@ pub type IrqLock<T> = Lock<T, IrqSave>;
 pub type IrqGuard<'a, T> = Guard<'a, T, IrqSave>;
 
 /// Makes an [`IrqLock`] with a lock class of its own.
+#[doc(hidden)]
 #[macro_export]
 macro_rules! new_irq_lock {
     ($inner:expr, $name:literal) => {

@@ -46,9 +46,9 @@ const GENERATION: abi::d2d_handle = 1 << 32;
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Under its lock, every
-/// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload; its
-/// pool has `capacity` such items, and those marked as on the way or held are on no list and in no
-/// [`Batch`].
+/// entry of its two lists is the node of a `struct d2d_item` with `item_size` bytes of payload, and
+/// `items` has `depth` of them; its pool has `capacity` such items, and those marked as on the way or
+/// held are on no list and in no [`Batch`].
 #[derive(Clone, Copy)]
 pub struct Queue<'a> {
     raw: NonNull<abi::d2d_queue>,
@@ -221,6 +221,9 @@ impl<'a> Queue<'a> {
             (*raw).put = seq;
             (*raw).refused = (*raw).refused.wrapping_add((payloads.len() - count) as u64);
             if count == 0 {
+                if HITS {
+                    point::queue(raw, Step::Enqueue, 0);
+                }
                 return (0, 0);
             }
             let first = NonNull::new_unchecked(first);

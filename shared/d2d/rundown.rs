@@ -103,8 +103,8 @@ impl<T> Rundown<T> {
 
     /// Refuses entry from now on and waits until nobody is inside. May sleep.
     ///
-    /// Returns the value, or `None` if it was not open or somebody else is closing it. Called from
-    /// inside, it never returns; lockdep reports that.
+    /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
+    /// it may still be entered. Called from inside, it never returns; lockdep reports that.
     pub fn close(&self) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {

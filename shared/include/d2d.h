@@ -162,7 +162,7 @@ struct d2d_queue {
 	struct list_head items;	/* oldest first */
 	struct list_head free;
 	u32 capacity;		/* items in all */
-	u32 item_size;		/* bytes of payload of each item */
+	u32 item_size;		/* bytes of payload of each item, at most 4096 */
 	u32 depth;		/* items on the items list */
 	u32 high_water;		/* largest depth so far */
 	u64 put;		/* items put, also the next item's seq */

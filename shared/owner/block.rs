@@ -46,8 +46,8 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     Ok(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
 }
 
-/// Items are allocated in chunks of at most this many bytes, so that no allocation is of high
-/// order.
+/// Items are allocated in chunks of at most this many bytes, so that none of these allocations is of
+/// high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
 /// The memory of a context.
