@@ -41,7 +41,7 @@ mod imp {
     ///
     /// As that of the function of the same name below.
     #[inline(always)]
-    pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct) -> *mut srcu_ctr {
+    pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, _seen: bool) -> *mut srcu_ctr {
         // SAFETY: By the requirements; the field is written while others read it.
         let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
         // SAFETY: The counters are per-CPU, in which GS leads to those of this CPU. An instruction is not
@@ -61,7 +61,11 @@ mod imp {
     ///
     /// As that of the function of the same name below.
     #[inline(always)]
-    pub(crate) unsafe fn readers_leave(_srcu: *mut srcu_struct, counters: *mut srcu_ctr) {
+    pub(crate) unsafe fn readers_leave(
+        _srcu: *mut srcu_struct,
+        counters: *mut srcu_ctr,
+        _seen: bool,
+    ) {
         // SAFETY: As above.
         unsafe {
             asm!(
@@ -95,9 +99,9 @@ mod imp {
     #[allow(improper_ctypes, reason = "some are empty without lockdep")]
     extern "C" {
         #[link_name = "d2d_readers_enter"]
-        pub(crate) fn readers_enter(srcu: *mut srcu_struct) -> *mut srcu_ctr;
+        pub(crate) fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr;
         #[link_name = "d2d_readers_leave"]
-        pub(crate) fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr);
+        pub(crate) fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool);
     }
 }
 
@@ -115,24 +119,24 @@ pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
     imp::load_acquire(place)
 }
 
-/// `srcu_read_lock_fast()`. Any context but NMI.
+/// `srcu_read_lock_fast()`; `seen` by lockdep or not. Any context but NMI.
 ///
 /// # Safety
 ///
 /// `srcu` is initialized for fast readers.
 #[inline(always)]
-pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct) -> *mut srcu_ctr {
+pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr {
     // SAFETY: By the requirements.
-    unsafe { imp::readers_enter(srcu) }
+    unsafe { imp::readers_enter(srcu, seen) }
 }
 
 /// `srcu_read_unlock_fast()`.
 ///
 /// # Safety
 ///
-/// `counters` are those that [`readers_enter`] has returned for `srcu`.
+/// `counters` are those that [`readers_enter`] has returned for `srcu`, which was `seen` or not.
 #[inline(always)]
-pub(crate) unsafe fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr) {
+pub(crate) unsafe fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool) {
     // SAFETY: By the requirements.
-    unsafe { imp::readers_leave(srcu, counters) };
+    unsafe { imp::readers_leave(srcu, counters, seen) };
 }

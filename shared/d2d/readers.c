@@ -16,12 +16,23 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 #endif
 }
 
-struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu)
+/*
+ * Of who is seen lockdep hears what it hears of srcu_read_lock(): that of
+ * srcu_read_lock_fast() is not enough for it to know who waits for readers that wait
+ * for him.
+ */
+struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 {
-	return srcu_read_lock_fast(srcu);
+	struct srcu_ctr __percpu *counters = srcu_read_lock_fast_notrace(srcu);
+
+	if (seen)
+		srcu_lock_acquire(&srcu->dep_map);
+	return counters;
 }
 
-void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters)
+void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters, bool seen)
 {
-	srcu_read_unlock_fast(srcu, counters);
+	if (seen)
+		srcu_lock_release(&srcu->dep_map);
+	srcu_read_unlock_fast_notrace(srcu, counters);
 }

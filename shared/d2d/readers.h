@@ -3,9 +3,10 @@
 #define D2D_READERS_H
 
 #include <linux/srcu.h>
+#include <linux/types.h>
 
 int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_class_key *key);
-struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu);
-void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters);
+struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen);
+void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *counters, bool seen);
 
 #endif /* D2D_READERS_H */

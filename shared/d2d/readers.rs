@@ -86,14 +86,18 @@ impl Readers {
     /// Goes inside, until the result is dropped, and returns what `place` has then. Whoever changes
     /// `place` and then calls [`Readers::wait`] knows afterwards that nobody who has seen what was
     /// there before is inside. Any context but NMI.
+    ///
+    /// Who is `seen` is a reader to lockdep, which looks for deadlocks of who waits. One that is inside for
+    /// nearly everything, as the entry points are, would hide others from it.
     #[inline]
-    pub fn enter<T>(&self, place: &Atomic<*mut T>) -> (Inside<'_>, *mut T) {
+    pub fn enter<T>(&self, place: &Atomic<*mut T>, seen: bool) -> (Inside<'_>, *mut T) {
         // SAFETY: By the type invariants.
-        let counters = unsafe { arch::readers_enter(self.srcu.get()) };
+        let counters = unsafe { arch::readers_enter(self.srcu.get(), seen) };
         // INVARIANT: These are the counters.
         let inside = Inside {
             readers: self,
             counters,
+            seen,
             _not_send: NotThreadSafe,
         };
         (inside, arch::load_acquire(place))
@@ -129,6 +133,7 @@ impl PinnedDrop for Readers {
 pub struct Inside<'a> {
     readers: &'a Readers,
     counters: *mut bindings::srcu_ctr,
+    seen: bool,
     _not_send: NotThreadSafe,
 }
 
@@ -136,6 +141,6 @@ impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: By the type invariants.
-        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters) };
+        unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters, self.seen) };
     }
 }

@@ -86,7 +86,7 @@ impl<T> Rundown<T> {
     /// Enters it, unless it is closed or closing. Any context but NMI.
     #[inline]
     pub fn enter(&self) -> Option<Entered<'_, T>> {
-        let (inside, value) = self.readers.enter(&self.open);
+        let (inside, value) = self.readers.enter(&self.open, true);
         // SAFETY: It was open when we were inside, so that by the type invariants the value is there
         // and is not written before we leave.
         let value = unsafe { value.as_ref() }?;

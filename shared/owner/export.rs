@@ -210,7 +210,7 @@ impl<O: Owner> Gate<O> {
     /// Runs `f` on the server, if there is one.
     #[inline]
     fn try_with<R>(&self, f: impl FnOnce(&Server<O>) -> R) -> Option<R> {
-        let (_inside, server) = readers().enter(&self.server);
+        let (_inside, server) = readers().enter(&self.server, false);
         // SAFETY: By the type invariants it is valid while we are inside.
         unsafe { server.as_ref() }.map(f)
     }
