@@ -40,6 +40,18 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
+# refusals - what docs/refusals.md and the sources of shared/ do not agree on
+refusals() {
+	local listed=$out/refusals reason difference
+	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
+	difference=$(cat shared/*/*.rs | tr '\n' ' ' | grep -oE '"[a-z0-9]+(-[a-z0-9]+)+", *E[A-Z0-9]+' |
+		sed -E 's/"([^"]*)", */\1 /' | sort -u | comm -23 - "$listed" | sed 's/^/not listed: /'
+		while read -r reason _; do
+			grep -rqF "\"$reason\"" shared || echo "listed, but not in shared/: $reason"
+		done <"$listed")
+	[ -z "$difference" ] || { echo "$difference" && return 1; }
+}
+
 . qemu/ktap.sh
 mapfile -t rust < <(sources '*.rs')
 expect "rustfmt, with the kernel's settings" \
@@ -53,6 +65,7 @@ while read -r document; do
 	expect "quotes in $document" "$quotes" quotes "$document"
 done < <(sources '*.md')
 expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
+expect "docs/refusals.md lists the refusals of shared/" refusals
 # windows/ is in the style of Windows drivers; its compiler takes warnings for errors.
 while read -r file; do
 	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"

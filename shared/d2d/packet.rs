@@ -331,8 +331,8 @@ impl<O: Plain> Sent<O> {
         Cancel(self.packet.handle).cancel()
     }
 
-    /// Waits for the result; for ever without a `timeout`, after which the request is taken back, and
-    /// its result is `ETIMEDOUT`. May sleep.
+    /// Waits for the result. Without a `timeout` it waits as long as it takes; when the `timeout` is
+    /// over, the request is cancelled, and its result is `ETIMEDOUT`. May sleep.
     pub fn wait(self, timeout: Option<Msecs>) -> Completed {
         let result = self.packet.wait_raw(timeout);
         Completed {

@@ -424,8 +424,9 @@ enum d2d_step {
 
 /*
  * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
- * or a negative errno; every refusal also prints one trace line with the
- * reason. What does not say "any context" may sleep.
+ * or a negative errno. A refusal also prints one trace line with the reason
+ * (docs/refusals.md lists them); a lost race (-ECANCELED, -EALREADY) prints
+ * none. What does not say "any context" may sleep.
  *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
