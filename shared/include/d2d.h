@@ -426,7 +426,12 @@ enum d2d_step {
  * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
  * or a negative errno. A refusal also prints one trace line with the reason
  * (docs/refusals.md lists them); a lost race (-ECANCELED, -EALREADY) prints
- * none. What does not say "any context" may sleep.
+ * none.
+ *
+ * A function that does not say "any context" may sleep. "Any context" is every
+ * one in which a spinlock_t may be taken: task, softirq and hard interrupt; not
+ * NMI, not with a raw_spinlock_t held, and not the callback of a timer that was
+ * started with HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
