@@ -12,6 +12,8 @@ tree=$kernel/tree
 out=build/$KVER-check
 mkdir -p "$out"
 log=$out/log
+busybox mount -o bind "$tree" "$tree"
+busybox mount -o remount,bind,ro "$tree"
 
 # sources PATTERN... - the files of the project with these names
 sources() {
@@ -23,10 +25,20 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
+# lints - builds everything with clippy. The kernel tree is read-only: of a user it may be another's.
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y modules 2>&1 | tee "$out/lints" || return 1
-	! grep -i warning "$out/lints"
+	if grep -i warning "$out/lints"; then
+		# The next check must see it again.
+		find "$out" -name '.*.cmd' -delete
+		return 1
+	fi
+}
+
+# unchanged - the build again, which must run no command
+unchanged() {
+	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
 # host_program FILE - clippy, and its unit tests, each a check of its own
@@ -58,6 +70,7 @@ expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
+expect "a second build compiles nothing" unchanged
 for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/fail_nth,selftests/json,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do
 	host_program "$program"
 done
