@@ -41,6 +41,11 @@ unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
+# checkpatch FILE - in a directory of its own, as it leaves a file where it runs
+checkpatch() {
+	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$OLDPWD/$1")
+}
+
 # host_program FILE - clippy, and its unit tests, each a check of its own
 host_program() {
 	local name
@@ -81,8 +86,9 @@ expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md
 expect "docs/refusals.md lists the refusals of shared/" refusals
 # windows/ is in the style of Windows drivers; its compiler takes warnings for errors.
 while read -r file; do
-	expect "checkpatch $file" "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$file"
+	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
+expect "checkpatch leaves no file here" [ -z "$(find . -maxdepth 1 -name '.checkpatch*')" ]
 mapfile -t shell < <(
 	sources '*.sh'
 	grep -rlE --exclude-dir=build --exclude-dir=.git '^#!.*\b(ba|busybox )?sh$' . | grep -v '\.sh$'
