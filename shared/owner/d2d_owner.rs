@@ -15,7 +15,8 @@
 //! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
 //!   request has.
 //! - `state`: all of that, for user space to read.
-//! - `export`: the owner's module, and the entry points it exports as symbols.
+//! - `entry_points`: the list of the functions that the owner exports, and its module; `export`: what they
+//!   do.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).
@@ -26,6 +27,8 @@ mod completion;
 mod config;
 mod dispatcher;
 mod entry;
+#[doc(hidden)]
+pub mod entry_points;
 mod events;
 #[doc(hidden)]
 pub mod export;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner's entry points, exported as symbols: GPL only, in the namespace `D2D`.
+//! The gate through which the exported functions find the server, and what each of them does.
 
 use crate::{
     dispatcher::{
         Manner,
         Refusal, //
     },
+    entry_points,
     server::{
         Contexts,
         Owner,
@@ -133,7 +134,7 @@ impl<O: Owner> Gate<O> {
         }
     }
 
-    /// Makes the owner's server and control file; it exports so many symbols. May sleep.
+    /// Makes the owner's server and control file. May sleep.
     ///
     /// # Errors
     ///
@@ -142,14 +143,14 @@ impl<O: Owner> Gate<O> {
     /// # Safety
     ///
     /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Parts<O, M>>
+    pub unsafe fn parts<M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<M>(symbols)?;
+        let opened = self.open::<M>()?;
         self.with(|server| O::ready(&Contexts::new(server)))
             .map_err(|error| report_memory(self.name, error))?;
         Ok(Parts {
@@ -184,7 +185,7 @@ impl<O: Owner> Gate<O> {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Opened<O>>
+    fn open<M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -197,7 +198,11 @@ impl<O: Owner> Gate<O> {
         // SAFETY: The server is only handed out by shared reference until it is a box again.
         let server = unsafe { Pin::into_inner_unchecked(server) };
         self.server.store(KBox::into_raw(server), Release);
-        emit(self.name, Step::Export, fmt!("symbols={} ns=D2D", symbols));
+        emit(
+            self.name,
+            Step::Export,
+            fmt!("symbols={} ns=D2D", entry_points::COUNT),
+        );
         Ok(Opened(self))
     }
 
@@ -601,6 +606,63 @@ impl<O: Owner> Gate<O> {
         self.with(|server| Ok(server.complete(request, status, information)))
             .unwrap_or_else(Error::to_errno)
     }
+
+    /// `d2d_point_queue`.
+    ///
+    /// # Safety
+    ///
+    /// `driver` is null or a string, and the lock of the queue is held.
+    pub unsafe fn hit_queue(
+        &self,
+        driver: *const c_char,
+        queue: *const abi::d2d_queue,
+        step: u32,
+        n: u32,
+    ) {
+        // SAFETY: By the requirements.
+        let (driver, id, depth, doorbell) =
+            unsafe { (text(driver), (*queue).id, (*queue).depth, (*queue).doorbell) };
+        let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
+        match Step::from_raw(step) {
+            Some(step @ Step::Doorbell) => trace::hit(
+                driver,
+                step,
+                fmt!("queue={} ctx=c{} handle=0x{:x}", queue, ctx, doorbell),
+            ),
+            Some(step) => trace::hit(
+                driver,
+                step,
+                fmt!("queue={} ctx=c{} n={} depth={}", queue, ctx, n, depth),
+            ),
+            None => {}
+        }
+    }
+
+    /// `d2d_point_op`.
+    ///
+    /// # Safety
+    ///
+    /// What is to be a string is null or one.
+    pub unsafe fn hit_op(
+        &self,
+        driver: *const c_char,
+        step: u32,
+        side: *const c_char,
+        op: *const c_char,
+        status: c_int,
+    ) {
+        // SAFETY: By the requirements.
+        let (driver, side, op) = unsafe { (text(driver), text(side), text(op)) };
+        match Step::from_raw(step) {
+            Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
+            Some(step) => trace::hit(
+                driver,
+                step,
+                fmt!("from={} op={} status={}", side, op, status),
+            ),
+            None => {}
+        }
+    }
 }
 
 impl<O: Owner> Drop for Opened<O> {
@@ -639,56 +701,6 @@ unsafe fn text<'a>(pointer: *const c_char) -> &'a CStr {
     }
 }
 
-/// `d2d_point_queue`.
-///
-/// # Safety
-///
-/// `driver` is null or a string, and the lock of the queue is held.
-pub unsafe fn hit_queue(driver: *const c_char, queue: *const abi::d2d_queue, step: u32, n: u32) {
-    // SAFETY: By the requirements.
-    let (driver, id, depth, doorbell) =
-        unsafe { (text(driver), (*queue).id, (*queue).depth, (*queue).doorbell) };
-    let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
-    match Step::from_raw(step) {
-        Some(step @ Step::Doorbell) => trace::hit(
-            driver,
-            step,
-            fmt!("queue={} ctx=c{} handle=0x{:x}", queue, ctx, doorbell),
-        ),
-        Some(step) => trace::hit(
-            driver,
-            step,
-            fmt!("queue={} ctx=c{} n={} depth={}", queue, ctx, n, depth),
-        ),
-        None => {}
-    }
-}
-
-/// `d2d_point_op`.
-///
-/// # Safety
-///
-/// What is to be a string is null or one.
-pub unsafe fn hit_op(
-    driver: *const c_char,
-    step: u32,
-    side: *const c_char,
-    op: *const c_char,
-    status: c_int,
-) {
-    // SAFETY: By the requirements.
-    let (driver, side, op) = unsafe { (text(driver), text(side), text(op)) };
-    match Step::from_raw(step) {
-        Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
-        Some(step) => trace::hit(
-            driver,
-            step,
-            fmt!("from={} op={} status={}", side, op, status),
-        ),
-        None => {}
-    }
-}
-
 fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }
@@ -696,194 +708,4 @@ fn errno(result: Result) -> c_int {
 /// Of a request that was sent, whether it is completed.
 fn pending(result: Result<bool>) -> c_int {
     errno(result.and_then(|completed| completed.then_some(()).ok_or(EINPROGRESS)))
-}
-
-/// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI driver.
-///
-/// `type` is the [`Owner`]; what follows is that of `module!`. The module exports the entry points
-/// of `d2d.h`, so that there can be only one in a kernel.
-///
-/// ```ignore
-/// d2d_owner::module_owner! {
-///     type: MyOwner,
-///     name: "my_owner",
-///     authors: ["..."],
-///     license: "GPL",
-/// }
-/// ```
-#[macro_export]
-macro_rules! module_owner {
-    (type: $Owner:ty, $($rest:tt)*) => {
-        static GATE: $crate::export::Gate<$Owner> =
-            $crate::export::Gate::new(<OwnerModule as ::kernel::ModuleMetadata>::NAME);
-
-        struct OwnerModule {
-            _parts: $crate::export::Parts<$Owner, Self>,
-        }
-
-        impl ::kernel::Module for OwnerModule {
-            fn init(_module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
-                Ok(Self {
-                    // SAFETY: The kernel drops the module before its code goes away.
-                    _parts: unsafe { GATE.parts(entry_points::COUNT)? },
-                })
-            }
-        }
-
-        ::kernel::prelude::module! {
-            type: OwnerModule,
-            $($rest)*
-        }
-
-        $crate::entry_points! {
-            GATE;
-            d2d_register => register(driver: *const abi::d2d_driver, handle: *mut abi::d2d_handle);
-            d2d_attach => attach(driver: abi::d2d_handle);
-            d2d_detach => detach(driver: abi::d2d_handle);
-            d2d_unregister => unregister(driver: abi::d2d_handle);
-            d2d_lookup => lookup(name: *const c_char, driver: *mut abi::d2d_handle);
-            d2d_request_alloc => request_alloc(
-                driver: abi::d2d_handle,
-                input_size: u32,
-                output_size: u32,
-                request: *mut abi::d2d_handle,
-            );
-            d2d_request_send => request_send(
-                request: abi::d2d_handle,
-                send: *const abi::d2d_send,
-            );
-            d2d_request_wait => request_wait(
-                request: abi::d2d_handle,
-                ms: u32,
-                result: *mut abi::d2d_result,
-            );
-            d2d_request_cancel => request_cancel(request: abi::d2d_handle);
-            d2d_request_free => request_free(request: abi::d2d_handle);
-            d2d_request_read => request_read(
-                request: abi::d2d_handle,
-                buffer: *mut c_void,
-                len: u32,
-            );
-            d2d_request_write => request_write(
-                request: abi::d2d_handle,
-                buffer: *const c_void,
-                len: u32,
-            );
-            d2d_request_set_cancel => request_set_cancel(request: abi::d2d_handle);
-            d2d_request_forward => request_forward(
-                request: abi::d2d_handle,
-                send: *const abi::d2d_send,
-            );
-            d2d_complete => complete(request: abi::d2d_handle, status: c_int, information: u64);
-            d2d_event_create => create_event(
-                driver: abi::d2d_handle,
-                name: *const c_char,
-                kind: u32,
-                initial: u32,
-                event: *mut abi::d2d_handle,
-            );
-            d2d_event_open => open_event(
-                driver: abi::d2d_handle,
-                name: *const c_char,
-                kind: u32,
-                event: *mut abi::d2d_handle,
-            );
-            d2d_event_close => close_event(event: abi::d2d_handle);
-            d2d_event_set => set_event(event: abi::d2d_handle);
-            d2d_event_reset => reset_event(event: abi::d2d_handle);
-            d2d_event_query => query_event(event: abi::d2d_handle);
-            d2d_event_wait => wait_for_events(
-                events: *const abi::d2d_handle,
-                count: u32,
-                flags: u32,
-                timeout: u32,
-                index: *mut u32,
-            );
-        }
-    };
-}
-
-/// The C functions that are exported, each by the gate's method, and beside them those that return
-/// nothing.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! entry_points {
-    ($gate:ident; $($name:ident => $method:ident($($argument:ident: $type:ty),* $(,)?);)*) => {
-        mod entry_points {
-            use super::$gate;
-            use $crate::{abi, export};
-            use ::kernel::ffi::{c_char, c_int, c_void};
-
-            /// How many there are.
-            pub(super) const COUNT: usize = [$(stringify!($name)),*].len() + 4;
-
-            $(
-                /// # Safety
-                ///
-                /// See `d2d.h`.
-                #[no_mangle]
-                #[allow(unused_unsafe, reason = "some are safe")]
-                unsafe extern "C" fn $name($($argument: $type),*) -> c_int {
-                    // SAFETY: By the requirements.
-                    unsafe { $gate.$method($($argument),*) }
-                }
-            )*
-
-            #[no_mangle]
-            extern "C" fn d2d_event_ring(event: abi::d2d_handle) {
-                $gate.ring_event(event);
-            }
-
-            /// # Safety
-            ///
-            /// See `d2d.h`.
-            #[no_mangle]
-            unsafe extern "C" fn d2d_trace(driver: *const c_char, step: u32, detail: *const c_char) {
-                // SAFETY: By the requirements.
-                unsafe { $gate.trace(driver, step, detail) };
-            }
-
-            /// # Safety
-            ///
-            /// See `d2d_point.h`.
-            #[no_mangle]
-            unsafe extern "C" fn d2d_point_queue(
-                driver: *const c_char,
-                queue: *const abi::d2d_queue,
-                step: u32,
-                n: u32,
-            ) {
-                // SAFETY: By the requirements.
-                unsafe { export::hit_queue(driver, queue, step, n) };
-            }
-
-            /// # Safety
-            ///
-            /// See `d2d_point.h`.
-            #[no_mangle]
-            unsafe extern "C" fn d2d_point_op(
-                driver: *const c_char,
-                step: u32,
-                side: *const c_char,
-                op: *const c_char,
-                status: c_int,
-            ) {
-                // SAFETY: By the requirements.
-                unsafe { export::hit_op(driver, step, side, op, status) };
-            }
-
-            // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
-            ::core::arch::global_asm!(
-                ".section \".export_symbol\",\"a\"",
-                concat!(".irp name,d2d_trace,d2d_point_queue,d2d_point_op,d2d_event_ring" $(, ",", stringify!($name))*),
-                "__export_symbol_\\name:",
-                ".asciz \"GPL\"",
-                ".asciz \"D2D\"",
-                ".balign 8",
-                ".quad \\name",
-                ".endr",
-                ".previous",
-            );
-        }
-    };
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions that the owner exports, and the declaration of its module.
+//!
+//! The list below is the only one on the side of Rust. The exported functions, their number in the
+//! trace and their symbols are made from it. Each function is compared with the prototype that
+//! bindgen makes of the C header: the build breaks where the two differ.
+
+/// The types of the arguments, for the functions that [`module_owner!`](crate::module_owner) makes.
+#[doc(hidden)]
+pub mod types {
+    pub use crate::abi::{
+        d2d_driver,
+        d2d_handle,
+        d2d_queue,
+        d2d_result,
+        d2d_send, //
+    };
+    pub use core::ffi::c_void;
+    pub use kernel::ffi::{
+        c_char,
+        c_int, //
+    };
+}
+
+/// Makes [`module_owner!`](crate::module_owner) from the list of exported functions.
+///
+/// A line is the function's prototype, with the method of [`Gate`](crate::export::Gate) that
+/// implements it. `$d` is a dollar sign: `module_owner!` cannot take names from its caller, so it has
+/// to contain those of the list.
+macro_rules! entry_points {
+    (
+        $d:tt
+        $($method:ident = $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
+    ) => {
+        /// Number of exported functions.
+        pub(crate) const COUNT: usize = [$(stringify!($name)),*].len();
+
+        const _: () = {
+            use types::*;
+
+            // The types are those of the header's prototype.
+            $(const _: unsafe extern "C" fn($($type),*) $(-> $result)? = crate::abi::$name;)*
+        };
+
+        // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits.
+        core::arch::global_asm!(
+            ".section \".export_symbol\",\"a\"",
+            $(
+                concat!("__export_symbol_", stringify!($name), ":"),
+                ".asciz \"GPL\"",
+                ".asciz \"D2D\"",
+                ".balign 8",
+                concat!(".quad ", stringify!($name)),
+            )*
+            ".previous",
+        );
+
+        /// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI
+        /// driver.
+        ///
+        /// `type` is the [`Owner`](crate::Owner); what follows is that of `module!`. The module
+        /// exports the functions of `d2d.h`, so that there can be only one in a kernel.
+        ///
+        /// ```ignore
+        /// d2d_owner::module_owner! {
+        ///     type: MyOwner,
+        ///     name: "my_owner",
+        ///     authors: ["..."],
+        ///     license: "GPL",
+        /// }
+        /// ```
+        #[macro_export]
+        macro_rules! module_owner {
+            (type: $d Owner:ty, $d($d rest:tt)*) => {
+                static GATE: $crate::export::Gate<$d Owner> =
+                    $crate::export::Gate::new(<OwnerModule as ::kernel::ModuleMetadata>::NAME);
+
+                struct OwnerModule {
+                    _parts: $crate::export::Parts<$d Owner, Self>,
+                }
+
+                impl ::kernel::Module for OwnerModule {
+                    fn init(
+                        _module: &'static ::kernel::ThisModule,
+                    ) -> ::kernel::error::Result<Self> {
+                        Ok(Self {
+                            // SAFETY: The kernel drops the module before its code goes away.
+                            _parts: unsafe {
+                                $crate::export::Gate::<$d Owner>::parts(&GATE)?
+                            },
+                        })
+                    }
+                }
+
+                ::kernel::prelude::module! {
+                    type: OwnerModule,
+                    $d($d rest)*
+                }
+
+                /// The exported functions.
+                const _: () = {
+                    use $crate::entry_points::types::*;
+
+                    $(
+                        /// # Safety
+                        ///
+                        /// As the C header says.
+                        #[no_mangle]
+                        #[allow(unused_unsafe, reason = "some methods are safe")]
+                        unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
+                            // SAFETY: The caller keeps to what the C header says.
+                            unsafe {
+                                $crate::export::Gate::<$d Owner>::$method(&GATE, $($argument),*)
+                            }
+                        }
+                    )*
+                };
+            };
+        }
+    };
+}
+
+entry_points! {
+    $
+    register = d2d_register(driver: *const d2d_driver, handle: *mut d2d_handle) -> c_int;
+    attach = d2d_attach(driver: d2d_handle) -> c_int;
+    detach = d2d_detach(driver: d2d_handle) -> c_int;
+    unregister = d2d_unregister(driver: d2d_handle) -> c_int;
+    lookup = d2d_lookup(name: *const c_char, driver: *mut d2d_handle) -> c_int;
+    request_alloc = d2d_request_alloc(
+        driver: d2d_handle,
+        input_size: u32,
+        output_size: u32,
+        request: *mut d2d_handle,
+    ) -> c_int;
+    request_send = d2d_request_send(request: d2d_handle, send: *const d2d_send) -> c_int;
+    request_wait = d2d_request_wait(request: d2d_handle, ms: u32, result: *mut d2d_result) -> c_int;
+    request_cancel = d2d_request_cancel(request: d2d_handle) -> c_int;
+    request_free = d2d_request_free(request: d2d_handle) -> c_int;
+    request_read = d2d_request_read(request: d2d_handle, buffer: *mut c_void, len: u32) -> c_int;
+    request_write = d2d_request_write(request: d2d_handle, buffer: *const c_void, len: u32) -> c_int;
+    request_set_cancel = d2d_request_set_cancel(request: d2d_handle) -> c_int;
+    request_forward = d2d_request_forward(request: d2d_handle, send: *const d2d_send) -> c_int;
+    complete = d2d_complete(request: d2d_handle, status: c_int, information: u64) -> c_int;
+    trace = d2d_trace(driver: *const c_char, step: u32, detail: *const c_char);
+    create_event = d2d_event_create(
+        driver: d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        initial: u32,
+        event: *mut d2d_handle,
+    ) -> c_int;
+    open_event = d2d_event_open(
+        driver: d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        event: *mut d2d_handle,
+    ) -> c_int;
+    close_event = d2d_event_close(event: d2d_handle) -> c_int;
+    set_event = d2d_event_set(event: d2d_handle) -> c_int;
+    reset_event = d2d_event_reset(event: d2d_handle) -> c_int;
+    query_event = d2d_event_query(event: d2d_handle) -> c_int;
+    ring_event = d2d_event_ring(event: d2d_handle);
+    wait_for_events = d2d_event_wait(
+        events: *const d2d_handle,
+        count: u32,
+        flags: u32,
+        timeout: u32,
+        index: *mut u32,
+    ) -> c_int;
+    hit_queue = d2d_point_queue(driver: *const c_char, queue: *const d2d_queue, step: u32, n: u32);
+    hit_op = d2d_point_op(
+        driver: *const c_char,
+        step: u32,
+        side: *const c_char,
+        op: *const c_char,
+        status: c_int,
+    );
+}
