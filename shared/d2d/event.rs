@@ -18,10 +18,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// The owner of the contexts, as one who opens events.
-#[doc(hidden)]
-pub const OWNER: abi::d2d_handle = 0;
-
 /// What a set event does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]

@@ -136,9 +136,9 @@ impl<T: Driver> Shared<T> {
         self.name
     }
 
-    /// Returns its handle, or that of no driver before it is registered.
+    /// Returns its handle, or 0 before it is registered.
     pub(crate) fn driver(&self) -> abi::d2d_handle {
-        self.driver.copy().unwrap_or(!0)
+        self.driver.copy().unwrap_or(0)
     }
 
     /// Returns what it sends requests by.

@@ -81,8 +81,34 @@
 /* A wait without an end, in place of milliseconds. */
 #define D2D_FOREVER		0xffffffffu
 
-/* Names something of another driver: index and generation, never an address. */
+/*
+ * Names one thing of one kind, never an address. 0 names nothing. Whatever takes a
+ * handle refuses one of another kind, and one whose thing is gone, with -ESTALE, and
+ * touches nothing. A driver keeps handles, passes them on and compares them; only the
+ * library takes them apart:
+ *
+ *	bits 63..32	generation, never 0: no two things have the same handle
+ *	bit 31		set: an item
+ *	  bits 30..24	the id of its queue
+ *	  bits 23..0	its index in the queue's pool
+ *	bit 31		clear: anything else
+ *	  bits 30..28	the kind, one of enum d2d_handle_kind
+ *	  bits 27..0	an index
+ */
 typedef u64 d2d_handle;
+
+#define D2D_HANDLE_ITEM		0x80000000u
+#define D2D_ITEM_INDEX_BITS	24
+#define D2D_HANDLE_KIND_SHIFT	28
+
+enum d2d_handle_kind {
+	D2D_HANDLE_DRIVER = 1,	/* from d2d_register() */
+	D2D_HANDLE_TARGET,	/* from d2d_lookup() */
+	D2D_HANDLE_EVENT,	/* from d2d_event_create() and d2d_event_open() */
+	D2D_HANDLE_SENT,	/* a request, as its sender has it */
+	D2D_HANDLE_HELD,	/* a request, as the driver that it was sent to has it */
+	D2D_HANDLE_OFFER,	/* the same of the request that shares a context */
+};
 
 /* First member of every object that crosses the boundary. 16 bytes. */
 struct d2d_header {
@@ -125,13 +151,6 @@ struct d2d_endpoint {
 	void *self;
 };
 
-/*
- * An item's handle: its index in the pool, in this many bits; above it the queue's
- * id, and in the upper half the generation, which counts the handles made of the
- * item and skips 0.
- */
-#define D2D_ITEM_INDEX_BITS	24
-
 /* An item's handle is on its way to somebody, who will redeem it. */
 #define D2D_ITEM_ON_THE_WAY	1
 /* A driver in C has redeemed the handle and uses the item, until it releases it. */
@@ -148,7 +167,7 @@ struct d2d_item {
 	u32 kind;	/* meaning of the payload, up to the drivers */
 	u16 len;	/* bytes of payload in use */
 	u16 handed;	/* D2D_ITEM_..., or 0: not named by a handle */
-	d2d_handle handle;	/* the last one made of it */
+	d2d_handle handle;	/* the last one made of it: each has the next generation */
 	u8 payload[];	/* item_size bytes */
 };
 

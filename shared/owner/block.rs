@@ -96,8 +96,9 @@ impl Items {
                 // SAFETY: The item is zeroed, has room for its header and payload, is aligned, and
                 // on no list; by the requirements the queue is ours.
                 unsafe {
+                    let queue_id = (*queue).id << abi::D2D_ITEM_INDEX_BITS;
                     (*item).handle =
-                        u64::from((*queue).id << abi::D2D_ITEM_INDEX_BITS) | self.pool.len() as u64;
+                        u64::from(abi::D2D_HANDLE_ITEM | queue_id) | self.pool.len() as u64;
                     bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
                 }
                 self.pool.push(item, GFP_KERNEL)?;

@@ -3,10 +3,8 @@
 //! The buffers of requests, which drivers have no pointers to.
 
 use crate::{
-    entry::{
-        is_holder,
-        Phase, //
-    },
+    entry::Phase,
+    handle::Kind,
     requests::Requests, //
 };
 use d2d::{
@@ -25,12 +23,12 @@ impl Requests {
         let length = len as usize;
         let read = {
             let mut inner = self.inner.lock();
-            let from = if is_holder(handle) {
+            let from = if Kind::Held.parts(handle).is_some() {
                 inner
                     .held(handle)
                     .map(|(_, entry)| entry.input.get(..entry.input_len as usize))
             } else {
-                inner.sent(handle).and_then(|(_, entry)| match entry.phase {
+                inner.sent(handle).and_then(|entry| match entry.phase {
                     Phase::Idle => Ok(entry.output.get(..entry.result.output_len as usize)),
                     _ => Err(("request-on-its-way", EBUSY)),
                 })

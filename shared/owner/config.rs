@@ -23,7 +23,7 @@ const ITEM_SIZE: u32 = 4096;
 // item has room for the length of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
-        && 2 * CONTEXTS <= 1 << (32 - abi::D2D_ITEM_INDEX_BITS)
+        && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
         && ITEM_SIZE <= u16::MAX as u32
 );
 

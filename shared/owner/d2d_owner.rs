@@ -10,7 +10,7 @@
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
 //!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
 //! - `visit`: who is inside a driver's routines.
-//! - `table`: values named by handles.
+//! - `table`: values named by handles; `handle`: how these are made.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
 //!   request has.
@@ -32,6 +32,7 @@ pub mod entry_points;
 mod events;
 #[doc(hidden)]
 pub mod export;
+mod handle;
 mod offers;
 mod recall;
 mod registry;

@@ -15,6 +15,7 @@ use crate::{
         Kind,
         Name, //
     },
+    handle::Kind as HandleKind,
     table::{
         Chunk,
         Lacking,
@@ -444,7 +445,7 @@ impl Dispatcher {
             owner,
             inner <- new_irq_lock!(
                 Inner {
-                    openings: Table::new(D2D_EVENT_MAX_OPEN as usize)?,
+                    openings: Table::new(HandleKind::Event, D2D_EVENT_MAX_OPEN as usize)?,
                     key: Key(()),
                 },
                 "d2d_dispatcher"

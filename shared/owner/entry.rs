@@ -4,6 +4,10 @@
 
 use crate::{
     completion::Completion,
+    handle::{
+        self,
+        Kind, //
+    },
     requests::Requests,
     table::Table,
     telling::Telling,
@@ -27,16 +31,6 @@ use kernel::{
         WorkItem, //
     }, //
 };
-
-/// Set in the handle by which a driver names a request that it has made.
-pub(crate) const SENDER: d2d_handle = 1 << 30;
-/// Set in the handle by which a driver names a request that it has got.
-pub(crate) const HOLDER: d2d_handle = 1 << 31;
-
-/// Returns whether a handle is that of a request which a driver has got by the functions here.
-pub(crate) fn is_holder(handle: d2d_handle) -> bool {
-    handle & HOLDER != 0
-}
 
 /// Where a request is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -209,7 +203,7 @@ impl Entry {
             .map_or((0, 0, 0), |level| (level.hold, level.code, level.to));
         abi::d2d_request {
             hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
-            handle: holder(key, hold),
+            handle: Kind::Held.handle(handle::index(key) as usize, hold),
             major_function: self.major_function,
             code,
             user_buffer: self.user_buffer,
@@ -224,7 +218,7 @@ impl Entry {
 #[pin_data]
 pub(crate) struct Packet {
     pub(crate) requests: Arc<Requests>,
-    /// Its handle in the table.
+    /// Its handle in the table, which is its sender's.
     pub(crate) key: d2d_handle,
     #[pin]
     pub(crate) work: Work<Self>,
@@ -285,7 +279,7 @@ impl Inner {
     /// `ENOMEM`.
     pub(crate) fn new(max: usize) -> Result<Self> {
         Ok(Self {
-            entries: Table::new(max)?,
+            entries: Table::new(Kind::Sent, max)?,
             taken: Taken(KVec::from_elem(0, Taken::LAST, GFP_KERNEL)?),
             holds: 0,
         })
@@ -296,26 +290,24 @@ impl Inner {
         self.holds
     }
 
-    /// The request of this handle of its sender, and its handle in the table.
-    pub(crate) fn sent(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let key = handle & !SENDER;
-        Some(key)
-            .filter(|key| *key != handle)
-            .and_then(|key| self.entries.get_mut(key))
+    /// The request of this handle of its sender.
+    pub(crate) fn sent(&mut self, handle: d2d_handle) -> Result<&mut Entry, Refusal> {
+        self.entries
+            .get_mut(handle)
             .filter(|entry| !entry.orphan)
-            .map(|entry| (key, entry))
             .ok_or(("stale-request", ESTALE))
     }
 
-    /// The request that is with who has this handle, and its handle in the table.
+    /// The request that its receiver names by this handle, and its handle in the table.
     pub(crate) fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
-        let (index, hold) = ((handle & !HOLDER) as u32, generation(handle));
+        const STALE: Refusal = ("stale-request-handle", ESTALE);
+        let (index, hold) = Kind::Held.parts(handle).ok_or(STALE)?;
         self.entries
-            .by_index_mut(index as usize)
-            .filter(|(_, entry)| is_holder(handle) && entry.is_held_as(hold))
+            .by_index_mut(index)
+            .filter(|(_, entry)| entry.is_held_as(hold))
             .ok_or_else(|| match self.taken.contains(hold) {
                 true => TAKEN_BACK,
-                false => ("stale-request-handle", ESTALE),
+                false => STALE,
             })
     }
 }
@@ -325,13 +317,3 @@ pub(crate) const LEAVING: Refusal = ("driver-is-leaving", ESHUTDOWN);
 
 /// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
 pub(crate) const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
-
-/// The generation of a handle.
-pub(crate) fn generation(handle: d2d_handle) -> u32 {
-    (handle >> 32) as u32
-}
-
-/// The handle of who has got the request.
-pub(crate) fn holder(key: d2d_handle, hold: u32) -> d2d_handle {
-    (u64::from(hold) << 32) | HOLDER | u64::from(key as u32)
-}

@@ -8,10 +8,7 @@
 
 use crate::{
     completion::Completion,
-    registry::{
-        handle,
-        parts, //
-    }, //
+    handle::Kind, //
 };
 use core::ffi::c_void;
 use d2d::{
@@ -230,7 +227,7 @@ impl Offers {
             .find(|(_, slot)| slot.request.is_none())
             .ok_or(EAGAIN)?;
         *request.as_mut().project().raw = abi::d2d_request {
-            handle: handle(index, slot.generation),
+            handle: Kind::Offer.handle(index, slot.generation),
             ..request.raw
         };
         let request: Arc<Offer> = request.into();
@@ -311,7 +308,7 @@ impl Offers {
 
     /// Returns the slot of a request that is there.
     fn slot<'a>(slots: &'a mut [Slot], handle: abi::d2d_handle) -> Option<&'a mut Slot> {
-        let (index, generation) = parts(handle);
+        let (index, generation) = Kind::Offer.parts(handle)?;
         slots
             .get_mut(index)
             .filter(|slot| slot.generation == generation && slot.request.is_some())

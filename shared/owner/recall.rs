@@ -8,6 +8,7 @@ use crate::{
         Phase,
         Refusal, //
     },
+    handle,
     registry::Driver,
     requests::Requests,
     telling::Telling,
@@ -155,13 +156,9 @@ impl Requests {
 
     /// Takes a request back; see `d2d_request_cancel`.
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
-        let found = self
-            .inner
-            .lock()
-            .sent(handle)
-            .map(|(key, entry)| (key, entry.sendings));
-        let (key, sending) = found.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(key, Taker::Sender(sending), ECANCELED.to_errno()) {
+        let found = self.inner.lock().sent(handle).map(|entry| entry.sendings);
+        let sending = found.map_err(|refusal| self.refuse(refusal, handle))?;
+        match self.take(handle, Taker::Sender(sending), ECANCELED.to_errno()) {
             Taking::Done | Taking::Recalled => Ok(()),
             Taking::Busy | Taking::Nothing => Err(EALREADY),
         }
@@ -174,20 +171,20 @@ impl Requests {
     }
 
     pub(super) fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
-        let (key, sending) = {
+        let sending = {
             let mut inner = self.inner.lock();
-            let (key, entry) = inner.sent(handle)?;
+            let entry = inner.sent(handle)?;
             if entry.phase == Phase::Idle {
-                let freed = inner.entries.remove(key);
+                let freed = inner.entries.remove(handle);
                 drop(inner);
                 drop(freed);
                 return Ok(());
             }
             entry.orphan = true;
-            (key, entry.sendings)
+            entry.sendings
         };
         // If it is being completed, that frees it.
-        self.take(key, Taker::Sender(sending), ECANCELED.to_errno());
+        self.take(handle, Taker::Sender(sending), ECANCELED.to_errno());
         Ok(())
     }
 
@@ -206,13 +203,13 @@ impl Requests {
                     entry.level_of(driver)?;
                     let hold = entry.hold().unwrap_or(0);
                     let is_younger = until.is_some_and(|until| hold.wrapping_sub(until) as i32 > 0);
-                    (key as u32 >= next && !is_younger).then_some(key)
+                    (handle::index(key) >= next && !is_younger).then_some(key)
                 });
                 drop(inner);
                 let Some(key) = found else {
                     break;
                 };
-                next = key as u32 + 1;
+                next = handle::index(key) + 1;
                 let taking = self.take(key, Taker::Driver(driver), ECANCELED.to_errno());
                 busy |= matches!(taking, Taking::Busy | Taking::Recalled);
             }

@@ -3,10 +3,13 @@
 //! The registered drivers, which context each of them holds, and who is inside their routines.
 //!
 //! A driver is named by a handle of slot and generation, so that a handle kept for too long is
-//! refused without looking at freed memory. Whoever sends it requests has a handle of another kind,
-//! which does not let him detach it.
+//! refused without looking at freed memory. Its senders have a handle of another kind, which does not
+//! let them detach it.
 
-use crate::visit::Visits;
+use crate::{
+    handle::Kind,
+    visit::Visits, //
+};
 use core::ffi::c_void;
 use d2d::{
     abi,
@@ -28,9 +31,6 @@ use kernel::{
 
 /// Drivers that can be registered at a time, the owner among them.
 pub(crate) const SLOTS: usize = 128;
-
-/// Set in the handle by which requests are sent to a driver.
-const TARGET: abi::d2d_handle = 1 << 29;
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -302,7 +302,7 @@ impl Registry {
                     .find(|(_, slot)| slot.driver.is_none())
                     .map(|(index, slot)| {
                         slot.driver = Some(driver);
-                        handle(index, slot.generation)
+                        Kind::Driver.handle(index, slot.generation)
                     })
                     .ok_or(("too-many-drivers", ENFILE))
             }
@@ -353,7 +353,7 @@ impl Registry {
             .enumerate()
             .find_map(|(index, slot)| {
                 let driver = slot.driver.as_ref()?;
-                (driver.name() == name).then(|| handle(index, slot.generation) | TARGET)
+                (driver.name() == name).then(|| Kind::Target.handle(index, slot.generation))
             });
         found.ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
     }
@@ -364,7 +364,7 @@ impl Registry {
         slots.iter().enumerate().find_map(|(index, slot)| {
             let driver = slot.driver?;
             let found = driver.state == State::Attached(context);
-            found.then(|| (handle(index, slot.generation) | TARGET, driver))
+            found.then(|| (Kind::Target.handle(index, slot.generation), driver))
         })
     }
 
@@ -487,11 +487,7 @@ impl Registry {
                     .any(|other| other.state.context() == Some(context))
             };
             let free = (0..contexts).find(|context| !held(*context));
-            let (index, generation) = parts(driver);
-            let found = slots
-                .get_mut(index)
-                .filter(|slot| slot.generation == generation)
-                .and_then(|slot| slot.driver.as_mut());
+            let found = find(&mut slots, driver).and_then(|slot| slot.driver.as_mut());
             match (found, free) {
                 (None, _) => Err(("stale-driver-handle", ESTALE, None)),
                 (Some(driver), _) if driver.leaving => {
@@ -538,26 +534,14 @@ impl Registry {
 
 /// Finds a driver's slot.
 fn find(slots: &mut [Slot], handle: abi::d2d_handle) -> Option<&mut Slot> {
-    let (index, generation) = parts(handle);
+    let (index, generation) = Kind::Driver.parts(handle)?;
     slots
         .get_mut(index)
         .filter(|slot| slot.generation == generation && slot.driver.is_some())
 }
 
-/// Makes a handle of a slot's index and generation; never 0.
-pub(crate) fn handle(index: usize, generation: u32) -> abi::d2d_handle {
-    (u64::from(generation) << 32) | index as u64
-}
-
 /// Returns the handle of the driver that a handle for sending requests means.
 pub(crate) fn target(handle: abi::d2d_handle) -> Option<abi::d2d_handle> {
-    (handle & TARGET != 0).then_some(handle & !TARGET)
-}
-
-/// Takes a handle apart.
-pub(crate) fn parts(handle: abi::d2d_handle) -> (usize, u32) {
-    (
-        (handle & u64::from(u32::MAX)) as usize,
-        (handle >> 32) as u32,
-    )
+    let (index, generation) = Kind::Target.parts(handle)?;
+    Some(Kind::Driver.handle(index, generation))
 }

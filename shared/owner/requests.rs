@@ -18,7 +18,6 @@
 use crate::{
     completion::Completion,
     entry::{
-        generation,
         Entry,
         Inner,
         Level,
@@ -27,9 +26,9 @@ use crate::{
         Refusal,
         LEAVING,
         NO_RESULT,
-        SENDER,
         TAKEN_BACK, //
     },
+    handle,
     recall::Taker,
     registry::{
         self,
@@ -203,7 +202,7 @@ impl Requests {
     ) {
         let driver = self.registry.peek(driver);
         let name = driver.as_ref().map_or(c"?", Driver::name);
-        telling.tell(name, step, fmt!("req=r{} {}", key as u32, detail));
+        telling.tell(name, step, fmt!("req=r{} {}", handle::index(key), detail));
     }
 
     /// Makes a request of a driver's; see `d2d_request_alloc`. May sleep.
@@ -279,7 +278,7 @@ impl Requests {
                             waiters: 0,
                             packet: packet.into(),
                         });
-                        return Ok(Ok(key | SENDER));
+                        return Ok(Ok(key));
                     }
                     Err(Lacking::Room) => return Ok(Err(("too-many-requests", EAGAIN))),
                     Err(Lacking::Chunk) => {}
@@ -429,7 +428,7 @@ impl Requests {
         visit: Pin<&Visit<'_>>,
     ) -> Result<Passed, Refusal> {
         let hold = inner.next_hold();
-        let (key, entry) = inner.sent(handle)?;
+        let entry = inner.sent(handle)?;
         if entry.phase != Phase::Idle {
             return Err(("request-on-its-way", EBUSY));
         }
@@ -468,7 +467,7 @@ impl Requests {
         };
         entry.recall = None;
         entry.packet.done.reset();
-        Ok(Self::hand_over(entry, key, hold, send, receiver))
+        Ok(Self::hand_over(entry, handle, hold, send, receiver))
     }
 
     /// Passes a request on; see `d2d_request_forward`. Returns whether it is completed.
@@ -615,7 +614,7 @@ impl Requests {
         let (kept, is_on_its_way) = {
             let inner = self.inner.lock();
             inner.entries.get(key).map_or((false, false), |entry| {
-                let kept = entry.is_held_as(generation(view.handle));
+                let kept = entry.is_held_as(handle::generation(view.handle));
                 (kept, entry.is_on_its_way(sending))
             })
         };
@@ -638,7 +637,7 @@ impl Requests {
             Step::Dispatch,
             fmt!(
                 "req=r{} major=0x{:02x} code=0x{:08x}",
-                key as u32,
+                handle::index(key),
                 view.major_function,
                 view.code
             ),
@@ -650,7 +649,7 @@ impl Requests {
         telling.tell(
             driver.name(),
             Step::Pend,
-            fmt!("req=r{} code=0x{:08x}", key as u32, code),
+            fmt!("req=r{} code=0x{:08x}", handle::index(key), code),
         );
     }
 
@@ -837,10 +836,10 @@ impl Requests {
             Self::trace_completion(telling, driver, key, result.status);
         }
         // SAFETY: The visit has begun, and lives.
-        let keeps = unsafe { driver.completed(key | SENDER, &result) };
+        let keeps = unsafe { driver.completed(key, &result) };
         if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
             // It may have freed it itself.
-            let _ = self.discard(key | SENDER);
+            let _ = self.discard(key);
         }
     }
 
@@ -849,7 +848,7 @@ impl Requests {
         telling.tell(
             driver.name(),
             Step::Completion,
-            fmt!("req=r{} via=routine status={}", key as u32, status),
+            fmt!("req=r{} via=routine status={}", handle::index(key), status),
         );
     }
 
@@ -880,7 +879,7 @@ impl Requests {
                 telling,
                 sender,
                 Step::Completion,
-                handle & !SENDER,
+                handle,
                 fmt!("via={} status={}", via, result.status),
             );
         }
@@ -889,7 +888,7 @@ impl Requests {
 
     fn begin_to_wait(&self, handle: d2d_handle) -> Result<Waiting, Refusal> {
         let mut inner = self.inner.lock();
-        let (_, entry) = inner.sent(handle)?;
+        let entry = inner.sent(handle)?;
         if entry.sendings == 0 {
             return Err(("not-sent", ENODATA));
         }
@@ -905,7 +904,7 @@ impl Requests {
 
     fn end_to_wait(&self, handle: d2d_handle, sending: u32) -> Result<Over, Refusal> {
         let mut inner = self.inner.lock();
-        let (_, entry) = inner.sent(handle)?;
+        let entry = inner.sent(handle)?;
         entry.waiters -= 1;
         if entry.sendings != sending || entry.phase != Phase::Idle {
             return Err(("request-sent-again", ESTALE));

@@ -13,13 +13,13 @@ use crate::{
         Learn, //
     },
     dispatcher::Refusal,
-    entry,
     events::{
         Events,
         Kind,
         Name,
         Wanted, //
     },
+    handle,
     offers::{
         Completing,
         Offer,
@@ -45,10 +45,7 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     context::Pair,
-    event::{
-        Event,
-        OWNER, //
-    },
+    event::Event,
     header,
     interface::{
         Binding,
@@ -84,6 +81,13 @@ use kernel::{
     },
     prelude::*,
     sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Release, //
+            },
+            Atomic, //
+        },
         Arc,
         SetOnce,
         SpinLockIrq, //
@@ -95,6 +99,9 @@ use kernel::{
     },
     uaccess::UserSliceReader, //
 };
+
+/// The handle of the owner's driver object, for its events; 0 before it is registered.
+static OWN: Atomic<u64> = Atomic::new(0);
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes the module that
 /// it lives in.
@@ -328,6 +335,7 @@ where
         // SAFETY: The routines and what they are called with stay until the owner is unregistered.
         let handle = unsafe { self.register(&object)? };
         self.driver.populate(handle);
+        OWN.store(handle, Release);
         Ok(())
     }
 
@@ -589,13 +597,11 @@ impl<O: Owner> Server<O> {
         let wanted = Wanted { name, kind, make };
         let mut by = None;
         let (handle, made) = self.events.open(driver, wanted, || {
-            if driver != OWNER {
-                let found = self.registry.get(driver)?;
-                if found.is_leaving() {
-                    return Err(self.refuse_leaving(&found));
-                }
-                by = Some(found);
+            let found = self.registry.get(driver)?;
+            if found.is_leaving() {
+                return Err(self.refuse_leaving(&found));
             }
+            by = Some(found);
             Ok(())
         })?;
         let by = by.as_ref().map_or(self.name, registry::Driver::name);
@@ -745,7 +751,7 @@ impl<O: Owner> Server<O> {
         status: c_int,
         information: u64,
     ) -> c_int {
-        if entry::is_holder(handle) {
+        if handle::Kind::Held.parts(handle).is_some() {
             let result = self.requests.complete(handle, status, information);
             return result.map_or_else(Error::to_errno, |()| 0);
         }
@@ -1020,7 +1026,7 @@ impl<O: Owner> Drop for Seat<O> {
 ///
 /// Those of `d2d_event_create` in `d2d_event.h`; `ENODEV` while the owner is being made.
 pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
-    Event::create(OWNER, name, kind, set)
+    Event::create(OWN.load(Acquire), name, kind, set)
 }
 
 /// Opens an event that there is for the owner itself. May sleep.
@@ -1029,5 +1035,5 @@ pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
 ///
 /// Those of `d2d_event_open` in `d2d_event.h`; `ENODEV` while the owner is being made.
 pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
-    Event::open(OWNER, name, kind)
+    Event::open(OWN.load(Acquire), name, kind)
 }

@@ -13,6 +13,7 @@ use crate::{
         Entry,
         Phase, //
     },
+    handle,
     registry::{
         Driver,
         State, //
@@ -414,7 +415,7 @@ impl<O: Owner> Server<O> {
         let driver = |handle| self.registry().peek(handle);
         let (sender, holder) = (driver(request.sender), request.holder.and_then(driver));
         rows.row(&[
-            ("req", number(request.key as u32)),
+            ("req", number(handle::index(request.key))),
             ("sender", name(sender.as_ref())),
             ("holder", name(holder.as_ref())),
             ("code", Value::Hash(request.code.into())),

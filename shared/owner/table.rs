@@ -6,10 +6,10 @@
 //! adds a value brings the memory along if a new [`Chunk`] is needed, and whoever removes the last
 //! one of a chunk takes the memory away, both outside the lock.
 //!
-//! A handle is the generation of the value in its upper half, and its index in the lower 16 bits;
-//! the 16 bits between are 0. The generation counts the values that were ever added to the table,
-//! so that a handle that was kept for too long is refused, whatever its place is used for by then.
+//! The generation in a handle counts the values that were ever added to the table, so that a handle
+//! that was kept for too long is refused, whatever its place is used for by then.
 
+use crate::handle::Kind;
 use d2d::abi::d2d_handle;
 use kernel::{
     alloc::Flags,
@@ -20,7 +20,7 @@ use pin_init::init_array_from_fn;
 /// Places of a [`Chunk`].
 const PLACES: usize = 64;
 
-/// Most values that a table can hold: indices have 16 bits.
+/// Most values that a table can hold.
 pub(crate) const MAX: usize = 1 << 16;
 
 struct Place<T> {
@@ -63,6 +63,8 @@ pub(crate) enum Lacking {
 
 /// Values named by handles.
 pub(crate) struct Table<T> {
+    /// What its handles are.
+    kind: Kind,
     /// One for each 64 indices. Those that are empty are handed back, but for the first one.
     chunks: KVec<Option<KBox<Chunk<T>>>>,
     /// No place in a chunk before this one is free.
@@ -82,18 +84,20 @@ pub(crate) struct Vacant<'a, T> {
 }
 
 impl<T> Table<T> {
-    /// Makes an empty one for at most `max` values, and no more than [`MAX`]. May sleep.
+    /// Makes an empty one for at most `max` values, and no more than [`MAX`], named by handles of
+    /// this kind. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(max: usize) -> Result<Self> {
+    pub(crate) fn new(kind: Kind, max: usize) -> Result<Self> {
         let max = max.min(MAX);
         let mut chunks = KVec::with_capacity(max.div_ceil(PLACES), GFP_KERNEL)?;
         for _ in 0..max.div_ceil(PLACES) {
             chunks.push(None, GFP_KERNEL)?;
         }
         Ok(Self {
+            kind,
             chunks,
             first_free: 0,
             len: 0,
@@ -141,14 +145,14 @@ impl<T> Table<T> {
 
     /// Returns the value that a handle names. Any context.
     pub(crate) fn get(&self, handle: d2d_handle) -> Option<&T> {
-        let (index, generation) = parts(handle)?;
+        let (index, generation) = self.kind.parts(handle)?;
         let place = self.place(index)?;
         (place.generation == generation).then_some(&place.value)
     }
 
     /// Returns the value that a handle names. Any context.
     pub(crate) fn get_mut(&mut self, handle: d2d_handle) -> Option<&mut T> {
-        let (index, generation) = parts(handle)?;
+        let (index, generation) = self.kind.parts(handle)?;
         let place = self.place_mut(index)?;
         (place.generation == generation).then_some(&mut place.value)
     }
@@ -156,7 +160,7 @@ impl<T> Table<T> {
     /// Removes the value that a handle names, and with it a chunk that is empty then: both are for
     /// the caller to drop without the lock. Any context.
     pub(crate) fn remove(&mut self, handle: d2d_handle) -> Option<(T, Option<KBox<Chunk<T>>>)> {
-        let (index, generation) = parts(handle)?;
+        let (index, generation) = self.kind.parts(handle)?;
         let number = index / PLACES;
         let slot = self.chunks.get_mut(number)?;
         let chunk = slot.as_mut()?;
@@ -170,8 +174,9 @@ impl<T> Table<T> {
 
     /// Returns the value of this index, and its handle. Any context.
     pub(crate) fn by_index_mut(&mut self, index: usize) -> Option<(d2d_handle, &mut T)> {
+        let kind = self.kind;
         let place = self.place_mut(index)?;
-        Some((handle(index, place.generation), &mut place.value))
+        Some((kind.handle(index, place.generation), &mut place.value))
     }
 
     /// Returns how many chunks of 64 indices there may be.
@@ -189,7 +194,8 @@ impl<T> Table<T> {
         let places = &self.chunks.get(chunk)?.as_ref()?.places;
         for (n, place) in places.iter().enumerate() {
             if let Some(place) = place {
-                let found = f(handle(chunk * PLACES + n, place.generation), &place.value);
+                let handle = self.kind.handle(chunk * PLACES + n, place.generation);
+                let found = f(handle, &place.value);
                 if found.is_some() {
                     return found;
                 }
@@ -210,7 +216,7 @@ impl<T> Table<T> {
 impl<T> Vacant<'_, T> {
     /// Returns the handle that the value will have; never 0.
     pub(crate) fn handle(&self) -> d2d_handle {
-        handle(self.index, self.generation)
+        self.table.kind.handle(self.index, self.generation)
     }
 
     /// Adds the value. Any context.
@@ -227,15 +233,4 @@ impl<T> Vacant<'_, T> {
             table.generation = generation;
         }
     }
-}
-
-/// Makes a handle of an index and a generation.
-fn handle(index: usize, generation: u32) -> d2d_handle {
-    (u64::from(generation) << 32) | index as u64
-}
-
-/// Takes a handle apart, unless it is none of a table's.
-fn parts(handle: d2d_handle) -> Option<(usize, u32)> {
-    let index = handle as u32 as usize;
-    (index < MAX).then_some((index, (handle >> 32) as u32))
 }

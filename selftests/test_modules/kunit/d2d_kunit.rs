@@ -31,6 +31,9 @@ mod entry;
 #[path = "../../../shared/owner/events.rs"]
 mod events;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/handle.rs"]
+mod handle;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/offers.rs"]
 mod offers;
 #[allow(dead_code, unreachable_pub)]
@@ -72,6 +75,7 @@ mod trace {
 mod test_block;
 mod test_events;
 mod test_fingerprint;
+mod test_handle;
 mod test_header;
 mod test_interface;
 mod test_offers;

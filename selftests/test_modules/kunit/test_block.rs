@@ -43,7 +43,8 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
     // SAFETY: The queue is initialized, and nobody else uses it.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
     // SAFETY: As above.
-    let id = u64::from(unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS);
+    let id = unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS;
+    let id = u64::from(abi::D2D_HANDLE_ITEM | id);
     let apart = |(n, item): (usize, &*mut abi::d2d_item)| {
         pool.iter()
             .take(n)

@@ -398,7 +398,7 @@ mod tests {
             let from_c = unsafe { d2d_kunit_take(raw(&context)) };
             let first = take_raw(&queue)?;
             // What is the last one's index in 16 bits may be the first one's.
-            let id = 126 << abi::D2D_ITEM_INDEX_BITS;
+            let id = abi::D2D_HANDLE_ITEM | 126 << abi::D2D_ITEM_INDEX_BITS;
             assert_eq!(from_rust as u32, id | (capacity - 2));
             assert_eq!(from_c as u32, id | (capacity - 1));
             assert_eq!(first as u32, id);

@@ -3,10 +3,14 @@
 //! The table of drivers: who is let in, handles, and which context a driver holds.
 
 use crate::{
+    handle::{
+        generation,
+        index,
+        Kind, //
+    },
     module,
     registry::{
-        handle,
-        parts,
+        target,
         Driver,
         Registry,
         State,
@@ -218,19 +222,24 @@ mod tests {
             assert_eq!(state(&registry, handle).err(), Some(ESTALE));
         }
         let new = add(&registry, &object(c"driver"))?;
-        assert_eq!(parts(new).0, parts(old).0);
-        assert_eq!(parts(new).1, parts(old).1 + 1);
+        assert_eq!(index(new), index(old));
+        assert_eq!(generation(new), generation(old) + 1);
         assert_eq!(registry.get(old).err(), Some(ESTALE));
         assert!(registry.get(new).is_ok());
         Ok(())
     }
 
     #[test]
-    fn handles_are_made_of_slot_and_generation() {
-        for (index, generation) in [(0, 1), (63, 1), (5, u32::MAX)] {
-            assert_eq!(parts(handle(index, generation)), (index, generation));
-            assert!(handle(index, generation) != 0);
-        }
+    fn a_driver_has_one_handle_and_its_senders_have_another() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        let sender = registry.lookup(c"driver")?;
+        assert!(Kind::Driver.parts(driver).is_some());
+        assert!(Kind::Target.parts(sender).is_some());
+        assert_eq!(target(sender), Some(driver));
+        assert_eq!(target(driver), None);
+        assert_eq!(registry.get(sender).err(), Some(ESTALE));
+        Ok(())
     }
 
     #[test]

@@ -2,14 +2,27 @@
 
 //! Tables of values named by handles.
 
-use crate::table::{
-    Chunk,
-    Lacking,
-    Table,
-    MAX, //
+use crate::{
+    handle::{
+        index,
+        Kind, //
+    },
+    table::{
+        Chunk,
+        Lacking,
+        Table,
+        MAX, //
+    }, //
 };
-use d2d::abi::d2d_handle;
+use d2d::abi::{
+    self,
+    d2d_handle, //
+};
 use kernel::prelude::*;
+
+fn table<T>(max: usize) -> Result<Table<T>> {
+    Table::new(Kind::Event, max)
+}
 
 /// Adds a value, with a new chunk if the table wants one. Returns its handle.
 fn add<T>(table: &mut Table<T>, value: T) -> Result<d2d_handle, Lacking> {
@@ -55,7 +68,7 @@ mod tests {
 
     #[test]
     fn a_handle_names_its_value_until_it_is_removed() -> Result {
-        let mut table = Table::new(100)?;
+        let mut table = super::table(100)?;
         let one = added(&mut table, 1)?;
         let two = added(&mut table, 2)?;
         assert!(one != two && one != 0 && two != 0);
@@ -73,7 +86,7 @@ mod tests {
 
     #[test]
     fn an_old_handle_does_not_name_the_next_value() -> Result {
-        let mut table = Table::new(1)?;
+        let mut table = super::table(1)?;
         let old = added(&mut table, 1)?;
         remove(&mut table, old);
         let new = added(&mut table, 2)?;
@@ -86,7 +99,7 @@ mod tests {
 
     #[test]
     fn made_up_handles_name_nothing() -> Result {
-        let mut table = Table::new(100)?;
+        let mut table = super::table(100)?;
         let handle = added(&mut table, 1)?;
         let made_up = [
             0,
@@ -94,6 +107,8 @@ mod tests {
             handle + 1,
             handle | 1 << 16,
             handle | 1 << 31,
+            handle ^ 1 << abi::D2D_HANDLE_KIND_SHIFT,
+            Kind::Driver.handle(0, 1),
             handle | 0xffff,
             handle + (1 << 32),
             handle & 0xffff,
@@ -108,11 +123,11 @@ mod tests {
     }
 
     #[test]
-    fn the_bits_between_are_free() -> Result {
-        let mut table = Table::new(MAX)?;
+    fn each_index_can_be_had() -> Result {
+        let mut table = super::table(MAX)?;
         for value in 0..MAX {
             let handle = added(&mut table, value)?;
-            assert_eq!(handle as u32 as usize, value);
+            assert_eq!(index(handle) as usize, value);
         }
         assert_eq!(add(&mut table, 0), Err(Lacking::Room));
         Ok(())
@@ -120,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_chunk_is_asked_for_when_it_is_needed() -> Result {
-        let mut table = Table::new(128)?;
+        let mut table = super::table(128)?;
         let mut none = None;
         assert!(matches!(table.vacant(&mut none), Err(Lacking::Chunk)));
         for value in 0..64 {
@@ -140,7 +155,7 @@ mod tests {
     #[test]
     fn a_full_table_has_no_room() -> Result {
         for max in [0, 1, 63, 64, 65, 200] {
-            let mut table = Table::new(max)?;
+            let mut table = super::table(max)?;
             let mut last = 0;
             for value in 0..max {
                 last = added(&mut table, value)?;
@@ -158,7 +173,7 @@ mod tests {
 
     #[test]
     fn chunks_come_back_but_for_the_first() -> Result {
-        let mut table = Table::new(192)?;
+        let mut table = super::table(192)?;
         let mut handles = KVec::new();
         for value in 0..192 {
             handles.push(added(&mut table, value)?, GFP_KERNEL)?;
@@ -168,13 +183,13 @@ mod tests {
             assert_eq!(remove(&mut table, *handle), Some((n, last_of_later_one)));
         }
         // The lowest place is the next.
-        assert_eq!(added(&mut table, 0)? as u32, 0);
+        assert_eq!(index(added(&mut table, 0)?), 0);
         Ok(())
     }
 
     #[test]
     fn free_places_are_found_wherever_they_are() -> Result {
-        let mut table = Table::new(256)?;
+        let mut table = super::table(256)?;
         let mut handles = KVec::new();
         for value in 0..256 {
             handles.push(added(&mut table, value)?, GFP_KERNEL)?;
@@ -183,7 +198,7 @@ mod tests {
             remove(&mut table, handles[n]);
         }
         for n in [3, 64, 200, 255] {
-            assert_eq!(added(&mut table, 0)? as u32, n);
+            assert_eq!(index(added(&mut table, 0)?), n);
         }
         assert_eq!(add(&mut table, 0), Err(Lacking::Room));
         Ok(())
@@ -191,7 +206,7 @@ mod tests {
 
     #[test]
     fn values_are_found_by_index_and_in_order() -> Result {
-        let mut table = Table::new(256)?;
+        let mut table = super::table(256)?;
         let mut handles = KVec::new();
         for value in 0..130 {
             handles.push(added(&mut table, value)?, GFP_KERNEL)?;
@@ -223,7 +238,7 @@ mod tests {
     #[test]
     fn values_are_dropped_with_the_table() -> Result {
         let count = core::cell::Cell::new(0);
-        let mut table = Table::new(128)?;
+        let mut table = super::table(128)?;
         let first = added(&mut table, Counted::new(&count))?;
         for _ in 1..100 {
             added(&mut table, Counted::new(&count))?;

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Passes handles of the wrong kind to everything that takes one. The driver has one
+ * live thing of each kind: this is only so while a context is being offered to it, so
+ * the whole test runs in its dispatch routine. Its initialization fails with
+ * -ENOTRECOVERABLE if anything is not refused with -ESTALE, or is not as it was
+ * afterwards. The last line says how many refusals the owner has had to print.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/module.h>
+
+#include "d2d_pair.h"
+#include "d2d_queue.h"
+#include "d2d_request.h"
+
+enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, OFFER, ITEM, KINDS };
+
+static const char * const kinds[] = {
+	"nothing", "driver", "target", "event", "sent", "held", "offer", "item",
+};
+
+/* A live handle of each kind; 0 names nothing. */
+static d2d_handle live[KINDS];
+/* A request that is not on its way. */
+static d2d_handle idle;
+static struct d2d_context *context;
+
+static int alloc(d2d_handle handle)
+{
+	d2d_handle request;
+
+	return d2d_request_alloc(handle, 0, 0, &request);
+}
+
+static int send(d2d_handle handle)
+{
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+
+	return d2d_request_send(handle, &send);
+}
+
+static int send_to(d2d_handle handle)
+{
+	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_HOLD);
+
+	return d2d_request_send(idle, &send);
+}
+
+static int wait(d2d_handle handle)
+{
+	struct d2d_result result;
+
+	return d2d_request_wait(handle, 1, &result);
+}
+
+static int read(d2d_handle handle)
+{
+	u8 byte;
+
+	return d2d_request_read(handle, &byte, 0);
+}
+
+static int write(d2d_handle handle)
+{
+	u8 byte = 0;
+
+	return d2d_request_write(handle, &byte, 0);
+}
+
+static int forward(d2d_handle handle)
+{
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+
+	return d2d_request_forward(handle, &send);
+}
+
+static int forward_to(d2d_handle handle)
+{
+	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_HOLD);
+
+	return d2d_request_forward(live[HELD], &send);
+}
+
+static int complete_it(d2d_handle handle)
+{
+	return d2d_complete(handle, 0, 0);
+}
+
+static int create(d2d_handle handle)
+{
+	d2d_handle event;
+
+	return d2d_event_create(handle, "handle_kinds.other", D2D_EVENT_NOTIFICATION, 0, &event);
+}
+
+static int open(d2d_handle handle)
+{
+	d2d_handle event;
+
+	return d2d_event_open(handle, "handle_kinds", D2D_EVENT_NOTIFICATION, &event);
+}
+
+static int wait_for(d2d_handle handle)
+{
+	return d2d_event_wait(&handle, 1, 0, 0, NULL);
+}
+
+/* Nobody is told of a bell that is not there; it has to be silent all the same. */
+static int ring(d2d_handle handle)
+{
+	d2d_event_ring(handle);
+	return -ESTALE;
+}
+
+static int redeem(d2d_handle handle)
+{
+	return d2d_queue_redeem(&context->to_owner, handle) ? 0 : -ESTALE;
+}
+
+static int release(d2d_handle handle)
+{
+	return d2d_queue_release(&context->to_owner, handle);
+}
+
+static const struct use {
+	const char *name;
+	int (*call)(d2d_handle handle);
+	unsigned long takes;	/* the kinds that it is for */
+	bool silent;		/* nothing is printed */
+} uses[] = {
+	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
+	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
+	{ "d2d_unregister", d2d_unregister, BIT(DRIVER) },
+	{ "d2d_request_alloc", alloc, BIT(DRIVER) },
+	{ "d2d_request_send", send, BIT(SENT) },
+	{ "d2d_request_send to", send_to, BIT(TARGET) },
+	{ "d2d_request_wait", wait, BIT(SENT) },
+	{ "d2d_request_cancel", d2d_request_cancel, BIT(SENT) },
+	{ "d2d_request_free", d2d_request_free, BIT(SENT) },
+	{ "d2d_request_read", read, BIT(SENT) | BIT(HELD) },
+	{ "d2d_request_write", write, BIT(HELD) },
+	{ "d2d_request_set_cancel", d2d_request_set_cancel, BIT(HELD) },
+	{ "d2d_request_forward", forward, BIT(HELD) },
+	{ "d2d_request_forward to", forward_to, BIT(TARGET) },
+	{ "d2d_complete", complete_it, BIT(HELD) | BIT(OFFER) },
+	{ "d2d_event_create", create, BIT(DRIVER) },
+	{ "d2d_event_open", open, BIT(DRIVER) },
+	{ "d2d_event_close", d2d_event_close, BIT(EVENT) },
+	{ "d2d_event_set", d2d_event_set, BIT(EVENT) },
+	{ "d2d_event_reset", d2d_event_reset, BIT(EVENT) },
+	{ "d2d_event_query", d2d_event_query, BIT(EVENT) },
+	{ "d2d_event_wait", wait_for, BIT(EVENT) },
+	{ "d2d_event_ring", ring, BIT(EVENT), true },
+	{ "d2d_queue_redeem", redeem, BIT(ITEM), true },
+	{ "d2d_queue_release", release, BIT(ITEM), true },
+};
+
+static u32 refusals;
+static u32 wrong;
+
+static void expect(bool right, const char *what, const char *kind)
+{
+	if (!right) {
+		pr_err("%s: %s\n", what, kind);
+		wrong++;
+	}
+}
+
+static void refuses(const struct use *use, d2d_handle handle, const char *kind)
+{
+	refusals += !use->silent;
+	expect(use->call(handle) == -ESTALE, use->name, kind);
+}
+
+/* The kind that is in a handle's bits, as d2d.h says. */
+static enum kind kind_of(d2d_handle handle)
+{
+	static const enum kind of[] = {
+		[D2D_HANDLE_DRIVER] = DRIVER,
+		[D2D_HANDLE_TARGET] = TARGET,
+		[D2D_HANDLE_EVENT] = EVENT,
+		[D2D_HANDLE_SENT] = SENT,
+		[D2D_HANDLE_HELD] = HELD,
+		[D2D_HANDLE_OFFER] = OFFER,
+	};
+	u32 bits = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
+
+	if (handle & D2D_HANDLE_ITEM)
+		return ITEM;
+	return bits < ARRAY_SIZE(of) ? of[bits] : NOTHING;
+}
+
+/*
+ * Each live handle of another kind, and each live handle of the right one that has been
+ * made one of another kind: generation and index are right then.
+ */
+static void pass_all_to(const struct use *use)
+{
+	for (enum kind kind = NOTHING; kind < KINDS; kind++) {
+		if (!(use->takes & BIT(kind))) {
+			refuses(use, live[kind], kinds[kind]);
+			continue;
+		}
+		for (u32 bits = 1; bits < 16; bits++) {
+			d2d_handle altered = live[kind] ^ (bits << D2D_HANDLE_KIND_SHIFT);
+			enum kind other = kind_of(altered);
+
+			if (other == ITEM || !(use->takes & BIT(other)))
+				refuses(use, altered, "altered");
+		}
+	}
+}
+
+/* Makes what there is to be of each kind, but for the driver. */
+static int make_all(void)
+{
+	struct d2d_send send;
+	u64 note = 0;
+	int err;
+
+	err = d2d_lookup(KBUILD_MODNAME, &live[TARGET]) ?:
+	      d2d_event_create(live[DRIVER], KBUILD_MODNAME, D2D_EVENT_NOTIFICATION, 1,
+			       &live[EVENT]) ?:
+	      d2d_request_alloc(live[DRIVER], 0, 0, &idle) ?:
+	      d2d_request_alloc(live[DRIVER], 0, 0, &live[SENT]);
+	if (err)
+		return err;
+	send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	err = d2d_request_send(live[SENT], &send);
+	if (err != -EINPROGRESS)
+		return err ?: -EPROTO;
+	err = d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
+	if (err)
+		return err;
+	live[ITEM] = d2d_queue_take(&context->to_owner);
+	return 0;
+}
+
+/* All of it is as it was made. */
+static void look_after_all(void)
+{
+	struct d2d_result result = {};
+	d2d_handle target;
+	u8 byte;
+
+	expect(!d2d_lookup(KBUILD_MODNAME, &target) && target == live[TARGET], "after", "target");
+	expect(d2d_event_query(live[EVENT]) == 1, "after", "event");
+	expect(!d2d_event_close(live[EVENT]), "after", "event");
+	expect(!d2d_request_read(live[HELD], &byte, 0), "after", "held");
+	expect(!d2d_complete(live[HELD], -EPERM, 0), "after", "held");
+	expect(!d2d_request_wait(live[SENT], 0, &result) && result.status == -EPERM, "after",
+	       "sent");
+	expect(!d2d_request_free(live[SENT]) && !d2d_request_free(idle), "after", "sent");
+	expect(d2d_queue_redeem(&context->to_owner, live[ITEM]), "after", "item");
+	expect(!d2d_queue_release(&context->to_owner, live[ITEM]), "after", "item");
+}
+
+static void run(void)
+{
+	int err = make_all();
+
+	expect(!err, "made", "not all");
+	for (enum kind kind = DRIVER; kind < KINDS; kind++)
+		expect(kind_of(live[kind]) == kind && live[kind] >> 32, "made", kinds[kind]);
+	if (!err) {
+		for (const struct use *use = uses; use < uses + ARRAY_SIZE(uses); use++)
+			pass_all_to(use);
+		look_after_all();
+	}
+}
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	if (request->code != D2D_IOCTL_SHARE_CONTEXT) {
+		live[HELD] = request->handle;
+		return -D2D_STATUS_PENDING;
+	}
+	live[OFFER] = request->handle;
+	context = request->user_buffer;
+	run();
+	return d2d_complete(request->handle, -EPERM, 0) ?: -EPERM;
+}
+
+static const struct d2d_driver driver = {
+	.hdr = {
+		.magic = D2D_DRIVER_MAGIC,
+		.size = sizeof(driver),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
+	},
+	.name = KBUILD_MODNAME,
+	.owner = THIS_MODULE,
+	.dispatch = dispatch,
+};
+
+static int __init handle_kinds_init(void)
+{
+	int err;
+
+	err = d2d_register(&driver, &live[DRIVER]);
+	if (err)
+		return err;
+	expect(d2d_attach(live[DRIVER]) == -EPERM, "after", "offer");
+	expect(!d2d_unregister(live[DRIVER]), "after", "driver");
+	pr_info("refusals=%u wrong=%u\n", refusals, wrong);
+	return wrong ? -ENOTRECOVERABLE : 0;
+}
+module_init(handle_kinds_init);
+
+static void __exit handle_kinds_exit(void)
+{
+}
+module_exit(handle_kinds_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: handles of the wrong kind");
+MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");
+MODULE_IMPORT_NS("D2D");

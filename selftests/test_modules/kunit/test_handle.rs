@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How handles are made: what is in one of them is in no other.
+
+use crate::handle::{
+    generation,
+    index,
+    Kind, //
+};
+use d2d::abi;
+use kernel::prelude::*;
+
+const KINDS: [Kind; 6] = [
+    Kind::Driver,
+    Kind::Target,
+    Kind::Event,
+    Kind::Sent,
+    Kind::Held,
+    Kind::Offer,
+];
+
+/// An index and a generation: the lowest, some, and the highest.
+const PARTS: [(usize, u32); 4] = [
+    (0, 1),
+    (63, 1),
+    (5, u32::MAX),
+    ((1 << abi::D2D_HANDLE_KIND_SHIFT) - 1, u32::MAX),
+];
+
+#[kunit_tests(d2d_handle)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_has_a_kind_an_index_and_a_generation() {
+        for kind in KINDS {
+            for parts in PARTS {
+                let handle = kind.handle(parts.0, parts.1);
+                assert_eq!(kind.parts(handle), Some(parts));
+                assert_eq!((index(handle) as usize, generation(handle)), parts);
+            }
+        }
+    }
+
+    #[test]
+    fn a_handle_is_of_one_kind() {
+        for kind in KINDS {
+            for (index, generation) in PARTS {
+                let handle = kind.handle(index, generation);
+                let matching = KINDS
+                    .into_iter()
+                    .filter(|kind| kind.parts(handle).is_some());
+                assert_eq!(matching.count(), 1);
+            }
+        }
+    }
+
+    #[test]
+    fn neither_0_nor_an_item_is_of_any_kind() {
+        let item = u64::from(abi::D2D_HANDLE_ITEM);
+        for handle in [0, 1 << 32, item, item | 1 << 32, item | 127 << 24, !0] {
+            assert!(KINDS.iter().all(|kind| kind.parts(handle).is_none()));
+        }
+    }
+}
