@@ -790,14 +790,21 @@ impl<O: Owner> Server<O> {
                 ),
             );
         }
-        self.offers
+        let outcome = self
+            .offers
             .finish(claim, Winner::Driver, status, |request| {
                 if self.config.learn != Learn::Routine {
                     return 0;
                 }
                 self.trace_completion(request, "routine");
                 self.conclude(request).map_or_else(Error::to_errno, |()| 0)
-            })
+            });
+        // The driver's own status is what it has completed the request with, not a refusal.
+        if status == 0 {
+            outcome
+        } else {
+            0
+        }
     }
 
     fn trace_completion(&self, request: &Offer, via: &str) {
