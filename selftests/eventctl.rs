@@ -9,8 +9,11 @@
 //! - `eventctl watch FILE CONTROL SET CLOSE` goes through what reading and polling an event's file have
 //!   to do. SET and CLOSE are the commands that set the event, and close its last handle, when they
 //!   are written to CONTROL. Prints what is wrong, and exits with 1; else the number of checks.
+//! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is
+//!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
+//!   userfaultfd.
 
-use std::ffi::{c_int, c_short, c_uint, c_ulong};
+use std::ffi::{c_int, c_long, c_short, c_uint, c_ulong, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -18,6 +21,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 const NONBLOCK: c_int = 0o4000;
 const EAGAIN: i32 = 11;
@@ -45,6 +49,18 @@ extern "C" {
     fn epoll_ctl(epoll: c_int, op: c_int, fd: c_int, event: *mut EpollEvent) -> c_int;
     fn epoll_wait(epoll: c_int, events: *mut EpollEvent, most: c_int, timeout: c_int) -> c_int;
     fn gettid() -> c_uint;
+    fn syscall(number: c_long, ...) -> c_long;
+    fn ioctl(fd: c_int, request: c_ulong, ...) -> c_int;
+    fn mmap(
+        at: *mut c_void,
+        length: usize,
+        protection: c_int,
+        flags: c_int,
+        fd: c_int,
+        offset: c_long,
+    ) -> *mut c_void;
+    #[link_name = "read"]
+    fn raw_read(fd: c_int, to: *mut c_void, length: usize) -> isize;
 }
 
 type Outcome<T> = Result<T, String>;
@@ -251,9 +267,93 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     command(close)?;
     let line = reader.join().map_err(|_| "the reader has panicked")?;
     checks.expect("closing ends a read that sleeps", line, Ok(String::new()))?;
+    let line = read(&mut file, 4096);
+    checks.expect("there is no other line then", line, Ok(String::new()))?;
     checks.expect("polling says so", polled(&file, 0) & POLLHUP, POLLHUP)?;
     checks.expect("the file is gone", fs::metadata(path).is_err(), true)?;
     Ok(checks.0)
+}
+
+/// A page that stays away until it is supplied: whoever touches it before waits in the page fault.
+struct AbsentPage {
+    faults: File,
+    start: u64,
+}
+
+impl AbsentPage {
+    const SIZE: usize = 4096;
+
+    /// Makes one, where the kernel has userfaultfd.
+    fn new() -> Outcome<Option<Self>> {
+        const USERFAULTFD: c_long = 323;
+        const CLOEXEC: c_int = 0o2_000_000;
+        const API: c_ulong = 0xc018_aa3f;
+        const REGISTER: c_ulong = 0xc020_aa00;
+
+        // SAFETY: The descriptor that is returned belongs to nobody else.
+        let faults = unsafe {
+            match syscall(USERFAULTFD, CLOEXEC) {
+                fd @ 0.. => File::from_raw_fd(fd as c_int),
+                _ => return Ok(None),
+            }
+        };
+        // SAFETY: A private mapping of its own: to be read and written, nowhere special.
+        let page = unsafe { mmap(std::ptr::null_mut(), Self::SIZE, 3, 0x22, -1, 0) };
+        let start = page as u64;
+        let (mut api, mut register) = ([0xaa, 0, 0u64], [start, Self::SIZE as u64, 1, 0]);
+        // SAFETY: The structures are as long as the requests say, and live during the calls.
+        let failed = unsafe {
+            ioctl(faults.as_raw_fd(), API, api.as_mut_ptr()) != 0
+                || ioctl(faults.as_raw_fd(), REGISTER, register.as_mut_ptr()) != 0
+        };
+        match failed {
+            true => Err(format!("userfaultfd: {}", Error::last_os_error())),
+            false => Ok(Some(Self { faults, start })),
+        }
+    }
+
+    /// Waits until somebody waits for it.
+    fn wait_for_fault(&mut self) -> Outcome<()> {
+        let mut message = [0; 32];
+        let read = self.faults.read_exact(&mut message);
+        read.map_err(|error| format!("no page fault: {error}"))
+    }
+
+    /// Supplies it.
+    fn supply(&self) {
+        const ZERO: c_ulong = 0xc020_aa04;
+
+        let mut zero = [self.start, Self::SIZE as u64, 0, 0u64];
+        // SAFETY: The structure is as long as the request says, and lives during the call.
+        unsafe { ioctl(self.faults.as_raw_fd(), ZERO, zero.as_mut_ptr()) };
+    }
+}
+
+/// Returns whether it could be tried.
+fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
+    let Some(mut page) = AbsentPage::new()? else {
+        return Ok(false);
+    };
+    let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
+    let start = page.start;
+    // SAFETY: The page is there for good, and nobody else uses it.
+    let read = move || unsafe { raw_read(file.as_raw_fd(), start as *mut c_void, AbsentPage::SIZE) };
+    let reader = thread::spawn(read);
+    page.wait_for_fault()?;
+
+    let (say, hear) = mpsc::channel();
+    let (control, close) = (control.to_owned(), close.to_owned());
+    let closer = thread::spawn(move || say.send(write(&control, &close)));
+    let closed = hear.recv_timeout(Duration::from_secs(20));
+    page.supply();
+    let read = reader.join().map_err(|_| "the reader has panicked")?;
+    closer.join().map_err(|_| "the closer has panicked")?.ok();
+    match closed {
+        Err(_) => Err("the event is not closed while a read of its file is stalled".to_owned()),
+        Ok(Err(error)) => Err(format!("closing: {error}")),
+        Ok(Ok(())) if read <= 0 => Err(format!("the read that was stalled returned {read}")),
+        Ok(Ok(())) => Ok(true),
+    }
 }
 
 fn write(path: &str, text: &str) -> Result<(), Error> {
@@ -284,8 +384,18 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["stall", path, control, close] => match stall(path, control, close) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(4),
+            Err(why) => {
+                println!("{why}");
+                ExitCode::FAILURE
+            }
+        },
         _ => {
-            eprintln!("usage: eventctl write FILE TEXT | watch FILE CONTROL SET CLOSE");
+            eprintln!(
+                "usage: eventctl write FILE TEXT | watch FILE CONTROL SET CLOSE | stall FILE CONTROL CLOSE"
+            );
             ExitCode::from(2)
         }
     }

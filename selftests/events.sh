@@ -178,7 +178,7 @@ refuses()
 	fails "$errno" "$@" && refused "$A" "$reason"
 }
 
-start $((50 + $(sins | wc -l)))
+start $((51 + $(sins | wc -l)))
 mark
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -289,6 +289,14 @@ verdict "a wait ends by its own handle only"
 watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" \
 	"event set 4 3 -" "event close 4" 2>&1)
 verdict "a program watches an event by read, poll and epoll: $watched"
+
+stalled=$(./eventctl stall "$EVENTS/many7" "/sys/kernel/debug/d2d-$B/torture" "event close 7" 2>&1)
+if [ $? = 4 ]; then
+	ktap_test_skip "an event is closed while a reader of its file stalls: needs userfaultfd"
+else
+	[ -z "$stalled" ] && [ ! -e "$EVENTS/many7" ]
+	verdict "an event is closed while a reader of its file stalls $stalled"
+fi
 
 while read -r sin errno reason; do
 	mark

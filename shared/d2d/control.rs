@@ -97,12 +97,13 @@ impl Drop for Directory {
     }
 }
 
-/// A file in debugfs. Dropping it removes it and waits for those inside its operations, but not for
-/// those that have it open; may sleep.
+/// A file in debugfs. Dropping it removes it and waits for those inside its operations, or of one that
+/// is [detached when it is opened](DebugFile::detached), for those that open it; but not for those that
+/// have it open. May sleep.
 ///
 /// # Invariants
 ///
-/// `dentry` is what `debugfs_create_file_full` returned, and was not removed.
+/// `dentry` is what debugfs returned when it made the file, and was not removed.
 pub struct DebugFile {
     dentry: *mut bindings::dentry,
     /// Removed after it.
@@ -136,6 +137,37 @@ impl DebugFile {
                 directory.dentry,
                 data,
                 core::ptr::null(),
+                operations,
+            )
+        };
+        // INVARIANT: It was made above.
+        Self {
+            dentry,
+            _directory: directory.clone(),
+        }
+    }
+
+    /// Makes one whose removal waits for nobody but those that open it: a read that waits for user
+    /// space, in a page fault, does not hold it up. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// As [`DebugFile::new`]; and no operation but `open` uses `data`.
+    pub unsafe fn detached(
+        directory: &Arc<Directory>,
+        name: &CStr,
+        mode: bindings::umode_t,
+        data: *mut c_void,
+        operations: &'static bindings::file_operations,
+    ) -> Self {
+        // SAFETY: The name is a string, the directory is there, and debugfs protects `open`, the only
+        // operation that uses `data`, against the removal.
+        let dentry = unsafe {
+            bindings::debugfs_create_file_unsafe(
+                name.as_char_ptr(),
+                mode,
+                directory.dentry,
+                data,
                 operations,
             )
         };
@@ -205,9 +237,9 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
         let show = KBox::new(show, GFP_KERNEL)?;
         let data = core::ptr::from_ref(&*show).cast_mut().cast();
-        // SAFETY: `open` takes an `S`, which is dropped after the file, and what it makes of it needs
-        // no more of the file.
-        let file = unsafe { DebugFile::new(directory, name, 0o400, data, Self::OPERATIONS) };
+        // SAFETY: `open` takes an `S`, which is dropped after the file. The other operations use the
+        // text that `open` has made.
+        let file = unsafe { DebugFile::detached(directory, name, 0o400, data, Self::OPERATIONS) };
         // INVARIANT: As above.
         Ok(Self {
             _file: file,

@@ -124,23 +124,29 @@ impl Watch {
     /// Reads what is left of the line, or of a new one when it is time. May sleep.
     ///
     /// Returns the number of bytes: 0 when the event is closed, so that there will be no other line.
+    /// The copy to user space may take as long as it likes; closing the event needs no lock that is
+    /// held here.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize> {
         loop {
             let mut reader = self.reader.lock();
             if reader.position == reader.length {
                 let status = self.event.status();
-                if let Some(seen) = reader.seen.filter(|seen| *seen == status.sets) {
-                    if status.closed {
-                        return Ok(0);
+                match reader.seen {
+                    // Nothing was read before it was closed.
+                    None if status.closed => return Ok(0),
+                    Some(seen) if seen == status.sets => {
+                        if status.closed {
+                            return Ok(0);
+                        }
+                        drop(reader);
+                        if nonblocking {
+                            return Err(EAGAIN);
+                        }
+                        self.event.wait_for_change(seen)?;
+                        continue;
                     }
-                    drop(reader);
-                    if nonblocking {
-                        return Err(EAGAIN);
-                    }
-                    self.event.wait_for_change(seen)?;
-                    continue;
+                    _ => reader.fill(&self.event, status),
                 }
-                reader.fill(&self.event, status);
             }
             let mut writer = UserSlice::new(to, length).writer();
             let line = &reader.line[..reader.length];
@@ -185,8 +191,8 @@ impl<M: ModuleMetadata> Of<M> {
     };
 }
 
-/// An event with its file. Dropping it removes the file and waits for those inside its operations;
-/// may sleep.
+/// An event with its file. Dropping it removes the file and waits for those that open it, but not for
+/// those that read; may sleep.
 pub(crate) struct WatchFile {
     /// Dropped before the event, to which it refers.
     _file: DebugFile,
@@ -202,9 +208,10 @@ impl WatchFile {
     ) -> Self {
         let data = Arc::as_ptr(&event).cast_mut().cast::<c_void>();
         let name = event.name().as_c_str();
-        // SAFETY: The operations take an event in an `Arc`, which is dropped after the file, and
-        // keep it while the file is open. They are those of their owner.
-        let file = unsafe { DebugFile::new(directory, name, 0o400, data, operations.0) };
+        // SAFETY: `open` takes an event in an `Arc`, which is dropped after the file. The other
+        // operations use the `Watch` that `open` has made, which keeps the event. They are those of
+        // their owner.
+        let file = unsafe { DebugFile::detached(directory, name, 0o400, data, operations.0) };
         Self { _file: file, event }
     }
 
