@@ -306,14 +306,23 @@ impl Event {
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        if self.watchers.as_ref().is_none() {
-            // Somebody else may be faster.
-            self.watchers.populate(PollCondVarBox::new(
+        let mut watchers = match self.watchers.as_ref() {
+            Some(_) => None,
+            None => Some(PollCondVarBox::new(
                 c"d2d_event_watchers",
                 kernel::static_lock_class!(),
-            )?);
+            )?),
+        };
+        {
+            let key = &mut self.dispatcher.inner.lock().key;
+            self.state(key).watching += 1;
+            // Under the lock, so that of several who open it first none goes on before they are there.
+            if self.watchers.as_ref().is_none() {
+                watchers.take().map(|watchers| self.watchers.populate(watchers));
+            }
         }
-        self.state(&mut self.dispatcher.inner.lock().key).watching += 1;
+        // Those of who came second.
+        drop(watchers);
         Ok(())
     }
 
