@@ -44,3 +44,13 @@ RUSTFLAGS_selftests/test_modules/peers/$1.o := -L $(obj)/shared --extern d2d --e
 $(obj)/selftests/test_modules/peers/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef
 $(foreach peer,$(d2d-peers),$(eval $(call d2d-peer,$(peer))))
+
+# Owners of the demonstration pair that do what module_a does not, each loaded instead of it.
+d2d-owners := leaving
+obj-m += $(d2d-owners:%=selftests/test_modules/%_owner.o)
+define d2d-owner-module
+selftests/test_modules/$1_owner-y := selftests/test_modules/owners/$1.o $(d2d-owner) shared/pair/d2d_pair.o $(d2d)
+RUSTFLAGS_selftests/test_modules/owners/$1.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair
+$(obj)/selftests/test_modules/owners/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o
+endef
+$(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))

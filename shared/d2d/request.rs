@@ -14,6 +14,7 @@ use crate::{
     abi,
     header,
     interface::Plain,
+    left,
     packet::{
         Sender,
         Sleep,
@@ -430,6 +431,10 @@ impl<O: Plain> Pended<O> {
 
 impl<O: Plain> Drop for Pended<O> {
     fn drop(&mut self) {
+        // The requests of a driver that has left were taken back.
+        if left::is_noted() {
+            return;
+        }
         let (_, answer) = self.raw.complete(Err(EIO), 0);
         // Unless it was taken back, of which this is the natural end.
         if answer.is_ok() {

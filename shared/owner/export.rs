@@ -88,8 +88,8 @@ fn readers() -> &'static Readers {
     unsafe { Readers::from_raw(&raw mut d2d_gate) }
 }
 
-/// An open gate: the server that the entry points find. Dropping it closes the gate, waits for
-/// those inside, and frees the server; may sleep.
+/// An open gate: the server that the entry points find. Dropping it calls [`Owner::leaving`], closes
+/// the gate, waits for those inside, and frees the server; may sleep.
 struct Opened<O: Owner>(&'static Gate<O>);
 
 /// What the module of an owner consists of. The fields are dropped in this order.
@@ -155,16 +155,17 @@ impl<O: Owner> Gate<O> {
             .map_err(|error| report_memory(self.name, error))?;
         Ok(Parts {
             _opened: opened,
-            _control: O::CONTROL
-                .map(|name| {
-                    let directory = self.with(|server| Ok(server.events().directory()))?;
-                    // SAFETY: By the requirements.
-                    unsafe { ControlFile::new(Some(directory), name, Way(self)) }
-                })
-                .transpose()?,
             _state: self
                 .state_files()
                 .map_err(|error| report_memory(self.name, error))?,
+            // Last, so that no failure has to wait for a program that writes.
+            _control: O::CONTROL
+                .map(|name| {
+                    let directory = self.with(|server| Ok(server.events().directory()))?;
+                    // SAFETY: The parts are dropped before the code of `M` goes away.
+                    unsafe { ControlFile::new(Some(directory), name, Way(self)) }
+                })
+                .transpose()?,
         })
     }
 
@@ -669,8 +670,11 @@ impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
         let Gate { name, server, .. } = self.0;
         // SAFETY: By the type invariants of the gate it is there until it is taken out below.
-        let idle = unsafe { &*server.load(Acquire) }.strike_off();
+        let leaving = unsafe { &*server.load(Acquire) };
+        O::leaving(&Contexts::new(leaving));
+        // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();
+        let idle = leaving.strike_off();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         readers().wait();

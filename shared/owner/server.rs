@@ -81,13 +81,6 @@ use kernel::{
     },
     prelude::*,
     sync::{
-        atomic::{
-            ordering::{
-                Acquire,
-                Release, //
-            },
-            Atomic, //
-        },
         Arc,
         SetOnce,
         SpinLockIrq, //
@@ -100,8 +93,13 @@ use kernel::{
     uaccess::UserSliceReader, //
 };
 
-/// The handle of the owner's driver object, for its events; 0 before it is registered.
-static OWN: Atomic<u64> = Atomic::new(0);
+/// The handle of the owner's driver object, once it is registered.
+static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
+
+/// Returns the handle of the owner's driver object; before it is registered, one that names nothing.
+fn own_handle() -> abi::d2d_handle {
+    DRIVER.copy().unwrap_or(0)
+}
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes the module that
 /// it lives in.
@@ -119,10 +117,19 @@ pub trait Owner: Sized + Send + Sync + 'static {
     fn new(id: u32) -> Result<Self>;
 
     /// Everything is there: drivers can register, and the owner can create events. Process context,
-    /// may sleep; the module is not loaded if it fails.
+    /// may sleep. If it fails, [`leaving`](Owner::leaving) is called, and the module is not loaded.
     fn ready(_contexts: &Contexts<'_, Self>) -> Result {
         Ok(())
     }
+
+    /// The owner begins to leave: its module is being unloaded, or loading has failed in
+    /// [`ready`](Owner::ready) or later. Links, events, requests and handles still work. The owner
+    /// stops here what it has started: threads, work items, timers. Process context, may sleep.
+    ///
+    /// After this has returned, waits on the owner's events end with `ECANCELED`, then its requests
+    /// are cancelled and its driver object is unregistered, then its values of the contexts are
+    /// dropped.
+    fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the owner's data for its contexts.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
@@ -189,9 +196,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
 
     /// Returns what the owner sends requests by. Any context.
     pub fn sender(&self) -> Sender {
-        let driver = self.0.driver.copy().unwrap_or(0);
         // SAFETY: It is the owner's, which `Server::enrol` has registered.
-        unsafe { Sender::from_raw(driver, self.0.name) }
+        unsafe { Sender::from_raw(own_handle(), self.0.name) }
     }
 
     /// Returns the driver that is attached to a context, for sending it requests. Any context.
@@ -252,8 +258,6 @@ pub(crate) struct Server<O: Owner> {
     #[pin]
     offers: Offers,
     requests: Arc<Requests>,
-    /// The owner's own driver object, once it is registered.
-    driver: SetOnce<abi::d2d_handle>,
     /// Waits for whoever is in `requests`.
     _workers: Workers,
     #[pin]
@@ -294,7 +298,6 @@ where
                 registry,
                 offers <- Offers::new(),
                 requests,
-                driver: SetOnce::new(),
                 _workers: workers,
                 events <- Events::new(name, watch),
                 refusals <- Refusals::new(),
@@ -334,8 +337,7 @@ where
         }
         // SAFETY: The routines and what they are called with stay until the owner is unregistered.
         let handle = unsafe { self.register(&object)? };
-        self.driver.populate(handle);
-        OWN.store(handle, Release);
+        DRIVER.populate(handle);
         Ok(())
     }
 
@@ -373,9 +375,10 @@ where
 }
 
 impl<O: Owner> Server<O> {
-    /// Unregisters the owner, and returns whether no driver is left. May sleep.
+    /// Closes the owner's events, cancels its requests, unregisters it, and returns whether no driver
+    /// is left. May sleep.
     pub(crate) fn strike_off(&self) -> bool {
-        if let Some(driver) = self.driver.copy() {
+        if let Some(driver) = DRIVER.copy() {
             // It has said why, if it did not.
             let _ = self.unregister(driver);
         }
@@ -1026,21 +1029,22 @@ impl<O: Owner> Drop for Seat<O> {
     }
 }
 
-/// Creates an event for the owner itself, or opens it if there is one of the name; `set` is of no
-/// account then. May sleep. See `Handle::create_event` of the peers.
+/// Creates an event for the owner, or opens the one of that name; `set` is ignored if the event
+/// already exists. When the owner leaves, after [`Owner::leaving`], the event is closed and waits for
+/// it end with `ECANCELED`. May sleep. Peers have `Handle::create_event`.
 ///
 /// # Errors
 ///
-/// Those of `d2d_event_create` in `d2d_event.h`; `ENODEV` while the owner is being made.
+/// Those of `d2d_event_create` in `d2d_event.h`; `ENODEV` before [`Owner::ready`].
 pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
-    Event::create(OWN.load(Acquire), name, kind, set)
+    Event::create(own_handle(), name, kind, set)
 }
 
-/// Opens an event that there is for the owner itself. May sleep.
+/// Opens an existing event for the owner. May sleep. It is closed as one of [`create_event`] is.
 ///
 /// # Errors
 ///
-/// Those of `d2d_event_open` in `d2d_event.h`; `ENODEV` while the owner is being made.
+/// Those of `d2d_event_open` in `d2d_event.h`; `ENODEV` before [`Owner::ready`].
 pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
-    Event::open(OWN.load(Acquire), name, kind)
+    Event::open(own_handle(), name, kind)
 }
