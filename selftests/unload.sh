@@ -167,7 +167,8 @@ fi
 start 8
 load gate
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
-load module_a completion=1
+# The time for a handshake is longer than the gate holds it.
+load module_a completion=1 timeout=600000
 load actor
 act "register alice; alloc 0 alice; alloc 1 alice"
 

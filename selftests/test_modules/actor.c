@@ -13,6 +13,7 @@
  *   plays NAME ROLE [TO [CODE]]		what its dispatch routine does: see roles[]
  *   regains NAME as-is|keep|anew|leave		what it does with a request that it gets back
  *   ends NAME keep|free|leave			what its completion routine does
+ *   attach NAME, detach NAME		asks for a context, which PEND leaves pending; gives it back
  *   lookup NAME				finds it, for sending it requests
  *   alloc NUMBER NAME INPUT OUTPUT		makes a request
  *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
@@ -639,6 +640,11 @@ static int actor_forward(char **line)
 	return pass_on(actor, take_kept(actor), 0, next_word(line));
 }
 
+static int actor_attach(char **line)
+{
+	return d2d_attach(next_actor(line)->self);
+}
+
 static int actor_detach(char **line)
 {
 	return d2d_detach(next_actor(line)->self);
@@ -650,6 +656,7 @@ static const struct verb {
 } verbs[] = {
 	{ "register", actor_register },
 	{ "unregister", actor_unregister },
+	{ "attach", actor_attach },
 	{ "detach", actor_detach },
 	{ "lookup", actor_lookup },
 	{ "plays", actor_plays },
@@ -787,8 +794,10 @@ static void __exit actor_exit(void)
 {
 	debugfs_remove(dir);
 	for (struct actor *actor = actors; actor < actors + DRIVERS; actor++)
-		if (actor->self)
+		if (actor->self && d2d_unregister(actor->self) == -EBUSY) {
+			d2d_detach(actor->self);
 			d2d_unregister(actor->self);
+		}
 }
 module_exit(actor_exit);
 

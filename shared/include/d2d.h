@@ -462,7 +462,8 @@ enum d2d_step {
  *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
  *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and
  *	the handshake goes on when it completes, or what the driver completed
- *	the request with. What the driver filled in is refused with -EFAULT (no
+ *	the request with; but when the owner's time is over, completing it is
+ *	-ESTALE. What the driver filled in is refused with -EFAULT (no
  *	ops table, or one that is misaligned or cannot be read), -EPROTO,
  *	-EMSGSIZE (its major version or size), -EBADR (its operations are
  *	others), -EXDEV (its build is another), -ENOEXEC (an operation outside

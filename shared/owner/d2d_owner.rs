@@ -6,7 +6,8 @@
 //! - `server`: the contexts, and the handshake that shares one with a driver.
 //! - `events`: the named events; `dispatcher`: those that wait for them; `watch`: their files.
 //! - `registry`: the registered drivers.
-//! - `offers`: the requests of handshakes on their way.
+//! - `offers`: the requests of handshakes on their way; `timeouts`: the time limit of those that nobody
+//!   waits for.
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
 //!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
 //! - `visit`: who is inside a driver's routines.
@@ -41,6 +42,7 @@ mod server;
 mod state;
 mod table;
 mod telling;
+mod timeouts;
 mod trace;
 mod visit;
 mod watch;

@@ -14,6 +14,7 @@ use crate::{
         Server, //
     },
     state::Section,
+    timeouts,
     trace,
     watch, //
 };
@@ -48,13 +49,17 @@ use kernel::{
         c_int, //
     },
     prelude::*,
-    sync::atomic::{
-        ordering::{
-            Acquire,
-            Full,
-            Release, //
+    sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Full,
+                Release, //
+            },
+            Atomic, //
         },
-        Atomic, //
+        Arc,
+        ArcBorrow, //
     },
     task::might_sleep,
     uaccess::UserSliceReader,
@@ -66,8 +71,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `server` is null or points to a server that is not freed before all have left who were inside when
-/// it had become null.
+/// `server` is null or came from [`Arc::into_raw`], with a reference that is not dropped before all have
+/// left who were inside when it had become null.
 pub struct Gate<O: Owner> {
     /// Name of the owner.
     name: &'static CStr,
@@ -194,11 +199,10 @@ impl<O: Owner> Gate<O> {
         let module = M::THIS_MODULE.as_ptr();
         let server = Server::new(self.name, module, watch::Operations::of::<M>())
             .map_err(|error| report_memory(self.name, error))?;
-        // SAFETY: The server is a pinned box, and `Opened` has it struck off before it drops it.
+        // SAFETY: The server is in an `Arc`, and `Opened` has it struck off before it drops it.
         unsafe { server.enrol(module)? };
-        // SAFETY: The server is only handed out by shared reference until it is a box again.
-        let server = unsafe { Pin::into_inner_unchecked(server) };
-        self.server.store(KBox::into_raw(server), Release);
+        // INVARIANT: The reference is dropped by `Opened`.
+        self.server.store(Arc::into_raw(server).cast_mut(), Release);
         emit(
             self.name,
             Step::Export,
@@ -424,7 +428,11 @@ impl<O: Owner> Gate<O> {
     ///
     /// The driver is the caller's.
     pub unsafe fn attach(&self, driver: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| server.attach(driver)))
+        errno(self.with(|server| {
+            // SAFETY: By the type invariants it is in an `Arc`, which is kept while we are inside.
+            let server = unsafe { ArcBorrow::from_raw(server) };
+            Server::attach(server, driver)
+        }))
     }
 
     /// `d2d_detach`.
@@ -678,8 +686,9 @@ impl<O: Owner> Drop for Opened<O> {
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         readers().wait();
-        // SAFETY: It came from a box, no entry point finds it any more, and nobody is inside.
-        let server = unsafe { Pin::new_unchecked(KBox::from_raw(server)) };
+        // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
+        let server = unsafe { Arc::from_raw(server.cast_const()) };
+        timeouts::stop(&server);
         if idle {
             drop(server);
         } else {

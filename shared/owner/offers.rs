@@ -24,7 +24,12 @@ use kernel::{
         SetOnce,
         SpinLockIrq, //
     },
-    task::Task, //
+    task::Task,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 /// Offers that can be on their way at a time: one for each driver that can be registered.
@@ -129,6 +134,25 @@ struct Slot {
     finished: bool,
     left: bool,
     done_with: bool,
+    /// When the timer takes it back; `None` if its sender waits for it.
+    due: Option<Instant<Monotonic>>,
+}
+
+/// What the lock protects.
+struct Table {
+    slots: KVec<Slot>,
+    /// Whether the timer is set, or its work is running and will look at the slots once more.
+    timed: bool,
+}
+
+/// What the timer finds.
+pub(crate) enum Overdue {
+    /// A request whose time is over.
+    Claimed(Claim),
+    /// The time until the next one is over.
+    In(Delta),
+    /// None has a limit: the timer is not set any more.
+    Nothing,
 }
 
 /// What a driver gets that completes a request.
@@ -144,6 +168,13 @@ pub(crate) enum Completing {
 /// A request that is being completed or cancelled by whoever holds this.
 pub(crate) struct Claim(Arc<Offer>);
 
+impl Claim {
+    /// Returns the request.
+    pub(crate) fn request(&self) -> Arc<Offer> {
+        self.0.clone()
+    }
+}
+
 impl core::ops::Deref for Claim {
     type Target = Offer;
 
@@ -156,13 +187,13 @@ impl core::ops::Deref for Claim {
 #[pin_data]
 pub(crate) struct Offers {
     #[pin]
-    slots: SpinLockIrq<KVec<Slot>>,
+    table: SpinLockIrq<Table>,
 }
 
 impl Offers {
     /// Makes an empty one. May sleep.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
-        fn empty() -> Result<KVec<Slot>> {
+        fn empty() -> Result<Table> {
             let mut slots = KVec::with_capacity(SLOTS, GFP_KERNEL)?;
             for _ in 0..SLOTS {
                 slots.push(
@@ -173,15 +204,19 @@ impl Offers {
                         finished: false,
                         left: false,
                         done_with: false,
+                        due: None,
                     },
                     GFP_KERNEL,
                 )?;
             }
-            Ok(slots)
+            Ok(Table {
+                slots,
+                timed: false,
+            })
         }
 
         try_pin_init!(Self {
-            slots <- new_spinlock_irq!(empty()?, "d2d_offers"),
+            table <- new_spinlock_irq!(empty()?, "d2d_offers"),
         })
     }
 
@@ -220,8 +255,9 @@ impl Offers {
             }),
             GFP_KERNEL,
         )?;
-        let mut slots = self.slots.lock();
-        let (index, slot) = slots
+        let mut table = self.table.lock();
+        let (index, slot) = table
+            .slots
             .iter_mut()
             .enumerate()
             .find(|(_, slot)| slot.request.is_none())
@@ -234,15 +270,49 @@ impl Offers {
         slot.request = Some(request.clone());
         (slot.claimed, slot.finished) = (false, false);
         (slot.left, slot.done_with) = (false, false);
+        slot.due = None;
         Ok(request)
+    }
+
+    /// Limits the time of a request that nobody waits for, unless it was claimed before. Returns
+    /// whether the timer has to be set for that. Any context.
+    ///
+    /// All requests get the same time, so that a timer which is set goes off early enough.
+    pub(crate) fn limit(&self, request: &Offer, due: Instant<Monotonic>) -> bool {
+        let table = &mut *self.table.lock();
+        let slot = Self::slot(&mut table.slots, request.raw.handle).filter(|slot| !slot.claimed);
+        let Some(slot) = slot else {
+            return false;
+        };
+        slot.due = Some(due);
+        !core::mem::replace(&mut table.timed, true)
+    }
+
+    /// Claims a request whose time is over at `now`. Any context.
+    pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
+        let table = &mut *self.table.lock();
+        let mut next: Option<Delta> = None;
+        for slot in table.slots.iter_mut().filter(|slot| !slot.claimed) {
+            let (Some(due), Some(request)) = (slot.due, &slot.request) else {
+                continue;
+            };
+            let left = due - now;
+            if left <= Delta::ZERO {
+                slot.claimed = true;
+                return Overdue::Claimed(Claim(request.clone()));
+            }
+            next = Some(next.map_or(left, |next| next.min(left)));
+        }
+        table.timed = next.is_some();
+        next.map_or(Overdue::Nothing, Overdue::In)
     }
 
     /// Claims a request for taking it back. Any context.
     ///
     /// `None` if it was claimed before.
     pub(crate) fn claim(&self, handle: abi::d2d_handle) -> Option<Claim> {
-        let mut slots = self.slots.lock();
-        let slot = Self::slot(&mut slots, handle).filter(|slot| !slot.claimed)?;
+        let mut table = self.table.lock();
+        let slot = Self::slot(&mut table.slots, handle).filter(|slot| !slot.claimed)?;
         let request = slot.request.clone()?;
         slot.claimed = true;
         Some(Claim(request))
@@ -250,8 +320,9 @@ impl Offers {
 
     /// Claims a request for its driver, which completes it, and is done with it. Any context.
     pub(crate) fn complete(&self, handle: abi::d2d_handle) -> Completing {
-        let mut slots = self.slots.lock();
-        let Some(slot) = Self::slot(&mut slots, handle).filter(|slot| !slot.done_with) else {
+        let mut table = self.table.lock();
+        let slot = Self::slot(&mut table.slots, handle).filter(|slot| !slot.done_with);
+        let Some(slot) = slot else {
             return Completing::Stale;
         };
         let Some(request) = slot.request.clone() else {
@@ -261,14 +332,14 @@ impl Offers {
         if !core::mem::replace(&mut slot.claimed, true) {
             return Completing::Claimed(Claim(request));
         }
-        drop(slots);
+        drop(table);
         self.release(&request, |_| {});
         Completing::Late(request)
     }
 
     /// Notes that its driver is done with a request whose time was over. Any context.
     pub(crate) fn done_with(&self, handle: abi::d2d_handle) {
-        let request = Self::slot(&mut self.slots.lock(), handle)
+        let request = Self::slot(&mut self.table.lock().slots, handle)
             .filter(|slot| slot.claimed)
             .and_then(|slot| slot.request.clone());
         if let Some(request) = request {
@@ -278,8 +349,8 @@ impl Offers {
 
     /// Returns whether a driver is done with a request. Any context.
     pub(crate) fn is_done_with(&self, request: &Offer) -> bool {
-        let mut slots = self.slots.lock();
-        Self::slot(&mut slots, request.raw.handle).is_none_or(|slot| slot.done_with)
+        let mut table = self.table.lock();
+        Self::slot(&mut table.slots, request.raw.handle).is_none_or(|slot| slot.done_with)
     }
 
     /// Returns the request that is on its way to a driver, or whose sender has not left it. Any
@@ -298,8 +369,8 @@ impl Offers {
     }
 
     fn find_by(&self, f: impl Fn(&Slot, &Offer) -> bool) -> Option<Arc<Offer>> {
-        let slots = self.slots.lock();
-        let mut found = slots.iter().filter_map(|slot| {
+        let table = self.table.lock();
+        let mut found = table.slots.iter().filter_map(|slot| {
             let request = slot.request.as_ref()?;
             f(slot, request).then_some(request)
         });
@@ -346,8 +417,8 @@ impl Offers {
     }
 
     fn release(&self, request: &Offer, note: impl FnOnce(&mut Slot)) {
-        let mut slots = self.slots.lock();
-        let released = Self::slot(&mut slots, request.raw.handle).and_then(|slot| {
+        let mut table = self.table.lock();
+        let released = Self::slot(&mut table.slots, request.raw.handle).and_then(|slot| {
             note(slot);
             if !(slot.finished && slot.left && slot.done_with) {
                 return None;
@@ -356,7 +427,7 @@ impl Offers {
             slot.request.take()
         });
         // The reference is dropped after the lock.
-        drop(slots);
+        drop(table);
         drop(released);
     }
 }

@@ -459,10 +459,14 @@ impl Registry {
         });
     }
 
-    /// Changes a driver's state if it is `from`, and returns whether it was. Any context.
+    /// Changes a driver's state if it is `from`, and returns whether it was. Any context; prints
+    /// nothing, as the driver may be gone by then.
     pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
-        self.update(handle, |state| (state == from).then_some(to))
-            .is_ok_and(|(_, before)| before == from)
+        self.quietly(handle, |slot| {
+            let driver = slot.driver.as_mut().filter(|driver| driver.state == from);
+            driver.map(|driver| driver.state = to).is_some()
+        })
+        .unwrap_or(false)
     }
 
     /// Reserves a free one of `contexts` for a driver and returns both. Any context.

@@ -21,6 +21,7 @@ use crate::{
     },
     handle,
     offers::{
+        Claim,
         Completing,
         Offer,
         Offers,
@@ -37,6 +38,7 @@ use crate::{
         PENDING, //
     },
     state::Refusals,
+    timeouts,
     trace,
     watch::Operations,
     workers::Workers, //
@@ -82,6 +84,7 @@ use kernel::{
     prelude::*,
     sync::{
         Arc,
+        ArcBorrow,
         SetOnce,
         SpinLockIrq, //
     },
@@ -90,7 +93,11 @@ use kernel::{
         delay::fsleep,
         Delta, //
     },
-    uaccess::UserSliceReader, //
+    uaccess::UserSliceReader,
+    workqueue::{
+        new_delayed_work,
+        DelayedWork, //
+    }, //
 };
 
 /// The handle of the owner's driver object, once it is registered.
@@ -264,6 +271,9 @@ pub(crate) struct Server<O: Owner> {
     events: Events,
     #[pin]
     refusals: SpinLockIrq<Refusals>,
+    /// Takes back the handshakes whose time is over and that nobody waits for.
+    #[pin]
+    pub(crate) timer: DelayedWork<Self>,
 }
 
 impl<O: Owner> Server<O>
@@ -279,7 +289,7 @@ where
         name: &'static CStr,
         module: *mut bindings::module,
         watch: Operations,
-    ) -> Result<Pin<KBox<Self>>> {
+    ) -> Result<Arc<Self>> {
         let config = O::config()?;
         config.check_memory()?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
@@ -290,7 +300,7 @@ where
         let workers = Workers::new()?;
         // SAFETY: The owner is unregistered before the server is dropped, and it is idle then.
         let requests = unsafe { Requests::new(name, registry.clone(), &workers)? };
-        KBox::try_pin_init(
+        Arc::pin_init(
             try_pin_init!(Self {
                 name,
                 config,
@@ -301,6 +311,7 @@ where
                 _workers: workers,
                 events <- Events::new(name, watch),
                 refusals <- Refusals::new(),
+                timer <- new_delayed_work!("d2d::Server::timer"),
             }),
             GFP_KERNEL,
         )
@@ -383,6 +394,11 @@ impl<O: Owner> Server<O> {
             let _ = self.unregister(driver);
         }
         self.registry.is_empty()
+    }
+
+    /// Returns the handshakes that are under way.
+    pub(crate) fn offers(&self) -> &Offers {
+        &self.offers
     }
 
     /// Returns the requests of all drivers.
@@ -622,27 +638,35 @@ impl<O: Owner> Server<O> {
     }
 
     /// The handshake; see `d2d_attach`. May sleep.
-    pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
-        let (driver, index) = self.registry.reserve(handle, self.seats.len())?;
+    pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
+        let (driver, index) = this.registry.reserve(handle, this.seats.len())?;
         let name = driver.name();
-        emit(self.name, Step::Lookup, fmt!("name={}", name));
+        emit(this.name, Step::Lookup, fmt!("name={}", name));
 
-        let request = match self.build_request(handle, index) {
+        let request = match this.build_request(handle, index) {
             Ok(request) => request,
             Err(error) => {
-                let error = self.abort(handle, index, error);
-                self.registry.left(handle);
+                let error = this.abort(handle, index, error);
+                this.registry.left(handle);
                 return Err(error);
             }
         };
-        let result = self.send(&driver, &request);
-        self.registry.left(handle);
-        self.offers.leave(&request);
+        let result = match this.send(&driver, &request) {
+            Some(result) => result,
+            None => {
+                timeouts::limit(this, &request);
+                // It may be completed all the same.
+                to_result(request.outcome().unwrap_or(EINPROGRESS.to_errno()))
+            }
+        };
+        this.registry.left(handle);
+        this.offers.leave(&request);
         result
     }
 
-    /// Sends a request and learns of its completion.
-    fn send(&self, driver: &registry::Driver, request: &Offer) -> Result {
+    /// Sends a request and learns of its completion; returns `None` if the driver has left it pending,
+    /// and the completion routine is to learn of it.
+    fn send(&self, driver: &registry::Driver, request: &Offer) -> Option<Result> {
         let (handle, index) = (request.driver(), request.context());
         emit(
             self.name,
@@ -669,20 +693,22 @@ impl<O: Owner> Server<O> {
                     .finish(claim, Winner::Sender, error.to_errno(), |_| {
                         error.to_errno()
                     });
-                return Err(self.abort(handle, index, error));
+                return Some(Err(self.abort(handle, index, error)));
             }
         } else if self.config.learn == Learn::Routine {
-            // It may be completed all the same.
-            return to_result(request.outcome().unwrap_or(EINPROGRESS.to_errno()));
+            return None;
         }
 
         if !request.wait_for(self.config.timeout) {
-            self.time_out(driver, request);
+            if let Some(claim) = self.offers.claim(request.raw().handle) {
+                self.time_out(claim);
+            }
+            request.wait();
         }
         match self.config.learn {
             Learn::Routine => {
                 // The completion routine has done all.
-                return to_result(request.outcome().unwrap_or(EIO.to_errno()));
+                return Some(to_result(request.outcome().unwrap_or(EIO.to_errno())));
             }
             // As on Windows, a pended answer leaves no choice.
             Learn::Return if returned == PENDING => {
@@ -691,36 +717,36 @@ impl<O: Owner> Server<O> {
             Learn::Return => self.trace_completion(request, "return"),
             Learn::Wait => self.trace_completion(request, "wait"),
         }
-        self.conclude(request)
+        Some(self.conclude(request))
     }
 
-    /// Takes a request back whose driver has had its time, unless it is being completed.
-    fn time_out(&self, driver: &registry::Driver, request: &Offer) {
-        if let Some(claim) = self.offers.claim(request.raw().handle) {
-            let error = refuse(
-                self.name,
-                "not-completed-in-time",
-                ETIMEDOUT,
-                fmt!(
-                    "by={} ms={} ctx=c{}",
-                    driver.name(),
-                    self.config.timeout,
-                    request.context()
-                ),
-            );
-            let (handle, index) = (request.driver(), request.context());
-            let status = error.to_errno();
-            let abandoned = State::Abandoned(index, request.raw().handle);
-            self.registry
-                .transition(handle, State::Attaching(index), abandoned);
-            self.offers
-                .finish(claim, Winner::Timeout, status, |_| status);
-            // Whoever of the two comes last gives the context back.
-            if self.offers.is_done_with(request) {
-                self.give_back(handle, abandoned, index);
-            }
+    /// Takes a request back whose driver has had its time. Any context.
+    pub(crate) fn time_out(&self, claim: Claim) {
+        let request = claim.request();
+        let (handle, index) = (request.driver(), request.context());
+        let driver = self.registry.peek(handle);
+        let error = refuse(
+            self.name,
+            "not-completed-in-time",
+            ETIMEDOUT,
+            fmt!(
+                "by={} ms={} ctx=c{}",
+                driver.as_ref().map_or(c"?", registry::Driver::name),
+                self.config.timeout,
+                index
+            ),
+        );
+        let abandoned = State::Abandoned(index, request.raw().handle);
+        self.registry
+            .transition(handle, State::Attaching(index), abandoned);
+        self.offers
+            .finish(claim, Winner::Timeout, error.to_errno(), |request| {
+                self.run_routine(request)
+            });
+        // Whoever of the two comes last gives the context back.
+        if self.offers.is_done_with(&request) {
+            self.give_back(handle, abandoned, index);
         }
-        request.wait();
     }
 
     fn build_request(&self, handle: abi::d2d_handle, index: usize) -> Result<Arc<Offer>> {
@@ -796,11 +822,7 @@ impl<O: Owner> Server<O> {
         let outcome = self
             .offers
             .finish(claim, Winner::Driver, status, |request| {
-                if self.config.learn != Learn::Routine {
-                    return 0;
-                }
-                self.trace_completion(request, "routine");
-                self.conclude(request).map_or_else(Error::to_errno, |()| 0)
+                self.run_routine(request)
             });
         // The driver's own status is what it has completed the request with, not a refusal.
         if status == 0 {
@@ -808,6 +830,15 @@ impl<O: Owner> Server<O> {
         } else {
             0
         }
+    }
+
+    /// The completion routine, if the owner learns of completion by it. Any context.
+    fn run_routine(&self, request: &Offer) -> c_int {
+        if self.config.learn != Learn::Routine {
+            return 0;
+        }
+        self.trace_completion(request, "routine");
+        self.conclude(request).map_or_else(Error::to_errno, |()| 0)
     }
 
     fn trace_completion(&self, request: &Offer, via: &str) {

@@ -7,6 +7,7 @@ use crate::{
         Completing,
         Offer,
         Offers,
+        Overdue,
         Winner, //
     }, //
     registry,
@@ -20,7 +21,12 @@ use d2d::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::Arc,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 /// The handle of a driver; any number.
@@ -266,6 +272,62 @@ mod tests {
             finish(&offers, &next, 0)?;
             offers.leave(&next);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_is_claimed_when_its_time_is_over() -> Result {
+        let offers = offers()?;
+        let now = Instant::<Monotonic>::now();
+        let after = |ms| now + Delta::from_millis(ms);
+        assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
+        let (first, second) = (build(&offers)?, build(&offers)?);
+        // Without a limit it has all the time there is.
+        assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
+        assert!(offers.limit(&first, after(1)));
+        // The timer is set already.
+        assert!(!offers.limit(&second, after(3)));
+        assert!(matches!(offers.overdue(now), Overdue::In(left) if left == Delta::from_millis(1)));
+        let Overdue::Claimed(claim) = offers.overdue(after(1)) else {
+            return Err(ENODATA);
+        };
+        assert_eq!(claim.raw().handle, first.raw().handle);
+        assert!(is_stale(&offers, &first));
+        assert!(matches!(offers.overdue(after(2)), Overdue::In(left) if left == Delta::from_millis(1)));
+        offers.finish(claim, Winner::Timeout, -110, |_| -110);
+        assert_eq!(first.status(), Some(-110));
+        // One that was completed has no limit any more.
+        finish(&offers, &second, 0)?;
+        assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
+        Ok(())
+    }
+
+    #[test]
+    fn the_timer_is_set_once_while_there_are_limits() -> Result {
+        let offers = offers()?;
+        let now = Instant::<Monotonic>::now();
+        let after = |ms| now + Delta::from_millis(ms);
+        let (first, second) = (build(&offers)?, build(&offers)?);
+        assert!(offers.limit(&first, after(1)));
+        finish(&offers, &first, 0)?;
+        // It goes off all the same, and finds the second one.
+        assert!(!offers.limit(&second, after(2)));
+        assert!(matches!(offers.overdue(after(1)), Overdue::In(_)));
+        finish(&offers, &second, 0)?;
+        // What is claimed has no limit, and none is set for it.
+        assert!(!offers.limit(&second, after(3)));
+        assert!(matches!(offers.overdue(after(2)), Overdue::Nothing));
+        assert!(!offers.limit(&second, after(3)));
+        offers.leave(&first);
+        let third = build(&offers)?;
+        assert!(offers.limit(&third, after(4)));
+        // A slot that is used again begins without a limit.
+        finish(&offers, &third, 0)?;
+        offers.leave(&third);
+        assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
+        let fourth = build(&offers)?;
+        assert_eq!(fourth.raw().handle as u32, third.raw().handle as u32);
+        assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
         Ok(())
     }
 
