@@ -127,7 +127,9 @@ static struct actor *next_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	strscpy(actor->object.name, name);
+	/* When there are too many, the last one stays what it is as long as it is registered. */
+	if (!actor->self)
+		strscpy(actor->object.name, name);
 	return actor;
 }
 

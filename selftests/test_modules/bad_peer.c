@@ -251,7 +251,7 @@ static int misbehave(void)
 	int err;
 
 	if (sinful("name-taken"))
-		return d2d_register(&driver, &other);
+		return d2d_register(&driver, &other) ?: d2d_unregister(other);
 	/* Register anew: the old handle names the same slot. */
 	if (sinful("stale-attach") || sinful("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
@@ -272,6 +272,9 @@ static int misbehave(void)
 	if (sinful("not-completed-in-time") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
+	/* It goes on, unless it is taken back. */
+	if (err == -EINPROGRESS)
+		d2d_detach(self);
 	if (err)
 		return err;
 
@@ -298,6 +301,15 @@ static int misbehave(void)
 	if (err || !stays())
 		d2d_detach(self);
 	return err;
+}
+
+/* Whatever went wrong: nothing of it stays registered. */
+static void leave(void)
+{
+	if (d2d_unregister(self) != -EBUSY)
+		return;
+	d2d_detach(self);
+	d2d_unregister(self);
 }
 
 static int __init init_dispatch(void *this, const struct d2d_request *request)
@@ -352,7 +364,7 @@ static int __init bad_peer_init(void)
 	err = misbehave();
 	if (!err && stays())
 		return 0;
-	d2d_unregister(self);
+	leave();
 	return err ?: -ENOTRECOVERABLE;
 }
 module_init(bad_peer_init);
