@@ -15,6 +15,7 @@
  *   ends NAME keep|free|leave			what its completion routine does
  *   attach NAME, detach NAME		asks for a context, which PEND leaves pending; gives it back
  *   lookup NAME				finds it, for sending it requests
+ *   steal NAME				and then does with it what only it should
  *   alloc NUMBER NAME INPUT OUTPUT		makes a request
  *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
  *   churn, wait, cancel, free, read, expect NUMBER
@@ -381,6 +382,16 @@ static int actor_lookup(char **line)
 	return d2d_lookup(actor->object.name, &actor->target);
 }
 
+/* The handle that another module's driver has: that for sending to it tells. */
+static int actor_steal(char **line)
+{
+	struct actor *actor = next_actor(line);
+	u64 kinds = D2D_HANDLE_TARGET ^ D2D_HANDLE_DRIVER;
+
+	actor->self = actor->target ^ (kinds << D2D_HANDLE_KIND_SHIFT);
+	return 0;
+}
+
 static int actor_plays(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -661,6 +672,7 @@ static const struct verb {
 	{ "attach", actor_attach },
 	{ "detach", actor_detach },
 	{ "lookup", actor_lookup },
+	{ "steal", actor_steal },
 	{ "plays", actor_plays },
 	{ "regains", actor_regains },
 	{ "ends", actor_ends },

@@ -416,7 +416,9 @@ impl<T: Driver> Drop for Registration<T> {
         }
         // SAFETY: As above.
         if unsafe { abi::d2d_unregister(self.handle) } != 0 {
-            // It has said why. It would still find the driver, so the driver stays.
+            // The owner has said why. It may still call the driver, until it removes it, which is
+            // before the module's text goes (see `struct d2d_driver` in `d2d.h`). So what the
+            // routines use stays.
             core::mem::forget(self.shared.clone());
             return;
         }

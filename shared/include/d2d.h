@@ -284,6 +284,14 @@ struct d2d_send {
  * A driver object. d2d_register() copies it; the routines and self stay until
  * d2d_unregister() has returned. Those that are not needed are NULL.
  *
+ * A module that goes away unregisters its drivers first: in its exit, and where its
+ * initialization fails. If it has forgotten one, the owner removes it before the
+ * kernel frees the module's text, with a line that says so. None of the driver's
+ * routines is called any more; the calls that run are waited for. Its requests are
+ * taken back, its events closed, its context is free again. That cannot help a thread,
+ * a timer or a work item of the module that is still there: it returns to text that is
+ * gone, as in any module. A module that is going can register no driver.
+ *
  * dispatch: process context, may sleep, unless flags say otherwise. Completes the
  *	request by d2d_complete() and returns the same status; or returns
  *	-D2D_STATUS_PENDING and completes it later, or has forwarded it.
@@ -457,7 +465,7 @@ enum d2d_step {
  *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
  *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside
  *	the owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE
- *	too many
+ *	too many, -ESHUTDOWN the module is going away
  * d2d_attach: asks the owner to share a context with the driver. -ESTALE
  *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
  *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and

@@ -23,7 +23,13 @@ use kernel::{
     bindings,
     prelude::*,
     static_lock_class,
-    sync::LockClassKey,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        LockClassKey, //
+    },
     types::Opaque, //
 };
 
@@ -198,6 +204,39 @@ impl Block {
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
         // SAFETY: The pointer is that of a box; the rest by the requirements.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
+    }
+}
+
+/// A block that is freed when this is dropped, unless it was said to be in use still.
+pub(crate) struct Lent {
+    block: Option<Block>,
+    in_use: Atomic<u32>,
+}
+
+impl Lent {
+    pub(crate) fn new(block: Block) -> Self {
+        Self {
+            block: Some(block),
+            in_use: Atomic::new(0),
+        }
+    }
+
+    /// Says that a driver may use the context for ever.
+    pub(crate) fn keep(&self) {
+        self.in_use.store(1, Relaxed);
+    }
+
+    /// Returns whether the block stays.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.in_use.load(Relaxed) != 0
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if self.is_kept() {
+            core::mem::forget(self.block.take());
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 //!   waits for.
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
 //!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
+//! - `going`: modules that go away, with or without their drivers.
 //! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles; `handle`: how these are made.
 //! - `block`: allocation of a context with its locks, queues and items.
@@ -33,6 +34,7 @@ pub mod entry_points;
 mod events;
 #[doc(hidden)]
 pub mod export;
+mod going;
 mod handle;
 mod offers;
 mod recall;

@@ -8,6 +8,10 @@ use crate::{
         Refusal, //
     },
     entry_points,
+    going::{
+        Going,
+        Notifier, //
+    },
     server::{
         Contexts,
         Owner,
@@ -95,7 +99,20 @@ fn readers() -> &'static Readers {
 
 /// An open gate: the server that the entry points find. Dropping it calls [`Owner::leaving`], closes
 /// the gate, waits for those inside, and frees the server; may sleep.
-struct Opened<O: Owner>(&'static Gate<O>);
+struct Opened<O: Owner> {
+    gate: &'static Gate<O>,
+    /// Finds no server when the gate is closed, and goes last.
+    _notifier: Pin<KBox<Notifier<Forgotten<O>>>>,
+}
+
+/// The way from the module notifier to the owner.
+struct Forgotten<O: Owner>(&'static Gate<O>);
+
+impl<O: Owner> Going for Forgotten<O> {
+    fn going(&self, module: *const bindings::module) {
+        self.0.try_with(|server| server.expel(module));
+    }
+}
 
 /// What the module of an owner consists of. The fields are dropped in this order.
 pub struct Parts<O: Owner, M: ModuleMetadata> {
@@ -199,6 +216,8 @@ impl<O: Owner> Gate<O> {
         let module = M::THIS_MODULE.as_ptr();
         let server = Server::new(self.name, module, watch::Operations::of::<M>())
             .map_err(|error| report_memory(self.name, error))?;
+        let notifier =
+            Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
         // SAFETY: The server is in an `Arc`, and `Opened` has it struck off before it drops it.
         unsafe { server.enrol(module)? };
         // INVARIANT: The reference is dropped by `Opened`.
@@ -208,7 +227,10 @@ impl<O: Owner> Gate<O> {
             Step::Export,
             fmt!("symbols={} ns=D2D", entry_points::COUNT),
         );
-        Ok(Opened(self))
+        Ok(Opened {
+            gate: self,
+            _notifier: notifier,
+        })
     }
 
     #[inline]
@@ -676,26 +698,22 @@ impl<O: Owner> Gate<O> {
 
 impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
-        let Gate { name, server, .. } = self.0;
+        let Gate { name, server, .. } = self.gate;
         // SAFETY: By the type invariants of the gate it is there until it is taken out below.
         let leaving = unsafe { &*server.load(Acquire) };
         O::leaving(&Contexts::new(leaving));
         // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();
-        let idle = leaving.strike_off();
+        leaving.strike_off();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // At the owner's exit nobody is inside: whoever could be imports its symbols.
         readers().wait();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
+        // Those that have registered meanwhile. Nobody does any more.
+        server.expel_left();
         timeouts::stop(&server);
-        if idle {
-            drop(server);
-        } else {
-            // Not at the exit: its importers would be unregistered. They go on using the contexts.
-            refuse(name, "drivers-left", EBUSY, fmt!(""));
-            core::mem::forget(server);
-        }
+        drop(server);
         emit(name, Step::Unload, fmt!(""));
     }
 }

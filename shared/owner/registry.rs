@@ -77,6 +77,8 @@ pub(crate) struct Driver {
     dispatching: bool,
     /// Whether it is being unregistered: no request goes to it or comes from it any more.
     leaving: bool,
+    /// Whether it was [expelled](Registry::expel): none of its routines is called any more.
+    expelled: bool,
 }
 
 type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
@@ -119,6 +121,21 @@ impl Driver {
     /// Returns whether it has a cancel routine.
     pub(crate) fn has_cancelled(&self) -> bool {
         self.cancelled.is_some()
+    }
+
+    /// Returns the context that is reserved for it.
+    pub(crate) fn context(&self) -> Option<usize> {
+        self.state.context()
+    }
+
+    /// Returns whether none of its routines may be called any more.
+    pub(crate) fn is_expelled(&self) -> bool {
+        self.expelled
+    }
+
+    /// Returns whether it holds no context, and none is being offered to it.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.state == State::Registered && !self.dispatching
     }
 
     /// Returns whether it is being unregistered.
@@ -286,10 +303,14 @@ impl Registry {
             state: State::Registered,
             dispatching: false,
             leaving: false,
+            expelled: false,
         };
         let added = {
             let mut slots = self.slots.lock();
-            if slots
+            // Under the lock: `expel` does not come before a module is going.
+            if is_going(driver.module) {
+                Err(("module-is-going", ESHUTDOWN))
+            } else if slots
                 .iter()
                 .flat_map(|slot| &slot.driver)
                 .any(|other| other.name() == driver.name())
@@ -414,13 +435,35 @@ impl Registry {
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         let left = self.with(handle, |slot| match &mut slot.driver {
             Some(driver) if driver.leaving => Err(("already-unregistering", EALREADY)),
-            Some(driver) if driver.state == State::Registered && !driver.dispatching => {
+            Some(driver) if driver.is_detached() => {
                 driver.leaving = true;
                 Ok(())
             }
             _ => Err(("still-attached", EBUSY)),
         })?;
         left.map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
+    }
+
+    /// Takes one of the drivers that `f` chooses out of service, whatever is being done with it: none
+    /// of its routines is called any more, and no request goes to it or comes from it. The calls
+    /// that run go on. Returns its handle, and what was known of it before. Any context.
+    pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Driver)> {
+        let mut slots = self.slots.lock();
+        slots.iter_mut().enumerate().find_map(|(index, slot)| {
+            let driver = slot.driver.as_mut()?;
+            let is_chosen = !driver.expelled && f(driver);
+            is_chosen.then(|| {
+                let before = *driver;
+                (driver.leaving, driver.expelled) = (true, true);
+                (Kind::Driver.handle(index, slot.generation), before)
+            })
+        })
+    }
+
+    /// Returns whether one of the drivers that `f` chooses is registered. Any context.
+    pub(crate) fn has(&self, f: impl Fn(&Driver) -> bool) -> bool {
+        let slots = self.slots.lock();
+        slots.iter().flat_map(|slot| &slot.driver).any(f)
     }
 
     /// Returns what is known of a driver. Any context.
@@ -434,7 +477,7 @@ impl Registry {
 
     /// Returns whether no driver is registered. Any context.
     pub(crate) fn is_empty(&self) -> bool {
-        self.slots.lock().iter().all(|slot| slot.driver.is_none())
+        !self.has(|_| true)
     }
 
     /// Removes a driver that [is leaving](Registry::leave), unless somebody is inside its routines,
@@ -497,7 +540,7 @@ impl Registry {
                 (Some(driver), _) if driver.leaving => {
                     Err(("driver-is-leaving", ESHUTDOWN, Some(*driver)))
                 }
-                (Some(driver), _) if driver.state != State::Registered || driver.dispatching => {
+                (Some(driver), _) if !driver.is_detached() => {
                     Err(("already-attached", EALREADY, Some(*driver)))
                 }
                 (Some(driver), None) => Err(("no-free-context", EBUSY, Some(*driver))),
@@ -534,6 +577,16 @@ impl Registry {
         })?
         .ok_or(ESTALE)
     }
+}
+
+/// Returns whether a module goes away: its exit runs or has run, or its initialization has failed.
+fn is_going(module: *const bindings::module) -> bool {
+    let state = module
+        .wrapping_byte_add(core::mem::offset_of!(bindings::module, state))
+        .cast::<bindings::module_state>();
+    // SAFETY: A state is a number.
+    let state = unsafe { probe::read(state) };
+    state == Some(bindings::module_state_MODULE_STATE_GOING)
 }
 
 /// Finds a driver's slot.

@@ -7,7 +7,10 @@
 //! driver's dispatch routine, learn of its completion, and open the context to both.
 
 use crate::{
-    block::Block,
+    block::{
+        Block,
+        Lent, //
+    },
     config::{
         Config,
         Learn, //
@@ -251,7 +254,7 @@ struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
     /// Keeps the memory that the binding refers to, and so is dropped after it.
-    _block: Block,
+    block: Lent,
 }
 
 /// The contexts and all that is known of drivers and requests.
@@ -380,20 +383,67 @@ where
         Ok(Seat {
             owner: name,
             binding,
-            _block: block,
+            block: Lent::new(block),
         })
     }
 }
 
 impl<O: Owner> Server<O> {
-    /// Closes the owner's events, cancels its requests, unregisters it, and returns whether no driver
-    /// is left. May sleep.
-    pub(crate) fn strike_off(&self) -> bool {
+    /// Closes the owner's events, cancels its requests, unregisters it, and then all drivers that are
+    /// left. May sleep.
+    pub(crate) fn strike_off(&self) {
         if let Some(driver) = DRIVER.copy() {
-            // It has said why, if it did not.
+            // If it fails, the owner is one of those that are left.
             let _ = self.unregister(driver);
         }
-        self.registry.is_empty()
+        self.expel_left();
+    }
+
+    /// Removes all drivers: those of modules that do not import the owner's symbols, or of any if the
+    /// owner is unloaded by force. They may go on using the contexts that they hold, which are not
+    /// freed. May sleep.
+    pub(crate) fn expel_left(&self) {
+        while let Some((handle, driver)) = self.registry.expel(|_| true) {
+            let name = driver.name();
+            refuse(self.name, "drivers-left", EBUSY, fmt!("name={}", name));
+            if let Some(index) = driver.context() {
+                self.seats[index].block.keep();
+            }
+            self.run_out(handle, &driver);
+        }
+        while !self.registry.is_empty() {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Removes the drivers of a module that goes away and has forgotten to unregister them. Returns
+    /// when no driver of the module is registered. May sleep.
+    pub(crate) fn expel(&self, module: *const bindings::module) {
+        let is_of_module = |driver: &registry::Driver| driver.module() == module;
+        while let Some((handle, driver)) = self.registry.expel(is_of_module) {
+            let name = driver.name();
+            refuse(self.name, "module-gone", ESHUTDOWN, fmt!("name={}", name));
+            self.run_out(handle, &driver);
+        }
+        // Another thread may still unregister one of them.
+        while self.registry.has(is_of_module) {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
+    fn run_out(&self, handle: abi::d2d_handle, before: &registry::Driver) {
+        if before.is_leaving() {
+            return;
+        }
+        // First, so that a thread that waits for one of them inside the driver comes out of it.
+        self.events.close_all(handle);
+        while let Some((driver, state)) = self.begin_to_detach(handle) {
+            if !self.end_to_detach(handle, &driver, state) {
+                fsleep(Delta::from_millis(1));
+            }
+        }
+        self.remove(handle);
     }
 
     /// Returns the handshakes that are under way.
@@ -547,6 +597,13 @@ impl<O: Owner> Server<O> {
         self.registry.leave(handle)?;
         // First, so that who waits for one of them in a routine of the driver comes out of it.
         self.events.close_all(handle);
+        self.remove(handle);
+        Ok(())
+    }
+
+    /// Takes back what a driver has that is leaving, waits until nobody is inside it, and removes it.
+    /// May sleep.
+    fn remove(&self, handle: abi::d2d_handle) {
         let driver = loop {
             self.requests.run_down(handle);
             if let Some(driver) = self.registry.remove(handle) {
@@ -555,7 +612,6 @@ impl<O: Owner> Server<O> {
         };
         let name = driver.name();
         emit(driver.name(), Step::Unregister, fmt!("name={}", name));
-        Ok(())
     }
 
     /// Returns the events.
@@ -926,30 +982,15 @@ impl<O: Owner> Server<O> {
         might_sleep();
         loop {
             self.check_outside(handle, "detach-from-inside")?;
-            let (driver, before) = self.registry.update(handle, |state| match state {
-                State::Attached(index) => Some(State::Detaching(index)),
-                _ => None,
-            })?;
+            let (driver, before) = self.registry.update(handle, detaching)?;
             let name = driver.name();
             match before {
-                State::Attached(index) => {
-                    emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                    self.requests.cancel_all(handle);
-                    self.run_down(handle, &driver, index);
-                    return Ok(());
-                }
-                State::Attaching(_) => {
-                    if self.cancel(handle, name) {
+                State::Attached(_) | State::Attaching(_) | State::Abandoned(..) => {
+                    if self.end_to_detach(handle, &driver, before) {
                         return Ok(());
                     }
                     // It goes on, but has not come far enough yet.
                     fsleep(Delta::from_millis(1));
-                }
-                State::Abandoned(index, request) => {
-                    emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                    self.offers.done_with(request);
-                    self.give_back(handle, before, index);
-                    return Ok(());
                 }
                 State::Registered => {
                     return Err(refuse(
@@ -968,6 +1009,39 @@ impl<O: Owner> Server<O> {
                     ));
                 }
             }
+        }
+    }
+
+    /// As [`Server::detach`] begins, for a driver that was expelled. Returns what is known of it, and its
+    /// state before; `None` when there is nothing to detach. Any context.
+    fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<(registry::Driver, State)> {
+        let (driver, state) = self.registry.update(handle, detaching).ok()?;
+        (!driver.is_detached()).then_some((driver, state))
+    }
+
+    /// Goes on from the state that [`detaching`] was called with. Returns whether the driver is
+    /// detached. May sleep.
+    fn end_to_detach(
+        &self,
+        handle: abi::d2d_handle,
+        driver: &registry::Driver,
+        before: State,
+    ) -> bool {
+        match before {
+            State::Attached(index) => {
+                emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
+                self.requests.cancel_all(handle);
+                self.run_down(handle, driver, index);
+                true
+            }
+            State::Attaching(_) => self.cancel(handle, driver.name()),
+            State::Abandoned(index, request) => {
+                emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
+                self.offers.done_with(request);
+                self.give_back(handle, before, index);
+                true
+            }
+            State::Registered | State::Detaching(_) => false,
         }
     }
 
@@ -1033,6 +1107,14 @@ impl<O: Owner> Server<O> {
     }
 }
 
+/// The state of a driver that is being detached, if it is attached.
+fn detaching(state: State) -> Option<State> {
+    match state {
+        State::Attached(index) => Some(State::Detaching(index)),
+        _ => None,
+    }
+}
+
 impl<O: Owner> Drop for Seat<O> {
     fn drop(&mut self) {
         let context = self.binding.seat().context();
@@ -1056,7 +1138,9 @@ impl<O: Owner> Drop for Seat<O> {
                 ),
             );
         }
-        emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
+        if !self.block.is_kept() {
+            emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
+        }
     }
 }
 

@@ -122,7 +122,8 @@ impl<'a> Visit<'a> {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if there is no such driver, `EALREADY` if it has begun.
+    /// `ESTALE` if there is no such driver, `ESHUTDOWN` if it was expelled, `EALREADY` if the visit
+    /// has begun.
     pub(crate) fn begin(self: Pin<&Self>, driver: abi::d2d_handle) -> Result {
         let registry = self.get_ref().registry;
         registry
@@ -133,6 +134,9 @@ impl<'a> Visit<'a> {
     /// As [`Visit::begin`], for who has the driver's slot.
     pub(super) fn enter(self: Pin<&Self>, handle: abi::d2d_handle, slot: &mut Slot) -> Result {
         let driver = slot.driver.ok_or(ESTALE)?;
+        if driver.is_expelled() {
+            return Err(ESHUTDOWN);
+        }
         let this = self.get_ref();
         this.driver.set(driver).map_err(|_| EALREADY)?;
         this.link.task.set(Task::current_raw() as usize);

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A module with two drivers that goes away without unregistering them. What it leaves
+ * behind is chosen by the parameter leaves, and when it goes by the parameter at: init,
+ * which fails then with -ENOTRECOVERABLE, or exit. Nothing of it may run afterwards: its
+ * routines say so if they do. The driver "forgetful" holds what is left behind, and
+ * "forgetful_too" is there for more than one driver of a module.
+ *
+ * leaves=nothing unregisters as it should. leaves=stranger registers a driver that
+ * belongs to the module stranger, with an event, and goes; with leaves=stranger-attached
+ * that driver has a context, too.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "d2d_event.h"
+#include "d2d_pair.h"
+#include "d2d_request.h"
+#include "gate.h"
+#include "stranger.h"
+
+static char *leaves = "nothing";
+module_param(leaves, charp, 0);
+MODULE_PARM_DESC(leaves, "What to leave behind");
+
+static char *at = "init";
+module_param(at, charp, 0);
+MODULE_PARM_DESC(at, "When: init or exit");
+
+static d2d_handle self;
+static d2d_handle too;
+static bool gone;
+
+static bool does(const char *what)
+{
+	return !strcmp(leaves, what);
+}
+
+/* Called first by each routine: the module has said that it goes. */
+static void check(const char *routine)
+{
+	if (READ_ONCE(gone))
+		pr_err("%s was called of a module that is gone\n", routine);
+}
+
+static int peer_ping(void *this, u32 value, u32 *result)
+{
+	check("ping");
+	*result = value + 1;
+	return 0;
+}
+
+static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
+
+static const struct d2d_pair_peer_ops ops = {
+	.hdr = {
+		.size = sizeof(ops),
+		.major = D2D_PAIR_MAJOR,
+		.minor = D2D_PAIR_MINOR,
+		.chain = chain,
+	},
+	.ping = peer_ping,
+};
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	struct d2d_context *context = request->user_buffer;
+
+	check("dispatch");
+	d2d_gate_operation();
+	/* A request that it has got, or the handshake, stays pending. */
+	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
+		return -D2D_STATUS_PENDING;
+	context->peer.ops = &ops.hdr;
+	return d2d_complete(request->handle, 0, 0);
+}
+
+static int completed(void *this, d2d_handle request, const struct d2d_result *result)
+{
+	check("completed");
+	return 0;
+}
+
+static void cancelled(void *this, d2d_handle request)
+{
+	check("cancelled");
+}
+
+static struct d2d_driver driver = {
+	.hdr = {
+		.magic = D2D_DRIVER_MAGIC,
+		.size = sizeof(driver),
+		.major = D2D_ABI_MAJOR,
+		.minor = D2D_ABI_MINOR,
+		.layout = D2D_LAYOUT,
+	},
+	.name = KBUILD_MODNAME,
+	.owner = THIS_MODULE,
+	.dispatch = dispatch,
+	.completed = completed,
+	.cancelled = cancelled,
+};
+
+/* Sends a request that stays pending, to its own other driver or to module_a. */
+static int send(const char *to, u32 flags)
+{
+	static u64 key;
+	d2d_handle target, request;
+	struct d2d_send send;
+	int err;
+
+	err = d2d_lookup(to, &target) ?: d2d_request_alloc(self, sizeof(key), sizeof(key), &request);
+	if (err)
+		return err;
+	key++;
+	send = d2d_send_to(target, D2D_PAIR_IOCTL_HOLD);
+	send.input = &key;
+	send.input_len = sizeof(key);
+	send.output_len = sizeof(key);
+	send.flags = flags;
+	err = d2d_request_send(request, &send);
+	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
+}
+
+static int leave(void)
+{
+	d2d_handle event;
+	int err;
+
+	if (does("registered") || does("nothing"))
+		return 0;
+	if (does("context"))
+		return d2d_attach(self);
+	if (does("handshake")) {
+		err = d2d_attach(self);
+		return err == -EINPROGRESS || err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
+	}
+	if (does("sent"))
+		return send("module_a", D2D_SEND_ROUTINE) ?: send("module_a", 0);
+	if (does("held"))
+		return send("forgetful_too", D2D_SEND_ROUTINE);
+	if (does("event"))
+		return d2d_event_create(self, "forgotten", D2D_EVENT_NOTIFICATION, 0, &event) ?:
+		       d2d_event_open(self, "forgotten", D2D_EVENT_NOTIFICATION, &event);
+	return -EINVAL;
+}
+
+static int register_both(void)
+{
+	int err;
+
+	err = d2d_register(&driver, &self);
+	if (err)
+		return err;
+	strscpy(driver.name, "forgetful_too");
+	err = d2d_register(&driver, &too);
+	if (err)
+		d2d_unregister(self);
+	return err;
+}
+
+static void unregister_both(void)
+{
+	d2d_unregister(too);
+	d2d_unregister(self);
+}
+
+/* The driver of another module, whose text the routine is in: see stranger.c. */
+static int register_stranger(void)
+{
+	d2d_handle event;
+	int err;
+
+	d2d_stranger_becomes(&driver);
+	err = d2d_register(&driver, &self) ?:
+	      d2d_event_create(self, "strange", D2D_EVENT_NOTIFICATION, 0, &event);
+	if (err || does("stranger"))
+		return err;
+	/* Its time is over, so that the context stays its own. */
+	err = d2d_attach(self);
+	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
+}
+
+static int __init forgetful_init(void)
+{
+	int err;
+
+	if (does("stranger") || does("stranger-attached"))
+		return register_stranger();
+	err = register_both();
+	if (err)
+		return err;
+	err = leave();
+	if (err) {
+		unregister_both();
+		return err;
+	}
+	if (!strcmp(at, "exit"))
+		return 0;
+	WRITE_ONCE(gone, true);
+	return -ENOTRECOVERABLE;
+}
+module_init(forgetful_init);
+
+static void __exit forgetful_exit(void)
+{
+	if (does("nothing"))
+		unregister_both();
+	WRITE_ONCE(gone, true);
+	/* Too late. */
+	if (does("registered")) {
+		strscpy(driver.name, "forgetful_anew");
+		d2d_register(&driver, &self);
+	}
+}
+module_exit(forgetful_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a module that goes away without unregistering its drivers");
+MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");
+MODULE_IMPORT_NS("D2D");
