@@ -37,8 +37,7 @@ mod layout;
 pub mod left;
 pub mod link;
 mod list;
-#[doc(hidden)]
-pub mod lock;
+mod lock;
 pub mod offer;
 pub mod packet;
 #[doc(hidden)]

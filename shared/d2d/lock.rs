@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The spinlock of what drivers share: taken in any context, as `spin_lock_irqsave()` takes it.
+//! The spinlock of the library's own data: taken in any context, as `spin_lock_irqsave()` takes it.
 //!
 //! The kernel crate's `SpinLockIrq` counts how often interrupts are disabled, so that its guards may be
-//! dropped in any order; each taking costs about half as much again. Whoever uses this one drops
-//! guards in the reverse order, which is why it is hidden from drivers: no function of theirs runs under
-//! it.
+//! dropped in any order; each taking costs about half as much again. A guard of this lock restores
+//! what it found. It must be dropped before whatever disabled interrupts earlier, and after whatever disabled
+//! them later, or interrupts are enabled under a `LocalInterruptDisabled` that still lives. Nothing
+//! in its type enforces that, so no driver can name it: `d2d` and `d2d_owner` each compile this file as
+//! a private module. Both nest their guards strictly, and call no code of a driver under one.
 
 use kernel::{
     bindings,
@@ -16,32 +18,29 @@ use kernel::{
     },
     sync::lock::{
         Backend,
-        Guard,
         Lock, //
     }, //
 };
 
-/// What makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is held.
-pub struct IrqSave;
+/// The backend that makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is held.
+pub(crate) struct IrqSave;
 
-/// Data that may be used in any context but NMI.
-pub type IrqLock<T> = Lock<T, IrqSave>;
-
-/// That the lock is held.
-pub type IrqGuard<'a, T> = Guard<'a, T, IrqSave>;
+/// A [`Lock`] that is taken in any context but NMI.
+pub(crate) type IrqLock<T> = Lock<T, IrqSave>;
 
 /// Makes an [`IrqLock`] with a lock class of its own.
-#[doc(hidden)]
-#[macro_export]
+#[allow(unused_macros, reason = "`d2d` has only locks that C initializes")]
 macro_rules! new_irq_lock {
-    ($inner:expr, $name:literal) => {
+    ($inner:expr, $name:literal $(,)?) => {
         $crate::lock::IrqLock::new(
             $inner,
-            ::kernel::c_str!($name),
-            ::kernel::static_lock_class!(),
+            kernel::c_str!($name),
+            kernel::static_lock_class!(),
         )
     };
 }
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use new_irq_lock;
 
 /// The raw lock that a spinlock consists of where spinlocks do not sleep, which is everywhere but
 /// under PREEMPT_RT.
@@ -61,13 +60,13 @@ unsafe impl Backend for IrqSave {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) {
-        // SAFETY: By the requirements.
+        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long.
         unsafe { bindings::__spin_lock_init(lock, name, key) }
     }
 
     #[inline]
     unsafe fn lock(lock: *mut Self::State) -> c_ulong {
-        // SAFETY: By the requirements the lock is initialized; it is what spin_lock_irqsave() calls.
+        // SAFETY: The caller has initialized the lock. This is what spin_lock_irqsave() calls.
         unsafe { bindings::_raw_spin_lock_irqsave(raw(lock)) }
     }
 
@@ -78,7 +77,7 @@ unsafe impl Backend for IrqSave {
 
     #[inline]
     unsafe fn unlock(lock: *mut Self::State, flags: &c_ulong) {
-        // SAFETY: By the requirements the lock is held, and these are the flags of its taking.
+        // SAFETY: The caller holds the lock, and `flags` are those that taking it has returned.
         unsafe { bindings::_raw_spin_unlock_irqrestore(raw(lock), *flags) }
     }
 

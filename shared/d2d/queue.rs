@@ -14,8 +14,8 @@ use crate::{
         Chain, //
     },
     lock::{
-        IrqGuard,
-        IrqLock, //
+        IrqLock,
+        IrqSave, //
     },
     point,
     trace::Step, //
@@ -27,7 +27,8 @@ use core::{
 use kernel::{
     bindings::list_head,
     container_of,
-    prelude::*, //
+    prelude::*,
+    sync::lock::Guard, //
 };
 use zerocopy::{
     FromBytes,
@@ -112,7 +113,7 @@ impl<'a> Queue<'a> {
     }
 
     #[inline]
-    fn lock(self) -> IrqGuard<'a, ()> {
+    fn lock(self) -> Guard<'a, (), IrqSave> {
         // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
         let lock: &'a IrqLock<()> =
             unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };

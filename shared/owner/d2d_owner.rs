@@ -36,6 +36,8 @@ mod events;
 pub mod export;
 mod going;
 mod handle;
+#[path = "../d2d/lock.rs"]
+mod lock;
 mod offers;
 mod recall;
 mod registry;

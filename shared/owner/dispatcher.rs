@@ -16,6 +16,10 @@ use crate::{
         Name, //
     },
     handle::Kind as HandleKind,
+    lock::{
+        new_irq_lock,
+        IrqLock, //
+    },
     table::{
         Chunk,
         Lacking,
@@ -23,14 +27,10 @@ use crate::{
     }, //
 };
 use core::cell::UnsafeCell;
-use d2d::{
-    abi::{
-        d2d_handle,
-        D2D_EVENT_MAX_OPEN,
-        D2D_EVENT_MAX_WAITS, //
-    },
-    lock::IrqLock,
-    new_irq_lock, //
+use d2d::abi::{
+    d2d_handle,
+    D2D_EVENT_MAX_OPEN,
+    D2D_EVENT_MAX_WAITS, //
 };
 use kernel::{
     bindings,

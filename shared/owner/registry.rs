@@ -8,14 +8,16 @@
 
 use crate::{
     handle::Kind,
+    lock::{
+        new_irq_lock,
+        IrqLock, //
+    },
     visit::Visits, //
 };
 use core::ffi::c_void;
 use d2d::{
     abi,
     header,
-    lock::IrqLock,
-    new_irq_lock,
     probe::{
         self,
         Text, //

@@ -29,6 +29,10 @@ use crate::{
         TAKEN_BACK, //
     },
     handle,
+    lock::{
+        new_irq_lock,
+        IrqLock, //
+    },
     recall::Taker,
     registry::{
         self,
@@ -53,8 +57,6 @@ use d2d::{
         d2d_handle, //
     },
     header,
-    lock::IrqLock,
-    new_irq_lock,
     point,
     probe,
     trace::{

@@ -34,6 +34,9 @@ mod events;
 #[path = "../../../shared/owner/handle.rs"]
 mod handle;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/d2d/lock.rs"]
+mod lock;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/offers.rs"]
 mod offers;
 #[allow(dead_code, unreachable_pub)]
