@@ -56,3 +56,57 @@ pub mod trace;
 
 #[doc(hidden)]
 pub use d2d_abi as abi;
+
+/// What expansions of this library's macros name. A path that begins with `$crate` means the same wherever
+/// it is expanded. `::kernel`, `::core` and bare names mean what the driver's crate says: it may have
+/// bound them to items of its own, which would then stand in the library's `unsafe` code.
+#[doc(hidden)]
+pub mod __private {
+    pub use core::{
+        assert,
+        concat,
+        convert::From,
+        ffi::{
+            c_int,
+            c_void, //
+        },
+        marker::{
+            PhantomData,
+            Send,
+            Sync, //
+        },
+        mem::{
+            offset_of,
+            size_of, //
+        },
+        option::Option::{
+            self,
+            None,
+            Some, //
+        },
+        ptr::null,
+        result::Result::{
+            Err,
+            Ok, //
+        },
+        stringify, //
+    };
+    pub use kernel::{
+        error::{
+            code,
+            Result, //
+        },
+        macros::{
+            paste,
+            vtable, //
+        },
+        prelude::{
+            fmt,
+            module, //
+        },
+        Module,
+        ModuleMetadata,
+        ThisModule, //
+    };
+    pub use zerocopy::FromZeros;
+}

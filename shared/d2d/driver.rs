@@ -192,10 +192,28 @@ impl<T: Driver> Control for Handle<T> {
     }
 }
 
-/// What the module of a peer consists of. The fields are dropped in this order.
+/// Whether the module of a peer has begun to initialize.
 #[doc(hidden)]
+pub struct Started(Atomic<u32>);
+
+impl Started {
+    /// Makes that of a module which has not.
+    #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
+    pub const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+}
+
+/// What the module of a peer consists of.
+///
+/// It is in a box, so that [`module_peer!`](crate::module_peer) needs no initializer of a pinned field:
+/// the kernel crate's macros for these would hand the driver what they are called with.
+#[doc(hidden)]
+pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
+
+/// The parts of a [`Peer`]. The fields are dropped in this order.
 #[pin_data]
-pub struct Peer<T: Driver, M: ModuleMetadata> {
+struct Parts<T: Driver, M: ModuleMetadata> {
     _control: Option<ControlFile<Handle<T>, M>>,
     #[pin]
     _front: T::Front,
@@ -207,36 +225,40 @@ impl<T: Driver, M: ModuleMetadata> Peer<T, M>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Registers the driver of module `M` and asks the owner for a context.
+    /// Registers the driver of module `M` and asks the owner for a context. May sleep.
     ///
-    /// Does nothing but fail, with `EEXIST`, if `started` is not 0.
+    /// # Errors
+    ///
+    /// `EEXIST` if it was called with this `started` before, and nothing is done; `ENOMEM`, or what the
+    /// driver's functions and the owner return.
     ///
     /// # Safety
     ///
-    /// The peer is dropped before the module's code goes away. `started` is one for the module, and
-    /// 0 when it is loaded.
-    pub unsafe fn new(started: &'static Atomic<u32>) -> impl PinInit<Self, Error> {
-        pin_init::pin_init_scope(|| {
-            if started.xchg(1, Full) != 0 {
-                return Err(EEXIST);
-            }
-            trace::emit(M::NAME, Step::Load, fmt!(""));
-            let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
-            // SAFETY: By the requirements, as the peer drops it.
-            let registration = unsafe { Registration::new::<M>(driver)? };
-            registration.attach()?;
-            let handle = registration.handle();
-            let for_file = handle.clone();
-            Ok(try_pin_init!(Self {
-                _registration: registration,
-                _front <- reporting(M::NAME, T::front(handle)),
-                _control: T::CONTROL
-                    // SAFETY: By the requirements, as the peer drops it.
-                    .map(|name| unsafe { ControlFile::new(None, name, for_file) })
-                    .transpose()?,
-                _last: LastLine(M::NAME),
-            }))
-        })
+    /// The peer is dropped before the module's code goes away. The kernel's initialization of the module
+    /// is the first to pass `started`.
+    pub unsafe fn new(started: &'static Started) -> Result<Self> {
+        if started.0.xchg(1, Full) != 0 {
+            return Err(EEXIST);
+        }
+        trace::emit(M::NAME, Step::Load, fmt!(""));
+        let place = KBox::new_uninit(GFP_KERNEL)
+            .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
+        let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
+        // SAFETY: The peer drops the registration, and the caller drops the peer in time.
+        let registration = unsafe { Registration::new::<M>(driver)? };
+        registration.attach()?;
+        let handle = registration.handle();
+        let for_file = handle.clone();
+        let parts = place.write_pin_init(try_pin_init!(Parts {
+            _registration: registration,
+            _front <- reporting(M::NAME, T::front(handle)),
+            _control: T::CONTROL
+                // SAFETY: The peer drops the file, and the caller drops the peer in time.
+                .map(|name| unsafe { ControlFile::new(None, name, for_file) })
+                .transpose()?,
+            _last: LastLine(M::NAME),
+        }))?;
+        Ok(Self(parts))
     }
 }
 
@@ -278,27 +300,23 @@ impl Drop for LastLine {
 #[macro_export]
 macro_rules! module_peer {
     (type: $Driver:ty, $($rest:tt)*) => {
-        #[::kernel::prelude::pin_data]
         struct PeerModule {
-            #[pin]
             _peer: $crate::driver::Peer<$Driver, Self>,
         }
 
-        impl ::kernel::InPlaceModule for PeerModule {
+        impl $crate::__private::Module for PeerModule {
             fn init(
-                _module: &'static ::kernel::ThisModule,
-            ) -> impl ::pin_init::PinInit<Self, ::kernel::error::Error> {
-                static STARTED: ::kernel::sync::atomic::Atomic<u32> =
-                    ::kernel::sync::atomic::Atomic::new(0);
-                ::kernel::try_pin_init!(Self {
-                    // SAFETY: The kernel initializes the module before any of its code can run, so
-                    // that it has the one peer, and drops it when the module is unloaded.
-                    _peer <- unsafe { $crate::driver::Peer::new(&STARTED) },
-                })
+                _module: &'static $crate::__private::ThisModule,
+            ) -> $crate::__private::Result<Self> {
+                static STARTED: $crate::driver::Started = $crate::driver::Started::new();
+                // SAFETY: The kernel initializes the module before any of its code can run, so that
+                // this is the first to pass `STARTED`, and drops it when the module is unloaded.
+                let peer = unsafe { $crate::driver::Peer::new(&STARTED) }?;
+                $crate::__private::Ok(Self { _peer: peer })
             }
         }
 
-        ::kernel::prelude::module! {
+        $crate::__private::module! {
             type: PeerModule,
             $($rest)*
         }

@@ -14,7 +14,11 @@ use crate::{
     trace::refuse, //
 };
 use core::{
-    ffi::c_void,
+    ffi::{
+        c_int,
+        c_void, //
+    },
+    hint::assert_unchecked,
     marker::PhantomData, //
 };
 use kernel::{
@@ -128,6 +132,38 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
+
+/// Calls an operation's implementation: what every entry point of [`interface!`](crate::interface)
+/// does.
+///
+/// # Safety
+///
+/// `this` is what [`Binding::as_raw`] returns of a binding of `I`'s seat and a `T`, which outlives the
+/// call. `result` is valid for a write.
+#[doc(hidden)]
+#[inline(always)]
+pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, call: F) -> c_int
+where
+    F: FnOnce(&T, &I::Link) -> Result<R>,
+{
+    // SAFETY: `this` is the address of such a binding, which is only used by shared reference. The compiler
+    // does not see by itself that a seat which is the link, as the owner's is, is there.
+    let binding = unsafe {
+        assert_unchecked(!this.is_null());
+        &*this.cast::<Binding<<I::Link as Link>::Seat, T>>()
+    };
+    let Some(link) = I::Link::of(binding.seat()) else {
+        return ENOTCONN.to_errno();
+    };
+    match call(binding.state(), link) {
+        Ok(value) => {
+            // SAFETY: `result` is valid for a write.
+            unsafe { result.write(value) };
+            0
+        }
+        Err(error) => error.to_errno(),
+    }
+}
 
 /// A copied table of the other side and what to call its operations on.
 pub struct Remote<'a, I: Interface> {
@@ -324,6 +360,8 @@ impl<I: Interface> Endpoint<I> {
 /// have to be built from the same sources by the same compiler; it is for interfaces whose
 /// arguments are structs that may change without another name or size.
 ///
+/// An operation has documentation, but no other attributes: they would apply to code of this library.
+///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
 /// [`Plain`] values. Operations may be called in any context that the
 /// interface allows, and get the link to the other side, so that they can call back.
@@ -332,12 +370,10 @@ macro_rules! interface {
     (@check [] $Interface:ident $Table:ident $($op:ident)*) => {};
     (@check [$CTable:ty, $($hash:expr),*] $Interface:ident $Table:ident $($op:ident)*) => {
         const _: () = {
-            use ::core::{
+            use $crate::__private::{
                 assert,
-                mem::{
-                    offset_of,
-                    size_of, //
-                }, //
+                offset_of,
+                size_of, //
             };
             assert!(size_of::<$Table>() == size_of::<$CTable>());
             $(assert!(offset_of!($Table, $op) == offset_of!($CTable, $op));)*
@@ -375,35 +411,47 @@ macro_rules! interface {
             $(, build: $build:expr)? $(,)?
         }
         $(
-            $(#[$op_meta:meta])*
+            $(#[doc = $doc:expr])*
             fn $op:ident(&self, link: &$OpLink:ty $(, $arg:ident: $Arg:ty)*) -> Result<$Ret:ty>;
         )*
     ) => {
         $(#[$meta])*
-        #[::kernel::macros::vtable]
-        $vis trait $Trait: Send + Sync + 'static {
+        #[$crate::__private::vtable]
+        $vis trait $Trait: $crate::__private::Send + $crate::__private::Sync + 'static {
             $(
-                $(#[$op_meta])*
+                $(#[doc = $doc])*
                 #[expect(unused_variables)]
-                fn $op(&self, link: &$OpLink $(, $arg: $Arg)*) -> ::kernel::error::Result<$Ret> {
-                    ::core::result::Result::Err(::kernel::error::code::EOPNOTSUPP)
+                fn $op(
+                    &self,
+                    link: &$OpLink
+                    $(, $arg: $Arg)*
+                ) -> $crate::__private::Result<$Ret> {
+                    $crate::__private::Err($crate::__private::code::EOPNOTSUPP)
                 }
             )*
         }
 
-        #[doc = ::core::concat!("The interface that [`", stringify!($Trait), "`] declares.")]
+        #[doc = $crate::__private::concat!(
+            "The interface that [`",
+            $crate::__private::stringify!($Trait),
+            "`] declares."
+        )]
         $vis struct $Interface;
 
-        #[doc = ::core::concat!("The C table of [`", stringify!($Trait), "`].")]
+        #[doc = $crate::__private::concat!(
+            "The C table of [`",
+            $crate::__private::stringify!($Trait),
+            "`]."
+        )]
         #[derive(Clone, Copy)]
         #[repr(C)]
         $vis struct $Table {
             hdr: $crate::abi::d2d_ops,
             $(
-                $op: ::core::option::Option<
+                $op: $crate::__private::Option<
                     unsafe extern "C" fn(
-                        *mut ::core::ffi::c_void, $($Arg,)* *mut $Ret
-                    ) -> ::core::ffi::c_int
+                        *mut $crate::__private::c_void, $($Arg,)* *mut $Ret
+                    ) -> $crate::__private::c_int
                 >,
             )*
         }
@@ -414,9 +462,9 @@ macro_rules! interface {
             $($($crate::interface::assert_plain::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
         };
 
-        // SAFETY: The entry points below expect this link's seat; the table is `repr(C)`, begins
-        // with the header, and all the rest are optional function pointers, in the order in which the
-        // chain has them. All of `UNSUPPORTED` are there.
+        // SAFETY: The entry points below expect the seat of `Link`. The table is `repr(C)` and begins
+        // with the header. The rest are optional function pointers, in the order of the chain, and in
+        // `UNSUPPORTED` none is null.
         unsafe impl $crate::interface::Interface for $Interface {
             type Link = $Link;
             type Table = $Table;
@@ -426,18 +474,18 @@ macro_rules! interface {
             const MINOR: u16 = $minor;
             const BUILD: u64 = $crate::interface! { @build $($build)? };
             const CHAIN: &'static [u64] = {
-                // Nothing is named here that a driver's types could be named like.
+                // No item is declared here: a driver's type of its name would mean the item.
                 &$crate::fingerprint::chain::<{ 1 $(+ $crate::interface! { @one $op })* }>(
                     $name,
                     $major,
                     &[$(
                         $crate::fingerprint::Operation {
-                            name: ::core::stringify!($op),
+                            name: $crate::__private::stringify!($op),
                             types: &[
                                 $($crate::fingerprint::Type::of::<$Arg>(
-                                    ::core::stringify!($Arg)
+                                    $crate::__private::stringify!($Arg)
                                 ),)*
-                                $crate::fingerprint::Type::of::<$Ret>(::core::stringify!($Ret)),
+                                $crate::fingerprint::Type::of::<$Ret>($crate::__private::stringify!($Ret)),
                             ],
                         },
                     )*],
@@ -446,11 +494,11 @@ macro_rules! interface {
             const UNSUPPORTED: $Table = {
                 $(
                     unsafe extern "C" fn $op(
-                        _: *mut ::core::ffi::c_void,
+                        _: *mut $crate::__private::c_void,
                         $(_: $Arg,)*
                         _: *mut $Ret,
-                    ) -> ::core::ffi::c_int {
-                        ::kernel::error::code::EOPNOTSUPP.to_errno()
+                    ) -> $crate::__private::c_int {
+                        $crate::__private::code::EOPNOTSUPP.to_errno()
                     }
                 )*
                 $Table {
@@ -459,16 +507,17 @@ macro_rules! interface {
                         major: 0,
                         minor: 0,
                         build: 0,
-                        chain: ::core::ptr::null(),
+                        chain: $crate::__private::null(),
                     },
-                    $($op: ::core::option::Option::Some($op),)*
+                    $($op: $crate::__private::Some($op),)*
                 }
             };
         }
 
         const _: () = {
-            // Names that no type of an operation has: it would be taken for that.
-            struct D2dEntryPoints<D2dDriver>(::core::marker::PhantomData<D2dDriver>);
+            // A type of an operation that has one of these names means the parameter here, and something
+            // else in the table: it does not compile.
+            struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
                 $(
@@ -477,29 +526,18 @@ macro_rules! interface {
                     /// `this` is what the endpoint's `self` says, a binding of the driver that
                     /// outlives the call; `result` is valid for a write.
                     unsafe extern "C" fn $op(
-                        this: *mut ::core::ffi::c_void,
+                        this: *mut $crate::__private::c_void,
                         $($arg: $Arg,)*
                         result: *mut $Ret,
-                    ) -> ::core::ffi::c_int {
-                        // SAFETY: By the requirements.
-                        let binding = unsafe {
-                            &*this.cast::<$crate::interface::Binding<
-                                <$Link as $crate::interface::Link>::Seat,
-                                D2dDriver,
-                            >>()
+                    ) -> $crate::__private::c_int {
+                        let call = |driver: &D2dDriver,
+                                    link: &<$Interface as $crate::interface::Interface>::Link| {
+                            <D2dDriver as $Trait>::$op(driver, link $(, $arg)*)
                         };
-                        let ::core::option::Option::Some(link) = <$Link as $crate::interface::Link>::of(binding.seat())
-                        else {
-                            return ::kernel::error::code::ENOTCONN.to_errno();
-                        };
-                        match binding.state().$op(link $(, $arg)*) {
-                            ::core::result::Result::Ok(value) => {
-                                // SAFETY: By the requirements.
-                                unsafe { result.write(value) };
-                                0
-                            }
-                            ::core::result::Result::Err(error) => error.to_errno(),
-                        }
+                        let enter = $crate::interface::enter::<$Interface, D2dDriver, _, _>;
+                        // SAFETY: `this` is a binding of this interface's seat and the driver, and
+                        // `result` is valid for a write, as this function's caller promises.
+                        unsafe { enter(this, result, call) }
                     }
                 )*
             }
@@ -508,18 +546,18 @@ macro_rules! interface {
             unsafe impl<D2dDriver: $Trait> $crate::interface::TableFor<D2dDriver> for $Interface {
                 const TABLE: &'static $Table = &$Table {
                     hdr: $crate::abi::d2d_ops {
-                        size: ::core::mem::size_of::<$Table>() as u32,
+                        size: $crate::__private::size_of::<$Table>() as u32,
                         major: $major,
                         minor: $minor,
                         build: <$Interface as $crate::interface::Interface>::BUILD,
                         chain: <$Interface as $crate::interface::Interface>::CHAIN.as_ptr(),
                     },
                     $(
-                        $op: ::kernel::macros::paste!(
+                        $op: $crate::__private::paste!(
                             if D2dDriver::[<HAS_ $op:upper>] {
-                                ::core::option::Option::Some(D2dEntryPoints::<D2dDriver>::$op)
+                                $crate::__private::Some(D2dEntryPoints::<D2dDriver>::$op)
                             } else {
-                                ::core::option::Option::None
+                                $crate::__private::None
                             }
                         ),
                     )*
@@ -527,10 +565,14 @@ macro_rules! interface {
             }
         };
 
-        #[doc = ::core::concat!("Calls the operations of a side that offers [`", stringify!($Trait), "`].")]
+        #[doc = $crate::__private::concat!(
+            "Calls the operations of a side that offers [`",
+            $crate::__private::stringify!($Trait),
+            "`]."
+        )]
         $vis struct $Caller<'a>($crate::interface::Remote<'a, $Interface>);
 
-        impl<'a> ::core::convert::From<$crate::interface::Remote<'a, $Interface>> for $Caller<'a> {
+        impl<'a> $crate::__private::From<$crate::interface::Remote<'a, $Interface>> for $Caller<'a> {
             fn from(remote: $crate::interface::Remote<'a, $Interface>) -> Self {
                 Self(remote)
             }
@@ -538,20 +580,21 @@ macro_rules! interface {
 
         impl $Caller<'_> {
             $(
-                $(#[$op_meta])*
+                $(#[doc = $doc])*
                 ///
                 /// Returns `EOPNOTSUPP` if the other side does not offer the operation.
                 #[inline]
-                $vis fn $op(&self $(, $arg: $Arg)*) -> ::kernel::error::Result<$Ret> {
+                $vis fn $op(&self $(, $arg: $Arg)*) -> $crate::__private::Result<$Ret> {
+                    let op = $crate::interface::Remote::table(&self.0).$op;
                     // SAFETY: `Remote` holds a table in which none is missing.
-                    let op = unsafe { self.0.table().$op.unwrap_unchecked() };
-                    let mut result = <$Ret as ::zerocopy::FromZeros>::new_zeroed();
-                    let this = self.0.this();
+                    let op = unsafe { $crate::__private::Option::unwrap_unchecked(op) };
+                    let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
+                    let this = $crate::interface::Remote::this(&self.0);
                     // Not a closure: what it refers to would be kept in memory.
                     let status = if $crate::point::ops() {
                         const NAMES: $crate::point::Names = $crate::point::Names::new(
-                            ::core::concat!($name, "\0"),
-                            ::core::concat!(::core::stringify!($op), "\0"),
+                            $crate::__private::concat!($name, "\0"),
+                            $crate::__private::concat!($crate::__private::stringify!($op), "\0"),
                         );
                         $crate::point::call(&NAMES);
                         // SAFETY: `Remote` holds operations that may be called with its `this`,
@@ -564,7 +607,7 @@ macro_rules! interface {
                         unsafe { op(this, $($arg,)* &mut result) }
                     };
                     $crate::status::to_result(status)?;
-                    ::core::result::Result::Ok(result)
+                    $crate::__private::Ok(result)
                 }
             )*
         }

@@ -134,9 +134,9 @@ steps! {
 macro_rules! trace {
     ($step:ident) => { $crate::trace!($step, "") };
     ($step:ident, $($arg:tt)+) => {
-        match ::kernel::prelude::fmt!($($arg)+) {
+        match $crate::__private::fmt!($($arg)+) {
             args => $crate::trace::emit(
-                <crate::LocalModule as ::kernel::ModuleMetadata>::NAME,
+                <crate::LocalModule as $crate::__private::ModuleMetadata>::NAME,
                 $crate::trace::Step::$step,
                 args,
             ),

@@ -54,6 +54,8 @@ mod workers;
 
 pub use config::Config;
 #[doc(hidden)]
+pub use d2d::__private;
+#[doc(hidden)]
 pub use d2d_abi as abi;
 pub use server::{
     create_event,

@@ -73,27 +73,25 @@ macro_rules! entry_points {
         #[macro_export]
         macro_rules! module_owner {
             (type: $d Owner:ty, $d($d rest:tt)*) => {
-                static GATE: $crate::export::Gate<$d Owner> =
-                    $crate::export::Gate::new(<OwnerModule as ::kernel::ModuleMetadata>::NAME);
+                static GATE: $crate::export::Gate<$d Owner> = $crate::export::Gate::new(
+                    <OwnerModule as $crate::__private::ModuleMetadata>::NAME,
+                );
 
                 struct OwnerModule {
                     _parts: $crate::export::Parts<$d Owner, Self>,
                 }
 
-                impl ::kernel::Module for OwnerModule {
+                impl $crate::__private::Module for OwnerModule {
                     fn init(
-                        _module: &'static ::kernel::ThisModule,
-                    ) -> ::kernel::error::Result<Self> {
-                        Ok(Self {
-                            // SAFETY: The kernel drops the module before its code goes away.
-                            _parts: unsafe {
-                                $crate::export::Gate::<$d Owner>::parts(&GATE)?
-                            },
-                        })
+                        _module: &'static $crate::__private::ThisModule,
+                    ) -> $crate::__private::Result<Self> {
+                        // SAFETY: The kernel drops the module before its code goes away.
+                        let parts = unsafe { $crate::export::Gate::parts(&GATE) }?;
+                        $crate::__private::Ok(Self { _parts: parts })
                     }
                 }
 
-                ::kernel::prelude::module! {
+                $crate::__private::module! {
                     type: OwnerModule,
                     $d($d rest)*
                 }
@@ -110,9 +108,7 @@ macro_rules! entry_points {
                         #[allow(unused_unsafe, reason = "some methods are safe")]
                         unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
                             // SAFETY: The caller keeps to what the C header says.
-                            unsafe {
-                                $crate::export::Gate::<$d Owner>::$method(&GATE, $($argument),*)
-                            }
+                            unsafe { $crate::export::Gate::$method(&GATE, $($argument),*) }
                         }
                     )*
                 };
