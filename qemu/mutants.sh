@@ -8,6 +8,9 @@
 # A patch begins with what it breaks, and with two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    which expect.sh explains; the copy's own is asked
 #   modules: NAME...                        what the scenario needs of the modules in Rust
+# or, for what the compiler has to notice, with one:
+#   refused: DRIVER REASON                  a driver of selftests/test_modules/hostile/refused/, and a
+#                                           regular expression for what hostile.sh says then
 # Copies are kept in build/mutants/, so that only what a patch touches is compiled anew.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/jobs.sh"
@@ -26,13 +29,25 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
+# not_refused COPY DRIVER REASON - says so if the compiler still refuses a hostile driver, or for another
+# reason than it should
+not_refused() {
+	local said
+	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
+	. "$(kernel_dir stock)/kernel.env"
+	said=$("$LAB/enter.sh" "$1/qemu/hostile.sh" "$1/build/$KVER" \
+		"$1/selftests/test_modules/hostile/refused/$2.rs") || :
+	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
+}
+
 # mutate NAME - one mutant; says what is wrong, or nothing
 mutate() {
-	local copy=$copies/$SLOT patch=$PROJECT/selftests/mutants/$1.patch boot modules said
+	local copy=$copies/$SLOT patch=$PROJECT/selftests/mutants/$1.patch boot modules refused said
 	boot=$(sed -n 's/^boot: //p' "$patch")
 	modules=$(sed -n 's/^modules: //p' "$patch")
-	if [ -z "$boot" ] || [ -z "$modules" ]; then
-		echo "$patch lacks 'boot: ...' or 'modules: ...'"
+	refused=$(sed -n 's/^refused: //p' "$patch")
+	if [ -z "$refused" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
+		echo "$patch lacks 'boot: ...' or 'modules: ...', and 'refused: ...' as well"
 		return
 	fi
 	mkdir -p "$copy"
@@ -42,6 +57,10 @@ mutate() {
 		cd "$2"
 		GIT_CEILING_DIRECTORIES=$(dirname "$2") git apply "$3"' \
 		sh "$PROJECT" "$copy" "$patch" 2>&1 || { echo "the patch does not apply" && return; }
+	if [ -n "$refused" ]; then
+		not_refused "$copy" "${refused%% *}" "${refused#* }"
+		return
+	fi
 	# shellcheck disable=SC2001 # of each line
 	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }

@@ -1,0 +1,34 @@
+#!/bin/bash
+# Inside the root: compiles a hostile driver as Kbuild has compiled module_a, and compares what rustc says
+# with the driver's first lines. Each `// error: TEXT` is part of an error, and each error has such a
+# line; with `// compiles` there is none. Says what is wrong, or nothing.
+# Usage: hostile.sh OUT DRIVER
+# OUT is a build directory, DRIVER a Rust file.
+set -euo pipefail
+
+out=$1
+driver=$(realpath "$2")
+command=$(sed -n 's/^savedcmd_[^ ]* := //p' "$out/module_a/.module_a.o.cmd")
+command=${command%% --out-dir*}
+command=${command/clippy-driver/rustc}
+mapfile -t expected < <(sed -n 's|^// error: ||p' "$driver")
+if [ ${#expected[@]} -eq 0 ] && ! grep -qx '// compiles' "$driver"; then
+	echo "there is neither '// error: ...' nor '// compiles'"
+	exit 1
+fi
+rc=0
+said=$(cd "$out" && RUSTC_BOOTSTRAP=1 sh -c "$command"' --error-format=short -Awarnings --emit=metadata -o hostile.rmeta "$0"' \
+	"$driver" 2>&1) || rc=$?
+mapfile -t errors < <(sed -n 's/^[^ ]*: error\(\[E[0-9]*\]\)\?: /\1: /p' <<<"$said" | sed 's/^: //' | sort -u)
+wrong=0
+for text in "${expected[@]}"; do
+	grep -qF -e "$text" <<<"$(printf '%s\n' "${errors[@]}")" || { echo "no error: $text" && wrong=1; }
+done
+for error in "${errors[@]}"; do
+	grep -qF -f <(printf '%s\n' "${expected[@]}") <<<"$error" || { echo "unexpected error: $error" && wrong=1; }
+done
+if [ ${#errors[@]} -eq 0 ] && [ "$rc" -ne 0 ]; then
+	echo "rustc failed with $rc: $said"
+	wrong=1
+fi
+exit "$wrong"

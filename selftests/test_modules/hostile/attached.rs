@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+// An ordinary peer of module_a, as far as it can be one in a crate whose names mean something else.
+// Included by the modules beside this file, which say what.
+
+use d2d::{
+    abi,
+    context::Pair,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    },
+    trace,
+};
+use real_kernel::{
+    error::{
+        code::EINVAL,
+        Error,
+        Result, //
+    },
+    macros::vtable,
+    prelude::PinInit, //
+};
+
+/// Would take the place of a bare `Ok`: the module is never unregistered, and its code goes all the same.
+#[allow(non_snake_case, dead_code)]
+fn Ok(module: PeerModule) -> Result<PeerModule> {
+    real_core::mem::forget(module);
+    Result::Err(EINVAL)
+}
+
+/// Would take the places of a bare `Send` and `Sync`.
+pub trait Anything {}
+impl<T> Anything for T {}
+#[allow(unused_imports)]
+use Anything as Send;
+#[allow(unused_imports)]
+use Anything as Sync;
+
+/// Would take the places of bare names in a table of functions.
+#[allow(dead_code)]
+#[derive(Clone, Copy)]
+pub struct Option<T>(T);
+#[allow(unused_imports)]
+use self::Option as Some;
+#[allow(unused_imports)]
+use self::Option as PhantomData;
+
+/// What the peer and module_a have agreed on.
+pub struct DemoPair;
+
+impl Pair for DemoPair {
+    type Owner = OwnerInterface;
+    type Peer = PeerInterface;
+    type OwnerData = abi::d2d_pair_owner_data;
+    type PeerData = abi::d2d_pair_peer_data;
+}
+
+interface! {
+    /// What module_a offers.
+    pub trait OwnerOps: "owner" {
+        interface: OwnerInterface,
+        caller: OwnerCaller,
+        table: OwnerTable,
+        link: OwnerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Returns `value + 1`.
+    fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
+}
+
+interface! {
+    /// What its peer offers.
+    pub trait PeerOps: "peer" {
+        interface: PeerInterface,
+        caller: PeerCaller,
+        table: PeerTable,
+        link: PeerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Returns `value + 1`, as the owner has it.
+    fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
+}
+
+/// The driver.
+struct Attached;
+
+impl Driver for Attached {
+    type Pair = DemoPair;
+    type Front = ();
+
+    fn new() -> Result<Self> {
+        Result::Ok(Self)
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Result::<(), Error>::Ok(())
+    }
+
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0x4057,
+            deferred: 0,
+            reserved: 0,
+        }
+    }
+}
+
+#[vtable]
+impl PeerOps for Attached {
+    fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        let answer = link.owner().ping(value)?;
+        trace!(OpReturn, "from=owner op=ping value={}", answer);
+        Result::Ok(answer)
+    }
+}

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a driver that does in safe code what it should not.
+//!
+//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` does one thing; see `control`. It
+//! fails if the library answers otherwise than it should. That nothing worse comes of it is for the kernel's
+//! debugging to see, then and when the module is unloaded.
+
+#![forbid(unsafe_code)]
+
+use core::mem::forget;
+use d2d::{
+    abi,
+    context::Pair,
+    control,
+    control::Directory,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
+    left,
+    link::PeerLink,
+    offer::Offer,
+    packet::{
+        Completed,
+        Packet,
+        Sender,
+        Sleep,
+        Target, //
+    },
+    queue::ItemHandle,
+    request::{
+        ControlCode,
+        Disposition,
+        Outcome,
+        Pended,
+        Request,
+        RequestId, //
+    },
+    run_in::{
+        run_in,
+        Place, //
+    },
+    rundown::Rundown,
+    trace,
+    trace::refuse, //
+};
+use d2d_pair::{
+    desk::HOLD,
+    DemoPair,
+    Note,
+    PeerOps, //
+};
+use kernel::{
+    fmt,
+    module::this_module,
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        SpinLockIrq, //
+    },
+    uaccess::UserSliceReader,
+    Module, //
+};
+
+d2d::module_peer! {
+    type: Hostile,
+    name: "hostile_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a driver that does in safe code what it should not",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// Sends itself a request of the same code, until the number is 0.
+const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
+/// Completes with what its input says, as information and as a status.
+const ABSURD: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
+/// Stays pending, and is forgotten.
+const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
+/// Is completed by a routine that sends it again as often as its tag says.
+const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
+
+/// Most requests inside one another.
+const DEPTH: u32 = 6;
+
+/// What is used after the driver is unregistered.
+struct Kept {
+    sender: Sender,
+    target: Target,
+    packet: Packet,
+    event: Event,
+    pended: Option<Pended<()>>,
+}
+
+/// The driver.
+struct Hostile {
+    kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
+}
+
+/// Uses all that it has after it is unregistered.
+impl Drop for Hostile {
+    fn drop(&mut self) {
+        let Some(kept) = self.kept.lock().take() else {
+            return;
+        };
+        let _ = kept.event.set();
+        let _ = kept.event.wait(Wait::NOT);
+        let _ = kept.sender.packet(8, 8);
+        let _ = kept.sender.lookup(c"hostile_peer");
+        let sent = kept.packet.send(&kept.target, FORGET, &(), Sleep::Cannot);
+        forget(sent.map(drop));
+        drop(kept.pended);
+    }
+}
+
+/// Makes and forgets things while the driver leaves.
+struct Front(Handle<Hostile>);
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        if let Some(link) = self.0.link() {
+            forget(link.incoming().take_batch(u32::MAX));
+            let _ = link.outgoing().put::<Note>(0, &0);
+        }
+        forget(
+            self.0
+                .create_event(c"hostile_peer.front", Kind::Notification, true),
+        );
+        forget(self.0.sender().packet(0, 0));
+    }
+}
+
+/// Something whose text is longer than a line, and which traces while it is being traced.
+struct Talker(u32);
+
+impl fmt::Display for Talker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(less) = self.0.checked_sub(1) {
+            trace!(OpCall, "to=owner op=talk {}", Talker(less));
+            refuse(c"hostile_peer", "talks", EINVAL, fmt!("{}", Talker(less)));
+        }
+        for _ in 0..64 {
+            f.write_str("talk\0\n")?;
+        }
+        Err(fmt::Error)
+    }
+}
+
+fn expect(is: bool) -> Result {
+    is.then_some(()).ok_or(EBADMSG)
+}
+
+impl Hostile {
+    fn target(sender: &Sender) -> Result<Target> {
+        sender.lookup(c"hostile_peer")
+    }
+
+    /// Forgets one of everything that says what becomes of it when it is dropped.
+    fn forget_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+        let sender = driver.sender();
+        let owner = sender.lookup(c"module_a")?;
+        forget(link.incoming().take());
+        forget(link.incoming().take_handle());
+        forget(sender.packet(16, 16)?);
+        let held = sender.packet_for(HOLD)?;
+        forget(
+            held.send(&owner, HOLD, &0x4057, Sleep::May)
+                .map_err(|refused| refused.error)?,
+        );
+        let own = sender.packet_for(FORGET)?;
+        forget(
+            own.send(&Self::target(&sender)?, FORGET, &(), Sleep::May)
+                .map_err(|r| r.error)?,
+        );
+        forget(driver.create_event(c"hostile_peer.forgotten", Kind::Synchronization, true)?);
+        Ok(())
+    }
+
+    /// Uses numbers that name nothing.
+    fn make_up(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+        for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
+            expect(
+                link.incoming()
+                    .redeem(ItemHandle::from_raw(number))
+                    .is_err(),
+            )?;
+            expect(
+                link.outgoing()
+                    .redeem(ItemHandle::from_raw(number))
+                    .is_err(),
+            )?;
+        }
+        let handle = link.incoming().take_handle();
+        if let Some(number) = handle.map(ItemHandle::into_raw) {
+            expect(
+                link.outgoing()
+                    .redeem(ItemHandle::from_raw(number))
+                    .is_err(),
+            )?;
+            drop(link.incoming().redeem(ItemHandle::from_raw(number))?);
+            expect(
+                link.incoming()
+                    .redeem(ItemHandle::from_raw(number))
+                    .is_err(),
+            )?;
+        }
+        let packet = driver.sender().packet_for(FORGET)?;
+        let to = Self::target(&driver.sender())?;
+        let cancel = packet
+            .send_with_routine(&to, FORGET, &(), Sleep::Cannot, 0)
+            .map_err(|refused| refused.error)?;
+        cancel.cancel()?;
+        expect(cancel.cancel().is_err())?;
+        for name in [c"", c".", c"..", c"a/b", c"\x01", c"\xff"] {
+            expect(
+                driver
+                    .create_event(name, Kind::Notification, false)
+                    .is_err(),
+            )?;
+        }
+        let event = driver.create_event(c"hostile_peer.one", Kind::Notification, false)?;
+        expect(Event::wait_any(&[], Wait::NOT) == Err(EINVAL))?;
+        expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
+    }
+
+    /// Sends itself requests from within its routines.
+    fn reenter(driver: &Handle<Self>) -> Result {
+        let sender = driver.sender();
+        let to = Self::target(&sender)?;
+        let mut packet = sender.packet_for(AGAIN)?;
+        expect(packet.call(&to, AGAIN, &DEPTH, None)? == DEPTH)?;
+        for place in Place::ALL {
+            let packet = sender.packet_for(ROUND)?;
+            run_in(place, || {
+                packet
+                    .send_with_routine(&to, ROUND, &(), Sleep::Cannot, 3)
+                    .map_err(|refused| refused.error)
+            })??;
+        }
+        let mut packet = sender.packet_for(ABSURD)?;
+        for (information, status) in [
+            (0, 0),
+            (!0, EINPROGRESS.to_errno()),
+            (1, EIOCBQUEUED.to_errno()),
+        ] {
+            let input = [information, status as i64 as u64];
+            let result = packet.call(&to, ABSURD, &input, None);
+            expect(result == if status == 0 { Ok(()) } else { Err(EIO) })?;
+        }
+        Ok(())
+    }
+
+    /// Says that the driver has left, and uses it on.
+    fn leave_early(driver: &Handle<Self>) -> Result {
+        let packet = driver.sender().packet(8, 8)?;
+        let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
+        left::note();
+        drop(packet);
+        drop(event);
+        let event = driver.open_event(c"hostile_peer.left", Kind::Notification)?;
+        expect(!event.set()?)
+    }
+
+    /// Uses the library from within what runs under one of its locks.
+    fn nest(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+        let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
+        for place in Place::ALL {
+            run_in(place, || {
+                link.context().with_owner_data(|_| {
+                    link.incoming().set_doorbell(Some(&event));
+                    let outer = link.incoming().take_batch(2);
+                    let inner = link.incoming().take_batch(2);
+                    drop(outer);
+                    link.outgoing().put::<Note>(0, &1)?;
+                    drop(inner);
+                    event.set()?;
+                    event.wait(Wait::NOT)?;
+                    trace!(OpCall, "to=owner op=nothing");
+                    link.incoming().set_doorbell(None);
+                    Ok::<_, Error>(())
+                })
+            })??;
+        }
+        run_in(Place::Worker, || {
+            run_in(Place::HardIrq, || run_in_caller(link))
+        })???;
+        trace!(OpCall, "to=owner op=talk {}", Talker(2));
+        Ok(())
+    }
+
+    /// Makes what the library makes for itself.
+    fn imitate() -> Result {
+        expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
+        let directory = Directory::of_module(c"module_a")?;
+        drop(Directory::within(&directory, c"../state")?);
+        drop(directory);
+        let rundown = KBox::pin_init(Rundown::new(), GFP_KERNEL)?;
+        expect(rundown.enter().is_none() && rundown.close().is_none())?;
+        rundown.open(1)?;
+        expect(rundown.open(2) == Err(EBUSY))?;
+        for place in Place::ALL {
+            run_in(place, || {
+                let outer = rundown.enter();
+                let inner = rundown.enter();
+                drop(outer);
+                drop(inner);
+            })?;
+        }
+        expect(rundown.close() == Some(1))
+    }
+}
+
+fn run_in_caller(link: &PeerLink<DemoPair>) -> Result {
+    link.outgoing().put::<Note>(0, &2)
+}
+
+impl Driver for Hostile {
+    type Pair = DemoPair;
+    type Front = Front;
+
+    const CONTROL: Option<&'static CStr> = Some(c"exercise");
+
+    /// Initializes the module from within its initialization.
+    fn new() -> Result<Self> {
+        expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
+        let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;
+        Ok(Self { kept })
+    }
+
+    /// Keeps things for when the driver is not registered any more.
+    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
+        let keep = || -> Result<Front> {
+            let sender = driver.sender();
+            let kept = Kept {
+                sender,
+                target: Self::target(&sender)?,
+                packet: sender.packet_for(FORGET)?,
+                event: driver.create_event(c"hostile_peer.kept", Kind::Notification, false)?,
+                pended: None,
+            };
+            *driver.kept.lock() = Some(kept);
+            Ok(Front(driver))
+        };
+        keep()
+    }
+
+    /// Takes the number of what is to be done: 1 to 6, in the order below.
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        match control::read_number(reader)? {
+            1 => Self::make_up(driver, link),
+            2 => Self::forget_all(driver, link),
+            3 => Self::reenter(driver),
+            4 => Self::nest(driver, link),
+            5 => Self::imitate(),
+            6 => Self::leave_early(driver),
+            _ => Err(EINVAL),
+        }
+    }
+
+    fn data(&self) -> <DemoPair as Pair>::PeerData {
+        abi::d2d_pair_peer_data {
+            cookie: !0,
+            deferred: !0,
+            reserved: !0,
+        }
+    }
+
+    /// Completes the handshake later.
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        offer.pend()
+    }
+
+    fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+        let sender = request.sender();
+        request
+            .on(AGAIN, |depth, request| {
+                let answer = match depth.checked_sub(1) {
+                    None => Ok(0),
+                    Some(less) => Self::target(&sender).and_then(|to| {
+                        let mut packet = sender.packet_for(AGAIN)?;
+                        Ok(packet.call(&to, AGAIN, &less, None)?.wrapping_add(1))
+                    }),
+                };
+                match answer {
+                    Ok(depth) => request.complete(&depth),
+                    Err(error) => request.fail(error),
+                }
+            })
+            .on(ABSURD, |[information, status], request| {
+                let status = status as i32;
+                request.into_request().complete_as(Outcome {
+                    result: kernel::error::to_result(status),
+                    information,
+                })
+            })
+            .on(FORGET, |(), request| {
+                let (disposition, pended) = request.pend();
+                if let Some(kept) = &mut *self.kept.lock() {
+                    forget(kept.pended.replace(pended));
+                }
+                disposition
+            })
+            .on(ROUND, |(), request| request.complete(&()))
+            .or_unknown()
+    }
+
+    /// Sends the request again, as often as its tag says.
+    fn completed(&self, completed: Completed) {
+        let tag = completed.tag();
+        let target = self.kept.lock().as_ref().map(|kept| kept.target);
+        let (Some(left), Some(to)) = (tag.checked_sub(1), target) else {
+            return;
+        };
+        let packet = completed.into_packet();
+        forget(packet.send_with_routine(&to, ROUND, &(), Sleep::Cannot, left));
+    }
+
+    fn cancelled(&self, _id: RequestId) {}
+}
+
+#[vtable]
+impl PeerOps for Hostile {
+    /// Calls the owner's of the same name in between.
+    fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
+        link.owner().ping(value)
+    }
+
+    /// Claims to be implemented.
+    const HAS_BOUNCE: bool = true;
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hole of the kernel crate, without this library: `module!` names `::pin_init`, which means this
+//! crate here, in an `unsafe` block. When the module is unloaded, a value is dropped that was never made.
+// compiles
+
+#![forbid(unsafe_code)]
+
+extern crate pin_init as real;
+extern crate self as pin_init;
+pub use real::*;
+
+use kernel::{
+    error::{
+        Error,
+        Result, //
+    },
+    str::CStr,
+    ThisModule, //
+};
+
+kernel::prelude::module! {
+    type: NeverMade,
+    name: "never_made",
+    license: "GPL",
+}
+
+/// Takes the place of the function of this name, and makes nothing.
+pub fn raw_try_init<T>(_place: *mut T, init: impl PinInit<T, Error>) -> Result {
+    core::mem::forget(init);
+    Ok(())
+}
+
+struct NeverMade(&'static CStr);
+
+impl kernel::Module for NeverMade {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self(c"made"))
+    }
+}
+
+impl Drop for NeverMade {
+    fn drop(&mut self) {
+        kernel::pr_info!("{}\n", self.0);
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer in whose crate `kernel` and `pin_init` mean the crate itself.
+//!
+//! Its `try_pin_init!` leaks what it is called with. Were it called by `module_peer!`, the registration
+//! would never be dropped.
+
+#![forbid(unsafe_code)]
+
+extern crate core as real_core;
+extern crate kernel as real_kernel;
+extern crate pin_init as real_pin_init;
+extern crate self as kernel;
+extern crate self as pin_init;
+
+pub use real_kernel::*;
+pub use real_pin_init::{
+    raw_try_init,
+    PinInit as _, //
+};
+
+/// What `::kernel::prelude` means here.
+pub mod prelude {
+    pub use real_kernel::prelude::*;
+}
+
+/// Leaks what it is called with.
+#[macro_export]
+macro_rules! try_pin_init {
+    (Self { $($field:ident <- $value:expr),* $(,)? }) => {{
+        $(core::mem::forget($value);)*
+        core::result::Result::<Self, $crate::error::Error>::Err($crate::error::code::EINVAL)
+    }};
+}
+
+include!("attached.rs");
+
+d2d::module_peer! {
+    type: Attached,
+    name: "rebinds_kernel",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer in whose crate `kernel` is the crate itself",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An attribute for the code that the library generates for an operation.
+// error: no rules expected `inline`
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    interface,
+    link::PeerLink, //
+};
+use d2d_pair::DemoPair;
+
+interface! {
+    /// Has an operation with an attribute.
+    pub trait Attributed: "attributed" {
+        interface: AttributedInterface,
+        caller: AttributedCaller,
+        table: AttributedTable,
+        link: PeerLink<DemoPair>,
+        version: (1, 0),
+    }
+    #[inline(never)]
+    fn nothing(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A request, an offer and a handle of an item that are used up twice.
+// error: [E0382]: use of moved value
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    driver::Driver,
+    offer::Offer,
+    queue::{
+        ItemHandle,
+        Queue, //
+    },
+    request::{
+        Disposition,
+        Request, //
+    }, //
+};
+use kernel::prelude::*;
+
+fn complete<'a>(request: Request<'a>) -> Disposition<'a> {
+    let _ = request.complete(Ok(()), 0);
+    request.complete(Ok(()), 0)
+}
+
+fn complete_offer<'a, T: Driver>(offer: Offer<'a, T>) -> Disposition<'a> {
+    let _ = offer.complete(Ok(()), 0);
+    offer.complete(Ok(()), 0)
+}
+
+fn redeem(queue: Queue<'_>, handle: ItemHandle) {
+    let _ = queue.redeem(handle);
+    let _ = queue.redeem(handle);
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Names that the expansion of `interface!` has a use for itself, and attributes for its code.
+// error: [E0124]: field `hdr` is already declared
+// error: [E0062]: field `hdr` specified more than once
+// error: [E0210]: type parameter `D2dDriver` must be used as the type parameter for some local type
+// error: [E0277]: the trait bound `D2dDriver: Interface` is not satisfied
+// error: [E0308]: mismatched types: expected `Option<_>`, found `d2d_ops`
+// error: [E0308]: mismatched types: expected `Option<unsafe extern "C" fn(..., ...) -> ...>`, found `d2d_ops`
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    interface,
+    link::PeerLink, //
+};
+use d2d_pair::DemoPair;
+
+interface! {
+    /// An operation that is called like the header of the table.
+    pub trait Header: "header" {
+        interface: HeaderInterface,
+        caller: HeaderCaller,
+        table: HeaderTable,
+        link: PeerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Stands in the place of the header.
+    fn hdr(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+}
+
+interface! {
+    /// An interface that is called like a type parameter.
+    pub trait Parameter: "parameter" {
+        interface: D2dDriver,
+        caller: ParameterCaller,
+        table: ParameterTable,
+        link: PeerLink<DemoPair>,
+        version: (1, 0),
+    }
+    /// Returns nothing.
+    fn nothing(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+}

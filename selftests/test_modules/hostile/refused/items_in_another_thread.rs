@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Items that are given back by another thread than the one that has taken them.
+// error: [E0277]: `NonNull<kernel::bindings::list_head>` cannot be sent between threads safely
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    queue::Queue,
+    run_in::{
+        run_in,
+        Place, //
+    }, //
+};
+use kernel::prelude::*;
+
+fn release_elsewhere(queue: Queue<'_>) -> Result {
+    let batch = queue.take_batch(8);
+    run_in(Place::Worker, move || drop(batch))
+}

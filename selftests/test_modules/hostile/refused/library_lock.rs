@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The spinlock of the library's own data. A guard that is dropped while a `LocalInterruptDisabled`
+//! lives would enable interrupts under it.
+// error: [E0603]: module `lock` is private
+// error: [E0433]: failed to resolve: could not find `new_irq_lock` in `d2d`
+
+#![forbid(unsafe_code)]
+
+use d2d::lock::IrqLock;
+use kernel::{
+    interrupt::local_interrupt_disable,
+    prelude::*, //
+};
+
+fn enable_interrupts() -> Result {
+    let lock: Pin<KBox<IrqLock<u32>>> =
+        KBox::pin_init(d2d::new_irq_lock!(0u32, "hostile"), GFP_KERNEL)?;
+    let guard = lock.lock();
+    let token = local_interrupt_disable();
+    drop(guard);
+    drop(token);
+    Ok(())
+}

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A pair whose peer gets the owner's link.
+// error: [E0271]: type mismatch resolving
+
+#![forbid(unsafe_code)]
+
+use d2d::context::Pair;
+use d2d_pair::{
+    OwnerInterface,
+    PeerInterface, //
+};
+
+struct Crossed;
+
+impl Pair for Crossed {
+    type Owner = PeerInterface;
+    type Peer = OwnerInterface;
+    type OwnerData = u64;
+    type PeerData = u64;
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handles that only the library can vouch for, made by a driver.
+// error: [E0423]: cannot initialize a tuple struct which contains private fields
+
+#![forbid(unsafe_code)]
+
+use d2d::packet::{
+    Cancel,
+    Target, //
+};
+
+fn target() -> Target {
+    Target(1)
+}
+
+fn cancel() -> Cancel {
+    Cancel(1)
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drivers that may not be used by several threads, where `Send` and `Sync` mean something else.
+// error: [E0277]: `Cell<u32>` cannot be shared between threads safely
+// error: [E0277]: `*mut ()` cannot be sent between threads safely
+// error: [E0277]: `*mut ()` cannot be shared between threads safely
+
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+use d2d::{
+    context::Pair,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+/// What `#[vtable]` takes for the module.
+pub struct LocalModule;
+
+impl ModuleMetadata for LocalModule {
+    const NAME: &'static CStr = c"hostile";
+    const THIS_MODULE: ThisModule = None::<ThisModule>.unwrap();
+}
+
+/// Not the one that the library means.
+pub trait Send {}
+impl<T> Send for T {}
+
+/// As above.
+pub trait Sync {}
+impl<T> Sync for T {}
+
+interface! {
+    /// Offers nothing that may be used by several threads.
+    pub trait Counting: "owner" {
+        interface: CountingInterface,
+        caller: CountingCaller,
+        table: CountingTable,
+        link: OwnerLink<Hostile>,
+        version: (1, 0),
+    }
+    /// Counts.
+    fn count(&self, link: &OwnerLink<Hostile>, by: u32) -> Result<u32>;
+}
+
+interface! {
+    /// Offers nothing.
+    pub trait Nothing: "peer" {
+        interface: NothingInterface,
+        caller: NothingCaller,
+        table: NothingTable,
+        link: PeerLink<Hostile>,
+        version: (1, 0),
+    }
+}
+
+struct Counter(Cell<u32>);
+
+#[vtable]
+impl Counting for Counter {
+    fn count(&self, _link: &OwnerLink<Hostile>, by: u32) -> Result<u32> {
+        self.0.set(self.0.get().wrapping_add(by));
+        Ok(self.0.get())
+    }
+}
+
+/// What only one thread may have.
+pub struct Rc<T>(*mut T);
+
+/// The pair.
+pub struct Hostile(Rc<()>);
+
+impl Pair for Hostile {
+    type Owner = CountingInterface;
+    type Peer = NothingInterface;
+    type OwnerData = u64;
+    type PeerData = u64;
+}
+
+impl Driver for Hostile {
+    type Pair = Hostile;
+    type Front = ();
+
+    fn new() -> Result<Self> {
+        Ok(Self(Rc(core::ptr::null_mut())))
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+        Ok(())
+    }
+
+    fn data(&self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Functions with a contract, called by a driver that cannot promise to keep it.
+// error: [E0133]: call to unsafe function `Peer::<T, M>::new` is unsafe
+// error: [E0133]: call to unsafe function `d2d::queue::Queue::<'a>::revoke_handles` is unsafe
+// error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
+// error: [E0133]: call to unsafe function `OwnerLink::<P>::close` is unsafe
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    context::Pair,
+    driver::{
+        Driver,
+        Peer,
+        Started, //
+    },
+    interface::TableFor,
+    link::OwnerLink,
+    packet::Sender,
+    queue::Queue, //
+};
+use kernel::{
+    prelude::*,
+    ModuleMetadata, //
+};
+
+/// The static of `module_peer!`, made again.
+static STARTED: Started = Started::new();
+
+fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T, M>>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    Peer::new(&STARTED)
+}
+
+fn revoke(queue: Queue<'_>) -> u32 {
+    queue.revoke_handles()
+}
+
+fn send_as_another() -> Sender {
+    Sender::from_raw(1, c"module_a")
+}
+
+fn close<P: Pair>(link: &OwnerLink<P>) {
+    link.close();
+}
