@@ -32,11 +32,7 @@ pub(crate) type IrqLock<T> = Lock<T, IrqSave>;
 #[allow(unused_macros, reason = "`d2d` has only locks that C initializes")]
 macro_rules! new_irq_lock {
     ($inner:expr, $name:literal $(,)?) => {
-        $crate::lock::IrqLock::new(
-            $inner,
-            kernel::c_str!($name),
-            kernel::static_lock_class!(),
-        )
+        $crate::lock::IrqLock::new($inner, kernel::c_str!($name), kernel::static_lock_class!())
     };
 }
 #[allow(unused_imports, reason = "as above")]
