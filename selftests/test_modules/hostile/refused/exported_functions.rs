@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A global symbol of the driver's choice, by the macro that exports the owner's functions.
+// error: [E0433]: failed to resolve: could not find `entry_points` in `d2d_owner`
+
+#![forbid(unsafe_code)]
+
+d2d_owner::entry_points! {
+    GATE;
+    memset => attach(driver: &'static u64);
+}
