@@ -85,6 +85,7 @@ done
 while read -r document; do
 	expect "quotes in $document" "$quotes" quotes "$document"
 done < <(sources '*.md')
+expect "public items of shared/ in docs/soundness.md" "$quotes" items docs/soundness.md shared/d2d shared/owner
 expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 # windows/ is in the style of Windows drivers; its compiler takes warnings for errors.

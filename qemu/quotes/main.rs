@@ -1,14 +1,18 @@
 // Checks what a document says against the sources that it speaks of.
 //
-// Usage: d2d-quotes quotes DOCUMENT | d2d-quotes apis DOCUMENT DIR...
+// Usage: d2d-quotes quotes DOCUMENT | d2d-quotes apis DOCUMENT DIR... | d2d-quotes items DOCUMENT DIR...
 //
 // quotes: every quote in the document is to be found in the file that it names (quote.rs).
 // apis: every kernel function that a source in DIR calls is in a table of the document (api.rs).
+// items: every public item that a Rust source in DIR declares is in a table of the document, and every
+// item there is declared (item.rs).
 // Paths are relative to the current directory. What is wrong is a line each, and an exit code of 1.
 
 mod api;
+mod item;
 mod quote;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,14 +21,17 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The C sources and headers under a directory
-fn c_sources(dir: &Path, found: &mut Vec<PathBuf>) -> Result<(), String> {
+/// The files under a directory whose names end so
+fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {
         let path = entry.map_err(why)?.path();
         if path.is_dir() {
-            c_sources(&path, found)?;
-        } else if path.extension().is_some_and(|end| end == "c" || end == "h") {
+            sources(&path, ends, found)?;
+        } else if ends
+            .iter()
+            .any(|end| path.extension() == Some(end.as_ref()))
+        {
             found.push(path);
         }
     }
@@ -40,7 +47,7 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
         ["apis", document, dirs @ ..] if !dirs.is_empty() => {
             let mut paths = Vec::new();
             for dir in dirs {
-                c_sources(Path::new(dir), &mut paths)?;
+                sources(Path::new(dir), &["c", "h"], &mut paths)?;
             }
             let sources = paths
                 .iter()
@@ -48,7 +55,19 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
                 .collect::<Result<String, _>>()?;
             Ok(api::missing(&sources, &read(Path::new(document))?))
         }
-        _ => Err("usage: d2d-quotes quotes DOCUMENT | d2d-quotes apis DOCUMENT DIR...".into()),
+        ["items", document, dirs @ ..] if !dirs.is_empty() => {
+            let mut paths = Vec::new();
+            for dir in dirs {
+                sources(Path::new(dir), &["rs"], &mut paths)?;
+            }
+            let mut items = BTreeSet::new();
+            for path in paths {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy();
+                items.extend(item::public(&name, &read(&path)?));
+            }
+            Ok(item::check(&read(Path::new(document))?, &items))
+        }
+        _ => Err("usage: d2d-quotes quotes DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
     }
 }
 

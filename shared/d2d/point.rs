@@ -21,10 +21,10 @@ use kernel::{
 };
 
 macro_rules! groups {
-    ($($(#[$doc:meta])* $group:ident;)*) => {$(
+    ($($(#[$doc:meta])* $vis:vis fn $group:ident();)*) => {$(
         $(#[$doc])*
         #[inline(always)]
-        pub fn $group() -> bool {
+        $vis fn $group() -> bool {
             #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_points)))]
             // SAFETY: It is a static key, defined in C.
             unsafe {
@@ -42,13 +42,13 @@ macro_rules! groups {
 
 groups! {
     /// Whether one of `enqueue`, `dequeue` and `doorbell` is on.
-    queues;
+    pub fn queues();
     /// Whether one of `op_call` and `op_return` is on.
-    ops;
+    pub fn ops();
     /// Whether one of the steps of a request is on.
-    requests;
+    pub fn requests();
     /// Whether one of `event_set` and `event_wait` is on.
-    events;
+    pub fn events();
 }
 
 /// A module, of which only what never changes is read.
