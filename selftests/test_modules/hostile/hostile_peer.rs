@@ -166,7 +166,7 @@ impl Hostile {
         let sender = driver.sender();
         let owner = sender.lookup(c"module_a")?;
         forget(link.incoming().take());
-        forget(link.incoming().take_handle());
+        let _ = link.incoming().take_handle();
         forget(sender.packet(16, 16)?);
         let held = sender.packet_for(HOLD)?;
         forget(
@@ -249,7 +249,7 @@ impl Hostile {
             (!0, EINPROGRESS.to_errno()),
             (1, EIOCBQUEUED.to_errno()),
         ] {
-            let input = [information, status as i64 as u64];
+            let input = [information, i64::from(status) as u64];
             let result = packet.call(&to, ABSURD, &input, None);
             expect(result == if status == 0 { Ok(()) } else { Err(EIO) })?;
         }
