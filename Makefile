@@ -2,14 +2,14 @@
 #
 # make [KDIR=...]   builds the modules as every out-of-tree module is built; the kernel's
 # build system reads Kbuild, not this file. All other targets work in the lab
-# (qemu/): they bring their own compilers and kernel, and leave the host alone.
+# (qemu/): they bring their own compilers and kernel, and leave the host alone. The lab's scripts find
+# variables of the command line in their environment.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-# What a kernel tree must have before Rust modules can be built for it
-RUST_METADATA := rust/libcore.rmeta rust/libkernel.rmeta rust/libmacros.so
-
-export A_PARAMS B_PARAMS GDB KERNEL KVER V
+# An empty variable that selects something is a mistake: it selects nothing.
+$(foreach name,KDIR KERNEL KVER MUTANTS SECONDS SEED VM,\
+	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 
@@ -18,18 +18,11 @@ modules:
 	@qemu/build.sh
 	@ls build/$(KVER)/*.ko
 else
-modules: rust-metadata
+modules:
+	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' takes another one," \
+		"'make KVER=VERSION' prepares that Debian kernel from its source" >&2; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 endif
-
-rust-metadata:
-	@for file in $(RUST_METADATA); do \
-		[ -e "$(KDIR)/$$file" ] && continue; \
-		echo "$(KDIR) has no $$file, which Rust modules are compiled against;" \
-			"'make KVER=$$(uname -r)' prepares that kernel from the distribution's source package," \
-			"'make KDIR=...' takes another tree" >&2; \
-		exit 1; \
-	done
 
 run shell:
 	@qemu/vm.sh $@
@@ -44,7 +37,7 @@ test:
 	@qemu/test.sh
 
 torture:
-	@qemu/torture.sh $(SECONDS) $(SEED)
+	@qemu/torture.sh '$(SECONDS)' '$(SEED)'
 
 bench:
 	@qemu/bench.sh
@@ -109,4 +102,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 5 GB more, as it builds two kernels and a second root.'
 
-.PHONY: modules rust-metadata run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example help
+.PHONY: modules run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example help

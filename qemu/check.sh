@@ -4,12 +4,13 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/total.sh"
 
-D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 quotes=$("$LAB/tools.sh" quotes)
+counted "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
 counted "the sources" "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"
 counted "the trace tool" "$LAB/check-trace.sh"
 total

@@ -1,0 +1,54 @@
+#!/bin/bash
+# Inside the root: shows that a build which cannot succeed ends before it compiles anything, and names
+# the reason in one line. KTAP on stdout, the counts last.
+# Usage: builds.sh KERNEL   a directory as kernel.sh makes
+set -euo pipefail
+
+kernel=$1
+cd "$(dirname "$0")/../.."
+. "$kernel/kernel.env"
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+log=$dir/log
+. qemu/ktap.sh
+
+# A tree like the kernel's, from which a file can be taken
+tree=$dir/tree
+mkdir -p "$tree/rust" "$dir/out"
+find "$kernel/tree" -mindepth 1 -maxdepth 1 ! -name rust -exec ln -s -t "$tree" {} +
+find "$kernel/tree/rust" -mindepth 1 -maxdepth 1 -exec ln -s -t "$tree/rust" {} +
+
+# refused REGEX ARGUMENT... - make must fail before it compiles anything, and say why in one line
+refused() {
+	local why=$1
+	shift
+	! make --no-print-directory "$@" >"$dir/said" 2>&1 || return
+	cat "$dir/said"
+	[ "$(grep -cE -e "$why" "$dir/said")" -eq 1 ] && ! grep -vE -e "$why" -e '^make|^  UPD ' "$dir/said"
+}
+
+build=(-C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" modules)
+for file in "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
+	mv "$file" "$dir/file"
+	expect "without rust/${file##*/} nothing is compiled" refused "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
+	mv "$dir/file" "$file"
+done
+printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
+chmod +x "$dir/rustc"
+expect "another compiler is refused" \
+	refused "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
+expect "a compiler that is missing is refused" \
+	refused "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
+expect "a tree that is missing is refused" refused "There is no kernel tree $dir/none" KDIR="$dir/none"
+expect "make clean needs no configuration" \
+	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
+
+for name in KDIR KERNEL KVER MUTANTS SECONDS SEED VM; do
+	expect "make test $name= is refused" refused "$name is empty" "$name=" test
+	expect "make test $name=' ' is refused" refused "$name is empty" "$name= " test
+done
+expect "an empty list of tests is refused" \
+	refused 'TEST_PROGS is empty' -C selftests KDIR="$kernel/tree" TEST_PROGS= run_tests
+expect "a test that there is not is refused" \
+	refused 'there is no test nosuch' -C selftests KDIR="$kernel/tree" TEST_PROGS='state.sh nosuch' run_tests
+counts
