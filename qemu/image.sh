@@ -10,11 +10,26 @@ shift
 for params in "${A_PARAMS-}" "${B_PARAMS-}"; do
 	[[ $params =~ ^[A-Za-z0-9_=.,\ -]*$ ]] || die "'$params' is no list of module parameters (name=value)"
 done
+
+# known_parameters MODULE LIST - refuse what the module does not have: the kernel would load it nevertheless
+known_parameters() {
+	local names word
+	[ -n "$2" ] || return 0
+	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/stage/lib/d2d/$1.ko" | cut -d: -f1)
+	for word in $2; do
+		# To the kernel both signs are the same.
+		word=${word%%=*} word=${word//-/_}
+		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'; it has: ${names//$'\n'/ }"
+	done
+}
+
 mkdir -p "$dir"/stage/{bin,d2d,usr/bin}
 printf 'A_PARAMS="%s"\nB_PARAMS="%s"\n' "${A_PARAMS-}" "${B_PARAMS-}" >"$dir/stage/d2d/params"
 cp "$LAB"/guest/* "$dir/stage/d2d/"
 mv "$dir/stage/d2d/init" "$dir/stage/init"
 cp "$D2D_ROOT/usr/bin/busybox" "$dir/stage/usr/bin/"
 "$LAB/build.sh" --stage "$dir/stage" "$@" >&2
+known_parameters module_a "${A_PARAMS-}"
+known_parameters module_b "${B_PARAMS-}"
 "$LAB/enter.sh" sh -ec 'cd "$1/stage"; busybox --install -s bin; find . | cpio --quiet -o -H newc -R 0:0 >"$1/initramfs.cpio"' sh "$dir"
 rm -r "$dir/stage"

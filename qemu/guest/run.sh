@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Mode run: the demonstration. What the guest has to say stands between the trace lines
-# in the kernel's log, as "lab: ...".
+# Mode run: the demonstration, up to the first step that fails. What the guest has to say stands
+# between the trace lines in the kernel's log, as "lab: ...".
 
 . /d2d/params
 
@@ -8,30 +8,42 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# do CMD... - a step that has to work
-do_step() {
-	note "$*"
-	"$@" 2>/tmp/err && return
-	note "FAILED: $(cat /tmp/err)"
-	failed=1
+# failed REASON - the reason, and what the kernel has said since the step began. The trace is shown
+# anyway; insmod tries twice.
+failed() {
+	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ said = "" } !/^lab: |: d2d: |taint/ && $0 != last { said = said $0 "\n" }
+		{ last = $0 } END { printf "%s", said }' >/tmp/said
+	note "FAILED: $1"
+	while IFS= read -r line; do
+		note "kernel: $line"
+	done </tmp/said
+	return 1
 }
 
-failed=0
-# shellcheck disable=SC2086 # parameter lists
-{
-	do_step insmod /lib/d2d/module_a.ko $A_PARAMS
-	do_step insmod /lib/d2d/module_b.ko $B_PARAMS
-	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_b/exercise'
-	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_a/exercise'
-	if rmmod module_a 2>/tmp/err; then
-		note "FAILED: rmmod module_a went through while module_b uses it"
-		failed=1
-	else
-		note "rmmod module_a: refused by the kernel ($(sed 's/.*: //' /tmp/err)), as module_b uses it"
-	fi
-	do_step rmmod module_b
-	do_step insmod /lib/d2d/module_b.ko $B_PARAMS
-	do_step rmmod module_b
-	do_step rmmod module_a
+# do_step CMD... - a step that has to work
+do_step() {
+	note "$*"
+	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
 }
-return "$failed"
+
+# refused_step MODULE USER - the kernel has to keep MODULE, as USER uses it
+refused_step() {
+	if rmmod "$1" 2>/tmp/err; then
+		failed "rmmod $1 went through while $2 uses it"
+	elif ! grep -q ': Resource temporarily unavailable$' /tmp/err; then
+		failed "$(cat /tmp/err)"
+	else
+		note "rmmod $1: refused by the kernel ($(sed 's/.*: //' /tmp/err)), as $2 uses it"
+	fi
+}
+
+# shellcheck disable=SC2086 # parameter lists
+do_step insmod /lib/d2d/module_a.ko $A_PARAMS &&
+	do_step insmod /lib/d2d/module_b.ko $B_PARAMS &&
+	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_b/exercise' &&
+	do_step sh -c 'echo 1 >/sys/kernel/debug/d2d-module_a/exercise' &&
+	refused_step module_a module_b &&
+	do_step rmmod module_b &&
+	do_step insmod /lib/d2d/module_b.ko $B_PARAMS &&
+	do_step rmmod module_b &&
+	do_step rmmod module_a
