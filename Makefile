@@ -55,7 +55,7 @@ mutants:
 	@qemu/mutants.sh $(MUTANTS)
 
 test-harness:
-	@qemu/tests/harness.sh
+	@qemu/test-harness.sh
 
 windows:
 	@qemu/windows.sh
@@ -86,7 +86,7 @@ help:
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck; tests of the tools)
 	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
-	$(call help,test-harness,show that a broken guest makes a run fail)
+	$(call help,test-harness,show that a broken guest makes a run fail and that mistakes are refused)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,play it under Wine and compare its trace with that of Linux)
 	$(call help,example,play the example of docs/porting.md in its Windows form; its port is in test)

@@ -21,7 +21,7 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
-kernel=$(kernel_dir "${KERNEL-}")
+kernel=$(kernel_dir "${KERNEL-stock}")
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
@@ -32,6 +32,10 @@ hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
-	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules ||
-	die "no modules for $KVER; if the errors name items of the kernel crate, its Rust API is another one: choose a kernel by KVER="
+	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules 2>&1 | tee "$out/log" || {
+	if grep -qE '^error.*`kernel(::[^`]*)?`' "$out/log"; then
+		die "no modules for $KVER: its kernel crate lacks what the errors name; choose a kernel with another Rust API by KVER="
+	fi
+	die "no modules for $KVER"
+}
 [ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

@@ -32,7 +32,7 @@ linux_layout() {
 		sed -n "$layout" "build/$KVER/layout/layout.s" >"$out/linux.layout"
 }
 
-D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root.sh")
 root_more=$("$LAB/root-more.sh")
 export D2D_KERNEL D2D_ROOT

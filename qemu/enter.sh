@@ -11,7 +11,5 @@ case $PWD/ in
 *) workdir=$PROJECT ;;
 esac
 
-user=()
-[ "$(id -u)" -eq 0 ] || user=(--user --map-root-user --map-auto)
-exec unshare "${user[@]}" --mount --pid --fork --kill-child -- \
+exec "$LAB/unshare.sh" --pid --fork --kill-child -- \
 	"$LAB/inside.sh" "$root" "$workdir" "$PROJECT" "$CACHE" -- "$@"

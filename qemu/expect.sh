@@ -20,6 +20,16 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/jobs.sh"
 
+lines=$(sed '/^#/d; /^$/d' -- "$1" | grep -E "^${KERNEL:-[^ ]+} ") ||
+	die "no boot to expect anything of: $1 has no line${KERNEL:+ of the kernel $KERNEL}"
+mapfile -t table <<<"$lines"
+for line in "${table[@]}"; do
+	read -r kernel scenario seconds _ <<<"$line"
+	known_kernel "$kernel"
+	[ -e "$LAB/guest/${scenario%%/*}.sh" ] || die "there is no scenario ${scenario%%/*}: $line"
+	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
+done
+
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 vm=$("$LAB/tools.sh")
@@ -27,7 +37,6 @@ mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/expect.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
-mapfile -t table < <(cat -- "$1" | sed '/^#/d; /^$/d' | grep -E "^${KERNEL:-[^ ]+} ")
 declare -A kernels=()
 for line in "${table[@]}"; do
 	name=${line%% *}

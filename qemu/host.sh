@@ -22,14 +22,13 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 if [ "$(id -u)" -eq 0 ]; then
-	unshare --mount true 2>/dev/null ||
-		die "root may not make a mount namespace here: a container needs CAP_SYS_ADMIN (--privileged)"
+	why=$(unshare --mount true 2>&1) ||
+		die "root gets no mount namespace here, a container needs CAP_SYS_ADMIN (--privileged): ${why:-no reason}"
 else
 	user=$(id -un)
 	for file in /etc/subuid /etc/subgid; do
 		grep -qE "^($user|$(id -u)):" "$file" 2>/dev/null ||
 			die "$user has no range in $file: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
 	done
-	unshare --user --map-root-user --map-auto --mount true 2>/dev/null ||
-		die "user namespaces are closed to plain users here (or unshare is older than util-linux 2.38): run this as root"
+	why=$("$LAB/unshare.sh" -- true 2>&1) || die "a plain user gets no user namespace here, run this as root: ${why:-no reason}"
 fi

@@ -36,19 +36,26 @@ need_cache() {
 	fi
 }
 
-# kernel_dir NAME - the kernel to use: of the environment D2D_KERNEL (a directory as kernel.sh
-# makes), or by NAME (stock, sanitizer, uml; none is stock) and KVER
-kernel_dir() {
-	local name=${1:-stock}
-	case $name in
-	stock) name= ;;
-	sanitizer | uml) name=-$name ;;
-	*) die "there is no kernel '$name': KERNEL is stock, sanitizer or uml" ;;
+# known_kernel NAME - refuse a kernel that the lab has not
+known_kernel() {
+	case $1 in
+	stock | sanitizer | uml) ;;
+	*) die "there is no kernel '$1': KERNEL is stock, sanitizer or uml" ;;
 	esac
+}
+known_kernel "${KERNEL-stock}"
+
+# kernel_dir NAME - the kernel to use: of the environment D2D_KERNEL (a directory as kernel.sh
+# makes), or by NAME and KVER
+kernel_dir() {
+	local name=$1
+	known_kernel "$name"
 	if [ -n "${D2D_KERNEL-}" ]; then
 		echo "$D2D_KERNEL"
+	elif [ "$name" = stock ]; then
+		"$LAB/kernel.sh" "${KVER-}"
 	else
-		"$LAB/kernel$name.sh" "${KVER-}"
+		"$LAB/kernel-$name.sh" "${KVER-}"
 	fi
 }
 
@@ -69,13 +76,13 @@ hold() {
 	flock "$fd"
 }
 
-# Prints how long it has been at it, until killed or orphaned. It waits by reading what
-# nobody writes: a sleep process would outlive it, and hold the locks.
+# ticker WHAT ABOUT - print how long it has taken so far, until standard input ends. Nobody writes to
+# it; it ends when the step does, and when whoever runs the step is killed.
 ticker() {
-	local what=$1 about=$2 start=$SECONDS parent=$$ every=15 never
+	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
-	exec {never}<> <(:)
-	while ! read -rt "$every" -u "$never" && kill -0 "$parent" 2>/dev/null; do
+	# Over 128 is a timeout.
+	while rc=0 && read -rt "$every" || rc=$? && [ "$rc" -gt 128 ]; do
 		if [ -t 2 ]; then
 			printf '\r%s, about %s: %d s ' "$what" "$about" $((SECONDS - start)) >&2
 		else
@@ -99,14 +106,15 @@ reason() {
 # the user, and of a failure the reason or the end of the log. CMD must be a program
 # (a shell function would run without -e here).
 step() {
-	local what=$1 about=$2 log=$3 start=$SECONDS tick rc=0
+	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	ticker "$what" "$about" &
-	tick=$!
-	"$@" >"$log" 2>&1 </dev/null || rc=$?
-	kill "$tick" 2>/dev/null || :
-	wait "$tick" 2>/dev/null || :
+	# Standard output is a caller's pipe, which must not stay open for the ticker.
+	exec {running}> >(ticker "$what" "$about" >/dev/null)
+	ticker=$!
+	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?
+	exec {running}>&-
+	wait "$ticker"
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	if [ "$rc" -ne 0 ]; then
 		local why

@@ -22,6 +22,12 @@ mapfile -t names < <(
 		cd "$PROJECT/selftests/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//'
 	fi
 )
+for name in "${names[@]}"; do
+	[ -e "$PROJECT/selftests/mutants/$name.patch" ] || die "there is no mutant '$name' in selftests/mutants"
+done
+# Each mutant names its kernel.
+unset KERNEL
+
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_ROOT
 need_cache

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 user=()
-[ "$(id -u)" -eq 0 ] || user=(unshare --user --map-root-user --map-auto)
+[ "$(id -u)" -eq 0 ] || user=("$LAB/unshare.sh" --)
 for path; do
 	case $path in
 	"$CACHE"*) [ ! -e "$path" ] || "${user[@]}" rm -rf --one-file-system "$path" ;;

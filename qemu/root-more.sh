@@ -23,10 +23,8 @@ fi
 if [ ! -d "$root" ]; then
 	need_space 4 "the second toolchain root"
 	"$LAB/remove.sh" "$root.tmp"
-	user=()
-	[ "$(id -u)" -eq 0 ] || user=(--user --map-root-user --map-auto)
 	step "make the second toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
-		unshare "${user[@]}" --mount -- mmdebstrap --mode=root --variant=apt \
+		"$LAB/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
 		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
 	mv "$root.tmp" "$root"
 fi

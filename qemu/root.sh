@@ -30,10 +30,8 @@ if [ ! -d "$root" ]; then
 	# In a mount namespace, so that an interrupted run leaves no mounts. A plain user's
 	# root belongs to that user: root mode inside a user namespace of the same
 	# mapping as enter.sh's, not mmdebstrap's own.
-	user=()
-	[ "$(id -u)" -eq 0 ] || user=(--user --map-root-user --map-auto)
 	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
-		unshare "${user[@]}" --mount -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
+		"$LAB/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/archive.sh \"\$1\" $suite $resolved.tmp ${1-}" \
 		--skip=cleanup/apt/lists "$suite" "$root.tmp"
 	mv "$resolved.tmp" "$resolved"

@@ -28,7 +28,7 @@ beside() {
 }
 
 if [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
-	kselftests "${KERNEL:-stock}"
+	kselftests "${KERNEL-stock}"
 else
 	# Emulation keeps one CPU busy; these need what is left of the other.
 	others=$(mktemp)

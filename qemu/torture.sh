@@ -9,7 +9,7 @@
 seconds=${1:-30}
 seed=${2-}
 [[ $seconds =~ ^[1-9][0-9]{0,5}$ ]] || die "SECONDS is 1 to 999999, not '$seconds'"
-[[ $seed =~ ^[0-9]*$ ]] || die "SEED is a number, not '$seed'"
+[[ $seed =~ ^[0-9]{0,10}$ && $((10#0$seed)) -lt $((1 << 32)) ]] || die "SEED is a number of 32 bits, not '$seed'"
 
 [ -e "${D2D_KERNEL-}/linux" ] || unset D2D_KERNEL
 export KERNEL=uml D2D_TIMEOUT=$((seconds * 2 + 60))

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/lib.sh"
 
 tool=$("$LAB/tools.sh" trace)
-D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 out=$PROJECT/build/trace

@@ -8,10 +8,12 @@
 
 mode=$1
 shift
+[ -e "$LAB/guest/$mode.sh" ] || die "there is no mode '$mode'"
 append=("$@")
 if [ "$mode" = shell ]; then
 	[ -t 0 ] || die "make shell needs a terminal"
 	read -r rows columns < <(stty size)
+	terminal=$(stty -g)
 	append+=("d2d.rows=$rows d2d.columns=$columns")
 fi
 
@@ -26,7 +28,7 @@ case ${GDB:=} in
 *) die "GDB is 1 or nothing, not '$GDB'" ;;
 esac
 
-D2D_KERNEL=$(kernel_dir "${KERNEL-}")
+D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root.sh")
 export D2D_KERNEL D2D_ROOT
 EXPECT=
@@ -45,6 +47,11 @@ modules=(--selftests)
 case $mode in
 run) modules=() ;;
 bench) modules=(--bench) ;;
+shell)
+	say "the machine gets the selftests as well: they are built in 90 s the first time, and when the library has changed"
+	# A machine that is killed leaves the terminal raw.
+	trap 'rm -rf "$run"; stty "$terminal"' EXIT
+	;;
 esac
 "$LAB/image.sh" "$run" "${modules[@]}"
 if [ -n "$GDB" ]; then

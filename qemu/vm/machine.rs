@@ -93,7 +93,8 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
         "emulated (TCG)"
     };
     if interactive {
-        command.args(["-nographic", "-serial", "mon:stdio"]);
+        // With -nographic the firmware would clear the terminal and turn its line wrap off.
+        command.args(["-display", "none", "-serial", "mon:stdio"]);
         return (command, accel);
     }
     command.args(["-display", "none", "-device", "virtio-serial"]);

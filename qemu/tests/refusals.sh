@@ -1,0 +1,140 @@
+#!/bin/bash
+# Shows that the lab refuses what it cannot do: at once, in one line, with a status that is not 0, and
+# with nothing left behind that keeps the caller's pipe open. KTAP on stdout, the counts last.
+. "$(dirname "$0")/../lib.sh"
+
+unset KERNEL
+D2D_ROOT=$("$LAB/root.sh")
+kernel=$(kernel_dir stock)
+export D2D_ROOT
+unset D2D_KERNEL
+cd "$PROJECT"
+mkdir -p build
+dir=$(mktemp -d "$PROJECT/build/refusals.XXXXXX")
+trap 'rm -rf "$dir" "$PROJECT/build/refused"' EXIT
+log=$dir/log
+. "$LAB/ktap.sh"
+
+# refused REGEX CMD... - must fail, and one line says why; make's own line may come after it. The
+# pipe has to be closed within a minute.
+refused() {
+	local why=$1 said
+	shift
+	! said=$(timeout 60 "$@" 2>&1) || { echo "it passed" && return 1; }
+	said=$(grep -v '^make: ' <<<"$said")
+	echo "$said"
+	[[ $said != *$'\n'* ]] && grep -qE -e "$why" <<<"$said"
+}
+
+# no_namespaces KIND CMD... - as a plain user, who has ranges of IDs, but may make no namespace of this kind
+no_namespaces() {
+	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
+	# shellcheck disable=SC2016 # the inner shell's
+	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
+		mount --bind "$1" /etc/subuid; mount --bind "$1" /etc/subgid
+		echo 0 >"/proc/sys/user/max_$2_namespaces"
+		shift 2; exec "$@"' sh "$dir/ranges" "$@"
+}
+
+# expecting LINE - expect.sh with this table
+expecting() {
+	"$LAB/expect.sh" - <<<"$1"
+}
+export -f no_namespaces expecting
+export LAB dir
+
+for target in run shell test check gdb mutants; do
+	expect "make $target KERNEL=nosuch" refused "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
+done
+expect "make mutants MUTANTS=nosuch" refused "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
+expect "make torture SECONDS=0" refused "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
+expect "make torture SEED=x" refused "SEED is .* not 'x'" make torture SEED=x
+expect "make torture SEED=4294967296" refused "SEED is .* not '4294967296'" make torture SEED=4294967296
+expect "make gdb VM=nosuch" refused "no machine waits for a debugger in nosuch" make gdb VM=nosuch
+expect "a machine of an unknown mode" refused "there is no mode 'nosuch'" qemu/vm.sh nosuch
+expect "an empty table" refused "no boot to expect" bash -c 'expecting ""'
+expect "a table that is missing" refused "no boot to expect" bash -c 'qemu/expect.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
+expect "no boot of this kernel" refused "no line of the kernel uml" env KERNEL=uml bash -c 'expecting "stock harness/good 60"'
+expect "a boot of an unknown kernel" refused "there is no kernel 'nosuch'" bash -c 'expecting "nosuch harness/good 60"'
+expect "a boot of an unknown scenario" refused "there is no scenario nosuch" bash -c 'expecting "stock nosuch 60"'
+expect "a boot without a limit" refused "number of seconds" bash -c 'expecting "stock harness/good console: BUG"'
+
+for kind in user mnt pid; do
+	expect "no namespaces left: $kind" refused "unshare failed: No space left on device" \
+		bash -c "no_namespaces $kind qemu/enter.sh true"
+done
+
+# dying - a step whose script is killed meanwhile
+dying() {
+	exec 2>/dev/null
+	bash -c '. qemu/lib.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
+	! :
+}
+export -f dying
+expect "the progress of a step ends with it" refused '^$' timeout 10 bash -c dying
+
+# building LINE - build.sh for a kernel whose build says this and fails
+building() {
+	mkdir -p "$dir/kernel/tree"
+	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
+	printf 'modules:\n\t@cat said; exit 1\n' >"$dir/kernel/tree/Makefile"
+	echo "$1" >"$dir/kernel/tree/said"
+	D2D_KERNEL=$dir/kernel "$LAB/build.sh" 2>&1 | grep '^build: '
+	! :
+}
+export -f building
+expect "another Rust API gets a hint" refused "no modules for refused: its kernel crate lacks .* by KVER=" \
+	bash -c "building 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
+expect "an error of one's own gets none" refused "no modules for refused$" \
+	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
+expect "a full disk gets none" refused "no modules for refused$" \
+	bash -c "building 'error: could not write output: No space left on device'"
+
+D2D_KERNEL=$kernel
+export D2D_KERNEL
+{ qemu/build.sh && qemu/tools.sh; } >/dev/null 2>&1
+
+# running PARAMETERS - make run without the progress of the build
+running() {
+	make run "$1" 2>&1 | grep -v '^  [A-Z]'
+	! :
+}
+export -f running
+expect "make run A_PARAMS=nosuch=1" refused "module_a has no parameter 'nosuch'; it has: .*contexts" \
+	bash -c "running A_PARAMS='contexts=1 nosuch=1'"
+expect "make run B_PARAMS=nosuch" refused "module_b has no parameter 'nosuch'; it has: deferred" \
+	bash -c "running B_PARAMS=nosuch"
+expect "make run A_PARAMS='x;y'" refused "no list of module parameters" make run A_PARAMS='x;y'
+
+# failing PARAMETERS REASON... - the run that ends with these lines, and has failed once
+failing() {
+	! "$LAB/vm.sh" run >"$dir/said" 2>/dev/null || return
+	cat "$dir/said"
+	diff <(sed -n '/^lab: FAILED/,$p' "$dir/said") <(printf '%s\n' "$@" 'FAIL: result: rc is 1, expected 0')
+}
+A_PARAMS=contexts=abc expect "a module that is refused ends the run" failing \
+	"lab: FAILED: insmod: can't insert '/lib/d2d/module_a.ko': Invalid argument" \
+	"lab: kernel: module_a: \`abc' invalid for parameter \`contexts'"
+B_PARAMS=deferred=2 expect "a peer that is refused ends the run" failing \
+	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
+
+# terminal - the shell's own, in which the test waits for the prompt and ends the machine
+terminal() {
+	mkfifo "$dir/keys"
+	# shellcheck disable=SC2016 # the inner shell's
+	SHELL=/bin/sh script -qfec 'stty rows 24 cols 80; stty -g >"$dir/before"; qemu/vm.sh shell; echo $? >"$dir/rc"
+		stty -g >"$dir/after"' "$dir/terminal" <"$dir/keys" >/dev/null &
+	exec 5>"$dir/keys"
+	until grep -q 'd2d:/lib/d2d# ' "$dir/terminal" 2>/dev/null; do
+		kill -0 $! 2>/dev/null || break
+		sleep 0.1
+	done
+	echo exit >&5
+	wait $!
+	exec 5>&-
+	tr -d '\r' <"$dir/terminal" | grep -v '^  [A-Z]'
+	grep -q "^vm: .* selftests" "$dir/terminal" && [ "$(cat "$dir/rc")" -eq 0 ] && cmp "$dir/before" "$dir/after" &&
+		! grep -q "$(printf '\033\\(c\\|\\[?7l\\)')" "$dir/terminal"
+}
+expect "make shell leaves the terminal as it was" terminal
+counts
