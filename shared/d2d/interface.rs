@@ -289,7 +289,8 @@ impl<I: Interface> Endpoint<I> {
             }
         }
 
-        let Some(text) = Text::of(module) else {
+        // SAFETY: The side whose operations these are has named the module.
+        let Some(text) = (unsafe { Text::of(module) }) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
         let mut table = I::UNSUPPORTED;

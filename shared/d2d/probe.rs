@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A careful look at what another driver has pointed to: wherever a pointer leads, reading by it
-//! does no harm.
+//! Access to what another driver points to, wherever the pointer leads.
+//!
+//! A bad pointer is refused and does no harm. `nofault.c` says which are bad.
 
 use core::{
     ffi::c_void,
     mem::MaybeUninit, //
 };
-use kernel::bindings;
+use kernel::{
+    bindings,
+    ffi::c_char,
+    prelude::*, //
+};
 
-/// Copies `length` bytes from `from`, an address in the kernel that may be bad. Any context.
+extern "C" {
+    // Defined in `nofault.c`.
+    fn d2d_nofault_read(to: *mut c_void, from: *const c_void, size: usize) -> bool;
+    fn d2d_nofault_write(to: *mut c_void, from: *const c_void, size: usize) -> bool;
+    fn d2d_nofault_is_writable(at: *mut c_void, size: usize) -> bool;
+}
+
+/// Copies `length` bytes from `from`, an address that may be bad. Any context.
 ///
 /// Returns whether all of them could be read.
 ///
@@ -17,8 +29,20 @@ use kernel::bindings;
 ///
 /// `to` is valid for writes of `length` bytes.
 pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
-    // SAFETY: By the requirements; any address will do to read from.
-    unsafe { bindings::copy_from_kernel_nofault(to.cast::<c_void>(), from.cast(), length) == 0 }
+    // SAFETY: `to` is valid for writes of `length` bytes; `from` may be any address.
+    unsafe { d2d_nofault_read(to.cast::<c_void>(), from.cast(), length) }
+}
+
+/// Copies bytes to `to`, an address that may be bad. Any context.
+///
+/// Returns whether all of them could be written.
+///
+/// # Safety
+///
+/// If `to` is valid for writes of the bytes, nobody else uses what is there.
+pub unsafe fn copy_to(to: *mut u8, from: &[u8]) -> bool {
+    // SAFETY: `from` is a slice; if memory can be written at `to`, the caller says that it may be.
+    unsafe { d2d_nofault_write(to.cast::<c_void>(), from.as_ptr().cast(), from.len()) }
 }
 
 /// Reads a `T` from an address that may be bad. Any context.
@@ -35,8 +59,118 @@ pub unsafe fn read<T>(from: *const T) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
     // SAFETY: `value` has room for a `T`.
     let complete = unsafe { copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
-    // SAFETY: All of it was written, and by the requirements any bytes will do.
+    // SAFETY: All of it was written, and the caller says that any bytes are a `T`.
     complete.then(|| unsafe { value.assume_init() })
+}
+
+/// A string of another driver's, copied and cut off after `N - 1` bytes.
+pub struct StringCopy<const N: usize> {
+    /// The last byte is 0.
+    bytes: [u8; N],
+    complete: bool,
+}
+
+impl<const N: usize> StringCopy<N> {
+    /// Makes one of a text, which is cut off as well.
+    pub fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; N];
+        let room = N.saturating_sub(1);
+        let from = bytes.iter_mut().take(room).zip(text);
+        from.for_each(|(to, from)| *to = *from);
+        Self {
+            bytes,
+            complete: text.len() <= room,
+        }
+    }
+
+    /// Reads a string from an address that may be bad. Any context.
+    ///
+    /// Returns `None` if it cannot be read up to its end, or up to `N` bytes.
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `from` as a string's address: safe code has not made it up, and reading
+    /// there has no effect.
+    pub unsafe fn read(from: *const c_char) -> Option<Self> {
+        // A word that is aligned lies on one page: it can be read if one of its bytes can.
+        const WORD: usize = size_of::<u64>();
+
+        let mut bytes = [0; N];
+        let mut length = 0;
+        while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
+            let at = from.cast::<u8>().wrapping_add(length);
+            let count = rest.len().min(WORD - at.addr() % WORD);
+            // SAFETY: `rest` has room for `count` bytes.
+            if !unsafe { copy(rest.as_mut_ptr(), at, count) } {
+                return None;
+            }
+            if let Some(end) = rest[..count].iter().position(|byte| *byte == 0) {
+                // What follows the end in the last word is not the string's.
+                rest[end..count].fill(0);
+                return Some(Self {
+                    bytes,
+                    complete: true,
+                });
+            }
+            length += count;
+        }
+        if let Some(last) = bytes.last_mut() {
+            *last = 0;
+        }
+        Some(Self {
+            bytes,
+            complete: false,
+        })
+    }
+
+    /// Returns whether the string ended within `N` bytes.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Returns the string with its end, and zeros after it.
+    pub fn bytes(&self) -> &[u8; N] {
+        &self.bytes
+    }
+
+    /// Returns the string.
+    pub fn as_c_str(&self) -> &CStr {
+        // The last byte is 0.
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"?")
+    }
+}
+
+/// A place for a result, which another driver has named and which could be written when this was
+/// made.
+pub struct Output<T: Copy>(*mut T);
+
+impl<T: Copy> Output<T> {
+    /// Checks an address that may be bad, before what is done takes effect. Any context.
+    ///
+    /// Returns `None` if it is null, misaligned, or cannot be written.
+    ///
+    /// # Safety
+    ///
+    /// If `to` is valid for writes of a `T`, nobody else uses what is there until this is dropped.
+    pub unsafe fn new(to: *mut T) -> Option<Self> {
+        if to.is_null() || !to.is_aligned() {
+            return None;
+        }
+        // SAFETY: `to` may be any address; if memory can be written there, the caller says that it
+        // may be.
+        let is_writable = unsafe { d2d_nofault_is_writable(to.cast(), size_of::<T>()) };
+        is_writable.then_some(Self(to))
+    }
+
+    /// Writes the result. Any context.
+    ///
+    /// Returns whether it could still be written.
+    #[must_use]
+    pub fn fill(self, value: T) -> bool {
+        // SAFETY: `value` is valid for reads; the caller of `new` says that what is at `to` may be
+        // written.
+        unsafe { d2d_nofault_write(self.0.cast(), (&raw const value).cast(), size_of::<T>()) }
+    }
 }
 
 /// The code of a module that stays as long as the module does: not that of its initialization.
@@ -46,8 +180,15 @@ pub struct Text {
 }
 
 impl Text {
-    /// Looks up the text of a module; `None` if that cannot be read. Any context.
-    pub fn of(module: *const bindings::module) -> Option<Self> {
+    /// Looks up the text of a module, at an address that may be bad. Any context.
+    ///
+    /// Returns `None` if it cannot be read.
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `module` as the address of its module: safe code has not made it up, and
+    /// reading there has no effect.
+    pub unsafe fn of(module: *const bindings::module) -> Option<Self> {
         if module.is_null() || !module.is_aligned() {
             return None;
         }

@@ -460,6 +460,12 @@ enum d2d_step {
  * NMI, not with a raw_spinlock_t held, and not the callback of a timer that was
  * started with HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
+ * A pointer is followed without trust, with no lock held: -EFAULT if it is not
+ * the kernel's, or what it points to cannot be read, or written. A place for a
+ * result is checked before anything is done; a function that is refused has
+ * changed nothing. If the place goes away during the call, what was registered,
+ * allocated or opened is taken back.
+ *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
  *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
@@ -492,7 +498,8 @@ enum d2d_step {
  * d2d_lookup: finds a driver, the owner among them, by name: what requests are
  *	sent to. Nothing has to be given back; a driver that has left, or has
  *	been loaded anew, is not found by the handle any more. Any context.
- *	-EFAULT a bad pointer, -ENOENT
+ *	-EFAULT a bad pointer, -ENAMETOOLONG no NUL within D2D_NAME_SIZE bytes,
+ *	-ENOENT
  * d2d_request_alloc: a request of the driver's, with room for input and output,
  *	to be sent as often as needed, to one driver at a time. -EFAULT no place
  *	for the handle, -ESTALE handle, -ESHUTDOWN the driver is leaving,
@@ -507,7 +514,7 @@ enum d2d_step {
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
  *	it is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is
- *	leaving
+ *	leaving, -ENOMEM (more than 256 bytes of input)
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE,
  *	and does not sleep if it is completed; if ms milliseconds are over, it
  *	is taken back, and its status is -ETIMEDOUT. 0 there is a result,
@@ -521,12 +528,12 @@ enum d2d_step {
  *	when nobody is at it any more; completed() is not called then, unless it
  *	is being called already: d2d_unregister() waits for that. -ESTALE handle
  * d2d_request_read: any context. With the receiver's handle, copies the input,
- *	with the sender's, the output of a completed request. -EFAULT no buffer,
- *	-ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more than there
- *	is, -EBUSY it is on its way
- * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer,
- *	-ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more than there
- *	is room for
+ *	with the sender's, the output of a completed request. -EFAULT a bad
+ *	pointer, -ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more
+ *	than there is, -EBUSY it is on its way, -ENOMEM (more than 256 bytes)
+ * d2d_request_write: any context. Replaces the output, all of it or nothing.
+ *	-EFAULT a bad pointer, -ESTALE handle, -ECANCELED it was taken back,
+ *	-EMSGSIZE more than there is room for, -ENOMEM (more than 256 bytes)
  * d2d_request_set_cancel: any context. From here on cancelled() is called if
  *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
  *	already, -EINVAL the driver has no such routine
@@ -540,7 +547,8 @@ enum d2d_step {
  *	request was taken back, or what the owner refused the driver's answer
  *	with. A status that is positive, -EINPROGRESS or -EIOCBQUEUED is refused
  *	and taken as -EIO
- * d2d_trace: prints one trace line; any context
+ * d2d_trace: prints one trace line; any context. A text that cannot be read is
+ *	printed as "?"
  *
  * All but d2d_trace(): -ENODEV if the owner is on its way out.
  */

@@ -9,7 +9,8 @@
 //! - `offers`: the requests of handshakes on their way; `timeouts`: the time limit of those that nobody
 //!   waits for.
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
-//!   `buffers` what it carries, `recall` takes it back, `workers` dispatch it where the sender cannot.
+//!   `buffers` what it carries, `bounce` how that gets from and to drivers, `recall` takes it back,
+//!   `workers` dispatch it where the sender cannot.
 //! - `going`: modules that go away, with or without their drivers.
 //! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles; `handle`: how these are made.
@@ -24,6 +25,7 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
+mod bounce;
 mod buffers;
 mod completion;
 mod config;

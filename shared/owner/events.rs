@@ -25,7 +25,7 @@ use d2d::{
         d2d_handle, //
     },
     control::Directory,
-    probe,
+    probe::StringCopy,
     trace::refuse, //
 };
 use kernel::{
@@ -54,28 +54,23 @@ impl Name {
     /// # Errors
     ///
     /// Those of `d2d_event_create`.
-    pub(crate) fn read(from: *const c_char) -> Result<Self, Refusal> {
-        let mut name = [0; abi::D2D_EVENT_NAME_SIZE as usize];
-        let from = from.cast::<u8>();
-        for (n, byte) in name.iter_mut().enumerate() {
-            // SAFETY: A byte is a number.
-            *byte = unsafe { probe::read(from.wrapping_add(n)) }
-                .ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
-            if *byte == 0 {
-                break;
-            }
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `from` as the string's address.
+    pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
+        // SAFETY: A driver has named it.
+        let name =
+            unsafe { StringCopy::read(from) }.ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
+        if !name.is_complete() {
+            return Err(Refusal("event-name-too-long", ENAMETOOLONG));
         }
-        let length = name
-            .iter()
-            .position(|byte| *byte == 0)
-            .ok_or(Refusal("event-name-too-long", ENAMETOOLONG))?;
-        let name = Self(name);
-        let text = &name.0[..length];
+        let text = name.as_c_str().to_bytes();
         let right = text
             .iter()
             .all(|byte| byte.is_ascii_graphic() && *byte != b'/');
         if right && !matches!(text, b"" | b"." | b"..") {
-            Ok(name)
+            Ok(Self(*name.bytes()))
         } else {
             Err(Refusal("bad-event-name", EINVAL))
         }

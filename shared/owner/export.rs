@@ -22,7 +22,10 @@ use crate::{
     trace,
     watch, //
 };
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    mem::MaybeUninit, //
+};
 use d2d::{
     abi,
     context::Pair,
@@ -37,7 +40,11 @@ use d2d::{
     interface::TableFor,
     left,
     point,
-    probe,
+    probe::{
+        self,
+        Output,
+        StringCopy, //
+    },
     readers::Readers,
     trace::{
         emit,
@@ -261,26 +268,48 @@ impl<O: Owner> Gate<O> {
             if driver.is_null() || handle.is_null() {
                 return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
             }
-            // SAFETY: A handle is a number.
-            if unsafe { probe::read(handle) }.is_none() {
-                return Err(refuse(self.name, "bad-handle-pointer", EFAULT, fmt!("")));
-            }
-            // SAFETY: By the requirements.
+            // SAFETY: `handle` is the caller's, for a handle.
+            let to = unsafe { self.output(handle, "bad-handle-pointer")? };
+            // SAFETY: If there is a driver object at `driver`, it is as `d2d.h` says.
             let value = unsafe { server.register(driver)? };
-            // SAFETY: By the requirements.
-            unsafe { handle.write(value) };
-            Ok(())
+            self.fill(to, value, "bad-handle-pointer", || server.unregister(value))
         }))
+    }
+
+    /// The place for a result, which is refused before anything is done.
+    ///
+    /// # Safety
+    ///
+    /// If `to` is valid for writes of a `T`, nobody else uses what is there during the call.
+    unsafe fn output<T: Copy>(&self, to: *mut T, reason: &str) -> Result<Output<T>> {
+        // SAFETY: As for this function.
+        unsafe { Output::new(to) }.ok_or_else(|| refuse(self.name, reason, EFAULT, fmt!("")))
+    }
+
+    /// Writes a result. If its place has gone since it was checked, `undo` takes back what was done.
+    fn fill<T: Copy>(
+        &self,
+        to: Output<T>,
+        value: T,
+        reason: &str,
+        undo: impl FnOnce() -> Result,
+    ) -> Result {
+        if to.fill(value) {
+            return Ok(());
+        }
+        undo()?;
+        Err(refuse(self.name, reason, EFAULT, fmt!("")))
     }
 
     /// `d2d_trace`.
     ///
     /// # Safety
     ///
-    /// `driver` and `detail` are null or NUL-terminated strings.
+    /// `driver` and `detail` are addresses that the caller has named as those of strings.
     pub unsafe fn trace(&self, driver: *const c_char, step: u32, detail: *const c_char) {
-        // SAFETY: By the requirements.
-        let (driver, detail) = unsafe { (text(driver), text(detail)) };
+        // SAFETY: The caller has named them.
+        let (driver, detail) = unsafe { (text::<NAME>(driver), text::<DETAIL>(detail)) };
+        let (driver, detail) = (driver.as_c_str(), detail.as_c_str());
         let (step, detail) = match Step::from_raw(step) {
             Some(step) => (step, detail),
             None => (Step::Refuse, c"reason=unknown-step"),
@@ -337,14 +366,13 @@ impl<O: Owner> Gate<O> {
         event: *mut abi::d2d_handle,
     ) -> c_int {
         errno(self.with(|server| {
-            // SAFETY: A handle is a number.
-            if unsafe { probe::read(event) }.is_none() {
-                return Err(refuse(self.name, "bad-handle-pointer", EFAULT, fmt!("")));
-            }
-            let value = server.open_event(driver, name, kind, make)?;
-            // SAFETY: By the requirements.
-            unsafe { event.write(value) };
-            Ok(())
+            // SAFETY: `event` is the caller's, for a handle.
+            let to = unsafe { self.output(event, "bad-handle-pointer")? };
+            // SAFETY: The caller has named the string.
+            let value = unsafe { server.open_event(driver, name, kind, make)? };
+            self.fill(to, value, "bad-handle-pointer", || {
+                server.events().close(value)
+            })
         }))
     }
 
@@ -407,8 +435,9 @@ impl<O: Owner> Gate<O> {
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);
             }
-            // SAFETY: A number is one whatever its bytes.
-            if !index.is_null() && unsafe { probe::read(index) }.is_none() {
+            // SAFETY: `index` is the caller's, for an index.
+            let to = unsafe { Output::new(index) };
+            if !index.is_null() && to.is_none() {
                 return refuse("bad-index-pointer", EFAULT);
             }
             let manner = Manner {
@@ -436,11 +465,11 @@ impl<O: Owner> Gate<O> {
                 );
             }
             let value = result?;
-            if !index.is_null() {
-                // SAFETY: By the requirements.
-                unsafe { index.write(value) };
+            if to.is_none_or(|to| to.fill(value)) {
+                Ok(())
+            } else {
+                refuse("bad-index-pointer", EFAULT)
             }
-            Ok(())
         }))
     }
 
@@ -485,12 +514,22 @@ impl<O: Owner> Gate<O> {
             if name.is_null() || driver.is_null() {
                 return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
             }
-            // SAFETY: By the requirements.
-            let name = unsafe { CStr::from_char_ptr(name) };
-            let handle = server.registry().lookup(name)?;
-            // SAFETY: By the requirements.
-            unsafe { driver.write(handle) };
-            Ok(())
+            // SAFETY: `driver` is the caller's, for a handle.
+            let to = unsafe { self.output(driver, "bad-handle-pointer")? };
+            // SAFETY: The caller has named the string.
+            let name = unsafe { StringCopy::<{ abi::D2D_NAME_SIZE as usize }>::read(name) }
+                .ok_or_else(|| refuse(self.name, "bad-name-pointer", EFAULT, fmt!("")))?;
+            if !name.is_complete() {
+                let max = abi::D2D_NAME_SIZE - 1;
+                return Err(refuse(
+                    self.name,
+                    "name-too-long",
+                    ENAMETOOLONG,
+                    fmt!("max={}", max),
+                ));
+            }
+            let handle = server.registry().lookup(name.as_c_str())?;
+            self.fill(to, handle, "bad-handle-pointer", || Ok(()))
         }))
     }
 
@@ -510,10 +549,12 @@ impl<O: Owner> Gate<O> {
             if request.is_null() {
                 return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
             }
+            // SAFETY: `request` is the caller's, for a handle.
+            let to = unsafe { self.output(request, "bad-handle-pointer")? };
             let handle = server.requests().alloc(driver, input_size, output_size)?;
-            // SAFETY: By the requirements.
-            unsafe { request.write(handle) };
-            Ok(())
+            self.fill(to, handle, "bad-handle-pointer", || {
+                server.requests().free(handle)
+            })
         }))
     }
 
@@ -546,10 +587,11 @@ impl<O: Owner> Gate<O> {
             if result.is_null() {
                 return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
             }
+            // SAFETY: `result` is the caller's, for a result.
+            let to = unsafe { self.output(result, "bad-result-pointer")? };
             let value = server.requests().wait(request, ms)?;
-            // SAFETY: By the requirements.
-            unsafe { result.write(value) };
-            Ok(())
+            // The result stays with the request: nothing is to be undone.
+            self.fill(to, value, "bad-result-pointer", || Ok(()))
         }))
     }
 
@@ -650,9 +692,17 @@ impl<O: Owner> Gate<O> {
         step: u32,
         n: u32,
     ) {
-        // SAFETY: By the requirements.
-        let (driver, id, depth, doorbell) =
-            unsafe { (text(driver), (*queue).id, (*queue).depth, (*queue).doorbell) };
+        // SAFETY: The caller has named it.
+        let driver = unsafe { text::<NAME>(driver) };
+        let driver = driver.as_c_str();
+        // SAFETY: The fields that are read are numbers.
+        let Some(queue) = (unsafe { probe::read(queue.cast::<MaybeUninit<abi::d2d_queue>>()) })
+        else {
+            return;
+        };
+        let queue = queue.as_ptr();
+        // SAFETY: All bytes were read.
+        let (id, depth, doorbell) = unsafe { ((*queue).id, (*queue).depth, (*queue).doorbell) };
         let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
         match Step::from_raw(step) {
             Some(step @ Step::Doorbell) => trace::hit(
@@ -682,8 +732,10 @@ impl<O: Owner> Gate<O> {
         op: *const c_char,
         status: c_int,
     ) {
-        // SAFETY: By the requirements.
-        let (driver, side, op) = unsafe { (text(driver), text(side), text(op)) };
+        // SAFETY: The caller has named them.
+        let (driver, side, op) =
+            unsafe { (text::<NAME>(driver), text::<NAME>(side), text::<NAME>(op)) };
+        let (driver, side, op) = (driver.as_c_str(), side.as_c_str(), op.as_c_str());
         match Step::from_raw(step) {
             Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
             Some(step) => trace::hit(
@@ -718,18 +770,23 @@ impl<O: Owner> Drop for Opened<O> {
     }
 }
 
-/// A string of another driver's, or an empty one.
+/// Longest name of a driver, a side or an operation in the trace, with its NUL.
+const NAME: usize = 64;
+/// Longest text of a line, with its NUL.
+const DETAIL: usize = abi::D2D_DETAIL_SIZE as usize;
+
+/// A string of another driver's, cut off if it is too long; empty if there is none, `?` if it cannot
+/// be read.
 ///
 /// # Safety
 ///
-/// `pointer` is null or a NUL-terminated string, which lives as long as the result.
-unsafe fn text<'a>(pointer: *const c_char) -> &'a CStr {
+/// The caller has named `pointer` as a string's address.
+unsafe fn text<const N: usize>(pointer: *const c_char) -> StringCopy<N> {
     if pointer.is_null() {
-        c""
-    } else {
-        // SAFETY: By the requirements.
-        unsafe { CStr::from_char_ptr(pointer) }
+        return StringCopy::new(b"");
     }
+    // SAFETY: The caller has named it.
+    unsafe { StringCopy::read(pointer) }.unwrap_or_else(|| StringCopy::new(b"?"))
 }
 
 fn errno(result: Result) -> c_int {

@@ -272,7 +272,8 @@ impl Registry {
         let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
             return Err(self.refuse("no-dispatch-or-owner", EFAULT, fmt!("")));
         };
-        let text = Text::of(object.owner)
+        // SAFETY: The driver that registers has named the module.
+        let text = unsafe { Text::of(object.owner) }
             .ok_or_else(|| self.refuse("bad-module-pointer", EFAULT, fmt!("")))?;
         if !text.contains(dispatch as usize) {
             return Err(self.refuse("dispatch-outside-text", ENOEXEC, fmt!("")));

@@ -13,9 +13,11 @@
 //! the one below having got it from the one above; completing goes back up level by level.
 //!
 //! The lock is taken with interrupts disabled, and held for as long as it takes to copy
-//! `D2D_BUFFER_SIZE` bytes, or to look through 64 requests. The registry's is taken inside it.
+//! `D2D_BUFFER_SIZE` bytes between the library's own buffers, or to look through 64 requests. No
+//! pointer of a driver's is followed under it: see `bounce`. The registry's is taken inside it.
 
 use crate::{
+    bounce::Bounce,
     completion::Completion,
     entry::{
         Entry,
@@ -393,10 +395,17 @@ impl Requests {
             might_sleep();
         }
         let visit = pin!(Visit::new(&self.registry));
-        let passed = {
-            let mut inner = self.inner.lock();
-            self.fill(&mut inner, handle, &send, visit.as_ref())
-        };
+        let mut bounce = Bounce::new();
+        let passed = bounce
+            .load(
+                send.input.cast(),
+                send.input_len as usize,
+                "bad-input-pointer",
+            )
+            .and_then(|input| {
+                let mut inner = self.inner.lock();
+                self.fill(&mut inner, handle, &send, input, visit.as_ref())
+            });
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
         if passed.telling.is_on() {
             self.trace_build(passed.telling, passed.from, passed.key, &send);
@@ -427,6 +436,7 @@ impl Requests {
         inner: &mut Inner,
         handle: d2d_handle,
         send: &abi::d2d_send,
+        input: &[u8],
         visit: Pin<&Visit<'_>>,
     ) -> Result<Passed, Refusal> {
         let hold = inner.next_hold();
@@ -434,10 +444,10 @@ impl Requests {
         if entry.phase != Phase::Idle {
             return Err(("request-on-its-way", EBUSY));
         }
-        let (input, output) = (send.input_len as usize, send.output_len as usize);
-        if input > entry.input.len() || output > entry.output.len() {
-            return Err(("buffer-too-small", EMSGSIZE));
-        }
+        let buffer = entry.input.get_mut(..send.input_len as usize);
+        let buffer = buffer
+            .filter(|_| send.output_len as usize <= entry.output.len())
+            .ok_or(("buffer-too-small", EMSGSIZE))?;
         let needs_routine = send.flags & abi::D2D_SEND_ROUTINE != 0;
         let allowed = |sender: &Driver| {
             if sender.is_leaving() {
@@ -449,11 +459,7 @@ impl Requests {
             Ok(())
         };
         let receiver = self.receiver(send, entry.sender, allowed, visit)?;
-        let buffer = entry.input.as_mut_ptr();
-        // SAFETY: The buffer is at least that long.
-        if input > 0 && !unsafe { probe::copy(buffer, send.input.cast(), input) } {
-            return Err(("bad-input-pointer", EFAULT));
-        }
+        buffer.copy_from_slice(input);
         entry.sendings = entry.sendings.wrapping_add(1).max(1);
         entry.major_function = send.major_function;
         entry.flags = send.flags;

@@ -657,7 +657,11 @@ impl<O: Owner> Server<O> {
     }
 
     /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
-    pub(crate) fn open_event(
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `name` as the string's address.
+    pub(crate) unsafe fn open_event(
         &self,
         driver: abi::d2d_handle,
         name: *const c_char,
@@ -665,7 +669,8 @@ impl<O: Owner> Server<O> {
         make: Option<bool>,
     ) -> Result<abi::d2d_handle> {
         let refuse = |refusal| self.events.refuse(refusal, fmt!("kind={}", kind));
-        let name = Name::read(name).map_err(refuse)?;
+        // SAFETY: A driver has named it.
+        let name = unsafe { Name::read(name) }.map_err(refuse)?;
         let kind = Kind::from_raw(kind)
             .ok_or(Refusal("bad-event-kind", EINVAL))
             .map_err(refuse)?;

@@ -13,6 +13,9 @@
 #[path = "../../../shared/owner/block.rs"]
 mod block;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/bounce.rs"]
+mod bounce;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/buffers.rs"]
 mod buffers;
 #[allow(dead_code, unreachable_pub)]

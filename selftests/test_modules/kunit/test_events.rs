@@ -154,7 +154,8 @@ impl Sleeper {
 }
 
 fn name_of(name: &CStr) -> Result<Name, Refusal> {
-    Name::read(name.as_char_ptr())
+    // SAFETY: It is a string.
+    unsafe { Name::read(name.as_char_ptr()) }
 }
 
 fn refusal(name: &CStr) -> Option<Error> {
@@ -193,7 +194,8 @@ mod tests {
         let longer = CString::try_from_fmt(fmt!("{:064}", 0))?;
         assert_eq!(refusal(&longer), Some(ENAMETOOLONG));
         for bad in [0usize, 1, 4096] {
-            let name = Name::read(core::ptr::without_provenance(bad));
+            // SAFETY: No device is there.
+            let name = unsafe { Name::read(core::ptr::without_provenance(bad)) };
             assert_eq!(name.err().map(|Refusal(_, error)| error), Some(EFAULT));
         }
         Ok(())

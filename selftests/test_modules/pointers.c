@@ -1,0 +1,411 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Calls each function that the owner exports with bad pointers: for each pointer among its
+ * arguments with each bad address, while the other arguments take all values below. The table of
+ * functions is made from the headers (pointers.awk), so that a new function is covered.
+ *
+ * A function that returns an int has to refuse each address that leads nowhere, and with -EFAULT
+ * for at least one set of other arguments: otherwise none of them reaches the pointer. What is
+ * refused has no effect. Between the functions, and in the end, requests and events still work.
+ *
+ * The initialization fails with -ENOTRECOVERABLE if something was found, and the log says what.
+ */
+#include <linux/init.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/vmalloc.h>
+
+#include "d2d_event.h"
+#include "d2d_point.h"
+#include "d2d_request.h"
+
+#define CODE_ECHO	D2D_CTL_CODE(0x900, D2D_METHOD_BUFFERED)
+#define CODE_HOLD	D2D_CTL_CODE(0x901, D2D_METHOD_BUFFERED)
+
+enum kind { NUMBER, HANDLE, STRING, INPUT, OUTPUT };
+
+struct argument {
+	const char *name;
+	const char *type;
+	enum kind kind;
+};
+
+struct function {
+	const char *name;
+	int (*call)(const unsigned long *values);
+	const struct argument *arguments;
+	u32 count;
+	bool has_result;
+};
+
+#define MAX_ARGUMENTS	8
+
+#include "pointers_calls.h"
+
+/* The two drivers, and what the functions are called with. */
+static d2d_handle self;
+static d2d_handle receiver;
+static d2d_handle target;
+static d2d_handle event;
+static d2d_handle idle;		/* a request that was never sent */
+static d2d_handle done;		/* one that is completed, with 8 bytes of output */
+static d2d_handle pended;	/* one that the receiver has */
+static d2d_handle held;		/* the receiver's handle of it */
+
+static struct d2d_send send;
+static u64 scratch[64];
+static const u64 constant[64] = { 1 };
+
+/* A page, after which none is mapped. */
+static char *page;
+
+static u32 calls;
+static u32 faults;
+
+struct bad {
+	const char *name;
+	unsigned long address;
+	bool must_fail;
+	enum kind only;		/* for arguments of this kind, if not 0 */
+};
+
+static int serve_echo(const struct d2d_request *request)
+{
+	u64 value;
+
+	return d2d_request_input(request, &value, sizeof(value)) ?:
+	       d2d_request_write(request->handle, &value, sizeof(value));
+}
+
+static int dispatch(void *this, const struct d2d_request *request)
+{
+	int err = -ENOTTY;
+
+	if (request->code == CODE_HOLD) {
+		held = request->handle;
+		return -D2D_STATUS_PENDING;
+	}
+	if (request->code == CODE_ECHO)
+		err = serve_echo(request);
+	return d2d_complete(request->handle, err, 0) ?: err;
+}
+
+#define DRIVER(driver_name)				\
+	{						\
+		.hdr = {				\
+			.magic = D2D_DRIVER_MAGIC,	\
+			.size = sizeof(struct d2d_driver), \
+			.major = D2D_ABI_MAJOR,		\
+			.minor = D2D_ABI_MINOR,		\
+			.layout = D2D_LAYOUT,		\
+		},					\
+		.name = driver_name,			\
+		.owner = THIS_MODULE,			\
+		.dispatch = dispatch,			\
+		.flags = D2D_DISPATCH_ATOMIC,		\
+	}
+
+static const struct d2d_driver self_driver = DRIVER("pointers");
+static const struct d2d_driver receiver_driver = DRIVER("receiver");
+/* What d2d_register() is called with: it would be registered if a bad handle were taken. */
+static const struct d2d_driver third_driver = DRIVER("third");
+
+static __printf(1, 2) void fail(const char *format, ...)
+{
+	struct va_format text;
+	va_list args;
+
+	va_start(args, format);
+	text.fmt = format;
+	text.va = &args;
+	pr_err("pointers: %pV\n", &text);
+	va_end(args);
+	faults++;
+}
+
+static int echo(d2d_handle request)
+{
+	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
+	u64 value = 0x6465726f62;
+	u64 answer = 0;
+	int err;
+
+	to.input = &value;
+	to.input_len = sizeof(value);
+	to.output_len = sizeof(answer);
+	err = d2d_request_call(request, &to, &answer, D2D_FOREVER);
+	return err ?: (answer == value ? 0 : -EBADMSG);
+}
+
+static int make(void)
+{
+	struct d2d_send hold;
+	int err;
+
+	err = d2d_register(&self_driver, &self) ?: d2d_register(&receiver_driver, &receiver) ?:
+	      d2d_lookup("receiver", &target) ?:
+	      d2d_event_create(self, "pointers", D2D_EVENT_NOTIFICATION, 1, &event) ?:
+	      d2d_request_alloc(self, 64, 64, &idle) ?:
+	      d2d_request_alloc(self, 64, 64, &done) ?:
+	      d2d_request_alloc(self, 64, 64, &pended) ?: echo(done);
+	if (err)
+		return err;
+	send = d2d_send_to(target, CODE_ECHO);
+	hold = d2d_send_to(target, CODE_HOLD);
+	hold.output_len = sizeof(u64);
+	err = d2d_request_send(pended, &hold);
+	return err == -EINPROGRESS ? 0 : -ENOTRECOVERABLE;
+}
+
+static void unmake(void)
+{
+	d2d_unregister(self);
+	d2d_unregister(receiver);
+}
+
+/* Whether all works, and nothing that was refused has had an effect. */
+static void check(const char *after)
+{
+	int err;
+
+	err = echo(done);
+	if (err)
+		fail("after %s a request is %d", after, err);
+	err = d2d_event_wait(&event, 1, 0, 0, NULL);
+	if (err)
+		fail("after %s a wait is %d", after, err);
+	/* It is still with the receiver. */
+	err = d2d_request_write(held, scratch, sizeof(u64));
+	if (err)
+		fail("after %s the held request is %d", after, err);
+	/* No handle of these could be given back. */
+	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
+		fail("after %s a driver is registered", after);
+	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
+		fail("after %s an event is open", after);
+}
+
+/* What an argument is when it is right. */
+static unsigned long valid(const struct argument *argument)
+{
+	if (argument->kind == STRING)
+		return (unsigned long)(strstr(argument->name, "driver") ? "pointers" : "new");
+	if (!strcmp(argument->type, "const struct d2d_driver *"))
+		return (unsigned long)&third_driver;
+	if (!strcmp(argument->type, "const struct d2d_send *"))
+		return (unsigned long)&send;
+	if (!strcmp(argument->type, "const d2d_handle *"))
+		return (unsigned long)&event;
+	return (unsigned long)scratch;
+}
+
+/* Calls the function with a bad pointer, and a set of the other arguments. Whether it says so. */
+static bool call(const struct function *function, u32 which, const struct bad *bad, u32 set)
+{
+	const d2d_handle handles[] = { idle, done, pended, held, self, event, target, 0 };
+	const struct argument *argument;
+	unsigned long values[MAX_ARGUMENTS];
+	bool has_zero = false;
+	int result;
+	u32 n;
+
+	for (n = 0; n < function->count; n++) {
+		argument = &function->arguments[n];
+		switch (argument->kind) {
+		case NUMBER:
+			values[n] = set & 1;
+			has_zero |= !values[n];
+			set >>= 1;
+			break;
+		case HANDLE:
+			values[n] = handles[set % ARRAY_SIZE(handles)];
+			set /= ARRAY_SIZE(handles);
+			break;
+		default:
+			values[n] = n == which ? bad->address : valid(argument);
+		}
+	}
+	result = function->call(values);
+	calls++;
+	if (result < -MAX_ERRNO || result > 1)
+		fail("%s returns %d", function->name, result);
+	else if (function->has_result && bad->must_fail && !has_zero && result >= 0)
+		fail("%s takes a %s pointer for '%s'", function->name, bad->name,
+		     function->arguments[which].name);
+	return result == -EFAULT;
+}
+
+/* How many sets of the other arguments there are. */
+static u32 sets(const struct function *function)
+{
+	u32 sets = 1;
+	u32 n;
+
+	for (n = 0; n < function->count; n++) {
+		if (function->arguments[n].kind == NUMBER)
+			sets *= 2;
+		if (function->arguments[n].kind == HANDLE)
+			sets *= 8;
+	}
+	return sets;
+}
+
+static void call_with_bad(const struct function *function, u32 which, const struct bad *bad)
+{
+	bool refused = false;
+	u32 set;
+
+	for (set = 0; set < sets(function); set++)
+		refused |= call(function, which, bad, set);
+	if (function->has_result && bad->must_fail && !refused)
+		fail("%s never sees that '%s' is %s", function->name,
+		     function->arguments[which].name, bad->name);
+}
+
+/* Functions without pointers get handles that name nothing. */
+static void call_without(const struct function *function)
+{
+	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
+	unsigned long values[MAX_ARGUMENTS];
+	int result;
+	u32 n, w;
+
+	for (w = 0; w < ARRAY_SIZE(wrong); w++) {
+		for (n = 0; n < function->count; n++)
+			values[n] = wrong[w];
+		result = function->call(values);
+		calls++;
+		if (function->has_result && (result >= 0 || result < -MAX_ERRNO))
+			fail("%s takes 0x%lx and returns %d", function->name, wrong[w], result);
+	}
+}
+
+static void try(const struct function *function)
+{
+	const struct bad bads[] = {
+		{ "small", 0x10, true },
+		{ "user", current->mm->start_stack & ~7UL, true },
+		{ "unmapped", (unsigned long)page + PAGE_SIZE, true },
+		{ "non-canonical", 0x8000dead00000000, true },
+		{ "wrapping", -8UL, true },
+		{ "null", 0, false },
+		{ "misaligned", (unsigned long)scratch + 1, false },
+		{ "unterminated", (unsigned long)page + PAGE_SIZE - 8, true, STRING },
+#ifdef CONFIG_STRICT_MODULE_RWX
+		{ "read-only", (unsigned long)constant, true, OUTPUT },
+#endif
+	};
+	bool pointers = false;
+	u32 n, b;
+
+	for (n = 0; n < function->count; n++) {
+		if (function->arguments[n].kind < STRING)
+			continue;
+		pointers = true;
+		for (b = 0; b < ARRAY_SIZE(bads); b++)
+			if (!bads[b].only || bads[b].only == function->arguments[n].kind)
+				call_with_bad(function, n, &bads[b]);
+	}
+	if (!pointers)
+		call_without(function);
+	check(function->name);
+}
+
+/* A pointer in what a pointer leads to. */
+static void try_input(void)
+{
+	const unsigned long wrong[] = {
+		0, 0x10, (unsigned long)page + PAGE_SIZE, (unsigned long)page + PAGE_SIZE - 4,
+		0x8000dead00000000, current->mm->start_stack & ~7UL,
+	};
+	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
+	u32 n;
+	int err;
+
+	to.input_len = sizeof(u64);
+	to.output_len = sizeof(u64);
+	for (n = 0; n < ARRAY_SIZE(wrong); n++) {
+		to.input = (void *)wrong[n];
+		err = d2d_request_send(done, &to);
+		if (err != -EFAULT)
+			fail("an input at 0x%lx is %d", wrong[n], err);
+	}
+	check("a bad input");
+}
+
+/* More bytes than the library keeps on its stack. */
+static void try_large(void)
+{
+	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
+	d2d_handle request = 0;
+	int err;
+
+	err = d2d_request_alloc(self, D2D_BUFFER_SIZE, D2D_BUFFER_SIZE, &request);
+	if (err) {
+		fail("a large request is %d", err);
+		return;
+	}
+	to.input = page + 1;
+	to.input_len = D2D_BUFFER_SIZE;
+	err = d2d_request_send(request, &to);
+	if (err != -EFAULT)
+		fail("a large input that ends where nothing is mapped is %d", err);
+	to.input_len = D2D_BUFFER_SIZE + 1;
+	err = d2d_request_send(request, &to);
+	if (err != -EMSGSIZE)
+		fail("an input that is too large is %d", err);
+	err = d2d_request_write(held, page, D2D_BUFFER_SIZE + 1);
+	if (err != -EMSGSIZE)
+		fail("an output that is too large is %d", err);
+	d2d_request_free(request);
+	check("a large input");
+}
+
+static int __init pointers_init(void)
+{
+	struct d2d_result result;
+	u32 n;
+	int err;
+
+	/* Nothing of the area is mapped behind it. */
+	page = vmalloc(PAGE_SIZE);
+	if (!page)
+		return -ENOMEM;
+	memset(page, 'x', PAGE_SIZE);
+	err = make();
+	for (n = 0; !err && n < ARRAY_SIZE(functions); n++)
+		try(&functions[n]);
+	if (!err) {
+		try_input();
+		try_large();
+		err = d2d_complete(held, 0, 0) ?: d2d_request_wait(pended, 0, &result);
+		if (err || result.status || result.output_len != sizeof(u64))
+			fail("the held request ends with %d", err);
+	}
+	vfree(page);
+	d2d_event_close(event);
+	d2d_request_free(idle);
+	d2d_request_free(done);
+	d2d_request_free(pended);
+	pr_info("pointers: functions=%zu calls=%u faults=%u\n", ARRAY_SIZE(functions), calls,
+		faults);
+	if (!err && !faults)
+		return 0;
+	unmake();
+	return err ?: -ENOTRECOVERABLE;
+}
+module_init(pointers_init);
+
+static void __exit pointers_exit(void)
+{
+	unmake();
+}
+module_exit(pointers_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: each exported function with bad pointers");
+MODULE_LICENSE("GPL");
+MODULE_INFO(test, "Y");
+MODULE_IMPORT_NS("D2D");
