@@ -39,6 +39,19 @@ use zerocopy::{
 /// Most items that are moved under one lock: it is held with interrupts disabled.
 pub const MAX_BATCH: u32 = 128;
 
+/// Most bytes of payload that are copied under one lock, which is as much as one item can hold.
+pub const MAX_BATCH_BYTES: usize = 4096;
+
+/// Returns how many payloads of `size` bytes are put under one lock.
+pub const fn batch_of(size: usize) -> usize {
+    let most = MAX_BATCH as usize;
+    match MAX_BATCH_BYTES.checked_div(size) {
+        Some(0) => 1,
+        Some(count) if count < most => count,
+        _ => most,
+    }
+}
+
 /// What the next generation of an item's handle is more than this one.
 const GENERATION: abi::d2d_handle = 1 << 32;
 
@@ -137,8 +150,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Puts as many of the payloads on the queue as there is room for, in order; up to [`MAX_BATCH`]
-    /// of them under one lock. Any context.
+    /// Puts as many of the payloads on the queue as there is room for, in order; [`batch_of`] their
+    /// size under one lock. Any context.
     ///
     /// Returns the number of items put; those that found no room are counted as refused.
     ///
@@ -150,7 +163,7 @@ impl<'a> Queue<'a> {
             return Err(EMSGSIZE);
         }
         Ok(payloads
-            .chunks(MAX_BATCH as usize)
+            .chunks(const { batch_of(size_of::<T>()) })
             .map(|payloads| self.put_and_ring(kind, payloads))
             .sum())
     }

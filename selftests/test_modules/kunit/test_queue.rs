@@ -6,6 +6,7 @@ use crate::TestContext;
 use d2d::{
     abi,
     queue::{
+        batch_of,
         Batch,
         ItemHandle,
         Queue,
@@ -104,6 +105,22 @@ mod tests {
         assert!(holds(&queue.take_batch(100), &[3, 4, 5, 6]));
         assert!(queue.take_batch(1).is_empty());
         Ok(())
+    }
+
+    #[test]
+    fn a_batch_is_of_a_bounded_size() {
+        for (size, count) in [
+            (0, 128),
+            (8, 128),
+            (32, 128),
+            (33, 124),
+            (1024, 4),
+            (4096, 1),
+        ] {
+            assert_eq!(batch_of(size), count);
+        }
+        // It would not fit into an item, but a batch is never empty.
+        assert_eq!(batch_of(4097), 1);
     }
 
     #[test]
