@@ -315,13 +315,7 @@ static int actor_register(char **line)
 	struct actor *actor = next_actor(line);
 	struct actor fresh = {
 		.object = {
-			.hdr = {
-				.magic = D2D_DRIVER_MAGIC,
-				.size = sizeof(fresh.object),
-				.major = D2D_ABI_MAJOR,
-				.minor = D2D_ABI_MINOR,
-				.layout = D2D_LAYOUT,
-			},
+			.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),
 			.owner = THIS_MODULE,
 			.self = actor,
 			.dispatch = actor_dispatch,

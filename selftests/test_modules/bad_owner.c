@@ -18,34 +18,17 @@ MODULE_PARM_DESC(sin, "What is wrong with the context");
 static u64 chain[] = D2D_PAIR_OWNER_CHAIN;
 
 static struct d2d_pair_owner_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
 static struct d2d_context context = {
-	.hdr = {
-		.magic = D2D_CONTEXT_MAGIC,
-		.size = sizeof(context),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
+	.hdr = D2D_HEADER_INIT(D2D_CONTEXT_MAGIC, struct d2d_context),
 	.module = THIS_MODULE,
 	.owner.ops = &ops.hdr,
 };
 
 static struct d2d_request request = {
-	.hdr = {
-		.magic = D2D_REQUEST_MAGIC,
-		.size = sizeof(request),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
+	.hdr = D2D_HEADER_INIT(D2D_REQUEST_MAGIC, struct d2d_request),
 	.handle = 1,
 	.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
 	.code = D2D_IOCTL_SHARE_CONTEXT,

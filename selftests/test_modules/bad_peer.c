@@ -101,12 +101,7 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 static u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 static struct d2d_pair_peer_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = peer_ping,
 	.bounce = peer_bounce,
 	.drain = peer_drain,
@@ -168,18 +163,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, 0, 0);
 }
 
-static struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = "bad_peer",
-	.owner = THIS_MODULE,
-	.dispatch = dispatch,
-};
+static struct d2d_driver driver = D2D_DRIVER_INIT("bad_peer", .dispatch = dispatch);
 
 /* Registers as many drivers as it takes, and none of them stays. */
 static int too_many_drivers(void)

@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <linux/workqueue.h>
 
+#include "d2d_ops.h"
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
@@ -43,14 +44,15 @@ static __printf(2, 3) void trace(enum d2d_step step, const char *format, ...)
 	d2d_trace(KBUILD_MODNAME, step, detail);
 }
 
+static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
+
 /*
- * What module_a offers. Calling it needs no protection: this module imports its
- * symbols, so the kernel does not let it go.
+ * What module_a offers, copied during the handshake. Calling it needs no protection: this
+ * module imports its symbols, so the kernel does not let it go.
  */
-static const struct d2d_pair_owner_ops *owner(void)
-{
-	return container_of_const(context->owner.ops, struct d2d_pair_owner_ops, hdr);
-}
+static struct d2d_pair_owner_ops owner = {
+	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
+};
 
 /* Takes all items, any context. They are named by handles: see d2d_queue.h. */
 static u32 take_all(void)
@@ -107,7 +109,7 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 	if (hops) {
 		trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=%u", hops - 1);
 		d2d_point_call("owner", "bounce");
-		err = owner()->bounce(context->owner.self, hops - 1, &calls);
+		err = owner.bounce(context->owner.self, hops - 1, &calls);
 		d2d_point_return("owner", "bounce", err);
 		if (err)
 			return err;
@@ -128,12 +130,7 @@ static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 /* The kernel keeps this, and all code it points to, until d2d_detach() has returned. */
 static const struct d2d_pair_peer_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = c_peer_ping,
 	.bounce = c_peer_bounce,
 	.drain = c_peer_drain,
@@ -142,32 +139,9 @@ static const struct d2d_pair_peer_ops ops = {
 /* Whether the owner means by its context, and by its operations, what we do. */
 static int check(const struct d2d_context *offered)
 {
-	static const u64 expected[] = D2D_PAIR_OWNER_CHAIN;
-	const struct d2d_pair_owner_ops *table;
-
-	if (!offered)
-		return -EFAULT;
-	if (offered->hdr.magic != D2D_CONTEXT_MAGIC)
-		return -EBADMSG;
-	if (offered->hdr.major != D2D_ABI_MAJOR)
-		return -EPROTO;
-	if (offered->hdr.size != sizeof(*offered))
-		return -EMSGSIZE;
-	if (offered->hdr.layout != D2D_LAYOUT)
-		return -EBADE;
-
-	if (!offered->owner.ops)
-		return -EFAULT;
-	table = container_of_const(offered->owner.ops, struct d2d_pair_owner_ops, hdr);
-	if (table->hdr.major != D2D_PAIR_MAJOR)
-		return -EPROTO;
-	if (table->hdr.size < sizeof(*table))
-		return -EMSGSIZE;
-	if (table->hdr.build)
-		return -EXDEV;
-	if (memcmp(table->hdr.chain, expected, sizeof(expected)))
-		return -EBADR;
-	return table->bounce && table->drain ? 0 : -EOPNOTSUPP;
+	return d2d_context_check(offered) ?:
+	       d2d_ops_copy(&owner.hdr, &offered->owner, offered->module) ?:
+	       (owner.bounce && owner.drain ? 0 : -EOPNOTSUPP);
 }
 
 /*
@@ -356,45 +330,35 @@ static int c_peer_completed(void *this, d2d_handle request, const struct d2d_res
 	return D2D_MORE_PROCESSING_REQUIRED;
 }
 
-static const struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = KBUILD_MODNAME,
-	.owner = THIS_MODULE,
+static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME,
 	.dispatch = dispatch,
 	.completed = c_peer_completed,
 	.cancelled = c_peer_cancelled,
-	.flags = D2D_DISPATCH_ATOMIC,
-};
+	.flags = D2D_DISPATCH_ATOMIC);
 
 /* Sends a request that module_a completes at once, in any context, as it never sleeps. */
 static int call(struct round *round, u32 code, const void *input, u32 input_len, u64 *output)
 {
-	struct d2d_send send = d2d_send_to(target, code);
+	const struct d2d_send send = D2D_SEND_INIT(target, code,
+		.input = input,
+		.input_len = input_len,
+		.output_len = output ? sizeof(*output) : 0,
+		.flags = D2D_SEND_ATOMIC | D2D_SEND_TRACE);
 
-	send.input = input;
-	send.input_len = input_len;
-	send.output_len = output ? sizeof(*output) : 0;
-	send.flags = D2D_SEND_ATOMIC | D2D_SEND_TRACE;
 	return d2d_request_call(round->call, &send, output, 0);
 }
 
 /* Sends one that stays pending. Its handle makes a good key: no other request has it. */
 static int send_hold(struct round *round)
 {
-	struct d2d_send send = d2d_send_to(target, D2D_PAIR_IOCTL_HOLD);
+	const struct d2d_send send = D2D_SEND_INIT(target, D2D_PAIR_IOCTL_HOLD,
+		.input = &round->hold,
+		.input_len = sizeof(round->hold),
+		.output_len = sizeof(round->value),
+		.tag = (uintptr_t)round,
+		.flags = D2D_SEND_ROUTINE | D2D_SEND_ATOMIC | D2D_SEND_TRACE);
 	int err;
 
-	send.input = &round->hold;
-	send.input_len = sizeof(round->hold);
-	send.output_len = sizeof(round->value);
-	send.tag = (uintptr_t)round;
-	send.flags = D2D_SEND_ROUTINE | D2D_SEND_ATOMIC | D2D_SEND_TRACE;
 	err = d2d_request_send(round->hold, &send);
 	if (err && err != -EINPROGRESS)
 		return err;
@@ -442,7 +406,7 @@ static int exercise(struct round *round)
 		return err;
 	trace(D2D_STEP_OP_CALL, "to=owner op=drain%s", round->from);
 	d2d_point_call("owner", "drain");
-	err = owner()->drain(context->owner.self, &result);
+	err = owner.drain(context->owner.self, &result);
 	d2d_point_return("owner", "drain", err);
 	if (err)
 		return err;
@@ -450,7 +414,7 @@ static int exercise(struct round *round)
 	take_all();
 	trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=2%s", round->from);
 	d2d_point_call("owner", "bounce");
-	err = owner()->bounce(context->owner.self, 2, &result);
+	err = owner.bounce(context->owner.self, 2, &result);
 	d2d_point_return("owner", "bounce", err);
 	if (err)
 		return err;

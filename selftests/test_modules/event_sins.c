@@ -30,18 +30,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
 }
 
-static const struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = KBUILD_MODNAME,
-	.owner = THIS_MODULE,
-	.dispatch = dispatch,
-};
+static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
 static int create(const char *name, u32 kind)
 {

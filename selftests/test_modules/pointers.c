@@ -92,20 +92,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
-#define DRIVER(driver_name)				\
-	{						\
-		.hdr = {				\
-			.magic = D2D_DRIVER_MAGIC,	\
-			.size = sizeof(struct d2d_driver), \
-			.major = D2D_ABI_MAJOR,		\
-			.minor = D2D_ABI_MINOR,		\
-			.layout = D2D_LAYOUT,		\
-		},					\
-		.name = driver_name,			\
-		.owner = THIS_MODULE,			\
-		.dispatch = dispatch,			\
-		.flags = D2D_DISPATCH_ATOMIC,		\
-	}
+#define DRIVER(name)	D2D_DRIVER_INIT(name, .dispatch = dispatch, .flags = D2D_DISPATCH_ATOMIC)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
@@ -127,14 +114,14 @@ static __printf(1, 2) void fail(const char *format, ...)
 
 static int echo(d2d_handle request)
 {
-	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
 	u64 value = 0x6465726f62;
 	u64 answer = 0;
+	const struct d2d_send to = D2D_SEND_INIT(target, CODE_ECHO,
+		.input = &value,
+		.input_len = sizeof(value),
+		.output_len = sizeof(answer));
 	int err;
 
-	to.input = &value;
-	to.input_len = sizeof(value);
-	to.output_len = sizeof(answer);
 	err = d2d_request_call(request, &to, &answer, D2D_FOREVER);
 	return err ?: (answer == value ? 0 : -EBADMSG);
 }

@@ -119,6 +119,16 @@ struct d2d_header {
 	u32 layout;	/* D2D_LAYOUT: both sides lay the boundary out alike */
 };
 
+/* The header of an object: its magic number and its type. */
+#define D2D_HEADER_INIT(object_magic, type)	\
+	{					\
+		.magic = (object_magic),	\
+		.size = sizeof(type),		\
+		.major = D2D_ABI_MAJOR,		\
+		.minor = D2D_ABI_MINOR,		\
+		.layout = D2D_LAYOUT,		\
+	}
+
 /*
  * First member of every ops table, which is made of pointers to functions of
  * its maker's module after it.
@@ -141,6 +151,15 @@ struct d2d_ops {
 	u64 build;	/* has to be equal on both sides */
 	const u64 *chain;	/* the hash of the interface, and one for each operation */
 };
+
+/* The first member of a table of a type, of an interface without a build. */
+#define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
+	{								\
+		.size = sizeof(type),					\
+		.major = (interface_major),				\
+		.minor = (interface_minor),				\
+		.chain = (hashes),					\
+	}
 
 /*
  * What one side offers in a context. An operation is called with self as its
@@ -277,6 +296,16 @@ struct d2d_send {
 	u32 reserved;		/* 0 */
 };
 
+/* How to send a code to a driver; the other members follow, as in ".tag = 1". */
+#define D2D_SEND_INIT(target, control_code, ...)				\
+	{									\
+		.hdr = D2D_HEADER_INIT(D2D_SEND_MAGIC, struct d2d_send),	\
+		.to = (target),							\
+		.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,		\
+		.code = (control_code),						\
+		__VA_ARGS__							\
+	}
+
 /* dispatch() does not sleep, and may be called in any context but NMI. */
 #define D2D_DISPATCH_ATOMIC	1
 
@@ -324,6 +353,15 @@ struct d2d_driver {
 	u32 flags;		/* D2D_DISPATCH_... */
 	u32 reserved;		/* 0 */
 };
+
+/* A driver object of this module; the other members follow, as in ".dispatch = dispatch". */
+#define D2D_DRIVER_INIT(driver_name, ...)					\
+	{									\
+		.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),	\
+		.name = driver_name,						\
+		.owner = THIS_MODULE,						\
+		__VA_ARGS__							\
+	}
 
 /*
  * The layout, stated once more for whoever compiles this header; the Rust side

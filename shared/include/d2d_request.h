@@ -16,18 +16,7 @@
 /* How to send something without buffers; the rest is filled in where it is needed. */
 static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
 {
-	return (struct d2d_send){
-		.hdr = {
-			.magic = D2D_SEND_MAGIC,
-			.size = sizeof(struct d2d_send),
-			.major = D2D_ABI_MAJOR,
-			.minor = D2D_ABI_MINOR,
-			.layout = D2D_LAYOUT,
-		},
-		.to = to,
-		.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
-		.code = code,
-	};
+	return (struct d2d_send)D2D_SEND_INIT(to, code);
 }
 
 /*

@@ -38,18 +38,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
-static const struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = "bench_crowd",
-	.owner = THIS_MODULE,
-	.dispatch = dispatch,
-};
+static const struct d2d_driver driver = D2D_DRIVER_INIT("bench_crowd", .dispatch = dispatch);
 
 static int come(const struct d2d_driver *object, d2d_handle *handle)
 {
