@@ -318,7 +318,9 @@ impl Event {
             self.state(key).watching += 1;
             // Under the lock, so that of several who open it first none goes on before they are there.
             if self.watchers.as_ref().is_none() {
-                watchers.take().map(|watchers| self.watchers.populate(watchers));
+                if let Some(watchers) = watchers.take() {
+                    self.watchers.populate(watchers);
+                }
             }
         }
         // Those of who came second.

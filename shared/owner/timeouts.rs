@@ -51,9 +51,9 @@ impl<O: Owner> WorkItem for Server<O> {
             match this.offers().overdue(Instant::now()) {
                 Overdue::Claimed(claim) => this.time_out(claim),
                 Overdue::In(left) => {
-                    // It was less than the timeout, which is a number of milliseconds.
-                    set(this, Msecs::try_from(left.as_millis_ceil()).unwrap_or(Msecs::MAX));
-                    return;
+                    // It is less than the timeout, which is a number of milliseconds.
+                    let ms = Msecs::try_from(left.as_millis_ceil()).unwrap_or(Msecs::MAX);
+                    return set(this, ms);
                 }
                 Overdue::Nothing => return,
             }

@@ -293,7 +293,9 @@ mod tests {
         };
         assert_eq!(claim.raw().handle, first.raw().handle);
         assert!(is_stale(&offers, &first));
-        assert!(matches!(offers.overdue(after(2)), Overdue::In(left) if left == Delta::from_millis(1)));
+        assert!(
+            matches!(offers.overdue(after(2)), Overdue::In(left) if left == Delta::from_millis(1))
+        );
         offers.finish(claim, Winner::Timeout, -110, |_| -110);
         assert_eq!(first.status(), Some(-110));
         // One that was completed has no limit any more.

@@ -160,7 +160,12 @@ impl LeavingOwner {
         kept.ok_or(ENODATA)?.complete(&KEPT)?;
         let serving = serving.ok_or(ENODATA)?.wait(None).output::<u64>()?;
         let keeping = keeping.ok_or(ENODATA)?.wait(None).output::<u64>()?;
-        trace!(Completion, "via=hook serving={} keeping={}", serving, keeping);
+        trace!(
+            Completion,
+            "via=hook serving={} keeping={}",
+            serving,
+            keeping
+        );
         Ok(())
     }
 }
@@ -183,10 +188,12 @@ impl Owner for LeavingOwner {
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        let (sender, item) = (contexts.sender(), Item::start()?);
         let served = create_event(c"leaving.served", Kind::Notification, false)?;
+        let served = Arc::new(served, GFP_KERNEL)?;
+        let (sender, item) = (contexts.sender(), Item::start()?);
+        // From here on whatever fails finds the work item.
         *this.0.way.lock() = Some(UnderWay {
-            served: Arc::new(served, GFP_KERNEL)?,
+            served,
             item: item.clone(),
             serving: None,
             keeping: None,
