@@ -56,12 +56,7 @@ static int peer_ping(void *this, u32 value, u32 *result)
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 static const struct d2d_pair_peer_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = peer_ping,
 };
 
@@ -89,20 +84,9 @@ static void cancelled(void *this, d2d_handle request)
 	check("cancelled");
 }
 
-static struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = KBUILD_MODNAME,
-	.owner = THIS_MODULE,
-	.dispatch = dispatch,
-	.completed = completed,
-	.cancelled = cancelled,
-};
+static struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch,
+						  .completed = completed,
+						  .cancelled = cancelled);
 
 /* Sends a request that stays pending, to its own other driver or to module_a. */
 static int send(const char *to, u32 flags)
@@ -112,7 +96,8 @@ static int send(const char *to, u32 flags)
 	struct d2d_send send;
 	int err;
 
-	err = d2d_lookup(to, &target) ?: d2d_request_alloc(self, sizeof(key), sizeof(key), &request);
+	err = d2d_lookup(to, &target) ?:
+	      d2d_request_alloc(self, sizeof(key), sizeof(key), &request);
 	if (err)
 		return err;
 	key++;

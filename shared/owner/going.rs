@@ -5,6 +5,9 @@
 //! The kernel tells its module notifiers of a module after its exit has run, or its initialization
 //! has failed, and before it frees the module's text. A driver that is still registered then was
 //! forgotten.
+//!
+//! The chain of notifiers is locked for reading meanwhile. Other modules come and go, unless they
+//! have a notifier themselves: those wait until the driver is removed.
 
 use kernel::{
     bindings,
