@@ -9,7 +9,7 @@
 #   KERNEL    stock, sanitizer or uml
 #   SCENARIO  what the guest does: NAME/CASE is qemu/guest/NAME.sh with CASE in $case; NAME alone
 #             will do; test is the kselftest collection, test/PROGRAM one of it, and
-#             torture/N the torture for N seconds (uml)
+#             torture/N the torture for N seconds, torture/fuzz,N,SEED its fuzzer alone (uml)
 #   SECONDS   after which a guest has hung
 #   REASON    a regular expression (ERE) for the rest of the line, which one of d2d-vm's reasons for
 #             the failure has to match from its beginning; if there is none, the run has to pass

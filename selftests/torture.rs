@@ -3,9 +3,11 @@
 //! Drives the torture: processes that write commands to the control files of an owner and its
 //! peers, while peers come and go, in rounds; after each round the books have to balance. KTAP.
 //!
-//! Usage: `torture SECONDS [SEED]`. The modules are looked for in `$D2D_MODULES`, `test_modules` and
-//! `/lib/d2d`. A failure is likely, not certain, to come again with the seed that was printed.
+//! Usage: `torture [fuzz] SECONDS [SEED]`, with `fuzz` the fuzzer alone. The modules are looked for in
+//! `$D2D_MODULES`, `test_modules` and `/lib/d2d`. A failure is likely, not certain, to come again with
+//! the seed that was printed.
 
+mod fuzz;
 mod modules;
 
 use std::fmt::Write as _;
@@ -523,26 +525,8 @@ fn unload_all() {
     modules::unload(OWNER).ok();
 }
 
-fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let (seconds, seed) = match args.as_slice() {
-        [worker, args @ ..] if worker == "worker" => return work(args),
-        [seconds] => (seconds.parse(), None),
-        [seconds, seed] => (seconds.parse(), seed.parse().ok()),
-        _ => {
-            eprintln!("usage: torture SECONDS [SEED]");
-            return ExitCode::from(2);
-        }
-    };
-    let seconds: u32 = seconds.unwrap_or(0).max(1);
-    let seed: u32 = seed.unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.map_or(0, |since| since.subsec_nanos())
-    });
-    let rounds = seconds.div_ceil(10).max(seconds.clamp(3, 9));
-    let time = Duration::from_secs(seconds.into()) / rounds;
-
-    println!("TAP version 13\n1..{rounds}\n# seed {seed}");
+/// The rounds of load. Returns how many have failed.
+fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
     for number in 0..rounds {
@@ -578,5 +562,83 @@ fn main() -> ExitCode {
         cycles as f64 / elapsed
     );
     println!("# totals:{sum}\n# {line}");
+    failed
+}
+
+/// The rounds of the fuzzer, after so many tests. Returns how many have failed.
+fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
+    let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
+    for number in 0..rounds {
+        let seed = seed.wrapping_add(number);
+        let done = fuzz::round(seed, time).and_then(|(more, said)| {
+            counts.add(&more);
+            log.add(&said);
+            // With all that there was
+            if number + 1 < rounds {
+                Ok(())
+            } else {
+                fuzz::judge(&counts)
+            }
+        });
+        let word = match done {
+            Ok(()) => "ok",
+            Err(why) => {
+                println!("# seed {seed}: {why}");
+                fuzz::unload_all();
+                failed += 1;
+                "not ok"
+            }
+        };
+        println!(
+            "{word} {} round {} of the fuzzer",
+            after + number + 1,
+            number + 1
+        );
+    }
+    for line in counts.lines() {
+        println!("# {line}");
+    }
+    println!("# calls={} {log}", counts.calls());
+    failed
+}
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let only_fuzz = args.first().is_some_and(|arg| arg == "fuzz");
+    if only_fuzz {
+        args.remove(0);
+    }
+    let (seconds, seed) = match args.as_slice() {
+        [worker, args @ ..] if worker == "worker" => return work(args),
+        [seconds] => (seconds.parse(), None),
+        [seconds, seed] => (seconds.parse(), seed.parse().ok()),
+        _ => {
+            eprintln!("usage: torture [fuzz] SECONDS [SEED]");
+            return ExitCode::from(2);
+        }
+    };
+    let seconds: u32 = seconds.unwrap_or(0).max(1);
+    let seed: u32 = seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |since| since.subsec_nanos())
+    });
+    let of_load = match only_fuzz {
+        true => 0,
+        false => seconds.div_ceil(10).max(seconds.clamp(3, 9)),
+    };
+    let of_fuzz = match only_fuzz {
+        true => seconds.div_ceil(10).max(3),
+        false => 0,
+    };
+    let time = Duration::from_secs(seconds.into());
+
+    println!("TAP version 13\n1..{}\n# seed {seed}", of_load + of_fuzz);
+    let mut failed = 0;
+    if of_load > 0 {
+        failed += load_rounds(of_load, seed, time / of_load);
+    }
+    if of_fuzz > 0 {
+        failed += fuzz_rounds(of_fuzz, of_load, seed, time / of_fuzz);
+    }
     ExitCode::from(u8::from(failed > 0))
 }

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The torture's fuzzer of the C API: the modules `fuzz0` and `fuzz1` come, play and go, each in a
+//! thread of its own, while the owner is `module_a`. Their oracle is in the kernel; here it is read,
+//! and what the owner shows in the end has to be empty.
+
+use super::{context, load, unload, Outcome, Random, NONBLOCK};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const OWNER: &str = "module_a";
+const MODULES: [&str; 2] = ["fuzz0", "fuzz1"];
+const STATE: &str = "/sys/kernel/debug/d2d-module_a/state";
+/// How long the owner waits for a handshake that is pending, in milliseconds.
+const TIMEOUT: u32 = 60;
+
+/// How often each function has returned what.
+#[derive(Default)]
+pub struct Counts(BTreeMap<String, u64>);
+
+impl Counts {
+    /// Adds lines of "FUNCTION ERRNO:COUNT...".
+    fn add_report(&mut self, report: &str) {
+        for line in report.lines() {
+            let mut words = line.split(' ');
+            let name = words.next().unwrap_or_default();
+            for (errno, count) in words.filter_map(|word| word.split_once(':')) {
+                let count: u64 = count.parse().unwrap_or(0);
+                *self.0.entry(format!("{name} {errno}")).or_default() += count;
+            }
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        for (key, count) in &other.0 {
+            *self.0.entry(key.clone()).or_default() += count;
+        }
+    }
+
+    pub fn calls(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Functions that have never succeeded.
+    fn idle(&self) -> Vec<&str> {
+        let idle = self.0.iter().filter(|(_, count)| **count == 0);
+        idle.filter_map(|(key, _)| key.strip_suffix(" 0")).collect()
+    }
+
+    /// A line for each function.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (key, count) in &self.0 {
+            let (name, errno) = key.split_once(' ').unwrap_or((key, ""));
+            match lines
+                .last_mut()
+                .filter(|line| line.starts_with(&format!("{name} ")))
+            {
+                Some(line) => {
+                    let _ = write!(line, " {errno}:{count}");
+                }
+                None => lines.push(format!("{name} {errno}:{count}")),
+            }
+        }
+        lines
+    }
+}
+
+/// One of the modules comes, plays and goes, again and again. What its functions have returned.
+fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
+    let dir = format!("/sys/kernel/debug/d2d-{name}");
+    let mut random = Random(seed);
+    let mut counts = Counts::default();
+    while Instant::now() < deadline {
+        let (seed, ms) = (random.below(u64::MAX), 200 + random.below(1000));
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .as_millis() as u64;
+        let limits = if random.below(6) == 0 { " limits" } else { "" };
+        let forget = ["", " forget"][random.below(2) as usize];
+        load(name, "")?;
+        let command = format!("{seed} {}{limits}{forget}", ms.min(left + 100));
+        let played = fs::write(format!("{dir}/run"), &command);
+        counts.add_report(&fs::read_to_string(format!("{dir}/errnos")).unwrap_or_default());
+        if let Err(error) = played {
+            let report = fs::read_to_string(format!("{dir}/report")).unwrap_or_default();
+            unload(name).ok();
+            let report = report.trim_end().replace('\n', &format!("\n# {name}: "));
+            return Err(format!(
+                "{name}: run {command}: {error}\n# {name}: {report}"
+            ));
+        }
+        unload(name)?;
+    }
+    Ok(counts)
+}
+
+/// What the owner shows when all drivers have left.
+fn check_state() -> Outcome<()> {
+    let read = |name: &str| context(fs::read_to_string(format!("{STATE}/{name}")), name);
+    let field = |line: &str, name: &str| {
+        let found = line.split(' ').find_map(|word| word.strip_prefix(name));
+        found.and_then(|value| value.strip_prefix('=')?.parse::<u64>().ok())
+    };
+    let mut left: Vec<String> = read("requests")?.lines().map(str::to_owned).collect();
+    let events = read("events")?;
+    left.extend(
+        events
+            .lines()
+            .filter(|line| !line.starts_with("name=module_a."))
+            .map(str::to_owned),
+    );
+    let contexts = read("contexts")?;
+    left.extend(
+        contexts
+            .lines()
+            .filter(|line| !line.contains(" state=free "))
+            .map(str::to_owned),
+    );
+    let queues = read("queues")?;
+    let is_wrong = |line: &&str| {
+        let taken = field(line, "taken").zip(field(line, "depth"));
+        field(line, "put") != taken.map(|(taken, depth)| taken + depth)
+    };
+    left.extend(queues.lines().filter(is_wrong).map(str::to_owned));
+    match left.first() {
+        None => Ok(()),
+        Some(first) => Err(format!(
+            "violation=left-in-the-end count={} first: {first}",
+            left.len()
+        )),
+    }
+}
+
+/// What the kernel's log has said meanwhile: of refusals only how many there were, for each reason.
+#[derive(Default)]
+pub struct Log {
+    refusals: BTreeMap<String, u64>,
+    lost: u64,
+}
+
+impl Log {
+    /// Reads the log until it is `over`. What is not of the drivers is kept for the end of the run,
+    /// as the kernel's own log does not hold that much.
+    fn follow(over: &AtomicBool) -> io::Result<Self> {
+        let mut kmsg = OpenOptions::new()
+            .read(true)
+            .custom_flags(NONBLOCK)
+            .open("/dev/kmsg")?;
+        kmsg.seek(SeekFrom::End(0))?;
+        let mut kept = match std::env::var("D2D_LOG") {
+            Ok(path) => Some(OpenOptions::new().append(true).open(path)?),
+            Err(_) => None,
+        };
+        let mut log = Self::default();
+        let mut record = [0; 8192];
+        loop {
+            let length = match kmsg.read(&mut record) {
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    log.lost += 1;
+                    continue;
+                }
+                Err(_) if over.load(Relaxed) => return Ok(log),
+                Err(_) => {
+                    thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+            };
+            log.note(&String::from_utf8_lossy(&record[..length]), &mut kept)?;
+        }
+    }
+
+    fn note(&mut self, record: &str, kept: &mut Option<File>) -> io::Result<()> {
+        let line = record.lines().next().unwrap_or_default();
+        let text = line.split_once(';').map_or(line, |(_, text)| text);
+        if let Some((_, refusal)) = text.split_once(" step=refuse reason=") {
+            let reason = refusal.split(' ').next().unwrap_or_default();
+            *self.refusals.entry(reason.to_owned()).or_default() += 1;
+        } else if let Some(kept) = kept.as_mut().filter(|_| !text.contains(": d2d: ")) {
+            writeln!(kept, "{text}")?;
+        }
+        Ok(())
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.lost += other.lost;
+        for (reason, count) in &other.refusals {
+            *self.refusals.entry(reason.clone()).or_default() += count;
+        }
+    }
+}
+
+impl std::fmt::Display for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "refusals={} log-lost={}",
+            self.refusals.values().sum::<u64>(),
+            self.lost
+        )?;
+        self.refusals
+            .iter()
+            .try_for_each(|(reason, count)| write!(f, " {reason}={count}"))
+    }
+}
+
+/// Sets what the kernel has: refusals do not go to the console; where allocations can be made to fail,
+/// they may, and without a report of each.
+fn prepare() {
+    for (path, value) in [
+        ("/proc/sys/kernel/printk", "4"),
+        ("/sys/kernel/debug/failslab/ignore-gfp-wait", "N"),
+        ("/sys/kernel/debug/failslab/verbose", "0"),
+        ("/sys/kernel/debug/fail_page_alloc/verbose", "0"),
+    ] {
+        // Not every kernel has them.
+        fs::write(path, value).ok();
+    }
+}
+
+/// A round with a new owner. All of it follows from the seed.
+pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
+    prepare();
+    let completion = seed % 3;
+    load(
+        OWNER,
+        &format!("contexts=3 capacity=8 completion={completion} timeout={TIMEOUT}"),
+    )?;
+    let deadline = Instant::now() + time;
+    let over = AtomicBool::new(false);
+    let (played, log) = thread::scope(|scope| {
+        let log = scope.spawn(|| Log::follow(&over));
+        let threads: Vec<_> = (0u64..)
+            .zip(MODULES)
+            .map(|(n, name)| {
+                let seed = (u64::from(seed) << 8) | n;
+                scope.spawn(move || come_and_go(name, seed, deadline))
+            })
+            .collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        let played: Vec<_> = joined
+            .map(|result| result.unwrap_or_else(|_| Err("panicked".into())))
+            .collect();
+        over.store(true, Relaxed);
+        let log = log.join().map_err(|_| "panicked".to_owned());
+        (played, log)
+    });
+    let log = context(log?, "/dev/kmsg")?;
+    let mut counts = Counts::default();
+    let mut failures = Vec::new();
+    for result in played {
+        match result {
+            Ok(more) => counts.add(&more),
+            Err(why) => failures.push(why),
+        }
+    }
+    failures.extend(check_state().err());
+    failures.extend(unload(OWNER).err());
+    if failures.is_empty() {
+        Ok((counts, log))
+    } else {
+        Err(failures.join("\n# "))
+    }
+}
+
+/// What is wrong with all rounds together: a function that never succeeds is not tested.
+pub fn judge(counts: &Counts) -> Outcome<()> {
+    match counts.idle().as_slice() {
+        [] => Ok(()),
+        idle => Err(format!("never succeeded: {}", idle.join(", "))),
+    }
+}
+
+/// Removes what a round that failed has left.
+pub fn unload_all() {
+    for name in MODULES.into_iter().chain([OWNER]) {
+        super::modules::unload(name).ok();
+    }
+}

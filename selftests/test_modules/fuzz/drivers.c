@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The drivers' lives. None of the routines runs when d2d_unregister() has returned: each
+ * knows the life that it is called for, and a life's memory is used again only after many
+ * others.
+ */
+#include <linux/delay.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+#define LIVES	4096
+/* How deep routines call each other: the stack ends. */
+#define DEEPEST	2
+#define NESTS	32
+
+static struct fuzz_life *lives;
+static atomic_t next_life;
+
+int fuzz_drivers_init(void)
+{
+	lives = kvcalloc(LIVES, sizeof(*lives), GFP_KERNEL);
+	return lives ? 0 : -ENOMEM;
+}
+
+void fuzz_drivers_free(void)
+{
+	kvfree(lives);
+}
+
+/* Somebody enters a routine of a driver. */
+bool fuzz_enter(struct fuzz_life *life, const char *routine)
+{
+	atomic_inc(&life->inside);
+	if (!READ_ONCE(life->gone))
+		return true;
+	fuzz_violation("routine-after-unregister", "routine=%s name=%s handle=0x%llx", routine,
+		       life->object.name, life->handle);
+	return false;
+}
+
+void fuzz_leave(struct fuzz_life *life, const char *routine)
+{
+	if (READ_ONCE(life->gone))
+		fuzz_violation("routine-during-unregister", "routine=%s name=%s handle=0x%llx",
+			       routine, life->object.name, life->handle);
+	atomic_dec(&life->inside);
+}
+
+/* Who is inside routines, and how deep: a task, or an interrupt on a CPU. */
+static struct {
+	unsigned long who;
+	u32 depth;
+} nests[NESTS];
+static DEFINE_SPINLOCK(nests_lock);
+
+static unsigned long who(void)
+{
+	if (in_hardirq())
+		return raw_smp_processor_id() * 2 + 1;
+	if (in_serving_softirq())
+		return raw_smp_processor_id() * 2 + 2;
+	return (unsigned long)current;
+}
+
+/* Whether a routine may go on to call what calls routines; fuzz_unnest() if so. */
+bool fuzz_nest(void)
+{
+	unsigned long me = who(), flags;
+	bool done = false;
+	int free = -1;
+
+	spin_lock_irqsave(&nests_lock, flags);
+	for (int n = 0; n < NESTS; n++) {
+		if (!nests[n].who) {
+			free = n;
+		} else if (nests[n].who == me) {
+			done = nests[n].depth < DEEPEST;
+			nests[n].depth += done;
+			goto unlock;
+		}
+	}
+	if (free >= 0) {
+		nests[free].who = me;
+		nests[free].depth = 1;
+		done = true;
+	}
+unlock:
+	spin_unlock_irqrestore(&nests_lock, flags);
+	return done;
+}
+
+void fuzz_unnest(void)
+{
+	unsigned long me = who(), flags;
+
+	spin_lock_irqsave(&nests_lock, flags);
+	for (int n = 0; n < NESTS; n++)
+		if (nests[n].who == me && !--nests[n].depth)
+			nests[n].who = 0;
+	spin_unlock_irqrestore(&nests_lock, flags);
+}
+
+struct d2d_driver fuzz_driver_object(const char *name, void *self)
+{
+	struct d2d_driver object = D2D_DRIVER_INIT("",
+		.self = self,
+		.dispatch = fuzz_dispatch,
+		.returned = fuzz_returned,
+		.completed = fuzz_completed,
+		.cancelled = fuzz_cancelled);
+
+	strscpy(object.name, name);
+	return object;
+}
+
+/* Registers a driver under one of a few names, so that some are taken. */
+void fuzz_play_register(struct fuzz_caller *caller)
+{
+	struct fuzz_life *life = &lives[(u32)atomic_inc_return(&next_life) % LIVES];
+	struct fuzz_thing *driver = fuzz_thing_new(FUZZ_DRIVER);
+	struct fuzz_thing *target;
+	char name[D2D_NAME_SIZE];
+	int err;
+
+	if (!driver)
+		return;
+	snprintf(name, sizeof(name), "%s.%u", THIS_MODULE->name, fuzz_below(caller, 12));
+	memset(life, 0, sizeof(*life));
+	life->object = fuzz_driver_object(name, life);
+	if (fuzz_chance(caller, 50))
+		life->object.flags = D2D_DISPATCH_ATOMIC;
+	if (fuzz_chance(caller, 10))
+		life->object.returned = NULL;
+	if (fuzz_chance(caller, 10))
+		life->object.completed = NULL;
+	if (fuzz_chance(caller, 10))
+		life->object.cancelled = NULL;
+	err = d2d_register(&life->object, &life->handle);
+	fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, 0);
+	if (err) {
+		fuzz_thing_failed(driver);
+		return;
+	}
+	err = d2d_lookup(name, &life->target);
+	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
+	if (err)
+		fuzz_violation("driver-not-found", "name=%s err=%d", name, err);
+	target = fuzz_thing_new(FUZZ_TARGET);
+	if (target)
+		fuzz_thing_made(target, life->target, life);
+	fuzz_thing_made(driver, life->handle, life);
+}
+
+static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
+{
+	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_watch watch = {
+		.call = FUZZ_UNREGISTER,
+		.handle = driver->handle,
+		.limit = FUZZ_LONGEST_MS,
+		.actor = caller->actor,
+	};
+	int err;
+
+	if (life)
+		atomic_inc(&life->ending);
+	fuzz_watch_begins(&watch);
+	err = d2d_unregister(driver->handle);
+	fuzz_watch_ended(&watch);
+	fuzz_judge(caller, FUZZ_UNREGISTER, err, driver, 1, 1);
+	if (!life)
+		return err;
+	if (err) {
+		atomic_dec(&life->ending);
+		return err;
+	}
+	if (atomic_read(&life->inside))
+		fuzz_violation("inside-after-unregister", "name=%s handle=0x%llx inside=%d",
+			       life->object.name, life->handle, atomic_read(&life->inside));
+	fuzz_things_of_end(life);
+	return 0;
+}
+
+void fuzz_play_unregister(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
+
+	end_life(caller, &driver);
+	fuzz_unpick(&driver);
+}
+
+/* In the end: all of them, whatever it takes. */
+void fuzz_unregister_all(struct fuzz_caller *caller)
+{
+	for (struct fuzz_life *life = lives; life < lives + LIVES; life++) {
+		struct fuzz_pick driver;
+		int err = -EBUSY;
+
+		if (!life->handle || READ_ONCE(life->gone))
+			continue;
+		driver = fuzz_pick_of(FUZZ_DRIVER, life->handle);
+		if (!driver.thing)
+			continue;
+		/* A handshake that is pending ends when its time is over. */
+		for (int n = 0; n < FUZZ_MARGIN_MS && err && err != -ESTALE; n++) {
+			err = end_life(caller, &driver);
+			if (err != -EBUSY)
+				continue;
+			fuzz_detach(caller, &driver);
+			usleep_range(1000, 1500);
+		}
+		if (err)
+			fuzz_violation("driver-left", "name=%s err=%d", life->object.name, err);
+		fuzz_unpick(&driver);
+	}
+}

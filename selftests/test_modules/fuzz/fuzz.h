@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A fuzzer of the C API: drivers that call every exported function with handles that are
+ * right, stale, foreign or altered, from every execution context, and an oracle that
+ * judges what comes ofit. The parts:
+ *
+ *   run.c	the module: threads, timers, the watchdog, the report
+ *   plays.c	what is done at random, in any context
+ *   sleepers.c	what is done at random where one may sleep
+ *   limits.c	plays that reach the limits of the owner's tables
+ *   routines.c	the routines of the driver objects
+ *   link.c	the handshake, and what is done with a context
+ *   calls.c	each exported function once, with its judgement
+ *   oracle.c	what is wrong, and how it is counted
+ *   errnos.c	which errors each function may return
+ *   things.c	what there is, and by which handles it is named
+ *   drivers.c	the drivers' lives, from registering to unregistering
+ *
+ * Each actor decides by random numbers that follow from the seed, its number and its step,
+ * and each routine by those that follow from the seed and the sending. So the decisions come
+ * again with the seed; how they interleave need not.
+ */
+#ifndef FUZZ_H
+#define FUZZ_H
+
+#include <linux/atomic.h>
+#include <linux/list.h>
+#include <linux/math64.h>
+#include <linux/module.h>
+#include <linux/types.h>
+
+#include "d2d_event.h"
+#include "d2d_pair.h"
+#include "d2d_request.h"
+
+#define FUZZ_DRIVERS	8
+#define FUZZ_REQUESTS	96
+#define FUZZ_EVENTS	48
+#define FUZZ_KEPT	64
+
+/* What a wait, or any call, may take longer than its limit. */
+#define FUZZ_MARGIN_MS	10000
+/* The longest limit of a wait. */
+#define FUZZ_LONGEST_MS	100
+
+/* What a handle names. */
+enum fuzz_kind {
+	FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT, FUZZ_HOLD, FUZZ_OFFER, FUZZ_ITEM,
+	FUZZ_KINDS
+};
+
+/* Where a handle comes from, and so what may be done with it. */
+enum fuzz_origin {
+	FUZZ_LIVE,	/* ours, and it was there when it was chosen */
+	FUZZ_DEAD,	/* ours, and it was gone when it was chosen */
+	FUZZ_OTHER,	/* of another kind than the function is for */
+	FUZZ_ALTERED,	/* made of one of ours, and names nothing */
+	FUZZ_GUESSED,	/* one of ours with other bits of kind: may name something */
+	FUZZ_NOTHING,	/* 0 */
+	FUZZ_FOREIGN,	/* another module's */
+};
+
+enum fuzz_call {
+	FUZZ_REGISTER, FUZZ_ATTACH, FUZZ_DETACH, FUZZ_UNREGISTER, FUZZ_LOOKUP, FUZZ_ALLOC,
+	FUZZ_SEND, FUZZ_WAIT, FUZZ_CANCEL, FUZZ_FREE, FUZZ_READ, FUZZ_WRITE, FUZZ_SET_CANCEL,
+	FUZZ_FORWARD, FUZZ_COMPLETE, FUZZ_EVENT_CREATE, FUZZ_EVENT_OPEN, FUZZ_EVENT_CLOSE,
+	FUZZ_EVENT_SET, FUZZ_EVENT_RESET, FUZZ_EVENT_QUERY, FUZZ_EVENT_WAIT,
+	FUZZ_CALLS
+};
+
+struct fuzz_random {
+	u64 state;
+};
+
+/* Who calls: an actor in one of its steps, or a routine. */
+struct fuzz_caller {
+	struct fuzz_random random;
+	u32 actor;
+	bool may_sleep;
+	bool in_routine;
+};
+
+/* A driver from before it is registered until long after it is unregistered. */
+struct fuzz_life {
+	struct d2d_driver object;
+	d2d_handle handle;
+	d2d_handle target;
+	atomic_t inside;	/* routines that run */
+	atomic_t ending;	/* calls that unregister it, and have not failed */
+	bool gone;		/* it is unregistered */
+	struct d2d_context *context;
+	atomic_t users;		/* who uses the context */
+	atomic_t detaching;
+	atomic_t adopted;	/* number of the handshake whose context it has, or 0 */
+};
+
+/* Something that a handle names. */
+struct fuzz_thing {
+	d2d_handle handle;
+	struct fuzz_life *life;	/* the driver whose it is */
+	enum fuzz_kind kind;
+	enum { FUZZ_IS_FREE, FUZZ_IS_MADE, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
+	u32 nth;		/* counts what was in this place */
+	u32 audience;		/* who may use it: see fuzz_is_for() */
+	u32 input_size;
+	u32 output_size;
+	bool freed;		/* by d2d_request_free() or its completion routine */
+	atomic_t users;		/* calls that were given its handle */
+	atomic_t ending;	/* calls that end it, and have not failed */
+	atomic_t outcomes;	/* completion routines that have to be called yet */
+};
+
+/* A handle that was chosen for a call. */
+struct fuzz_pick {
+	d2d_handle handle;
+	enum fuzz_origin origin;
+	struct fuzz_thing *thing;	/* if it is live */
+	u32 nth;
+};
+
+/* A call that may take long. */
+struct fuzz_watch {
+	struct list_head node;
+	enum fuzz_call call;
+	d2d_handle handle;
+	u64 since;
+	u32 limit;	/* in milliseconds, or D2D_FOREVER */
+	u32 actor;
+	bool told;
+};
+
+/* A request that one of the drivers has and keeps. */
+struct fuzz_kept {
+	d2d_handle handle;	/* 0: none */
+	struct fuzz_life *life;
+	u64 tag;
+	bool is_offer;
+	bool for_ever;		/* nobody completes it */
+};
+
+extern u64 fuzz_seed;
+/* No new calls without a limit from here on. */
+extern bool fuzz_is_over;
+
+/* Random numbers: SplitMix64 */
+static inline u64 fuzz_mix(u64 value)
+{
+	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9ull;
+	value = (value ^ (value >> 27)) * 0x94d049bb133111ebull;
+	return value ^ (value >> 31);
+}
+
+static inline u64 fuzz_next(struct fuzz_random *random)
+{
+	random->state += 0x9e3779b97f4a7c15ull;
+	return fuzz_mix(random->state);
+}
+
+static inline u32 fuzz_below(struct fuzz_caller *caller, u32 limit)
+{
+	return mul_u32_u32(fuzz_next(&caller->random) >> 32, limit) >> 32;
+}
+
+static inline bool fuzz_chance(struct fuzz_caller *caller, u32 percent)
+{
+	return fuzz_below(caller, 100) < percent;
+}
+
+static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
+{
+	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
+}
+
+/* A request that a driver has: its handle may become stale at any time. */
+static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
+{
+	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };
+}
+
+/* What a request is completed with if all is well, so that its sender knows it is its own. */
+static inline u64 fuzz_information(u64 tag)
+{
+	return fuzz_mix(tag) | 1;
+}
+
+/* oracle.c */
+__printf(2, 3) void fuzz_violation(const char *kind, const char *fmt, ...);
+void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
+		const struct fuzz_pick *picks, u32 count, int own);
+void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind);
+u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
+		     bool to_owner);
+void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err);
+void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_result *result);
+void fuzz_note_result(u64 tag, const struct d2d_result *result);
+void fuzz_note_hold(d2d_handle handle, u64 tag);
+void fuzz_note_finished(d2d_handle handle);
+void fuzz_note_tells(d2d_handle handle);
+void fuzz_note_cancelled(d2d_handle handle);
+void fuzz_watch_begins(struct fuzz_watch *watch);
+void fuzz_watch_ended(struct fuzz_watch *watch);
+u32 fuzz_overdue(void);
+void fuzz_oracle_reset(void);
+ssize_t fuzz_report(char *text, size_t size);
+u32 fuzz_violations(void);
+
+/* errnos.c */
+bool fuzz_is_documented(enum fuzz_call call, int err);
+const char *fuzz_call_name(enum fuzz_call call);
+void fuzz_count_errno(enum fuzz_call call, int err);
+ssize_t fuzz_report_errnos(char *text, size_t size);
+void fuzz_errnos_reset(void);
+
+/* things.c */
+struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind);
+void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_life *life);
+void fuzz_thing_failed(struct fuzz_thing *thing);
+void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
+void fuzz_things_of_end(struct fuzz_life *life);
+struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
+bool fuzz_is_live(const struct fuzz_pick *pick, int own);
+struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
+void fuzz_unpick(struct fuzz_pick *pick);
+void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle);
+void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle);
+bool fuzz_keep(const struct fuzz_kept *kept);
+bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it);
+void fuzz_things_check(void);
+void fuzz_things_reset(void);
+
+/* drivers.c */
+int fuzz_drivers_init(void);
+void fuzz_drivers_free(void);
+void fuzz_play_register(struct fuzz_caller *caller);
+void fuzz_play_unregister(struct fuzz_caller *caller);
+void fuzz_unregister_all(struct fuzz_caller *caller);
+struct d2d_driver fuzz_driver_object(const char *name, void *self);
+bool fuzz_enter(struct fuzz_life *life, const char *routine);
+void fuzz_leave(struct fuzz_life *life, const char *routine);
+bool fuzz_nest(void);
+void fuzz_unnest(void);
+
+/* routines.c */
+int fuzz_dispatch(void *self, const struct d2d_request *request);
+int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result);
+int fuzz_completed(void *self, d2d_handle request, const struct d2d_result *result);
+void fuzz_cancelled(void *self, d2d_handle request);
+
+/* link.c */
+int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
+	       const struct d2d_request *request);
+void fuzz_play_attach(struct fuzz_caller *caller);
+void fuzz_play_detach(struct fuzz_caller *caller);
+void fuzz_play_link(struct fuzz_caller *caller);
+int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver);
+
+/* calls.c */
+int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32 input, u32 output,
+		       d2d_handle *handle);
+int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
+		      struct fuzz_pick *target, struct d2d_send *send);
+int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
+			 struct fuzz_pick *target, struct d2d_send *send);
+int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
+		      struct d2d_result *result);
+int fuzz_request_cancel(struct fuzz_caller *caller, struct fuzz_pick *request);
+int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request);
+int fuzz_request_touch(struct fuzz_caller *caller, struct fuzz_pick *request, bool write, u32 len);
+int fuzz_request_set_cancel(struct fuzz_caller *caller, struct fuzz_pick *hold);
+int fuzz_complete(struct fuzz_caller *caller, struct fuzz_pick *hold, int status, u64 information);
+int fuzz_event_open(struct fuzz_caller *caller, struct fuzz_pick *driver, const char *name,
+		    u32 kind, bool make, d2d_handle *handle);
+int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event);
+int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call);
+int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 count, u32 flags,
+		    u32 timeout);
+
+/* plays.c, sleepers.c, limits.c */
+int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag);
+int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags);
+void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag);
+void fuzz_play(struct fuzz_caller *caller);
+void fuzz_play_asleep(struct fuzz_caller *caller);
+void fuzz_play_limits(struct fuzz_caller *caller);
+void fuzz_forget(void);
+
+#endif /* FUZZ_H */

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The handshake, and what is done with a context: operations, queues and their items. The
+ * owner is module_a, and may call the operations from the handshake's completion until
+ * d2d_detach() has returned.
+ */
+#include <linux/delay.h>
+#include <linux/string.h>
+
+#include "d2d_point.h"
+#include "d2d_queue.h"
+#include "fuzz.h"
+
+static atomic_t adoptions;
+
+/* An operation is called: is it one that the owner may call? */
+static void enter(void *this, const char *op)
+{
+	struct fuzz_life *life = this;
+
+	fuzz_enter(life, op);
+	if (!atomic_read(&life->adopted))
+		fuzz_violation("operation-after-detach", "op=%s name=%s", op, life->object.name);
+}
+
+static int ping(void *this, u32 value, u32 *result)
+{
+	enter(this, "ping");
+	*result = value + 1;
+	fuzz_leave(this, "ping");
+	return 0;
+}
+
+static int bounce(void *this, u32 hops, u32 *result)
+{
+	enter(this, "bounce");
+	*result = 0;
+	fuzz_leave(this, "bounce");
+	return 0;
+}
+
+static int drain(void *this, u32 *result)
+{
+	enter(this, "drain");
+	*result = 0;
+	fuzz_leave(this, "drain");
+	return 0;
+}
+
+static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
+
+static const struct d2d_pair_peer_ops ops = {
+	.hdr = {
+		.size = sizeof(ops),
+		.major = D2D_PAIR_MAJOR,
+		.minor = D2D_PAIR_MINOR,
+		.chain = chain,
+	},
+	.ping = ping,
+	.bounce = bounce,
+	.drain = drain,
+};
+
+/* A context is offered: most often it is taken, at once or later. */
+int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
+	       const struct d2d_request *request)
+{
+	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
+	struct d2d_context *context = request->user_buffer;
+	u32 chance = fuzz_below(caller, 100);
+	struct fuzz_kept kept = {
+		.handle = request->handle,
+		.life = life,
+		.is_offer = true,
+		.for_ever = fuzz_chance(caller, 40),
+	};
+
+	if (chance < 10)
+		return -EIO;
+	if (chance < 20) {
+		fuzz_complete(caller, &hold, -EPERM, 0);
+		return -EPERM;
+	}
+	context->peer.ops = &ops.hdr;
+	context->peer.self = life;
+	WRITE_ONCE(life->context, context);
+	atomic_set(&life->adopted, atomic_inc_return(&adoptions));
+	if (chance < 40 && fuzz_keep(&kept))
+		return -D2D_STATUS_PENDING;
+	fuzz_complete(caller, &hold, 0, 0);
+	return 0;
+}
+
+void fuzz_play_attach(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
+	struct fuzz_watch watch = {
+		.call = FUZZ_ATTACH,
+		.handle = driver.handle,
+		.limit = 1000,
+		.actor = caller->actor,
+	};
+	int err;
+
+	fuzz_watch_begins(&watch);
+	err = d2d_attach(driver.handle);
+	fuzz_watch_ended(&watch);
+	fuzz_judge(caller, FUZZ_ATTACH, err, &driver, 1, 0);
+	fuzz_unpick(&driver);
+}
+
+/* Nobody uses the context any more when it is given back. */
+int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
+{
+	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_watch watch = {
+		.call = FUZZ_DETACH,
+		.handle = driver->handle,
+		.limit = 1000,
+		.actor = caller->actor,
+	};
+	int before = 0, err;
+
+	if (life) {
+		atomic_inc(&life->detaching);
+		/* Pairs with use(): one of the two sees the other. */
+		smp_mb__after_atomic();
+		while (atomic_read(&life->users))
+			usleep_range(10, 50);
+		before = atomic_read(&life->adopted);
+	}
+	fuzz_watch_begins(&watch);
+	err = d2d_detach(driver->handle);
+	fuzz_watch_ended(&watch);
+	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
+	if (life) {
+		if (!err)
+			atomic_cmpxchg(&life->adopted, before, 0);
+		atomic_dec(&life->detaching);
+	}
+	return err;
+}
+
+void fuzz_play_detach(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
+
+	fuzz_detach(caller, &driver);
+	fuzz_unpick(&driver);
+}
+
+/* Begins to use a driver's context, until use_ended(). */
+static struct d2d_context *use(struct fuzz_life *life)
+{
+	struct d2d_context *context;
+
+	atomic_inc(&life->users);
+	/* Pairs with fuzz_detach(). */
+	smp_mb__after_atomic();
+	context = READ_ONCE(life->context);
+	if (context && atomic_read(&life->adopted) && !atomic_read(&life->detaching) &&
+	    !READ_ONCE(life->gone))
+		return context;
+	atomic_dec(&life->users);
+	return NULL;
+}
+
+static void use_ended(struct fuzz_life *life)
+{
+	atomic_dec(&life->users);
+}
+
+static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
+{
+	const struct d2d_pair_owner_ops *owner;
+	u32 result;
+
+	owner = container_of_const(context->owner.ops, struct d2d_pair_owner_ops, hdr);
+	switch (fuzz_below(caller, 3)) {
+	case 0:
+		d2d_point_op(THIS_MODULE->name, D2D_STEP_OP_CALL, "owner", "ping", 0);
+		if (owner->ping(context->owner.self, 1, &result) || result != 2)
+			fuzz_violation("operation-of-owner", "op=ping result=%u", result);
+		break;
+	case 1:
+		owner->bounce(context->owner.self, fuzz_below(caller, 3), &result);
+		break;
+	default:
+		owner->drain(context->owner.self, &result);
+		break;
+	}
+}
+
+/* Takes an item, and gives it back once and not twice. */
+static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
+{
+	d2d_handle handle = d2d_queue_take(queue);
+	bool redeem = fuzz_chance(caller, 60);
+
+	if (!handle)
+		return;
+	fuzz_note_seen(handle, FUZZ_ITEM);
+	/* The owner revokes the handles when the driver has left: not while it is used. */
+	if (redeem && !d2d_queue_redeem(queue, handle))
+		fuzz_violation("item-not-redeemed", "handle=0x%llx", handle);
+	if (redeem && d2d_queue_redeem(queue, handle))
+		fuzz_violation("item-redeemed-twice", "handle=0x%llx", handle);
+	if (d2d_queue_release(queue, handle))
+		fuzz_violation("item-not-released", "handle=0x%llx", handle);
+	if (!d2d_queue_release(queue, handle))
+		fuzz_violation("item-released-twice", "handle=0x%llx", handle);
+	fuzz_note_dead(FUZZ_ITEM, handle);
+}
+
+/* Something with a context that one of the drivers has. Any context. */
+void fuzz_play_link(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
+	struct fuzz_life *life = driver.thing ? driver.thing->life : NULL;
+	struct d2d_context *context = life ? use(life) : NULL;
+	struct fuzz_pick other = { .origin = FUZZ_NOTHING };
+	u64 number = 8;
+	int err;
+
+	if (!context)
+		goto out;
+	switch (fuzz_below(caller, 6)) {
+	case 0:
+	case 1:
+		err = d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &number,
+				    sizeof(number));
+		if (err && err != -ENOSPC)
+			fuzz_violation("undocumented-errno", "call=d2d_queue_put err=%d", err);
+		break;
+	case 2:
+		take_item(caller, &context->to_peer);
+		break;
+	case 3:
+		/* One of a thing that is no item, or of an item that is gone */
+		other = fuzz_pick(caller, FUZZ_ITEM, true);
+		if (other.origin != FUZZ_FOREIGN && other.origin != FUZZ_GUESSED &&
+		    !d2d_queue_release(&context->to_peer, other.handle))
+			fuzz_violation("wrong-handle-accepted",
+				       "call=d2d_queue_release handle=0x%llx", other.handle);
+		break;
+	case 4:
+		other = fuzz_pick(caller, FUZZ_EVENT, true);
+		d2d_queue_set_doorbell(&context->to_peer, other.handle);
+		break;
+	default:
+		call_owner(caller, context);
+		break;
+	}
+	use_ended(life);
+out:
+	fuzz_unpick(&other);
+	fuzz_unpick(&driver);
+}

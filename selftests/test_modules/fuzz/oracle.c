@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The oracle: what must hold, whatever the drivers do. A line for each violation, until
+ * there are many; all are counted.
+ */
+#include <linux/delay.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+#define LINES		12
+#define LINE		160
+#define SEEN		16384
+#define SENDINGS	4096
+#define HOLDS		4096
+
+static char lines[LINES][LINE];
+static u32 violations;
+static DEFINE_SPINLOCK(lines_lock);
+
+void fuzz_violation(const char *kind, const char *fmt, ...)
+{
+	struct va_format detail = { .fmt = fmt };
+	char text[LINE];
+	unsigned long flags;
+	va_list args;
+	u32 n;
+
+	va_start(args, fmt);
+	detail.va = &args;
+	scnprintf(text, sizeof(text), "violation=%s %pV", kind, &detail);
+	va_end(args);
+	spin_lock_irqsave(&lines_lock, flags);
+	n = violations++;
+	if (n < LINES)
+		strscpy(lines[n], text);
+	spin_unlock_irqrestore(&lines_lock, flags);
+	if (n < LINES)
+		pr_err("%s: fuzz: %s seed=%llu\n", THIS_MODULE->name, text, fuzz_seed);
+}
+
+u32 fuzz_violations(void)
+{
+	return READ_ONCE(violations);
+}
+
+ssize_t fuzz_report(char *text, size_t size)
+{
+	ssize_t used = scnprintf(text, size, "violations=%u\n", violations);
+
+	for (u32 n = 0; n < min(violations, LINES); n++)
+		used += scnprintf(text + used, size - used, "%s\n", lines[n]);
+	return used;
+}
+
+static const char *origin_name(enum fuzz_origin origin)
+{
+	static const char * const names[] = {
+		"live", "dead", "other-kind", "altered", "guessed", "zero", "foreign",
+	};
+
+	return names[origin];
+}
+
+/*
+ * Judges what a function has returned that was called with these handles. The caller has
+ * itself begun to end them so many times.
+ */
+void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
+		const struct fuzz_pick *picks, u32 count, int own)
+{
+	bool accepted = err >= 0 || err == -EINPROGRESS;
+	bool live = true;
+
+	fuzz_count_errno(call, err);
+	if (!fuzz_is_documented(call, err))
+		fuzz_violation("undocumented-errno", "call=%s err=%d handle=0x%llx actor=%u",
+			       fuzz_call_name(call), err, count ? picks->handle : 0,
+			       caller->actor);
+	for (u32 n = 0; n < count; n++) {
+		live &= fuzz_is_live(&picks[n], own);
+		switch (picks[n].origin) {
+		case FUZZ_DEAD:
+		case FUZZ_OTHER:
+		case FUZZ_ALTERED:
+		case FUZZ_NOTHING:
+			if (accepted)
+				fuzz_violation("wrong-handle-accepted",
+					       "call=%s err=%d handle=0x%llx which=%s actor=%u",
+					       fuzz_call_name(call), err, picks[n].handle,
+					       origin_name(picks[n].origin), caller->actor);
+			break;
+		default:
+			break;
+		}
+	}
+	if (count && live && (err == -ESTALE || err == -ESHUTDOWN))
+		fuzz_violation("live-handle-refused", "call=%s err=%d handle=0x%llx actor=%u",
+			       fuzz_call_name(call), err, picks->handle, caller->actor);
+}
+
+/* Numbers that name, or have named, something. Older ones are forgotten. */
+static struct {
+	d2d_handle handle;
+	enum fuzz_kind kind;
+} seen[SEEN];
+static DEFINE_SPINLOCK(seen_lock);
+
+/* One number is never given to two things. */
+void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
+{
+	u32 place = fuzz_mix(handle) % SEEN;
+	enum fuzz_kind other = kind;
+	unsigned long flags;
+	bool again;
+
+	spin_lock_irqsave(&seen_lock, flags);
+	again = seen[place].handle == handle;
+	if (again)
+		other = seen[place].kind;
+	seen[place].handle = handle;
+	seen[place].kind = kind;
+	spin_unlock_irqrestore(&seen_lock, flags);
+	if (again)
+		fuzz_violation("number-given-twice", "handle=0x%llx kinds=%d,%d", handle, other,
+			       kind);
+}
+
+/* Sendings whose outcome is known, by their tags. Older ones are forgotten. */
+static struct sending {
+	u64 tag;
+	u32 flags;
+	u32 completed;
+	bool has_result;
+	struct d2d_result result;
+} sendings[SENDINGS];
+static u64 next_tag;
+static DEFINE_SPINLOCK(sendings_lock);
+
+static struct sending *find_sending(u64 tag)
+{
+	struct sending *sending = &sendings[(u32)tag % SENDINGS];
+
+	return sending->tag == tag ? sending : NULL;
+}
+
+/*
+ * A tag for a sending: the module, whether it is for the owner, and a number. With a routine,
+ * somebody has to be told.
+ */
+u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
+		     bool to_owner)
+{
+	struct sending *sending;
+	unsigned long irq;
+	u64 tag;
+
+	spin_lock_irqsave(&sendings_lock, irq);
+	tag = (++next_tag & 0xffffffffffffull) | (u64)to_owner << 48 |
+	      (u64)THIS_MODULE->name[4] << 56;
+	sending = &sendings[(u32)tag % SENDINGS];
+	*sending = (struct sending){ .tag = tag, .flags = flags };
+	if (request->thing && flags & D2D_SEND_ROUTINE)
+		atomic_inc(&request->thing->outcomes);
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	return tag;
+}
+
+/* It was sent, or refused. */
+void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
+{
+	bool completed = false;
+	struct sending *sending;
+	unsigned long irq;
+
+	if (!err || err == -EINPROGRESS)
+		return;
+	spin_lock_irqsave(&sendings_lock, irq);
+	sending = find_sending(tag);
+	if (sending)
+		completed = sending->completed;
+	if (request->thing && flags & D2D_SEND_ROUTINE)
+		atomic_dec(&request->thing->outcomes);
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	if (completed)
+		fuzz_violation("completed-without-sending", "tag=0x%llx err=%d", tag, err);
+}
+
+/* What the fuzzer's drivers complete requests with, and what becomes of others. */
+static bool is_outcome(u64 tag, const struct d2d_result *result)
+{
+	bool to_owner = tag >> 48 & 1;
+
+	switch (result->status) {
+	case 0:
+		return to_owner || result->information == fuzz_information(tag);
+	case -EPERM:
+	case -ENXIO:
+	case -EPIPE:
+	case -EIO:
+	case -ECANCELED:
+	case -ETIMEDOUT:
+		return true;
+	default:
+		return to_owner;
+	}
+}
+
+static void check_result(u64 tag, const struct d2d_result *result)
+{
+	if (result->tag != tag)
+		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result->tag);
+	if (!is_outcome(tag, result))
+		fuzz_violation("unknown-outcome", "tag=0x%llx status=%d information=0x%llx",
+			       tag, result->status, result->information);
+}
+
+/* The completion routine was called. */
+void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_result *result)
+{
+	bool again = false, unasked = false;
+	struct sending *sending;
+	unsigned long irq;
+	int outcomes = 0;
+
+	check_result(tag, result);
+	spin_lock_irqsave(&sendings_lock, irq);
+	sending = find_sending(tag);
+	if (sending) {
+		again = sending->completed++;
+		unasked = !(sending->flags & D2D_SEND_ROUTINE);
+	}
+	if (thing)
+		outcomes = atomic_dec_return(&thing->outcomes);
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	if (again || outcomes < 0)
+		fuzz_violation("completed-twice", "tag=0x%llx outcomes=%d", tag, outcomes);
+	if (unasked)
+		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
+}
+
+/* A wait has returned this result: all of one sending are the same. */
+void fuzz_note_result(u64 tag, const struct d2d_result *result)
+{
+	struct d2d_result before = *result;
+	struct sending *sending;
+	unsigned long irq;
+
+	check_result(tag, result);
+	spin_lock_irqsave(&sendings_lock, irq);
+	sending = find_sending(tag);
+	if (sending && sending->has_result) {
+		before = sending->result;
+	} else if (sending) {
+		sending->has_result = true;
+		sending->result = *result;
+	}
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	if (memcmp(&before, result, sizeof(before)))
+		fuzz_violation("two-outcomes", "tag=0x%llx status=%d,%d", tag, before.status,
+			       result->status);
+}
+
+/* Requests that the drivers have got, by their handles. Older ones are forgotten. */
+static struct hold {
+	d2d_handle handle;
+	u64 tag;
+	bool finished;
+	bool tells;
+	bool cancelled;
+} holds[HOLDS];
+static DEFINE_SPINLOCK(holds_lock);
+
+/* A routine was called with this handle, which is new each time. */
+void fuzz_note_hold(d2d_handle handle, u64 tag)
+{
+	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
+	unsigned long flags;
+	bool again;
+
+	spin_lock_irqsave(&holds_lock, flags);
+	again = hold->handle == handle;
+	*hold = (struct hold){ .handle = handle, .tag = tag };
+	spin_unlock_irqrestore(&holds_lock, flags);
+	if (again)
+		fuzz_violation("routine-called-twice", "handle=0x%llx tag=0x%llx", handle, tag);
+}
+
+/* d2d_complete() has returned 0. */
+void fuzz_note_finished(d2d_handle handle)
+{
+	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
+	bool again = false, cancelled = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&holds_lock, flags);
+	if (hold->handle == handle) {
+		again = hold->finished;
+		cancelled = hold->cancelled;
+		hold->finished = true;
+	}
+	spin_unlock_irqrestore(&holds_lock, flags);
+	if (again)
+		fuzz_violation("finished-twice", "handle=0x%llx", handle);
+	if (cancelled)
+		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
+}
+
+/* d2d_request_set_cancel() is called. */
+void fuzz_note_tells(d2d_handle handle)
+{
+	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
+	unsigned long flags;
+
+	spin_lock_irqsave(&holds_lock, flags);
+	if (hold->handle == handle)
+		hold->tells = true;
+	spin_unlock_irqrestore(&holds_lock, flags);
+}
+
+/* The cancel routine was called. */
+void fuzz_note_cancelled(d2d_handle handle)
+{
+	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
+	bool again = false, unasked = false, finished = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&holds_lock, flags);
+	if (hold->handle == handle) {
+		again = hold->cancelled;
+		unasked = !hold->tells;
+		finished = hold->finished;
+		hold->cancelled = true;
+	}
+	spin_unlock_irqrestore(&holds_lock, flags);
+	if (again)
+		fuzz_violation("cancelled-twice", "handle=0x%llx", handle);
+	if (unasked)
+		fuzz_violation("cancelled-unasked", "handle=0x%llx", handle);
+	if (finished)
+		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
+}
+
+/* Calls that may take long, and that are under way. */
+static LIST_HEAD(watches);
+static DEFINE_SPINLOCK(watches_lock);
+
+void fuzz_watch_begins(struct fuzz_watch *watch)
+{
+	unsigned long flags;
+
+	watch->since = ktime_get_ns();
+	watch->told = false;
+	spin_lock_irqsave(&watches_lock, flags);
+	list_add(&watch->node, &watches);
+	spin_unlock_irqrestore(&watches_lock, flags);
+}
+
+static bool is_overdue(const struct fuzz_watch *watch)
+{
+	u64 ms = (ktime_get_ns() - watch->since) / NSEC_PER_MSEC;
+
+	if (watch->limit == D2D_FOREVER)
+		return false;
+	return ms > watch->limit + FUZZ_MARGIN_MS;
+}
+
+void fuzz_watch_ended(struct fuzz_watch *watch)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&watches_lock, flags);
+	list_del(&watch->node);
+	spin_unlock_irqrestore(&watches_lock, flags);
+	if (is_overdue(watch) && !watch->told)
+		fuzz_violation("call-exceeds-its-limit", "call=%s handle=0x%llx limit=%u actor=%u",
+			       fuzz_call_name(watch->call), watch->handle, watch->limit,
+			       watch->actor);
+}
+
+/* Looks for calls that take too long, and returns how many calls with a limit there are. */
+u32 fuzz_overdue(void)
+{
+	struct fuzz_watch *watch, late;
+	unsigned long flags;
+	u32 count = 0;
+
+	do {
+		late.limit = 0;
+		count = 0;
+		spin_lock_irqsave(&watches_lock, flags);
+		list_for_each_entry(watch, &watches, node) {
+			count += watch->limit != D2D_FOREVER;
+			if (watch->told || !is_overdue(watch))
+				continue;
+			watch->told = true;
+			late = *watch;
+			late.limit++;
+			break;
+		}
+		spin_unlock_irqrestore(&watches_lock, flags);
+		if (late.limit)
+			fuzz_violation("call-exceeds-its-limit",
+				       "call=%s handle=0x%llx limit=%u actor=%u",
+				       fuzz_call_name(late.call), late.handle, late.limit - 1,
+				       late.actor);
+	} while (late.limit);
+	return count;
+}
+
+void fuzz_oracle_reset(void)
+{
+	memset(lines, 0, sizeof(lines));
+	memset(seen, 0, sizeof(seen));
+	memset(sendings, 0, sizeof(sendings));
+	memset(holds, 0, sizeof(holds));
+	violations = 0;
+}

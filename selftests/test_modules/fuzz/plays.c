@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is done at random in any context: threads, workers, softirq, hard interrupt, and
+ * from inside the routines.
+ */
+#include <linux/kernel.h>
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+/* The drivers' own code, or one that the owner serves. */
+static u32 any_code(struct fuzz_caller *caller, bool to_owner)
+{
+	if (fuzz_chance(caller, 1))
+		return D2D_IOCTL_SHARE_CONTEXT;
+	if (to_owner)
+		return D2D_CTL_CODE(0x801 + fuzz_below(caller, 5), D2D_METHOD_BUFFERED);
+	return D2D_CTL_CODE(0x8f0 + fuzz_below(caller, 4), D2D_METHOD_BUFFERED);
+}
+
+static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
+{
+	struct fuzz_pick pick = { .origin = FUZZ_FOREIGN };
+	int err = d2d_lookup(name, &pick.handle);
+
+	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
+	if (err)
+		pick.origin = FUZZ_NOTHING;
+	return pick;
+}
+
+/* A driver of this module or of the other one, or the owner. */
+static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
+{
+	u32 chance = fuzz_below(caller, 100);
+	char name[D2D_NAME_SIZE];
+
+	if (chance < 60)
+		return fuzz_pick(caller, FUZZ_TARGET, true);
+	if (chance < 92 || !to_owner) {
+		snprintf(name, sizeof(name), "fuzz%u.%u", fuzz_below(caller, 2),
+			 fuzz_below(caller, 12));
+		return lookup(caller, name);
+	}
+	*to_owner = true;
+	return lookup(caller, "module_a");
+}
+
+/* Something that may be shown to another module: not what one actor alone uses. */
+static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
+{
+	static const enum fuzz_kind kinds[] = {
+		FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT,
+	};
+	enum fuzz_kind kind = kinds[fuzz_below(caller, ARRAY_SIZE(kinds))];
+	struct fuzz_pick pick = fuzz_pick(caller, kind, true);
+
+	gift[0] = 0;
+	gift[1] = FUZZ_KINDS;
+	if (pick.origin == FUZZ_LIVE && pick.thing->audience % 3 == 0) {
+		gift[0] = pick.handle;
+		gift[1] = kind;
+	}
+	fuzz_unpick(&pick);
+	return sizeof(d2d_handle[2]);
+}
+
+/* Sends a request to anybody. */
+int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag)
+{
+	bool to_owner = false;
+	struct fuzz_pick target = any_target(caller, &to_owner);
+	struct d2d_send send = d2d_send_to(0, any_code(caller, to_owner));
+	d2d_handle gift[2];
+	int err;
+
+	if (request->thing) {
+		send.input_len = request->thing->input_size;
+		send.output_len = fuzz_below(caller, request->thing->output_size + 1);
+	}
+	choose_gift(caller, gift);
+	send.input_len = min(send.input_len, sizeof(gift));
+	if (fuzz_chance(caller, 2))
+		send.output_len = D2D_BUFFER_SIZE;
+	send.input = gift;
+	send.flags = flags;
+	if (fuzz_chance(caller, 1))
+		send.flags |= D2D_SEND_TRACE;
+	if (fuzz_chance(caller, 1))
+		send.flags |= 1u << 31;
+	if (!caller->may_sleep)
+		send.flags |= D2D_SEND_ATOMIC;
+	send.tag = fuzz_send_begins(caller, request, send.flags, to_owner);
+	send.user_buffer = (void *)(unsigned long)send.tag;
+	if (tag)
+		*tag = send.tag;
+	err = fuzz_request_send(caller, request, &target, &send);
+	fuzz_send_ended(send.tag, request, send.flags, err);
+	fuzz_unpick(&target);
+	return err;
+}
+
+/* Passes a request on to a driver that is not the owner, whose outcomes are not known. */
+int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags)
+{
+	struct fuzz_pick target = any_target(caller, NULL);
+	struct d2d_send send = d2d_send_to(0, any_code(caller, false));
+	int err;
+
+	send.flags = flags;
+	if (!caller->may_sleep)
+		send.flags |= D2D_SEND_ATOMIC;
+	err = fuzz_request_forward(caller, hold, &target, &send);
+	fuzz_unpick(&target);
+	return err;
+}
+
+static void play_send(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
+	u32 flags = fuzz_below(caller, 4);
+
+	fuzz_send(caller, &request, flags, NULL);
+	fuzz_unpick(&request);
+}
+
+static void play_cancel(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
+
+	fuzz_request_cancel(caller, &request);
+	fuzz_unpick(&request);
+}
+
+static void play_free(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
+
+	fuzz_request_free(caller, &request);
+	fuzz_unpick(&request);
+}
+
+static void play_read(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
+
+	fuzz_request_touch(caller, &request, false, fuzz_below(caller, 80));
+	fuzz_unpick(&request);
+}
+
+/* A request that a driver keeps, or a handle that was never one's. */
+static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
+{
+	struct fuzz_pick pick;
+
+	*kept = (struct fuzz_kept){};
+	if (fuzz_chance(caller, 85) && fuzz_take_kept(caller, kept, leave_it))
+		return fuzz_pick_hold(kept->handle);
+	pick = fuzz_pick(caller, FUZZ_HOLD, false);
+	fuzz_unpick(&pick);
+	pick.thing = NULL;
+	return pick;
+}
+
+static void play_complete(struct fuzz_caller *caller)
+{
+	struct fuzz_kept kept;
+	struct fuzz_pick hold = any_hold(caller, &kept, false);
+
+	if (kept.is_offer)
+		fuzz_complete(caller, &hold, fuzz_chance(caller, 70) ? 0 : -ENXIO, 0);
+	else
+		fuzz_finish(caller, &hold, kept.tag);
+}
+
+static void play_forward(struct fuzz_caller *caller)
+{
+	struct fuzz_kept kept;
+	struct fuzz_pick hold = any_hold(caller, &kept, false);
+
+	fuzz_forward(caller, &hold, fuzz_below(caller, 4) & (D2D_SEND_ROUTINE | D2D_SEND_ATOMIC));
+}
+
+static void play_hold(struct fuzz_caller *caller)
+{
+	struct fuzz_kept kept;
+	struct fuzz_pick hold = any_hold(caller, &kept, true);
+
+	if (fuzz_chance(caller, 30))
+		fuzz_request_set_cancel(caller, &hold);
+	else
+		fuzz_request_touch(caller, &hold, fuzz_chance(caller, 50), fuzz_below(caller, 80));
+}
+
+static void play_event(struct fuzz_caller *caller)
+{
+	static const enum fuzz_call calls[] = {
+		FUZZ_EVENT_SET, FUZZ_EVENT_SET, FUZZ_EVENT_RESET, FUZZ_EVENT_QUERY,
+	};
+	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
+
+	fuzz_event_change(caller, &event, calls[fuzz_below(caller, ARRAY_SIZE(calls))]);
+	fuzz_unpick(&event);
+}
+
+static void play_ring(struct fuzz_caller *caller)
+{
+	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
+
+	d2d_event_ring(event.handle);
+	fuzz_unpick(&event);
+}
+
+static void play_poll(struct fuzz_caller *caller)
+{
+	struct fuzz_pick events[3];
+	u32 count = 1 + fuzz_below(caller, ARRAY_SIZE(events));
+
+	for (u32 n = 0; n < count; n++)
+		events[n] = fuzz_pick(caller, FUZZ_EVENT, true);
+	fuzz_event_wait(caller, events, count, fuzz_below(caller, 5), 0);
+	for (u32 n = 0; n < count; n++)
+		fuzz_unpick(&events[n]);
+}
+
+/* Who must not sleep gets what there is, and does not wait. */
+static void play_no_wait(struct fuzz_caller *caller)
+{
+	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
+	int err;
+
+	if (!caller->may_sleep && !caller->in_routine) {
+		err = fuzz_event_wait(caller, &event, 1, 0, 1);
+		if (err != -EDEADLK)
+			fuzz_violation("waits-in-interrupt", "err=%d", err);
+	}
+	fuzz_unpick(&event);
+}
+
+static void play_trace(struct fuzz_caller *caller)
+{
+	if (fuzz_chance(caller, 10))
+		d2d_trace(THIS_MODULE->name, fuzz_below(caller, D2D_STEP_REFUSE), "fuzz=1");
+}
+
+/* Something that does not sleep. */
+void fuzz_play(struct fuzz_caller *caller)
+{
+	static const struct {
+		u32 weight;
+		void (*play)(struct fuzz_caller *caller);
+	} plays[] = {
+		{ 20, play_send }, { 8, play_cancel }, { 3, play_free }, { 4, play_read },
+		{ 14, play_complete }, { 4, play_forward }, { 6, play_hold }, { 20, play_event },
+		{ 4, play_ring }, { 6, play_poll }, { 1, play_trace }, { 1, play_no_wait },
+		{ 9, fuzz_play_link },
+	};
+	u32 chance = fuzz_below(caller, 100);
+
+	for (u32 n = 0; n < ARRAY_SIZE(plays); n++) {
+		if (chance < plays[n].weight) {
+			plays[n].play(caller);
+			return;
+		}
+		chance -= plays[n].weight;
+	}
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The routines of the driver objects. What they do follows from the seed and from what they
+ * are called with. Many of them make another call from inside, as long as the stack lasts.
+ */
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+/* Names the routines among the actors. */
+#define ROUTINE	1000
+
+/* Handles of this module that go with a request as its input, and their kinds. */
+struct gift {
+	d2d_handle handle;
+	u64 kind;
+};
+
+static struct fuzz_caller caller_of(u64 what, bool may_sleep)
+{
+	return (struct fuzz_caller){
+		.random = fuzz_random_of(ROUTINE, what),
+		.actor = ROUTINE,
+		.may_sleep = may_sleep,
+		.in_routine = true,
+	};
+}
+
+/* Another call from inside a routine, if the stack allows. */
+static void play_inside(struct fuzz_caller *caller)
+{
+	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_nest())
+		return;
+	if (caller->may_sleep && fuzz_chance(caller, 30))
+		fuzz_play_asleep(caller);
+	else
+		fuzz_play(caller);
+	fuzz_unnest();
+}
+
+/* What the sender has given, which is another module's if the sender is. */
+static void take_gift(struct fuzz_caller *caller, const struct d2d_request *request)
+{
+	u64 tag = (u64)(unsigned long)request->user_buffer;
+	struct gift gift;
+
+	if (request->input_len != sizeof(gift) || tag >> 56 == THIS_MODULE->name[4])
+		return;
+	if (!d2d_request_read(request->handle, &gift, sizeof(gift)))
+		fuzz_note_foreign(gift.kind, gift.handle);
+}
+
+/* Completes a request, not always as it should. Returns what the routine should. */
+void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag)
+{
+	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
+	static const int bad[] = { 1, -EINPROGRESS, -D2D_STATUS_PENDING, -5000 };
+	int status = 0;
+
+	if (fuzz_chance(caller, 30))
+		status = statuses[fuzz_below(caller, ARRAY_SIZE(statuses))];
+	else if (fuzz_chance(caller, 3))
+		status = bad[fuzz_below(caller, ARRAY_SIZE(bad))];
+	fuzz_complete(caller, hold, status, fuzz_information(tag));
+	if (fuzz_chance(caller, 5) && !fuzz_complete(caller, hold, status, fuzz_information(tag)))
+		fuzz_violation("completed-again", "handle=0x%llx", hold->handle);
+}
+
+static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz_pick *hold,
+		 u64 tag)
+{
+	struct fuzz_kept kept = {
+		.handle = hold->handle,
+		.life = life,
+		.tag = tag,
+		.for_ever = fuzz_chance(caller, 25),
+	};
+
+	if (fuzz_chance(caller, 50))
+		fuzz_request_set_cancel(caller, hold);
+	return fuzz_keep(&kept);
+}
+
+/* From inside a routine a driver does not leave: it would wait for itself. */
+static void try_to_leave(struct fuzz_caller *caller, struct fuzz_life *life)
+{
+	enum fuzz_call call = fuzz_chance(caller, 50) ? FUZZ_DETACH : FUZZ_UNREGISTER;
+	struct fuzz_pick driver = fuzz_pick_of(FUZZ_DRIVER, life->handle);
+	int err;
+
+	if (!driver.thing)
+		return;
+	if (call == FUZZ_DETACH)
+		err = d2d_detach(driver.handle);
+	else
+		err = d2d_unregister(driver.handle);
+	fuzz_judge(caller, call, err, &driver, 1, 0);
+	if (err != -EDEADLK && (!err || fuzz_is_live(&driver, 0)))
+		fuzz_violation("left-from-inside", "call=%s err=%d", fuzz_call_name(call), err);
+	fuzz_unpick(&driver);
+}
+
+static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
+		 const struct d2d_request *request)
+{
+	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
+	u64 tag = (u64)(unsigned long)request->user_buffer;
+	u32 chance = fuzz_below(caller, 100);
+	int err;
+
+	if (chance < 25) {
+		if (keep(caller, life, &hold, tag))
+			return -D2D_STATUS_PENDING;
+	} else if (chance < 40 && fuzz_nest()) {
+		err = fuzz_forward(caller, &hold, fuzz_chance(caller, 60) ? D2D_SEND_ROUTINE : 0);
+		fuzz_unnest();
+		if (!err || err == -EINPROGRESS)
+			return -D2D_STATUS_PENDING;
+	} else if (chance < 43) {
+		return 0;
+	} else if (chance < 60) {
+		fuzz_request_touch(caller, &hold, true, fuzz_below(caller, 80));
+		fuzz_request_touch(caller, &hold, false, fuzz_below(caller, 80));
+	}
+	fuzz_finish(caller, &hold, tag);
+	return 0;
+}
+
+int fuzz_dispatch(void *self, const struct d2d_request *request)
+{
+	bool may_sleep, is_ours = request->code != D2D_IOCTL_SHARE_CONTEXT;
+	struct fuzz_life *life = self;
+	struct fuzz_caller caller;
+	int status = -EIO;
+
+	may_sleep = !(life->object.flags & D2D_DISPATCH_ATOMIC);
+	caller = caller_of(request->handle ^ (unsigned long)request->user_buffer, may_sleep);
+	if (!fuzz_enter(life, "dispatch"))
+		goto leave;
+	if (request->driver != life->handle && life->handle)
+		fuzz_violation("request-of-another", "driver=0x%llx self=0x%llx", request->driver,
+			       life->handle);
+	if (!is_ours) {
+		fuzz_note_seen(request->handle, FUZZ_OFFER);
+		status = fuzz_share(&caller, life, request);
+	} else {
+		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer);
+		fuzz_note_seen(request->handle, FUZZ_HOLD);
+		take_gift(&caller, request);
+		play_inside(&caller);
+		if (may_sleep && fuzz_chance(&caller, 2))
+			try_to_leave(&caller, life);
+		status = serve(&caller, life, request);
+	}
+leave:
+	fuzz_leave(life, "dispatch");
+	return status;
+}
+
+/* The result stays what it was, or becomes worse: nothing is made of a failure. */
+int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
+{
+	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
+	u64 tag = (u64)(unsigned long)request->user_buffer;
+	struct fuzz_life *life = self;
+	struct fuzz_caller caller;
+	int status = result->status;
+	u32 chance;
+	int err;
+
+	caller = caller_of(request->handle ^ tag, false);
+	if (!fuzz_enter(life, "returned"))
+		goto leave;
+	fuzz_note_hold(request->handle, tag);
+	fuzz_note_seen(request->handle, FUZZ_HOLD);
+	play_inside(&caller);
+	chance = fuzz_below(&caller, 100);
+	if (chance < 20) {
+		if (keep(&caller, life, &hold, tag))
+			status = -D2D_STATUS_PENDING;
+	} else if (chance < 35 && fuzz_nest()) {
+		err = fuzz_forward(&caller, &hold, D2D_SEND_ROUTINE);
+		if (!err || err == -EINPROGRESS)
+			status = -D2D_STATUS_PENDING;
+		fuzz_unnest();
+	} else if (chance < 50) {
+		fuzz_finish(&caller, &hold, tag);
+		status = -D2D_STATUS_PENDING;
+	} else if (chance < 60) {
+		status = -EPIPE;
+	}
+leave:
+	fuzz_leave(life, "returned");
+	return status;
+}
+
+int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *result)
+{
+	struct fuzz_pick request = fuzz_pick_of(FUZZ_REQUEST, handle);
+	struct fuzz_caller caller = caller_of(handle ^ result->tag, false);
+	struct fuzz_life *life = self;
+	int keeps = D2D_MORE_PROCESSING_REQUIRED;
+
+	if (!fuzz_enter(life, "completed"))
+		goto leave;
+	fuzz_note_completed(result->tag, request.thing, result);
+	play_inside(&caller);
+	if (request.thing && fuzz_chance(&caller, 10) && fuzz_nest()) {
+		fuzz_send(&caller, &request, D2D_SEND_ROUTINE | D2D_SEND_ATOMIC, NULL);
+		fuzz_unnest();
+	} else if (request.thing && fuzz_chance(&caller, 20)) {
+		atomic_inc(&request.thing->ending);
+		fuzz_thing_ended(request.thing, request.nth, true);
+		keeps = 0;
+	}
+leave:
+	fuzz_unpick(&request);
+	fuzz_leave(life, "completed");
+	return keeps;
+}
+
+void fuzz_cancelled(void *self, d2d_handle request)
+{
+	struct fuzz_caller caller = caller_of(request, false);
+	struct fuzz_life *life = self;
+
+	if (fuzz_enter(life, "cancelled")) {
+		fuzz_note_cancelled(request);
+		play_inside(&caller);
+	}
+	fuzz_leave(life, "cancelled");
+}

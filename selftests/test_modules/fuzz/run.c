@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A module of the fuzzer. Writing "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run, where
+ * NAME is the module's, plays for that long, and fails with EBADMSG if the oracle has found
+ * something; the file "report" says what, "errnos" what the functions have returned.
+ *
+ * A write of "SEED MILLISECONDS limits" reaches one of the limits as well; one that ends with
+ * "forget" leaves a driver that the module does not unregister.
+ */
+#include <linux/completion.h>
+#include <linux/debugfs.h>
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
+#include <linux/init.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "fuzz.h"
+
+#define THREADS	6
+#define WORKERS	1
+#define TIMERS	2
+#define ACTORS	(THREADS + WORKERS + TIMERS)
+#define REPORT	8192
+
+u64 fuzz_seed;
+bool fuzz_is_over;
+
+static struct actor {
+	u32 number;
+	u64 step;
+	struct hrtimer timer;
+} actors[ACTORS];
+
+static atomic_t playing;
+static struct completion all_left;
+static struct work_struct work;
+static struct workqueue_struct *queue;
+static DEFINE_MUTEX(run_lock);
+
+static struct fuzz_caller next_step(struct actor *actor, bool may_sleep)
+{
+	return (struct fuzz_caller){
+		.random = fuzz_random_of(actor->number, ++actor->step),
+		.actor = actor->number,
+		.may_sleep = may_sleep,
+	};
+}
+
+static void step_asleep(struct actor *actor)
+{
+	struct fuzz_caller caller = next_step(actor, true);
+
+	if (fuzz_chance(&caller, 40))
+		fuzz_play_asleep(&caller);
+	else
+		fuzz_play(&caller);
+}
+
+static void one_less(void)
+{
+	if (atomic_dec_and_test(&playing))
+		complete(&all_left);
+}
+
+static int play_in_thread(void *data)
+{
+	struct actor *actor = data;
+
+	while (!READ_ONCE(fuzz_is_over)) {
+		step_asleep(actor);
+		cond_resched();
+	}
+	one_less();
+	return 0;
+}
+
+static void play_in_worker(struct work_struct *work)
+{
+	if (READ_ONCE(fuzz_is_over)) {
+		one_less();
+		return;
+	}
+	step_asleep(&actors[THREADS]);
+	queue_work(queue, work);
+}
+
+/* In hard interrupt, or in softirq. */
+static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
+{
+	struct actor *actor = container_of(timer, struct actor, timer);
+	struct fuzz_caller caller = next_step(actor, false);
+
+	if (READ_ONCE(fuzz_is_over))
+		return HRTIMER_NORESTART;
+	for (u32 n = fuzz_below(&caller, 4); n; n--)
+		fuzz_play(&caller);
+	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));
+	return HRTIMER_RESTART;
+}
+
+static void start_timer(struct actor *actor, enum hrtimer_mode mode)
+{
+	hrtimer_setup(&actor->timer, play_in_timer, CLOCK_MONOTONIC, mode);
+	hrtimer_start(&actor->timer, ns_to_ktime(NSEC_PER_MSEC), mode);
+}
+
+static void start(void)
+{
+	init_completion(&all_left);
+	atomic_set(&playing, 1);
+	for (u32 n = 0; n < ACTORS; n++)
+		actors[n] = (struct actor){ .number = n };
+	for (u32 n = 0; n < THREADS; n++) {
+		atomic_inc(&playing);
+		if (IS_ERR(kthread_run(play_in_thread, &actors[n], "%s-%u", THIS_MODULE->name, n)))
+			one_less();
+	}
+	atomic_inc(&playing);
+	INIT_WORK(&work, play_in_worker);
+	queue_work(queue, &work);
+	start_timer(&actors[THREADS + WORKERS], HRTIMER_MODE_REL);
+	start_timer(&actors[THREADS + WORKERS + 1], HRTIMER_MODE_REL_SOFT);
+}
+
+/*
+ * Waits that have a limit end by it, when nobody completes anything any more; the others end
+ * when the drivers leave. A thread that does not come back keeps the module.
+ */
+static void stop(void)
+{
+	struct actor last = { .number = ACTORS };
+	struct fuzz_caller caller = next_step(&last, true);
+	u32 before = fuzz_violations();
+
+	WRITE_ONCE(fuzz_is_over, true);
+	hrtimer_cancel(&actors[THREADS + WORKERS].timer);
+	hrtimer_cancel(&actors[THREADS + WORKERS + 1].timer);
+	while (fuzz_overdue() && fuzz_violations() == before)
+		msleep(20);
+	fuzz_unregister_all(&caller);
+	one_less();
+	if (!wait_for_completion_timeout(&all_left, msecs_to_jiffies(FUZZ_MARGIN_MS))) {
+		fuzz_violation("thread-stuck", "count=%d", atomic_read(&playing));
+		__module_get(THIS_MODULE);
+		return;
+	}
+	flush_workqueue(queue);
+	/* Some may have come when the others had left. */
+	fuzz_unregister_all(&caller);
+	fuzz_things_check();
+	fuzz_things_reset();
+}
+
+static int run(u64 seed, u32 ms, bool limits)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(ms);
+	struct actor main = { .number = ACTORS + 1 };
+	struct fuzz_caller caller;
+
+	fuzz_seed = seed;
+	fuzz_is_over = false;
+	fuzz_oracle_reset();
+	fuzz_errnos_reset();
+	start();
+	if (limits) {
+		caller = next_step(&main, true);
+		fuzz_play_limits(&caller);
+	}
+	while (time_before(jiffies, end) && !fuzz_violations()) {
+		msleep(20);
+		fuzz_overdue();
+	}
+	stop();
+	return fuzz_violations() ? -EBADMSG : 0;
+}
+
+static ssize_t run_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
+{
+	char text[64] = {};
+	u64 seed;
+	u32 ms;
+	int err;
+
+	if (count >= sizeof(text))
+		return -E2BIG;
+	if (copy_from_user(text, buffer, count))
+		return -EFAULT;
+	if (sscanf(text, "%llu %u", &seed, &ms) != 2)
+		return -EINVAL;
+	mutex_lock(&run_lock);
+	err = run(seed, ms, strstr(text, "limits"));
+	if (!err && strstr(text, "forget")) {
+		fuzz_forget();
+		err = fuzz_violations() ? -EBADMSG : 0;
+	}
+	mutex_unlock(&run_lock);
+	return err ?: count;
+}
+
+static const struct file_operations run_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.write = run_write,
+};
+
+static ssize_t show(char __user *buffer, size_t count, loff_t *offset,
+		    ssize_t (*fill)(char *text, size_t size))
+{
+	char *text = kvmalloc(REPORT, GFP_KERNEL);
+	ssize_t used;
+
+	if (!text)
+		return -ENOMEM;
+	used = fill(text, REPORT);
+	used = simple_read_from_buffer(buffer, count, offset, text, used);
+	kvfree(text);
+	return used;
+}
+
+static ssize_t report_read(struct file *file, char __user *buffer, size_t count, loff_t *offset)
+{
+	return show(buffer, count, offset, fuzz_report);
+}
+
+static const struct file_operations report_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = report_read,
+};
+
+static ssize_t errnos_read(struct file *file, char __user *buffer, size_t count, loff_t *offset)
+{
+	return show(buffer, count, offset, fuzz_report_errnos);
+}
+
+static const struct file_operations errnos_fops = {
+	.owner = THIS_MODULE,
+	.open = simple_open,
+	.read = errnos_read,
+};
+
+static struct dentry *dir;
+
+static int __init fuzz_init(void)
+{
+	char name[32];
+	int err;
+
+	err = fuzz_drivers_init();
+	if (err)
+		return err;
+	queue = alloc_workqueue("fuzz", WQ_UNBOUND, 0);
+	if (!queue) {
+		fuzz_drivers_free();
+		return -ENOMEM;
+	}
+	snprintf(name, sizeof(name), "d2d-%s", THIS_MODULE->name);
+	dir = debugfs_create_dir(name, NULL);
+	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
+	debugfs_create_file("report", 0400, dir, NULL, &report_fops);
+	debugfs_create_file("errnos", 0400, dir, NULL, &errnos_fops);
+	return 0;
+}
+module_init(fuzz_init);
+
+static void __exit fuzz_exit(void)
+{
+	debugfs_remove(dir);
+	destroy_workqueue(queue);
+	fuzz_drivers_free();
+}
+module_exit(fuzz_exit);
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: a fuzzer of the C API");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS("D2D");

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is done at random where one may sleep: making and opening things, waits, and drivers
+ * that come and go.
+ */
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+static u32 any_audience(struct fuzz_caller *caller)
+{
+	switch (fuzz_below(caller, 3)) {
+	case 0:
+		return 0;
+	case 1:
+		return 3 * caller->actor + 1;
+	default:
+		return 6 * (caller->actor / 2) + 2;
+	}
+}
+
+static void play_alloc(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
+	u32 output = fuzz_below(caller, 80), input = 16;
+	struct fuzz_thing *thing = NULL;
+	d2d_handle handle;
+
+	if (fuzz_chance(caller, 2))
+		output = D2D_BUFFER_SIZE + 1;
+	if (driver.thing)
+		thing = fuzz_thing_new(FUZZ_REQUEST);
+	if (!driver.thing || thing) {
+		bool made = !fuzz_request_alloc(caller, &driver, input, output, &handle);
+
+		if (made && thing) {
+			thing->audience = any_audience(caller);
+			thing->input_size = input;
+			thing->output_size = output;
+			fuzz_thing_made(thing, handle, driver.thing->life);
+		} else if (thing) {
+			fuzz_thing_failed(thing);
+		}
+	}
+	fuzz_unpick(&driver);
+}
+
+static u32 any_limit(struct fuzz_caller *caller)
+{
+	if (!caller->in_routine && !READ_ONCE(fuzz_is_over) && fuzz_chance(caller, 1))
+		return D2D_FOREVER;
+	return fuzz_below(caller, fuzz_chance(caller, 80) ? 4 : FUZZ_LONGEST_MS);
+}
+
+static void play_wait(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
+	struct d2d_result result;
+
+	fuzz_request_wait(caller, &request, any_limit(caller), &result);
+	fuzz_unpick(&request);
+}
+
+/* One actor alone uses the request: so it knows which outcome is whose. */
+static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
+{
+	u32 ms = any_limit(caller);
+	struct d2d_result result;
+	bool cancelled = false;
+	u64 since, passed, tag;
+	int err;
+
+	err = fuzz_send(caller, request, fuzz_chance(caller, 50) ? D2D_SEND_ATOMIC : 0, &tag);
+	if (err && err != -EINPROGRESS)
+		return;
+	if (err && fuzz_chance(caller, 30))
+		cancelled = !fuzz_request_cancel(caller, request);
+	since = ktime_get_ns();
+	err = fuzz_request_wait(caller, request, ms, &result);
+	passed = ktime_get_ns() - since + jiffies_to_nsecs(2);
+	if (err)
+		return;
+	if (result.tag != tag)
+		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result.tag);
+	if (cancelled && result.status != -ECANCELED)
+		fuzz_violation("cancelled-in-vain", "tag=0x%llx status=%d", tag, result.status);
+	if (result.status == -ETIMEDOUT && passed < (u64)ms * NSEC_PER_MSEC)
+		fuzz_violation("wait-ends-early", "tag=0x%llx ms=%u", tag, ms);
+	if (fuzz_chance(caller, 30))
+		fuzz_request_wait(caller, request, 0, &result);
+}
+
+static void play_request(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
+	u32 flags = fuzz_below(caller, 4);
+	struct d2d_result result;
+	int err;
+
+	if (request.thing && request.thing->audience % 3 == 1) {
+		play_alone(caller, &request);
+	} else {
+		err = fuzz_send(caller, &request, flags, NULL);
+		if (err == -EINPROGRESS && fuzz_chance(caller, 50))
+			fuzz_request_wait(caller, &request, any_limit(caller), &result);
+	}
+	fuzz_unpick(&request);
+}
+
+/* Events have a few names, which all modules use. */
+static void play_open(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
+	u32 number = fuzz_below(caller, 16);
+	bool make = fuzz_chance(caller, 70);
+	struct fuzz_thing *thing;
+	u32 kind = number % 2;
+	d2d_handle handle;
+	char name[16];
+
+	thing = fuzz_thing_new(FUZZ_EVENT);
+	if (!thing)
+		goto out;
+	snprintf(name, sizeof(name), "fuzz.%u", number);
+	if (fuzz_chance(caller, 3))
+		kind ^= 1 + fuzz_below(caller, 2);
+	if (fuzz_chance(caller, 1))
+		name[0] = '\0';
+	if (fuzz_event_open(caller, &driver, name, kind, make, &handle)) {
+		fuzz_thing_failed(thing);
+	} else if (driver.thing) {
+		fuzz_thing_made(thing, handle, driver.thing->life);
+	} else {
+		/* Another driver's: it is gone when that is, and so it is not kept. */
+		d2d_event_close(handle);
+		fuzz_thing_failed(thing);
+	}
+out:
+	fuzz_unpick(&driver);
+}
+
+static void play_close(struct fuzz_caller *caller)
+{
+	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, false);
+
+	fuzz_event_close(caller, &event);
+	fuzz_unpick(&event);
+}
+
+static void play_events(struct fuzz_caller *caller)
+{
+	struct fuzz_pick events[6];
+	u32 count = 1 + fuzz_below(caller, ARRAY_SIZE(events));
+	u32 flags = fuzz_below(caller, 4);
+
+	if (fuzz_chance(caller, 2))
+		flags |= 4;
+	for (u32 n = 0; n < count; n++)
+		events[n] = fuzz_pick(caller, FUZZ_EVENT, true);
+	fuzz_event_wait(caller, events, count, flags, any_limit(caller));
+	for (u32 n = 0; n < count; n++)
+		fuzz_unpick(&events[n]);
+}
+
+/* The next allocations of this thread fail, one of them: on a kernel that can. */
+static void fail_soon(struct fuzz_caller *caller)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = fuzz_chance(caller, 5) ? 1 + fuzz_below(caller, 6) : 0;
+#endif
+}
+
+static void fail_no_more(void)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = 0;
+#endif
+}
+
+/* Something that may sleep. Routines do not make drivers come and go. */
+void fuzz_play_asleep(struct fuzz_caller *caller)
+{
+	static const struct {
+		u32 weight;
+		void (*play)(struct fuzz_caller *caller);
+	} plays[] = {
+		{ 22, play_alloc }, { 24, play_request }, { 8, play_wait }, { 20, play_open },
+		{ 10, play_close }, { 6, play_events }, { 4, fuzz_play_register },
+		{ 1, fuzz_play_unregister }, { 3, fuzz_play_attach }, { 2, fuzz_play_detach },
+	};
+	u32 chance = fuzz_below(caller, caller->in_routine ? 90 : 100);
+
+	fail_soon(caller);
+	for (u32 n = 0; n < ARRAY_SIZE(plays); n++) {
+		if (chance < plays[n].weight) {
+			plays[n].play(caller);
+			break;
+		}
+		chance -= plays[n].weight;
+	}
+	fail_no_more();
+}

@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What there is, and by which handles it is named: things that are live, handles that are
+ * dead, and handles that came from other modules. A handle of a thing is live from before
+ * the first call that gets it until the first call that ends it begins, so that a call may
+ * be judged by what was live before it and after it.
+ */
+#include <linux/spinlock.h>
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+#define DEAD	128
+/* Of these the first ones are kept for good: a number may come again after a long time. */
+#define OLD	32
+#define FOREIGN	64
+
+static const u32 counts[FUZZ_KINDS] = {
+	[FUZZ_DRIVER] = FUZZ_DRIVERS,
+	[FUZZ_TARGET] = FUZZ_DRIVERS,
+	[FUZZ_REQUEST] = FUZZ_REQUESTS,
+	[FUZZ_EVENT] = FUZZ_EVENTS,
+	[FUZZ_ITEM] = 16,
+};
+
+static struct fuzz_thing things[FUZZ_KINDS][FUZZ_REQUESTS];
+static struct fuzz_kept kept[FUZZ_KEPT];
+static d2d_handle dead[FUZZ_KINDS][DEAD];
+static u32 dead_count[FUZZ_KINDS];
+static struct {
+	d2d_handle handle;
+	enum fuzz_kind kind;
+} foreign[FOREIGN];
+static u32 foreign_count;
+static DEFINE_SPINLOCK(lock);
+
+/* A sending whose routine was not called can be blamed only when nobody is sending. */
+static void check_outcomes(struct fuzz_thing *thing)
+{
+	int outcomes = atomic_read(&thing->outcomes);
+
+	if (thing->kind == FUZZ_REQUEST && outcomes && !thing->freed)
+		fuzz_violation("sending-without-outcome", "request=0x%llx outcomes=%d",
+			       thing->handle, outcomes);
+}
+
+/* A free place. NULL: there is none. */
+struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
+{
+	struct fuzz_thing *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	for (u32 n = 0; n < counts[kind] && !found; n++) {
+		struct fuzz_thing *thing = &things[kind][n];
+
+		if (thing->state == FUZZ_IS_DEAD && !atomic_read(&thing->users)) {
+			check_outcomes(thing);
+			thing->state = FUZZ_IS_FREE;
+		}
+		if (thing->state == FUZZ_IS_FREE)
+			found = thing;
+	}
+	if (found) {
+		found->kind = kind;
+		found->state = FUZZ_IS_MADE;
+		found->handle = 0;
+		found->life = NULL;
+		found->freed = false;
+		found->audience = 0;
+		found->nth++;
+		atomic_set(&found->ending, 0);
+		atomic_set(&found->outcomes, 0);
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return found;
+}
+
+void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_life *life)
+{
+	unsigned long flags;
+
+	fuzz_note_seen(handle, thing->kind);
+	spin_lock_irqsave(&lock, flags);
+	thing->handle = handle;
+	thing->life = life;
+	thing->state = life && READ_ONCE(life->gone) ? FUZZ_IS_DEAD : FUZZ_IS_LIVE;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+void fuzz_thing_failed(struct fuzz_thing *thing)
+{
+	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
+}
+
+/* It is gone: who ends it is one that has said so by thing->ending. */
+void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	if (thing->nth == nth && thing->state == FUZZ_IS_LIVE) {
+		thing->state = FUZZ_IS_DEAD;
+		thing->freed |= freed;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* A driver is gone, and all that was its own. */
+void fuzz_things_of_end(struct fuzz_life *life)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	WRITE_ONCE(life->gone, true);
+	for (int kind = 0; kind < FUZZ_KINDS; kind++) {
+		for (u32 n = 0; n < counts[kind]; n++) {
+			struct fuzz_thing *thing = &things[kind][n];
+
+			if (thing->state == FUZZ_IS_LIVE && thing->life == life) {
+				thing->state = FUZZ_IS_DEAD;
+				dead[kind][dead_count[kind]++ % DEAD] = thing->handle;
+			}
+		}
+	}
+	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT; k++) {
+		if (k->handle && k->life == life) {
+			enum fuzz_kind kind = k->is_offer ? FUZZ_OFFER : FUZZ_HOLD;
+
+			dead[kind][dead_count[kind]++ % DEAD] = k->handle;
+			k->handle = 0;
+		}
+	}
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* The live thing of a handle. There may be none. */
+struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
+{
+	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	for (u32 n = 0; n < counts[kind] && !pick.thing; n++) {
+		struct fuzz_thing *thing = &things[kind][n];
+
+		if (thing->handle != handle || thing->state != FUZZ_IS_LIVE)
+			continue;
+		atomic_inc(&thing->users);
+		pick = (struct fuzz_pick){ handle, FUZZ_LIVE, thing, thing->nth };
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return pick;
+}
+
+/*
+ * Whether what was picked is there, and nobody has begun to end it but the caller, who has
+ * begun it so many times.
+ */
+bool fuzz_is_live(const struct fuzz_pick *pick, int own)
+{
+	struct fuzz_thing *thing = pick->thing;
+	struct fuzz_life *life;
+
+	if (pick->origin != FUZZ_LIVE || !thing)
+		return false;
+	life = READ_ONCE(thing->life);
+	if (READ_ONCE(thing->nth) != pick->nth || READ_ONCE(thing->state) != FUZZ_IS_LIVE)
+		return false;
+	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
+		return atomic_read(&life->ending) == own && !READ_ONCE(life->gone);
+	if (atomic_read(&thing->ending) != own)
+		return false;
+	return !life || (!atomic_read(&life->ending) && !READ_ONCE(life->gone));
+}
+
+/*
+ * Who may use a thing. What few use stays as it is for longer than what all use: so there
+ * are things for one actor, for two, and for all.
+ */
+static bool is_for(const struct fuzz_thing *thing, u32 actor)
+{
+	switch (thing->audience % 3) {
+	case 0:
+		return true;
+	case 1:
+		return thing->audience / 3 == actor;
+	default:
+		return thing->audience / 6 == actor / 2;
+	}
+}
+
+static struct fuzz_pick pick_live(struct fuzz_caller *caller, enum fuzz_kind kind)
+{
+	u32 first = counts[kind] ? fuzz_below(caller, counts[kind]) : 0;
+	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	for (u32 n = 0; n < counts[kind]; n++) {
+		struct fuzz_thing *thing = &things[kind][(first + n) % counts[kind]];
+
+		if (thing->state != FUZZ_IS_LIVE || !is_for(thing, caller->actor))
+			continue;
+		atomic_inc(&thing->users);
+		pick = (struct fuzz_pick){ thing->handle, FUZZ_LIVE, thing, thing->nth };
+		break;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return pick;
+}
+
+static struct fuzz_pick pick_dead(struct fuzz_caller *caller, enum fuzz_kind kind)
+{
+	u32 count = min(READ_ONCE(dead_count[kind]), DEAD);
+	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+
+	if (count) {
+		pick.handle = READ_ONCE(dead[kind][fuzz_below(caller, count)]);
+		pick.origin = pick.handle ? FUZZ_DEAD : FUZZ_NOTHING;
+	}
+	return pick;
+}
+
+static struct fuzz_pick pick_foreign(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
+{
+	u32 count = min(READ_ONCE(foreign_count), FOREIGN);
+	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	u32 n;
+
+	if (!count)
+		return pick;
+	n = fuzz_below(caller, count);
+	if (foreign[n].kind != kind)
+		pick.origin = FUZZ_OTHER;
+	else if (harmless)
+		pick.origin = FUZZ_FOREIGN;
+	else
+		return pick;
+	pick.handle = READ_ONCE(foreign[n].handle);
+	return pick;
+}
+
+/* A handle that one of another kind was made to, or that names nothing. */
+static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick, bool harmless)
+{
+	fuzz_unpick(&pick);
+	pick.thing = NULL;
+	pick.origin = FUZZ_ALTERED;
+	switch (fuzz_below(caller, harmless ? 3 : 2)) {
+	case 0:
+		/* An index that is too large */
+		pick.handle |= 0xffff0000ull >> fuzz_below(caller, 4) & 0x0fff0000;
+		break;
+	case 1:
+		/* A generation that is long to come */
+		pick.handle ^= 1ull << (59 + fuzz_below(caller, 4));
+		break;
+	default:
+		pick.handle ^= 1ull << (24 + fuzz_below(caller, 8));
+		pick.origin = FUZZ_GUESSED;
+		break;
+	}
+	return pick;
+}
+
+/*
+ * A handle for a function that takes one of this kind; harmless if the function ends
+ * nothing, so that it may be called with what is another module's.
+ */
+struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
+{
+	u32 chance = fuzz_below(caller, 100);
+	struct fuzz_pick pick;
+	enum fuzz_kind other;
+
+	if (chance < 82)
+		return pick_live(caller, kind);
+	if (chance < 88)
+		return pick_dead(caller, kind);
+	if (chance < 91)
+		return pick_foreign(caller, kind, harmless);
+	if (chance < 92)
+		return (struct fuzz_pick){ .origin = FUZZ_NOTHING };
+	if (chance < 95)
+		return alter(caller, pick_live(caller, kind), harmless);
+	other = (kind + 1 + fuzz_below(caller, FUZZ_KINDS - 1)) % FUZZ_KINDS;
+	pick = fuzz_chance(caller, 50) ? pick_live(caller, other) : pick_dead(caller, other);
+	fuzz_unpick(&pick);
+	pick.thing = NULL;
+	if (pick.handle)
+		pick.origin = FUZZ_OTHER;
+	return pick;
+}
+
+void fuzz_unpick(struct fuzz_pick *pick)
+{
+	if (pick->thing)
+		atomic_dec(&pick->thing->users);
+}
+
+/* This handle names nothing any more. */
+void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
+{
+	unsigned long flags;
+	u32 n;
+
+	spin_lock_irqsave(&lock, flags);
+	n = dead_count[kind]++;
+	dead[kind][n < DEAD ? n : OLD + n % (DEAD - OLD)] = handle;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* A handle that has come with a request. */
+void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
+{
+	unsigned long flags;
+	u32 n;
+
+	if (kind >= FUZZ_KINDS)
+		return;
+	spin_lock_irqsave(&lock, flags);
+	n = foreign_count++ % FOREIGN;
+	foreign[n].handle = handle;
+	foreign[n].kind = kind;
+	spin_unlock_irqrestore(&lock, flags);
+}
+
+/* Keeps a request that is pending. Whether there was room. */
+bool fuzz_keep(const struct fuzz_kept *request)
+{
+	unsigned long flags;
+	bool done = false;
+
+	spin_lock_irqsave(&lock, flags);
+	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT && !done; k++) {
+		if (!k->handle && !READ_ONCE(request->life->gone)) {
+			*k = *request;
+			done = true;
+		}
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return done;
+}
+
+/* A request that is kept: to be completed, or only to be looked at. Whether there is one. */
+bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool leave_it)
+{
+	u32 first = fuzz_below(caller, FUZZ_KEPT);
+	unsigned long flags;
+	bool done = false;
+
+	spin_lock_irqsave(&lock, flags);
+	for (u32 n = 0; n < FUZZ_KEPT && !done; n++) {
+		struct fuzz_kept *k = &kept[(first + n) % FUZZ_KEPT];
+
+		if (!k->handle || (k->for_ever && !leave_it))
+			continue;
+		*request = *k;
+		if (!leave_it)
+			k->handle = 0;
+		done = true;
+	}
+	spin_unlock_irqrestore(&lock, flags);
+	return done;
+}
+
+/* When nobody calls any more: each sending has had its outcome. */
+void fuzz_things_check(void)
+{
+	for (u32 n = 0; n < FUZZ_REQUESTS; n++)
+		if (things[FUZZ_REQUEST][n].state == FUZZ_IS_DEAD)
+			check_outcomes(&things[FUZZ_REQUEST][n]);
+}
+
+void fuzz_things_reset(void)
+{
+	for (int kind = 0; kind < FUZZ_KINDS; kind++)
+		for (u32 n = 0; n < counts[kind]; n++)
+			things[kind][n].state = FUZZ_IS_FREE;
+	memset(kept, 0, sizeof(kept));
+}
