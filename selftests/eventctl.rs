@@ -6,6 +6,8 @@
 //!
 //! - `eventctl write FILE TEXT` writes by one system call. Exits with 0, or prints
 //!   `errno=N (text)` and exits with 1.
+//! - `eventctl poll FILE` reads what an event's file has at once, polls it without a limit, and prints
+//!   `in`, `hup` or both.
 //! - `eventctl watch FILE CONTROL SET CLOSE` goes through what reading and polling an event's file have
 //!   to do. SET and CLOSE are the commands that set the event, and close its last handle, when they
 //!   are written to CONTROL. Prints what is wrong, and exits with 1; else the number of checks.
@@ -363,6 +365,16 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
 }
 
+/// What a program that has read the file's line is told next.
+fn poll_once(path: &str) -> Result<String, Error> {
+    let mut file = File::open(path)?;
+    let _ = file.read(&mut [0; 4096])?;
+    let events = polled(&file, -1);
+    let names = [(POLLIN, "in"), (POLLHUP, "hup")];
+    let told = names.iter().filter(|(event, _)| events & event != 0);
+    Ok(told.map(|(_, name)| *name).collect::<Vec<_>>().join("+"))
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -371,6 +383,16 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("errno={} ({error})", error.raw_os_error().unwrap_or(0));
+                ExitCode::FAILURE
+            }
+        },
+        ["poll", path] => match poll_once(path) {
+            Ok(events) => {
+                println!("{events}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                println!("{error}");
                 ExitCode::FAILURE
             }
         },
@@ -394,7 +416,7 @@ fn main() -> ExitCode {
         },
         _ => {
             eprintln!(
-                "usage: eventctl write FILE TEXT | watch FILE CONTROL SET CLOSE | stall FILE CONTROL CLOSE"
+                "usage: eventctl write FILE TEXT | poll FILE | watch FILE CONTROL SET CLOSE | stall FILE CONTROL CLOSE"
             );
             ExitCode::from(2)
         }

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The stages of an event. opener and other have opened the same two events, waiter has none
+ * unless the stage says so. HOW is the kind of the events: notification or synchronization.
+ */
+#include <linux/delay.h>
+#include <linux/err.h>
+#include <linux/jiffies.h>
+#include <linux/string.h>
+
+#include "stage.h"
+
+/* The limit of a wait that is to end before, in ms. */
+#define LONG	60000
+#define COUNT	2
+#define MANY	64
+
+enum { OPENER, OTHER, WAITER };
+
+static const char * const names[COUNT] = { "departures.one", "departures.two" };
+
+static u32 kind;
+static d2d_handle handles[PARTIES][COUNT];
+static d2d_handle many[MANY];
+static bool stop;
+static int rounds;
+
+static struct party * const opener = &parties[OPENER];
+static struct party * const other = &parties[OTHER];
+static struct party * const waiter = &parties[WAITER];
+
+/* What the threads do */
+
+static void do_wait(struct act *act)
+{
+	act->err = d2d_event_wait(act->events, act->count, act->flags, act->ms, NULL);
+}
+
+static void do_send(struct act *act)
+{
+	struct d2d_send send = d2d_send_to(other->target, 1);
+	struct d2d_result result;
+	d2d_handle request;
+
+	act->err = d2d_request_alloc(waiter->self, 0, 0, &request) ?:
+		   d2d_request_send(request, &send) ?:
+		   d2d_request_wait(request, D2D_FOREVER, &result);
+	act->has_result = !act->err;
+	act->status = result.status;
+}
+
+/* Does something again and again, until it fails or is to stop. */
+static void repeat(struct act *act, int (*once)(void))
+{
+	do {
+		act->err = once();
+		WRITE_ONCE(rounds, rounds + 1);
+		usleep_range(20, 50);
+	} while (act->err >= 0 && !READ_ONCE(stop));
+	act->err = min(act->err, 0);
+}
+
+static int set(void)
+{
+	return d2d_event_set(handles[OPENER][0]);
+}
+
+static int set_in_hardirq(void)
+{
+	return stage_in_hardirq(set);
+}
+
+static int reset(void)
+{
+	return d2d_event_reset(handles[OPENER][0]);
+}
+
+static int create(void)
+{
+	d2d_handle event;
+
+	return d2d_event_create(opener->self, "departures.three", kind, 0, &event) ?:
+	       d2d_event_close(event);
+}
+
+static int open(void)
+{
+	d2d_handle event;
+
+	return d2d_event_open(opener->self, names[0], kind, &event) ?: d2d_event_close(event);
+}
+
+static void do_set(struct act *act)
+{
+	repeat(act, set);
+}
+
+static void do_set_in_hardirq(struct act *act)
+{
+	repeat(act, set_in_hardirq);
+}
+
+static void do_reset(struct act *act)
+{
+	repeat(act, reset);
+}
+
+static void do_create(struct act *act)
+{
+	repeat(act, create);
+}
+
+static void do_open(struct act *act)
+{
+	repeat(act, open);
+}
+
+/* Closes handles one by one, until one of them is closed already. */
+static void do_close(struct act *act)
+{
+	for (int n = 0; n < MANY && !act->err; n++) {
+		act->err = d2d_event_close(many[n]);
+		WRITE_ONCE(rounds, rounds + 1);
+		usleep_range(20, 50);
+	}
+}
+
+/* What they have in common */
+
+static int open_all(struct party *party, d2d_handle *opened)
+{
+	int err = 0;
+
+	for (int n = 0; n < COUNT && !err; n++)
+		err = d2d_event_create(party->self, names[n], kind, 0, &opened[n]);
+	return err;
+}
+
+static int make_alone(const char *how)
+{
+	kind = strcmp(how, "synchronization") ? D2D_EVENT_NOTIFICATION : D2D_EVENT_SYNCHRONIZATION;
+	memset(handles, 0, sizeof(handles));
+	memset(many, 0, sizeof(many));
+	WRITE_ONCE(stop, false);
+	WRITE_ONCE(rounds, 0);
+	return open_all(opener, handles[OPENER]);
+}
+
+static int make(const char *how)
+{
+	return make_alone(how) ?: open_all(other, handles[OTHER]);
+}
+
+static int wait_by(const char *name, const d2d_handle *by, u32 flags, u32 ms)
+{
+	return stage_settle(stage_start(name, do_wait, (struct act){
+		.events = by, .count = COUNT, .flags = flags, .ms = ms,
+	}, -1));
+}
+
+static int wait_by_both(const char *how, u32 flags, u32 ms)
+{
+	return make(how) ?: wait_by("opener", handles[OPENER], flags, ms) ?:
+	       wait_by("other", handles[OTHER], flags, ms);
+}
+
+/* One thread waits for the first event of one driver and the second one of another. */
+static int wait_mixed(const char *how, u32 flags)
+{
+	static d2d_handle mixed[COUNT];
+	int err = make(how);
+
+	if (err)
+		return err;
+	mixed[0] = handles[OPENER][0];
+	mixed[1] = handles[OTHER][1];
+	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
+}
+
+static int loop(const char *name, void (*run)(struct act *act))
+{
+	unsigned long end = jiffies + 10 * HZ;
+
+	if (!stage_start(name, run, (struct act){}, -1))
+		return -ENOMEM;
+	while (READ_ONCE(rounds) < 2) {
+		if (time_after(jiffies, end))
+			return -ETIMEDOUT;
+		usleep_range(50, 100);
+	}
+	return 0;
+}
+
+/* The stages */
+
+static int open_idle(const char *how)
+{
+	return make(how);
+}
+
+static int open_alone(const char *how)
+{
+	return make_alone(how);
+}
+
+static int open_waited_any(const char *how)
+{
+	return wait_by_both(how, 0, D2D_EVENT_FOREVER);
+}
+
+static int open_waited_all(const char *how)
+{
+	return wait_by_both(how, D2D_EVENT_WAIT_ALL, D2D_EVENT_FOREVER);
+}
+
+static int open_waited_timed(const char *how)
+{
+	return wait_by_both(how, 0, LONG);
+}
+
+static int open_waited_interruptible(const char *how)
+{
+	return wait_by_both(how, D2D_EVENT_WAIT_INTERRUPTIBLE, D2D_EVENT_FOREVER);
+}
+
+static int open_waited_mixed_any(const char *how)
+{
+	return wait_mixed(how, 0);
+}
+
+static int open_waited_mixed_all(const char *how)
+{
+	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
+}
+
+/* other waits in its dispatch routine, which waiter's thread has called. */
+static int open_waited_inside(const char *how)
+{
+	int err = make(how);
+
+	if (err)
+		return err;
+	other->plays = WAITS;
+	other->event = handles[OTHER][0];
+	return stage_settle(stage_start("send", do_send, (struct act){}, -1));
+}
+
+static int open_set(const char *how)
+{
+	return make(how) ?: loop("set", do_set);
+}
+
+static int open_set_in_hardirq(const char *how)
+{
+	return make(how) ?: loop("set", do_set_in_hardirq);
+}
+
+static int open_reset(const char *how)
+{
+	return make(how) ?: loop("reset", do_reset);
+}
+
+static int open_created(const char *how)
+{
+	return make(how) ?: loop("create", do_create);
+}
+
+static int open_opened(const char *how)
+{
+	return make(how) ?: loop("open", do_open);
+}
+
+static int open_closed(const char *how)
+{
+	int err = make(how);
+
+	for (int n = 0; n < MANY && !err; n++)
+		err = d2d_event_open(opener->self, names[0], kind, &many[n]);
+	return err ?: loop("close", do_close);
+}
+
+static const struct stage stages[] = {
+	{ "open", open_idle },
+	{ "waited-any", open_waited_any },
+	{ "waited-all", open_waited_all },
+	{ "waited-timed", open_waited_timed },
+	{ "waited-interruptible", open_waited_interruptible },
+	{ "waited-mixed-any", open_waited_mixed_any },
+	{ "waited-mixed-all", open_waited_mixed_all },
+	{ "waited-inside", open_waited_inside },
+	{ "set", open_set },
+	{ "set-in-hardirq", open_set_in_hardirq },
+	{ "reset", open_reset },
+	{ "created", open_created },
+	{ "opened", open_opened },
+	{ "closed", open_closed },
+	{ "watched", open_alone },
+	{ "watched-by-two", open_idle },
+	{}
+};
+
+/* No departure waits for this. It ends what still waits: a set lets one go at a time. */
+static void end(void)
+{
+	static const char * const waits[] = { "opener", "other", "mixed", "send" };
+	unsigned long limit = jiffies + 5 * HZ;
+	bool waiting;
+
+	stage_await("leave");
+	/* What is repeated is by a handle of opener's, and fails if that has left. */
+	WRITE_ONCE(stop, !opener->left);
+	do {
+		for (int n = 0; n < PARTIES; n++)
+			for (int event = 0; event < COUNT; event++)
+				d2d_event_ring(handles[n][event]);
+		usleep_range(50, 100);
+		waiting = false;
+		for (size_t n = 0; n < ARRAY_SIZE(waits); n++)
+			waiting |= stage_is_running(waits[n]);
+	} while (waiting && time_before(jiffies, limit));
+}
+
+static void report(void)
+{
+	static const char * const asked[] = { [OPENER] = "opener.query", [OTHER] = "other.query" };
+
+	for (int n = OPENER; n <= OTHER; n++) {
+		if (!handles[n][0])
+			continue;
+		if (!parties[n].left)
+			d2d_event_reset(handles[n][0]);
+		stage_note_error(asked[n], d2d_event_query(handles[n][0]));
+	}
+}
+
+static void clean(void)
+{
+	for (int n = 0; n < PARTIES; n++)
+		for (int event = 0; event < COUNT; event++)
+			if (handles[n][event] && !parties[n].left)
+				d2d_event_close(handles[n][event]);
+	for (int n = 0; n < MANY && many[n] && !opener->left; n++)
+		d2d_event_close(many[n]);
+}
+
+const struct subject events = {
+	.name = "event",
+	.roles = { "opener", "other", "waiter", "bystander" },
+	.stages = stages,
+	.leave = stage_leave,
+	.end = end,
+	.report = report,
+	.clean = clean,
+};
