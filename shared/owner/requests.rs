@@ -166,7 +166,7 @@ impl Requests {
     ///
     /// # Safety
     ///
-    /// All drivers are unregistered before the workers are dropped.
+    /// When the workers are dropped, no other thread is inside a function of the result, nor will be.
     pub(crate) unsafe fn new(
         owner: &'static CStr,
         registry: Arc<Registry>,
@@ -547,8 +547,8 @@ impl Requests {
         let Some(packet) = packet else {
             return self.dispatch(key, visit, &view, sending, telling);
         };
-        // SAFETY: They are dropped when no driver is registered any more, and the sender is: it
-        // is calling.
+        // SAFETY: The workers are there: by the contract of `new` they are not dropped as long as another
+        // thread is inside `send` or `forward`, and a worker is waited for.
         unsafe { self.queue.enqueue(packet) };
         self.is_on_its_way(key, sending)
     }

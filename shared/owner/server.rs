@@ -301,7 +301,9 @@ where
         }
         let registry = Arc::pin_init(Registry::new(name), GFP_KERNEL)?;
         let workers = Workers::new()?;
-        // SAFETY: The owner is unregistered before the server is dropped, and it is idle then.
+        // SAFETY: The workers are a part of the server, as the result is. The server is dropped when no
+        // entry point finds it any more, and nobody is inside one (`Opened::drop`), and the workers
+        // themselves call only what is queued, which dropping them waits for.
         let requests = unsafe { Requests::new(name, registry.clone(), &workers)? };
         Arc::pin_init(
             try_pin_init!(Self {

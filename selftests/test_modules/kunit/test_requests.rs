@@ -70,7 +70,8 @@ impl Bench {
         let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
         let workers = Workers::new()?;
         Ok(Self {
-            // SAFETY: A `Party`, which borrows this, is unregistered when it is dropped.
+            // SAFETY: Whoever calls a function of it borrows this, but for the workers, which are
+            // waited for when they are dropped.
             requests: unsafe { Requests::new(c"d2d_kunit", registry.clone(), &workers)? },
             registry,
             _workers: workers,
