@@ -15,16 +15,20 @@
  *		these; the others follow, one after the other, when these have gone
  *   CANCEL	S also takes the request back from another thread
  *   QUIET	with ROUTINE: S never takes the request back but by leaving
+ *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or
+ *		sends it
  *   SENDS	how often the request is sent at most, else once
  *
- * What must hold is asserted: of all that complete a request or take it back one has it
- * at a time (busy_by), and nobody completes it by a handle that he was not given or has
- * given up (mine); it comes back once for each time that it was sent (ended), by one
+ * What must hold is asserted: of all that complete a request or take it back one carries
+ * it up at a time (carrier), and nobody completes it by a handle that he was not given or
+ * has given up (mine); it comes back once for each time that it was sent (ended), by one
  * call of the routine (called); if S was told that it has taken it back, that is what
  * became of it; a driver is entered only while its code is there (text), and nobody is
  * in it when it is unregistered (visits); it is only taken from who leaves and from who
- * got it from there (level); and it is gone in the end. That everybody who waits wakes
- * is that no run ends before its processes do.
+ * got it from there (level); it is with its sender, and nobody waits for it, when it is
+ * removed (remove); each waiter gets the result of the sending that it has waited for;
+ * and the request is gone in the end. That everybody who waits wakes, without a time
+ * limit, too, if S leaves, is that no run ends before its processes do.
  *
  * Left out, with the reason:
  * - Generations of handles: a handle is never used again. That is what they are for.
@@ -87,7 +91,10 @@ byte depth;
 byte to[LEVELS], hold[LEVELS];
 bool returns[LEVELS], tells[LEVELS];
 byte sendings;
-bool is_queued, orphan, cancelled, wanted;
+byte recall;		/* the level, from 1; 0: none */
+byte carrier;		/* the process that carries it up, from 1 */
+byte waiters;
+bool is_queued, orphan, cancelled;
 bool is_done;		/* Packet.done */
 bool work;		/* Packet.work is queued */
 byte holds;		/* Inner.holds */
@@ -97,7 +104,6 @@ bool locked;		/* Requests.inner, where that takes more than one step */
 bool text[3];
 bool mine[HOLDS];	/* the handle is whoever's it was given to */
 bool given_up[HOLDS];	/* it was passed on under this handle */
-byte busy_by;		/* the process that has claimed it, from 1 */
 bool ended, called, told_cancelled;
 bool s_done;
 
@@ -111,6 +117,8 @@ bool again;		/* F has passed it on anew */
 #define HELD_AS(h)	(in_table && phase == Held && hold[TOP] == (h))
 /* Entry::level_of(), for another than the sender: the first level that leads to it, or LEVELS */
 #define LEVEL_OF(d)	(depth > 0 && to[0] == (d) -> 0 : (depth > 1 && to[1] == (d) -> 1 : LEVELS))
+/* Somebody is in its routines, or waits for its request. */
+#define STAYS(d)	(visits[d] > 0 || ((d) == S && waiters > 0))
 #define CONCERNS(d)	(in_table && phase != Idle && ((d) == S || LEVEL_OF(d) != LEVELS))
 
 /* Inner::next_hold(), of whoever has it then */
@@ -120,23 +128,39 @@ inline next_hold(h)
 	h = holds
 }
 
-/* Entry::claim() */
-inline claim()
+/*
+ * Entry::claim(); ours is whether it is for this process to carry it up. If another one is
+ * just giving it back to a driver, it is left to that one.
+ */
+inline claim(ours)
 {
+	assert(phase == Held);
 	phase = Busy;
 	is_queued = false;
 	mine[hold[TOP]] = false;
-	assert(busy_by == 0);
-	busy_by = ME
+	ours = (carrier == 0);
+	if
+	:: ours -> carrier = ME
+	:: else
+	fi
 }
 
-/* Visit::begin() and its drop, after which the variable that named the driver is wiped */
+/* Inner::remove() */
+inline remove()
+{
+	assert(in_table && phase == Idle && waiters == 0);
+	in_table = false;
+	orphan = false
+}
+
+/* Visit::begin() and its drop */
 inline begin(d)
 {
 	assert(registered[d]);
 	visits[d]++
 }
 
+/* The driver is named by a variable, which is wiped. */
 inline end_visit(d)
 {
 	d_step { assert(text[d] && registered[d]); visits[d]--; d = NOBODY }
@@ -189,13 +213,16 @@ inline send(sent)
 	look(FIRST, S);
 	atomic {
 		if
-		:: see && in_table && !orphan && phase == Idle ->
+#ifdef SENT_WHILE_WAITED
+		:: see && in_table && !orphan && phase == Idle && sendings < SENDS ->
+#else
+		:: see && in_table && !orphan && phase == Idle && waiters == 0 && sendings < SENDS ->
+#endif
 			/* fill() */
 			sendings++;
 			again = false;
 			is_done = false;
 			cancelled = false;
-			wanted = false;
 			ended = false;
 			called = false;
 			told_cancelled = false;
@@ -227,19 +254,21 @@ inline forward(h, t, by_routine, sent)
 	}
 }
 
-/* Requests::claim_held(); may is whether it did */
-inline claim_held(h, may)
+/* Requests::finish_held(), but for carrying it up; ours is whether that is to be done */
+inline finish_held(h, ours)
 {
 	atomic {
 		!locked ->
-#ifdef COMPLETED_WHILE_BUSY
-		may = in_table && phase != Idle && depth > 0 && hold[TOP] == h;
-#else
-		may = HELD_AS(h);
-#endif
 		if
-		:: may -> assert(mine[h] && !given_up[h]); claim(); cancelled = false
-		:: else
+#ifdef COMPLETED_WHILE_BUSY
+		:: in_table && phase != Idle && depth > 0 && hold[TOP] == h ->
+#else
+		:: HELD_AS(h) ->
+#endif
+			assert(mine[h] && !given_up[h]);
+			claim(ours);
+			cancelled = false
+		:: else -> ours = false
 		fi
 	}
 }
@@ -249,20 +278,31 @@ inline finish()
 {
 	atomic {
 		!locked ->
-		assert(in_table && phase == Busy && busy_by == ME && depth == 0);
+		assert(in_table && phase == Busy && carrier == ME && depth == 0);
 		assert(!ended);
 		assert(!told_cancelled || cancelled);
+		/* Entry::come_home() */
 		ended = true;
-		busy_by = 0;
+		recall = 0;
+		carrier = 0;
 		phase = Idle;
+#ifndef WAKE_UP_LOST
 		if
+		:: waiters > 0 -> is_done = true
+		:: else
+		fi;
+#endif
+		if
+#ifdef FREED_WHILE_WAITED
 		:: orphan -> in_table = false; orphan = false
-		:: else ->
+#else
+		:: orphan && waiters == 0 -> remove()
+		:: orphan && waiters > 0
+#endif
+		:: !orphan ->
 #ifdef ROUTINE
 			begin(S);
 			call = S
-#elif !defined(WAKE_UP_LOST)
-			is_done = true
 #endif
 		fi
 	};
@@ -272,7 +312,13 @@ inline finish()
 		d_step { assert(text[S] && !called); called = true };
 		if
 		/* It is freed: discard(), of which taking it back is left out. */
-		:: atomic { !locked -> assert(!in_table || phase == Idle); in_table = false }
+		:: atomic {
+			!locked ->
+			if
+			:: in_table -> remove()
+			:: else
+			fi
+		   }
 		:: true
 		:: sendings < SENDS -> send(sent); sent = false
 		fi;
@@ -293,9 +339,14 @@ inline deliver()
 	do
 	:: atomic {
 		!locked ->
-		assert(in_table && phase == Busy && busy_by == ME && depth > 0);
+		/* go_up() */
+		assert(in_table && phase == Busy && carrier == ME && depth > 0);
 		sent = returns[TOP];
 		pop();
+		if
+		:: depth < recall -> recall = 0
+		:: else
+		fi;
 		if
 		:: depth == 0 -> sent = false; up = true; break
 		:: depth > 0 && !sent
@@ -306,24 +357,27 @@ inline deliver()
 #endif
 			begin(to[TOP]);
 			call = to[TOP];
-			h = hold[TOP];
 			if
-#ifndef TIMEOUT_LOST_BETWEEN_LEVELS
-			/* Its sender wants it back: F is told, and does not get it. */
-			:: wanted
-			:: !wanted ->
-#else
-			:: true ->
-#endif
+			/* It is taken from F as well, which is told, and does not get it. */
+			:: recall != 0
+			:: recall == 0 ->
+				h = hold[TOP];
 				mine[h] = true;
-				phase = Held;
-				busy_by = 0
+				phase = Held
 			fi
 		fi
 	   };
 	   if
 	   :: call == NOBODY
-	   :: call != NOBODY ->
+	   :: call != NOBODY && h == NONE ->
+		assert(text[call] && call == F);
+		/* It tries to keep what is not its own. */
+		if
+		:: kept[F] == NONE -> kept[F] = hold[TOP]
+		:: true
+		fi;
+		end_visit(call)
+	   :: call != NOBODY && h != NONE ->
 		assert(text[call] && call == F);
 		if
 		/* It goes on up, */
@@ -343,13 +397,27 @@ inline deliver()
 			:: else
 			fi
 		fi;
+		atomic {
+			!locked ->
+			/* after_return() */
+			assert(in_table && carrier == ME);
+			if
+			:: h != NONE && HELD_AS(h) ->
+				assert(mine[h] && !given_up[h]);
+				claim(sent);
+				cancelled = false
+			:: else
+			fi;
+			sent = false;
+			h = NONE;
+			/* Unless it was completed meanwhile, or taken back, F has it. */
+			if
+			:: phase == Busy
+			:: phase == Held -> carrier = 0; sent = true
+			fi
+		};
 		if
-		:: h != NONE && busy_by != ME -> claim_held(h, sent); sent = false
-		:: else
-		fi;
-		h = NONE;
-		if
-		:: busy_by != ME -> end_visit(call); break
+		:: sent -> sent = false; end_visit(call); break
 		:: else -> end_visit(call)
 		fi
 	   fi
@@ -363,47 +431,11 @@ inline deliver()
 /* Requests::complete() */
 inline complete(with)
 {
-	claim_held(with, sent);
+	finish_held(with, sent);
 	if
 	:: sent -> sent = false; deliver()
 	:: else
 	fi
-}
-
-/* Requests::unwind(), with what F's returned() may do */
-inline unwind(level)
-{
-	do
-	:: atomic {
-		!locked ->
-		assert(in_table && phase == Busy && busy_by == ME && depth > level);
-		if
-		:: depth == level + 1 -> break
-		:: else ->
-			sent = returns[TOP];
-			pop();
-			if
-			:: sent ->
-				sent = false;
-				next_hold(hold[TOP]);
-				begin(to[TOP]);
-				call = to[TOP]
-			:: else
-			fi
-		fi
-	   };
-	   if
-	   :: call != NOBODY ->
-		assert(text[call] && call == F);
-		/* It tries to keep what is not its own. */
-		if
-		:: kept[F] == NONE -> kept[F] = hold[TOP]
-		:: true
-		fi;
-		end_visit(call)
-	   :: else
-	   fi
-	od
 }
 
 /*
@@ -424,11 +456,11 @@ inline take(d, n)
 #ifndef TIMEOUT_LOST_BETWEEN_LEVELS
 			if
 			/* Entry::can_be_recalled(): F would get it back, but will only be told. */
-			:: at == 0 && !wanted && depth > 1 && returns[1] ->
+			:: at == 0 && recall != 1 && depth > 1 && returns[1] ->
 #ifdef RECALLED_IS_DONE
 				took = true;
 #endif
-				wanted = true;
+				recall = 1;
 				cancelled = true;
 				told_cancelled = told_cancelled || (d == S)
 			:: else
@@ -437,34 +469,41 @@ inline take(d, n)
 		:: in_table && phase == Held && sendings == n && depth > at ->
 			/* It is his, or it is below him. */
 			assert(d == S || to[at] == d);
-			took = true;
 			cancelled = true;
 			told_cancelled = told_cancelled || (d == S);
+			recall = at + 1;
 			if
 			:: tells[TOP] -> begin(to[TOP]); call = to[TOP]
 			:: else
 			fi;
 #ifdef CLAIMED_BY_TWO
 			mine[hold[TOP]] = false;
-			busy_by = ME
+			ours = true;
+			carrier = ME;
 #else
-			claim()
+			claim(ours);
+#endif
+#ifdef RETURNING_IS_DONE
+			took = true
+#else
+			/* Else it is, when the one is through who carries it up. */
+			took = ours
 #endif
 		fi
 	};
 	if
-	:: took && busy_by == ME ->
-		if
-		:: call != NOBODY ->
-			/* Driver::cancelled(): the handle is stale. */
-			assert(text[call]);
-			end_visit(call)
-		:: else
-		fi;
+	:: call != NOBODY ->
+		/* Driver::cancelled(): the handle is stale. */
+		assert(text[call]);
+		end_visit(call)
+	:: else
+	fi;
+	if
+	:: ours ->
+		ours = false;
 #ifdef CLAIMED_BY_TWO
 		phase = Busy;
 #endif
-		unwind(at);
 		deliver()
 	:: else
 	fi;
@@ -563,11 +602,69 @@ end:	do
 	od
 }
 
+/* Requests::wait(), with a time limit, or for ever if S may leave */
+inline wait_for()
+{
+	atomic {
+		!locked ->
+		/* begin_to_wait() */
+		if
+		:: in_table && !orphan && phase != Idle -> waiters++; n = sendings
+		:: else -> n = 0
+		fi
+	};
+	if
+	:: n != 0 ->
+		if
+#if EARLY & 1
+		:: true -> is_done
+#endif
+		:: is_done
+		/* Its time is over, and a moment later so is that for who completes it. */
+		:: take(S, n); took = false
+		fi;
+		atomic {
+			!locked ->
+			/* end_to_wait() */
+			assert(in_table && sendings == n);
+			waiters--;
+			n = 0;
+			if
+			:: phase == Idle -> assert(ended)
+			/* It is still on its way, and can be waited for again. */
+			:: else
+			fi;
+			if
+			:: orphan && phase == Idle && waiters == 0 -> remove()
+			:: else
+			fi
+		}
+	:: else
+	fi
+}
+
+/* Requests::discard() */
+inline discard()
+{
+	atomic {
+		!locked ->
+		if
+		:: in_table && !orphan && phase == Idle && waiters == 0 -> remove()
+		:: in_table && !orphan && (phase != Idle || waiters > 0) -> orphan = true; n = sendings
+		:: else
+		fi
+	};
+	if
+	:: n != 0 -> take(S, n); took = false; n = 0
+	:: else
+	fi
+}
+
 /* S: Requests::send(), wait(), free() */
 proctype sender()
 {
 	byte h, at, call = NOBODY, n;
-	bool see, sent, up, took;
+	bool see, sent, up, took, ours;
 
 #ifdef ROUTINE
 	send(sent);
@@ -586,46 +683,46 @@ proctype sender()
 	fi;
 #else
 	do
-	:: n == SENDS -> break
-	:: n < SENDS ->
+	:: true ->
 		send(sent);
 		if
-		:: sent -> sent = false; n++
+		:: sent -> sent = false
 		:: else -> break
 		fi;
 		if
-		:: is_done
-		/* Its time is over. */
-		:: take(S, n); took = false; is_done
+		:: wait_for()
 		/* It is not waited for. */
 		:: break
-		fi;
-		assert(!in_table || phase == Idle && ended)
-	od;
-	/* discard() */
-	atomic {
-		!locked ->
-		if
-		:: in_table && phase == Idle -> in_table = false
-		:: in_table && phase != Idle -> orphan = true; sent = true
-		:: else
 		fi
-	};
-	if
-	:: sent -> sent = false; take(S, n); took = false; !in_table
-	:: else
-	fi;
+	od;
+	discard();
+	!in_table;
 #endif
 	n = 0;
 	s_done = true
 }
+
+#ifdef SHARED
+/* Another thread of S */
+proctype other()
+{
+	byte h, at, call = NOBODY, n;
+	bool see, sent, up, took, ours;
+
+	if
+	:: wait_for()
+	:: discard()
+	:: send(sent); sent = false
+	fi
+}
+#endif
 
 #ifdef CANCEL
 /* Another thread of S: Requests::cancel() */
 proctype canceller()
 {
 	byte h, at, call = NOBODY, n;
-	bool see, sent, up, took;
+	bool see, sent, up, took, ours;
 
 	n = sendings;
 	take(S, n)
@@ -636,7 +733,7 @@ proctype canceller()
 proctype leaver(byte d)
 {
 	byte h, at, call = NOBODY, n;
-	bool see, sent, up, took, busy;
+	bool see, sent, up, took, busy, ours;
 
 	if
 	:: EARLY & (1 << d)
@@ -664,13 +761,20 @@ proctype leaver(byte d)
 #ifdef NO_VISITS_WAIT
 	   :: else -> break
 #else
-	   :: !busy && visits[d] > 0 -> visits[d] == 0 || CONCERNS(d)
-	   :: !busy && visits[d] == 0 -> break
+	   :: !busy && STAYS(d) -> !STAYS(d) || CONCERNS(d)
+	   :: !busy && !STAYS(d) -> break
 #endif
 	   fi
 	od;
 	if
-	:: d == S -> atomic { !locked -> assert(!in_table || phase == Idle); in_table = false }
+	:: d == S ->
+		atomic {
+			!locked ->
+			if
+			:: in_table -> remove()
+			:: else
+			fi
+		}
 	:: else
 	fi;
 	/* Registry::remove(), and the module goes. */
@@ -696,12 +800,15 @@ init
 		run dispatcher();
 		run completer();
 #ifdef CANCEL
-		run canceller()
+		run canceller();
+#endif
+#ifdef SHARED
+		run other()
 #endif
 	};
 	/* Nothing of all that stays. */
 	s_done && !registered[S] && !registered[F] && !registered[H];
-	assert(!in_table && !is_queued && busy_by == 0);
+	assert(!in_table && !is_queued && carrier == 0);
 	for (d : S .. H) {
 		assert(visits[d] == 0)
 	}

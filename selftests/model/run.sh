@@ -33,7 +33,10 @@ holds detach cycles C_PEER,ROUTINE,ALONE,ONCE - : a C driver comes to an end, co
 holds requests states EARLY=5 - : a request with a time limit, sender and receiver leave
 holds requests states EARLY=5,ROUTINE,CANCEL - : a request with a completion routine, cancelled from two threads
 holds requests states EARLY=4,ROUTINE,SENDS=2 - : a request that is sent again from its completion routine
+holds requests states EARLY=5,SHARED - : two threads wait for a request, or free it, sender and receiver leave
+holds requests states EARLY=4,SHARED,SENDS=2 - : two threads wait for a request, or send it again
 holds requests states EARLY=0,FORWARD - : a request that is passed on, with a time limit
+holds requests states EARLY=1,FORWARD - : a request that is passed on, its sender waits for ever and leaves
 holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a request that is passed on, its sender leaves
 holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a request that is passed on, who does that leaves
 holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a request that is passed on, who gets it leaves
@@ -68,10 +71,13 @@ fails detach states C_PEER,ROUTINE,ALONE attach-while-sending : Registry::reserv
 fails requests states EARLY=5 peek-before-lock : Requests::receiver() without the lock
 fails requests states EARLY=5 completed-while-busy : Entry::is_held_as() does not look at the phase
 fails requests states EARLY=5 claimed-by-two : Requests::take() gives the lock back before Entry::claim()
-fails requests states EARLY=5 wake-up-lost : Requests::finish() without complete_all()
+fails requests states EARLY=5 wake-up-lost : Entry::come_home() without complete_all()
 fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
 fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
-fails requests states EARLY=0,FORWARD old-handle-again : Requests::deliver() without next_hold()
+fails requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
+fails requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
+fails requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for what is given back to a driver
+fails requests states EARLY=0,FORWARD old-handle-again : Requests::go_up() without next_hold()
 fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() gives up while a request goes up past a driver
 fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for what it has recalled from who is busy with it
 fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() is told a level that was looked up before
