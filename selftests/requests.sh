@@ -31,6 +31,20 @@ sleeping()
 	await grep -q '^State:.*D (disk sleep)' "/proc/$later/status"
 }
 
+# has_ended PID - whether the process has
+has_ended()
+{
+	! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"
+}
+
+# finished PID... - whether these processes end, in time, and have all succeeded
+finished()
+{
+	for pid; do
+		await has_ended "$pid" && wait "$pid" || return
+	done
+}
+
 # who_did STEP... - whether the drivers have taken these steps, as "DRIVER:STEP"
 who_did()
 {
@@ -173,7 +187,7 @@ exercise()
 }
 
 trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
-start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 106))
+start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 132))
 load gate
 load module_a contexts=4 completion=1
 
@@ -275,6 +289,42 @@ mark
 act "alloc 0 alice" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125" && sleeping &&
 	act "cancel 0" && wait "$later" && fails 125 act "complete bob -5"
 verdict "cancelled while its sender sleeps"
+
+# Several threads and one request
+
+mark
+act "alloc 0 alice; plays bob pend" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 0 8 6" && sleeping &&
+	one=$later && later "wait 0 60000; expect 0 0 8 6" && sleeping && two=$later &&
+	act "complete bob 0 6" && finished "$one" "$two" && no_refusal
+verdict "two threads wait, and each of them gets the result"
+
+mark
+pends "send 0 bob $HOLD" && later "wait 0; expect 0 -110; ended 0 timed-out" && sleeping &&
+	act "wait 0 1; expect 0 -110; ended 0 timed-out" && finished "$later" && fails 125 act "complete bob" && no_refusal
+verdict "two threads wait, and the time of one is over: it is for both of them"
+
+mark
+pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125; ended 0 cancelled" && sleeping &&
+	act "free 0" && finished "$later" && no_refusal && fails 125 act "complete bob" && fails 116 act "wait 0" &&
+	! grep -q alice /sys/kernel/debug/d2d-module_a/state/requests
+verdict "freed while another thread waits, which gets the result"
+
+# A thread that was woken may not have come to see the result: then it cannot be sent again.
+sent_again()
+{
+	for value in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		pends "send 0 bob $HOLD" && later "wait 0 60000; expect 0 0 8 $value" && sleeping || return
+		! act "complete bob 0 $value; send 0 bob $HOLD" || return
+		if grep -q '^errno=115 ' "$NOTES"; then
+			finished "$later" && act "cancel 0" && fails 125 act "complete bob" || return
+		else
+			grep -q '^errno=16 ' "$NOTES" && finished "$later" || return
+		fi
+	done
+}
+mark
+act "alloc 0 alice" && sent_again && no_refusal_but request-waited-for
+verdict "sent again while another thread waits, which gets its result"
 
 # Refusals that need more than one command
 
@@ -562,6 +612,86 @@ act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && re
 verdict "the same, and each of them gets it back: going up takes no more stack"
 unload relay_peer
 each unload
+
+# How a request has ended: by whom, whatever the status is
+
+fresh alice bob carol
+act "alloc 0 alice; plays bob pend; plays carol pend"
+while read -r status; do
+	mark
+	pends "send 0 bob $HOLD" && act "complete bob $status; wait 0; expect 0 $status; ended 0 completed" && no_refusal
+	verdict "ended by the receiver with $status"
+done <<EOT
+-125
+-110
+-108
+-5
+EOT
+pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -125; ended 0 cancelled"
+verdict "ended by being cancelled"
+pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -110; ended 0 timed-out"
+verdict "ended by the time of who waits"
+pends "send 0 bob $HOLD routine" && act "unregister bob; register bob; expect 0 -125; ended 0 left"
+verdict "ended by a receiver that leaves"
+act "plays bob nothing; send 0 bob; wait 0; expect 0 -5; ended 0 not-completed"
+verdict "ended without being completed"
+act "plays bob forward-back carol" && pends "send 0 bob $HOLD" &&
+	act "unregister carol; wait 0; expect 0 -125; ended 0 left; register carol; plays carol pend"
+verdict "ended by the second of two that leaves, and the first passes that on"
+act "regains bob keep" && pends "send 0 bob $HOLD" &&
+	act "unregister carol; complete bob -5; wait 0; expect 0 -5; ended 0 completed; register carol; plays carol pend"
+verdict "ended by the first of two, otherwise than by the second that leaves"
+
+# While a request is being given back to a driver that has forwarded it
+
+fresh alice bob carol
+act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob gate"
+
+# given_back MS - it is, by $completer, and $waiter waits so many milliseconds for what is expected
+given_back()
+{
+	hold task
+	pends "send 0 bob $HOLD" && later "wait 0 $1; expect 0 -125; ended 0 cancelled" && waiter=$later && sleeping &&
+		later "complete carol 0 1" && completer=$later && await one_inside
+}
+
+for ms in 0xffffffff 60000; do
+	mark
+	given_back "$ms" && later "unregister alice" && await fails 108 act "alloc 1 alice; free 1" && one_inside
+	verdict "given back, its sender leaves, whose thread waits $ms ms: nobody goes before it is there"
+	hold none
+	finished "$later" "$waiter" "$completer" && no_refusal_but driver-is-leaving &&
+		[ "$(cat /sys/kernel/debug/d2d-module_a/state/requests)" = "" ] && act "register alice; alloc 0 alice"
+	verdict "and then all come to an end"
+done
+
+mark
+given_back 60000 && act "cancel 0" && fails 115 act "wait 0 1" && one_inside && fails 114 act "cancel 0" && no_refusal
+verdict "given back, and a wait is over by its limit all the same"
+hold none
+finished "$waiter" "$completer" && act "wait 0; expect 0 -125; ended 0 cancelled"
+verdict "and there is a result when it is there"
+
+while read -r what reason; do
+	mark
+	act "regains bob $what" && pends "send 0 bob $HOLD" && act "complete carol 0 5; wait 0; expect 0 0 8 5" &&
+		fails 35 act "inside bob" && refused module_a "$reason" && act "alloc 1 alice; free 1"
+	verdict "$reason: from the routine for what comes back"
+done <<EOT
+wait wait-from-inside
+remove unregister-from-inside
+EOT
+
+act "plays bob pend; regains bob as-is" && pends "send 0 bob $HOLD"
+for place in softirq hardirq irqs-off; do
+	mark
+	fails 35 act "in $place wait 0" && refused module_a wait-in-atomic-context && fails 35 act "in $place wait 0 0"
+	verdict "wait-in-atomic-context: $place"
+done
+act "complete bob 0 2" && for place in softirq hardirq irqs-off; do
+	act "in $place wait 0; expect 0 0 8 2" || break
+done
+verdict "what is completed is no matter of waiting"
 
 # Comings and goings
 

@@ -74,9 +74,9 @@ fails requests states EARLY=5 claimed-by-two : Requests::take() gives the lock b
 fails requests states EARLY=5 wake-up-lost : Entry::come_home() without complete_all()
 fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
 fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
-fails requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
-fails requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
-fails requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for what is given back to a driver
+twin requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
+twin requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
+twin requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for what is given back to a driver
 fails requests states EARLY=0,FORWARD old-handle-again : Requests::go_up() without next_hold()
 fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() gives up while a request goes up past a driver
 fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for what it has recalled from who is busy with it

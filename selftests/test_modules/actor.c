@@ -11,21 +11,25 @@
  *
  *   register NAME [atomic|sleeps-nowhere...]   see actor_register() for what else there is
  *   plays NAME ROLE [TO [CODE]]		what its dispatch routine does: see roles[]
- *   regains NAME as-is|keep|anew|leave		what it does with a request that it gets back
+ *   regains NAME as-is|keep|anew|leave|gate|wait|remove
+ *						what it does with a request that it gets back:
+ *						wait for request 0, or remove the first driver,
+ *						and see what that returns
  *   ends NAME keep|free|leave			what its completion routine does
  *   attach NAME, detach NAME		asks for a context, which PEND leaves pending; gives it back
  *   lookup NAME				finds it, for sending it requests
  *   steal NAME				and then does with it what only it should
  *   alloc NUMBER NAME INPUT OUTPUT		makes a request
  *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
- *   churn, wait, cancel, free, read, expect NUMBER
+ *   churn, wait, cancel, free, read, expect, ended NUMBER
  *   complete, again, tell, forward, write NAME	with the oldest request that it keeps
- *   in worker|softirq|hardirq COMMAND		does it there
+ *   in worker|softirq|hardirq|irqs-off COMMAND	does it there
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/irqflags.h>
 #include <linux/module.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -56,9 +60,11 @@ static const char * const roles[] = {
 	"write-nothing", "refuse",
 };
 
-enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN };
+enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN, GATE_THEN, WAIT_THEN, REMOVE_THEN };
 
-static const char * const regains[] = { "as-is", "keep", "anew", "leave" };
+static const char * const regains[] = {
+	"as-is", "keep", "anew", "leave", "gate", "wait", "remove",
+};
 
 enum end { KEEP, FREE, LEAVE };
 
@@ -261,6 +267,7 @@ static int actor_returned(void *self, const struct d2d_request *request,
 			  const struct d2d_result *result)
 {
 	struct actor *actor = self;
+	struct d2d_result ignored;
 	char detail[32];
 	int err;
 
@@ -276,6 +283,15 @@ static int actor_returned(void *self, const struct d2d_request *request,
 		return !err || err == -EINPROGRESS ? -D2D_STATUS_PENDING : err;
 	case LEAVE_THEN:
 		actor->inside = d2d_unregister(actor->self);
+		break;
+	case GATE_THEN:
+		d2d_gate_operation();
+		break;
+	case WAIT_THEN:
+		actor->inside = d2d_request_wait(requests[0].handle, 1, &ignored);
+		break;
+	case REMOVE_THEN:
+		actor->inside = d2d_unregister(actors[0].self);
 		break;
 	case AS_IS:
 		break;
@@ -590,6 +606,25 @@ static int actor_expect(char **line)
 	return -EBADMSG;
 }
 
+/* ended NUMBER HOW */
+static int actor_ended(char **line)
+{
+	static const char * const endings[] = {
+		[D2D_ENDED_COMPLETED] = "completed",
+		[D2D_ENDED_CANCELLED] = "cancelled",
+		[D2D_ENDED_TIMED_OUT] = "timed-out",
+		[D2D_ENDED_LEFT] = "left",
+		[D2D_ENDED_NOT_COMPLETED] = "not-completed",
+	};
+	struct request *request = next_request(line);
+	u32 ended = request->result.ended;
+
+	if (ended == next_of(line, endings, ARRAY_SIZE(endings)))
+		return 0;
+	pr_err("ended=%u\n", ended);
+	return -EBADMSG;
+}
+
 static int actor_cancel(char **line)
 {
 	return d2d_request_cancel(next_request(line)->handle);
@@ -677,6 +712,7 @@ static const struct verb {
 	{ "churn", actor_churn },
 	{ "wait", actor_wait },
 	{ "expect", actor_expect },
+	{ "ended", actor_ended },
 	{ "cancel", actor_cancel },
 	{ "free", actor_free },
 	{ "read", actor_read },
@@ -749,7 +785,9 @@ static int run_in_worker(char *line)
 
 static int run_somewhere(char *line)
 {
-	static const char * const places[] = { "worker", "softirq", "hardirq" };
+	static const char * const places[] = { "worker", "softirq", "hardirq", "irqs-off" };
+	unsigned long flags;
+	int err;
 
 	line = skip_spaces(line);
 	if (strncmp(line, "in ", 3))
@@ -760,8 +798,13 @@ static int run_somewhere(char *line)
 		return run_in_worker(line);
 	case 1:
 		return run_in_timer(line, HRTIMER_MODE_REL_SOFT);
-	default:
+	case 2:
 		return run_in_timer(line, HRTIMER_MODE_REL);
+	default:
+		local_irq_save(flags);
+		err = run_command(line);
+		local_irq_restore(flags);
+		return err;
 	}
 }
 

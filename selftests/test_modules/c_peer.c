@@ -344,8 +344,11 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 		.input_len = input_len,
 		.output_len = output ? sizeof(*output) : 0,
 		.flags = D2D_SEND_ATOMIC | D2D_SEND_TRACE);
+	struct d2d_result result;
+	int err;
 
-	return d2d_request_call(round->call, &send, output, 0);
+	err = d2d_request_call(round->call, &send, 0, &result) ?: result.status;
+	return err ?: d2d_request_output(round->call, &result, output, send.output_len);
 }
 
 /* Sends one that stays pending. Its handle makes a good key: no other request has it. */

@@ -120,9 +120,11 @@ static int echo(d2d_handle request)
 		.input = &value,
 		.input_len = sizeof(value),
 		.output_len = sizeof(answer));
+	struct d2d_result result;
 	int err;
 
-	err = d2d_request_call(request, &to, &answer, D2D_FOREVER);
+	err = d2d_request_call(request, &to, D2D_FOREVER, &result) ?: result.status;
+	err = err ?: d2d_request_output(request, &result, &answer, sizeof(answer));
 	return err ?: (answer == value ? 0 : -EBADMSG);
 }
 

@@ -17,6 +17,7 @@ use crate::{
     left,
     request::{
         ControlCode,
+        Ended,
         Outcome, //
     },
     status::to_result,
@@ -149,6 +150,33 @@ pub struct Refused {
     pub packet: Packet,
 }
 
+/// Why [`Packet::call`] has no output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The request was not sent, for one of the reasons of `d2d_request_send` in `d2d.h`.
+    NotSent(Error),
+    /// It was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in `d2d.h`. It
+    /// is cancelled when it is dropped.
+    NotWaited(Error),
+    /// It has ended, with this error.
+    Ended(Ended, Error),
+    /// It was completed with success, but its output cannot be read: `EMSGSIZE` for one of another
+    /// size.
+    NoOutput(Error),
+}
+
+impl From<CallError> for Error {
+    /// Returns the error, whose origin is lost.
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::NotSent(error)
+            | CallError::NotWaited(error)
+            | CallError::Ended(_, error)
+            | CallError::NoOutput(error) => error,
+        }
+    }
+}
+
 impl Packet {
     /// Returns a number that no other request has as long as this one is there.
     pub fn id(&self) -> u64 {
@@ -245,36 +273,39 @@ impl Packet {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_request_send` in `d2d.h`, what the receiver completes the request with,
-    /// `ETIMEDOUT`, `ECANCELED` if the receiver leaves, `EMSGSIZE` if it has written another output.
+    /// Each kind of [`CallError`] says what it stands for.
     pub fn call<I: Plain, O: Plain>(
         &mut self,
         to: &Target,
         code: ControlCode<I, O>,
         input: &I,
         timeout: Option<Msecs>,
-    ) -> Result<O> {
-        self.send_raw(to, code, input, Sleep::May, None)?;
-        let result = self.wait_raw(timeout);
-        to_result(result.status)?;
-        self.read(&result)
+    ) -> Result<O, CallError> {
+        self.send_raw(to, code, input, Sleep::May, None)
+            .map_err(CallError::NotSent)?;
+        let result = self.wait_raw(timeout).map_err(CallError::NotWaited)?;
+        let Outcome {
+            result: status,
+            ended,
+            ..
+        } = Outcome::new(&result);
+        status.map_err(|error| CallError::Ended(ended, error))?;
+        self.read(&result).map_err(CallError::NoOutput)
     }
 
-    fn wait_raw(&self, timeout: Option<Msecs>) -> abi::d2d_result {
+    fn wait_raw(&self, timeout: Option<Msecs>) -> Result<abi::d2d_result> {
         let mut result = abi::d2d_result {
             information: 0,
             tag: 0,
             status: 0,
             output_len: 0,
+            ended: abi::D2D_ENDED_COMPLETED,
+            reserved: 0,
         };
         let ms = timeout.map_or(abi::D2D_FOREVER, |ms| ms.min(abi::D2D_FOREVER - 1));
         // SAFETY: There is a place for the result.
-        let waited = unsafe { abi::d2d_request_wait(self.handle, ms, &mut result) };
-        if waited != 0 {
-            // The driver is not registered any more, so that its requests are gone.
-            result.status = waited;
-        }
-        result
+        to_result(unsafe { abi::d2d_request_wait(self.handle, ms, &mut result) })?;
+        Ok(result)
     }
 
     fn read<O: Plain>(&self, result: &abi::d2d_result) -> Result<O> {
@@ -317,7 +348,7 @@ impl<O: Plain> Sent<O> {
     /// It has not, and the request is to be waited for.
     pub fn returned(self) -> Result<Completed, Self> {
         match self.completed {
-            true => Ok(self.wait(None)),
+            true => self.wait(None).map_err(|unfinished| unfinished.sent),
             false => Err(self),
         }
     }
@@ -331,14 +362,37 @@ impl<O: Plain> Sent<O> {
         Cancel(self.packet.handle).cancel()
     }
 
-    /// Waits for the result. Without a `timeout` it waits as long as it takes; when the `timeout` is
-    /// over, the request is cancelled, and its result is `ETIMEDOUT`. May sleep.
-    pub fn wait(self, timeout: Option<Msecs>) -> Completed {
-        let result = self.packet.wait_raw(timeout);
-        Completed {
-            result,
-            packet: self.packet,
+    /// Waits for the result; for ever without a `timeout`, after which the request is taken back, and
+    /// its result is `ETIMEDOUT`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// There is no result: see [`Unfinished`].
+    pub fn wait(self, timeout: Option<Msecs>) -> Result<Completed, Unfinished<O>> {
+        match self.packet.wait_raw(timeout) {
+            Ok(result) => Ok(Completed {
+                result,
+                packet: self.packet,
+            }),
+            Err(error) => Err(Unfinished { error, sent: self }),
         }
+    }
+}
+
+/// Why there is no result of a request that was sent, and the request.
+pub struct Unfinished<O: Plain> {
+    /// One of those of `d2d_request_wait` in `d2d.h`: `EINPROGRESS` if the time is over while the
+    /// request is just coming back, `EDEADLK` if the caller cannot wait, `ESTALE` if its driver is not
+    /// registered any more.
+    pub error: Error,
+    /// The request, which may be waited for again.
+    pub sent: Sent<O>,
+}
+
+impl<O: Plain> From<Unfinished<O>> for Error {
+    /// Drops the request, and so cancels it.
+    fn from(unfinished: Unfinished<O>) -> Self {
+        unfinished.error
     }
 }
 

@@ -114,11 +114,40 @@ impl RequestId {
     }
 }
 
+/// How a request has ended: whose result it has. C type: `enum d2d_ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A driver that had it has completed it, with any result.
+    Completed,
+    /// Its sender has cancelled or freed it, detaches or unregisters: `ECANCELED`.
+    Cancelled,
+    /// The time of a thread that waited for it is over: `ETIMEDOUT`.
+    TimedOut,
+    /// A driver that had it, or had forwarded it, detaches or unregisters: `ECANCELED`.
+    Left,
+    /// A dispatch routine has returned without having completed it: `EIO`.
+    NotCompleted,
+}
+
+impl Ended {
+    fn new(raw: abi::d2d_ended) -> Self {
+        match raw {
+            abi::D2D_ENDED_CANCELLED => Self::Cancelled,
+            abi::D2D_ENDED_TIMED_OUT => Self::TimedOut,
+            abi::D2D_ENDED_LEFT => Self::Left,
+            abi::D2D_ENDED_NOT_COMPLETED => Self::NotCompleted,
+            _ => Self::Completed,
+        }
+    }
+}
+
 /// What came of a request so far.
 #[derive(Clone, Copy)]
 pub struct Outcome {
-    /// What it was completed with.
+    /// Success or the error of whoever has ended it.
     pub result: Result,
+    /// Who that was.
+    pub ended: Ended,
     /// What the request's code says that it means.
     pub information: u64,
 }
@@ -128,6 +157,7 @@ impl Outcome {
     pub fn new(result: &abi::d2d_result) -> Self {
         Self {
             result: to_result(result.status),
+            ended: Ended::new(result.ended),
             information: result.information,
         }
     }

@@ -263,12 +263,31 @@ struct d2d_request {
 	u32 output_len;		/* bytes there is room for */
 };
 
+/*
+ * How a request has ended: whose status it has. A driver that has got a request back and
+ * completes it with the status that it was told passes on how it has ended below.
+ */
+enum d2d_ended {
+	/* A driver that had it has completed it, with any status. */
+	D2D_ENDED_COMPLETED,
+	/* Its sender has cancelled or freed it, detaches or unregisters: -ECANCELED. */
+	D2D_ENDED_CANCELLED,
+	/* The time of a thread that waited for it is over: -ETIMEDOUT. */
+	D2D_ENDED_TIMED_OUT,
+	/* A driver that had it, or had forwarded it, detaches or unregisters: -ECANCELED. */
+	D2D_ENDED_LEFT,
+	/* A dispatch routine has returned without having completed it: -EIO. */
+	D2D_ENDED_NOT_COMPLETED,
+};
+
 /* What became of a request. */
 struct d2d_result {
 	u64 information;	/* what the code says that it means */
 	u64 tag;		/* the sender's, see struct d2d_send */
 	s32 status;		/* 0 or a negative errno */
 	u32 output_len;		/* bytes of output that were written */
+	u32 ended;		/* enum d2d_ended */
+	u32 reserved;		/* 0 */
 };
 
 /* completed() is called when it is; otherwise the sender waits. */
@@ -338,7 +357,7 @@ struct d2d_send {
  * The latter three are called in the context that the request is completed or
  * cancelled in: any. Who sends or forwards from inside them to drivers that complete
  * at once, and does so without an end, runs out of stack. None of the routines
- * unregisters its driver, nor another driver of the same module.
+ * detaches or unregisters its driver, nor another one: -EDEADLK.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -386,7 +405,8 @@ static_assert(offsetof(struct d2d_context, to_peer) == 64);
 static_assert(offsetof(struct d2d_context, to_owner) == 64 + D2D_QUEUE);
 static_assert(offsetof(struct d2d_context, data) == 64 + 2 * D2D_QUEUE);
 static_assert(sizeof(struct d2d_request) == 56);
-static_assert(sizeof(struct d2d_result) == 24);
+static_assert(offsetof(struct d2d_result, ended) == 24);
+static_assert(sizeof(struct d2d_result) == 32);
 static_assert(offsetof(struct d2d_send, tag) == 48);
 static_assert(sizeof(struct d2d_send) == 72);
 static_assert(offsetof(struct d2d_driver, dispatch) == 64);
@@ -435,9 +455,9 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_request, handle), d2d_request, major_function), d2d_request, code), \
 	d2d_request, user_buffer), d2d_request, driver), d2d_request, input_len), \
 	d2d_request, output_len)
-#define D2D_LAYOUT_RESULT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
+#define D2D_LAYOUT_RESULT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
 	D2D_LAYOUT_REQUEST, d2d_result), d2d_result, information), d2d_result, tag), \
-	d2d_result, status), d2d_result, output_len)
+	d2d_result, status), d2d_result, output_len), d2d_result, ended)
 #define D2D_LAYOUT_SEND		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_RESULT, d2d_send), d2d_send, hdr), \
 	d2d_send, to), d2d_send, major_function), d2d_send, code), d2d_send, input), \
@@ -526,13 +546,15 @@ enum d2d_step {
  *	driver has, and cancels those that it has sent. Not to be called from
  *	inside an operation, nor with a lock held that an operation takes: it
  *	would wait for itself, and a kernel with lockdep says so. -EDEADLK
- *	called from inside a routine of the driver object, -ESTALE handle,
+ *	called from inside a routine of a driver object, -ESTALE handle,
  *	-ENOTCONN nothing to detach, -EALREADY it is being detached
  * d2d_unregister: takes back the requests that the driver has, cancels those
  *	that it has sent, frees its own, and returns when none of its routines
- *	runs any more. -EDEADLK called from inside one, -ESTALE handle, -EBUSY
- *	still attached, or a context is being offered to the driver, -EALREADY
- *	it is being unregistered
+ *	runs any more, no other driver's routine runs for a request that it has
+ *	taken back, and no thread waits for a request of the driver: each of
+ *	them has got a result. -EDEADLK called from inside a routine of a driver
+ *	object, -ESTALE handle, -EBUSY still attached, or a context is being
+ *	offered to the driver, -EALREADY it is being unregistered
  * d2d_lookup: finds a driver, the owner among them, by name: what requests are
  *	sent to. Nothing has to be given back; a driver that has left, or has
  *	been loaded anew, is not found by the handle any more. Any context.
@@ -551,20 +573,31 @@ enum d2d_step {
  *	more input or output than it was made for, -EFAULT a bad pointer,
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
- *	it is for has left, -EBUSY it is on its way, -ESHUTDOWN either driver is
- *	leaving, -ENOMEM (more than 256 bytes of input)
- * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE,
- *	and does not sleep if it is completed; if ms milliseconds are over, it
- *	is taken back, and its status is -ETIMEDOUT. 0 there is a result,
- *	-ESTALE handle, -EFAULT no place for the result, -ENODATA it was not
- *	sent, -EINVAL sent with D2D_SEND_ROUTINE
+ *	it is for has left, -EBUSY it is on its way, or a thread that waits for
+ *	it has not seen the last result, -ESHUTDOWN either driver is leaving,
+ *	-ENOMEM (more than 256 bytes of input)
+ * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
+ *	Any context if it is completed, else may sleep. After ms milliseconds
+ *	the request is taken back, and its status is -ETIMEDOUT. 0 there is a
+ *	result. -EINPROGRESS there is none yet: when the time was over, another
+ *	thread was giving the request back, and a second later a routine of a
+ *	driver that had forwarded it, or had it, has not returned. The request
+ *	is on its way, and may be waited for again, or freed. No line is printed.
+ *	-EDEADLK the caller must not sleep, or is inside a routine that has to
+ *	return before the request goes on, -ESTALE handle, -EFAULT no place for
+ *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE.
+ *	Several threads may use one request. All that wait for it get the same
+ *	result, also if one of them takes it back because its time is over, or
+ *	if it is cancelled or freed meanwhile, or its driver unregisters. It is
+ *	not sent again (-EBUSY) before all of them have the result
  * d2d_request_cancel: any context. Takes the request back, so that its status
  *	is -ECANCELED. -EALREADY it is completed, or about to be, or was
  *	cancelled, -ESTALE handle. Who is too late learns so, without a line in
  *	the trace
  * d2d_request_free: any context. Cancels it if it is on its way, and frees it
- *	when nobody is at it any more; completed() is not called then, unless it
- *	is being called already: d2d_unregister() waits for that. -ESTALE handle
+ *	when nobody is at it any more, nor waits for it; completed() is not
+ *	called then, unless it is being called already: d2d_unregister() waits
+ *	for that. -ESTALE handle
  * d2d_request_read: any context. With the receiver's handle, copies the input,
  *	with the sender's, the output of a completed request. -EFAULT a bad
  *	pointer, -ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more

@@ -20,28 +20,34 @@ static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
 }
 
 /*
- * Sends a request without a completion routine, waits so many milliseconds, and copies
- * the output, which has to be as long as there is room for. What d2d_request_send()
- * refuses it with, or what it was completed with; -EMSGSIZE for another output.
+ * Sends a request without a completion routine, and waits so many milliseconds for its
+ * result. 0 there is a result, which says by status and ended what has become of the
+ * request; what d2d_request_send() or d2d_request_wait() has refused otherwise.
  *
  * Any context with D2D_SEND_ATOMIC: then it does not wait, and is -EINPROGRESS if the
  * request is on its way.
  */
-static inline int d2d_request_call(d2d_handle request, const struct d2d_send *send, void *output,
-				   u32 ms)
+static inline int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
+				   struct d2d_result *result)
 {
-	struct d2d_result result;
 	int err;
 
 	err = d2d_request_send(request, send);
 	if (err && (err != -EINPROGRESS || send->flags & D2D_SEND_ATOMIC))
 		return err;
-	err = d2d_request_wait(request, ms, &result) ?: result.status;
-	if (err)
-		return err;
-	if (result.output_len != send->output_len)
+	return d2d_request_wait(request, ms, result);
+}
+
+/*
+ * Copies the output of a request that was completed with success, if it is that long.
+ * -EMSGSIZE it is not. Any context.
+ */
+static inline int d2d_request_output(d2d_handle request, const struct d2d_result *result,
+				     void *output, u32 len)
+{
+	if (result->output_len != len)
 		return -EMSGSIZE;
-	return result.output_len ? d2d_request_read(request, output, result.output_len) : 0;
+	return len ? d2d_request_read(request, output, len) : 0;
 }
 
 /* For who receives: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */

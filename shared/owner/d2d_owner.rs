@@ -10,7 +10,7 @@
 //!   waits for.
 //! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
 //!   `buffers` what it carries, `bounce` how that gets from and to drivers, `recall` takes it back,
-//!   `workers` dispatch it where the sender cannot.
+//!   `waiting` waits for it, `workers` dispatch it where the sender cannot.
 //! - `going`: modules that go away, with or without their drivers.
 //! - `visit`: who is inside a driver's routines.
 //! - `table`: values named by handles; `handle`: how these are made.
@@ -51,6 +51,7 @@ mod telling;
 mod timeouts;
 mod trace;
 mod visit;
+mod waiting;
 mod watch;
 mod workers;
 

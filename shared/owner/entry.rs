@@ -25,6 +25,7 @@ use kernel::{
     ffi::c_int,
     prelude::*,
     sync::Arc,
+    task::Task,
     workqueue::{
         impl_has_work,
         Work,
@@ -39,7 +40,7 @@ pub(crate) enum Phase {
     Idle,
     /// With the driver of the last level, which may complete it.
     Held,
-    /// Somebody is completing it or taking it back.
+    /// It was completed or taken back, and its [`Entry::carrier`] is giving it to the driver above.
     Busy,
 }
 
@@ -62,6 +63,8 @@ pub(crate) const NO_RESULT: abi::d2d_result = abi::d2d_result {
     tag: 0,
     status: 0,
     output_len: 0,
+    ended: abi::D2D_ENDED_COMPLETED,
+    reserved: 0,
 };
 
 /// A request.
@@ -87,12 +90,14 @@ pub(crate) struct Entry {
     /// As long as it is being taken back: from this level on. Who has forwarded it further down is only
     /// told.
     pub(crate) recall: Option<usize>,
-    /// Whether a driver is just being told that it has got it back: who claims it meanwhile leaves it to
-    /// who tells it to hand it on.
-    pub(crate) returning: bool,
-    /// Whether its sender has freed it.
+    /// The task that carries it up, 0 if there is none. It keeps this while it runs
+    /// [`Driver::returned`](crate::registry::Driver::returned), with the request in any phase: a task
+    /// that claims the request meanwhile leaves it to the carrier.
+    pub(crate) carrier: usize,
+    /// Whether its sender has freed it: it is removed as soon as it is idle and nobody waits for it.
     pub(crate) orphan: bool,
-    /// How many wait for it.
+    /// The number of threads in `d2d_request_wait`. As long as there is one, the request is neither
+    /// sent again nor removed, so that none of them misses the result.
     pub(crate) waiters: u32,
     pub(crate) packet: Arc<Packet>,
 }
@@ -161,7 +166,12 @@ impl Entry {
     /// Whether it goes from who has it to its sender, with nobody between who is to be told, nor a
     /// line to be printed before.
     pub(crate) fn is_one_level_down(&self) -> bool {
-        self.depth == 1 && !self.returning && !self.orphan && !self.telling().is_on()
+        self.depth == 1 && self.carrier == 0 && !self.orphan && !self.telling().is_on()
+    }
+
+    /// Whether it is with its sender, and no thread waits for it, so that it can be sent or removed.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.phase == Phase::Idle && self.waiters == 0
     }
 
     /// Gives it back to its sender. Returns the result, and how its steps are told, if the sender has a
@@ -172,6 +182,8 @@ impl Entry {
     ) -> Option<(abi::d2d_result, Telling)> {
         self.pop();
         self.recall = None;
+        self.queued = false;
+        self.carrier = 0;
         self.phase = Phase::Idle;
         if self.waiters > 0 {
             self.packet.done.complete_all();
@@ -188,12 +200,37 @@ impl Entry {
         self.flags & abi::D2D_SEND_ROUTINE != 0
     }
 
-    /// Of all that complete it or take it back, one does this.
-    pub(crate) fn claim(&mut self, status: c_int, information: u64) {
+    /// Of all that complete it or take it back, one does this. Returns whether the calling task has to
+    /// carry it up; otherwise another one is doing that.
+    #[must_use]
+    pub(crate) fn claim(&mut self) -> bool {
         self.phase = Phase::Busy;
         self.queued = false;
+        let is_ours = self.carrier == 0;
+        if is_ours {
+            self.carrier = Task::current_raw() as usize;
+        }
+        is_ours
+    }
+
+    /// Notes what the driver of the last level has completed it with.
+    pub(crate) fn complete(&mut self, status: c_int, information: u64) {
+        // A driver that has got it back passes on how it has ended below by passing on the status.
+        if status != self.result.status {
+            self.result.ended = abi::D2D_ENDED_COMPLETED;
+        }
         self.result.status = status;
         self.result.information = information;
+    }
+
+    /// Notes that no driver has completed it: it has no output.
+    pub(crate) fn fail(&mut self, status: c_int, ended: abi::d2d_ended) {
+        self.result = abi::d2d_result {
+            status,
+            ended,
+            tag: self.result.tag,
+            ..NO_RESULT
+        };
     }
 
     /// What the driver of the last level gets to see.

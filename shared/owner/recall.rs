@@ -16,7 +16,10 @@ use crate::{
 };
 use core::pin::pin;
 use d2d::{
-    abi::d2d_handle,
+    abi::{
+        self,
+        d2d_handle, //
+    },
     trace::Step, //
 };
 use kernel::{
@@ -37,6 +40,34 @@ pub(super) enum Taker {
     Driver(d2d_handle),
 }
 
+/// Why a request is taken back, of which its status is made.
+#[derive(Clone, Copy)]
+pub(super) enum Reason {
+    /// Its sender does not want it any more.
+    Cancelled,
+    /// The time of a thread that waits for it is over.
+    TimedOut,
+    /// A driver that it is with, or that has forwarded it, does not want it any more.
+    Left,
+}
+
+impl Reason {
+    fn status(self) -> c_int {
+        match self {
+            Self::Cancelled | Self::Left => ECANCELED.to_errno(),
+            Self::TimedOut => ETIMEDOUT.to_errno(),
+        }
+    }
+
+    fn ended(self) -> abi::d2d_ended {
+        match self {
+            Self::Cancelled => abi::D2D_ENDED_CANCELLED,
+            Self::TimedOut => abi::D2D_ENDED_TIMED_OUT,
+            Self::Left => abi::D2D_ENDED_LEFT,
+        }
+    }
+}
+
 impl Taker {
     /// From which level on, if at all.
     fn level(self, entry: &Entry) -> Option<usize> {
@@ -52,11 +83,11 @@ impl Taker {
 /// What came of taking a request back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taking {
-    /// It has the status that it was taken back with.
+    /// It was taken back, and has gone up as far as it goes.
     Done,
-    /// The same, when those are through who are completing it or taking it back.
+    /// It was taken back, but another task carries it up, and has not come to the end.
     Recalled,
-    /// Somebody else is completing it or taking it back.
+    /// It was completed or taken back before, and another task carries it up.
     Busy,
     /// It is not on its way, or not with this driver.
     Nothing,
@@ -68,22 +99,23 @@ struct Told {
     holder: d2d_handle,
     /// The handle that was taken.
     handle: d2d_handle,
+    status: c_int,
     telling: Telling,
-    /// Whether it is for who takes it back to hand it on.
+    /// Whether the task that takes it back carries it up.
     is_ours: bool,
 }
 
 impl Requests {
     /// Takes a request back from whoever has it. Then it goes on up, with this status. Any context.
-    pub(super) fn take(&self, key: d2d_handle, taker: Taker, status: c_int) -> Taking {
+    pub(super) fn take(&self, key: d2d_handle, taker: Taker, reason: Reason) -> Taking {
         let is_ours = {
             let visit = pin!(Visit::new(&self.registry));
-            let told = match self.take_locked(key, taker, status, visit.as_ref()) {
+            let told = match self.take_locked(key, taker, reason, visit.as_ref()) {
                 Ok(told) => told,
                 Err(taking) => return taking,
             };
             if told.telling.is_on() {
-                self.trace_cancel(key, &told, status);
+                self.trace_cancel(key, &told);
             }
             if let Some(driver) = visit.as_ref().get_ref().driver() {
                 // SAFETY: The visit has begun, and lives.
@@ -91,14 +123,15 @@ impl Requests {
             }
             told.is_ours
         };
-        if is_ours {
-            self.deliver(key);
+        if !is_ours {
+            return Taking::Recalled;
         }
+        self.deliver(key);
         Taking::Done
     }
 
     #[inline(never)]
-    fn trace_cancel(&self, key: d2d_handle, told: &Told, status: c_int) {
+    fn trace_cancel(&self, key: d2d_handle, told: &Told) {
         let holder = self.registry.peek(told.holder);
         let name = holder.as_ref().map_or(c"?", Driver::name);
         self.trace(
@@ -106,7 +139,7 @@ impl Requests {
             told.by,
             Step::Cancel,
             key,
-            fmt!("from={} status={}", name, status),
+            fmt!("from={} status={}", name, told.status),
         );
     }
 
@@ -116,7 +149,7 @@ impl Requests {
         &self,
         key: d2d_handle,
         taker: Taker,
-        status: c_int,
+        reason: Reason,
         visit: Pin<&Visit<'_>>,
     ) -> Result<Told, Taking> {
         let mut guard = self.inner.lock();
@@ -127,12 +160,12 @@ impl Requests {
         if was_busy && !(level == 0 && entry.can_be_recalled()) {
             return Err(Taking::Busy);
         }
-        entry.claim(status, 0);
-        entry.result.output_len = 0;
+        entry.fail(reason.status(), reason.ended());
         entry.recall = Some(level);
         if was_busy {
             return Err(Taking::Recalled);
         }
+        let is_ours = entry.claim();
         let (handle, telling) = (entry.view(key).handle, entry.telling());
         let top = *entry.top().ok_or(Taking::Nothing)?;
         let by = match taker {
@@ -140,7 +173,6 @@ impl Requests {
             Taker::Driver(driver) => driver,
         };
         inner.taken.note(top.hold);
-        let is_ours = !entry.returning;
         if top.tells {
             // It is there, as the request is with it; and if it were not, nobody would be told.
             let _ = visit.begin(top.to);
@@ -149,6 +181,7 @@ impl Requests {
             by,
             holder: top.to,
             handle,
+            status: reason.status(),
             telling,
             is_ours,
         })
@@ -158,7 +191,7 @@ impl Requests {
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
         let found = self.inner.lock().sent(handle).map(|entry| entry.sendings);
         let sending = found.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(handle, Taker::Sender(sending), ECANCELED.to_errno()) {
+        match self.take(handle, Taker::Sender(sending), Reason::Cancelled) {
             Taking::Done | Taking::Recalled => Ok(()),
             Taking::Busy | Taking::Nothing => Err(EALREADY),
         }
@@ -174,7 +207,7 @@ impl Requests {
         let sending = {
             let mut inner = self.inner.lock();
             let entry = inner.sent(handle)?;
-            if entry.phase == Phase::Idle {
+            if entry.is_unused() {
                 let freed = inner.entries.remove(handle);
                 drop(inner);
                 drop(freed);
@@ -183,14 +216,14 @@ impl Requests {
             entry.orphan = true;
             entry.sendings
         };
-        // If it is being completed, that frees it.
-        self.take(handle, Taker::Sender(sending), ECANCELED.to_errno());
+        // If another task carries it up, or a thread waits for it, that one removes it.
+        self.take(handle, Taker::Sender(sending), Reason::Cancelled);
         Ok(())
     }
 
     /// Takes back all that a driver has or has passed on, and cancels what it has sent; but not what
-    /// has changed hands after the handle of generation `until` was given out. Returns whether some of
-    /// it is still being completed or taken back by others.
+    /// has changed hands after the handle of generation `until` was given out. Returns whether other
+    /// tasks still carry some of it up.
     fn take_back(&self, driver: d2d_handle, until: Option<u32>) -> bool {
         let mut busy = false;
         let chunks = self.inner.lock().entries.chunks();
@@ -203,22 +236,27 @@ impl Requests {
                     entry.level_of(driver)?;
                     let hold = entry.hold().unwrap_or(0);
                     let is_younger = until.is_some_and(|until| hold.wrapping_sub(until) as i32 > 0);
-                    (handle::index(key) >= next && !is_younger).then_some(key)
+                    let is_found = handle::index(key) >= next && !is_younger;
+                    is_found.then_some((key, entry.sender == driver))
                 });
                 drop(inner);
-                let Some(key) = found else {
+                let Some((key, is_own)) = found else {
                     break;
                 };
                 next = handle::index(key) + 1;
-                let taking = self.take(key, Taker::Driver(driver), ECANCELED.to_errno());
+                let reason = match is_own {
+                    true => Reason::Cancelled,
+                    false => Reason::Left,
+                };
+                let taking = self.take(key, Taker::Driver(driver), reason);
                 busy |= matches!(taking, Taking::Busy | Taking::Recalled);
             }
         }
         busy
     }
 
-    /// Takes back and cancels what a driver has to do with now, and waits for what others are at. May
-    /// sleep.
+    /// Takes back and cancels what a driver has to do with now, and waits until other tasks have carried
+    /// up what they had claimed before. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle) {
         let until = self.inner.lock().holds;
         while self.take_back(driver, Some(until)) {
@@ -226,19 +264,32 @@ impl Requests {
         }
     }
 
-    /// Takes back all of a driver that is leaving, waits until nobody is inside its routines, and
-    /// frees its requests. May sleep.
+    /// Takes back all of a driver that is leaving, waits until nobody is inside its routines nor waits
+    /// for its requests, and removes these. May sleep.
     pub(crate) fn run_down(&self, driver: d2d_handle) {
-        while self.take_back(driver, None) || self.registry.is_visited(driver) {
+        while self.take_back(driver, None)
+            || self.registry.is_visited(driver)
+            || !self.remove_all(driver)
+        {
             fsleep(Delta::from_millis(1));
         }
+    }
+
+    /// Removes the requests of a driver that sends no more, all of which are idle. Returns whether all
+    /// are gone: one that a thread waits for stays until that one has learnt the result.
+    fn remove_all(&self, driver: d2d_handle) -> bool {
+        let mut all = true;
         let chunks = self.inner.lock().entries.chunks();
         for chunk in 0..chunks {
             loop {
                 let mut inner = self.inner.lock();
-                let found = inner
-                    .entries
-                    .find_in(chunk, |key, entry| (entry.sender == driver).then_some(key));
+                let found = inner.entries.find_in(chunk, |key, entry| {
+                    if entry.sender != driver {
+                        return None;
+                    }
+                    all &= entry.is_unused();
+                    entry.is_unused().then_some(key)
+                });
                 let freed = found.and_then(|key| inner.entries.remove(key));
                 drop(inner);
                 if freed.is_none() {
@@ -246,5 +297,6 @@ impl Requests {
                 }
             }
         }
+        all
     }
 }

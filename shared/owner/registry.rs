@@ -415,11 +415,11 @@ impl Registry {
         self.quietly(handle, |slot| slot.driver).flatten()
     }
 
-    /// Returns whether the calling task is inside one of a driver's routines.
-    pub(crate) fn is_inside(&self, handle: abi::d2d_handle) -> bool {
+    /// Returns whether the calling task is inside a routine of any driver. Any context.
+    pub(crate) fn is_inside(&self) -> bool {
         let current = Task::current_raw() as usize;
-        self.quietly(handle, |slot| slot.visits.include(current))
-            .unwrap_or(false)
+        let slots = self.slots.lock();
+        slots.iter().any(|slot| slot.visits.include(current))
     }
 
     /// Returns whether anybody is inside one of a driver's routines. Any context.

@@ -10,7 +10,9 @@
 //!
 //! Completing a request and taking it back claim it first: it is [`Phase::Busy`] then, and of all
 //! that try exactly one has done that. A request has one [`Level`] for each driver that it is with,
-//! the one below having got it from the one above; completing goes back up level by level.
+//! the one below having got it from the one above. One task, its [`Entry::carrier`], carries it back
+//! up, level by level; whoever claims it while a driver is told that it has it back leaves that to
+//! the carrier. A request is removed only when it is with its sender and nobody waits for it.
 //!
 //! The lock is taken with interrupts disabled, and held for as long as it takes to copy
 //! `D2D_BUFFER_SIZE` bytes between the library's own buffers, or to look through 64 requests. No
@@ -35,7 +37,6 @@ use crate::{
         new_irq_lock,
         IrqLock, //
     },
-    recall::Taker,
     registry::{
         self,
         Driver,
@@ -111,30 +112,6 @@ struct Passed {
     telling: Telling,
     /// For a worker.
     packet: Option<Arc<Packet>>,
-}
-
-/// What has become of a request that is over.
-struct Over {
-    result: abi::d2d_result,
-    sender: d2d_handle,
-    telling: Telling,
-}
-
-impl Over {
-    fn of(entry: &Entry) -> Self {
-        Self {
-            result: entry.result,
-            sender: entry.sender,
-            telling: entry.telling(),
-        }
-    }
-}
-
-/// What waiting for a request comes to.
-enum Waiting {
-    /// It is over.
-    Over(Over),
-    For(Arc<Packet>, u32),
 }
 
 /// Where a request is when it has gone one level up.
@@ -277,7 +254,7 @@ impl Requests {
                             result: NO_RESULT,
                             queued: false,
                             recall: None,
-                            returning: false,
+                            carrier: 0,
                             orphan: false,
                             waiters: 0,
                             packet: packet.into(),
@@ -367,6 +344,7 @@ impl Requests {
             hold,
         });
         entry.phase = Phase::Held;
+        entry.result.ended = abi::D2D_ENDED_COMPLETED;
         entry.queued = !receiver.inline;
         entry.flags |= send.flags & abi::D2D_SEND_TRACE;
         Passed {
@@ -443,6 +421,9 @@ impl Requests {
         let entry = inner.sent(handle)?;
         if entry.phase != Phase::Idle {
             return Err(("request-on-its-way", EBUSY));
+        }
+        if entry.waiters > 0 {
+            return Err(("request-waited-for", EBUSY));
         }
         let buffer = entry.input.get_mut(..send.input_len as usize);
         let buffer = buffer
@@ -629,7 +610,9 @@ impl Requests {
         if kept && returned != PENDING {
             self.refuse_uncompleted(driver, returned);
             // If it was taken back meanwhile, that is what has become of it.
-            let _ = self.finish_held(view.handle, EIO.to_errno(), 0);
+            let _ = self.finish_held(view.handle, |entry| {
+                entry.fail(EIO.to_errno(), abi::D2D_ENDED_NOT_COMPLETED);
+            });
             return self.is_on_its_way(key, sending);
         }
         if kept && telling.is_on() {
@@ -672,18 +655,18 @@ impl Requests {
         );
     }
 
-    /// Completes the request that is with who has this handle.
+    /// Claims the request that is with the driver that has this handle, notes the result, and gives it
+    /// back to the driver above.
     fn finish_held(
         &self,
         handle: d2d_handle,
-        status: c_int,
-        information: u64,
+        note: impl FnOnce(&mut Entry),
     ) -> Result<(), Refusal> {
         let visit = pin!(Visit::new(&self.registry));
-        let (key, by, telling, is_ours) = {
+        let (key, by, telling, result, is_ours) = {
             let mut inner = self.inner.lock();
             let (key, entry) = inner.held(handle)?;
-            entry.claim(status, information);
+            note(entry);
             if entry.is_one_level_down() {
                 let told = entry.come_home(visit.as_ref());
                 drop(inner);
@@ -691,12 +674,12 @@ impl Requests {
                 return Ok(());
             }
             let by = entry.top().map(|level| level.to);
-            (key, by, entry.telling(), !entry.returning)
+            let is_ours = entry.claim();
+            (key, by, entry.telling(), entry.result, is_ours)
         };
         if let Some(by) = by.filter(|_| telling.is_on()) {
-            self.trace_complete(telling, by, key, status, information);
+            self.trace_complete(telling, by, key, &result);
         }
-        // Unless somebody else is just handing it on.
         if is_ours {
             self.deliver(key);
         }
@@ -706,7 +689,7 @@ impl Requests {
     /// Completes a request; see `d2d_complete`.
     pub(crate) fn complete(&self, handle: d2d_handle, status: c_int, information: u64) -> Result {
         let status = check_status(self.owner, status);
-        self.finish_held(handle, status, information)
+        self.finish_held(handle, |entry| entry.complete(status, information))
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
@@ -716,15 +699,14 @@ impl Requests {
         telling: Telling,
         by: d2d_handle,
         key: d2d_handle,
-        status: c_int,
-        information: u64,
+        result: &abi::d2d_result,
     ) {
         self.trace(
             telling,
             by,
             Step::Complete,
             key,
-            fmt!("status={} info={}", status, information),
+            fmt!("status={} info={}", result.status, result.information),
         );
     }
 
@@ -732,8 +714,8 @@ impl Requests {
     /// somebody keeps it. From who has forwarded it below the level that it is taken back from, it is
     /// taken, too: they are told.
     ///
-    /// Whoever completes it, or takes it back, while a driver is told here leaves the rest to this, so
-    /// that going up takes no more of the stack than one level.
+    /// The calling task is its carrier: whoever completes it, or takes it back, while a driver is told
+    /// here leaves the rest to this, so that going up takes no more of the stack than one level.
     pub(super) fn deliver(&self, key: d2d_handle) {
         loop {
             match self.go_up(key) {
@@ -772,7 +754,6 @@ impl Requests {
                 inner.taken.note(hold);
             } else {
                 entry.phase = Phase::Held;
-                entry.returning = true;
             }
             (entry.view(key), entry.result, is_taken)
         };
@@ -801,18 +782,19 @@ impl Requests {
             status => Some(check_status(self.owner, status)),
         };
         let mut inner = self.inner.lock();
-        if let Ok((key, _)) = inner.held(handle) {
-            if let (Some(status), Some(entry)) = (status, inner.entries.get_mut(key)) {
-                entry.claim(status, information);
-            }
-        }
         let Some(entry) = inner.entries.get_mut(key) else {
             return Up::Kept;
         };
-        entry.returning = false;
+        if let (Some(status), true) = (status, entry.is_held_as(handle::generation(handle))) {
+            entry.phase = Phase::Busy;
+            entry.complete(status, information);
+        }
         match entry.phase {
             Phase::Busy => Up::Next,
-            Phase::Held | Phase::Idle => Up::Kept,
+            Phase::Held | Phase::Idle => {
+                entry.carrier = 0;
+                Up::Kept
+            }
         }
     }
 
@@ -826,7 +808,7 @@ impl Requests {
                 return;
             };
             let told = entry.come_home(visit.as_ref());
-            if entry.orphan {
+            if entry.orphan && entry.is_unused() {
                 freed = inner.entries.remove(key);
             }
             told
@@ -858,66 +840,6 @@ impl Requests {
             Step::Completion,
             fmt!("req=r{} via=routine status={}", handle::index(key), status),
         );
-    }
-
-    /// Waits for a request; see `d2d_request_wait`. May sleep, unless it is completed.
-    pub(crate) fn wait(&self, handle: d2d_handle, ms: u32) -> Result<abi::d2d_result> {
-        let waiting = self.begin_to_wait(handle);
-        let (via, waited) = match waiting.map_err(|refusal| self.refuse(refusal, handle))? {
-            // Whoever sent it where nobody sleeps may ask what has become of it.
-            Waiting::Over(over) => ("return", Ok(over)),
-            Waiting::For(packet, sending) => {
-                might_sleep();
-                let over = ms != abi::D2D_FOREVER && !packet.done.wait_for(ms);
-                if over {
-                    // If it was not taken, somebody is completing it.
-                    self.take(packet.key, Taker::Sender(sending), ETIMEDOUT.to_errno());
-                }
-                packet.done.wait();
-                ("wait", self.end_to_wait(handle, sending))
-            }
-        };
-        let Over {
-            result,
-            sender,
-            telling,
-        } = waited.map_err(|refusal| self.refuse(refusal, handle))?;
-        if telling.is_on() {
-            self.trace(
-                telling,
-                sender,
-                Step::Completion,
-                handle,
-                fmt!("via={} status={}", via, result.status),
-            );
-        }
-        Ok(result)
-    }
-
-    fn begin_to_wait(&self, handle: d2d_handle) -> Result<Waiting, Refusal> {
-        let mut inner = self.inner.lock();
-        let entry = inner.sent(handle)?;
-        if entry.sendings == 0 {
-            return Err(("not-sent", ENODATA));
-        }
-        if entry.has_routine() {
-            return Err(("has-completion-routine", EINVAL));
-        }
-        if entry.phase == Phase::Idle {
-            return Ok(Waiting::Over(Over::of(entry)));
-        }
-        entry.waiters += 1;
-        Ok(Waiting::For(entry.packet.clone(), entry.sendings))
-    }
-
-    fn end_to_wait(&self, handle: d2d_handle, sending: u32) -> Result<Over, Refusal> {
-        let mut inner = self.inner.lock();
-        let entry = inner.sent(handle)?;
-        entry.waiters -= 1;
-        if entry.sendings != sending || entry.phase != Phase::Idle {
-            return Err(("request-sent-again", ESTALE));
-        }
-        Ok(Over::of(entry))
     }
 
     /// Notes that who has a request wants to be told; see `d2d_request_set_cancel`.

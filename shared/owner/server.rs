@@ -574,9 +574,11 @@ impl<O: Owner> Server<O> {
         Ok(handle)
     }
 
-    /// Refuses what would wait for the calling task itself to leave a driver's routine.
+    /// Refuses what might wait for the calling task itself: until it has left the driver's routine, or
+    /// until a request that another driver's routine was called for has gone on.
     fn check_outside(&self, handle: abi::d2d_handle, reason: &str) -> Result {
-        if !self.registry.is_inside(handle) && !self.offers.is_sent_by_current(handle) {
+        let is_inside = self.registry.is_inside() && self.registry.peek(handle).is_some();
+        if !is_inside && !self.offers.is_sent_by_current(handle) {
             return Ok(());
         }
         Err(refuse(

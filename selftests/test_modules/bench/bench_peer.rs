@@ -535,7 +535,7 @@ fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
         let sent = packet
             .send(to, PING, &value, Sleep::Cannot)
             .map_err(|refused| refused.error)?;
-        let completed = sent.wait(None);
+        let completed = sent.wait(None)?;
         value = completed.output()?;
         packet = completed.into_packet();
     }

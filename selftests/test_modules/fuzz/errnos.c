@@ -28,7 +28,8 @@ static const struct {
 	[FUZZ_SEND] = { "d2d_request_send", {
 		EINPROGRESS, EBADMSG, EPROTO, EMSGSIZE, EBADE, EFAULT, EINVAL, ESTALE, EBUSY,
 		ESHUTDOWN, ENOMEM } },
-	[FUZZ_WAIT] = { "d2d_request_wait", { ESTALE, EFAULT, ENODATA, EINVAL } },
+	[FUZZ_WAIT] = { "d2d_request_wait", {
+		EINPROGRESS, EDEADLK, ESTALE, EFAULT, ENODATA, EINVAL } },
 	[FUZZ_CANCEL] = { "d2d_request_cancel", { EALREADY, ESTALE } },
 	[FUZZ_FREE] = { "d2d_request_free", { ESTALE } },
 	[FUZZ_READ] = { "d2d_request_read", {

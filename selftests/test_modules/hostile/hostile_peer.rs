@@ -27,6 +27,7 @@ use d2d::{
     link::PeerLink,
     offer::Offer,
     packet::{
+        CallError,
         Completed,
         Packet,
         Sender,
@@ -37,6 +38,7 @@ use d2d::{
     request::{
         ControlCode,
         Disposition,
+        Ended,
         Outcome,
         Pended,
         Request,
@@ -251,7 +253,11 @@ impl Hostile {
         ] {
             let input = [information, i64::from(status) as u64];
             let result = packet.call(&to, ABSURD, &input, None);
-            expect(result == if status == 0 { Ok(()) } else { Err(EIO) })?;
+            let expected = match status {
+                0 => Ok(()),
+                _ => Err(CallError::Ended(Ended::Completed, EIO)),
+            };
+            expect(result == expected)?;
         }
         Ok(())
     }
@@ -397,6 +403,7 @@ impl Driver for Hostile {
                 let status = status as i32;
                 request.into_request().complete_as(Outcome {
                     result: kernel::error::to_result(status),
+                    ended: Ended::Left,
                     information,
                 })
             })

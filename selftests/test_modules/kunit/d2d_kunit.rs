@@ -61,6 +61,9 @@ mod telling;
 #[path = "../../../shared/owner/visit.rs"]
 mod visit;
 #[allow(dead_code, unreachable_pub)]
+#[path = "../../../shared/owner/waiting.rs"]
+mod waiting;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../../shared/owner/watch.rs"]
 mod watch;
 #[allow(dead_code, unreachable_pub)]
@@ -76,6 +79,11 @@ mod trace {
     };
 
     pub(crate) fn hit(_driver: &CStr, _step: Step, _detail: fmt::Arguments<'_>) {}
+
+    /// The suites wait only where they may.
+    pub(crate) fn may_sleep() -> bool {
+        true
+    }
 }
 
 mod test_block;

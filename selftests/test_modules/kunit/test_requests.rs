@@ -555,6 +555,52 @@ mod tests {
         Ok(())
     }
 
+    /// Makes the table believe that so many threads wait for a request, as if they had been woken and
+    /// had not run since.
+    fn pretend_waiters(bench: &Bench, request: u64, waiters: u32) -> Result {
+        let mut inner = bench.requests.inner.lock();
+        inner.entries.get_mut(request).ok_or(ESTALE)?.waiters = waiters;
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_is_waited_for_is_not_sent_again() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        pretend_waiters(&bench, request, 2)?;
+        bench.complete(held, FAILED)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
+        assert_eq!(b.calls()[0], 1);
+        // Each of them still sees the result.
+        assert_eq!(bench.status(request)?, FAILED);
+        pretend_waiters(&bench, request, 0)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_is_waited_for_is_not_removed() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for completed in [false, true] {
+            let (request, held) = a.pend(&b, PEND, 0)?;
+            pretend_waiters(&bench, request, 1)?;
+            if completed {
+                bench.complete(held, 0)?;
+            }
+            bench.requests.free(request)?;
+            assert_eq!(bench.requests.free(request), Err(ESTALE));
+            assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
+            assert_eq!(bench.len(), 1);
+            pretend_waiters(&bench, request, 0)?;
+            // Nobody is left to remove it but the driver itself.
+            bench.requests.inner.lock().entries.remove(request);
+        }
+        Ok(())
+    }
+
     #[test]
     fn only_what_was_sent_is_waited_for() -> Result {
         let bench = Bench::new()?;
@@ -1061,14 +1107,14 @@ mod tests {
             visit.as_ref().begin(a.driver)?;
             assert!(visit.as_ref().begin(a.driver).is_err());
             assert!(bench.registry.is_visited(a.driver));
-            assert!(bench.registry.is_inside(a.driver));
-            let elsewhere = run_in(Place::Worker, || bench.registry.is_inside(a.driver))?;
+            assert!(bench.registry.is_inside());
+            let elsewhere = run_in(Place::Worker, || bench.registry.is_inside())?;
             assert!(!elsewhere);
             a.leaves()?;
             assert!(bench.registry.remove(a.driver).is_none());
         }
         assert!(!bench.registry.is_visited(a.driver));
-        assert!(!bench.registry.is_inside(a.driver));
+        assert!(!bench.registry.is_inside());
         assert!(bench.registry.remove(a.driver).is_some());
         Ok(())
     }

@@ -158,8 +158,8 @@ impl LeavingOwner {
         item.event.set()?;
         item.ended.wait_for_completion();
         kept.ok_or(ENODATA)?.complete(&KEPT)?;
-        let serving = serving.ok_or(ENODATA)?.wait(None).output::<u64>()?;
-        let keeping = keeping.ok_or(ENODATA)?.wait(None).output::<u64>()?;
+        let serving = serving.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
+        let keeping = keeping.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
         trace!(
             Completion,
             "via=hook serving={} keeping={}",

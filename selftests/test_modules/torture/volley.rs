@@ -29,6 +29,7 @@ use d2d::{
         Wait, //
     },
     packet::{
+        CallError,
         Cancel,
         Completed,
         Packet,
@@ -357,12 +358,13 @@ impl Party {
         };
         let key = (number << 8) | (way.context as usize * SLOTS + TIMED) as u64;
         match packet.call(&way.to, HOLD, &key, Some(ms)) {
-            Err(ESHUTDOWN | ESTALE) => self.count(Count::Shutdowns, 1),
-            Err(ECANCELED) if !way.leaves => self.miscount(true),
+            Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
+            Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.miscount(true),
+            Err(CallError::Ended(_, ECANCELED)) if !way.leaves => self.miscount(true),
             output => {
                 self.count(Count::Sent, 1);
                 self.count(Count::Unsettled, 1);
-                self.came_back(key, output, way.leaves);
+                self.came_back(key, output.map_err(Error::from), way.leaves);
             }
         }
         self.slots[TIMED].store(number << NUMBER, Release);
