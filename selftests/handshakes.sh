@@ -100,6 +100,12 @@ cancelled()
 		esac
 }
 
+# one_is_held - whether a driver has got a request and keeps it
+one_is_held()
+{
+	grep -q " phase=held " /sys/kernel/debug/d2d-module_a/state/requests
+}
+
 # come_and_go - attaches and detaches, over and over, while time is over in between
 come_and_go()
 {
@@ -110,7 +116,7 @@ come_and_go()
 	done
 }
 
-start 15
+start 18
 
 for completion in 0 1 2; do
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
@@ -132,6 +138,12 @@ for completion in 0 1 2; do
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
 		is_free && owner_goes
 	verdict "completion=$completion: a driver detaches whose time is over"
+	unload_all
+
+	begin_with $completion $LONG && act "register bob; plays bob pend; plays alice ask bob" &&
+		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
+		cancelled 2 && act "unregister bob" && is_free && owner_goes
+	verdict "completion=$completion: a driver detaches that waits, in its dispatch routine, for a request of its own"
 	unload_all
 done
 

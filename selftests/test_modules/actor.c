@@ -51,13 +51,13 @@
 /* What a dispatch routine does. */
 enum role {
 	ANSWER, PEND, PEND_TOLD, FORWARD, FORWARD_BACK, NOTHING, BAD_STATUS, TWICE, GATE,
-	UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_NOTHING, REFUSE,
+	UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_NOTHING, REFUSE, ASK,
 };
 
 static const char * const roles[] = {
 	"answer", "pend", "pend-told", "forward", "forward-back", "nothing", "bad-status",
 	"twice", "gate", "unregister", "detach", "read-too-much", "write-too-much",
-	"write-nothing", "refuse",
+	"write-nothing", "refuse", "ask",
 };
 
 enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN, GATE_THEN, WAIT_THEN, REMOVE_THEN };
@@ -203,6 +203,24 @@ static int answer(const struct d2d_request *request)
 	return err ?: d2d_request_write(request->handle, &value, sizeof(value));
 }
 
+/* Sends a request of its own, and waits for it without a limit. */
+static int ask(struct actor *actor)
+{
+	struct d2d_send send = d2d_send_to(actor->to->target, actor->code);
+	struct d2d_result result;
+	d2d_handle request;
+	int err;
+
+	err = d2d_request_alloc(actor->self, 0, 0, &request);
+	if (err)
+		return err;
+	err = d2d_request_send(request, &send);
+	if (!err || err == -EINPROGRESS)
+		err = d2d_request_wait(request, D2D_FOREVER, &result) ?: result.status;
+	d2d_request_free(request);
+	return err;
+}
+
 static int actor_dispatch(void *self, const struct d2d_request *request)
 {
 	d2d_handle handle = request->handle;
@@ -257,6 +275,9 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		break;
 	case REFUSE:
 		err = -EPERM;
+		break;
+	case ASK:
+		err = ask(actor);
 		break;
 	}
 	d2d_complete(handle, err, err ? 0 : request->output_len);

@@ -119,9 +119,10 @@ impl Offer {
         self.done.wait_for(ms)
     }
 
-    /// Waits until the sender has left the driver. May sleep.
-    pub(crate) fn wait_for_sender(&self) {
-        self.left.wait();
+    /// Waits until the sender has left the driver, for at most `ms` milliseconds. Returns whether it
+    /// has. May sleep.
+    pub(crate) fn wait_for_sender(&self, ms: u32) -> bool {
+        self.left.wait_for(ms)
     }
 }
 

@@ -405,16 +405,18 @@ impl<O: Owner> Server<O> {
     /// owner is unloaded by force. They may go on using the contexts that they hold, which are not
     /// freed. May sleep.
     pub(crate) fn expel_left(&self) {
-        while let Some((handle, driver)) = self.registry.expel(|_| true) {
+        while !self.registry.is_empty() {
+            let Some((handle, driver)) = self.registry.expel(|_| true) else {
+                // Another thread is still unregistering one.
+                fsleep(Delta::from_millis(1));
+                continue;
+            };
             let name = driver.name();
             refuse(self.name, "drivers-left", EBUSY, fmt!("name={}", name));
             if let Some(index) = driver.context() {
                 self.seats[index].block.keep();
             }
             self.run_out(handle, &driver);
-        }
-        while !self.registry.is_empty() {
-            fsleep(Delta::from_millis(1));
         }
     }
 
@@ -1069,12 +1071,23 @@ impl<O: Owner> Server<O> {
             self.offers
                 .finish(claim, Winner::Cancel, cancelled, |_| cancelled);
         }
-        request.wait();
-        request.wait_for_sender();
+        self.wait_for_sender(&request);
         if claimed {
             self.abort(handle, index, ECANCELED);
         }
         claimed
+    }
+
+    /// Waits until an offer is completed and its sender has left the driver. The dispatch routine that
+    /// the sender is in may wait for a request of the driver's own, which is cancelled. May sleep.
+    fn wait_for_sender(&self, request: &Offer) {
+        /// How long the dispatch routine may take to return by itself.
+        const MS: u32 = 10;
+
+        request.wait();
+        while !request.wait_for_sender(MS) {
+            self.requests.cancel_all(request.driver());
+        }
     }
 
     /// Waits until the owner is not inside the driver any more, and takes the context back.
@@ -1085,8 +1098,7 @@ impl<O: Owner> Server<O> {
         // The dispatch routine may be left later than the request in it was completed, and by more
         // than one sender.
         while let Some(request) = self.offers.find(handle) {
-            request.wait();
-            request.wait_for_sender();
+            self.wait_for_sender(&request);
         }
         emit(
             self.name,
