@@ -3,6 +3,8 @@
 //! Drives the torture: processes that write commands to the control files of an owner and its
 //! peers, while peers come and go, in rounds; after each round the books have to balance. KTAP.
 //!
+//! After as many seconds of that, the C API is fuzzed: see [`fuzz`].
+//!
 //! Usage: `torture [fuzz] SECONDS [SEED]`, with `fuzz` the fuzzer alone. The modules are looked for in
 //! `$D2D_MODULES`, `test_modules` and `/lib/d2d`. A failure is likely, not certain, to come again with
 //! the seed that was printed.
@@ -626,10 +628,7 @@ fn main() -> ExitCode {
         true => 0,
         false => seconds.div_ceil(10).max(seconds.clamp(3, 9)),
     };
-    let of_fuzz = match only_fuzz {
-        true => seconds.div_ceil(10).max(3),
-        false => 0,
-    };
+    let of_fuzz = seconds.div_ceil(10).max(3);
     let time = Duration::from_secs(seconds.into());
 
     println!("TAP version 13\n1..{}\n# seed {seed}", of_load + of_fuzz);
@@ -637,8 +636,6 @@ fn main() -> ExitCode {
     if of_load > 0 {
         failed += load_rounds(of_load, seed, time / of_load);
     }
-    if of_fuzz > 0 {
-        failed += fuzz_rounds(of_fuzz, of_load, seed, time / of_fuzz);
-    }
+    failed += fuzz_rounds(of_fuzz, of_load, seed, time / of_fuzz);
     ExitCode::from(u8::from(failed > 0))
 }

@@ -210,8 +210,31 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
+/* How a request has ended goes with its status, and the other way round. */
+static bool is_ended_so(u64 tag, const struct d2d_result *result)
+{
+	bool to_owner = tag >> 48 & 1;
+
+	switch (result->ended) {
+	case D2D_ENDED_COMPLETED:
+		return to_owner || (result->status != -ECANCELED && result->status != -ETIMEDOUT);
+	case D2D_ENDED_CANCELLED:
+	case D2D_ENDED_LEFT:
+		return result->status == -ECANCELED;
+	case D2D_ENDED_TIMED_OUT:
+		return result->status == -ETIMEDOUT;
+	case D2D_ENDED_NOT_COMPLETED:
+		return result->status == -EIO;
+	default:
+		return false;
+	}
+}
+
 static void check_result(u64 tag, const struct d2d_result *result)
 {
+	if (!is_ended_so(tag, result))
+		fuzz_violation("ended-otherwise", "tag=0x%llx status=%d ended=%u", tag,
+			       result->status, result->ended);
 	if (result->tag != tag)
 		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result->tag);
 	if (!is_outcome(tag, result))

@@ -226,14 +226,18 @@ static void play_poll(struct fuzz_caller *caller)
 /* Who must not sleep gets what there is, and does not wait. */
 static void play_no_wait(struct fuzz_caller *caller)
 {
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
 	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
+	struct d2d_result result;
 	int err;
 
 	if (!caller->may_sleep && !caller->in_routine) {
 		err = fuzz_event_wait(caller, &event, 1, 0, 1);
 		if (err != -EDEADLK)
 			fuzz_violation("waits-in-interrupt", "err=%d", err);
+		fuzz_request_wait(caller, &request, 1, &result);
 	}
+	fuzz_unpick(&request);
 	fuzz_unpick(&event);
 }
 

@@ -81,15 +81,13 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz
 	return fuzz_keep(&kept);
 }
 
-/* From inside a routine a driver does not leave: it would wait for itself. */
-static void try_to_leave(struct fuzz_caller *caller, struct fuzz_life *life)
+/* From inside a routine no driver leaves: it would wait for itself, or two for each other. */
+static void try_to_leave(struct fuzz_caller *caller)
 {
 	enum fuzz_call call = fuzz_chance(caller, 50) ? FUZZ_DETACH : FUZZ_UNREGISTER;
-	struct fuzz_pick driver = fuzz_pick_of(FUZZ_DRIVER, life->handle);
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
 	int err;
 
-	if (!driver.thing)
-		return;
 	if (call == FUZZ_DETACH)
 		err = d2d_detach(driver.handle);
 	else
@@ -149,7 +147,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 		take_gift(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
-			try_to_leave(&caller, life);
+			try_to_leave(&caller);
 		status = serve(&caller, life, request);
 	}
 leave:
