@@ -48,7 +48,8 @@ done
 # boot KERNEL SCENARIO SECONDS REASON - one line; says what is wrong with it, or nothing
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said EXPECT=''
-	local logs=$dir/$kernel/$scenario case='' image=vmlinux uml=()
+	# User-Mode Linux takes a comma in the path of its host directory for an option.
+	local logs=$dir/$kernel/${scenario//,/-} case='' image=vmlinux uml=()
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
