@@ -339,7 +339,8 @@ fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     let start = page.start;
     // SAFETY: The page is there for good, and nobody else uses it.
-    let read = move || unsafe { raw_read(file.as_raw_fd(), start as *mut c_void, AbsentPage::SIZE) };
+    let read =
+        move || unsafe { raw_read(file.as_raw_fd(), start as *mut c_void, AbsentPage::SIZE) };
     let reader = thread::spawn(read);
     page.wait_for_fault()?;
 

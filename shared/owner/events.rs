@@ -60,8 +60,8 @@ impl Name {
     /// A driver has named `from` as the string's address.
     pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
         // SAFETY: A driver has named it.
-        let name =
-            unsafe { StringCopy::read(from) }.ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
+        let name = unsafe { StringCopy::read(from) };
+        let name = name.ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
         if !name.is_complete() {
             return Err(Refusal("event-name-too-long", ENAMETOOLONG));
         }

@@ -157,10 +157,10 @@ mod tests {
                 finish(&offers, &request, 0)?;
                 assert!(offers.find(DRIVER).is_some());
                 offers.leave(&request);
-                request.wait_for_sender();
+                assert!(request.wait_for_sender(1));
             } else {
                 offers.leave(&request);
-                request.wait_for_sender();
+                assert!(request.wait_for_sender(1));
                 assert!(offers.find(DRIVER).is_some());
                 finish(&offers, &request, 0)?;
             }

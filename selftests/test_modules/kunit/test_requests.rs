@@ -740,7 +740,11 @@ mod tests {
         assert_eq!(refusal(|send| send.major_function = 0), Some(EINVAL));
         let reserved = |send: &mut abi::d2d_send| send.code = abi::D2D_IOCTL_SHARE_CONTEXT;
         assert_eq!(refusal(reserved), Some(EINVAL));
-        assert_eq!(refusal(|send| send.input_len = 9), Some(EMSGSIZE));
+        let longer = |send: &mut abi::d2d_send| {
+            send.input = core::ptr::from_mut(send).cast();
+            send.input_len = 9;
+        };
+        assert_eq!(refusal(longer), Some(EMSGSIZE));
         assert_eq!(refusal(|send| send.output_len = 9), Some(EMSGSIZE));
         assert_eq!(refusal(|send| send.input_len = 8), Some(EFAULT));
         // SAFETY: No structure is found there.
