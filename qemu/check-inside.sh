@@ -25,12 +25,12 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
-# lints - builds everything with clippy. The kernel tree is read-only: of a user it may be another's.
+# lints - builds everything with clippy. The kernel tree is read-only: it may belong to another user.
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y modules 2>&1 | tee "$out/lints" || return 1
 	if grep -i warning "$out/lints"; then
-		# The next check must see it again.
+		# Without these the next check compiles again, and sees the warning.
 		find "$out" -name '.*.cmd' -delete
 		return 1
 	fi

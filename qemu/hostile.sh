@@ -1,7 +1,7 @@
 #!/bin/bash
 # Inside the root: compiles a hostile driver as Kbuild has compiled module_a, and compares what rustc says
 # with the driver's first lines. Each `// error: TEXT` is part of an error, and each error has such a
-# line; with `// compiles` there is none. Says what is wrong, or nothing.
+# line; with `// compiles` there must be no error. Says what is wrong, or nothing.
 # Usage: hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.
 set -euo pipefail

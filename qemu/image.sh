@@ -11,13 +11,14 @@ for params in "${A_PARAMS-}" "${B_PARAMS-}"; do
 	[[ $params =~ ^[A-Za-z0-9_=.,\ -]*$ ]] || die "'$params' is no list of module parameters (name=value)"
 done
 
-# known_parameters MODULE LIST - refuse what the module does not have: the kernel would load it nevertheless
+# known_parameters MODULE LIST - refuse a parameter that the module lacks: the kernel would load it
+# nevertheless
 known_parameters() {
 	local names word
 	[ -n "$2" ] || return 0
 	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/stage/lib/d2d/$1.ko" | cut -d: -f1)
 	for word in $2; do
-		# To the kernel both signs are the same.
+		# The kernel takes "-" and "_" for the same.
 		word=${word%%=*} word=${word//-/_}
 		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'; it has: ${names//$'\n'/ }"
 	done

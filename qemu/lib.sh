@@ -36,7 +36,7 @@ need_cache() {
 	fi
 }
 
-# known_kernel NAME - refuse a kernel that the lab has not
+# known_kernel NAME - refuse a kernel that the lab does not have
 known_kernel() {
 	case $1 in
 	stock | sanitizer | uml) ;;
@@ -76,8 +76,8 @@ hold() {
 	flock "$fd"
 }
 
-# ticker WHAT ABOUT - print how long it has taken so far, until standard input ends. Nobody writes to
-# it; it ends when the step does, and when whoever runs the step is killed.
+# ticker WHAT ABOUT - print how long it has taken so far, until standard input ends. Nobody writes to it;
+# it ends when the step does, and when the script that runs the step is killed.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1

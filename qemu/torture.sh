@@ -1,8 +1,8 @@
 #!/bin/bash
 # Load on the shared contexts, in User-Mode Linux on two real CPUs: many processes call and exchange
-# items in both directions and in all contexts while peers come and go; and for as long, modules that
-# come and go call the exported functions with handles that are right and wrong. KTAP on stdout, the
-# counts last.
+# items in both directions and in all contexts while peers come and go. Then, for the same time, modules
+# that come and go call the exported functions with handles that are right and wrong. KTAP on stdout,
+# the counts last.
 # Usage: torture.sh [SECONDS [SEED]]
 # Environment: KVER, or D2D_KERNEL if it is one of kernel-uml.sh
 . "$(dirname "$0")/lib.sh"

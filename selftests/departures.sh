@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A driver leaves while a request, an event or a handshake is in a certain stage. departures.table has
-# each pair of a stage and a leaver, and what everybody who is concerned observes: every wait ends,
+# each pair of a stage and a leaver, and what each thread and routine concerned observes: every wait ends,
 # d2d_unregister() returns, no routine of the driver runs after that, nothing is left. The module stage
 # holds the stages open, see test_modules/stage/. If a thread hangs, the rest is skipped.
 #
@@ -78,8 +78,8 @@ where_they_hang()
 	done
 }
 
-# leaves LEAVER - a driver does. Of the owner the loader says that it cannot be unloaded; lifecycle.sh
-# tries it.
+# leaves LEAVER - makes a driver leave. If it is the owner, the loader says that it cannot be unloaded;
+# lifecycle.sh tries that.
 leaves()
 {
 	if [ "$1" = owner ]; then
@@ -150,7 +150,8 @@ departs()
 	esac
 	leaves "$leaver"
 	departed=$?
-	# The first line is read at once. Of what comes later there is a word more.
+	# A program that watches has read the first line by now. Whether it is told of more at once, or
+	# later, is one more observation.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
 	watched*) is_watching && seen=told=later ;;

@@ -46,7 +46,7 @@ nothing_left()
 	! grep -q . "$DEBUG/state/requests" && [ ! -e "$DEBUG/events/forgotten" ] && grep -q 'state=free' "$DEBUG/state/contexts"
 }
 
-# another_works - whether a driver that has all its wits about it can come, call, and go
+# another_works - whether a driver that does nothing wrong can come, call, and go
 another_works()
 {
 	load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise && echo 1 >"$DEBUG/exercise" && unload module_b
@@ -76,7 +76,7 @@ for at in init exit; do
 	done
 done
 
-# The handshake goes on while it is pending.
+# With completion=1 the handshake goes on while it is pending.
 unload module_a
 load module_a completion=1
 for at in init exit; do
@@ -154,7 +154,7 @@ mark
 unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$DEBUG/events/strange" ] && another_works
 verdict "it goes with the module that its routines are in"
 
-# Where the kernel looks for leaks, the context that stays is one.
+# The context that stays is a leak to a kernel that looks for leaks.
 kinds=stranger
 [ -e /sys/kernel/debug/kmemleak ] || kinds="stranger stranger-attached"
 for kind in stranger stranger-attached; do

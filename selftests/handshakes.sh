@@ -12,7 +12,7 @@ EBUSY=16 EINPROGRESS=115 ETIMEDOUT=110 ESTALE=116
 # As long as a handshake may take
 LONG=600000
 ROUNDS=100
-# What the process has said that asked for a context
+# What the process that asked for a context has said
 ASKED=$(mktemp)
 trap 'rm -f "$NOTES" "$ASKED"' EXIT
 
@@ -45,7 +45,8 @@ begin_with()
 		act "register alice; plays alice pend"
 }
 
-# attach_fails COMPLETION - asks for a context, and is told that there is none yet, or any more
+# attach_fails COMPLETION - asks for a context, and is told that there is none yet, or that its time is
+# over
 attach_fails()
 {
 	if [ "$1" = 1 ]; then
@@ -55,7 +56,8 @@ attach_fails()
 	fi
 }
 
-# timed_out COMPLETION - whether the handshake is, in time, and the owner has learnt so once
+# timed_out COMPLETION - whether the handshake times out soon enough, and the owner learns so exactly
+# once
 timed_out()
 {
 	await context_is abandoned && await has_learnt "$1" &&
@@ -82,7 +84,7 @@ owner_goes()
 		[ "$(lines "step=free ctx=c0\$")" = 1 ]
 }
 
-# pended_by_a_process - the driver asks for a context, and whoever waits for it is process $asking
+# pended_by_a_process - process $asking asks for the driver's context, and the driver pends
 pended_by_a_process()
 {
 	./kmod write "$DO" "attach alice" 2>"$ASKED" &
@@ -106,7 +108,7 @@ one_is_held()
 	grep -q " phase=held " /sys/kernel/debug/d2d-module_a/state/requests
 }
 
-# come_and_go - attaches and detaches, over and over, while time is over in between
+# come_and_go - attaches and detaches, over and over, while handshakes time out
 come_and_go()
 {
 	n=0

@@ -18,7 +18,7 @@ waits_for()
 	grep -q ' waiters=1$' "$FILES/events/$1"
 }
 
-# under_way - whether all is, in time
+# under_way - whether all of that is under way, in time
 under_way()
 {
 	await waits_for leaving.served && await waits_for leaving.item &&
@@ -49,14 +49,15 @@ left()
 		in_order "$(numbered step=unregister)" "$(numbered step=free)" "$(numbered step=unload)"
 }
 
-# library_ends STATUS - whether both waits were ended so, before what they need was gone
+# library_ends STATUS - whether both waits have ended with STATUS, before what they need was gone
 library_ends()
 {
 	in_order "$(numbered step=event-wait by=dispatch "status=$1\$")" "$(numbered step=unregister)" &&
 		in_order "$(numbered step=event-wait by=item "status=$1\$")" "$(numbered step=free)"
 }
 
-# hook_ends - whether the hook did, and had the results, before that
+# hook_ends - whether the hook has ended both waits, and got the results, before the owner was
+# unregistered
 hook_ends()
 {
 	in_order "$(numbered step=completion via=hook serving=0 keeping=7)" "$(numbered step=unregister)" &&
@@ -73,7 +74,7 @@ mark
 load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && left
 verdict "the hook is called while the link and all handles work"
 
-# A thread that has come so far that it is about to wait may find its event gone.
+# A thread that is just about to wait may find that its event is gone.
 mark
 fails $EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && left
 verdict "the owner's waits end when its loading fails"

@@ -309,7 +309,7 @@ pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125; ended 0 cancelled" && 
 	! grep -q alice /sys/kernel/debug/d2d-module_a/state/requests
 verdict "freed while another thread waits, which gets the result"
 
-# A thread that was woken may not have come to see the result: then it cannot be sent again.
+# A woken thread may not have seen the result yet. Until it has, the request cannot be sent again.
 sent_again()
 {
 	for value in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -647,7 +647,8 @@ verdict "ended by the first of two, otherwise than by the second that leaves"
 fresh alice bob carol
 act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob gate"
 
-# given_back MS - it is, by $completer, and $waiter waits so many milliseconds for what is expected
+# given_back MS - $completer is giving the request back, and $waiter waits for it, at most so many
+# milliseconds
 given_back()
 {
 	hold task

@@ -97,9 +97,9 @@ impl Drop for Directory {
     }
 }
 
-/// A file in debugfs. Dropping it removes it and waits for those inside its operations, or of one that
-/// is [detached when it is opened](DebugFile::detached), for those that open it; but not for those that
-/// have it open. May sleep.
+/// A file in debugfs. Dropping it removes the file and waits for the threads inside its operations;
+/// for a file that is [detached when it is opened](DebugFile::detached), only for the threads that
+/// open it. It does not wait for the threads that have the file open. May sleep.
 ///
 /// # Invariants
 ///
@@ -147,8 +147,8 @@ impl DebugFile {
         }
     }
 
-    /// Makes one whose removal waits for nobody but those that open it: a read that waits for user
-    /// space, in a page fault, does not hold it up. May sleep.
+    /// Makes a file whose removal waits only for the threads that open it: a read that is stuck in
+    /// a page fault on user memory does not hold up the removal. May sleep.
     ///
     /// # Safety
     ///

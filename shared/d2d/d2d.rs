@@ -57,9 +57,10 @@ pub mod trace;
 #[doc(hidden)]
 pub use d2d_abi as abi;
 
-/// What expansions of this library's macros name. A path that begins with `$crate` means the same wherever
-/// it is expanded. `::kernel`, `::core` and bare names mean what the driver's crate says: it may have
-/// bound them to items of its own, which would then stand in the library's `unsafe` code.
+/// The items that the expansions of this library's macros name. A path that begins with `$crate`
+/// means the same wherever it is expanded. `::kernel`, `::core` and bare names mean what the
+/// driver's crate says: it may have bound them to items of its own, which would then stand in the
+/// library's `unsafe` code.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

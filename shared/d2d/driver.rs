@@ -197,7 +197,7 @@ impl<T: Driver> Control for Handle<T> {
 pub struct Started(Atomic<u32>);
 
 impl Started {
-    /// Makes that of a module which has not.
+    /// Makes the flag of a module that has not begun.
     #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
     pub const fn new() -> Self {
         Self(Atomic::new(0))
@@ -206,8 +206,9 @@ impl Started {
 
 /// What the module of a peer consists of.
 ///
-/// It is in a box, so that [`module_peer!`](crate::module_peer) needs no initializer of a pinned field:
-/// the kernel crate's macros for these would hand the driver what they are called with.
+/// Its parts are in a box, so that [`module_peer!`](crate::module_peer) has no pinned field to
+/// initialize. A driver can rebind names in the kernel crate's macros for pinned fields, and so get
+/// hold of what the macros are called with.
 #[doc(hidden)]
 pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
 

@@ -138,16 +138,17 @@ pub const fn assert_plain<T: Plain>() {}
 ///
 /// # Safety
 ///
-/// `this` is what [`Binding::as_raw`] returns of a binding of `I`'s seat and a `T`, which outlives the
-/// call. `result` is valid for a write.
+/// `this` is what [`Binding::as_raw`] returns for a binding of `I`'s seat and a `T`. The binding
+/// outlives the call. `result` is valid for a write.
 #[doc(hidden)]
 #[inline(always)]
 pub unsafe fn enter<I: Interface, T, R, F>(this: *mut c_void, result: *mut R, call: F) -> c_int
 where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
-    // SAFETY: `this` is the address of such a binding, which is only used by shared reference. The compiler
-    // does not see by itself that a seat which is the link, as the owner's is, is there.
+    // SAFETY: `this` is the address of a binding of `I`'s seat and a `T` that outlives the call, so
+    // it is not null; the binding is only used by shared reference. Where the seat itself is the
+    // link, as the owner's is, the assertion spares the check of `Link::of` below.
     let binding = unsafe {
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Seat, T>>()
@@ -475,7 +476,7 @@ macro_rules! interface {
             const MINOR: u16 = $minor;
             const BUILD: u64 = $crate::interface! { @build $($build)? };
             const CHAIN: &'static [u64] = {
-                // No item is declared here: a driver's type of its name would mean the item.
+                // Declare no item here: a driver's type of the same name would resolve to the item.
                 &$crate::fingerprint::chain::<{ 1 $(+ $crate::interface! { @one $op })* }>(
                     $name,
                     $major,
@@ -516,8 +517,8 @@ macro_rules! interface {
         }
 
         const _: () = {
-            // A type of an operation that has one of these names means the parameter here, and something
-            // else in the table: it does not compile.
+            // If a type in an operation has one of these names, it means the parameter here and
+            // another type in the table. That does not compile.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {

@@ -155,8 +155,8 @@ pub struct Refused {
 pub enum CallError {
     /// The request was not sent, for one of the reasons of `d2d_request_send` in `d2d.h`.
     NotSent(Error),
-    /// It was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in `d2d.h`. It
-    /// is cancelled when it is dropped.
+    /// The request was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in
+    /// `d2d.h`. Dropping the packet cancels it.
     NotWaited(Error),
     /// It has ended, with this error.
     Ended(Ended, Error),

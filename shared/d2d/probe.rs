@@ -145,7 +145,7 @@ impl<const N: usize> StringCopy<N> {
 pub struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
-    /// Checks an address that may be bad, before what is done takes effect. Any context.
+    /// Checks an address that may be bad, before the call has any effect. Any context.
     ///
     /// Returns `None` if it is null, misaligned, or cannot be written.
     ///

@@ -150,8 +150,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Puts as many of the payloads on the queue as there is room for, in order; [`batch_of`] their
-    /// size under one lock. Any context.
+    /// Puts as many of the payloads on the queue as there is room for, in order. Takes the lock
+    /// anew after as many as [`batch_of`] says. Any context.
     ///
     /// Returns the number of items put; those that found no room are counted as refused.
     ///

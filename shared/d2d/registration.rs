@@ -416,9 +416,9 @@ impl<T: Driver> Drop for Registration<T> {
         }
         // SAFETY: As above.
         if unsafe { abi::d2d_unregister(self.handle) } != 0 {
-            // The owner has said why. It may still call the driver, until it removes it, which is
-            // before the module's text goes (see `struct d2d_driver` in `d2d.h`). So what the
-            // routines use stays.
+            // The owner has printed the reason. It may still call the driver until it removes it,
+            // which it does before the module's text goes (see `struct d2d_driver` in `d2d.h`). So
+            // what the routines use stays.
             core::mem::forget(self.shared.clone());
             return;
         }

@@ -144,9 +144,9 @@ impl Ended {
 /// What came of a request so far.
 #[derive(Clone, Copy)]
 pub struct Outcome {
-    /// Success or the error of whoever has ended it.
+    /// Success, or an error.
     pub result: Result,
-    /// Who that was.
+    /// How the request has ended, and so whose result that is.
     pub ended: Ended,
     /// What the request's code says that it means.
     pub information: u64,

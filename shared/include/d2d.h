@@ -82,8 +82,8 @@
 #define D2D_FOREVER		0xffffffffu
 
 /*
- * Names one thing of one kind, never an address. 0 names nothing. Whatever takes a
- * handle refuses one of another kind, and one whose thing is gone, with -ESTALE, and
+ * Names one thing of one kind, never an address. 0 names nothing. Every function
+ * refuses a handle of another kind, or one whose thing is gone, with -ESTALE, and
  * touches nothing. A driver keeps handles, passes them on and compares them; only the
  * library takes them apart:
  *
@@ -107,7 +107,7 @@ enum d2d_handle_kind {
 	D2D_HANDLE_EVENT,	/* from d2d_event_create() and d2d_event_open() */
 	D2D_HANDLE_SENT,	/* a request, as its sender has it */
 	D2D_HANDLE_HELD,	/* a request, as the driver that it was sent to has it */
-	D2D_HANDLE_OFFER,	/* the same of the request that shares a context */
+	D2D_HANDLE_OFFER,	/* the same for the request that shares a context */
 };
 
 /* First member of every object that crosses the boundary. 16 bytes. */
@@ -152,7 +152,7 @@ struct d2d_ops {
 	const u64 *chain;	/* the hash of the interface, and one for each operation */
 };
 
-/* The first member of a table of a type, of an interface without a build. */
+/* The first member of an ops table of this type, for an interface without a build. */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
 		.size = sizeof(type),					\
@@ -264,8 +264,8 @@ struct d2d_request {
 };
 
 /*
- * How a request has ended: whose status it has. A driver that has got a request back and
- * completes it with the status that it was told passes on how it has ended below.
+ * How a request has ended, and so whose status it has. If a driver gets a request back and
+ * completes it with the status that it was told, it passes this value on as it is.
  */
 enum d2d_ended {
 	/* A driver that had it has completed it, with any status. */
@@ -335,10 +335,10 @@ struct d2d_send {
  * A module that goes away unregisters its drivers first: in its exit, and where its
  * initialization fails. If it has forgotten one, the owner removes it before the
  * kernel frees the module's text, with a line that says so. None of the driver's
- * routines is called any more; the calls that run are waited for. Its requests are
- * taken back, its events closed, its context is free again. That cannot help a thread,
- * a timer or a work item of the module that is still there: it returns to text that is
- * gone, as in any module. A module that is going can register no driver.
+ * routines is called any more, and the owner waits for the calls that run. It takes
+ * back the driver's requests, closes its events and frees its context. It cannot stop
+ * a thread, a timer or a work item of the module: one that is still there returns to
+ * text that is gone, as in any module. A module that is going can register no driver.
  *
  * dispatch: process context, may sleep, unless flags say otherwise. Completes the
  *	request by d2d_complete() and returns the same status; or returns
@@ -518,11 +518,11 @@ enum d2d_step {
  * NMI, not with a raw_spinlock_t held, and not the callback of a timer that was
  * started with HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
- * A pointer is followed without trust, with no lock held: -EFAULT if it is not
- * the kernel's, or what it points to cannot be read, or written. A place for a
- * result is checked before anything is done; a function that is refused has
- * changed nothing. If the place goes away during the call, what was registered,
- * allocated or opened is taken back.
+ * The owner does not trust a pointer, and follows it with no lock held: -EFAULT
+ * if it is no kernel address, or if what it points to cannot be read or written.
+ * The owner checks the place for a result before it does anything else; a call
+ * that is refused changes nothing. If the place goes away during the call, the
+ * owner takes back what it has registered, allocated or opened.
  *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
@@ -534,7 +534,7 @@ enum d2d_step {
  *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
  *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and
  *	the handshake goes on when it completes, or what the driver completed
- *	the request with; but when the owner's time is over, completing it is
+ *	the request with. After the owner's timeout, completing the request is
  *	-ESTALE. What the driver filled in is refused with -EFAULT (no
  *	ops table, or one that is misaligned or cannot be read), -EPROTO,
  *	-EMSGSIZE (its major version or size), -EBADR (its operations are
@@ -550,9 +550,9 @@ enum d2d_step {
  *	-ENOTCONN nothing to detach, -EALREADY it is being detached
  * d2d_unregister: takes back the requests that the driver has, cancels those
  *	that it has sent, frees its own, and returns when none of its routines
- *	runs any more, no other driver's routine runs for a request that it has
- *	taken back, and no thread waits for a request of the driver: each of
- *	them has got a result. -EDEADLK called from inside a routine of a driver
+ *	runs any more, no other driver's routine runs for a request that was
+ *	taken back, and no thread waits for a request of the driver: each that
+ *	did has a result. -EDEADLK called from inside a routine of a driver
  *	object, -ESTALE handle, -EBUSY still attached, or a context is being
  *	offered to the driver, -EALREADY it is being unregistered
  * d2d_lookup: finds a driver, the owner among them, by name: what requests are
@@ -580,22 +580,23 @@ enum d2d_step {
  *	Any context if it is completed, else may sleep. After ms milliseconds
  *	the request is taken back, and its status is -ETIMEDOUT. 0 there is a
  *	result. -EINPROGRESS there is none yet: when the time was over, another
- *	thread was giving the request back, and a second later a routine of a
- *	driver that had forwarded it, or had it, has not returned. The request
- *	is on its way, and may be waited for again, or freed. No line is printed.
+ *	thread was giving the request back, and one second later it was still
+ *	inside a routine of a driver that has forwarded the request, or had it.
+ *	The request is still on its way; the caller may wait again, or free it.
+ *	No line is printed.
  *	-EDEADLK the caller must not sleep, or is inside a routine that has to
  *	return before the request goes on, -ESTALE handle, -EFAULT no place for
  *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE.
  *	Several threads may use one request. All that wait for it get the same
- *	result, also if one of them takes it back because its time is over, or
- *	if it is cancelled or freed meanwhile, or its driver unregisters. It is
- *	not sent again (-EBUSY) before all of them have the result
+ *	result, even if the time of one of them is over and it is taken back,
+ *	if it is cancelled or freed meanwhile, or if its driver unregisters.
+ *	Sending it again is -EBUSY until all of them have the result
  * d2d_request_cancel: any context. Takes the request back, so that its status
  *	is -ECANCELED. -EALREADY it is completed, or about to be, or was
  *	cancelled, -ESTALE handle. Who is too late learns so, without a line in
  *	the trace
  * d2d_request_free: any context. Cancels it if it is on its way, and frees it
- *	when nobody is at it any more, nor waits for it; completed() is not
+ *	when no routine has it and no thread waits for it; completed() is not
  *	called then, unless it is being called already: d2d_unregister() waits
  *	for that. -ESTALE handle
  * d2d_request_read: any context. With the receiver's handle, copies the input,

@@ -207,7 +207,7 @@ impl Block {
     }
 }
 
-/// A block that is freed when this is dropped, unless it was said to be in use still.
+/// A block. Dropping this frees it, unless [`Lent::keep`] was called.
 pub(crate) struct Lent {
     block: Option<Block>,
     in_use: Atomic<u32>,

@@ -3,10 +3,10 @@
 //! Room for what is copied between a driver and a request.
 //!
 //! A driver's pointer may be bad, and what it points to may be slow to reach, so no lock is held
-//! while it is followed. The bytes rest here: an input and an output are read from the driver before
-//! the lock is taken, and written to it after the lock was released. A request that is cancelled or
-//! sent again meanwhile is found to be so under the lock: what a copy is used for is decided there,
-//! at once and for all of the bytes.
+//! while it is followed. The bytes rest here: the owner reads them from the driver before it takes
+//! the lock, or writes them to the driver after it has released the lock. Meanwhile the request may
+//! be cancelled or sent again. So the owner decides under the lock what becomes of a copy, once for
+//! all of its bytes.
 
 use crate::entry::Refusal;
 use core::mem::MaybeUninit;
@@ -35,7 +35,7 @@ impl Bounce {
         }
     }
 
-    /// Makes room for `length` bytes; none for more than a buffer can have. Any context.
+    /// Makes room for `length` bytes, or no room if no buffer can be so long. Any context.
     ///
     /// # Errors
     ///
@@ -52,8 +52,8 @@ impl Bounce {
         Ok(&mut self.many.spare_capacity_mut()[..length])
     }
 
-    /// Reads `length` bytes from an address that a driver has named; none if a buffer cannot have so
-    /// many. Any context.
+    /// Reads `length` bytes from an address that a driver has named, or no bytes if no buffer can
+    /// be so long. Any context.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl Bounce {
     }
 }
 
-/// Copies bytes to where there is room for as many.
+/// Copies to `room` as many bytes as fit, and returns the copy.
 pub(crate) fn keep<'a>(room: &'a mut [MaybeUninit<u8>], from: &[u8]) -> &'a [u8] {
     for (to, from) in room.iter_mut().zip(from) {
         to.write(*from);

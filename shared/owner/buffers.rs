@@ -33,7 +33,7 @@ impl Requests {
             if buffer.is_null() {
                 return Err(("no-buffer", EFAULT));
             }
-            // SAFETY: As for this function.
+            // SAFETY: The caller says that nobody else uses what is at `buffer`.
             if !unsafe { probe::copy_to(buffer, bytes) } {
                 return Err(("bad-buffer-pointer", EFAULT));
             }

@@ -316,14 +316,15 @@ impl Event {
         {
             let key = &mut self.dispatcher.inner.lock().key;
             self.state(key).watching += 1;
-            // Under the lock, so that of several who open it first none goes on before they are there.
+            // Under the lock: if several threads open the file at once, none goes on before the
+            // watchers are there.
             if self.watchers.as_ref().is_none() {
                 if let Some(watchers) = watchers.take() {
                     self.watchers.populate(watchers);
                 }
             }
         }
-        // Those of who came second.
+        // The watchers of a thread that came second.
         drop(watchers);
         Ok(())
     }

@@ -90,9 +90,9 @@ pub(crate) struct Entry {
     /// As long as it is being taken back: from this level on. Who has forwarded it further down is only
     /// told.
     pub(crate) recall: Option<usize>,
-    /// The task that carries it up, 0 if there is none. It keeps this while it runs
-    /// [`Driver::returned`](crate::registry::Driver::returned), with the request in any phase: a task
-    /// that claims the request meanwhile leaves it to the carrier.
+    /// The task that carries the request up, 0 if there is none. The task stays the carrier while
+    /// it runs [`Driver::returned`](crate::registry::Driver::returned), whatever the phase is then:
+    /// another task that claims the request meanwhile leaves it to the carrier.
     pub(crate) carrier: usize,
     /// Whether its sender has freed it: it is removed as soon as it is idle and nobody waits for it.
     pub(crate) orphan: bool,
@@ -200,8 +200,8 @@ impl Entry {
         self.flags & abi::D2D_SEND_ROUTINE != 0
     }
 
-    /// Of all that complete it or take it back, one does this. Returns whether the calling task has to
-    /// carry it up; otherwise another one is doing that.
+    /// Claims the request. Of all tasks that complete it or take it back, exactly one does so.
+    /// Returns whether the calling task has to carry it up; if not, another task is doing that.
     #[must_use]
     pub(crate) fn claim(&mut self) -> bool {
         self.phase = Phase::Busy;
@@ -327,7 +327,7 @@ impl Inner {
         self.holds
     }
 
-    /// The request of this handle of its sender.
+    /// Returns the request that its sender names by this handle.
     pub(crate) fn sent(&mut self, handle: d2d_handle) -> Result<&mut Entry, Refusal> {
         self.entries
             .get_mut(handle)
@@ -335,7 +335,7 @@ impl Inner {
             .ok_or(("stale-request", ESTALE))
     }
 
-    /// The request that its receiver names by this handle, and its handle in the table.
+    /// Returns the request that its receiver names by this handle, and its handle in the table.
     pub(crate) fn held(&mut self, handle: d2d_handle) -> Result<(d2d_handle, &mut Entry), Refusal> {
         const STALE: Refusal = ("stale-request-handle", ESTALE);
         let (index, hold) = Kind::Held.parts(handle).ok_or(STALE)?;

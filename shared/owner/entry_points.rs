@@ -26,8 +26,8 @@ pub mod types {
 /// Makes [`module_owner!`](crate::module_owner) from the list of exported functions.
 ///
 /// A line is the function's prototype, with the method of [`Gate`](crate::export::Gate) that
-/// implements it. `$d` is a dollar sign: `module_owner!` cannot take names from its caller, so it has
-/// to contain those of the list.
+/// implements it. `$d` stands for a dollar sign in the macro that is made. That macro contains the
+/// names of the list itself, because a macro must not take names for `unsafe` code from its caller.
 macro_rules! entry_points {
     (
         $d:tt

@@ -82,8 +82,8 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `server` is null or came from [`Arc::into_raw`], with a reference that is not dropped before all have
-/// left who were inside when it had become null.
+/// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
+/// has become null and every thread that was inside then has left.
 pub struct Gate<O: Owner> {
     /// Name of the owner.
     name: &'static CStr,
@@ -108,7 +108,7 @@ fn readers() -> &'static Readers {
 /// the gate, waits for those inside, and frees the server; may sleep.
 struct Opened<O: Owner> {
     gate: &'static Gate<O>,
-    /// Finds no server when the gate is closed, and goes last.
+    /// Dropped last. When the gate is closed, it finds no server.
     _notifier: Pin<KBox<Notifier<Forgotten<O>>>>,
 }
 
@@ -187,7 +187,8 @@ impl<O: Owner> Gate<O> {
             _state: self
                 .state_files()
                 .map_err(|error| report_memory(self.name, error))?,
-            // Last, so that no failure has to wait for a program that writes.
+            // Made last: a failure after it would have to wait for a program that writes to the
+            // file.
             _control: O::CONTROL
                 .map(|name| {
                     let directory = self.with(|server| Ok(server.events().directory()))?;
@@ -225,7 +226,7 @@ impl<O: Owner> Gate<O> {
             .map_err(|error| report_memory(self.name, error))?;
         let notifier =
             Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
-        // SAFETY: The server is in an `Arc`, and `Opened` has it struck off before it drops it.
+        // SAFETY: The server is in an `Arc`, and `Opened` strikes it off before dropping it.
         unsafe { server.enrol(module)? };
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
@@ -268,7 +269,8 @@ impl<O: Owner> Gate<O> {
             if driver.is_null() || handle.is_null() {
                 return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
             }
-            // SAFETY: `handle` is the caller's, for a handle.
+            // SAFETY: `handle` is the caller's own place for the result: nobody else uses it during
+            // the call.
             let to = unsafe { self.output(handle, "bad-handle-pointer")? };
             // SAFETY: If there is a driver object at `driver`, it is as `d2d.h` says.
             let value = unsafe { server.register(driver)? };
@@ -276,13 +278,13 @@ impl<O: Owner> Gate<O> {
         }))
     }
 
-    /// The place for a result, which is refused before anything is done.
+    /// Checks the place for a result, before anything else is done.
     ///
     /// # Safety
     ///
     /// If `to` is valid for writes of a `T`, nobody else uses what is there during the call.
     unsafe fn output<T: Copy>(&self, to: *mut T, reason: &str) -> Result<Output<T>> {
-        // SAFETY: As for this function.
+        // SAFETY: The caller says that nobody else uses what is at `to`.
         unsafe { Output::new(to) }.ok_or_else(|| refuse(self.name, reason, EFAULT, fmt!("")))
     }
 
@@ -366,7 +368,8 @@ impl<O: Owner> Gate<O> {
         event: *mut abi::d2d_handle,
     ) -> c_int {
         errno(self.with(|server| {
-            // SAFETY: `event` is the caller's, for a handle.
+            // SAFETY: `event` is the caller's own place for the result: nobody else uses it during
+            // the call.
             let to = unsafe { self.output(event, "bad-handle-pointer")? };
             // SAFETY: The caller has named the string.
             let value = unsafe { server.open_event(driver, name, kind, make)? };
@@ -435,7 +438,8 @@ impl<O: Owner> Gate<O> {
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);
             }
-            // SAFETY: `index` is the caller's, for an index.
+            // SAFETY: `index` is the caller's own place for the result: nobody else uses it during
+            // the call.
             let to = unsafe { Output::new(index) };
             if !index.is_null() && to.is_none() {
                 return refuse("bad-index-pointer", EFAULT);
@@ -514,7 +518,8 @@ impl<O: Owner> Gate<O> {
             if name.is_null() || driver.is_null() {
                 return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
             }
-            // SAFETY: `driver` is the caller's, for a handle.
+            // SAFETY: `driver` is the caller's own place for the result: nobody else uses it during
+            // the call.
             let to = unsafe { self.output(driver, "bad-handle-pointer")? };
             // SAFETY: The caller has named the string.
             let name = unsafe { StringCopy::<{ abi::D2D_NAME_SIZE as usize }>::read(name) }
@@ -549,7 +554,8 @@ impl<O: Owner> Gate<O> {
             if request.is_null() {
                 return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
             }
-            // SAFETY: `request` is the caller's, for a handle.
+            // SAFETY: `request` is the caller's own place for the result: nobody else uses it
+            // during the call.
             let to = unsafe { self.output(request, "bad-handle-pointer")? };
             let handle = server.requests().alloc(driver, input_size, output_size)?;
             self.fill(to, handle, "bad-handle-pointer", || {
@@ -587,7 +593,8 @@ impl<O: Owner> Gate<O> {
             if result.is_null() {
                 return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
             }
-            // SAFETY: `result` is the caller's, for a result.
+            // SAFETY: `result` is the caller's own place for the result: nobody else uses it during
+            // the call.
             let to = unsafe { self.output(result, "bad-result-pointer")? };
             let value = server.requests().wait(request, ms)?;
             // The result stays with the request: nothing is to be undone.
@@ -723,7 +730,7 @@ impl<O: Owner> Gate<O> {
     ///
     /// # Safety
     ///
-    /// What is to be a string is null or one.
+    /// `driver`, `side` and `op` are each null or a string.
     pub unsafe fn hit_op(
         &self,
         driver: *const c_char,

@@ -2,12 +2,12 @@
 
 //! Modules that go away.
 //!
-//! The kernel tells its module notifiers of a module after its exit has run, or its initialization
-//! has failed, and before it frees the module's text. A driver that is still registered then was
-//! forgotten.
+//! The kernel calls its module notifiers after a module's exit has run, or its initialization has
+//! failed, and before it frees the module's text. If a driver of the module is still registered
+//! then, the module has forgotten it.
 //!
-//! The chain of notifiers is locked for reading meanwhile. Other modules come and go, unless they
-//! have a notifier themselves: those wait until the driver is removed.
+//! The kernel holds the lock of the notifier chain for reading meanwhile. Other modules can come
+//! and go; only a module that has a notifier itself waits until the driver is removed.
 
 use kernel::{
     bindings,
@@ -22,7 +22,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// What is told of modules that go away.
+/// Something that a [`Notifier`] tells of modules that go away.
 pub(crate) trait Going: Send + Sync {
     /// A module goes away when this has returned. May sleep.
     fn going(&self, module: *const bindings::module);
@@ -54,7 +54,7 @@ impl<T: Going> Notifier<T> {
                 block: Opaque::new(bindings::notifier_block {
                     notifier_call: Some(Self::call),
                     next: core::ptr::null_mut(),
-                    // First, while the module still has all that it is made of.
+                    // Called first, before other notifiers take parts of the module away.
                     priority: c_int::MAX,
                 }),
                 told,
@@ -89,7 +89,7 @@ impl<T: Going> Notifier<T> {
 #[pinned_drop]
 impl<T: Going> PinnedDrop for Notifier<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The block is initialized. One that is not on the chain is not found there.
+        // SAFETY: The block is initialized. If it is not on the chain, the kernel does not find it.
         unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }
 }

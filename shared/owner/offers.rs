@@ -150,7 +150,7 @@ struct Table {
 pub(crate) enum Overdue {
     /// A request whose time is over.
     Claimed(Claim),
-    /// The time until the next one is over.
+    /// How long it is until the time of the next request is over.
     In(Delta),
     /// None has a limit: the timer is not set any more.
     Nothing,

@@ -40,7 +40,7 @@ pub(super) enum Taker {
     Driver(d2d_handle),
 }
 
-/// Why a request is taken back, of which its status is made.
+/// Why a request is taken back. This decides its status.
 #[derive(Clone, Copy)]
 pub(super) enum Reason {
     /// Its sender does not want it any more.
@@ -255,8 +255,9 @@ impl Requests {
         busy
     }
 
-    /// Takes back and cancels what a driver has to do with now, and waits until other tasks have carried
-    /// up what they had claimed before. May sleep.
+    /// Takes back the requests that a driver has or has passed on by now, cancels those that it has
+    /// sent, and waits until other tasks have carried up those that they had claimed before. May
+    /// sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle) {
         let until = self.inner.lock().holds;
         while self.take_back(driver, Some(until)) {
@@ -275,8 +276,8 @@ impl Requests {
         }
     }
 
-    /// Removes the requests of a driver that sends no more, all of which are idle. Returns whether all
-    /// are gone: one that a thread waits for stays until that one has learnt the result.
+    /// Removes the requests of a driver that sends no more. All of them are idle. Returns whether
+    /// all are gone: a request that a thread waits for stays until the thread has the result.
     fn remove_all(&self, driver: d2d_handle) -> bool {
         let mut all = true;
         let chunks = self.inner.lock().entries.chunks();

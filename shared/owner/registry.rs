@@ -310,7 +310,8 @@ impl Registry {
         };
         let added = {
             let mut slots = self.slots.lock();
-            // Under the lock: `expel` does not come before a module is going.
+            // Under the lock: `expel` runs only once the module is going. So either this sees that,
+            // or `expel` sees the driver.
             if is_going(driver.module) {
                 Err(("module-is-going", ESHUTDOWN))
             } else if slots
@@ -587,7 +588,7 @@ fn is_going(module: *const bindings::module) -> bool {
     let state = module
         .wrapping_byte_add(core::mem::offset_of!(bindings::module, state))
         .cast::<bindings::module_state>();
-    // SAFETY: A state is a number.
+    // SAFETY: Any bytes are a module's state, which is a number.
     let state = unsafe { probe::read(state) };
     state == Some(bindings::module_state_MODULE_STATE_GOING)
 }

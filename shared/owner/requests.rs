@@ -11,12 +11,14 @@
 //! Completing a request and taking it back claim it first: it is [`Phase::Busy`] then, and of all
 //! that try exactly one has done that. A request has one [`Level`] for each driver that it is with,
 //! the one below having got it from the one above. One task, its [`Entry::carrier`], carries it back
-//! up, level by level; whoever claims it while a driver is told that it has it back leaves that to
-//! the carrier. A request is removed only when it is with its sender and nobody waits for it.
+//! up, level by level. Another task may claim it while the carrier runs a driver's `returned()`; it
+//! leaves the rest to the carrier. A request is removed only when it is with its sender and nobody
+//! waits for it.
 //!
 //! The lock is taken with interrupts disabled, and held for as long as it takes to copy
 //! `D2D_BUFFER_SIZE` bytes between the library's own buffers, or to look through 64 requests. No
-//! pointer of a driver's is followed under it: see `bounce`. The registry's is taken inside it.
+//! pointer of a driver's is followed under it: see `bounce`. The lock of the registry is taken
+//! inside.
 
 use crate::{
     bounce::Bounce,
@@ -143,7 +145,8 @@ impl Requests {
     ///
     /// # Safety
     ///
-    /// When the workers are dropped, no other thread is inside a function of the result, nor will be.
+    /// Once the workers are being dropped, no other thread is or will be inside a function of the
+    /// result.
     pub(crate) unsafe fn new(
         owner: &'static CStr,
         registry: Arc<Registry>,
@@ -528,8 +531,8 @@ impl Requests {
         let Some(packet) = packet else {
             return self.dispatch(key, visit, &view, sending, telling);
         };
-        // SAFETY: The workers are there: by the contract of `new` they are not dropped as long as another
-        // thread is inside `send` or `forward`, and a worker is waited for.
+        // SAFETY: The workers are there. If another thread calls this, they are not dropped
+        // meanwhile, by the contract of `new`; if a worker does, dropping the workers waits for it.
         unsafe { self.queue.enqueue(packet) };
         self.is_on_its_way(key, sending)
     }
@@ -655,8 +658,8 @@ impl Requests {
         );
     }
 
-    /// Claims the request that is with the driver that has this handle, notes the result, and gives it
-    /// back to the driver above.
+    /// Claims the request that a driver holds by this handle, notes the result, and gives the
+    /// request back to the driver above.
     fn finish_held(
         &self,
         handle: d2d_handle,
@@ -714,8 +717,9 @@ impl Requests {
     /// somebody keeps it. From who has forwarded it below the level that it is taken back from, it is
     /// taken, too: they are told.
     ///
-    /// The calling task is its carrier: whoever completes it, or takes it back, while a driver is told
-    /// here leaves the rest to this, so that going up takes no more of the stack than one level.
+    /// The calling task is the request's carrier. A task that completes it or takes it back while
+    /// this runs a driver's routine leaves the rest to this call. So going up does not nest, and
+    /// takes the stack of one level.
     pub(super) fn deliver(&self, key: d2d_handle) {
         loop {
             match self.go_up(key) {

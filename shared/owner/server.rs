@@ -301,9 +301,9 @@ where
         }
         let registry = Arc::pin_init(Registry::new(name), GFP_KERNEL)?;
         let workers = Workers::new()?;
-        // SAFETY: The workers are a part of the server, as the result is. The server is dropped when no
-        // entry point finds it any more, and nobody is inside one (`Opened::drop`), and the workers
-        // themselves call only what is queued, which dropping them waits for.
+        // SAFETY: The workers and the result are parts of the server. `Opened::drop` drops the
+        // server only after no entry point finds it and no thread is inside one. The workers
+        // themselves call only what is queued, and dropping them waits for that.
         let requests = unsafe { Requests::new(name, registry.clone(), &workers)? };
         Arc::pin_init(
             try_pin_init!(Self {
@@ -607,8 +607,8 @@ impl<O: Owner> Server<O> {
         Ok(())
     }
 
-    /// Takes back what a driver has that is leaving, waits until nobody is inside it, and removes it.
-    /// May sleep.
+    /// Takes back the requests of a driver that is leaving, waits until no thread is inside its
+    /// routines, and removes the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         let driver = loop {
             self.requests.run_down(handle);
@@ -731,8 +731,8 @@ impl<O: Owner> Server<O> {
         result
     }
 
-    /// Sends a request and learns of its completion; returns `None` if the driver has left it pending,
-    /// and the completion routine is to learn of it.
+    /// Sends a request and learns of its completion. Returns `None` if the driver has left it
+    /// pending and the owner learns of completion by its routine.
     fn send(&self, driver: &registry::Driver, request: &Offer) -> Option<Result> {
         let (handle, index) = (request.driver(), request.context());
         emit(
@@ -787,7 +787,7 @@ impl<O: Owner> Server<O> {
         Some(self.conclude(request))
     }
 
-    /// Takes a request back whose driver has had its time. Any context.
+    /// Takes back a request whose time is over. Any context.
     pub(crate) fn time_out(&self, claim: Claim) {
         let request = claim.request();
         let (handle, index) = (request.driver(), request.context());
@@ -1023,14 +1023,14 @@ impl<O: Owner> Server<O> {
         }
     }
 
-    /// As [`Server::detach`] begins, for a driver that was expelled. Returns what is known of it, and its
-    /// state before; `None` when there is nothing to detach. Any context.
+    /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns what is
+    /// known of it, and its state before; `None` when there is nothing to detach. Any context.
     fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<(registry::Driver, State)> {
         let (driver, state) = self.registry.update(handle, detaching).ok()?;
         (!driver.is_detached()).then_some((driver, state))
     }
 
-    /// Goes on from the state that [`detaching`] was called with. Returns whether the driver is
+    /// Ends what [`detaching`] has begun from the state `before`. Returns whether the driver is
     /// detached. May sleep.
     fn end_to_detach(
         &self,
@@ -1078,8 +1078,9 @@ impl<O: Owner> Server<O> {
         claimed
     }
 
-    /// Waits until an offer is completed and its sender has left the driver. The dispatch routine that
-    /// the sender is in may wait for a request of the driver's own, which is cancelled. May sleep.
+    /// Waits until an offer is completed and its sender has left the driver. The sender may be
+    /// inside the dispatch routine, waiting there for a request of the driver's own; this cancels
+    /// that request. May sleep.
     fn wait_for_sender(&self, request: &Offer) {
         /// How long the dispatch routine may take to return by itself.
         const MS: u32 = 10;
@@ -1128,7 +1129,7 @@ impl<O: Owner> Server<O> {
     }
 }
 
-/// The state of a driver that is being detached, if it is attached.
+/// Returns the state into which detaching takes an attached driver; `None` if it is not attached.
 fn detaching(state: State) -> Option<State> {
     match state {
         State::Attached(index) => Some(State::Detaching(index)),

@@ -63,7 +63,7 @@ pub(crate) enum Lacking {
 
 /// Values named by handles.
 pub(crate) struct Table<T> {
-    /// What its handles are.
+    /// The kind of its handles.
     kind: Kind,
     /// One for each 64 indices. Those that are empty are handed back, but for the first one.
     chunks: KVec<Option<KBox<Chunk<T>>>>,

@@ -2,10 +2,10 @@
 
 //! The time limit of handshakes that nobody waits for.
 //!
-//! If the owner learns of completion by its routine, the sender of a handshake does not wait for a
-//! driver that leaves it pending. A timer takes such a handshake back when its time is over. The
-//! server has one timer for all of them: while a handshake is limited the timer is set, and each time
-//! that it goes off it looks through the table of [`Offers`](crate::offers::Offers).
+//! If the owner learns of completion by its completion routine, the sender of a handshake does not
+//! wait for a driver that leaves it pending. A timer takes such a handshake back when its time is
+//! over. The server has one timer for all of them: while a handshake is limited the timer is set,
+//! and each time that it goes off it looks through the table of [`Offers`](crate::offers::Offers).
 
 use crate::{
     offers::{
@@ -61,7 +61,7 @@ impl<O: Owner> WorkItem for Server<O> {
     }
 }
 
-/// Sets the timer, which is not set, unless it is being [stopped](stop). Any context.
+/// Sets the timer, unless it is being [stopped](stop). It is not set yet. Any context.
 fn set<O: Owner>(server: Arc<Server<O>>, ms: Msecs) {
     // SAFETY: The work queue is a C global that always exists.
     let queue = unsafe { Queue::from_raw(bindings::system_dfl_wq) };

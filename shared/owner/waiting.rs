@@ -71,7 +71,7 @@ impl Requests {
         let (via, over) = match waiting.map_err(|refusal| self.refuse(refusal, handle))? {
             Waiting::Over(over) => ("return", over),
             Waiting::For(packet, sending) => {
-                // It knows of more, on a kernel that is made for debugging.
+                // A debugging kernel finds more contexts here that must not sleep.
                 might_sleep();
                 if ms == abi::D2D_FOREVER {
                     packet.done.wait();

@@ -61,8 +61,8 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 }
 
 /*
- * A wait with a limit is not over before it; and if a request is with its sender, whoever
- * else waits for it, there is a result.
+ * The watchdog finds a wait that exceeds its limit. The result has to be the one that all
+ * other waits for this sending get.
  */
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result)
@@ -106,7 +106,7 @@ int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request)
 	return err;
 }
 
-/* Reads or writes as much of a request's buffers. */
+/* Reads or writes so many bytes of a request's buffers. */
 int fuzz_request_touch(struct fuzz_caller *caller, struct fuzz_pick *request, bool write, u32 len)
 {
 	enum fuzz_call call = write ? FUZZ_WRITE : FUZZ_READ;
@@ -177,7 +177,7 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 	return err;
 }
 
-/* Sets, resets, or asks for an event. */
+/* Sets, resets or queries an event. */
 int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call)
 {
 	int most = call == FUZZ_EVENT_RESET ? 0 : 1;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The drivers' lives. None of the routines runs when d2d_unregister() has returned: each
- * knows the life that it is called for, and a life's memory is used again only after many
- * others.
+ * The drivers' lives. No routine may run for a life whose d2d_unregister() has returned.
+ * To check that, each routine knows the life that it is called for, and the memory of a
+ * life is used again only after many others.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -13,7 +13,7 @@
 #include "fuzz.h"
 
 #define LIVES	4096
-/* How deep routines call each other: the stack ends. */
+/* How deep routines may call each other: the stack is limited. */
 #define DEEPEST	2
 #define NESTS	32
 
@@ -50,7 +50,7 @@ void fuzz_leave(struct fuzz_life *life, const char *routine)
 	atomic_dec(&life->inside);
 }
 
-/* Who is inside routines, and how deep: a task, or an interrupt on a CPU. */
+/* The tasks, and the interrupts on a CPU, that are inside routines, and how deep. */
 static struct {
 	unsigned long who;
 	u32 depth;
@@ -66,7 +66,10 @@ static unsigned long who(void)
 	return (unsigned long)current;
 }
 
-/* Whether a routine may go on to call what calls routines; fuzz_unnest() if so. */
+/*
+ * Whether a routine may make a call that may call routines. If so, fuzz_unnest() has to
+ * follow.
+ */
 bool fuzz_nest(void)
 {
 	unsigned long me = who(), flags;

@@ -2,7 +2,7 @@
 /*
  * A fuzzer of the C API: drivers that call every exported function with handles that are
  * right, stale, foreign or altered, from every execution context, and an oracle that
- * judges what comes ofit. The parts:
+ * judges what comes of it. The parts:
  *
  *   run.c	the module: threads, timers, the watchdog, the report
  *   plays.c	what is done at random, in any context
@@ -17,8 +17,8 @@
  *   drivers.c	the drivers' lives, from registering to unregistering
  *
  * Each actor decides by random numbers that follow from the seed, its number and its step,
- * and each routine by those that follow from the seed and the sending. So the decisions come
- * again with the seed; how they interleave need not.
+ * and each routine by those that follow from the seed and the sending. So the same seed gives
+ * the same decisions, but not always the same interleaving.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -38,7 +38,7 @@
 #define FUZZ_EVENTS	48
 #define FUZZ_KEPT	64
 
-/* What a wait, or any call, may take longer than its limit. */
+/* By how much a wait, or any call, may exceed its limit. */
 #define FUZZ_MARGIN_MS	10000
 /* The longest limit of a wait. */
 #define FUZZ_LONGEST_MS	100

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Plays that reach the limits of the owner's tables, each with a driver of its own; the
- * others go on meanwhile, and get the same errors. And one that the module forgets.
+ * others go on meanwhile, and get the same errors. And a driver that the module forgets.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -20,7 +20,7 @@
 static DEFINE_MUTEX(limits_lock);
 static d2d_handle *handles;
 
-/* Nobody sends it anything that it has to do with. */
+/* Refuses every request: nobody sends this driver anything that it serves. */
 static int refuse(void *self, const struct d2d_request *request)
 {
 	d2d_complete(request->handle, -EPERM, 0);

@@ -200,7 +200,10 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 	if (!handle)
 		return;
 	fuzz_note_seen(handle, FUZZ_ITEM);
-	/* The owner revokes the handles when the driver has left: not while it is used. */
+	/*
+	 * The owner revokes the handles when the driver has left, but not while a call uses
+	 * the context.
+	 */
 	if (redeem && !d2d_queue_redeem(queue, handle))
 		fuzz_violation("item-not-redeemed", "handle=0x%llx", handle);
 	if (redeem && d2d_queue_redeem(queue, handle))

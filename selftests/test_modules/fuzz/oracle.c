@@ -67,8 +67,8 @@ static const char *origin_name(enum fuzz_origin origin)
 }
 
 /*
- * Judges what a function has returned that was called with these handles. The caller has
- * itself begun to end them so many times.
+ * Judges what a function that was called with these handles has returned. own says how
+ * often the caller itself has begun to end them.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)
@@ -149,8 +149,8 @@ static struct sending *find_sending(u64 tag)
 }
 
 /*
- * A tag for a sending: the module, whether it is for the owner, and a number. With a routine,
- * somebody has to be told.
+ * A tag for a sending: the module, whether it is for the owner, and a number. If the
+ * sending has a completion routine, that has to be called.
  */
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner)
@@ -210,7 +210,7 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
-/* How a request has ended goes with its status, and the other way round. */
+/* Whether the result's status and ended go together. */
 static bool is_ended_so(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
@@ -266,7 +266,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }
 
-/* A wait has returned this result: all of one sending are the same. */
+/* A wait has returned this result. All waits for one sending have to get the same. */
 void fuzz_note_result(u64 tag, const struct d2d_result *result)
 {
 	struct d2d_result before = *result;

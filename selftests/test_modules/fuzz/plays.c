@@ -100,7 +100,7 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	return err;
 }
 
-/* Passes a request on to a driver that is not the owner, whose outcomes are not known. */
+/* Passes a request on to a driver other than the owner: the owner's outcomes are not known. */
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags)
 {
 	struct fuzz_pick target = any_target(caller, NULL);
@@ -148,7 +148,7 @@ static void play_read(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* A request that a driver keeps, or a handle that was never one's. */
+/* Picks a request that a driver keeps, or a handle that never named a request. */
 static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
 {
 	struct fuzz_pick pick;
@@ -223,7 +223,7 @@ static void play_poll(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Who must not sleep gets what there is, and does not wait. */
+/* A caller that must not sleep gets the result that there is, and does not wait. */
 static void play_no_wait(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);

@@ -38,7 +38,7 @@ static void play_inside(struct fuzz_caller *caller)
 	fuzz_unnest();
 }
 
-/* What the sender has given, which is another module's if the sender is. */
+/* Takes the handle that the sender has given, if the sender is another module's. */
 static void take_gift(struct fuzz_caller *caller, const struct d2d_request *request)
 {
 	u64 tag = (u64)(unsigned long)request->user_buffer;
@@ -50,7 +50,7 @@ static void take_gift(struct fuzz_caller *caller, const struct d2d_request *requ
 		fuzz_note_foreign(gift.kind, gift.handle);
 }
 
-/* Completes a request, not always as it should. Returns what the routine should. */
+/* Completes a request, not always correctly. Returns what the routine should return. */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag)
 {
 	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
@@ -81,7 +81,10 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz
 	return fuzz_keep(&kept);
 }
 
-/* From inside a routine no driver leaves: it would wait for itself, or two for each other. */
+/*
+ * Tries to leave from inside a routine. It must fail: a driver would wait for itself, or
+ * two for each other.
+ */
 static void try_to_leave(struct fuzz_caller *caller)
 {
 	enum fuzz_call call = fuzz_chance(caller, 50) ? FUZZ_DETACH : FUZZ_UNREGISTER;
@@ -155,7 +158,7 @@ leave:
 	return status;
 }
 
-/* The result stays what it was, or becomes worse: nothing is made of a failure. */
+/* The result stays what it was, or becomes worse: a failure does not become a success. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);

@@ -151,7 +151,7 @@ static void stop(void)
 		return;
 	}
 	flush_workqueue(queue);
-	/* Some may have come when the others had left. */
+	/* Some drivers may have been registered after the others had left. */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();

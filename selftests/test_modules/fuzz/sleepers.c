@@ -166,7 +166,7 @@ static void play_events(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* The next allocations of this thread fail, one of them: on a kernel that can. */
+/* Makes one of this thread's next allocations fail, on a kernel with fault injection. */
 static void fail_soon(struct fuzz_caller *caller)
 {
 #ifdef CONFIG_FAULT_INJECTION

@@ -93,7 +93,7 @@ void fuzz_thing_failed(struct fuzz_thing *thing)
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
 
-/* It is gone: who ends it is one that has said so by thing->ending. */
+/* Notes that a thing is gone. Its ender has counted itself in thing->ending before. */
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 {
 	unsigned long flags;
@@ -106,7 +106,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* A driver is gone, and all that was its own. */
+/* Notes that a driver is gone, and with it all that was its own. */
 void fuzz_things_of_end(struct fuzz_life *life)
 {
 	unsigned long flags;
@@ -154,8 +154,8 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Whether what was picked is there, and nobody has begun to end it but the caller, who has
- * begun it so many times.
+ * Whether what was picked is there, and only the caller has begun to end it: own says how
+ * often.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 {
@@ -241,7 +241,7 @@ static struct fuzz_pick pick_foreign(struct fuzz_caller *caller, enum fuzz_kind 
 	return pick;
 }
 
-/* A handle that one of another kind was made to, or that names nothing. */
+/* Alters a handle: to one that seems to be of another kind, or to one that names nothing. */
 static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick, bool harmless)
 {
 	fuzz_unpick(&pick);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // An ordinary peer of module_a, as far as it can be one in a crate whose names mean something else.
-// Included by the modules beside this file, which say what.
+// The modules beside this file include it, and say what the names mean.
 
 use d2d::{
     abi,
@@ -27,7 +27,8 @@ use real_kernel::{
     prelude::PinInit, //
 };
 
-/// Would take the place of a bare `Ok`: the module is never unregistered, and its code goes all the same.
+/// Would take the place of a bare `Ok`. Then the driver would never be unregistered, although the
+/// module's code goes.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);

@@ -2,9 +2,9 @@
 
 //! Test: a driver that does in safe code what it should not.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` does one thing; see `control`. It
-//! fails if the library answers otherwise than it should. That nothing worse comes of it is for the kernel's
-//! debugging to see, then and when the module is unloaded.
+//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` does one thing; see `control`.
+//! The write fails if the library does not answer as it should. The kernel's debugging reports
+//! whatever is worse, then and when the module is unloaded.
 
 #![forbid(unsafe_code)]
 
@@ -163,7 +163,7 @@ impl Hostile {
         sender.lookup(c"hostile_peer")
     }
 
-    /// Forgets one of everything that says what becomes of it when it is dropped.
+    /// Forgets one value of each type that does something when it is dropped.
     fn forget_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         let sender = driver.sender();
         let owner = sender.lookup(c"module_a")?;
@@ -262,7 +262,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Says that the driver has left, and uses it on.
+    /// Says that the driver has left, and goes on using it.
     fn leave_early(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -434,7 +434,7 @@ impl Driver for Hostile {
 
 #[vtable]
 impl PeerOps for Hostile {
-    /// Calls the owner's of the same name in between.
+    /// Calls the owner's operation of the same name before it returns.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         link.owner().ping(value)
     }

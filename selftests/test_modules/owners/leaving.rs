@@ -83,7 +83,7 @@ const KEEP: ControlCode<(), u64> = ControlCode::new(0x8e1);
 /// What the hook completes [`KEEP`] with.
 const KEPT: u64 = 7;
 
-/// The work item's side of it.
+/// What the work item waits for, and how far it is.
 #[pin_data]
 struct Item {
     event: Event,
@@ -109,8 +109,8 @@ impl Item {
             this.begun.complete_all();
             let waited = this.event.wait(Wait::FOREVER);
             trace!(EventWait, "by=item status={}", status(waited));
-            // The kernel crate cannot wait for a work item. The grace periods of the exit leave the
-            // time for the few instructions after this.
+            // The kernel crate cannot wait for a work item. The few instructions after this are
+            // over before the grace periods of the exit are.
             this.ended.complete_all();
         })?;
         Ok(item)
@@ -191,7 +191,7 @@ impl Owner for LeavingOwner {
         let served = create_event(c"leaving.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, item) = (contexts.sender(), Item::start()?);
-        // From here on whatever fails finds the work item.
+        // If anything fails from here on, `leaving` and the drop find the work item.
         *this.0.way.lock() = Some(UnderWay {
             served,
             item: item.clone(),
@@ -272,7 +272,7 @@ impl Owner for LeavingOwner {
 }
 
 impl Drop for LeavingOwner {
-    /// The work item has ended by now, or nothing would.
+    /// Waits for the work item. Its own wait has ended by now; otherwise this would not return.
     fn drop(&mut self) {
         if let Some(way) = &*self.0.way.lock() {
             way.item.ended.wait_for_completion();

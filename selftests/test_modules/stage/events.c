@@ -10,7 +10,7 @@
 
 #include "stage.h"
 
-/* The limit of a wait that is to end before, in ms. */
+/* A limit, in ms, that no wait is to reach. */
 #define LONG	60000
 #define COUNT	2
 #define MANY	64
@@ -299,7 +299,7 @@ static const struct stage stages[] = {
 	{}
 };
 
-/* No departure waits for this. It ends what still waits: a set lets one go at a time. */
+/* Ends what still waits: each ring lets one thread go. No departure waits for this. */
 static void end(void)
 {
 	static const char * const waits[] = { "opener", "other", "mixed", "send" };
@@ -307,7 +307,7 @@ static void end(void)
 	bool waiting;
 
 	stage_await("leave");
-	/* What is repeated is by a handle of opener's, and fails if that has left. */
+	/* The repeated calls use a handle of opener's, and fail if opener has left. */
 	WRITE_ONCE(stop, !opener->left);
 	do {
 		for (int n = 0; n < PARTIES; n++)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The stages of a handshake between the owner and the driver peer. A driver leaves by
- * d2d_detach() and then d2d_unregister(); what is seen is the latter's result, and after a
- * "/" the former's. After that the driver next asks for the context. HOW is the owner's
- * parameter completion, which is chosen when the owner is loaded.
+ * d2d_detach() and then d2d_unregister(); what is seen is the result of d2d_unregister(),
+ * and after a "/" that of d2d_detach(). Then another driver, called next, asks for the
+ * context. HOW is the owner's parameter completion, which is chosen when the owner is loaded.
  */
 #include <linux/err.h>
 #include <linux/jiffies.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a request. sender sends it: to receiver, or to upper, which forwards it to
- * receiver, or to lower, which does. HOW is
+ * The stages of a request. sender sends it to receiver, or to upper; upper forwards it to
+ * receiver, or to lower; lower forwards it to receiver. HOW is
  *
  *   wait	a thread waits for the request without a limit
  *   timed	the same, with a limit that is longer than anything here takes
@@ -16,7 +16,7 @@
 #include "d2d_pair.h"
 #include "stage.h"
 
-/* The limit of a wait that is to end before, in ms. */
+/* A limit, in ms, that no wait is to reach. */
 #define LONG	60000
 
 enum { SENDER, UPPER, LOWER, RECEIVER };
@@ -170,8 +170,8 @@ static int open_idle_completed(const char *observer)
 }
 
 /*
- * A worker dispatches a request once at a time: as long as it is inside lower, the request
- * that lower has completed is not dispatched to receiver.
+ * A request is dispatched by one worker at a time: as long as that is inside lower, the
+ * request that lower has completed is not dispatched to receiver.
  */
 static int open_sent_to_worker(const char *observer)
 {
@@ -293,7 +293,7 @@ static int open_returned_cancelled(const char *observer)
 	return stage_held(&upper->returned);
 }
 
-/* It is being returned, and then cancelled: whoever returns it has to hand it on. */
+/* The request is cancelled while it is being returned: the thread that returns it hands it on. */
 static int open_returned_then_cancelled(const char *observer)
 {
 	return open_returned(observer) ?: stage_settle(start("cancel", do_cancel));
@@ -411,7 +411,7 @@ static const struct stage stages[] = {
 	{}
 };
 
-/* No departure waits for this: the receiver completes what it has kept, if it still can. */
+/* Lets the receiver complete what it has kept, if it still can. No departure waits for this. */
 static void end(void)
 {
 	stage_await("leave");

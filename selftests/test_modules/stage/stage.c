@@ -31,7 +31,7 @@
 
 #include "stage.h"
 
-/* After which a thread is said to hang. */
+/* A thread that takes longer is said to hang. */
 #define LIMIT		(10 * HZ)
 #define ACTS		12
 #define LINE		96
@@ -217,7 +217,7 @@ static void stage_cancelled(void *self, d2d_handle request)
 	leave(party, 0);
 }
 
-/* Makes a driver as good as new, which is registered already unless it has left. */
+/* Resets a driver, and registers it unless it is registered already. */
 static int prepare(struct party *party, const char *name)
 {
 	bool stays = party->self && !party->left && !strcmp(party->object.name, name);
@@ -359,7 +359,7 @@ static int join_acts(void)
 		return 0;
 	stage_note("hung", "%s", stuck);
 	hung = true;
-	/* They are in this module's text. */
+	/* The threads that hang are in this module's text. */
 	__module_get(THIS_MODULE);
 	return -ETIMEDOUT;
 }

@@ -46,7 +46,7 @@ struct party {
 	struct gate cancelled;
 	int returned_status;
 	int completed_status;
-	struct completion called;	/* completed() was */
+	struct completion called;	/* completed() was called */
 	atomic_t told;		/* calls of cancelled() */
 	atomic_t inside;	/* calls that have not returned */
 	atomic_t late;		/* calls after it has left */
@@ -92,7 +92,7 @@ struct subject {
 	void (*end)(void);
 	/* When all threads are through. Optional. */
 	void (*report)(void);
-	/* Gives back what the drivers have that stay. */
+	/* Gives back what the remaining drivers have. */
 	void (*clean)(void);
 };
 
@@ -118,7 +118,7 @@ int stage_adopt(struct party *party);
 /* Appends an observation to what the test reads. */
 void stage_note(const char *name, const char *format, ...) __printf(2, 3);
 void stage_note_error(const char *name, int err);
-/* Waits until the threads of this name are through. If they are not in time, the test reads so. */
+/* Waits until the threads of this name are through. If they are not in time, the test is told. */
 void stage_await(const char *name);
 bool stage_has_act(const char *name);
 bool stage_is_running(const char *name);
