@@ -158,8 +158,9 @@ impl Owner for DriverA {
                     match this.send(contexts, &peer, place) {
                         // It has begun to leave.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
-                        // It serves none of the pair's requests, or not in any context.
-                        Err(ENOTTY | EINPROGRESS) => {}
+                        // It serves none of the pair's requests, or not in any context; or it is
+                        // still loading, and has not created its events.
+                        Err(ENOTTY | EINPROGRESS | ENOENT) => {}
                         result => result?,
                     }
                 }

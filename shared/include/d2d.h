@@ -356,7 +356,8 @@ struct d2d_send {
  *
  * The latter three are called in the context that the request is completed or
  * cancelled in: any. Who sends or forwards from inside them to drivers that complete
- * at once, and does so without an end, runs out of stack. None of the routines
+ * at once runs out of stack if that has no end: a request inside another takes 2 to
+ * 3 KiB of the 16 KiB that a kernel thread has. None of the routines
  * detaches or unregisters its driver, nor another one: -EDEADLK.
  */
 struct d2d_driver {

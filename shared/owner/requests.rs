@@ -371,11 +371,26 @@ impl Requests {
         handle: d2d_handle,
         send: *const abi::d2d_send,
     ) -> Result<bool> {
+        let visit = pin!(Visit::new(&self.registry));
+        let passed = self.prepare(handle, send, visit.as_ref())?;
+        Ok(!self.call(passed, visit.as_ref()))
+    }
+
+    /// Checks what a driver sends, and puts the request with its receiver.
+    ///
+    /// It has a stack frame of its own, which is gone while the receiver runs: a receiver that sends
+    /// requests itself needs the stack.
+    #[inline(never)]
+    fn prepare(
+        &self,
+        handle: d2d_handle,
+        send: *const abi::d2d_send,
+        visit: Pin<&Visit<'_>>,
+    ) -> Result<Passed> {
         let send = self.check(send)?;
         if send.flags & abi::D2D_SEND_ATOMIC == 0 {
             might_sleep();
         }
-        let visit = pin!(Visit::new(&self.registry));
         let mut bounce = Bounce::new();
         let passed = bounce
             .load(
@@ -385,13 +400,13 @@ impl Requests {
             )
             .and_then(|input| {
                 let mut inner = self.inner.lock();
-                self.fill(&mut inner, handle, &send, input, visit.as_ref())
+                self.fill(&mut inner, handle, &send, input, visit)
             });
         let passed = passed.map_err(|refusal| self.refuse(refusal, handle))?;
         if passed.telling.is_on() {
             self.trace_build(passed.telling, passed.from, passed.key, &send);
         }
-        Ok(!self.call(passed, visit.as_ref()))
+        Ok(passed)
     }
 
     #[inline(never)]

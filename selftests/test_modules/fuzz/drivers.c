@@ -14,7 +14,7 @@
 
 #define LIVES	4096
 /* How deep routines may call each other: the stack is limited. */
-#define DEEPEST	2
+#define DEEPEST	1
 #define NESTS	32
 
 static struct fuzz_life *lives;

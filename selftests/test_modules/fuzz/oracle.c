@@ -66,6 +66,14 @@ static const char *origin_name(enum fuzz_origin origin)
 	return names[origin];
 }
 
+/* Whether the function takes this handle although it is of another kind: both ends read. */
+static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
+{
+	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
+
+	return call == FUZZ_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
+}
+
 /*
  * Judges what a function that was called with these handles has returned. own says how
  * often the caller itself has begun to end them.
@@ -84,8 +92,11 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&picks[n], own);
 		switch (picks[n].origin) {
-		case FUZZ_DEAD:
 		case FUZZ_OTHER:
+			if (takes_both_kinds(call, picks[n].handle))
+				break;
+			fallthrough;
+		case FUZZ_DEAD:
 		case FUZZ_ALTERED:
 		case FUZZ_NOTHING:
 			if (accepted)

@@ -89,7 +89,7 @@ const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
 /// Most requests inside one another.
-const DEPTH: u32 = 6;
+const DEPTH: u32 = 3;
 
 /// What is used after the driver is unregistered.
 struct Kept {
