@@ -4,6 +4,8 @@
 . "$(dirname "$0")/../lib.sh"
 
 unset KERNEL
+# Each make is one of its own: under another it would say "make[1]:", and take the other's variables.
+unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root.sh")
 kernel=$(kernel_dir stock)
 export D2D_ROOT
