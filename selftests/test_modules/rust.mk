@@ -24,17 +24,6 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/test_modules/skew/other_d2d.h
 $(obj)/selftests/test_modules/skew/core.o: $(obj)/selftests/test_modules/skew/other_d2d.h
 
-# KUnit suites. Elsewhere kunit_tests leaves nothing of them, and a module without a test
-# would be taken for one that has passed.
-ifeq ($(CONFIG_KUNIT),y)
-d2d-kunit := selftests/test_modules/kunit
-obj-m += selftests/test_modules/d2d_kunit.o
-selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boundary.o \
-				      shared/pair/d2d_pair.o $(d2d)
-RUSTFLAGS_$(d2d-kunit)/d2d_kunit.o := -L $(obj)/shared --extern d2d --extern d2d_pair
-$(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o
-endif
-
 # Well-behaved peers of module_a, which do what module_b does not.
 d2d-peers := held third ticker relay
 obj-m += $(d2d-peers:%=selftests/test_modules/%_peer.o)

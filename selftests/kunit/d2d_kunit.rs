@@ -10,64 +10,64 @@
 //! tests nothing; it is not built then.
 
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/block.rs"]
+#[path = "../../shared/owner/block.rs"]
 mod block;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/bounce.rs"]
+#[path = "../../shared/owner/bounce.rs"]
 mod bounce;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/buffers.rs"]
+#[path = "../../shared/owner/buffers.rs"]
 mod buffers;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/completion.rs"]
+#[path = "../../shared/owner/completion.rs"]
 mod completion;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/config.rs"]
+#[path = "../../shared/owner/config.rs"]
 mod config;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/dispatcher.rs"]
+#[path = "../../shared/owner/dispatcher.rs"]
 mod dispatcher;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/entry.rs"]
+#[path = "../../shared/owner/entry.rs"]
 mod entry;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/events.rs"]
+#[path = "../../shared/owner/events.rs"]
 mod events;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/handle.rs"]
+#[path = "../../shared/owner/handle.rs"]
 mod handle;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/d2d/lock.rs"]
+#[path = "../../shared/d2d/lock.rs"]
 mod lock;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/offers.rs"]
+#[path = "../../shared/owner/offers.rs"]
 mod offers;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/recall.rs"]
+#[path = "../../shared/owner/recall.rs"]
 mod recall;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/registry.rs"]
+#[path = "../../shared/owner/registry.rs"]
 mod registry;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/requests.rs"]
+#[path = "../../shared/owner/requests.rs"]
 mod requests;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/table.rs"]
+#[path = "../../shared/owner/table.rs"]
 mod table;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/telling.rs"]
+#[path = "../../shared/owner/telling.rs"]
 mod telling;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/visit.rs"]
+#[path = "../../shared/owner/visit.rs"]
 mod visit;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/waiting.rs"]
+#[path = "../../shared/owner/waiting.rs"]
 mod waiting;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/watch.rs"]
+#[path = "../../shared/owner/watch.rs"]
 mod watch;
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../../shared/owner/workers.rs"]
+#[path = "../../shared/owner/workers.rs"]
 mod workers;
 
 /// The tracepoints are those of the module that is the owner, and this one is not.
