@@ -3,7 +3,7 @@
 # A driver leaves while a request, an event or a handshake is in a certain stage. departures.table has
 # each pair of a stage and a leaver, and what each thread and routine concerned observes: every wait ends,
 # d2d_unregister() returns, no routine of the driver runs after that, nothing is left. The module stage
-# holds the stages open, see test_modules/stage/. If a thread hangs, the rest is skipped.
+# holds the stages open, see peers/stage/. If a thread hangs, the rest is skipped.
 #
 # Usage: departures.sh [SUBJECT [STAGE [LEAVER [HOW]]]]
 # With arguments only the pairs that match; "*" matches all. So does the variable DEPARTURES.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The owner leaves while work of its own is under way: a request that is dispatched, one that
 # is pended, and a work item; two of them wait for events without a limit
-# (test_modules/owners/leaving.rs). The waits end, whether or not the owner has a hook that
+# (peers/leaving.rs). The waits end, whether or not the owner has a hook that
 # ends them, and whether it is unloaded or its loading fails.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0
+# Well-behaved drivers and owners, which do what module_b and module_a do not, and what holds them.
+# See test_modules/modules.mk.
+
+$(foreach name,actor c_peer gate,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+
+$(foreach name,held third ticker relay,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
+
+# Owners of the demonstration pair, each loaded instead of module_a.
+d2d-owners := leaving
+obj-m += $(d2d-owners:%=selftests/test_modules/%_owner.o)
+define d2d-owner-module
+selftests/test_modules/$1_owner-y := selftests/peers/$1.o $(d2d-owner) shared/pair/d2d_pair.o $(d2d)
+RUSTFLAGS_selftests/peers/$1.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair
+$(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o
+endef
+$(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
+
+# Drivers that leave while something is in progress
+$(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o)))
+
+# Drivers that take the pair's interfaces for something else, one module each.
+d2d-skews := older newer reordered signature major build
+obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
+define d2d-skew
+selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o $(d2d)
+RUSTFLAGS_selftests/peers/skew/$1.o := -L $(obj)/shared --extern d2d
+$(obj)/selftests/peers/skew/$1.o: $(obj)/shared/d2d/d2d.o
+endef
+$(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
+
+# A driver in C that was built with another version of the header: one item field is
+# wider, and nothing in the header itself notices.
+$(eval $(call d2d-c-module,skew_core,selftests/peers/skew/core.o))
+CFLAGS_selftests/peers/skew/core.o := -I$(obj)/selftests/peers/skew
+
+$(obj)/selftests/peers/skew/other_d2d.h: $(src)/shared/include/d2d.h FORCE
+	$(call if_changed,d2d_other_header)
+quiet_cmd_d2d_other_header = GEN     $@
+      cmd_d2d_other_header = sed '/^static_assert/d; s/^\tu16 len;/\tu32 len;/' $< >$@
+targets += selftests/peers/skew/other_d2d.h
+$(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
