@@ -76,7 +76,7 @@ expect "rustfmt, with the kernel's settings" \
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
-for driver in selftests/test_modules/hostile/{refused,kernel_crate}/*.rs; do
+for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/hostile.sh "$out" "$driver"
 done
 for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/fail_nth,selftests/json,selftests/kmod,selftests/torture,selftests/trace_check}.rs; do

@@ -9,7 +9,7 @@
 #   boot: KERNEL SCENARIO SECONDS REASON    which expect.sh explains; the copy's own is asked
 #   modules: NAME...                        what the scenario needs of the modules in Rust
 # or, for what the compiler has to notice, with one:
-#   refused: DRIVER REASON                  a driver of selftests/test_modules/hostile/refused/, and a
+#   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a
 #                                           regular expression for what hostile.sh says then
 # Copies are kept in build/mutants/, so that only what a patch touches is compiled anew.
 . "$(dirname "$0")/lib.sh"
@@ -42,7 +42,7 @@ not_refused() {
 	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
 	. "$(kernel_dir stock)/kernel.env"
 	said=$("$LAB/enter.sh" "$1/qemu/hostile.sh" "$1/build/$KVER" \
-		"$1/selftests/test_modules/hostile/refused/$2.rs") || :
+		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
 	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
 }
 

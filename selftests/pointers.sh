@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each exported function with bad pointers: see test_modules/pointers.c.
+# Each exported function with bad pointers: see misbehaving/pointers.c.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
