@@ -8,6 +8,6 @@ echo 1 >/sys/kernel/rcu_expedited
 set -o pipefail
 # shellcheck disable=SC2154,SC2046 # set by init from the kernel's command line
 set -- $(echo "${seconds:-$case} $seed" | tr , ' ')
-/kselftest/d2d/torture "$@" | while read -r line; do
+/kselftest/d2d/run_torture "$@" | while read -r line; do
 	echo "$line" >>"$KTAP"
 done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # The torture: an owner and several peers of the same kind, and the crate that they consist of.
-# As rust.mk, a part of the project's own Kbuild.
+# See test_modules/modules.mk.
 
-d2d-torture := selftests/test_modules/torture
+d2d-torture := selftests/torture
 d2d-torture-crates := -L $(obj)/shared -L $(obj)/$(d2d-torture) --extern d2d --extern d2d_owner --extern torture
 
 RUSTFLAGS_$(d2d-torture)/torture.o := --emit=metadata=$(obj)/$(d2d-torture)/libtorture.rmeta \
@@ -11,8 +11,8 @@ $(obj)/$(d2d-torture)/torture.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-torture)/torture.o: private modfile := $(obj)/$(d2d-torture)/torture
 
 define d2d-torture-module
-obj-m += $(d2d-torture)_$1.o
-$(d2d-torture)_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 $(d2d)
+obj-m += selftests/test_modules/torture_$1.o
+selftests/test_modules/torture_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 $(d2d)
 RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
 $(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
 endef
@@ -20,3 +20,9 @@ $(eval $(call d2d-torture-module,owner,$(d2d-owner)))
 $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
 
 clean-files += $(d2d-torture)/*.rmeta
+
+# Modules of the fuzzer, all of the same objects: these have a name of their own.
+d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o oracle.o \
+	      errnos.o things.o drivers.o)
+$(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))
+$(foreach object,$(d2d-fuzz),$(eval $(obj)/$(object): private modfile := $(obj)/$(d2d-torture)/fuzz/fuzz))

@@ -17,7 +17,7 @@
 //! - [`volley`]: requests that both sides act on at the same time.
 //! - [`peer`]: the driver that peers consist of. The owner is `torture_owner.rs`.
 //!
-//! `selftests/torture.rs` is what drives all of it.
+//! `program/run_torture.rs` is what drives all of it.
 
 #![forbid(unsafe_code)]
 

@@ -5,11 +5,12 @@
 //!
 //! After as many seconds of that, the C API is fuzzed: see [`fuzz`].
 //!
-//! Usage: `torture [fuzz] SECONDS [SEED]`, with `fuzz` the fuzzer alone. The modules are looked for in
+//! Usage: `run_torture [fuzz] SECONDS [SEED]`, with `fuzz` the fuzzer alone. The modules are looked for in
 //! `$D2D_MODULES`, `test_modules` and `/lib/d2d`. A failure is likely, not certain, to come again with
 //! the seed that was printed.
 
 mod fuzz;
+#[path = "../../modules.rs"]
 mod modules;
 
 use std::fmt::Write as _;
@@ -615,7 +616,7 @@ fn main() -> ExitCode {
         [seconds] => (seconds.parse(), None),
         [seconds, seed] => (seconds.parse(), seed.parse().ok()),
         _ => {
-            eprintln!("usage: torture [fuzz] SECONDS [SEED]");
+            eprintln!("usage: run_torture [fuzz] SECONDS [SEED]");
             return ExitCode::from(2);
         }
     };
