@@ -8,7 +8,7 @@ name=${1:-vm}
 if [ "$name" = trace ]; then
 	root=$("$LAB/root-more.sh")
 	mapfile -t sources < <(find "$PROJECT/trace/src" -type f | sort)
-	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/spec.rs} "$LAB/cargo.sh")
+	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/cargo.sh")
 else
 	root=$("$LAB/root.sh")
 	sources=("$LAB/$name"/*)

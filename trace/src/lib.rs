@@ -17,6 +17,6 @@ pub mod mermaid;
 pub mod order;
 pub mod picture;
 pub mod show;
-#[path = "../../selftests/spec.rs"]
+#[path = "../../selftests/programs/spec.rs"]
 pub mod spec;
 pub mod text;

@@ -10,7 +10,7 @@
 //! the seed that was printed.
 
 mod fuzz;
-#[path = "../../modules.rs"]
+#[path = "../../programs/modules.rs"]
 mod modules;
 
 use std::fmt::Write as _;

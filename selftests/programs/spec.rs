@@ -9,7 +9,7 @@ use std::fmt;
 pub type Fields = HashMap<String, String>;
 
 /// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
-const HEADER: &str = include_str!("../shared/include/d2d.h");
+const HEADER: &str = include_str!("../../shared/include/d2d.h");
 
 /// The names of all steps of the vocabulary.
 pub fn steps() -> impl Iterator<Item = String> {
