@@ -1,18 +1,21 @@
 // Checks what a document says against the sources that it speaks of.
 //
-// Usage: d2d-quotes quotes DOCUMENT | d2d-quotes apis DOCUMENT DIR... | d2d-quotes items DOCUMENT DIR...
+// Usage: d2d-quotes {quotes,names} DOCUMENT | d2d-quotes {apis,items} DOCUMENT DIR...
 //
 // quotes: every quote in the document is to be found in the file that it names (quote.rs).
 // apis: every kernel function that a source in DIR calls is in a table of the document (api.rs).
 // items: every public item that a Rust source in DIR declares is in a table of the document, and every
 // item there is declared (item.rs).
+// names: every path, make target, variable, parameter, symbol and function that a code span of the document
+// names exists in the project (name.rs).
 // Paths are relative to the current directory. What is wrong is a line each, and an exit code of 1.
 
 mod api;
 mod item;
+mod name;
 mod quote;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -38,11 +41,43 @@ fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), St
     Ok(())
 }
 
+/// The files of the project, by their paths from its top, but for what is built and what Git keeps. What is no
+/// text counts as empty.
+fn files(dir: &Path, found: &mut BTreeMap<String, String>) -> Result<(), String> {
+    let why = |error| format!("{}: {error}", dir.display());
+    for entry in fs::read_dir(dir).map_err(why)? {
+        let path = entry.map_err(why)?.path();
+        let name = path
+            .strip_prefix(".")
+            .unwrap_or(&path)
+            .to_string_lossy()
+            .into_owned();
+        if path.is_dir() {
+            if !["build", ".git"].contains(&&name[..]) {
+                files(&path, found)?;
+            }
+        } else {
+            found.insert(name, fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+    Ok(())
+}
+
 fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
     match arguments {
         ["quotes", document] => {
             let text = read(Path::new(document))?;
             Ok(quote::check(&text, |path| read(Path::new(path))))
+        }
+        ["names", document] => {
+            let mut found = BTreeMap::new();
+            files(Path::new("."), &mut found)?;
+            let text = read(Path::new(document))?;
+            Ok(name::check(
+                document.trim_start_matches("./"),
+                &text,
+                &name::Project::new(found),
+            ))
         }
         ["apis", document, dirs @ ..] if !dirs.is_empty() => {
             let mut paths = Vec::new();
@@ -67,7 +102,7 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             }
             Ok(item::check(&read(Path::new(document))?, &items))
         }
-        _ => Err("usage: d2d-quotes quotes DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
+        _ => Err("usage: d2d-quotes {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
     }
 }
 

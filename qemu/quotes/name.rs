@@ -1,0 +1,498 @@
+//! Names in the code spans of a Markdown document: paths, make targets and variables, module
+//! parameters, symbols of the library, and places in the form `file:function`. Each has to exist.
+//!
+//! A span is checked only if it has the form of one of these; other spans are code, and free. Paths
+//! outside the project (absolute ones, those of the kernel's tree, of its file systems and of what is
+//! built) are free, too. Placeholders are written in capital letters: `selftests/mutants/NAME.patch`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A name that ends like this is a file's, also without a directory.
+const SUFFIXES: &[&str] = &[
+    "rs", "c", "h", "sh", "md", "mk", "py", "awk", "pml", "patch", "spec", "table", "tsv", "svg",
+    "config", "toml",
+];
+
+/// Directories of the kernel's tree, of its file systems, and of what is built
+const OUTSIDE: &[&str] = &[
+    "build", "events", "rust", "scripts", "include", "state", "sections", "holders", "kernel",
+    "drivers", "lib",
+];
+
+/// What stands for any name in a path or a target
+const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP"];
+
+/// What the project has
+pub struct Project {
+    /// Its files, by path, with their texts; `None` is a directory.
+    files: BTreeMap<String, Option<String>>,
+    /// The words of its sources
+    words: BTreeSet<String>,
+    targets: BTreeSet<String>,
+}
+
+fn is_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
+}
+
+/// The targets that a makefile has rules for
+fn targets(makefile: &str) -> BTreeSet<String> {
+    let rules = makefile.lines().filter_map(|line| line.split_once(':'));
+    rules
+        .filter(|(names, _)| !names.starts_with(['\t', '.', '#']) && !names.contains(['$', '=']))
+        .flat_map(|(names, _)| names.split_whitespace())
+        .map(str::to_owned)
+        .collect()
+}
+
+impl Project {
+    /// A project of these files, by their paths from its top. Documents are no sources: what only they
+    /// name does not exist.
+    pub fn new(files: BTreeMap<String, String>) -> Self {
+        let is_source = |path: &str| !path.ends_with(".md");
+        let sources = files.iter().filter(|(path, _)| is_source(path));
+        let words = sources.flat_map(|(_, text)| words(text)).map(str::to_owned);
+        let words = words.collect();
+        let targets = files.get("Makefile").map(|text| targets(text));
+        let mut all = BTreeMap::new();
+        for (path, text) in files {
+            for (at, _) in path.match_indices('/') {
+                all.insert(path[..at].to_owned(), None);
+            }
+            all.insert(path, Some(text));
+        }
+        Self {
+            files: all,
+            words,
+            targets: targets.unwrap_or_default(),
+        }
+    }
+
+    /// Whether an argument of a command is a path of the project: it begins at the top, where nothing else is
+    /// called as a directory of the project is.
+    fn may_have(&self, path: &str) -> bool {
+        let first = path.split_once('/').map(|(first, _)| first);
+        first.is_some_and(|first| self.files.contains_key(first))
+    }
+
+    fn has_word(&self, word: &str) -> bool {
+        self.words.contains(word)
+    }
+
+    /// The files and directories that a path, with asterisks and placeholders, stands for: from the top of the
+    /// project or from the document's directory, or of this name anywhere.
+    fn find(&self, path: &str, dir: &str) -> Vec<&String> {
+        let path = path.trim_end_matches('/');
+        let from_dir = format!("{dir}{path}");
+        let anywhere = format!("/{path}");
+        let is_found = |file: &&String| {
+            matches(path, file)
+                || matches(&from_dir, file)
+                || !path.contains('/')
+                    && file
+                        .rfind('/')
+                        .is_some_and(|at| matches(&anywhere, &file[at..]))
+        };
+        self.files.keys().filter(is_found).collect()
+    }
+
+    /// Whether a file has an item, a function or a macro of this name, or so many lines
+    fn defines(&self, path: &str, name: &str) -> bool {
+        let Some(Some(text)) = self.files.get(path) else {
+            return false;
+        };
+        if let Ok(line) = name.parse::<usize>() {
+            return (1..=text.lines().count()).contains(&line);
+        }
+        let before = [
+            "fn",
+            "struct",
+            "enum",
+            "trait",
+            "type",
+            "const",
+            "static",
+            "union",
+            "macro_rules!",
+            "#define",
+        ];
+        text.match_indices(name).any(|(at, _)| {
+            let (head, tail) = (&text[..at], &text[at + name.len()..]);
+            let line = head.rsplit('\n').next().unwrap_or_default();
+            !head.ends_with(is_word)
+                && !tail.starts_with(is_word)
+                && (before.iter().any(|word| line.trim_end().ends_with(word))
+                    // A macro that another macro makes, a function in C, one of the shell
+                    || path.ends_with(".c") && tail.starts_with('(') && !line.starts_with(char::is_whitespace)
+                    || path.ends_with(".sh") && tail.starts_with("()"))
+        })
+    }
+
+    /// Whether a module's source declares this parameter
+    fn has_parameter(&self, module: &str, name: &str) -> bool {
+        let path = format!("{module}/{module}.rs");
+        let text = self.files.get(&path).and_then(Option::as_ref);
+        text.is_some_and(|text| {
+            text.lines()
+                .any(|line| line.trim() == format!("{name}: u32 {{"))
+        })
+    }
+}
+
+/// Whether a name is one that the pattern, with asterisks and placeholders, stands for.
+fn matches(pattern: &str, name: &str) -> bool {
+    let place = PLACEHOLDERS
+        .iter()
+        .find_map(|word| Some((pattern.find(word)?, word.len())));
+    let star = pattern.find('*').map(|at| (at, 1));
+    let Some((at, len)) = star.or(place) else {
+        return pattern == name;
+    };
+    let (before, after) = (&pattern[..at], &pattern[at + len..]);
+    let Some(rest) = name.strip_prefix(before) else {
+        return false;
+    };
+    (0..=rest.len())
+        .filter(|end| rest.is_char_boundary(*end) && !rest[..*end].contains('/'))
+        .any(|end| matches(after, &rest[end..]))
+}
+
+/// `a/{b,c}` is two paths.
+fn braces(path: &str) -> Vec<String> {
+    let parts = path.split_once('{').and_then(|(before, rest)| {
+        let (inside, after) = rest.split_once('}')?;
+        Some((before, inside, after))
+    });
+    match parts {
+        None => vec![path.to_owned()],
+        Some((before, inside, after)) => inside
+            .split(',')
+            .flat_map(|one| braces(&format!("{before}{}{after}", one.trim())))
+            .collect(),
+    }
+}
+
+/// Whether a text has the form of a path of the project
+fn is_path(text: &str) -> bool {
+    let first = text.split('/').next().unwrap_or_default();
+    let is_file = text
+        .rsplit_once('.')
+        .is_some_and(|(stem, suffix)| !stem.is_empty() && SUFFIXES.contains(&suffix));
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| is_word(c) || "./{},*-".contains(c))
+        && text.chars().any(|c| c.is_ascii_lowercase())
+        && (is_file || text.contains('/'))
+        && !(text.contains('/') && (OUTSIDE.contains(&first) || first.starts_with("d2d-")))
+}
+
+/// The words of a command, with quotes taken off; what follows ` #` is a comment.
+fn arguments(command: &str) -> Vec<String> {
+    let command = command.split(" #").next().unwrap_or_default();
+    let (mut all, mut one, mut quote) = (vec![], String::new(), None);
+    for c in command.chars() {
+        match quote {
+            Some(q) if c == q => quote = None,
+            None if c == '\'' || c == '"' => quote = Some(c),
+            None if c.is_whitespace() => all.push(std::mem::take(&mut one)),
+            _ => one.push(c),
+        }
+    }
+    all.push(one);
+    all.retain(|word| !word.is_empty());
+    all
+}
+
+/// What is wrong with the arguments of `make`
+fn check_make(project: &Project, command: &str, wrong: &mut Vec<String>) {
+    let all = arguments(command);
+    if all.iter().any(|word| word == "-C") {
+        return;
+    }
+    for word in all.iter().skip(1) {
+        if word.starts_with(['-', '&', '|', '>', ';']) {
+            return;
+        }
+        match word.split_once('=') {
+            Some((name, _)) if !project.has_word(name) => wrong.push(format!("no variable {name}")),
+            Some(_) => {}
+            None if PLACEHOLDERS.contains(&&word[..]) || project.targets.contains(word) => {}
+            None => wrong.push(format!("no target {word}")),
+        }
+    }
+}
+
+fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<String>) {
+    for one in braces(path) {
+        if project.find(&one, dir).is_empty() {
+            wrong.push(format!("no file {one}"));
+        }
+    }
+}
+
+/// `file:function`, if the text has that form
+fn place(text: &str) -> Option<(&str, &str)> {
+    let (path, name) = text.split_once(':')?;
+    (is_path(path) && path.contains('.') && !name.is_empty() && name.chars().all(is_word))
+        .then_some((path, name))
+}
+
+fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
+    if let Some((path, name)) = place(span) {
+        let found = project.find(path, dir);
+        match found.iter().any(|path| project.defines(path, name)) {
+            true => {}
+            false if found.is_empty() => wrong.push(format!("no file {path}")),
+            false => wrong.push(format!("no {name} in {path}")),
+        }
+        return;
+    }
+    if span == "make" || span.starts_with("make ") {
+        return check_make(project, span, wrong);
+    }
+    let (is_one, module) = (!span.contains(' '), before.trim_end().rsplit(' ').next());
+    if is_one && is_path(span) {
+        check_path(project, span, dir, wrong);
+    } else {
+        for word in span
+            .split(' ')
+            .filter(|word| is_path(word) && project.may_have(word))
+        {
+            check_path(project, word, dir, wrong);
+        }
+    }
+    if let (true, Some(module @ ("module_a" | "module_b"))) =
+        (is_one && span.chars().all(is_word), module)
+    {
+        if !project.has_parameter(module, span) {
+            wrong.push(format!("no parameter {span} of {module}"));
+        }
+    }
+    for word in span.split(' ') {
+        let Some((name, _)) = word.split_once('=') else {
+            continue;
+        };
+        if !name.is_empty() && name.chars().all(is_word) && !project.has_word(name) {
+            wrong.push(format!("no variable or parameter {name}"));
+        }
+    }
+    check_symbols(project, span, wrong);
+}
+
+/// Symbols of the library, and Rust paths
+fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
+    let is_path = span.contains("::") && !span.contains(' ');
+    for word in words(span) {
+        let is_symbol = word.starts_with("d2d_") || word.starts_with("D2D_");
+        let mixed = word.starts_with("d2d_") && word.chars().any(|c| c.is_ascii_uppercase());
+        if (is_path || is_symbol) && !mixed && !word.ends_with('_') && !project.has_word(word) {
+            wrong.push(format!("no symbol {word}"));
+        }
+    }
+}
+
+/// The targets of the links in a line, without what follows `#`
+fn links(line: &str) -> impl Iterator<Item = &str> {
+    let targets = line
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://"))
+        .filter_map(|target| target.split('#').next())
+        .filter(|target| !target.is_empty())
+}
+
+/// The path of a link, from the top of the project
+fn resolve(dir: &str, link: &str) -> String {
+    let mut parts: Vec<_> = dir.split('/').filter(|part| !part.is_empty()).collect();
+    for part in link.split('/') {
+        match part {
+            ".." => _ = parts.pop(),
+            "." | "" => {}
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// What is wrong with the names in the document at this path.
+pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
+    let dir = path.rfind('/').map_or("", |at| &path[..=at]);
+    let mut all = vec![];
+    let mut fence = None;
+    for (index, line) in document.lines().enumerate() {
+        let mut wrong = vec![];
+        let text = line.trim_start();
+        if let Some(language) = text.strip_prefix("```") {
+            fence = match fence {
+                None => Some(language),
+                Some(_) => None,
+            };
+        } else if fence.is_some() || line.starts_with("    ") {
+            let command = text.strip_prefix("$ ").unwrap_or(text);
+            if matches!(fence, None | Some("" | "sh")) && command.starts_with("make ") {
+                check_make(project, command, &mut wrong);
+            }
+        } else {
+            let mut pieces = line.split('`');
+            let mut before = pieces.next().unwrap_or_default();
+            while let Some(span) = pieces.next() {
+                check_span(project, span, before, dir, &mut wrong);
+                before = pieces.next().unwrap_or_default();
+            }
+            for link in links(line) {
+                if !project.files.contains_key(&resolve(dir, link)) {
+                    wrong.push(format!("no file {link}"));
+                }
+            }
+        }
+        all.extend(
+            wrong
+                .into_iter()
+                .map(|why| format!("{path}:{}: {why}", index + 1)),
+        );
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> Project {
+        let files = [
+            (
+                "Makefile",
+                "KDIR ?= x\nrun shell:\n\t@qemu/vm.sh $@\n.PHONY: run\n",
+            ),
+            ("README.md", "d2d_made_up\n"),
+            (
+                "module_a/module_a.rs",
+                "    params: {\n        contexts: u32 {\n",
+            ),
+            (
+                "shared/d2d/queue.rs",
+                "impl Queue {\n    pub fn put(&self) { take(); }\n}\n",
+            ),
+            ("shared/owner/gate.c", "int d2d_enter(int x)\n{\n}\n"),
+            ("selftests/mutants/lock-order.patch", ""),
+            ("docs/guide.md", ""),
+        ];
+        Project::new(
+            files
+                .map(|(path, text)| (path.to_owned(), text.to_owned()))
+                .into(),
+        )
+    }
+
+    fn wrong(document: &str) -> Vec<String> {
+        check("docs/a.md", document, &project())
+    }
+
+    #[test]
+    fn what_exists_is_passed() {
+        let document = "`shared/d2d/`, `queue.rs`, `shared/{d2d,owner}`, `shared/*/queue.rs`, `guide.md`\n\
+            `make run`, `make KDIR=/x run`, `selftests/mutants/NAME.patch`, `shared/d2d/queue.rs:put`\n\
+            `shared/owner/gate.c:d2d_enter`, `queue.rs:2`, `d2d_enter()`, `d2d_*`, `Queue::put`\n\
+            module_a `contexts`, [guide](guide.md#x), [top](../README.md), `KDIR=/x`\n\
+            `/sys/nosuch`, `events/d2d/d2d_STEP`, `1/2`, `a/b c`? `struct nosuch`\n";
+        assert_eq!(
+            wrong(&document.replace("`a/b c`? ", "")),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn paths_that_do_not_exist_are_found() {
+        assert_eq!(
+            wrong("`shared/nosuch.rs`"),
+            ["docs/a.md:1: no file shared/nosuch.rs"]
+        );
+        assert_eq!(wrong("\n`nosuch.c`"), ["docs/a.md:2: no file nosuch.c"]);
+        assert_eq!(
+            wrong("`shared/{d2d,nosuch}`"),
+            ["docs/a.md:1: no file shared/nosuch"]
+        );
+        assert_eq!(
+            wrong("`shared/nosuch.sh x`"),
+            ["docs/a.md:1: no file shared/nosuch.sh"]
+        );
+        assert_eq!(
+            wrong("`selftests/NAME.patch`"),
+            ["docs/a.md:1: no file selftests/NAME.patch"]
+        );
+        assert_eq!(
+            wrong("[x](../docs/nosuch.md)"),
+            ["docs/a.md:1: no file ../docs/nosuch.md"]
+        );
+    }
+
+    #[test]
+    fn targets_and_variables_that_do_not_exist_are_found() {
+        assert_eq!(wrong("`make nosuch`"), ["docs/a.md:1: no target nosuch"]);
+        assert_eq!(
+            wrong("`make run NOSUCH=1`"),
+            ["docs/a.md:1: no variable NOSUCH"]
+        );
+        assert_eq!(
+            wrong("    make nosuch   # run"),
+            ["docs/a.md:1: no target nosuch"]
+        );
+        assert_eq!(
+            wrong("```\nmake nosuch\n```"),
+            ["docs/a.md:2: no target nosuch"]
+        );
+        assert_eq!(
+            wrong("`NOSUCH=1`"),
+            ["docs/a.md:1: no variable or parameter NOSUCH"]
+        );
+    }
+
+    #[test]
+    fn parameters_that_do_not_exist_are_found() {
+        assert_eq!(
+            wrong("| module_a `capacity` |"),
+            ["docs/a.md:1: no parameter capacity of module_a"]
+        );
+        assert_eq!(
+            wrong("`nosuch=1`"),
+            ["docs/a.md:1: no variable or parameter nosuch"]
+        );
+    }
+
+    #[test]
+    fn symbols_that_do_not_exist_are_found() {
+        assert_eq!(
+            wrong("`d2d_nosuch()`"),
+            ["docs/a.md:1: no symbol d2d_nosuch"]
+        );
+        assert_eq!(wrong("`Queue::nosuch`"), ["docs/a.md:1: no symbol nosuch"]);
+        // A document is no source.
+        assert_eq!(
+            wrong("`d2d_made_up`"),
+            ["docs/a.md:1: no symbol d2d_made_up"]
+        );
+    }
+
+    #[test]
+    fn functions_that_do_not_exist_are_found() {
+        assert_eq!(
+            wrong("`shared/d2d/queue.rs:nosuch`"),
+            ["docs/a.md:1: no nosuch in shared/d2d/queue.rs"]
+        );
+        // It is called there, but not defined.
+        assert_eq!(
+            wrong("`shared/d2d/queue.rs:take`"),
+            ["docs/a.md:1: no take in shared/d2d/queue.rs"]
+        );
+        assert_eq!(wrong("`queue.rs:9`"), ["docs/a.md:1: no 9 in queue.rs"]);
+        assert_eq!(
+            wrong("`shared/nosuch.rs:put`"),
+            ["docs/a.md:1: no file shared/nosuch.rs"]
+        );
+    }
+}
