@@ -97,12 +97,12 @@ fn a_part_can_be_chosen() {
 }
 
 #[test]
-fn mermaid_draws_the_handshake_that_the_readme_shows() {
+fn mermaid_draws_the_handshake_that_the_guide_shows() {
     let ran = run(&["mermaid", "--seq", "12..38"], LOG);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
-    let readme = include_str!("../../README.md");
+    let guide = include_str!("../../docs/trace.md");
     let shown = format!("```mermaid\n{}```\n", ran.out);
-    assert!(readme.contains(&shown), "README.md has to show:\n{shown}");
+    assert!(guide.contains(&shown), "docs/trace.md has to show:\n{shown}");
 }
 
 #[test]
