@@ -4,8 +4,8 @@
 # last.
 # Environment: KVER
 . "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/measure.sh"
+. "$(dirname "$0")/bench/measure.sh"
 
 dir=$PROJECT/build/bench-check/icount
 D2D_TIMEOUT=1200 D2D_ICOUNT=y measure "$dir" stock '1 min'
-"$LAB/enter.sh" "$("$LAB/tools.sh" bench)" guard "$PROJECT/docs/results.tsv" "$dir"
+"$LAB/enter.sh" "$("$LAB/root/tools.sh" bench)" guard "$PROJECT/docs/results.tsv" "$dir"

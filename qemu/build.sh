@@ -23,7 +23,7 @@ done
 
 kernel=$(kernel_dir "${KERNEL-stock}")
 . "$kernel/kernel.env"
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 out=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
 
@@ -38,4 +38,4 @@ mkdir -p "$out"
 	fi
 	die "no modules for $KVER"
 }
-[ -z "$stage" ] || "$LAB/enter.sh" "$LAB/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}
+[ -z "$stage" ] || "$LAB/enter.sh" "$LAB/run/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}

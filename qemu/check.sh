@@ -5,12 +5,12 @@
 . "$(dirname "$0")/total.sh"
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
-quotes=$("$LAB/tools.sh" quotes)
+quotes=$("$LAB/root/tools.sh" quotes)
 counted "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
-counted "the sources" "$LAB/enter.sh" "$LAB/check-inside.sh" "$D2D_KERNEL" "$quotes"
-counted "the trace tool" "$LAB/check-trace.sh"
+counted "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$quotes"
+counted "the trace tool" "$LAB/check/check-trace.sh"
 total

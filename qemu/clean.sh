@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 if [ "${1-}" = --cache ]; then
-	[ ! -d "$CACHE" ] || step "remove $CACHE" "1 min" /dev/null "$LAB/remove.sh" "$CACHE"
+	[ ! -d "$CACHE" ] || step "remove $CACHE" "1 min" /dev/null "$LAB/root/remove.sh" "$CACHE"
 	exit 0
 fi
 need_cache

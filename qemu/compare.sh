@@ -33,8 +33,8 @@ linux_layout() {
 }
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
-D2D_ROOT=$("$LAB/root.sh")
-root_more=$("$LAB/root-more.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
+root_more=$("$LAB/root/root-more.sh")
 export D2D_KERNEL D2D_ROOT
 . "$D2D_KERNEL/kernel.env"
 cd "$PROJECT"
@@ -48,10 +48,10 @@ read -ra b_params <<<"${B_PARAMS-}"
 run=(completion=0 deferred=0 "${a_params[@]}" "${b_params[@]}")
 
 require "the Windows version is built" "$LAB/windows.sh"
-require "the tool is built" "$LAB/tools.sh" trace
+require "the tool is built" "$LAB/root/tools.sh" trace
 require "the layout is compiled for Linux" linux_layout
 require "the pair runs in Linux" linux_run
 require "the pair runs under Wine" env D2D_ROOT="$root_more" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
 	"${a_params[@]/#/module_a.}" "${b_params[@]/#/module_b.}"
-"$("$LAB/tools.sh" trace)" compare selftests/spec/{lifecycle.spec,windows.differences} \
+"$("$LAB/root/tools.sh" trace)" compare selftests/spec/{lifecycle.spec,windows.differences} \
 	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout "${run[@]}"

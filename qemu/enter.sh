@@ -5,11 +5,11 @@
 # Usage: enter.sh CMD...
 . "$(dirname "$0")/lib.sh"
 
-root=${D2D_ROOT:-$("$LAB/root.sh")}
+root=${D2D_ROOT:-$("$LAB/root/root.sh")}
 case $PWD/ in
 "$PROJECT"/* | "$CACHE"/*) workdir=$PWD ;;
 *) workdir=$PROJECT ;;
 esac
 
-exec "$LAB/unshare.sh" --pid --fork --kill-child -- \
-	"$LAB/inside.sh" "$root" "$workdir" "$PROJECT" "$CACHE" -- "$@"
+exec "$LAB/root/unshare.sh" --pid --fork --kill-child -- \
+	"$LAB/root/inside.sh" "$root" "$workdir" "$PROJECT" "$CACHE" -- "$@"

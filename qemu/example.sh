@@ -9,7 +9,7 @@ mkdir -p "$out"
 
 play() {
 	"$LAB/windows.sh" >/dev/null &&
-		D2D_ROOT=$("$LAB/root-more.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" \
+		D2D_ROOT=$("$LAB/root/root-more.sh") "$LAB/enter.sh" windows/play.sh build/windows "$out" \
 			+consumer +sensor consumer=2 consumer=1 -sensor -consumer &&
 		diff selftests/spec/sensor.expected "$out/windows.log"
 }

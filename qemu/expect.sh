@@ -30,9 +30,9 @@ for line in "${table[@]}"; do
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
 done
 
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-vm=$("$LAB/tools.sh")
+vm=$("$LAB/root/tools.sh")
 mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/expect.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -42,7 +42,7 @@ for line in "${table[@]}"; do
 	name=${line%% *}
 	[ -z "${kernels[$name]-}" ] || continue
 	kernels[$name]=$(kernel_dir "$name")
-	D2D_KERNEL=${kernels[$name]} "$LAB/image.sh" "$dir/$name" --selftests
+	D2D_KERNEL=${kernels[$name]} "$LAB/run/image.sh" "$dir/$name" --selftests
 done
 
 # boot KERNEL SCENARIO SECONDS REASON - one line; says what is wrong with it, or nothing

@@ -30,13 +30,13 @@ if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
 	# The kernel was built under another name (kernel-sanitizer.sh).
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
-		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/gdb.py" -ex lx-symbols
+		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols
 	)
 else
 	say "this kernel has no symbols (KERNEL=sanitizer has). Of a module gdb knows functions and lines after" \
 		"'add-symbol-file module_b.ko ADDRESS', as in the guest's /sys/module/module_b/sections/.text"
 	arguments+=("${attach[@]}")
 fi
-D2D_ROOT=$("$LAB/root-more.sh")
+D2D_ROOT=$("$LAB/root/root-more.sh")
 export D2D_ROOT
 exec "$LAB/enter.sh" gdb "${arguments[@]}" "$@"

@@ -53,9 +53,9 @@ kernel_dir() {
 	if [ -n "${D2D_KERNEL-}" ]; then
 		echo "$D2D_KERNEL"
 	elif [ "$name" = stock ]; then
-		"$LAB/kernel.sh" "${KVER-}"
+		"$LAB/kernel/kernel.sh" "${KVER-}"
 	else
-		"$LAB/kernel-$name.sh" "${KVER-}"
+		"$LAB/kernel/kernel-$name.sh" "${KVER-}"
 	fi
 }
 

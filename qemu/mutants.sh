@@ -28,7 +28,7 @@ done
 # Each mutant names its kernel.
 unset KERNEL
 
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 need_cache
 hold "$CACHE/lock/mutants-$(key "$PROJECT")"
@@ -41,7 +41,7 @@ not_refused() {
 	local said
 	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
 	. "$(kernel_dir stock)/kernel.env"
-	said=$("$LAB/enter.sh" "$1/qemu/hostile.sh" "$1/build/$KVER" \
+	said=$("$LAB/enter.sh" "$1/qemu/check/hostile.sh" "$1/build/$KVER" \
 		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
 	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
 }

@@ -4,7 +4,7 @@
 # Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
 . "$(dirname "$0")/lib.sh"
 
-tool=$("$LAB/tools.sh" trace)
+tool=$("$LAB/root/tools.sh" trace)
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"

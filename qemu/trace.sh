@@ -3,5 +3,5 @@
 # Usage: trace.sh text|mermaid|json|html [OPTION...] [LOG]
 . "$(dirname "$0")/lib.sh"
 
-tool=$("$LAB/tools.sh" trace)
+tool=$("$LAB/root/tools.sh" trace)
 exec "$tool" "$@"

@@ -29,13 +29,13 @@ case ${GDB:=} in
 esac
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_KERNEL D2D_ROOT
 EXPECT=
 . "$D2D_KERNEL/kernel.env"
 image=vmlinux platform=(${D2D_ICOUNT:+--icount})
 [ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
-vm=$("$LAB/tools.sh")
+vm=$("$LAB/root/tools.sh")
 
 # Each run has a directory of its own; the last one of each mode is kept.
 logs=$PROJECT/build/$KVER/$mode
@@ -53,7 +53,7 @@ shell)
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT
 	;;
 esac
-"$LAB/image.sh" "$run" "${modules[@]}"
+"$LAB/run/image.sh" "$run" "${modules[@]}"
 if [ -n "$GDB" ]; then
 	ln -s "$D2D_KERNEL" "$run/kernel"
 	say "the machine waits for a debugger; type in another terminal: qemu/gdb.sh ${run#"$PROJECT"/}"

@@ -5,9 +5,9 @@
 
 run=$PROJECT/build/bench-check/icount
 [ -e "$run/sizes" ] || "$LAB/bench-check.sh" >/dev/null
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-tool=("$LAB/enter.sh" "$("$LAB/tools.sh" bench)")
+tool=("$LAB/enter.sh" "$("$LAB/root/tools.sh" bench)")
 dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log

@@ -6,7 +6,7 @@
 unset KERNEL
 # Each make is one of its own: under another it would say "make[1]:", and take the other's variables.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
 export D2D_ROOT
 unset D2D_KERNEL
@@ -94,7 +94,7 @@ expect "a full disk gets none" refused "no modules for refused$" \
 
 D2D_KERNEL=$kernel
 export D2D_KERNEL
-{ qemu/build.sh && qemu/tools.sh; } >/dev/null 2>&1
+{ qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
 # running PARAMETERS - make run without the progress of the build
 running() {

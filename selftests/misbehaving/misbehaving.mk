@@ -16,6 +16,6 @@ targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 
 # Drivers that do in safe code what they should not. Beside them are those that have to be refused by the
-# compiler, which qemu/hostile.sh compiles.
+# compiler, which qemu/check/hostile.sh compiles.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
 	$(eval $(call d2d-rust-peer,$(name),selftests/misbehaving/hostile/$(name))))

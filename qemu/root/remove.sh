@@ -2,10 +2,10 @@
 # Removes trees of the cache, also those in which a user namespace left files of
 # other owners.
 # Usage: remove.sh PATH...
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 user=()
-[ "$(id -u)" -eq 0 ] || user=("$LAB/unshare.sh" --)
+[ "$(id -u)" -eq 0 ] || user=("$LAB/root/unshare.sh" --)
 for path; do
 	case $path in
 	"$CACHE"*) [ ! -e "$path" ] || "${user[@]}" rm -rf --one-file-system "$path" ;;

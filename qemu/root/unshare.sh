@@ -2,7 +2,7 @@
 # Runs a command with mounts of its own, as root: the real root, or a plain user as the root of a
 # user namespace.
 # Usage: unshare.sh [OPTION...] -- CMD...   OPTION is one of unshare(1)
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 user=()
 if [ "$(id -u)" -ne 0 ]; then

@@ -2,7 +2,7 @@
 # Runs of the bench, for bench.sh and bench-check.sh; what they leave is for the tool of bench/. Sourced
 # after lib.sh.
 
-D2D_ROOT=$("$LAB/root.sh")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 unset D2D_KERNEL
 wanted=${KVER-}

@@ -2,7 +2,7 @@
 # Looks at the host before the long work: is all there that the set-up needs? What is
 # missing is installed by root where apt-get is, else named with the command.
 # Everything else the lab uses lives in the toolchain root.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
 need_cache
@@ -30,5 +30,5 @@ else
 		grep -qE "^($user|$(id -u)):" "$file" 2>/dev/null ||
 			die "$user has no range in $file: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
 	done
-	why=$("$LAB/unshare.sh" -- true 2>&1) || die "a plain user gets no user namespace here, run this as root: ${why:-no reason}"
+	why=$("$LAB/root/unshare.sh" -- true 2>&1) || die "a plain user gets no user namespace here, run this as root: ${why:-no reason}"
 fi

@@ -9,10 +9,10 @@
 #               not what the stock kernel's say, for example debug_locks=1
 # Without KVER it is the newest kernel that can be used, as found when first asked.
 # Usage: kernel.sh [KVER]
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 want=${1-}
-root=$("$LAB/root.sh" "$want")
+root=$("$LAB/root/root.sh" "$want")
 export D2D_ROOT=$root
 
 resolved=$CACHE/resolved-$(basename "$root")-newest
@@ -20,14 +20,14 @@ if [ -n "$want" ] && ! grep -qsxF "KVER=$want" "$resolved/resolved"; then
 	resolved=${resolved%newest}$want
 fi
 if [ ! -d "$resolved" ]; then
-	"$LAB/host.sh"
+	"$LAB/root/host.sh"
 	hold "$CACHE/lock/resolve"
 fi
 if [ ! -d "$resolved" ]; then
-	"$LAB/remove.sh" "$resolved.tmp"
+	"$LAB/root/remove.sh" "$resolved.tmp"
 	step "look for the kernel ${want:-to use} in the archive" "10 s" "$CACHE/log/resolve.log" \
 		"$LAB/enter.sh" sh -ec 'apt-get -q -o APT::Update::Error-Mode=any update
-			exec "$@"' sh "$LAB/resolve.sh" "$resolved.tmp" "$want"
+			exec "$@"' sh "$LAB/kernel/resolve.sh" "$resolved.tmp" "$want"
 	mv "$resolved.tmp" "$resolved"
 fi
 . "$resolved/resolved"
@@ -35,17 +35,17 @@ fi
 # The number stands for what prepare.sh does.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 if [ ! -d "$kernel" ]; then
-	"$LAB/host.sh"
+	"$LAB/root/host.sh"
 	hold "$CACHE/lock/kernel"
 fi
 if [ ! -d "$kernel" ]; then
 	need_space 4 "the kernel $KVER"
-	"$LAB/remove.sh" "$kernel.tmp"
+	"$LAB/root/remove.sh" "$kernel.tmp"
 	mkdir "$kernel.tmp"
 	step "fetch $KVER: image, source" "30 s, 180 MB" "$CACHE/log/fetch-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/prepare.sh" fetch "$kernel.tmp" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" fetch "$kernel.tmp" "$resolved"
 	step "build the Rust crates of $KVER (once)" "3 min on 2 CPUs" "$CACHE/log/prepare-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/prepare.sh" build "$kernel.tmp" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" build "$kernel.tmp" "$resolved"
 	mv "$kernel.tmp" "$kernel"
 fi
 echo "$kernel"

@@ -6,7 +6,7 @@ set -euo pipefail
 
 kernel=$1
 quotes=$2
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
 out=build/$KVER-check
@@ -77,7 +77,7 @@ echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
-	expect "hostile driver $driver" qemu/hostile.sh "$out" "$driver"
+	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
 done
 for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"

@@ -15,7 +15,7 @@ done <"$out/modules.order"
 
 [ "${4-}" = selftests ] || exit 0
 
-project=$(dirname "$(dirname "$0")")
+project=$(realpath "$(dirname "$0")/../..")
 kselftest=$tree/tools/testing/selftests
 to=$stage/kselftest
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"

@@ -2,7 +2,7 @@
 # Builds the modules and makes of them what the virtual machine boots: DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
 # Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS and B_PARAMS (module parameters for mode run)
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 dir=$1
 shift

@@ -3,7 +3,7 @@
 # for the trace tool, the debugger, and the Windows version's compiler and Wine. Made
 # once and cached as root.sh does; a command runs in it by D2D_ROOT=$(root-more.sh) enter.sh CMD.
 # Prints its path.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 suite=trixie
 packages=(
@@ -17,14 +17,14 @@ packages=(
 root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
 
 if [ ! -d "$root" ]; then
-	"$LAB/host.sh"
+	"$LAB/root/host.sh"
 	hold "$CACHE/lock/root-more"
 fi
 if [ ! -d "$root" ]; then
 	need_space 4 "the second toolchain root"
-	"$LAB/remove.sh" "$root.tmp"
+	"$LAB/root/remove.sh" "$root.tmp"
 	step "make the second toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
-		"$LAB/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
+		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
 		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
 	mv "$root.tmp" "$root"
 fi

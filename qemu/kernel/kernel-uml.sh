@@ -6,23 +6,23 @@
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel.sh
 # Usage: kernel-uml.sh [KVER]
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
-stock=$("$LAB/kernel.sh" "${1-}")
-D2D_ROOT=$("$LAB/root.sh")
+stock=$("$LAB/kernel/kernel.sh" "${1-}")
+D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-kernel=$CACHE/kernel-uml-$(key "$(basename "$stock")" "$(cat "$LAB/uml.config" "$LAB/prepare-uml.sh")")
+kernel=$CACHE/kernel-uml-$(key "$(basename "$stock")" "$(cat "$LAB/kernel/uml.config" "$LAB/kernel/prepare-uml.sh")")
 if [ ! -d "$kernel" ]; then
 	need_cache
 	hold "$CACHE/lock/kernel-uml"
 fi
 if [ ! -d "$kernel" ]; then
 	need_space 4 "the User-Mode Linux kernel"
-	"$LAB/remove.sh" "$kernel.tmp"
+	"$LAB/root/remove.sh" "$kernel.tmp"
 	mkdir "$kernel.tmp"
 	step "build User-Mode Linux (once)" "5 min on 2 CPUs" "$CACHE/log/prepare-uml.log" \
-		"$LAB/enter.sh" "$LAB/prepare-uml.sh" "$kernel.tmp" "$stock" "$LAB/uml.config"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-uml.sh" "$kernel.tmp" "$stock" "$LAB/kernel/uml.config"
 	mv "$kernel.tmp" "$kernel"
 fi
 echo "$kernel"

@@ -2,15 +2,15 @@
 # One of the lab's own programs: compiled once per content of its sources by the root's
 # rustc, the trace tool by the second root's cargo. Prints the path.
 # Usage: tools.sh [vm|bench|quotes|trace]
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../lib.sh"
 
 name=${1:-vm}
 if [ "$name" = trace ]; then
-	root=$("$LAB/root-more.sh")
+	root=$("$LAB/root/root-more.sh")
 	mapfile -t sources < <(find "$PROJECT/trace/src" -type f | sort)
-	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/cargo.sh")
+	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
 else
-	root=$("$LAB/root.sh")
+	root=$("$LAB/root/root.sh")
 	sources=("$LAB/$name"/*)
 fi
 tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
@@ -20,7 +20,7 @@ if [ ! -x "$tool" ]; then
 fi
 if [ ! -x "$tool" ] && [ "$name" = trace ]; then
 	step "compile d2d-trace (once)" "1 min" "$CACHE/log/tools.log" \
-		"$LAB/cargo.sh" install --locked --no-track --path . --root "$tool.tmp"
+		"$LAB/root/cargo.sh" install --locked --no-track --path . --root "$tool.tmp"
 	mv "$tool.tmp/bin/d2d-trace" "$tool"
 	rm -r "$tool.tmp"
 elif [ ! -x "$tool" ]; then
