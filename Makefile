@@ -61,7 +61,7 @@ windows:
 	@qemu/windows.sh
 
 compare:
-	@qemu/compare.sh
+	@windows/compare/compare.sh
 
 example:
 	@qemu/example.sh

@@ -19,7 +19,7 @@ beside() {
 	counted "peers that detach where they must not" "$LAB/tests/sins.sh"
 	counted "the debugger" "$LAB/tests/gdb.sh"
 	counted model "$LAB/enter.sh" selftests/model/run.sh
-	counted "comparison with the Windows version" "$LAB/compare.sh"
+	counted "comparison with the Windows version" "$PROJECT/windows/compare/compare.sh"
 	counted "the porting guide's example" "$LAB/example.sh"
 	counted "instructions against the recorded ones" "$LAB/bench-check.sh"
 	counted "the guard of those instructions" "$LAB/tests/bench.sh"

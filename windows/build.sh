@@ -27,5 +27,5 @@ driver sensor example/sensor.c
 driver consumer example/consumer.c
 "$cc" "${flags[@]}" -Ishared/include -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
 
-# The layout of the shared block (layout/layout.c): NAME BYTES
-"$cc" "${flags[@]}" "${includes[@]}" -S -o - layout/layout.c | sed -n 's/^.*"-> \(.*\)".*$/\1/p' >"$out/layout"
+# The layout of the shared block (compare/layout/layout.c): NAME BYTES
+"$cc" "${flags[@]}" "${includes[@]}" -S -o - compare/layout/layout.c | sed -n 's/^.*"-> \(.*\)".*$/\1/p' >"$out/layout"

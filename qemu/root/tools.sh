@@ -7,7 +7,7 @@
 name=${1:-vm}
 if [ "$name" = trace ]; then
 	root=$("$LAB/root/root-more.sh")
-	mapfile -t sources < <(find "$PROJECT/trace/src" -type f | sort)
+	mapfile -t sources < <(find "$PROJECT/trace/src" "$PROJECT"/windows/compare/*.rs -type f | sort)
 	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
 else
 	root=$("$LAB/root/root.sh")

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "../../windows/compare/compare.rs"]
 pub mod compare;
 pub mod html;
 pub mod json;

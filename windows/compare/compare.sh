@@ -1,11 +1,12 @@
 #!/bin/bash
+# shellcheck disable=SC1090,SC1091 # files that exist only at run time
 # Plays the demonstration with the pair in a virtual machine and with its Windows version under Wine,
 # and compares both traces, and the layouts of the shared block, with the spec and with what is
-# known to differ (selftests/spec). KTAP on stdout, the counts last.
-# Environment: KERNEL, KVER; see kernel_dir (lib.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
-. "$(dirname "$0")/lib.sh"
+# known to differ (differences). KTAP on stdout, the counts last.
+# Environment: KERNEL, KVER; see kernel_dir (qemu/lib.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
+. "$(dirname "$0")/../../qemu/lib.sh"
 
-# What lies between its lines, in the compiler's output: NAME BYTES (windows/layout/layout.c)
+# What lies between its lines, in the compiler's output: NAME BYTES (windows/compare/layout/layout.c)
 layout='s/^.*"-> \(.*\)".*$/\1/p'
 
 # require WHAT CMD... - a step without which there is nothing to compare; its output says why
@@ -27,7 +28,7 @@ linux_run() {
 
 linux_layout() {
 	mkdir -p "build/$KVER/layout"
-	"$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT/windows/layout" \
+	"$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT/windows/compare/layout" \
 		MO="$PROJECT/build/$KVER/layout" "${KMAKE[@]}" layout.s &&
 		sed -n "$layout" "build/$KVER/layout/layout.s" >"$out/linux.layout"
 }
@@ -53,5 +54,5 @@ require "the layout is compiled for Linux" linux_layout
 require "the pair runs in Linux" linux_run
 require "the pair runs under Wine" env D2D_ROOT="$root_more" "$LAB/enter.sh" windows/play.sh build/windows "$out" \
 	"${a_params[@]/#/module_a.}" "${b_params[@]/#/module_b.}"
-"$("$LAB/root/tools.sh" trace)" compare selftests/spec/{lifecycle.spec,windows.differences} \
+"$("$LAB/root/tools.sh" trace)" compare selftests/spec/lifecycle.spec windows/compare/differences \
 	"$out"/{linux.log,windows.log} "$out/linux.layout" build/windows/layout "${run[@]}"
