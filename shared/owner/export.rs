@@ -24,7 +24,8 @@ use crate::{
 };
 use core::{
     ffi::c_void,
-    mem::MaybeUninit, //
+    mem::MaybeUninit,
+    ptr::NonNull, //
 };
 use d2d::{
     abi,
@@ -134,7 +135,7 @@ struct Way<O: Owner>(&'static Gate<O>);
 impl<O: Owner> Control for Way<O> {
     fn write(&self, reader: &mut UserSliceReader) -> Result {
         self.0
-            .with(|server| O::control(&Contexts::new(server), reader))
+            .with(|server| O::control(&Contexts::new(&server), reader))
     }
 }
 
@@ -180,7 +181,7 @@ impl<O: Owner> Gate<O> {
             return Err(EEXIST);
         }
         let opened = self.open::<M>()?;
-        self.with(|server| O::ready(&Contexts::new(server)))
+        self.with(|server| O::ready(&Contexts::new(&server)))
             .map_err(|error| report_memory(self.name, error))?;
         Ok(Parts {
             _opened: opened,
@@ -242,17 +243,19 @@ impl<O: Owner> Gate<O> {
     }
 
     #[inline]
-    fn with<R>(&self, f: impl FnOnce(&Server<O>) -> Result<R>) -> Result<R> {
+    fn with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server<O>>) -> Result<R>) -> Result<R> {
         self.try_with(f)
             .unwrap_or_else(|| Err(refuse(self.name, "no-owner", ENODEV, fmt!(""))))
     }
 
     /// Runs `f` on the server, if there is one.
     #[inline]
-    fn try_with<R>(&self, f: impl FnOnce(&Server<O>) -> R) -> Option<R> {
+    fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server<O>>) -> R) -> Option<R> {
         let (_inside, server) = readers().enter(&self.server, false);
-        // SAFETY: By the type invariants it is valid while we are inside.
-        unsafe { server.as_ref() }.map(f)
+        let server = NonNull::new(server)?;
+        // SAFETY: By the type invariants `server` came from `Arc::into_raw`, and its reference is
+        // not dropped before this thread has left. `f` cannot keep the borrow for longer.
+        Some(f(unsafe { ArcBorrow::from_raw(server.as_ptr()) }))
     }
 
     /// `d2d_register`.
@@ -483,11 +486,7 @@ impl<O: Owner> Gate<O> {
     ///
     /// The driver is the caller's.
     pub unsafe fn attach(&self, driver: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| {
-            // SAFETY: By the type invariants it is in an `Arc`, which is kept while we are inside.
-            let server = unsafe { ArcBorrow::from_raw(server) };
-            Server::attach(server, driver)
-        }))
+        errno(self.with(|server| Server::attach(server, driver)))
     }
 
     /// `d2d_detach`.
