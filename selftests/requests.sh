@@ -689,6 +689,13 @@ for place in softirq hardirq irqs-off; do
 	fails 35 act "in $place wait 0" && refused module_a wait-in-atomic-context && fails 35 act "in $place wait 0 0"
 	verdict "wait-in-atomic-context: $place"
 done
+# Bob still has the request after a forward that was refused.
+act "alloc 1 alice"
+for place in softirq hardirq irqs-off; do
+	mark
+	fails 35 act "in $place send 1 bob" && refused module_a send-in-atomic-context && fails 35 act "in $place forward bob carol"
+	verdict "send-in-atomic-context: $place"
+done
 act "complete bob 0 2" && for place in softirq hardirq irqs-off; do
 	act "in $place wait 0; expect 0 0 8 2" || break
 done

@@ -121,7 +121,8 @@ impl Target {
 /// Whether the caller may sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
-    /// Process context: the receiver is called at once, and may sleep, too.
+    /// Process context: the receiver is called at once, and may sleep, too. `EDEADLK` where the
+    /// caller must not sleep, as far as the kernel knows it.
     May,
     /// Any context: the receiver is called at once if it never sleeps, and from a worker otherwise.
     Cannot,

@@ -576,7 +576,10 @@ enum d2d_step {
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
  *	it is for has left, -EBUSY it is on its way, or a thread that waits for
  *	it has not seen the last result, -ESHUTDOWN either driver is leaving,
- *	-ENOMEM (more than 256 bytes of input)
+ *	-ENOMEM (more than 256 bytes of input), -EDEADLK without D2D_SEND_ATOMIC
+ *	where the caller must not sleep. The owner asks the kernel for that: a
+ *	kernel without CONFIG_PREEMPT_COUNT knows of interrupts and of disabled
+ *	interrupts, not of a spinlock that leaves them enabled
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
  *	Any context if it is completed, else may sleep. After ms milliseconds
  *	the request is taken back, and its status is -ETIMEDOUT. 0 there is a
@@ -585,7 +588,8 @@ enum d2d_step {
  *	inside a routine of a driver that has forwarded the request, or had it.
  *	The request is still on its way; the caller may wait again, or free it.
  *	No line is printed.
- *	-EDEADLK the caller must not sleep, or is inside a routine that has to
+ *	-EDEADLK the caller must not sleep (known as for d2d_request_send()), or
+ *	is inside a routine that has to
  *	return before the request goes on, -ESTALE handle, -EFAULT no place for
  *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE.
  *	Several threads may use one request. All that wait for it get the same

@@ -49,6 +49,7 @@ use crate::{
         Lacking, //
     },
     telling::Telling,
+    trace,
     visit::Visit,
     workers::{
         RawQueue,
@@ -301,6 +302,20 @@ impl Requests {
         ))
     }
 
+    /// Refuses a send that may sleep, because the receiver's dispatch routine may, in a context that
+    /// must not sleep.
+    #[inline]
+    fn check_context(&self, send: &abi::d2d_send, handle: d2d_handle) -> Result {
+        if send.flags & abi::D2D_SEND_ATOMIC == 0 {
+            if !trace::may_sleep() {
+                return Err(self.refuse(("send-in-atomic-context", EDEADLK), handle));
+            }
+            // A debugging kernel finds more contexts here that must not sleep.
+            might_sleep();
+        }
+        Ok(())
+    }
+
     /// The driver that a request is sent to by `from`, if that one is `allowed` to. It cannot leave any
     /// more before it was called: either `visit` has begun then, or it is for a worker to call it. The
     /// lock is held.
@@ -388,9 +403,7 @@ impl Requests {
         visit: Pin<&Visit<'_>>,
     ) -> Result<Passed> {
         let send = self.check(send)?;
-        if send.flags & abi::D2D_SEND_ATOMIC == 0 {
-            might_sleep();
-        }
+        self.check_context(&send, handle)?;
         let mut bounce = Bounce::new();
         let passed = bounce
             .load(
@@ -488,6 +501,7 @@ impl Requests {
         send: *const abi::d2d_send,
     ) -> Result<bool> {
         let send = self.check(send)?;
+        self.check_context(&send, handle)?;
         let visit = pin!(Visit::new(&self.registry));
         let passed = {
             let mut inner = self.inner.lock();
