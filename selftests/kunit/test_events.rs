@@ -102,7 +102,7 @@ impl Fixture {
 
     fn wait(&self, events: &[d2d_handle], manner: Manner) -> Result<u32> {
         let handle = |n| events.get(n).copied();
-        self.events.wait(events.len(), handle, manner)
+        self.events.wait(events.len(), handle, manner, |_| true)
     }
 
     /// Returns when so many wait for an event.
@@ -378,7 +378,7 @@ mod tests {
             assert_eq!(fixture.wait(&twice, now(ANY)), Err(EINVAL));
         }
         let unreadable = |n| (n < 2).then_some(events[n]);
-        assert_eq!(fixture.events.wait(3, unreadable, now(ANY)), Err(EFAULT));
+        assert_eq!(fixture.events.wait(3, unreadable, now(ANY), |_| true), Err(EFAULT));
         Ok(())
     }
 

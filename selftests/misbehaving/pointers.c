@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
+#include <linux/workqueue.h>
 
 #include "d2d_event.h"
 #include "d2d_point.h"
@@ -352,6 +353,81 @@ static void try_large(void)
 	check("a large input");
 }
 
+/* Takes the place for the index away from a thread that waits, and then sets the events. */
+struct vanishing {
+	struct work_struct work;
+	struct task_struct *waiter;
+	void *place;
+	const d2d_handle *events;
+	u32 first;
+	u32 count;
+};
+
+static void vanish(struct work_struct *work)
+{
+	struct vanishing *this = container_of(work, struct vanishing, work);
+
+	/* It has checked the place when it sleeps. */
+	while (task_is_running(this->waiter))
+		cond_resched();
+	vunmap(this->place);
+	vm_unmap_aliases();
+	for (u32 n = this->first; n < this->count; n++)
+		d2d_event_set(this->events[n]);
+}
+
+/* A wait for any of two events, or for both, whose index cannot be written when it is over. */
+static void try_vanishing_index(const d2d_handle *events, u32 flags)
+{
+	struct vanishing vanishing = {
+		.waiter = current,
+		.events = events,
+		.first = flags & D2D_EVENT_WAIT_ALL ? 0 : 1,
+		.count = 2,
+	};
+	struct page *page = alloc_page(GFP_KERNEL);
+	u32 n;
+	int err;
+
+	vanishing.place = page ? vmap(&page, 1, VM_MAP, PAGE_KERNEL) : NULL;
+	if (!vanishing.place) {
+		fail("there is no place for an index");
+		goto free;
+	}
+	INIT_WORK_ONSTACK(&vanishing.work, vanish);
+	queue_work(system_dfl_wq, &vanishing.work);
+	err = d2d_event_wait(events, 2, flags, 60000, vanishing.place);
+	flush_work(&vanishing.work);
+	destroy_work_on_stack(&vanishing.work);
+	if (err != -EFAULT)
+		fail("a wait whose index has gone is %d", err);
+	for (n = 0; n < 2; n++) {
+		err = d2d_event_wait(&events[n], 1, 0, 0, NULL);
+		if (err != (n < vanishing.first ? -ETIMEDOUT : 0))
+			fail("event %u, flags %u, after a wait whose index has gone: %d", n, flags, err);
+	}
+free:
+	if (page)
+		__free_page(page);
+}
+
+static void try_vanishing_indices(void)
+{
+	d2d_handle events[2] = {};
+	int err;
+
+	err = d2d_event_create(self, "first", D2D_EVENT_SYNCHRONIZATION, 0, &events[0]) ?:
+	      d2d_event_create(self, "second", D2D_EVENT_SYNCHRONIZATION, 0, &events[1]);
+	if (err) {
+		fail("events for an index that goes: %d", err);
+	} else {
+		try_vanishing_index(events, 0);
+		try_vanishing_index(events, D2D_EVENT_WAIT_ALL);
+	}
+	d2d_event_close(events[0]);
+	d2d_event_close(events[1]);
+}
+
 static int __init pointers_init(void)
 {
 	struct d2d_result result;
@@ -369,6 +445,7 @@ static int __init pointers_init(void)
 	if (!err) {
 		try_input();
 		try_large();
+		try_vanishing_indices();
 		err = d2d_complete(held, 0, 0) ?: d2d_request_wait(pended, 0, &result);
 		if (err || result.status || result.output_len != sizeof(u64))
 			fail("the held request ends with %d", err);

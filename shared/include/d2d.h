@@ -523,7 +523,8 @@ enum d2d_step {
  * if it is no kernel address, or if what it points to cannot be read or written.
  * The owner checks the place for a result before it does anything else; a call
  * that is refused changes nothing. If the place goes away during the call, the
- * owner takes back what it has registered, allocated or opened.
+ * owner takes back what it has registered, allocated or opened, and sets again the
+ * events that a wait has taken.
  *
  * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
  *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,

@@ -79,9 +79,12 @@
  *	NULL), or until all are. Sleeps; but with a timeout of 0, which only looks
  *	whether it would have to wait, and takes what there is, any context.
  *	-EINVAL no or more than 64 events, one of them twice, or unknown flags,
- *	-EFAULT a pointer that cannot be read, -ESTALE handle, -EDEADLK the caller
- *	must not sleep, as far as can be told, -EAGAIN 64 wait for one of the
- *	events, -ENOMEM (more than four events), -ETIMEDOUT after timeout
+ *	-EFAULT a pointer that cannot be read, or an index that cannot be written:
+ *	before the wait, which then takes nothing, or after it, if the memory went
+ *	away meanwhile; then each synchronization event that the wait has taken is
+ *	set again, unless its handle was closed. -ESTALE handle, -EDEADLK the caller
+ *	must not sleep (known as for d2d_request_send()), -EAGAIN 64 wait for one
+ *	of the events, -ENOMEM (more than four events), -ETIMEDOUT after timeout
  *	milliseconds, -ERESTARTSYS a signal came, -ECANCELED the handle was closed
  */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,

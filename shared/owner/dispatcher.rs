@@ -572,6 +572,23 @@ impl Dispatcher {
         self.with(handle, |event, key| event.status_locked(key))
     }
 
+    /// Sets the events again that a wait has taken: that of block `index`, or, if it was for `all`,
+    /// those of all blocks. What the wait has got would be lost otherwise. A notification event was
+    /// not taken. An event whose handle was closed meanwhile is not set. Any context.
+    pub(crate) fn put_back(&self, blocks: &[Block], all: bool, index: u32) {
+        let first = index as usize;
+        let taken = match all {
+            true => blocks,
+            false => blocks.get(first..=first).unwrap_or(&[]),
+        };
+        for block in taken {
+            let opening = self.opening(block.opening);
+            if opening.is_some_and(|(_, _, kind)| kind == Kind::Synchronization) {
+                self.set(block.opening);
+            }
+        }
+    }
+
     /// Waits for the events of these handles: see `d2d_event_wait`. May sleep, unless the timeout is
     /// 0. Returns what has come of it.
     ///

@@ -276,15 +276,17 @@ impl Events {
         self.dispatcher.opening(handle)
     }
 
-    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. May sleep, unless
-    /// the timeout is 0.
+    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. Hands the index to
+    /// `fill`; if that returns false, the events that were taken are set again. May sleep, unless the
+    /// timeout is 0.
     pub(crate) fn wait(
         &self,
         count: usize,
         handles: impl Fn(usize) -> Option<d2d_handle>,
         manner: Manner,
+        fill: impl FnOnce(u32) -> bool,
     ) -> Result<u32> {
-        self.wait_with(count, handles, manner)
+        self.wait_with(count, handles, manner, fill)
             .map_err(|refusal| self.refuse(refusal, fmt!("events={}", count)))?
     }
 
@@ -293,6 +295,7 @@ impl Events {
         count: usize,
         handles: impl Fn(usize) -> Option<d2d_handle>,
         manner: Manner,
+        fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
         /// Few events are common, and waiting for them needs no memory.
         const FEW: usize = 4;
@@ -318,7 +321,14 @@ impl Events {
             let handle = handles(n).ok_or(Refusal("bad-events-pointer", EFAULT))?;
             *block = Block::new(handle);
         }
-        self.dispatcher.wait(blocks, manner)
+        let outcome = self.dispatcher.wait(blocks, manner)?;
+        if let Ok(index) = outcome {
+            if !fill(index) {
+                self.dispatcher.put_back(blocks, manner.all, index);
+                return Err(Refusal("bad-index-pointer", EFAULT));
+            }
+        }
+        Ok(outcome)
     }
 }
 

@@ -461,7 +461,8 @@ impl<O: Owner> Gate<O> {
             }
             // SAFETY: A handle is a number.
             let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
-            let result = server.events().wait(count as usize, handle, manner);
+            let fill = |index| to.is_none_or(|to| to.fill(index));
+            let result = server.events().wait(count as usize, handle, manner, fill);
             if point::events() {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
@@ -471,12 +472,7 @@ impl<O: Owner> Gate<O> {
                     fmt!(" events={} status={}", count, status),
                 );
             }
-            let value = result?;
-            if to.is_none_or(|to| to.fill(value)) {
-                Ok(())
-            } else {
-                refuse("bad-index-pointer", EFAULT)
-            }
+            result.map(|_| ())
         }))
     }
 
