@@ -1,17 +1,18 @@
 #!/bin/bash
-# Shows that the tests notice: applies each patch of selftests/mutants/, which breaks one thing, to
-# a copy of the project, and expects the suite to go red for the reason that the patch
-# names. A patch that does not apply any more, or that does not compile, fails. KTAP on stdout, the
+# Shows that the tests notice: applies each mutant of selftests/mutants/, which breaks one thing, to
+# a copy of the project, and expects the suite to go red for the reason that the mutant
+# names. A mutant that does not apply any more, or that does not compile, fails. KTAP on stdout, the
 # counts last.
 # Usage: mutants.sh [NAME...]
 #
-# A patch begins with what it breaks, and with two lines:
+# A mutant begins with what it breaks, and with two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    which expect.sh explains; the copy's own is asked
 #   modules: NAME...                        what the scenario needs of the modules in Rust
 # or, for what the compiler has to notice, with one:
 #   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a
 #                                           regular expression for what hostile.sh says then
-# Copies are kept in build/mutants/, so that only what a patch touches is compiled anew.
+# Its changes follow, which qemu/mutate/ explains and applies.
+# Copies are kept in build/mutants/, so that only what a mutant touches is compiled anew.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/jobs.sh"
 
@@ -19,17 +20,19 @@ mapfile -t names < <(
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		cd "$PROJECT/selftests/mutants" && printf '%s\n' *.patch | sed 's/\.patch$//'
+		cd "$PROJECT/selftests/mutants" && printf '%s\n' * | sed -n -E 's/\.(mutant|patch)$//p'
 	fi
 )
 for name in "${names[@]}"; do
-	[ -e "$PROJECT/selftests/mutants/$name.patch" ] || die "there is no mutant '$name' in selftests/mutants"
+	[ -e "$PROJECT/selftests/mutants/$name.mutant" ] || [ -e "$PROJECT/selftests/mutants/$name.patch" ] ||
+		die "there is no mutant '$name' in selftests/mutants"
 done
 # Each mutant names its kernel.
 unset KERNEL
 
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
+tool=$("$LAB/root/tools.sh" mutate)
 need_cache
 hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
@@ -48,21 +51,25 @@ not_refused() {
 
 # mutate NAME - one mutant; says what is wrong, or nothing
 mutate() {
-	local copy=$copies/$SLOT patch=$PROJECT/selftests/mutants/$1.patch boot modules refused said
-	boot=$(sed -n 's/^boot: //p' "$patch")
-	modules=$(sed -n 's/^modules: //p' "$patch")
-	refused=$(sed -n 's/^refused: //p' "$patch")
+	local copy=$copies/$SLOT mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused said apply
+	apply=("$tool")
+	[ -e "$mutant" ] || mutant=${mutant%.mutant}.patch apply=(env "GIT_CEILING_DIRECTORIES=$copies" git apply)
+	boot=$(sed -n 's/^boot: //p' "$mutant")
+	modules=$(sed -n 's/^modules: //p' "$mutant")
+	refused=$(sed -n 's/^refused: //p' "$mutant")
 	if [ -z "$refused" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
-		echo "$patch lacks 'boot: ...' or 'modules: ...', and 'refused: ...' as well"
+		echo "$mutant lacks 'boot: ...' or 'modules: ...', and 'refused: ...' as well"
 		return
 	fi
 	mkdir -p "$copy"
-	# By content and without times: make has to see what the last patch has left as changed.
+	# By content and without times: make has to see what the last mutant has left as changed.
+	# shellcheck disable=SC2016 # the inner shell's
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
-		GIT_CEILING_DIRECTORIES=$(dirname "$2") git apply "$3"' \
-		sh "$PROJECT" "$copy" "$patch" 2>&1 || { echo "the patch does not apply" && return; }
+		shift 2
+		"$@"' \
+		sh "$PROJECT" "$copy" "${apply[@]}" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
 	if [ -n "$refused" ]; then
 		not_refused "$copy" "${refused%% *}" "${refused#* }"
 		return

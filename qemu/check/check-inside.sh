@@ -79,7 +79,7 @@ expect "a second build compiles nothing" unchanged
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
 done
-for program in {qemu/vm/main,qemu/bench/main,qemu/quotes/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/quotes/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do

@@ -3,7 +3,7 @@
 //!
 //! A span is checked only if it has the form of one of these; other spans are code, and free. Paths
 //! outside the project (absolute ones, those of the kernel's tree, of its file systems and of what is
-//! built) are free, too. Placeholders are written in capital letters: `selftests/mutants/NAME.patch`.
+//! built) are free, too. Placeholders are written in capital letters: `selftests/mutants/NAME.mutant`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -379,7 +379,7 @@ mod tests {
                 "impl Queue {\n    pub fn put(&self) { take(); }\n}\n",
             ),
             ("shared/owner/gate.c", "int d2d_enter(int x)\n{\n}\n"),
-            ("selftests/mutants/lock-order.patch", ""),
+            ("selftests/mutants/lock-order.mutant", ""),
             ("docs/guide.md", ""),
         ];
         Project::new(
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn what_exists_is_passed() {
         let document = "`shared/d2d/`, `queue.rs`, `shared/{d2d,owner}`, `shared/*/queue.rs`, `guide.md`\n\
-            `make run`, `make KDIR=/x run`, `selftests/mutants/NAME.patch`, `shared/d2d/queue.rs:put`\n\
+            `make run`, `make KDIR=/x run`, `selftests/mutants/NAME.mutant`, `shared/d2d/queue.rs:put`\n\
             `shared/owner/gate.c:d2d_enter`, `queue.rs:2`, `d2d_enter()`, `d2d_*`, `Queue::put`\n\
             module_a `contexts`, [guide](guide.md#x), [top](../README.md), `KDIR=/x`\n\
             `/sys/nosuch`, `events/d2d/d2d_STEP`, `1/2`, `a/b c`? `struct nosuch`\n";

@@ -1,7 +1,7 @@
 #!/bin/bash
 # One of the lab's own programs: compiled once per content of its sources by the root's
 # rustc, the trace tool by the second root's cargo. Prints the path.
-# Usage: tools.sh [vm|bench|quotes|trace]
+# Usage: tools.sh [vm|mutate|bench|quotes|trace]
 . "$(dirname "$0")/../lib.sh"
 
 name=${1:-vm}

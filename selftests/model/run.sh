@@ -125,9 +125,9 @@ report() {
 	read -r expected model search configuration mutant _ what <<<"${cases[number]}"
 	what="$model.pml $search $configuration $mutant: $what"
 	if [ "$expected" = twin ]; then
-		what+=", as ../mutants/$mutant.patch"
+		what+=", as ../mutants/$mutant.mutant"
 		# What is shown here of something that nobody shows of the code is worth less.
-		[ -e "../mutants/$mutant.patch" ] || echo no such patch >"$dir/$number/log"
+		[ -e "../mutants/$mutant.mutant" ] || echo no such mutant >"$dir/$number/log"
 	fi
 	if found=$(judge "$expected" "$dir/$number/log"); then
 		passed=$((passed + 1))

@@ -1,0 +1,233 @@
+// Applies a mutant of selftests/mutants/ to the copy of the project in the current directory.
+//
+// Usage: d2d-mutate MUTANT
+//
+// A mutant describes what it breaks, and then its changes. Each change begins with the line
+// "file: PATH", and a line "in: TEXT" may follow: it limits the change to the function whose first
+// line contains TEXT. The rest, up to an empty line or the end, is the change, as in a diff but without
+// line numbers: "-" is a line that goes, "+" one that comes, and " " one that stays. The lines
+// that go and stay must occur exactly once in the file, or in the function. Changes apply one after
+// the other. Nothing is written unless all of them apply.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::process::ExitCode;
+
+/// A change of one file.
+#[derive(Debug, Default, PartialEq)]
+struct Change<'a> {
+    file: &'a str,
+    function: Option<&'a str>,
+    old: Vec<&'a str>,
+    new: Vec<&'a str>,
+}
+
+/// Returns the changes of a mutant, in order.
+fn parse(mutant: &str) -> Result<Vec<Change<'_>>, String> {
+    let mut changes = Vec::new();
+    let mut lines = mutant.lines();
+    while let Some(line) = lines.next() {
+        let Some(file) = line.strip_prefix("file: ") else {
+            continue;
+        };
+        let mut change = Change {
+            file,
+            ..Change::default()
+        };
+        for line in lines.by_ref().take_while(|line| !line.is_empty()) {
+            if let Some(text) = line.strip_prefix("in: ") {
+                change.function = Some(text);
+                continue;
+            }
+            let text = line.get(1..).unwrap_or_default();
+            match line.as_bytes()[0] {
+                b'-' => change.old.push(text),
+                b'+' => change.new.push(text),
+                b' ' => {
+                    change.old.push(text);
+                    change.new.push(text);
+                }
+                _ => return Err(format!("not a line of a change: {line}")),
+            }
+        }
+        if change.old.is_empty() {
+            return Err(format!("a change of {file} names no old line"));
+        }
+        if change.old == change.new {
+            return Err(format!("a change of {file} changes nothing"));
+        }
+        changes.push(change);
+    }
+    if changes.is_empty() {
+        return Err("there is no change: no line begins with 'file: '".into());
+    }
+    Ok(changes)
+}
+
+/// Returns the only element, or says how many there are.
+fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> {
+    match (found.next(), found.count()) {
+        (None, _) => Err(format!("not found: {what}")),
+        (Some(one), 0) => Ok(one),
+        (Some(_), more) => Err(format!("found {} times: {what}", more + 1)),
+    }
+}
+
+/// Returns where the function begins and ends. It ends at the first brace that is indented as its
+/// first line is.
+fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
+    let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
+    let begin = only(begins, text)?;
+    let first = &lines[begin];
+    let indent = &first[..first.len() - first.trim_start().len()];
+    let is_end = |line: &String| line.strip_prefix(indent) == Some("}");
+    let length = lines[begin..].iter().position(is_end);
+    length
+        .map(|length| (begin, begin + length + 1))
+        .ok_or_else(|| format!("it has no end: {text}"))
+}
+
+/// Applies a change to the lines of its file.
+fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
+    let (begin, end) = match change.function {
+        None => (0, lines.len()),
+        Some(text) => scope(lines, text)?,
+    };
+    let length = change.old.len();
+    let places = (begin..(end + 1).saturating_sub(length))
+        .filter(|&place| lines[place..place + length] == change.old);
+    let place = only(places, change.old[0].trim())?;
+    let new = change.new.iter().map(|line| line.to_string());
+    lines.splice(place..place + length, new);
+    Ok(())
+}
+
+fn mutate(path: &str) -> Result<(), String> {
+    let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let mutant = read(path)?;
+    let mut files = BTreeMap::new();
+    for change in parse(&mutant)? {
+        if !files.contains_key(change.file) {
+            let text = read(change.file)?;
+            let lines: Vec<String> = text.lines().map(String::from).collect();
+            files.insert(change.file, lines);
+        }
+        if let Some(lines) = files.get_mut(change.file) {
+            apply(lines, &change).map_err(|why| format!("{}: {why}", change.file))?;
+        }
+    }
+    for (file, lines) in files {
+        fs::write(file, lines.join("\n") + "\n").map_err(|error| format!("{file}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [mutant] = arguments.as_slice() else {
+        eprintln!("usage: d2d-mutate MUTANT");
+        return ExitCode::from(2);
+    };
+    match mutate(mutant) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            println!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOURCE: &str = "\
+impl X {
+    fn one(&self) {
+        if self.ready {
+            self.go();
+        }
+        self.end();
+    }
+
+    fn two(&self) {
+        self.go();
+        self.end();
+    }
+}
+";
+
+    /// Applies a mutant to `SOURCE`. Returns the lines that differ from it, or why it does not apply.
+    fn applied(changes: &str) -> Result<String, String> {
+        let mut lines: Vec<String> = SOURCE.lines().map(String::from).collect();
+        for change in parse(changes)? {
+            apply(&mut lines, &change)?;
+        }
+        let old: Vec<&str> = SOURCE.lines().collect();
+        let changed = lines.iter().filter(|line| !old.contains(&line.as_str()));
+        Ok(format!(
+            "{}:{}",
+            lines.len(),
+            changed.map(|line| line.trim()).collect::<String>()
+        ))
+    }
+
+    #[test]
+    fn a_line_is_replaced_removed_and_inserted() {
+        let replaced = "what\n\nboot: x\n\nfile: a\n-        if self.ready {\n+        if true {\n";
+        assert_eq!(applied(replaced).unwrap(), "13:if true {");
+        assert_eq!(
+            applied("file: a\n-            self.go();\n").unwrap(),
+            "12:"
+        );
+        let inserted = "file: a\n     fn two(&self) {\n+        more();\n";
+        assert_eq!(applied(inserted).unwrap(), "14:more();");
+    }
+
+    #[test]
+    fn what_occurs_twice_needs_its_function() {
+        let change = "-        self.end();\n+        other();\n";
+        assert_eq!(
+            applied(&format!("file: a\n{change}")),
+            Err("found 2 times: self.end();".into())
+        );
+        let inside = applied(&format!("file: a\nin: fn one\n{change}"));
+        assert_eq!(inside.unwrap(), "13:other();");
+        assert_eq!(
+            applied(&format!("file: a\nin: fn three\n{change}")),
+            Err("not found: fn three".into())
+        );
+        assert_eq!(
+            applied(&format!("file: a\nin: fn\n{change}")),
+            Err("found 2 times: fn".into())
+        );
+        let outside = "file: a\nin: fn two\n-        if self.ready {\n";
+        assert_eq!(applied(outside), Err("not found: if self.ready {".into()));
+    }
+
+    #[test]
+    fn changes_follow_each_other() {
+        let both = "file: a\nin: fn one\n-        self.end();\n\nfile: a\n-        self.end();\n+        x();\n";
+        assert_eq!(applied(both).unwrap(), "12:x();");
+    }
+
+    #[test]
+    fn what_is_no_change_is_refused() {
+        let refused = |mutant: &str| parse(mutant).unwrap_err();
+        assert_eq!(
+            refused("what it breaks\n"),
+            "there is no change: no line begins with 'file: '"
+        );
+        assert_eq!(refused("file: a\n"), "a change of a names no old line");
+        assert_eq!(refused("file: a\n+x\n"), "a change of a names no old line");
+        assert_eq!(refused("file: a\n x\n"), "a change of a changes nothing");
+        assert_eq!(refused("file: a\n@@ x\n"), "not a line of a change: @@ x");
+    }
+
+    #[test]
+    fn an_old_text_longer_than_the_file_is_not_found() {
+        let mut lines = vec![String::from("x")];
+        let changes = parse("file: a\n-x\n-y\n").unwrap();
+        assert_eq!(apply(&mut lines, &changes[0]), Err("not found: x".into()));
+    }
+}
