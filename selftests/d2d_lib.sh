@@ -10,6 +10,10 @@ for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	[ -f "$helpers" ] && . "$helpers" && break
 done
 
+# The kernel's error numbers by their names: ENOENT=2 and so on, made from its headers
+# shellcheck source=/dev/null
+. ./errnos
+
 MARK="d2d selftest mark"
 GATE=/sys/module/gate/parameters
 DO=/sys/kernel/debug/d2d-actor/do
@@ -46,10 +50,16 @@ unload()
 	./kmod unload "$1" 2>"$NOTES"
 }
 
-# fails ERRNO COMMAND... - whether the command fails with this error
+# number ERRNO - the number of an error, given its name
+number()
+{
+	eval "echo \"\${$1:?is not the name of an error}\""
+}
+
+# fails ERRNO COMMAND... - whether the command fails with this error, given its name
 fails()
 {
-	errno=$1
+	errno=$(number "$1")
 	shift
 	! "$@" && read -r said <"$NOTES" && [ "${said%% *}" = "errno=$errno" ]
 }

@@ -11,8 +11,6 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 
-ENOENT=2 EAGAIN=11 EINVAL=22 EDEADLK=35 ENAMETOOLONG=36 EPROTOTYPE=91 ETIMEDOUT=110
-
 # a COMMAND..., b COMMAND... - what module A or B is told; the errno goes to $NOTES
 a()
 {
@@ -86,28 +84,28 @@ sleeper()
 sins()
 {
 	cat <<-EOF
-		no-name 14 bad-event-name-pointer
-		unreadable-name 14 bad-event-name-pointer
-		empty-name 22 bad-event-name
-		bad-kind 22 bad-event-kind
-		no-handle 14 bad-handle-pointer
-		unknown-event 2 unknown-event
-		unknown-driver 116 stale-driver-handle
-		closed-twice 116 stale-event-handle
-		set-when-closed 116 stale-event-handle
-		reset-when-closed 116 stale-event-handle
-		query-when-closed 116 stale-event-handle
-		wait-when-closed 116 stale-event-handle
-		ring-when-closed 131 none
-		event-twice 22 event-twice
-		no-events 14 bad-events-pointer
-		unreadable-events 14 bad-events-pointer
-		bad-index 14 bad-index-pointer
-		bad-flags 22 bad-wait-flags
-		too-many 22 bad-event-count
-		wait-under-lock 35 wait-in-atomic-context
-		timeout 110 none
-		left-open 131 none
+		no-name EFAULT bad-event-name-pointer
+		unreadable-name EFAULT bad-event-name-pointer
+		empty-name EINVAL bad-event-name
+		bad-kind EINVAL bad-event-kind
+		no-handle EFAULT bad-handle-pointer
+		unknown-event ENOENT unknown-event
+		unknown-driver ESTALE stale-driver-handle
+		closed-twice ESTALE stale-event-handle
+		set-when-closed ESTALE stale-event-handle
+		reset-when-closed ESTALE stale-event-handle
+		query-when-closed ESTALE stale-event-handle
+		wait-when-closed ESTALE stale-event-handle
+		ring-when-closed ENOTRECOVERABLE none
+		event-twice EINVAL event-twice
+		no-events EFAULT bad-events-pointer
+		unreadable-events EFAULT bad-events-pointer
+		bad-index EFAULT bad-index-pointer
+		bad-flags EINVAL bad-wait-flags
+		too-many EINVAL bad-event-count
+		wait-under-lock EDEADLK wait-in-atomic-context
+		timeout ETIMEDOUT none
+		left-open ENOTRECOVERABLE none
 	EOF
 }
 
@@ -122,13 +120,13 @@ both_kinds()
 		[ "$(trace | grep -c 'step=event-create')" = 2 ] && [ "$(trace | grep -c 'step=event-open')" = 2 ]
 	verdict "$x creates, $y opens by name: they have the same events"
 
-	fails "$ETIMEDOUT" "$y" wait any 0 0 0 0 && "$x" set 0 0 0 && "$y" query 0 0 1 && "$y" wait any 0 0 0 0 &&
+	fails ETIMEDOUT "$y" wait any 0 0 0 0 && "$x" set 0 0 0 && "$y" query 0 0 1 && "$y" wait any 0 0 0 0 &&
 		"$x" wait any 0 - 0 0 && "$x" set 0 0 1 && "$y" reset 0 0 && "$x" query 0 0 0 &&
-		fails "$ETIMEDOUT" "$x" wait any 0 0 0 0
+		fails ETIMEDOUT "$x" wait any 0 0 0 0
 	verdict "$x sets a notification event: it stays so, until $y resets it"
 
 	"$x" set 1 0 0 && "$x" set 1 0 1 && "$y" query 1 0 1 && "$y" query 1 0 1 && "$y" wait any 0 0 0 1 &&
-		"$x" query 1 0 0 && fails "$ETIMEDOUT" "$y" wait any 0 1 0 1
+		"$x" query 1 0 0 && fails ETIMEDOUT "$y" wait any 0 1 0 1
 	verdict "$x sets a synchronization event twice: $y gets it once"
 
 	mark
@@ -188,24 +186,24 @@ a create 0 up 0 1 && b create 0 up 0 0 && b query 0 0 1 && a create 1 down 1 0 &
 	b query 1 0 0
 verdict "who creates an event first says whether it is set"
 
-refuses $EPROTOTYPE other-event-kind b create 2 up 1 0
+refuses EPROTOTYPE other-event-kind b create 2 up 1 0
 verdict "an event of the other kind is not created"
 
-refuses $EPROTOTYPE other-event-kind b open 2 up 1
+refuses EPROTOTYPE other-event-kind b open 2 up 1
 verdict "nor opened"
 
-refuses $ENOENT unknown-event b open 2 nowhere 0
+refuses ENOENT unknown-event b open 2 nowhere 0
 verdict "one that is not there is not opened"
 
 long=$(printf %063d 0)
-refuses $ENAMETOOLONG event-name-too-long b create 2 "${long}0" 0 0
+refuses ENAMETOOLONG event-name-too-long b create 2 "${long}0" 0 0
 verdict "a name of 64 bytes is too long"
 
 b create 2 "$long" 0 0 && [ "$(field "$long" name)" = "$long" ] && b close 2
 verdict "one of 63 is not"
 
 for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
-	refuses $EINVAL bad-event-name b create 2 "$name" 0 0 || break
+	refuses EINVAL bad-event-name b create 2 "$name" 0 0 || break
 done
 verdict "names that are no file names are refused"
 
@@ -245,13 +243,13 @@ a open 2 many63 1 && sleeper b "wait any 0 - 0 $many" && settle many0 waiters 1 
 	[ "$(waited)" = 63 ]
 verdict "64 events can be waited for"
 
-refuses $EINVAL bad-event-count b "wait any 0 - 0 $many 64"
+refuses EINVAL bad-event-count b "wait any 0 - 0 $many 64"
 verdict "and no more"
 
-refuses $EINVAL bad-event-count b wait any 0 - 0
+refuses EINVAL bad-event-count b wait any 0 - 0
 verdict "nor none"
 
-refuses $EINVAL event-twice b wait all 0 - 0 1 2 1
+refuses EINVAL event-twice b wait all 0 - 0 1 2 1
 verdict "nor one of them twice"
 
 pids=
@@ -260,7 +258,7 @@ for _ in $(seq 64); do
 	pids="$pids $pid"
 done
 settle many0 waiters 64
-refuses $EAGAIN too-many-waits b wait any 0 - 0 1 0 && [ "$(field many1 waiters)" = 0 ]
+refuses EAGAIN too-many-waits b wait any 0 - 0 1 0 && [ "$(field many1 waiters)" = 0 ]
 verdict "64 can wait for an event, and no more"
 for _ in $(seq 64); do
 	b set 0 0 0
@@ -270,7 +268,7 @@ all_of $pids && b query 0 0 0
 verdict "and 64 sets let 64 go"
 
 for place in 2 3; do
-	refuses $EDEADLK wait-in-atomic-context b wait any $place - 0 0 || break
+	refuses EDEADLK wait-in-atomic-context b wait any $place - 0 0 || break
 done
 verdict "no wait in softirq or hard interrupt"
 
@@ -279,7 +277,7 @@ sleeper b wait any 0 - 1 0
 settle many0 waiters 1 && kill "$pid" && ! wait "$pid" && [ "$(field many0 waiters)" = 0 ]
 verdict "a signal ends a wait that is interruptible"
 
-fails $ETIMEDOUT b wait any 0 5 0 0 1 && fails $ETIMEDOUT b wait all 0 5 1 0 1 && [ "$(field many0 waiters)" = 0 ]
+fails ETIMEDOUT b wait any 0 5 0 0 1 && fails ETIMEDOUT b wait all 0 5 1 0 1 && [ "$(field many0 waiters)" = 0 ]
 verdict "a timeout ends a wait"
 
 a open 3 many0 1 && sleeper b wait any 0 - 0 0 && settle many0 waiters 1 && b close 1 && a close 3 &&
@@ -338,7 +336,7 @@ doorbell b
 mark
 sleeper b wait any 0 - 1 5
 settle many5 waiters 1
-fails $EAGAIN unload $B && kill "$pid" && ! wait "$pid" && [ -e "$EVENTS/many6" ] && unload $B &&
+fails EAGAIN unload $B && kill "$pid" && ! wait "$pid" && [ -e "$EVENTS/many6" ] && unload $B &&
 	[ ! -e "$EVENTS/many6" ] && [ -e "$EVENTS/many63" ] && [ "$(field down kind)" = synchronization ]
 verdict "the events of a driver that is unloaded are closed, and no other"
 
@@ -348,7 +346,7 @@ verdict "the next one that is loaded finds the events of others"
 
 mark
 b create 1 fleeting 1 0 && exec 3<"$EVENTS/fleeting" && b set 1 0 0 && unload $B &&
-	[ ! -e "$EVENTS/fleeting" ] && ! read -r line <&3 && fails $EAGAIN unload $A
+	[ ! -e "$EVENTS/fleeting" ] && ! read -r line <&3 && fails EAGAIN unload $A
 verdict "a file that is open keeps the owner, and nothing else"
 exec 3<&-
 unload $A

@@ -21,7 +21,7 @@ left_behind()
 go()
 {
 	if [ "$2" = init ]; then
-		fails 131 load forgetful "leaves=$1" at=init && ! loaded forgetful
+		fails ENOTRECOVERABLE load forgetful "leaves=$1" at=init && ! loaded forgetful
 	else
 		load forgetful "leaves=$1" at=exit && unload forgetful
 	fi
@@ -86,7 +86,7 @@ for at in init exit; do
 done
 
 mark
-fails 115 load bad_peer sin=never-completed && [ -z "$(names module-gone)" ] && nothing_left && another_works
+fails EINPROGRESS load bad_peer sin=never-completed && [ -z "$(names module-gone)" ] && nothing_left && another_works
 verdict "bad_peer takes back a handshake that goes on"
 unload module_a
 load module_a timeout=100
@@ -99,10 +99,10 @@ verdict "a module that goes away registers no driver"
 load actor
 mark
 load forgetful leaves=registered at=exit && act "register x; alloc 1 x; lookup forgetful"
-fails 115 act "send 1 forgetful"
+fails EINPROGRESS act "send 1 forgetful"
 act "wait 1" &
 waiter=$!
-unload forgetful && wait "$waiter" && expelled && act "expect 1 -125 0 0" && nothing_left && another_works
+unload forgetful && wait "$waiter" && expelled && act "expect 1 -$ECANCELED 0 0" && nothing_left && another_works
 verdict "the sender of a request that it has gets it back"
 
 # A call that is inside. Others come and go meanwhile.
@@ -114,14 +114,14 @@ await one_inside
 unload forgetful &
 remover=$!
 await unloading forgetful && await trace | grep -q reason=module-gone
-fails 108 act "register y; alloc 2 y; send 2 forgetful"
+fails ESHUTDOWN act "register y; alloc 2 y; send 2 forgetful"
 load bad_peer sin=none && unload bad_peer && unloading forgetful
 verdict "others come and go while somebody is inside its driver"
 hold none
 wait "$remover"
 gone=$?
 wait "$sender"
-[ "$gone" = 0 ] && expelled && act "wait 1; expect 1 -125 0 0" && another_works
+[ "$gone" = 0 ] && expelled && act "wait 1; expect 1 -$ECANCELED 0 0" && another_works
 verdict "who is inside comes out before the module goes"
 unload actor
 
@@ -135,7 +135,7 @@ sender=$!
 await one_inside
 act "unregister held_peer" &
 thief=$!
-await fails 108 act "alloc 2 held_peer"
+await fails ESHUTDOWN act "alloc 2 held_peer"
 unload held_peer &
 remover=$!
 await unloading held_peer

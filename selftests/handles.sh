@@ -17,7 +17,7 @@ mark
 load handle_kinds && [ "$(said wrong)" = 0 ]
 verdict "a handle of another kind is stale wherever it is passed, and touches nothing"
 
-[ "$(said refusals)" -gt 300 ] && [ "$(trace | grep -c 'step=refuse reason=stale-.* errno=-116 ')" = "$(said refusals)" ]
+[ "$(said refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(said refusals)" ]
 verdict "each of them has its line"
 unload handle_kinds
 unload module_a

@@ -8,7 +8,6 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
-EBUSY=16 EINPROGRESS=115 ETIMEDOUT=110 ESTALE=116
 # As long as a handshake may take
 LONG=600000
 ROUNDS=100
@@ -50,9 +49,9 @@ begin_with()
 attach_fails()
 {
 	if [ "$1" = 1 ]; then
-		fails $EINPROGRESS act "attach alice"
+		fails EINPROGRESS act "attach alice"
 	else
-		fails $ETIMEDOUT act "attach alice"
+		fails ETIMEDOUT act "attach alice"
 	fi
 }
 
@@ -98,7 +97,7 @@ cancelled()
 	! wait "$asking" && read -r said <"$ASKED" &&
 		case $1 in
 		1) [ "${said%% *}" = "errno=$EINPROGRESS" ] ;;
-		*) [ "${said%% *}" = errno=125 ] ;;
+		*) [ "${said%% *}" = "errno=$ECANCELED" ] ;;
 		esac
 }
 
@@ -113,7 +112,7 @@ come_and_go()
 {
 	n=0
 	while [ "$n" -lt $ROUNDS ]; do
-		fails $EINPROGRESS act "attach alice" && act "detach alice" || return
+		fails EINPROGRESS act "attach alice" && act "detach alice" || return
 		n=$((n + 1))
 	done
 }
@@ -122,18 +121,18 @@ start 18
 
 for completion in 0 1 2; do
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails $EBUSY load module_b && act "unregister alice" && is_free && owner_goes
+		fails EBUSY load module_b && act "unregister alice" && is_free && owner_goes
 	verdict "completion=$completion: one that is never completed keeps the context until the driver goes"
 	unload_all
 
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails $ESTALE act "complete alice -5" && fails $ESTALE act "again alice" && is_free &&
+		fails ESTALE act "complete alice -$EIO" && fails ESTALE act "again alice" && is_free &&
 		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_goes
 	verdict "completion=$completion: one that is completed late is refused, and the context is free"
 	unload_all
 
 	begin_with $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
-		cancelled $completion && fails $ESTALE act "complete alice -5" && is_free && owner_goes
+		cancelled $completion && fails ESTALE act "complete alice -$EIO" && is_free && owner_goes
 	verdict "completion=$completion: its driver goes before its time is over, and so does the owner"
 	unload_all
 
@@ -151,7 +150,7 @@ done
 
 load gate && load module_a contexts=2 completion=1 timeout=2000 && load actor && load module_b deferred=1 &&
 	await context_is attached && mark && act "register alice; plays alice pend" &&
-	fails $EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
+	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	refused module_a not-completed-in-time && context_is attached && unload module_b && owner_goes
 verdict "one that was completed in time has no limit any more"
 unload_all

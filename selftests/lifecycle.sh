@@ -12,7 +12,7 @@ scenario()
 		load module_b "deferred=$2" &&
 		echo 1 >/sys/kernel/debug/d2d-module_b/exercise &&
 		echo 1 >/sys/kernel/debug/d2d-module_a/exercise &&
-		fails 11 unload module_a &&
+		fails EAGAIN unload module_a &&
 		unload module_b &&
 		load module_b "deferred=$2" &&
 		unload module_b &&

@@ -10,43 +10,43 @@ cd "$(dirname "$0")" || exit 1
 peer_sins()
 {
 	cat <<-EOT
-	bad-magic            74
-	bad-size             90
-	bad-major            71
-	bad-name             22
-	name-too-long        36
-	name-taken           76
-	no-dispatch-or-owner 14
-	no-driver            14
-	too-many-drivers     23
-	not-attached         107
-	not-completed        5
-	no-ops-table         14
-	bad-ops-major        71
-	bad-ops-size         90
-	already-attached     114
-	stale-request-handle 116
-	still-attached       16
-	bad-status           5
-	bad-layout           52
-	bad-driver-pointer   14
-	unreadable-driver    14 bad-driver-pointer
-	bad-module-pointer   14
-	unreadable-module    14 bad-module-pointer
-	dispatch-outside-text 8
-	dispatch-in-init-text 8 dispatch-outside-text
-	bad-ops-pointer      14
-	unreadable-ops       14 bad-ops-pointer
-	garbage-ops-size     90 bad-ops-size
-	bad-build            18
-	bad-chain-pointer    14
-	unreadable-chain     14 bad-chain-pointer
-	wrong-interface      53 bad-prefix
-	bad-prefix           53
-	operation-outside-text 8
-	operation-in-init-text 8 operation-outside-text
-	detach-from-inside   35
-	never-completed      110 not-completed-in-time
+	bad-magic            EBADMSG
+	bad-size             EMSGSIZE
+	bad-major            EPROTO
+	bad-name             EINVAL
+	name-too-long        ENAMETOOLONG
+	name-taken           ENOTUNIQ
+	no-dispatch-or-owner EFAULT
+	no-driver            EFAULT
+	too-many-drivers     ENFILE
+	not-attached         ENOTCONN
+	not-completed        EIO
+	no-ops-table         EFAULT
+	bad-ops-major        EPROTO
+	bad-ops-size         EMSGSIZE
+	already-attached     EALREADY
+	stale-request-handle ESTALE
+	still-attached       EBUSY
+	bad-status           EIO
+	bad-layout           EBADE
+	bad-driver-pointer   EFAULT
+	unreadable-driver    EFAULT bad-driver-pointer
+	bad-module-pointer   EFAULT
+	unreadable-module    EFAULT bad-module-pointer
+	dispatch-outside-text ENOEXEC
+	dispatch-in-init-text ENOEXEC dispatch-outside-text
+	bad-ops-pointer      EFAULT
+	unreadable-ops       EFAULT bad-ops-pointer
+	garbage-ops-size     EMSGSIZE bad-ops-size
+	bad-build            EXDEV
+	bad-chain-pointer    EFAULT
+	unreadable-chain     EFAULT bad-chain-pointer
+	wrong-interface      EBADR bad-prefix
+	bad-prefix           EBADR
+	operation-outside-text ENOEXEC
+	operation-in-init-text ENOEXEC operation-outside-text
+	detach-from-inside   EDEADLK
+	never-completed      ETIMEDOUT not-completed-in-time
 	EOT
 }
 
@@ -54,22 +54,22 @@ peer_sins()
 owner_sins()
 {
 	cat <<-EOT
-	bad-request   bad-magic     74
-	no-context    no-context    14
-	bad-magic     bad-magic     74
-	bad-size      bad-size      90
-	bad-major     bad-major     71
-	bad-context-pointer bad-context-pointer 14
-	unreadable-context  bad-context-pointer 14
-	bad-layout    bad-layout    52
-	no-ops-table  no-ops-table  14
-	bad-ops-major bad-ops-major 71
-	bad-ops-size  bad-ops-size  90
-	bad-ops-pointer bad-ops-pointer 14
-	bad-build     bad-build     18
-	bad-prefix    bad-prefix    53
-	bad-module-pointer bad-module-pointer 14
-	operation-outside-text operation-outside-text 8
+	bad-request   bad-magic     EBADMSG
+	no-context    no-context    EFAULT
+	bad-magic     bad-magic     EBADMSG
+	bad-size      bad-size      EMSGSIZE
+	bad-major     bad-major     EPROTO
+	bad-context-pointer bad-context-pointer EFAULT
+	unreadable-context  bad-context-pointer EFAULT
+	bad-layout    bad-layout    EBADE
+	no-ops-table  no-ops-table  EFAULT
+	bad-ops-major bad-ops-major EPROTO
+	bad-ops-size  bad-ops-size  EMSGSIZE
+	bad-ops-pointer bad-ops-pointer EFAULT
+	bad-build     bad-build     EXDEV
+	bad-prefix    bad-prefix    EBADR
+	bad-module-pointer bad-module-pointer EFAULT
+	operation-outside-text operation-outside-text ENOEXEC
 	EOT
 }
 
@@ -77,13 +77,13 @@ owner_sins()
 item_sins()
 {
 	cat <<-EOT
-	stale-item          116
-	item-redeemed-twice 116
-	item-released-twice 116
-	foreign-item        116
-	item-of-no-pool     116
-	item-too-long       90
-	full-queue          28
+	stale-item          ESTALE
+	item-redeemed-twice ESTALE
+	item-released-twice ESTALE
+	foreign-item        ESTALE
+	item-of-no-pool     ESTALE
+	item-too-long       EMSGSIZE
+	full-queue          ENOSPC
 	EOT
 }
 
@@ -108,7 +108,7 @@ start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + $(owner_sins | wc -l) + $
 
 # The loader's own refusal.
 mark
-fails 2 load module_b && ! loaded module_b
+fails ENOENT load module_b && ! loaded module_b
 verdict "module_b before module_a"
 
 load module_a timeout=100
@@ -121,23 +121,23 @@ $(peer_sins)
 EOT
 
 mark
-fails 110 load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
+fails ETIMEDOUT load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer that completes its request when its time is over"
 
 for sin in stale-attach stale-unregister; do
 	mark
-	fails 116 load bad_peer "sin=$sin" && refused module_a stale-driver-handle && ! loaded bad_peer
+	fails ESTALE load bad_peer "sin=$sin" && refused module_a stale-driver-handle && ! loaded bad_peer
 	verdict "a peer's $sin with the handle of an earlier registration"
 done
 
 mark
-fails 116 load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer
+fails ESTALE load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer's old handle while another request is on its way"
 
 mark
-fails 7 load bad_peer sin=too-many-hops && ! loaded bad_peer
+fails E2BIG load bad_peer sin=too-many-hops && ! loaded bad_peer
 verdict "a peer's call with too many hops"
 
 # Refused in C, by the header that the peer was compiled with, and counted.
@@ -149,7 +149,7 @@ $(item_sins)
 EOT
 
 mark
-fails 131 load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
+fails ENOTRECOVERABLE load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "an item that a peer keeps is taken back when it detaches"
 
 # Nothing of all that was kept: the one context can be had.
@@ -158,11 +158,11 @@ load bad_peer sin=none && trace | grep -q "step=attached to=bad_peer"
 verdict "after all refusals a C peer that does nothing wrong is attached"
 
 mark
-fails 16 load module_b && refused module_a no-free-context && ! loaded module_b
+fails EBUSY load module_b && refused module_a no-free-context && ! loaded module_b
 verdict "no free context"
 
 mark
-fails 11 unload module_a && [ -z "$(trace)" ]
+fails EAGAIN unload module_a && [ -z "$(trace)" ]
 verdict "module_a cannot be removed while a peer is there"
 
 mark
@@ -179,7 +179,7 @@ mark
 verdict "rubbish written to the exercise"
 mark
 exec 3>/sys/kernel/debug/d2d-module_b/exercise
-fails 11 unload module_b && loaded module_b && [ -z "$(trace)" ]
+fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b cannot be removed while its file is open"
 exec 3>&-
 unload module_b
@@ -204,19 +204,19 @@ EOT
 
 load bad_owner sin=unknown-code
 mark
-fails 25 load module_b && ! loaded module_b
+fails ENOTTY load module_b && ! loaded module_b
 verdict "an owner's unknown control code"
 unload bad_owner
 
 mark
-fails 12 load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
+fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
 	refused module_a out-of-memory && ! trace | grep -q step=alloc
 verdict "more memory than there is"
 
 while read -r module parameter; do
 	[ "$module" = module_a ] || load module_a
 	mark
-	fails 34 load "$module" "$parameter" && ! loaded "$module" &&
+	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&
 		refused "$module" parameter-out-of-range
 	verdict "$module with $parameter"
 	unload_all

@@ -4,7 +4,7 @@
 # over several modules, cancelled and timed out; and each refusal by name.
 #
 # The drivers of the module actor do what they are told by act: see its source. alice
-# mostly sends, bob mostly receives. Requests have numbers, errnos are positive.
+# mostly sends, bob mostly receives. Requests have numbers.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -79,47 +79,47 @@ no_refusal()
 sender_sins()
 {
 	cat <<-EOT
-	74  bad-magic             send 0 bob $ADD bad-magic
-	90  bad-size              send 0 bob $ADD bad-size
-	71  bad-major             send 0 bob $ADD bad-major
-	52  bad-layout            send 0 bob $ADD bad-layout
-	22  unknown-function      send 0 bob $ADD unknown-function
-	22  bad-flags             send 0 bob $ADD unknown-flag
-	22  bad-flags             send 0 bob $ADD reserved
-	22  reserved-code         send 0 bob $SHARE_CONTEXT
-	14  bad-send-pointer      send 0 bob $ADD at=0
-	14  bad-send-pointer      send 0 bob $ADD at=$BAD_POINTER
-	14  bad-input-pointer     send 0 bob $ADD data=0
-	14  bad-input-pointer     send 0 bob $ADD data=$BAD_POINTER
-	90  buffer-too-small      send 0 bob $ADD in=9
-	90  buffer-too-small      send 0 bob $ADD out=9
-	116 stale-request         send 0 bob $ADD stale
-	116 stale-request         send 1 bob
-	116 stale-target          send 0 nobody
-	22  no-completion-routine send 2 bob $ADD routine
-	90  buffer-too-large      alloc 1 alice 4097 0
-	90  buffer-too-large      alloc 1 alice 0 4097
-	116 stale-driver-handle   alloc 1 nobody
-	14  no-handle             alloc 1 alice 8 8 nowhere
-	11  too-many-requests     fill alice
-	2   no-such-driver        lookup nobody
-	14  no-name-or-handle     lookup bob without-name
-	14  no-name-or-handle     lookup bob without-handle
-	61  not-sent              wait 0
-	116 stale-request         wait 1
-	14  no-result             wait 0 0 nowhere
-	116 stale-request         cancel 1
-	116 stale-request         free 1
-	90  nothing-to-read       read 0 1
-	116 stale-request         read 1 8
-	116 stale-request-handle  complete bob
-	116 stale-request-handle  tell bob
-	116 stale-request-handle  forward bob alice
-	76  name-taken            register alice
-	22  bad-flags             register carol unknown-flag
-	8   routine-outside-text  register carol returned-outside
-	8   routine-outside-text  register carol completed-outside
-	8   routine-outside-text  register carol cancelled-outside
+	EBADMSG      bad-magic             send 0 bob $ADD bad-magic
+	EMSGSIZE     bad-size              send 0 bob $ADD bad-size
+	EPROTO       bad-major             send 0 bob $ADD bad-major
+	EBADE        bad-layout            send 0 bob $ADD bad-layout
+	EINVAL       unknown-function      send 0 bob $ADD unknown-function
+	EINVAL       bad-flags             send 0 bob $ADD unknown-flag
+	EINVAL       bad-flags             send 0 bob $ADD reserved
+	EINVAL       reserved-code         send 0 bob $SHARE_CONTEXT
+	EFAULT       bad-send-pointer      send 0 bob $ADD at=0
+	EFAULT       bad-send-pointer      send 0 bob $ADD at=$BAD_POINTER
+	EFAULT       bad-input-pointer     send 0 bob $ADD data=0
+	EFAULT       bad-input-pointer     send 0 bob $ADD data=$BAD_POINTER
+	EMSGSIZE     buffer-too-small      send 0 bob $ADD in=9
+	EMSGSIZE     buffer-too-small      send 0 bob $ADD out=9
+	ESTALE       stale-request         send 0 bob $ADD stale
+	ESTALE       stale-request         send 1 bob
+	ESTALE       stale-target          send 0 nobody
+	EINVAL       no-completion-routine send 2 bob $ADD routine
+	EMSGSIZE     buffer-too-large      alloc 1 alice 4097 0
+	EMSGSIZE     buffer-too-large      alloc 1 alice 0 4097
+	ESTALE       stale-driver-handle   alloc 1 nobody
+	EFAULT       no-handle             alloc 1 alice 8 8 nowhere
+	EAGAIN       too-many-requests     fill alice
+	ENOENT       no-such-driver        lookup nobody
+	EFAULT       no-name-or-handle     lookup bob without-name
+	EFAULT       no-name-or-handle     lookup bob without-handle
+	ENODATA      not-sent              wait 0
+	ESTALE       stale-request         wait 1
+	EFAULT       no-result             wait 0 0 nowhere
+	ESTALE       stale-request         cancel 1
+	ESTALE       stale-request         free 1
+	EMSGSIZE     nothing-to-read       read 0 1
+	ESTALE       stale-request         read 1 8
+	ESTALE       stale-request-handle  complete bob
+	ESTALE       stale-request-handle  tell bob
+	ESTALE       stale-request-handle  forward bob alice
+	ENOTUNIQ     name-taken            register alice
+	EINVAL       bad-flags             register carol unknown-flag
+	ENOEXEC      routine-outside-text  register carol returned-outside
+	ENOEXEC      routine-outside-text  register carol completed-outside
+	ENOEXEC      routine-outside-text  register carol cancelled-outside
 	EOT
 }
 
@@ -127,13 +127,13 @@ sender_sins()
 receiver_sins()
 {
 	cat <<-EOT
-	nothing        5  not-completed
-	bad-status     5  bad-status
-	unregister     35 unregister-from-inside
-	detach         35 detach-from-inside
-	read-too-much  90 nothing-to-read
-	write-too-much 90 output-too-long
-	write-nothing  14 bad-output-pointer
+	nothing        EIO      not-completed
+	bad-status     EIO      bad-status
+	unregister     EDEADLK  unregister-from-inside
+	detach         EDEADLK  detach-from-inside
+	read-too-much  EMSGSIZE nothing-to-read
+	write-too-much EMSGSIZE output-too-long
+	write-nothing  EFAULT   bad-output-pointer
 	EOT
 }
 
@@ -152,13 +152,13 @@ wrong_sizes()
 # pends COMMAND... - whether the last request of the commands is on its way
 pends()
 {
-	fails 115 act "$@"
+	fails EINPROGRESS act "$@"
 }
 
 # sent COMMAND... - as act, and it does not matter whether the request is on its way
 sent()
 {
-	act "$@" || grep -q '^errno=115 ' "$NOTES"
+	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
 }
 
 # told NAME TIMES - how often a driver was told that the request which it kept was taken back
@@ -204,7 +204,7 @@ mark
 act "lookup module_a; send 0 module_a $ADD value=9; wait 0; expect 0 0 8 10; read 0 8" && no_refusal
 verdict "a request is sent again, to the owner"
 
-act "alloc 1 bob; plays alice refuse; send 1 alice; wait 1; expect 1 -1"
+act "alloc 1 bob; plays alice refuse; send 1 alice; wait 1; expect 1 -$EPERM"
 verdict "the other way round, and refused"
 
 mark
@@ -215,7 +215,7 @@ verdict "a completion routine gets the result and keeps the request, which is se
 
 mark
 act "ends bob free; send 1 alice $ADD routine value=2; expect 1 0 8 3" && no_refusal &&
-	fails 116 act "send 1 alice" && refused module_a stale-request
+	fails ESTALE act "send 1 alice" && refused module_a stale-request
 verdict "a completion routine lets the request be freed"
 
 mark
@@ -228,7 +228,7 @@ pends "send 0 bob $HOLD" && later "wait 0; expect 0 0 8 8" && sleeping &&
 	act "complete bob 0 8" && wait "$later"
 verdict "a sender that sleeps is woken"
 
-pends "send 0 bob $HOLD routine" && act "complete bob -5; expect 0 -5"
+pends "send 0 bob $HOLD routine" && act "complete bob -$EIO; expect 0 -$EIO"
 verdict "a completion routine learns of it when it was left pending"
 
 mark
@@ -240,54 +240,54 @@ verdict "the owner leaves one pending as well"
 # Timeout and cancelling
 
 mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD trace" && act "wait 0 1; expect 0 -110" && told bob 1 &&
-	trace | grep -q 'alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-110'
+act "plays bob pend-told" && pends "send 0 bob $HOLD trace" && act "wait 0 1; expect 0 -$ETIMEDOUT" && told bob 1 &&
+	trace | grep -q "alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-$ETIMEDOUT"
 verdict "a sender's time is over"
 
 mark
-fails 125 act "complete bob -5" && fails 125 act "complete bob" && no_refusal && act "expect 0 -110"
+fails ECANCELED act "complete bob -$EIO" && fails ECANCELED act "complete bob" && no_refusal && act "expect 0 -$ETIMEDOUT"
 verdict "whoever completes it then learns that it was taken back, and nobody else"
 
 pends "send 0 bob $HOLD" && act "complete bob 0 3; wait 0 0; expect 0 0 8 3"
 verdict "no time at all is enough for a request that is completed"
 
 mark
-pends "send 0 bob $HOLD trace" && act "cancel 0; wait 0; expect 0 -125" && told bob 1 && no_refusal &&
-	fails 125 act "complete bob -5"
+pends "send 0 bob $HOLD trace" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 1 && no_refusal &&
+	fails ECANCELED act "complete bob -$EIO"
 verdict "cancelled, and the receiver is told"
 
 mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -125" && told bob 0 &&
-	fails 125 act "complete bob -5" && no_refusal
+act "plays bob pend" && pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 0 &&
+	fails ECANCELED act "complete bob -$EIO" && no_refusal
 verdict "cancelled, and the receiver learns of it when it completes the request"
 
-pends "send 0 bob $HOLD" && act "tell bob; cancel 0" && told bob 1 && fails 125 act "complete bob -5"
+pends "send 0 bob $HOLD" && act "tell bob; cancel 0" && told bob 1 && fails ECANCELED act "complete bob -$EIO"
 verdict "a receiver wants to be told later than it has left the request pending"
 
-pends "send 0 bob $HOLD" && act "cancel 0" && fails 125 act "tell bob" && fails 125 act "complete bob -5"
+pends "send 0 bob $HOLD" && act "cancel 0" && fails ECANCELED act "tell bob" && fails ECANCELED act "complete bob -$EIO"
 verdict "a receiver wants to be told too late"
 
 mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD" && act "cancel 0" && fails 114 act "cancel 0" && told bob 1 &&
-	fails 125 act "complete bob -5" && no_refusal
+act "plays bob pend-told" && pends "send 0 bob $HOLD" && act "cancel 0" && fails EALREADY act "cancel 0" && told bob 1 &&
+	fails ECANCELED act "complete bob -$EIO" && no_refusal
 verdict "cancelled twice"
 
-act "plays bob answer; send 0 bob" && fails 114 act "cancel 0" && act "wait 0; expect 0 0 8 42"
+act "plays bob answer; send 0 bob" && fails EALREADY act "cancel 0" && act "wait 0; expect 0 0 8 42"
 verdict "cancelled when it is completed"
 
 mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD routine" && act "cancel 0; expect 0 -125" && told bob 1 &&
-	fails 125 act "complete bob -5"
+act "plays bob pend-told" && pends "send 0 bob $HOLD routine" && act "cancel 0; expect 0 -$ECANCELED" && told bob 1 &&
+	fails ECANCELED act "complete bob -$EIO"
 verdict "a completion routine learns of it when it is cancelled"
 
 mark
-pends "send 0 bob $HOLD" && act "free 0" && told bob 1 && no_refusal && fails 116 act "wait 0" &&
-	refused module_a stale-request && fails 125 act "complete bob -5"
+pends "send 0 bob $HOLD" && act "free 0" && told bob 1 && no_refusal && fails ESTALE act "wait 0" &&
+	refused module_a stale-request && fails ECANCELED act "complete bob -$EIO"
 verdict "freed while it is on its way"
 
 mark
-act "alloc 0 alice" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125" && sleeping &&
-	act "cancel 0" && wait "$later" && fails 125 act "complete bob -5"
+act "alloc 0 alice" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ECANCELED" && sleeping &&
+	act "cancel 0" && wait "$later" && fails ECANCELED act "complete bob -$EIO"
 verdict "cancelled while its sender sleeps"
 
 # Several threads and one request
@@ -299,13 +299,13 @@ act "alloc 0 alice; plays bob pend" && pends "send 0 bob $HOLD" && later "wait 0
 verdict "two threads wait, and each of them gets the result"
 
 mark
-pends "send 0 bob $HOLD" && later "wait 0; expect 0 -110; ended 0 timed-out" && sleeping &&
-	act "wait 0 1; expect 0 -110; ended 0 timed-out" && finished "$later" && fails 125 act "complete bob" && no_refusal
+pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ETIMEDOUT; ended 0 timed-out" && sleeping &&
+	act "wait 0 1; expect 0 -$ETIMEDOUT; ended 0 timed-out" && finished "$later" && fails ECANCELED act "complete bob" && no_refusal
 verdict "two threads wait, and the time of one is over: it is for both of them"
 
 mark
-pends "send 0 bob $HOLD" && later "wait 0; expect 0 -125; ended 0 cancelled" && sleeping &&
-	act "free 0" && finished "$later" && no_refusal && fails 125 act "complete bob" && fails 116 act "wait 0" &&
+pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ECANCELED; ended 0 cancelled" && sleeping &&
+	act "free 0" && finished "$later" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait 0" &&
 	! grep -q alice /sys/kernel/debug/d2d-module_a/state/requests
 verdict "freed while another thread waits, which gets the result"
 
@@ -315,10 +315,10 @@ sent_again()
 	for value in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
 		pends "send 0 bob $HOLD" && later "wait 0 60000; expect 0 0 8 $value" && sleeping || return
 		! act "complete bob 0 $value; send 0 bob $HOLD" || return
-		if grep -q '^errno=115 ' "$NOTES"; then
-			finished "$later" && act "cancel 0" && fails 125 act "complete bob" || return
+		if grep -q "^errno=$EINPROGRESS " "$NOTES"; then
+			finished "$later" && act "cancel 0" && fails ECANCELED act "complete bob" || return
 		else
-			grep -q '^errno=16 ' "$NOTES" && finished "$later" || return
+			grep -q "^errno=$EBUSY " "$NOTES" && finished "$later" || return
 		fi
 	done
 }
@@ -329,41 +329,41 @@ verdict "sent again while another thread waits, which gets its result"
 # Refusals that need more than one command
 
 mark
-pends "send 0 bob $HOLD" && fails 16 act "send 0 bob" && refused module_a request-on-its-way
+pends "send 0 bob $HOLD" && fails EBUSY act "send 0 bob" && refused module_a request-on-its-way
 verdict "sent while it is on its way"
 mark
-fails 16 act "read 0 8" && refused module_a request-on-its-way
+fails EBUSY act "read 0 8" && refused module_a request-on-its-way
 verdict "read while it is on its way"
 mark
-act "complete bob 0 1; wait 0" && fails 116 act "again bob" && refused module_a stale-request-handle
+act "complete bob 0 1; wait 0" && fails ESTALE act "again bob" && refused module_a stale-request-handle
 verdict "completed twice, and once too late"
 mark
-act "plays bob twice; send 0 bob; wait 0; expect 0" && fails 116 act "inside bob" &&
+act "plays bob twice; send 0 bob; wait 0; expect 0" && fails ESTALE act "inside bob" &&
 	refused module_a stale-request-handle
 verdict "completed twice by the dispatch routine"
 mark
-act "plays bob answer; send 0 bob $ADD routine" && fails 22 act "wait 0" &&
+act "plays bob answer; send 0 bob $ADD routine" && fails EINVAL act "wait 0" &&
 	refused module_a has-completion-routine
 verdict "waited for, with a completion routine"
 mark
-act "send 0 bob; wait 0" && fails 14 act "read 0 8 nowhere" && refused module_a no-buffer
+act "send 0 bob; wait 0" && fails EFAULT act "read 0 8 nowhere" && refused module_a no-buffer
 verdict "read to nowhere"
 mark
-act "ends alice leave; send 0 bob $ADD routine; expect 0 0 8 42" && fails 35 act "inside alice" &&
+act "ends alice leave; send 0 bob $ADD routine; expect 0 0 8 42" && fails EDEADLK act "inside alice" &&
 	refused module_a unregister-from-inside
 verdict "unregistered from inside the completion routine"
 
 fresh alice bob carol
 act "register dave no-routines; alloc 0 alice; alloc 2 dave"
 mark
-act "plays dave forward-back bob; send 0 dave; wait 0; expect 0 -22" && refused module_a no-return-routine
+act "plays dave forward-back bob; send 0 dave; wait 0; expect 0 -$EINVAL" && refused module_a no-return-routine
 verdict "to be got back without a routine for it"
 mark
-act "plays dave pend" && pends "send 0 dave" && fails 22 act "tell dave" && refused module_a no-cancel-routine
+act "plays dave pend" && pends "send 0 dave" && fails EINVAL act "tell dave" && refused module_a no-cancel-routine
 verdict "to be told of without a routine for it"
 mark
 act "complete dave; plays bob forward-back carol; regains bob leave; send 0 bob; wait 0; expect 0 0 8 42" &&
-	fails 35 act "inside bob" && refused module_a unregister-from-inside
+	fails EDEADLK act "inside bob" && refused module_a unregister-from-inside
 verdict "unregistered from inside the routine for what comes back"
 
 # The tables, whose drivers have no other request than these
@@ -380,7 +380,7 @@ $(sender_sins)
 EOT
 while read -r role status reason; do
 	mark
-	act "plays bob $role; send 0 bob; wait 0; expect 0 -$status" && refused module_a "$reason"
+	act "plays bob $role; send 0 bob; wait 0; expect 0 -$(number "$status")" && refused module_a "$reason"
 	verdict "$reason: a receiver"
 done <<EOT
 $(receiver_sins)
@@ -401,7 +401,7 @@ fresh alice bob
 act "alloc 0 alice 16 8; alloc 1 alice 16 8; lookup module_a; lookup module_b; lookup third_peer; lookup c_peer"
 while read -r driver command; do
 	mark
-	act "send 0 $driver $command; wait 0; expect 0 -90" && ! trace | grep -q request-dropped
+	act "send 0 $driver $command; wait 0; expect 0 -$EMSGSIZE" && ! trace | grep -q request-dropped
 	verdict "wrong-buffer-size: $driver $command"
 done <<EOT
 $(wrong_sizes)
@@ -409,28 +409,28 @@ EOT
 
 for driver in module_a module_b third_peer c_peer; do
 	mark
-	act "send 0 $driver $ADD; wait 0; expect 0 0 8 42; send 0 $driver 0x223ffc; wait 0; expect 0 -25" && no_refusal
+	act "send 0 $driver $ADD; wait 0; expect 0 0 8 42; send 0 $driver 0x223ffc; wait 0; expect 0 -$ENOTTY" && no_refusal
 	verdict "$driver serves a request, and none that it does not know"
 
 	mark
 	pends "send 0 $driver $HOLD value=5" &&
-		act "send 1 $driver $RELEASE in=16 out=0 value=6; wait 1; expect 1 -2" &&
+		act "send 1 $driver $RELEASE in=16 out=0 value=6; wait 1; expect 1 -$ENOENT" &&
 		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1; wait 0; expect 0 0 8 0" &&
 		no_refusal
 	verdict "$driver leaves one pending and completes it"
 
-	act "churn 0 $driver $HOLD 40; send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -2"
+	act "churn 0 $driver $HOLD 40; send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -$ENOENT"
 	verdict "$driver forgets what was cancelled"
 
 	act "alloc 2 bob" && pends "send 2 $driver $HOLD value=5" && act "unregister bob; register bob" &&
-		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -2"
+		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -$ENOENT"
 	verdict "$driver forgets what it has from a sender that leaves"
 done
 
 for driver in module_b third_peer c_peer; do
 	mark
-	pends "send 0 $driver $HOLD trace" && unload "$driver" && act "wait 0; expect 0 -125" && no_refusal &&
-		load "$driver" && fails 116 act "send 0 $driver" && refused module_a stale-target &&
+	pends "send 0 $driver $HOLD trace" && unload "$driver" && act "wait 0; expect 0 -$ECANCELED" && no_refusal &&
+		load "$driver" && fails ESTALE act "send 0 $driver" && refused module_a stale-target &&
 		act "lookup $driver; send 0 $driver; wait 0; expect 0 0 8 42"
 	verdict "$driver is removed with a request pending, and is another one when it is loaded again"
 done
@@ -460,8 +460,8 @@ for place in task worker softirq hardirq; do
 	verdict "completed from $place"
 
 	mark
-	pends "send 0 bob $HOLD" && act "$in cancel 0; wait 0; expect 0 -125" && did bob cancel $kind &&
-		fails 125 act "$in complete bob -5"
+	pends "send 0 bob $HOLD" && act "$in cancel 0; wait 0; expect 0 -$ECANCELED" && did bob cancel $kind &&
+		fails ECANCELED act "$in complete bob -$EIO"
 	verdict "cancelled from $place"
 
 	mark
@@ -483,8 +483,8 @@ act "send 0 bob $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
 verdict "four drivers, one below the other"
 
 mark
-act "plays erin forward-back frank; send 0 bob; wait 0; expect 0 -7" && refused module_a no-stack-location &&
-	regained dave -7 1 && regained carol -7 1 && regained bob -7 1
+act "plays erin forward-back frank; send 0 bob; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
+	regained dave "-$E2BIG" 1 && regained carol "-$E2BIG" 1 && regained bob "-$E2BIG" 1
 verdict "no stack location is left for a fifth one"
 
 mark
@@ -493,43 +493,43 @@ act "plays carol forward dave; plays dave forward erin; plays erin answer; send 
 verdict "some of them do not want it back"
 
 mark
-act "plays carol refuse; regains bob anew; send 0 bob $ADD trace; wait 0; expect 0 -1" &&
-	regained bob -1 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
+act "plays carol refuse; regains bob anew; send 0 bob $ADD trace; wait 0; expect 0 -$EPERM" &&
+	regained bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
 verdict "forwarded anew when it came back"
 
 mark
-act "plays carol refuse; regains bob keep" && pends "send 0 bob $ADD trace" && regained bob -1 1 &&
+act "plays carol refuse; regains bob keep" && pends "send 0 bob $ADD trace" && regained bob "-$EPERM" 1 &&
 	act "complete bob 0 9; wait 0; expect 0 0 8 9"
 verdict "kept pending when it came back, and completed otherwise later"
 
 act "regains bob keep; plays carol pend-told" && pends "send 0 bob $HOLD"
 mark
-act "complete carol 0 6" && regained bob 0 1 && act "tell bob; cancel 0; wait 0; expect 0 -125" && told bob 1 &&
-	fails 125 act "complete bob -5"
+act "complete carol 0 6" && regained bob 0 1 && act "tell bob; cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 1 &&
+	fails ECANCELED act "complete bob -$EIO"
 verdict "kept pending when it came back, and cancelled then"
 
 mark
 act "regains bob as-is; plays bob forward-back carol; plays carol pend-told" && pends "send 0 bob $HOLD" &&
-	act "cancel 0; wait 0; expect 0 -125" && told carol 1 && regained bob -125 1 && fails 125 act "complete carol -5"
+	act "cancel 0; wait 0; expect 0 -$ECANCELED" && told carol 1 && regained bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol -$EIO"
 verdict "cancelled when it is with the second of two: both learn of it"
 
 mark
-pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -110" && told carol 1 && regained bob -110 1 &&
-	fails 125 act "complete carol -5"
+pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -$ETIMEDOUT" && told carol 1 && regained bob "-$ETIMEDOUT" 1 &&
+	fails ECANCELED act "complete carol -$EIO"
 verdict "a sender's time is over when it is with the second of two"
 
 mark
-pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -125" && told carol 1 &&
-	fails 125 act "complete carol -5"
+pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -$ECANCELED" && told carol 1 &&
+	fails ECANCELED act "complete carol -$EIO"
 verdict "the first of two leaves: the second is told"
 
 mark
 act "register bob atomic; plays bob forward-back carol; regains bob keep" && pends "send 0 bob $HOLD" &&
-	act "unregister carol" && regained bob -125 1 && act "complete bob 0 4; wait 0; expect 0 0 8 4"
+	act "unregister carol" && regained bob "-$ECANCELED" 1 && act "complete bob 0 4; wait 0; expect 0 0 8 4"
 verdict "the second of two leaves: the first decides what becomes of the request"
 
 mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && fails 116 act "forward bob carol" && refused module_a stale-target &&
+act "plays bob pend" && pends "send 0 bob $HOLD" && fails ESTALE act "forward bob carol" && refused module_a stale-target &&
 	act "lookup dave; plays dave answer"
 verdict "forwarded to who has left"
 
@@ -552,7 +552,7 @@ while read -r next driver; do
 	module_a) exercise module_a ;;
 	bob) : ;;
 	*)
-		exercise module_a && no_refusal_but unknown-event && regained relay_peer -125 4 &&
+		exercise module_a && no_refusal_but unknown-event && regained relay_peer "-$ECANCELED" 4 &&
 			trace | grep -q 'module_a: d2d: .* in=hardirq step=call-driver .*to=relay_peer' &&
 			trace | grep -q "relay_peer: d2d: .* in=hardirq step=call-driver .*to=$driver"
 		;;
@@ -591,23 +591,23 @@ act "lookup relay_peer" && pends "send 0 relay_peer $ADD trace" && regained rela
 verdict "alice, relay_peer, third_peer: got back, kept pending, and completed later"
 
 mark
-pends "send 0 relay_peer $ADD" && act "cancel 0; wait 0; expect 0 -125" && told relay_peer 1 &&
-	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1 -2" && no_refusal
+pends "send 0 relay_peer $ADD" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told relay_peer 1 &&
+	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1 -$ENOENT" && no_refusal
 verdict "alice, relay_peer, third_peer: got back, kept pending, and cancelled"
 
 mark
-pends "send 0 relay_peer $ADD" && unload relay_peer && act "wait 0; expect 0 -125" && no_refusal
+pends "send 0 relay_peer $ADD" && unload relay_peer && act "wait 0; expect 0 -$ECANCELED" && no_refusal
 verdict "alice, relay_peer, third_peer: got back, kept pending, and the module is removed"
 
 load relay_peer next=4 mode=1
 mark
-act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && refused module_a no-stack-location &&
+act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "alice, and relay_peer four times: no stack location is left"
 unload relay_peer
 load relay_peer next=4 mode=0
 mark
-act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -7" && refused module_a no-stack-location &&
+act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "the same, and each of them gets it back: going up takes no more stack"
 unload relay_peer
@@ -617,29 +617,30 @@ each unload
 
 fresh alice bob carol
 act "alloc 0 alice; plays bob pend; plays carol pend"
-while read -r status; do
+while read -r name; do
 	mark
-	pends "send 0 bob $HOLD" && act "complete bob $status; wait 0; expect 0 $status; ended 0 completed" && no_refusal
-	verdict "ended by the receiver with $status"
+	pends "send 0 bob $HOLD" && status=-$(number "$name") &&
+		act "complete bob $status; wait 0; expect 0 $status; ended 0 completed" && no_refusal
+	verdict "ended by the receiver with -$name"
 done <<EOT
--125
--110
--108
--5
+ECANCELED
+ETIMEDOUT
+ESHUTDOWN
+EIO
 EOT
-pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -125; ended 0 cancelled"
+pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -$ECANCELED; ended 0 cancelled"
 verdict "ended by being cancelled"
-pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -110; ended 0 timed-out"
+pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -$ETIMEDOUT; ended 0 timed-out"
 verdict "ended by the time of who waits"
-pends "send 0 bob $HOLD routine" && act "unregister bob; register bob; expect 0 -125; ended 0 left"
+pends "send 0 bob $HOLD routine" && act "unregister bob; register bob; expect 0 -$ECANCELED; ended 0 left"
 verdict "ended by a receiver that leaves"
-act "plays bob nothing; send 0 bob; wait 0; expect 0 -5; ended 0 not-completed"
+act "plays bob nothing; send 0 bob; wait 0; expect 0 -$EIO; ended 0 not-completed"
 verdict "ended without being completed"
 act "plays bob forward-back carol" && pends "send 0 bob $HOLD" &&
-	act "unregister carol; wait 0; expect 0 -125; ended 0 left; register carol; plays carol pend"
+	act "unregister carol; wait 0; expect 0 -$ECANCELED; ended 0 left; register carol; plays carol pend"
 verdict "ended by the second of two that leaves, and the first passes that on"
 act "regains bob keep" && pends "send 0 bob $HOLD" &&
-	act "unregister carol; complete bob -5; wait 0; expect 0 -5; ended 0 completed; register carol; plays carol pend"
+	act "unregister carol; complete bob -$EIO; wait 0; expect 0 -$EIO; ended 0 completed; register carol; plays carol pend"
 verdict "ended by the first of two, otherwise than by the second that leaves"
 
 # While a request is being given back to a driver that has forwarded it
@@ -652,13 +653,13 @@ act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob 
 given_back()
 {
 	hold task
-	pends "send 0 bob $HOLD" && later "wait 0 $1; expect 0 -125; ended 0 cancelled" && waiter=$later && sleeping &&
+	pends "send 0 bob $HOLD" && later "wait 0 $1; expect 0 -$ECANCELED; ended 0 cancelled" && waiter=$later && sleeping &&
 		later "complete carol 0 1" && completer=$later && await one_inside
 }
 
 for ms in 0xffffffff 60000; do
 	mark
-	given_back "$ms" && later "unregister alice" && await fails 108 act "alloc 1 alice; free 1" && one_inside
+	given_back "$ms" && later "unregister alice" && await fails ESHUTDOWN act "alloc 1 alice; free 1" && one_inside
 	verdict "given back, its sender leaves, whose thread waits $ms ms: nobody goes before it is there"
 	hold none
 	finished "$later" "$waiter" "$completer" && no_refusal_but driver-is-leaving &&
@@ -667,16 +668,16 @@ for ms in 0xffffffff 60000; do
 done
 
 mark
-given_back 60000 && act "cancel 0" && fails 115 act "wait 0 1" && one_inside && fails 114 act "cancel 0" && no_refusal
+given_back 60000 && act "cancel 0" && fails EINPROGRESS act "wait 0 1" && one_inside && fails EALREADY act "cancel 0" && no_refusal
 verdict "given back, and a wait is over by its limit all the same"
 hold none
-finished "$waiter" "$completer" && act "wait 0; expect 0 -125; ended 0 cancelled"
+finished "$waiter" "$completer" && act "wait 0; expect 0 -$ECANCELED; ended 0 cancelled"
 verdict "and there is a result when it is there"
 
 while read -r what reason; do
 	mark
 	act "regains bob $what" && pends "send 0 bob $HOLD" && act "complete carol 0 5; wait 0; expect 0 0 8 5" &&
-		fails 35 act "inside bob" && refused module_a "$reason" && act "alloc 1 alice; free 1"
+		fails EDEADLK act "inside bob" && refused module_a "$reason" && act "alloc 1 alice; free 1"
 	verdict "$reason: from the routine for what comes back"
 done <<EOT
 wait wait-from-inside
@@ -686,14 +687,14 @@ EOT
 act "plays bob pend; regains bob as-is" && pends "send 0 bob $HOLD"
 for place in softirq hardirq irqs-off; do
 	mark
-	fails 35 act "in $place wait 0" && refused module_a wait-in-atomic-context && fails 35 act "in $place wait 0 0"
+	fails EDEADLK act "in $place wait 0" && refused module_a wait-in-atomic-context && fails EDEADLK act "in $place wait 0 0"
 	verdict "wait-in-atomic-context: $place"
 done
 # Bob still has the request after a forward that was refused.
 act "alloc 1 alice"
 for place in softirq hardirq irqs-off; do
 	mark
-	fails 35 act "in $place send 1 bob" && refused module_a send-in-atomic-context && fails 35 act "in $place forward bob carol"
+	fails EDEADLK act "in $place send 1 bob" && refused module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol"
 	verdict "send-in-atomic-context: $place"
 done
 act "complete bob 0 2" && for place in softirq hardirq irqs-off; do
@@ -706,26 +707,26 @@ verdict "what is completed is no matter of waiting"
 fresh alice bob
 act "alloc 0 alice; alloc 1 alice; alloc 2 bob"
 mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -125" &&
-	fails 125 act "complete bob -5" && no_refusal
+act "plays bob pend" && pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -$ECANCELED" &&
+	fails ECANCELED act "complete bob -$EIO" && no_refusal
 verdict "a driver leaves without completing what it has"
 
 act "register bob; alloc 2 bob; plays bob gate"
 hold task
 mark
-later "send 0 bob; wait 0; expect 0 -125"
+later "send 0 bob; wait 0; expect 0 -$ECANCELED"
 sender=$later
-await one_inside && later "unregister bob" && await fails 108 act "alloc 3 bob; free 3" && one_inside
+await one_inside && later "unregister bob" && await fails ESHUTDOWN act "alloc 3 bob; free 3" && one_inside
 verdict "a driver is not let go while somebody is inside its dispatch routine"
 
 mark
-fails 108 act "send 1 bob" && refused module_a target-is-leaving
+fails ESHUTDOWN act "send 1 bob" && refused module_a target-is-leaving
 verdict "sent to a driver that is leaving"
 mark
-fails 108 act "send 2 alice" && refused module_a driver-is-leaving
+fails ESHUTDOWN act "send 2 alice" && refused module_a driver-is-leaving
 verdict "sent by a driver that is leaving"
 mark
-fails 114 act "unregister bob" && refused module_a already-unregistering
+fails EALREADY act "unregister bob" && refused module_a already-unregistering
 verdict "unregistered while it is leaving"
 hold none
 wait "$later" && wait "$sender"

@@ -25,14 +25,14 @@ said()
 
 start 5
 mark
-fails 2 load sensor
+fails ENOENT load sensor
 verdict "the sensor is refused before the consumer"
 
-load consumer && fails 108 collect 1
+load consumer && fails ESHUTDOWN collect 1
 verdict "without a sensor there is nothing to collect"
 
 mark
-load sensor && collect 2 && collect 1 && fails 11 unload consumer && unload sensor && unload consumer &&
+load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer &&
 	said >"$NOTES" && diff spec/sensor.expected "$NOTES"
 verdict "both say what their Windows originals say"
 
@@ -41,7 +41,7 @@ trace | awk '
 	END { exit !drained }'
 verdict "all samples went through the queue"
 
-load consumer && load sensor && fails 22 collect 0 && collect 1 && unload sensor && fails 108 collect 1 &&
+load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1 &&
 	unload consumer
 verdict "a rate that is none is refused, and so is a sensor that has left"
 ktap_finished

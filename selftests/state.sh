@@ -90,12 +90,12 @@ load actor && act "register alice; register bob atomic; alloc 0 alice 8 8; plays
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request that is pending"
 
-act "complete bob -5; wait 0; expect 0 -5" && shows requests && json_has requests "[]"
+act "complete bob -$EIO; wait 0; expect 0 -$EIO" && shows requests && json_has requests "[]"
 verdict "it is completed, and not there any more"
 
-fails 2 act "lookup nobody"
-shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-2 name=nobody" &&
-	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-2 name=nobody"
+fails ENOENT act "lookup nobody"
+shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
+	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-$ENOENT name=nobody"
 verdict "what was refused last"
 unload actor
 unload module_a
@@ -114,7 +114,7 @@ unload torture_peer0
 unload torture_owner
 DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 
-load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails 11 unload module_a &&
+load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
 verdict "a file that is held open keeps the owner, and shows what was when it was opened"
 exec 3<&- 4<&-

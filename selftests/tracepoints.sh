@@ -90,7 +90,7 @@ echo ':mod:module_a' >"$TRACING/set_event"
 forget
 mark
 load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
-	fails 11 unload module_a && unload module_b && fails 2 unload module_b &&
+	fails EAGAIN unload module_a && unload module_b && fails ENOENT unload module_b &&
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
 	recorded | sed 's/^[a-z_]* //' | grep -v ' seq=0 ' | diff "$LINES" - >"$NOTES" &&
 	[ "$(wc -l <"$LINES")" -gt 300 ]
@@ -173,11 +173,11 @@ act "send 0 bob $ADD; wait 0; expect 0 0 8 42" &&
 	! trace | grep . >"$NOTES"
 verdict "a request that has no lines"
 
-echo 'status == -110' >"$EVENTS/d2d_cancel/filter"
+echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
 forget
 act "plays bob pend" && { act "send 0 bob $HOLD" || :; } && act "wait 0 1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
-	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-110"
+	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "one that is pended, and taken back when its time is over"
 off
 unload actor

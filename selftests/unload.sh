@@ -43,7 +43,7 @@ op_calls()
 # new_request_refused - whether nobody can send the peer a request now
 new_request_refused()
 {
-	fails 108 act "send 1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
+	fails ESHUTDOWN act "send 1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
 # new_call_refused - whether the owner leaves the peer out now, at once
@@ -121,7 +121,7 @@ held_in()
 	seen=$?
 	hold none
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload &&
-		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-108"
+		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
 # request_held - as held_in, of a request that a process sends and that is dispatched inline. It is
@@ -131,7 +131,7 @@ request_held()
 	load_settled held_peer && act "lookup held_peer" || return
 	mark
 	hold task
-	./kmod write "$DO" "send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
+	./kmod write "$DO" "send 0 held_peer $ADD atomic; wait 0; expect 0 -$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		remove_from_under d2d_unregister detach rundown &&
@@ -149,7 +149,7 @@ request_held_in()
 	load_settled held_peer && act "lookup held_peer" || return
 	mark
 	hold "$1"
-	taskset "$2" ./kmod write "$DO" "in $1 send 0 held_peer $ADD atomic; wait 0; expect 0 -125" &
+	taskset "$2" ./kmod write "$DO" "in $1 send 0 held_peer $ADD atomic; wait 0; expect 0 -$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		remove_from_under __synchronize_srcu detach &&

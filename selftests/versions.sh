@@ -12,7 +12,7 @@ load module_a
 mark
 load skew_older && trace | grep -q "step=attached to=skew_older"
 verdict "an older, shorter table is attached, and its calls work"
-trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-return errno=-95 "
+trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-return errno=-$EOPNOTSUPP "
 verdict "an operation that it does not have is unsupported (EOPNOTSUPP), and not called"
 unload skew_older
 
@@ -26,14 +26,14 @@ while read -r module reason errno; do
 	fails "$errno" load "$module" && ! loaded "$module" && refused "$module" "$reason"
 	verdict "$module"
 done <<EOT
-skew_reordered bad-prefix 53
-skew_signature bad-prefix 53
-skew_major bad-ops-major 71
-skew_build bad-build 18
+skew_reordered bad-prefix EBADR
+skew_signature bad-prefix EBADR
+skew_major bad-ops-major EPROTO
+skew_build bad-build EXDEV
 EOT
 
 mark
-fails 52 load skew_core && ! loaded skew_core && refused module_a bad-layout
+fails EBADE load skew_core && ! loaded skew_core && refused module_a bad-layout
 verdict "skew_core"
 
 unload module_a
