@@ -112,7 +112,9 @@ come_and_go()
 {
 	n=0
 	while [ "$n" -lt $ROUNDS ]; do
-		fails EINPROGRESS act "attach alice" && act "detach alice" || return
+		# On a slow kernel the time may be over before the dispatch routine returns.
+		fails EINPROGRESS act "attach alice" || [ "${said%% *}" = "errno=$ETIMEDOUT" ] || return
+		act "detach alice" || return
 		n=$((n + 1))
 	done
 }
