@@ -11,7 +11,7 @@ if [ "$name" = trace ]; then
 	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
 else
 	root=$("$LAB/root/root.sh")
-	sources=("$LAB/$name"/*)
+	sources=("$LAB/$name"/* "$PROJECT"/{trace/src/line.rs,shared/include/d2d.h})
 fi
 tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
 if [ ! -x "$tool" ]; then

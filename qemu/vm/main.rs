@@ -14,6 +14,9 @@
 // machine waits for a debugger, at the socket DIR/gdb.
 
 mod ktap;
+#[allow(dead_code, reason = "the trace tool uses the rest")]
+#[path = "../../trace/src/line.rs"]
+mod line;
 mod machine;
 mod splat;
 mod trace;

@@ -1,35 +1,18 @@
 //! The trace of the demonstration: of the guest's kernel log the lines of the modules in the order
 //! in which they happened on both CPUs, that is by (load, seq), and between them the lab's.
 
-/// The line without its time, if it is one of a module's trace or the lab's
-fn relevant(line: &str) -> Option<&str> {
-    let mut text = line;
-    while let Some((_, rest)) = text
-        .strip_prefix('[')
-        .and_then(|text| text.split_once("] "))
-    {
-        text = rest;
-    }
-    let (who, what) = text.split_once(": ")?;
-    let named = who
-        .bytes()
-        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    (named && (who == "lab" || what.starts_with("d2d: "))).then_some(text)
-}
-
-fn field(text: &str, name: &str) -> Option<u64> {
-    let value = |word: &str| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
-    text.split(' ').find_map(value)
-}
+use crate::line::{unstamped, Line};
 
 /// The trace of a whole kernel log. A line without a number stays behind the line before it.
 pub fn from_dmesg(dmesg: &str) -> String {
     let mut lines: Vec<((u64, u64), &str)> = Vec::new();
     let mut last = (0, 0);
-    for text in dmesg.lines().filter_map(relevant) {
-        let place = match (field(text, "load"), field(text, "seq")) {
-            (Some(load), Some(seq)) => (load, seq),
-            _ => last,
+    for text in dmesg.lines().map(unstamped) {
+        let place = match Line::parse(text) {
+            Some(Ok(step)) => (step.load.unwrap_or(0), step.seq),
+            Some(Err(_)) => last,
+            None if text.starts_with("lab: ") => last,
+            None => continue,
         };
         last = last.max(place);
         lines.push((place, text));
@@ -51,6 +34,7 @@ mod tests {
 [    1.2] module_a: d2d: seq=2 load=1 in=softirq step=dispatch
 [    1.3] lab: rmmod module_a: refused
 [    1.3] random: crng init done
+[    1.3] module_b: d2d: se
 [    1.4] module_a: d2d: seq=1 load=2 in=task step=load
 ";
         let sorted = "\
@@ -59,6 +43,7 @@ module_a: d2d: seq=1 load=1 in=task step=load
 module_a: d2d: seq=2 load=1 in=softirq step=dispatch
 module_b: d2d: seq=3 load=1 in=task step=adopt
 lab: rmmod module_a: refused
+module_b: d2d: se
 module_a: d2d: seq=1 load=2 in=task step=load
 ";
         assert_eq!(from_dmesg(dmesg), sorted);

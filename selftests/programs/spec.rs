@@ -2,27 +2,12 @@
 
 //! Reads the spec of the steps that a trace has to consist of (`spec/lifecycle.spec`).
 
+use crate::line::is_step;
 use std::collections::HashMap;
 use std::fmt;
 
 /// The pairs `KEY=VALUE` of a line.
 pub type Fields = HashMap<String, String>;
-
-/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
-const HEADER: &str = include_str!("../../shared/include/d2d.h");
-
-/// The names of all steps of the vocabulary.
-pub fn steps() -> impl Iterator<Item = String> {
-    HEADER.lines().filter_map(|line| {
-        let constant = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
-        Some(constant.to_lowercase().replace('_', "-"))
-    })
-}
-
-/// Says whether this is a step of the vocabulary.
-pub fn is_step(name: &str) -> bool {
-    steps().any(|step| step == name)
-}
 
 /// Reads words of the form `KEY=VALUE`.
 pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String> {

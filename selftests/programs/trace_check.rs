@@ -9,9 +9,13 @@
 //!
 //! `trace_check --steps` prints the vocabulary.
 
+#[allow(dead_code, reason = "the trace tool uses the rest")]
+#[path = "../../trace/src/line.rs"]
+mod line;
 mod spec;
 
-use spec::{fields, is_step, steps, Expected, Fields, Spec};
+use line::{is_step, steps, Line};
+use spec::{fields, Expected, Fields, Spec};
 use std::io::BufRead;
 use std::process::ExitCode;
 
@@ -19,48 +23,51 @@ use std::process::ExitCode;
 struct Actual {
     text: String,
     driver: String,
+    step: String,
     seq: u64,
+    load: u64,
+    /// The fields after the step, and `in`.
     fields: Fields,
 }
 
 impl Actual {
-    /// Reads a line, which is one of the trace if it has `: d2d: ` in it.
+    /// Reads a line, which is one of the trace if it has a step in it.
     fn parse(line: &str) -> Option<Result<Self, String>> {
-        let (head, tail) = line.split_once(": d2d: ")?;
-        let driver = head.rsplit(' ').next().unwrap_or(head).to_string();
-        Some(Self::parse_tail(driver, tail).map_err(|error| format!("{error}: {line}")))
+        let step = Line::parse(line)?.map_err(|damage| damage.to_string());
+        let read = step.and_then(|step| Self::checked(&step, line));
+        Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    fn parse_tail(driver: String, tail: &str) -> Result<Self, String> {
-        let fields = fields(tail.split_whitespace())?;
-        let keys: Vec<_> = tail
-            .split_whitespace()
-            .filter_map(|w| w.split('=').next())
-            .collect();
-        if keys.get(..4) != Some(&["seq", "load", "in", "step"]) {
+    /// Holds the line to the whole grammar, of which [`Line`] forgives some for logs of other kinds.
+    fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
+        let load = line.load.ok_or("no load")?;
+        let place = line.context.ok_or("no in")?;
+        let (driver, seq, step) = (line.driver, line.seq, line.step);
+        let head = format!("{driver}: d2d: seq={seq} load={load} in={place} step={step}");
+        if !text.contains(&head) {
             return Err("does not begin with seq, load, in, step".into());
         }
-        let seq = fields["seq"].parse().map_err(|_| "seq is not a number")?;
-        fields["load"]
-            .parse::<u64>()
-            .map_err(|_| "load is not a number")?;
-        if !["task", "softirq", "hardirq"].contains(&fields["in"].as_str()) {
+        if !["task", "softirq", "hardirq"].contains(&place) {
             return Err("in is none of the contexts".into());
         }
-        if !is_step(&fields["step"]) {
+        if !is_step(step) {
             return Err("step is not in the vocabulary".into());
         }
+        let mut fields = fields(line.detail.split_whitespace())?;
+        fields.insert("in".into(), place.into());
         Ok(Self {
-            text: format!("{driver}: d2d: {}", tail.trim()),
-            driver,
+            text: format!("{head} {}", line.detail),
+            driver: driver.into(),
+            step: step.into(),
             seq,
+            load,
             fields,
         })
     }
 
     fn matches(&self, expected: &Expected) -> bool {
         self.driver == expected.driver
-            && self.fields["step"] == expected.step
+            && self.step == expected.step
             && expected
                 .fields
                 .iter()
@@ -76,10 +83,7 @@ fn check(spec: &str, run: &Fields, log: impl Iterator<Item = String>) -> Result<
         .collect::<Result<_, _>>()?;
     actual.sort_by_key(|line| line.seq);
 
-    if let Some(other) = actual
-        .iter()
-        .find(|line| line.fields["load"] != actual[0].fields["load"])
-    {
+    if let Some(other) = actual.iter().find(|line| line.load != actual[0].load) {
         return Err(format!("more than one load of module_a: {}", other.text));
     }
     for (line, seq) in actual.iter().zip(1..) {
@@ -208,6 +212,20 @@ mod tests {
                 "bad grammar",
                 vec![LOAD, REGISTER, &UNLOAD.replace("in=", "")],
             ),
+            (
+                "other order",
+                vec![
+                    LOAD,
+                    REGISTER,
+                    &UNLOAD.replace("seq=3 load=9", "load=9 seq=3"),
+                ],
+            ),
+            (
+                "no load",
+                vec![LOAD, REGISTER, &UNLOAD.replace("load=9 ", "")],
+            ),
+            ("no value", vec![LOAD, &format!("{REGISTER} x"), UNLOAD]),
+            ("cut off", vec![LOAD, REGISTER, "module_a: d2d: seq=3 lo"]),
             ("no trace", vec![]),
         ] {
             assert!(run("1", &lines).is_err(), "{name}");

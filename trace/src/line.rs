@@ -2,6 +2,9 @@
 
 //! One line of a log, and the step of the trace in it.
 //!
+//! The trace tool, the guest's `trace_check` and the lab's `d2d-vm` include this file; the last two are
+//! built by rustc alone, so it uses nothing but the standard library.
+//!
 //! A step looks the same wherever it was caught; what stands before it depends on who caught it:
 //!
 //! ```text
@@ -12,8 +15,6 @@
 //! insmod-77 [000] ...1. 3.866349: d2d_alloc: driver=module_a seq=2 ...      ftrace
 //! ```
 
-use crate::spec::steps;
-use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
@@ -21,6 +22,17 @@ use std::sync::LazyLock;
 
 /// What stands between the driver and its step.
 const MARK: &str = ": d2d: ";
+
+/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
+const HEADER: &str = include_str!("../../shared/include/d2d.h");
+
+/// The names of all steps of the vocabulary.
+pub fn steps() -> impl Iterator<Item = String> {
+    HEADER.lines().filter_map(|line| {
+        let constant = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
+        Some(constant.to_lowercase().replace('_', "-"))
+    })
+}
 
 /// Says whether this is a step of the vocabulary.
 pub fn is_step(name: &str) -> bool {
@@ -190,10 +202,9 @@ fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
     ours.then_some((Mark::Event { head: &text[..at] }, step))
 }
 
-/// Where the mark of a printed step is. What searches is made once: there are many lines.
+/// Where the mark of a printed step is.
 fn find_print(text: &str) -> Option<usize> {
-    static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new(MARK));
-    FINDER.find(text.as_bytes())
+    text.find(MARK)
 }
 
 /// The text up to the first blank. A byte at a time: words are short.
@@ -265,9 +276,21 @@ fn print_time(text: &str) -> Option<u64> {
     time.contains('.').then(|| seconds(time)).flatten()
 }
 
+/// The line without what dmesg prints before it: `[    3.866349] `, `[    3.866349][    T1] `.
+pub fn unstamped(text: &str) -> &str {
+    let mut text = text;
+    while let Some((_, rest)) = text
+        .strip_prefix('[')
+        .and_then(|text| text.split_once("] "))
+    {
+        text = rest;
+    }
+    text
+}
+
 /// The line without the escape sequences of a terminal, which `dmesg --color` and consoles have.
 pub fn plain(text: &str) -> Cow<'_, str> {
-    if memchr(b'\x1b', text.as_bytes()).is_none() {
+    if !text.contains('\x1b') {
         return Cow::Borrowed(text);
     }
     let mut parts = text.split('\x1b');
@@ -307,7 +330,7 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
 /// Where in the text a time stands as dmesg prints it: `[    3.866349]`.
 fn embedded_time(text: &str) -> Option<usize> {
     let mut from = 0;
-    while let Some(at) = memchr(b'[', &text.as_bytes()[from..]).map(|at| from + at) {
+    while let Some(at) = text[from..].find('[').map(|at| from + at) {
         let time = text[at + 1..].split_once(']').map(|(time, _)| time.trim());
         if time.is_some_and(|time| time.contains('.') && seconds(time).is_some()) {
             return Some(at);
@@ -442,6 +465,14 @@ mod tests {
         );
         assert_eq!(plain("a\x1b"), "a");
         assert_eq!(plain("a\x1b[3"), "a");
+    }
+
+    #[test]
+    fn the_stamp_of_dmesg_is_taken_off() {
+        for head in ["", "[    1.0] ", "[    1.0][    T1] "] {
+            assert_eq!(unstamped(&format!("{head}{STEP}")), STEP);
+            assert_eq!(unstamped(&format!("{head}lab: [x] y")), "lab: [x] y");
+        }
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 //! What the Windows version does otherwise by nature: `selftests/spec/windows.differences`.
 
-use crate::spec::{fields, is_step, Expected, Fields};
+use crate::line::is_step;
+use crate::spec::{fields, Expected, Fields};
 
 /// Which steps of the spec a rule is about.
 pub enum Where {
