@@ -15,7 +15,7 @@ done
 . ./errnos
 
 MARK="d2d selftest mark"
-GATE=/sys/module/gate/parameters
+HELD=/sys/module/hold_calls/parameters
 DO=/sys/kernel/debug/d2d-actor/do
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
@@ -72,7 +72,7 @@ loaded()
 # unload_all - leaves nothing of the pair in the kernel
 unload_all()
 {
-	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor stage bad_peer pointers c_peer third_peer ticker_peer held_peer gate sensor consumer module_b module_a bad_owner leaving_owner; do
+	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor stage bad_peer pointers c_peer third_peer ticker_peer held_peer hold_calls sensor consumer module_b module_a bad_owner leaving_owner; do
 		! loaded "$name" || unload "$name"
 	done
 }
@@ -119,16 +119,16 @@ act()
 	./kmod write "$DO" "$*" 2>"$NOTES"
 }
 
-# hold PLACE - which calls the module gate holds
+# hold PLACE - which calls the module hold_calls holds
 hold()
 {
-	echo "$1" >"$GATE/hold"
+	echo "$1" >"$HELD/hold"
 }
 
-# one_inside - whether one call is held in the gate, in time
+# one_inside - whether one call is held, in time
 one_inside()
 {
-	[ "$(cat "$GATE/inside" "$GATE/late" | xargs)" = "1 0" ]
+	[ "$(cat "$HELD/inside" "$HELD/late" | xargs)" = "1 0" ]
 }
 
 # begin - root and modules, or the whole test is skipped

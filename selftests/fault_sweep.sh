@@ -111,7 +111,7 @@ done
 
 # Its buffers and what waits for it. The first request of all also needs a place for 64, which is more
 # than slab has; sending and finding somebody take none.
-load gate
+load hold_calls
 load module_a
 load actor
 act "register alice; register bob"
@@ -120,7 +120,7 @@ sweep "the first request, to one driver and to another" 3 write "$DO" \
 sweep "another request, to who may sleep, from where one may not" 3 write "$DO" \
 	"alloc 0 alice; in hardirq send 0 module_a 0x222004 atomic; wait 0; expect 0 0 8 42; free 0"
 unload actor
-unload gate
+unload hold_calls
 sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none
 sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" sin=none
 sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_sins)" sin=none

@@ -40,7 +40,7 @@ via()
 # begin_with COMPLETION TIMEOUT - an owner with one context, and a driver that pends
 begin_with()
 {
-	load gate && load module_a "completion=$1" "timeout=$2" && load actor && mark &&
+	load hold_calls && load module_a "completion=$1" "timeout=$2" && load actor && mark &&
 		act "register alice; plays alice pend"
 }
 
@@ -150,7 +150,7 @@ for completion in 0 1 2; do
 	unload_all
 done
 
-load gate && load module_a contexts=2 completion=1 timeout=2000 && load actor && load module_b deferred=1 &&
+load hold_calls && load module_a contexts=2 completion=1 timeout=2000 && load actor && load module_b deferred=1 &&
 	await context_is attached && mark && act "register alice; plays alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	refused module_a not-completed-in-time && context_is attached && unload module_b && owner_goes
@@ -161,7 +161,7 @@ begin_with 1 1 && come_and_go && act "unregister alice" && is_free && owner_goes
 verdict "a driver detaches at the moment when its time is over"
 unload_all
 
-load gate && hold handshake && load module_a completion=1 timeout=50 && mark && load held_peer deferred=1 &&
+load hold_calls && hold handshake && load module_a completion=1 timeout=50 && mark && load held_peer deferred=1 &&
 	await one_inside && timed_out 1 && hold none && await context_is free && is_free && unload held_peer &&
 	unload module_a
 verdict "a driver in Rust that completes late"

@@ -186,9 +186,9 @@ exercise()
 	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
 }
 
-trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
 start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 132))
-load gate
+load hold_calls
 load module_a contexts=4 completion=1
 
 # Two drivers, neither of which has a context
@@ -646,7 +646,7 @@ verdict "ended by the first of two, otherwise than by the second that leaves"
 # While a request is being given back to a driver that has forwarded it
 
 fresh alice bob carol
-act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob gate"
+act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob hold"
 
 # given_back MS - $completer is giving the request back, and $waiter waits for it, at most so many
 # milliseconds
@@ -711,7 +711,7 @@ act "plays bob pend" && pends "send 0 bob $HOLD" && act "unregister bob; wait 0;
 	fails ECANCELED act "complete bob -$EIO" && no_refusal
 verdict "a driver leaves without completing what it has"
 
-act "register bob; alloc 2 bob; plays bob gate"
+act "register bob; alloc 2 bob; plays bob hold"
 hold task
 mark
 later "send 0 bob; wait 0; expect 0 -$ECANCELED"
@@ -741,6 +741,6 @@ unload held_peer
 
 act "plays alice answer"
 unload actor
-unload gate
+unload hold_calls
 unload module_a
 ktap_finished

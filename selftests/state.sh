@@ -50,9 +50,9 @@ readers()
 	done
 }
 
-trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
 start 12
-load gate
+load hold_calls
 
 HASH='0x[0-9a-f]+'
 OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
@@ -141,5 +141,5 @@ await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" 
 verdict "a call that is inside a driver"
 unload held_peer
 unload module_a
-unload gate
+unload hold_calls
 ktap_finished

@@ -158,7 +158,7 @@ unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver is unloaded while they are on"
 off
 
-load gate && load actor && act "register alice; register bob atomic; alloc 0 alice"
+load hold_calls && load actor && act "register alice; register bob atomic; alloc 0 alice"
 mark
 for step in build_request call_driver dispatch complete completion pend cancel; do
 	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
@@ -181,7 +181,7 @@ act "plays bob pend" && { act "send 0 bob $HOLD" || :; } && act "wait 0 1" &&
 verdict "one that is pended, and taken back when its time is over"
 off
 unload actor
-unload gate
+unload hold_calls
 unload module_a
 
 load torture_owner && load torture_peer0

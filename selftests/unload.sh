@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A peer's module is removed while a call of the owner's is inside it, or while its
-# handshake is. The call is held there by the module gate until the removal was seen
+# handshake is. The call is held there by the module hold_calls until the removal was seen
 # to wait for it, so that the window is there each time; no test here depends on
 # how long anything takes.
 
@@ -20,7 +20,7 @@ EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
-trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded gate || hold none' EXIT
+trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded hold_calls || hold none' EXIT
 
 # waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in what it calls
 waits_in()
@@ -165,9 +165,9 @@ if [ ! -d "$EVENTS" ]; then
 	exit 4
 fi
 start 8
-load gate
+load hold_calls
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
-# The time for a handshake is longer than the gate holds it.
+# The time for a handshake is longer than hold_calls holds it.
 load module_a completion=1 timeout=600000
 load actor
 act "register alice; alloc 0 alice; alloc 1 alice"
@@ -186,7 +186,7 @@ done
 
 for place in task softirq hardirq; do
 	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
-		# Beside other work a debugging kernel takes longer than the gate holds anybody.
+		# Beside other work a debugging kernel takes longer than hold_calls holds anybody.
 		ktap_test_skip "a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
@@ -211,5 +211,5 @@ load held_peer && unload held_peer && steps_are attached detach rundown unregist
 verdict "without a call inside there is nothing to wait for"
 unload actor
 unload module_a
-unload gate
+unload hold_calls
 ktap_finished

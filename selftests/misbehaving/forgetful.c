@@ -19,7 +19,7 @@
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_request.h"
-#include "gate.h"
+#include "hold_calls.h"
 #include "stranger.h"
 
 static char *leaves = "nothing";
@@ -65,7 +65,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	struct d2d_context *context = request->user_buffer;
 
 	check("dispatch");
-	d2d_gate_operation();
+	d2d_hold_operation();
 	/* A request that it has got, or the handshake, stays pending. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
 		return -D2D_STATUS_PENDING;

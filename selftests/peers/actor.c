@@ -11,7 +11,7 @@
  *
  *   register NAME [atomic|sleeps-nowhere...]   see actor_register() for what else there is
  *   plays NAME ROLE [TO [CODE]]		what its dispatch routine does: see roles[]
- *   regains NAME as-is|keep|anew|leave|gate|wait|remove
+ *   regains NAME as-is|keep|anew|leave|hold|wait|remove
  *						what it does with a request that it gets back:
  *						wait for request 0, or remove the first driver,
  *						and see what that returns
@@ -39,7 +39,7 @@
 
 #include "d2d_pair.h"
 #include "d2d_request.h"
-#include "gate.h"
+#include "hold_calls.h"
 
 #define DRIVERS		24
 #define REQUESTS	8
@@ -50,20 +50,20 @@
 
 /* What a dispatch routine does. */
 enum role {
-	ANSWER, PEND, PEND_TOLD, FORWARD, FORWARD_BACK, NOTHING, BAD_STATUS, TWICE, GATE,
+	ANSWER, PEND, PEND_TOLD, FORWARD, FORWARD_BACK, NOTHING, BAD_STATUS, TWICE, HOLD,
 	UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_NOTHING, REFUSE, ASK,
 };
 
 static const char * const roles[] = {
 	"answer", "pend", "pend-told", "forward", "forward-back", "nothing", "bad-status",
-	"twice", "gate", "unregister", "detach", "read-too-much", "write-too-much",
+	"twice", "hold", "unregister", "detach", "read-too-much", "write-too-much",
 	"write-nothing", "refuse", "ask",
 };
 
-enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN, GATE_THEN, WAIT_THEN, REMOVE_THEN };
+enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN, HOLD_THEN, WAIT_THEN, REMOVE_THEN };
 
 static const char * const regains[] = {
-	"as-is", "keep", "anew", "leave", "gate", "wait", "remove",
+	"as-is", "keep", "anew", "leave", "hold", "wait", "remove",
 };
 
 enum end { KEEP, FREE, LEAVE };
@@ -231,8 +231,8 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 	case ANSWER:
 		err = answer(request);
 		break;
-	case GATE:
-		d2d_gate_operation();
+	case HOLD:
+		d2d_hold_operation();
 		err = answer(request);
 		break;
 	case PEND_TOLD:
@@ -305,8 +305,8 @@ static int actor_returned(void *self, const struct d2d_request *request,
 	case LEAVE_THEN:
 		actor->inside = d2d_unregister(actor->self);
 		break;
-	case GATE_THEN:
-		d2d_gate_operation();
+	case HOLD_THEN:
+		d2d_hold_operation();
 		break;
 	case WAIT_THEN:
 		actor->inside = d2d_request_wait(requests[0].handle, 1, &ignored);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that is held in the gate, inside an operation, a request or the handshake, while
+//! Test: a peer that the module hold_calls holds inside an operation, a request or the handshake, while
 //! its module is removed.
 //!
-//! When the gate opens, an operation still has its context, and can call the owner; what the owner
+//! When it is let go, an operation still has its context, and can call the owner; what the owner
 //! cannot do any more is to enter the peer anew, which the operation shows in the trace.
 
 use d2d::{
@@ -32,10 +32,10 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// Of the module gate, in C. Nothing else here is unsafe.
+// Of the module hold_calls, in C. Nothing else here is unsafe.
 unsafe extern "C" {
-    safe fn d2d_gate_operation();
-    safe fn d2d_gate_handshake();
+    safe fn d2d_hold_operation();
+    safe fn d2d_hold_handshake();
 }
 
 d2d::module_peer! {
@@ -48,7 +48,7 @@ d2d::module_peer! {
     params: {
         deferred: u32 {
             default: 0,
-            description: "Complete the handshake: 0 at once, 1 later, through the gate",
+            description: "Complete the handshake: 0 at once, 1 later, when hold_calls lets it go",
         },
     },
 }
@@ -83,7 +83,7 @@ impl Driver for Held {
     }
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        d2d_gate_operation();
+        d2d_hold_operation();
         request
             .on(ADD, |value, request| {
                 request.complete(&value.wrapping_add(1))
@@ -99,7 +99,7 @@ impl Driver for Held {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        d2d_gate_handshake();
+        d2d_hold_handshake();
         offer.accept()
     }
 }
@@ -119,7 +119,7 @@ impl PeerOps for Held {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        d2d_gate_operation();
+        d2d_hold_operation();
         let taken = take_all(&link.incoming(), |taken| {
             trace!(Dequeue, "queue=to_peer {}", taken);
         });

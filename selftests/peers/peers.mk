@@ -2,7 +2,7 @@
 # Well-behaved drivers and owners, which do what module_b and module_a do not, and what holds them.
 # See test_modules/modules.mk.
 
-$(foreach name,actor c_peer gate,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+$(foreach name,actor c_peer hold_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
 $(foreach name,held third ticker relay,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 

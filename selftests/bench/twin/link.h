@@ -6,7 +6,7 @@
 #include <linux/errno.h>
 #include <linux/srcu.h>
 
-#include "point.h"
+#include "tracepoint_key.h"
 #include "twin.h"
 
 /* A copy of the peer's endpoint, checked. */

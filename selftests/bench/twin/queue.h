@@ -8,7 +8,7 @@
 #include <linux/string.h>
 
 #include "event.h"
-#include "point.h"
+#include "tracepoint_key.h"
 #include "twin.h"
 
 /* Handles of items: generation, queue and index of the item; of index: struct twin_item. */

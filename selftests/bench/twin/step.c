@@ -8,7 +8,7 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 #include "owner.h"
-#include "point.h"
+#include "tracepoint_key.h"
 
 #ifdef CONFIG_TRACEPOINTS
 struct static_key_false twin_queues_key = STATIC_KEY_FALSE_INIT;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The tracepoints: that of all lines, and those of what happens too often for a line. Who
- * wants to hit one from a header includes point.h instead.
+ * wants to hit one from a header includes tracepoint_key.h instead.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin
@@ -13,7 +13,7 @@
 
 #include "twin.h"
 
-/* The groups have keys (point.h), which count what is on. */
+/* The groups have keys (tracepoint_key.h), which count what is on. */
 int twin_queues_on(void);
 void twin_queues_off(void);
 int twin_ops_on(void);

@@ -3,8 +3,8 @@
  * The tracepoints that inline functions of this and other modules hit. A key is one for all
  * of a group, so that a place has one patched branch while all of them are off.
  */
-#ifndef TWIN_POINT_H
-#define TWIN_POINT_H
+#ifndef TWIN_TRACEPOINT_KEY_H
+#define TWIN_TRACEPOINT_KEY_H
 
 #include <linux/jump_label.h>
 #include <linux/module.h>
@@ -25,4 +25,4 @@ enum twin_hit { TWIN_HIT_ENQUEUE, TWIN_HIT_DEQUEUE, TWIN_HIT_DOORBELL };
 void twin_hit_queue(const char *driver, const struct twin_queue *queue, enum twin_hit hit, u32 n);
 void twin_hit_op(const char *driver, const char *op, bool returned, int status);
 
-#endif /* TWIN_POINT_H */
+#endif /* TWIN_TRACEPOINT_KEY_H */

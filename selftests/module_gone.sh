@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 # The code of a request that held_peer completes
 ADD=0x222004
 DEBUG=/sys/kernel/debug/d2d-module_a
-trap 'rm -f "$NOTES"; ! loaded gate || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
 
 # What forgetful leaves behind
 left_behind()
@@ -65,7 +65,7 @@ unloading()
 }
 
 start 28
-load gate
+load hold_calls
 load stranger
 load module_a timeout=100
 for at in init exit; do

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A gate in which calls into a test peer are held, so that a test knows where they are
- * and for how long. It is a module of its own because the peer is on its way out
- * meanwhile, and can have no file any more.
+ * Holds calls inside a test peer until the test lets them go, so that the test knows where they
+ * are. This is a module of its own because the peer may be on its way out meanwhile, and then
+ * has no file any more.
  *
- *   /sys/module/gate/parameters/hold    which are held: task, softirq, hardirq (operations
- *                                       called there), handshake, or none
- *   /sys/module/gate/parameters/inside  how many are being held
- *   /sys/module/gate/parameters/late    how many were let go because nobody opened
+ *   /sys/module/hold_calls/parameters/hold    which calls to hold: task, softirq, hardirq
+ *                                             (operations called there), handshake, or none
+ *   /sys/module/hold_calls/parameters/inside  how many calls are being held
+ *   /sys/module/hold_calls/parameters/late    how many calls went on after a timeout
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -18,7 +18,7 @@
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
 
-#include "gate.h"
+#include "hold_calls.h"
 
 /* A test that fails must not hang the machine: shorter than its watchdogs. */
 #define SLEEP_SECONDS	60
@@ -31,7 +31,7 @@ static const char * const places[] = { "none", "task", "softirq", "hardirq", "ha
 static enum place hold;
 static atomic_t inside = ATOMIC_INIT(0);
 static atomic_t late = ATOMIC_INIT(0);
-static DECLARE_WAIT_QUEUE_HEAD(opened);
+static DECLARE_WAIT_QUEUE_HEAD(released);
 
 static int set_hold(const char *text, const struct kernel_param *param)
 {
@@ -40,7 +40,7 @@ static int set_hold(const char *text, const struct kernel_param *param)
 	if (place < 0)
 		return place;
 	WRITE_ONCE(hold, place);
-	wake_up_all(&opened);
+	wake_up_all(&released);
 	return 0;
 }
 
@@ -62,14 +62,14 @@ MODULE_PARM_DESC(hold, "Which calls to hold: task, softirq, hardirq, handshake o
 module_param_cb(inside, &count_ops, &inside, 0400);
 MODULE_PARM_DESC(inside, "How many calls are being held");
 module_param_cb(late, &count_ops, &late, 0400);
-MODULE_PARM_DESC(late, "How many calls were let go because nobody opened");
+MODULE_PARM_DESC(late, "How many calls went on after a timeout");
 
 static bool held(enum place place)
 {
 	return READ_ONCE(hold) == place;
 }
 
-static void pass(enum place place)
+static void stay(enum place place)
 {
 	u64 end = ktime_get_mono_fast_ns() + SPIN_SECONDS * NSEC_PER_SEC;
 
@@ -77,7 +77,7 @@ static void pass(enum place place)
 		return;
 	atomic_inc(&inside);
 	if (place == TASK || place == HANDSHAKE)
-		wait_event_timeout(opened, !held(place), SLEEP_SECONDS * HZ);
+		wait_event_timeout(released, !held(place), SLEEP_SECONDS * HZ);
 	else
 		while (held(place) && ktime_get_mono_fast_ns() < end)
 			cpu_relax();
@@ -87,18 +87,18 @@ static void pass(enum place place)
 }
 
 /* Called by an operation, in any context. */
-void d2d_gate_operation(void)
+void d2d_hold_operation(void)
 {
-	pass(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
+	stay(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
 }
-EXPORT_SYMBOL_NS_GPL(d2d_gate_operation, "D2D");
+EXPORT_SYMBOL_NS_GPL(d2d_hold_operation, "D2D");
 
 /* Called before a handshake is completed; may sleep. */
-void d2d_gate_handshake(void)
+void d2d_hold_handshake(void)
 {
-	pass(HANDSHAKE);
+	stay(HANDSHAKE);
 }
-EXPORT_SYMBOL_NS_GPL(d2d_gate_handshake, "D2D");
+EXPORT_SYMBOL_NS_GPL(d2d_hold_handshake, "D2D");
 
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: holds calls into a peer that is being removed");
