@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the Windows version does otherwise by nature: `selftests/spec/windows.differences`.
+//! What the Windows version does otherwise by nature: `windows/compare/differences`.
 
 use crate::line::is_step;
 use crate::spec::{fields, Expected, Fields};
