@@ -187,7 +187,7 @@ exercise()
 }
 
 trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
-start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 132))
+start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 135))
 load hold_calls
 load module_a contexts=4 completion=1
 
