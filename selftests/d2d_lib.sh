@@ -72,7 +72,7 @@ loaded()
 # unload_all - leaves nothing of the pair in the kernel
 unload_all()
 {
-	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor stage bad_peer pointers c_peer third_peer ticker_peer held_peer hold_calls sensor consumer module_b module_a bad_owner leaving_owner; do
+	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor stage bad_peer pointers c_peer third_peer ticker_peer held_peer waiting_peer hold_calls sensor consumer module_b module_a bad_owner leaving_owner; do
 		! loaded "$name" || unload "$name"
 	done
 }

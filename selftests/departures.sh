@@ -89,13 +89,14 @@ leaves()
 	fi
 }
 
-# owner_for HOW - loads the owner that a handshake needs, if there is another one: with this parameter
-# completion, and a short timeout or a long one
+# owner_for HOW - loads the owner that a handshake or an operation needs, if there is another one: with
+# this parameter completion, and a short timeout or a long one
 owner_for()
 {
 	case $1 in
 	[0-2]) parameters="completion=$1" ;;
 	[0-2]-short) parameters="completion=${1%-short} timeout=1" ;;
+	*) parameters= ;;
 	esac
 	[ "$loaded" != "$parameters" ] || return
 	unload stage
@@ -196,7 +197,9 @@ while read -r subject stage leaver how expected; do
 		ktap_test_skip "$pair: after a hang"
 		continue
 	fi
-	[ "$subject" != handshake ] || owner_for "$how"
+	case $subject in
+	handshake | operation) owner_for "$how" ;;
+	esac
 	# shellcheck disable=SC2086 # words
 	departs "$subject" "$stage" "$leaver" "$how" $expected
 	rc=$?

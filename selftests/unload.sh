@@ -116,8 +116,8 @@ held_in()
 	taskset "$2" sh -c "echo 1 >$EXERCISE" &
 	caller=$!
 	await one_inside &&
-		remove_from_under __synchronize_srcu detach &&
-		new_call_refused && waits_in "$remover" __synchronize_srcu && steps_are detach && one_inside
+		remove_from_under d2d_readers_wait detach &&
+		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
 	seen=$?
 	hold none
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload &&
@@ -152,8 +152,8 @@ request_held_in()
 	taskset "$2" ./kmod write "$DO" "in $1 send 0 held_peer $ADD atomic; wait 0; expect 0 -$ECANCELED" &
 	caller=$!
 	await one_inside &&
-		remove_from_under __synchronize_srcu detach &&
-		new_call_refused && waits_in "$remover" __synchronize_srcu && steps_are detach && one_inside
+		remove_from_under d2d_readers_wait detach &&
+		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
 	seen=$?
 	hold none
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload

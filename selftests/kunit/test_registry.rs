@@ -94,7 +94,7 @@ fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Res
 
 /// Unregisters a driver that nobody is inside of.
 fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
-    registry.leave(handle)?;
+    registry.unregister(handle)?;
     registry.remove(handle).ok_or(EBUSY)
 }
 

@@ -225,14 +225,14 @@ impl Party<'_> {
 
     /// Begins to leave, as `d2d_unregister` does.
     fn leaves(&self) -> Result {
-        self.bench.registry.leave(self.driver)
+        self.bench.registry.unregister(self.driver)
     }
 }
 
 impl Drop for Party<'_> {
     fn drop(&mut self) {
         // It may be on its way already.
-        let _ = self.bench.registry.leave(self.driver);
+        let _ = self.bench.registry.unregister(self.driver);
         self.bench.requests.run_down(self.driver);
         self.bench.registry.remove(self.driver);
     }

@@ -101,6 +101,12 @@ int d2d_detach(d2d_handle driver)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_detach, "D2D");
 
+int d2d_leave(d2d_handle driver)
+{
+	return 0;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_leave, "D2D");
+
 int d2d_unregister(d2d_handle driver)
 {
 	return 0;

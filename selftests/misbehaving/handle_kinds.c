@@ -132,6 +132,7 @@ static const struct use {
 } uses[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
+	{ "d2d_leave", d2d_leave, BIT(DRIVER) },
 	{ "d2d_unregister", d2d_unregister, BIT(DRIVER) },
 	{ "d2d_request_alloc", alloc, BIT(DRIVER) },
 	{ "d2d_request_send", send, BIT(SENT) },

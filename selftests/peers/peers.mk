@@ -4,7 +4,7 @@
 
 $(foreach name,actor c_peer hold_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
-$(foreach name,held third ticker relay,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
+$(foreach name,held third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
 d2d-owners := leaving
@@ -17,7 +17,7 @@ endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
 # Drivers that leave while something is in progress
-$(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o)))
+$(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o operations.o)))
 
 # Drivers that take the pair's interfaces for something else, one module each.
 d2d-skews := older newer reordered signature major build

@@ -60,7 +60,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     const CONTROL: Option<&'static CStr> = None;
 
     /// Through what else others reach the driver: devices, timers and the like, or `()`. It is made
-    /// after the driver is registered, and dropped before it is detached.
+    /// after the driver is registered, and dropped before the driver leaves: its events, requests and
+    /// link still work.
     type Front: Send + Sync + 'static;
 
     /// Makes the driver, when its module is loaded. Process context, may sleep.
@@ -86,7 +87,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Receives an offer that [`share`](Driver::share) left pending by [`Offer::pend`]. Process
-    /// context (a kernel worker), may sleep.
+    /// context (a kernel worker), may sleep. If the module is being unloaded, waits for the driver's
+    /// events and requests end with `ECANCELED`.
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
     where
         <Self::Pair as Pair>::Peer: TableFor<Self>,

@@ -86,8 +86,8 @@ impl Wait {
 
 /// An event that was created or opened. Dropping it closes it; may sleep.
 ///
-/// When the driver that opened it is unregistered, it is closed, too: who uses it later is refused,
-/// with a line that says so.
+/// When the driver that opened it leaves, it is closed, too: who uses it later is refused, with a
+/// line that says so.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the driver of this module is still registered.
+//! Whether the driver of this module leaves, or has left.
 
 use kernel::sync::atomic::{
     ordering::{
@@ -10,11 +10,12 @@ use kernel::sync::atomic::{
     Atomic, //
 };
 
-/// Not 0 once it is not; its events and requests are gone with that.
+/// Not 0 once it leaves: its events are closed with that, and its requests are freed when it is
+/// unregistered.
 static LEFT: Atomic<u32> = Atomic::new(0);
 
-/// Notes that the driver is not registered any more, so that what it still holds of events and requests
-/// is dropped without freeing it twice.
+/// Notes that the driver leaves, so that what it still holds of events and requests is dropped without
+/// freeing it twice.
 #[doc(hidden)]
 pub fn note() {
     LEFT.store(1, Release);

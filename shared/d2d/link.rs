@@ -99,13 +99,14 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.open(endpoint)
     }
 
-    /// Refuses new calls into the peer and waits for those that run. May sleep.
+    /// Refuses new calls into the peer and waits for those that run. Calls `release` every 10
+    /// milliseconds until then: it ends what the peer's operations may be waiting for. May sleep.
     ///
     /// # Safety
     ///
     /// Called by the one that has opened it, once, and not from inside the peer.
-    pub unsafe fn close(&self) {
-        self.peer.close();
+    pub unsafe fn close(&self, release: impl Fn()) {
+        self.peer.close_and(release);
     }
 }
 

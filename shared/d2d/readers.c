@@ -3,7 +3,10 @@
  * What shared/d2d/readers.rs cannot do in Rust: what include/linux/srcu.h has as macros and
  * inline functions.
  */
+#include <linux/completion.h>
+#include <linux/jiffies.h>
 #include <linux/srcu.h>
+#include <linux/workqueue.h>
 
 #include "readers.h"
 
@@ -35,4 +38,43 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	if (seen)
 		srcu_lock_release(&srcu->dep_map);
 	srcu_read_unlock_fast_notrace(srcu, counters);
+}
+
+/* How long readers may take to leave by themselves, in milliseconds. */
+#define PATIENCE	10
+
+struct waiting {
+	struct work_struct work;
+	struct srcu_struct *srcu;
+	struct completion done;
+};
+
+static void wait_for_readers(struct work_struct *work)
+{
+	struct waiting *waiting = container_of(work, struct waiting, work);
+
+	synchronize_srcu(waiting->srcu);
+	complete(&waiting->done);
+}
+
+/*
+ * Waits for the readers, and calls release() again and again while they take long. A
+ * worker waits for the grace period: the kernel has no wait for one that has a limit and
+ * is expedited. May sleep.
+ */
+void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *data)
+{
+	struct waiting waiting = { .srcu = srcu };
+
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	/* This task waits for the readers, whatever task synchronize_srcu() runs in. */
+	srcu_lock_sync(&srcu->dep_map);
+#endif
+	init_completion(&waiting.done);
+	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
+	queue_work(system_dfl_wq, &waiting.work);
+	while (!wait_for_completion_timeout(&waiting.done, msecs_to_jiffies(PATIENCE)))
+		release(data);
+	flush_work(&waiting.work);
+	destroy_work_on_stack(&waiting.work);
 }

@@ -14,7 +14,8 @@ use kernel::{
     error::to_result,
     ffi::{
         c_char,
-        c_int, //
+        c_int,
+        c_void, //
     },
     prelude::*,
     sync::{
@@ -52,6 +53,13 @@ extern "C" {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) -> c_int;
+
+    /// Defined in `shared/d2d/readers.c`.
+    fn d2d_readers_wait(
+        srcu: *mut bindings::srcu_struct,
+        release: unsafe extern "C" fn(*mut c_void),
+        data: *mut c_void,
+    );
 }
 
 impl Readers {
@@ -107,6 +115,23 @@ impl Readers {
     pub fn wait(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };
+    }
+
+    /// As [`Readers::wait`]. Calls `release` every 10 milliseconds until all have left: it ends what
+    /// those who are inside may be waiting for. May sleep.
+    pub(crate) fn wait_and<F: Fn()>(&self, release: F) {
+        /// # Safety
+        ///
+        /// `release` points to an `F`.
+        unsafe extern "C" fn call<F: Fn()>(release: *mut c_void) {
+            // SAFETY: `release` points to an `F`, which nobody writes to.
+            unsafe { (*release.cast_const().cast::<F>())() };
+        }
+
+        let data = core::ptr::from_ref(&release).cast_mut().cast();
+        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives until
+        // `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
+        unsafe { d2d_readers_wait(self.srcu.get(), call::<F>, data) };
     }
 }
 

@@ -390,14 +390,27 @@ where
             // It goes on when the driver completes the request.
             return Ok(());
         }
-        // The worker may have completed the request, and may not have noted it yet.
-        Shared::flush_work(&self.shared);
+        if result.is_err() {
+            // The worker may have completed the request, and may not have noted it yet. The
+            // registration is dropped next, so the driver leaves already.
+            self.leave();
+            Shared::flush_work(&self.shared);
+        }
         self.shared.set_completed(result);
         result
     }
 }
 
 impl<T: Driver> Registration<T> {
+    /// Ends what the driver waits for in its routines and its work item. May sleep.
+    fn leave(&self) {
+        // The owner closes the events now, and frees the requests when the driver is unregistered.
+        left::note();
+        // SAFETY: The handle is that of a registered driver. If it is not, because another module
+        // has unregistered the driver, the owner refuses the handle.
+        unsafe { abi::d2d_leave(self.handle) };
+    }
+
     /// Returns a reference to the driver that does not keep it registered.
     pub(crate) fn handle(&self) -> Handle<T> {
         Handle::new(self.shared.clone())
@@ -406,7 +419,9 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // A handshake that was left pending is completed first.
+        // First, because the work item may wait for an event or a request of the driver.
+        self.leave();
+        // A handshake that was left pending is completed before the driver is detached.
         Shared::flush_work(&self.shared);
         // What the driver has pended again meanwhile is not: nothing of it runs after this.
         Shared::stop_work(&self.shared);
@@ -420,8 +435,6 @@ impl<T: Driver> Drop for Registration<T> {
             // which it does before the module's text goes (see `struct d2d_driver` in `d2d.h`). So
             // what the routines use stays.
             core::mem::forget(self.shared.clone());
-            return;
         }
-        left::note();
     }
 }

@@ -101,16 +101,22 @@ impl<T> Rundown<T> {
         self.readers.as_raw().cast()
     }
 
-    /// Refuses entry from now on and waits until nobody is inside. May sleep.
+    /// As [`Rundown::close_and`], for users who wait for nothing that the caller could end.
+    pub fn close(&self) -> Option<T> {
+        self.close_and(|| {})
+    }
+
+    /// Refuses entry from now on and waits until nobody is inside. Calls `release` every 10
+    /// milliseconds until then: it ends what those who are inside may be waiting for. May sleep.
     ///
     /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
     /// it may still be entered. Called from inside, it never returns; lockdep reports that.
-    pub fn close(&self) -> Option<T> {
+    pub fn close_and(&self, release: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
             self.open.store(core::ptr::null_mut(), Relaxed);
         }
-        self.readers.wait();
+        self.readers.wait_and(release);
         before.ok()?;
         // SAFETY: We have moved the state to `CLOSING`, and whoever saw it open has left; by the type
         // invariants nobody else uses the value.

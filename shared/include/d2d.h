@@ -545,11 +545,23 @@ enum d2d_step {
  *	time, -ECANCELED detached meanwhile, -ENOMEM, -EAGAIN too many requests
  * d2d_detach: returns when the owner is not inside the driver's operations any
  *	more and will not enter them again. Takes back the requests that the
- *	driver has, and cancels those that it has sent. Not to be called from
- *	inside an operation, nor with a lock held that an operation takes: it
- *	would wait for itself, and a kernel with lockdep says so. -EDEADLK
- *	called from inside a routine of a driver object, -ESTALE handle,
- *	-ENOTCONN nothing to detach, -EALREADY it is being detached
+ *	driver has, and cancels those that it has sent. If an operation, or a
+ *	routine that has one of these requests or the handshake, is still running
+ *	10 ms later, d2d_detach() ends what it may be waiting for: it goes on to
+ *	take back and cancel the driver's requests, and all waits that were begun
+ *	with the driver's event handles end with -ECANCELED. The events stay open.
+ *	Not to be called from inside an operation, nor with a lock held that an
+ *	operation takes: it would wait for itself, and a kernel with lockdep says
+ *	so. -EDEADLK called from inside a routine of a driver object, -ESTALE
+ *	handle, -ENOTCONN nothing to detach, -EALREADY it is being detached
+ * d2d_leave: begins to unregister the driver, which may hold a context. From here
+ *	on no request goes to the driver or comes from it, it opens no event and
+ *	is offered no context. Closes its events, so that waits for them end with
+ *	-ECANCELED, takes back the requests that the driver has, and cancels those
+ *	that it has sent. Waits for nobody; d2d_detach() and d2d_unregister()
+ *	follow. A driver calls it before it waits for its own work items, threads
+ *	and timers, if these wait for events or requests. 0 also if it was called
+ *	before. -ESTALE handle
  * d2d_unregister: takes back the requests that the driver has, cancels those
  *	that it has sent, frees its own, and returns when none of its routines
  *	runs any more, no other driver's routine runs for a request that was
@@ -633,6 +645,7 @@ enum d2d_step {
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 int d2d_attach(d2d_handle driver);
 int d2d_detach(d2d_handle driver);
+int d2d_leave(d2d_handle driver);
 int d2d_unregister(d2d_handle driver);
 int d2d_lookup(const char *name, d2d_handle *driver);
 int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request);

@@ -6,7 +6,7 @@
  *
  * Who creates an event first makes it; everyone else who creates or opens one of
  * that name gets the same one. Each of them gets a handle of its own. The event is
- * gone when the last one is closed; when a driver is unregistered, its are.
+ * gone when the last one is closed; when a driver leaves or is unregistered, its are.
  *
  * A notification event stays set until it is reset, and lets all go that wait. A
  * synchronization event lets exactly one go when it is set, and is not set any more
@@ -85,7 +85,8 @@
  *	set again, unless its handle was closed. -ESTALE handle, -EDEADLK the caller
  *	must not sleep (known as for d2d_request_send()), -EAGAIN 64 wait for one
  *	of the events, -ENOMEM (more than four events), -ETIMEDOUT after timeout
- *	milliseconds, -ERESTARTSYS a signal came, -ECANCELED the handle was closed
+ *	milliseconds, -ERESTARTSYS a signal came, -ECANCELED the handle was closed,
+ *	or its driver is being detached: see d2d_detach()
  */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 		     d2d_handle *event);

@@ -15,7 +15,10 @@ use crate::{
         Kind,
         Name, //
     },
-    handle::Kind as HandleKind,
+    handle::{
+        self,
+        Kind as HandleKind, //
+    },
     lock::{
         new_irq_lock,
         IrqLock, //
@@ -527,6 +530,27 @@ impl Dispatcher {
         inner
             .openings
             .find_in(chunk, |handle, opening| f(opening.driver).then_some(handle))
+    }
+
+    /// Ends the waits that were begun with those of a driver's handles that are in the chunk of this
+    /// number. Any context.
+    pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize) {
+        let mut next = 0;
+        loop {
+            // The lock is given back after each handle.
+            let Inner { openings, key } = &mut *self.inner.lock();
+            let found = openings.find_in(chunk, |handle, opening| {
+                let is_next = opening.driver == driver && handle::index(handle) >= next;
+                is_next.then_some(handle)
+            });
+            let Some((handle, opening)) =
+                found.and_then(|handle| Some((handle, openings.get(handle)?)))
+            else {
+                break;
+            };
+            opening.event.cancel(key, handle);
+            next = handle::index(handle) + 1;
+        }
     }
 
     /// Returns how many numbers there are for [`Dispatcher::find`]. Any context.

@@ -122,6 +122,7 @@ entry_points! {
     register = d2d_register(driver: *const d2d_driver, handle: *mut d2d_handle) -> c_int;
     attach = d2d_attach(driver: d2d_handle) -> c_int;
     detach = d2d_detach(driver: d2d_handle) -> c_int;
+    leave = d2d_leave(driver: d2d_handle) -> c_int;
     unregister = d2d_unregister(driver: d2d_handle) -> c_int;
     lookup = d2d_lookup(name: *const c_char, driver: *mut d2d_handle) -> c_int;
     request_alloc = d2d_request_alloc(

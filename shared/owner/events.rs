@@ -233,6 +233,13 @@ impl Events {
         self.close_all_of(|other| other == driver);
     }
 
+    /// Ends the waits that were begun with a driver's handles, which stay open. Any context.
+    pub(crate) fn cancel_waits(&self, driver: d2d_handle) {
+        for chunk in 0..self.dispatcher.chunks() {
+            self.dispatcher.cancel_waits(driver, chunk);
+        }
+    }
+
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             let mut names = self.names.lock();

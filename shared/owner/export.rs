@@ -494,6 +494,15 @@ impl<O: Owner> Gate<O> {
         errno(self.with(|server| server.detach(driver)))
     }
 
+    /// `d2d_leave`.
+    ///
+    /// # Safety
+    ///
+    /// The driver is the caller's.
+    pub unsafe fn leave(&self, driver: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.leave(driver)))
+    }
+
     /// `d2d_unregister`.
     ///
     /// # Safety

@@ -224,7 +224,7 @@ impl Requests {
     /// Takes back all that a driver has or has passed on, and cancels what it has sent; but not what
     /// has changed hands after the handle of generation `until` was given out. Returns whether other
     /// tasks still carry some of it up.
-    fn take_back(&self, driver: d2d_handle, until: Option<u32>) -> bool {
+    fn take_back_until(&self, driver: d2d_handle, until: Option<u32>) -> bool {
         let mut busy = false;
         let chunks = self.inner.lock().entries.chunks();
         for chunk in 0..chunks {
@@ -255,12 +255,27 @@ impl Requests {
         busy
     }
 
+    /// Takes back all that a driver has or has passed on, and cancels what it has sent. Waits for
+    /// nobody. Any context.
+    pub(crate) fn take_back(&self, driver: d2d_handle) {
+        self.take_back_until(driver, None);
+    }
+
     /// Takes back the requests that a driver has or has passed on by now, cancels those that it has
-    /// sent, and waits until other tasks have carried up those that they had claimed before. May
-    /// sleep.
-    pub(crate) fn cancel_all(&self, driver: d2d_handle) {
+    /// sent, and waits until other tasks have carried up those that they had claimed before. Calls
+    /// `release` again and again if that takes long: it ends what the driver's routines may be waiting
+    /// for. May sleep.
+    pub(crate) fn cancel_all(&self, driver: d2d_handle, release: impl Fn()) {
+        /// How often the requests are looked at before that.
+        const PATIENCE: u32 = 10;
+
         let until = self.inner.lock().holds;
-        while self.take_back(driver, Some(until)) {
+        let mut rounds = 0;
+        while self.take_back_until(driver, Some(until)) {
+            if rounds >= PATIENCE {
+                release();
+            }
+            rounds += 1;
             fsleep(Delta::from_millis(1));
         }
     }
@@ -268,7 +283,7 @@ impl Requests {
     /// Takes back all of a driver that is leaving, waits until nobody is inside its routines nor waits
     /// for its requests, and removes these. May sleep.
     pub(crate) fn run_down(&self, driver: d2d_handle) {
-        while self.take_back(driver, None)
+        while self.take_back_until(driver, None)
             || self.registry.is_visited(driver)
             || !self.remove_all(driver)
         {

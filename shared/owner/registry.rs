@@ -77,8 +77,10 @@ pub(crate) struct Driver {
     state: State,
     /// Whether the sender of an offer may be inside the driver.
     dispatching: bool,
-    /// Whether it is being unregistered: no request goes to it or comes from it any more.
+    /// Whether it leaves: no request goes to it or comes from it any more.
     leaving: bool,
+    /// Whether a thread is removing it.
+    unregistering: bool,
     /// Whether it was [expelled](Registry::expel): none of its routines is called any more.
     expelled: bool,
 }
@@ -140,9 +142,14 @@ impl Driver {
         self.state == State::Registered && !self.dispatching
     }
 
-    /// Returns whether it is being unregistered.
+    /// Returns whether it leaves, or has begun to.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving
+    }
+
+    /// Returns whether a thread is removing it.
+    pub(crate) fn is_unregistering(&self) -> bool {
+        self.unregistering
     }
 
     /// Calls the driver's dispatch routine. May sleep, unless the driver [is
@@ -306,6 +313,7 @@ impl Registry {
             state: State::Registered,
             dispatching: false,
             leaving: false,
+            unregistering: false,
             expelled: false,
         };
         let added = {
@@ -429,23 +437,37 @@ impl Registry {
             .unwrap_or(false)
     }
 
-    /// Begins to unregister a driver that holds no context: from here on no request goes to it or
-    /// comes from it. Any context.
+    /// Notes that a driver leaves: from here on no request goes to it or comes from it, and no context
+    /// is offered to it. It may hold one still. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle.
+    pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
+        self.with(handle, |slot| {
+            if let Some(driver) = &mut slot.driver {
+                driver.leaving = true;
+            }
+        })
+    }
+
+    /// Begins to unregister a driver that holds no context, which [leaves](Registry::leave) thereby.
+    /// Of several threads one succeeds, which then removes the driver. Any context.
     ///
     /// # Errors
     ///
     /// `ESTALE` for the handle, `EBUSY` if it holds a context or one is being offered to it,
-    /// `EALREADY` if it is leaving.
-    pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
-        let left = self.with(handle, |slot| match &mut slot.driver {
-            Some(driver) if driver.leaving => Err(("already-unregistering", EALREADY)),
+    /// `EALREADY` if another thread is removing it.
+    pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
+        let begun = self.with(handle, |slot| match &mut slot.driver {
+            Some(driver) if driver.unregistering => Err(("already-unregistering", EALREADY)),
             Some(driver) if driver.is_detached() => {
-                driver.leaving = true;
+                (driver.leaving, driver.unregistering) = (true, true);
                 Ok(())
             }
             _ => Err(("still-attached", EBUSY)),
         })?;
-        left.map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
+        begun.map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
     }
 
     /// Takes one of the drivers that `f` chooses out of service, whatever is being done with it: none
@@ -458,7 +480,8 @@ impl Registry {
             let is_chosen = !driver.expelled && f(driver);
             is_chosen.then(|| {
                 let before = *driver;
-                (driver.leaving, driver.expelled) = (true, true);
+                (driver.leaving, driver.unregistering) = (true, true);
+                driver.expelled = true;
                 (Kind::Driver.handle(index, slot.generation), before)
             })
         })
@@ -484,13 +507,13 @@ impl Registry {
         !self.has(|_| true)
     }
 
-    /// Removes a driver that [is leaving](Registry::leave), unless somebody is inside its routines,
+    /// Removes a driver that is [being unregistered](Registry::unregister), unless somebody is inside its routines,
     /// and returns what was known of it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.quietly(handle, |slot| {
             let free = slot.visits.is_empty();
             slot.driver
-                .take_if(|driver| driver.leaving && free)
+                .take_if(|driver| driver.unregistering && free)
                 .inspect(|_| slot.generation = slot.generation.wrapping_add(1).max(1))
         })
         .flatten()

@@ -437,7 +437,7 @@ impl<O: Owner> Server<O> {
 
     /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
     fn run_out(&self, handle: abi::d2d_handle, before: &registry::Driver) {
-        if before.is_leaving() {
+        if before.is_unregistering() {
             return;
         }
         // First, so that a thread that waits for one of them inside the driver comes out of it.
@@ -591,6 +591,23 @@ impl<O: Owner> Server<O> {
         ))
     }
 
+    /// Begins to unregister a driver; see `d2d_leave`. May sleep.
+    pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
+        self.registry.leave(handle)?;
+        // After that, because a driver that leaves opens no event and sends no request.
+        self.events.close_all(handle);
+        self.requests.take_back(handle);
+        Ok(())
+    }
+
+    /// Ends what those who are inside a driver may be waiting for: its requests, and events by its
+    /// handles. Any context.
+    fn release(&self, handle: abi::d2d_handle) {
+        self.requests.take_back(handle);
+        self.events.cancel_waits(handle);
+    }
+
     /// Removes a driver; see `d2d_unregister`. May sleep.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
@@ -600,8 +617,8 @@ impl<O: Owner> Server<O> {
             self.offers.done_with(request);
             self.give_back(handle, state, index);
         }
-        self.registry.leave(handle)?;
-        // First, so that who waits for one of them in a routine of the driver comes out of it.
+        self.registry.unregister(handle)?;
+        // First, so that a thread that waits for one of them in a routine of the driver comes out of it.
         self.events.close_all(handle);
         self.remove(handle);
         Ok(())
@@ -1003,6 +1020,13 @@ impl<O: Owner> Server<O> {
                     // It goes on, but has not come far enough yet.
                     fsleep(Delta::from_millis(1));
                 }
+                State::Registered if !driver.is_detached() => {
+                    // The handshake has failed, and its sender has not left the driver.
+                    if let Some(request) = self.offers.find(handle) {
+                        self.wait_for_sender(&request);
+                    }
+                    fsleep(Delta::from_millis(1));
+                }
                 State::Registered => {
                     return Err(refuse(
                         self.name,
@@ -1041,7 +1065,8 @@ impl<O: Owner> Server<O> {
         match before {
             State::Attached(index) => {
                 emit(driver.name(), Step::Detach, fmt!("ctx=c{}", index));
-                self.requests.cancel_all(handle);
+                self.requests
+                    .cancel_all(handle, || self.events.cancel_waits(handle));
                 self.run_down(handle, driver, index);
                 true
             }
@@ -1079,23 +1104,24 @@ impl<O: Owner> Server<O> {
     }
 
     /// Waits until an offer is completed and its sender has left the driver. The sender may be
-    /// inside the dispatch routine, waiting there for a request of the driver's own; this cancels
-    /// that request. May sleep.
+    /// inside the dispatch routine, waiting there for a request or an event of the driver's own; this
+    /// ends the wait. May sleep.
     fn wait_for_sender(&self, request: &Offer) {
         /// How long the dispatch routine may take to return by itself.
         const MS: u32 = 10;
 
         request.wait();
         while !request.wait_for_sender(MS) {
-            self.requests.cancel_all(request.driver());
+            self.release(request.driver());
         }
     }
 
-    /// Waits until the owner is not inside the driver any more, and takes the context back.
+    /// Waits until the owner is not inside the driver any more, and takes the context back. If an
+    /// operation takes long, this ends what it may be waiting for. May sleep.
     fn run_down(&self, handle: abi::d2d_handle, driver: &registry::Driver, index: usize) {
         let binding = &self.seats[index].binding;
         // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
-        unsafe { binding.seat().close() };
+        unsafe { binding.seat().close(|| self.release(handle)) };
         // The dispatch routine may be left later than the request in it was completed, and by more
         // than one sender.
         while let Some(request) = self.offers.find(handle) {

@@ -21,7 +21,13 @@ static bool timed_out;
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
-/* The driver supports no operation. */
+static int bounce(void *self, u32 hops, u32 *result)
+{
+	*result = 0;
+	return stage_operation(self, hops);
+}
+
+/* Without the others, the owner calls nothing when a driver is attached. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = {
 		.size = sizeof(ops),
@@ -29,6 +35,7 @@ static const struct d2d_pair_peer_ops ops = {
 		.minor = D2D_PAIR_MINOR,
 		.chain = chain,
 	},
+	.bounce = bounce,
 };
 
 int stage_adopt(struct party *party)
@@ -111,6 +118,12 @@ static int open_offered_completed(const char *how)
 	return attach_into(&peer->after);
 }
 
+static int open_offered_refused(const char *how)
+{
+	peer->plays = REFUSES;
+	return attach_into(&peer->after);
+}
+
 /* The owner is loaded with a short timeout. */
 static int open_timed_out(const char *how)
 {
@@ -142,6 +155,7 @@ static const struct stage stages[] = {
 	{ "offered-inline", open_offered_inline },
 	{ "offered-pended", open_offered_pended },
 	{ "offered-completed", open_offered_completed },
+	{ "offered-refused", open_offered_refused },
 	{ "timed-out", open_timed_out },
 	{ "late", open_late },
 	{ "attached", open_attached },

@@ -38,7 +38,7 @@
 #define SEEN		512
 #define ERRNO_TEXT	24
 
-static const struct subject * const subjects[] = { &requests, &events, &handshakes };
+static const struct subject * const subjects[] = { &requests, &events, &handshakes, &operations };
 
 struct party parties[PARTIES];
 static struct act acts[ACTS];
@@ -71,7 +71,7 @@ static const char *errno_text(int err, char *text)
 		{ 0, "0" }, { -ECANCELED, "ECANCELED" }, { -ESTALE, "ESTALE" },
 		{ -ESHUTDOWN, "ESHUTDOWN" }, { -EBUSY, "EBUSY" }, { -EALREADY, "EALREADY" },
 		{ -EINPROGRESS, "EINPROGRESS" }, { -ENOTCONN, "ENOTCONN" },
-		{ -ETIMEDOUT, "ETIMEDOUT" }, { -ENOENT, "ENOENT" },
+		{ -ETIMEDOUT, "ETIMEDOUT" }, { -ENOENT, "ENOENT" }, { -EPERM, "EPERM" },
 	};
 
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++)
@@ -158,6 +158,9 @@ static int play(struct party *party, const struct d2d_request *request)
 		fallthrough;
 	case PENDS:
 		return -D2D_STATUS_PENDING;
+	case REFUSES:
+		err = -EPERM;
+		break;
 	case WAITS:
 		err = d2d_event_wait(&party->event, 1, 0, D2D_FOREVER, NULL);
 		break;
@@ -193,6 +196,8 @@ static int stage_returned(void *self, const struct d2d_request *request,
 	enter(party);
 	party->returned_status = result->status;
 	pass(&party->returned);
+	if (party->returns == WAITS)
+		d2d_event_wait(&party->event, 1, 0, D2D_EVENT_FOREVER, NULL);
 	return leave(party, result->status);
 }
 

@@ -26,6 +26,7 @@ enum plays {
 	PENDS_TOLD,	/* the same, and asks to be told of a cancellation */
 	FORWARDS,	/* sends it on to next */
 	FORWARDS_BACK,	/* the same, and gets it back */
+	REFUSES,	/* completes the request with an error */
 	WAITS,		/* waits for an event of its own inside its dispatch routine */
 };
 
@@ -35,6 +36,7 @@ struct party {
 	d2d_handle self;	/* 0: not registered */
 	d2d_handle target;
 	enum plays plays;
+	enum plays returns;	/* in returned(): ANSWERS or WAITS */
 	struct party *next;
 	d2d_handle kept;	/* the request that it has received last */
 	d2d_handle event;
@@ -99,6 +101,7 @@ struct subject {
 extern const struct subject requests;
 extern const struct subject events;
 extern const struct subject handshakes;
+extern const struct subject operations;
 
 extern struct party parties[PARTIES];
 
@@ -115,6 +118,8 @@ void stage_leave_by(void (*run)(struct act *act), int cpu);
 void stage_leave(struct act *act);
 /* Fills in a context that was offered to the driver, and completes the handshake. */
 int stage_adopt(struct party *party);
+/* The owner has called the driver's operation. */
+int stage_operation(struct party *party, u32 hops);
 /* Appends an observation to what the test reads. */
 void stage_note(const char *name, const char *format, ...) __printf(2, 3);
 void stage_note_error(const char *name, int err);

@@ -90,7 +90,8 @@ struct fuzz_life {
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
 	atomic_t users;		/* who uses the context */
-	atomic_t detaching;
+	atomic_t detaching;	/* calls that detach it */
+	atomic_t detachings;	/* how often such a call has begun */
 	atomic_t adopted;	/* number of the handshake whose context it has, or 0 */
 };
 

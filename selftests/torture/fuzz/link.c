@@ -123,6 +123,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 
 	if (life) {
 		atomic_inc(&life->detaching);
+		atomic_inc(&life->detachings);
 		/* Pairs with use(): one of the two sees the other. */
 		smp_mb__after_atomic();
 		while (atomic_read(&life->users))

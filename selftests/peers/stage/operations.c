@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The stages of a call into the driver peer: the call waits without a limit, and only peer
+ * can end the wait. HOW is the way in which a driver leaves:
+ *
+ *   detach	d2d_detach() and d2d_unregister()
+ *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
+ *   stays	d2d_detach() alone
+ *
+ * What is seen of it is the result of d2d_unregister(), and after a "/" that of d2d_detach().
+ */
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/string.h>
+
+#include "d2d_ops.h"
+#include "d2d_pair.h"
+#include "stage.h"
+
+enum { PEER, RECEIVER, SENDER };
+
+static struct party * const peer = &parties[PEER];
+static struct party * const receiver = &parties[RECEIVER];
+static struct party * const sender = &parties[SENDER];
+
+static const u64 chain[] = D2D_PAIR_OWNER_CHAIN;
+
+static struct d2d_pair_owner_ops owner = {
+	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
+};
+
+static char how[8];
+static bool leaving;		/* peer has called d2d_leave() */
+static d2d_handle request;	/* that sender has sent to peer */
+static struct completion called;
+static struct completion opened;
+static int (*plays)(void);	/* what peer's operation does */
+
+/* A call of the owner's that ends in peer's operation, unless peer has begun to detach. */
+static int call(u32 hops)
+{
+	u32 calls;
+
+	return owner.bounce(peer->context->owner.self, hops, &calls);
+}
+
+/* The owner's bounce calls with one hop less. Calls of fewer hops only look. */
+#define CALL	3
+#define LOOK	1
+
+int stage_operation(struct party *party, u32 hops)
+{
+	if (party != peer || hops != CALL - 1 || !plays)
+		return 0;
+	complete(&called);
+	return plays();
+}
+
+static void await_detaching(void)
+{
+	while (call(LOOK) != -ESHUTDOWN)
+		usleep_range(1000, 2000);
+}
+
+/* What the operation does */
+
+static int wait_for_event(void)
+{
+	return d2d_event_wait(&peer->event, 1, 0, D2D_EVENT_FOREVER, NULL);
+}
+
+static int wait_for_request(void)
+{
+	struct d2d_send send = d2d_send_to(receiver->target, 1);
+	struct d2d_result result;
+	d2d_handle own;
+	int err;
+
+	err = d2d_request_alloc(peer->self, 0, 0, &own);
+	if (err)
+		return err;
+	err = d2d_request_send(own, &send);
+	if (err == -EINPROGRESS)
+		err = d2d_request_wait(own, D2D_FOREVER, &result) ?: result.status;
+	d2d_request_free(own);
+	return err;
+}
+
+static int wait_for_event_late(void)
+{
+	await_detaching();
+	return wait_for_event();
+}
+
+static int wait_for_request_late(void)
+{
+	await_detaching();
+	return wait_for_request();
+}
+
+static int wait_for_nothing(void)
+{
+	wait_for_completion(&opened);
+	return 0;
+}
+
+/* What the threads do */
+
+static void do_call(struct act *act)
+{
+	act->err = call(CALL);
+}
+
+static void do_attach(struct act *act)
+{
+	act->err = d2d_attach(peer->self);
+}
+
+static void do_detach(struct act *act)
+{
+	act->err = d2d_detach(peer->self);
+}
+
+static void do_complete(struct act *act)
+{
+	act->err = d2d_complete(receiver->kept, 0, 0);
+}
+
+static void leave(struct act *act)
+{
+	if (!strcmp(how, "leave")) {
+		leaving = act->party == peer;
+		act->err = d2d_leave(act->party->self);
+		if (act->err)
+			return;
+	}
+	act->status = d2d_detach(act->party->self);
+	act->has_result = true;
+	if (strcmp(how, "stays"))
+		stage_leave(act);
+}
+
+static struct act *start(const char *name, void (*run)(struct act *act))
+{
+	return stage_start(name, run, (struct act){}, -1);
+}
+
+/* What the stages have in common */
+
+static int make(const char *way)
+{
+	strscpy(how, way);
+	leaving = false;
+	request = 0;
+	plays = NULL;
+	init_completion(&called);
+	init_completion(&opened);
+	receiver->plays = PENDS;
+	return d2d_event_create(peer->self, "departures.own", D2D_EVENT_NOTIFICATION, 0,
+				&peer->event);
+}
+
+static int make_attached(const char *way)
+{
+	return make(way) ?: d2d_attach(peer->self) ?:
+	       d2d_ops_copy(&owner.hdr, &peer->context->owner, peer->context->module);
+}
+
+/* Returns when the operation sleeps. */
+static int open_operation(const char *way, int (*does)(void))
+{
+	struct act *act;
+	int err = make_attached(way);
+
+	if (err)
+		return err;
+	plays = does;
+	act = start("call", do_call);
+	if (!wait_for_completion_timeout(&called, 10 * HZ))
+		return -ETIMEDOUT;
+	return stage_settle(act);
+}
+
+/* The stages */
+
+static int open_event(const char *way)
+{
+	return open_operation(way, wait_for_event);
+}
+
+static int open_event_late(const char *way)
+{
+	return open_operation(way, wait_for_event_late);
+}
+
+static int open_request(const char *way)
+{
+	return open_operation(way, wait_for_request);
+}
+
+static int open_request_late(const char *way)
+{
+	return open_operation(way, wait_for_request_late);
+}
+
+/* Another thread detaches peer already, and waits for the operation. */
+static int open_detaching(const char *way)
+{
+	int err = open_operation(way, wait_for_nothing);
+
+	if (err)
+		return err;
+	start("detach", do_detach);
+	await_detaching();
+	return 0;
+}
+
+/* The dispatch routine that a context is offered to waits for an event. */
+static int open_offered(const char *way)
+{
+	int err = make(way);
+
+	if (err)
+		return err;
+	peer->plays = WAITS;
+	return stage_settle(start("attach", do_attach));
+}
+
+/* The routine that a request comes back to waits for an event. */
+static int open_returned(const char *way)
+{
+	struct d2d_send send = d2d_send_to(peer->target, 1);
+	int err = make_attached(way) ?: d2d_request_alloc(sender->self, 0, 0, &request);
+
+	if (err)
+		return err;
+	peer->plays = FORWARDS_BACK;
+	peer->next = receiver;
+	peer->returns = WAITS;
+	err = d2d_request_send(request, &send);
+	if (err != -EINPROGRESS)
+		return err ?: -EBADMSG;
+	return stage_settle(start("complete", do_complete));
+}
+
+static const struct stage stages[] = {
+	{ "event", open_event },
+	{ "event-late", open_event_late },
+	{ "request", open_request },
+	{ "request-late", open_request_late },
+	{ "detaching", open_detaching },
+	{ "offered", open_offered },
+	{ "returned", open_returned },
+	{}
+};
+
+/* Ends what still waits after another driver has left. peer waits for none of this. */
+static void end(void)
+{
+	stage_await("leave");
+	complete_all(&opened);
+	stage_await("detach");
+	/* Without the event being rung */
+	if (!strcmp(how, "stays")) {
+		stage_await("call");
+		stage_await("attach");
+		stage_await("complete");
+	}
+	d2d_event_ring(peer->event);
+	if (plays == wait_for_request && !receiver->left)
+		d2d_complete(receiver->kept, 0, 0);
+}
+
+static void report(void)
+{
+	if (peer->left)
+		return;
+	d2d_event_reset(peer->event);
+	stage_note_error("event", d2d_event_query(peer->event));
+}
+
+static void clean(void)
+{
+	if (request)
+		d2d_request_free(request);
+	if (peer->left)
+		return;
+	d2d_event_ring(peer->event);
+	d2d_detach(peer->self);
+	if (!leaving)
+		d2d_event_close(peer->event);
+	else if (!d2d_unregister(peer->self))
+		peer->left = true;
+}
+
+const struct subject operations = {
+	.name = "operation",
+	.roles = { "peer", "receiver", "sender", "bystander" },
+	.stages = stages,
+	.leave = leave,
+	.end = end,
+	.report = report,
+	.clean = clean,
+};

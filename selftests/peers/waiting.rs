@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a peer that waits without a limit, in an operation or in [`Driver::deferred`], when its module
+//! is removed. Nobody but the library ends the wait.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    abi,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
+    link::PeerLink,
+    offer::Offer,
+    packet::Sleep,
+    request::Disposition,
+    trace,
+    trace::check_parameter, //
+};
+use d2d_pair::{
+    desk::HOLD,
+    DemoPair,
+    PeerOps, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        Completion,
+        SpinLockIrq, //
+    },
+    ModuleMetadata, //
+};
+
+d2d::module_peer! {
+    type: Waiting,
+    name: "waiting_peer",
+    authors: ["Beyond IRPs"],
+    description: "Test: a peer that waits without a limit",
+    license: "GPL",
+    imports_ns: ["D2D"],
+    params: {
+        place: u32 {
+            default: 0,
+            description: "Where it waits: 0 in the operation drain, 1 in deferred",
+        },
+        what: u32 {
+            default: 0,
+            description: "What for: 0 its own event, 1 a request that it sends",
+        },
+    },
+}
+
+/// The driver that keeps [`HOLD`] pending.
+const OWNER: &CStr = c"module_a";
+
+/// What can be waited for.
+struct Awaited {
+    event: Event,
+    /// Taken out by the one that waits: it keeps the driver's memory.
+    handle: Handle<Waiting>,
+}
+
+#[pin_data]
+struct Inner {
+    #[pin]
+    awaited: SpinLockIrq<Option<Awaited>>,
+    /// The above is there.
+    #[pin]
+    ready: Completion,
+}
+
+/// The driver.
+struct Waiting {
+    is_deferred: bool,
+    what: u32,
+    inner: Pin<KBox<Inner>>,
+}
+
+/// Forgets what nobody has waited for.
+struct Front(Handle<Waiting>);
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        let left = self.0.inner.awaited.lock().take();
+        drop(left);
+    }
+}
+
+impl Waiting {
+    fn wait(&self) -> Result {
+        self.inner.ready.wait_for_completion();
+        let awaited = self.inner.awaited.lock().take();
+        let Awaited { event, handle } = awaited.ok_or(ENODATA)?;
+        match self.what {
+            0 => event.wait(Wait::FOREVER),
+            _ => {
+                let sender = handle.sender();
+                let packet = sender.packet_for(HOLD)?;
+                let to = sender.lookup(OWNER)?;
+                let sent = packet.send(&to, HOLD, &1, Sleep::May);
+                let sent = sent.map_err(|refused| refused.error)?;
+                sent.wait(None)?.output::<u64>()?;
+                Ok(())
+            }
+        }
+    }
+
+    fn wait_in(&self, place: &str) -> Result {
+        let waited = self.wait();
+        let status = waited.map_or_else(Error::to_errno, |()| 0);
+        trace!(EventWait, "by={} status={}", place, status);
+        waited
+    }
+}
+
+impl Driver for Waiting {
+    type Pair = DemoPair;
+    type Front = Front;
+
+    fn new() -> Result<Self> {
+        let place = module_parameters::place.value();
+        let what = module_parameters::what.value();
+        let inner = pin_init!(Inner {
+            awaited <- new_spinlock_irq!(None, "waiting_peer::awaited"),
+            ready <- Completion::new(),
+        });
+        Ok(Self {
+            is_deferred: check_parameter(PeerModule::NAME, "place", place, 0..=1)? == 1,
+            what: check_parameter(PeerModule::NAME, "what", what, 0..=1)?,
+            inner: KBox::pin_init(inner, GFP_KERNEL)?,
+        })
+    }
+
+    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
+        let make = move || {
+            let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
+            let handle = driver.clone();
+            *driver.inner.awaited.lock() = Some(Awaited { event, handle });
+            driver.inner.ready.complete_all();
+            Ok(Front(driver))
+        };
+        make()
+    }
+
+    fn data(&self) -> abi::d2d_pair_peer_data {
+        abi::d2d_pair_peer_data {
+            cookie: 0xa17,
+            deferred: self.is_deferred.into(),
+            reserved: 0,
+        }
+    }
+
+    fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        match self.is_deferred {
+            true => offer.pend(),
+            false => offer.accept(),
+        }
+    }
+
+    fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        // It accepts the context, whatever has come of the wait.
+        let _ = self.wait_in("deferred");
+        offer.accept()
+    }
+}
+
+#[vtable]
+impl PeerOps for Waiting {
+    /// Fails, so that the owner calls nothing more when the peer is attached.
+    fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
+        Err(EBUSY)
+    }
+
+    fn drain(&self, _link: &PeerLink<DemoPair>) -> Result<u32> {
+        self.wait_in("operation").map(|()| 0)
+    }
+}

@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# A peer in Rust is removed while it waits without a limit for an event or a request of its own: in an
+# operation that the owner has called, or in the work item that completes the handshake
+# (peers/waiting.rs). The removal ends the wait. departures.sh does the same with drivers
+# in C.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+OWNER=/sys/kernel/debug/d2d-module_a
+EVENT=$OWNER/events/waiting_peer.own
+
+# one_waits WHAT - whether a thread waits: for the event, or for a request
+one_waits()
+{
+	case $1 in
+	0) read -r line 2>/dev/null <"$EVENT" && [ "${line#*waiters=1}" != "$line" ] ;;
+	1) grep -q ' phase=held ' "$OWNER/state/requests" ;;
+	esac
+}
+
+not_loaded()
+{
+	! loaded "$1"
+}
+
+# goes - whether the peer can be removed, in time
+goes()
+{
+	./kmod unload waiting_peer 2>"$NOTES" &
+	remover=$!
+	await not_loaded waiting_peer && wait "$remover"
+}
+
+# ended PLACE - whether the wait has ended there, with the driver leaving
+ended()
+{
+	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
+}
+
+# nothing_left - whether the context is free, and the owner has no request
+nothing_left()
+{
+	[ ! -e "$EVENT" ] && ! grep -q . "$OWNER/state/requests" && grep -q 'state=free' "$OWNER/state/contexts"
+}
+
+# in_operation WHAT - removes the peer while an operation waits
+in_operation()
+{
+	load waiting_peer place=0 "what=$1" || return
+	mark
+	echo 1 >$OWNER/exercise 2>/dev/null &
+	caller=$!
+	await one_waits "$1" && goes && ended operation || return
+	! wait "$caller" && nothing_left
+}
+
+# in_deferred WHAT - removes the peer while its work item waits
+in_deferred()
+{
+	mark
+	load waiting_peer place=1 "what=$1" && await one_waits "$1" && goes && ended deferred && nothing_left
+}
+
+# verdict_or_end NAME - as verdict; a removal that hangs ends the test
+verdict_or_end()
+{
+	verdict "$1"
+	! loaded waiting_peer || unload waiting_peer
+}
+
+start 4
+# The time for a handshake is longer than any of this.
+load module_a completion=1 timeout=600000
+
+in_operation 0
+verdict_or_end "an operation that waits for an event"
+
+in_operation 1
+verdict_or_end "an operation that waits for a request"
+
+in_deferred 0
+verdict_or_end "a deferred handshake that waits for an event"
+
+in_deferred 1
+verdict_or_end "a deferred handshake that waits for a request"
+
+unload module_a
+ktap_finished
