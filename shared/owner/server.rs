@@ -43,10 +43,14 @@ use crate::{
     state::Refusals,
     timeouts,
     trace,
+    visit::Visit,
     watch::Operations,
     workers::Workers, //
 };
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    pin::pin, //
+};
 use d2d::{
     abi,
     context::Pair,
@@ -762,8 +766,15 @@ impl<O: Owner> Server<O> {
                 index
             ),
         );
-        // SAFETY: A driver cannot be unregistered before the sender of its request has left.
-        let returned = unsafe { driver.dispatch(request.raw()) };
+        let Some(returned) = self.dispatch_offer(request) else {
+            let error = self.refuse_leaving(driver);
+            if let Some(claim) = self.offers.claim(request.raw().handle) {
+                let errno = error.to_errno();
+                self.offers.finish(claim, Winner::Sender, errno, |_| errno);
+                self.abort(handle, index, error);
+            }
+            return Some(Err(error));
+        };
 
         if returned != PENDING {
             if let Some(claim) = self.offers.claim(request.raw().handle) {
@@ -802,6 +813,16 @@ impl<O: Owner> Server<O> {
             Learn::Wait => self.trace_completion(request, "wait"),
         }
         Some(self.conclude(request))
+    }
+
+    /// Calls the dispatch routine of the driver that an offer is for, and returns what the routine
+    /// has returned; `None` if the driver was expelled since the context was reserved. May sleep.
+    fn dispatch_offer(&self, request: &Offer) -> Option<c_int> {
+        let visit = pin!(Visit::new(&self.registry));
+        visit.as_ref().begin(request.driver()).ok()?;
+        let driver = visit.as_ref().get_ref().driver()?;
+        // SAFETY: The visit has begun, and lives.
+        Some(unsafe { driver.dispatch(request.raw()) })
     }
 
     /// Takes back a request whose time is over. Any context.
