@@ -63,6 +63,11 @@ in_deferred()
 	load waiting_peer place=1 "what=$1" && await one_waits "$1" && goes && ended deferred && nothing_left
 }
 
+is_attached()
+{
+	trace | grep -q step=attached
+}
+
 # verdict_or_end NAME - as verdict; a removal that hangs ends the test
 verdict_or_end()
 {
@@ -70,7 +75,7 @@ verdict_or_end()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-start 4
+start 5
 # The time for a handshake is longer than any of this.
 load module_a completion=1 timeout=600000
 
@@ -85,6 +90,11 @@ verdict_or_end "a deferred handshake that waits for an event"
 
 in_deferred 1
 verdict_or_end "a deferred handshake that waits for a request"
+
+mark
+load waiting_peer place=1 what=2 && await is_attached && refused waiting_peer settled-link-from-inside &&
+	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && goes && nothing_left
+verdict_or_end "a deferred handshake that waits for itself is refused"
 
 unload module_a
 ktap_finished

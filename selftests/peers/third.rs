@@ -164,7 +164,7 @@ impl Driver for Third {
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
-        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let link = driver.settled_link()?;
         for _ in 0..rounds {
             for place in Place::ALL {
                 run_in(place, || driver.exercise(link, place))??;

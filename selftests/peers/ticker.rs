@@ -294,7 +294,7 @@ impl Driver for Ticker {
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let steps = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "tick", steps, 1..=1000)?;
-        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let link = driver.settled_link()?;
         let before = driver.ticks();
         for _ in 0..steps {
             driver.step(link, PROCESS);

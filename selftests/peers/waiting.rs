@@ -52,7 +52,7 @@ d2d::module_peer! {
         },
         what: u32 {
             default: 0,
-            description: "What for: 0 its own event, 1 a request that it sends",
+            description: "What for: 0 its own event, 1 a request that it sends, 2 its settled link",
         },
     },
 }
@@ -100,7 +100,7 @@ impl Waiting {
         let Awaited { event, handle } = awaited.ok_or(ENODATA)?;
         match self.what {
             0 => event.wait(Wait::FOREVER),
-            _ => {
+            1 => {
                 let sender = handle.sender();
                 let packet = sender.packet_for(HOLD)?;
                 let to = sender.lookup(OWNER)?;
@@ -109,6 +109,7 @@ impl Waiting {
                 sent.wait(None)?.output::<u64>()?;
                 Ok(())
             }
+            _ => handle.settled_link().map(|_| ()),
         }
     }
 
@@ -133,7 +134,7 @@ impl Driver for Waiting {
         });
         Ok(Self {
             is_deferred: check_parameter(PeerModule::NAME, "place", place, 0..=1)? == 1,
-            what: check_parameter(PeerModule::NAME, "what", what, 0..=1)?,
+            what: check_parameter(PeerModule::NAME, "what", what, 0..=2)?,
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
         })
     }

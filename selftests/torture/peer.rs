@@ -135,7 +135,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
-        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let link = driver.settled_link()?;
         let signals = || {
             Signals::open(link.context(), |name, kind, set| {
                 driver.create_event(name, kind, set)

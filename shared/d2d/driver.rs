@@ -150,12 +150,23 @@ impl<T: Driver> Handle<T> {
         self.0.link()
     }
 
-    /// Waits for a handshake that the driver has left pending, then as [`Handle::link`]. May sleep.
+    /// Waits until [`Driver::deferred`] has completed a handshake that the driver has left pending, and
+    /// has returned. Returns the link to the owner then, as [`Handle::link`]. May sleep.
     ///
-    /// Called from [`Driver::deferred`], it never returns.
-    pub fn settled_link(&self) -> Option<&PeerLink<T::Pair>> {
+    /// # Errors
+    ///
+    /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `ENOTCONN` if there is no link.
+    pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
+        if self.0.is_deferred_by_current() {
+            return Err(trace::refuse(
+                self.0.name(),
+                "settled-link-from-inside",
+                EDEADLK,
+                fmt!(""),
+            ));
+        }
         Shared::flush_work(&self.0);
-        self.link()
+        self.link().ok_or(ENOTCONN)
     }
 
     /// Creates a named event, or opens it if there is one of the name; `set` is of no account then.

@@ -51,6 +51,7 @@ use kernel::{
             ordering::{
                 Acquire,
                 Full,
+                Relaxed,
                 Release, //
             },
             Atomic, //
@@ -61,6 +62,7 @@ use kernel::{
         SetOnce,
         SpinLockIrq, //
     },
+    task::Task,
     workqueue::{
         self,
         impl_has_work,
@@ -102,6 +104,8 @@ pub(crate) struct Shared<T: Driver> {
     pended: SpinLockIrq<Pended>,
     #[pin]
     work: Work<Self>,
+    /// The task that is in [`Driver::deferred`], 0 if there is none. Only compared.
+    worker: Atomic<usize>,
 }
 
 impl_has_work! {
@@ -117,8 +121,10 @@ where
     fn run(this: Arc<Self>) {
         let offer = this.pended.lock().offer.take();
         if let Some(raw) = offer {
+            this.worker.store(Task::current_raw() as usize, Relaxed);
             // The disposition tells a dispatch routine's caller what happened; here is none.
             let _ = this.state().deferred(Offer::new(this.as_arc_borrow(), raw));
+            this.worker.store(0, Relaxed);
         }
     }
 }
@@ -168,6 +174,12 @@ impl<T: Driver> Shared<T> {
                 Arc::as_ptr(this).cast_mut(),
             ))
         }
+    }
+
+    /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
+    pub(crate) fn is_deferred_by_current(&self) -> bool {
+        // A task finds its own address only if it has stored the address itself.
+        self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
     /// Runs what is queued and waits for it. May sleep.
@@ -345,6 +357,7 @@ where
                     "d2d::Shared::pended"
                 ),
                 work <- new_work!("d2d::Shared::work"),
+                worker: Atomic::new(0),
             }),
             GFP_KERNEL,
         )

@@ -358,7 +358,7 @@ impl Driver for Hostile {
 
     /// Takes the number of what is to be done: 1 to 6, in the order below.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
-        let link = driver.settled_link().ok_or(ENOTCONN)?;
+        let link = driver.settled_link()?;
         match control::read_number(reader)? {
             1 => Self::make_up(driver, link),
             2 => Self::forget_all(driver, link),
