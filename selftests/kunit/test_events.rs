@@ -378,7 +378,10 @@ mod tests {
             assert_eq!(fixture.wait(&twice, now(ANY)), Err(EINVAL));
         }
         let unreadable = |n| (n < 2).then_some(events[n]);
-        assert_eq!(fixture.events.wait(3, unreadable, now(ANY), |_| true), Err(EFAULT));
+        assert_eq!(
+            fixture.events.wait(3, unreadable, now(ANY), |_| true),
+            Err(EFAULT)
+        );
         Ok(())
     }
 

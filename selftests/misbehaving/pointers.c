@@ -404,7 +404,8 @@ static void try_vanishing_index(const d2d_handle *events, u32 flags)
 	for (n = 0; n < 2; n++) {
 		err = d2d_event_wait(&events[n], 1, 0, 0, NULL);
 		if (err != (n < vanishing.first ? -ETIMEDOUT : 0))
-			fail("event %u, flags %u, after a wait whose index has gone: %d", n, flags, err);
+			fail("event %u, flags %u, after a wait whose index has gone: %d",
+			     n, flags, err);
 	}
 free:
 	if (page)
