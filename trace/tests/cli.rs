@@ -102,7 +102,10 @@ fn mermaid_draws_the_handshake_that_the_guide_shows() {
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let guide = include_str!("../../docs/trace.md");
     let shown = format!("```mermaid\n{}```\n", ran.out);
-    assert!(guide.contains(&shown), "docs/trace.md has to show:\n{shown}");
+    assert!(
+        guide.contains(&shown),
+        "docs/trace.md has to show:\n{shown}"
+    );
 }
 
 #[test]
