@@ -66,6 +66,12 @@ compare:
 example:
 	@qemu/example.sh
 
+docs:
+	@qemu/docs.sh
+
+rust-analyzer:
+	@qemu/rust-analyzer.sh
+
 clean:
 	@qemu/clean.sh
 
@@ -90,6 +96,8 @@ help:
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,play it under Wine and compare its trace with that of Linux)
 	$(call help,example,play the example of docs/porting.md in its Windows form; its port is in test)
+	$(call help,docs,write documentation of the Rust crates and the guides to build/docs/)
+	$(call help,rust-analyzer,write rust-project.json for editors)
 	$(call help,clean,remove what was built here)
 	$(call help,distclean,and the cache: toolchain root and kernels)
 	@echo 'Variables:'
@@ -102,4 +110,4 @@ help:
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make test 15 minutes and 5 GB more, as it builds two kernels and a second root.'
 
-.PHONY: modules run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example help
+.PHONY: modules run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example docs rust-analyzer help

@@ -7,9 +7,9 @@
 //! context's queues, in any context but NMI. What crosses the boundary is defined in
 //! `shared/include/d2d.h`; this crate is the safe side of it:
 //!
-//! - [`trace`]: the vocabulary of steps and the one-line trace.
+//! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`point`]: the tracepoints of hot paths.
-//! - [`interface`]: ops tables made from traits, with their [`fingerprint`].
+//! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: what every object of the boundary begins with, and its check.
 //! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the shared block, its queues ([`queue`]) and its data.

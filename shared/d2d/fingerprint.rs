@@ -3,7 +3,7 @@
 //! What tells one interface from another: its prefix hash chain, and its build.
 //!
 //! C type: `struct d2d_ops`. All of it is made at compile time, by
-//! [`interface!`](crate::interface).
+//! [`interface!`](crate::interface!).
 
 /// A type in the signature of an operation.
 pub struct Type {

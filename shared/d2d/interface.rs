@@ -2,7 +2,7 @@
 
 //! Ops tables made from traits.
 //!
-//! [`interface!`](crate::interface) turns a trait into a table of C functions with a header, the
+//! [`interface!`](crate::interface!) turns a trait into a table of C functions with a header, the
 //! entry points that the table points to, and a caller for the other side's table.
 
 use crate::{
@@ -33,7 +33,7 @@ use zerocopy::{
 
 /// A set of operations that one side of a context offers the other.
 ///
-/// Implemented by [`interface!`](crate::interface) only.
+/// Implemented by [`interface!`](crate::interface!) only.
 ///
 /// # Safety
 ///
@@ -65,7 +65,7 @@ pub unsafe trait Interface: Sized + 'static {
 
 /// An interface whose operations `T` implements.
 ///
-/// Implemented by [`interface!`](crate::interface) only.
+/// Implemented by [`interface!`](crate::interface!) only.
 ///
 /// # Safety
 ///
@@ -133,7 +133,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Calls an operation's implementation: what every entry point of [`interface!`](crate::interface)
+/// Calls an operation's implementation: what every entry point of [`interface!`](crate::interface!)
 /// does.
 ///
 /// # Safety

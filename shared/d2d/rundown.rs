@@ -37,7 +37,7 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// `value` is written only by whoever moved `state` to [`OPENING`] or [`CLOSING`], in the latter case
+/// `value` is written only by whoever moved `state` to `OPENING` or `CLOSING`, in the latter case
 /// after all have left who were inside when `open` had become null. `open` is null, or points to what
 /// is in `value`.
 #[pin_data]
