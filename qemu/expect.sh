@@ -8,11 +8,13 @@
 # Each line of TABLE (- is standard input) is a boot:
 #   KERNEL    stock, sanitizer or uml
 #   SCENARIO  what the guest does: NAME/CASE is qemu/guest/NAME.sh with CASE in $case; NAME alone
-#             will do; test is the kselftest collection, test/PROGRAM one of it, and
+#             will do; test is the kselftest collection, test/PROGRAM one of it,
+#             test/PROGRAM:CASE one case of that, with "?" for each blank in its name, and
 #             torture/N the torture for N seconds, torture/fuzz,N,SEED its fuzzer alone (uml)
 #   SECONDS   after which a guest has hung
 #   REASON    a regular expression (ERE) for the rest of the line, which one of d2d-vm's reasons for
-#             the failure has to match from its beginning; if there is none, the run has to pass
+#             the failure has to match from its beginning; if there is none, the run has to pass. A
+#             kselftest or a torture ends when a test has failed that matches it.
 # All modules are in the guest's /lib/d2d. If there is a file qemu/guest/CASE.reports, each of its
 # lines has to be reported from the kernel's log. For example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/expect.sh -
@@ -47,14 +49,20 @@ done
 
 # boot KERNEL SCENARIO SECONDS REASON - one line; says what is wrong with it, or nothing
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said EXPECT=''
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said EXPECT='' stop=''
 	# User-Mode Linux takes a comma in the path of its host directory for an option.
-	local logs=$dir/$kernel/${scenario//,/-} case='' image=vmlinux uml=()
+	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-} case='' image=vmlinux uml=()
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
 	. "${kernels[$kernel]}/kernel.env"
-	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" "$vm" "${uml[@]}" "${scenario%%/*}" \
+	case $scenario in
+	test/*:*) EXPECT+=' modules=any' ;;
+	esac
+	case $scenario in
+	test/* | torture/*) stop=$reason ;;
+	esac
+	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
 		"${kernels[$kernel]}/$image" "$dir/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"

@@ -14,6 +14,28 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
+# With D2D_CASE, a pattern that a part of the case's name matches, the program reports that case alone, and
+# ends with it.
+if [ -n "${D2D_CASE-}" ]; then
+	ktap_set_plan()
+	{
+		echo "1..1"
+	}
+
+	__ktap_test()
+	{
+		# shellcheck disable=SC2254 # a pattern
+		case $2 in
+		*$D2D_CASE*)
+			echo "$1 1 $2${3:+ # $3}"
+			unload_all
+			[ "$1" = ok ]
+			exit
+			;;
+		esac
+	}
+fi
+
 MARK="d2d selftest mark"
 HELD=/sys/module/hold_calls/parameters
 DO=/sys/kernel/debug/d2d-actor/do

@@ -92,6 +92,16 @@ fn unindent(mut line: &str) -> (usize, &str) {
     (depth, line)
 }
 
+/// Returns the name of the test that this line says has failed
+pub fn failure(line: &str) -> Option<&str> {
+    match classify(unindent(line).1) {
+        Line::Result {
+            ok: false, name, ..
+        } => Some(name.trim_end()),
+        _ => None,
+    }
+}
+
 #[derive(Default)]
 struct Parser {
     open: Vec<Level>,

@@ -1,5 +1,6 @@
 //! The virtual machine: QEMU's or User-Mode Linux's command line, its channels, its end.
 
+use crate::stop::Stop;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -14,6 +15,8 @@ pub enum Ended {
     Exit(Option<i32>),
     /// It was killed after this time
     Timeout(Duration),
+    /// It was killed when this test, which was expected to fail, had failed
+    Failed(String),
 }
 
 /// What the guest's kernel runs on
@@ -35,6 +38,7 @@ pub struct Machine {
     accel: &'static str,
     command: Command,
     debugged: bool,
+    stop: Option<Stop>,
     started: Instant,
     pub nonce: String,
 }
@@ -178,6 +182,7 @@ impl Machine {
             accel,
             command,
             debugged: false,
+            stop: None,
             started: Instant::now(),
             nonce,
         }
@@ -190,6 +195,11 @@ impl Machine {
         self.command
             .args(["-S", "-gdb", "unix:gdb,server=on,wait=off"]);
         self.debugged = true;
+    }
+
+    /// Makes it end when a test has failed that matches this reason
+    pub fn stop_at(&mut self, reason: &str) {
+        self.stop = Some(Stop::new(reason));
     }
 
     /// Gives the terminal to the guest
@@ -207,8 +217,15 @@ impl Machine {
         let mut last_word = Instant::now();
         loop {
             let status = child.try_wait().expect("it is our child");
-            if self.reports() && ktap.print() {
+            let new = ktap.read();
+            if self.reports() && !new.is_empty() {
+                let mut out = io::stdout();
+                out.write_all(&new).and_then(|()| out.flush()).ok();
                 last_word = Instant::now();
+            }
+            if let Some(test) = self.stop.as_mut().and_then(|stop| stop.find(&new)) {
+                kill(child);
+                return Ended::Failed(test);
             }
             if let Some(status) = status {
                 return Ended::Exit(status.code());
@@ -301,8 +318,8 @@ impl Tail {
         Tail { path, file: None }
     }
 
-    /// Prints what is new, and says whether anything was
-    fn print(&mut self) -> bool {
+    /// Reads what is new
+    fn read(&mut self) -> Vec<u8> {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
@@ -310,8 +327,6 @@ impl Tail {
         if let Some(file) = &mut self.file {
             file.read_to_end(&mut new).ok();
         }
-        let mut out = io::stdout();
-        out.write_all(&new).and_then(|()| out.flush()).ok();
-        !new.is_empty()
+        new
     }
 }

@@ -10,8 +10,9 @@
 // DIR gets what the guest says: console.log, output (its log), ktap, result. APPEND goes to the
 // kernel's command line. D2D_TIMEOUT (seconds after boot) overrides the default, D2D_EXPECT
 // ("NAME=VALUE ...") those fields of the result line that this kernel makes otherwise than
-// the stock kernel. D2D_LOGS is the name under which DIR will be found later. With D2D_GDB the
-// machine waits for a debugger, at the socket DIR/gdb.
+// the stock kernel; NAME=any says nothing of one. With D2D_STOP, the reason of an expected failure, the
+// machine ends when a test has failed that matches it (stop.rs). D2D_LOGS is the name under which DIR
+// will be found later. With D2D_GDB the machine waits for a debugger, at the socket DIR/gdb.
 
 mod ktap;
 #[allow(dead_code, reason = "the trace tool uses the rest")]
@@ -19,10 +20,11 @@ mod ktap;
 mod line;
 mod machine;
 mod splat;
+mod stop;
 mod trace;
 mod verdict;
 
-use machine::{Machine, Platform};
+use machine::{Ended, Machine, Platform};
 use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
@@ -69,6 +71,10 @@ fn main() -> ExitCode {
     if mode == "shell" {
         return machine.interact();
     }
+    match std::env::var("D2D_STOP") {
+        Ok(reason) if !reason.is_empty() => machine.stop_at(&reason),
+        _ => {}
+    }
 
     let limit = match mode.as_str() {
         _ if debugged => 24 * 3600,
@@ -76,6 +82,11 @@ fn main() -> ExitCode {
         _ => 90,
     };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
+    if let Ended::Failed(test) = &ended {
+        // The KTAP may have been cut in the middle of a line.
+        println!("\nFAIL: test: {test}");
+        return ExitCode::FAILURE;
+    }
     let reports = mode == "test" || mode == "torture";
     let mut expected = Expected::new(&machine.nonce, FIELDS, reports);
     expected.log_may_wrap = mode == "torture";
