@@ -32,6 +32,7 @@ hold "$CACHE/lock/build-$(key "$PROJECT")"
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
+	${D2D_BUILD_ID:+D2D_BUILD_ID="$D2D_BUILD_ID"} \
 	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules 2>&1 | tee "$out/log" || {
 	if grep -qE '^error.*`kernel(::[^`]*)?`' "$out/log"; then
 		die "no modules for $KVER: its kernel crate lacks what the errors name; choose a kernel with another Rust API by KVER="

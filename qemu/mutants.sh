@@ -29,6 +29,8 @@ for name in "${names[@]}"; do
 done
 # Each mutant names its kernel.
 unset KERNEL
+# See Kbuild.
+export D2D_BUILD_ID=1
 
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
