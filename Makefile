@@ -8,7 +8,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # An empty variable that selects something is a mistake: it selects nothing.
-$(foreach name,KDIR KERNEL KVER MUTANTS SECONDS SEED VM,\
+$(foreach name,CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
@@ -35,6 +35,9 @@ trace:
 
 test:
 	@qemu/test.sh
+
+verify:
+	@qemu/verify.sh '$(PART)'
 
 torture:
 	@qemu/torture.sh '$(SECONDS)' '$(SEED)'
@@ -83,7 +86,8 @@ help:
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play it and leave its trace in build/trace/: a page with a picture and more)
-	$(call help,test,everything: kselftests on the stock and the sanitizer kernel, torture, models, mutants)
+	$(call help,test,the kselftests: on the stock kernel in 5 minutes; with CASE= one of them)
+	$(call help,verify,everything else in parts; PART=NAME runs one: PART=? lists them)
 	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,bench,measure against C and what the kernel has for the same; write docs/results.md)
 	$(call help,bench-check,the guard: fail if an operation takes over 3 percent more instructions than recorded)
@@ -103,11 +107,12 @@ help:
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for modules (default: the running kernel))
 	$(call help,KERNEL=NAME,stock or sanitizer: run and shell on that one (stock); test on that one alone)
+	$(call help,CASE=PROGRAM[:TEXT],test: that program of selftests/ or its first case whose name contains TEXT)
 	$(call help,GDB=1,run and shell wait for a debugger; KERNEL=sanitizer has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes about 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make test 15 minutes and 5 GB more, as it builds two kernels and a second root.'
+	@echo 'make verify 25 minutes and 5 GB more, as it builds two kernels and a second root.'
 
-.PHONY: modules run shell gdb test torture bench bench-check check model mutants test-harness clean distclean trace windows compare example docs rust-analyzer help
+.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants test-harness clean distclean trace windows compare example docs rust-analyzer help

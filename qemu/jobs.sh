@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # Runs checks two at a time, as the host has two CPUs or more, and reports each as it ends, in
-# KTAP. Sourced.
+# KTAP. Sourced after lib.sh.
 
 declare -A job_name=() job_file=() job_slot=()
 job_slots=(0 1)
 passed=0 failed=0
+trap_interrupts
 
 # job NAME CMD... - run a command, which says what is wrong, or nothing. SLOT is 0 or 1: no other
 # job has the same one at the same time.

@@ -128,3 +128,26 @@ step() {
 	fi
 	say "$what: done in $((SECONDS - start)) s"
 }
+
+# end_children PID - ends what a process has started, and what that has started
+end_children() {
+	local pid
+	for pid in $(ps -o pid= --ppid "$1"); do
+		# Its children have another parent when it has ended.
+		end_with "$pid" "$(ps -o pid= --ppid "$pid")"
+	done
+}
+
+# end_with PID CHILDREN - ends a process, and then its children and theirs
+end_with() {
+	local pid
+	kill -TERM "$1" 2>/dev/null || :
+	for pid in $2; do
+		end_with "$pid" "$(ps -o pid= --ppid "$pid")"
+	done
+}
+
+# trap_interrupts - of this script, which runs jobs in the background: they ignore Ctrl-C, so it ends them
+trap_interrupts() {
+	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
+}

@@ -1,42 +1,30 @@
 #!/bin/bash
-# All tests of the modules: the kselftests in a VM with the stock kernel and in one with the
-# sanitizer kernel; a short torture, what lockdep has to say of peers, the debugger, the models of
-# the protocol, the comparison with the Windows version, the guard of the bench's figures, and the
-# mutants; or the kselftests alone, with the kernel that KERNEL names.
-# KTAP on stdout, a document for each; the counts of all last.
-# Environment: KERNEL; see kernel_dir (lib.sh)
+# The kselftests. Without arguments on the stock kernel, in two virtual machines side by side; with KERNEL
+# or CASE in one, whose KTAP is shown. The counts come last.
+# Environment: CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT; KERNEL; see
+# kernel_dir (lib.sh)
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/total.sh"
+. "$(dirname "$0")/parts.sh"
 
-kselftests() {
-	echo "# kernel: $1"
-	KERNEL=$1 counted "kselftests, $1 kernel" "$LAB/vm.sh" test
+# About half of the time that all programs take: emulation keeps one CPU busy. The other machine runs
+# those that are not named here.
+half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,comings_and_goings.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
+
+known_program() {
+	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"
 }
 
-# What runs beside the kselftests; says what it has counted
-beside() {
-	counted torture "$LAB/torture.sh" 8
-	counted "peers that detach where they must not" "$LAB/tests/sins.sh"
-	counted "the debugger" "$LAB/tests/gdb.sh"
-	counted model "$LAB/enter.sh" selftests/model/run.sh
-	counted "comparison with the Windows version" "$PROJECT/windows/compare/compare.sh"
-	counted "the porting guide's example" "$LAB/example.sh"
-	counted "instructions against the recorded ones" "$LAB/bench-check.sh"
-	counted "the guard of those instructions" "$LAB/tests/bench.sh"
-	counted mutants "$LAB/mutants.sh"
-	total
-}
-
-if [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
-	kselftests "${KERNEL-stock}"
-else
-	# Emulation keeps one CPU busy; these need what is left of the other.
-	others=$(mktemp)
-	trap 'rm -f "$others"' EXIT
-	beside >"$others" 2>&1 &
-	kselftests stock
-	kselftests sanitizer
-	wait $! || :
-	counted "beside them" cat "$others"
+if [ -n "${CASE-}" ]; then
+	known_program "${CASE%%:*}"
+	# The kernel's command line has no blanks in a word; the guest takes "?" for any character.
+	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:-]/?}"
+elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
+	exec "$LAB/vm.sh" test
 fi
-total
+for program in ${half//,/ }; do
+	known_program "$program"
+done
+part one-half env D2D_NAME=one "$LAB/vm.sh" test "d2d.case=$half"
+part other-half env D2D_NAME=other "$LAB/vm.sh" test "d2d.case=-$half"
+run_parts

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh run|test|shell|torture|bench [APPEND...]
-# APPEND goes to the kernel's command line. D2D_TIMEOUT (seconds) overrides the default.
+# APPEND goes to the kernel's command line. D2D_TIMEOUT (seconds) overrides the default. The run's files are in
+# build/KVER/MODE afterwards, or in build/KVER/MODE-NAME if D2D_NAME is NAME: runs of two names do not meet.
 # Environment: KERNEL (stock, sanitizer, uml); see kernel_dir (lib.sh) and image.sh; GDB=1: the machine
 # waits for a debugger (gdb.sh); D2D_ICOUNT=y: in QEMU, one CPU whose clock counts instructions
 . "$(dirname "$0")/lib.sh"
@@ -33,12 +34,17 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_KERNEL D2D_ROOT
 EXPECT=
 . "$D2D_KERNEL/kernel.env"
+case ${append[*]} in
+# A case ends its program where modules may still be loaded.
+*d2d.case=*:*) EXPECT+=' modules=any' ;;
+esac
 image=vmlinux platform=(${D2D_ICOUNT:+--icount})
 [ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
 vm=$("$LAB/root/tools.sh")
 
 # Each run has a directory of its own; the last one of each mode is kept.
-logs=$PROJECT/build/$KVER/$mode
+name=$mode${D2D_NAME:+-$D2D_NAME}
+logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"
 run=$(mktemp -d "$logs.XXXXXX")
 trap 'rm -rf "$run"' EXIT
@@ -60,7 +66,7 @@ if [ -n "$GDB" ]; then
 fi
 
 rc=0
-"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$mode" D2D_EXPECT="$EXPECT" D2D_GDB="$GDB" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
+"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$name" D2D_EXPECT="$EXPECT" D2D_GDB="$GDB" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
 	"$vm" "${platform[@]}" "$mode" "$D2D_KERNEL/$image" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"

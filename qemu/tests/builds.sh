@@ -43,7 +43,10 @@ expect "a tree that is missing is refused" refused "There is no kernel tree $dir
 expect "make clean needs no configuration" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
-for name in KDIR KERNEL KVER MUTANTS SECONDS SEED VM; do
+expect "a module that there is not is refused" \
+	refused 'D2D_ONLY: there is no module nosuch' "${build[@]}" D2D_ONLY='module_a nosuch'
+
+for name in CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM; do
 	expect "make test $name= is refused" refused "$name is empty" "$name=" test
 	expect "make test $name=' ' is refused" refused "$name is empty" "$name= " test
 done

@@ -49,6 +49,10 @@ for target in run shell test check gdb mutants; do
 	expect "make $target KERNEL=nosuch" refused "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
 done
 expect "make mutants MUTANTS=nosuch" refused "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
+expect "make verify PART=nosuch" refused "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
+	make verify PART=nosuch
+expect "make test CASE=nosuch.sh" refused "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
+expect "make test CASE=:x" refused "there is no test '' in selftests/" make test CASE=:x
 expect "make torture SECONDS=0" refused "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
 expect "make torture SEED=x" refused "SEED is .* not 'x'" make torture SEED=x
 expect "make torture SEED=4294967296" refused "SEED is .* not '4294967296'" make torture SEED=4294967296
