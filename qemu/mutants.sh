@@ -20,12 +20,11 @@ mapfile -t names < <(
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"
 	else
-		cd "$PROJECT/selftests/mutants" && printf '%s\n' * | sed -n -E 's/\.(mutant|patch)$//p'
+		cd "$PROJECT/selftests/mutants" && printf '%s\n' *.mutant | sed 's/\.mutant$//'
 	fi
 )
 for name in "${names[@]}"; do
-	[ -e "$PROJECT/selftests/mutants/$name.mutant" ] || [ -e "$PROJECT/selftests/mutants/$name.patch" ] ||
-		die "there is no mutant '$name' in selftests/mutants"
+	[ -e "$PROJECT/selftests/mutants/$name.mutant" ] || die "there is no mutant '$name' in selftests/mutants"
 done
 # Each mutant names its kernel.
 unset KERNEL
@@ -53,9 +52,7 @@ not_refused() {
 
 # mutate NAME - one mutant; says what is wrong, or nothing
 mutate() {
-	local copy=$copies/$SLOT mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused said apply
-	apply=("$tool")
-	[ -e "$mutant" ] || mutant=${mutant%.mutant}.patch apply=(env "GIT_CEILING_DIRECTORIES=$copies" git apply)
+	local copy=$copies/$SLOT mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused said
 	boot=$(sed -n 's/^boot: //p' "$mutant")
 	modules=$(sed -n 's/^modules: //p' "$mutant")
 	refused=$(sed -n 's/^refused: //p' "$mutant")
@@ -69,9 +66,8 @@ mutate() {
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
-		shift 2
-		"$@"' \
-		sh "$PROJECT" "$copy" "${apply[@]}" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
+		"$3" "$4"' \
+		sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
 	if [ -n "$refused" ]; then
 		not_refused "$copy" "${refused%% *}" "${refused#* }"
 		return
