@@ -1,5 +1,5 @@
 //! Names in the code spans of a Markdown document: paths, make targets and variables, module
-//! parameters, symbols of the library, and places in the form `file:function`. Each has to exist.
+//! parameters, symbols of the library, places in the form `file:function`, and links. Each has to exist.
 //!
 //! A span is checked only if it has the form of one of these; other spans are code, and free. Paths
 //! outside the project (absolute ones, those of the kernel's tree, of its file systems and of what is
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A name that ends like this is a file's, also without a directory.
 const SUFFIXES: &[&str] = &[
-    "rs", "c", "h", "sh", "md", "mk", "py", "awk", "pml", "patch", "spec", "table", "tsv", "svg",
+    "rs", "c", "h", "sh", "md", "mk", "py", "awk", "pml", "mutant", "spec", "table", "tsv", "svg",
     "config", "toml",
 ];
 
@@ -294,16 +294,36 @@ fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     }
 }
 
-/// The targets of the links in a line, without what follows `#`
-fn links(line: &str) -> impl Iterator<Item = &str> {
+/// The links in a line: the path, and what follows `#`
+fn links(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let targets = line
         .split("](")
         .skip(1)
         .filter_map(|rest| rest.split(')').next());
     targets
         .filter(|target| !target.contains("://"))
-        .filter_map(|target| target.split('#').next())
-        .filter(|target| !target.is_empty())
+        .map(|target| match target.split_once('#') {
+            Some((path, heading)) => (path, Some(heading)),
+            None => (target, None),
+        })
+}
+
+/// What a link calls a heading
+fn anchor(heading: &str) -> String {
+    let kept = heading
+        .trim_matches(['#', ' '])
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| match c {
+        ' ' => '-',
+        c => c.to_ascii_lowercase(),
+    })
+    .collect()
+}
+
+fn has_heading(document: &str, name: &str) -> bool {
+    let mut headings = document.lines().filter(|line| line.starts_with('#'));
+    headings.any(|heading| anchor(heading) == name)
 }
 
 /// The path of a link, from the top of the project
@@ -344,9 +364,20 @@ pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
                 check_span(project, span, before, dir, &mut wrong);
                 before = pieces.next().unwrap_or_default();
             }
-            for link in links(line) {
-                if !project.files.contains_key(&resolve(dir, link)) {
-                    wrong.push(format!("no file {link}"));
+            for (link, heading) in links(line) {
+                let target = match link {
+                    "" => Some(Some(document)),
+                    link => {
+                        let file = project.files.get(&resolve(dir, link));
+                        file.map(|text| text.as_deref())
+                    }
+                };
+                match (target, heading) {
+                    (None, _) => wrong.push(format!("no file {link}")),
+                    (Some(Some(text)), Some(name)) if !has_heading(text, name) => {
+                        wrong.push(format!("no heading {name} in {link}"));
+                    }
+                    _ => {}
                 }
             }
         }
@@ -380,7 +411,7 @@ mod tests {
             ),
             ("shared/owner/gate.c", "int d2d_enter(int x)\n{\n}\n"),
             ("selftests/mutants/lock-order.mutant", ""),
-            ("docs/guide.md", ""),
+            ("docs/guide.md", "# A guide\n\n## What B's `x` is\n"),
         ];
         Project::new(
             files
@@ -398,7 +429,7 @@ mod tests {
         let document = "`shared/d2d/`, `queue.rs`, `shared/{d2d,owner}`, `shared/*/queue.rs`, `guide.md`\n\
             `make run`, `make KDIR=/x run`, `selftests/mutants/NAME.mutant`, `shared/d2d/queue.rs:put`\n\
             `shared/owner/gate.c:d2d_enter`, `queue.rs:2`, `d2d_enter()`, `d2d_*`, `Queue::put`\n\
-            module_a `contexts`, [guide](guide.md#x), [top](../README.md), `KDIR=/x`\n\
+            module_a `contexts`, [guide](guide.md#what-bs-x-is), [top](../README.md), `KDIR=/x`\n\
             `/sys/nosuch`, `events/d2d/d2d_STEP`, `1/2`, `a/b c`? `struct nosuch`\n";
         assert_eq!(
             wrong(&document.replace("`a/b c`? ", "")),
@@ -422,12 +453,24 @@ mod tests {
             ["docs/a.md:1: no file shared/nosuch.sh"]
         );
         assert_eq!(
-            wrong("`selftests/NAME.patch`"),
-            ["docs/a.md:1: no file selftests/NAME.patch"]
+            wrong("`selftests/NAME.mutant`"),
+            ["docs/a.md:1: no file selftests/NAME.mutant"]
         );
         assert_eq!(
             wrong("[x](../docs/nosuch.md)"),
             ["docs/a.md:1: no file ../docs/nosuch.md"]
+        );
+    }
+
+    #[test]
+    fn headings_that_do_not_exist_are_found() {
+        assert_eq!(
+            wrong("[x](guide.md#y)"),
+            ["docs/a.md:1: no heading y in guide.md"]
+        );
+        assert_eq!(
+            wrong("# X\n[x](#x), [y](#y)"),
+            ["docs/a.md:2: no heading y in "]
         );
     }
 
