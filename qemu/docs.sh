@@ -14,7 +14,7 @@ need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 cd "$PROJECT"
 out=build/docs
-rm -rf "$out"
+rm -rf "$out" "build/$KVER-docs"/shared/.doc-*
 mkdir -p "build/$KVER-docs" "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$PROJECT/build/$KVER-docs" "${KMAKE[@]}" \
 	-j"$(nproc)" D2D_DOCS="$PROJECT/$out" modules

@@ -24,4 +24,4 @@ quiet_cmd_d2d_rustdoc = RUSTDOC $*
 
 $(d2d-docs:%=$(obj)/shared/.doc-%): $(obj)/shared/.doc-%: $(obj)/shared/pair/d2d_pair.o \
 		$(obj)/shared/owner/d2d_owner.o FORCE
-	$(call cmd,d2d_rustdoc)
+	$(call if_changed,d2d_rustdoc)

@@ -25,10 +25,10 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
-# lints - builds everything with clippy. The kernel tree is read-only: it may belong to another user.
+# lints - builds everything with clippy, and the documentation. The kernel tree is read-only: it may belong to another user.
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
-		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y modules 2>&1 | tee "$out/lints" || return 1
+		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
 	if grep -i warning "$out/lints"; then
 		# Without these the next check compiles again, and sees the warning.
 		find "$out" -name '.*.cmd' -delete
@@ -74,7 +74,7 @@ mapfile -t rust < <(sources '*.rs')
 expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
 echo "# clippy has a build of its own, about 30 s the first time"
-expect "clippy and the compilers, no warning" lints
+expect "clippy, rustdoc and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
