@@ -20,7 +20,7 @@ quiet_cmd_d2d_rustdoc = RUSTDOC $*
 		$(addprefix --extern ,pin_init kernel zerocopy zerocopy_derive $(filter-out $*,$(d2d-docs))) \
 		$(foreach crate,kernel pin_init macros,--extern-html-root-url $(crate)=https://rust.docs.kernel.org/) \
 		--extern-html-root-takes-precedence --document-private-items --generate-link-to-definition --enable-index-page \
-		-Dwarnings --crate-name $* --output $(D2D_DOCS) $(d2d-doc-source-$*) && touch $@
+		-Dwarnings --crate-name $* --output $(D2D_DOCS) $(d2d-doc-source-$*); touch $@
 
 $(d2d-docs:%=$(obj)/shared/.doc-%): $(obj)/shared/.doc-%: $(obj)/shared/pair/d2d_pair.o \
 		$(obj)/shared/owner/d2d_owner.o FORCE
