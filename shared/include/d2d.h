@@ -594,11 +594,12 @@ enum d2d_step {
  *	kernel without CONFIG_PREEMPT_COUNT knows of interrupts and of disabled
  *	interrupts, not of a spinlock that leaves them enabled
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
- *	Any context if it is completed, else may sleep. After ms milliseconds
- *	the request is taken back, and its status is -ETIMEDOUT. 0 there is a
- *	result. -EINPROGRESS there is none yet: when the time was over, another
- *	thread was giving the request back, and one second later it was still
- *	inside a routine of a driver that has forwarded the request, or had it.
+ *	Any context if it is completed, else may sleep. After ms milliseconds,
+ *	counted in the kernel's ticks, the request is taken back, and its status
+ *	is -ETIMEDOUT. 0 there is a result. -EINPROGRESS there is none yet: when
+ *	the time was over, another thread was giving the request back, and one
+ *	second later it was still inside a routine of a driver that has
+ *	forwarded the request, or had it.
  *	The request is still on its way; the caller may wait again, or free it.
  *	No line is printed.
  *	-EDEADLK the caller must not sleep (known as for d2d_request_send()), or

@@ -85,8 +85,9 @@
  *	set again, unless its handle was closed. -ESTALE handle, -EDEADLK the caller
  *	must not sleep (known as for d2d_request_send()), -EAGAIN 64 wait for one
  *	of the events, -ENOMEM (more than four events), -ETIMEDOUT after timeout
- *	milliseconds, -ERESTARTSYS a signal came, -ECANCELED the handle was closed,
- *	or its driver is being detached: see d2d_detach()
+ *	milliseconds, counted in the kernel's ticks, -ERESTARTSYS a signal came,
+ *	-ECANCELED the handle was closed, or its driver is being detached: see
+ *	d2d_detach()
  */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 		     d2d_handle *event);

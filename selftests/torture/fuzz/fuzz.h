@@ -200,6 +200,7 @@ void fuzz_note_tells(d2d_handle handle);
 void fuzz_note_cancelled(d2d_handle handle);
 void fuzz_watch_begins(struct fuzz_watch *watch);
 void fuzz_watch_ended(struct fuzz_watch *watch);
+void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms);
 u32 fuzz_overdue(void);
 void fuzz_oracle_reset(void);
 ssize_t fuzz_report(char *text, size_t size);

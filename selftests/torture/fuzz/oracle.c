@@ -446,6 +446,20 @@ u32 fuzz_overdue(void)
 	return count;
 }
 
+/*
+ * A wait whose own time is over has lasted for as many ticks as its limit is: the limit is
+ * counted in jiffies, and so is what has passed. By another clock it may have been shorter, as
+ * ticks that a CPU was too late for come all at once.
+ */
+void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
+{
+	unsigned long passed = jiffies - since;
+
+	if (passed < msecs_to_jiffies(ms))
+		fuzz_violation("wait-ends-early", "call=%s jiffies=%lu ms=%u", fuzz_call_name(call),
+			       passed, ms);
+}
+
 void fuzz_oracle_reset(void)
 {
 	memset(lines, 0, sizeof(lines));
