@@ -89,7 +89,8 @@ struct fuzz_life {
 	atomic_t ending;	/* calls that unregister it, and have not failed */
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
-	atomic_t users;		/* who uses the context */
+	atomic_t users;		/* calls that use the context */
+	atomic_t closed;	/* calls that may give it back: nobody begins to use it */
 	atomic_t detaching;	/* calls that detach it */
 	atomic_t detachings;	/* how often such a call has begun */
 	atomic_t adopted;	/* number of the handshake whose context it has, or 0 */
@@ -136,6 +137,7 @@ struct fuzz_kept {
 	struct fuzz_life *life;
 	u64 tag;
 	bool is_offer;
+	int adoption;		/* of an offer: number of the handshake */
 	bool for_ever;		/* nobody completes it */
 };
 
@@ -255,6 +257,9 @@ void fuzz_play_attach(struct fuzz_caller *caller);
 void fuzz_play_detach(struct fuzz_caller *caller);
 void fuzz_play_link(struct fuzz_caller *caller);
 int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver);
+void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status);
+void fuzz_close_context(struct fuzz_life *life);
+void fuzz_open_context(struct fuzz_life *life);
 
 /* calls.c */
 int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32 input, u32 output,

@@ -61,6 +61,15 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
+/* A driver has its context only if this succeeds. The context is closed meanwhile. */
+static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
+{
+	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
+
+	if (fuzz_complete(caller, &hold, status, 0) || status)
+		atomic_cmpxchg(&offer->life->adopted, offer->adoption, 0);
+}
+
 /* A context is offered: most often it is taken, at once or later. */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 	       const struct d2d_request *request)
@@ -74,6 +83,7 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 		.is_offer = true,
 		.for_ever = fuzz_chance(caller, 40),
 	};
+	int status = 0;
 
 	if (chance < 10)
 		return -EIO;
@@ -83,12 +93,34 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 	}
 	context->peer.ops = &ops.hdr;
 	context->peer.self = life;
+	kept.adoption = atomic_inc_return(&adoptions);
+	atomic_inc(&life->closed);
 	WRITE_ONCE(life->context, context);
-	atomic_set(&life->adopted, atomic_inc_return(&adoptions));
+	atomic_set(&life->adopted, kept.adoption);
 	if (chance < 40 && fuzz_keep(&kept))
-		return -D2D_STATUS_PENDING;
-	fuzz_complete(caller, &hold, 0, 0);
-	return 0;
+		status = -D2D_STATUS_PENDING;
+	else
+		complete_offer(caller, &kept, 0);
+	atomic_dec(&life->closed);
+	return status;
+}
+
+/*
+ * Completes an offer that a driver has kept. Any context: if somebody uses the context now,
+ * the driver keeps the offer.
+ */
+void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
+{
+	struct fuzz_life *life = offer->life;
+
+	atomic_inc(&life->closed);
+	/* Pairs with use(). */
+	smp_mb__after_atomic();
+	if (atomic_read(&life->users))
+		fuzz_keep(offer);
+	else
+		complete_offer(caller, offer, status);
+	atomic_dec(&life->closed);
 }
 
 void fuzz_play_attach(struct fuzz_caller *caller)
@@ -109,7 +141,24 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/* Nobody uses the context any more when it is given back. */
+/*
+ * Before a call that may give a driver's context back: waits until nobody uses the context,
+ * and nobody begins to until fuzz_open_context(). May sleep.
+ */
+void fuzz_close_context(struct fuzz_life *life)
+{
+	atomic_inc(&life->closed);
+	/* Pairs with use(): one of the two sees the other. */
+	smp_mb__after_atomic();
+	while (atomic_read(&life->users))
+		usleep_range(10, 50);
+}
+
+void fuzz_open_context(struct fuzz_life *life)
+{
+	atomic_dec(&life->closed);
+}
+
 int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
@@ -124,10 +173,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	if (life) {
 		atomic_inc(&life->detaching);
 		atomic_inc(&life->detachings);
-		/* Pairs with use(): one of the two sees the other. */
-		smp_mb__after_atomic();
-		while (atomic_read(&life->users))
-			usleep_range(10, 50);
+		fuzz_close_context(life);
 		before = atomic_read(&life->adopted);
 	}
 	fuzz_watch_begins(&watch);
@@ -135,9 +181,11 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (life) {
-		if (!err)
-			atomic_cmpxchg(&life->adopted, before, 0);
+		/* A handshake that has come meanwhile is over as well, or is not: nobody knows. */
+		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
+			WRITE_ONCE(life->context, NULL);
 		atomic_dec(&life->detaching);
+		fuzz_open_context(life);
 	}
 	return err;
 }
@@ -156,10 +204,10 @@ static struct d2d_context *use(struct fuzz_life *life)
 	struct d2d_context *context;
 
 	atomic_inc(&life->users);
-	/* Pairs with fuzz_detach(). */
+	/* Pairs with fuzz_close_context() and fuzz_complete_offer(). */
 	smp_mb__after_atomic();
 	context = READ_ONCE(life->context);
-	if (context && atomic_read(&life->adopted) && !atomic_read(&life->detaching) &&
+	if (context && atomic_read(&life->adopted) && !atomic_read(&life->closed) &&
 	    !READ_ONCE(life->gone))
 		return context;
 	atomic_dec(&life->users);

@@ -168,7 +168,7 @@ static void play_complete(struct fuzz_caller *caller)
 	struct fuzz_pick hold = any_hold(caller, &kept, false);
 
 	if (kept.is_offer)
-		fuzz_complete(caller, &hold, fuzz_chance(caller, 70) ? 0 : -ENXIO, 0);
+		fuzz_complete_offer(caller, &kept, fuzz_chance(caller, 70) ? 0 : -ENXIO);
 	else
 		fuzz_finish(caller, &hold, kept.tag);
 }
