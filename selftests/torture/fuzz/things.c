@@ -99,8 +99,10 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
-	if (thing->nth == nth && thing->state == FUZZ_IS_LIVE) {
-		thing->state = FUZZ_IS_DEAD;
+	if (thing->nth == nth) {
+		if (thing->state == FUZZ_IS_LIVE)
+			thing->state = FUZZ_IS_DEAD;
+		/* Its driver may have left since. */
 		thing->freed |= freed;
 	}
 	spin_unlock_irqrestore(&lock, flags);
