@@ -13,5 +13,5 @@ seed=${2-}
 [[ $seed =~ ^[0-9]{0,10}$ && $((10#0$seed)) -lt $((1 << 32)) ]] || die "SEED is a number of 32 bits, not '$seed'"
 
 [ -e "${D2D_KERNEL-}/linux" ] || unset D2D_KERNEL
-export KERNEL=uml D2D_TIMEOUT=$((seconds * 4 + 90))
+export KERNEL=uml D2D_TIMEOUT=$((seconds * 8 + 180))
 exec "$LAB/vm.sh" torture "d2d.seconds=$seconds" "d2d.seed=$seed"

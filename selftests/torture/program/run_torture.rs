@@ -72,6 +72,9 @@ impl Shape {
     }
 }
 
+/// How many rounds of the fuzzer a slow machine may add to the last one.
+const EXTRA_ROUNDS: u32 = 10;
+
 const NONBLOCK: i32 = 0o4000;
 
 type Outcome<T> = Result<T, String>;
@@ -573,20 +576,29 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
     for number in 0..rounds {
         let seed = seed.wrapping_add(number);
-        let done = fuzz::round(seed, time).and_then(|(more, said)| {
-            counts.add(&more);
-            log.add(&said);
-            // With all that there was
-            if number + 1 < rounds {
-                Ok(())
-            } else {
+        let mut play = |seed: u32| {
+            let played = fuzz::round(seed, time).map_err(|why| format!("seed {seed}: {why}"));
+            played.map(|(more, said)| {
+                counts.add(&more);
+                log.add(&said);
                 fuzz::judge(&counts)
+            })
+        };
+        let mut done = play(seed);
+        if number + 1 < rounds {
+            // Judged when all rounds are over.
+            done = done.map(|_| Ok(()));
+        }
+        for extra in 1..=EXTRA_ROUNDS {
+            // A function that has not succeeded may have had too little time.
+            if let Ok(Err(_)) = done {
+                done = play(seed.wrapping_add(extra));
             }
-        });
-        let word = match done {
+        }
+        let word = match done.and_then(|judged| judged) {
             Ok(()) => "ok",
             Err(why) => {
-                println!("# seed {seed}: {why}");
+                println!("# {why}");
                 fuzz::unload_all();
                 failed += 1;
                 "not ok"
