@@ -178,7 +178,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Under the mutex, as `close_all` comes after a driver has begun to leave.
+            // Under the mutex: see `close_all`.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
@@ -228,8 +228,11 @@ impl Events {
         Some(())
     }
 
-    /// Closes all handles of a driver, which opens no more. May sleep.
+    /// Closes all handles of a driver that has begun to leave. May sleep.
     pub(crate) fn close_all(&self, driver: d2d_handle) {
+        // A thread in `open` that has found the driver registered holds the mutex until the handle
+        // is there; the next one finds that the driver is leaving.
+        drop(self.names.lock());
         self.close_all_of(|other| other == driver);
     }
 
@@ -240,8 +243,14 @@ impl Events {
         }
     }
 
+    /// Closes all handles of the drivers that `f` chooses, which open no more. Takes the mutex only
+    /// for chunks that have such a handle: other threads wait for the mutex as well, and there are a
+    /// thousand chunks.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
+            if self.dispatcher.find(&f, chunk).is_none() {
+                continue;
+            }
             let mut names = self.names.lock();
             while let Some(handle) = self.dispatcher.find(&f, chunk) {
                 self.close_locked(&mut names, handle);
