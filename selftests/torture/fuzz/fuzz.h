@@ -4,7 +4,7 @@
  * right, stale, foreign or altered, from every execution context, and an oracle that
  * judges what comes of it. The parts:
  *
- *   run.c	the module: threads, timers, the watchdog, the report
+ *   run.c	the module: threads, timers, an irq_work, the watchdog, the report
  *   plays.c	what is done at random, in any context
  *   sleepers.c	what is done at random where one may sleep
  *   limits.c	plays that reach the limits of the owner's tables

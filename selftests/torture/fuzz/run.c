@@ -12,6 +12,7 @@
 #include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/init.h>
+#include <linux/irq_work.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -25,7 +26,8 @@
 #define THREADS	6
 #define WORKERS	1
 #define TIMERS	2
-#define ACTORS	(THREADS + WORKERS + TIMERS)
+#define IRQ_WORKS	1
+#define ACTORS	(THREADS + WORKERS + TIMERS + IRQ_WORKS)
 #define REPORT	8192
 
 u64 fuzz_seed;
@@ -40,6 +42,7 @@ static struct actor {
 static atomic_t playing;
 static struct completion all_left;
 static struct work_struct work;
+static struct irq_work irq_work;
 static struct workqueue_struct *queue;
 static DEFINE_MUTEX(run_lock);
 
@@ -90,6 +93,13 @@ static void play_in_worker(struct work_struct *work)
 	queue_work(queue, work);
 }
 
+static void play_in_irq_work(struct irq_work *work)
+{
+	struct fuzz_caller caller = next_step(&actors[THREADS + WORKERS + TIMERS], false);
+
+	fuzz_play(&caller);
+}
+
 /* In hard interrupt, or in softirq. */
 static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 {
@@ -100,6 +110,9 @@ static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	for (u32 n = fuzz_below(&caller, 4); n; n--)
 		fuzz_play(&caller);
+	/* One timer alone does this: the work never runs on two CPUs at a time. */
+	if (actor->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
+		irq_work_queue(&irq_work);
 	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));
 	return HRTIMER_RESTART;
 }
@@ -124,6 +137,7 @@ static void start(void)
 	atomic_inc(&playing);
 	INIT_WORK(&work, play_in_worker);
 	queue_work(queue, &work);
+	init_irq_work(&irq_work, play_in_irq_work);
 	start_timer(&actors[THREADS + WORKERS], HRTIMER_MODE_REL);
 	start_timer(&actors[THREADS + WORKERS + 1], HRTIMER_MODE_REL_SOFT);
 }
@@ -141,6 +155,7 @@ static void stop(void)
 	WRITE_ONCE(fuzz_is_over, true);
 	hrtimer_cancel(&actors[THREADS + WORKERS].timer);
 	hrtimer_cancel(&actors[THREADS + WORKERS + 1].timer);
+	irq_work_sync(&irq_work);
 	while (fuzz_overdue() && fuzz_violations() == before)
 		msleep(20);
 	fuzz_unregister_all(&caller);
