@@ -73,7 +73,8 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *d
 	init_completion(&waiting.done);
 	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
 	queue_work(system_dfl_wq, &waiting.work);
-	while (!wait_for_completion_timeout(&waiting.done, msecs_to_jiffies(PATIENCE)))
+	/* The jiffy that has begun may be over at once. */
+	while (!wait_for_completion_timeout(&waiting.done, msecs_to_jiffies(PATIENCE) + 1))
 		release(data);
 	flush_work(&waiting.work);
 	destroy_work_on_stack(&waiting.work);

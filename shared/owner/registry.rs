@@ -507,8 +507,8 @@ impl Registry {
         !self.has(|_| true)
     }
 
-    /// Removes a driver that is [being unregistered](Registry::unregister), unless somebody is inside its routines,
-    /// and returns what was known of it. Any context.
+    /// Removes a driver that is [being unregistered](Registry::unregister), unless somebody is inside
+    /// its routines, and returns what was known of it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.quietly(handle, |slot| {
             let free = slot.visits.is_empty();

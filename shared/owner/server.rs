@@ -1128,8 +1128,9 @@ impl<O: Owner> Server<O> {
     /// inside the dispatch routine, waiting there for a request or an event of the driver's own; this
     /// ends the wait. May sleep.
     fn wait_for_sender(&self, request: &Offer) {
-        /// How long the dispatch routine may take to return by itself.
-        const MS: u32 = 10;
+        /// How long the dispatch routine may take to return by itself: 10 ms at least, as a jiffy that
+        /// has begun may be over at once.
+        const MS: u32 = 20;
 
         request.wait();
         while !request.wait_for_sender(MS) {
