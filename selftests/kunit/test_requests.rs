@@ -1092,7 +1092,7 @@ mod tests {
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
         let (own, _) = b.pend(&a, PEND, 0)?;
-        bench.requests.cancel_all(b.driver);
+        bench.requests.cancel_all(b.driver, || {});
         assert_eq!(bench.status(request)?, CANCELED);
         assert_eq!(bench.status(own)?, CANCELED);
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
