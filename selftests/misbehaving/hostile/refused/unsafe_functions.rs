@@ -44,5 +44,5 @@ fn send_as_another() -> Sender {
 }
 
 fn close<P: Pair>(link: &OwnerLink<P>) {
-    link.close();
+    link.close(|| ());
 }
