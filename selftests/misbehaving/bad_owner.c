@@ -190,8 +190,7 @@ void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
 
 /* It has no tracepoints: none is ever on. */
-void d2d_point_queue(const char *driver, const struct d2d_queue *queue, enum d2d_step step,
-		     u32 n)
+void d2d_point_queue(struct d2d_queue_hit hit)
 {
 }
 EXPORT_SYMBOL_NS_GPL(d2d_point_queue, "D2D");

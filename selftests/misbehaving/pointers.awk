@@ -11,7 +11,7 @@ BEGIN {
 reading { text = text " " $0 }
 reading && /;/ { reading = 0; prototype(text) }
 
-function prototype(text,	result, name, count, pieces, n, list, type, kind)
+function prototype(text,	result, name, count, pieces, n, list, type, kind, value)
 {
 	gsub(/[ \t]+/, " ", text)
 	sub(/^ /, "", text)
@@ -41,7 +41,11 @@ function prototype(text,	result, name, count, pieces, n, list, type, kind)
 		else
 			kind = "NUMBER"
 		printf "\t{ \"%s\", \"%s\", %s },\n", pieces[n], type, kind
-		list = list (n > 1 ? ", " : "") "(" type ")values[" n - 1 "]"
+		value = "(" type ")values[" n - 1 "]"
+		# A structure that is passed by value holds no pointer: any bytes will do.
+		if (type ~ /^struct [a-z_0-9]+$/)
+			value = "({ " type " bytes; memset(&bytes, 0xff, sizeof(bytes)); bytes; })"
+		list = list (n > 1 ? ", " : "") value
 	}
 	print "};"
 	printf "\nstatic int call_%s(const unsigned long *values)\n{\n", name

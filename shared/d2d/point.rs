@@ -82,8 +82,20 @@ fn module_name() -> &'static CStr {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
-    // SAFETY: By the requirements.
-    unsafe { abi::d2d_point_queue(module_name().as_char_ptr(), queue, step as u32, n) };
+    // SAFETY: The queue is initialized. The caller holds the lock, which protects two of the fields;
+    // `id` never changes.
+    let (id, depth, doorbell) = unsafe { ((*queue).id, (*queue).depth, (*queue).doorbell) };
+    let hit = abi::d2d_queue_hit {
+        // SAFETY: The name never changes, and the module outlives its code.
+        driver: unsafe { (*__this_module.0.get()).name },
+        doorbell,
+        queue: id,
+        depth,
+        step: step as u32,
+        n,
+    };
+    // SAFETY: The owner takes any values.
+    unsafe { abi::d2d_point_queue(hit) };
 }
 
 /// An operation: what it belongs to and what it is called.

@@ -11,6 +11,7 @@
 
 #include <linux/jump_label.h>
 #include <linux/module.h>
+#include <linux/string.h>
 
 #include "d2d.h"
 
@@ -34,6 +35,19 @@ extern struct d2d_point_keys d2d_points;
 #endif
 
 /*
+ * What a queue's tracepoint is hit with. There is no pointer in it: whoever hits it holds the
+ * queue's lock, which other drivers need, and the owner follows no pointer under such a lock.
+ */
+struct d2d_queue_hit {
+	char driver[MODULE_NAME_LEN];	/* name of the module, cut off if there is no NUL */
+	d2d_handle doorbell;	/* the queue's, as the next two are */
+	u32 queue;		/* id */
+	u32 depth;
+	u32 step;		/* enum d2d_step */
+	u32 n;			/* items */
+};
+
+/*
  * Exported as the functions of d2d.h are; each hits the tracepoint of a step in the
  * name of a driver, without a line, and so without a seq: it is 0. Any context but NMI.
  *
@@ -42,10 +56,24 @@ extern struct d2d_point_keys d2d_points;
  * d2d_point_op: an operation of a side ("owner" or "peer") is called, or has returned a
  *	status
  */
-void d2d_point_queue(const char *driver, const struct d2d_queue *queue, enum d2d_step step,
-		     u32 n);
+void d2d_point_queue(struct d2d_queue_hit hit);
 void d2d_point_op(const char *driver, enum d2d_step step, const char *side, const char *op,
 		  int status);
+
+/* Hits the tracepoint of a step of n items of a queue, or of its doorbell. The lock is held. */
+static inline void d2d_point_hit(const struct d2d_queue *queue, enum d2d_step step, u32 n)
+{
+	struct d2d_queue_hit hit = {
+		.doorbell = queue->doorbell,
+		.queue = queue->id,
+		.depth = queue->depth,
+		.step = step,
+		.n = n,
+	};
+
+	strscpy(hit.driver, THIS_MODULE->name);
+	d2d_point_queue(hit);
+}
 
 /* Before a driver in C calls an operation of the other side. */
 static inline void d2d_point_call(const char *side, const char *op)

@@ -56,9 +56,9 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 	}
 	/* Under the lock, so that the trace has the queue's own order. */
 	if (d2d_point_enabled(queues)) {
-		d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_ENQUEUE, !err);
+		d2d_point_hit(queue, D2D_STEP_ENQUEUE, !err);
 		if (doorbell)
-			d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DOORBELL, 0);
+			d2d_point_hit(queue, D2D_STEP_DOORBELL, 0);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (doorbell)
@@ -80,7 +80,7 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 	queue->doorbell = event;
 	depth = queue->depth;
 	if (d2d_point_enabled(queues) && event && depth)
-		d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DOORBELL, 0);
+		d2d_point_hit(queue, D2D_STEP_DOORBELL, 0);
 	spin_unlock_irqrestore(&queue->lock, flags);
 	if (event && depth)
 		d2d_event_ring(event);
@@ -106,7 +106,7 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 			item->handle += 1ULL << 32;
 		handle = item->handle;
 		if (d2d_point_enabled(queues))
-			d2d_point_queue(THIS_MODULE->name, queue, D2D_STEP_DEQUEUE, 1);
+			d2d_point_hit(queue, D2D_STEP_DEQUEUE, 1);
 	}
 	spin_unlock_irqrestore(&queue->lock, flags);
 	return handle;

@@ -12,7 +12,7 @@ pub mod types {
     pub use crate::abi::{
         d2d_driver,
         d2d_handle,
-        d2d_queue,
+        d2d_queue_hit,
         d2d_result,
         d2d_send, //
     };
@@ -166,7 +166,7 @@ entry_points! {
         timeout: u32,
         index: *mut u32,
     ) -> c_int;
-    hit_queue = d2d_point_queue(driver: *const c_char, queue: *const d2d_queue, step: u32, n: u32);
+    hit_queue = d2d_point_queue(hit: d2d_queue_hit);
     hit_op = d2d_point_op(
         driver: *const c_char,
         step: u32,

@@ -24,7 +24,6 @@ use crate::{
 };
 use core::{
     ffi::c_void,
-    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use d2d::{
@@ -691,29 +690,18 @@ impl<O: Owner> Gate<O> {
             .unwrap_or_else(Error::to_errno)
     }
 
-    /// `d2d_point_queue`.
-    ///
-    /// # Safety
-    ///
-    /// `driver` is null or a string, and the lock of the queue is held.
-    pub unsafe fn hit_queue(
-        &self,
-        driver: *const c_char,
-        queue: *const abi::d2d_queue,
-        step: u32,
-        n: u32,
-    ) {
-        // SAFETY: The caller has named it.
-        let driver = unsafe { text::<NAME>(driver) };
+    /// `d2d_point_queue`. The caller holds the queue's lock: no pointer is followed here.
+    pub fn hit_queue(&self, hit: abi::d2d_queue_hit) {
+        let abi::d2d_queue_hit {
+            driver,
+            doorbell,
+            queue: id,
+            depth,
+            step,
+            n,
+        } = hit;
+        let driver = StringCopy::<NAME>::new(&driver);
         let driver = driver.as_c_str();
-        // SAFETY: The fields that are read are numbers.
-        let Some(queue) = (unsafe { probe::read(queue.cast::<MaybeUninit<abi::d2d_queue>>()) })
-        else {
-            return;
-        };
-        let queue = queue.as_ptr();
-        // SAFETY: All bytes were read.
-        let (id, depth, doorbell) = unsafe { ((*queue).id, (*queue).depth, (*queue).doorbell) };
         let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
         match Step::from_raw(step) {
             Some(step @ Step::Doorbell) => trace::hit(
