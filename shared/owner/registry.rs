@@ -75,6 +75,8 @@ pub(crate) struct Driver {
     cancelled: Option<Cancelled>,
     flags: u32,
     state: State,
+    /// Whether it is still being registered: it cannot be found by its name.
+    registering: bool,
     /// Whether the sender of an offer may be inside the driver.
     dispatching: bool,
     /// Whether it leaves: no request goes to it or comes from it any more.
@@ -217,6 +219,14 @@ pub(super) struct Slot {
     pub(super) visits: Visits,
 }
 
+impl Slot {
+    /// Removes the driver: its handles are stale from here on.
+    fn vacate(&mut self) {
+        self.driver = None;
+        self.generation = self.generation.wrapping_add(1).max(1);
+    }
+}
+
 /// The table of drivers.
 #[pin_data]
 pub(crate) struct Registry {
@@ -311,6 +321,7 @@ impl Registry {
             cancelled: object.cancelled,
             flags: object.flags,
             state: State::Registered,
+            registering: true,
             dispatching: false,
             leaving: false,
             unregistering: false,
@@ -318,11 +329,7 @@ impl Registry {
         };
         let added = {
             let mut slots = self.slots.lock();
-            // Under the lock: `expel` runs only once the module is going. So either this sees that,
-            // or `expel` sees the driver.
-            if is_going(driver.module) {
-                Err(("module-is-going", ESHUTDOWN))
-            } else if slots
+            if slots
                 .iter()
                 .flat_map(|slot| &slot.driver)
                 .any(|other| other.name() == driver.name())
@@ -340,7 +347,35 @@ impl Registry {
                     .ok_or(("too-many-drivers", ENFILE))
             }
         };
-        added.map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
+        // The module is looked at after that, without the lock. `expel` runs only once the module is
+        // going: if it did not see the driver, this sees a module that is going.
+        added
+            .and_then(|handle| self.publish(handle, is_going(driver.module)))
+            .map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
+    }
+
+    /// Ends the registering of a driver: it can be found from here on, or is removed if its module
+    /// is going. No routine of the driver can have been called yet.
+    fn publish(
+        &self,
+        handle: abi::d2d_handle,
+        is_going: bool,
+    ) -> Result<abi::d2d_handle, (&'static str, Error)> {
+        self.quietly(handle, |slot| {
+            // Whoever has expelled the driver removes it.
+            let driver = slot.driver.as_mut().filter(|driver| !driver.expelled)?;
+            driver.registering = false;
+            if is_going {
+                slot.vacate();
+                return None;
+            }
+            Some(handle)
+        })
+        .flatten()
+        .ok_or(match is_going {
+            true => ("module-is-going", ESHUTDOWN),
+            false => ("no-owner", ENODEV),
+        })
     }
 
     /// Runs `f` on a driver's slot, under the lock; on none if there is no such driver.
@@ -386,7 +421,8 @@ impl Registry {
             .enumerate()
             .find_map(|(index, slot)| {
                 let driver = slot.driver.as_ref()?;
-                (driver.name() == name).then(|| Kind::Target.handle(index, slot.generation))
+                (driver.name() == name && !driver.registering)
+                    .then(|| Kind::Target.handle(index, slot.generation))
             });
         found.ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
     }
@@ -511,10 +547,11 @@ impl Registry {
     /// its routines, and returns what was known of it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.quietly(handle, |slot| {
-            let free = slot.visits.is_empty();
-            slot.driver
-                .take_if(|driver| driver.unregistering && free)
-                .inspect(|_| slot.generation = slot.generation.wrapping_add(1).max(1))
+            let driver = slot.driver.filter(|driver| driver.unregistering)?;
+            slot.visits.is_empty().then(|| {
+                slot.vacate();
+                driver
+            })
         })
         .flatten()
     }
