@@ -64,7 +64,7 @@ hook_ends()
 		[ -n "$(numbered step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
 }
 
-start 5
+start 6
 mark
 load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && left && ! trace | grep -q step=refuse
 verdict "the owner's waits end when it is unloaded"
@@ -85,4 +85,14 @@ verdict "the hook is called when its loading fails"
 mark
 load "$OWNER" && under_way && unload "$OWNER" && left
 verdict "it can be loaded and unloaded again"
+# A file that is open would not keep a module whose loading fails.
+mark
+find_module "$OWNER"
+./kmod load "$path" hold=1 2>/dev/null &
+loader=$!
+await [ -e "$FILES/events/leaving.held" ]
+(exec 3<"$FILES/events/leaving.held") 2>/dev/null && opened=yes || opened=no
+kill -TERM "$loader"
+! wait "$loader" && [ "$opened" = no ] && await trace | grep -q "reason=module-is-loading" && left
+verdict "no file can be opened before it is loaded"
 ktap_finished

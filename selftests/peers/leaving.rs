@@ -10,7 +10,8 @@
 //! - the work item waits for the event `leaving.item`.
 //!
 //! No wait has a limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with `hook=0` it
-//! leaves that to the library.
+//! leaves that to the library. With `hold=1` it does none of that: its loading waits for a signal, and
+//! fails then.
 
 #![forbid(unsafe_code)]
 
@@ -71,6 +72,10 @@ d2d_owner::module_owner! {
         fail: u32 {
             default: 0,
             description: "Loading fails when all is under way: 0 no, 1 yes",
+        },
+        hold: u32 {
+            default: 0,
+            description: "Loading waits for a signal, and fails then: 0 no, 1 yes",
         },
     },
 }
@@ -187,6 +192,10 @@ impl Owner for LeavingOwner {
     }
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
+        if module_parameters::hold.value() != 0 {
+            let held = create_event(c"leaving.held", Kind::Notification, false)?;
+            return held.wait(Wait::FOREVER.interruptible());
+        }
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
         let served = create_event(c"leaving.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;

@@ -8,7 +8,10 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
-use crate::trace::report_memory;
+use crate::trace::{
+    refuse,
+    report_memory, //
+};
 use core::{
     fmt::Write,
     marker::PhantomData, //
@@ -94,6 +97,24 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // SAFETY: By the type invariants; an error is taken as nothing to remove.
         unsafe { bindings::debugfs_remove(self.dentry) };
+    }
+}
+
+/// Refuses to open a file of module `M` before the initialization of the module has succeeded.
+///
+/// A file that is open keeps the module, except while the module is being initialized: if that
+/// fails, the kernel frees the module's code all the same, which the file still needs.
+///
+/// # Errors
+///
+/// `ENODEV`.
+pub fn check_loaded<M: ModuleMetadata>() -> Result {
+    let module = M::THIS_MODULE.as_ptr();
+    // SAFETY: It is the module whose code this is. Another thread may change the state.
+    let state = unsafe { (&raw const (*module).state).read_volatile() };
+    match state == bindings::module_state_MODULE_STATE_LIVE {
+        true => Ok(()),
+        false => Err(refuse(M::NAME, "module-is-loading", ENODEV, fmt!(""))),
     }
 }
 
@@ -258,9 +279,9 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     ///
     /// As the kernel calls it: the file is a [`ShowFile`]'s, and is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: The file is not removed during the call, so its `S` is there: `data` of the file.
         let show = unsafe { &*(*inode).i_private.cast::<S>() };
-        match Self::text(show) {
+        match check_loaded::<M>().and_then(|()| Self::text(show)) {
             Ok(text) => {
                 // SAFETY: By the requirements. `release` takes the box back.
                 unsafe { (*file).private_data = KBox::into_raw(text).cast() };
@@ -315,7 +336,7 @@ pub struct ControlFile<C: Control, M: ModuleMetadata> {
 impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
-        open: Some(bindings::simple_open),
+        open: Some(Self::open),
         write: Some(Self::write),
         ..pin_init::zeroed()
     };
@@ -351,8 +372,19 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: `file` was opened by `simple_open`, with the file's `C`, and is not
-    /// removed during the call.
+    /// As the kernel calls it: the file is a [`ControlFile`]'s, and is not removed during the call.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        match check_loaded::<M>() {
+            // SAFETY: `inode` and `file` are what the kernel opens.
+            Ok(()) => unsafe { bindings::simple_open(inode, file) },
+            Err(error) => error.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As the kernel calls it: `file` was opened by `open`, with the file's `C`, and is not removed
+    /// during the call.
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         buffer: *const c_char,

@@ -16,6 +16,7 @@ use core::{
 };
 use d2d::{
     control::{
+        check_loaded,
         DebugFile,
         Directory, //
     },
@@ -183,7 +184,7 @@ struct Of<M>(PhantomData<M>);
 impl<M: ModuleMetadata> Of<M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
-        open: Some(open),
+        open: Some(open::<M>),
         read: Some(read),
         poll: Some(poll),
         release: Some(release),
@@ -224,8 +225,15 @@ impl WatchFile {
 /// # Safety
 ///
 /// As the kernel calls it: the file is one of a [`WatchFile`], and is not removed during the call.
-unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: By the requirements.
+unsafe extern "C" fn open<M: ModuleMetadata>(
+    inode: *mut bindings::inode,
+    file: *mut bindings::file,
+) -> c_int {
+    if let Err(error) = check_loaded::<M>() {
+        return error.to_errno();
+    }
+    // SAFETY: `WatchFile::new` has given the file a pointer from `Arc::as_ptr`, and keeps that
+    // reference until the file is removed, which it is not during the call.
     let event = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<Event>()) };
     match Watch::new(event.into()) {
         Ok(watch) => {
