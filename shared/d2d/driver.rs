@@ -102,6 +102,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
     /// Receives a request, from the time on that the driver is registered. Process context, may sleep,
     /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
+    ///
+    /// Neither this nor another routine loads or unloads a module, or waits for that: see
+    /// `struct d2d_driver` in `d2d.h`.
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }

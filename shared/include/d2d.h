@@ -87,13 +87,19 @@
  * touches nothing. A driver keeps handles, passes them on and compares them; only the
  * library takes them apart:
  *
- *	bits 63..32	generation, never 0: no two things have the same handle
+ *	bits 63..32	generation, never 0
  *	bit 31		set: an item
  *	  bits 30..24	the id of its queue
  *	  bits 23..0	its index in the queue's pool
  *	bit 31		clear: anything else
  *	  bits 30..28	the kind, one of enum d2d_handle_kind
  *	  bits 27..0	an index
+ *
+ * A generation counts to 2^32 - 1, and then begins with 1 again. It counts, for a driver,
+ * a target, an offer or an item, the things that had this index; for an event or a SENT
+ * request, all that were opened or made; for a HELD request, each time that any request
+ * was sent, forwarded or returned. A driver that keeps a stale handle for that long may
+ * find that it names another thing of its kind.
  */
 typedef u64 d2d_handle;
 
@@ -339,6 +345,12 @@ struct d2d_send {
  * back the driver's requests, closes its events and frees its context. It cannot stop
  * a thread, a timer or a work item of the module: one that is still there returns to
  * text that is gone, as in any module. A module that is going can register no driver.
+ *
+ * The owner learns of such a module from a module notifier. While it waits there for a
+ * call of a routine to return, the kernel holds the lock of the notifier chain, which
+ * loading and unloading take, too. So no routine loads or unloads a module, or waits
+ * for that (request_module(), for example): if another thread registers or unregisters
+ * a module notifier meanwhile, all of them wait for ever.
  *
  * dispatch: process context, may sleep, unless flags say otherwise. Completes the
  *	request by d2d_complete() and returns the same status; or returns

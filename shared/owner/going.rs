@@ -6,8 +6,10 @@
 //! failed, and before it frees the module's text. If a driver of the module is still registered
 //! then, the module has forgotten it.
 //!
-//! The kernel holds the lock of the notifier chain for reading meanwhile. Other modules can come
-//! and go; only a module that has a notifier itself waits until the driver is removed.
+//! The kernel holds the lock of the notifier chain for reading meanwhile. Other modules can be loaded
+//! and unloaded until a thread registers or unregisters a module notifier: that thread takes the lock
+//! for writing, and from then on all others wait behind it until the driver is removed. So a routine of
+//! the driver must not wait for the loading or unloading of a module.
 
 use kernel::{
     bindings,

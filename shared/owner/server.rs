@@ -162,6 +162,9 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
     /// Receives a request from any driver. Process context, may sleep, unless
     /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) says otherwise.
+    ///
+    /// Neither this nor another routine loads or unloads a module, or waits for that: see
+    /// `struct d2d_driver` in `d2d.h`.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
