@@ -42,7 +42,7 @@ mod imp {
     /// As that of the function of the same name below.
     #[inline(always)]
     pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, _seen: bool) -> *mut srcu_ctr {
-        // SAFETY: By the requirements; the field is written while others read it.
+        // SAFETY: `srcu` is initialized; the field is written while others read it.
         let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
         // SAFETY: The counters are per-CPU, in which GS leads to those of this CPU. An instruction is not
         // interrupted, and nothing moves across asm!.
@@ -126,7 +126,7 @@ pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
 /// `srcu` is initialized for fast readers.
 #[inline(always)]
 pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr {
-    // SAFETY: By the requirements.
+    // SAFETY: `srcu` is initialized for fast readers.
     unsafe { imp::readers_enter(srcu, seen) }
 }
 
@@ -137,6 +137,7 @@ pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut s
 /// `counters` are those that [`readers_enter`] has returned for `srcu`, which was `seen` or not.
 #[inline(always)]
 pub(crate) unsafe fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool) {
-    // SAFETY: By the requirements.
+    // SAFETY: `counters` are those that `readers_enter` has returned for `srcu`, with the same
+    // `seen`.
     unsafe { imp::readers_leave(srcu, counters, seen) };
 }

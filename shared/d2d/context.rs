@@ -62,7 +62,7 @@ impl<P: Pair> Context<P> {
     ///
     /// As the invariants of the type say.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>) -> Self {
-        // INVARIANT: By the requirements.
+        // INVARIANT: The caller says that `raw` is a context of which they hold.
         Self {
             raw,
             _pair: PhantomData,

@@ -150,7 +150,8 @@ impl DebugFile {
         data: *mut c_void,
         operations: &'static bindings::file_operations,
     ) -> Self {
-        // SAFETY: The name is a string, the directory is there, the rest is by the requirements.
+        // SAFETY: The name is a string, and the directory is there. The caller keeps `data` for as
+        // long as the operations use it.
         let dentry = unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),
@@ -283,7 +284,7 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
         let show = unsafe { &*(*inode).i_private.cast::<S>() };
         match check_loaded::<M>().and_then(|()| Self::text(show)) {
             Ok(text) => {
-                // SAFETY: By the requirements. `release` takes the box back.
+                // SAFETY: `file` is what the kernel opens. `release` takes the box back.
                 unsafe { (*file).private_data = KBox::into_raw(text).cast() };
                 0
             }
@@ -300,7 +301,8 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
         length: usize,
         offset: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: By the requirements; the text does not change any more.
+        // SAFETY: `open` has put the text there, which does not change any more and lives until
+        // `release`. `offset` is the kernel's, for this call.
         let (text, offset) = unsafe { (&*(*file).private_data.cast::<Text>(), &mut *offset) };
         let user = UserPtr::from_ptr(buffer.cast::<c_void>());
         let mut writer = UserSlice::new(user, length).writer();
@@ -313,7 +315,7 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     ///
     /// As the kernel calls it: `file` was opened by `open`, and nobody uses it any more.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `open` has put the box there, and the kernel releases a file once.
         drop(unsafe { KBox::from_raw((*file).private_data.cast::<Text>()) });
         0
     }
@@ -391,7 +393,8 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
         length: usize,
         _offset: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: By the requirements.
+        // SAFETY: `simple_open` has put the file's `C` there, which is dropped after the file is
+        // removed.
         let control = unsafe { &*(*file).private_data.cast::<C>() };
         let user = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
         match control.write(&mut UserSlice::new(user, length).reader()) {

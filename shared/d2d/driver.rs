@@ -282,7 +282,8 @@ where
 /// Initializes as `init` does, and prints the line if memory runs out.
 fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
     let initialize = move |slot: *mut T| {
-        // SAFETY: By the requirements of the closure.
+        // SAFETY: `slot` is what this closure was called with: valid for writes, and pinned if
+        // `init` needs that.
         unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
     };
     // SAFETY: It does what `init` does.

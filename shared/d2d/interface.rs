@@ -316,7 +316,8 @@ impl<I: Interface> Endpoint<I> {
                 unsafe { entries.add(index).write(operation) };
             }
         }
-        // INVARIANT: By the requirements; an operation is replaced by one only.
+        // INVARIANT: The caller says that the operations keep to the contract; an operation is
+        // replaced by one only.
         Ok(Self {
             table,
             this: raw.self_,
@@ -329,7 +330,8 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// The other side stays attached for as long as the caller lives.
     pub unsafe fn caller(&self) -> I::Caller<'_> {
-        // SAFETY: By the requirements and the type invariants.
+        // SAFETY: The other side stays attached for as long as the result lives, so by the type
+        // invariants its operations may be called.
         unsafe { Remote::new(&self.table, self.this) }.into()
     }
 }

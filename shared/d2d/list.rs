@@ -27,9 +27,9 @@ impl Chain {
     /// The entry is valid and on no list, and only the caller uses it.
     #[inline]
     pub(crate) unsafe fn of(entry: NonNull<list_head>) -> Self {
-        // SAFETY: By the requirements.
+        // SAFETY: The entry is valid, and only the caller uses it.
         unsafe { (*entry.as_ptr()).prev = entry.as_ptr() };
-        // INVARIANT: By the requirements; it is the last one, too.
+        // INVARIANT: The entry is valid, on no list and only the caller's; it is the last one, too.
         Self(entry)
     }
 
@@ -47,7 +47,8 @@ impl Chain {
 /// `head` points to an initialized list that nobody changes during the call.
 #[inline]
 pub(crate) unsafe fn first(head: *const list_head) -> Option<NonNull<list_head>> {
-    // SAFETY: By the requirements `head` is valid for reads, and what it points to is, too.
+    // SAFETY: `head` is an initialized list that nobody changes, so `next` is an entry of it, or
+    // `head`.
     let next = unsafe { NonNull::new_unchecked((*head).next) };
     (!core::ptr::eq(next.as_ptr(), head)).then_some(next)
 }
@@ -61,8 +62,7 @@ pub(crate) unsafe fn first(head: *const list_head) -> Option<NonNull<list_head>>
 #[inline]
 pub(crate) unsafe fn detach(first: NonNull<list_head>, last: *mut list_head) -> Chain {
     let entry = first.as_ptr();
-    // SAFETY: By the requirements all four are entries (or the head) of one valid list that only
-    // the caller uses.
+    // SAFETY: All four are entries (or the head) of one valid list, which only the caller uses.
     unsafe {
         let (prev, next) = ((*entry).prev, (*last).next);
         (*prev).next = next;
@@ -81,7 +81,7 @@ pub(crate) unsafe fn detach(first: NonNull<list_head>, last: *mut list_head) -> 
 #[inline]
 pub(crate) unsafe fn append(head: *mut list_head, chain: Chain) {
     let first = chain.first();
-    // SAFETY: By the requirements `head` and its neighbour are valid and only the caller uses them;
+    // SAFETY: `head` and its neighbour belong to one initialized list, which only the caller uses;
     // by the invariants of `Chain` only the caller uses its entries.
     unsafe {
         let (before, last) = ((*head).prev, (*first).prev);

@@ -71,7 +71,8 @@ impl Sender {
     pub fn packet(&self, input: usize, output: usize) -> Result<Packet> {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
-        // SAFETY: By the requirements of `from_raw` the driver is the caller's.
+        // SAFETY: The driver is the caller's, as `from_raw` was told. `handle` is valid for a
+        // write.
         let result = unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) };
         said_by_owner(to_result(result))?;
         Ok(Packet { handle, flags: 0 })

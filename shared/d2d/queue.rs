@@ -118,7 +118,7 @@ impl<'a> Queue<'a> {
     ///
     /// As the invariants of the type say.
     pub(crate) unsafe fn from_raw(raw: NonNull<abi::d2d_queue>) -> Self {
-        // INVARIANT: By the requirements.
+        // INVARIANT: The caller says that `raw` is a queue of which they hold.
         Self {
             raw,
             _context: PhantomData,
@@ -418,7 +418,7 @@ impl<'a> Queue<'a> {
             let _guard = self.lock();
             // SAFETY: The lock is held; by the type invariants the pool has `capacity` items, which
             // live as long as the queue. One that is on the way or held is on no list and in no
-            // batch, and by the requirements nobody uses it.
+            // batch, and no driver in C uses it any more.
             unsafe {
                 if (*raw).handed == 0 {
                     break;
@@ -469,7 +469,7 @@ impl<'a> Queue<'a> {
 ///
 /// There is an item.
 unsafe fn node(item: *mut abi::d2d_item) -> NonNull<list_head> {
-    // SAFETY: By the requirements.
+    // SAFETY: `item` points to an item, and so does not lead to null.
     unsafe { NonNull::new_unchecked(&raw mut (*item).node) }
 }
 

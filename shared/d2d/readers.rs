@@ -83,7 +83,8 @@ impl Readers {
     ///
     /// As the invariants of the type say, for `'a`.
     pub unsafe fn from_raw<'a>(srcu: *mut bindings::srcu_struct) -> &'a Self {
-        // SAFETY: By the requirements; the type is transparent.
+        // SAFETY: `srcu` is initialized for fast readers and lives for `'a`; the type is
+        // transparent.
         unsafe { &*srcu.cast() }
     }
 

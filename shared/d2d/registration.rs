@@ -228,7 +228,9 @@ impl<T: Driver> Shared<T> {
         request: abi::d2d_handle,
         result: *const abi::d2d_result,
     ) -> c_int {
-        // SAFETY: By the requirements. Who has sent the request has given it up.
+        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
+        // unregistered. `result` is the owner's, which it does not change during the call. The
+        // sender has given the request up by sending it.
         let (this, completed) = unsafe { (Self::of(this), Completed::from_raw(request, *result)) };
         this.state().completed(completed);
         // If the driver has not kept it, it was freed by being dropped.
@@ -245,9 +247,11 @@ impl<T: Driver> Shared<T> {
         request: *const abi::d2d_request,
         result: *const abi::d2d_result,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
+        // unregistered. `result` is the owner's, which it does not change during the call.
         let (this, outcome) = unsafe { (Self::of(this), Outcome::new(&*result)) };
-        // SAFETY: By the requirements.
+        // SAFETY: `request` is the owner's, which does not change it during the call, and is this
+        // driver's request.
         unsafe {
             receive(this.name, request, |request| {
                 this.state().returned(request, outcome)
@@ -261,7 +265,8 @@ impl<T: Driver> Shared<T> {
     ///
     /// `this` is a registered `Shared<T>`.
     unsafe extern "C" fn cancelled(this: *mut c_void, request: abi::d2d_handle) {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
+        // unregistered.
         unsafe { Self::of(this) }
             .state()
             .cancelled(RequestId::from_raw(request));
@@ -294,12 +299,13 @@ where
     ///
     /// `this` is a registered `Shared<T>`, `request` is valid for reads.
     unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
+        // unregistered.
         let this = unsafe { Self::of(this) };
-        // SAFETY: By the requirements.
+        // SAFETY: `request` is the owner's, which does not change it during the call.
         let raw = unsafe { &*request };
         if raw.code != abi::D2D_IOCTL_SHARE_CONTEXT {
-            // SAFETY: By the requirements.
+            // SAFETY: `request` is this driver's, and valid for reads during the call, as above.
             return unsafe {
                 receive(this.name, request, |request| this.state().dispatch(request))
             };

@@ -490,7 +490,8 @@ pub unsafe fn receive(
     request: *const abi::d2d_request,
     f: impl for<'a> FnOnce(Request<'a>) -> Disposition<'a>,
 ) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: `request` is valid for reads during the call, and `f` cannot keep the reference for
+    // longer.
     let request = unsafe { &*request };
     if let Err(error) =
         header::check::<abi::d2d_request>(name, "request", &request.hdr, abi::D2D_REQUEST_MAGIC)

@@ -118,10 +118,12 @@ impl Job {
         ///
         /// `closure` is that of [`Job::new`].
         unsafe fn call<F: FnMut()>(closure: *mut c_void) {
-            // SAFETY: By the requirements of `Job::new` this is the only reference.
+            // SAFETY: `closure` is the one that `Job::new` was given, which nothing else uses until
+            // the job has been run.
             unsafe { (*closure.cast::<F>())() };
         }
-        // INVARIANT: By the requirements.
+        // INVARIANT: `call` takes the closure that `closure` points to, which lives until the job
+        // has been run.
         Self {
             call: call::<F>,
             closure: core::ptr::from_mut(closure).cast(),
@@ -132,7 +134,8 @@ impl Job {
     ///
     /// Called once, by the one that the job was handed to.
     unsafe fn run(&self) {
-        // SAFETY: By the requirements and the type invariants.
+        // SAFETY: By the type invariants `call` takes `closure`. It is called once, so no other
+        // call uses the closure.
         unsafe { (self.call)(self.closure) };
     }
 }
@@ -148,7 +151,7 @@ struct WorkerJob {
 ///
 /// `work` is that of a [`WorkerJob`] that outlives the call.
 unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
-    // SAFETY: By the requirements.
+    // SAFETY: `work` is that of a `WorkerJob`, which outlives the call.
     let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerJob, work) };
     // SAFETY: The work item was queued once, for this.
     unsafe { this.job.run() };
