@@ -100,7 +100,7 @@ impl Items {
             for item in chunk.spare_capacity_mut().chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
                 // SAFETY: The item is zeroed, has room for its header and payload, is aligned, and
-                // on no list; by the requirements the queue is ours.
+                // on no list; the queue's lists are initialized, and nobody else uses it.
                 unsafe {
                     let queue_id = (*queue).id << abi::D2D_ITEM_INDEX_BITS;
                     (*item).handle =
@@ -112,7 +112,7 @@ impl Items {
             self.chunks.push(chunk, GFP_KERNEL)?;
             left -= count;
         }
-        // SAFETY: By the requirements.
+        // SAFETY: Nobody else uses the queue. The pool moves no more, and outlives the queue.
         unsafe {
             (*queue).item_size = config.item_size;
             (*queue).capacity = config.capacity;
@@ -192,7 +192,7 @@ impl Block {
     ///
     /// `lock` is valid for writes, pinned, and freed before this module is unloaded.
     unsafe fn init_lock(lock: *mut bindings::spinlock_t, class: Pin<&'static LockClassKey>) {
-        // SAFETY: By the requirements; the name and the class are static.
+        // SAFETY: The lock is valid for writes and pinned; the name and the class are static.
         unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
     }
 
@@ -202,7 +202,8 @@ impl Block {
     ///
     /// The block lives as long as any code that could hold the result is in the kernel.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
-        // SAFETY: The pointer is that of a box; the rest by the requirements.
+        // SAFETY: The pointer is that of a box, which lives as long as any code that could hold the
+        // result.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
     }
 }

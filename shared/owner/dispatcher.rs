@@ -376,7 +376,8 @@ impl Waiter {
     /// They were looked up, and the lock was not let go since, or the blocks are on the lists and
     /// it is held; and so until the last use of the result.
     unsafe fn events<'a>(&self) -> impl Iterator<Item = &'a Event> {
-        // SAFETY: By the requirements and the invariants of `Block`.
+        // SAFETY: The blocks were looked up under the lock, which is still held, or are on their
+        // events' lists. By the invariants of `Block` the events are there.
         self.blocks().map(|block| unsafe { &*(*block).event })
     }
 
@@ -407,7 +408,8 @@ impl Waiter {
     /// blocks and `self` stay where they are until the blocks are off again.
     unsafe fn link(&self, key: &mut Key) {
         for block in self.blocks() {
-            // SAFETY: By the requirements.
+            // SAFETY: The event was looked up, and the lock was not let go since. The node is on no
+            // list, and stays where it is until it is off this one.
             unsafe {
                 (*block).waiter = self;
                 let event = &*(*block).event;
@@ -424,7 +426,8 @@ impl Waiter {
     /// They are on them.
     unsafe fn unlink(&self, key: &mut Key) {
         for block in self.blocks() {
-            // SAFETY: By the requirements, and by the invariants of `Block` the event is there.
+            // SAFETY: The block is on its event's list, so by the invariants of `Block` the event
+            // is there, and both neighbours are of that list.
             unsafe {
                 let (prev, next) = ((*block).node.prev, (*block).node.next);
                 (*prev).next = next;

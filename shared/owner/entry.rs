@@ -215,7 +215,8 @@ impl Entry {
 
     /// Notes what the driver of the last level has completed it with.
     pub(crate) fn complete(&mut self, status: c_int, information: u64) {
-        // A driver that has got it back passes on how it has ended below by passing on the status.
+        // A driver that gets the request back and completes it with the status that it was told
+        // passes on how the request has ended.
         if status != self.result.status {
             self.result.ended = abi::D2D_ENDED_COMPLETED;
         }

@@ -338,7 +338,7 @@ impl<O: Owner> Gate<O> {
         initial: u32,
         event: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `event` is null or the caller's own place for a handle.
         unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
     }
 
@@ -354,7 +354,7 @@ impl<O: Owner> Gate<O> {
         kind: u32,
         event: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `event` is null or the caller's own place for a handle.
         unsafe { self.make_or_open_event(driver, name, kind, None, event) }
     }
 
@@ -577,7 +577,7 @@ impl<O: Owner> Gate<O> {
         request: abi::d2d_handle,
         send: *const abi::d2d_send,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_send` says.
         pending(self.with(|server| unsafe { server.requests().send(request, send) }))
     }
 
@@ -634,7 +634,7 @@ impl<O: Owner> Gate<O> {
         buffer: *mut c_void,
         len: u32,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `buffer` is null or the caller's own place for `len` bytes.
         errno(self.with(|server| unsafe { server.requests().read(request, buffer.cast(), len) }))
     }
 
@@ -671,7 +671,7 @@ impl<O: Owner> Gate<O> {
         request: abi::d2d_handle,
         send: *const abi::d2d_send,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_forward` says.
         pending(self.with(|server| unsafe { server.requests().forward(request, send) }))
     }
 
@@ -757,11 +757,12 @@ impl<O: Owner> Drop for Opened<O> {
         left::note();
         leaving.strike_off();
         let server = server.xchg(core::ptr::null_mut(), Full);
-        // At the owner's exit nobody is inside: whoever could be imports its symbols.
+        // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
+        // module that has found the functions in another way.
         readers().wait();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
-        // Those that have registered meanwhile. Nobody does any more.
+        // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_left();
         timeouts::stop(&server);
         drop(server);

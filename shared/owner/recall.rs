@@ -280,8 +280,8 @@ impl Requests {
         }
     }
 
-    /// Takes back all of a driver that is leaving, waits until nobody is inside its routines nor waits
-    /// for its requests, and removes these. May sleep.
+    /// Takes back all requests of a driver that is leaving, and removes those that it has made.
+    /// Returns when no thread is inside the driver's routines or waits for its requests. May sleep.
     pub(crate) fn run_down(&self, driver: d2d_handle) {
         while self.take_back_until(driver, None)
             || self.registry.is_visited(driver)

@@ -161,7 +161,8 @@ impl Driver {
     ///
     /// The driver stays registered until this returns.
     pub(crate) unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: By the contract of `d2d_register` and by the requirements.
+        // SAFETY: The driver stays registered until this returns, so its routine and `this` are
+        // there, and the routine takes a request, by the contract of `d2d_register`.
         unsafe { (self.dispatch)(self.this, request) }
     }
 

@@ -607,7 +607,7 @@ impl Requests {
             })
         };
         if let Some((view, sending, telling)) = found {
-            // From who leaves it is taken back.
+            // The requests of a departing driver are cancelled.
             if !visit.driver().is_some_and(Driver::is_leaving) {
                 self.dispatch(key, visit.as_ref(), &view, sending, telling);
             }

@@ -408,9 +408,9 @@ impl<O: Owner> Server<O> {
         self.expel_left();
     }
 
-    /// Removes all drivers: those of modules that do not import the owner's symbols, or of any if the
-    /// owner is unloaded by force. They may go on using the contexts that they hold, which are not
-    /// freed. May sleep.
+    /// Removes the drivers that are still registered when the owner leaves. Their modules do not import
+    /// the owner's symbols, or the owner is unloaded by force. They may go on using the contexts that
+    /// they hold, so these are not freed. May sleep.
     pub(crate) fn expel_left(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
@@ -447,7 +447,7 @@ impl<O: Owner> Server<O> {
         if before.is_unregistering() {
             return;
         }
-        // First, so that a thread that waits for one of them inside the driver comes out of it.
+        // First: closing an event ends the wait of a thread that is inside the driver.
         self.events.close_all(handle);
         while let Some((driver, state)) = self.begin_to_detach(handle) {
             if !self.end_to_detach(handle, &driver, state) {
@@ -498,7 +498,8 @@ impl<O: Owner> Server<O> {
     ///
     /// `this` is what was registered, and stays registered for `'a`.
     unsafe fn of<'a>(this: *mut c_void) -> &'a Self {
-        // SAFETY: By the requirements of `enrol`.
+        // SAFETY: `this` is the server registered in `enrol()`, which stays where it is until it is
+        // unregistered.
         unsafe { &*this.cast::<Self>() }
     }
 
@@ -508,9 +509,9 @@ impl<O: Owner> Server<O> {
     ///
     /// `this` is a registered server, `request` is valid for reads.
     unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the server registered in `enrol()`, which outlives the call.
         let this = unsafe { Self::of(this) };
-        // SAFETY: By the requirements.
+        // SAFETY: `request` is valid for reads during the call, and is the owner's to complete.
         unsafe {
             receive(this.name, request, |request| {
                 O::dispatch(&Contexts::new(this), request)
@@ -528,9 +529,10 @@ impl<O: Owner> Server<O> {
         request: *const abi::d2d_request,
         result: *const abi::d2d_result,
     ) -> c_int {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the server registered in `enrol()`, which outlives the call. `result`
+        // is valid for reads.
         let (this, outcome) = unsafe { (Self::of(this), Outcome::new(&*result)) };
-        // SAFETY: By the requirements.
+        // SAFETY: `request` is valid for reads during the call, and is the owner's to complete.
         unsafe {
             receive(this.name, request, |request| {
                 O::returned(&Contexts::new(this), request, outcome)
@@ -548,7 +550,8 @@ impl<O: Owner> Server<O> {
         request: abi::d2d_handle,
         result: *const abi::d2d_result,
     ) -> c_int {
-        // SAFETY: By the requirements. Who has sent the request has given it up.
+        // SAFETY: `this` is the server registered in `enrol()`, which outlives the call. `result`
+        // is valid for reads. The owner gave the request up when it sent it.
         let (this, completed) = unsafe { (Self::of(this), Completed::from_raw(request, *result)) };
         O::completed(&Contexts::new(this), completed);
         // If the owner has not kept it, it was freed by being dropped.
@@ -561,7 +564,7 @@ impl<O: Owner> Server<O> {
     ///
     /// `this` is a registered server.
     unsafe extern "C" fn cancelled(this: *mut c_void, request: abi::d2d_handle) {
-        // SAFETY: By the requirements.
+        // SAFETY: `this` is the server registered in `enrol()`, which outlives the call.
         let this = unsafe { Self::of(this) };
         O::cancelled(&Contexts::new(this), RequestId::from_raw(request));
     }
@@ -575,7 +578,7 @@ impl<O: Owner> Server<O> {
         &self,
         object: *const abi::d2d_driver,
     ) -> Result<abi::d2d_handle> {
-        // SAFETY: By the requirements.
+        // SAFETY: If a driver object is found at `object`, it keeps to what `d2d_register` says.
         let handle = unsafe { self.registry.add(object)? };
         let driver = self.registry.get(handle)?;
         let name = driver.name();
@@ -583,8 +586,8 @@ impl<O: Owner> Server<O> {
         Ok(handle)
     }
 
-    /// Refuses what might wait for the calling task itself: until it has left the driver's routine, or
-    /// until a request that another driver's routine was called for has gone on.
+    /// Refuses a call that might wait for its own caller: the calling task is inside a routine of a
+    /// driver object, or sends the handshake of this driver.
     fn check_outside(&self, handle: abi::d2d_handle, reason: &str) -> Result {
         let is_inside = self.registry.is_inside() && self.registry.peek(handle).is_some();
         if !is_inside && !self.offers.is_sent_by_current(handle) {
@@ -746,7 +749,7 @@ impl<O: Owner> Server<O> {
             Some(result) => result,
             None => {
                 timeouts::limit(this, &request);
-                // It may be completed all the same.
+                // The driver may have completed it meanwhile.
                 to_result(request.outcome().unwrap_or(EINPROGRESS.to_errno()))
             }
         };
@@ -851,7 +854,8 @@ impl<O: Owner> Server<O> {
             .finish(claim, Winner::Timeout, error.to_errno(), |request| {
                 self.run_routine(request)
             });
-        // Whoever of the two comes last gives the context back.
+        // The context is given back by this, or by the driver when it completes the request or leaves,
+        // whichever comes last.
         if self.offers.is_done_with(&request) {
             self.give_back(handle, abandoned, index);
         }

@@ -2,8 +2,8 @@
 
 //! Waiting for requests.
 //!
-//! A thread that waits is counted in [`Entry::waiters`], and so gets the result of the sending that it
-//! waits for: until it has, nobody can send the request again, and freeing it is put off.
+//! A thread that waits is counted in [`Entry::waiters`]. Until it has the result of the sending that
+//! it waits for, the request cannot be sent again and is not removed.
 
 use crate::{
     entry::{
@@ -110,7 +110,7 @@ impl Requests {
             return Err(("has-completion-routine", EINVAL));
         }
         if entry.phase == Phase::Idle {
-            // Whoever sent it where nobody sleeps may ask what has become of it.
+            // There is nothing to wait for, so any context may ask for the result.
             return Ok(Waiting::Over(Over::of(entry)));
         }
         if !may_sleep {

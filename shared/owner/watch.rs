@@ -2,9 +2,10 @@
 
 //! The file through which user space watches an event.
 //!
-//! A line of text about the event. The first read of an open file has it at once, each later one when
-//! the event was set since, so that a shell can wait without asking again and again, and nobody who
-//! watches takes anything away from who waits. An open file keeps the event, and the module.
+//! The file has one line of text about the event. The first read of an open file returns at once, each
+//! later one when the event was set since the line before, so that a shell can wait without polling.
+//! Reading takes nothing from the threads that wait for the event. An open file keeps the event and
+//! the module.
 
 use crate::dispatcher::{
     Event,
@@ -237,7 +238,8 @@ unsafe extern "C" fn open<M: ModuleMetadata>(
     let event = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<Event>()) };
     match Watch::new(event.into()) {
         Ok(watch) => {
-            // SAFETY: By the requirements. The box is taken back by `release`, and not moved.
+            // SAFETY: `inode` and `file` are what the kernel opens. The box is taken back by
+            // `release`, and not moved.
             unsafe {
                 let watch = KBox::into_raw(Pin::into_inner_unchecked(watch));
                 (*file).private_data = watch.cast::<c_void>();
@@ -253,7 +255,7 @@ unsafe extern "C" fn open<M: ModuleMetadata>(
 ///
 /// `file` was opened by [`open`] and is not released yet.
 unsafe fn watch<'a>(file: *mut bindings::file) -> &'a Watch {
-    // SAFETY: By the requirements.
+    // SAFETY: `open` has put the `Watch` there, and `release`, which frees it, was not called yet.
     unsafe { &*(*file).private_data.cast::<Watch>() }
 }
 
@@ -266,7 +268,7 @@ unsafe extern "C" fn read(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: By the requirements.
+    // SAFETY: `file` was opened by `open`, and is not released during the call.
     let (watch, file) = unsafe { (watch(file), File::from_raw_file(file)) };
     let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
     let to = UserPtr::from_ptr(buffer.cast::<c_void>());
@@ -283,7 +285,8 @@ unsafe extern "C" fn poll(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
-    // SAFETY: By the requirements.
+    // SAFETY: `file` was opened by `open`, and is not released during the call. `table` is the
+    // kernel's, for this call.
     let (watch, file, table) = unsafe {
         (
             watch(file),
@@ -301,7 +304,7 @@ unsafe extern "C" fn poll(
 ///
 /// As the kernel calls it.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: By the requirements it is the box of `open`, and nobody uses the file any more.
+    // SAFETY: `open` has put the box there, and nobody uses the file any more.
     let watch = unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<Watch>())) };
     watch.event.unwatch();
     0

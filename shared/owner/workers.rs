@@ -62,7 +62,7 @@ impl RawQueue {
     ///
     /// The [`Workers`] are not dropped yet.
     pub(crate) unsafe fn enqueue(self, packet: Arc<Packet>) {
-        // SAFETY: By the requirements.
+        // SAFETY: The `Workers` are not dropped yet, and they own the work queue.
         let queue = unsafe { Queue::from_raw(self.0) };
         // If it is queued already, it has not run yet, and finds the request.
         let _ = queue.enqueue(packet);
