@@ -428,12 +428,12 @@ impl Registry {
         found.ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
     }
 
-    /// Finds the driver that is attached to a context, for sending it requests. Any context.
+    /// Finds the driver that is attached to a context and does not leave. Any context.
     pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Driver)> {
         let slots = self.slots.lock();
         slots.iter().enumerate().find_map(|(index, slot)| {
             let driver = slot.driver?;
-            let found = driver.state == State::Attached(context);
+            let found = driver.state == State::Attached(context) && !driver.leaving;
             found.then(|| (Kind::Target.handle(index, slot.generation), driver))
         })
     }

@@ -217,7 +217,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         unsafe { Sender::from_raw(own_handle(), self.0.name) }
     }
 
-    /// Returns the driver that is attached to a context, for sending it requests. Any context.
+    /// Returns the driver that is attached to a context, for sending it requests; `None` once it begins
+    /// to leave. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let (handle, driver) = self.0.registry.holder(link.context().id() as usize)?;
         // SAFETY: It is one of the registry's.
