@@ -3,9 +3,12 @@
 //! Loads and unloads modules, and writes to their files, by exactly one system call, and says what it
 //! returned.
 //!
-//! Usage: `kmod load FILE [PARAM=VALUE...]`, `kmod unload NAME` or `kmod write FILE TEXT...`. The insmod
-//! programs at hand differ in their words, and busybox's tries a second time when the first fails, which
-//! shows in the trace; shells say nothing but words of what a write returned.
+//! Usage: `kmod load FILE [PARAM=VALUE...]`, `kmod unload NAME`, `kmod write FILE TEXT...` or
+//! `kmod race ROUNDS FILE FIRST SECOND [ERRNO...]`. The last one writes FIRST, which has to fail with one
+//! of the errnos, pauses, and writes SECOND, which has to succeed. In each round the pause is 200
+//! microseconds longer, so SECOND comes before, during and after what FIRST has begun.
+//! The insmod programs at hand differ in their words, and busybox's tries a second time when the first
+//! fails, which shows in the trace; shells say nothing but words of what a write returned.
 //! Exits with 0, or prints `errno=N (text)` and exits with 1.
 
 mod modules;
@@ -13,10 +16,34 @@ mod modules;
 use std::fs::OpenOptions;
 use std::io::{Error, Write};
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
 
 fn write(path: &str, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.write(text.as_bytes()).map(|_| ())
+}
+
+/// Lets the second write race with what the first one has begun.
+fn race(
+    rounds: u32,
+    path: &str,
+    first: &str,
+    second: &str,
+    errnos: &[String],
+) -> Result<(), Error> {
+    for round in 0..rounds {
+        let error = write(path, first)
+            .err()
+            .unwrap_or_else(|| Error::from_raw_os_error(0));
+        let errno = error.raw_os_error().unwrap_or(0).to_string();
+        if !errnos.contains(&errno) {
+            return Err(error);
+        }
+        sleep(round * Duration::from_micros(200));
+        write(path, second)?;
+    }
+    Ok(())
 }
 
 fn main() -> ExitCode {
@@ -27,8 +54,15 @@ fn main() -> ExitCode {
         }
         Some((verb, [name])) if verb == "unload" => modules::unload(name),
         Some((verb, [path, text @ ..])) if verb == "write" => write(path, &text.join(" ")),
+        Some((verb, [rounds, path, first, second, errnos @ ..])) if verb == "race" => rounds
+            .parse()
+            .map_err(Error::other)
+            .and_then(|rounds| race(rounds, path, first, second, errnos)),
         _ => {
-            eprintln!("usage: kmod load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT...");
+            eprintln!(
+                "usage: kmod load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
+                 race ROUNDS FILE FIRST SECOND [ERRNO...]"
+            );
             return ExitCode::from(2);
         }
     };
