@@ -99,8 +99,8 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.open(endpoint)
     }
 
-    /// Refuses new calls into the peer and waits for those that run. Calls `release` every 10
-    /// milliseconds until then: it ends what the peer's operations may be waiting for. May sleep.
+    /// Refuses new calls into the peer and waits for those that run. Calls `release` after
+    /// 100 ms, and again until then: it ends what the peer's operations may be waiting for. May sleep.
     ///
     /// # Safety
     ///

@@ -5,6 +5,7 @@
  */
 #include <linux/completion.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/srcu.h>
 #include <linux/workqueue.h>
 
@@ -41,7 +42,7 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 }
 
 /* How long readers may take to leave by themselves, in milliseconds. */
-#define PATIENCE	10
+#define PATIENCE	100
 
 struct waiting {
 	struct work_struct work;
@@ -58,13 +59,15 @@ static void wait_for_readers(struct work_struct *work)
 }
 
 /*
- * Waits for the readers, and calls release() again and again while they take long. A
- * worker waits for the grace period: the kernel has no wait for one that has a limit and
- * is expedited. May sleep.
+ * Waits for the readers. While they take long, calls release() again and again, once a
+ * second in the end. A worker waits for the grace period: the kernel has no wait for one
+ * that has a limit and is expedited. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *data)
 {
 	struct waiting waiting = { .srcu = srcu };
+	/* The jiffy that has begun may be over at once. */
+	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
 	/* This task waits for the readers, whatever task synchronize_srcu() runs in. */
@@ -73,9 +76,11 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *d
 	init_completion(&waiting.done);
 	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
 	queue_work(system_dfl_wq, &waiting.work);
-	/* The jiffy that has begun may be over at once. */
-	while (!wait_for_completion_timeout(&waiting.done, msecs_to_jiffies(PATIENCE) + 1))
+	while (!wait_for_completion_timeout(&waiting.done, patience)) {
 		release(data);
+		/* On a slow kernel release() takes longer than that: let others run. */
+		patience = min(2 * patience, msecs_to_jiffies(1000));
+	}
 	flush_work(&waiting.work);
 	destroy_work_on_stack(&waiting.work);
 }
