@@ -207,6 +207,7 @@ mod tests {
     #[test]
     fn values_are_found_by_index_and_in_order() -> Result {
         let mut table = super::table(256)?;
+        assert_eq!(table.used_chunks(), 0);
         let mut handles = KVec::new();
         for value in 0..130 {
             handles.push(added(&mut table, value)?, GFP_KERNEL)?;
@@ -222,6 +223,7 @@ mod tests {
         assert_eq!(table.by_index_mut(MAX), None);
         let mut expected = (0..130).filter(|n| n % 3 == 0);
         assert_eq!(table.chunks(), 4);
+        assert_eq!(table.used_chunks(), 3);
         for chunk in 0..5 {
             let other = table.find_in(chunk, |handle, value| {
                 let next = expected.next().map(|n| (handles[n], n));

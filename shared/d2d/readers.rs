@@ -118,8 +118,8 @@ impl Readers {
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };
     }
 
-    /// As [`Readers::wait`]. Calls `release` after 100 ms, and again until all have left: it ends what
-    /// those who are inside may be waiting for. May sleep.
+    /// As [`Readers::wait`]. Calls `release` after 100 ms, and again until all readers have left:
+    /// `release` ends what the readers may be waiting for. May sleep.
     pub(crate) fn wait_and<F: Fn()>(&self, release: F) {
         /// # Safety
         ///

@@ -101,13 +101,13 @@ impl<T> Rundown<T> {
         self.readers.as_raw().cast()
     }
 
-    /// As [`Rundown::close_and`], for users who wait for nothing that the caller could end.
+    /// As [`Rundown::close_and`], without a `release`.
     pub fn close(&self) -> Option<T> {
         self.close_and(|| {})
     }
 
     /// Refuses entry from now on and waits until nobody is inside. Calls `release` after
-    /// 100 ms, and again until then: it ends what those who are inside may be waiting for. May sleep.
+    /// 100 ms, and again until then: it ends what the threads inside may be waiting for. May sleep.
     ///
     /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
     /// it may still be entered. Called from inside, it never returns; lockdep reports that.

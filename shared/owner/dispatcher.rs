@@ -556,9 +556,10 @@ impl Dispatcher {
         }
     }
 
-    /// Returns how many numbers there are for [`Dispatcher::find`]. Any context.
+    /// Returns how many numbers to call [`Dispatcher::find`] with: there are no handles beyond these. Any
+    /// context.
     pub(crate) fn chunks(&self) -> usize {
-        self.inner.lock().openings.chunks()
+        self.inner.lock().openings.used_chunks()
     }
 
     fn with<R>(&self, handle: d2d_handle, f: impl FnOnce(&Arc<Event>, &mut Key) -> R) -> Option<R> {

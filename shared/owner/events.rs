@@ -244,7 +244,7 @@ impl Events {
     }
 
     /// Closes all handles of the drivers that `f` chooses, which open no more. Takes the mutex only
-    /// for chunks that have such a handle: other threads wait for the mutex as well, and there are a
+    /// for chunks that have such a handle: other threads wait for the mutex as well, and there may be a
     /// thousand chunks.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {

@@ -226,7 +226,7 @@ impl Requests {
     /// tasks still carry some of it up.
     fn take_back_until(&self, driver: d2d_handle, until: Option<u32>) -> bool {
         let mut busy = false;
-        let chunks = self.inner.lock().entries.chunks();
+        let chunks = self.inner.lock().entries.used_chunks();
         for chunk in 0..chunks {
             // The lock is given back after each, so a place in the chunk is looked at once.
             let mut next = 0;
@@ -295,7 +295,7 @@ impl Requests {
     /// all are gone: a request that a thread waits for stays until the thread has the result.
     fn remove_all(&self, driver: d2d_handle) -> bool {
         let mut all = true;
-        let chunks = self.inner.lock().entries.chunks();
+        let chunks = self.inner.lock().entries.used_chunks();
         for chunk in 0..chunks {
             loop {
                 let mut inner = self.inner.lock();

@@ -363,7 +363,7 @@ impl Registry {
         is_going: bool,
     ) -> Result<abi::d2d_handle, (&'static str, Error)> {
         self.quietly(handle, |slot| {
-            // Whoever has expelled the driver removes it.
+            // The thread that has expelled the driver removes it.
             let driver = slot.driver.as_mut().filter(|driver| !driver.expelled)?;
             driver.registering = false;
             if is_going {

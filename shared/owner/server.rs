@@ -612,7 +612,7 @@ impl<O: Owner> Server<O> {
         Ok(())
     }
 
-    /// Ends what those who are inside a driver may be waiting for: its requests, and events by its
+    /// Ends what the threads inside a driver may be waiting for: its requests, and events by its
     /// handles. Any context.
     fn release(&self, handle: abi::d2d_handle) {
         self.requests.take_back(handle);

@@ -392,7 +392,7 @@ impl<O: Owner> Server<O> {
     fn request_rows(&self, rows: &mut Rows<'_>) -> Result {
         let requests = self.requests();
         let mut pending = KVec::with_capacity(CHUNK, GFP_KERNEL)?;
-        let chunks = requests.inner.lock().entries.chunks();
+        let chunks = requests.inner.lock().entries.used_chunks();
         for chunk in 0..chunks {
             let inner = requests.inner.lock();
             let _ = inner.entries.find_in::<()>(chunk, |key, entry| {

@@ -184,6 +184,13 @@ impl<T> Table<T> {
         self.chunks.len()
     }
 
+    /// Returns how many chunks to look through: none is in use after these. Places are taken from the
+    /// first chunk on, so they are few unless there are many values. Any context.
+    pub(crate) fn used_chunks(&self) -> usize {
+        let from_last = self.chunks.iter().rev();
+        self.chunks() - from_last.take_while(|chunk| chunk.is_none()).count()
+    }
+
     /// Looks through the 64 indices of a chunk, in order, for what `f` is looking for: who looks
     /// through many values gives the lock back between the chunks. Any context.
     pub(crate) fn find_in<R>(
