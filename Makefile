@@ -112,7 +112,7 @@ help:
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
-	@echo 'The first use of the lab takes about 4 minutes and 5 GB in ~/.cache/beyond-irps, the first'
+	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds two kernels and a second root.'
 
 .PHONY: modules run shell gdb test verify torture bench bench-check check model mutants test-harness clean distclean trace windows compare example docs rust-analyzer help
