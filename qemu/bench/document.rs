@@ -18,7 +18,7 @@ pub fn document(all: &Measured, host_cpu: &str) -> String {
     section("The figures", operations::tables(&all.runs).trim_start());
     section("Growth", growth::tables(&all.runs).trim_start());
     section(
-        "Two CPUs: what each producer gets in",
+        "Two CPUs: items of each producer",
         &growth::shares(&all.runs),
     );
     if let Some((with, without)) = all.log(ICOUNT).zip(all.no_points.as_ref()) {
@@ -26,7 +26,7 @@ pub fn document(all: &Measured, host_cpu: &str) -> String {
         let table = points::table_of(&compared);
         section(
             "Tracepoints",
-            &format!("Medians; of what sleeps the least figures.\n\n{table}"),
+            &format!("Medians; for contenders that sleep, the least figures.\n\n{table}"),
         );
     }
     if let Some(log) = all.log(ICOUNT) {

@@ -25,7 +25,7 @@ pub const AXES: &[Axis] = &[
     },
     Axis {
         name: "batch",
-        title: "Items put and taken at once (cost of one)",
+        title: "Items put and taken together (figures for one item)",
     },
     Axis {
         name: "producers",

@@ -68,9 +68,9 @@ pub const MARKS: &[Mark] = &[
     mark("put-take-instructions", "put and take an item, instructions", TWIN, AtMost(1.0, ICOUNT, "queue-put-take", "twin-queue-put-take")),
     mark("put-take-unchecked", "put and take an item, instructions", "at most the C twin without list checks", AtMost(1.0, ICOUNT, "queue-put-take", "twin-queue-put-take-unchecked")),
     mark("put-take-ns", "put and take an item, ns (UML)", TWIN, AtMost(1.0, UML, "queue-put-take", "twin-queue-put-take")),
-    mark("batch-single", "batch of 32, instructions of an item", "4 times fewer than put and taken alone", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-put-take")),
-    mark("batch-of-1", "batch of 32, instructions of an item", "4 times fewer than in a batch of 1", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-batch@batch:1")),
-    mark("request", "request, completed at once, instructions", "5 times fewer than a work item with completion", Fewer(5.0, ICOUNT, "request", "work-item-unbound")),
+    mark("batch-single", "batch of 32, instructions of an item", "at most a quarter of a single item", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-put-take")),
+    mark("batch-of-1", "batch of 32, instructions of an item", "at most a quarter of a batch of 1", Fewer(4.0, ICOUNT, "queue-batch@batch:32", "queue-batch@batch:1")),
+    mark("request", "request, completed at once, instructions", "at most a fifth of a work item with a completion", Fewer(5.0, ICOUNT, "request", "work-item-unbound")),
     mark("contexts-b-to-a", "B calls A, instructions", FLAT_CLAIM, Flat("ops-call-b-to-a", "contexts", 64)),
     mark("contexts-a-to-b", "A calls B, instructions", FLAT_CLAIM, Flat("ops-call-a-to-b", "contexts", 64)),
     mark("contexts-put-take", "put and take an item, instructions", FLAT_CLAIM, Flat("queue-put-take", "contexts", 64)),
@@ -79,7 +79,7 @@ pub const MARKS: &[Mark] = &[
     mark("points", "tracepoints compiled in, and off, instructions", "within 2 % of not compiled in", Points(1.02)),
     mark("sizes", "stripped `.ko` of both sides, bytes", "at most 1.5 of the C twin", Sizes(1.5)),
     mark("two-cpus", "an item, two CPUs busy, ns (UML)", TWIN, AtMost(1.0, UML, "queue-two-cpus", "twin-queue-two-cpus")),
-    mark("fairness", "items of producers of one queue, two CPUs (UML)", "most at most 2 times least", Fair(2.0, "queue-producers")),
+    mark("fairness", "items of producers of one queue, two CPUs (UML)", "the most at most 2 times the least", Fair(2.0, "queue-producers")),
 ];
 
 /// What has come out of a mark
@@ -290,8 +290,8 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
         );
         assert!(text.contains("at most 1.5 of the C twin: Reason one.\n"));
         assert!(text.contains("depth 1 to 1,000,000: Two.\n  More.\n"));
-        assert!(text.contains("4 times fewer than in a batch of 1: The reason is not known yet."));
-        assert!(!text.contains("alone: The reason"));
+        assert!(text.contains("at most a quarter of a batch of 1: The reason is not known yet."));
+        assert!(!text.contains("single item: The reason"));
         assert!(text.contains("The host was busy (load 2.5)"));
     }
 

@@ -1,4 +1,4 @@
-//! What was measured for which purpose: the operations, and who takes part in each.
+//! The operations that are measured, and the contenders of each.
 
 use crate::log::Log;
 use crate::markdown::{cells, number, number_or_none, table, NONE};
@@ -19,16 +19,16 @@ impl Role {
             Role::Project => "project",
             Role::Twin => "C twin",
             Role::Floor => "floor",
-            Role::Alternative => "otherwise",
+            Role::Alternative => "alternative",
         }
     }
 }
 
 pub struct Operation {
     pub title: &'static str,
-    /// The first one is the one that has to be as fast as its twin.
+    /// The marks are for the first one.
     project: &'static [&'static str],
-    /// The first one is the one that ratios are made to.
+    /// Ratios compare with the first one.
     floor: &'static [&'static str],
     alternatives: &'static [&'static str],
 }
@@ -41,7 +41,7 @@ pub const OPERATIONS: &[Operation] = &[
         alternatives: &["exported-symbol-call", "notifier-chain"],
     },
     Operation {
-        title: "A calls B, protected from B's leaving",
+        title: "A calls B, protected against B's unload",
         project: &["ops-call-a-to-b"],
         floor: &["indirect-call"],
         alternatives: &[
@@ -51,7 +51,7 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        title: "An item put and taken",
+        title: "Put and take an item",
         project: &["queue-put-take", "queue-handle", "queue-handle-c"],
         floor: &["spin-lock-irqsave", "list-add-del"],
         alternatives: &[
@@ -62,7 +62,7 @@ pub const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        title: "An item put and taken in hard interrupt",
+        title: "Put and take an item in hard interrupt",
         project: &["queue-put-take-irq"],
         floor: &["spin-lock-irqsave"],
         alternatives: &[],
@@ -80,25 +80,25 @@ pub const OPERATIONS: &[Operation] = &[
         alternatives: &["work-item-percpu", "work-item-unbound"],
     },
     Operation {
-        title: "A request that a worker serves",
+        title: "A request that a worker dispatches",
         project: &["request-worker"],
         floor: &[],
         alternatives: &["work-item-percpu", "work-item-unbound"],
     },
     Operation {
-        title: "An event set and taken, nobody sleeps",
+        title: "Set an event and take it, nobody sleeps",
         project: &["event-set-take"],
         floor: &["spin-lock-irqsave"],
         alternatives: &[],
     },
     Operation {
-        title: "From an event's set to the wake-up",
+        title: "From setting an event to the wake-up",
         project: &["event"],
         floor: &[],
         alternatives: &["completion", "wait-queue"],
     },
     Operation {
-        title: "From an item's put to the wake-up, by doorbell",
+        title: "From putting an item to the wake-up, by doorbell",
         project: &["doorbell"],
         floor: &[],
         alternatives: &["completion", "wait-queue"],
@@ -116,7 +116,7 @@ pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }
 
-/// What a contender is; one that no operation knows is the project's.
+/// The role of a contender; one that no operation lists belongs to the project
 pub fn role(name: &str) -> Role {
     let among = |list: fn(&Operation) -> &'static [&'static str]| {
         OPERATIONS.iter().any(|one| list(one).contains(&name))
@@ -132,11 +132,11 @@ pub fn role(name: &str) -> Role {
     }
 }
 
-/// Contenders whose threads sleep: their medians change with what the scheduler does meanwhile, the least
-/// figures do not.
+/// Contenders whose threads sleep: the scheduler changes their medians from run to run, but not their least
+/// figures
 const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
 
-/// The figure of a contender, or the least one if it sleeps: what repeats from run to run
+/// The figure that repeats from run to run: the median, or the least one if the contender sleeps
 pub fn steady(name: &str, least: f64, median: f64) -> f64 {
     if SLEEPERS.contains(&name.trim_start_matches("twin-")) {
         least
@@ -146,7 +146,7 @@ pub fn steady(name: &str, least: f64, median: f64) -> f64 {
 }
 
 impl Operation {
-    /// Who takes part, the project first
+    /// The contenders, the project first
     pub fn members(&self) -> Vec<(String, Role)> {
         let mut members = Vec::new();
         let mut add = |name: &str, role| members.push((name.to_owned(), role));
@@ -160,7 +160,7 @@ impl Operation {
         members
     }
 
-    /// The members that a run has measured, and their medians
+    /// The contenders that a run has measured, and their medians
     pub fn medians(&self, log: &Log) -> Vec<(String, Role, f64)> {
         let members = self.members().into_iter();
         let median = |(name, role): (String, Role)| {
@@ -170,7 +170,7 @@ impl Operation {
         members.filter_map(median).collect()
     }
 
-    /// What one run has to say of a member
+    /// The cells of a contender, from one run
     fn figures(&self, log: &Log, name: &str) -> Vec<String> {
         let Some(one) = log.find(name, None) else {
             return vec![NONE.into(); 5];
@@ -210,7 +210,7 @@ pub fn tables(runs: &[Run]) -> String {
     for operation in OPERATIONS.iter().filter(measured) {
         text += &format!("\n### {}\n\n", operation.title);
         if let [first, _, ..] = operation.floor {
-            text += &format!("`× floor` is to `{first}`.\n\n");
+            text += &format!("`× floor` compares with `{first}`.\n\n");
         }
         text += &operation.table(runs);
     }
@@ -248,7 +248,7 @@ bench: contender=indirect-call base=indirect-call calls=* n=1 ns=20,
     }
 
     #[test]
-    fn what_was_not_measured_is_said_to_be_so() {
+    fn a_figure_that_was_not_measured_is_a_dash() {
         let less = LOG.replace("contender=twin", "contender=other");
         let table = OPERATIONS[0].table(&[run(0, LOG), run(1, &less)]);
         let twin = table.lines().nth(3).unwrap();
@@ -256,7 +256,7 @@ bench: contender=indirect-call base=indirect-call calls=* n=1 ns=20,
     }
 
     #[test]
-    fn who_is_not_known_is_the_project() {
+    fn a_contender_that_no_operation_lists_is_the_project() {
         assert_eq!(role("new"), Role::Project);
         assert_eq!(role("twin-new"), Role::Twin);
         assert_eq!(role("ptr-ring"), Role::Alternative);

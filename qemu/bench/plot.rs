@@ -20,7 +20,7 @@ fn class(role: Role) -> &'static str {
         Role::Project => "project",
         Role::Twin => "twin",
         Role::Floor => "floor",
-        Role::Alternative => "otherwise",
+        Role::Alternative => "alternative",
     }
 }
 

@@ -18,9 +18,8 @@ const PAIRS: [(&str, [&str; 2]); 3] = [
 ];
 
 const SIZES: &str = "\
-Bytes, stripped of debugging symbols as modules are installed. `data` has what is zero, too; a file has relocations
-and symbols beside text and data. Each peer measures as well, and `bench_peer` has the loops of the floor and of what one
-would use otherwise.
+Bytes, after stripping debugging symbols, as modules are installed. `data` includes zeroed data; a file has relocations
+and symbols besides text and data. Both peers contain measuring code, and `bench_peer` also the loops of floor and alternatives.
 
 ";
 

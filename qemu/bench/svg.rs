@@ -10,7 +10,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 .bar.project { fill: #1f6feb }
 .bar.twin { fill: #e07b18 }
 .bar.floor { fill: #7d8590 }
-.bar.otherwise { fill: #b6a2cf }
+.bar.alternative { fill: #b6a2cf }
 .line { fill: none; stroke-width: 2 }
 .c0 { stroke: #1f6feb } .dot.c0 { fill: #1f6feb }
 .c1 { stroke: #e07b18 } .dot.c1 { fill: #e07b18 }
@@ -20,7 +20,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .small { fill: #9da7b1 }
   .paper { fill: #0d1117 } .grid { stroke: #30363d }
-  .bar.project, .dot.c0 { fill: #4b93ff } .c0 { stroke: #4b93ff } .bar.otherwise { fill: #8b78a8 }
+  .bar.project, .dot.c0 { fill: #4b93ff } .c0 { stroke: #4b93ff } .bar.alternative { fill: #8b78a8 }
 }
 ";
 
