@@ -31,7 +31,7 @@ gdb:
 	@qemu/gdb.sh $(VM)
 
 trace:
-	@qemu/trace-run.sh
+	@qemu/trace.sh
 
 test:
 	@qemu/test.sh
@@ -56,9 +56,6 @@ model:
 
 mutants:
 	@qemu/mutants.sh $(MUTANTS)
-
-test-harness:
-	@qemu/test-harness.sh
 
 windows:
 	@qemu/windows.sh
@@ -96,7 +93,6 @@ help:
 	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck; tests of the tools)
 	$(call help,model,explore models of the detach protocol completely with spin)
 	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
-	$(call help,test-harness,show that a broken guest makes a run fail and that mistakes are refused)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,play it under Wine and compare its trace with that of Linux)
 	$(call help,example,play the example of docs/porting.md in its Windows form; its port is in test)
@@ -115,4 +111,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds two kernels and a second root.'
 
-.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants test-harness clean distclean trace windows compare example docs rust-analyzer help
+.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare example docs rust-analyzer help

@@ -1,11 +1,16 @@
 #!/bin/bash
-# The guard: measures the instructions of what the library offers, and compares them with those that `make
-# bench` has recorded in docs/results.tsv. Growth of over 3 percent is red. KTAP on stdout, the counts
-# last.
+# SPDX-License-Identifier: GPL-2.0
+# The guard of the bench: measures how many instructions each operation takes, and fails if one takes over 3
+# percent more than `make bench` has recorded in docs/results.tsv. Then tests the guard itself (tests/bench.sh).
+# KTAP on stdout, the counts last.
 # Environment: KVER
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/parts.sh"
 . "$(dirname "$0")/bench/measure.sh"
 
 dir=$PROJECT/build/bench-check/icount
 D2D_TIMEOUT=1200 D2D_ICOUNT=y measure "$dir" stock '1 min'
-"$LAB/enter.sh" "$("$LAB/root/tools.sh" bench)" guard "$PROJECT/docs/results.tsv" "$dir"
+tool=$("$LAB/root/tools.sh" bench)
+part_now "instructions against the recorded ones" "$LAB/enter.sh" "$tool" guard "$PROJECT/docs/results.tsv" "$dir"
+part_now "the guard of those instructions" "$LAB/tests/bench.sh"
+total

@@ -1,9 +1,10 @@
 #!/bin/bash
-# Measures what the library offers, its twin in C, and what the kernel has for the same purposes:
-# instructions in QEMU, and nanoseconds on two real CPUs in User-Mode Linux and, where KVM works, in
-# QEMU. Prints tables and writes docs/results.{md,svg,tsv} if all checks pass (bench/).
+# SPDX-License-Identifier: GPL-2.0
+# Measures the operations of the library, of its C twin, and of what the kernel offers for the same purposes:
+# in instructions in QEMU; in nanoseconds on two real CPUs in User-Mode Linux, and in QEMU where KVM works. The
+# program of bench/ checks the runs; if they are good, it prints tables and writes docs/results.{md,svg,tsv}.
 # Environment: KVER
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/bench/measure.sh"
 
 out=$PROJECT/build/bench

@@ -1,14 +1,15 @@
 #!/bin/bash
-# Builds the modules for one kernel, inside the toolchain root, into build/KVER/: kernels
-# lie side by side and the source tree stays clean. The build directory is
-# locked until the modules are copied to where the caller wants them.
+# SPDX-License-Identifier: GPL-2.0
+# Builds the modules for one kernel, inside the toolchain root. Each kernel has a build directory of its own,
+# build/KVER/, and the source tree stays clean. The script holds the build lock until it has copied the modules
+# for the caller.
 # Usage: build.sh [--selftests] [--bench] [--stage DIR]
-#   --selftests  the test peers as well, and the kselftest collection into DIR/kselftest
-#   --bench      the modules that measure as well
-#   --stage DIR  the stripped modules into DIR/lib/d2d
-# Environment: KERNEL and KVER, or D2D_KERNEL if kernel_dir has been asked already; D2D_NO_POINTS=y: into
-# build/KVER-no-points/, without the tracepoints of hot paths (for the bench)
-. "$(dirname "$0")/lib.sh"
+#   --selftests  also build the test modules; with --stage, install the kselftest collection in DIR/kselftest
+#   --bench      also build the modules of the bench
+#   --stage DIR  copy the modules, stripped, to DIR/lib/d2d
+# Environment: KERNEL; see also kernel_dir (lib/lab.sh). D2D_ONLY, D2D_BUILD_ID: see Kbuild. D2D_NO_POINTS=y: for the
+# bench, build into build/KVER-no-points/, without the tracepoints of hot paths
+. "$(dirname "$0")/lib/lab.sh"
 
 stage='' selftests='' bench=''
 while [ $# -gt 0 ]; do

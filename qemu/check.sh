@@ -1,8 +1,9 @@
 #!/bin/bash
-# What can be said about the sources without running them: formatting, lints and the
-# lab's and the trace tool's own tests. KTAP on stdout, a document for each; the counts of all last.
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/total.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Checks the sources without loading a module: formatting, lints, documentation, and the unit tests of the host
+# programs. KTAP on stdout, a document for each part; the counts of all last.
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/parts.sh"
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -10,7 +11,7 @@ export D2D_ROOT
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 quotes=$("$LAB/root/tools.sh" quotes)
-counted "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
-counted "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$quotes"
-counted "the trace tool" "$LAB/check/check-trace.sh"
+part_now "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
+part_now "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$quotes"
+part_now "the trace tool" "$LAB/check/check-trace.sh"
 total

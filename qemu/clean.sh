@@ -1,7 +1,8 @@
 #!/bin/bash
-# Removes what the lab has built in this checkout, or with --cache what it keeps in the cache.
+# SPDX-License-Identifier: GPL-2.0
+# Removes everything that was built in this checkout; with --cache, removes the cache of the lab instead.
 # Usage: clean.sh [--cache]
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/lib/lab.sh"
 
 if [ "${1-}" = --cache ]; then
 	[ ! -d "$CACHE" ] || step "remove $CACHE" "1 min" /dev/null "$LAB/root/remove.sh" "$CACHE"
@@ -10,7 +11,7 @@ fi
 need_cache
 hold "$CACHE/lock/build-$(key "$PROJECT")"
 rm -rf "$PROJECT/build"
-# What a build for KDIR leaves beside the sources; git knows it by .gitignore
+# `make KDIR=...` builds beside the sources. .gitignore lists what it leaves, so git can remove it.
 if [ -e "$PROJECT/.git" ] && command -v git >/dev/null; then
 	git -C "$PROJECT" -c core.excludesFile=/dev/null clean -qfX
 fi

@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation into build/docs/: that of the library's crates (shared/rustdoc.mk), private items
-# included, whose links lead to the documentation of the kernel's crates; and README.md, CONTRIBUTING.md and
-# docs/ as pages. Usage: docs.sh
-# Environment: see kernel_dir (lib.sh)
-. "$(dirname "$0")/lib.sh"
+# Writes the documentation into build/docs/: that of the library's crates (shared/rustdoc.mk), with private items
+# and with links into the documentation of the kernel's crates; and README.md, CONTRIBUTING.md and docs/ as pages.
+# Environment: see kernel_dir (lib/lab.sh)
+. "$(dirname "$0")/lib/lab.sh"
 
 kernel=$(kernel_dir stock)
 . "$kernel/kernel.env"

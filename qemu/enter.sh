@@ -1,9 +1,10 @@
 #!/bin/bash
-# Runs a command inside the toolchain root, as its root user: the real root by a
-# namespace of its own, a plain user by a user namespace in addition. The
-# project and the cache are there under the same absolute paths as outside.
+# SPDX-License-Identifier: GPL-2.0
+# Runs a command as root inside the toolchain root, with mounts and processes of its own (root/unshare.sh). The
+# command finds the project and the cache at the same absolute paths as outside.
 # Usage: enter.sh CMD...
-. "$(dirname "$0")/lib.sh"
+# Environment: D2D_ROOT, the root to enter; without it, the first toolchain root (root/root.sh)
+. "$(dirname "$0")/lib/lab.sh"
 
 root=${D2D_ROOT:-$("$LAB/root/root.sh")}
 case $PWD/ in

@@ -1,11 +1,14 @@
 #!/bin/bash
-# Plays the example of docs/porting.md in its original form, windows/example, under Wine: it has to
-# say what the port says in selftests/sensor.sh. KTAP on stdout, the counts last.
-. "$(dirname "$0")/lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Runs the Windows drivers of windows/example, the example of docs/porting.md, under Wine. They must print what
+# selftests/sensor.sh expects of their Linux port. KTAP on stdout, the counts last.
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/ktap.sh"
 
 cd "$PROJECT"
 out=build/example
 mkdir -p "$out"
+log=$out/log
 
 play() {
 	"$LAB/windows.sh" >/dev/null &&
@@ -14,13 +17,6 @@ play() {
 		diff selftests/spec/sensor.expected "$out/windows.log"
 }
 
-name="the example says under Wine what its port says"
-echo "TAP version 13"
-echo "1..1"
-if play >"$out/log" 2>&1; then
-	printf 'ok 1 %s\n1 passed, 0 failed, 0 skipped\n' "$name"
-else
-	sed 's/^/# /' "$out/log"
-	printf 'not ok 1 %s\n0 passed, 1 failed, 0 skipped\n' "$name"
-	exit 1
-fi
+ktap_begin
+expect "the example says under Wine what its port says" play
+ktap_end

@@ -1,26 +1,29 @@
 #!/bin/bash
-# Boots guests to which something goes wrong, and expects each run to fail, and for the right
-# reason; or to pass. For whatever has to be noticed: by the harness (tests/), by
-# a kernel's debugging, by the tests (a mutant: a copy of the project with a fault in it,
-# whose own expect.sh is called). KTAP on stdout, the counts last.
+# SPDX-License-Identifier: GPL-2.0
+# Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
+# none. This shows that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's own debugging
+# (tests/sins.sh), or by the kselftests (mutants.sh). KTAP on stdout, the counts last.
 # Usage: expect.sh TABLE
 #
-# Each line of TABLE (- is standard input) is a boot:
+# Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
 #   KERNEL    stock, sanitizer or uml
-#   SCENARIO  what the guest does: NAME/CASE is qemu/guest/NAME.sh with CASE in $case; NAME alone
-#             will do; test is the kselftest collection, test/PROGRAM one of it,
-#             test/PROGRAM:CASE one case of that, with "?" for each blank in its name, and
-#             torture/N the torture for N seconds, torture/fuzz,N,SEED its fuzzer alone (uml)
-#   SECONDS   after which a guest has hung
-#   REASON    a regular expression (ERE) for the rest of the line, which one of d2d-vm's reasons for
-#             the failure has to match from its beginning; if there is none, the run has to pass. A
-#             kselftest or a torture ends when a test has failed that matches it.
-# All modules are in the guest's /lib/d2d. If there is a file qemu/guest/CASE.reports, each of its
-# lines has to be reported from the kernel's log. For example:
+#   SCENARIO  what the guest does
+#               NAME, NAME/CASE      qemu/guest/NAME.sh, which finds CASE in $case
+#               test                 all kselftests
+#               test/PROGRAM         one of them
+#               test/PROGRAM:TEXT    the first case of it whose name contains TEXT, with "?" for each blank
+#               torture/N            the torture for N seconds (uml)
+#               torture/fuzz,N,SEED  only its fuzzer
+#   SECONDS   if the guest runs longer, it has hung
+#   REASON    the rest of the line: a regular expression (ERE). One of the lines "FAIL: ..." that d2d-vm prints must
+#             match it, from the beginning of "...". A kselftest or a torture ends as soon as a test has failed
+#             whose line matches.
+# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
+# lines. For example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/expect.sh -
-# Environment: KERNEL (only these lines); see kernel_dir (lib.sh)
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/jobs.sh"
+# Environment: KERNEL, to boot only the lines of that kernel; see also kernel_dir (lib/lab.sh)
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/ktap.sh"
 
 lines=$(sed '/^#/d; /^$/d' -- "$1" | grep -E "^${KERNEL:-[^ ]+} ") ||
 	die "no boot to expect anything of: $1 has no line${KERNEL:+ of the kernel $KERNEL}"
@@ -47,22 +50,23 @@ for line in "${table[@]}"; do
 	D2D_KERNEL=${kernels[$name]} "$LAB/run/image.sh" "$dir/$name" --selftests
 done
 
-# boot KERNEL SCENARIO SECONDS REASON - one line; says what is wrong with it, or nothing
+# boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said EXPECT='' stop=''
-	# User-Mode Linux takes a comma in the path of its host directory for an option.
-	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-} case='' image=vmlinux uml=()
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' expected='' stop='' image=vmlinux uml=()
+	# A scenario may contain commas. In a path they would end the option of User-Mode Linux that names it.
+	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
-	. "${kernels[$kernel]}/kernel.env"
+	expected=$(EXPECT= && . "${kernels[$kernel]}/kernel.env" && echo "$EXPECT")
 	case $scenario in
-	test/*:*) EXPECT+=' modules=any' ;;
+	# The program ends after the case, and may leave modules loaded.
+	test/*:*) expected+=' modules=any' ;;
 	esac
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
 	esac
-	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
+	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$expected" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
 		"${kernels[$kernel]}/$image" "$dir/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"
@@ -77,10 +81,9 @@ boot() {
 	fi
 }
 
-echo "TAP version 13"
-echo "1..${#table[@]}"
+ktap_begin
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds reason <<<"$line"
-	job "$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
+	expect_silence "$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
 done
-jobs_end
+ktap_end

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Attaches gdb to a virtual machine of this tree that was started with GDB=1: with the symbols of its
-# kernel, if that has some, the kernel's own commands (lx-...), and the symbols of each module that is
-# loaded, as soon as it is.
+# SPDX-License-Identifier: GPL-2.0
+# Attaches gdb to a virtual machine of this tree that was started with GDB=1. If the machine's kernel has symbols
+# (KERNEL=sanitizer), gdb loads them, the kernel's own gdb commands (lx-...), and the symbols of each module as
+# soon as the kernel has loaded it.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
-# RUN is the run's directory as vm.sh prints it; there is no need to say if it is the only one.
-. "$(dirname "$0")/lib.sh"
+# RUN is the directory that vm.sh has printed. Without it, the only machine that waits is taken.
+. "$(dirname "$0")/lib/lab.sh"
 
 cd "$PROJECT"
 if [ $# -eq 0 ]; then
@@ -23,11 +24,11 @@ shift
 kernel=$(readlink "$run/kernel")
 cd "${run%/*}"
 
-# A breakpoint in a module that is not loaded yet is set when it is.
+# gdb accepts a breakpoint in a module that is not loaded yet, and sets it when the module is loaded.
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
-	# The kernel was built under another name (kernel-sanitizer.sh).
+	# The kernel was built in KERNEL.tmp, which was then renamed (kernel/kernel-sanitizer.sh).
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols

@@ -1,20 +1,21 @@
 #!/bin/bash
-# Shows that the tests notice: applies each mutant of selftests/mutants/, which breaks one thing, to
-# a copy of the project, and expects the suite to go red for the reason that the mutant
-# names. A mutant that does not apply any more, or that does not compile, fails. KTAP on stdout, the
-# counts last.
+# SPDX-License-Identifier: GPL-2.0
+# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing. This script applies it to a copy
+# of the project, and a test must then fail there for the reason that the mutant names. A mutant that does not
+# apply any more, or does not compile, fails. KTAP on stdout, the counts last.
 # Usage: mutants.sh [NAME...]
 #
-# A mutant begins with what it breaks, and with two lines:
-#   boot: KERNEL SCENARIO SECONDS REASON    which expect.sh explains; the copy's own is asked
-#   modules: NAME...                        what the scenario needs of the modules in Rust
-# or, for what the compiler has to notice, with one:
-#   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a
-#                                           regular expression for what hostile.sh says then
-# Its changes follow, which qemu/mutate/ explains and applies.
-# Copies are kept in build/mutants/, so that only what a mutant touches is compiled anew.
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/jobs.sh"
+# A mutant begins with a line that says what it breaks. Then come two lines:
+#   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (expect.sh has the form)
+#   modules: NAME...                        the modules in Rust that the scenario needs
+# A mutant that the compiler must notice has one line instead:
+#   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a regular
+#                                           expression for what check/hostile.sh prints: the compiler no longer
+#                                           refuses the driver
+# The changes follow; qemu/mutate/main.rs explains their form.
+# The copies stay in build/mutants/, so that a mutant compiles only what it changes.
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/ktap.sh"
 
 mapfile -t names < <(
 	if [ $# -gt 0 ]; then
@@ -26,9 +27,9 @@ mapfile -t names < <(
 for name in "${names[@]}"; do
 	[ -e "$PROJECT/selftests/mutants/$name.mutant" ] || die "there is no mutant '$name' in selftests/mutants"
 done
-# Each mutant names its kernel.
+# Each mutant names its kernel. KERNEL would leave out the mutants of the other kernels.
 unset KERNEL
-# See Kbuild.
+# Without a build ID of its own, a changed file of shared/ would make every module compile anew (Kbuild).
 export D2D_BUILD_ID=1
 
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -39,8 +40,8 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# not_refused COPY DRIVER REASON - says so if the compiler still refuses a hostile driver, or for another
-# reason than it should
+# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy. Prints what is wrong unless the check of
+# that driver (check/hostile.sh) fails as REASON says.
 not_refused() {
 	local said
 	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
@@ -50,7 +51,7 @@ not_refused() {
 	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
 }
 
-# mutate NAME - one mutant; says what is wrong, or nothing
+# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail as it must
 mutate() {
 	local copy=$copies/$SLOT mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused said
 	boot=$(sed -n 's/^boot: //p' "$mutant")
@@ -61,8 +62,8 @@ mutate() {
 		return
 	fi
 	mkdir -p "$copy"
-	# By content and without times: make has to see what the last mutant has left as changed.
-	# shellcheck disable=SC2016 # the inner shell's
+	# rsync restores the files that the last mutant has changed. It compares contents and keeps no times: a
+	# restored file is newer than its object, so make compiles it again.
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"
@@ -72,13 +73,12 @@ mutate() {
 		not_refused "$copy" "${refused%% *}" "${refused#* }"
 		return
 	fi
-	# shellcheck disable=SC2001 # of each line
+	# shellcheck disable=SC2001 # sed works on each line
 	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }
 
-echo "TAP version 13"
-echo "1..${#names[@]}"
+ktap_begin
 for name in "${names[@]}"; do
-	job "mutant $name is killed" mutate "$name"
+	expect_silence "mutant $name is killed" mutate "$name"
 done
-jobs_end
+ktap_end

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes rust-project.json, from which rust-analyzer and editors know the crates of the kernel and of this
-# project, test modules included. Usage: rust-analyzer.sh
-# Environment: see kernel_dir (lib.sh)
-. "$(dirname "$0")/lib.sh"
+# Writes rust-project.json, which tells rust-analyzer and editors the crates of the kernel and of this project,
+# test modules included.
+# Environment: see kernel_dir (lib/lab.sh)
+. "$(dirname "$0")/lib/lab.sh"
 
 D2D_KERNEL=$(kernel_dir stock)
 D2D_ROOT=$("$LAB/root/root.sh")

@@ -1,14 +1,14 @@
 #!/bin/bash
-# The kselftests. Without arguments on the stock kernel, in two virtual machines side by side; with KERNEL
-# or CASE in one, whose KTAP is shown. The counts come last.
-# Environment: CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT; KERNEL; see
-# kernel_dir (lib.sh)
-. "$(dirname "$0")/lib.sh"
-. "$(dirname "$0")/total.sh"
-. "$(dirname "$0")/parts.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Runs the kselftests: on the stock kernel, in two virtual machines side by side. With KERNEL or CASE they run in
+# one machine, whose KTAP is shown. The counts come last.
+# Environment: KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT; see also
+# kernel_dir (lib/lab.sh)
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/parts.sh"
 
-# About half of the time that all programs take: emulation keeps one CPU busy. The other machine runs
-# those that are not named here.
+# The programs of one machine; the other machine runs all that are not named here. Both take about the same
+# time. An emulated machine keeps one CPU of the host busy, so two machines use two CPUs.
 half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,comings_and_goings.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {
@@ -17,7 +17,7 @@ known_program() {
 
 if [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# The kernel's command line has no blanks in a word; the guest takes "?" for any character.
+	# A word of the kernel's command line cannot contain a blank. The guest matches "?" with any character.
 	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test

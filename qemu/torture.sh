@@ -1,11 +1,12 @@
 #!/bin/bash
-# Load on the shared contexts, in User-Mode Linux on two real CPUs: many processes call and exchange
-# items in both directions and in all contexts while peers come and go. Then, for the same time, modules
-# that come and go call the exported functions with handles that are right and wrong. KTAP on stdout,
-# the counts last.
+# SPDX-License-Identifier: GPL-2.0
+# Runs the torture in User-Mode Linux on two real CPUs. For SECONDS, many processes make the owner and its peers
+# call each other and exchange items in all execution contexts, while peers are loaded and unloaded. Then, for
+# the same time, the fuzzer: modules are loaded and unloaded, and call the exported functions with valid and
+# invalid handles. KTAP on stdout, the counts last.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: KVER, or D2D_KERNEL if it is one of kernel-uml.sh
-. "$(dirname "$0")/lib.sh"
+# Environment: KVER; D2D_KERNEL, if it is a User-Mode Linux kernel
+. "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}
 seed=${2-}

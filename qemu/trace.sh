@@ -1,7 +1,30 @@
 #!/bin/bash
-# The trace tool, which reads a log and shows the steps in it; docs/trace.md.
-# Usage: trace.sh text|mermaid|json|html [OPTION...] [LOG]
-. "$(dirname "$0")/lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Shows a trace (docs/trace.md).
+# Usage: trace.sh                                              plays the demonstration, and leaves its trace in
+#                                                              build/trace/ in every form
+#        trace.sh text|mermaid|json|html [OPTION...] [LOG]     runs the trace tool on a log
+# Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
+. "$(dirname "$0")/lib/lab.sh"
 
 tool=$("$LAB/root/tools.sh" trace)
-exec "$tool" "$@"
+[ $# -eq 0 ] || exec "$tool" "$@"
+
+D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
+export D2D_KERNEL
+. "$D2D_KERNEL/kernel.env"
+out=$PROJECT/build/trace
+mkdir -p "$out"
+if ! "$LAB/vm.sh" run >"$out/run.log"; then
+	cat "$out/run.log"
+	exit 1
+fi
+for form in text:txt json:json html:html mermaid:mmd; do
+	"$tool" "${form%:*}" "$PROJECT/build/$KVER/run/output" >"$out/trace.${form#*:}"
+done
+tail -n 1 "$out/run.log"
+echo "the trace, ${out#"$PROJECT/"}/:"
+echo "  trace.html  for a browser: who calls whom, in which context, how long it took, the queues' depths"
+echo "  trace.txt   the steps in order"
+echo "  trace.json  for programs (docs/trace.md)"
+echo "  trace.mmd   a Mermaid sequence diagram"

@@ -1,11 +1,17 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh run|test|shell|torture|bench [APPEND...]
-# APPEND goes to the kernel's command line. D2D_TIMEOUT (seconds) overrides the default. The run's files are in
-# build/KVER/MODE afterwards, or in build/KVER/MODE-NAME if D2D_NAME is NAME: runs of two names do not meet.
-# Environment: KERNEL (stock, sanitizer, uml); see kernel_dir (lib.sh) and image.sh; GDB=1: the machine
-# waits for a debugger (gdb.sh); D2D_ICOUNT=y: in QEMU, one CPU whose clock counts instructions
-. "$(dirname "$0")/lib.sh"
+# MODE is the scenario of qemu/guest/ that the guest runs; APPEND goes to the kernel's command line. What the guest
+# has written is in build/KVER/MODE/ afterwards.
+# Environment:
+#   KERNEL         stock, sanitizer or uml; see also kernel_dir (lib/lab.sh)
+#   A_PARAMS, B_PARAMS   see run/image.sh
+#   GDB=1          the machine waits for a debugger (gdb.sh)
+#   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
+#   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/, so that two runs of one mode can run side by side
+#   D2D_ICOUNT=y   QEMU emulates one CPU, whose clock counts instructions
+. "$(dirname "$0")/lib/lab.sh"
 
 mode=$1
 shift
@@ -23,7 +29,7 @@ case ${GDB:=} in
 1)
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[ "${KERNEL-}" != uml ] || die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or sanitizer"
-	# Addresses are those of the symbols.
+	# gdb takes addresses from the symbols, so the kernel must not randomize them.
 	append+=(nokaslr)
 	;;
 *) die "GDB is 1 or nothing, not '$GDB'" ;;
@@ -35,14 +41,14 @@ export D2D_KERNEL D2D_ROOT
 EXPECT=
 . "$D2D_KERNEL/kernel.env"
 case ${append[*]} in
-# A case ends its program where modules may still be loaded.
+# The program ends after the case, and may leave modules loaded.
 *d2d.case=*:*) EXPECT+=' modules=any' ;;
 esac
 image=vmlinux platform=(${D2D_ICOUNT:+--icount})
 [ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
 vm=$("$LAB/root/tools.sh")
 
-# Each run has a directory of its own; the last one of each mode is kept.
+# The run writes to a directory of its own, which replaces that of the mode's last run at the end.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"
@@ -55,7 +61,7 @@ run) modules=() ;;
 bench) modules=(--bench) ;;
 shell)
 	say "the machine gets the selftests as well: they are built in 90 s the first time, and when the library has changed"
-	# A machine that is killed leaves the terminal raw.
+	# QEMU puts the terminal into raw mode, and leaves it so if it is killed.
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT
 	;;
 esac

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds the Windows version of the pair (windows/) with mingw-w64, into build/windows.
-. "$(dirname "$0")/lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/.
+. "$(dirname "$0")/lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-more.sh")
 export D2D_ROOT

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Builds the Windows version with mingw-w64 into build/windows: both drivers, those of the example
 # and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration, or other steps (play.c), under Wine, with a configuration of its own that
 # is gone afterwards. Runs in the second toolchain root.
 # Usage: play.sh BUILD OUT [MODULE.PARAMETER=NUMBER...] [STEP...]

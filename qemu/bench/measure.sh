@@ -1,13 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Runs of the bench, for bench.sh and bench-check.sh; what they leave is for the tool of bench/. Sourced
-# after lib.sh.
+# Sourced by bench.sh and bench-check.sh, after lib/lab.sh: runs the bench, and collects the figures and what the
+# program of bench/ needs to check them.
 
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 unset D2D_KERNEL
-wanted=${KVER-}
+requested_kver=${KVER-}
 
-# condition NAME VALUE - what the figures depend on, as the guest says it (guest/bench.sh)
+# condition NAME VALUE - prints something that the figures depend on, in the form that the guest uses (guest/bench.sh)
 condition() {
 	echo "bench: condition $1: $2"
 }
@@ -16,11 +17,12 @@ first_line() {
 	"$LAB/enter.sh" "$@" --version | head -n 1
 }
 
-# measure DIR KERNEL ABOUT - a run of the bench into a directory, which is named after the instrument
+# measure DIR KERNEL ABOUT - runs the bench, and leaves in DIR the log, the disassembly and the sizes of the modules.
+# The name of DIR is that of the instrument (bench/instrument.rs).
 measure() {
 	local dir=$1 kernel objects modules load
 	local KVER KMAKE
-	kernel=$(KVER=$wanted kernel_dir "$2")
+	kernel=$(KVER=$requested_kver kernel_dir "$2")
 	. "$kernel/kernel.env"
 	mkdir -p "$dir"
 	read -r load _ </proc/loadavg
@@ -36,7 +38,6 @@ measure() {
 	} >"$dir/output"
 	mapfile -t modules < <(find "$objects/selftests" -name 'bench_*.ko' -o -name 'twin_*.ko')
 	"$LAB/enter.sh" objdump -dr --no-show-raw-insn "${modules[@]}" >"$dir/disassembly"
-	# shellcheck disable=SC2016 # the inner shell's
 	"$LAB/enter.sh" sh -ec '
 		to=$1/stripped; shift
 		rm -rf "$to"; mkdir "$to"

@@ -1,7 +1,8 @@
 #!/bin/bash
-# Inside the root: the checks of check.sh, a KTAP result each.
+# SPDX-License-Identifier: GPL-2.0
+# The part of check.sh that runs inside the toolchain root: a KTAP result for each check, the counts last.
 # Usage: check-inside.sh KERNEL QUOTES
-# QUOTES is the program of qemu/quotes/.
+# KERNEL is a kernel's directory (kernel/kernel.sh), QUOTES the compiled program of qemu/quotes/.
 set -euo pipefail
 
 kernel=$1
@@ -12,10 +13,12 @@ tree=$kernel/tree
 out=build/$KVER-check
 mkdir -p "$out"
 log=$out/log
+# A user may build against a kernel tree that belongs to somebody else. So the build must work with a read-only
+# tree, and this mount makes a write to it fail.
 busybox mount -o bind "$tree" "$tree"
 busybox mount -o remount,bind,ro "$tree"
 
-# sources PATTERN... - the files of the project with these names
+# sources PATTERN... - prints the files of the project whose names match one of the patterns
 sources() {
 	local names=(-name "$1")
 	shift
@@ -25,28 +28,29 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
-# lints - builds everything with clippy, and the documentation. The kernel tree is read-only: it may belong to another user.
+# lints - compiles everything with clippy, and writes the documentation; a warning is a failure
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
 	if grep -i warning "$out/lints"; then
-		# Without these the next check compiles again, and sees the warning.
+		# make compares the command of each object with the one in its .cmd file. Without those files, the next
+		# check compiles everything again and so prints the warning again.
 		find "$out" -name '.*.cmd' -delete
 		return 1
 	fi
 }
 
-# unchanged - the build again, which must run no command
+# unchanged - builds once more; the build must run no command
 unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# checkpatch FILE - in a directory of its own, as it leaves a file where it runs
+# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory
 checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$OLDPWD/$1")
 }
 
-# host_program FILE - clippy, and its unit tests, each a check of its own
+# host_program FILE - checks a program of the host with clippy, and runs each of its unit tests as a check
 host_program() {
 	local name
 	expect "clippy $1" \
@@ -57,7 +61,7 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# refusals - what docs/refusals.md and the sources of shared/ do not agree on
+# refusals - prints the refusals that only docs/refusals.md or only the sources of shared/ have
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
@@ -69,7 +73,8 @@ refusals() {
 	[ -z "$difference" ] || { echo "$difference" && return 1; }
 }
 
-. qemu/ktap.sh
+. qemu/lib/ktap.sh
+ktap_begin
 mapfile -t rust < <(sources '*.rs')
 expect "rustfmt, with the kernel's settings" \
 	rustfmt --check --edition 2021 --config-path "$tree/.rustfmt.toml" "${rust[@]}"
@@ -84,13 +89,13 @@ for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/quotes/main,s
 done
 while read -r document; do
 	expect "quotes in $document" "$quotes" quotes "$document"
-	# The history names what is gone.
+	# The change log names files and symbols that do not exist any more.
 	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$quotes" names "$document"
 done < <(sources '*.md')
 expect "public items of shared/ in docs/soundness.md" "$quotes" items docs/soundness.md shared/d2d shared/owner
 expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
-# windows/ is in the style of Windows drivers; its compiler takes warnings for errors.
+# The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
@@ -102,4 +107,4 @@ mapfile -t shell < <(
 for file in "${shell[@]}"; do
 	expect "shellcheck $file" shellcheck -x -P SCRIPTDIR "$file"
 done
-counts
+ktap_end

@@ -1,12 +1,14 @@
 #!/bin/bash
-# The checks of the trace tool: clippy and its tests, a KTAP result each. Its formatting is checked
-# with that of all other sources.
-. "$(dirname "$0")/../lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Checks the trace tool with clippy, and reports each of its tests. check-inside.sh checks its formatting. KTAP on
+# stdout, the counts last.
+. "$(dirname "$0")/../lib/lab.sh"
 
 need_cache
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-. "$(dirname "$0")/../ktap.sh"
+. "$(dirname "$0")/../lib/ktap.sh"
+ktap_begin
 
 expect "clippy trace" "$LAB/root/cargo.sh" clippy --locked --all-targets -- -D warnings
 expect "cargo test trace" "$LAB/root/cargo.sh" test --locked --release --no-fail-fast
@@ -14,4 +16,4 @@ mapfile -t verdicts < <(sed -nE 's/^test (.*) \.\.\. (ok|FAILED).*/\2 \1/p' "$lo
 for verdict in "${verdicts[@]}"; do
 	expect "trace ${verdict#* }" [ "${verdict%% *}" = ok ]
 done
-counts
+ktap_end

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Inside the root: compiles a hostile driver as Kbuild has compiled module_a, and compares what rustc says
-# with the driver's first lines. Each `// error: TEXT` is part of an error, and each error has such a
-# line; with `// compiles` there must be no error. Says what is wrong, or nothing.
+# SPDX-License-Identifier: GPL-2.0
+# Compiles a hostile driver with the command by which Kbuild has compiled module_a, and compares the errors of
+# rustc with the comments at the top of the driver. Each line `// error: TEXT` must be part of an error, and each
+# error must contain the text of such a line. A driver with the line `// compiles` must compile. Prints what is
+# wrong. Runs inside the toolchain root.
 # Usage: hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.
 set -euo pipefail

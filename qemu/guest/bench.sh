@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode bench: the measurements, and what they were made on, into the kernel's log; qemu/bench/ reads
 # both.

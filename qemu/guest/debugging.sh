@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # What the kernel's own debugging has found in the end, or "none" where it has none. Sourced by init.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode harness: a run that would pass, but for what $case does to it. The host has to
 # find out (qemu/tests/).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode run: the demonstration, up to the first step that fails. What the guest has to say stands
 # between the trace lines in the kernel's log, as "lab: ...".

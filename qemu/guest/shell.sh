@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode shell: a root shell on the serial console, and the VM ends with it.
 

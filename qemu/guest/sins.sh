@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # Mode sins: a peer that detaches where d2d.h says that it must not. The owner cannot
 # refuse it, but a kernel with lockdep says so, and the host has to see that (qemu/tests/).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 # Mode test: the kselftest collection, and its KTAP to a port of its own. $case selects: PROGRAM[,PROGRAM...],
 # -PROGRAM[,PROGRAM...] for all but these, or PROGRAM:CASE for one case, in which "?" stands for any

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
 # Mode torture: load for $seconds, with random numbers from $seed if there is one. $case has the program's
 # arguments instead, with commas between them: 8, or fuzz,8,SEED. Each line of KTAP is written by itself,

@@ -3,7 +3,7 @@
 # injection, KUnit, as sanitizer.config says. Built from the source of the stock kernel,
 # once and cached. Prints its directory, which is one as kernel.sh makes.
 # Usage: kernel-sanitizer.sh [KVER]
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 stock=$("$LAB/kernel/kernel.sh" "${1-}")
 D2D_ROOT=$("$LAB/root/root.sh")

@@ -6,7 +6,7 @@
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel.sh
 # Usage: kernel-uml.sh [KVER]
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 stock=$("$LAB/kernel/kernel.sh" "${1-}")
 D2D_ROOT=$("$LAB/root/root.sh")

@@ -9,7 +9,7 @@
 #               not what the stock kernel's say, for example debug_locks=1
 # Without KVER it is the newest kernel that can be used, as found when first asked.
 # Usage: kernel.sh [KVER]
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
 root=$("$LAB/root/root.sh" "$want")

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # mmdebstrap's set-up hook, run while the new root holds nothing but apt's
 # configuration: adds backports, found where the suite itself was found, and resolves the
 # kernel, so that what cannot work is refused before the packages are fetched.

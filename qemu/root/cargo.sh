@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Cargo of the second toolchain root, for the crate of the trace tool. What it downloads and builds is
 # in the cache; the program is linked statically, as it runs on the host and not in the root.
 # Usage: cargo.sh ARGUMENT...
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-more.sh")
 export D2D_ROOT

@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Looks at the host before the long work: is all there that the set-up needs? What is
 # missing is installed by root where apt-get is, else named with the command.
 # Everything else the lab uses lives in the toolchain root.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"
 need_cache

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # The first process of a fresh mount and PID namespace: puts the outside world into
 # the root where a command needs it, and runs the command there. Nobody else sees
 # these mounts, and they go with the last process.

@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Removes trees of the cache, also those in which a user namespace left files of
 # other owners.
 # Usage: remove.sh PATH...
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 user=()
 [ "$(id -u)" -eq 0 ] || user=("$LAB/root/unshare.sh" --)

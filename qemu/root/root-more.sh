@@ -1,9 +1,10 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # The second toolchain root: what only some targets need and `make run` need not wait for. Cargo
 # for the trace tool, the debugger, and the Windows version's compiler and Wine. Made
 # once and cached as root.sh does; a command runs in it by D2D_ROOT=$(root-more.sh) enter.sh CMD.
 # Prints its path.
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
 packages=(

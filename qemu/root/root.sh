@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # The toolchain root: a Debian tree with the compilers, QEMU and the checkers, made once
 # and cached under a name made from its contents' list. Prints its path.
 # Usage: root.sh [KVER] (the kernel that will be wanted: a wrong one is refused here)
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
 packages=(

@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # One of the lab's own programs: compiled once per content of its sources by the root's
 # rustc, the trace tool by the second root's cargo. Prints the path.
 # Usage: tools.sh [vm|mutate|bench|quotes|trace]
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 name=${1:-vm}
 if [ "$name" = trace ]; then

@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Runs a command with mounts of its own, as root: the real root, or a plain user as the root of a
 # user namespace.
 # Usage: unshare.sh [OPTION...] -- CMD...   OPTION is one of unshare(1)
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 user=()
 if [ "$(id -u)" -ne 0 ]; then

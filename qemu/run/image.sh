@@ -1,8 +1,9 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Builds the modules and makes of them what the virtual machine boots: DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
 # Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS and B_PARAMS (module parameters for mode run)
-. "$(dirname "$0")/../lib.sh"
+. "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1
 shift

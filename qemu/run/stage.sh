@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # Inside the root: puts the modules that build.sh has made where the guest will find
 # them, and the kselftest collection with kselftest's own runner around it.
 # Usage: stage.sh TREE OUT STAGE [selftests]

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Shows that the guard of bench-check.sh goes red when it has to: what its last run has measured is
-# compared with records that are not of it. KTAP on stdout, the counts last.
-. "$(dirname "$0")/../lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Shows that the guard of bench-check.sh can fail: compares the figures of its last run with records that were
+# altered. KTAP on stdout, the counts last.
+. "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount
-[ -e "$run/sizes" ] || "$LAB/bench-check.sh" >/dev/null
+[ -e "$run/sizes" ] || die "there are no figures to compare: 'make bench-check' measures them"
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 tool=("$LAB/enter.sh" "$("$LAB/root/tools.sh" bench)")
@@ -12,7 +13,7 @@ dir=$(mktemp -d "$PROJECT/build/bench-check.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 
-# guard PASSED RECORD - compares; the expected number of contenders passes, and all others fail
+# guard PASSED RECORD - compares the run with a record; exactly PASSED contenders must pass, and all others fail
 guard() {
 	local rc=0
 	"${tool[@]}" guard "$2" "$run" >"$dir/said" || rc=$?
@@ -21,7 +22,7 @@ guard() {
 		[ "$rc" -eq $(($1 < contenders)) ]
 }
 
-# lower PERCENT - the run's record with figures that are so much lower
+# lower PERCENT - makes a record whose figures are lower than those of the run by so much
 lower() {
 	awk -F '\t' -v OFS='\t' -v by="$1" 'NF == 5 { $4 *= 1 - by / 100; $5 *= 1 - by / 100 } 1' "$dir/record" >"$dir/lower"
 }
@@ -29,7 +30,8 @@ lower() {
 "${tool[@]}" record "$run" >"$dir/record"
 contenders=$("${tool[@]}" guard "$dir/record" "$run" | grep -c '^ok ') || die "the guard compares nothing"
 
-. "$LAB/ktap.sh"
+. "$(dirname "$0")/../lib/ktap.sh"
+ktap_begin
 expect "what was recorded passes" guard "$contenders" "$dir/record"
 lower 2.5
 expect "2.6 percent more than recorded passes" guard "$contenders" "$dir/lower"
@@ -39,4 +41,4 @@ grep -v '^request	' "$dir/record" >"$dir/less"
 recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
 expect "what was never recorded is red" guard "$recorded" "$dir/less"
 expect "and it is said how to record it" grep -qF "'make bench' records it" "$dir/said"
-counts
+ktap_end

@@ -1,7 +1,9 @@
 #!/bin/bash
-# Inside the root: shows that a build which cannot succeed ends before it compiles anything, and names
-# the reason in one line. KTAP on stdout, the counts last.
-# Usage: builds.sh KERNEL   a directory as kernel.sh makes
+# SPDX-License-Identifier: GPL-2.0
+# Shows that a build which cannot succeed ends before it compiles anything, with one line that names the reason.
+# Runs inside the toolchain root. KTAP on stdout, the counts last.
+# Usage: builds.sh KERNEL
+# KERNEL is a kernel's directory (kernel/kernel.sh).
 set -euo pipefail
 
 kernel=$1
@@ -10,15 +12,16 @@ cd "$(dirname "$0")/../.."
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 log=$dir/log
-. qemu/ktap.sh
+. qemu/lib/ktap.sh
+ktap_begin
 
-# A tree like the kernel's, from which a file can be taken
+# A tree of links to the kernel's files, from which the test can remove one file
 tree=$dir/tree
 mkdir -p "$tree/rust" "$dir/out"
 find "$kernel/tree" -mindepth 1 -maxdepth 1 ! -name rust -exec ln -s -t "$tree" {} +
 find "$kernel/tree/rust" -mindepth 1 -maxdepth 1 -exec ln -s -t "$tree/rust" {} +
 
-# refused REGEX ARGUMENT... - make must fail before it compiles anything, and say why in one line
+# refused REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches
 refused() {
 	local why=$1
 	shift
@@ -43,7 +46,7 @@ expect "a tree that is missing is refused" refused "There is no kernel tree $dir
 expect "make clean needs no configuration" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
-expect "a module that there is not is refused" \
+expect "a module that does not exist is refused" \
 	refused 'D2D_ONLY: there is no module nosuch' "${build[@]}" D2D_ONLY='module_a nosuch'
 
 for name in CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM; do
@@ -52,6 +55,6 @@ for name in CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM; do
 done
 expect "an empty list of tests is refused" \
 	refused 'TEST_PROGS is empty' -C selftests KDIR="$kernel/tree" TEST_PROGS= run_tests
-expect "a test that there is not is refused" \
+expect "a test that does not exist is refused" \
 	refused 'there is no test nosuch' -C selftests KDIR="$kernel/tree" TEST_PROGS='state.sh nosuch' run_tests
-counts
+ktap_end

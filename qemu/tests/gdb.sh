@@ -1,35 +1,25 @@
 #!/bin/bash
-# Shows that a debugger can look into a machine: the sanitizer kernel plays the demonstration, and gdb,
-# started as `make gdb` does, stops it in a Rust function of module_b. KTAP on stdout, the counts last.
-# Usage: gdb.sh [FUNCTION]   for a breakpoint elsewhere; none in FUNCTION must be red
-. "$(dirname "$0")/../lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Shows that a debugger can look into a machine. A machine with the sanitizer kernel plays the demonstration; gdb,
+# started as `make gdb` starts it, stops it in a Rust function of module_b. KTAP on stdout, the counts last.
+# Usage: gdb.sh [FUNCTION]
+# With a FUNCTION that does not exist, the test must fail.
+. "$(dirname "$0")/../lib/lab.sh"
 
 function=${1:-<module_b::DriverB as d2d_pair::PeerOps>::bounce}
 nowhere=module_b::there_is_no_such_function
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-passed=0 failed=0
+log=$dir/log
+. "$(dirname "$0")/../lib/ktap.sh"
 
-# expect NAME CMD... - a test, which passes if CMD succeeds
-expect() {
-	local name=$1 result='not ok'
-	shift
-	if "$@" >/dev/null; then
-		result=ok passed=$((passed + 1))
-	else
-		failed=$((failed + 1))
-	fi
-	echo "$result $((passed + failed)) $name"
-}
-
-# said REGEX - whether gdb has said this; its lines are joined by blanks
+# said REGEX - whether the output of gdb, its lines joined by blanks, matches
 said() {
 	tr '\n' ' ' <"$dir/gdb" | grep -qE -- "$1"
 }
 
-echo "TAP version 13"
-echo "1..6"
-# The time is for a busy host; whatever goes wrong, the machine's end is the end of its debugger.
+ktap_begin
+# The machine gets 10 minutes, for a busy host. If it ends early, gdb loses its connection and ends, too.
 GDB=1 KERNEL=sanitizer D2D_TIMEOUT=600 "$LAB/vm.sh" run >"$dir/vm" 2>&1 &
 until run=$(sed -n 's/.*another terminal: .*gdb.sh //p' "$dir/vm") && [ -S "$PROJECT/${run:-none}/gdb" ]; do
 	kill -0 $! 2>/dev/null || break
@@ -51,5 +41,4 @@ if [ "$failed" -gt 0 ]; then
 	sed 's/^/# gdb: /' "$dir/gdb"
 	grep -v ' d2d: ' "$dir/vm" | sed 's/^/# vm: /'
 fi
-echo "$passed passed, $failed failed, 0 skipped"
-[ "$failed" -eq 0 ]
+ktap_end

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Shows that the harness notices: boots guests to which one thing goes wrong each, and
-# expects d2d-vm to fail the run and to say why. What the guest does is in
-# qemu/guest/harness.sh under the same name. KTAP on stdout, the counts last.
-# Environment: see expect.sh, which also says what the columns are
+# SPDX-License-Identifier: GPL-2.0
+# Shows that a fault in a guest makes its run fail: in each guest of the table one thing goes wrong, and d2d-vm must
+# fail the run and name the reason. qemu/guest/harness.sh makes it go wrong; there, the case has the same name. KTAP
+# on stdout, the counts last. expect.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../expect.sh" - <<'TABLE'
 stock harness/good             60

@@ -1,10 +1,12 @@
 #!/bin/bash
-# Shows that the lab refuses what it cannot do: at once, in one line, with a status that is not 0, and
-# with nothing left behind that keeps the caller's pipe open. KTAP on stdout, the counts last.
-. "$(dirname "$0")/../lib.sh"
+# SPDX-License-Identifier: GPL-2.0
+# Shows that the lab refuses a wrong selection or a host that lacks something: at once, with one line and a
+# failure status. No process that is left behind may keep the caller's pipe open. KTAP on stdout, the counts last.
+. "$(dirname "$0")/../lib/lab.sh"
 
 unset KERNEL
-# Each make is one of its own: under another it would say "make[1]:", and take the other's variables.
+# This script may run under make. A make that finds these variables prints "make[1]:" and inherits the variables of
+# the outer make's command line.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -15,10 +17,11 @@ mkdir -p build
 dir=$(mktemp -d "$PROJECT/build/refusals.XXXXXX")
 trap 'rm -rf "$dir" "$PROJECT/build/refused"' EXIT
 log=$dir/log
-. "$LAB/ktap.sh"
+. "$(dirname "$0")/../lib/ktap.sh"
+ktap_begin
 
-# refused REGEX CMD... - must fail, and one line says why; make's own line may come after it. The
-# pipe has to be closed within a minute.
+# refused REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add its own line. CMD
+# and its children must close the pipe within a minute.
 refused() {
 	local why=$1 said
 	shift
@@ -28,17 +31,16 @@ refused() {
 	[[ $said != *$'\n'* ]] && grep -qE -e "$why" <<<"$said"
 }
 
-# no_namespaces KIND CMD... - as a plain user, who has ranges of IDs, but may make no namespace of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user who has ranges of ids, but may create no namespace of this kind
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
-	# shellcheck disable=SC2016 # the inner shell's
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
 		mount --bind "$1" /etc/subuid; mount --bind "$1" /etc/subgid
 		echo 0 >"/proc/sys/user/max_$2_namespaces"
 		shift 2; exec "$@"' sh "$dir/ranges" "$@"
 }
 
-# expecting LINE - expect.sh with this table
+# expecting LINE - runs expect.sh with a table of this line
 expecting() {
 	"$LAB/expect.sh" - <<<"$1"
 }
@@ -70,16 +72,16 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# dying - a step whose script is killed meanwhile
+# dying - kills a script while it runs a step
 dying() {
 	exec 2>/dev/null
-	bash -c '. qemu/lib.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
+	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
 	! :
 }
 export -f dying
 expect "the progress of a step ends with it" refused '^$' timeout 10 bash -c dying
 
-# building LINE - build.sh for a kernel whose build says this and fails
+# building LINE - runs build.sh for a kernel whose build prints LINE and fails
 building() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
@@ -91,7 +93,7 @@ building() {
 export -f building
 expect "another Rust API gets a hint" refused "no modules for refused: its kernel crate lacks .* by KVER=" \
 	bash -c "building 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
-expect "an error of one's own gets none" refused "no modules for refused$" \
+expect "an error of the project's own gets none" refused "no modules for refused$" \
 	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
 expect "a full disk gets none" refused "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
@@ -100,7 +102,7 @@ D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - make run without the progress of the build
+# running PARAMETERS - runs make run, without the progress of the build
 running() {
 	make run "$1" 2>&1 | grep -v '^  [A-Z]'
 	! :
@@ -112,7 +114,7 @@ expect "make run B_PARAMS=nosuch" refused "module_b has no parameter 'nosuch'; i
 	bash -c "running B_PARAMS=nosuch"
 expect "make run A_PARAMS='x;y'" refused "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing PARAMETERS REASON... - the run that ends with these lines, and has failed once
+# failing LINE... - runs the demonstration, which must end with these lines and fail for no other reason
 failing() {
 	! "$LAB/vm.sh" run >"$dir/said" 2>/dev/null || return
 	cat "$dir/said"
@@ -124,10 +126,10 @@ A_PARAMS=contexts=abc expect "a module that is refused ends the run" failing \
 B_PARAMS=deferred=2 expect "a peer that is refused ends the run" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_b.ko': Numerical result out of range"
 
-# terminal - the shell's own, in which the test waits for the prompt and ends the machine
+# terminal - runs the shell in a terminal of its own: waits for the prompt, and types exit. The machine must leave the
+# settings of the terminal as they were, and must not clear it or turn off its line wrap.
 terminal() {
 	mkfifo "$dir/keys"
-	# shellcheck disable=SC2016 # the inner shell's
 	SHELL=/bin/sh script -qfec 'stty rows 24 cols 80; stty -g >"$dir/before"; qemu/vm.sh shell; echo $? >"$dir/rc"
 		stty -g >"$dir/after"' "$dir/terminal" <"$dir/keys" >/dev/null &
 	exec 5>"$dir/keys"
@@ -143,4 +145,4 @@ terminal() {
 		! grep -q "$(printf '\033\\(c\\|\\[?7l\\)')" "$dir/terminal"
 }
 expect "make shell leaves the terminal as it was" terminal
-counts
+ktap_end

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Shows that lockdep tells a peer that it detaches where d2d.h says that it must not:
-# inside an operation, and with a lock held that an operation takes. What the guest
-# does is in qemu/guest/sins.sh. KTAP on stdout, the counts last.
-# Environment: see expect.sh, which also says what the columns are
+# SPDX-License-Identifier: GPL-2.0
+# Shows that lockdep reports a peer in C that detaches where d2d.h forbids it: inside an operation, and while it
+# holds a lock that an operation takes. qemu/guest/sins.sh loads that peer. KTAP on stdout, the counts last.
+# expect.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../expect.sh" - <<'TABLE'
 sanitizer sins/detach-from-operation  120  console: WARNING: (possible recursive locking detected|suspicious RCU usage)

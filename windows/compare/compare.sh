@@ -1,10 +1,11 @@
 #!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC1090,SC1091 # files that exist only at run time
 # Plays the demonstration with the pair in a virtual machine and with its Windows version under Wine,
 # and compares both traces, and the layouts of the shared block, with the spec and with what is
 # known to differ (differences). KTAP on stdout, the counts last.
-# Environment: KERNEL, KVER; see kernel_dir (qemu/lib.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
-. "$(dirname "$0")/../../qemu/lib.sh"
+# Environment: KERNEL, KVER; see kernel_dir (qemu/lib/lab.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
+. "$(dirname "$0")/../../qemu/lib/lab.sh"
 
 # What lies between its lines, in the compiler's output: NAME BYTES (windows/compare/layout/layout.c)
 layout='s/^.*"-> \(.*\)".*$/\1/p'

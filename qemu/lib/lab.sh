@@ -1,13 +1,16 @@
-# shellcheck shell=bash disable=SC2034 # some of the paths are for the scripts
-# What every script of the lab shares: the paths, messages, progress, locks and
-# the rule by which a cache entry comes to be (built under another name by one
-# run at a time, renamed when it is whole).
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
+# What every script of the lab sources: paths, messages, the choice of the kernel, locks, and long steps with
+# their progress.
 #
-# Messages go to stderr; stdout carries a script's answer (a path, a report).
+# How the cache is filled: a script takes a lock, builds an entry (a root, a kernel, a program) under a
+# temporary name, and renames it when it is complete. An interrupted run leaves no half-built entry.
+#
+# Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
 set -euo pipefail
 
-LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+LAB=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 PROJECT=${LAB%/*}
 CACHE=${XDG_CACHE_HOME:-${HOME:?is not set}/.cache}/beyond-irps
 
@@ -24,19 +27,19 @@ case $PROJECT$CACHE in
 *[[:space:]:,%]*) die "Kbuild cannot have a blank, colon, comma or percent sign in these paths: $PROJECT, $CACHE" ;;
 esac
 
-# key WORD... - a short name for these inputs
+# key WORD... - a short hash of the words, for the name of a cache entry that is made from them
 key() {
 	printf '%s\n' "$@" | sha256sum | cut -c1-12
 }
 
-# The cache directory, or the reason why there is none
+# need_cache - creates the cache directory, or dies
 need_cache() {
 	if ! mkdir -p "$CACHE/lock" "$CACHE/log" 2>/dev/null || [ ! -w "$CACHE/lock" ]; then
 		die "cannot write to the cache $CACHE: set XDG_CACHE_HOME to a directory of your own"
 	fi
 }
 
-# known_kernel NAME - refuse a kernel that the lab does not have
+# known_kernel NAME - dies if the lab has no such kernel
 known_kernel() {
 	case $1 in
 	stock | sanitizer | uml) ;;
@@ -45,8 +48,9 @@ known_kernel() {
 }
 known_kernel "${KERNEL-stock}"
 
-# kernel_dir NAME - the kernel to use: of the environment D2D_KERNEL (a directory as kernel.sh
-# makes), or by NAME and KVER
+# kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
+# cache lacks it (kernel/kernel.sh says what the directory holds). If D2D_KERNEL is set, a calling script has
+# already asked: the answer is D2D_KERNEL.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -59,7 +63,7 @@ kernel_dir() {
 	fi
 }
 
-# need_space GB WHAT - refuse before the work, not in the middle of it
+# need_space GB WHAT - dies if the cache's disk has less space than WHAT will take
 need_space() {
 	local free
 	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
@@ -67,7 +71,8 @@ need_space() {
 		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
 }
 
-# hold FILE - be the only run that has FILE, until this script and its children end
+# hold FILE - locks FILE, and waits if another run has locked it. The lock ends with this script and its
+# children.
 hold() {
 	local fd
 	exec {fd}>"$1"
@@ -76,12 +81,13 @@ hold() {
 	flock "$fd"
 }
 
-# ticker WHAT ABOUT - print how long it has taken so far, until standard input ends. Nobody writes to it;
-# it ends when the step does, and when the script that runs the step is killed.
+# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. step() holds
+# the other end of that pipe open and writes nothing to it. So the ticker ends with the step, and also if the
+# script is killed during the step.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
-	# Over 128 is a timeout.
+	# read returns a status over 128 if it has timed out.
 	while rc=0 && read -rt "$every" || rc=$? && [ "$rc" -gt 128 ]; do
 		if [ -t 2 ]; then
 			printf '\r%s, about %s: %d s ' "$what" "$about" $((SECONDS - start)) >&2
@@ -91,7 +97,8 @@ ticker() {
 	done
 }
 
-# The one line that says why the command that wrote this log failed, if it is known
+# reason LOG - prints why a command has failed, in one line: the line `reason: ...` that the command has
+# written to LOG, or "no network" if LOG has an error message of a resolver. Fails if LOG has neither.
 reason() {
 	if grep -m 1 '^reason: ' "$1"; then
 		return
@@ -102,14 +109,15 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - run a long command: its words to LOG, its progress to
-# the user, and of a failure the reason or the end of the log. CMD must be a program
-# (a shell function would run without -e here).
+# step WHAT ABOUT LOG CMD... - runs a command that takes long, about the time ABOUT. Its output goes to LOG.
+# The user sees the time that it has taken so far, and if it fails, the reason or the end of LOG. CMD must be
+# a program: in a shell function, set -e would not work here.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	# Standard output is a caller's pipe, which must not stay open for the ticker.
+	# The ticker does not inherit standard output: a caller that reads our output through a pipe would wait
+	# for the ticker, too.
 	exec {running}> >(ticker "$what" "$about" >/dev/null)
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?
@@ -127,27 +135,4 @@ step() {
 		return "$rc"
 	fi
 	say "$what: done in $((SECONDS - start)) s"
-}
-
-# end_children PID - ends what a process has started, and what that has started
-end_children() {
-	local pid
-	for pid in $(ps -o pid= --ppid "$1"); do
-		# Its children have another parent when it has ended.
-		end_with "$pid" "$(ps -o pid= --ppid "$pid")"
-	done
-}
-
-# end_with PID CHILDREN - ends a process, and then its children and theirs
-end_with() {
-	local pid
-	kill -TERM "$1" 2>/dev/null || :
-	for pid in $2; do
-		end_with "$pid" "$(ps -o pid= --ppid "$pid")"
-	done
-}
-
-# trap_interrupts - of this script, which runs jobs in the background: they ignore Ctrl-C, so it ends them
-trap_interrupts() {
-	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
 }

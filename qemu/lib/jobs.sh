@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# A pool of background jobs, of which two run at a time: the host has at least two CPUs. The script that
+# starts jobs defines a function job_ended, which is called when one has ended. ktap.sh and parts.sh
+# define it; source one of these.
+
+declare -A job_name=() job_slot=() job_start=()
+free_slots=(0 1)
+
+# job NAME CMD... - waits until a slot is free, and runs CMD in the background. CMD finds the number of the slot
+# in $SLOT: two jobs that run at the same time have different ones.
+job() {
+	local name=$1
+	shift
+	# A background job ignores Ctrl-C. So this script ends its jobs when it is interrupted.
+	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
+	[ ${#free_slots[@]} -gt 0 ] || wait_for_job
+	SLOT=${free_slots[-1]}
+	unset 'free_slots[-1]'
+	"$@" &
+	job_name[$!]=$name job_slot[$!]=$SLOT job_start[$!]=$SECONDS
+}
+
+# wait_for_job - waits until a job has ended, and calls job_ended NAME STATUS SLOT SECONDS for it
+wait_for_job() {
+	local pid rc=0 name slot seconds
+	wait -n -p pid || rc=$?
+	name=${job_name[$pid]} slot=${job_slot[$pid]} seconds=$((SECONDS - job_start[$pid]))
+	unset "job_name[$pid]" "job_slot[$pid]" "job_start[$pid]"
+	free_slots+=("$slot")
+	job_ended "$name" "$rc" "$slot" "$seconds"
+}
+
+# wait_for_jobs - waits until all jobs have ended
+wait_for_jobs() {
+	while [ ${#job_name[@]} -gt 0 ]; do
+		wait_for_job
+	done
+}
+
+# end_children PID - ends the descendants of a process
+end_children() {
+	local pid
+	for pid in $(ps -o pid= --ppid "$1"); do
+		end_tree "$pid"
+	done
+}
+
+# end_tree PID - ends a process and its descendants. It looks the children up before it ends the process:
+# afterwards they have another parent.
+end_tree() {
+	local pid children
+	children=$(ps -o pid= --ppid "$1") || :
+	kill -TERM "$1" 2>/dev/null || :
+	for pid in $children; do
+		end_tree "$pid"
+	done
+}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Reports checks in KTAP: call ktap_begin, then expect or expect_silence for each check, and ktap_end at the
+# end. The script sets `log` to a file; it gets the output of the check that runs.
+
+. "${BASH_SOURCE[0]%/*}/jobs.sh"
+
+passed=0 failed=0
+
+ktap_begin() {
+	echo "TAP version 13"
+}
+
+# report NAME PASSED OUTPUT - the result of a check; PASSED is y or nothing. If the check has failed, its
+# output is shown before the result.
+report() {
+	if [ -n "$2" ]; then
+		passed=$((passed + 1))
+		echo "ok $((passed + failed)) $1"
+	else
+		failed=$((failed + 1))
+		sed 's/^/# /' "$3"
+		echo "not ok $((passed + failed)) $1"
+	fi
+}
+
+# expect NAME CMD... - runs CMD; the check passes if CMD succeeds
+expect() {
+	local name=$1 ok=y
+	shift
+	"$@" >"${log:?}" 2>&1 </dev/null || ok=
+	report "$name" "$ok" "$log"
+}
+
+# expect_silence NAME CMD... - runs CMD as a job in the background. CMD prints to stdout what is wrong; the check
+# passes if CMD prints nothing and succeeds.
+expect_silence() {
+	local name=$1
+	shift
+	job "$name" into_file "$@"
+}
+
+# into_file CMD... - runs a job's command, whose output goes to the file of the job's slot
+into_file() {
+	"$@" >"${TMPDIR:-/tmp}/ktap-$$-$SLOT"
+}
+
+# job_ended NAME STATUS SLOT SECONDS - reports a check that ran in the background
+job_ended() {
+	local output="${TMPDIR:-/tmp}/ktap-$$-$3" ok=
+	[ "$2" -eq 0 ] || echo "the check ended with status $2" >>"$output"
+	[ -s "$output" ] || ok=y
+	report "$1" "$ok" "$output"
+	rm "$output"
+}
+
+# ktap_end - waits for the checks in the background, and prints the plan and the counts; fails if a check has
+# failed
+ktap_end() {
+	wait_for_jobs
+	echo "1..$((passed + failed))"
+	echo "$passed passed, $failed failed, 0 skipped"
+	[ "$failed" -eq 0 ]
+}

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with
+# the line "N passed, N failed, N skipped".
+#
+# Either run each part at once with part_now, which shows its output, and call total at the end; or declare all
+# of them with part, and call run_parts: it runs two at a time, and shows the results and, of a part that fails,
+# what led to its failures.
+
+. "${BASH_SOURCE[0]%/*}/jobs.sh"
+
+passed=0 failed=0 skipped=0
+failures=()
+counts_shape='[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped'
+
+part_names=()
+declare -A part_command=()
+
+# add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and leaves them in $counts.
+# STATUS is the part's exit status. A part that fails, but counts no failure, and a part that counts nothing are
+# a failure each.
+add_counts() {
+	local part=$1 log=$2 status=$3 p f s
+	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
+	read -r p _ f _ s _ <<<"$counts"
+	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+		echo "$part failed without a failed test"
+		f=1
+	elif [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then
+		echo "$part has tested nothing"
+		f=1
+	fi
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+	[ "$f" -eq 0 ] || note_failures "$part" "$log"
+}
+
+# note_failures PART LOG - keeps the names of the tests that have failed. If the part consists of parts itself, LOG
+# ends with a list of them; otherwise they are in the result lines.
+note_failures() {
+	local name names
+	names=$(sed -n 's/^# failed: //p' "$2")
+	names=${names:-$(sed -nE 's/^(not ok [0-9]+ |FAIL: )(selftests: d2d: )?//p' "$2")}
+	while read -r name; do
+		failures+=("$1${name:+: $name}")
+	done <<<"$names"
+}
+
+# part_now NAME CMD... - runs a part and shows its output. Its counts become a diagnostic line: the only line of
+# counts is the one that total prints.
+part_now() {
+	local name=$1 log status=0
+	shift
+	log=$(mktemp)
+	"$@" </dev/null | tee "$log" | sed -uE "s/^$counts_shape\$/# $name: &/" || status=1
+	add_counts "$name" "$log" "$status"
+	rm "$log"
+}
+
+# total - lists the tests that have failed, and prints the sums; fails if a test has failed
+total() {
+	[ ${#failures[@]} -eq 0 ] || printf '# failed: %s\n' "${failures[@]}"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+}
+
+# part NAME CMD... - declares a part for run_parts
+part() {
+	local name=$1
+	shift
+	part_names+=("$name")
+	part_command[$name]=$(printf '%q ' "$@")
+}
+
+# run_parts - runs the declared parts in their order, two at a time. The output of each is kept in
+# build/SCRIPT/NAME.log, SCRIPT being the name of the script.
+run_parts() {
+	local left=("${part_names[@]}")
+	part_logs=$PROJECT/build/$(basename "$0" .sh)
+	rm -rf "$part_logs"
+	mkdir -p "$part_logs"
+	echo "== parts: ${left[*]}"
+	while [ ${#left[@]} -gt 0 ]; do
+		job "${left[0]}" run_part "${left[0]}"
+		left=("${left[@]:1}")
+	done
+	wait_for_jobs
+	total
+}
+
+# run_part NAME - runs a part, and shows its results as they come
+run_part() {
+	set -o pipefail
+	eval "${part_command[$1]}" </dev/null 2>&1 | tee "$part_logs/$1.log" | part_progress "$1"
+}
+
+# part_progress NAME - the filter through which a part's output is shown: the result of each test, with the
+# part's name in front, and the messages of step (lab.sh), as a part may have to build a kernel first
+part_progress() {
+	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
+	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'
+	sed -unE "/^vm: /d; $result; $step_message"
+}
+
+# job_ended NAME STATUS SLOT SECONDS - counts a part that has ended. Of `left`, which is run_parts' variable, the
+# names are those of the parts that have not started.
+job_ended() {
+	local name=$1 status=$2 seconds=$4 failed_before=$failed log=$part_logs/$1.log
+	add_counts "$name" "$log" "$status"
+	if [ "$failed" -gt "$failed_before" ]; then
+		echo "== $name has failed:"
+		failed_results "$log"
+	fi
+	echo "== $name: $counts, $seconds s; running: ${job_name[*]}; left: ${left[*]}"
+}
+
+# failed_results LOG - the result line of each test that has failed, with the diagnostic lines before it, and what
+# the part has printed after the last result
+failed_results() {
+	awk '/^# failed: / { next }
+		/^ok / { lines = ""; next }
+		/^not ok / { printf "%s%s\n", lines, $0; lines = ""; next }
+		{ lines = lines $0 "\n" }
+		END { printf "%s", lines }' "$1" | sed 's/^[0-9]* passed, /# &/'
+}
