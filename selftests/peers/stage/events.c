@@ -3,6 +3,7 @@
  * The stages of an event. opener and other have opened the same two events, waiter has none
  * unless the stage says so. HOW is the kind of the events: notification or synchronization.
  */
+#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/err.h>
 #include <linux/jiffies.h>
@@ -24,6 +25,7 @@ static d2d_handle handles[PARTIES][COUNT];
 static d2d_handle many[MANY];
 static bool stop;
 static int rounds;
+static struct completion departed;	/* a driver has left */
 
 static struct party * const opener = &parties[OPENER];
 static struct party * const other = &parties[OTHER];
@@ -115,10 +117,15 @@ static void do_open(struct act *act)
 	repeat(act, open);
 }
 
-/* Closes handles one by one, until one of them is closed already. */
+/*
+ * Closes handles one by one, until one of them is closed already. The last one stays until a
+ * driver has left: a thread that is slow to leave still finds a handle to close.
+ */
 static void do_close(struct act *act)
 {
 	for (int n = 0; n < MANY && !act->err; n++) {
+		if (n == MANY - 1)
+			wait_for_completion(&departed);
 		act->err = d2d_event_close(many[n]);
 		WRITE_ONCE(rounds, rounds + 1);
 		usleep_range(20, 50);
@@ -143,6 +150,7 @@ static int make_alone(const char *how)
 	memset(many, 0, sizeof(many));
 	WRITE_ONCE(stop, false);
 	WRITE_ONCE(rounds, 0);
+	init_completion(&departed);
 	return open_all(opener, handles[OPENER]);
 }
 
@@ -307,6 +315,7 @@ static void end(void)
 	bool waiting;
 
 	stage_await("leave");
+	complete_all(&departed);
 	/* The repeated calls use a handle of opener's, and fail if opener has left. */
 	WRITE_ONCE(stop, !opener->left);
 	do {
