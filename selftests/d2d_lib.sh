@@ -124,6 +124,12 @@ refused()
 		END { exit !(refusals == 1 && right) }'
 }
 
+# traced TEXT - whether the trace has a line with it
+traced()
+{
+	trace | grep -q "$1"
+}
+
 # await COMMAND... - until it succeeds; gives up on what takes seconds
 await()
 {

@@ -113,7 +113,7 @@ sender=$!
 await one_inside
 unload forgetful &
 remover=$!
-await unloading forgetful && await trace | grep -q reason=module-gone
+await unloading forgetful && await traced reason=module-gone
 fails ESHUTDOWN act "register y; alloc 2 y; send 2 forgetful"
 load bad_peer sin=none && unload bad_peer && unloading forgetful
 verdict "others come and go while somebody is inside its driver"

@@ -93,6 +93,6 @@ loader=$!
 await [ -e "$FILES/events/leaving.held" ]
 (exec 3<"$FILES/events/leaving.held") 2>/dev/null && opened=yes || opened=no
 kill -TERM "$loader"
-! wait "$loader" && [ "$opened" = no ] && await trace | grep -q "reason=module-is-loading" && left
+! wait "$loader" && [ "$opened" = no ] && await traced reason=module-is-loading && left
 verdict "no file can be opened before it is loaded"
 ktap_finished

@@ -218,12 +218,13 @@ impl Owner for LeavingOwner {
         if let Some(way) = &mut *this.0.way.lock() {
             (way.serving, way.keeping) = (Some(serving), Some(keeping));
         }
+        // The hook completes it.
+        this.0.kept.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());
         }
         item.begun.wait_for_completion();
         this.0.serving.wait_for_completion();
-        this.0.kept.wait_for_completion();
         Err(EIO)
     }
 
