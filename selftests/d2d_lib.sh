@@ -130,13 +130,13 @@ traced()
 	trace | grep -q "$1"
 }
 
-# await COMMAND... - until it succeeds; gives up on what takes seconds
+# await COMMAND... - until it succeeds. This gives up on what hangs, after 30 s; no machine is so slow.
 await()
 {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 200 ] || return
+		[ "$tries" -lt 1500 ] || return
 		sleep 0.02
 	done
 }

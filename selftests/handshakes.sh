@@ -145,7 +145,7 @@ for completion in 0 1 2; do
 	unload_all
 done
 
-load hold_calls && load module_a contexts=2 completion=1 timeout=2000 && load actor && load module_b deferred=1 &&
+load hold_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
 	await context_is attached && mark && act "register alice; plays alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	refused module_a not-completed-in-time && context_is attached && unload module_b && owner_goes

@@ -20,7 +20,21 @@ EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
-trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded hold_calls || hold none' EXIT
+# After how many seconds the kernel reports a CPU that takes no interrupts
+WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null)
+# shellcheck disable=SC2086 # a list
+ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
+# shellcheck disable=SC2086 # a list
+trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded hold_calls || hold none; watchdogs $ALL_SECONDS' EXIT
+
+# watchdogs SECONDS... - sets them, in this order
+watchdogs()
+{
+	for watchdog in $WATCHDOGS; do
+		echo "$1" >"$watchdog"
+		shift
+	done
+}
 
 # waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in what it calls
 waits_in()
@@ -166,6 +180,7 @@ if [ ! -d "$EVENTS" ]; then
 fi
 start 8
 load hold_calls
+watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
 # The time for a handshake is longer than hold_calls holds it.
 load module_a completion=1 timeout=600000

@@ -347,7 +347,7 @@ fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     let (say, hear) = mpsc::channel();
     let (control, close) = (control.to_owned(), close.to_owned());
     let closer = thread::spawn(move || say.send(write(&control, &close)));
-    let closed = hear.recv_timeout(Duration::from_secs(20));
+    let closed = hear.recv_timeout(Duration::from_secs(60));
     page.supply();
     let read = reader.join().map_err(|_| "the reader has panicked")?;
     closer.join().map_err(|_| "the closer has panicked")?.ok();

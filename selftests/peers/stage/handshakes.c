@@ -6,7 +6,6 @@
  * context. HOW is the owner's parameter completion, which is chosen when the owner is loaded.
  */
 #include <linux/err.h>
-#include <linux/jiffies.h>
 #include <linux/string.h>
 
 #include "d2d_pair.h"
@@ -132,7 +131,7 @@ static int open_timed_out(const char *how)
 	timed_out = true;
 	peer->plays = PENDS;
 	act = start("attach", do_attach, peer);
-	return act && wait_for_completion_timeout(&act->done, 10 * HZ) ? 0 : -ETIMEDOUT;
+	return act && wait_for_completion_timeout(&act->done, stage_time_left()) ? 0 : -ETIMEDOUT;
 }
 
 static int open_late(const char *how)

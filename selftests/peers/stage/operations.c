@@ -176,7 +176,7 @@ static int open_operation(const char *way, int (*does)(void))
 		return err;
 	plays = does;
 	act = start("call", do_call);
-	if (!wait_for_completion_timeout(&called, 10 * HZ))
+	if (!wait_for_completion_timeout(&called, stage_time_left()))
 		return -ETIMEDOUT;
 	return stage_settle(act);
 }

@@ -17,7 +17,7 @@
 #include "stage.h"
 
 /* A limit, in ms, that no wait is to reach. */
-#define LONG	60000
+#define LONG	600000
 
 enum { SENDER, UPPER, LOWER, RECEIVER };
 
@@ -423,7 +423,7 @@ static void end(void)
 		start("complete", do_complete);
 	/* A worker may be about to call it. */
 	if (how_is("routine") && !stage_has_act("free"))
-		wait_for_completion_timeout(&sender->called, 10 * HZ);
+		wait_for_completion_timeout(&sender->called, stage_time_left());
 }
 
 static void report(void)

@@ -31,8 +31,10 @@
 
 #include "stage.h"
 
-/* A thread that takes longer is said to hang. */
-#define LIMIT		(10 * HZ)
+/* A command that takes longer hangs. */
+#define LIMIT		(30 * HZ)
+/* What threads have to come back when a command has taken that long. */
+#define GRACE		(5 * HZ)
 #define ACTS		12
 #define LINE		96
 #define SEEN		512
@@ -47,6 +49,7 @@ static const struct subject *subject;
 static void (*leave_by)(struct act *act);
 static int leave_cpu;
 static bool hung;
+static unsigned long deadline;	/* of the command, in jiffies */
 static char seen[SEEN];
 static size_t seen_length;
 
@@ -88,6 +91,11 @@ void stage_note_error(const char *name, int err)
 	stage_note(name, "%s", errno_text(err, text));
 }
 
+unsigned long stage_time_left(void)
+{
+	return max_t(long, deadline - jiffies, 1);
+}
+
 /* Gates */
 
 void stage_close(struct gate *gate)
@@ -99,7 +107,7 @@ void stage_close(struct gate *gate)
 
 int stage_held(struct gate *gate)
 {
-	return wait_for_completion_timeout(&gate->entered, LIMIT) ? 0 : -ETIMEDOUT;
+	return wait_for_completion_timeout(&gate->entered, stage_time_left()) ? 0 : -ETIMEDOUT;
 }
 
 static void pass(struct gate *gate)
@@ -302,12 +310,10 @@ static bool is_settled(struct act *act)
 
 int stage_settle(struct act *act)
 {
-	unsigned long end = jiffies + LIMIT;
-
 	if (!act)
 		return -ENOMEM;
 	while (!is_settled(act)) {
-		if (time_after(jiffies, end))
+		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
 		usleep_range(50, 100);
 	}
@@ -326,7 +332,7 @@ void stage_await(const char *name)
 {
 	for (int n = 0; n < act_count; n++)
 		if (!strcmp(acts[n].name, name) &&
-		    !wait_for_completion_timeout(&acts[n].done, LIMIT))
+		    !wait_for_completion_timeout(&acts[n].done, stage_time_left()))
 			stage_note("late", "%s", name);
 }
 
@@ -341,17 +347,17 @@ bool stage_is_running(const char *name)
 /* Waits for all threads. Those that do not come back are named. */
 static int join_acts(void)
 {
-	unsigned long end = jiffies + LIMIT;
 	char stuck[SEEN / 2] = "";
 	size_t length = 0;
 
+	if (time_after(jiffies + GRACE, deadline))
+		deadline = jiffies + GRACE;
 	for (int n = 0; n < act_count; n++) {
 		struct act *act = &acts[n];
-		long left = max_t(long, end - jiffies, 1);
 
 		if (!act->task)
 			continue;
-		if (!wait_for_completion_timeout(&act->done, left)) {
+		if (!wait_for_completion_timeout(&act->done, stage_time_left())) {
 			length += scnprintf(stuck + length, sizeof(stuck) - length, "%s%s:%d",
 					    length ? "," : "", act->name, task_pid_nr(act->task));
 			continue;
@@ -479,11 +485,9 @@ static int command_leave(char *line)
 /* Waits until no routine runs any more. */
 static void quiesce(void)
 {
-	unsigned long end = jiffies + LIMIT;
-
 	for (int n = 0; n < PARTIES; n++)
 		while (atomic_read(&parties[n].inside)) {
-			if (time_after(jiffies, end)) {
+			if (time_after(jiffies, deadline)) {
 				stage_note("inside", "%s", parties[n].object.name);
 				return;
 			}
@@ -545,6 +549,7 @@ static ssize_t do_write(struct file *file, const char __user *buffer, size_t cou
 		text[count - 1] = 0;
 	name = strsep(&line, " ");
 	mutex_lock(&lock);
+	deadline = jiffies + LIMIT;
 	if (hung)
 		err = -EIO;
 	else

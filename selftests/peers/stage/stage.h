@@ -105,6 +105,12 @@ extern const struct subject operations;
 
 extern struct party parties[PARTIES];
 
+/*
+ * Returns the jiffies that are left of the command's time, at least 1. It only ends a hang: no
+ * machine is so slow that a command takes as long.
+ */
+unsigned long stage_time_left(void);
+
 /* Starts a thread, bound to a CPU unless that is negative. */
 struct act *stage_start(const char *name, void (*run)(struct act *act), struct act plan, int cpu);
 /* Waits until the thread is asleep, or through. -ETIMEDOUT. */
