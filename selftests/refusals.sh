@@ -50,7 +50,8 @@ peer_sins()
 	EOT
 }
 
-# Sins of an owner: what module_b refuses. SIN REASON ERRNO
+# Sins of an owner: what module_b and c_peer refuse, the first with a line that has the REASON.
+# SIN REASON ERRNO
 owner_sins()
 {
 	cat <<-EOT
@@ -61,14 +62,24 @@ owner_sins()
 	bad-major     bad-major     EPROTO
 	bad-context-pointer bad-context-pointer EFAULT
 	unreadable-context  bad-context-pointer EFAULT
+	unmapped-context    bad-context-pointer EFAULT
+	half-context        bad-context-pointer EFAULT
 	bad-layout    bad-layout    EBADE
 	no-ops-table  no-ops-table  EFAULT
 	bad-ops-major bad-ops-major EPROTO
 	bad-ops-size  bad-ops-size  EMSGSIZE
 	bad-ops-pointer bad-ops-pointer EFAULT
+	unmapped-ops  bad-ops-pointer EFAULT
+	half-ops      bad-ops-pointer EFAULT
 	bad-build     bad-build     EXDEV
 	bad-prefix    bad-prefix    EBADR
+	no-chain      bad-chain-pointer EFAULT
+	misaligned-chain bad-chain-pointer EFAULT
+	unmapped-chain bad-chain-pointer EFAULT
+	half-chain    bad-chain-pointer EFAULT
 	bad-module-pointer bad-module-pointer EFAULT
+	misaligned-module  bad-module-pointer EFAULT
+	unmapped-module    bad-module-pointer EFAULT
 	operation-outside-text operation-outside-text ENOEXEC
 	EOT
 }
@@ -104,7 +115,7 @@ parameters()
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + $(owner_sins | wc -l) + $(parameters | wc -l) + 16))
+start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + 2 * $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
 
 # The loader's own refusal.
 mark
@@ -192,11 +203,18 @@ owner_refused()
 		grep -q "module_b: bad_owner: step=refuse reason=$1 "
 }
 
-while read -r sin reason errno; do
+while read -r sin reason name; do
 	load bad_owner "sin=$sin"
 	mark
-	fails "$errno" load module_b && ! loaded module_b && owner_refused "$reason"
+	fails "$name" load module_b && ! loaded module_b && owner_refused "$reason"
 	verdict "an owner's $sin"
+	unload bad_owner
+
+	# A peer in C does not look at the request that brings the context.
+	[ "$sin" != bad-request ] || continue
+	load bad_owner "sin=$sin"
+	fails "$name" load c_peer && ! loaded c_peer
+	verdict "an owner's $sin, to a peer in C"
 	unload bad_owner
 done <<EOT
 $(owner_sins)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands in for module_a and offers whoever asks a context with one fault,
- * chosen by the parameter sin. Module_b must refuse it.
+ * Stands in for module_a and offers each peer a context with one fault, chosen by the parameter
+ * sin. The peer must refuse it.
  */
 #include <linux/init.h>
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "d2d_event.h"
 #include "d2d_pair.h"
@@ -37,10 +38,17 @@ static struct d2d_request request = {
 
 static struct d2d_driver peer;
 static int status;
+static void *page;
 
 static int sinful(const char *name)
 {
 	return !strcmp(sin, name);
+}
+
+/* Returns what needs memory from a page on whose successor is not mapped; its first bytes are. */
+static void *cut_off(const void *object, size_t mapped)
+{
+	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
 }
 
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle)
@@ -65,6 +73,10 @@ int d2d_attach(d2d_handle driver)
 		request.user_buffer = (char *)&context + 1;
 	if (sinful("unreadable-context"))
 		request.user_buffer = (void *)PAGE_SIZE;
+	if (sinful("unmapped-context"))
+		request.user_buffer = page + PAGE_SIZE;
+	if (sinful("half-context"))
+		request.user_buffer = cut_off(&context, sizeof(context.hdr));
 	if (sinful("bad-magic"))
 		context.hdr.magic = D2D_DRIVER_MAGIC;
 	if (sinful("bad-size"))
@@ -77,6 +89,10 @@ int d2d_attach(d2d_handle driver)
 		context.owner.ops = NULL;
 	if (sinful("bad-ops-pointer"))
 		context.owner.ops = (void *)((char *)&ops + 1);
+	if (sinful("unmapped-ops"))
+		context.owner.ops = page + PAGE_SIZE;
+	if (sinful("half-ops"))
+		context.owner.ops = cut_off(&ops, sizeof(ops.hdr));
 	if (sinful("bad-ops-major"))
 		ops.hdr.major++;
 	if (sinful("bad-ops-size"))
@@ -85,8 +101,20 @@ int d2d_attach(d2d_handle driver)
 		ops.hdr.build = 1;
 	if (sinful("bad-prefix"))
 		chain[1] ^= 1;
+	if (sinful("no-chain"))
+		ops.hdr.chain = NULL;
+	if (sinful("misaligned-chain"))
+		ops.hdr.chain = (void *)((char *)chain + 1);
+	if (sinful("unmapped-chain"))
+		ops.hdr.chain = page + PAGE_SIZE;
+	if (sinful("half-chain"))
+		ops.hdr.chain = cut_off(chain, sizeof(*chain));
 	if (sinful("bad-module-pointer"))
 		context.module = NULL;
+	if (sinful("misaligned-module"))
+		context.module = (void *)((char *)THIS_MODULE + 1);
+	if (sinful("unmapped-module"))
+		context.module = page + PAGE_SIZE;
 	if (sinful("operation-outside-text"))
 		ops.ping = (void *)&context;
 	status = 0;
@@ -123,7 +151,8 @@ EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 /* What drivers of the library import as well. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
-	return -EOPNOTSUPP;
+	*driver = 1;
+	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(d2d_lookup, "D2D");
 
@@ -262,6 +291,10 @@ EXPORT_SYMBOL_NS_GPL(d2d_event_wait, "D2D");
 
 static int __init bad_owner_init(void)
 {
+	/* A page that is not mapped follows each area. */
+	page = vzalloc(PAGE_SIZE);
+	if (!page)
+		return -ENOMEM;
 	spin_lock_init(&context.data.lock);
 	return 0;
 }
@@ -269,6 +302,7 @@ module_init(bad_owner_init);
 
 static void __exit bad_owner_exit(void)
 {
+	vfree(page);
 }
 module_exit(bad_owner_exit);
 

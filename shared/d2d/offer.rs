@@ -43,6 +43,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    page::PAGE_SIZE,
     prelude::*,
     sync::ArcBorrow, //
 };
@@ -163,19 +164,25 @@ impl<'a, T: Driver> Offer<'a, T> {
                 fmt!("code=0x{:08x}", abi::D2D_IOCTL_SHARE_CONTEXT),
             ));
         };
-        // SAFETY: A header is made of numbers.
-        let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
-        let Some(header) = header.filter(|_| raw.is_aligned()) else {
-            return Err(refuse(
+        let unreadable = || {
+            refuse(
                 name,
                 "bad-context-pointer",
                 EFAULT,
                 fmt!("code=0x{:08x}", abi::D2D_IOCTL_SHARE_CONTEXT),
-            ));
+            )
         };
+        // SAFETY: A header is made of numbers.
+        let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
+        let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
         header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-        // SAFETY: A block with this header is a context of this ABI, whose owner's part is not
-        // changed once it is offered.
+        // A context lies on two pages at most.
+        const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
+        let end = raw.as_ptr().wrapping_add(1).cast_const().cast::<u8>();
+        // SAFETY: A byte is a number.
+        unsafe { probe::read(end.wrapping_sub(1)) }.ok_or_else(unreadable)?;
+        // SAFETY: All of it can be read: its first and its last byte were. A block with this header is
+        // a context of this ABI, whose owner's part is not changed once it is offered.
         let (endpoint, module) =
             unsafe { ((*raw.as_ptr()).owner, (*raw.as_ptr()).module.cast_const()) };
         // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of its owner.

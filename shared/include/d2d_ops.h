@@ -12,20 +12,23 @@
 #include <linux/errno.h>
 #include <linux/minmax.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
 
 #include "d2d.h"
+#include "d2d_nofault.h"
 
 /*
- * Checks the header of an offered context. -EFAULT no context, or it is misaligned or cannot be
- * read, -EBADMSG magic, -EPROTO major version, -EMSGSIZE size, -EBADE layout.
+ * Checks an offered context: its header, and that all of it can be read. -EFAULT no context, or it
+ * is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version, -EMSGSIZE size, -EBADE
+ * layout.
  */
 static inline int d2d_context_check(const struct d2d_context *offered)
 {
+	const u8 *last = (const u8 *)(offered + 1) - 1;
 	struct d2d_header hdr;
+	u8 byte;
 
-	if (!offered || !IS_ALIGNED((unsigned long)offered, __alignof__(*offered)) ||
-	    copy_from_kernel_nofault(&hdr, &offered->hdr, sizeof(hdr)))
+	if (!IS_ALIGNED((unsigned long)offered, __alignof__(*offered)) ||
+	    d2d_get_nofault(&hdr, &offered->hdr))
 		return -EFAULT;
 	if (hdr.magic != D2D_CONTEXT_MAGIC)
 		return -EBADMSG;
@@ -33,7 +36,11 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 		return -EPROTO;
 	if (hdr.size != sizeof(*offered))
 		return -EMSGSIZE;
-	return hdr.layout == D2D_LAYOUT ? 0 : -EBADE;
+	if (hdr.layout != D2D_LAYOUT)
+		return -EBADE;
+	/* A context lies on two pages at most. */
+	static_assert(sizeof(*offered) <= PAGE_SIZE);
+	return d2d_get_nofault(&byte, last);
 }
 
 /*
@@ -50,14 +57,14 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 			       const struct module *module)
 {
 	const struct d2d_ops *from = endpoint->ops;
+	const unsigned long *operations = (const unsigned long *)(from + 1);
 	struct module_memory text;
 	unsigned long operation;
 	struct d2d_ops hdr;
 	u32 common, n;
 	u64 hash;
 
-	if (!from || !IS_ALIGNED((unsigned long)from, __alignof__(*from)) ||
-	    copy_from_kernel_nofault(&hdr, from, sizeof(hdr)))
+	if (d2d_get_nofault(&hdr, from))
 		return -EFAULT;
 	if (hdr.major != to->major)
 		return -EPROTO;
@@ -69,16 +76,16 @@ static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *en
 	common = (min(hdr.size, to->size) - sizeof(hdr)) / sizeof(operation);
 	/* The hash of the interface, and one for each operation */
 	for (n = 0; n <= common; n++) {
-		if (copy_from_kernel_nofault(&hash, hdr.chain + n, sizeof(hash)))
+		if (d2d_get_nofault(&hash, hdr.chain + n))
 			return -EFAULT;
 		if (hash != to->chain[n])
 			return -EBADR;
 	}
-	if (!module || copy_from_kernel_nofault(&text, &module->mem[MOD_TEXT], sizeof(text)))
+	if (!module || !IS_ALIGNED((unsigned long)module, __alignof__(*module)) ||
+	    d2d_get_nofault(&text, &module->mem[MOD_TEXT]))
 		return -EFAULT;
 	for (n = 0; n < common; n++) {
-		if (copy_from_kernel_nofault(&operation, (unsigned long *)(from + 1) + n,
-					     sizeof(operation)))
+		if (d2d_get_nofault(&operation, operations + n))
 			return -EFAULT;
 		if (operation && operation - (unsigned long)text.base >= text.size)
 			return -ENOEXEC;
