@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode bench: the measurements, and what they were made on, into the kernel's log; qemu/bench/ reads
-# both.
+# Mode bench: runs the measurements. The figures, and the conditions under which they were measured, go to the
+# kernel's log, from which the program of qemu/bench/ reads them.
 
 # condition NAME VALUE
 condition() {
@@ -17,13 +17,13 @@ done
 mitigation=/sys/devices/system/cpu/vulnerabilities/spectre_v2
 [ ! -e "$mitigation" ] || condition 'indirect calls' "$(cat "$mitigation")"
 
-# busy - what the CPUs have been doing so far, in 1/100 s
+# busy - prints the time that the CPUs have worked since boot, in 1/100 s
 busy() {
 	awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8 }' /proc/stat
 }
 
-# The kernel tests its ciphers for some seconds after it has booted, and takes the CPU from what is
-# measured. If it is never quiet, the calibration notices.
+# For some seconds after it has booted, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute.
+# If they never are, the host finds that the control measurement is wrong (qemu/bench/log.rs).
 tries=60
 before=$(busy)
 while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -= 1)) -gt 0 ]; do
@@ -31,8 +31,7 @@ while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -=
 done
 condition 'seconds until it was quiet' $((60 - tries))
 
-# load PAIR PARAMETER... - the owner of a pair, bench or its twin in C, with these parameters, and the peer,
-# which measures
+# load PAIR PARAMETER... - loads a pair, bench or twin: the owner with the parameters, and the peer, which measures
 load() {
 	pair=$1
 	shift
@@ -44,7 +43,7 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure PAIR WHAT - the lines of a part of the measurements
+# measure PAIR WHAT - makes the peer of a pair run one part of its measurements
 measure() {
 	case $1 in
 	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
@@ -52,57 +51,57 @@ measure() {
 	esac
 }
 
-# used - bytes that the kernel uses: slabs and larger allocations, what each CPU has, and whole pages
-used() {
+# memory_in_use - prints how many bytes the kernel uses: slabs, vmalloc and per-CPU memory
+memory_in_use() {
 	echo 1 >/proc/sys/vm/stat_refresh
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# memory PAIR OF BEFORE COUNT - how much one of so many takes, by all that they have made the kernel
-# use: the unused end of an allocation and files in debugfs as well
-memory() {
+# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes, after COUNT of them were created;
+# BEFORE is the memory in use before that. This includes the unused end of each allocation and the debugfs files.
+report_memory() {
 	case $1 in
-	bench) whose=project ;;
-	*) whose=$1 ;;
+	bench) name=project ;;
+	*) name=$1 ;;
 	esac
-	echo "bench: memory of=$2 who=$whose bytes=$((($(used) - $3) / $4))" >/dev/kmsg
+	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# larger PAIR OF COUNT PARAMETER... - the same for what there is more of with these parameters than with
-# one context as usual. The pair is loaded in the end.
-larger() {
-	who=$1 of=$2 count=$3
+# load_larger PAIR THING COUNT PARAMETER... - loads a pair with parameters that make it create COUNT more THINGs than
+# with one context, and reports the memory of one THING
+load_larger() {
+	pair=$1 thing=$2 count=$3
 	shift 3
-	load "$who" contexts=1 && before=$(used) && unload "$who" && load "$who" "$@" &&
-		memory "$who" "$of" "$before" "$count"
+	load "$pair" contexts=1 && before=$(memory_in_use) && unload "$pair" && load "$pair" "$@" &&
+		report_memory "$pair" "$thing" "$before" "$count"
 }
 
-# kept PAIR OF - the same for 1024 events or requests. The first ones fill what memory was left over.
-kept() {
-	measure "$1" "keep-$2s" && before=$(used) && measure "$1" "keep-$2s" &&
-		memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
+# measure_kept PAIR THING - reports the memory of one THING, which is event or request. The peer creates 1024 twice:
+# the first 1024 also fill slabs that were partly empty, so only the second 1024 count.
+measure_kept() {
+	measure "$1" "keep-$2s" && before=$(memory_in_use) && measure "$1" "keep-$2s" &&
+		report_memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-# Of modules without tracepoints ($case is operations) nothing else is measured.
+# The modules without tracepoints are measured in their operations only.
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench
 	return
 fi
 
-# What each operation costs: all that are compared are loaded together, and measured one after
-# the other.
-larger bench context 63 contexts=64 && larger twin context 63 contexts=64 && measure bench control &&
+# The cost of each operation. Both pairs stay loaded, and are measured one after the other under equal conditions.
+load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && measure bench control &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
 	measure bench operations && measure twin operations && measure bench contexts || return
 for pair in bench twin; do
-	kept "$pair" request && kept "$pair" event && unload "$pair" || return
+	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
 
-# What it costs with more or larger items: so many do not fit into memory twice.
+# The cost with more items and with larger items. The memory holds so many items for one pair at a time only.
 capacity=1000000
 for pair in bench twin; do
-	larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
+	load_larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
 		measure "$pair" depth && unload "$pair" &&
 		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
 done

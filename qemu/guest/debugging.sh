@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the kernel's own debugging has found in the end, or "none" where it has none. Sourced by init.
+# What lockdep and kmemleak have found during the run, for the result line. Sourced by init.
 
-# debug_locks - whether lockdep is still at work: after its first report it is not
+# debug_locks - prints 1 while lockdep works, 0 after its first report, which turns it off, and "none" in a kernel
+# without lockdep
 debug_locks() {
 	if [ -e /proc/lockdep_stats ]; then
 		sed -n 's/^ *debug_locks: *//p' /proc/lockdep_stats
@@ -11,8 +12,9 @@ debug_locks() {
 	fi
 }
 
-# leaks - the number of objects that nothing points to; what is known of them goes into the
-# kernel's log. kmemleak leaves out what is younger than 5 s, and in a first scan what has changed.
+# leaks - prints the number of allocations to which nothing points, and "none" in a kernel without kmemleak. Their
+# descriptions go to the kernel's log. kmemleak leaves out an allocation that is younger than 5 s, and in a first
+# scan one whose contents have changed: so wait, and scan twice.
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	if [ ! -e "$kmemleak" ]; then

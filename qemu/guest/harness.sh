@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode harness: a run that would pass, but for what $case does to it. The host has to
-# find out (qemu/tests/).
+# Mode harness: a run that passes, except for the one thing that goes wrong in $case. The host must notice it
+# (qemu/tests/harness.sh).
 
 results='ok 2 second'
 insmod /lib/d2d/splat.ko && rmmod splat
@@ -43,7 +43,7 @@ rcu-stall)
 	echo 0 >/proc/sys/kernel/soft_watchdog
 	echo 3 >/sys/module/rcupdate/parameters/rcu_cpu_stall_timeout
 	splat spin &
-	# until the kernel has said so; if it never does, the host's limit ends this
+	# Wait for the kernel's report. If there is none, the host ends the run at its time limit.
 	until dmesg | grep -q 'rcu: INFO: '; do
 		sleep 1
 	done

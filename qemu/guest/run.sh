@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode run: the demonstration, up to the first step that fails. What the guest has to say stands
-# between the trace lines in the kernel's log, as "lab: ...".
+# Mode run: plays the demonstration, up to the first step that fails. This script writes its own lines to the
+# kernel's log as "lab: ...", so that they stand between the lines of the trace.
 
 . /d2d/params
 
@@ -9,8 +9,8 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - the reason, and what the kernel has said since the step began. The trace is shown
-# anyway; insmod tries twice.
+# failed REASON - notes the reason, and each line that the kernel has printed since the step began. It leaves out
+# the lines of the trace, which are shown anyway, and the repetitions: insmod tries to load a module twice.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ said = "" } !/^lab: |: d2d: |taint/ && $0 != last { said = said $0 "\n" }
 		{ last = $0 } END { printf "%s", said }' >/tmp/said
@@ -21,13 +21,13 @@ failed() {
 	return 1
 }
 
-# do_step CMD... - a step that has to work
+# do_step CMD... - runs a step, which must succeed
 do_step() {
 	note "$*"
 	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
 }
 
-# refused_step MODULE USER - the kernel has to keep MODULE, as USER uses it
+# refused_step MODULE USER - tries to unload MODULE; the kernel must refuse it, because USER uses MODULE
 refused_step() {
 	if rmmod "$1" 2>/tmp/err; then
 		failed "rmmod $1 went through while $2 uses it"

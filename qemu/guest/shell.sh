@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode shell: a root shell on the serial console, and the VM ends with it.
+# Mode shell: a root shell on the serial console. The machine ends when the shell exits.
 
 cat >/etc/profile <<'PROFILE'
 export PS1='d2d:\w# '
-alias poweroff='poweroff -f' # this shell's parent is no init that would be asked
+alias poweroff='poweroff -f' # without -f it would ask an init process, which this system lacks
 cat <<'HELP'
 
 The modules and the test peers are in /lib/d2d, for example

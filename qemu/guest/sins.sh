@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode sins: a peer that detaches where d2d.h says that it must not. The owner cannot
-# refuse it, but a kernel with lockdep says so, and the host has to see that (qemu/tests/).
+# Mode sins: loads a peer that detaches where d2d.h forbids it. The owner cannot refuse that, but lockdep reports it,
+# and the host must find the report (qemu/tests/sins.sh).
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko
 insmod /lib/d2d/bad_peer.ko "sin=$case" && echo 1 >/sys/kernel/debug/d2d-module_a/exercise &
-# One of them never comes back; if the kernel says nothing, the host's limit ends this.
+# One of the cases hangs in its call. Wait for lockdep's report; if there is none, the host ends the run at its
+# time limit.
 until dmesg | grep -q 'WARNING: '; do
 	sleep 1
 done

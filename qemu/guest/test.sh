@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode test: the kselftest collection, and its KTAP to a port of its own. $case selects: PROGRAM[,PROGRAM...],
-# -PROGRAM[,PROGRAM...] for all but these, or PROGRAM:CASE for one case, in which "?" stands for any
-# character.
-# The pipe is needed: kselftest's runner appends to its standard output by name, and would lose
-# lines on anything but a pipe.
+# Mode test: runs kselftests, whose KTAP goes to a port of its own. $case selects them:
+#   nothing                 all
+#   PROGRAM[,PROGRAM...]    these
+#   -PROGRAM[,PROGRAM...]   all but these
+#   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
+# The KTAP must go through a pipe: kselftest's runner opens /dev/stdout again to append to it, which loses lines if it
+# is a port.
 
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/
@@ -28,7 +30,7 @@ case $programs in
 	done
 	;;
 esac
-# Grace periods as short as they can be: most of the time of loading and unloading
+# Loading and unloading modules mostly waits for grace periods. Make these as short as possible.
 echo 1 >/sys/kernel/rcu_expedited
 set -o pipefail
 ./run_kselftest.sh "$@" | cat >"$KTAP"

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode torture: load for $seconds, with random numbers from $seed if there is one. $case has the program's
-# arguments instead, with commas between them: 8, or fuzz,8,SEED. Each line of KTAP is written by itself,
-# so that the host sees it at once.
+# Mode torture: runs the torture for $seconds, with random numbers from $seed if it is set. If $case is set instead,
+# it has the arguments of run_torture, separated by commas: 8, or fuzz,8,SEED.
+# The loop writes each line of KTAP at once, so that the host sees it when it appears.
 
-# Grace periods as short as they can be: more peers come and go
+# With short grace periods, more peers are loaded and unloaded in the same time.
 echo 1 >/sys/kernel/rcu_expedited
 set -o pipefail
 # shellcheck disable=SC2154,SC2046 # set by init from the kernel's command line

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# mmdebstrap's set-up hook, run while the new root holds nothing but apt's
-# configuration: adds backports, found where the suite itself was found, and resolves the
-# kernel, so that what cannot work is refused before the packages are fetched.
+# The set-up hook of mmdebstrap, which runs it when the new root holds only apt's configuration. Adds backports from
+# the mirror of the suite itself, and chooses the kernel (kernel/resolve.sh): a kernel that cannot be used is
+# refused before mmdebstrap fetches the packages.
 # Usage: archive.sh ROOT SUITE OUT [KVER]
 set -euo pipefail
 
@@ -10,7 +10,7 @@ root=$1
 suite=$2
 shift 2
 
-# Both formats in which apt's sources are written
+# apt has two formats of source lists; mmdebstrap writes one of them.
 cd "$root/etc/apt"
 if [ -s sources.list ]; then
 	sed -nE "s/^(deb .*) $suite main/\1 $suite-backports main/p" sources.list >sources.list.d/backports.list

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Cargo of the second toolchain root, for the crate of the trace tool. What it downloads and builds is
-# in the cache; the program is linked statically, as it runs on the host and not in the root.
+# Runs cargo in the second toolchain root, in the crate of the trace tool. Its downloads and objects are kept in the
+# lab's cache. The program is linked statically, because it runs on the host and not in the root.
 # Usage: cargo.sh ARGUMENT...
 . "$(dirname "$0")/../lib/lab.sh"
 

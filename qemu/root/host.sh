@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Looks at the host before the long work: is all there that the set-up needs? What is
-# missing is installed by root where apt-get is, else named with the command.
-# Everything else the lab uses lives in the toolchain root.
+# Checks before the long work that the host has what the set-up needs. If a package is missing, root installs it
+# with apt-get; a plain user, or a host without apt-get, gets the command to run. Everything else that the lab
+# uses is in the toolchain root.
 . "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"

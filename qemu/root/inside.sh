@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The first process of a fresh mount and PID namespace: puts the outside world into
-# the root where a command needs it, and runs the command there. Nobody else sees
-# these mounts, and they go with the last process.
+# Mounts into ROOT what a command needs of the host, such as /dev, /proc and each directory BIND, and runs the
+# command in ROOT. This is the first process of a new mount and PID namespace (enter.sh): other processes do
+# not see these mounts, and they disappear with the namespace's last process.
 # Usage: inside.sh ROOT WORKDIR BIND... -- CMD...
 set -eu
 
@@ -11,7 +11,7 @@ workdir=$2
 shift 2
 
 mount --rbind /dev "$root/dev"
-# A container may hide parts of /proc, and then none can be mounted anew.
+# A container may hide parts of /proc; then the kernel refuses to mount a new one.
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 while [ "$1" != -- ]; do
@@ -20,7 +20,7 @@ while [ "$1" != -- ]; do
 	shift
 done
 shift
-# How the host finds others, and whom it trusts: a proxy may have an authority of its own.
+# The host's resolver and its certificate authorities. A host behind a proxy may trust the proxy's authority.
 for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
 	if [ -e "$file" ] && [ -d "$root${file%/*}" ]; then
 		: >>"$root$file"
@@ -33,7 +33,7 @@ for name in TERM http_proxy https_proxy no_proxy; do
 	[ -z "${!name-}" ] || keep+=("$name=${!name}")
 done
 
-# Not exec: as PID 1 the command would be deaf to a Ctrl-C that it does not catch.
+# No exec: the command would become PID 1, which a Ctrl-C does not end unless it handles the signal.
 rc=0
 env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "${keep[@]}" \
 	chroot "$root" sh -c 'cd "$0" && exec "$@"' "$workdir" "$@" || rc=$?

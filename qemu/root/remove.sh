@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Removes trees of the cache, also those in which a user namespace left files of
-# other owners.
+# Removes directories of the cache. As a plain user it does so in a user namespace: a directory may contain files
+# that were created there and belong to other users.
 # Usage: remove.sh PATH...
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The second toolchain root: what only some targets need and `make run` need not wait for. Cargo
-# for the trace tool, the debugger, and the Windows version's compiler and Wine. Made
-# once and cached as root.sh does; a command runs in it by D2D_ROOT=$(root-more.sh) enter.sh CMD.
-# Prints its path.
+# Prints the path of the second toolchain root, and makes it if the cache lacks it. It has what only some targets
+# need, so that the first `make run` need not wait for it: cargo for the trace tool, gdb, and the compiler and
+# Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command in it.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The toolchain root: a Debian tree with the compilers, QEMU and the checkers, made once
-# and cached under a name made from its contents' list. Prints its path.
-# Usage: root.sh [KVER] (the kernel that will be wanted: a wrong one is refused here)
+# Prints the path of the toolchain root, and makes it if the cache lacks it: a Debian tree with the compilers, QEMU
+# and the checkers. Its name contains a hash of the list of packages.
+# Usage: root.sh [KVER]
+# KVER is the kernel that the caller needs. If the archive lacks it, making the root fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie
@@ -28,9 +29,9 @@ if [ ! -d "$root" ]; then
 	resolved=$CACHE/resolved-$(basename "$root")-${1:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
-	# In a mount namespace, so that an interrupted run leaves no mounts. A plain user's
-	# root belongs to that user: root mode inside a user namespace of the same
-	# mapping as enter.sh's, not mmdebstrap's own.
+	# mmdebstrap runs in a mount namespace, so that an interrupted run leaves no mounts. For a plain user it runs as
+	# root of a user namespace. mmdebstrap could create one itself, but the files must belong to the users to
+	# whom enter.sh will map them.
 	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp ${1-}" \

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# One of the lab's own programs: compiled once per content of its sources by the root's
-# rustc, the trace tool by the second root's cargo. Prints the path.
+# Prints the path of one of the project's host programs, and compiles it if its sources have changed: the trace tool
+# with cargo in the second toolchain root, the others with rustc in the first.
 # Usage: tools.sh [vm|mutate|bench|quotes|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 

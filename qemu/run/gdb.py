@@ -1,4 +1,6 @@
-# What the kernel's gdb scripts need on top, here. For gdb, when it is connected.
+# SPDX-License-Identifier: GPL-2.0
+# Corrects the kernel's gdb scripts for kernels that clang has compiled. gdb runs this file when it is connected to
+# the machine (qemu/gdb.sh).
 
 import gdb
 import linux.symbols
@@ -6,8 +8,9 @@ import linux.utils
 
 
 class LoadModuleBreakpoint(gdb.Breakpoint):
-    """Where lx-symbols learns of a module. Its own takes the argument of do_init_module by name, of
-    which a kernel that clang has compiled knows nothing at the function's beginning."""
+    """The breakpoint at which lx-symbols learns that the kernel has loaded a module. The kernel's own class reads
+    the argument of do_init_module by its name. In a kernel that clang has compiled, gdb does not know where
+    that argument is when the function begins. This class reads it from the register."""
 
     def __init__(self, spec, command):
         super().__init__("*do_init_module", internal=True)
@@ -27,7 +30,7 @@ class LoadModuleBreakpoint(gdb.Breakpoint):
 
 linux.symbols.LoadModuleBreakpoint = LoadModuleBreakpoint
 
-# Before a machine's first instruction there is no kernel yet to look into.
+# A machine that is stopped before its first instruction has no kernel in memory yet. Let it boot first.
 if gdb.parse_and_eval("$pc") == 0xFFF0:
     gdb.execute("thbreak start_kernel")
     gdb.execute("continue")

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules and makes of them what the virtual machine boots: DIR/initramfs.cpio.
+# Builds the modules, and packs them with busybox and the scripts of qemu/guest/ into the initramfs that the virtual
+# machine boots, DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS and B_PARAMS (module parameters for mode run)
+# Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS, B_PARAMS: parameters with which make run loads module_a and module_b
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1
@@ -12,14 +13,14 @@ for params in "${A_PARAMS-}" "${B_PARAMS-}"; do
 	[[ $params =~ ^[A-Za-z0-9_=.,\ -]*$ ]] || die "'$params' is no list of module parameters (name=value)"
 done
 
-# known_parameters MODULE LIST - refuse a parameter that the module lacks: the kernel would load it
-# nevertheless
+# known_parameters MODULE LIST - dies if the module lacks one of the parameters. The kernel would only warn, and load
+# the module without it.
 known_parameters() {
 	local names word
 	[ -n "$2" ] || return 0
 	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/stage/lib/d2d/$1.ko" | cut -d: -f1)
 	for word in $2; do
-		# The kernel takes "-" and "_" for the same.
+		# In a parameter's name the kernel does not tell "-" from "_".
 		word=${word%%=*} word=${word//-/_}
 		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'; it has: ${names//$'\n'/ }"
 	done

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Inside the root: puts the modules that build.sh has made where the guest will find
-# them, and the kselftest collection with kselftest's own runner around it.
+# Copies the modules that build.sh has built in OUT, stripped, to STAGE/lib/d2d. With "selftests", it also installs the
+# kselftest collection with the kernel's own runner in STAGE/kselftest. Runs inside the toolchain root.
 # Usage: stage.sh TREE OUT STAGE [selftests]
+# TREE is the kernel's tree; STAGE becomes the root of the guest's file system.
 set -euo pipefail
 
 tree=$1
@@ -22,7 +23,8 @@ to=$stage/kselftest
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
-# The test modules are built already, and lib.mk could not install them from OUT.
+# kselftest's lib.mk would look for the test modules beside the sources, but they are in OUT: the loop below links
+# them.
 make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$out/selftests" TEST_GEN_MODS_DIR=)
 "${make[@]}" install INSTALL_PATH="$to/d2d"
 "${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"
