@@ -1,26 +1,29 @@
-//! The modules as objdump shows them, and whether the loops that were measured are in them.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks in the disassembly of the modules that the measured loops exist, and call what they are said to call: the
+//! compiler may have removed them.
 
 use std::collections::BTreeMap;
 
-/// A line of a function: an instruction, or a relocation of the one before it
+/// A line of a function: an instruction, or a relocation of the instruction before it
 struct Line<'a> {
     address: u64,
     text: &'a str,
     relocation: bool,
 }
 
-/// The functions of some modules, by their symbols
+/// The functions of the modules, by their symbols
 pub struct Disassembly<'a>(BTreeMap<&'a str, Vec<Line<'a>>>);
 
 fn hex(text: &str) -> Option<u64> {
     u64::from_str_radix(text.trim(), 16).ok()
 }
 
-/// The symbol, if the line is where a function begins
+/// Returns the symbol if a function begins at this line.
 fn function(line: &str) -> Option<&str> {
     let (address, symbol) = line.strip_suffix(">:")?.split_once(" <")?;
     hex(address)?;
-    // The padding before a function is no function.
+    // The padding before a function has a symbol, too.
     (!symbol.starts_with("__pfx_")).then_some(symbol)
 }
 
@@ -34,7 +37,7 @@ impl<'a> Line<'a> {
         })
     }
 
-    /// Where it jumps to, if it does
+    /// Returns the target if the line is a jump.
     fn jump(&self) -> Option<u64> {
         let (name, target) = self.text.split_once(' ')?;
         let (address, _) = target.trim().split_once(' ')?;
@@ -45,7 +48,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Whether it belongs to a call or to the loading of an address, of a function of such a name
+    /// Whether the line calls a function whose symbol contains this name, or loads its address
     fn refers_to(&self, name: &str) -> bool {
         (self.relocation || self.text.starts_with("call ")) && self.text.contains(name)
     }
@@ -74,11 +77,11 @@ impl<'a> Disassembly<'a> {
         Disassembly(functions)
     }
 
-    /// Sees that the contender's function has a loop that calls what it is to call: a part of a symbol,
-    /// `*` for anything that an address in memory says, or nothing
+    /// Checks that the contender's function has a loop with the call that it must have. `calls` is a part of the symbol
+    /// of the called function, `*` for an indirect call, or empty if the loop need not call anything.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let name = format!("loop_{}", contender.replace('-', "_"));
-        // The symbol of a function in Rust ends with its name.
+        // The mangled symbol of a Rust function ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
             return Err(format!("there has to be one function {name}"));
@@ -89,8 +92,9 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
-        // In User-Mode Linux all addresses are loaded first, some of them before the loop; those of
-        // the module's own functions have no name there, and the other kernel's module has to do.
+        // In User-Mode Linux all calls are indirect: the code loads the address first, maybe before the loop. The
+        // relocation of a function of the same module names only its section (.ltext). Any such relocation is
+        // accepted; the stock kernel's modules have the name.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()

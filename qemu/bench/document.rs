@@ -1,9 +1,11 @@
-//! docs/results.md.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Writes docs/results.md.
 
 use crate::instrument::ICOUNT;
 use crate::{growth, marks, operations, points, sizes, Measured};
 
-/// Makes the document
+/// Returns the text of the page.
 pub fn document(all: &Measured, host_cpu: &str) -> String {
     let mut text = include_str!("preface.md").to_owned();
     let mut section = |title: &str, body: &str| text += &format!("\n## {title}\n\n{body}");

@@ -1,4 +1,6 @@
-//! Growth: what an operation costs with more of something.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Growth: how the cost of an operation changes with the number of contexts, items, bytes or threads.
 
 use crate::log::Log;
 use crate::markdown::{cells, number, number_or_none, table, NONE};
@@ -33,13 +35,13 @@ pub const AXES: &[Axis] = &[
     },
 ];
 
-/// The medians of a curve
+/// Returns the medians of a curve.
 pub fn medians(log: &Log, name: &str, axis: &str) -> Vec<(u64, f64)> {
     let curve = log.curve(name, axis).into_iter();
     curve.map(|(value, one)| (value, one.median())).collect()
 }
 
-/// By how much the largest of some figures is above the smallest, in percent
+/// Returns by how many percent the largest figure of a curve exceeds the smallest.
 pub fn spread(curve: &[(u64, f64)]) -> Option<f64> {
     let least = curve.iter().map(|point| point.1).reduce(f64::min)?;
     let most = curve.iter().map(|point| point.1).reduce(f64::max)?;
@@ -76,13 +78,13 @@ impl Axis {
     }
 }
 
-/// A table for each axis
+/// Returns a table for each axis.
 pub fn tables(runs: &[Run]) -> String {
     let table = |axis: &Axis| Some(format!("\n### {}\n\n{}", axis.title, axis.table(runs)?));
     AXES.iter().filter_map(table).collect()
 }
 
-/// What each producer has got
+/// Returns a table of the items that the producers of a queue have put.
 pub fn shares(runs: &[Run]) -> String {
     let head = [
         "contender",

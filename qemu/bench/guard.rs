@@ -1,18 +1,20 @@
-//! The guard: what the project's contenders cost, against what was recorded.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The guard: compares the figures of the project's contenders with the recorded ones.
 
 use crate::operations::{role, steady, twin, Role};
 use crate::record::{Entry, Record};
 
-/// By how much a figure may have grown
+/// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// Who is not guarded: waking a worker and waiting for it goes one of two ways, over 3 percent apart, and
-/// some runs know only one of them
-const TWO_WAYS: &str = "request-worker";
+/// A contender that is not compared. Waking a worker and waiting for it takes one of two paths, whose costs are over
+/// 3 percent apart, and some runs take only one of them.
+const TWO_PATHS: &str = "request-worker";
 
 const HOW: &str = "'make bench' records it in docs/results.tsv";
 
-/// What has become of a figure
+/// The result of a comparison
 #[derive(Debug, PartialEq)]
 pub enum Verdict {
     Passed,
@@ -27,21 +29,23 @@ pub struct Check {
     why: String,
 }
 
-/// The figure that is compared
+/// Returns the figure of an entry that is compared.
 fn figure(entry: &Entry) -> f64 {
     steady(&entry.name, entry.least, entry.median)
 }
 
-/// The figure as a ratio to the twin's of the same run, or to that of its base
+/// Returns the ratio of an entry's figure to that of another contender of the same run.
 fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     let other = record.find(to, entry).or_else(|| record.single(to))?;
     Some(figure(entry) / figure(other))
 }
 
-fn check(recorded: &Record, now: &Record, entry: &Entry, same: bool) -> Check {
+/// Compares an entry with its record: the figures if the versions are the same, otherwise their ratios to the twin or
+/// to the base.
+fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
         None => (Verdict::Failed, format!("there is no record of it: {HOW}")),
-        Some(was) if same => judge(figure(was), figure(entry), "instructions"),
+        Some(was) if same_versions => judge(figure(was), figure(entry), "instructions"),
         Some(was) => {
             let twin = twin(&entry.name);
             let candidates = [twin.as_str(), entry.base.as_str()].into_iter();
@@ -73,7 +77,7 @@ fn judge(was: f64, is: f64, unit: &str) -> (Verdict, String) {
     }
 }
 
-/// The versions that are others now
+/// Returns a line for each version (of the kernel, the compiler, ...) that differs from the recorded one.
 fn differences(recorded: &Record, now: &Record) -> Vec<String> {
     let is = |name: &str| now.versions.iter().find(|(other, _)| other == name);
     let recorded = recorded.versions.iter();
@@ -83,16 +87,16 @@ fn differences(recorded: &Record, now: &Record) -> Vec<String> {
         .collect()
 }
 
-/// Compares, and makes KTAP of it; the counts are those of the passed, failed and skipped
+/// Compares a run with a record. Returns the KTAP, and the numbers of passed, failed and skipped checks.
 pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let differences = differences(recorded, now);
-    let same = differences.is_empty();
-    let guarded = |entry: &&Entry| role(&entry.name) == Role::Project && entry.name != TWO_WAYS;
+    let same_versions = differences.is_empty();
+    let guarded = |entry: &&Entry| role(&entry.name) == Role::Project && entry.name != TWO_PATHS;
     let mut checks: Vec<Check> = now
         .entries
         .iter()
         .filter(guarded)
-        .map(|entry| check(recorded, now, entry, same))
+        .map(|entry| check(recorded, now, entry, same_versions))
         .collect();
     let gone = recorded.entries.iter().filter(guarded);
     checks.extend(
@@ -108,7 +112,7 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     for difference in &differences {
         text += &format!("# {difference} when it was recorded\n");
     }
-    if !same {
+    if !same_versions {
         text += "# so instructions may differ; ratios to the twin or the base of the same run are compared\n";
     }
     let mut counts = [0; 3];
@@ -144,7 +148,7 @@ event\t-\tindirect-call\t100\t200
 queue\tdepth:10\tindirect-call\t38\t38
 ";
 
-    /// The counts, after changes to what was measured
+    /// Returns the counts if the measured figures differ from the record by these changes.
     fn counts(changes: &[(&str, &str)]) -> [usize; 3] {
         let now = changes.iter().fold(RECORD.to_owned(), |text, (from, to)| {
             assert!(text.contains(from));

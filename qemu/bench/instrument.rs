@@ -1,13 +1,15 @@
-//! How operations are measured.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The instruments: the machines on which operations are measured.
 
 pub struct Instrument {
-    /// The directory of its run
+    /// The name of the directory of its run
     pub name: &'static str,
-    /// Whether a nanosecond is an instruction
+    /// Whether its clock counts instructions: one in a nanosecond
     pub counts_instructions: bool,
-    /// The unit, as it stands in the tables
+    /// The unit of its figures, as the tables name it
     pub unit: &'static str,
-    /// What its kernel runs on
+    /// The kernel and the machine, as the page describes them
     pub on: &'static str,
 }
 

@@ -1,4 +1,6 @@
-//! The lines: what was measured.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The lines that the bench prints: a contender's figures, memory, and the shares of producers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,17 +28,17 @@ impl fmt::Display for At {
     }
 }
 
-/// One way of doing something, as it was measured
+/// The figures of a contender, which is one way of doing an operation
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contender {
     pub name: String,
-    /// What it is compared with
+    /// The name of the contender with which it is compared if it has no twin
     pub base: String,
-    /// Where on a growth curve, if it is a point of one
+    /// The point of a growth curve at which it was measured, if it is on one
     pub at: Option<At>,
-    /// What its loop has to call
+    /// What its loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,
-    /// Time of one operation, from the shortest to the longest
+    /// The times of one operation, sorted
     times: Vec<f64>,
 }
 
@@ -77,11 +79,11 @@ impl Contender {
     }
 }
 
-/// How much memory one of something takes
+/// The memory that one context, item, request or event takes
 #[derive(Debug, PartialEq)]
 pub struct Memory {
     pub of: String,
-    /// `project` or `twin`
+    /// Whose it is: `project` or `twin`
     pub who: String,
     pub bytes: u64,
 }
@@ -96,7 +98,7 @@ impl Memory {
     }
 }
 
-/// What each of those has got that did the same at the same time
+/// How many items each of several producers has put into one queue in the same time
 #[derive(Debug, PartialEq)]
 pub struct Share {
     pub of: String,
@@ -121,13 +123,13 @@ impl Share {
         self.counts.iter().copied().fold(0.0, f64::max)
     }
 
-    /// How many times as much the one with most has got as the one with least
+    /// Returns the ratio of the largest count to the smallest.
     pub fn unfairness(&self) -> f64 {
         self.most() / self.least()
     }
 }
 
-/// The value of a field
+/// Returns the value of a field `NAME=VALUE`.
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let value = |word: &'a str| word.strip_prefix(name)?.strip_prefix('=');
     text.split(' ').find_map(value)
@@ -137,7 +139,7 @@ fn number<T: FromStr>(text: &str, name: &str) -> Option<T> {
     field(text, name)?.parse().ok()
 }
 
-/// At least one
+/// Returns the numbers of a field, which must have at least one.
 fn numbers(text: &str, name: &str) -> Option<Vec<f64>> {
     let numbers = field(text, name)?.split_terminator(',').map(str::parse);
     let numbers: Vec<f64> = numbers.collect::<Result<_, _>>().ok()?;

@@ -1,19 +1,21 @@
-//! What the modules and the guest have said: lines of the kernel's log that have "bench: " in them.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads the lines of the kernel's log that contain "bench: ". The modules and guest/bench.sh have written them.
 
 use crate::lines::{At, Contender, Memory, Share};
 
-/// What was measured last and first, so that what comes to be wrong in between is noticed
+/// The contender that is measured first and last. If its figure is wrong at either end, the clock is.
 pub const CONTROL: &str = "empty-loop";
 
-/// Instructions of the control
+/// The number of instructions of the control
 const CONTROL_INSTRUCTIONS: f64 = 2.0;
 
-/// How far the median of the control may be off: timer ticks take their share
+/// By how much the median of the control may differ, because timer ticks interrupt it
 const TOLERANCE: f64 = 0.01;
 
-/// One run
+/// The lines of one run
 pub struct Log {
-    /// In the order in which they were measured, the control twice
+    /// In the order of their measurement; the control is there twice
     pub contenders: Vec<Contender>,
     pub memory: Vec<Memory>,
     pub shares: Vec<Share>,
@@ -49,19 +51,19 @@ impl Log {
         Ok(parsed)
     }
 
-    /// The first measurement of this name, at this point of a curve or at none
+    /// Returns the first measurement of a contender at a point of a curve, or at no point.
     pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
         self.contenders
             .iter()
             .find(|other| other.name == name && other.at.as_ref() == at)
     }
 
-    /// The median of what is no point of a curve
+    /// Returns the median of a contender that is at no point of a curve.
     pub fn median(&self, name: &str) -> Option<f64> {
         Some(self.find(name, None)?.median())
     }
 
-    /// A curve: values of the axis, from the smallest to the largest, and what was measured there
+    /// Returns a curve: the values of the axis, sorted, and the measurement at each.
     pub fn curve(&self, name: &str, axis: &str) -> Vec<(u64, &Contender)> {
         let mut curve: Vec<_> = self
             .contenders
@@ -76,7 +78,7 @@ impl Log {
         curve
     }
 
-    /// The names that have a curve along an axis, in the order of their measurement
+    /// Returns the contenders that have a curve along an axis, in the order of their measurement.
     pub fn curves(&self, axis: &str) -> Vec<&str> {
         let mut names = Vec::new();
         for one in &self.contenders {
@@ -93,7 +95,7 @@ impl Log {
         Some(&conditions.find(|(other, _)| other == name)?.1)
     }
 
-    /// Sees that the run has come to its end
+    /// Checks that the run is complete: the control is first and last.
     pub fn check_ends(&self) -> Result<(), String> {
         match self.contenders.as_slice() {
             [first, _, .., last] if first.name == CONTROL && last.name == CONTROL => Ok(()),
@@ -101,7 +103,7 @@ impl Log {
         }
     }
 
-    /// Sees that a nanosecond is an instruction, from the beginning to the end
+    /// Checks that the clock counts instructions, one in a nanosecond, at the beginning and at the end.
     pub fn check_instructions(&self) -> Result<(), String> {
         for contender in self.contenders.iter().filter(|one| one.name == CONTROL) {
             let median = contender.median();

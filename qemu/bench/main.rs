@@ -1,17 +1,20 @@
-// Makes tables and pictures of what the bench has measured, and compares it with what was recorded.
+// SPDX-License-Identifier: GPL-2.0
+
+// Makes tables and pictures of the figures that the bench has measured, and compares them with recorded ones.
 //
 // Usage: d2d-bench report DOCS DIR...
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR is a run, known by its last part: by an instrument (icount, uml, kvm), or by icount of
-// modules without tracepoints (no-points). It holds the kernel's log (output), in which the modules
-// say what they have measured, the modules as objdump shows them (disassembly), and of icount what
-// `size` says of them when stripped (sizes). A run counts if everything that is checked is
-// right: the clock, and that the loops do what they are to do.
+// Each DIR is a run. Its name is that of the instrument (icount, uml, kvm), or no-points: then icount measured
+// modules without tracepoints. A run has these files:
+//   output       the kernel's log, with the figures that the modules have measured
+//   disassembly  the modules, as objdump prints them
+//   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
+// The program refuses a run whose clock is wrong, or in whose modules a loop does not call what it must call.
 //
-// report writes results.md, results.svg and results.tsv, which is the record, to DOCS. guard prints
-// KTAP. record prints the record of one run.
+// report writes results.md, results.svg and the record, results.tsv, to DOCS. guard compares a run with a record, and
+// prints KTAP. record prints the record of one run.
 
 mod disassembly;
 mod document;
@@ -39,7 +42,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// The run of modules that have no tracepoints, which count instructions
+/// The name of the run that counts the instructions of modules without tracepoints
 const NO_POINTS: &str = "no-points";
 
 /// A run of the bench by one instrument
@@ -48,7 +51,7 @@ pub struct Run {
     pub log: Log,
 }
 
-/// All runs, and what else was measured
+/// The results of all runs
 pub struct Measured {
     pub runs: Vec<Run>,
     pub no_points: Option<Log>,
@@ -56,7 +59,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// What an instrument has measured
+    /// Returns what an instrument has measured
     pub fn log(&self, instrument: &str) -> Option<&Log> {
         let mut runs = self.runs.iter();
         let run = runs.find(|run| run.instrument.name == instrument)?;
@@ -73,7 +76,7 @@ fn write(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The model of the CPU that all of it runs on
+/// Returns the model of the host's CPU
 fn host_cpu() -> String {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = |line: &str| {
@@ -99,7 +102,7 @@ fn instrument(name: &str) -> Result<&'static Instrument, String> {
         .ok_or_else(|| format!("{name} is no instrument"))
 }
 
-/// Reads a run, and checks it; says how many loops it has found
+/// Reads and checks a run. Returns its log, and the number of loops in it.
 fn run(dir: &Path, instrument: &Instrument) -> Result<(Log, usize), String> {
     let checked = || {
         let log = Log::parse(&read(&dir.join("output"))?)?;
@@ -162,7 +165,7 @@ fn record(dir: &Path) -> Result<String, String> {
     Ok(Record::new(&log).text())
 }
 
-/// Says what it has found, and whether all is well
+/// Compares a run with a record. Returns the KTAP, and whether nothing has failed.
 fn guard(recorded: &Path, dir: &Path) -> Result<(String, bool), String> {
     let recorded = Record::parse(&read(recorded)?)?;
     let (log, _) = run(dir, instrument(ICOUNT)?)?;

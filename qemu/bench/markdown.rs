@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! Tables in Markdown, and the numbers in them.
 
-/// What stands for a figure that there is none of
+/// The cell of a figure that does not exist
 pub const NONE: &str = "–";
 
-/// A number with about four digits
+/// Formats a number with three or four digits.
 pub fn number(value: f64) -> String {
     let decimals = match value {
         value if value < 10.0 => 2,
@@ -17,13 +19,13 @@ pub fn number_or_none(value: Option<f64>) -> String {
     value.map_or(NONE.into(), number)
 }
 
-/// Cells of text
+/// Makes cells of texts.
 pub fn cells<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
 }
 
-/// Rows, the first of which has the names of the columns; the first `texts` columns are text, all
-/// else numbers
+/// Formats a table. The first row has the names of the columns. The first `texts` columns are text, and the others
+/// numbers, which are aligned on the right.
 pub fn table(rows: &[Vec<String>], texts: usize) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());

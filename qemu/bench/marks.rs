@@ -1,4 +1,6 @@
-//! The marks: what the figures are to be.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The marks: the limits that the figures must keep.
 
 use crate::growth::{medians, spread};
 use crate::instrument::{ICOUNT, UML};
@@ -7,18 +9,18 @@ use crate::log::Log;
 use crate::markdown::{cells, number, table, NONE};
 use crate::{points, sizes, Measured};
 
-/// Medians contain a part of a timer tick, of about so much; it is less than one instruction of the
-/// operations for which it matters.
+/// Timer ticks make medians larger by about this factor. For the operations that are compared with it, that is less
+/// than one instruction.
 const TICK: f64 = 1.002;
 
-/// How far figures may be off that are to be the same along an axis, in percent
+/// By how many percent the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// The host's load of the last minute, and what of it comes from the bench itself
+/// The condition that gives the host's load of the last minute, and the load that the bench itself may cause
 const LOAD: &str = "load of the host before";
 const BUSY: f64 = 1.7;
 
-/// A contender's figure, of a name or a name at a point of a curve: `NAME` or `NAME@AXIS:VALUE`
+/// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
 type Figure = &'static str;
 
 enum Kind {
@@ -26,21 +28,21 @@ enum Kind {
     AtMost(f64, &'static str, Figure, Figure),
     /// One figure is at least so many times smaller than the other.
     Fewer(f64, &'static str, Figure, Figure),
-    /// One figure to the other, whatever it is
+    /// The ratio of one figure to the other is reported. There is no limit.
     Reported(&'static str, Figure, Figure),
-    /// The figures of a curve that goes so far are the same, in instructions.
+    /// The instructions along a curve are the same, up to this value at least.
     Flat(Figure, &'static str, u64),
-    /// Contenders of the project cost at most so many times what they cost without tracepoints.
+    /// Each contender of the project costs at most so many times what it costs without tracepoints.
     Points(f64),
     /// The modules are at most so many times as large as the twin's.
     Sizes(f64),
-    /// Of those that do the same, none gets more than so many times what another gets.
+    /// No producer puts more than so many times as many items as another.
     Fair(f64, Figure),
 }
 use Kind::*;
 
 pub struct Mark {
-    /// As reasons.md calls it
+    /// The name of the mark's text in reasons.md
     pub key: &'static str,
     operation: &'static str,
     claim: &'static str,
@@ -82,7 +84,7 @@ pub const MARKS: &[Mark] = &[
     mark("fairness", "items of producers of one queue, two CPUs (UML)", "the most at most 2 times the least", Fair(2.0, "queue-producers")),
 ];
 
-/// What has come out of a mark
+/// The cells of a mark's row, and whether the mark is met
 struct Outcome {
     measured: String,
     against: String,
@@ -99,7 +101,7 @@ fn figure(log: &Log, figure: &str) -> Option<f64> {
 }
 
 impl Mark {
-    /// Compares, if all of it was measured
+    /// Compares the figures. Returns nothing if one of them was not measured.
     fn outcome(&self, all: &Measured) -> Option<Outcome> {
         let both = |by, one, other| {
             let log = all.log(by)?;
@@ -171,14 +173,14 @@ impl Mark {
     }
 }
 
-/// The paragraph of reasons.md for a key; each begins with a line `## KEY`
+/// Returns the text of reasons.md under the line `## KEY`.
 fn reason<'a>(reasons: &'a str, key: &str) -> Option<&'a str> {
     let mut sections = reasons.split("## ").skip(1);
     let text = sections.find_map(|section| section.strip_prefix(key)?.strip_prefix('\n'))?;
     Some(text.trim())
 }
 
-/// What there is to say of nanoseconds that were measured while the host did other things as well
+/// Returns a warning if the host was busy with other work while nanoseconds were measured.
 fn busy(all: &Measured) -> Option<String> {
     let load = all.log(UML)?.condition(LOAD)?;
     let busy = load.parse::<f64>().ok()? > BUSY;
@@ -187,7 +189,7 @@ fn busy(all: &Measured) -> Option<String> {
     })
 }
 
-/// The table, and the reasons for those that are missed
+/// Returns the table of the marks, and the reason for each that is missed.
 pub fn document(all: &Measured, reasons: &str) -> String {
     let head = ["operation", "mark", "", "measured", "against", "ratio"];
     let mut rows = vec![cells(head)];

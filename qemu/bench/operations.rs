@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The operations that are measured, and the contenders of each.
 
 use crate::log::Log;
@@ -111,7 +113,7 @@ pub const OPERATIONS: &[Operation] = &[
     },
 ];
 
-/// The name of a contender's twin
+/// Returns the name of a contender's twin.
 pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }

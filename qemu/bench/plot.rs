@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The pictures: a bar for each contender, and curves of growth.
 
 use crate::growth::{medians, Axis, AXES};
@@ -8,10 +10,10 @@ use crate::svg::{short, Scale, Svg};
 use crate::{Measured, Run};
 
 const WIDTH: f64 = 900.0;
-/// Where bars begin, and where they end at most; their figures are to the right
+/// The left end of all bars, and the right end of the longest one. The figures stand to the right of the bars.
 const BARS: (f64, f64) = (230.0, 830.0);
 const ROW: f64 = 17.0;
-/// A chart of growth, with its title and keys
+/// The width and the height of a chart of growth, including its title and its legend
 const CHART: (f64, f64) = (WIDTH / 2.0, 250.0);
 const COLOURS: usize = 4;
 
@@ -24,7 +26,7 @@ fn class(role: Role) -> &'static str {
     }
 }
 
-/// Draws the bars from `top`, and returns where they end
+/// Draws the bars below `top`, and returns the bottom.
 fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
     let log = all.log(ICOUNT)?;
     let operations: Vec<_> = OPERATIONS
@@ -80,7 +82,7 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
     Some(bottom)
 }
 
-/// Draws what one instrument has measured along an axis, in a box whose corner this is
+/// Draws the curves of one instrument along an axis, in a chart with this upper left corner.
 fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     let names = run.log.curves(axis.name);
     let curves: Vec<_> = names
@@ -154,7 +156,7 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Draws all
+/// Returns the picture: the bars, and a chart for each axis and instrument.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

@@ -1,11 +1,13 @@
-//! What the tracepoints cost while they are off: the same loops without them.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The cost of tracepoints that are off: compares the contenders with those of modules without tracepoints.
 
 use crate::lines::Contender;
 use crate::log::Log;
 use crate::markdown::{cells, number, table};
 use crate::operations::{role, steady, Role};
 
-/// A contender with its tracepoints compiled in, and without them
+/// The figures of a contender with its tracepoints compiled in, and without them
 pub struct Compared {
     name: String,
     with: f64,
@@ -22,7 +24,7 @@ fn figure(one: &Contender) -> f64 {
     steady(&one.name, one.min(), one.median())
 }
 
-/// Those of the project that both runs have measured
+/// Compares the project's contenders that both runs have measured.
 pub fn compare(with: &Log, without: &Log) -> Vec<Compared> {
     let single = with.contenders.iter().filter(|one| one.at.is_none());
     let project = single.filter(|one| role(&one.name) == Role::Project);

@@ -1,15 +1,17 @@
-//! What was measured, for programs: docs/results.tsv, with which later runs are compared.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! A line of a condition has its name and its value, one of a contender its name, its point of a curve
-//! or `-`, what it is compared with, its least figure and its median; tabs are between.
+//! The fields of a line are separated by tabs. The line of a condition has its name and its value. The line of a
+//! contender has its name, its point of a curve or `-`, its base, its least figure and its median.
 
 use crate::lines::{At, Contender};
 use crate::log::Log;
 
-/// Conditions on which instructions depend
+/// The conditions on which the numbers of instructions depend
 const VERSIONS: [&str; 4] = ["kernel", "emulator", "rustc", "C compiler"];
 
-/// What stands for no point of a curve
+/// Stands for the point of a contender that is on no curve
 const SINGLE: &str = "-";
 
 #[derive(Debug, PartialEq)]
@@ -43,7 +45,7 @@ impl Entry {
         }
     }
 
-    /// Its name, and where on a curve
+    /// Returns the name, and the point of the curve if there is one.
     pub fn title(&self) -> String {
         match self.at.as_str() {
             SINGLE => self.name.clone(),
@@ -73,7 +75,7 @@ impl Record {
             versions: VERSIONS.into_iter().filter_map(version).collect(),
             entries: Vec::new(),
         };
-        // The control was measured a second time at the end.
+        // The control is in the log twice; the first measurement is recorded.
         for contender in &log.contenders {
             let entry = Entry::new(contender);
             if record.like(&entry).is_none() {
@@ -100,19 +102,19 @@ impl Record {
         Ok(record)
     }
 
-    /// The entry of the same contender, at the same point
+    /// Returns the entry of the same contender at the same point.
     pub fn like(&self, entry: &Entry) -> Option<&Entry> {
         self.find(&entry.name, entry)
     }
 
-    /// That of another contender, at the same point as this entry
+    /// Returns the entry of another contender at the same point.
     pub fn find(&self, name: &str, at: &Entry) -> Option<&Entry> {
         self.entries
             .iter()
             .find(|other| other.name == name && other.at == at.at)
     }
 
-    /// That of a contender at no point of a curve
+    /// Returns the entry of a contender at no point of a curve.
     pub fn single(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()

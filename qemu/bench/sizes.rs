@@ -1,4 +1,6 @@
-//! How large the modules are, as they are installed: stripped of what debuggers read.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sizes of the modules, without debugging symbols, as they are installed; and the memory that their objects take.
 
 use crate::markdown::{cells, number, number_or_none, table};
 
@@ -10,7 +12,7 @@ pub struct Size {
     file: u64,
 }
 
-/// What is compared: the pair that is measured, and its twin
+/// The pairs: the one that is measured, its twin, and the demonstration
 const PAIRS: [(&str, [&str; 2]); 3] = [
     ("project", ["bench_owner", "bench_peer"]),
     ("C twin", ["twin_owner", "twin_peer"]),
@@ -24,8 +26,7 @@ and symbols besides text and data. Both peers contain measuring code, and `bench
 ";
 
 impl Size {
-    /// Of a line that `size` prints, if it is one of a file; its name leads to the file, of which `bytes` knows
-    /// the size
+    /// Parses a line that `size` prints, if it is the line of a module. `bytes` returns the size of the file at a path.
     fn parse(line: &str, bytes: impl Fn(&str) -> Option<u64>) -> Option<Self> {
         let mut words = line.split_whitespace();
         let mut number = || words.next()?.parse::<u64>().ok();
@@ -41,13 +42,13 @@ impl Size {
     }
 }
 
-/// Parses what `size` prints
+/// Parses the output of `size`.
 pub fn parse(text: &str, bytes: impl Fn(&str) -> Option<u64>) -> Vec<Size> {
     let lines = text.lines();
     lines.filter_map(|line| Size::parse(line, &bytes)).collect()
 }
 
-/// Text, data and file of a pair
+/// Returns the sizes of a pair: text, data and files.
 fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     let mut sum = [0; 3];
     for module in modules {
@@ -59,7 +60,7 @@ fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     Some(sum)
 }
 
-/// The files of the project's pair and of its twin, in bytes
+/// Returns the bytes of the files of the project's pair and of its twin.
 pub fn files(sizes: &[Size]) -> Option<(f64, f64)> {
     let file = |index: usize| Some(pair(sizes, PAIRS[index].1)?[2] as f64);
     Some((file(0)?, file(1)?))
@@ -88,7 +89,7 @@ pub fn tables(sizes: &[Size]) -> String {
     format!("{SIZES}{}", table(&rows, 1))
 }
 
-/// What each context, item, request and event takes, in bytes
+/// Returns a table of the bytes that a context, an item, a request and an event take.
 pub fn memory(log: &crate::log::Log) -> String {
     let bytes = |of: &str, who: &str| {
         let mut lines = log.memory.iter();

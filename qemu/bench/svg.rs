@@ -1,6 +1,8 @@
-//! What the pictures are drawn with: SVG that needs nothing else, in light and in dark.
+// SPDX-License-Identifier: GPL-2.0
 
-/// Light first; what each colour is for is in its name.
+//! Draws SVG, which needs no other file and has colours for light and for dark pages.
+
+/// The colours for light pages, and then those that differ for dark ones.
 pub const STYLE: &str = "\
 text { font: 12px system-ui, sans-serif; fill: #24292f }
 .small { font-size: 11px; fill: #57606a }
@@ -24,7 +26,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 }
 ";
 
-/// Texts cannot have these characters.
+/// Escapes the characters that a text of SVG cannot contain.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
@@ -71,7 +73,7 @@ impl Svg {
     }
 }
 
-/// A logarithmic scale of values to places
+/// A logarithmic scale, which maps values to coordinates
 pub struct Scale {
     low: f64,
     high: f64,
@@ -80,7 +82,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Whole decades around the values
+    /// A scale that extends the range of the values to whole decades
     pub fn decades(values: &[f64], from: f64, to: f64) -> Self {
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(0.0, f64::max);
@@ -94,7 +96,7 @@ impl Scale {
         }
     }
 
-    /// Just the values
+    /// A scale of just the range of the values
     pub fn tight(values: &[f64], from: f64, to: f64) -> Self {
         let mut scale = Self::decades(values, from, to);
         let logs = || values.iter().map(|value| value.log10());
@@ -110,14 +112,14 @@ impl Scale {
         self.from + part * (self.to - self.from)
     }
 
-    /// The powers of ten within it
+    /// Returns the powers of ten on the scale.
     pub fn ticks(&self) -> Vec<f64> {
         let (first, last) = (self.low.ceil() as i32, self.high.floor() as i32);
         (first..=last).map(|power| 10f64.powi(power)).collect()
     }
 }
 
-/// A value with few characters
+/// Formats a value with few characters.
 pub fn short(value: f64) -> String {
     match value {
         value if value >= 1e6 => format!("{}M", value / 1e6),

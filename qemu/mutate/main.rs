@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 // Applies a mutant of selftests/mutants/ to the copy of the project in the current directory.
 //
 // Usage: d2d-mutate MUTANT
@@ -5,9 +7,9 @@
 // A mutant describes what it breaks, and then its changes. Each change begins with the line
 // "file: PATH", and a line "in: TEXT" may follow: it limits the change to the function whose first
 // line contains TEXT. The rest, up to an empty line or the end, is the change, as in a diff but without
-// line numbers: "-" is a line that goes, "+" one that comes, and " " one that stays. The lines
-// that go and stay must occur exactly once in the file, or in the function. Changes apply one after
-// the other. Nothing is written unless all of them apply.
+// line numbers: "-" removes a line, "+" adds one, and " " keeps one. The lines that are removed or kept must
+// occur exactly once in the file, or in the function. Changes apply one after the other. If one does not
+// apply, no file is written.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: GPL-2.0
+
 //! The Windows kernel functions that sources call, by the naming rules of the Windows kernel.
 
 use std::collections::BTreeSet;
@@ -26,7 +28,7 @@ fn is_api(name: &str) -> bool {
             rest.is_empty() || rest.starts_with(|c: char| c.is_ascii_uppercase())
         })
     });
-    // List macros, and what else begins with a verb: InsertTailList, InitializeObjectAttributes
+    // Functions and macros that begin with a verb: InsertTailList, InitializeObjectAttributes
     by_prefix
         || ["Initialize", "Insert", "Remove", "IsList"]
             .iter()
@@ -53,7 +55,7 @@ fn listed(document: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// What is called in the sources and not in a table of the document, a line each.
+/// Returns a line for each function that the sources call and no table of the document has.
 pub fn missing(sources: &str, document: &str) -> Vec<String> {
     let listed = listed(document);
     called(sources)

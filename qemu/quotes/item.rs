@@ -1,7 +1,9 @@
-//! The public items of a library, and the tables of a document that have a row for each of them.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Compares the public items of a library with the tables of a document, which must have a row for each of them.
 //!
-//! Sources are read as rustfmt leaves them: a block ends with a brace that is indented as its first line. The
-//! compiler warns of a bare `pub` that nobody outside can reach, so each is a public item.
+//! The sources are formatted by rustfmt, so a block ends with a brace that is indented like the block's first line. Each
+//! bare `pub` is a public item: the compiler warns of one that no other crate can reach.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +12,7 @@ use std::collections::BTreeSet;
 pub struct Item {
     /// `file::name`, `file::Type::name` or `name!`
     path: String,
-    /// Whether it states requirements of its own: the document need not speak of it.
+    /// An unsafe item states its own requirements; the document need not have a row for it.
     is_unsafe: bool,
 }
 
@@ -18,12 +20,12 @@ fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The word that a text begins with
+/// Returns the word with which a text begins.
 fn word(text: &str) -> &str {
     text.split(|c| !is_word(c)).next().unwrap_or_default()
 }
 
-/// What follows generic parameters, if there are any
+/// Returns the text after the generic parameters with which it may begin.
 fn after_generics(text: &str) -> &str {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
@@ -39,7 +41,7 @@ fn after_generics(text: &str) -> &str {
     ""
 }
 
-/// The type that a line begins the inherent implementation of
+/// Returns the type if a line begins an inherent implementation (`impl Type {`).
 fn implements(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("impl")?;
     if !rest.starts_with([' ', '<']) {
@@ -49,7 +51,7 @@ fn implements(line: &str) -> Option<&str> {
     (!rest.contains(" for ")).then(|| word(rest))
 }
 
-/// The name of the item that a line declares after `pub `, and whether it is unsafe
+/// Returns the name of the item that a line declares, and whether it is unsafe. The line is the text after `pub `.
 fn declared(mut line: &str) -> Option<(&str, bool)> {
     let mut is_unsafe = false;
     loop {
@@ -71,7 +73,7 @@ fn declared(mut line: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// The public items of a source file
+/// Returns the public items of a source file.
 pub fn public(file: &str, source: &str) -> BTreeSet<Item> {
     let mut items = BTreeSet::new();
     let mut implemented: Option<(usize, &str)> = None;
@@ -108,7 +110,7 @@ pub fn public(file: &str, source: &str) -> BTreeSet<Item> {
     items
 }
 
-/// The names in the code spans of the first column of a document's tables: `a::{b, c}` is two.
+/// Returns the names in the first column of a document's tables: those in code spans. `a::{b, c}` is two names.
 fn listed(document: &str) -> Vec<String> {
     let cells = document
         .lines()
@@ -126,12 +128,14 @@ fn listed(document: &str) -> Vec<String> {
         .collect()
 }
 
+/// Whether a name, with or without the path before it, is that of an item.
 fn is_named(item: &Item, name: &str) -> bool {
     let before = item.path.strip_suffix(name);
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
 }
 
-/// What is wrong with the tables of a document that have a row for each safe item.
+/// Returns a line for each name in the tables that is no public item, or more than one, and for each safe item without
+/// a row.
 pub fn check(document: &str, items: &BTreeSet<Item>) -> Vec<String> {
     let listed = listed(document);
     let mut wrong = vec![];

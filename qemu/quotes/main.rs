@@ -1,14 +1,17 @@
-// Checks what a document says against the sources that it speaks of.
+// SPDX-License-Identifier: GPL-2.0
+
+// Checks a document against the sources that it describes.
 //
 // Usage: d2d-quotes {quotes,names} DOCUMENT | d2d-quotes {apis,items} DOCUMENT DIR...
 //
-// quotes: every quote in the document is to be found in the file that it names (quote.rs).
-// apis: every kernel function that a source in DIR calls is in a table of the document (api.rs).
-// items: every public item that a Rust source in DIR declares is in a table of the document, and every
-// item there is declared (item.rs).
-// names: every path, make target, variable, parameter, symbol and function that a code span of the document
-// names exists in the project (name.rs).
-// Paths are relative to the current directory. What is wrong is a line each, and an exit code of 1.
+//   quotes  The file that a quote names contains the quote (quote.rs).
+//   names   The project has each path, make target, variable, parameter, symbol and function that a code span of
+//           the document names (name.rs).
+//   apis    A table of the document has each Windows kernel function that a source in DIR calls (api.rs).
+//   items   A table of the document has each public item that a Rust source in DIR declares, and no other item
+//           (item.rs).
+// Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
+// is one.
 
 mod api;
 mod item;
@@ -24,7 +27,7 @@ fn read(path: &Path) -> Result<String, String> {
     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The files under a directory whose names end so
+/// Finds the files under a directory that have one of these extensions.
 fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {
@@ -41,8 +44,8 @@ fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), St
     Ok(())
 }
 
-/// The files of the project, by their paths from its top, but for what is built and what Git keeps. What is no
-/// text counts as empty.
+/// Reads the files of the project, by their paths from its top, without `build` and `.git`. A file that is no text counts
+/// as empty.
 fn files(dir: &Path, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {

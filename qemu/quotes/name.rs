@@ -1,28 +1,30 @@
-//! Names in the code spans of a Markdown document: paths, make targets and variables, module
-//! parameters, symbols of the library, places in the form `file:function`, and links. Each has to exist.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks that the names in a Markdown document exist: in its code spans the paths, make targets and variables, module
+//! parameters, symbols of the library, and places in the form `file:function`; and its links.
 //!
-//! A span is checked only if it has the form of one of these; other spans are code, and free. Paths
-//! outside the project (absolute ones, those of the kernel's tree, of its file systems and of what is
-//! built) are free, too. Placeholders are written in capital letters: `selftests/mutants/NAME.mutant`.
+//! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute ones, and
+//! those in the kernel's tree, its file systems and build directories. Placeholders are written in capital
+//! letters: `selftests/mutants/NAME.mutant`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A name that ends like this is a file's, also without a directory.
+/// A name with one of these extensions is the name of a file, even without a directory before it.
 const SUFFIXES: &[&str] = &[
     "rs", "c", "h", "sh", "md", "mk", "py", "awk", "pml", "mutant", "spec", "table", "tsv", "svg",
     "config", "toml",
 ];
 
-/// Directories of the kernel's tree, of its file systems, and of what is built
+/// A path that begins with one of these is outside the project: in the kernel's tree, in its file systems, or built
 const OUTSIDE: &[&str] = &[
     "build", "events", "rust", "scripts", "include", "state", "sections", "holders", "kernel",
     "drivers", "lib",
 ];
 
-/// What stands for any name in a path or a target
+/// These stand for any name in a path or a target.
 const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP"];
 
-/// What the project has
+/// The names that exist in the project
 pub struct Project {
     /// Its files, by path, with their texts; `None` is a directory.
     files: BTreeMap<String, Option<String>>,
@@ -50,8 +52,8 @@ fn targets(makefile: &str) -> BTreeSet<String> {
 }
 
 impl Project {
-    /// A project of these files, by their paths from its top. Documents are no sources: what only they
-    /// name does not exist.
+    /// Makes a project of these files, by their paths from its top. A word that stands only in documents does not
+    /// exist.
     pub fn new(files: BTreeMap<String, String>) -> Self {
         let is_source = |path: &str| !path.ends_with(".md");
         let sources = files.iter().filter(|(path, _)| is_source(path));
@@ -72,8 +74,8 @@ impl Project {
         }
     }
 
-    /// Whether an argument of a command is a path of the project: it begins at the top, where nothing else is
-    /// called as a directory of the project is.
+    /// Whether an argument of a command is meant as a path of the project: its first part is a directory of the
+    /// project.
     fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
@@ -83,8 +85,9 @@ impl Project {
         self.words.contains(word)
     }
 
-    /// The files and directories that a path, with asterisks and placeholders, stands for: from the top of the
-    /// project or from the document's directory, or of this name anywhere.
+    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path
+    /// begins at the top of the project or in the document's directory; a path without a directory matches
+    /// files of that name everywhere.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');
         let from_dir = format!("{dir}{path}");
@@ -100,7 +103,7 @@ impl Project {
         self.files.keys().filter(is_found).collect()
     }
 
-    /// Whether a file has an item, a function or a macro of this name, or so many lines
+    /// Whether a file defines an item, a function or a macro of this name, or has a line of this number
     fn defines(&self, path: &str, name: &str) -> bool {
         let Some(Some(text)) = self.files.get(path) else {
             return false;
@@ -126,7 +129,7 @@ impl Project {
             !head.ends_with(is_word)
                 && !tail.starts_with(is_word)
                 && (before.iter().any(|word| line.trim_end().ends_with(word))
-                    // A macro that another macro makes, a function in C, one of the shell
+                    // A function, or a macro call that defines one, in C; a function in shell
                     || path.ends_with(".c") && tail.starts_with('(') && !line.starts_with(char::is_whitespace)
                     || path.ends_with(".sh") && tail.starts_with("()"))
         })
@@ -143,7 +146,7 @@ impl Project {
     }
 }
 
-/// Whether a name is one that the pattern, with asterisks and placeholders, stands for.
+/// Whether a name matches a pattern, which may contain asterisks and placeholders.
 fn matches(pattern: &str, name: &str) -> bool {
     let place = PLACEHOLDERS
         .iter()
@@ -189,7 +192,7 @@ fn is_path(text: &str) -> bool {
         && !(text.contains('/') && (OUTSIDE.contains(&first) || first.starts_with("d2d-")))
 }
 
-/// The words of a command, with quotes taken off; what follows ` #` is a comment.
+/// Returns the words of a command without their quotes, and without a comment, which begins with ` #`.
 fn arguments(command: &str) -> Vec<String> {
     let command = command.split(" #").next().unwrap_or_default();
     let (mut all, mut one, mut quote) = (vec![], String::new(), None);
@@ -206,7 +209,7 @@ fn arguments(command: &str) -> Vec<String> {
     all
 }
 
-/// What is wrong with the arguments of `make`
+/// Checks the arguments of a `make` command.
 fn check_make(project: &Project, command: &str, wrong: &mut Vec<String>) {
     let all = arguments(command);
     if all.iter().any(|word| word == "-C") {
@@ -233,7 +236,7 @@ fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<String>)
     }
 }
 
-/// `file:function`, if the text has that form
+/// Splits a text of the form `file:function`.
 fn place(text: &str) -> Option<(&str, &str)> {
     let (path, name) = text.split_once(':')?;
     (is_path(path) && path.contains('.') && !name.is_empty() && name.chars().all(is_word))
@@ -282,7 +285,7 @@ fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mu
     check_symbols(project, span, wrong);
 }
 
-/// Symbols of the library, and Rust paths
+/// Checks the symbols of the library in a span, and the words of a Rust path.
 fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     let is_path = span.contains("::") && !span.contains(' ');
     for word in words(span) {
@@ -294,7 +297,7 @@ fn check_symbols(project: &Project, span: &str, wrong: &mut Vec<String>) {
     }
 }
 
-/// The links in a line: the path, and what follows `#`
+/// Returns the links in a line: the path, and the heading after `#`.
 fn links(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let targets = line
         .split("](")
@@ -308,7 +311,7 @@ fn links(line: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
         })
 }
 
-/// What a link calls a heading
+/// Returns the name by which a link refers to a heading.
 fn anchor(heading: &str) -> String {
     let kept = heading
         .trim_matches(['#', ' '])
@@ -339,7 +342,7 @@ fn resolve(dir: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// What is wrong with the names in the document at this path.
+/// Returns a line for each name in the document that does not exist.
 pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
     let dir = path.rfind('/').map_or("", |at| &path[..=at]);
     let mut all = vec![];

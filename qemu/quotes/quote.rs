@@ -1,6 +1,8 @@
-//! Quotes in a Markdown document: a fenced block after a line `<!-- from PATH -->`. Its lines are
-//! in the file of this path, one after the other, maybe indented deeper; a line `...` stands for any
-//! that are left out.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks the quotes in a Markdown document. A quote is a fenced block after a line `<!-- from PATH -->`. The file at PATH
+//! must contain its lines, one after the other; there they may be indented deeper. A line `...` of the quote
+//! stands for lines that it leaves out.
 
 /// The lines of a quote that stand together in the file
 struct Part<'a> {
@@ -41,7 +43,7 @@ fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     parts
 }
 
-/// The quotes of a document, and what is wrong with them as such
+/// Returns the quotes of a document, and a line for each that has no lines
 fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     let lines: Vec<_> = document.lines().collect();
     let (mut quotes, mut wrong) = (vec![], vec![]);
@@ -64,7 +66,7 @@ fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     (quotes, wrong)
 }
 
-/// How many of the lines stand at the beginning of the source, all indented deeper alike
+/// Returns how many of the lines the source begins with. All must be indented deeper there by the same amount.
 fn common(lines: &[&str], source: &[&str]) -> usize {
     let mut indent = None;
     let pairs = lines.iter().zip(source);
@@ -80,8 +82,8 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Where the part ends in the source, of which this is the rest, or the line of the document that is
-/// not found
+/// Finds a part of a quote in the rest of the source. Returns where it ends there, or else the number of the first line
+/// in the document that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {
@@ -103,7 +105,7 @@ fn check_quote(quote: &Quote<'_>, source: &str) -> Result<(), usize> {
     Ok(())
 }
 
-/// What is wrong with the quotes of a document, whose sources `read` reads.
+/// Returns a line for each fault of the quotes in a document. `read` reads the file at a path.
 pub fn check(document: &str, read: impl Fn(&str) -> Result<String, String>) -> Vec<String> {
     let (quotes, mut wrong) = find(document);
     for quote in &quotes {

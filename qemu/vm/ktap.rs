@@ -1,7 +1,9 @@
-//! Reads KTAP as kselftest's runner makes it: a test's own KTAP stands before its result line, one
-//! "# " deeper; KUnit indents by four blanks instead. What counts are the leaves: a test with
-//! results of its own is counted by them, and by itself only if it failed although
-//! they did not. A level whose plan does not match its results is a problem.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads KTAP as kselftest's runner writes it. A test's own KTAP stands before its result line, indented by "# "
+//! (by KUnit, with four blanks). Counted are the innermost results: a test that has results of its own counts
+//! as these, and as one more failure if it failed although none of them did. A level whose plan does not match
+//! its number of results is a problem.
 
 use std::fmt;
 
@@ -32,13 +34,14 @@ pub struct Report {
     pub problems: Vec<String>,
 }
 
-/// One level of nesting, open until the result line of the level above
+/// One level of nesting. It is open until the result line of the level above.
 #[derive(Default)]
 struct Level {
     plan: Option<u64>,
     results: u64,
+    /// The counts when the level was opened
     failed_before: u64,
-    leaves_before: u64,
+    counted_before: u64,
 }
 
 enum Line<'a> {
@@ -79,7 +82,7 @@ fn classify(text: &str) -> Line<'_> {
     }
 }
 
-/// Splits a line into its depth and what it says there
+/// Splits a line into its depth and its text without the indentation
 fn unindent(mut line: &str) -> (usize, &str) {
     let mut depth = 0;
     while let Some(rest) = line
@@ -92,7 +95,7 @@ fn unindent(mut line: &str) -> (usize, &str) {
     (depth, line)
 }
 
-/// Returns the name of the test that this line says has failed
+/// Returns the name of the test if the line is the result of a failed one
 pub fn failure(line: &str) -> Option<&str> {
     match classify(unindent(line).1) {
         Line::Result {
@@ -109,7 +112,7 @@ struct Parser {
 }
 
 impl Parser {
-    fn leaves(&self) -> u64 {
+    fn counted(&self) -> u64 {
         let Tally {
             passed,
             failed,
@@ -122,19 +125,20 @@ impl Parser {
         self.report.problems.push(format!("KTAP: {text}"));
     }
 
-    /// The level at this depth, opened if the one above is open
+    /// Returns the level at this depth, and opens it if the one above is open
     fn level(&mut self, depth: usize) -> Option<&mut Level> {
         if depth == self.open.len() {
             self.open.push(Level {
                 failed_before: self.report.tally.failed,
-                leaves_before: self.leaves(),
+                counted_before: self.counted(),
                 ..Level::default()
             });
         }
         self.open.get_mut(depth)
     }
 
-    /// Ends all levels deeper than this one
+    /// Closes the levels from this depth on, and returns the outermost of them. `owner` names the test to which they
+    /// belong.
     fn close(&mut self, depth: usize, owner: &str) -> Option<Level> {
         let mut closed = None;
         while self.open.len() > depth {
@@ -181,12 +185,13 @@ impl Parser {
         }
     }
 
+    /// Counts a result, unless the results of the level inside it count for it
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
-        let leaves = self.leaves();
+        let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            let told = ok || tally.failed > inner.failed_before;
-            if told && leaves > inner.leaves_before {
+            let is_explained = ok || tally.failed > inner.failed_before;
+            if is_explained && counted > inner.counted_before {
                 return;
             }
         }
@@ -246,7 +251,7 @@ ok 3 selftests: d2d: c.sh # SKIP
     }
 
     #[test]
-    fn leaves_are_counted() {
+    fn innermost_results_are_counted() {
         let (tally, told) = outcome(NESTED);
         assert_eq!(tally, "2 passed, 1 failed, 2 skipped");
         assert_eq!(told, "unloads");

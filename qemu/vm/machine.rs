@@ -1,4 +1,7 @@
-//! The virtual machine: QEMU's or User-Mode Linux's command line, its channels, its end.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtual machine: its command line for QEMU or User-Mode Linux, the files that the guest writes, and how it
+//! ends.
 
 use crate::stop::Stop;
 use std::fs::{self, File};
@@ -8,26 +11,25 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How the virtual machine came to its end
+/// How the virtual machine ended
 #[derive(Debug, PartialEq)]
 pub enum Ended {
-    /// It ended by itself, with this status
+    /// It exited with this status
     Exit(Option<i32>),
-    /// It was killed after this time
+    /// It was killed when this time had passed
     Timeout(Duration),
-    /// It was killed when this test, which was expected to fail, had failed
-    Failed(String),
+    /// It was killed because this test, which was expected to fail, had failed
+    Stopped(String),
 }
 
 /// What the guest's kernel runs on
 #[derive(Clone, Copy, PartialEq)]
 pub enum Platform {
-    /// A machine that QEMU makes
+    /// QEMU
     Qemu,
-    /// The same with one CPU, each instruction of which takes a nanosecond of the machine's time.
-    /// Idle time passes at once.
+    /// QEMU with one CPU, on whose clock each instruction takes a nanosecond. Idle time passes at once.
     Counting,
-    /// The host: a kernel that is a program of its own
+    /// User-Mode Linux: the kernel is a program of the host
     Uml,
 }
 
@@ -43,7 +45,7 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// /dev/kvm may be there and answer although no guest can run on it
+/// Whether KVM can run a guest. /dev/kvm may exist, and open, on a CPU that cannot.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -57,35 +59,36 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// A number that no earlier run has left in a file
+/// A number that is different in each run: it shows that the result line is not left over from an earlier one
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
     format!("{nanos:x}-{}", std::process::id())
 }
 
-/// What the guest writes to: ports of these names, or under User-Mode Linux files; files in DIR
+/// The channels to which the guest writes: virtio-serial ports, or under User-Mode Linux files of a mounted
+/// directory. Either way, the host finds them as files of these names in DIR.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
-/// How often the machine is looked at
+/// The time between two looks at the machine
 const POLL: Duration = Duration::from_millis(50);
 
 fn kill(mut child: Child) {
-    // It may have ended by itself in the meantime.
+    // This fails if the machine has exited in the meantime.
     child.kill().and_then(|()| child.wait()).ok();
 }
 
-/// The accelerator that is one
+/// The accelerator that runs the guest at the speed of the host
 const KVM: &str = "KVM";
 
-/// QEMU, and what it does for the speed of its CPUs
+/// The command line of QEMU, and the name of its accelerator
 fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str) {
     let mut command = Command::new("qemu-system-x86_64");
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // A string instruction would count once for each byte; without these features the kernel
-        // copies and clears by moves.
+        // A string instruction would count once for each byte. Without these features, the kernel copies
+        // and clears memory with moves instead.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -97,7 +100,7 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
         "emulated (TCG)"
     };
     if interactive {
-        // With -nographic the firmware would clear the terminal and turn its line wrap off.
+        // Not -nographic: the firmware would clear the terminal and turn its line wrap off.
         command.args(["-display", "none", "-serial", "mon:stdio"]);
         return (command, accel);
     }
@@ -111,10 +114,10 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
     (command, accel)
 }
 
-/// User-Mode Linux with two CPUs. The guest sees DIR, as the host file system that it can mount.
+/// The command line of User-Mode Linux, with two CPUs. The guest can mount DIR as its hostfs.
 fn uml(kernel: &str, interactive: bool, dir: &str) -> io::Result<Command> {
     let mut command = Command::new(kernel);
-    // More than one CPU works in this mode only.
+    // Only the seccomp mode supports more than one CPU.
     command.args(["seccomp=on", "ncpus=2", "mem=512M"]);
     command.args(["con=fd:0,fd:1", "console=tty0"]);
     command.arg(format!("hostfs={dir}"));
@@ -138,15 +141,14 @@ impl Machine {
         let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         line += match mode {
             "shell" => " quiet",
-            // What the kernel says while it boots all goes to the console; then the guest lowers
-            // that.
+            // During boot the kernel prints everything to the console. Then guest/init limits it to warnings.
             _ => " ignore_loglevel",
         };
         if mode != "shell" {
-            // Every report that the kernel can be made to stop at stops it.
+            // The kernel stops at each kind of report for which it has an option to stop.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
             line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
-            // The kernel's own suites are not what is tested; one of them prints a warning.
+            // Do not run the kernel's own KUnit suites, one of which prints a warning.
             line += " kunit.autorun=0";
         }
         if !append.is_empty() {
@@ -160,8 +162,8 @@ impl Machine {
                 command.args(["-kernel", kernel, "-initrd", initramfs]);
                 line = format!("console=ttyS0 {line}");
                 if accel != KVM {
-                    // The check counts on a timer that ticks while it looks; on a busy host it does
-                    // not.
+                    // The kernel's timer check expects ticks within a short time; on a busy host an
+                    // emulated timer may miss it.
                     line += " no_timer_check";
                 }
                 command.args(["-append", &line]);
@@ -188,8 +190,8 @@ impl Machine {
         }
     }
 
-    /// Makes it wait for a debugger, at the socket DIR/gdb, before its first instruction. QEMU runs in
-    /// DIR, as the whole path of a socket may be too long for one.
+    /// Makes the machine wait for a debugger at the socket DIR/gdb, before its first instruction. QEMU runs in DIR
+    /// and gets a relative path, because the absolute one may be too long for a socket.
     pub fn wait_for_debugger(&mut self) {
         self.command.current_dir(&self.dir);
         self.command
@@ -197,7 +199,7 @@ impl Machine {
         self.debugged = true;
     }
 
-    /// Makes it end when a test has failed that matches this reason
+    /// Makes the machine end when a test that matches this reason has failed
     pub fn stop_at(&mut self, reason: &str) {
         self.stop = Some(Stop::new(reason));
     }
@@ -209,7 +211,7 @@ impl Machine {
         ExitCode::FAILURE
     }
 
-    /// Runs the machine to its end, or kills it when it has had this time since it booted
+    /// Runs the machine until it exits, and kills it if it has not exited this time after it booted
     pub fn follow(&mut self, limit: Duration) -> Ended {
         let mut child = self.boot();
         let booted = Instant::now();
@@ -218,14 +220,14 @@ impl Machine {
         loop {
             let status = child.try_wait().expect("it is our child");
             let new = ktap.read();
-            if self.reports() && !new.is_empty() {
+            if self.shows_ktap() && !new.is_empty() {
                 let mut out = io::stdout();
                 out.write_all(&new).and_then(|()| out.flush()).ok();
                 last_word = Instant::now();
             }
             if let Some(test) = self.stop.as_mut().and_then(|stop| stop.find(&new)) {
                 kill(child);
-                return Ended::Failed(test);
+                return Ended::Stopped(test);
             }
             if let Some(status) = status {
                 return Ended::Exit(status.code());
@@ -243,10 +245,11 @@ impl Machine {
         }
     }
 
-    /// Starts the machine, and returns when its first process runs. An emulated machine has been
-    /// seen to spin for ever before that, once in some 200 boots; nothing of what is tested here
-    /// has run by then, so it is started once more, and then only the run's own limit ends it.
-    /// A kernel that is only slow says something now and then; one that is debugged may be halted.
+    /// Starts the machine, and returns when its first process runs. About once in 200 boots, an emulated machine
+    /// spins for ever before that. None of the code under test has run then, so this function kills a machine
+    /// whose console is silent for a minute, and starts it once more. A second time only the run's own limit
+    /// ends it. A slow kernel prints something now and then; a machine with a debugger may be halted, and is
+    /// not watched.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -282,8 +285,8 @@ impl Machine {
         self.command.get_program().to_string_lossy().into_owned()
     }
 
-    /// Whether the KTAP that comes out of it is shown as it comes
-    fn reports(&self) -> bool {
+    /// Whether the guest's KTAP is shown as it comes
+    fn shows_ktap(&self) -> bool {
         self.mode == "test" || self.mode == "torture"
     }
 
@@ -295,7 +298,7 @@ impl Machine {
         }
     }
 
-    /// What came out of this channel; bytes that are not text are marked as such
+    /// Reads a file that the guest has written. Bytes that are no UTF-8 are replaced.
     pub fn read(&self, name: &str) -> String {
         let bytes = fs::read(format!("{}/{name}", self.dir)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -307,7 +310,7 @@ impl Machine {
     }
 }
 
-/// A growing file, printed as it grows
+/// A growing file, read as it grows
 struct Tail {
     path: String,
     file: Option<File>,
@@ -318,7 +321,7 @@ impl Tail {
         Tail { path, file: None }
     }
 
-    /// Reads what is new
+    /// Reads what was written since the last call
     fn read(&mut self) -> Vec<u8> {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();

@@ -1,18 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0
+
 // Boots a virtual machine, follows it, and judges the run.
 //
 // Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
 //        d2d-vm --has-kvm (exits with 0 if QEMU runs at the speed of the host's CPUs here)
 //
-// MODE is run (prints the trace), test and torture (print the KTAP as it comes, and the counts
-// last), shell (interactive), or a scenario of guest/ (prints nothing but the reasons of a
-// failure). With --uml, KERNEL is a User-Mode Linux program; else QEMU boots it, with --icount on
-// one CPU whose clock counts instructions.
-// DIR gets what the guest says: console.log, output (its log), ktap, result. APPEND goes to the
-// kernel's command line. D2D_TIMEOUT (seconds after boot) overrides the default, D2D_EXPECT
-// ("NAME=VALUE ...") those fields of the result line that this kernel makes otherwise than
-// the stock kernel; NAME=any says nothing of one. With D2D_STOP, the reason of an expected failure, the
-// machine ends when a test has failed that matches it (stop.rs). D2D_LOGS is the name under which DIR
-// will be found later. With D2D_GDB the machine waits for a debugger, at the socket DIR/gdb.
+// MODE is a scenario of qemu/guest/: run (prints the trace), test or torture (print the KTAP as it comes,
+// and the counts last), shell (interactive), or another one (prints only the reasons of a failure).
+// QEMU boots KERNEL; with --icount on one CPU, whose clock counts instructions. With --uml, KERNEL is a
+// User-Mode Linux program. The guest writes to DIR: console.log, output (its log), ktap, result. APPEND goes
+// to the kernel's command line.
+//
+// Environment:
+//   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
+//   D2D_EXPECT   "NAME=VALUE ...": fields that the result line must have, where this kernel differs from the
+//                stock kernel; NAME=any accepts every value
+//   D2D_STOP     the reason of an expected failure: the machine ends when a test that matches has failed (stop.rs)
+//   D2D_LOGS     the path at which the user will find DIR after the run
+//   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb
 
 mod ktap;
 #[allow(dead_code, reason = "the trace tool uses the rest")]
@@ -29,14 +34,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// What the result line of a stock kernel has to say. Its taint is that of modules which are out of
-/// tree and unsigned.
+/// The result line that a stock kernel must give. The taint is that of out-of-tree, unsigned modules.
 const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
 
-/// What differs there: that kernel knows no signatures
+/// How it differs in User-Mode Linux, whose configuration has no module signatures
 const FIELDS_UML: &str = "taint=4096";
 
-/// What modules add to the taint that are there for tests only
+/// The taint that test modules add
 const TAINT_TEST: u64 = 1 << 18;
 
 fn number(name: &str, default: u64) -> u64 {
@@ -82,7 +86,7 @@ fn main() -> ExitCode {
         _ => 90,
     };
     let ended = machine.follow(Duration::from_secs(number("D2D_TIMEOUT", limit)));
-    if let Ended::Failed(test) = &ended {
+    if let Ended::Stopped(test) = &ended {
         // The KTAP may have been cut in the middle of a line.
         println!("\nFAIL: test: {test}");
         return ExitCode::FAILURE;
@@ -109,9 +113,9 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // Of a demonstration that has come to its end the trace says more.
-    let told = mode == "run" && !evidence.result.is_empty();
-    if matches!(mode.as_str(), "run" | "test") && !verdict.passed() && !told {
+    // If the demonstration has come to its end, the trace above explains a failure better than the console.
+    let is_explained = mode == "run" && !evidence.result.is_empty();
+    if matches!(mode.as_str(), "run" | "test") && !verdict.passed() && !is_explained {
         let console = evidence.console.lines().rev().take(30).collect::<Vec<_>>();
         for line in console.iter().rev() {
             println!("# console: {line}");

@@ -1,9 +1,10 @@
-//! Finds the kernel's reports of trouble in a console log. Many of them neither stop the kernel,
-//! even with panic_on_warn, nor leave a taint (lockdep, might_sleep, spinlock debugging, kmemleak),
-//! so the text is all there is.
+// SPDX-License-Identifier: GPL-2.0
 
-/// Texts that stand anywhere in a line of a report. The boot of a healthy kernel and
-/// the modules under test print none of them.
+//! Finds the kernel's reports of trouble in a log, by their text. Many of them neither stop the kernel, even with
+//! panic_on_warn, nor set a taint: those of lockdep, might_sleep, spinlock debugging and kmemleak.
+
+/// Texts that make a line a report, wherever in the line they stand. Neither the boot of a healthy kernel nor the
+/// modules under test print them.
 const ANYWHERE: &[&str] = &[
     // oopses and panics
     "kernel BUG at",
@@ -80,14 +81,14 @@ const ANYWHERE: &[&str] = &[
     "Unknown rela relocation",
     "already present!",
     "cannot create duplicate filename",
-    // and what is none of these
+    // everything else
     "BUG: ",
 ];
 
-/// Texts that are a report only where a line begins
+/// Texts that make a line a report if it begins with them
 const AT_START: &[&str] = &["WARNING: ", "BUG ", "INFO: ", "traps: "];
 
-/// The line without its time stamp and CPU or task
+/// Returns the line without its time stamp and its CPU or task
 fn message(line: &str) -> &str {
     let mut text = line.trim_end();
     while let Some((_, rest)) = text
@@ -99,7 +100,7 @@ fn message(line: &str) -> &str {
     text
 }
 
-/// Whether the pattern stands in the text, not as the tail of a longer word (DEBUG: is no BUG:)
+/// Whether the text contains the pattern, but not as the end of a longer word (`DEBUG: ` does not contain `BUG: `)
 fn has_word(text: &str, pattern: &str) -> bool {
     text.match_indices(pattern).any(|(at, _)| {
         let before = text[..at].bytes().next_back();
@@ -107,7 +108,8 @@ fn has_word(text: &str, pattern: &str) -> bool {
     })
 }
 
-/// The lines that report trouble; of each kind the first, as one report has many lines
+/// Returns the lines that report trouble. A report has many lines that match, so only the first line of each kind is
+/// returned.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();

@@ -1,14 +1,17 @@
-//! Ends a run at the failed test that it is expected to fail by: what comes after it does not matter.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Recognizes the failure that a run is expected to have, so that the run can end there. The tests after it do not
+//! matter.
 
 use crate::ktap;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-/// Looks for the expected failure in the KTAP as it comes
+/// Looks for the expected failure in the KTAP while it comes
 pub struct Stop {
     /// An extended regular expression for the beginning of "test: NAME"
     reason: String,
-    /// The part of the KTAP that is no whole line yet
+    /// The end of the KTAP so far, if it is an incomplete line
     rest: Vec<u8>,
 }
 

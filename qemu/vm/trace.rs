@@ -1,9 +1,12 @@
-//! The trace of the demonstration: of the guest's kernel log the lines of the modules in the order
-//! in which they happened on both CPUs, that is by (load, seq), and between them the lab's.
+// SPDX-License-Identifier: GPL-2.0
+
+//! The trace of the demonstration. The modules write their lines to the guest's kernel log from two CPUs, so the log may
+//! have them in another order than that in which the steps happened. They are sorted by (load, seq) here; the
+//! lines of guest/run.sh ("lab: ...") stay between them.
 
 use crate::line::{unstamped, Line};
 
-/// The trace of a whole kernel log. A line without a number stays behind the line before it.
+/// Returns the trace in a kernel log. A line without a number follows the line that was before it.
 pub fn from_dmesg(dmesg: &str) -> String {
     let mut lines: Vec<((u64, u64), &str)> = Vec::new();
     let mut last = (0, 0);

@@ -1,20 +1,22 @@
-//! The judgement: a run has passed if everything that has to be there is there, and nothing
-//! else is. What is missing is a failure.
+// SPDX-License-Identifier: GPL-2.0
+
+//! Decides whether a run has passed. It has if it gave all the evidence that is required, and no evidence of
+//! trouble. Missing evidence is a failure.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
 use crate::splat;
 
-/// The value of a field that may have any
+/// The expected value of a field that may have any value
 const ANY: &str = "any";
 
 pub struct Expected {
-    /// The fields of the result line
+    /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether there has to be KTAP; if there is some, it is judged in any case
+    /// Whether KTAP is required. If there is some, it is judged even if none is required.
     ktap: bool,
-    /// Whether a long run may have more to say than the kernel's log holds; of what is lost, the
-    /// console has the warnings and worse
+    /// Whether the kernel's log may have lost its beginning, because a long run writes more than it holds. The
+    /// console still has the warnings and worse.
     pub log_may_wrap: bool,
 }
 
@@ -29,7 +31,7 @@ impl Expected {
         expected
     }
 
-    /// Sets these fields ("NAME=VALUE ..."), whatever was expected of them before
+    /// Sets the expected values of fields, "NAME=VALUE ..."
     pub fn set(&mut self, fields: &str) {
         for (name, value) in fields.split(' ').filter_map(|field| field.split_once('=')) {
             self.fields.retain(|(known, _)| known != name);
@@ -37,7 +39,7 @@ impl Expected {
         }
     }
 
-    /// Adds these flags to a field that is a number
+    /// Sets flags in the expected value of a field that is a number
     pub fn add(&mut self, name: &str, flags: u64) {
         for (known, value) in &mut self.fields {
             if let (true, Ok(number)) = (known == name, value.parse::<u64>()) {
@@ -48,10 +50,9 @@ impl Expected {
 }
 
 pub struct Evidence {
-    /// What the kernel wrote to the serial console, to its last word
+    /// Everything that the kernel wrote to the serial console. After boot it writes only warnings and worse.
     pub console: String,
-    /// The kernel's whole log at the end of the run, if it got there. After boot only warnings
-    /// and worse go to the console.
+    /// The kernel's whole log at the end of the run; empty if the run did not reach its end
     pub dmesg: String,
     pub ktap: String,
     pub result: String,
@@ -59,7 +60,8 @@ pub struct Evidence {
 }
 
 pub struct Verdict {
-    /// Tests passed, failed and skipped; each reason that is not a test's is one failed
+    /// The tests that passed, failed and were skipped; each reason that is no failed test counts as one more
+    /// failure
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
@@ -80,14 +82,14 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let mut reasons = report.problems;
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
-        // The test is one of the report's.
-        Ended::Exit(Some(0)) | Ended::Failed(_) => {}
+        // The KTAP has the failed test.
+        Ended::Exit(Some(0)) | Ended::Stopped(_) => {}
         Ended::Exit(status) => reasons.push(format!("the VM ended with {status:?}")),
     }
-    let told = splat::scan(&evidence.console);
-    reasons.extend(told.iter().map(|splat| format!("console: {splat}")));
+    let on_console = splat::scan(&evidence.console);
+    reasons.extend(on_console.iter().map(|splat| format!("console: {splat}")));
     let logged = splat::scan(&evidence.dmesg);
-    let new = logged.iter().filter(|splat| !told.contains(splat));
+    let new = logged.iter().filter(|splat| !on_console.contains(splat));
     reasons.extend(new.map(|splat| format!("dmesg: {splat}")));
     let tests_failed = report.tally.failed > 0;
     let end = judge_result(expected, &evidence.result, tests_failed);
@@ -105,13 +107,14 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// A log that has overflown is no evidence.
+/// Whether the log has its beginning. A log that has lost it may have lost a report, too.
 fn begins_at_boot(dmesg: &str) -> bool {
     let first = dmesg.lines().next();
     first.is_some_and(|line| line.contains("] Linux version "))
 }
 
-/// The result line: the last thing that a guest in good health says
+/// Compares the result line, which the guest writes last, with what is expected of it. Returns the reasons why the
+/// run has failed.
 fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<String> {
     let Some(fields) = result
         .strip_suffix('\n')
@@ -122,14 +125,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // A failed test makes this 1, and is counted as itself.
+        // A failed test makes rc 1. It is already a reason.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // A run that ends at a failure leaves modules where they are.
+        // A scenario that ends at a failure leaves its modules loaded. That is no further reason.
         if name == "modules" && failed {
             continue;
         }
