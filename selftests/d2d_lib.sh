@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the tests share: finding and loading modules, and reading the trace.
-# Sourced by a test in its own directory.
+# What the test programs share: they load and unload modules, check errnos, and read the trace.
+# Each sources it from its own directory.
+#
+# A case usually looks like this:
+#
+#   mark
+#   fails EBUSY load module_b && refused module_a no-free-context
+#   verdict "the only context is in use: module_b is refused"
 
-# Where the kernel's KTAP helpers are: beside an installed collection, or where
-# the kernel's own run_tests says.
+# The kernel's KTAP helpers: beside an installed collection, or where the kernel's run_tests says.
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
 done
 
-# The kernel's error numbers by their names: ENOENT=2 and so on, made from its headers
+# Error numbers by name, ENOENT=2 and so on: generated from the kernel's headers
 # shellcheck source=/dev/null
 . ./errnos
 
-# With D2D_CASE, a pattern that a part of the case's name matches, the program reports that case alone, and
-# ends with it.
+# If D2D_CASE is set, a shell pattern, the program runs up to the first case whose name contains it, reports
+# this case alone, and exits.
 if [ -n "${D2D_CASE-}" ]; then
 	ktap_set_plan()
 	{
@@ -37,18 +42,18 @@ if [ -n "${D2D_CASE-}" ]; then
 fi
 
 MARK="d2d selftest mark"
-HELD=/sys/module/hold_calls/parameters
-DO=/sys/kernel/debug/d2d-actor/do
+# Why the last command failed: "errno=N (text)", or what a check found. verdict() prints it.
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
-# module_path NAME - the .ko: of the test's own, of a build tree, or where the lab puts them
+# module_path NAME - prints the path of NAME.ko: one of the tests' own modules, one of a build tree, or one
+# that the lab or the distribution has installed
 module_path()
 {
 	find_module "$1" && echo "$path"
 }
 
-# find_module NAME - as module_path, and the answer is in $path
+# find_module NAME - as module_path, but sets $path
 find_module()
 {
 	for dir in "${D2D_MODULES-}" test_modules .. ../.. ../examples /lib/d2d; do
@@ -58,7 +63,7 @@ find_module()
 	path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# load NAME [PARAM=VALUE...] - one try; the errno goes to $NOTES
+# load NAME [PARAM=VALUE...] - one system call; writes the errno to $NOTES
 load()
 {
 	find_module "$1"
@@ -66,19 +71,19 @@ load()
 	./kmod load "$path" "$@" 2>"$NOTES"
 }
 
-# unload NAME - one try; the errno goes to $NOTES
+# unload NAME - one system call; writes the errno to $NOTES
 unload()
 {
 	./kmod unload "$1" 2>"$NOTES"
 }
 
-# number ERRNO - the number of an error, given its name
+# number ERRNO - prints the number of an error
 number()
 {
 	eval "echo \"\${$1:?is not the name of an error}\""
 }
 
-# fails ERRNO COMMAND... - whether the command fails with this error, given its name
+# fails ERRNO COMMAND... - whether the command, which writes its errno to $NOTES, fails with this one
 fails()
 {
 	errno=$(number "$1")
@@ -91,7 +96,7 @@ loaded()
 	[ -d "/sys/module/$1" ]
 }
 
-# unload_all - leaves nothing of the pair in the kernel
+# unload_all - unloads every module of the project that may be loaded, peers before owners
 unload_all()
 {
 	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor stage bad_peer pointers c_peer third_peer ticker_peer held_peer waiting_peer hold_calls sensor consumer module_b module_a bad_owner leaving_owner; do
@@ -99,15 +104,15 @@ unload_all()
 	done
 }
 
-# mark - the trace that trace() returns begins here
+# mark - trace() and refused() ignore what the kernel logged before
 mark()
 {
-	# Reading the whole log each time takes long. Whoever wants it in the end says where to.
+	# Reading the whole log for each case takes long. The lab keeps what is cleared, in $D2D_LOG.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$MARK" >/dev/kmsg
 }
 
-# trace - the d2d lines of the kernel log since the last mark
+# trace - prints the d2d lines of the kernel log since the last mark
 trace()
 {
 	dmesg | awk -v mark="$MARK" '
@@ -116,7 +121,7 @@ trace()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# refused DRIVER REASON - whether the trace has exactly one refusal, and it is this
+# refused DRIVER REASON - whether the trace has exactly one refusal, which DRIVER made for this reason
 refused()
 {
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
@@ -124,13 +129,13 @@ refused()
 		END { exit !(refusals == 1 && right) }'
 }
 
-# traced TEXT - whether the trace has a line with it
+# traced TEXT - whether a line of the trace has this text
 traced()
 {
 	trace | grep -q "$1"
 }
 
-# await COMMAND... - until it succeeds. This gives up on what hangs, after 30 s; no machine is so slow.
+# await COMMAND... - repeats the command until it succeeds; fails after 30 s, because something hangs then
 await()
 {
 	tries=0
@@ -141,25 +146,17 @@ await()
 	done
 }
 
-# act COMMAND... - commands for the module actor, see its source; the errno goes to $NOTES
-act()
+# all_succeed PID... - waits for these processes; whether all of them exited with 0
+all_succeed()
 {
-	./kmod write "$DO" "$*" 2>"$NOTES"
+	all=0
+	for pid; do
+		wait "$pid" || all=1
+	done
+	return "$all"
 }
 
-# hold PLACE - which calls the module hold_calls holds
-hold()
-{
-	echo "$1" >"$HELD/hold"
-}
-
-# one_inside - whether one call is held, in time
-one_inside()
-{
-	[ "$(cat "$HELD/inside" "$HELD/late" | xargs)" = "1 0" ]
-}
-
-# begin - root and modules, or the whole test is skipped
+# begin - prints the KTAP header, and skips the program if it cannot run here
 begin()
 {
 	ktap_print_header
@@ -171,14 +168,15 @@ begin()
 	unload_all
 }
 
-# start PLAN - begin, with a plan that is known from the start
+# start COUNT - begin, with the number of cases
 start()
 {
 	begin
 	ktap_set_plan "$1"
 }
 
-# verdict NAME - after a command: passed if it succeeded, else failed, with what is known
+# verdict NAME - reports a case: it passes if the command before this one succeeded; otherwise $NOTES and the end
+# of the trace are printed
 verdict()
 {
 	if [ $? = 0 ]; then
@@ -189,3 +187,6 @@ verdict()
 	trace | tail -n 20 | sed 's/^/# /'
 	ktap_test_fail "$1"
 }
+
+# shellcheck source=selftests/act.sh
+. ./act.sh

@@ -115,10 +115,10 @@ load hold_calls
 load module_a
 load actor
 act "register alice; register bob"
-sweep "the first request, to one driver and to another" 3 write "$DO" \
-	"alloc 0 alice; lookup module_a; send 0 module_a; wait 0; expect 0 0 8 42; send 0 bob; wait 0; free 0"
-sweep "another request, to who may sleep, from where one may not" 3 write "$DO" \
-	"alloc 0 alice; in hardirq send 0 module_a 0x222004 atomic; wait 0; expect 0 0 8 42; free 0"
+sweep "the first request, to one driver and to another" 3 write "$ACTOR" \
+	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
+sweep "another request, to who may sleep, from where one may not" 3 write "$ACTOR" \
+	"alloc r0 alice; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
 unload actor
 unload hold_calls
 sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none

@@ -41,7 +41,7 @@ via()
 begin_with()
 {
 	load hold_calls && load module_a "completion=$1" "timeout=$2" && load actor && mark &&
-		act "register alice; plays alice pend"
+		act "register alice; on-dispatch alice pend"
 }
 
 # attach_fails COMPLETION - asks for a context, and is told that there is none yet, or that its time is
@@ -86,7 +86,7 @@ owner_goes()
 # pended_by_a_process - process $asking asks for the driver's context, and the driver pends
 pended_by_a_process()
 {
-	./kmod write "$DO" "attach alice" 2>"$ASKED" &
+	./kmod write "$ACTOR" "attach alice" 2>"$ASKED" &
 	asking=$!
 	await context_is attaching
 }
@@ -111,7 +111,7 @@ one_is_held()
 # may be over before the dispatch routine returns.
 come_and_go()
 {
-	./kmod race $ROUNDS "$DO" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
+	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
 }
 
 start 18
@@ -123,13 +123,13 @@ for completion in 0 1 2; do
 	unload_all
 
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails ESTALE act "complete alice -$EIO" && fails ESTALE act "again alice" && is_free &&
+		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && is_free &&
 		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_goes
 	verdict "completion=$completion: one that is completed late is refused, and the context is free"
 	unload_all
 
 	begin_with $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
-		cancelled $completion && fails ESTALE act "complete alice -$EIO" && is_free && owner_goes
+		cancelled $completion && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_goes
 	verdict "completion=$completion: its driver goes before its time is over, and so does the owner"
 	unload_all
 
@@ -138,7 +138,7 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: a driver detaches whose time is over"
 	unload_all
 
-	begin_with $completion $LONG && act "register bob; plays bob pend; plays alice ask bob" &&
+	begin_with $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
 		cancelled 2 && act "unregister bob" && is_free && owner_goes
 	verdict "completion=$completion: a driver detaches that waits, in its dispatch routine, for a request of its own"
@@ -146,7 +146,7 @@ for completion in 0 1 2; do
 done
 
 load hold_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
-	await context_is attached && mark && act "register alice; plays alice pend" &&
+	await context_is attached && mark && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	refused module_a not-completed-in-time && context_is attached && unload module_b && owner_goes
 verdict "one that was completed in time has no limit any more"

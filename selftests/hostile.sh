@@ -53,8 +53,8 @@ for what in "makes numbers up" "forgets what it should drop" "calls itself" "nes
 	verdict "it $what"
 done
 
-load hold_calls && load actor && act "register alice; lookup module_a; alloc 0 alice 8 8" &&
-	act "send 0 module_a $ADD value=9; wait 0; expect 0 0 8 10" && unload actor && unload hold_calls
+load hold_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
+	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload hold_calls
 verdict "a driver in C is served all the same"
 
 unload hostile_peer && nothing_left hostile_peer

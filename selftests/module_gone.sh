@@ -98,44 +98,44 @@ verdict "a module that goes away registers no driver"
 # A request of another driver's, which waits for it
 load actor
 mark
-load forgetful leaves=registered at=exit && act "register x; alloc 1 x; lookup forgetful"
-fails EINPROGRESS act "send 1 forgetful"
-act "wait 1" &
+load forgetful leaves=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
+fails EINPROGRESS act "send r1 forgetful"
+act "wait r1" &
 waiter=$!
-unload forgetful && wait "$waiter" && expelled && act "expect 1 -$ECANCELED 0 0" && nothing_left && another_works
+unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && nothing_left && another_works
 verdict "the sender of a request that it has gets it back"
 
 # A call that is inside. Others come and go meanwhile.
 mark
 load forgetful leaves=registered at=exit && act "lookup forgetful" && hold task
-act "send 1 forgetful" &
+act "send r1 forgetful" &
 sender=$!
 await one_inside
 unload forgetful &
 remover=$!
 await unloading forgetful && await traced reason=module-gone
-fails ESHUTDOWN act "register y; alloc 2 y; send 2 forgetful"
+fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
 load bad_peer sin=none && unload bad_peer && unloading forgetful
 verdict "others come and go while somebody is inside its driver"
 hold none
 wait "$remover"
 gone=$?
 wait "$sender"
-[ "$gone" = 0 ] && expelled && act "wait 1; expect 1 -$ECANCELED 0 0" && another_works
+[ "$gone" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "who is inside comes out before the module goes"
 unload actor
 
 # The same of a driver in Rust, that another module is unregistering already.
 load actor
 load held_peer
-act "register x; alloc 1 x; lookup held_peer; steal held_peer; detach held_peer" && hold task
+act "register x; alloc r1 x; lookup held_peer; forge-handle held_peer; detach held_peer" && hold task
 mark
-act "send 1 held_peer $ADD" &
+act "send r1 held_peer $ADD" &
 sender=$!
 await one_inside
 act "unregister held_peer" &
 thief=$!
-await fails ESHUTDOWN act "alloc 2 held_peer"
+await fails ESHUTDOWN act "alloc r2 held_peer"
 unload held_peer &
 remover=$!
 await unloading held_peer

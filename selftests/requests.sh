@@ -1,119 +1,140 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Requests: between any drivers, with contexts and without, in each context, there and back
-# over several modules, cancelled and timed out; and each refusal by name.
+# Requests between drivers: sent, completed, pended, forwarded, cancelled and timed out, in each execution
+# context and over several modules; every refusal, by its reason; and drivers that unregister meanwhile.
 #
-# The drivers of the module actor do what they are told by act: see its source. alice
-# mostly sends, bob mostly receives. Requests have numbers.
+# The actors alice, bob and so on do what act() tells them; act.sh documents the commands. alice sends r0,
+# bob receives it. Each case starts with actors that nothing has happened to.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Codes: the pair's, and the relay's
-ADD=0x222004
-HOLD=0x222008
-RELEASE=0x22200c
-LET_GO=0x2223c0
+# relay_peer completes all that it keeps pending
+RELAY_COMPLETE=0x2223c0
+# The handshake's code, which drivers cannot send
 SHARE_CONTEXT=0x222003
-# Nothing is there
+UNKNOWN_CODE=0x223ffc
+# An address that nothing is mapped at
 BAD_POINTER=4096
+REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
 
-# later COMMAND... - as act, and $later is the process that does it meanwhile
-later()
+# meanwhile_sleeps - whether the commands of act_meanwhile sleep in the kernel, in time
+meanwhile_sleeps()
 {
-	./kmod write "$DO" "$*" 2>/dev/null &
-	later=$!
+	await grep -q '^State:.*D (disk sleep)' "/proc/$meanwhile/status"
 }
 
-# sleeping - whether it does
-sleeping()
-{
-	await grep -q '^State:.*D (disk sleep)' "/proc/$later/status"
-}
-
-# has_ended PID - whether the process has
-has_ended()
+has_exited()
 {
 	! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"
 }
 
-# finished PID... - whether these processes end, in time, and have all succeeded
-finished()
+# succeed PID... - whether these processes exit, in time, and all of them with 0
+succeed()
 {
 	for pid; do
-		await has_ended "$pid" && wait "$pid" || return
+		await has_exited "$pid" && wait "$pid" || return
 	done
 }
 
-# who_did STEP... - whether the drivers have taken these steps, as "DRIVER:STEP"
-who_did()
+# steps_are DRIVER:STEP... - whether the trace has these steps, in this order, and no other
+steps_are()
 {
 	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
 }
 
-# fresh NAME... - actors of these names, with no past, where "+" after a name makes it atomic
-fresh()
-{
-	! loaded actor || unload actor
-	load actor || return
-	for name; do
-		case $name in
-		*+) act "register ${name%+} atomic" ;;
-		*) act "register $name" ;;
-		esac || return
-	done
-}
-
-# no_refusal_but REASON - whether the trace has none but these
-no_refusal_but()
+# refusals_are_only REASON
+refusals_are_only()
 {
 	! trace | grep step=refuse | grep -qv "reason=$1 "
 }
 
 no_refusal()
 {
-	no_refusal_but nothing
+	! trace | grep -q step=refuse
 }
 
-# What a sender does wrong. ERRNO REASON COMMAND
+# may_pend COMMAND... - as act; if the commands end with a send, the receiver may have pended it or completed it
+may_pend()
+{
+	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
+}
+
+# cancelled_called NAME TIMES - how often the owner called the cancelled routine of a driver, for the right
+# request
+cancelled_called()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
+		! trace | grep -q told=another
+}
+
+# got_back NAME STATUS TIMES - how often a driver's returned routine got a request with this status
+got_back()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
+}
+
+# did NAME STEP CONTEXT - whether a driver took a step once in this execution context
+did()
+{
+	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
+}
+
+exercise()
+{
+	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
+}
+
+PEERS="module_b third_peer c_peer"
+
+# each_peer COMMAND...
+each_peer()
+{
+	for peer in $PEERS; do
+		"$@" "$peer" || return
+	done
+}
+
+# What a sender can do wrong, with bob, who answers, and dave, who has no routines. alice's r0 was never
+# sent, r1 never allocated, and r2 is dave's. ERRNO REASON COMMAND
 sender_sins()
 {
 	cat <<-EOT
-	EBADMSG      bad-magic             send 0 bob $ADD bad-magic
-	EMSGSIZE     bad-size              send 0 bob $ADD bad-size
-	EPROTO       bad-major             send 0 bob $ADD bad-major
-	EBADE        bad-layout            send 0 bob $ADD bad-layout
-	EINVAL       unknown-function      send 0 bob $ADD unknown-function
-	EINVAL       bad-flags             send 0 bob $ADD unknown-flag
-	EINVAL       bad-flags             send 0 bob $ADD reserved
-	EINVAL       reserved-code         send 0 bob $SHARE_CONTEXT
-	EFAULT       bad-send-pointer      send 0 bob $ADD at=0
-	EFAULT       bad-send-pointer      send 0 bob $ADD at=$BAD_POINTER
-	EFAULT       bad-input-pointer     send 0 bob $ADD data=0
-	EFAULT       bad-input-pointer     send 0 bob $ADD data=$BAD_POINTER
-	EMSGSIZE     buffer-too-small      send 0 bob $ADD in=9
-	EMSGSIZE     buffer-too-small      send 0 bob $ADD out=9
-	ESTALE       stale-request         send 0 bob $ADD stale
-	ESTALE       stale-request         send 1 bob
-	ESTALE       stale-target          send 0 nobody
-	EINVAL       no-completion-routine send 2 bob $ADD routine
-	EMSGSIZE     buffer-too-large      alloc 1 alice 4097 0
-	EMSGSIZE     buffer-too-large      alloc 1 alice 0 4097
-	ESTALE       stale-driver-handle   alloc 1 nobody
-	EFAULT       no-handle             alloc 1 alice 8 8 nowhere
-	EAGAIN       too-many-requests     fill alice
+	EBADMSG      bad-magic             send r0 bob $ADD bad-magic
+	EMSGSIZE     bad-size              send r0 bob $ADD bad-size
+	EPROTO       bad-major             send r0 bob $ADD bad-major
+	EBADE        bad-layout            send r0 bob $ADD bad-layout
+	EINVAL       unknown-function      send r0 bob $ADD unknown-function
+	EINVAL       bad-flags             send r0 bob $ADD unknown-flag
+	EINVAL       bad-flags             send r0 bob $ADD reserved
+	EINVAL       reserved-code         send r0 bob $SHARE_CONTEXT
+	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=null
+	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=$BAD_POINTER
+	EFAULT       bad-input-pointer     send r0 bob $ADD input=null
+	EFAULT       bad-input-pointer     send r0 bob $ADD input=$BAD_POINTER
+	EMSGSIZE     buffer-too-small      send r0 bob $ADD in=9
+	EMSGSIZE     buffer-too-small      send r0 bob $ADD out=9
+	ESTALE       stale-request         send r0 bob $ADD stale-handle
+	ESTALE       stale-request         send r1 bob
+	ESTALE       stale-target          send r0 nobody
+	EINVAL       no-completion-routine send r2 bob $ADD routine
+	EMSGSIZE     buffer-too-large      alloc r1 alice in=4097 out=0
+	EMSGSIZE     buffer-too-large      alloc r1 alice in=0 out=4097
+	ESTALE       stale-driver-handle   alloc r1 nobody
+	EFAULT       no-handle             alloc r1 alice handle=null
+	EAGAIN       too-many-requests     alloc-until-refused alice
 	ENOENT       no-such-driver        lookup nobody
-	EFAULT       no-name-or-handle     lookup bob without-name
-	EFAULT       no-name-or-handle     lookup bob without-handle
-	ENODATA      not-sent              wait 0
-	ESTALE       stale-request         wait 1
-	EFAULT       no-result             wait 0 0 nowhere
-	ESTALE       stale-request         cancel 1
-	ESTALE       stale-request         free 1
-	EMSGSIZE     nothing-to-read       read 0 1
-	ESTALE       stale-request         read 1 8
+	EFAULT       no-name-or-handle     lookup bob name=null
+	EFAULT       no-name-or-handle     lookup bob handle=null
+	ENODATA      not-sent              wait r0
+	ESTALE       stale-request         wait r1
+	EFAULT       no-result             wait r0 result=null
+	ESTALE       stale-request         cancel r1
+	ESTALE       stale-request         free r1
+	EMSGSIZE     nothing-to-read       read r0 1
+	ESTALE       stale-request         read r1 8
 	ESTALE       stale-request-handle  complete bob
-	ESTALE       stale-request-handle  tell bob
+	ESTALE       stale-request-handle  set-cancel bob
 	ESTALE       stale-request-handle  forward bob alice
 	ENOTUNIQ     name-taken            register alice
 	EINVAL       bad-flags             register carol unknown-flag
@@ -123,21 +144,22 @@ sender_sins()
 	EOT
 }
 
-# What a receiver does wrong, and what the sender gets. ROLE STATUS REASON
+# What a receiver's dispatch routine can do wrong. ROLE STATUS REASON, where STATUS is what the sender gets
 receiver_sins()
 {
 	cat <<-EOT
-	nothing        EIO      not-completed
-	bad-status     EIO      bad-status
-	unregister     EDEADLK  unregister-from-inside
-	detach         EDEADLK  detach-from-inside
-	read-too-much  EMSGSIZE nothing-to-read
-	write-too-much EMSGSIZE output-too-long
-	write-nothing  EFAULT   bad-output-pointer
+	forget            EIO      not-completed
+	bad-status        EIO      bad-status
+	unregister        EDEADLK  unregister-from-inside
+	detach            EDEADLK  detach-from-inside
+	read-too-much     EMSGSIZE nothing-to-read
+	write-too-much    EMSGSIZE output-too-long
+	write-bad-pointer EFAULT   bad-output-pointer
 	EOT
 }
 
-# Wrong sizes, to a driver in C and to those in Rust. DRIVER COMMAND-TAIL
+# Requests whose buffers do not have the size that the code needs, to drivers in Rust and in C. DRIVER
+# OPTIONS-OF-SEND
 wrong_sizes()
 {
 	for driver in module_a module_b c_peer; do
@@ -149,416 +171,396 @@ wrong_sizes()
 	done
 }
 
-# pends COMMAND... - whether the last request of the commands is on its way
-pends()
-{
-	fails EINPROGRESS act "$@"
-}
-
-# sent COMMAND... - as act, and it does not matter whether the request is on its way
-sent()
-{
-	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
-}
-
-# told NAME TIMES - how often a driver was told that the request which it kept was taken back
-told()
-{
-	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
-		! trace | grep -q told=another
-}
-
-# regained NAME ERRNO TIMES - how often a driver got a request back that was completed with this
-regained()
-{
-	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
-}
-
-# did NAME STEP PLACE [TIMES] - whether a driver took a step in this kind of context
-did()
-{
-	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = "${4:-1}" ]
-}
-
-# exercise NAME
-exercise()
-{
-	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
-}
-
 trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
 start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 135))
 load hold_calls
 load module_a contexts=4 completion=1
 
-# Two drivers, neither of which has a context
+# Between drivers that have no context
 
 fresh alice bob+
-mark
-act "alloc 0 alice; send 0 bob $ADD trace; wait 0; expect 0 0 8 42" &&
-	who_did alice:build-request alice:call-driver bob:dispatch bob:complete alice:completion &&
+act "send r0 bob $ADD trace; wait r0; expect r0 output=42" &&
+	steps_are alice:build-request alice:call-driver bob:dispatch bob:complete alice:completion &&
 	trace | grep -q 'alice: d2d: .* step=completion req=r[0-9]* via=return status=0'
-verdict "completed at once: the sender learns of it by return"
+verdict "the receiver completes at once: the send returns the result"
 
-mark
-act "lookup module_a; send 0 module_a $ADD value=9; wait 0; expect 0 0 8 10; read 0 8" && no_refusal
-verdict "a request is sent again, to the owner"
+fresh alice bob
+act "send r0 bob; wait r0; lookup module_a; send r0 module_a $ADD value=9; wait r0; expect r0 output=10; read r0 8" && no_refusal
+verdict "the sender sends a completed request again, to the owner"
 
-act "alloc 1 bob; plays alice refuse; send 1 alice; wait 1; expect 1 -$EPERM"
-verdict "the other way round, and refused"
+fresh alice bob
+act "alloc r1 bob; on-dispatch alice refuse; send r1 alice; wait r1; expect r1 status=-$EPERM"
+verdict "the receiver completes with an errno: the sender gets it"
 
-mark
-act "plays alice answer; send 1 alice $ADD routine trace; expect 1 0 8 42" &&
-	act "send 1 alice $ADD routine value=1; expect 1 0 8 2; send 1 alice; wait 1" && no_refusal &&
-	trace | grep -q 'bob: d2d: .* step=completion req=r[0-9]* via=routine status=0'
-verdict "a completion routine gets the result and keeps the request, which is sent again"
+fresh alice bob
+act "send r0 bob $ADD routine trace; expect r0 output=42" &&
+	act "send r0 bob $ADD routine value=1; expect r0 output=2; send r0 bob; wait r0" && no_refusal &&
+	trace | grep -q 'alice: d2d: .* step=completion req=r[0-9]* via=routine status=0'
+verdict "a completion routine gets the result and keeps the request: it can be sent again"
 
-mark
-act "ends bob free; send 1 alice $ADD routine value=2; expect 1 0 8 3" && no_refusal &&
-	fails ESTALE act "send 1 alice" && refused module_a stale-request
-verdict "a completion routine lets the request be freed"
+fresh alice bob
+act "on-completed alice free; send r0 bob $ADD routine value=2; expect r0 output=3" && no_refusal &&
+	fails ESTALE act "send r0 bob" && refused module_a stale-request
+verdict "a completion routine lets the owner free the request: its handle is stale"
 
-mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD trace" &&
-	who_did alice:build-request alice:call-driver bob:dispatch bob:pend &&
-	act "complete bob 0 7; wait 0; expect 0 0 8 7" && told bob 0
-verdict "left pending, and completed later"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" &&
+	steps_are alice:build-request alice:call-driver bob:dispatch bob:pend &&
+	act "complete bob output=7; wait r0; expect r0 output=7" && cancelled_called bob 0
+verdict "the receiver pends and completes later: a wait after that gets the result"
 
-pends "send 0 bob $HOLD" && later "wait 0; expect 0 0 8 8" && sleeping &&
-	act "complete bob 0 8" && wait "$later"
-verdict "a sender that sleeps is woken"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=8" && meanwhile_sleeps &&
+	act "complete bob output=8" && succeed "$meanwhile"
+verdict "the receiver pends and completes later: a sender that sleeps is woken"
 
-pends "send 0 bob $HOLD routine" && act "complete bob -$EIO; expect 0 -$EIO"
-verdict "a completion routine learns of it when it was left pending"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD routine" && act "complete bob status=-$EIO; expect r0 status=-$EIO"
+verdict "the receiver pends and completes later: the completion routine gets the result"
 
-mark
-act "plays bob nothing" && act "alloc 2 alice 8 8; lookup module_a" && pends "send 2 module_a $HOLD value=5" &&
-	act "alloc 3 alice 16 8; send 3 module_a $RELEASE in=16 out=0 value=5; wait 3; expect 3" &&
-	act "wait 2; expect 2 0 8 0; free 2; free 3" && no_refusal
-verdict "the owner leaves one pending as well"
+fresh alice bob
+act "lookup module_a" && act_pends "send r0 module_a $HOLD value=5" &&
+	act "alloc r1 alice in=16; send r1 module_a $RELEASE in=16 out=0 value=5; wait r1; expect r1" &&
+	act "wait r0; expect r0 output=0; free r0; free r1" && no_refusal
+verdict "the owner pends a request and completes it later"
 
-# Timeout and cancelling
+# Timeout and cancellation
 
-mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD trace" && act "wait 0 1; expect 0 -$ETIMEDOUT" && told bob 1 &&
-	trace | grep -q "alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-$ETIMEDOUT"
-verdict "a sender's time is over"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" &&
+	cancelled_called bob 1 && trace | grep -q "alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-$ETIMEDOUT"
+verdict "a wait times out: the request is cancelled with ETIMEDOUT, and the receiver's cancelled routine is called"
 
-mark
-fails ECANCELED act "complete bob -$EIO" && fails ECANCELED act "complete bob" && no_refusal && act "expect 0 -$ETIMEDOUT"
-verdict "whoever completes it then learns that it was taken back, and nobody else"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1" &&
+	fails ECANCELED act "complete bob status=-$EIO" && fails ECANCELED act "complete bob" && no_refusal &&
+	act "expect r0 status=-$ETIMEDOUT"
+verdict "the receiver completes after the timeout: it gets ECANCELED, and the sender's result does not change"
 
-pends "send 0 bob $HOLD" && act "complete bob 0 3; wait 0 0; expect 0 0 8 3"
-verdict "no time at all is enough for a request that is completed"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=3; wait r0 timeout=0; expect r0 output=3"
+verdict "a wait with timeout 0 gets the result of a completed request"
 
-mark
-pends "send 0 bob $HOLD trace" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 1 && no_refusal &&
-	fails ECANCELED act "complete bob -$EIO"
-verdict "cancelled, and the receiver is told"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
+	cancelled_called bob 1 && no_refusal && fails ECANCELED act "complete bob status=-$EIO"
+verdict "the sender cancels: the receiver's cancelled routine is called"
 
-mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 0 &&
-	fails ECANCELED act "complete bob -$EIO" && no_refusal
-verdict "cancelled, and the receiver learns of it when it completes the request"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
+	cancelled_called bob 0 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
+verdict "the sender cancels, and the receiver did not ask for its cancelled routine: it gets ECANCELED when it completes"
 
-pends "send 0 bob $HOLD" && act "tell bob; cancel 0" && told bob 1 && fails ECANCELED act "complete bob -$EIO"
-verdict "a receiver wants to be told later than it has left the request pending"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
+	fails ECANCELED act "complete bob status=-$EIO"
+verdict "the receiver asks for its cancelled routine after it has pended: cancelling calls it"
 
-pends "send 0 bob $HOLD" && act "cancel 0" && fails ECANCELED act "tell bob" && fails ECANCELED act "complete bob -$EIO"
-verdict "a receiver wants to be told too late"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
+	fails ECANCELED act "complete bob status=-$EIO"
+verdict "the receiver asks for its cancelled routine after the sender has cancelled: it gets ECANCELED"
 
-mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD" && act "cancel 0" && fails EALREADY act "cancel 0" && told bob 1 &&
-	fails ECANCELED act "complete bob -$EIO" && no_refusal
-verdict "cancelled twice"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" && act "cancel r0" && fails EALREADY act "cancel r0" &&
+	cancelled_called bob 1 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
+verdict "the sender cancels twice: the second time it gets EALREADY"
 
-act "plays bob answer; send 0 bob" && fails EALREADY act "cancel 0" && act "wait 0; expect 0 0 8 42"
-verdict "cancelled when it is completed"
+fresh alice bob
+act "send r0 bob" && fails EALREADY act "cancel r0" && act "wait r0; expect r0 output=42"
+verdict "the sender cancels a completed request: it gets EALREADY, and the result does not change"
 
-mark
-act "plays bob pend-told" && pends "send 0 bob $HOLD routine" && act "cancel 0; expect 0 -$ECANCELED" && told bob 1 &&
-	fails ECANCELED act "complete bob -$EIO"
-verdict "a completion routine learns of it when it is cancelled"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD routine" && act "cancel r0; expect r0 status=-$ECANCELED" &&
+	cancelled_called bob 1 && fails ECANCELED act "complete bob status=-$EIO"
+verdict "the sender cancels a request with a completion routine: the routine gets ECANCELED"
 
-mark
-pends "send 0 bob $HOLD" && act "free 0" && told bob 1 && no_refusal && fails ESTALE act "wait 0" &&
-	refused module_a stale-request && fails ECANCELED act "complete bob -$EIO"
-verdict "freed while it is on its way"
+fresh alice bob
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" && act "free r0" && cancelled_called bob 1 && no_refusal &&
+	fails ESTALE act "wait r0" && refused module_a stale-request && fails ECANCELED act "complete bob status=-$EIO"
+verdict "the sender frees a pending request: this cancels it"
 
-mark
-act "alloc 0 alice" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ECANCELED" && sleeping &&
-	act "cancel 0" && wait "$later" && fails ECANCELED act "complete bob -$EIO"
-verdict "cancelled while its sender sleeps"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
+	act "cancel r0" && succeed "$meanwhile" && fails ECANCELED act "complete bob status=-$EIO"
+verdict "one thread cancels a request while another waits for it: the wait ends with ECANCELED"
 
 # Several threads and one request
 
-mark
-act "alloc 0 alice; plays bob pend" && pends "send 0 bob $HOLD" && later "wait 0; expect 0 0 8 6" && sleeping &&
-	one=$later && later "wait 0 60000; expect 0 0 8 6" && sleeping && two=$later &&
-	act "complete bob 0 6" && finished "$one" "$two" && no_refusal
-verdict "two threads wait, and each of them gets the result"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=6" && meanwhile_sleeps &&
+	one=$meanwhile && act_meanwhile "wait r0 timeout=60000; expect r0 output=6" && meanwhile_sleeps && two=$meanwhile &&
+	act "complete bob output=6" && succeed "$one" "$two" && no_refusal
+verdict "two threads wait for a request: both get the result"
 
-mark
-pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ETIMEDOUT; ended 0 timed-out" && sleeping &&
-	act "wait 0 1; expect 0 -$ETIMEDOUT; ended 0 timed-out" && finished "$later" && fails ECANCELED act "complete bob" && no_refusal
-verdict "two threads wait, and the time of one is over: it is for both of them"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
+	act_meanwhile "wait r0; expect r0 status=-$ETIMEDOUT ended=timed-out" && meanwhile_sleeps &&
+	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && succeed "$meanwhile" &&
+	fails ECANCELED act "complete bob" && no_refusal
+verdict "two threads wait for a request, and one of the waits times out: both get ETIMEDOUT"
 
-mark
-pends "send 0 bob $HOLD" && later "wait 0; expect 0 -$ECANCELED; ended 0 cancelled" && sleeping &&
-	act "free 0" && finished "$later" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait 0" &&
-	! grep -q alice /sys/kernel/debug/d2d-module_a/state/requests
-verdict "freed while another thread waits, which gets the result"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
+	act_meanwhile "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && meanwhile_sleeps &&
+	act "free r0" && succeed "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
+	! grep -q alice "$REQUESTS"
+verdict "freed while another thread waits: the wait gets ECANCELED, and then nothing is left of the request"
 
-# A woken thread may not have seen the result yet. Until it has, the request cannot be sent again. The results
-# differ by their status: an output could not be read once the request is on its way again.
-sent_again()
+# A thread that was woken may not have read the result yet. Until it has, the owner refuses to send the request
+# again. Each round completes with another status, so that a wait that gets the result of a later round fails. They
+# have no output: a request that was sent again would refuse to have it read.
+send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		pends "send 0 bob $HOLD out=0" && later "wait 0 60000; expect 0 -$error" && sleeping || return
-		! act "complete bob -$error; send 0 bob $HOLD out=0" || return
+		act_pends "send r0 bob $HOLD out=0" && act_meanwhile "wait r0 timeout=60000; expect r0 status=-$error" && meanwhile_sleeps || return
+		! act "complete bob status=-$error; send r0 bob $HOLD out=0" || return
 		if grep -q "^errno=$EINPROGRESS " "$NOTES"; then
-			finished "$later" && act "cancel 0" && fails ECANCELED act "complete bob -$error" || return
+			succeed "$meanwhile" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
 		else
-			grep -q "^errno=$EBUSY " "$NOTES" && finished "$later" || return
+			grep -q "^errno=$EBUSY " "$NOTES" && succeed "$meanwhile" || return
 		fi
 	done
 }
-mark
-act "alloc 0 alice" && sent_again && no_refusal_but request-waited-for
-verdict "sent again while another thread waits, which gets its result"
+fresh alice bob
+act "on-dispatch bob pend" && send_again_at_once && refusals_are_only request-waited-for
+verdict "sent again while another thread waits: that thread gets the first result, or the send gets EBUSY"
 
-# Refusals that need more than one command
-
-mark
-pends "send 0 bob $HOLD" && fails EBUSY act "send 0 bob" && refused module_a request-on-its-way
-verdict "sent while it is on its way"
-mark
-fails EBUSY act "read 0 8" && refused module_a request-on-its-way
-verdict "read while it is on its way"
-mark
-act "complete bob 0 1; wait 0" && fails ESTALE act "again bob" && refused module_a stale-request-handle
-verdict "completed twice, and once too late"
-mark
-act "plays bob twice; send 0 bob; wait 0; expect 0" && fails ESTALE act "inside bob" &&
-	refused module_a stale-request-handle
-verdict "completed twice by the dispatch routine"
-mark
-act "plays bob answer; send 0 bob $ADD routine" && fails EINVAL act "wait 0" &&
-	refused module_a has-completion-routine
-verdict "waited for, with a completion routine"
-mark
-act "send 0 bob; wait 0" && fails EFAULT act "read 0 8 nowhere" && refused module_a no-buffer
-verdict "read to nowhere"
-mark
-act "ends alice leave; send 0 bob $ADD routine; expect 0 0 8 42" && fails EDEADLK act "inside alice" &&
-	refused module_a unregister-from-inside
-verdict "unregistered from inside the completion routine"
-
-fresh alice bob carol
-act "register dave no-routines; alloc 0 alice; alloc 2 dave"
-mark
-act "plays dave forward-back bob; send 0 dave; wait 0; expect 0 -$EINVAL" && refused module_a no-return-routine
-verdict "to be got back without a routine for it"
-mark
-act "plays dave pend" && pends "send 0 dave" && fails EINVAL act "tell dave" && refused module_a no-cancel-routine
-verdict "to be told of without a routine for it"
-mark
-act "complete dave; plays bob forward-back carol; regains bob leave; send 0 bob; wait 0; expect 0 0 8 42" &&
-	fails EDEADLK act "inside bob" && refused module_a unregister-from-inside
-verdict "unregistered from inside the routine for what comes back"
-
-# The tables, whose drivers have no other request than these
+# Refusals that take more than one command
 
 fresh alice bob
-act "register dave no-routines; alloc 0 alice; alloc 2 dave"
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "send r0 bob" && refused module_a request-on-its-way
+verdict "request-on-its-way: sent while it is pending"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "read r0 8" && refused module_a request-on-its-way
+verdict "request-on-its-way: its output is read while it is pending"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=1; wait r0" &&
+	fails ESTALE act "complete-again bob" && refused module_a stale-request-handle
+verdict "stale-request-handle: completed twice, the second time after the sender got the result"
+fresh alice bob
+act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails ESTALE act "errno-inside bob" &&
+	refused module_a stale-request-handle
+verdict "stale-request-handle: completed twice inside the dispatch routine"
+fresh alice bob
+act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && refused module_a has-completion-routine
+verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine"
+fresh alice bob
+act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && refused module_a no-buffer
+verdict "no-buffer: the output is read to a null pointer"
+fresh alice bob
+act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
+	refused module_a unregister-from-inside
+verdict "unregister-from-inside: in the driver's own completion routine"
+
+fresh alice bob
+act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
+	refused module_a no-return-routine
+verdict "no-return-routine: forwarded by a driver that wants it back and has no routine for that"
+fresh alice bob
+act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
+	refused module_a no-cancel-routine
+verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called"
+fresh alice bob carol
+act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
+	fails EDEADLK act "errno-inside bob" && refused module_a unregister-from-inside
+verdict "unregister-from-inside: in the driver's own returned routine"
+
+# Refusals from the tables
+
 while read -r errno reason command; do
+	fresh alice bob
+	act "register dave no-routines; alloc r2 dave"
 	mark
-	# What never was, alice's request that was never sent among it.
-	fails "$errno" act "$command" && refused module_a "$reason"
-	verdict "$reason: $command"
+	fails "$errno" act "$command" && refused module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
+	verdict "$reason: $command fails with $errno"
 done <<EOT
 $(sender_sins)
 EOT
+fresh alice bob
 while read -r role status reason; do
 	mark
-	act "plays bob $role; send 0 bob; wait 0; expect 0 -$(number "$status")" && refused module_a "$reason"
-	verdict "$reason: a receiver"
+	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && refused module_a "$reason"
+	verdict "$reason: the receiver does $role, and the sender gets $status"
 done <<EOT
 $(receiver_sins)
 EOT
-act "plays bob answer; send 0 bob; wait 0; expect 0 0 8 42"
-verdict "after all refusals a request is what it was"
+act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
+verdict "a request that was refused so often still works"
 
-# The pair's drivers and one in C, all of which hold contexts
+# To the pair's drivers and one in C, all of which have contexts
 
-each()
-{
-	for driver in module_b third_peer c_peer; do
-		"$@" "$driver" || return
-	done
-}
-each load
-fresh alice bob
-act "alloc 0 alice 16 8; alloc 1 alice 16 8; lookup module_a; lookup module_b; lookup third_peer; lookup c_peer"
-while read -r driver command; do
-	mark
-	act "send 0 $driver $command; wait 0; expect 0 -$EMSGSIZE" && ! trace | grep -q request-dropped
-	verdict "wrong-buffer-size: $driver $command"
+each_peer load
+while read -r driver options; do
+	fresh alice
+	act "alloc r1 alice in=16; lookup $driver; send r1 $driver $options; wait r1; expect r1 status=-$EMSGSIZE" &&
+		! trace | grep -q request-dropped
+	verdict "wrong-buffer-size: $driver completes code $options with EMSGSIZE"
 done <<EOT
 $(wrong_sizes)
 EOT
 
-for driver in module_a module_b third_peer c_peer; do
-	mark
-	act "send 0 $driver $ADD; wait 0; expect 0 0 8 42; send 0 $driver 0x223ffc; wait 0; expect 0 -$ENOTTY" && no_refusal
-	verdict "$driver serves a request, and none that it does not know"
-
-	mark
-	pends "send 0 $driver $HOLD value=5" &&
-		act "send 1 $driver $RELEASE in=16 out=0 value=6; wait 1; expect 1 -$ENOENT" &&
-		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1; wait 0; expect 0 0 8 0" &&
+for driver in module_a $PEERS; do
+	fresh alice
+	act "lookup $driver; send r0 $driver $ADD; wait r0; expect r0 output=42; send r0 $driver $UNKNOWN_CODE; wait r0; expect r0 status=-$ENOTTY" &&
 		no_refusal
-	verdict "$driver leaves one pending and completes it"
+	verdict "$driver completes a code that it knows, and another one with ENOTTY"
 
-	act "churn 0 $driver $HOLD 40; send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -$ENOENT"
-	verdict "$driver forgets what was cancelled"
+	fresh alice
+	act "lookup $driver; alloc r1 alice in=16" && act_pends "send r0 $driver $HOLD value=5" &&
+		act "send r1 $driver $RELEASE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
+		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
+		no_refusal
+	verdict "$driver pends a request and completes it later"
 
-	act "alloc 2 bob" && pends "send 2 $driver $HOLD value=5" && act "unregister bob; register bob" &&
-		act "send 1 $driver $RELEASE in=16 out=0 value=5; wait 1; expect 1 -$ENOENT"
-	verdict "$driver forgets what it has from a sender that leaves"
+	fresh alice
+	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $HOLD 40" &&
+		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
+	verdict "$driver forgets requests that their sender has cancelled"
+
+	fresh alice bob
+	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $HOLD value=5" && act "unregister bob" &&
+		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
+	verdict "$driver forgets requests whose sender has unregistered"
 done
 
-for driver in module_b third_peer c_peer; do
-	mark
-	pends "send 0 $driver $HOLD trace" && unload "$driver" && act "wait 0; expect 0 -$ECANCELED" && no_refusal &&
-		load "$driver" && fails ESTALE act "send 0 $driver" && refused module_a stale-target &&
-		act "lookup $driver; send 0 $driver; wait 0; expect 0 0 8 42"
-	verdict "$driver is removed with a request pending, and is another one when it is loaded again"
+for driver in $PEERS; do
+	fresh alice
+	act "lookup $driver" && act_pends "send r0 $driver $HOLD trace" && unload "$driver" &&
+		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
+		load "$driver" && fails ESTALE act "send r0 $driver" && refused module_a stale-target &&
+		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
+	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and its handle is stale after a reload"
 done
-each unload
+each_peer unload
 
-# Contexts of execution
+# In each execution context. bob's dispatch routine may run in any, carol's in a task only.
 
-fresh alice bob+ carol
-act "alloc 0 alice; plays bob answer"
 for place in task worker softirq hardirq; do
-	in=in\ $place
-	[ $place != task ] || in=
-	kind=$place
-	[ $place != worker ] || kind=task
-	mark
-	act "$in send 0 bob $ADD atomic trace; wait 0; expect 0 0 8 42" && did bob dispatch $kind && did bob complete $kind
-	verdict "sent from $place to a driver that never sleeps: inline"
+	case $place in
+	task) in='' context=task ;;
+	worker) in="in worker" context=task ;;
+	*) in="in $place" context=$place ;;
+	esac
+	fresh alice bob+
+	act "$in send r0 bob $ADD atomic trace; wait r0; expect r0 output=42" && did bob dispatch $context && did bob complete $context
+	verdict "sent from $place to a driver that never sleeps: dispatched there"
 
-	mark
-	sent "$in send 0 carol $ADD atomic trace" && act "wait 0; expect 0 0 8 42" && did carol dispatch task &&
-		did alice call-driver $kind
-	verdict "sent from $place to a driver that may sleep: from a worker"
+	fresh alice carol
+	may_pend "$in send r0 carol $ADD atomic trace" && act "wait r0; expect r0 output=42" && did carol dispatch task &&
+		did alice call-driver $context
+	verdict "sent from $place to a driver that may sleep: dispatched in a task"
 
-	mark
-	act "plays bob pend-told" && pends "send 0 bob $HOLD routine trace" &&
-		act "$in complete bob 0 7; expect 0 0 8 7" && did bob complete $kind && did alice completion $kind
-	verdict "completed from $place"
+	fresh alice bob+
+	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD routine trace" &&
+		act "$in complete bob output=7; expect r0 output=7" && did bob complete $context && did alice completion $context
+	verdict "completed from $place: the completion routine runs there"
 
-	mark
-	pends "send 0 bob $HOLD" && act "$in cancel 0; wait 0; expect 0 -$ECANCELED" && did bob cancel $kind &&
-		fails ECANCELED act "$in complete bob -$EIO"
-	verdict "cancelled from $place"
+	fresh alice bob+
+	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" &&
+		act "$in cancel r0; wait r0; expect r0 status=-$ECANCELED" && did bob cancel $context &&
+		fails ECANCELED act "$in complete bob status=-$EIO"
+	verdict "cancelled from $place: the receiver's cancelled routine runs there"
 
-	mark
-	pends "send 0 bob $HOLD trace" && act "register dave atomic" && sent "$in forward bob dave $ADD back" &&
-		act "wait 0; expect 0 0 8 42" && did dave dispatch $kind && did bob completion $kind
-	verdict "forwarded from $place, and got back"
-	act "unregister dave; plays bob answer"
+	fresh alice bob+ dave+
+	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD trace" && may_pend "$in forward bob dave $ADD back" &&
+		act "wait r0; expect r0 output=42" && did dave dispatch $context && did bob completion $context
+	verdict "forwarded from $place: dispatched there, and the forwarder's returned routine runs there"
 done
 
-# Chains
+# Chains of actors: each forwards to the next
 
-fresh alice bob+ carol+ dave+ erin+ frank+
-act "alloc 0 alice; plays bob forward-back carol; plays carol forward-back dave; plays dave forward-back erin"
-mark
-act "send 0 bob $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
-	who_did alice:build-request alice:call-driver bob:dispatch bob:call-driver carol:dispatch \
+fresh alice bob+ carol+ dave+ erin+
+act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
+act "send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver carol:dispatch \
 		carol:call-driver dave:dispatch dave:call-driver erin:dispatch erin:complete \
 		dave:completion carol:completion bob:completion alice:completion
-verdict "four drivers, one below the other"
+verdict "three drivers forward a request and want it back: it comes back through each of them, in reverse order"
 
-mark
-act "plays erin forward-back frank; send 0 bob; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
-	regained dave "-$E2BIG" 1 && regained carol "-$E2BIG" 1 && regained bob "-$E2BIG" 1
-verdict "no stack location is left for a fifth one"
+fresh alice bob+ carol+ dave+ erin+ frank+
+act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
+act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
+	got_back dave "-$E2BIG" 1 && got_back carol "-$E2BIG" 1 && got_back bob "-$E2BIG" 1
+verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, and completes it so"
 
-mark
-act "plays carol forward dave; plays dave forward erin; plays erin answer; send 0 bob $ADD; wait 0; expect 0 0 8 42" &&
-	regained bob 0 1 && regained carol 0 0 && regained dave 0 0
-verdict "some of them do not want it back"
+fresh alice bob+ carol+ dave+ erin+
+act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
+act "send r0 bob $ADD; wait r0; expect r0 output=42" && got_back bob 0 1 && got_back carol 0 0 && got_back dave 0 0
+verdict "of three drivers that forward a request only the first wants it back: only that one gets it"
 
-mark
-act "plays carol refuse; regains bob anew; send 0 bob $ADD trace; wait 0; expect 0 -$EPERM" &&
-	regained bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
-verdict "forwarded anew when it came back"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob forward-again"
+act "send r0 bob $ADD trace; wait r0; expect r0 status=-$EPERM" &&
+	got_back bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
+verdict "a driver gets a request back and forwards it again: it gets it back again"
 
-mark
-act "plays carol refuse; regains bob keep" && pends "send 0 bob $ADD trace" && regained bob "-$EPERM" 1 &&
-	act "complete bob 0 9; wait 0; expect 0 0 8 9"
-verdict "kept pending when it came back, and completed otherwise later"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob keep"
+act_pends "send r0 bob $ADD trace" && got_back bob "-$EPERM" 1 && act "complete bob output=9; wait r0; expect r0 output=9"
+verdict "a driver gets a request back with an errno, keeps it pending, and completes it otherwise"
 
-act "regains bob keep; plays carol pend-told" && pends "send 0 bob $HOLD"
-mark
-act "complete carol 0 6" && regained bob 0 1 && act "tell bob; cancel 0; wait 0; expect 0 -$ECANCELED" && told bob 1 &&
-	fails ECANCELED act "complete bob -$EIO"
-verdict "kept pending when it came back, and cancelled then"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob keep"
+act_pends "send r0 bob $HOLD" && act "complete carol output=6" && got_back bob 0 1 &&
+	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
+	fails ECANCELED act "complete bob status=-$EIO"
+verdict "a driver gets a request back and keeps it pending, and the sender cancels: its cancelled routine is called"
 
-mark
-act "regains bob as-is; plays bob forward-back carol; plays carol pend-told" && pends "send 0 bob $HOLD" &&
-	act "cancel 0; wait 0; expect 0 -$ECANCELED" && told carol 1 && regained bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol -$EIO"
-verdict "cancelled when it is with the second of two: both learn of it"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
+act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
+verdict "the sender cancels a forwarded request: the receiver and the forwarder learn of it"
 
-mark
-pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -$ETIMEDOUT" && told carol 1 && regained bob "-$ETIMEDOUT" 1 &&
-	fails ECANCELED act "complete carol -$EIO"
-verdict "a sender's time is over when it is with the second of two"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
+act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
+	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
+verdict "the wait for a forwarded request times out: the receiver and the forwarder learn of it"
 
-mark
-pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -$ECANCELED" && told carol 1 &&
-	fails ECANCELED act "complete carol -$EIO"
-verdict "the first of two leaves: the second is told"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
+act_pends "send r0 bob $HOLD" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+	fails ECANCELED act "complete carol status=-$EIO"
+verdict "the forwarder unregisters: the receiver's cancelled routine is called, and the sender gets ECANCELED"
 
-mark
-act "register bob atomic; plays bob forward-back carol; regains bob keep" && pends "send 0 bob $HOLD" &&
-	act "unregister carol" && regained bob "-$ECANCELED" 1 && act "complete bob 0 4; wait 0; expect 0 0 8 4"
-verdict "the second of two leaves: the first decides what becomes of the request"
+fresh alice bob+ carol+
+act "on-dispatch bob forward-back carol; on-returned bob keep; on-dispatch carol pend-with-cancel"
+act_pends "send r0 bob $HOLD" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
+	act "complete bob output=4; wait r0; expect r0 output=4"
+verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, and may complete it otherwise"
 
-mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && fails ESTALE act "forward bob carol" && refused module_a stale-target &&
-	act "lookup dave; plays dave answer"
-verdict "forwarded to who has left"
+fresh alice bob+ carol+
+act "on-dispatch bob pend; unregister carol"
+act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && refused module_a stale-target
+verdict "stale-target: forwarded to a driver that has unregistered"
 
-# Chains of modules: in Rust, in C, and mixed. RELAY-NEXT LAST
-fresh alice bob+
-act "alloc 0 alice; alloc 1 alice; lookup module_a"
-each load
+# Chains of modules, in Rust and in C: relay_peer forwards to the driver that its parameter next names. NEXT DRIVER
+
+each_peer load
 while read -r next driver; do
+	fresh alice bob+
 	load relay_peer "next=$next"
 	mark
-	act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 0 8 42" && no_refusal && regained relay_peer 0 1 &&
+	act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
 			[ "$driver" = bob ] ||
 				trace | grep -q "$driver: d2d: .* step=complete"
 		}
-	verdict "alice, relay_peer, $driver: got back"
+	verdict "relay_peer forwards alice's request to $driver: relay_peer gets it back, and alice gets the result"
 
 	mark
 	case $driver in
 	module_a) exercise module_a ;;
 	bob) : ;;
 	*)
-		exercise module_a && no_refusal_but unknown-event && regained relay_peer "-$ECANCELED" 4 &&
+		exercise module_a && refusals_are_only unknown-event && got_back relay_peer "-$ECANCELED" 4 &&
 			trace | grep -q 'module_a: d2d: .* in=hardirq step=call-driver .*to=relay_peer' &&
 			trace | grep -q "relay_peer: d2d: .* in=hardirq step=call-driver .*to=$driver"
 		;;
 	esac
-	verdict "module_a, relay_peer, $driver: in each context, completed, pending and cancelled"
+	verdict "relay_peer forwards module_a's requests to $driver in each execution context: completed, pended and cancelled"
 	unload relay_peer
 done <<EOT
 0 module_a
@@ -568,179 +570,191 @@ done <<EOT
 5 bob
 EOT
 
+# mode=0: wants it back, and passes it up; 1: does not want it back; 2: wants it back, and keeps it pending
+fresh alice
 load relay_peer next=3 mode=1
 mark
-act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
-	who_did alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
+act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
-verdict "alice, relay_peer, c_peer: not wanted back"
+verdict "relay_peer forwards to c_peer and does not want it back: alice gets the result directly"
 unload relay_peer
 
+fresh alice bob+
 load relay_peer next=1
 mark
-act "lookup relay_peer; plays bob forward-back relay_peer; send 0 bob $ADD trace; wait 0; expect 0 0 8 42" && no_refusal &&
-	who_did alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
+act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
 		relay_peer:complete bob:completion alice:completion
-verdict "alice, bob, relay_peer, module_b: got back by both"
+verdict "bob forwards to relay_peer, and that to module_b: both get it back"
 unload relay_peer
 
+fresh alice
 load relay_peer next=2 mode=2
 mark
-act "lookup relay_peer" && pends "send 0 relay_peer $ADD trace" && regained relay_peer 0 1 &&
-	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1; wait 0; expect 0 0 8 42" && no_refusal
-verdict "alice, relay_peer, third_peer: got back, kept pending, and completed later"
+act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
+	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
+verdict "relay_peer gets a request back from third_peer, keeps it pending, and completes it later"
 
-mark
-pends "send 0 relay_peer $ADD" && act "cancel 0; wait 0; expect 0 -$ECANCELED" && told relay_peer 1 &&
-	act "send 1 relay_peer $LET_GO in=0 out=0; wait 1; expect 1 -$ENOENT" && no_refusal
-verdict "alice, relay_peer, third_peer: got back, kept pending, and cancelled"
+fresh alice
+act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD" &&
+	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
+	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
+verdict "relay_peer gets a request back from third_peer and keeps it pending, and alice cancels it"
 
-mark
-pends "send 0 relay_peer $ADD" && unload relay_peer && act "wait 0; expect 0 -$ECANCELED" && no_refusal
-verdict "alice, relay_peer, third_peer: got back, kept pending, and the module is removed"
+fresh alice
+act "lookup relay_peer" && act_pends "send r0 relay_peer $ADD" && unload relay_peer &&
+	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
+verdict "relay_peer gets a request back from third_peer and keeps it pending, and is unloaded: alice gets ECANCELED"
 
+fresh alice
 load relay_peer next=4 mode=1
 mark
-act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
+act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
-verdict "alice, and relay_peer four times: no stack location is left"
+verdict "no-stack-location: relay_peer forwards to itself, and the fourth time gets E2BIG"
 unload relay_peer
+fresh alice
 load relay_peer next=4 mode=0
 mark
-act "lookup relay_peer; send 0 relay_peer $ADD trace; wait 0; expect 0 -$E2BIG" && refused module_a no-stack-location &&
+act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
-verdict "the same, and each of them gets it back: going up takes no more stack"
+verdict "no-stack-location: the same, and relay_peer gets it back three times; going back takes no stack location"
 unload relay_peer
-each unload
+each_peer unload
 
-# How a request has ended: by whom, whatever the status is
+# The result says who ended a request, whatever its status is
 
-fresh alice bob carol
-act "alloc 0 alice; plays bob pend; plays carol pend"
-while read -r name; do
-	mark
-	pends "send 0 bob $HOLD" && status=-$(number "$name") &&
-		act "complete bob $status; wait 0; expect 0 $status; ended 0 completed" && no_refusal
-	verdict "ended by the receiver with -$name"
+while read -r error; do
+	fresh alice bob
+	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && status=-$(number "$error") &&
+		act "complete bob status=$status; wait r0; expect r0 status=$status ended=completed" && no_refusal
+	verdict "the receiver completes with $error: ended=completed"
 done <<EOT
 ECANCELED
 ETIMEDOUT
 ESHUTDOWN
 EIO
 EOT
-pends "send 0 bob $HOLD" && act "cancel 0; wait 0; expect 0 -$ECANCELED; ended 0 cancelled"
-verdict "ended by being cancelled"
-pends "send 0 bob $HOLD" && act "wait 0 1; expect 0 -$ETIMEDOUT; ended 0 timed-out"
-verdict "ended by the time of who waits"
-pends "send 0 bob $HOLD routine" && act "unregister bob; register bob; expect 0 -$ECANCELED; ended 0 left"
-verdict "ended by a receiver that leaves"
-act "plays bob nothing; send 0 bob; wait 0; expect 0 -$EIO; ended 0 not-completed"
-verdict "ended without being completed"
-act "plays bob forward-back carol" && pends "send 0 bob $HOLD" &&
-	act "unregister carol; wait 0; expect 0 -$ECANCELED; ended 0 left; register carol; plays carol pend"
-verdict "ended by the second of two that leaves, and the first passes that on"
-act "regains bob keep" && pends "send 0 bob $HOLD" &&
-	act "unregister carol; complete bob -$EIO; wait 0; expect 0 -$EIO; ended 0 completed; register carol; plays carol pend"
-verdict "ended by the first of two, otherwise than by the second that leaves"
-
-# While a request is being given back to a driver that has forwarded it
-
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+verdict "the sender cancels: ended=cancelled"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out"
+verdict "the wait times out: ended=timed-out"
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD routine" && act "unregister bob; expect r0 status=-$ECANCELED ended=left"
+verdict "the receiver unregisters: ended=left"
+fresh alice bob
+act "on-dispatch bob forget; send r0 bob; wait r0; expect r0 status=-$EIO ended=not-completed"
+verdict "the receiver's dispatch routine returns 0 without completing: ended=not-completed"
 fresh alice bob carol
-act "alloc 0 alice; plays bob forward-back carol; plays carol pend; regains bob hold"
+act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "send r0 bob $HOLD" &&
+	act "unregister carol; wait r0; expect r0 status=-$ECANCELED ended=left"
+verdict "the receiver unregisters, and the forwarder passes its status up: ended=left"
+fresh alice bob carol
+act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob keep" && act_pends "send r0 bob $HOLD" &&
+	act "unregister carol; complete bob status=-$EIO; wait r0; expect r0 status=-$EIO ended=completed"
+verdict "the receiver unregisters, and the forwarder completes with another status: ended=completed"
 
-# given_back MS - $completer is giving the request back, and $waiter waits for it, at most so many
-# milliseconds
-given_back()
+# A request is cancelled, or its sender unregisters, while the owner is giving it back to bob, who forwarded
+# it to carol
+
+# returning_to_bob [MS] - one process, $completer, is inside bob's returned routine; another one, $waiter, waits for
+# the request, at most so long
+returning_to_bob()
 {
+	fresh alice bob carol
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob hold"
 	hold task
-	pends "send 0 bob $HOLD" && later "wait 0 $1; expect 0 -$ECANCELED; ended 0 cancelled" && waiter=$later && sleeping &&
-		later "complete carol 0 1" && completer=$later && await one_inside
+	act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
+		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
 
 for ms in 0xffffffff 60000; do
-	mark
-	given_back "$ms" && later "unregister alice" && await fails ESHUTDOWN act "alloc 1 alice; free 1" && one_inside
-	verdict "given back, its sender leaves, whose thread waits $ms ms: nobody goes before it is there"
+	returning_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
+	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: unregistering waits"
 	hold none
-	finished "$later" "$waiter" "$completer" && no_refusal_but driver-is-leaving &&
-		[ "$(cat /sys/kernel/debug/d2d-module_a/state/requests)" = "" ] && act "register alice; alloc 0 alice"
-	verdict "and then all come to an end"
+	succeed "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
+	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: all end when the routine returns"
 done
 
-mark
-given_back 60000 && act "cancel 0" && fails EINPROGRESS act "wait 0 1" && one_inside && fails EALREADY act "cancel 0" && no_refusal
-verdict "given back, and a wait is over by its limit all the same"
+returning_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
+	fails EALREADY act "cancel r0" && no_refusal
+verdict "returning to a forwarder, and cancelled: a wait ends when its limit is over, with EINPROGRESS"
 hold none
-finished "$waiter" "$completer" && act "wait 0; expect 0 -$ECANCELED; ended 0 cancelled"
-verdict "and there is a result when it is there"
+succeed "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+verdict "returning to a forwarder, and cancelled: the wait gets the result when the routine returns"
 
-while read -r what reason; do
-	mark
-	act "regains bob $what" && pends "send 0 bob $HOLD" && act "complete carol 0 5; wait 0; expect 0 0 8 5" &&
-		fails EDEADLK act "inside bob" && refused module_a "$reason" && act "alloc 1 alice; free 1"
-	verdict "$reason: from the routine for what comes back"
+while read -r action reason; do
+	fresh alice bob carol
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $HOLD" &&
+		act "complete carol output=5; wait r0; expect r0 output=5" &&
+		fails EDEADLK act "errno-inside bob" && refused module_a "$reason" && act "alloc r1 alice; free r1"
+	verdict "$reason: the returned routine does $action, for which the request would wait"
 done <<EOT
-wait wait-from-inside
-remove unregister-from-inside
+wait-for-r0 wait-from-inside
+unregister-first unregister-from-inside
 EOT
 
-act "plays bob pend; regains bob as-is" && pends "send 0 bob $HOLD"
 for place in softirq hardirq irqs-off; do
-	mark
-	fails EDEADLK act "in $place wait 0" && refused module_a wait-in-atomic-context && fails EDEADLK act "in $place wait 0 0"
-	verdict "wait-in-atomic-context: $place"
+	fresh alice bob
+	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place wait r0" &&
+		refused module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
+	verdict "wait-in-atomic-context: for a pending request, in $place"
 done
-# Bob still has the request after a forward that was refused.
-act "alloc 1 alice"
 for place in softirq hardirq irqs-off; do
-	mark
-	fails EDEADLK act "in $place send 1 bob" && refused module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol"
-	verdict "send-in-atomic-context: $place"
+	fresh alice bob carol
+	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place send r1 bob" &&
+		refused module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
+	verdict "send-in-atomic-context: sent and forwarded without the flag, in $place; the forwarder keeps the request"
 done
-act "complete bob 0 2" && for place in softirq hardirq irqs-off; do
-	act "in $place wait 0; expect 0 0 8 2" || break
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=2" && for place in softirq hardirq irqs-off; do
+	act "in $place wait r0; expect r0 output=2" || break
 done
-verdict "what is completed is no matter of waiting"
+verdict "a wait for a completed request is allowed in atomic context"
 
-# Comings and goings
+# Drivers that unregister
 
 fresh alice bob
-act "alloc 0 alice; alloc 1 alice; alloc 2 bob"
-mark
-act "plays bob pend" && pends "send 0 bob $HOLD" && act "unregister bob; wait 0; expect 0 -$ECANCELED" &&
-	fails ECANCELED act "complete bob -$EIO" && no_refusal
-verdict "a driver leaves without completing what it has"
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" &&
+	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
+verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-act "register bob; alloc 2 bob; plays bob hold"
-hold task
-mark
-later "send 0 bob; wait 0; expect 0 -$ECANCELED"
-sender=$later
-await one_inside && later "unregister bob" && await fails ESHUTDOWN act "alloc 3 bob; free 3" && one_inside
-verdict "a driver is not let go while somebody is inside its dispatch routine"
+# unregistering_bob - one process, $sender, is inside bob's dispatch routine; another one, $meanwhile, unregisters bob and
+# waits for that
+unregistering_bob()
+{
+	fresh alice bob
+	act "alloc r1 alice; alloc r2 bob; on-dispatch bob hold" && hold task
+	act_meanwhile "send r0 bob; wait r0; expect r0 status=-$ECANCELED"
+	sender=$meanwhile
+	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && mark
+}
 
+unregistering_bob && one_inside
+verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering waits"
+fails ESHUTDOWN act "send r1 bob" && refused module_a target-is-leaving
+verdict "target-is-leaving: sent to a driver that is unregistering"
 mark
-fails ESHUTDOWN act "send 1 bob" && refused module_a target-is-leaving
-verdict "sent to a driver that is leaving"
-mark
-fails ESHUTDOWN act "send 2 alice" && refused module_a driver-is-leaving
-verdict "sent by a driver that is leaving"
+fails ESHUTDOWN act "send r2 alice" && refused module_a driver-is-leaving
+verdict "driver-is-leaving: sent by a driver that is unregistering"
 mark
 fails EALREADY act "unregister bob" && refused module_a already-unregistering
-verdict "unregistered while it is leaving"
+verdict "already-unregistering: unregistered once more while it is unregistering"
 hold none
-wait "$later" && wait "$sender"
-verdict "it is let go when the call returns, and the request was taken back"
+succeed "$meanwhile" "$sender"
+verdict "a receiver unregisters while a thread is inside its dispatch routine: it ends when the routine returns, and cancels the request"
 
-act "register alice; alloc 0 alice"
+fresh alice
 hold handshake
-load held_peer deferred=1 && await one_inside && act "lookup held_peer; send 0 held_peer; wait 0; expect 0 0 8 42" && one_inside
-verdict "served before the handshake is completed"
+load held_peer deferred=1 && await one_inside && act "lookup held_peer; send r0 held_peer; wait r0; expect r0 output=42" && one_inside
+verdict "a driver that has not completed its handshake serves requests"
 hold none
 unload held_peer
 
-act "plays alice answer"
 unload actor
 unload hold_calls
 unload module_a

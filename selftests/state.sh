@@ -84,13 +84,13 @@ shows contexts "ctx=0 state=free peer=- .*" &&
 	json_has contexts.0.state free queues.0.depth 2
 verdict "it is gone, and items wait for the next one"
 
-load actor && act "register alice; register bob atomic; alloc 0 alice 8 8; plays bob pend" &&
-	{ act "send 0 bob $HOLD" || :; } &&
+load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
+	{ act "send r0 bob $HOLD" || :; } &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request that is pending"
 
-act "complete bob -$EIO; wait 0; expect 0 -$EIO" && shows requests && json_has requests "[]"
+act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" && shows requests && json_has requests "[]"
 verdict "it is completed, and not there any more"
 
 fails ENOENT act "lookup nobody"

@@ -158,14 +158,14 @@ unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver is unloaded while they are on"
 off
 
-load hold_calls && load actor && act "register alice; register bob atomic; alloc 0 alice"
+load hold_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
 mark
 for step in build_request call_driver dispatch complete completion pend cancel; do
 	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
 	echo 1 >"$EVENTS/d2d_$step/enable"
 done
 forget
-act "send 0 bob $ADD; wait 0; expect 0 0 8 42" &&
+act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
 	[ "$(recorded | cut -d ' ' -f 1 | xargs)" = "build_request call_driver dispatch complete completion" ] &&
 	has "build_request driver=alice $HEAD in=task step=build-request req=r[0-9]+ major=0x0f code=0x00222004 input=8 output=8" &&
 	has "dispatch driver=bob $HEAD in=task step=dispatch req=r[0-9]+ major=0x0f code=0x00222004" &&
@@ -175,7 +175,7 @@ verdict "a request that has no lines"
 
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
 forget
-act "plays bob pend" && { act "send 0 bob $HOLD" || :; } && act "wait 0 1" &&
+act "on-dispatch bob pend" && { act "send r0 bob $HOLD" || :; } && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "one that is pended, and taken back when its time is over"

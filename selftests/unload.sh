@@ -57,7 +57,7 @@ op_calls()
 # new_request_refused - whether nobody can send the peer a request now
 new_request_refused()
 {
-	fails ESHUTDOWN act "send 1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
+	fails ESHUTDOWN act "send r1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
 # new_call_refused - whether the owner leaves the peer out now, at once
@@ -145,7 +145,7 @@ request_held()
 	load_settled held_peer && act "lookup held_peer" || return
 	mark
 	hold task
-	./kmod write "$DO" "send 0 held_peer $ADD atomic; wait 0; expect 0 -$ECANCELED" &
+	./kmod write "$ACTOR" "send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		remove_from_under d2d_unregister detach rundown &&
@@ -163,7 +163,7 @@ request_held_in()
 	load_settled held_peer && act "lookup held_peer" || return
 	mark
 	hold "$1"
-	taskset "$2" ./kmod write "$DO" "in $1 send 0 held_peer $ADD atomic; wait 0; expect 0 -$ECANCELED" &
+	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		remove_from_under d2d_readers_wait detach &&
@@ -185,7 +185,7 @@ watchdogs 60 60
 # The time for a handshake is longer than hold_calls holds it.
 load module_a completion=1 timeout=600000
 load actor
-act "register alice; alloc 0 alice; alloc 1 alice"
+act "register alice; alloc r0 alice; alloc r1 alice"
 
 held_in task 3
 verdict_and_clean "a call in a process is waited for, and new ones are refused"

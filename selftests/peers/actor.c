@@ -1,29 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers that do what a test tells them to. They are registered and hold no context; what
- * they do with requests, right or wrong, is written to /sys/kernel/debug/d2d-actor/do as
- * one or more commands with ";" between them, until one fails. The write fails with what
- * the owner has returned.
- *
- * A driver is called by its name, one of this module's as well as another's. A request
- * that a driver has made is called by a number, which is also its tag. Those that a driver
- * has received and keeps are its own to complete, oldest first.
- *
- *   register NAME [atomic|sleeps-nowhere...]   see actor_register() for what else there is
- *   plays NAME ROLE [TO [CODE]]		what its dispatch routine does: see roles[]
- *   regains NAME as-is|keep|anew|leave|hold|wait|remove
- *						what it does with a request that it gets back:
- *						wait for request 0, or remove the first driver,
- *						and see what that returns
- *   ends NAME keep|free|leave			what its completion routine does
- *   attach NAME, detach NAME		asks for a context, which PEND leaves pending; gives it back
- *   lookup NAME				finds it, for sending it requests
- *   steal NAME				and then does with it what only it should
- *   alloc NUMBER NAME INPUT OUTPUT		makes a request
- *   send NUMBER TO CODE [FLAG|FIELD=VALUE...]	see send_fields[]
- *   churn, wait, cancel, free, read, expect, ended NUMBER
- *   complete, again, tell, forward, write NAME	with the oldest request that it keeps
- *   in worker|softirq|hardirq|irqs-off COMMAND	does it there
+ * Drivers that a test script directs: what it writes to /sys/kernel/debug/d2d-actor/do registers
+ * them, lets them send requests, and tells them what to do with those that they receive. The write
+ * fails with the errno of the first command that fails. selftests/act.sh documents the commands.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -46,42 +25,48 @@
 #define KEPT		4
 #define MOST_REQUESTS	10000
 /* Longest line of commands. */
-#define LINE		256
+#define LINE		512
 
 /* What a dispatch routine does. */
 enum role {
-	ANSWER, PEND, PEND_TOLD, FORWARD, FORWARD_BACK, NOTHING, BAD_STATUS, TWICE, HOLD,
-	UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_NOTHING, REFUSE, ASK,
+	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, FORGET, BAD_STATUS, COMPLETE_TWICE,
+	HOLD, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
 static const char * const roles[] = {
-	"answer", "pend", "pend-told", "forward", "forward-back", "nothing", "bad-status",
-	"twice", "hold", "unregister", "detach", "read-too-much", "write-too-much",
-	"write-nothing", "refuse", "ask",
+	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "forget", "bad-status",
+	"complete-twice", "hold", "unregister", "detach", "read-too-much", "write-too-much",
+	"write-bad-pointer", "refuse", "ask",
 };
 
-enum regain { AS_IS, KEEP_IT, ANEW, LEAVE_THEN, HOLD_THEN, WAIT_THEN, REMOVE_THEN };
-
-static const char * const regains[] = {
-	"as-is", "keep", "anew", "leave", "hold", "wait", "remove",
+/* What the routine for requests that come back does. */
+enum on_returned {
+	PASS_UP, KEEP_PENDING, FORWARD_AGAIN, THEN_UNREGISTER, THEN_HOLD, WAIT_FOR_R0,
+	UNREGISTER_FIRST,
 };
 
-enum end { KEEP, FREE, LEAVE };
+static const char * const on_returned[] = {
+	"pass-up", "keep", "forward-again", "unregister", "hold", "wait-for-r0",
+	"unregister-first",
+};
 
-static const char * const ends[] = { "keep", "free", "leave" };
+/* What the completion routine does. */
+enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
+
+static const char * const on_completed[] = { "keep", "free", "unregister" };
 
 struct actor {
 	struct d2d_driver object;
 	d2d_handle self;	/* 0: not registered, or another module's */
 	d2d_handle target;	/* from d2d_lookup() */
 	enum role role;
-	enum regain regain;
-	enum end end;
+	enum on_returned on_returned;
+	enum on_completed on_completed;
 	struct actor *to;	/* whom it forwards to */
 	u32 code;		/* and by which code, 0: the same */
 	d2d_handle kept[KEPT];	/* oldest first */
 	d2d_handle last;	/* the last that it had */
-	int inside;		/* what a call from inside a routine has returned */
+	int errno_inside;	/* what the last call from inside a routine returned */
 };
 
 struct request {
@@ -93,6 +78,15 @@ struct request {
 static struct actor actors[DRIVERS];
 static struct request requests[REQUESTS];
 static DEFINE_SPINLOCK(kept_lock);
+
+/* The line of commands has a word that is unknown: the write fails. */
+static bool misspelt;
+
+static void unknown(const char *word)
+{
+	pr_err("unknown word: '%s'\n", word);
+	WRITE_ONCE(misspelt, true);
+}
 
 /* The next word of a line; NULL if there is none. */
 static char *next_word(char **line)
@@ -112,18 +106,43 @@ static u64 next_number(char **line, u64 otherwise)
 
 	if (!word)
 		return otherwise;
-	return kstrtos64(word, 0, &number) ? otherwise : number;
+	if (!kstrtos64(word, 0, &number))
+		return number;
+	unknown(word);
+	return otherwise;
 }
 
-/* The place of the next word in a list; the first one if it is not there. */
-static int next_of(char **line, const char * const *list, size_t count)
+/* The place of a word in a list; the first one if it is not there. */
+static int place_of(const char *word, const char * const *list, size_t count)
 {
-	char *word = next_word(line);
-	int index = word ? match_string(list, count, word) : -1;
+	int index = match_string(list, count, word);
 
 	if (index < 0)
-		pr_err("what is '%s'?\n", word ?: "");
+		unknown(word);
 	return max(index, 0);
+}
+
+static int next_of(char **line, const char * const *list, size_t count)
+{
+	return place_of(next_word(line) ?: "", list, count);
+}
+
+/*
+ * The next word, KEY or KEY=VALUE, as the place of KEY in a list; -1 if there is no word. The value is a
+ * number, or "null", which is 0.
+ */
+static int next_option(char **line, const char * const *list, size_t count, s64 *value)
+{
+	char *text = next_word(line);
+	char *key;
+
+	if (!text)
+		return -1;
+	key = strsep(&text, "=");
+	*value = 0;
+	if (text && strcmp(text, "null") && kstrtos64(text, 0, value))
+		unknown(text);
+	return place_of(key, list, count);
 }
 
 static struct actor *next_actor(char **line)
@@ -140,9 +159,17 @@ static struct actor *next_actor(char **line)
 	return actor;
 }
 
+/* rN: request number N */
 static struct request *next_request(char **line)
 {
-	return &requests[next_number(line, 0) % REQUESTS];
+	char *word = next_word(line) ?: "";
+	unsigned int number;
+
+	if (word[0] != 'r' || kstrtouint(word + 1, 10, &number) || number >= REQUESTS) {
+		unknown(word);
+		return requests;
+	}
+	return requests + number;
 }
 
 static void keep(struct actor *actor, d2d_handle request)
@@ -235,8 +262,8 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_hold_operation();
 		err = answer(request);
 		break;
-	case PEND_TOLD:
-		/* Taken back before it could be asked for: nobody completes it. */
+	case PEND_WITH_CANCEL:
+		/* If this fails, the request is cancelled already, and nobody completes it. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;
@@ -249,14 +276,14 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 		break;
-	case NOTHING:
+	case FORGET:
 		return 0;
 	case BAD_STATUS:
 		err = 1;
 		break;
-	case TWICE:
+	case COMPLETE_TWICE:
 		err = d2d_complete(handle, 0, 0);
-		actor->inside = d2d_complete(handle, 0, 0);
+		actor->errno_inside = d2d_complete(handle, 0, 0);
 		return err;
 	case UNREGISTER:
 		err = d2d_unregister(actor->self);
@@ -270,7 +297,7 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 	case WRITE_TOO_MUCH:
 		err = touch(request, true, 1);
 		break;
-	case WRITE_NOTHING:
+	case WRITE_BAD_POINTER:
 		err = d2d_request_write(handle, (void *)PAGE_SIZE, request->output_len);
 		break;
 	case REFUSE:
@@ -294,27 +321,27 @@ static int actor_returned(void *self, const struct d2d_request *request,
 
 	snprintf(detail, sizeof(detail), "via=returned status=%d", result->status);
 	d2d_trace(actor->object.name, D2D_STEP_COMPLETION, detail);
-	switch (actor->regain) {
-	case KEEP_IT:
+	switch (actor->on_returned) {
+	case KEEP_PENDING:
 		keep(actor, request->handle);
 		return -D2D_STATUS_PENDING;
-	case ANEW:
-		actor->regain = AS_IS;
+	case FORWARD_AGAIN:
+		actor->on_returned = PASS_UP;
 		err = pass_on(actor, request->handle, request->code, true);
 		return !err || err == -EINPROGRESS ? -D2D_STATUS_PENDING : err;
-	case LEAVE_THEN:
-		actor->inside = d2d_unregister(actor->self);
+	case THEN_UNREGISTER:
+		actor->errno_inside = d2d_unregister(actor->self);
 		break;
-	case HOLD_THEN:
+	case THEN_HOLD:
 		d2d_hold_operation();
 		break;
-	case WAIT_THEN:
-		actor->inside = d2d_request_wait(requests[0].handle, 1, &ignored);
+	case WAIT_FOR_R0:
+		actor->errno_inside = d2d_request_wait(requests[0].handle, 1, &ignored);
 		break;
-	case REMOVE_THEN:
-		actor->inside = d2d_unregister(actors[0].self);
+	case UNREGISTER_FIRST:
+		actor->errno_inside = d2d_unregister(actors[0].self);
 		break;
-	case AS_IS:
+	case PASS_UP:
 		break;
 	}
 	return result->status;
@@ -333,9 +360,9 @@ static int actor_completed(void *self, d2d_handle handle, const struct d2d_resul
 	struct actor *actor = self;
 
 	store(&requests[result->tag % REQUESTS], result);
-	if (actor->end == LEAVE)
-		actor->inside = d2d_unregister(actor->self);
-	return actor->end == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
+	if (actor->on_completed == UNREGISTER_SENDER)
+		actor->errno_inside = d2d_unregister(actor->self);
+	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
 static void actor_cancelled(void *self, d2d_handle request)
@@ -346,7 +373,7 @@ static void actor_cancelled(void *self, d2d_handle request)
 		  request == actor->kept[0] ? "told=this" : "told=another");
 }
 
-/* register NAME [WORD...]; one that is refused changes nothing. */
+/* If the owner refuses to register it, an actor of the same name stays as it was. */
 static int actor_register(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -367,21 +394,23 @@ static int actor_register(char **line)
 
 	strscpy(object->name, actor->object.name);
 	while ((word = next_word(line))) {
-		if (!strcmp(word, "atomic"))
+		if (!strcmp(word, "atomic")) {
 			object->flags = D2D_DISPATCH_ATOMIC;
-		if (!strcmp(word, "unknown-flag"))
+		} else if (!strcmp(word, "unknown-flag")) {
 			object->flags = D2D_DISPATCH_ATOMIC << 1;
-		if (!strcmp(word, "no-routines")) {
+		} else if (!strcmp(word, "no-routines")) {
 			object->returned = NULL;
 			object->completed = NULL;
 			object->cancelled = NULL;
-		}
-		if (!strcmp(word, "returned-outside"))
+		} else if (!strcmp(word, "returned-outside")) {
 			object->returned = (void *)_printk;
-		if (!strcmp(word, "completed-outside"))
+		} else if (!strcmp(word, "completed-outside")) {
 			object->completed = (void *)_printk;
-		if (!strcmp(word, "cancelled-outside"))
+		} else if (!strcmp(word, "cancelled-outside")) {
 			object->cancelled = (void *)_printk;
+		} else {
+			unknown(word);
+		}
 	}
 	err = d2d_register(object, &fresh.self);
 	if (err)
@@ -401,20 +430,41 @@ static int actor_unregister(char **line)
 	return err;
 }
 
-static int actor_lookup(char **line)
+static void unregister_all(void)
 {
-	struct actor *actor = next_actor(line);
-	char *word = next_word(line);
-
-	if (word && !strcmp(word, "without-name"))
-		return d2d_lookup(NULL, &actor->target);
-	if (word && !strcmp(word, "without-handle"))
-		return d2d_lookup(actor->object.name, NULL);
-	return d2d_lookup(actor->object.name, &actor->target);
+	for (struct actor *actor = actors; actor < actors + DRIVERS; actor++)
+		if (actor->self && d2d_unregister(actor->self) == -EBUSY) {
+			d2d_detach(actor->self);
+			d2d_unregister(actor->self);
+		}
 }
 
-/* The handle that another module's driver has: that for sending to it tells. */
-static int actor_steal(char **line)
+static int actor_reset(char **line)
+{
+	unregister_all();
+	memset(actors, 0, sizeof(actors));
+	memset(requests, 0, sizeof(requests));
+	return 0;
+}
+
+static int actor_lookup(char **line)
+{
+	static const char * const options[] = { "name", "handle" };
+	struct actor *actor = next_actor(line);
+	s64 value;
+
+	switch (next_option(line, options, ARRAY_SIZE(options), &value)) {
+	case 0:
+		return d2d_lookup(NULL, &actor->target);
+	case 1:
+		return d2d_lookup(actor->object.name, NULL);
+	default:
+		return d2d_lookup(actor->object.name, &actor->target);
+	}
+}
+
+/* A driver's handle and the handle for sending to it differ in the kind only. */
+static int actor_forge_handle(char **line)
 {
 	struct actor *actor = next_actor(line);
 	u64 kinds = D2D_HANDLE_TARGET ^ D2D_HANDLE_DRIVER;
@@ -423,7 +473,7 @@ static int actor_steal(char **line)
 	return 0;
 }
 
-static int actor_plays(char **line)
+static int actor_on_dispatch(char **line)
 {
 	struct actor *actor = next_actor(line);
 
@@ -435,41 +485,54 @@ static int actor_plays(char **line)
 	return 0;
 }
 
-static int actor_regains(char **line)
+static int actor_on_returned(char **line)
 {
 	struct actor *actor = next_actor(line);
 
-	actor->regain = next_of(line, regains, ARRAY_SIZE(regains));
+	actor->on_returned = next_of(line, on_returned, ARRAY_SIZE(on_returned));
 	return 0;
 }
 
-static int actor_ends(char **line)
+static int actor_on_completed(char **line)
 {
 	struct actor *actor = next_actor(line);
 
-	actor->end = next_of(line, ends, ARRAY_SIZE(ends));
+	actor->on_completed = next_of(line, on_completed, ARRAY_SIZE(on_completed));
 	return 0;
 }
 
-/* What the last call from inside one of its routines has returned. */
-static int actor_inside(char **line)
+static int actor_errno_inside(char **line)
 {
-	return next_actor(line)->inside;
+	return next_actor(line)->errno_inside;
 }
 
 static int actor_alloc(char **line)
 {
+	static const char * const options[] = { "in", "out", "handle" };
 	struct request *request = next_request(line);
 	struct actor *actor = next_actor(line);
-	u32 input = next_number(line, sizeof(u64));
-	u32 output = next_number(line, sizeof(u64));
-	bool nowhere = next_word(line);
+	s64 input = sizeof(u64), output = sizeof(u64), value;
+	d2d_handle *handle = &request->handle;
 
-	return d2d_request_alloc(actor->self, input, output, nowhere ? NULL : &request->handle);
+	for (;;) {
+		switch (next_option(line, options, ARRAY_SIZE(options), &value)) {
+		case 0:
+			input = value;
+			break;
+		case 1:
+			output = value;
+			break;
+		case 2:
+			handle = NULL;
+			break;
+		default:
+			return d2d_request_alloc(actor->self, input, output, handle);
+		}
+	}
 }
 
-/* As many as there can be, and what the next one is refused with. */
-static int actor_fill(char **line)
+/* As many requests as there can be, and the errno of the next one. */
+static int actor_alloc_until_refused(char **line)
 {
 	struct actor *actor = next_actor(line);
 	d2d_handle *handles = kvcalloc(MOST_REQUESTS, sizeof(*handles), GFP_KERNEL);
@@ -490,16 +553,15 @@ static int actor_fill(char **line)
 	return err;
 }
 
-/* Words and fields of a send command. */
-enum send_field {
-	ROUTINE, ATOMIC, TRACE, UNKNOWN_FLAG, MAGIC, SIZE, MAJOR, LAYOUT, FUNCTION, STALE_REQUEST,
-	IN, OUT, VALUE, DATA, AT, RESERVED,
+enum send_option {
+	ROUTINE, ATOMIC, TRACE, UNKNOWN_FLAG, MAGIC, SIZE, MAJOR, LAYOUT, FUNCTION, STALE_HANDLE,
+	IN, OUT, VALUE, INPUT, DESCRIPTOR, RESERVED,
 };
 
-static const char * const send_fields[] = {
+static const char * const send_options[] = {
 	"routine", "atomic", "trace", "unknown-flag", "bad-magic", "bad-size", "bad-major",
-	"bad-layout", "unknown-function", "stale", "in", "out", "value", "data", "at",
-	"reserved",
+	"bad-layout", "unknown-function", "stale-handle", "in", "out", "value", "input",
+	"descriptor", "reserved",
 };
 
 static int actor_send(char **line)
@@ -507,21 +569,18 @@ static int actor_send(char **line)
 	struct request *request = next_request(line);
 	struct actor *to = next_actor(line);
 	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_ADD));
-	const struct d2d_send *at = &send;
+	const struct d2d_send *descriptor = &send;
 	d2d_handle handle = request->handle;
 	/* As long as the longest input. */
 	u64 value[2] = { 41, 0 };
-	char *word;
+	s64 number;
 
 	send.input = value;
 	send.input_len = sizeof(u64);
 	send.output_len = sizeof(u64);
 	send.tag = request - requests;
-	while ((word = next_word(line))) {
-		char *field = strsep(&word, "=");
-		u64 number = word ? next_number(&word, 0) : 0;
-
-		switch (next_of(&field, send_fields, ARRAY_SIZE(send_fields))) {
+	for (;;) {
+		switch (next_option(line, send_options, ARRAY_SIZE(send_options), &number)) {
 		case ROUTINE:
 			send.flags |= D2D_SEND_ROUTINE;
 			break;
@@ -549,7 +608,7 @@ static int actor_send(char **line)
 		case FUNCTION:
 			send.major_function++;
 			break;
-		case STALE_REQUEST:
+		case STALE_HANDLE:
 			handle ^= 1ull << 40;
 			break;
 		case IN:
@@ -561,22 +620,23 @@ static int actor_send(char **line)
 		case VALUE:
 			value[0] = number;
 			break;
-		case DATA:
+		case INPUT:
 			send.input = (void *)(uintptr_t)number;
 			break;
-		case AT:
-			at = (void *)(uintptr_t)number;
+		case DESCRIPTOR:
+			descriptor = (void *)(uintptr_t)number;
 			break;
 		case RESERVED:
 			send.reserved = 1;
 			break;
+		default:
+			return d2d_request_send(handle, descriptor);
 		}
 	}
-	return d2d_request_send(handle, at);
 }
 
-/* churn NUMBER TO CODE TIMES: sends and cancels it, whose receiver leaves it pending */
-static int actor_churn(char **line)
+/* The receiver has to pend it. */
+static int actor_send_and_cancel(char **line)
 {
 	struct request *request = next_request(line);
 	struct actor *to = next_actor(line);
@@ -597,39 +657,30 @@ static int actor_churn(char **line)
 
 static int actor_wait(char **line)
 {
+	static const char * const options[] = { "timeout", "result" };
 	struct request *request = next_request(line);
+	u32 ms = D2D_FOREVER;
 	struct d2d_result result;
-	u32 ms = next_number(line, D2D_FOREVER);
+	s64 value;
 	int err;
 
-	if (next_word(line))
+	switch (next_option(line, options, ARRAY_SIZE(options), &value)) {
+	case 0:
+		ms = value;
+		break;
+	case 1:
 		return d2d_request_wait(request->handle, ms, NULL);
+	}
 	err = d2d_request_wait(request->handle, ms, &result);
 	if (!err)
 		store(request, &result);
 	return err;
 }
 
-/* expect NUMBER STATUS INFORMATION OUTPUT */
+/* The owner gives each request its tag back, which is its number here. */
 static int actor_expect(char **line)
 {
-	struct request *request = next_request(line);
-	const struct d2d_result *result = &request->result;
-	s32 status = next_number(line, 0);
-	u64 information = next_number(line, 0);
-	u64 output = next_number(line, 0);
-
-	if (result->status == status && result->information == information &&
-	    request->output == output && result->tag == request - requests)
-		return 0;
-	pr_err("status=%d information=%llu output=%llu tag=%llu\n", result->status,
-	       result->information, request->output, result->tag);
-	return -EBADMSG;
-}
-
-/* ended NUMBER HOW */
-static int actor_ended(char **line)
-{
+	static const char * const options[] = { "status", "output", "ended" };
 	static const char * const endings[] = {
 		[D2D_ENDED_COMPLETED] = "completed",
 		[D2D_ENDED_CANCELLED] = "cancelled",
@@ -638,11 +689,33 @@ static int actor_ended(char **line)
 		[D2D_ENDED_NOT_COMPLETED] = "not-completed",
 	};
 	struct request *request = next_request(line);
-	u32 ended = request->result.ended;
+	const struct d2d_result *result = &request->result;
+	u64 information = 0, output = 0;
+	u32 ended = result->ended;
+	s32 status = 0;
+	char *word;
 
-	if (ended == next_of(line, endings, ARRAY_SIZE(endings)))
+	while ((word = next_word(line))) {
+		char *key = strsep(&word, "=");
+
+		switch (place_of(key, options, ARRAY_SIZE(options))) {
+		case 0:
+			status = next_number(&word, 0);
+			break;
+		case 1:
+			information = sizeof(output);
+			output = next_number(&word, 0);
+			break;
+		case 2:
+			ended = next_of(&word, endings, ARRAY_SIZE(endings));
+			break;
+		}
+	}
+	if (result->status == status && result->information == information &&
+	    request->output == output && result->ended == ended && result->tag == request - requests)
 		return 0;
-	pr_err("ended=%u\n", ended);
+	pr_err("status=%d information=%llu output=%llu ended=%u tag=%llu\n", result->status,
+	       result->information, request->output, result->ended, result->tag);
 	return -EBADMSG;
 }
 
@@ -656,44 +729,52 @@ static int actor_free(char **line)
 	return d2d_request_free(next_request(line)->handle);
 }
 
-/* The output of a request: read NUMBER LENGTH [nowhere] */
 static int actor_read(char **line)
 {
+	static const char * const options[] = { "buffer" };
 	struct request *request = next_request(line);
 	u32 len = next_number(line, sizeof(u64));
-	u8 buffer[16];
+	u8 buffer[16], *to = buffer;
+	s64 value;
 
-	return d2d_request_read(request->handle, next_word(line) ? NULL : buffer,
-				min(len, sizeof(buffer)));
+	if (next_option(line, options, ARRAY_SIZE(options), &value) == 0)
+		to = NULL;
+	return d2d_request_read(request->handle, to, min(len, sizeof(buffer)));
 }
 
-/* complete NAME [STATUS [VALUE]] */
 static int actor_complete(char **line)
 {
+	static const char * const options[] = { "status", "output" };
 	struct actor *actor = next_actor(line);
 	d2d_handle request = take_kept(actor);
-	int status = next_number(line, 0);
-	u64 value = next_number(line, 0);
+	s64 value, status = 0;
+	u64 output = 0;
 	int err;
 
-	err = status ? 0 : d2d_request_write(request, &value, sizeof(value));
-	return err ?: d2d_complete(request, status, status ? 0 : sizeof(value));
+	switch (next_option(line, options, ARRAY_SIZE(options), &value)) {
+	case 0:
+		status = value;
+		break;
+	case 1:
+		output = value;
+		break;
+	}
+	err = status ? 0 : d2d_request_write(request, &output, sizeof(output));
+	return err ?: d2d_complete(request, status, status ? 0 : sizeof(output));
 }
 
-/* Once more with the last that it had. */
-static int actor_again(char **line)
+static int actor_complete_again(char **line)
 {
 	return d2d_complete(next_actor(line)->last, 0, 0);
 }
 
-static int actor_tell(char **line)
+static int actor_set_cancel(char **line)
 {
 	struct actor *actor = next_actor(line);
 
 	return d2d_request_set_cancel(actor->kept[0] ?: actor->last);
 }
 
-/* forward NAME TO [CODE [back]] */
 static int actor_forward(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -717,29 +798,29 @@ static const struct verb {
 	const char *name;
 	int (*run)(char **line);
 } verbs[] = {
+	{ "reset", actor_reset },
 	{ "register", actor_register },
 	{ "unregister", actor_unregister },
 	{ "attach", actor_attach },
 	{ "detach", actor_detach },
 	{ "lookup", actor_lookup },
-	{ "steal", actor_steal },
-	{ "plays", actor_plays },
-	{ "regains", actor_regains },
-	{ "ends", actor_ends },
-	{ "inside", actor_inside },
+	{ "forge-handle", actor_forge_handle },
+	{ "on-dispatch", actor_on_dispatch },
+	{ "on-returned", actor_on_returned },
+	{ "on-completed", actor_on_completed },
+	{ "errno-inside", actor_errno_inside },
 	{ "alloc", actor_alloc },
-	{ "fill", actor_fill },
+	{ "alloc-until-refused", actor_alloc_until_refused },
 	{ "send", actor_send },
-	{ "churn", actor_churn },
+	{ "send-and-cancel", actor_send_and_cancel },
 	{ "wait", actor_wait },
 	{ "expect", actor_expect },
-	{ "ended", actor_ended },
 	{ "cancel", actor_cancel },
 	{ "free", actor_free },
 	{ "read", actor_read },
 	{ "complete", actor_complete },
-	{ "again", actor_again },
-	{ "tell", actor_tell },
+	{ "complete-again", actor_complete_again },
+	{ "set-cancel", actor_set_cancel },
 	{ "forward", actor_forward },
 };
 
@@ -751,7 +832,7 @@ static int run_command(char *line)
 	for (const struct verb *verb = verbs; verb < verbs + ARRAY_SIZE(verbs); verb++)
 		if (!strcmp(verb->name, name))
 			return verb->run(&line);
-	pr_err("what is '%s'?\n", name);
+	unknown(name);
 	return -EOPNOTSUPP;
 }
 
@@ -841,8 +922,11 @@ static ssize_t do_write(struct file *file, const char __user *buffer, size_t cou
 		return -E2BIG;
 	if (copy_from_user(text, buffer, count))
 		return -EFAULT;
+	WRITE_ONCE(misspelt, false);
 	while (!err && (line = strsep(&rest, ";")))
 		err = run_somewhere(line);
+	if (READ_ONCE(misspelt))
+		err = -EOPNOTSUPP;
 	return err ?: count;
 }
 
@@ -865,11 +949,7 @@ module_init(actor_init);
 static void __exit actor_exit(void)
 {
 	debugfs_remove(dir);
-	for (struct actor *actor = actors; actor < actors + DRIVERS; actor++)
-		if (actor->self && d2d_unregister(actor->self) == -EBUSY) {
-			d2d_detach(actor->self);
-			d2d_unregister(actor->self);
-		}
+	unregister_all();
 }
 module_exit(actor_exit);
 
