@@ -115,9 +115,8 @@ fn main() -> ExitCode {
     }
     // If the demonstration has come to its end, the trace above explains a failure better than the console.
     let is_explained = mode == "run" && !evidence.result.is_empty();
-    if matches!(mode.as_str(), "run" | "test") && !verdict.passed() && !is_explained {
-        let console = evidence.console.lines().rev().take(30).collect::<Vec<_>>();
-        for line in console.iter().rev() {
+    if (mode == "run" || reports) && !verdict.passed() && !is_explained {
+        for line in splat::excerpt(&evidence.console) {
             println!("# console: {line}");
         }
         if let Ok(logs) = std::env::var("D2D_LOGS") {

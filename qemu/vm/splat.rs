@@ -108,15 +108,19 @@ fn has_word(text: &str, pattern: &str) -> bool {
     })
 }
 
+/// Returns the pattern that makes a line a report, if it is one
+fn kind(text: &str) -> Option<&'static &'static str> {
+    let anywhere = ANYWHERE.iter().find(|kind| has_word(text, kind));
+    anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))
+}
+
 /// Returns the lines that report trouble. A report has many lines that match, so only the first line of each kind is
 /// returned.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();
     for text in console.lines().map(message) {
-        let anywhere = ANYWHERE.iter().find(|kind| has_word(text, kind));
-        let kind = anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)));
-        if let Some(kind) = kind {
+        if let Some(kind) = kind(text) {
             if !seen.contains(&kind) {
                 seen.push(kind);
                 reports.push(text);
@@ -124,6 +128,22 @@ pub fn scan(console: &str) -> Vec<&str> {
         }
     }
     reports
+}
+
+/// Returns what a reader needs of a console log whose run has failed: the first report with what
+/// stands around it, and the end
+pub fn excerpt(console: &str) -> Vec<&str> {
+    const BEFORE: usize = 5;
+    const AFTER: usize = 80;
+    const END: usize = 30;
+
+    let lines = console.lines().collect::<Vec<_>>();
+    let end = lines.len().saturating_sub(END);
+    let first = lines.iter().position(|line| kind(message(line)).is_some());
+    let first = first.unwrap_or(end).saturating_sub(BEFORE).min(end);
+    let upto = (first + BEFORE + AFTER).min(end);
+    let gap: &[&str] = if upto < end { &["..."] } else { &[] };
+    [&lines[first..upto], gap, &lines[end..]].concat()
 }
 
 #[cfg(test)]
@@ -254,5 +274,29 @@ mod tests {
     fn one_report_is_told_once() {
         let console = "[1] WARNING: a\n[1] Call Trace:\n[2] WARNING: b\n[2] Call Trace:\n";
         assert_eq!(scan(console), ["WARNING: a", "Call Trace:"]);
+    }
+
+    #[test]
+    fn an_excerpt_has_the_first_report_and_the_end() {
+        let numbers = (0..300).map(|n| n.to_string());
+        let mut lines = numbers.collect::<Vec<_>>();
+        lines[100] = "[1] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:".into();
+        lines[150] = "[2] Kernel panic - not syncing: hung_task: blocked tasks".into();
+        let console = lines.join("\n");
+        let told = excerpt(&console);
+        assert_eq!(told[0], "95");
+        assert_eq!(told[5], lines[100]);
+        assert_eq!(told[84..87], ["179", "...", "270"]);
+        assert_eq!(told.last(), Some(&"299"));
+    }
+
+    #[test]
+    fn an_excerpt_has_no_line_twice() {
+        let report = "WARNING: CPU: 0 PID: 1 at x.c:1";
+        assert_eq!(excerpt(&format!("a\n{report}\nb")), ["a", report, "b"]);
+        let (before, after) = ("x\n".repeat(20), "y\n".repeat(40));
+        assert_eq!(excerpt(&format!("{before}{report}\n{after}")).len(), 46);
+        assert_eq!(excerpt(&after).len(), 35);
+        assert!(excerpt("").is_empty());
     }
 }
