@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# make [KDIR=...]   builds the modules as every out-of-tree module is built; the kernel's
-# build system reads Kbuild, not this file. All other targets work in the lab
-# (qemu/): they bring their own compilers and kernel, and leave the host alone. The lab's scripts find
-# variables of the command line in their environment.
+# `make [KDIR=...]` builds the modules like any out-of-tree modules: the kernel's build system reads Kbuild, not this
+# file. All other targets run in the lab (qemu/), which has compilers and kernels of its own and does not change
+# the host. make passes the variables of its command line to the lab's scripts in their environment.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-# An empty variable that selects something is a mistake: it selects nothing.
+# These variables select something. An empty one is an error: the user has made a mistake, such as KVER=$(typo).
 $(foreach name,CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
@@ -82,29 +81,29 @@ help:
 	@echo 'Targets:'
 	$(call help,modules,build module_a.ko and module_b.ko (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
-	$(call help,trace,play it and leave its trace in build/trace/: a page with a picture and more)
-	$(call help,test,the kselftests: on the stock kernel in 5 minutes; with CASE= one of them)
-	$(call help,verify,everything else in parts; PART=NAME runs one: PART=? lists them)
-	$(call help,torture,load on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
-	$(call help,bench,measure against C and what the kernel has for the same; write docs/results.md)
-	$(call help,bench-check,the guard: fail if an operation takes over 3 percent more instructions than recorded)
-	$(call help,shell,such a VM with an interactive console)
-	$(call help,gdb,attach the debugger to a VM that was started with GDB=1: VM=DIR if there are several)
-	$(call help,check,formatting and lints: rustfmt clippy checkpatch shellcheck; tests of the tools)
-	$(call help,model,explore models of the detach protocol completely with spin)
-	$(call help,mutants,show that the tests notice what selftests/mutants/ breaks: MUTANTS="NAME...")
+	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
+	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
+	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=? lists them)
+	$(call help,torture,load two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
+	$(call help,bench,measure the project and its C twin and the alternatives; write docs/results.md)
+	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
+	$(call help,shell,boot a virtual machine with an interactive console)
+	$(call help,gdb,attach gdb to a virtual machine that was started with GDB=1; VM=DIR if there are several)
+	$(call help,check,check formatting and documentation; run lints (clippy checkpatch shellcheck) and unit tests)
+	$(call help,model,explore the models of the protocol completely with spin)
+	$(call help,mutants,show that the tests notice each fault of selftests/mutants/: MUTANTS="NAME...")
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
-	$(call help,compare,play it under Wine and compare its trace with that of Linux)
-	$(call help,example,play the example of docs/porting.md in its Windows form; its port is in test)
+	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
+	$(call help,example,run the Windows example of docs/porting.md under Wine; make test runs its port)
 	$(call help,docs,write documentation of the Rust crates and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
-	$(call help,clean,remove what was built here)
-	$(call help,distclean,and the cache: toolchain root and kernels)
+	$(call help,clean,remove what was built in this directory)
+	$(call help,distclean,also remove the cache: toolchain roots and kernels)
 	@echo 'Variables:'
-	$(call help,KDIR=DIR,kernel tree for modules (default: the running kernel))
-	$(call help,KERNEL=NAME,stock or sanitizer: run and shell on that one (stock); test on that one alone)
-	$(call help,CASE=PROGRAM[:TEXT],test: that program of selftests/ or its first case whose name contains TEXT)
-	$(call help,GDB=1,run and shell wait for a debugger; KERNEL=sanitizer has the symbols for it)
+	$(call help,KDIR=DIR,kernel tree for which modules builds (default: that of the running kernel))
+	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or sanitizer or uml (default: stock))
+	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT)
+	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=sanitizer has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
 # none. This shows that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's own debugging
-# (tests/sins.sh), or by the kselftests (mutants.sh). KTAP on stdout, the counts last.
+# (tests/lockdep.sh), or by the kselftests (mutants.sh). KTAP on stdout, the counts last.
 # Usage: expect.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]

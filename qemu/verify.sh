@@ -10,7 +10,7 @@ unset KERNEL CASE
 # the end.
 part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
 part harness "$LAB/tests/harness.sh"
-part sins "$LAB/tests/sins.sh"
+part lockdep "$LAB/tests/lockdep.sh"
 part model "$LAB/enter.sh" selftests/model/run.sh
 part torture "$LAB/torture.sh" 8
 part refusals "$LAB/tests/refusals.sh"
