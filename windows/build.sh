@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the Windows version with mingw-w64 into build/windows: both drivers, those of the example
-# and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
+# Builds the Windows version with mingw-w64 into build/windows: both drivers, the drivers of the
+# example, and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -11,8 +11,8 @@ cc=x86_64-w64-mingw32-gcc
 flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-multichar)
 includes=(-isystem /usr/x86_64-w64-mingw32/include/ddk -I. -Ishared/include -Ishared/owner)
 
-# driver NAME SOURCE... - a driver's image. It has no C runtime and imports from the kernel alone;
-# without a time stamp the same sources give the same bytes. mingw-w64's ntstrsafe.h defines its
+# driver NAME SOURCE... - builds a driver's image. It has no C runtime and imports from the kernel
+# alone. It has no time stamp, so that the same sources give the same bytes. mingw-w64's ntstrsafe.h defines its
 # functions in each object that includes it.
 driver() {
 	local name=$1

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What mingw-w64's headers and Wine's ntoskrnl need otherwise than Windows. All of it, and
- * nothing of it with the WDK, whose compiler does not define __MINGW32__:
+ * Replacements for what mingw-w64's headers and Wine's ntoskrnl lack. The WDK's compiler does
+ * not define __MINGW32__, and uses none of them.
  *
- *   ExAllocatePool2            mingw-w64 has no declaration and no import of it: by
+ *   ExAllocatePool2            mingw-w64 neither declares nor imports it; here it is made of
  *                              ExAllocatePoolWithTag
- *   Ex...RundownProtection     Wine has stubs that end the process: the documented
- *                              behaviour, by interlocked operations on EX_RUNDOWN_REF
- *   IoGetDeviceObjectPointer   Wine's is a stub that finds nothing and says SUCCESS: the
- *                              driver object of the same name, and its first device
- *   IoCreate...Event           Wine's opens no event that exists: by ZwCreateEvent
+ *   Ex...RundownProtection     Wine has stubs that end the process; here they are made of
+ *                              interlocked operations on EX_RUNDOWN_REF
+ *   IoGetDeviceObjectPointer   Wine has a stub that finds nothing and returns success; here it
+ *                              finds the driver object of the same name and returns its first
+ *                              device
+ *   IoCreate...Event           Wine's cannot open an existing event; here they are made of
+ *                              ZwCreateEvent
  *   ReadPointerAcquire, ALIGN_UP_BY    are missing in mingw-w64's headers
  *
- * What Wine does otherwise and is left as it is, stands in README.md.
+ * README.md lists the other differences of Wine, which nothing here replaces.
  */
 #ifndef D2D_COMPAT_H
 #define D2D_COMPAT_H
@@ -31,7 +33,7 @@
 #define ReadPointerAcquire(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
 #endif
 
-/* Memory that is zeroed, as that of ExAllocatePool2. */
+/* Returns zeroed memory, as ExAllocatePool2 does. */
 static inline PVOID
 CompatAllocatePool2(ULONGLONG Flags, SIZE_T Size, ULONG Tag)
 {
@@ -46,8 +48,9 @@ CompatAllocatePool2(ULONGLONG Flags, SIZE_T Size, ULONG Tag)
 #define ExAllocatePool2 CompatAllocatePool2
 
 /*
- * Rundown protection. Count is twice the number of those inside; when it is odd, nobody
- * gets in any more, and the rest is 0 or the address of who waits.
+ * Rundown protection. While Count is even, it is twice the number of threads inside. When it
+ * is odd, no thread can enter any more, and the other bits are 0 or the address of the
+ * COMPAT_RUNDOWN_WAIT of the thread that waits.
  */
 typedef struct _COMPAT_RUNDOWN_WAIT {
     volatile LONG64 Inside;
@@ -103,7 +106,7 @@ CompatReleaseRundownProtection(PEX_RUNDOWN_REF RunRef)
 }
 #define ExReleaseRundownProtection  CompatReleaseRundownProtection
 
-/* There is one who waits. */
+/* Only one thread may wait. */
 static inline VOID
 CompatWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
 {
@@ -134,14 +137,14 @@ NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG A
                                                    PVOID ParseContext, PVOID *Object);
 
 /*
- * Finds the device \Device\NAME of the driver \Driver\NAME. What it returns for a file
- * object is the driver object: it is good for ObDereferenceObject alone.
+ * Finds the device \Device\NAME of the driver \Driver\NAME. *FileObject is in
+ * fact the driver object, and good only for ObDereferenceObject.
  */
 static inline NTSTATUS
 CompatGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAccess,
                              PFILE_OBJECT *FileObject, PDEVICE_OBJECT *DeviceObject)
 {
-    static const WCHAR prefix[] = L"\\Driver\\";    /* as long as \Device\ */
+    static const WCHAR prefix[] = L"\\Driver\\";    /* as long as "\Device\" */
     WCHAR buffer[64];
     PDRIVER_OBJECT driver;
     UNICODE_STRING name;
@@ -171,7 +174,7 @@ CompatGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAcce
 }
 #define IoGetDeviceObjectPointer    CompatGetDeviceObjectPointer
 
-/* Creates an event that is signaled, or opens the one there is; the handle keeps it. */
+/* Creates a signaled event, or opens an existing one. The event lives as long as the handle. */
 static inline PKEVENT
 CompatCreateEvent(PUNICODE_STRING Name, PHANDLE Handle, EVENT_TYPE Type)
 {
@@ -184,7 +187,7 @@ CompatCreateEvent(PUNICODE_STRING Name, PHANDLE Handle, EVENT_TYPE Type)
     if (!NT_SUCCESS(status)) {
         return NULL;
     }
-    /* The header declares a pointer too many. */
+    /* mingw-w64 declares ExEventObjectType with one pointer too many. */
     status = ObReferenceObjectByHandle(*Handle, EVENT_ALL_ACCESS,
                                        (POBJECT_TYPE)ExEventObjectType, KernelMode,
                                        (PVOID *)&event, NULL);

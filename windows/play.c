@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Plays the demonstration: what qemu/guest/run.sh does on Linux. Loads both drivers as
- * services, has them exercise, and unloads them. Their order is that of the trace's spec.
+ * Plays the demonstration, as qemu/guest/run.sh does on Linux: loads both drivers as
+ * services, lets each exercise the other, and unloads them, in the order of the trace's spec.
  *
- * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where the drivers are in DIR (an
- * absolute path). Other steps than those of the demonstration are +NAME (load NAME.sys), -NAME
- * (unload it) and NAME=NUMBER (send its device this number).
+ * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where DIR, an absolute path, has
+ * the drivers. A STEP is +NAME (load NAME.sys), -NAME (unload it) or NAME=NUMBER (send its
+ * device this number). Without steps, the program plays the demonstration.
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -37,7 +37,7 @@ Failed(const char *What, const char *Name)
     return 0;
 }
 
-/* Both are in the same load order group: under Wine that is one address space. */
+/* Wine gives the drivers of a load order group one address space, so both are in the same group. */
 static int
 Create(SC_HANDLE Manager, MODULE *Module, const char *Directory)
 {
@@ -54,7 +54,7 @@ Create(SC_HANDLE Manager, MODULE *Module, const char *Directory)
     return Module->Service != NULL || Failed("create", Module->Name);
 }
 
-/* Waits until the service is no longer on its way to the state. */
+/* Waits while the service is in state Pending; then it has to be in State. */
 static int
 Await(MODULE *Module, DWORD Pending, DWORD State, const char *What)
 {
@@ -75,7 +75,7 @@ Await(MODULE *Module, DWORD Pending, DWORD State, const char *What)
     return 0;
 }
 
-/* The module of this name, or a place for it. */
+/* Returns the entry of the module with this name; makes one if there is none. */
 static MODULE *
 Find(const char *Name)
 {
@@ -188,7 +188,7 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
     }
 }
 
-/* Whatever became of it: a service that is left over is in the next run's way. */
+/* Runs after failures, too: a leftover service would disturb the next run. */
 static void
 Delete(MODULE *Module)
 {
@@ -201,7 +201,7 @@ Delete(MODULE *Module)
     }
 }
 
-/* Parameters and steps, and the demonstration if there are no steps. */
+/* Sets the parameters and plays the steps, or the demonstration if there are no steps. */
 static int
 PlayAll(SC_HANDLE Manager, const char *Directory, int Count, char **Arguments)
 {

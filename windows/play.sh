@@ -1,30 +1,29 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Plays the demonstration, or other steps (play.c), under Wine, with a configuration of its own that
-# is gone afterwards. Runs in the second toolchain root.
+# Plays the demonstration, or other steps (play.c), under Wine. Wine's configuration is temporary. Runs in the second toolchain root.
 # Usage: play.sh BUILD OUT [MODULE.PARAMETER=NUMBER...] [STEP...]
-# BUILD has what build.sh has made; OUT gets windows.log, the trace.
+# BUILD is the folder that build.sh has filled. Writes the trace to OUT/windows.log.
 set -euo pipefail
 
 build=$(realpath "$1")
 out=$(realpath "$2")
 shift 2
-limit=120 # seconds, of which it takes about 10
+limit=120 # seconds; a run takes about 10
 
 home=$(mktemp -d "$out/wine.XXXXXX")
 export HOME=$home WINEPREFIX=$home/prefix XDG_RUNTIME_DIR=$home
 export WINEDLLOVERRIDES='mscoree=;mshtml=;winemenubuilder.exe=d'
 unset DISPLAY
 
-# All of the session's processes: they would outlive this script.
+# end_session - ends all processes of Wine, which would outlive this script
 end_session() {
 	timeout 20 wineserver -k || :
 	timeout 20 wineserver -w || :
 }
 trap 'end_session; rm -rf "$home"' EXIT
 
-# Services take their standard error and WINEDEBUG from the process that begins the session, which is
-# this one: DbgPrint ends in the log, and nothing else of Wine does.
+# Services inherit standard error and WINEDEBUG from the process that starts the session, here wine. So
+# DbgPrint writes to the log, and of Wine's other messages none does.
 rc=0
 WINEDEBUG=-all,warn+debugstr timeout --kill-after=5 "$limit" \
 	wine "$build/play.exe" "Z:${build//\//\\}" "$@" >"$out/play.log" 2>"$out/wine.log" </dev/null || rc=$?

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The consumer: gets the sensor's block. When user mode asks for it, sets the rate, and
- * takes the samples that are raised.
+ * The consumer gets the sensor's block. When user mode asks for samples, it sets the sensor's
+ * rate and takes the samples that the sensor raises.
  */
 #include "sensor_pair.h"
 
 DRIVER_INITIALIZE DriverEntry;
 
-/* How long there may be no sample, in units of 100 ns, relative. */
+/* Limit of a wait for samples, in units of 100 ns, relative. */
 #define PATIENCE    (-2000LL * 10000)
 
 static struct {
@@ -17,7 +17,7 @@ static struct {
     FAST_MUTEX Collecting;
 } Consumer;
 
-/* Takes everything; the number of samples. */
+/* Takes all samples, and returns their number. */
 static ULONG
 Drain(PSENSOR_BLOCK Block, PULONGLONG Sum)
 {

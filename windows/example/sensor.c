@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The sensor: allocates the block and sends it to the consumer, which is there already.
- * The DPC of its timer, which ticks on from the first time that a rate is set, puts samples
- * on the shared list and sets the event.
+ * The sensor allocates the block and sends it to the consumer, which is loaded before it. The
+ * first SetRate starts the sensor's timer, whose DPC puts samples on the shared list and sets
+ * the event.
  */
 #include "sensor_pair.h"
 
@@ -50,7 +50,7 @@ SetRate(PSENSOR_BLOCK Block, ULONG Period, PULONG Before)
     return STATUS_SUCCESS;
 }
 
-/* Puts a sample on the list. FALSE: there is no room. */
+/* Puts a sample on the list. Returns FALSE if there is no room. */
 static BOOLEAN
 Put(PSENSOR_BLOCK Block, ULONGLONG Number)
 {
@@ -117,7 +117,7 @@ static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
-    /* After this nobody calls SetRate, which would start the timer. */
+    /* After this the consumer does not call SetRate, which would start the timer. */
     (VOID)Send(IOCTL_SENSOR_TAKE_BACK);
     KeCancelTimer(&Sensor.Timer);
     KeFlushQueuedDpcs();

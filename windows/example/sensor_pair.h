@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the sensor and the consumer have agreed on: the block of non-paged memory that the
- * sensor allocates, and the requests by which the consumer gets it and gives it back.
+ * What sensor and consumer have agreed on: the block of non-paged memory that the sensor
+ * allocates, and the requests by which the sensor shares it and takes it back.
  */
 #ifndef SENSOR_PAIR_H
 #define SENSOR_PAIR_H
@@ -24,7 +24,7 @@
 
 #define SENSOR_VERSION      1
 #define SENSOR_CAPACITY     64
-/* Samples that are raised when a rate is set. */
+/* Samples that the sensor raises after each SetRate. */
 #define SENSOR_BURST        16
 
 typedef struct _SAMPLE {
@@ -36,8 +36,9 @@ typedef struct _SAMPLE {
 typedef struct _SENSOR_BLOCK SENSOR_BLOCK, *PSENSOR_BLOCK;
 
 /*
- * Raises SENSOR_BURST samples, one each Period milliseconds; *Before is the period before.
- * STATUS_INVALID_PARAMETER: not 1 to 1000. STATUS_DEVICE_BUSY: samples are being raised.
+ * Raises SENSOR_BURST samples, one each Period milliseconds; *Before is the former period.
+ * Returns STATUS_INVALID_PARAMETER if Period is not 1 to 1000, or STATUS_DEVICE_BUSY if the
+ * sensor is still raising samples.
  * IRQL <= DISPATCH_LEVEL.
  */
 typedef NTSTATUS NTAPI SENSOR_SET_RATE(PSENSOR_BLOCK Block, ULONG Period, PULONG Before);

@@ -2,13 +2,13 @@
 /*
  * Driver A: owns the shared context.
  *
- * At its initialization it allocates the context, with queues, locks, functions and data
- * filled in, and offers an interface through which another driver gets it; the handshake
- * is in shared/owner/server.c. With the driver that holds the context it plays the
- * demonstration: calls and items in both directions.
+ * DriverEntry allocates the context, fills in its queues, locks, functions and data, and
+ * offers an interface by which another driver asks for it. shared/owner/server.c has the
+ * handshake. After that, A plays the demonstration with the driver that holds the context:
+ * calls and items in both directions.
  *
  * IOCTL_D2D_EXERCISE makes A call that driver and exchange items with it in each place
- * that code can run in: the thread of the caller, a system worker thread, and a DPC.
+ * where its code can run: the thread of the caller, a system worker thread, and a DPC.
  *
  * Parameter: completion, a D2D_COMPLETION.
  */
@@ -39,14 +39,14 @@ static PDEVICE_OBJECT Device;
 static D2D_DESK Desk;
 static D2D_SIGNALS Signals;
 
-/* The peer's operations. It is acquired. */
+/* Returns the peer's operations. The caller has acquired the peer. */
 static const D2D_PAIR_PEER_OPS *
 PeerOps(PD2D_CONTEXT Context)
 {
     return CONTAINING_RECORD(Context->Peer.Ops, D2D_PAIR_PEER_OPS, Header);
 }
 
-/* Takes everything from the peer, and returns the number of items. */
+/* Takes all items from the peer, and returns their number. */
 static ULONG
 TakeAll(PD2D_CONTEXT Context)
 {
@@ -150,7 +150,7 @@ CallDrain(PD2D_CONTEXT Context)
     return status;
 }
 
-/* Calls and items in both directions, beginning with ours. The peer is acquired. */
+/* Calls the peer, and exchanges items with it. The caller has acquired the peer. */
 static NTSTATUS
 Demonstrate(PD2D_CONTEXT Context)
 {
@@ -201,7 +201,7 @@ Attached(PD2D_CONTEXT Context)
     }
 }
 
-/* Leaves items behind for the next driver that gets the context. */
+/* Puts items that wait for the next driver that gets the context. */
 static VOID
 Detached(PD2D_CONTEXT Context)
 {
@@ -213,8 +213,8 @@ Detached(PD2D_CONTEXT Context)
 }
 
 /*
- * Calls the peer, which is acquired, and exchanges items with it. Context points to the
- * name of the place. IRQL <= DISPATCH_LEVEL.
+ * Calls the peer and exchanges items with it. The caller has acquired the peer. Context
+ * points to the name of the place. IRQL <= DISPATCH_LEVEL.
  */
 static NTSTATUS
 ExerciseItems(PVOID Context)
@@ -239,7 +239,7 @@ ExerciseItems(PVOID Context)
     return CallBounce(context, 2, &calls);
 }
 
-/* Without a peer there is nothing to do. IRQL = PASSIVE_LEVEL. */
+/* Exercises the peer, if there is one, in each place. IRQL = PASSIVE_LEVEL. */
 static NTSTATUS
 Exercise(VOID)
 {
@@ -277,7 +277,7 @@ DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return D2dPairControl(Irp, Exercise);
 }
 
-/* Called when nobody has the device open any more: neither user mode nor a peer. */
+/* The I/O manager calls this when neither user mode nor a peer has the device open any more. */
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {

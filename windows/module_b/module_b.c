@@ -2,13 +2,13 @@
 /*
  * Driver B: adopts driver A's context.
  *
- * At its initialization it asks driver A for its interface and, through that, for the
- * context. A sends it an internal device control request with the context's address in
- * UserBuffer; the dispatch routine adopts the context, fills in B's functions and data,
- * and completes the request, at once or from a work item.
+ * DriverEntry asks driver A for its interface, and by that for the context. A then sends B an
+ * internal device control request with the context's address in UserBuffer. B's dispatch
+ * routine adopts the context, fills in B's functions and data, and completes the request, at
+ * once or from a work item.
  *
- * IOCTL_D2D_EXERCISE makes B call A and exchange items with it in each place that code
- * can run in: the thread of the caller, a system worker thread, and a DPC.
+ * IOCTL_D2D_EXERCISE makes B call A and exchange items with it in each place where its
+ * code can run: the thread of the caller, a system worker thread, and a DPC.
  *
  * Parameter: deferred, 1 to complete the request from a work item.
  */
@@ -36,7 +36,7 @@ static D2D_DRIVER Driver;
 static D2D_DESK Desk;
 static D2D_SIGNALS Signals;
 
-/* Driver A. The file object keeps it from unloading. */
+/* Driver A. While B references the file object, A is not unloaded. */
 static PFILE_OBJECT OwnerFile;
 static PDEVICE_OBJECT OwnerDevice;
 static D2D_OWNER_INTERFACE Owner;
@@ -44,18 +44,18 @@ static D2D_OWNER_INTERFACE Owner;
 /* The context, while B holds it. */
 static PD2D_CONTEXT Context;
 
-/* Whether the handshake is completed from a work item, and that. There is one at a time. */
+/* Whether a work item completes the handshake; and the item of the one handshake at a time. */
 static ULONG Deferred;
 static PIO_WORKITEM ShareItem;
 
-/* The owner's operations. It stays as long as B is there. */
+/* Returns the owner's operations. The owner stays as long as B does. */
 static const D2D_PAIR_OWNER_OPS *
 OwnerOps(PD2D_CONTEXT Shared)
 {
     return CONTAINING_RECORD(Shared->Owner.Ops, D2D_PAIR_OWNER_OPS, Header);
 }
 
-/* Takes everything from the owner, and returns the number of items. */
+/* Takes all items from the owner, and returns their number. */
 static ULONG
 TakeAll(PD2D_CONTEXT Shared)
 {
@@ -109,7 +109,7 @@ Bounce(PVOID Self, ULONG Hops, PULONG Result)
     return status;
 }
 
-/* Takes everything, and puts four items on the other queue: one, and three in a batch. */
+/* Takes all items, and puts four on the other queue: one alone, and three in a batch. */
 static NTSTATUS NTAPI
 Drain(PVOID Self, PULONG Result)
 {
@@ -180,7 +180,7 @@ Adopt(PD2D_CONTEXT Shared)
     D2dTrace("adopt", "ctx=c%u", Shared->Id);
 }
 
-/* Fills in what is the peer's. */
+/* Fills in the peer's part of the context. */
 static VOID
 Fill(PD2D_CONTEXT Shared)
 {
@@ -195,7 +195,7 @@ Fill(PD2D_CONTEXT Shared)
     D2dTrace("fill", "ctx=c%u", Shared->Id);
 }
 
-/* What was built with another version of the boundary is refused before it is used. */
+/* Refuses a context that was built with another version of the boundary. */
 static NTSTATUS
 CheckContext(PIRP Irp)
 {
@@ -203,7 +203,7 @@ CheckContext(PIRP Irp)
     PD2D_CONTEXT shared = Irp->UserBuffer;
     NTSTATUS status;
 
-    /* METHOD_NEITHER: the pointer is as good as who sends it. */
+    /* METHOD_NEITHER: nobody has checked the pointer, so only the kernel may send it. */
     if (Irp->RequestorMode != KernelMode || shared == NULL ||
         stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(*shared)) {
         return STATUS_INVALID_PARAMETER;
@@ -234,7 +234,7 @@ AcceptShare(PIRP Irp)
     return STATUS_SUCCESS;
 }
 
-/* Runs in a system worker thread; the I/O manager keeps the driver until it returns. */
+/* Runs in a system worker thread. The I/O manager keeps the driver loaded until this returns. */
 static VOID NTAPI
 AcceptShareLater(PDEVICE_OBJECT DeviceObject, PVOID Irp)
 {
@@ -253,13 +253,13 @@ PendShare(PIRP Irp)
         return D2dRequestComplete(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
     }
     D2dTrace("pend", "code=0x%08x", IOCTL_D2D_SHARE_CONTEXT);
-    /* Before anybody can complete it. */
+    /* Marks the request before the work item can complete it. */
     IoMarkIrpPending(Irp);
     IoQueueWorkItem(ShareItem, AcceptShareLater, DelayedWorkQueue, Irp);
     return STATUS_PENDING;
 }
 
-/* A context is offered: B's side of the handshake. */
+/* B's side of the handshake: accepts the context that A offers. */
 static NTSTATUS
 Share(PIRP Irp)
 {
@@ -315,7 +315,7 @@ QueryInterface(VOID)
     return status;
 }
 
-/* Finds driver A. Without it there is no trace either: it numbers the lines. */
+/* Finds driver A. Until then B prints no trace, as A numbers the lines. */
 static NTSTATUS
 OpenOwner(VOID)
 {
@@ -338,8 +338,8 @@ OpenOwner(VOID)
 }
 
 /*
- * Called when nobody has the device open any more. A has only a pointer to it, and is
- * inside B until Detach has returned.
+ * The I/O manager calls this when nobody has the device open any more. A has no file object of
+ * it, and may be inside B until Detach has returned.
  */
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)

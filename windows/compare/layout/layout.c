@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The layout of the shared block, as the compiler has laid it out: a line "-> NAME BYTES"
- * in its assembly for each type (its size) and each field (its offset). Compiled twice:
- * with the Linux header by the kernel's build system, with the Windows one by mingw-w64.
- * The names are those of Linux.
+ * Makes the compiler print the layout of the shared block: its assembly has a line
+ * "-> NAME BYTES" for the size of each type and the offset of each field. The kernel's build
+ * system compiles this file with the Linux header, and mingw-w64 with the Windows one. The
+ * names are those of Linux.
  */
 #ifdef __MINGW32__
 #include "d2d_lib.h"
@@ -20,7 +20,7 @@
     EMIT(#linux_type, SIZE(linux_type, type))
 #define FIELD(linux_type, linux_field, type, field) \
     EMIT(#linux_type "." #linux_field, OFFSET(linux_type, linux_field, type, field))
-/* A field that Windows has not. */
+/* A field that only Linux has. */
 #ifdef __MINGW32__
 #define LINUX_FIELD(linux_type, linux_field)
 #else

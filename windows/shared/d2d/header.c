@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The header that every object begins with which crosses the boundary. */
+/* The header of each object that crosses the boundary. */
 #include "d2d_lib.h"
 
 VOID
@@ -12,7 +12,7 @@ D2dInitializeHeader(PD2D_HEADER Header, ULONG Magic, ULONG Size)
     Header->Layout = D2D_LAYOUT;
 }
 
-/* Refuses what was built with another version of the boundary. */
+/* Refuses an object that was built with another version of the boundary. */
 NTSTATUS
 D2dCheckHeader(const D2D_HEADER *Header, ULONG Magic, ULONG Size)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests, as a driver sends them. The IRP is the driver's own (IoAllocateIrp), as one
- * of IoBuildDeviceIoControlRequest can be made at PASSIVE_LEVEL only and is not to be
- * used again.
+ * Sending requests. The sender allocates the IRP itself (IoAllocateIrp), because
+ * IoBuildDeviceIoControlRequest needs PASSIVE_LEVEL, and its IRP cannot be sent again.
  */
 #include "d2d_lib.h"
 
 /*
- * Runs in an arbitrary thread at IRQL <= DISPATCH_LEVEL. The IRP has no stack location of
- * ours, so DeviceObject is NULL, and the IRP is not to be marked pending here.
+ * The completion routine. Runs in an arbitrary thread at IRQL <= DISPATCH_LEVEL. The sender
+ * has no stack location in the IRP, so DeviceObject is NULL, and this routine must not mark
+ * the IRP pending.
  */
 static NTSTATUS NTAPI
 PacketCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
@@ -19,9 +19,9 @@ PacketCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     if (packet->Via == D2dViaRoutine) {
         D2dTrace("completion", "via=routine status=%#x", Irp->IoStatus.Status);
     }
-    /* Who waits for this may free the packet. */
+    /* A thread that waits for this may now free the packet. */
     KeSetEvent(&packet->Idle, IO_NO_INCREMENT, FALSE);
-    /* We keep the IRP. */
+    /* The sender keeps the IRP. */
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
@@ -35,9 +35,9 @@ D2dPacketInitialize(PD2D_PACKET Packet, const D2D_TARGET *Target)
 }
 
 /*
- * Sends an internal device control request with buffers (METHOD_BUFFERED): input and
- * output are in Packet->Buffer. Returns what IoCallDriver returns: STATUS_PENDING, or
- * what it was completed with. IRQL <= DISPATCH_LEVEL.
+ * Sends an internal device control request. Packet->Buffer has input and output
+ * (METHOD_BUFFERED). Returns what IoCallDriver returns: STATUS_PENDING, or the status of the
+ * completion. IRQL <= DISPATCH_LEVEL.
  */
 NTSTATUS
 D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VOID *Input,
@@ -71,8 +71,8 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
 }
 
 /*
- * Asks for a request to be cancelled. FALSE: who has it cannot be asked, and will
- * complete it. The packet is ours in any case, so that the IRP cannot go meanwhile.
+ * Cancels a request. Returns FALSE if its holder has no cancel routine, and so will complete
+ * it itself. The IRP cannot be freed meanwhile, as the caller has the packet.
  * IRQL <= DISPATCH_LEVEL.
  */
 BOOLEAN
@@ -82,7 +82,7 @@ D2dPacketCancel(PD2D_PACKET Packet, const D2D_TARGET *Target)
     return IoCancelIrp(Packet->Irp);
 }
 
-/* Waits until the packet is not on its way, and frees its IRP. IRQL = PASSIVE_LEVEL. */
+/* Waits until the request is completed, and frees the IRP. IRQL = PASSIVE_LEVEL. */
 VOID
 D2dPacketUninitialize(PD2D_PACKET Packet)
 {

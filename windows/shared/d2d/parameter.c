@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Parameters of a driver: numbers in the Parameters key of its service. IRQL = PASSIVE_LEVEL. */
+/*
+ * Reads a driver's parameters: numbers in the Parameters key of its service.
+ * IRQL = PASSIVE_LEVEL.
+ */
 #include "d2d_lib.h"
 
 static NTSTATUS
@@ -52,7 +55,10 @@ ReadNumber(HANDLE Key, PCWSTR Name, PULONG Value)
     return STATUS_SUCCESS;
 }
 
-/* Reads a parameter, 0 if it is not there. STATUS_INVALID_PARAMETER: it is larger than Max. */
+/*
+ * Reads a parameter; a missing one is 0. Returns STATUS_INVALID_PARAMETER if the value is
+ * larger than Max.
+ */
 NTSTATUS
 D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value)
 {

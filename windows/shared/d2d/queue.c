@@ -33,7 +33,7 @@ D2dQueueInitialize(PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, PVOID Stora
     }
 }
 
-/* Puts as many of the payloads as there is room for, all under one lock; their number. */
+/* Puts as many payloads as there is room for, all under one lock. Returns their number. */
 static ULONG
 PutUnderLock(PD2D_QUEUE Queue, ULONG Kind, const UCHAR *Payloads, ULONG Length, ULONG Count)
 {
@@ -58,8 +58,8 @@ PutUnderLock(PD2D_QUEUE Queue, ULONG Kind, const UCHAR *Payloads, ULONG Length, 
 }
 
 /*
- * Copies a payload to a new item. STATUS_INVALID_BUFFER_SIZE: it is too long;
- * STATUS_INSUFFICIENT_RESOURCES: the queue is full.
+ * Copies a payload to a new item. Returns STATUS_INVALID_BUFFER_SIZE if it is too long, or
+ * STATUS_INSUFFICIENT_RESOURCES if the queue is full.
  */
 NTSTATUS
 D2dQueuePut(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payload, ULONG Length)
@@ -71,14 +71,14 @@ D2dQueuePut(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payload, ULONG Length)
                                                               : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-/* Copies Count payloads of the same length; the number of those there was room for. */
+/* Copies payloads of the same length to new items. Returns the number for which there was room. */
 ULONG
 D2dQueuePutBatch(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payloads, ULONG Length, ULONG Count)
 {
     return Length > Queue->ItemSize ? 0 : PutUnderLock(Queue, Kind, Payloads, Length, Count);
 }
 
-/* Moves up to Max items, the oldest first, to a list of the caller's; their number. */
+/* Moves up to Max items, the oldest first, to the caller's list. Returns their number. */
 ULONG
 D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max)
 {
@@ -96,7 +96,7 @@ D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max)
     return count;
 }
 
-/* Gives items that were taken back for reuse. */
+/* Returns items that were taken to the free list. */
 VOID
 D2dQueueRelease(PD2D_QUEUE Queue, PLIST_ENTRY Taken)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Requests, as a driver receives them. IRQL <= DISPATCH_LEVEL. */
+/* Receiving requests. IRQL <= DISPATCH_LEVEL. */
 #include "d2d_lib.h"
 
 VOID
@@ -11,7 +11,7 @@ D2dRequestTraceDispatch(PIRP Irp)
              stack->Parameters.DeviceIoControl.IoControlCode);
 }
 
-/* Completes a request and returns its status. The IRP is not the driver's any more. */
+/* Completes a request and returns its status. The driver must not use the IRP after this. */
 NTSTATUS
 D2dRequestComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {

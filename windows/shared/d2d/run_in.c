@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Runs code in one of the places that a driver's code can run in, and waits for it. */
+/* Runs code in one of the places where a driver's code can run, and waits for it. */
 #include "d2d_lib.h"
 
 typedef struct _RUN_IN {
@@ -23,7 +23,7 @@ static VOID
 RunAndTell(PRUN_IN Run)
 {
     Run->Status = Run->Routine(Run->Context);
-    /* From here on Run may be gone. */
+    /* The waiting thread may free Run from here on. */
     KeSetEvent(&Run->Done, IO_NO_INCREMENT, FALSE);
 }
 
@@ -54,12 +54,12 @@ QueueWorker(PDEVICE_OBJECT DeviceObject, PRUN_IN Run)
     }
     IoQueueWorkItem(item, RunInWorker, DelayedWorkQueue, Run);
     KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
-    /* It was dequeued before it ran. */
+    /* The I/O manager took the item off its queue before it ran it. */
     IoFreeWorkItem(item);
     return Run->Status;
 }
 
-/* A timer that is due at once has its DPC queued. */
+/* Sets a timer that is due at once, which queues the DPC (see README.md for why). */
 static NTSTATUS
 QueueDpc(PRUN_IN Run)
 {
@@ -71,13 +71,13 @@ QueueDpc(PRUN_IN Run)
     KeWaitForSingleObject(&Run->Done, Executive, KernelMode, FALSE, NULL);
     KeWaitForSingleObject(&Run->Timer, Executive, KernelMode, FALSE, NULL);
     KeCancelTimer(&Run->Timer);
-    /* The routine has told us, but may not have returned: its text must stay until then. */
+    /* RunInDpc has set Done, but may not have returned; its code must not be unloaded before. */
     KeFlushQueuedDpcs();
     return Run->Status;
 }
 
 /*
- * Runs the routine in the place, and returns what it returns, or
+ * Runs the routine in the place. Returns what the routine returns, or
  * STATUS_INSUFFICIENT_RESOURCES. IRQL = PASSIVE_LEVEL.
  */
 NTSTATUS

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The trace as a driver prints it. The owner numbers the lines (shared/owner/trace.c). */
+/* Formats the trace lines of a driver. The owner numbers and prints them (shared/owner/trace.c). */
 #include <stdarg.h>
 #include "d2d_lib.h"
 #include <ntstrsafe.h>
@@ -15,8 +15,8 @@ D2dTraceInitialize(PCSTR Driver, PD2D_TRACE Routine)
 }
 
 /*
- * Prints the line of a step, with fields as the format says. IRQL <= DISPATCH_LEVEL, so
- * the format has no wide characters in it.
+ * Prints the line of a step, with the fields of the format. IRQL <= DISPATCH_LEVEL; the format
+ * must not have wide characters, which need PASSIVE_LEVEL.
  */
 VOID
 D2dTrace(PCSTR Step, PCSTR Format, ...)

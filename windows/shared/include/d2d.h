@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: everything that crosses the boundary between the driver that
- * owns the shared context (module_a) and the driver that adopts it (module_b).
+ * Everything that crosses the boundary between the owner of the shared context (module_a)
+ * and its peer (module_b).
  *
- * The counterpart of shared/include/d2d.h of the Linux version, with the fields in
- * the same order, so that the layouts can be compared.
+ * This is the counterpart of shared/include/d2d.h of the Linux version. The fields have
+ * the same order, so that `make compare` can compare the layouts.
  */
 #ifndef D2D_H
 #define D2D_H
 
 #include <ntddk.h>
 
-/* Version of what is in this file but the ops tables: majors must be equal. */
+/* Version of this file, without the ops tables. Both sides need the same major. */
 #define D2D_ABI_MAJOR           1
 #define D2D_ABI_MINOR           0
 
@@ -28,8 +28,8 @@
 #define D2D_DATA_SIZE           64
 
 /*
- * "Here is a context": UserBuffer points to a D2D_CONTEXT. METHOD_NEITHER, as only
- * then the I/O manager carries the pointer and touches nothing that it points to.
+ * "Here is a context": UserBuffer points to a D2D_CONTEXT. METHOD_NEITHER:
+ * only then does the I/O manager pass the pointer on without touching the memory.
  */
 #define IOCTL_D2D_SHARE_CONTEXT \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_ANY_ACCESS)
@@ -40,15 +40,15 @@
 /* First member of every object that crosses the boundary. */
 typedef struct _D2D_HEADER {
     ULONG Magic;        /* D2D_..._MAGIC of the object's kind */
-    ULONG Size;         /* sizeof the whole object as its maker knows it */
+    ULONG Size;         /* sizeof the object, in the build of its maker */
     USHORT Major;       /* D2D_ABI_MAJOR */
     USHORT Minor;       /* D2D_ABI_MINOR */
     ULONG Layout;       /* D2D_LAYOUT: both sides lay the context out alike */
 } D2D_HEADER, *PD2D_HEADER;
 
-/* First member of every ops table, which is made of pointers to functions after it. */
+/* First member of every ops table; pointers to functions follow it. */
 typedef struct _D2D_OPS {
-    ULONG Size;         /* sizeof the whole table as its maker knows it */
+    ULONG Size;         /* sizeof the table, in the build of its maker */
     USHORT Major;       /* version of this interface, majors must be equal */
     USHORT Minor;       /* a newer minor only appends operations */
 } D2D_OPS, *PD2D_OPS;
@@ -60,8 +60,8 @@ typedef struct _D2D_ENDPOINT {
 } D2D_ENDPOINT, *PD2D_ENDPOINT;
 
 /*
- * An item lies on exactly one of its queue's two lists. Whoever took it off a list
- * under the lock owns it alone until it is put on one again.
+ * An item is on one of its queue's two lists, or belongs to the thread that took it off
+ * a list under the lock.
  */
 typedef struct _D2D_ITEM {
     LIST_ENTRY Node;
@@ -73,8 +73,8 @@ typedef struct _D2D_ITEM {
 
 /*
  * One direction of item traffic. All items are preallocated: an empty free list means
- * that the queue is full. The lock is always taken by KeAcquireSpinLock, never by
- * ExInterlockedXxxList, as it protects more than the lists. IRQL <= DISPATCH_LEVEL.
+ * that the queue is full. Take the lock by KeAcquireSpinLock, and not by
+ * ExInterlockedXxxList: it protects more than the lists. IRQL <= DISPATCH_LEVEL.
  */
 typedef struct _D2D_QUEUE {
     KSPIN_LOCK Lock;    /* protects all below */
@@ -89,7 +89,7 @@ typedef struct _D2D_QUEUE {
     ULONGLONG Refused;  /* items refused because the queue was full */
 } D2D_QUEUE, *PD2D_QUEUE;
 
-/* Plain data of both sides, read and written under the lock by either. */
+/* Plain data of both sides. Either side reads and writes it under the lock. */
 typedef struct _D2D_DATA {
     KSPIN_LOCK Lock;
     ULONGLONG Owner[D2D_DATA_SIZE / sizeof(ULONGLONG)];
@@ -112,7 +112,7 @@ typedef struct _D2D_CONTEXT {
     D2D_DATA Data;
 } D2D_CONTEXT, *PD2D_CONTEXT;
 
-/* Tells apart two builds that lay out the context in different ways (FNV-1a). */
+/* A hash of the layout (FNV-1a): builds that lay out the context in different ways differ in it. */
 #define D2D_MIX(hash, value)    (((hash) ^ (ULONG)(value)) * 0x01000193u)
 #define D2D_AT(hash, type, field)   D2D_MIX(hash, FIELD_OFFSET(type, field))
 #define D2D_LAYOUT \
@@ -121,7 +121,7 @@ typedef struct _D2D_CONTEXT {
     D2D_CONTEXT, ToPeer), D2D_CONTEXT, ToOwner), D2D_CONTEXT, Data), D2D_QUEUE, Items), \
     D2D_QUEUE, Put), D2D_ITEM, Payload)
 
-/* A driver that wants a context, as it introduces itself to the owner. */
+/* What a driver that wants a context passes to the owner. */
 typedef struct _D2D_DRIVER {
     D2D_HEADER Header;
     CHAR Name[D2D_NAME_SIZE];
@@ -137,24 +137,24 @@ typedef D2D_TRACE *PD2D_TRACE;
 
 /*
  * Asks the owner to share a context with the driver. The handshake is over when this
- * returns. IRQL = PASSIVE_LEVEL. STATUS_REVISION_MISMATCH, STATUS_DEVICE_BUSY (another
- * driver holds it), or what the driver's device could not be opened or completed the
- * request with.
+ * returns. IRQL = PASSIVE_LEVEL. Returns STATUS_REVISION_MISMATCH, STATUS_DEVICE_BUSY
+ * (another driver holds the context), or the status with which opening the driver's device
+ * failed or the driver completed the request.
  */
 typedef NTSTATUS NTAPI D2D_ATTACH(const D2D_DRIVER *Driver);
 typedef D2D_ATTACH *PD2D_ATTACH;
 
 /*
- * Returns when the owner is not inside the driver's operations or dispatch routines any
- * more and will not enter them again. Not to be called from inside one. IRQL =
+ * Returns when the owner has left the driver's operations and dispatch routines and will
+ * not enter them again. Do not call this from inside one of them. IRQL =
  * PASSIVE_LEVEL. STATUS_NOT_FOUND if the driver holds no context.
  */
 typedef NTSTATUS NTAPI D2D_DETACH(const D2D_DRIVER *Driver);
 typedef D2D_DETACH *PD2D_DETACH;
 
 /*
- * What the owner offers before there is a context. Valid as long as the caller keeps a
- * reference to a file object of the owner's device, as that keeps it from unloading.
+ * What the owner offers before there is a context. It is valid while the caller holds a
+ * reference to a file object of the owner's device, which keeps the owner loaded.
  */
 typedef struct _D2D_OWNER_INTERFACE {
     D2D_HEADER Header;

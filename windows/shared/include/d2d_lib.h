@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What both drivers are linked with: trace, queues, packets, places to run in. */
+/* The library that both drivers are linked with: trace, queues, packets, places to run in. */
 #ifndef D2D_LIB_H
 #define D2D_LIB_H
 
@@ -16,7 +16,7 @@ NTSTATUS D2dCheckHeader(const D2D_HEADER *Header, ULONG Magic, ULONG Size);
 /* parameter.c */
 NTSTATUS D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value);
 
-/* trace.c: D2dTrace prints a line in the name of the driver that was set. */
+/* trace.c. D2dTraceInitialize names the driver, in whose name D2dTrace prints lines. */
 VOID D2dTraceInitialize(PCSTR Driver, PD2D_TRACE Routine);
 VOID D2dTrace(PCSTR Step, PCSTR Format, ...);
 
@@ -29,9 +29,9 @@ ULONG D2dQueuePutBatch(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payloads, ULONG
 ULONG D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max);
 VOID D2dQueueRelease(PD2D_QUEUE Queue, PLIST_ENTRY Taken);
 
-/* run_in.c: the places that code of a driver can run in. */
+/* run_in.c: the places where code of a driver can run. */
 typedef enum _D2D_PLACE {
-    D2dPlaceSyscall,    /* the thread of whoever has sent a request. PASSIVE_LEVEL */
+    D2dPlaceSyscall,    /* the thread that has sent a request. PASSIVE_LEVEL */
     D2dPlaceWorker,     /* a system worker thread. PASSIVE_LEVEL */
     D2dPlaceDpc,        /* a deferred procedure call. DISPATCH_LEVEL */
     D2dPlaceCount
@@ -44,13 +44,13 @@ PCSTR D2dPlaceName(D2D_PLACE Place);
 NTSTATUS D2dRunIn(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, PD2D_ROUTINE Routine,
                   PVOID Context);
 
-/* packet.c: a request that its sender makes ahead and sends as often as it likes. */
+/* packet.c: a request that its sender allocates once and can send again and again. */
 typedef enum _D2D_VIA {
     D2dViaReturn,       /* IoCallDriver returns with it completed */
-    D2dViaRoutine       /* the completion routine tells */
+    D2dViaRoutine       /* the completion routine runs */
 } D2D_VIA;
 
-/* Whom requests are sent to. */
+/* The receiver of requests. */
 typedef struct _D2D_TARGET {
     PDEVICE_OBJECT DeviceObject;
     PCSTR Name;
@@ -60,7 +60,7 @@ typedef struct _D2D_TARGET {
 
 typedef struct _D2D_PACKET {
     PIRP Irp;
-    KEVENT Idle;        /* set while the packet is not on its way */
+    KEVENT Idle;        /* set while the request is not at a receiver */
     D2D_VIA Via;
     ULONGLONG Buffer[D2D_PACKET_BUFFER / sizeof(ULONGLONG)];    /* the system buffer */
 } D2D_PACKET, *PD2D_PACKET;
@@ -71,7 +71,7 @@ NTSTATUS D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code,
 BOOLEAN D2dPacketCancel(PD2D_PACKET Packet, const D2D_TARGET *Target);
 VOID D2dPacketUninitialize(PD2D_PACKET Packet);
 
-/* request.c: for who receives. */
+/* request.c: receiving requests. */
 VOID D2dRequestTraceDispatch(PIRP Irp);
 NTSTATUS D2dRequestComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
 

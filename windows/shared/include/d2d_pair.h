@@ -63,7 +63,7 @@ typedef struct _D2D_PAIR_OWNER_OPS {
      * STATUS_INVALID_PARAMETER for more than D2D_PAIR_MAX_HOPS.
      */
     D2D_PAIR_BOUNCE *Bounce;
-    /* Takes all items of its queue, answers each by one. *Result = items taken. */
+    /* Takes all items of its queue, and puts one on the other for each. *Result = items taken. */
     D2D_PAIR_DRAIN *Drain;
 } D2D_PAIR_OWNER_OPS, *PD2D_PAIR_OWNER_OPS;
 
@@ -92,7 +92,7 @@ typedef struct _D2D_PAIR_PEER_DATA {
 /* exchange.c */
 ULONG D2dPairTakeAll(PD2D_QUEUE Queue, PCSTR QueueName);
 
-/* signals.c: the two named events of a driver, which it sets for the other one. */
+/* signals.c: the two named events of a driver, which the driver sets for the other one. */
 typedef struct _D2D_SIGNALS {
     PKEVENT Notice;
     HANDLE NoticeHandle;
@@ -106,11 +106,11 @@ VOID D2dSignalsClose(PD2D_SIGNALS Signals);
 VOID D2dSignalsSet(const D2D_SIGNALS *Signals);
 NTSTATUS D2dSignalsWait(const D2D_SIGNALS *Signals);
 
-/* desk.c: what a driver serves requests with. */
+/* desk.c: serves the requests of the other driver. */
 typedef struct _D2D_DESK {
     KSPIN_LOCK Lock;            /* protects Held and Closed */
-    LIST_ENTRY Held;            /* the requests that are left pending */
-    BOOLEAN Closed;             /* it leaves: nothing is left pending any more */
+    LIST_ENTRY Held;            /* the pended requests */
+    BOOLEAN Closed;             /* the driver leaves: it pends no more requests */
     PD2D_SIGNALS Signals;       /* the driver's events, once they are there */
 } D2D_DESK, *PD2D_DESK;
 
@@ -119,7 +119,7 @@ VOID D2dDeskSetSignals(PD2D_DESK Desk, PD2D_SIGNALS Signals);
 NTSTATUS D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp);
 VOID D2dDeskClose(PD2D_DESK Desk);
 
-/* show.c: shows the requests and events to the other driver. */
+/* show.c: sends the other driver each request, and waits for its events. */
 NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
                      PD2D_ROUTINE Exercise, PVOID Context);
 

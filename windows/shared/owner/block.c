@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The block of non-paged memory that a context and the items of its queues are. */
+/* Allocates the memory of a context and of the items of its queues: one block of non-paged pool. */
 #include "block.h"
 
 static PVOID
@@ -21,7 +21,7 @@ InitializeData(PD2D_CONTEXT Context, const D2D_SERVER_CONFIG *Config)
     RtlCopyMemory(Context->Data.Owner, Config->Data, Config->DataLength);
 }
 
-/* Allocates and fills a context, all but what is the peer's. IRQL = PASSIVE_LEVEL. */
+/* Allocates a context and fills in all but the peer's part. IRQL = PASSIVE_LEVEL. */
 PD2D_CONTEXT
 D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
 {
@@ -30,7 +30,7 @@ D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
     PD2D_CONTEXT context;
     PVOID storage;
 
-    /* It is zeroed. */
+    /* ExAllocatePool2 returns zeroed memory. */
     context = ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes, D2D_POOL_TAG);
     if (context == NULL) {
         return NULL;
@@ -54,7 +54,7 @@ DrainQueue(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR Name)
              Name, Queue->Depth, Queue->Put, Queue->Taken, Queue->Refused);
 }
 
-/* Nobody else knows the context any more. */
+/* The caller is the last user of the context. */
 VOID
 D2dBlockFree(PD2D_CONTEXT Context)
 {

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The owner's side of the handshake, and of its end.
+ * The owner's side of attaching and detaching.
  *
- * A peer that asks for the context (D2D_ATTACH) is looked up by the name of its device,
- * and gets the context in an internal device control request. The owner keeps no file
- * object of the peer's device, as that would defer the peer's unload until the owner lets
- * go: it is the peer that leaves, by D2D_DETACH, which waits for the owner's calls to
- * return (rundown protection). The other way round it is the file object that the peer
- * keeps of the owner's device which keeps the owner from unloading.
+ * A peer asks for the context (D2D_ATTACH). The owner looks the peer up by the name of its
+ * device, and sends it the context in an internal device control request.
+ *
+ * The owner keeps no file object of the peer's device, as that would defer the peer's unload
+ * until the owner gives it up. Instead, the peer calls D2D_DETACH when it is unloaded, which
+ * waits for the owner's calls into it to return (rundown protection). The peer does keep a
+ * file object of the owner's device, and so defers the owner's unload.
  */
 #include "block.h"
 
-/* Who holds the context. */
+/* Whether a peer holds the context. */
 typedef enum _SLOT_STATE {
     SlotFree,
     SlotAttaching,
@@ -24,7 +25,7 @@ static struct {
     PD2D_CONTEXT Context;
     volatile LONG State;            /* SLOT_STATE */
     EX_RUNDOWN_REF Rundown;         /* held while the owner is inside the peer */
-    PDEVICE_OBJECT PeerDevice;      /* referenced; as all below the peer's while attached */
+    PDEVICE_OBJECT PeerDevice;      /* referenced. Set while attached, as PeerName */
     CHAR PeerName[D2D_NAME_SIZE];
 } Server;
 
@@ -34,7 +35,7 @@ D2dServerContext(VOID)
     return Server.Context;
 }
 
-/* IRQL <= DISPATCH_LEVEL. FALSE: there is no peer, or it has begun to leave. */
+/* Returns FALSE if there is no peer or it has begun to leave. IRQL <= DISPATCH_LEVEL. */
 BOOLEAN
 D2dServerAcquirePeer(PD2D_TARGET Target)
 {
@@ -58,7 +59,7 @@ ChangeState(SLOT_STATE From, SLOT_STATE To)
     return InterlockedCompareExchange(&Server.State, To, From) == (LONG)From;
 }
 
-/* Finds the device that the context is to be sent to. The caller dereferences it. */
+/* Finds the device to which to send the context. The caller dereferences it. */
 static NTSTATUS
 LookUp(const D2D_DRIVER *Driver, PDEVICE_OBJECT *Device)
 {
@@ -77,9 +78,9 @@ LookUp(const D2D_DRIVER *Driver, PDEVICE_OBJECT *Device)
 }
 
 /*
- * The peer has completed the request. Runs in the thread of whoever has done so, at IRQL <=
- * DISPATCH_LEVEL. We have no stack location of our own: DeviceObject is NULL, and it is not
- * for us to mark the IRP pending, which goes on to the I/O manager.
+ * The completion routine. Runs in the thread that completes the request, at IRQL <=
+ * DISPATCH_LEVEL. The owner has no stack location in the IRP, so DeviceObject is NULL, and this
+ * routine must not mark the IRP pending. The IRP goes on to the I/O manager.
  */
 static NTSTATUS NTAPI
 ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
@@ -91,7 +92,7 @@ ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_CONTINUE_COMPLETION;
 }
 
-/* Makes the request. The I/O manager frees it when it is completed. */
+/* Allocates the request. The I/O manager frees it after its completion. */
 static PIRP
 BuildRequest(PDEVICE_OBJECT Device, PKEVENT Event, PIO_STATUS_BLOCK Result)
 {
@@ -103,7 +104,7 @@ BuildRequest(PDEVICE_OBJECT Device, PKEVENT Event, PIO_STATUS_BLOCK Result)
     if (irp == NULL) {
         return NULL;
     }
-    /* METHOD_NEITHER has put the output buffer there already. */
+    /* For METHOD_NEITHER the I/O manager has done this; it is here to show what the request is. */
     irp->UserBuffer = context;
     if (Server.Config.Completion == D2dCompletionByRoutine) {
         IoSetCompletionRoutine(irp, ContextCompleted, context, TRUE, TRUE, TRUE);
@@ -134,8 +135,8 @@ SendContext(const D2D_DRIVER *Driver, PDEVICE_OBJECT Device)
     status = IoCallDriver(Device, irp);
     pending = status == STATUS_PENDING;
     /*
-     * Of a request that fails before IoCallDriver returns, the event is not set and the
-     * result not written: there is nothing to be waited for.
+     * If a request fails before IoCallDriver returns, the I/O manager neither sets the event
+     * nor writes the result: do not wait.
      */
     if (pending || (completion == D2dCompletionByWaiting && NT_SUCCESS(status))) {
         KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
@@ -150,7 +151,7 @@ SendContext(const D2D_DRIVER *Driver, PDEVICE_OBJECT Device)
     return status;
 }
 
-/* Looks at what the peer has filled in. */
+/* Checks what the peer has filled in. */
 static NTSTATUS
 CheckPeer(VOID)
 {
@@ -239,7 +240,7 @@ Detach(const D2D_DRIVER *Driver)
     return STATUS_SUCCESS;
 }
 
-/* Serves IOCTL_D2D_QUERY_INTERFACE: what a peer imports on Linux, it asks for here. */
+/* Serves IOCTL_D2D_QUERY_INTERFACE, by which a peer gets the functions that it imports on Linux. */
 NTSTATUS
 D2dServerQueryInterface(PIRP Irp)
 {
@@ -247,7 +248,7 @@ D2dServerQueryInterface(PIRP Irp)
     PD2D_OWNER_INTERFACE offer = Irp->UserBuffer;
     NTSTATUS status;
 
-    /* METHOD_NEITHER: the pointer is as good as who sends it. */
+    /* METHOD_NEITHER: nobody has checked the pointer, so only the kernel may send it. */
     if (Irp->RequestorMode != KernelMode ||
         stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(*offer)) {
         return D2dRequestComplete(Irp, STATUS_INVALID_PARAMETER, 0);
@@ -274,13 +275,13 @@ D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
     if (Server.Context == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    /* There is no peer that could be acquired. */
+    /* Nobody can acquire a peer before one has attached. */
     ExInitializeRundownProtection(&Server.Rundown);
     ExWaitForRundownProtectionRelease(&Server.Rundown);
     return STATUS_SUCCESS;
 }
 
-/* Nobody is attached: who is keeps the owner from unloading. */
+/* No peer is attached: an attached one defers the owner's unload. */
 VOID
 D2dServerUninitialize(VOID)
 {

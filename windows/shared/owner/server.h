@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The owner's half of the library: the context, and who holds it. */
+/* The owner's half of the library: the context, and the peer that holds it. */
 #ifndef D2D_SERVER_H
 #define D2D_SERVER_H
 
 #include "d2d_lib.h"
 
-/* What the owner is told, at IRQL = PASSIVE_LEVEL. */
+/* Called when a peer attaches or detaches, at IRQL = PASSIVE_LEVEL. */
 typedef VOID D2D_SERVER_CALLBACK(PD2D_CONTEXT Context);
 
 /* How the owner learns that a peer has completed the request with the context. */
 typedef enum _D2D_COMPLETION {
-    D2dCompletionByReturn,  /* IoCallDriver returns with it, or it is waited for after all */
+    D2dCompletionByReturn,  /* IoCallDriver returns after it; if not, the owner waits */
     D2dCompletionByRoutine, /* a completion routine */
     D2dCompletionByWaiting, /* the event of the request */
     D2dCompletionCount
@@ -27,7 +27,7 @@ typedef struct _D2D_SERVER_CONFIG {
     const VOID *Data;               /* the owner's plain data */
     ULONG DataLength;
     D2D_SERVER_CALLBACK *Attached;  /* a peer has adopted the context */
-    D2D_SERVER_CALLBACK *Detached;  /* it has left */
+    D2D_SERVER_CALLBACK *Detached;  /* the peer has detached */
 } D2D_SERVER_CONFIG;
 
 NTSTATUS D2dServerInitialize(const D2D_SERVER_CONFIG *Config);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The trace line, made in one place for all drivers, and its sequence number. */
+/* Prints the trace lines of all drivers, and numbers them. */
 #include "server.h"
 
 /* Lines printed so far, by all drivers. */
 static volatile LONG64 Sequence;
 
-/* When the owner printed its first line, in milliseconds, to tell its loads apart. */
+/* The time of the owner's first line in milliseconds, which tells its loads apart. */
 static LONG64 Load;
 
 static LONG64
@@ -17,7 +17,7 @@ Milliseconds(VOID)
     return now.QuadPart / (frequency.QuadPart / 1000);
 }
 
-/* Where the caller runs, in the words of the trace. */
+/* Returns the caller's execution context, in the words of the trace. */
 static PCSTR
 ExecutionContext(VOID)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The device of a driver of the pair, and what user mode can ask of it. IRQL = PASSIVE_LEVEL. */
+/* The device of a driver of the pair, and its requests from user mode. IRQL = PASSIVE_LEVEL. */
 #include "d2d_pair.h"
 
 #define MAX_ROUNDS  1000
@@ -48,7 +48,7 @@ D2dPairControl(PIRP Irp, D2D_EXERCISE *Exercise)
     return status;
 }
 
-/* Makes a device that other drivers and user mode can open. */
+/* Creates a device that other drivers and user mode can open. */
 NTSTATUS
 D2dPairCreateDevice(PDRIVER_OBJECT DriverObject, PCWSTR DeviceName, PCWSTR LinkName,
                     PDEVICE_OBJECT *DeviceObject)

@@ -2,7 +2,7 @@
 /* The requests that both drivers of the pair serve. IRQL <= DISPATCH_LEVEL. */
 #include "d2d_pair.h"
 
-/* A pending IRP is the driver's: where it keeps what it needs to find its way back. */
+/* The driver may use DriverContext of an IRP that it has pended: here CancelHeld finds the desk. */
 #define DESK_OF(irp)    (*(PD2D_DESK *)&(irp)->Tail.Overlay.DriverContext[0])
 
 static DRIVER_CANCEL CancelHeld;
@@ -17,7 +17,7 @@ D2dDeskInitialize(PD2D_DESK Desk)
 }
 
 /*
- * Lays the driver's events ready to be set. They have to stay until nobody can send
+ * Gives the desk the driver's events, which SIGNAL sets. They must exist until nobody can send
  * requests any more.
  */
 VOID
@@ -36,8 +36,8 @@ Add(PIRP Irp)
 }
 
 /*
- * Called by IoCancelIrp with the cancel lock held. It has taken the routine out of the
- * IRP, so nobody else completes it.
+ * IoCancelIrp calls this, with the cancel spin lock held, after it has taken the cancel
+ * routine out of the IRP. So nobody else completes the IRP.
  */
 static VOID NTAPI
 CancelHeld(PDEVICE_OBJECT DeviceObject, PIRP Irp)
@@ -53,7 +53,7 @@ CancelHeld(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     D2dRequestComplete(Irp, STATUS_CANCELLED, 0);
 }
 
-/* Leaves a request pending. From the release of the lock on it may be gone. */
+/* Pends a request. Once the lock is released, another thread may complete it. */
 static NTSTATUS
 Hold(PD2D_DESK Desk, PIRP Irp)
 {
@@ -68,10 +68,10 @@ Hold(PD2D_DESK Desk, PIRP Irp)
         DESK_OF(Irp) = Desk;
         IoSetCancelRoutine(Irp, CancelHeld);
         if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
-            /* It was cancelled before, and CancelHeld will not be called. */
+            /* The IRP was cancelled before; IoCancelIrp will not call CancelHeld. */
             status = STATUS_CANCELLED;
         } else {
-            /* If CancelHeld is called already, it waits for the lock. */
+            /* If CancelHeld runs already, it waits for the lock. */
             IoMarkIrpPending(Irp);
             InsertTailList(&Desk->Held, &Irp->Tail.Overlay.ListEntry);
         }
@@ -81,8 +81,8 @@ Hold(PD2D_DESK Desk, PIRP Irp)
 }
 
 /*
- * Takes a request that is pending, with this key or (NULL) any, off the list. The lock is
- * held. One that is being cancelled is left to CancelHeld.
+ * Takes a pended request with this key, or any if Key is NULL, off the list. Leaves requests
+ * that are being cancelled to CancelHeld. The caller holds the lock.
  */
 static PIRP
 TakeHeld(PD2D_DESK Desk, const ULONGLONG *Key)
@@ -134,8 +134,8 @@ Signal(PD2D_DESK Desk, PIRP Irp)
 }
 
 /*
- * Serves a request of the other driver, IRP_MJ_INTERNAL_DEVICE_CONTROL, which user mode
- * cannot send.
+ * Serves a request of the other driver. User mode cannot send these: they are
+ * IRP_MJ_INTERNAL_DEVICE_CONTROL.
  */
 NTSTATUS
 D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp)
@@ -165,7 +165,7 @@ D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp)
     }
 }
 
-/* The driver leaves: completes what is pending, and leaves nothing pending any more. */
+/* Completes all pended requests, and pends no more: the driver is being unloaded. */
 VOID
 D2dDeskClose(PD2D_DESK Desk)
 {

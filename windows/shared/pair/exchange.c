@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Items, as both drivers of the pair take them. */
+/* Taking items, for both drivers of the pair. */
 #include "d2d_pair.h"
 
-/* Items are taken off a queue this many at a time. */
+/* How many items are taken at a time. */
 #define BATCH   8
 
 static VOID
@@ -25,8 +25,8 @@ TraceTaken(PCSTR QueueName, PCSTR How, ULONG Count, const LIST_ENTRY *Taken)
 }
 
 /*
- * Takes everything off a queue, one item and then the rest in batches, and returns the
- * number of items. IRQL <= DISPATCH_LEVEL.
+ * Takes all items off a queue, first one and then the rest in batches, and returns their
+ * number. IRQL <= DISPATCH_LEVEL.
  */
 ULONG
 D2dPairTakeAll(PD2D_QUEUE Queue, PCSTR QueueName)

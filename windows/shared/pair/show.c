@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Shows the pair's requests and events to the other driver: what D2dDeskDispatch serves.
+ * Tries all that the other driver's desk serves: sends each request and waits for the events.
  */
 #include "d2d_pair.h"
 
@@ -29,7 +29,7 @@ ShowInitialize(PSHOW Show)
     return status;
 }
 
-/* Waits for what is on its way. */
+/* Waits for the requests that are still pending. */
 static VOID
 ShowUninitialize(PSHOW Show)
 {
@@ -40,7 +40,7 @@ ShowUninitialize(PSHOW Show)
     D2dPacketUninitialize(&Show->Signal);
 }
 
-/* A request that is completed at once. STATUS_PENDING is a success code, and not expected. */
+/* Makes STATUS_PENDING, a success code, an error: the request must be completed at once. */
 static NTSTATUS
 Completed(NTSTATUS Status)
 {
@@ -61,7 +61,7 @@ ShowAdd(PSHOW Show)
     return status;
 }
 
-/* Leaves a request pending at the other driver, under a key that nobody else has. */
+/* Sends a request that the other driver pends under a unique key. */
 static NTSTATUS
 ShowHold(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
 {
@@ -76,7 +76,7 @@ ShowHold(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
     return NT_SUCCESS(status) ? STATUS_UNEXPECTED_IO_ERROR : status;
 }
 
-/* One that is left pending and completed during the next one. */
+/* Sends a request that the other driver pends, and completes when it gets the next one. */
 static NTSTATUS
 ShowRelease(PSHOW Show)
 {
@@ -94,7 +94,7 @@ ShowRelease(PSHOW Show)
     return status;
 }
 
-/* One that its sender takes back. */
+/* Sends a request, and cancels it. */
 static NTSTATUS
 ShowCancel(PSHOW Show)
 {
@@ -126,7 +126,7 @@ ShowRequests(PVOID Context)
     return status;
 }
 
-/* Has the other driver set its events. IRQL <= DISPATCH_LEVEL. */
+/* Makes the other driver set its events. IRQL <= DISPATCH_LEVEL. */
 static NTSTATUS
 ShowSignal(PVOID Context)
 {
@@ -151,8 +151,8 @@ WaitForSignals(const D2D_TARGET *Target)
 }
 
 /*
- * Runs the exercise in the place, and then sends the other driver requests from there,
- * and waits for its events, which is done here. IRQL = PASSIVE_LEVEL.
+ * Runs the exercise in the place, and sends the other driver requests from there; then waits
+ * for its events in the caller's thread. IRQL = PASSIVE_LEVEL.
  */
 NTSTATUS
 D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,

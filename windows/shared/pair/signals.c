@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The named events of a driver of the pair. IoCreateNotificationEvent and
- * IoCreateSynchronizationEvent create an event or open the one there is, and do not tell
- * which; a new one is signaled. IRQL = PASSIVE_LEVEL unless it says otherwise.
+ * IoCreateSynchronizationEvent create an event or open an existing one, and do not say which.
+ * A new event is signaled. IRQL = PASSIVE_LEVEL unless it says otherwise.
  */
 #include "d2d_pair.h"
 #include <ntstrsafe.h>
 
 #define NAME_LENGTH 96
-/* How long the events are waited for, in units of 100 ns, relative: they are set already. */
+/* Limit of a wait, in units of 100 ns, relative. The events are set already when it begins. */
 #define TIMEOUT     (-5000LL * 10000)
 
 typedef PKEVENT NTAPI CREATE_EVENT(PUNICODE_STRING Name, PHANDLE Handle);
@@ -53,7 +53,7 @@ OpenBoth(PD2D_SIGNALS Signals, PCSTR Step, PCSTR Driver)
     return status;
 }
 
-/* Makes the driver's own events, before another driver knows of them. */
+/* Creates the driver's own events, before another driver knows of them. */
 NTSTATUS
 D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver)
 {
@@ -66,14 +66,14 @@ D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver)
     return status;
 }
 
-/* Opens the events of another driver, which has made them. */
+/* Opens the events that another driver has created. */
 NTSTATUS
 D2dSignalsOpen(PD2D_SIGNALS Signals, PCSTR Driver)
 {
     return OpenBoth(Signals, "event-open", Driver);
 }
 
-/* The handles keep the events. */
+/* The events live as long as their handles. */
 VOID
 D2dSignalsClose(PD2D_SIGNALS Signals)
 {
@@ -114,8 +114,8 @@ WaitForOne(PKEVENT Event, PCSTR Kind, BOOLEAN SetAfterwards)
 }
 
 /*
- * Waits for both, which leaves neither of them set: one is taken by who waits, the other
- * has to be reset.
+ * Waits for both events, and leaves neither of them set: the wait resets the synchronization
+ * event, and this function the notification event.
  */
 NTSTATUS
 D2dSignalsWait(const D2D_SIGNALS *Signals)
