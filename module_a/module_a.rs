@@ -2,14 +2,14 @@
 
 //! Driver A: owns the shared contexts.
 //!
-//! At its initialization it allocates the contexts, with queues, locks, functions and data filled
-//! in, and exports the entry points through which another driver gets one; the handshake is
-//! `attach` in `shared/owner/server.rs`. With each driver that holds a context it plays the
-//! demonstration: calls and items in both directions.
+//! When A is loaded, it allocates the contexts, fills in their queues, locks, functions and data, and
+//! exports the functions by which a peer attaches; `attach` in `shared/owner/server.rs` is the
+//! handshake. When a peer has attached, A plays the demonstration with it: calls and items in both
+//! directions.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-module_a/exercise` makes A call the driver of each
-//! context and exchange items with it that many times in each execution context: in the system
-//! call of the process that writes, in a kernel worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/sys/kernel/debug/d2d-module_a/exercise`. A then calls each
+//! peer and exchanges items with it, N times in each execution context: in the system call of that
+//! process, in a kernel worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -77,22 +77,22 @@ d2d_owner::module_owner! {
         },
         completion: u32 {
             default: 0,
-            description: "How completion is learnt of: 0 by return, 1 by routine, 2 by waiting",
+            description: "How A learns of completion: 0 by return, 1 by routine, 2 by waiting",
         },
         timeout: u32 {
             default: 5000,
-            description: "How long it is waited for, in milliseconds (1 to 600000)",
+            description: "How long A waits for a pended handshake, in milliseconds (1 to 600000)",
         },
     },
 }
 
-/// Driver A, as the holder of one of its contexts sees it.
+/// A's value for one context.
 struct DriverA {
     desk: Desk,
 }
 
 impl DriverA {
-    /// Sends a peer requests from `place`, and has it set its events there.
+    /// Sends a peer requests from `place`. One of them makes the peer set its events, for which A waits.
     fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -123,7 +123,7 @@ impl Owner for DriverA {
         Ok(Self { desk: Desk::new()? })
     }
 
-    /// One desk serves all requests, and so one pair of events is enough.
+    /// The value for context 0 serves all requests, so it alone gets A's events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let signals = Signals::new(OwnerModule::NAME, |name, kind| {
             create_event(name, kind, false)
@@ -140,7 +140,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Takes the number of rounds, 1 to 1000. A context without a peer is left out.
+    /// Reads the number of rounds, 1 to 1000. Leaves out contexts without a peer.
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -156,10 +156,10 @@ impl Owner for DriverA {
                         continue;
                     };
                     match this.send(contexts, &peer, place) {
-                        // It has begun to leave.
+                        // The peer has begun to leave.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
-                        // It serves none of the pair's requests, or not in any context; or it is
-                        // still loading, and has not created its events.
+                        // The peer does not serve the demonstration's requests, or not in this
+                        // execution context; or it is loading, and has not created its events.
                         Err(ENOTTY | EINPROGRESS | ENOENT) => {}
                         result => result?,
                     }
@@ -169,7 +169,7 @@ impl Owner for DriverA {
         Ok(())
     }
 
-    /// Whoever sends it, one desk will do.
+    /// The value for context 0 serves all requests, whichever driver sends them.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         match contexts.get(0) {
             Some((this, _)) => this.desk.dispatch(request),
@@ -193,7 +193,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Leaves items behind for the next driver that gets the context.
+    /// Puts items that wait for the next peer in this context.
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
@@ -230,7 +230,7 @@ impl OwnerOps for DriverA {
     }
 }
 
-/// Calls and items in both directions, beginning with ours.
+/// Puts items for the peer, calls its operations, and takes the items that it has put.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &1)?;
     trace!(Enqueue, "queue=to_peer n=1 how=single");
@@ -253,9 +253,9 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     Ok(())
 }
 
-/// Calls the peer and exchanges items with it, in any context.
+/// Calls the peer and exchanges items with it. Any execution context.
 ///
-/// Fails with `ESHUTDOWN` if there is none, or if it begins to leave meanwhile.
+/// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to leave meanwhile.
 fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
     let peer = link.peer()?;
     let place = place.name();
@@ -271,7 +271,7 @@ fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
     Ok(())
 }
 
-/// Takes everything from the peer, and returns the number of items.
+/// Takes all items from the peer, and returns their number.
 fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
     d2d_pair::take_all(&link.incoming(), |taken| {
         trace!(Dequeue, "queue=to_owner {}", taken);

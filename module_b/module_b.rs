@@ -2,13 +2,13 @@
 
 //! Driver B: adopts one of driver A's contexts.
 //!
-//! At its initialization it registers with driver A and asks for a context. A sends it an internal
-//! device control request with the context's address; `dispatch` adopts the context, fills in B's
-//! functions and data, and completes the request, at once or from a work item.
+//! When B is loaded, the library registers it with driver A and asks for a context. A sends an internal
+//! device control request with the context's address. B's `share` lets the library adopt the context,
+//! fill in B's functions and data, and complete the request, at once or in a work item.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-module_b/exercise` makes B call A and exchange items
-//! with it that many times in each execution context: in the system call of the process that
-//! writes, in a kernel worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/sys/kernel/debug/d2d-module_b/exercise`. B then calls A and
+//! exchanges items with it, N times in each execution context: in the system call of that
+//! process, in a kernel worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -67,17 +67,17 @@ d2d::module_peer! {
     },
 }
 
-/// Name of the driver that requests are sent to.
+/// Name of the driver to which B sends requests.
 const OWNER: &CStr = c"module_a";
 
 /// Driver B.
 struct DriverB {
-    /// Whether it completes the handshake from a work item.
+    /// Whether a work item completes the handshake.
     deferred: bool,
     desk: Desk,
 }
 
-/// Keeps B's events ready to be set, as long as B is registered.
+/// Takes B's events away before B is unregistered, so that no request sets them any more.
 struct Front(Handle<DriverB>);
 
 impl Drop for Front {
@@ -102,9 +102,9 @@ impl Driver for DriverB {
         })
     }
 
-    /// Makes B's events when the handshake is over, as the trace has one order.
+    /// Creates B's events after the handshake, so that the trace always has the same order.
     fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
-        // If the handshake has failed, the driver is loaded all the same.
+        // Even if a pended handshake has failed, B stays loaded.
         let _ = driver.settled_link();
         Signals::new(PeerModule::NAME, |name, kind| {
             driver.create_event(name, kind, false)
@@ -115,7 +115,7 @@ impl Driver for DriverB {
         })
     }
 
-    /// Takes the number of rounds, 1 to 1000.
+    /// Reads the number of rounds, 1 to 1000.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -181,7 +181,7 @@ impl PeerOps for DriverB {
         Ok(calls.saturating_add(1))
     }
 
-    /// Takes everything, and puts four items of its own on the other queue: one, and three in a
+    /// Takes all items, and puts four on the other queue: one alone, and three in a
     /// batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(link);
@@ -194,14 +194,14 @@ impl PeerOps for DriverB {
     }
 }
 
-/// Takes everything from the owner, and returns the number of items.
+/// Takes all items from the owner, and returns their number.
 fn take_all(link: &PeerLink<DemoPair>) -> u32 {
     d2d_pair::take_all(&link.incoming(), |taken| {
         trace!(Dequeue, "queue=to_peer {}", taken);
     })
 }
 
-/// Calls the owner and exchanges an item with it, in any context.
+/// Calls the owner and exchanges items with it. Any execution context.
 fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
     let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;
