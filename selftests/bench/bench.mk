@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The bench: an owner and a peer, the crate of what they have agreed on, and what the peer
-# measures by and against, in C. See test_modules/modules.mk.
+# The bench: an owner, a peer, and the crate with their interface; in C, the harness that the peer measures
+# with, and the kernel's mechanisms that it compares with. See test_modules/modules.mk.
 
 d2d-bench := selftests/bench
 
@@ -26,5 +26,5 @@ obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin
 selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o drivers.o requests.o events.o step.o)
 selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/harness.o
 selftests/test_modules/check_twin-y := $(d2d-twin)/check.o
-# define_trace.h includes the tracepoints' header once more
+# define_trace.h includes the tracepoints' header a second time
 CFLAGS_$(d2d-twin)/step.o := -I$(src)/$(d2d-twin)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bench: what the owner and the peer have agreed on that measure calls between them.
+//! The interface of the bench's owner and peer.
 //!
-//! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, each with the loops that run in it.
-//! - `contender.rs` and `harness.c`: how a loop is measured.
-//! - `mechanisms.c`: what the kernel has for the same purposes.
+//! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, with the loops that run in each.
+//! - `contender.rs` and `harness.c`: measure a loop.
+//! - `mechanisms.c`: loops of the kernel's mechanisms, to compare with.
 
 #![forbid(unsafe_code)]
 
@@ -18,12 +18,12 @@ use d2d::{
     request::ControlCode, //
 };
 
-/// A request that is completed at once with `value + 1`.
+/// The owner completes this request at once with `value + 1`.
 pub const PING: ControlCode<u32, u32> = ControlCode::new(0x801);
-/// A request that is left pending, and completed with `value + 1` by who has received it all the same.
+/// The owner pends this request, and completes it with `value + 1` before its dispatch routine returns.
 pub const PEND: ControlCode<u32, u32> = ControlCode::new(0x802);
 
-/// What the bench's owner and its peer have agreed on.
+/// The interface of the bench's owner and peer.
 pub struct BenchPair;
 
 impl Pair for BenchPair {
@@ -44,7 +44,7 @@ interface! {
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
-    /// Calls the peer so many times, and returns what the last call has returned.
+    /// Calls the peer `times` times, and returns the last result.
     fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the context that is measured; loaded instead of `module_a`.
+//! The owner of the measured context, loaded instead of `module_a`.
 
 #![forbid(unsafe_code)]
 
@@ -36,7 +36,7 @@ d2d_owner::module_owner! {
     params: {
         contexts: u32 {
             default: 64,
-            description: "Number of contexts, for the driver that measures and those beside it (1 to 64)",
+            description: "Number of contexts, for the measuring driver and the others (1 to 64)",
         },
         capacity: u32 {
             default: 256,
@@ -49,13 +49,13 @@ d2d_owner::module_owner! {
     },
 }
 
-/// The owner, as the holder of its context sees it.
+/// The owner's value for a context.
 struct BenchOwner;
 
 impl Owner for BenchOwner {
     type Pair = BenchPair;
 
-    /// All as module_a's defaults, but for the number of contexts.
+    /// The defaults of module_a, except the number of contexts.
     fn config() -> Result<Config> {
         Config::new(
             OwnerModule::NAME,
@@ -75,7 +75,7 @@ impl Owner for BenchOwner {
         [0]
     }
 
-    /// It might sleep, so that requests of who cannot come from a worker.
+    /// It may sleep, so that a worker calls it if the sender must not sleep.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {
@@ -83,7 +83,7 @@ impl Owner for BenchOwner {
             })
             .on(PEND, |value, request| {
                 let (disposition, request) = request.pend();
-                // Nobody takes it back meanwhile; the sender would notice.
+                // The sender does not cancel; if it did, its result would be wrong.
                 let _ = request.complete(&value.wrapping_add(1));
                 disposition
             })
@@ -106,7 +106,7 @@ impl OwnerOps for BenchOwner {
     }
 }
 
-/// Enters the peer anew for each call, as a caller would that may sleep in between.
+/// Enters rundown protection for each call, as a caller does that may sleep between calls.
 #[inline(never)]
 fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
     let mut value = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer that measures, or takes memory. What it is to do is written to its control file: a word
-//! of [`BenchPeer::control`]. The figures are lines of the kernel's log (`harness.c`).
+//! The peer that measures, or allocates memory to be measured. Its control file takes the words in
+//! [`BenchPeer::control`]. The figures are lines of the kernel log (`harness.c`).
 
 #![deny(unsafe_code)]
 
@@ -68,7 +68,7 @@ struct BenchPeer {
     kept: Pin<KBox<Mutex<Kept>>>,
 }
 
-/// What takes memory until it is dropped.
+/// Events and requests whose memory is measured; dropping them frees it.
 #[derive(Default)]
 struct Kept {
     events: KVec<Event>,
@@ -125,7 +125,7 @@ impl PeerOps for BenchPeer {
     }
 }
 
-/// Measures everything once.
+/// Measures each operation once.
 fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     contender::mechanisms()?;
     calls(link, |one| one)?;
@@ -137,7 +137,7 @@ fn operations(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result 
     contender::attach_detach(link.context())
 }
 
-/// Measures what might depend on how many contexts are attached.
+/// Measures operations with more and more contexts attached.
 fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let measured = [1, 2, 4, 8, 16, 32, 64].into_iter().try_for_each(|count| {
         let at = |one: Contender| one.at(c"contexts", count.into());
@@ -150,8 +150,8 @@ fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     measured
 }
 
-/// Measures the queue with more and more items in it, as many as it can hold: the item that is put is
-/// taken when so many others were.
+/// Measures the queue with more and more items in it, up to its capacity. An item that is put is taken after all
+/// the others.
 fn depths(link: &PeerLink<BenchPair>) -> Result {
     let queue = link.outgoing();
     let numbers = Numbers::new();
@@ -180,7 +180,7 @@ fn payloads(link: &PeerLink<BenchPair>) -> Result {
     })
 }
 
-/// How many events or requests are made at a time that take memory.
+/// How many events or requests are allocated at a time.
 const KEPT: usize = 1024;
 
 fn keep_events(driver: &Handle<BenchPeer>) -> Result {
@@ -210,7 +210,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// The items of a queue are numbered, from one batch of a measurement to the next.
+/// Counts the items of a queue across the batches of a measurement.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -223,14 +223,14 @@ impl Numbers {
         self.0.load(Relaxed)
     }
 
-    /// Those of the `n` items that are taken next, which are taken then.
+    /// Returns the numbers of the next `n` items, and counts them as taken.
     fn take(&self, n: u64) -> Range<u64> {
         let first = self.0.fetch_add(n, Relaxed);
         first..first + n
     }
 }
 
-/// Measures the queue to the owner with items of so many words, `behind` of which are in it already.
+/// Measures the queue to the owner with items of `words` words. `behind` items are in it already.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
     words: usize,
@@ -282,13 +282,13 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
             |n| loop_queue_producers(link, n),
             |n| put_some(link, n),
         )?;
-        // What they have put in since it returned
+        // Items that the producers have put since the loop returned
         while link.outgoing().take().is_some() {}
     }
     Ok(())
 }
 
-/// Measures requests to the owner, which are made once and sent again and again.
+/// Measures requests to the owner. Each is allocated once and sent again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     request(sender, |one| one)?;
@@ -320,7 +320,7 @@ fn events(driver: &Handle<BenchPeer>) -> Result {
     )
 }
 
-/// Measures from the putting of an item to where the doorbell of its queue has woken the other thread.
+/// Measures the time from putting an item until the queue's doorbell has woken the other thread.
 fn doorbell(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let create = |name| driver.create_event(name, Kind::Synchronization, false);
     let ping = create(c"bench-to-owner")?;
@@ -353,8 +353,8 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// The item is copied in, looked at where it lies, and given back: three times under the lock in
-/// all. There are `behind` others in the queue.
+/// Puts an item, takes it, reads it in place and releases it: the lock is taken three times. `behind` other items
+/// are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -393,7 +393,7 @@ fn put_take<const WORDS: usize>(
     Ok(())
 }
 
-/// The same by handle, as an item is passed on: once more under the lock.
+/// The same, but passes the item on by its handle: the lock is taken once more.
 #[inline(never)]
 fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -405,7 +405,7 @@ fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// An item is what one operation is, however many are moved together.
+/// One operation is one item, however many are in a batch.
 #[inline(never)]
 fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     let queue = link.outgoing();
@@ -433,13 +433,13 @@ fn loop_queue_batch(link: &PeerLink<BenchPair>, size: usize, n: u64) -> Result {
     Ok(())
 }
 
-/// As `loop_queue_put_take`, in hard interrupt.
+/// `loop_queue_put_take` in hard interrupt.
 #[inline(never)]
 fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
     put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
 }
 
-/// The other thread puts in what this one takes; both are busy all the time.
+/// The other thread puts the items that this one takes. Both spin.
 #[inline(never)]
 fn loop_queue_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -468,7 +468,7 @@ fn put_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Takes what the producers put in, in whatever order.
+/// Takes the items of all producers, in any order.
 #[inline(never)]
 fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -486,7 +486,7 @@ fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts up to `n` items, and returns how many found room.
+/// Puts up to `n` items. Returns for how many there was room.
 fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     let queue = link.outgoing();
     for number in 0..n {
@@ -498,7 +498,7 @@ fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     Ok(n as usize)
 }
 
-/// Reads what was put.
+/// Reads the payload of an item.
 fn check(items: &Batch<'_>, number: u64) -> Result {
     let read = items.iter().next().and_then(|item| item.read());
     if read == Some(number) {
@@ -517,7 +517,7 @@ fn loop_request(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// The owner leaves the request pending, and completes it before its dispatch routine returns.
+/// The owner pends the request, and completes it before its dispatch routine returns.
 #[inline(never)]
 fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;
@@ -527,7 +527,7 @@ fn loop_request_pended(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// As who cannot sleep sends it: the owner's dispatch routine is called by a worker.
+/// Sends as a driver that must not sleep, so that a worker calls the owner's dispatch routine.
 #[inline(never)]
 fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     let mut value = 0;
@@ -542,7 +542,7 @@ fn loop_request_worker(mut packet: Packet, to: &Target, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Without another thread to wake, and without sleeping.
+/// Sets an event and takes it in the same thread, which does not sleep.
 #[inline(never)]
 fn loop_event_set_take(event: &Event, n: u64) -> Result {
     for _ in 0..n {
@@ -570,8 +570,8 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// An item is put when the queue is empty, so that the doorbell rings; the other thread takes it, and
-/// puts one into the other queue.
+/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes it, and puts one into the
+/// other queue.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
     for number in 0..n / 2 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The harness, and loops in Rust which it measures as those in C.
+//! The harness for loops in Rust.
 //!
 //! C header: `harness.h`.
 
@@ -41,42 +41,42 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // An address, as the kernel's locks are no types for a function in C where they are empty.
+    // `c_void`: where the kernel's locks are empty structs, the context is not a type for a C function.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
 }
 
-/// Measures an empty loop, of which it is known how many instructions it has. May sleep.
+/// Measures an empty loop, whose number of instructions is known. May sleep.
 pub(crate) fn calibrate() -> Result {
     to_result(d2d_bench_calibrate())
 }
 
-/// Measures what the kernel has. May sleep.
+/// Measures the kernel's mechanisms. May sleep.
 pub(crate) fn mechanisms() -> Result {
     to_result(d2d_bench_mechanisms())
 }
 
-/// Measures the queue to the owner as a driver in C uses it. May sleep.
+/// Measures the queue to the owner with the functions for drivers in C. May sleep.
 pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is an initialized one, and lives longer than the call.
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Lets so many more drivers hold contexts, as the one that holds this one. May sleep.
+/// Attaches or detaches drivers, so that `size` of them hold a context besides this one. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     // SAFETY: The context is an initialized one with both endpoints. Who measures dismisses the crowd
     // before it returns.
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 
-/// Measures such a driver that comes and goes. May sleep.
+/// Measures attaching and detaching such a driver. May sleep.
 pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is an initialized one with both endpoints, and lives longer than the call.
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing something; the fields are those of `struct d2d_bench_contender`.
+/// One way of doing an operation; the fields are those of `struct d2d_bench_contender`.
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,
@@ -86,7 +86,7 @@ pub(crate) struct Contender {
     flags: c_uint,
 }
 
-/// What does so many operations.
+/// A loop that does the given number of operations.
 pub(crate) trait Loop<T = ()>: Fn(u64) -> Result<T> + Sync {}
 
 impl<T, F: Fn(u64) -> Result<T> + Sync> Loop<T> for F {}
@@ -106,7 +106,7 @@ impl Contender {
         }
     }
 
-    /// It is one of several points, this one on that axis.
+    /// Makes it a point on the curve of this name.
     pub(crate) const fn at(self, axis: &'static CStr, value: u64) -> Self {
         Self {
             at: Some((axis, value)),
@@ -114,8 +114,7 @@ impl Contender {
         }
     }
 
-    /// Measures `run`, which does as many operations as it is told, and prints the figures. May
-    /// sleep.
+    /// Measures the loop `run`, and prints the figures. May sleep.
     pub(crate) fn run<F: Loop>(self, run: F) -> Result {
         // SAFETY: There is no other thread.
         unsafe { self.measure(&(run, ()), None) }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers in C that hold a context each and do nothing else, beside the one that
- * measures: so many contexts are attached then. One that comes and goes is measured.
+ * Drivers in C that each hold a context and do nothing else, so that many contexts are attached
+ * while another driver measures. Also measures attaching and detaching one of them.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -10,13 +10,13 @@
 #include "d2d.h"
 #include "harness.h"
 
-/* As many as there are contexts, less the one of who measures. */
+/* All contexts but that of the measuring driver. */
 #define MAX_CROWD	63
 
 static d2d_handle crowd[MAX_CROWD];
 static unsigned int crowd_size;
 
-/* The context of who measures: what both sides have there was checked by the library. */
+/* The context of the measuring driver. The library has checked both sides' endpoints in it. */
 static const struct d2d_context *model;
 
 static int dispatch(void *this, const struct d2d_request *request)
@@ -81,9 +81,8 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size)
 }
 
 /*
- * A driver that is registered asks for a context, is offered one and accepts it, and gives
- * it back, which waits until nobody can be in its operations any more. The lines of the
- * trace are printed into the kernel's log.
+ * Registers a driver, attaches it, detaches it and unregisters it. Detaching waits until nobody
+ * can be inside the driver's operations. The trace of all this is printed to the kernel log.
  */
 static noinline int loop_attach_detach(void *arg, u64 n)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the peer could call by its name, if no more than one owner were ever wanted. */
+/* A function that the peer calls by its name, to compare such a call with an operation. */
 #include <linux/export.h>
 #include <linux/types.h>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Measures the contenders, whatever language they are written in, and prints the raw
- * times: statistics are the host's (qemu/bench/).
+ * Measures contenders in Rust and in C, and prints raw times; the host makes the statistics
+ * (qemu/bench/).
  *
  * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's
- * interrupt there; the threads that it takes besides are bound to the other CPUs in turn.
- * The clock is read once before and once after a batch of loops, and nothing is subtracted.
+ * interrupt there. Further threads are bound to the other CPUs in turn. The harness reads the
+ * clock once before and once after a batch of loops, and subtracts nothing.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -20,37 +20,37 @@
 #include "harness.h"
 
 #define BATCHES		30
-/* Of one point among several. */
+/* Batches of one point of a curve. */
 #define POINT_BATCHES	7
 #define FIRST_N		2
-/* Two threads that wake each other are slow at first. */
+/* First size of a batch of two threads, which are slow at first. */
 #define FIRST_N_OF_TWO	64
-/* So many batches in a row have to be long enough before it begins. */
+/* The warm-up ends after this many long batches in a row. */
 #define WARM		3
-/* A batch is so long that neither reading the clock nor one timer tick matters much. */
+/* Least duration of a batch: compared with it, reading the clock and a timer tick are short. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* Batches are repeated so long with the same producers: those that share a CPU get their turns. */
+/* How long batches are repeated with the same producers, so that those on one CPU take turns. */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
-/* What one thread does. */
+/* The part of one thread. */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
 	u64 n;
 	struct completion begun;
 	struct completion done;
-	/* Of a producer */
+	/* For a producer */
 	const bool *stop;
 	u64 put;
 };
 
-/* What is known of a contender while it is measured. */
+/* A contender that is being measured. */
 struct measurement {
 	const struct d2d_bench_contender *contender;
 	bool warm;
-	u64 counts[MAX_PRODUCERS];	/* what each producer has put in since then */
+	u64 counts[MAX_PRODUCERS];	/* items that each producer has put since the warm-up */
 };
 
 static int part_thread(void *data)
@@ -94,19 +94,19 @@ static struct task_struct *begin(struct part *part, int (*thread)(void *data), u
 	kthread_bind(task, cpu);
 	get_task_struct(task);
 	wake_up_process(task);
-	/* How long it takes to get there is not measured. */
+	/* Starting the thread is not measured. */
 	wait_for_completion(&part->begun);
 	return task;
 }
 
 static int end(struct part *part, struct task_struct *task)
 {
-	/* One that is stopped before it runs would never run. */
+	/* A thread that is stopped before it runs would never run. */
 	wait_for_completion(&part->done);
 	return kthread_stop_put(task);
 }
 
-/* The CPUs but the first one, in turn; if there is no other, that one. */
+/* Returns the CPUs after the first one in turn; the first one if there is no other. */
 static unsigned int other_cpu(unsigned int index)
 {
 	unsigned int others = num_online_cpus() - 1;
@@ -176,7 +176,7 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 			break;
 		}
 	}
-	/* Those that were there first may have begun. */
+	/* The first producers may have put items before the last one started. */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
 	for (rounds = 0; total < least && !err; rounds++) {
@@ -212,7 +212,7 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 	return end(&other, task) ?: err;
 }
 
-/* Of growing batches, each is a part of the warm-up; one alone may be slow. */
+/* Warms up with growing batches, until WARM in a row are long: one alone may just be slow. */
 static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;

@@ -1,57 +1,57 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How the contenders of the bench are measured. Mirrored by contender.rs. */
+/* Measures the contenders of the bench. contender.rs has the same types in Rust. */
 #ifndef D2D_BENCH_HARNESS_H
 #define D2D_BENCH_HARNESS_H
 
 #include <linux/types.h>
 
-/* What does n operations. Returns 0 or an errno. */
+/* A loop that does n operations. Returns 0 or an errno. */
 typedef int d2d_bench_loop(void *arg, u64 n);
 
 /* The loop runs in hard interrupt, in the callback of a timer. */
 #define D2D_BENCH_HARDIRQ	1
-/* The two threads do not sleep while they wait: where there is one CPU, nothing is measured. */
+/* The two threads spin while they wait. Not measured on one CPU. */
 #define D2D_BENCH_SPINS		2
 /*
- * So many threads as value says do other, again and again, until loop returns. Each time it
- * puts up to n items, and returns how many found room, or an errno. They spin, too.
+ * value threads call other again and again until loop returns. Each call puts up to n items, and
+ * returns for how many there was room, or an errno. These threads spin, too.
  */
 #define D2D_BENCH_PRODUCERS	4
 
 /*
- * One way of doing something. The loop is in a function whose name has loop_ and the
- * contender's name in it; the disassembly has to show what it calls.
+ * One way of doing an operation. The name of the loop's function contains loop_ and the
+ * contender's name; the host finds it in the disassembly, and checks what it calls.
  */
 struct d2d_bench_contender {
 	const char *name;
-	const char *base;	/* the contender that it is compared with */
-	const char *calls;	/* a part of the callee's name, "*": indirectly, "": nothing */
+	const char *base;	/* the contender to compare with */
+	const char *calls;	/* part of the callee's name; "*": an indirect call, "": none */
 	d2d_bench_loop *loop;
-	d2d_bench_loop *other;	/* what another thread does meanwhile, if it takes two */
+	d2d_bench_loop *other;	/* the loop of the other thread, if there are two */
 	void *arg;
-	const char *axis;	/* if it is measured at several points: what they are points of */
-	u64 value;		/* which one this is */
+	const char *axis;	/* the name of the curve, if this is one of its points */
+	u64 value;		/* the point on the curve */
 	unsigned int flags;	/* D2D_BENCH_... */
 };
 
-/* Measures it, and prints the figures. */
+/* Measures a contender, and prints the figures. */
 int d2d_bench_run(const struct d2d_bench_contender *contender);
 
-/* Measures an empty loop, of which it is known how many instructions it has. */
+/* Measures an empty loop, whose number of instructions is known. */
 int d2d_bench_calibrate(void);
 
-/* Measures what the kernel has. */
+/* Measures the kernel's mechanisms. */
 int d2d_bench_mechanisms(void);
 
 struct d2d_context;
 
-/* Measures a queue of the context as a driver in C uses it. */
+/* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Lets so many more drivers hold contexts, as the one that holds this one. */
+/* Attaches or detaches drivers, so that size of them hold a context besides this one. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
-/* Measures such a driver that comes and goes. */
+/* Measures attaching and detaching such a driver. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_HARNESS_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The control, the floor, what the kernel has for the same purposes, and what drivers in
- * C have.
+ * Loops of the control, of the floor, of the kernel's mechanisms, and of the library's
+ * functions for drivers in C.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>
@@ -22,18 +22,18 @@
 #include "exported.h"
 #include "harness.h"
 
-/* As the queues of a context: so many items, of so many bytes. */
+/* Number and size of the items, as in the queues of a context. */
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Two instructions each time; of an empty loop in C the compiler would unroll some. */
+/* Two instructions in each round. In assembler, as the compiler would unroll an empty loop in C. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
 	return 0;
 }
 
-/* An operation as those in the ops tables, without anything around it. */
+/* An operation with the signature of those in the ops tables, and nothing around it. */
 static noinline int ping(void *self, u32 value, u32 *result)
 {
 	*result = value + 1;
@@ -56,7 +56,7 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The function is that of the owner's module, which stays as long as this one. */
+/* The owner's module exports the function, and stays loaded as long as this module. */
 static noinline int loop_exported_symbol_call(void *arg, u64 n)
 {
 	u32 value = 0;
@@ -71,7 +71,7 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* What protects calls into a driver that may leave, by hand (rundown.rs). */
+/* Protects calls into a driver that may leave, by hand; rundown.rs is the library's way. */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
 
@@ -83,7 +83,7 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		index = srcu_read_lock(&srcu);
-		/* Pairs with whoever opens and closes it: nobody here. */
+		/* Would pair with opening and closing, which nobody does here. */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock(&srcu, index);
@@ -114,7 +114,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The same by notifier chains with one member; that of SRCU lets it leave at any time. */
+/* The same by notifier chains with one member. It may leave the SRCU chain at any time. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;
@@ -176,7 +176,7 @@ static int measure_notifier_chains(void)
 	return err;
 }
 
-/* What a queue consists of: a lock, and a list. */
+/* The parts of a queue: a lock and a list. */
 static DEFINE_SPINLOCK(lock);
 static u64 locked;
 
@@ -211,7 +211,7 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	for (i = 0; i < n; i++) {
 		entry.words[0] = i;
 		list_add_tail(&entry.node, &entries);
-		/* What is in memory here is what others would find. */
+		/* The list must be in memory here, as other threads would read it. */
 		barrier();
 		first = list_first_entry_or_null(&entries, struct entry, node);
 		if (!first || first->words[0] != i)
@@ -222,14 +222,14 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	return 0;
 }
 
-/* Queues, each with what lets any context put and take, and one item of 64 bytes. */
+/* The kernel's queues, with locks for any execution context, and one item of 64 bytes. */
 struct payload {
 	u64 words[ITEM_WORDS];
 };
 
 static DECLARE_KFIFO_PTR(fifo, struct payload);
 
-/* The item is copied twice. */
+/* kfifo copies the item in and out. */
 static noinline int loop_kfifo_spinlock(void *arg, u64 n)
 {
 	struct payload in = {}, out;
@@ -260,7 +260,7 @@ static int measure_kfifo(void)
 	return err;
 }
 
-/* The item stays where it is. */
+/* ptr_ring passes a pointer; the item is not copied. */
 static noinline int loop_ptr_ring(void *arg, u64 n)
 {
 	struct ptr_ring *ring = arg;
@@ -296,7 +296,7 @@ static int measure_ptr_ring(void)
 
 static LLIST_HEAD(llist);
 
-/* Without a lock, and without a bound; what is taken is all there is. */
+/* llist has no lock and no bound, and a take takes all entries. */
 static noinline int loop_llist(void *arg, u64 n)
 {
 	struct llist_node *taken;
@@ -313,7 +313,7 @@ static noinline int loop_llist(void *arg, u64 n)
 	return 0;
 }
 
-/* A request as a work item: a worker does it and says so. */
+/* The work of a request, done by a worker, which completes a completion. */
 struct job {
 	struct work_struct work;
 	struct completion done;
@@ -356,8 +356,8 @@ static noinline int loop_work_item_unbound(void *arg, u64 n)
 }
 
 /*
- * Waking: two threads wake each other in turn, so that of n wake-ups each does one half
- * and waits for the other half.
+ * Waking: two threads wake each other in turn. Of n wake-ups each thread makes one half, and
+ * waits for the other half.
  */
 static DECLARE_COMPLETION(ping_done);
 static DECLARE_COMPLETION(pong_done);
@@ -388,7 +388,7 @@ static DECLARE_WAIT_QUEUE_HEAD(ping_queue);
 static DECLARE_WAIT_QUEUE_HEAD(pong_queue);
 static bool ping_set, pong_set;
 
-/* One waiter, which resets what it has waited for. */
+/* The only waiter resets the flag after it was woken. */
 static __always_inline void wait_for(wait_queue_head_t *queue, bool *set)
 {
 	wait_event(*queue, READ_ONCE(*set));
@@ -423,7 +423,7 @@ static noinline int other_wait_queue(void *arg, u64 n)
 	return 0;
 }
 
-/* By handle, as drivers in C name items. */
+/* Drivers in C pass items on by handle. */
 static noinline int loop_queue_handle_c(void *arg, u64 n)
 {
 	struct d2d_queue *queue = arg;

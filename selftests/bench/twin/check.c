@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Whether the twin does its duty where no loop shows it: a driver that is refused what it
- * must not do, whose requests are completed, pended, cancelled, timed out and taken from who
- * leaves, and whose events are waited for in every way. It is not loaded if it does not.
+ * Checks the twin's duties that no loop shows: refusals; requests that are completed, pended,
+ * cancelled, timed out, or held by a driver that leaves; all kinds of waits for events. If a
+ * check fails, this module is not loaded.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -123,7 +123,7 @@ static void check_drivers(void)
 	EXPECT(twin_register(&objects[0], &handle), -ENOTUNIQ);
 	EXPECT(twin_attach(sender + (1ull << 32)), -ESTALE);
 	EXPECT(twin_detach(sender), -ENOTCONN);
-	/* Its dispatch routine returns without completing the request. */
+	/* A driver whose dispatch routine returns without completing the request. */
 	EXPECT(twin_attach(sender), -EIO);
 	EXPECT(twin_detach(sender), -ENOTCONN);
 	EXPECT(twin_lookup("nobody", &handle), -ENOENT);
@@ -145,7 +145,7 @@ static void check_requests(void)
 	send.output_len = sizeof(value);
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), 0);
 	EXPECT(output, 41);
-	/* By a worker, as the receiver may sleep */
+	/* A worker calls the receiver, which may sleep */
 	send.flags = TWIN_SEND_ATOMIC;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), 0);
 	send.flags = 0;
@@ -162,7 +162,7 @@ static void check_requests(void)
 	send.code = INSIDE;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EDEADLK);
 
-	/* Pended: taken back when its time is over, or by its sender; completed later */
+	/* Pended: times out, or is cancelled by its sender; completing later fails */
 	send.code = HOLD;
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_request_send(request, &send), -EBUSY);
@@ -185,7 +185,7 @@ static void check_requests(void)
 	EXPECT(twin_request_free(request), 0);
 	EXPECT(twin_request_free(request), -ESTALE);
 
-	/* From who leaves it is taken, and freed if its sender has given it up. */
+	/* A request of a driver that leaves is cancelled, and freed if its sender has freed it. */
 	EXPECT(twin_request_alloc(sender, 0, 0, &request), 0);
 	send.flags = 0;
 	send.output_len = 0;
@@ -270,7 +270,7 @@ static void check_events(void)
 	EXPECT(twin_event_close(other), 0);
 	EXPECT(twin_event_set(other), -ESTALE);
 
-	/* All are taken at once, or none; whether the thread waits already does not matter. */
+	/* Takes all events at once or none, whether the thread waits already or not. */
 	EXPECT(begin_to_wait(wait_for_all), 0);
 	EXPECT(twin_event_set(events[2]), 0);
 	EXPECT(twin_event_set(events[0]), 0);
@@ -287,7 +287,7 @@ static void check_events(void)
 	EXPECT(waited_index, 2);
 }
 
-/* The routines are outside of the init text, and what is left over goes with the drivers. */
+/* The routines must be outside the init text. Unregistering the drivers frees what is left. */
 static int __init check_twin_init(void)
 {
 	int err;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The registered drivers, who is inside their routines, and the handshake that shares a
- * context with one: look it up, build an internal device control request whose user buffer
- * is the context, send it, learn of its completion, and open the context to both.
+ * The registered drivers, the threads inside their routines, and the handshake that shares a
+ * context with a driver: look the driver up, build an internal device control request whose
+ * user buffer is the context, send it, learn of its completion, and open the context to both.
  */
 #include <linux/ctype.h>
 #include <linux/delay.h>
@@ -36,7 +36,7 @@ twin_handle twin_driver_handle(const struct twin_slot *slot)
 	return (u64)slot->generation << 32 | (slot - slots);
 }
 
-/* The lock is held. */
+/* The caller holds the lock. */
 struct twin_slot *twin_driver_find(twin_handle handle)
 {
 	u32 index = handle;
@@ -46,7 +46,7 @@ struct twin_slot *twin_driver_find(twin_handle handle)
 	return &slots[index];
 }
 
-/* The lock is held. */
+/* The caller holds the lock. */
 void twin_visit_begin(struct twin_visit *visit, struct twin_slot *slot)
 {
 	visit->task = current;
@@ -117,7 +117,7 @@ int twin_check_header(const char *driver, const char *what, const struct twin_he
 }
 EXPORT_SYMBOL_NS_GPL(twin_check_header, "TWIN");
 
-/* The text of a module, but for that of its initialization. */
+/* Reads where a module's text is, without its init text. */
 static int read_text(struct module_memory *text, const struct module *module)
 {
 	return module ? twin_probe(text, &module->mem[MOD_TEXT], sizeof(*text)) : -EFAULT;
@@ -136,8 +136,8 @@ static int refuse_ops(const char *driver, const char *reason, int err, const cha
 }
 
 /*
- * A shorter table is one without our last operations; of a longer one those that we know are
- * taken. It is copied, so that nothing changes later.
+ * Copies the other side's table, so that it cannot change later. A shorter table lacks our last
+ * operations; of a longer one, only the operations that we know are copied.
  */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table)
@@ -232,7 +232,7 @@ static int check_driver(const struct twin_driver *from, struct twin_driver *obje
 	return 0;
 }
 
-/* The lock is held. */
+/* The caller holds the lock. */
 static struct twin_slot *find_by_name(const char *name)
 {
 	struct twin_slot *slot;
@@ -308,7 +308,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Refuses what would wait for the calling task itself to leave a driver's routine. */
+/* Refuses a call that would wait for the calling task itself to leave a driver's routine. */
 static int check_outside(twin_handle handle, const char *reason)
 {
 	struct twin_visit *visit;
@@ -329,7 +329,7 @@ static int check_outside(twin_handle handle, const char *reason)
 	return 0;
 }
 
-/* Changes a driver's state if it is one that it may be changed from. */
+/* Changes a driver's state, if the change is allowed. */
 static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
 {
 	unsigned long flags;
@@ -348,7 +348,7 @@ static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_s
 	return is_from;
 }
 
-/* Makes the context free that a driver has not attached to. */
+/* Makes the context of a failed handshake free again. */
 static void give_back(struct twin_slot *slot, enum twin_state from)
 {
 	if (transition(slot, from, TWIN_DETACHING)) {
@@ -357,7 +357,7 @@ static void give_back(struct twin_slot *slot, enum twin_state from)
 	}
 }
 
-/* Of all that complete an offer or take it back, one claims it. */
+/* Claims an offer: of all that complete or cancel it, exactly one succeeds. */
 static bool claim(struct twin_slot *slot)
 {
 	unsigned long flags;
@@ -379,7 +379,7 @@ static void finish(struct twin_offer *offer, enum twin_winner winner, int status
 	offer->status = status;
 	offer->outcome = outcome;
 	offer->finished = true;
-	/* Otherwise it may be busy with it still. */
+	/* After a timeout the driver may still be busy with it. */
 	if (winner != TWIN_WINNER_TIMEOUT)
 		offer->done_with = true;
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
@@ -392,7 +392,7 @@ static void wait_for_offer(struct twin_offer *offer)
 	wait_for_completion(&offer->gone);
 }
 
-/* Opens the context to the driver, which has completed the offer. Any context. */
+/* Opens the context to the driver, which has completed the offer. Any execution context. */
 static int conclude(struct twin_slot *slot, int status)
 {
 	static const u64 chain[] = TWIN_PEER_CHAIN;
@@ -412,7 +412,7 @@ static int conclude(struct twin_slot *slot, int status)
 	link->copy.self = context->peer.self;
 	rcu_assign_pointer(link->peer, &link->copy);
 	twin_step(TWIN_OWNER, "attached", "to=%s ctx=c%u", slot->object.name, context->id);
-	/* From here on it can be detached. */
+	/* The driver can detach from here on. */
 	transition(slot, TWIN_ATTACHING, TWIN_ATTACHED);
 	return 0;
 }
@@ -423,7 +423,7 @@ static void trace_completion(const struct twin_slot *slot, const char *via, int 
 		  slot->seat->context->id);
 }
 
-/* Takes an offer back whose driver has had its time, unless it is being completed. */
+/* Cancels an offer that has timed out, unless it is being completed. */
 static void time_out(struct twin_slot *slot)
 {
 	struct twin_offer *offer = &slot->offer;
@@ -435,7 +435,7 @@ static void time_out(struct twin_slot *slot)
 				  slot->seat->context->id);
 		transition(slot, TWIN_ATTACHING, TWIN_ABANDONED);
 		finish(offer, TWIN_WINNER_TIMEOUT, err, err);
-		/* Whoever of the two comes last gives the context back. */
+		/* The later one of sender and driver gives the context back. */
 		if (READ_ONCE(offer->done_with))
 			give_back(slot, TWIN_ABANDONED);
 	}
@@ -459,22 +459,22 @@ static int send_offer(struct twin_slot *slot)
 		return err;
 	}
 	if (pended && twin_completion == TWIN_LEARN_ROUTINE)
-		/* It may be completed all the same. */
+		/* The driver may have completed it nevertheless. */
 		return completion_done(&offer->done) ? offer->outcome : -EINPROGRESS;
 	if (!wait_for_completion_timeout(&offer->done, msecs_to_jiffies(twin_timeout)))
 		time_out(slot);
 	if (twin_completion == TWIN_LEARN_ROUTINE || offer->winner != TWIN_WINNER_DRIVER)
-		/* Who has claimed it has done all. */
+		/* The thread that claimed the offer has done everything. */
 		return offer->outcome;
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
-		/* A pended answer leaves no choice. */
+		/* For a pended request the owner waits, however it wants to learn of completion. */
 		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
 	return conclude(slot, offer->status);
 }
 
-/* Reserves a free context for a driver, and fills in the offer of it. */
+/* Reserves a free context for a driver, and fills in the offer. */
 static int reserve(twin_handle handle, struct twin_slot **reserved)
 {
 	static const struct twin_header hdr = TWIN_HEADER(struct twin_request, TWIN_REQUEST_MAGIC);
@@ -606,8 +606,8 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * Takes the offer back that a driver is attaching by, and then its context, unless it is being
- * completed. Waits until the sender has left the driver.
+ * Cancels a driver's handshake, unless it is being completed, and takes its context back. Waits
+ * until the sender has left the driver.
  */
 static bool cancel_offer(struct twin_slot *slot)
 {
@@ -631,7 +631,7 @@ static void revoke_handles(const char *name, struct twin_context *context,
 	struct twin_item *item;
 	unsigned long flags;
 
-	/* The lock is held for so many items at a time. */
+	/* Holds the lock for some of the items at a time. */
 	for (i = 0; i < queue->capacity && READ_ONCE(queue->handed);) {
 		end = min(i + TWIN_MAX_BATCH, queue->capacity);
 		spin_lock_irqsave(&queue->lock, flags);
@@ -651,22 +651,22 @@ static void revoke_handles(const char *name, struct twin_context *context,
 			  revoked);
 }
 
-/* Waits until the owner is not inside the driver any more, and takes the context back. */
+/* Waits until the owner has left the driver's operations, and takes the context back. */
 static void run_down(struct twin_slot *slot)
 {
 	struct twin_owner_link *link = &slot->seat->link;
 	struct twin_context *context = link->context;
 
 	rcu_assign_pointer(link->peer, NULL);
-	/* Who detaches does not want to wait as long as a normal grace period takes. */
+	/* Expedited: a normal grace period takes too long for a driver that detaches. */
 	synchronize_srcu_expedited(&link->srcu);
-	/* The dispatch routine may be left later than the request in it was completed. */
+	/* The dispatch routine may return later than it has completed the request. */
 	wait_for_offer(&slot->offer);
 	twin_step(TWIN_OWNER, "rundown", "of=%s ctx=c%u", slot->object.name, context->id);
 	context->peer = (struct twin_endpoint){};
 	revoke_handles("to_peer", context, &context->to_peer);
 	revoke_handles("to_owner", context, &context->to_owner);
-	/* The one that the driver was rung by. */
+	/* Clears the doorbell of the queue that the driver takes from. */
 	twin_queue_set_doorbell(&context->to_peer, 0);
 	transition(slot, TWIN_DETACHING, TWIN_REGISTERED);
 }
@@ -714,7 +714,7 @@ int twin_detach(twin_handle driver)
 		case TWIN_ATTACHING:
 			if (cancel_offer(slot))
 				return 0;
-			/* It goes on, but has not come far enough yet. */
+			/* The handshake is completed, but the driver is not attached yet: try again. */
 			fsleep(USEC_PER_MSEC);
 			break;
 		}
@@ -722,7 +722,7 @@ int twin_detach(twin_handle driver)
 }
 EXPORT_SYMBOL_NS_GPL(twin_detach, "TWIN");
 
-/* Removes a driver that is leaving, unless somebody is inside its routines. */
+/* Removes a driver that is leaving, unless a thread is inside its routines. */
 static bool remove_driver(struct twin_slot *slot)
 {
 	unsigned long flags;
@@ -775,7 +775,7 @@ int twin_unregister(twin_handle driver)
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	if (err)
 		return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", driver);
-	/* First, so that who waits for one of them in a routine of the driver comes out of it. */
+	/* Closes the events first: a routine of the driver may be waiting for one of them. */
 	twin_events_close_all(driver);
 	do {
 		twin_requests_run_down(driver);

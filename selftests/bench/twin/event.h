@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Named events: see d2d_event.h, whose rules, bounds and errors are these, too. */
+/* Named events, with the rules, bounds and errors of d2d_event.h. */
 #ifndef TWIN_EVENT_H
 #define TWIN_EVENT_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Named events. Names are under a mutex, as only creating, opening and closing look at them;
- * what is done by handle is under the dispatcher lock alone. Who waits has a block on the
- * list of each of its events; who sets an event gives it to the waiters on its list, in the
- * order in which they came, before it lets the lock go: so no set is lost, and several
- * events are taken at once or not.
+ * Named events. A mutex protects the names, which only creating, opening and closing use. All
+ * calls with a handle take the dispatcher lock alone. A waiting thread has a block on the list of
+ * each of its events. The thread that sets an event gives it to the waiting threads in their
+ * order, before it releases the lock. So no set is lost, and a wait for all events takes all of
+ * them at once or none.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -20,7 +20,7 @@
 #define MAX_EVENTS	16384
 #define MAX_OPENINGS	65536
 #define MAX_WAITS	64
-/* Few events are common, and waiting for them needs no memory. */
+/* A wait for this many events allocates no memory. */
 #define FEW		4
 
 struct event {
@@ -34,7 +34,7 @@ struct event {
 	char name[TWIN_EVENT_NAME_SIZE];
 };
 
-/* An event that was opened by a driver. */
+/* A handle of an event, which a driver has opened. */
 struct opening {
 	twin_handle driver;
 	struct event *event;
@@ -55,7 +55,7 @@ struct waiter {
 	u32 count;
 	bool all;
 	bool over;
-	int outcome;	/* index of the event that it got, 0 for all of them, or an errno */
+	int outcome;	/* the index of the event that was taken, 0 for all, or an errno */
 	struct completion done;
 };
 
@@ -63,12 +63,12 @@ static DEFINE_MUTEX(names_lock);
 static struct rb_root names = RB_ROOT;
 static u32 event_count;
 
-/* The dispatcher lock: all but the names. Taken with interrupts disabled. */
+/* The dispatcher lock protects all but the names. Taken with interrupts disabled. */
 static DEFINE_SPINLOCK(lock);
 static DEFINE_XARRAY_FLAGS(openings, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 static u32 generation;
 
-/* The lock is held. */
+/* The caller holds the lock. */
 static struct opening *find(twin_handle handle)
 {
 	struct opening *opening = xa_load(&openings, (u32)handle);
@@ -81,7 +81,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-event-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Takes the first event that is set, or all if all are. Its index, or 0, or -EAGAIN. */
+/* Takes the first set event, or all if all are set. Returns the index, or 0, or -EAGAIN. */
 static int take(const struct waiter *waiter)
 {
 	struct event *event;
@@ -117,17 +117,17 @@ static void unlink_blocks(struct waiter *waiter)
 	}
 }
 
-/* Ends a wait whose blocks are on the lists. */
+/* Ends a wait: takes its blocks off the lists. */
 static void finish(struct waiter *waiter, int outcome)
 {
 	unlink_blocks(waiter);
 	waiter->outcome = outcome;
 	waiter->over = true;
-	/* The thread does not go on before it has had the lock. */
+	/* The waiting thread takes the lock before it goes on. */
 	complete(&waiter->done);
 }
 
-/* -ESTALE, or whether it was set before. */
+/* Sets an event. Returns whether it was set before, or -ESTALE. */
 static int set(twin_handle handle)
 {
 	struct block *block, *next;
@@ -165,7 +165,7 @@ int twin_event_set(twin_handle event)
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_set, "TWIN");
 
-/* For a doorbell, whose owner may have gone: nobody has to know then. */
+/* Rings a doorbell. If its event is gone, this does nothing. */
 void twin_event_ring(twin_handle event)
 {
 	set(event);
@@ -202,8 +202,8 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Takes what there is, or puts the blocks on the lists of their events. An index, or -EAGAIN
- * it has to wait, or another errno, with the reason.
+ * Takes events that are set, or puts the blocks on the lists of their events. Returns an index,
+ * -EAGAIN if the thread has to wait, or another errno with the reason.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {
@@ -348,7 +348,7 @@ static bool is_less(struct rb_node *a, const struct rb_node *b)
 	return compare_name(rb_entry(a, struct event, node)->name, b) < 0;
 }
 
-/* Gives a driver a handle of an event. The names are locked. */
+/* Gives a driver a handle of an event. The caller holds the mutex of the names. */
 static int add_opening(twin_handle driver, struct event *event, twin_handle *handle)
 {
 	struct opening *opening;
@@ -361,7 +361,7 @@ static int add_opening(twin_handle driver, struct event *event, twin_handle *han
 		return -ENOMEM;
 	opening->driver = driver;
 	opening->event = event;
-	/* Nobody knows the handle before it is returned; the names' mutex covers the generation. */
+	/* Nobody uses the handle before it is returned. The mutex protects the generation. */
 	generation = generation + 1 ?: 1;
 	opening->generation = generation;
 	err = xa_alloc_irq(&openings, &index, opening, XA_LIMIT(0, MAX_OPENINGS - 1), GFP_KERNEL);
@@ -389,7 +389,7 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 	return event;
 }
 
-/* The names are locked. */
+/* The caller holds the mutex of the names. */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
 {
@@ -399,7 +399,7 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	unsigned long flags;
 	int err = 0;
 
-	/* Under the mutex, as closing all comes after a driver has begun to leave. */
+	/* Under the mutex: a driver that has begun to leave closes all its events after this. */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);
 	if (!slot)
@@ -490,7 +490,7 @@ int twin_event_open(twin_handle driver, const char *name, u32 kind, twin_handle 
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_open, "TWIN");
 
-/* Closes a handle, and ends the waits that were begun with it. The names are locked. */
+/* Closes a handle, and ends the waits that began with it. The caller holds the mutex. */
 static int close_locked(twin_handle handle)
 {
 	struct block *block, *next;
@@ -539,7 +539,7 @@ void twin_events_close_all(twin_handle driver)
 	unsigned long index;
 
 	mutex_lock(&names_lock);
-	/* Who opens and closes has the mutex, so those that are found stay. */
+	/* Opening and closing need the mutex, so the handles that are found stay. */
 	xa_for_each(&openings, index, opening) {
 		if (opening->driver == driver)
 			close_locked((u64)opening->generation << 32 | index);

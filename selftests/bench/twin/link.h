@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What each side holds of a context, and how it calls the other side. */
+/* Each side's link to the other through a context, and the calls through it. */
 #ifndef TWIN_LINK_H
 #define TWIN_LINK_H
 
@@ -18,8 +18,8 @@ struct twin_peer {
 /* The owner's side of a context. */
 struct twin_owner_link {
 	struct twin_context *context;
-	struct srcu_struct srcu;	/* who is inside the peer */
-	struct twin_peer __rcu *peer;	/* the copy below, or NULL: nobody may enter */
+	struct srcu_struct srcu;	/* the owner's threads inside the peer */
+	struct twin_peer __rcu *peer;	/* the copy below, or NULL if no thread may enter */
 	struct twin_peer copy;
 };
 
@@ -31,8 +31,8 @@ struct twin_peer_link {
 };
 
 /*
- * Calls an operation of the other side. One that it has not is -EOPNOTSUPP. The peer imports
- * the owner's symbols, so the owner stays.
+ * Calls an operation of the owner; -EOPNOTSUPP if the owner does not have it. The peer imports the
+ * owner's symbols, so the owner stays.
  */
 static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, u32 *result)
 {
@@ -62,7 +62,7 @@ static inline int twin_owner_call_peer(const struct twin_peer_link *link, u64 ti
 	return err;
 }
 
-/* The peer has been entered. */
+/* The caller has entered rundown protection of the peer. */
 static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *result)
 {
 	int err;
@@ -77,7 +77,7 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 	return err;
 }
 
-/* The peer may leave: detaching waits for who is inside. -ESHUTDOWN it is not there any more. */
+/* Calls the peer under rundown protection. -ESHUTDOWN if the peer is leaving or gone. */
 static inline int twin_call_peer_ping(struct twin_owner_link *link, u32 value, u32 *result)
 {
 	struct srcu_ctr __percpu *entered = srcu_read_lock_fast(&link->srcu);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The loops of the twin: each does what that of the same name in bench_peer.rs does. */
+/* The loops of the twin. Each does the same as the loop of this name in bench_peer.rs. */
 #include <linux/errno.h>
 #include <linux/processor.h>
 #include <linux/slab.h>
@@ -26,7 +26,7 @@ static noinline int loop_twin_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner has the loop. */
+/* The loop is in the owner. */
 static int run_ops_call_a_to_b(void *arg, u64 n)
 {
 	struct twin_peer_link *link = arg;
@@ -37,7 +37,7 @@ static int run_ops_call_a_to_b(void *arg, u64 n)
 	return err ?: value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Takes an item, reads a number, and gives the item back. */
+/* Takes an item, reads its number, and releases it. */
 static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 {
 	struct twin_item *item = twin_queue_take(queue);
@@ -53,7 +53,7 @@ static __always_inline int take_number(struct twin_queue *queue, u64 *number)
 	return err;
 }
 
-/* The items of a queue are numbered, from one batch of a measurement to the next. */
+/* Counts the items of a queue across the batches of a measurement. */
 struct numbered {
 	struct twin_queue *queue;
 	u64 next;	/* the number of the item that is taken next */
@@ -61,7 +61,7 @@ struct numbered {
 	u32 len;
 };
 
-/* The length is a constant, as a driver's is. */
+/* The length is a constant, as in a driver. */
 static __always_inline int put_and_take(struct numbered *numbered, u64 *payload, u32 len, u64 n)
 {
 	struct twin_queue *queue = numbered->queue;
@@ -228,7 +228,7 @@ static int put_some(void *arg, u64 n)
 	return i;
 }
 
-/* What takes a queue's lock */
+/* Loops that take a queue's lock */
 static const char callee[] = "_raw_spin_lock_irqsave";
 
 static int run_put_take(struct numbered *numbered, const char *axis, u64 value)
@@ -242,8 +242,8 @@ static int run_put_take(struct numbered *numbered, const char *axis, u64 value)
 }
 
 /*
- * Measures the queue with more and more items in it, as many as it can hold: the item that is
- * put is taken when so many others were.
+ * Measures the queue with more and more items in it, up to its capacity. An item that is put is
+ * taken after all the others.
  */
 static int run_depths(void)
 {
@@ -314,7 +314,7 @@ static int run_queues(void)
 	}
 	for (producers.value = 1; producers.value <= 4 && !err; producers.value++) {
 		err = d2d_bench_run(&producers);
-		/* What they have put in since it returned */
+		/* Items that the producers have put since the loop returned */
 		while (!take_number(queue, &left))
 			;
 	}
@@ -335,7 +335,7 @@ static int run_calls(void)
 	return d2d_bench_run(&b_to_a) ?: d2d_bench_run(&a_to_b);
 }
 
-/* The context of who measures: what the other driver finds and fills in is the same. */
+/* The other driver's side of the handshake: it offers what the measuring driver offers. */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =
@@ -350,7 +350,7 @@ static int dispatch_offer(void *this, const struct twin_request *request)
 	return twin_complete(request->handle, err, 0) ?: err;
 }
 
-/* With its lines in the log. */
+/* The loop includes printing the lines of the trace. */
 static noinline int loop_twin_attach_detach(void *arg, u64 n)
 {
 	const twin_handle *handle = arg;
@@ -465,7 +465,7 @@ static int answer_event(void *arg, u64 n)
 	return err;
 }
 
-/* An item wakes the other thread, which answers by one. */
+/* An item wakes the other thread, which puts one in return. */
 static noinline int loop_twin_doorbell(void *arg, u64 n)
 {
 	const struct doorbells *bells = arg;
@@ -538,7 +538,7 @@ close_ping:
 	return err;
 }
 
-/* What takes memory until keep-nothing; so many are made at a time. */
+/* Events and requests that keep memory until keep-nothing; how many are allocated at a time. */
 #define KEPT	1024
 
 static twin_handle kept_events[2 * KEPT];

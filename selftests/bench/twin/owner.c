@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twin's owner: its contexts, and what it offers there. */
+/* The twin's owner: its contexts and its operations. */
 #include <linux/mm.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
@@ -25,7 +25,7 @@ MODULE_PARM_DESC(completion, "how completion is learnt of: by return, by routine
 module_param_named(timeout, twin_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "how long to wait for a pended handshake, in milliseconds (1-600000)");
 
-/* Bytes of items that are allocated at once. */
+/* Items are allocated in chunks of this many bytes. */
 #define CHUNK_SIZE	SZ_16K
 
 struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
@@ -57,7 +57,7 @@ static void free_items(struct twin_queue *queue)
 	kvfree(queue->pool);
 }
 
-/* Makes all items, and puts them on the free list. */
+/* Allocates all items, and puts them on the free list. */
 static int make_items(struct twin_queue *queue)
 {
 	u32 i, chunk, chunks = DIV_ROUND_UP(queue->capacity, queue->per_chunk);
@@ -123,7 +123,7 @@ static int owner_ping(void *self, u32 value, u32 *result)
 	return 0;
 }
 
-/* Enters the peer anew for each call, as a caller would that may sleep in between. */
+/* Enters rundown protection for each call, as a caller does that may sleep between calls. */
 static noinline int loop_twin_ops_call_a_to_b(struct twin_owner_link *link, u64 n, u32 *result)
 {
 	u32 value = 0;
@@ -212,7 +212,7 @@ static void free_contexts(void)
 	}
 }
 
-/* Completes with value + 1; if it is pended, nobody takes it back meanwhile. */
+/* Completes a request with value + 1. The sender does not cancel a pended one. */
 static int serve(const struct twin_request *request)
 {
 	u32 value;
@@ -227,7 +227,7 @@ static int serve(const struct twin_request *request)
 	return twin_request_write(request->handle, &value, sizeof(value));
 }
 
-/* It might sleep, so that requests of who cannot come from a worker. */
+/* It may sleep, so that a worker calls it if the sender must not sleep. */
 static int dispatch(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =
@@ -287,7 +287,7 @@ free:
 }
 module_init(twin_owner_init);
 
-/* Nobody of the peers is there any more: they import the symbols. */
+/* No peer is loaded any more: peers import the owner's symbols. */
 static void __exit twin_owner_exit(void)
 {
 	twin_unregister(self);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of twin_owner share. */
+/* Declarations that the parts of twin_owner share. */
 #ifndef TWIN_OWNER_H
 #define TWIN_OWNER_H
 
@@ -13,13 +13,13 @@
 #define TWIN_MAX_CONTEXTS	64
 #define TWIN_MAX_CAPACITY	1048576
 
-/* What a handle names, beside drivers by themselves. */
+/* The kinds of things that a handle names, besides drivers. */
 #define TWIN_HANDLE_OFFER	BIT(28)
 #define TWIN_HANDLE_TARGET	BIT(29)
 #define TWIN_HANDLE_SENDER	BIT(30)
 #define TWIN_HANDLE_HOLDER	BIT(31)
 
-/* How the owner learns that a handshake is completed. */
+/* How the owner learns of a handshake's completion. */
 enum twin_learn { TWIN_LEARN_RETURN, TWIN_LEARN_ROUTINE, TWIN_LEARN_WAIT };
 
 extern unsigned int twin_contexts;
@@ -32,19 +32,19 @@ struct twin_slot;
 struct twin_seat {
 	struct twin_context *context;
 	struct twin_owner_link link;
-	struct twin_slot *holder;	/* the driver that it is reserved for; drivers' lock */
+	struct twin_slot *holder;	/* has reserved it; under the drivers' lock */
 };
 
 extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
 
 /*
- * How far a driver is. That of TWIN_ABANDONED has not completed its handshake in time and
- * may still be busy with it: the context stays reserved until it does, detaches or
+ * The state of a driver. TWIN_ABANDONED: the handshake has timed out, but the driver may still be
+ * busy with it. Its context stays reserved until the driver completes the handshake, detaches or
  * unregisters.
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* Who has claimed an offer. */
+/* Which side claimed an offer, or why. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,
@@ -58,12 +58,12 @@ struct twin_offer {
 	struct task_struct *sender;	/* only compared */
 	enum twin_winner winner;
 	int status;
-	int outcome;		/* what the owner made of it */
+	int outcome;		/* the result of the handshake */
 	bool claimed;
 	bool finished;
-	bool left;		/* the sender is not inside the driver any more */
-	bool done_with;		/* nor is the driver busy with it */
-	struct completion done;	/* it is finished */
+	bool left;		/* the sender has left the driver */
+	bool done_with;		/* the driver is not busy with it */
+	struct completion done;	/* the handshake has ended */
 	struct completion gone;	/* the sender has left */
 };
 
@@ -73,17 +73,17 @@ struct twin_slot {
 	bool used;
 	bool leaving;
 	enum twin_state state;
-	struct twin_seat *seat;		/* unless it is only registered */
+	struct twin_seat *seat;		/* NULL if it is only registered */
 	struct twin_driver object;
-	struct list_head visits;	/* who is inside its routines */
+	struct list_head visits;	/* the calls inside its routines */
 	struct twin_offer offer;
 };
 
-/* A call into a driver's routine: while it has begun, the driver stays registered. */
+/* A call of a driver's routine. The driver stays registered until the call ends. */
 struct twin_visit {
 	struct list_head node;
 	struct task_struct *task;
-	struct twin_slot *slot;		/* NULL: it has not begun */
+	struct twin_slot *slot;		/* NULL before the call begins */
 };
 
 /* Drivers (drivers.c). The lock is taken with interrupts disabled. */
@@ -96,7 +96,7 @@ void twin_visit_end(struct twin_visit *visit);
 bool twin_drivers_visited(twin_handle handle);
 void twin_drivers_init(void);
 
-/* Reads by a pointer that may lead anywhere. */
+/* Reads through a pointer without trust. */
 int twin_probe(void *to, const void *from, size_t size);
 int twin_probe_string(char *to, const char *from, size_t size);
 int twin_check_status(int status);

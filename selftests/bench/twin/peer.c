@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The twin's peer: adopts a context, and measures when it is told so. */
+/* The twin's peer: adopts a context, and measures when a process writes to its control file. */
 #include <linux/moduleparam.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
@@ -33,7 +33,7 @@ static const struct twin_peer_ops ops = {
 	.ping = peer_ping,
 };
 
-/* The peer's half of the handshake: saves the context, fills in functions and data. */
+/* The peer's side of the handshake: saves the context, fills in its operations and data. */
 static int adopt(struct twin_context *offered)
 {
 	static const struct twin_header expected =
@@ -65,7 +65,7 @@ static int adopt(struct twin_context *offered)
 	return 0;
 }
 
-/* The request that waits for the work item; there is one at most. */
+/* The pended request, which the work item will complete; at most one. */
 static struct twin_request pended;
 
 static int accept_offer(const struct twin_request *request)
@@ -141,7 +141,7 @@ static int __init twin_peer_init(void)
 }
 module_init(twin_peer_init);
 
-/* The owner is not in here, and will not be, when twin_detach() has returned. */
+/* When twin_detach() has returned, the owner does not call this module any more. */
 static void __exit twin_peer_exit(void)
 {
 	flush_work(&work);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the parts of twin_peer share. */
+/* Declarations that the parts of twin_peer share. */
 #ifndef TWIN_PEER_H
 #define TWIN_PEER_H
 
@@ -9,7 +9,7 @@
 extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
-/* Measures what the name says: see loops.c. */
+/* Measures what the word names: see loops.c. */
 int twin_run_loops(const char *what);
 
 /* As loop_twin_queue_put_take in loops.c: see unchecked.c. */

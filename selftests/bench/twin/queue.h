@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What drivers do with a queue. Any context but NMI; none of it sleeps or allocates. */
+/* The queue's functions for drivers. Any execution context but NMI; none sleeps or allocates. */
 #ifndef TWIN_QUEUE_H
 #define TWIN_QUEUE_H
 
@@ -28,7 +28,7 @@ static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *i
 	memcpy(item->payload, payload, len);
 }
 
-/* Notes that there are n items more. The event that has to be set now, or 0. */
+/* Counts n more items. Returns the event that has to be set now, or 0. */
 static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 {
 	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
@@ -44,7 +44,7 @@ static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 	return doorbell;
 }
 
-/* Puts a copy of a payload. -EMSGSIZE too long, -ENOSPC the queue is full. */
+/* Puts a copy of a payload. -EMSGSIZE if it is too long, -ENOSPC if the queue is full. */
 static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void *payload, u32 len)
 {
 	twin_handle doorbell = 0;
@@ -71,8 +71,8 @@ static inline int twin_queue_put(struct twin_queue *queue, u32 kind, const void 
 }
 
 /*
- * Puts as many of the payloads, each of len bytes, as there is room for, in order, and at
- * most TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE too
+ * Puts payloads of len bytes each, in order: as many as there is room for, and at most
+ * TWIN_MAX_BATCH. Returns their number; the others count as refused. -EMSGSIZE if they are too
  * long.
  */
 static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const void *payloads,
@@ -93,7 +93,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 			break;
 		twin_queue_fill(queue, item, kind, payloads + n++ * len, len);
 	}
-	/* Up to that one, which was not filled, or to the end */
+	/* Moves the items before the first one that was not filled */
 	list_cut_before(&filled, &queue->free, &item->node);
 	list_splice_tail(&filled, &queue->items);
 	doorbell = twin_queue_filled(queue, n);
@@ -105,8 +105,8 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 }
 
 /*
- * Moves up to max of the oldest items, and at most TWIN_MAX_BATCH, to the end of a list of
- * the caller's, whose they are until twin_queue_give_back(). Returns their number.
+ * Moves up to max of the oldest items, and at most TWIN_MAX_BATCH, to the end of the caller's list.
+ * The caller owns them until twin_queue_give_back(). Returns their number.
  */
 static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)
 {
@@ -129,7 +129,7 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 	return n;
 }
 
-/* Gives taken items back for reuse. */
+/* Releases taken items. */
 static inline void twin_queue_give_back(struct twin_queue *queue, struct list_head *batch)
 {
 	unsigned long flags;
@@ -139,7 +139,7 @@ static inline void twin_queue_give_back(struct twin_queue *queue, struct list_he
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/* Takes the oldest item, which is the caller's until twin_queue_release(), or NULL. */
+/* Takes the oldest item, or returns NULL. The caller owns it until twin_queue_release(). */
 static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 {
 	struct twin_item *item;
@@ -158,7 +158,7 @@ static inline struct twin_item *twin_queue_take(struct twin_queue *queue)
 	return item;
 }
 
-/* Gives a taken item back for reuse. */
+/* Releases a taken item. */
 static inline void twin_queue_release(struct twin_queue *queue, struct twin_item *item)
 {
 	unsigned long flags;
@@ -169,8 +169,8 @@ static inline void twin_queue_release(struct twin_queue *queue, struct twin_item
 }
 
 /*
- * Ties a queue that the caller takes items from to an event, its doorbell, or to none (0).
- * The event is set whenever the queue has an item that was empty before, and now if it has.
+ * Sets the doorbell of a queue that the caller takes items from: an event, or none (0). The queue
+ * sets the event when an item arrives while it is empty, and now if it has items.
  */
 static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
 {
@@ -187,7 +187,7 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 		twin_event_ring(event);
 }
 
-/* The item that a handle names, or NULL, which is counted. The lock is held. */
+/* Returns the item of a handle; or NULL, and counts that. The caller holds the lock. */
 static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
 {
 	u32 index = handle & GENMASK(TWIN_ITEM_INDEX_BITS - 1, 0);
@@ -202,7 +202,7 @@ static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_h
 	return NULL;
 }
 
-/* Names a taken item, which is not the caller's any more, but of who redeems the handle. */
+/* Makes a handle of a taken item, which from now on belongs to the driver that redeems it. */
 static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_item *item)
 {
 	twin_handle handle;
@@ -217,7 +217,7 @@ static inline twin_handle twin_queue_hand(struct twin_queue *queue, struct twin_
 	return handle;
 }
 
-/* Redeems a handle. The item itself, until it is released; NULL if the handle is stale. */
+/* Redeems a handle. Returns the item, or NULL if the handle is stale. */
 static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;
@@ -235,7 +235,7 @@ static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin
 	return item;
 }
 
-/* Gives the item of a handle back for reuse, redeemed or not. -ESTALE */
+/* Releases the item of a handle, redeemed or not; or returns -ESTALE. */
 static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;

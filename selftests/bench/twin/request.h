@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Requests at any time, from any registered driver to any other: see d2d.h, whose rules,
- * bounds and errors are these, too. Nobody has a pointer to a request, nor to its buffers.
+ * Requests from any registered driver to any other, with the rules, bounds and errors of d2d.h.
+ * Nobody has a pointer to a request or to its buffers.
  */
 #ifndef TWIN_REQUEST_H
 #define TWIN_REQUEST_H
@@ -19,7 +19,7 @@ int twin_request_read(twin_handle request, void *buffer, u32 len);
 int twin_request_write(twin_handle request, const void *buffer, u32 len);
 int twin_request_set_cancel(twin_handle request);
 
-/* How to send something without buffers; the rest is filled in where it is needed. */
+/* Describes a send without buffers. The caller fills in what else it needs. */
 static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 {
 	return (struct twin_send){
@@ -31,8 +31,8 @@ static inline struct twin_send twin_send_to(twin_handle to, u32 code)
 }
 
 /*
- * Sends a request without a completion routine, waits so many milliseconds, and copies the
- * output, which has to be as long as there is room for.
+ * Sends a request without a completion routine, waits for at most the given milliseconds, and
+ * copies the output, which has to fill the buffer.
  */
 static inline int twin_request_call(twin_handle request, const struct twin_send *send,
 				    void *output, u32 ms)
@@ -51,7 +51,7 @@ static inline int twin_request_call(twin_handle request, const struct twin_send 
 	return result.output_len ? twin_request_read(request, output, result.output_len) : 0;
 }
 
-/* For who receives: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */
+/* For the receiver: copies the input; -EMSGSIZE if its length differs. Any execution context. */
 static inline int twin_request_input(const struct twin_request *request, void *input, u32 len)
 {
 	if (request->input_len != len)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests. One is made once and sent as often as needed. Its sender names it by the handle
- * that it got when it was made, whoever it is with by another, which is new each time. Both
- * work on it only through here, under one lock, inside which the drivers' may be taken.
- * Completing it and taking it back claim it first: of all that try exactly one does that.
+ * Requests. A request is allocated once and can be sent again and again. Its sender names it by
+ * the handle from its allocation; its holder by another handle, which is new each time. Both use
+ * it only through this file, under one lock; the drivers' lock may be taken inside that one.
+ * Completing and cancelling claim the request first: of all that try, exactly one succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -18,9 +18,9 @@
 #include "trace.h"
 
 #define MAX_REQUESTS	4096
-/* Places that are looked at under one taking of the lock. */
+/* How many places to look at before releasing the lock. */
 #define SCAN		64
-/* Handles that were taken from somebody, of whom a later completion is told so: the last. */
+/* How many handles of cancelled requests to remember, so that completing them gives -ECANCELED. */
 #define MAX_TAKEN	1024
 
 enum phase { IDLE, HELD, BUSY };
@@ -31,10 +31,10 @@ struct packet {
 	u32 generation;
 	twin_handle sender;
 	enum phase phase;
-	twin_handle holder;	/* the driver that it is with */
+	twin_handle holder;	/* the driver that holds it */
 	u32 hold;		/* the generation of the handle that the holder has */
-	bool tells;		/* the holder wants to be told if it is taken from it */
-	bool queued;		/* it waits for a worker to dispatch it */
+	bool tells;		/* the holder wants to be told of a cancel */
+	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it */
 	u32 sendings;
 	u32 waiters;
@@ -48,7 +48,7 @@ struct packet {
 	void *user_buffer;
 	struct twin_result result;
 	struct work_struct work;
-	struct completion done;	/* it is with its sender again, who waits for it */
+	struct completion done;	/* completed; the sender waits for this */
 	u8 buffers[];		/* input, then output */
 };
 
@@ -102,7 +102,7 @@ static struct packet *find(twin_handle key)
 	return packet && packet->generation == key >> 32 ? packet : NULL;
 }
 
-/* The request of its sender's handle. */
+/* Finds a request by its sender's handle. */
 static struct packet *find_sent(twin_handle handle)
 {
 	struct packet *packet = find(handle & ~(twin_handle)TWIN_HANDLE_SENDER);
@@ -110,7 +110,7 @@ static struct packet *find_sent(twin_handle handle)
 	return handle & TWIN_HANDLE_SENDER && packet && !packet->orphan ? packet : NULL;
 }
 
-/* The request that is with who has this handle. NULL, and *err says why. */
+/* Finds a request by its holder's handle. Returns NULL and the reason in *err. */
 static struct packet *find_held(twin_handle handle, int *err)
 {
 	u32 index = (u32)handle & ~TWIN_HANDLE_HOLDER;
@@ -129,7 +129,7 @@ static void unlink_packet(struct packet *packet)
 	ida_free(&indices, packet->index);
 }
 
-/* Who has lost a race learns so; it is nobody's mistake, and prints nothing. */
+/* Tells a driver that it has lost a race. This is not a mistake, so nothing is printed. */
 static int refuse(twin_handle handle, const char *reason, int err)
 {
 	if (err == -ECANCELED)
@@ -137,7 +137,7 @@ static int refuse(twin_handle handle, const char *reason, int err)
 	return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
 }
 
-/* Prints the line of a step of a request that is traced, in the name of a driver. */
+/* Prints a step of a traced request, in the name of a driver. */
 static void tell(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
 {
 	char name[TWIN_NAME_SIZE] = "?";
@@ -189,7 +189,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 	init_completion(&packet->done);
 
 	spin_lock_irqsave(&lock, flags);
-	/* Under the lock, so that who unregisters the driver finds the request. */
+	/* Under the lock, so that unregistering the driver finds the request. */
 	spin_lock(&twin_drivers_lock);
 	slot = twin_driver_find(driver);
 	if (!slot)
@@ -215,7 +215,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_alloc, "TWIN");
 
-/* Copies what a driver says of what it sends. */
+/* Copies a driver's description of a send. */
 static int check_send(const struct twin_send *from, struct twin_send *send)
 {
 	static const struct twin_header expected = TWIN_HEADER(struct twin_send, TWIN_SEND_MAGIC);
@@ -241,8 +241,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * The driver that a request is sent to. It cannot leave any more before it was called: either
- * the visit has begun then, or it is for a worker to call it. The lock is held.
+ * Finds the receiver of a request, and keeps it registered until it was called: either the visit
+ * begins here, or the request is queued for a worker. The caller holds the lock.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_visit *visit, const char **reason)
@@ -285,7 +285,7 @@ unlock:
 	return err;
 }
 
-/* What the driver that it is with gets to see. */
+/* Describes a request for its holder. */
 static void view(const struct packet *packet, struct twin_request *request)
 {
 	*request = (struct twin_request){
@@ -300,7 +300,7 @@ static void view(const struct packet *packet, struct twin_request *request)
 	};
 }
 
-/* Makes a request ready, and puts it with its receiver. The lock is held. */
+/* Fills in a request, and makes the receiver its holder. The caller holds the lock. */
 static int prepare(struct packet *packet, const struct twin_send *send, struct twin_visit *visit,
 		   const char **reason)
 {
@@ -315,7 +315,7 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	*reason = "buffer-too-small";
 	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
 		return -EMSGSIZE;
-	/* Before the visit, which nothing may keep from being used once it has begun. */
+	/* Before the visit: once a visit has begun, nothing may fail. */
 	*reason = "bad-input-pointer";
 	if (send->input_len &&
 	    (!send->input ||
@@ -358,8 +358,8 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 }
 
 /*
- * Gives a claimed request back to its sender. Returns whether it has a completion routine to
- * be called, whose visit has begun then. The lock is held.
+ * Returns a claimed request to its sender. Returns true if the caller has to call the completion
+ * routine, whose visit has begun. The caller holds the lock.
  */
 static bool come_home(struct packet *packet, struct twin_visit *visit, struct packet **freed)
 {
@@ -396,11 +396,11 @@ static void call_completed(struct twin_visit *visit, twin_handle key, u32 flags,
 			  result->status);
 	kept = driver->completed(driver->self, key | TWIN_HANDLE_SENDER, result);
 	if (kept != TWIN_MORE_PROCESSING_REQUIRED)
-		/* It may have freed it itself. */
+		/* The routine may have freed the request itself. */
 		discard(key | TWIN_HANDLE_SENDER);
 }
 
-/* Gives a request that was claimed back to its sender, and tells it so. */
+/* Returns a claimed request to its sender, and wakes or calls the sender. */
 static void deliver(struct packet *packet, unsigned long flags)
 	__releases(&lock)
 {
@@ -442,7 +442,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		twin_handle key = key_of(packet), holder = packet->holder;
 		u32 send_flags = packet->flags;
 
-		/* Nobody else claims it while its line is printed without the lock. */
+		/* The claim keeps others off while its line is printed without the lock. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
 		tell(send_flags, holder, "complete", key, status);
@@ -459,7 +459,7 @@ int twin_requests_complete(twin_handle handle, int status, u64 information)
 	return err ? refuse(handle, "stale-request-handle", err) : 0;
 }
 
-/* Calls the driver's dispatch routine. Returns whether the request is still on its way. */
+/* Calls the driver's dispatch routine. Returns whether the request is still pending. */
 static bool dispatch(const struct twin_visit *visit, const struct twin_request *request,
 		     twin_handle key, u32 sending, u32 send_flags)
 {
@@ -483,7 +483,7 @@ static bool dispatch(const struct twin_visit *visit, const struct twin_request *
 	if (kept && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
-		/* If it was taken back meanwhile, that is what has become of it. */
+		/* If it was cancelled meanwhile, that is its result. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}
@@ -492,7 +492,7 @@ static bool dispatch(const struct twin_visit *visit, const struct twin_request *
 	return is;
 }
 
-/* Dispatches what was sent by who could not sleep, if it was not taken back meanwhile. */
+/* Dispatches a queued request, unless it was cancelled meanwhile. */
 static void dispatch_queued(struct work_struct *work)
 {
 	struct packet *packet = container_of(work, struct packet, work);
@@ -507,7 +507,7 @@ static void dispatch_queued(struct work_struct *work)
 		packet->queued = false;
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
-		/* From who leaves it is taken back. */
+		/* If the receiver is leaving, unregistering it cancels the request. */
 		if (slot && !slot->leaving)
 			twin_visit_begin(&visit, slot);
 		spin_unlock(&twin_drivers_lock);
@@ -561,7 +561,7 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		is = dispatch(&visit, &received, key, sending, send.flags);
 		twin_visit_end(&visit);
 	} else {
-		/* One that is queued already has not run yet, and finds the request. */
+		/* A work item that is queued already has not run yet, and will find the request. */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
 		is = is_on_its_way(key, sending);
@@ -576,8 +576,8 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Takes a request back from whoever has it: in this sending, or if it concerns a driver. Any
- * context. -EBUSY somebody else is completing it or taking it back, -EALREADY nothing to take.
+ * Cancels a request, in this send or if it concerns a driver. Returns -EBUSY if another thread is
+ * completing or cancelling it, or -EALREADY if no driver holds it. Any execution context.
  */
 static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -622,7 +622,7 @@ static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 		twin_visit_end(&visit);
 	}
 	spin_lock_irqsave(&lock, flags);
-	/* One that is busy is not freed. */
+	/* A request that is on its way is not freed. */
 	deliver(packet, flags);
 	return 0;
 }
@@ -666,7 +666,7 @@ static int discard(twin_handle handle)
 	if (freed)
 		packet_put(freed);
 	else
-		/* If it is being completed, that frees it. */
+		/* If it is being completed, the completing thread frees it. */
 		take(handle & ~(twin_handle)TWIN_HANDLE_SENDER, sending, 0, -ECANCELED);
 	return 0;
 }
@@ -717,7 +717,7 @@ int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
 		might_sleep();
 		if (ms != TWIN_FOREVER &&
 		    !wait_for_completion_timeout(&packet->done, msecs_to_jiffies(ms)))
-			/* If it was not taken, somebody is completing it. */
+			/* If it could not be cancelled, another thread is completing it. */
 			take(key_of(packet), sending, 0, -ETIMEDOUT);
 		wait_for_completion(&packet->done);
 		spin_lock_irqsave(&lock, flags);
@@ -837,9 +837,9 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Takes back all that a driver has, and cancels what it has sent; but not what has changed
- * hands after the handle of generation until was given out, if that is not 0. Returns whether
- * some of it is still being completed or taken back by others.
+ * Cancels all requests that a driver holds or has sent. If until is not 0, leaves out requests
+ * that got a new handle after the one with generation until. Returns whether other threads are
+ * still completing or cancelling some of them.
  */
 static bool take_back(twin_handle driver, u32 until)
 {
@@ -871,7 +871,7 @@ void twin_requests_cancel_all(twin_handle driver)
 		fsleep(USEC_PER_MSEC);
 }
 
-/* Waits until nobody is inside the driver, which is leaving, and frees its requests. */
+/* Waits until no thread is inside a leaving driver, and frees its requests. */
 void twin_requests_run_down(twin_handle driver)
 {
 	struct packet *packet;

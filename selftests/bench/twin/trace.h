@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints: that of all lines, and those of what happens too often for a line. Who
- * wants to hit one from a header includes tracepoint_key.h instead.
+ * The tracepoints: one for all lines, and those of steps that are too frequent for a line. A header
+ * that hits a tracepoint includes tracepoint_key.h instead.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin
@@ -13,7 +13,7 @@
 
 #include "twin.h"
 
-/* The groups have keys (tracepoint_key.h), which count what is on. */
+/* Each group has a key (tracepoint_key.h), which counts its tracepoints that are on. */
 int twin_queues_on(void);
 void twin_queues_off(void);
 int twin_ops_on(void);
@@ -111,7 +111,7 @@ TWIN_BY_HANDLE(event_wait);
 
 #endif /* TWIN_TRACE_H */
 
-/* Not in the kernel's own directory, but found by -I. */
+/* This header is outside the kernel's own directory; -I finds it. */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The C twin: the pair that the bench measures (bench_owner, bench_peer), as one would
- * write it in C. Its speed and its size are what those of the project are compared
- * with, so it has the same duties: what it checks, protects, bounds and counts is what
- * the project does. What an owner (twin_owner) and its peers (twin_peer) have agreed on
- * is here; the owner's private part is in owner.h.
+ * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
+ * kernel C. The bench compares speed and size of the project with it, so it has the same duties:
+ * it checks, protects, bounds and counts the same things. This header has the boundary between
+ * an owner (twin_owner) and its peers (twin_peer); owner.h has the owner's private part.
  *
- * Duties that it lacks: forwarding a request to further drivers, the files for user
- * space (the owner's state, events that are watched, a control file of each driver),
- * tracepoints of each step with typed fields (there is one for all lines), the counters
- * of refusals by reason and of calls.
+ * Duties that it lacks: forwarding requests; files for user space (the owner's state, events,
+ * a control file of each driver); a tracepoint with typed fields for each step (it has one for
+ * all lines); counters of refusals by reason, and of calls.
  */
 #ifndef TWIN_H
 #define TWIN_H
@@ -25,7 +23,7 @@
 #error "twin: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
 #ifndef CONFIG_SMP
-#error "twin: spinlocks exclude nobody without SMP, not even who takes one twice"
+#error "twin: without SMP, spinlocks exclude nobody"
 #endif
 
 #define TWIN_MAJOR		1
@@ -36,7 +34,7 @@
 #define TWIN_CONTEXT_MAGIC	0x57585443u
 #define TWIN_SEND_MAGIC		0x57444e53u
 
-/* The modules, which the build knows by their paths. */
+/* Names of the modules in the trace. KBUILD_MODNAME is a path here. */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
 
@@ -54,10 +52,10 @@
 /* Returned by a completion routine that keeps the request. */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* Most items that are moved under one lock: it is held with interrupts disabled. */
+/* Most items that are moved while a queue's lock is held, with interrupts disabled. */
 #define TWIN_MAX_BATCH		128
 
-/* Names something of another driver: generation and index, never an address. */
+/* A handle has a generation and an index, never an address. */
 typedef u64 twin_handle;
 
 /* First member of every object that crosses the boundary. */
@@ -70,9 +68,9 @@ struct twin_header {
 };
 
 /*
- * First member of every ops table. The chain has a hash of the interface's name and
- * major, and one for each operation, of the hash before it, its name and its signature:
- * it proves that of two tables the shorter one is a prefix of the longer.
+ * First member of every ops table. The chain begins with a hash of the interface's name and
+ * major version. Then it has a hash for each operation: of the hash before, the operation's name
+ * and its signature. So equal hashes prove that the shorter of two tables begins the longer one.
  */
 struct twin_ops {
 	u32 size;
@@ -90,19 +88,19 @@ struct twin_endpoint {
 
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
-/* Lies on one of its queue's lists, or is of who took it off. */
+/* An item is on one of its queue's lists, or belongs to the thread that took it off. */
 struct twin_item {
 	struct list_head node;
 	u64 seq;
 	u32 kind;
 	u32 len;
-	u32 generation;	/* counts the handles made of it, skips 0 */
+	u32 generation;	/* counts its handles, skips 0 */
 	u32 index:24;	/* its place in the pool */
-	u32 handed:8;	/* TWIN_ITEM_..., or 0: not named by a handle */
+	u32 handed:8;	/* TWIN_ITEM_..., or 0 without a handle */
 	u8 payload[];
 };
 
-/* One direction of item traffic. All items are preallocated: none free is full. */
+/* One direction of a context. All items are preallocated; without a free item the queue is full. */
 struct twin_queue {
 	spinlock_t lock;	/* protects all below; taken with interrupts disabled */
 	struct list_head items;	/* oldest first */
@@ -123,14 +121,14 @@ struct twin_queue {
 	twin_handle doorbell;	/* event to set when there is an item again, or 0 */
 };
 
-/* Plain data of both sides, read and written under the lock by either. */
+/* Plain data of both sides. Either side reads and writes it under the lock. */
 struct twin_data {
 	spinlock_t lock;	/* protects the data; taken with interrupts disabled */
 	u64 owner[TWIN_DATA_SIZE / sizeof(u64)];
 	u64 peer[TWIN_DATA_SIZE / sizeof(u64)];
 };
 
-/* The owner fills it, but for the peer's endpoint and data, which the peer does. */
+/* The owner fills in all but the peer's endpoint and data, which the peer fills in. */
 struct twin_context {
 	struct twin_header hdr;
 	u32 id;
@@ -143,7 +141,7 @@ struct twin_context {
 	struct twin_data data;
 };
 
-/* A request as a driver receives it. The handle is stale when it is the driver's no more. */
+/* A request, for its receiver. The handle becomes stale when the receiver loses the request. */
 struct twin_request {
 	struct twin_header hdr;
 	twin_handle handle;
@@ -155,7 +153,7 @@ struct twin_request {
 	u32 output_len;		/* bytes there is room for */
 };
 
-/* What became of a request. */
+/* The result of a request. */
 struct twin_result {
 	u64 information;
 	u64 tag;
@@ -202,7 +200,7 @@ struct twin_driver {
 	u32 reserved;
 };
 
-/* A hash (FNV-1a over words) of what lies where: both sides lay the boundary out alike. */
+/* A hash of the layout (FNV-1a over words): equal if both sides lay the boundary out alike. */
 #define TWIN_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define TWIN_LAYOUT_ITEMS	TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(TWIN_MIX(0x811c9dc5u, \
 	sizeof(struct twin_header)), sizeof(struct twin_ops)), \
@@ -227,7 +225,7 @@ struct twin_driver {
 	.layout = TWIN_LAYOUT,			\
 }
 
-/* The interfaces of the pair: ping returns value + 1, call_peer calls the peer's so often. */
+/* The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping n times. */
 #define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
 #define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
 
@@ -244,7 +242,7 @@ struct twin_peer_ops {
 
 /* Requests that the owner serves: input and output are a u32, the output is one more. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
-/* The same, left pending and completed all the same. */
+/* The same, but the owner pends the request before it completes it. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
 
 enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
@@ -263,14 +261,14 @@ int twin_unregister(twin_handle driver);
 int twin_lookup(const char *name, twin_handle *driver);
 int twin_complete(twin_handle request, int status, u64 information);
 
-/* Refuses what does not begin with this header. */
+/* Refuses an object that does not begin with this header. */
 int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
 		      const struct twin_header *expected);
-/* Checks what the other side offers, and copies its operations to a table like ours. */
+/* Checks the other side's endpoint, and copies its operations to a table like ours. */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table);
 
-/* Prints a line; any context. */
+/* Prints a line. Any execution context. */
 __printf(3, 4)
 void twin_step(const char *driver, const char *step, const char *format, ...);
 /* Prints the line of a refusal, and returns the error. */

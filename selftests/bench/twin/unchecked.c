@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The queue once more, without the checks of list pointers that the kernel was built
- * with: the project's lists have none.
+ * The twin's queue again, compiled without the kernel's checks of list pointers, as the
+ * project's lists have none.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_DEBUG_LIST
