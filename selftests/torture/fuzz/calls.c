@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Each exported function once: watched if it may take long, and judged by what it was
- * called with and what it has returned.
+ * A wrapper of each exported function: calls it, lets the watchdog watch it if it may take
+ * long, and lets the oracle judge its result.
  */
 #include <linux/jiffies.h>
 
@@ -60,8 +60,8 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 }
 
 /*
- * The watchdog finds a wait that exceeds its limit. The result has to be the one that all
- * other waits for this sending get.
+ * The watchdog finds a wait that exceeds its limit. All waits for the same send have to get the
+ * same result.
  */
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result)
@@ -105,7 +105,7 @@ int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request)
 	return err;
 }
 
-/* Reads or writes so many bytes of a request's buffers. */
+/* Reads or writes len bytes of a request's buffers. */
 int fuzz_request_touch(struct fuzz_caller *caller, struct fuzz_pick *request, bool write, u32 len)
 {
 	enum fuzz_call call = write ? FUZZ_WRITE : FUZZ_READ;
@@ -200,8 +200,8 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
 }
 
 /*
- * Whether one of the events is a driver's that is being detached. Counts in *begun how often
- * that has begun.
+ * Returns whether the driver of one of the events is being detached. Adds to *begun how many such
+ * calls have begun.
  */
 static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
 {
@@ -214,7 +214,7 @@ static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		if (!life)
 			continue;
 		*begun += atomic_read(&life->detachings);
-		/* It is counted there after here: one of the two shows it. */
+		/* fuzz_detach() raises detachings last: one of the two shows it. */
 		smp_rmb();
 		any |= atomic_read(&life->detaching);
 	}
@@ -250,7 +250,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 		live &= fuzz_is_live(&events[n], 0);
 	detaching(events, count, &begun);
 	detached |= begun != begun_before;
-	/* Detaching ends the waits for a driver's events if it takes long. */
+	/* A detach that takes long ends the waits for the driver's events. */
 	if (err == -ECANCELED && live && !detached)
 		fuzz_violation("wait-cancelled-by-nobody", "events=%u handle=0x%llx", count,
 			       handles[0]);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The drivers' lives. No routine may run for a life whose d2d_unregister() has returned.
- * To check that, each routine knows the life that it is called for, and the memory of a
- * life is used again only after many others.
+ * The drivers' lives, from registering to unregistering. No routine of a life may run after
+ * d2d_unregister() has returned. To check this, each routine gets its life as an argument, and the
+ * memory of a life is used again only after many others.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -31,7 +31,7 @@ void fuzz_drivers_free(void)
 	kvfree(lives);
 }
 
-/* Somebody enters a routine of a driver. */
+/* Called when a routine of a driver begins. Returns whether the driver may still be called. */
 bool fuzz_enter(struct fuzz_life *life, const char *routine)
 {
 	atomic_inc(&life->inside);
@@ -50,7 +50,7 @@ void fuzz_leave(struct fuzz_life *life, const char *routine)
 	atomic_dec(&life->inside);
 }
 
-/* The tasks, and the interrupts on a CPU, that are inside routines, and how deep. */
+/* The tasks that are inside routines, and the CPUs whose interrupts are, with their depth. */
 static struct {
 	unsigned long who;
 	u32 depth;
@@ -67,8 +67,8 @@ static unsigned long who(void)
 }
 
 /*
- * Whether a routine may make a call that may call routines. If so, fuzz_unnest() has to
- * follow.
+ * Returns whether a routine may make a call that may call routines again. If so, fuzz_unnest() has
+ * to follow.
  */
 bool fuzz_nest(void)
 {
@@ -120,7 +120,7 @@ struct d2d_driver fuzz_driver_object(const char *name, void *self)
 	return object;
 }
 
-/* Registers a driver under one of a few names, so that some are taken. */
+/* Registers a driver under one of a few names, so that a name is sometimes taken. */
 void fuzz_play_register(struct fuzz_caller *caller)
 {
 	struct fuzz_life *life = &lives[(u32)atomic_inc_return(&next_life) % LIVES];
@@ -170,7 +170,7 @@ static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	int err;
 
 	if (life) {
-		/* It gives back a context whose handshake was not completed in time. */
+		/* It also gives back a context after a handshake that has timed out. */
 		fuzz_close_context(life);
 		atomic_inc(&life->ending);
 	}
@@ -202,9 +202,8 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 }
 
 /*
- * In the end: all of them, whatever it takes. Each driver is unregistered by one call that
- * returns 0. Another thread may make that call, which has not noted so yet: -ESTALE is right
- * then, and only then.
+ * Unregisters all drivers at the end of a run. For each driver, one call returns 0. If another
+ * thread makes that call and has not noted it yet, -ESTALE is right here, and only then.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {
@@ -217,7 +216,7 @@ void fuzz_unregister_all(struct fuzz_caller *caller)
 		driver = fuzz_pick_of(FUZZ_DRIVER, life->handle);
 		if (!driver.thing)
 			continue;
-		/* A handshake that is pending ends when its time is over. */
+		/* A pended handshake ends at its time limit. */
 		for (int n = 0; n < FUZZ_MARGIN_MS; n++) {
 			err = end_life(caller, &driver);
 			if (!err || err == -ESTALE)

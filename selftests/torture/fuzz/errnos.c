@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The errors that d2d.h and d2d_event.h document for each function. -ENODEV, which they
- * all may return, is not there: the owner does not leave while the fuzzer is loaded.
+ * The errors that d2d.h and d2d_event.h document for each function. -ENODEV, which all of them
+ * may return, is missing here: the owner is not unloaded while the fuzzer is loaded.
  */
 #include <linux/errno.h>
 
@@ -16,7 +16,7 @@ static const struct {
 	[FUZZ_REGISTER] = { "d2d_register", {
 		EFAULT, EBADMSG, EPROTO, EMSGSIZE, EBADE, ENAMETOOLONG, EINVAL, ENOEXEC,
 		ENOTUNIQ, ENFILE, ESHUTDOWN } },
-	/* The last two are what the fuzzer's own drivers complete a handshake with. */
+	/* The last two come from the fuzzer's drivers, which complete a handshake with them. */
 	[FUZZ_ATTACH] = { "d2d_attach", {
 		ESTALE, ESHUTDOWN, EALREADY, EBUSY, EINPROGRESS, EFAULT, EPROTO, EMSGSIZE, EBADR,
 		EXDEV, ENOEXEC, EIO, ETIMEDOUT, ECANCELED, ENOMEM, EAGAIN, EPERM, ENXIO } },
@@ -57,7 +57,7 @@ static const struct {
 		ECANCELED } },
 };
 
-/* How often each came: the last place is for success. */
+/* How often each errno was returned; the last place counts successes. */
 static atomic_t counts[FUZZ_CALLS][MOST + 1];
 
 static int place(enum fuzz_call call, int err)
@@ -88,7 +88,7 @@ void fuzz_count_errno(enum fuzz_call call, int err)
 		atomic_inc(&counts[call][n]);
 }
 
-/* A line for each function: name 0:COUNT -ERRNO:COUNT... */
+/* Writes a line for each function: NAME 0:COUNT -ERRNO:COUNT... */
 ssize_t fuzz_report_errnos(char *text, size_t size)
 {
 	ssize_t used = 0;

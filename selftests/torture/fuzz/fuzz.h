@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A fuzzer of the C API: drivers that call every exported function with handles that are
- * right, stale, foreign or altered, from every execution context, and an oracle that
- * judges what comes of it. The parts:
+ * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
+ * and altered handles, from every execution context; an oracle judges each result. The parts:
  *
- *   run.c	the module: threads, timers, an irq_work, the watchdog, the report
- *   plays.c	what is done at random, in any context
- *   sleepers.c	what is done at random where one may sleep
+ *   run.c	the module: actors (threads, a worker, timers, an irq_work) and reports
+ *   plays.c	random plays that do not sleep
+ *   sleepers.c	random plays that may sleep
  *   limits.c	plays that reach the limits of the owner's tables
  *   routines.c	the routines of the driver objects
- *   link.c	the handshake, and what is done with a context
- *   calls.c	each exported function once, with its judgement
- *   oracle.c	what is wrong, and how it is counted
- *   errnos.c	which errors each function may return
- *   things.c	what there is, and by which handles it is named
+ *   link.c	the handshake, and plays with a context
+ *   calls.c	a wrapper of each exported function, which calls it and judges its result
+ *   oracle.c	the rules, and the violations of them
+ *   errnos.c	the errors that each function may return
+ *   things.c	the things that exist, and the handles that name them
  *   drivers.c	the drivers' lives, from registering to unregistering
  *
- * Each actor decides by random numbers that follow from the seed, its number and its step,
- * and each routine by those that follow from the seed and the sending. So the same seed gives
- * the same decisions, but not always the same interleaving.
+ * An actor's random numbers follow from the seed, its number and its step; those of a routine
+ * follow from the seed and the request. So the same seed gives the same decisions, but not
+ * always the same interleaving.
  */
 #ifndef FUZZ_H
 #define FUZZ_H
@@ -38,7 +37,7 @@
 #define FUZZ_EVENTS	48
 #define FUZZ_KEPT	64
 
-/* By how much a wait, or any call, may exceed its limit, on a machine with little time for it. */
+/* A call may exceed its limit by this much, as the machine may be busy. */
 #define FUZZ_MARGIN_MS	30000
 /* The longest limit of a wait. */
 #define FUZZ_LONGEST_MS	100
@@ -49,13 +48,13 @@ enum fuzz_kind {
 	FUZZ_KINDS
 };
 
-/* Where a handle comes from, and so what may be done with it. */
+/* The origin of a handle, which decides what a function may do with it. */
 enum fuzz_origin {
-	FUZZ_LIVE,	/* ours, and it was there when it was chosen */
-	FUZZ_DEAD,	/* ours, and it was gone when it was chosen */
-	FUZZ_OTHER,	/* of another kind than the function is for */
-	FUZZ_ALTERED,	/* made of one of ours, and names nothing */
-	FUZZ_GUESSED,	/* one of ours with other bits of kind: may name something */
+	FUZZ_LIVE,	/* of this module, and its thing existed when the handle was chosen */
+	FUZZ_DEAD,	/* of this module, and its thing was gone then */
+	FUZZ_OTHER,	/* of a kind that the function does not take */
+	FUZZ_ALTERED,	/* made of a handle of this module, and names nothing */
+	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
 	FUZZ_NOTHING,	/* 0 */
 	FUZZ_FOREIGN,	/* another module's */
 };
@@ -72,7 +71,7 @@ struct fuzz_random {
 	u64 state;
 };
 
-/* Who calls: an actor in one of its steps, or a routine. */
+/* The caller: an actor in one of its steps, or a routine. */
 struct fuzz_caller {
 	struct fuzz_random random;
 	u32 actor;
@@ -80,36 +79,36 @@ struct fuzz_caller {
 	bool in_routine;
 };
 
-/* A driver from before it is registered until long after it is unregistered. */
+/* A driver, from before its registration until long after it was unregistered. */
 struct fuzz_life {
 	struct d2d_driver object;
 	d2d_handle handle;
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
-	atomic_t ending;	/* calls that unregister it, and have not failed */
+	atomic_t ending;	/* calls that unregister it and have not failed */
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
 	atomic_t users;		/* calls that use the context */
-	atomic_t closed;	/* calls that may give it back: nobody begins to use it */
+	atomic_t closed;	/* calls that may give the context back; not to be used meanwhile */
 	atomic_t detaching;	/* calls that detach it */
-	atomic_t detachings;	/* how often such a call has begun */
-	atomic_t adopted;	/* number of the handshake whose context it has, or 0 */
+	atomic_t detachings;	/* how many such calls have begun */
+	atomic_t adopted;	/* number of the handshake by which it got its context, or 0 */
 };
 
-/* Something that a handle names. */
+/* A thing that a handle names. */
 struct fuzz_thing {
 	d2d_handle handle;
-	struct fuzz_life *life;	/* the driver whose it is */
+	struct fuzz_life *life;	/* the driver that it belongs to */
 	enum fuzz_kind kind;
 	enum { FUZZ_IS_FREE, FUZZ_IS_MADE, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
-	u32 nth;		/* counts what was in this place */
-	u32 audience;		/* who may use it: see fuzz_is_for() */
+	u32 nth;		/* counts the things that were in this place */
+	u32 audience;		/* the actors that may use it: see fuzz_is_for() */
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */
 	atomic_t users;		/* calls that were given its handle */
-	atomic_t ending;	/* calls that end it, and have not failed */
-	atomic_t outcomes;	/* completion routines that have to be called yet */
+	atomic_t ending;	/* calls that end it and have not failed */
+	atomic_t outcomes;	/* calls of a completion routine that are still to come */
 };
 
 /* A handle that was chosen for a call. */
@@ -131,18 +130,18 @@ struct fuzz_watch {
 	bool told;
 };
 
-/* A request that one of the drivers has and keeps. */
+/* A request that one of the drivers has pended. */
 struct fuzz_kept {
 	d2d_handle handle;	/* 0: none */
 	struct fuzz_life *life;
 	u64 tag;
 	bool is_offer;
-	int adoption;		/* of an offer: number of the handshake */
+	int adoption;		/* for an offer, the number of the handshake */
 	bool for_ever;		/* nobody completes it */
 };
 
 extern u64 fuzz_seed;
-/* No new calls without a limit from here on. */
+/* The run is ending: no new waits without a limit. */
 extern bool fuzz_is_over;
 
 /* Random numbers: SplitMix64 */
@@ -174,13 +173,13 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/* A request that a driver has: its handle may become stale at any time. */
+/* Picks the handle of a request that a driver holds. It may become stale at any time. */
 static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 {
 	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };
 }
 
-/* What a request is completed with if all is well, so that its sender knows it is its own. */
+/* The information with which a request is completed; its sender checks it. */
 static inline u64 fuzz_information(u64 tag)
 {
 	return fuzz_mix(tag) | 1;

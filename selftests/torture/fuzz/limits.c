@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plays that reach the limits of the owner's tables, each with a driver of its own; the
- * others go on meanwhile, and get the same errors. And a driver that the module forgets.
+ * Plays that reach the limits of the owner's tables, each with a driver of its own. Other
+ * actors play on meanwhile, and get the same errors. Also a driver that the module forgets.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -14,13 +14,13 @@
 #include "fuzz.h"
 
 #define WAITERS	80
-/* More than there can be of any kind. */
+/* More than the owner's tables can hold. */
 #define MOST	(D2D_EVENT_MAX_OPEN + 1)
 
 static DEFINE_MUTEX(limits_lock);
 static d2d_handle *handles;
 
-/* Refuses every request: nobody sends this driver anything that it serves. */
+/* Refuses every request: this driver serves none. */
 static int refuse(void *self, const struct d2d_request *request)
 {
 	d2d_complete(request->handle, -EPERM, 0);
@@ -86,7 +86,7 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 	}
 	expect(caller, FUZZ_ALLOC, count, 4096, err, -EAGAIN);
-	/* Half of them by hand, the rest by leaving. */
+	/* Closes half of them; unregistering closes the rest. */
 	for (u32 n = 0; n < count / 2; n++)
 		d2d_request_free(handles[n]);
 }
@@ -143,7 +143,7 @@ static int wait_in_crowd(void *unused)
 	return 0;
 }
 
-/* So many wait at a time that some are refused. On a slow machine they may come one by one. */
+/* Lets so many threads wait that some are refused; on a slow machine they may come one by one. */
 static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 {
 	char name[32];
@@ -168,7 +168,7 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 	atomic_set(&crowd.refused, 0);
 }
 
-/* One of the limits. */
+/* Reaches one of the limits. */
 void fuzz_play_limits(struct fuzz_caller *caller)
 {
 	void (* const plays[])(struct fuzz_caller *caller, d2d_handle driver) = {
@@ -194,8 +194,8 @@ unlock:
 }
 
 /*
- * Leaves a driver, with an event and a request that is on its way: the module goes without
- * unregistering it, and the owner removes it. It is there again when the module is.
+ * Leaves a driver registered, with an event and a request that is on its way. When the module is
+ * unloaded, the owner removes the driver.
  */
 void fuzz_forget(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The handshake, and what is done with a context: operations, queues and their items. The
- * owner is module_a, and may call the operations from the handshake's completion until
- * d2d_detach() has returned.
+ * The handshake, and plays with a context: operations, queues and items. The owner is module_a.
+ * It may call a driver's operations from the handshake's completion until d2d_detach() has
+ * returned.
  */
 #include <linux/delay.h>
 #include <linux/string.h>
@@ -13,7 +13,7 @@
 
 static atomic_t adoptions;
 
-/* An operation is called: is it one that the owner may call? */
+/* Checks in an operation that the owner may call it now. */
 static void enter(void *this, const char *op)
 {
 	struct fuzz_life *life = this;
@@ -61,7 +61,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* A driver has its context only if this succeeds. The context is closed meanwhile. */
+/* Completes a handshake. Only if this succeeds does the driver have its context; see use(). */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
@@ -70,7 +70,7 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 		atomic_cmpxchg(&offer->life->adopted, offer->adoption, 0);
 }
 
-/* A context is offered: most often it is taken, at once or later. */
+/* The driver's side of the handshake: mostly accepts, at once or later. */
 int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 	       const struct d2d_request *request)
 {
@@ -106,8 +106,8 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 }
 
 /*
- * Completes an offer that a driver has kept. Any context: if somebody uses the context now,
- * the driver keeps the offer.
+ * Completes an offer that a driver has kept. If another caller uses the context now, the driver
+ * keeps the offer. Any execution context.
  */
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
@@ -142,13 +142,13 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 }
 
 /*
- * Before a call that may give a driver's context back: waits until nobody uses the context,
- * and nobody begins to until fuzz_open_context(). May sleep.
+ * Closes a driver's context before a call that may give it back: waits until nobody uses the
+ * context. Nobody begins to use it before fuzz_open_context(). May sleep.
  */
 void fuzz_close_context(struct fuzz_life *life)
 {
 	atomic_inc(&life->closed);
-	/* Pairs with use(): one of the two sees the other. */
+	/* Pairs with use(): either this sees the user, or use() sees that the context is closed. */
 	smp_mb__after_atomic();
 	while (atomic_read(&life->users))
 		usleep_range(10, 50);
@@ -181,7 +181,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (life) {
-		/* A handshake that has come meanwhile is over as well, or is not: nobody knows. */
+		/* Whether a new handshake has ended as well, the oracle cannot know. */
 		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
 			WRITE_ONCE(life->context, NULL);
 		atomic_dec(&life->detaching);
@@ -198,7 +198,7 @@ void fuzz_play_detach(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
-/* Begins to use a driver's context, until use_ended(). */
+/* Begins to use a driver's context; use_ended() ends this. */
 static struct d2d_context *use(struct fuzz_life *life)
 {
 	struct d2d_context *context;
@@ -240,7 +240,7 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 	}
 }
 
-/* Takes an item, and gives it back once and not twice. */
+/* Takes an item by its handle; checks that redeeming and releasing work once and not twice. */
 static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 {
 	d2d_handle handle = d2d_queue_take(queue);
@@ -264,7 +264,7 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 	fuzz_note_dead(FUZZ_ITEM, handle);
 }
 
-/* Something with a context that one of the drivers has. Any context. */
+/* Makes a random play with the context of one of the drivers. Any execution context. */
 void fuzz_play_link(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
@@ -288,7 +288,7 @@ void fuzz_play_link(struct fuzz_caller *caller)
 		take_item(caller, &context->to_peer);
 		break;
 	case 3:
-		/* One of a thing that is no item, or of an item that is gone */
+		/* A handle of another thing, or of an item that is gone */
 		other = fuzz_pick(caller, FUZZ_ITEM, true);
 		if (other.origin != FUZZ_FOREIGN && other.origin != FUZZ_GUESSED &&
 		    !d2d_queue_release(&context->to_peer, other.handle))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The oracle: what must hold, whatever the drivers do. A line for each violation, until
- * there are many; all are counted.
+ * The oracle: rules that must hold whatever the drivers do. It counts all violations, and
+ * reports the first ones with a line each.
  */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
@@ -66,7 +66,7 @@ static const char *origin_name(enum fuzz_origin origin)
 	return names[origin];
 }
 
-/* Whether the function takes this handle although it is of another kind: both ends read. */
+/* Returns whether the function takes this other kind, too: both ends of a request may read. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
@@ -75,8 +75,8 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 }
 
 /*
- * Judges what a function that was called with these handles has returned. own says how
- * often the caller itself has begun to end them.
+ * Judges the result of a function that was called with these handles. own is how often the
+ * caller itself has begun to end their things.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)
@@ -114,14 +114,14 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, picks->handle, caller->actor);
 }
 
-/* Numbers that name, or have named, something. Older ones are forgotten. */
+/* Handles of this module, live and dead. Older ones are forgotten. */
 static struct {
 	d2d_handle handle;
 	enum fuzz_kind kind;
 } seen[SEEN];
 static DEFINE_SPINLOCK(seen_lock);
 
-/* One number is never given to two things. */
+/* Checks that the owner never gives one handle to two things. */
 void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 {
 	u32 place = fuzz_mix(handle) % SEEN;
@@ -141,7 +141,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 			       kind);
 }
 
-/* Sendings whose outcome is known, by their tags. Older ones are forgotten. */
+/* The results of sends, by their tags. Older ones are forgotten. */
 static struct sending {
 	u64 tag;
 	u32 flags;
@@ -160,8 +160,8 @@ static struct sending *find_sending(u64 tag)
 }
 
 /*
- * A tag for a sending: the module, whether it is for the owner, and a number. If the
- * sending has a completion routine, that has to be called.
+ * Returns a tag for a send: it has the module, whether the owner is the receiver, and a number.
+ * If the send has a completion routine, the routine has to be called.
  */
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner)
@@ -181,7 +181,7 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 	return tag;
 }
 
-/* It was sent, or refused. */
+/* d2d_request_send() has returned: the request was sent or refused. */
 void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 {
 	bool completed = false;
@@ -201,7 +201,7 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 		fuzz_violation("completed-without-sending", "tag=0x%llx err=%d", tag, err);
 }
 
-/* What the fuzzer's drivers complete requests with, and what becomes of others. */
+/* Returns whether a request may end with this result. */
 static bool is_outcome(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
@@ -221,7 +221,7 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
-/* Whether the result's status and ended go together. */
+/* Returns whether status and ended of a result agree. */
 static bool is_ended_so(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
@@ -277,7 +277,7 @@ void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_res
 		fuzz_violation("completed-unasked", "tag=0x%llx", tag);
 }
 
-/* A wait has returned this result. All waits for one sending have to get the same. */
+/* A wait has returned this result. All waits for the same send have to get the same. */
 void fuzz_note_result(u64 tag, const struct d2d_result *result)
 {
 	struct d2d_result before = *result;
@@ -299,7 +299,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 			       result->status);
 }
 
-/* Requests that the drivers have got, by their handles. Older ones are forgotten. */
+/* Requests that the drivers have received, by their handles. Older ones are forgotten. */
 static struct hold {
 	d2d_handle handle;
 	u64 tag;
@@ -309,7 +309,7 @@ static struct hold {
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
 
-/* A routine was called with this handle, which is new each time. */
+/* A routine was called with this handle, which must be new. */
 void fuzz_note_hold(d2d_handle handle, u64 tag)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -379,7 +379,7 @@ void fuzz_note_cancelled(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* Calls that may take long, and that are under way. */
+/* Calls under way that may take long. */
 static LIST_HEAD(watches);
 static DEFINE_SPINLOCK(watches_lock);
 
@@ -416,7 +416,7 @@ void fuzz_watch_ended(struct fuzz_watch *watch)
 			       watch->actor);
 }
 
-/* Looks for calls that take too long, and returns how many calls with a limit there are. */
+/* The watchdog: reports calls that take too long. Returns the number of calls with a limit. */
 u32 fuzz_overdue(void)
 {
 	struct fuzz_watch *watch, late;
@@ -447,9 +447,9 @@ u32 fuzz_overdue(void)
 }
 
 /*
- * A wait whose own time is over has lasted for as many ticks as its limit is: the limit is
- * counted in jiffies, and so is what has passed. By another clock it may have been shorter, as
- * ticks that a CPU was too late for come all at once.
+ * Checks that a wait which timed out has lasted at least its limit. The kernel counts the limit in
+ * jiffies, so this does, too: by another clock the wait may have been shorter, because a late CPU
+ * counts several ticks at once.
  */
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
 {

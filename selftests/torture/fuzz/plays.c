@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is done at random in any context: threads, workers, softirq, hard interrupt, and
- * from inside the routines.
+ * Random plays that do not sleep. They run in threads, workers, softirq and hard interrupt,
+ * and inside routines.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
 #include "fuzz.h"
 
-/* The drivers' own code, or one that the owner serves. */
+/* A control code of the fuzzer's drivers, or one that the owner serves. */
 static u32 any_code(struct fuzz_caller *caller, bool to_owner)
 {
 	if (fuzz_chance(caller, 1))
@@ -29,7 +29,7 @@ static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
 	return pick;
 }
 
-/* A driver of this module or of the other one, or the owner. */
+/* Picks a driver of this module or of the other one, or the owner. */
 static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 {
 	u32 chance = fuzz_below(caller, 100);
@@ -46,7 +46,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 	return lookup(caller, "module_a");
 }
 
-/* Something that may be shown to another module: not what one actor alone uses. */
+/* Picks a handle to pass to another module: not of a thing that only one actor may use. */
 static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
 {
 	static const enum fuzz_kind kinds[] = {
@@ -65,7 +65,7 @@ static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
 	return sizeof(d2d_handle[2]);
 }
 
-/* Sends a request to anybody. */
+/* Sends a request to a random driver. */
 int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag)
 {
 	bool to_owner = false;
@@ -100,7 +100,7 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	return err;
 }
 
-/* Passes a request on to a driver other than the owner: the owner's outcomes are not known. */
+/* Forwards a request, but not to the owner, whose results the oracle does not know. */
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags)
 {
 	struct fuzz_pick target = any_target(caller, NULL);
@@ -148,7 +148,7 @@ static void play_read(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Picks a request that a driver keeps, or a handle that never named a request. */
+/* Picks a pended request, or a handle that never named a request. */
 static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
 {
 	struct fuzz_pick pick;
@@ -223,7 +223,7 @@ static void play_poll(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* A caller that must not sleep gets the result that there is, and does not wait. */
+/* Polls a request and an event. A caller that must not sleep may do this, but not wait. */
 static void play_no_wait(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
@@ -247,7 +247,7 @@ static void play_trace(struct fuzz_caller *caller)
 		d2d_trace(THIS_MODULE->name, fuzz_below(caller, D2D_STEP_REFUSE), "fuzz=1");
 }
 
-/* Something that does not sleep. */
+/* Makes a random play that does not sleep. */
 void fuzz_play(struct fuzz_caller *caller)
 {
 	static const struct {

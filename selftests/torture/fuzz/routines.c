@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The routines of the driver objects. What they do follows from the seed and from what they
- * are called with. Many of them make another call from inside, as long as the stack lasts.
+ * The routines of the driver objects. Their decisions follow from the seed and their arguments.
+ * Many of them make another call from inside, as long as the stack lasts.
  */
 #include <linux/string.h>
 
 #include "fuzz.h"
 
-/* Names the routines among the actors. */
+/* The actor number of routines. */
 #define ROUTINE	1000
 
-/* Handles of this module that go with a request as its input, and their kinds. */
+/* The input of a request: a handle of the sender's module, and its kind. */
 struct gift {
 	d2d_handle handle;
 	u64 kind;
@@ -26,7 +26,7 @@ static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 	};
 }
 
-/* Another call from inside a routine, if the stack allows. */
+/* Makes another call from inside a routine, if the stack allows it. */
 static void play_inside(struct fuzz_caller *caller)
 {
 	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_nest())
@@ -38,7 +38,7 @@ static void play_inside(struct fuzz_caller *caller)
 	fuzz_unnest();
 }
 
-/* Takes the handle that the sender has given, if the sender is another module's. */
+/* Notes the handle in the input, if the sender is of another module. */
 static void take_gift(struct fuzz_caller *caller, const struct d2d_request *request)
 {
 	u64 tag = (u64)(unsigned long)request->user_buffer;
@@ -50,7 +50,7 @@ static void take_gift(struct fuzz_caller *caller, const struct d2d_request *requ
 		fuzz_note_foreign(gift.kind, gift.handle);
 }
 
-/* Completes a request, not always correctly. Returns what the routine should return. */
+/* Completes a request, sometimes wrongly. */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag)
 {
 	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
@@ -82,8 +82,8 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz
 }
 
 /*
- * Tries to leave from inside a routine. It must fail: a driver would wait for itself, or
- * two for each other.
+ * Tries to detach or unregister inside a routine. This must fail, as a driver would wait for
+ * itself, or two drivers for each other.
  */
 static void try_to_leave(struct fuzz_caller *caller)
 {
@@ -158,7 +158,7 @@ leave:
 	return status;
 }
 
-/* The result stays what it was, or becomes worse: a failure does not become a success. */
+/* Passes the result on, or makes it a failure; never makes a failure a success. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module of the fuzzer. Writing "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run, where
- * NAME is the module's, plays for that long, and fails with EBADMSG if the oracle has found
- * something; the file "report" says what, "errnos" what the functions have returned.
+ * A module of the fuzzer. Write "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run, where
+ * NAME is the module's name, to play for that long. The write fails with EBADMSG if the oracle
+ * found a violation. The file "report" shows the violations, and "errnos" the results of each
+ * function.
  *
- * A write of "SEED MILLISECONDS limits" reaches one of the limits as well; one that ends with
- * "forget" leaves a driver that the module does not unregister.
+ * With "limits" after these words, the module also reaches one of the limits of the owner's
+ * tables; with "forget", it leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -100,7 +101,7 @@ static void play_in_irq_work(struct irq_work *work)
 	fuzz_play(&caller);
 }
 
-/* In hard interrupt, or in softirq. */
+/* Runs in hard interrupt or in softirq, as the timer's mode says. */
 static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 {
 	struct actor *actor = container_of(timer, struct actor, timer);
@@ -110,7 +111,7 @@ static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 		return HRTIMER_NORESTART;
 	for (u32 n = fuzz_below(&caller, 4); n; n--)
 		fuzz_play(&caller);
-	/* One timer alone does this: the work never runs on two CPUs at a time. */
+	/* Only one timer does this, so that the work never runs on two CPUs at a time. */
 	if (actor->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
 		irq_work_queue(&irq_work);
 	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));
@@ -143,8 +144,9 @@ static void start(void)
 }
 
 /*
- * Waits that have a limit end by it, when nobody completes anything any more; the others end
- * when the drivers leave. A thread that does not come back keeps the module.
+ * Ends a run. When nobody completes requests any more, waits with a limit end at their limit.
+ * Waits without a limit end when the drivers are unregistered. If a thread is stuck, the module
+ * stays loaded.
  */
 static void stop(void)
 {
@@ -166,7 +168,7 @@ static void stop(void)
 		return;
 	}
 	flush_workqueue(queue);
-	/* Some drivers may have been registered after the others had left. */
+	/* Threads may have registered drivers after the first call. */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What is done at random where one may sleep: making and opening things, waits, and drivers
- * that come and go.
+ * Random plays that may sleep: allocating requests, opening events, waiting, registering and
+ * unregistering drivers.
  */
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 
-/* Routines run in several threads at a time, under one number: none of them is alone. */
+/* Routines run in several threads at a time with the same number, so none has things of its own. */
 static u32 any_audience(struct fuzz_caller *caller)
 {
 	switch (fuzz_below(caller, 3)) {
@@ -52,8 +52,8 @@ static void play_alloc(struct fuzz_caller *caller)
 }
 
 /*
- * A wait without a limit ends when the drivers leave. Nobody knows when those of another module
- * do: what is foreign is waited for with a limit.
+ * A wait without a limit ends when this module's drivers are unregistered. Another module's
+ * drivers may stay, so waits for foreign handles have a limit.
  */
 static u32 any_limit(struct fuzz_caller *caller, const struct fuzz_pick *picks, u32 count)
 {
@@ -75,7 +75,7 @@ static void play_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* One actor alone uses the request: so it knows which outcome is whose. */
+/* Sends and waits. Only one actor uses the request, so it knows the result of each send. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -124,7 +124,7 @@ static void play_request(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Events have a few names, which all modules use. */
+/* Creates or opens an event by one of a few names, which all modules use. */
 static void play_open(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
@@ -148,7 +148,7 @@ static void play_open(struct fuzz_caller *caller)
 	} else if (driver.thing) {
 		fuzz_thing_made(thing, handle, driver.thing->life);
 	} else {
-		/* Another driver's: it is gone when that is, and so it is not kept. */
+		/* A handle of another driver is gone with that driver, so it is not kept. */
 		d2d_event_close(handle);
 		fuzz_thing_failed(thing);
 	}
@@ -179,7 +179,7 @@ static void play_events(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Makes one of this thread's next allocations fail, on a kernel with fault injection. */
+/* Makes one of this thread's next allocations fail, if the kernel has fault injection. */
 static void fail_soon(struct fuzz_caller *caller)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -194,7 +194,7 @@ static void fail_no_more(void)
 #endif
 }
 
-/* Something that may sleep. Routines do not make drivers come and go. */
+/* Makes a random play that may sleep. Routines register and unregister no drivers. */
 void fuzz_play_asleep(struct fuzz_caller *caller)
 {
 	static const struct {

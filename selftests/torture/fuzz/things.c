@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What there is, and by which handles it is named: things that are live, handles that are
- * dead, and handles that came from other modules. A handle of a thing is live from before
- * the first call that gets it until the first call that ends it begins, so that a call may
- * be judged by what was live before it and after it.
+ * Keeps books of the things that exist: live things, dead handles, and handles from other
+ * modules. A thing counts as live from before the first call that gets its handle until the
+ * first call that ends it begins. So the oracle can judge a call by whether the thing was live
+ * before and after it.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -11,7 +11,7 @@
 #include "fuzz.h"
 
 #define DEAD	128
-/* Of these the first ones are kept for good: a number may come again after a long time. */
+/* Dead handles. The first ones are kept for good: a number may come again after a long time. */
 #define OLD	32
 #define FOREIGN	64
 
@@ -34,7 +34,7 @@ static struct {
 static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
-/* A sending whose routine was not called can be blamed only when nobody is sending. */
+/* Only while nobody sends is it a violation that a completion routine was not called. */
 static void check_outcomes(struct fuzz_thing *thing)
 {
 	int outcomes = atomic_read(&thing->outcomes);
@@ -44,7 +44,7 @@ static void check_outcomes(struct fuzz_thing *thing)
 			       thing->handle, outcomes);
 }
 
-/* A free place. NULL: there is none. */
+/* Returns a free place, or NULL. */
 struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
 {
 	struct fuzz_thing *found = NULL;
@@ -93,7 +93,7 @@ void fuzz_thing_failed(struct fuzz_thing *thing)
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
 
-/* Notes that a thing is gone. Its ender has counted itself in thing->ending before. */
+/* Notes that a thing is gone. The call that ended it is counted in thing->ending. */
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 {
 	unsigned long flags;
@@ -108,7 +108,7 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Notes that a driver is gone, and with it all that was its own. */
+/* Notes that a driver is gone, and with it all its things. */
 void fuzz_things_of_end(struct fuzz_life *life)
 {
 	unsigned long flags;
@@ -136,7 +136,7 @@ void fuzz_things_of_end(struct fuzz_life *life)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* The live thing of a handle. There may be none. */
+/* Returns the live thing of a handle, or NULL. */
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 {
 	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
@@ -156,8 +156,8 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Whether what was picked is there, and only the caller has begun to end it: own says how
- * often.
+ * Returns whether the picked thing is live, and nobody but the caller has begun to end it. own is
+ * how often the caller has.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 {
@@ -177,8 +177,8 @@ bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 }
 
 /*
- * Who may use a thing. What few use stays as it is for longer than what all use: so there
- * are things for one actor, for two, and for all.
+ * Decides which actors may use a thing: one, two, or all. A thing of few actors keeps its state for
+ * longer than one that all use, and so the oracle can say more about it.
  */
 static bool is_for(const struct fuzz_thing *thing, u32 actor)
 {
@@ -243,7 +243,7 @@ static struct fuzz_pick pick_foreign(struct fuzz_caller *caller, enum fuzz_kind 
 	return pick;
 }
 
-/* Alters a handle: to one that seems to be of another kind, or to one that names nothing. */
+/* Alters a handle, so that it has another kind or names nothing. */
 static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick, bool harmless)
 {
 	fuzz_unpick(&pick);
@@ -255,7 +255,7 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 		pick.handle |= 0xffff0000ull >> fuzz_below(caller, 4) & 0x0fff0000;
 		break;
 	case 1:
-		/* A generation that is long to come */
+		/* A generation that is far in the future */
 		pick.handle ^= 1ull << (59 + fuzz_below(caller, 4));
 		break;
 	default:
@@ -267,8 +267,8 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 }
 
 /*
- * A handle for a function that takes one of this kind; harmless if the function ends
- * nothing, so that it may be called with what is another module's.
+ * Picks a handle for a function that takes this kind. harmless says that the function ends no
+ * thing, so that it may get another module's handle.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -301,7 +301,7 @@ void fuzz_unpick(struct fuzz_pick *pick)
 		atomic_dec(&pick->thing->users);
 }
 
-/* This handle names nothing any more. */
+/* Notes a handle that names nothing any more. */
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
@@ -313,7 +313,7 @@ void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* A handle that has come with a request. */
+/* Notes a handle from another module, which came as the input of a request. */
 void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
@@ -328,7 +328,7 @@ void fuzz_note_foreign(enum fuzz_kind kind, d2d_handle handle)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Keeps a request that is pending. Whether there was room. */
+/* Keeps a pended request. Returns whether there was room. */
 bool fuzz_keep(const struct fuzz_kept *request)
 {
 	unsigned long flags;
@@ -345,7 +345,7 @@ bool fuzz_keep(const struct fuzz_kept *request)
 	return done;
 }
 
-/* A request that is kept: to be completed, or only to be looked at. Whether there is one. */
+/* Takes a kept request, or copies it if leave_it. Returns whether there is one. */
 bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool leave_it)
 {
 	u32 first = fuzz_below(caller, FUZZ_KEPT);
@@ -367,7 +367,7 @@ bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool 
 	return done;
 }
 
-/* When nobody calls any more: each sending has had its outcome. */
+/* Checks, when all calls have ended, that each send had its result. */
 void fuzz_things_check(void)
 {
 	for (u32 n = 0; n < FUZZ_REQUESTS; n++)

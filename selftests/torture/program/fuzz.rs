@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The torture's fuzzer of the C API: the modules `fuzz0` and `fuzz1` come, play and go, each in a
-//! thread of its own, while the owner is `module_a`. Their oracle is in the kernel; here it is read,
-//! and what the owner shows in the end has to be empty.
+//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and unloads
+//! them, each in a thread of its own, with `module_a` as the owner. Reads the oracle's report from the kernel, and
+//! checks that nothing is left in the owner's state at the end.
 
 use super::{context, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 const OWNER: &str = "module_a";
 const MODULES: [&str; 2] = ["fuzz0", "fuzz1"];
 const STATE: &str = "/sys/kernel/debug/d2d-module_a/state";
-/// How long the owner waits for a handshake that is pending, in milliseconds.
+/// How long the owner waits for a pended handshake, in milliseconds.
 const TIMEOUT: u32 = 60;
 
-/// How often each function has returned what.
+/// How often each function returned each errno.
 #[derive(Default)]
 pub struct Counts(BTreeMap<String, u64>);
 
@@ -47,7 +47,7 @@ impl Counts {
         self.0.values().sum()
     }
 
-    /// Functions that have never succeeded.
+    /// Functions that never succeeded.
     fn idle(&self) -> Vec<&str> {
         let idle = self.0.iter().filter(|(_, count)| **count == 0);
         idle.filter_map(|(key, _)| key.strip_suffix(" 0")).collect()
@@ -72,7 +72,7 @@ impl Counts {
     }
 }
 
-/// One of the modules comes, plays and goes, again and again. What its functions have returned.
+/// Loads a module, lets it play, and unloads it, again and again. Returns the errnos of its functions.
 fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
     let dir = format!("/sys/kernel/debug/d2d-{name}");
     let mut random = Random(seed);
@@ -101,7 +101,7 @@ fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
     Ok(counts)
 }
 
-/// What the owner shows when all drivers have left.
+/// Checks the owner's state after all drivers were unregistered.
 fn check_state() -> Outcome<()> {
     let read = |name: &str| context(fs::read_to_string(format!("{STATE}/{name}")), name);
     let field = |line: &str, name: &str| {
@@ -138,7 +138,7 @@ fn check_state() -> Outcome<()> {
     }
 }
 
-/// What the kernel's log has said meanwhile: of refusals only how many there were, for each reason.
+/// The kernel log of a run: the number of refusals for each reason, and all other lines.
 #[derive(Default)]
 pub struct Log {
     refusals: BTreeMap<String, u64>,
@@ -146,8 +146,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until it is `over`. What is not of the drivers is kept for the end of the run,
-    /// as the kernel's own log does not hold that much.
+    /// Reads the log until the run is `over`. Keeps lines that are not the drivers', to print them again at the end:
+    /// by then the kernel's own log has lost them.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -211,8 +211,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Sets what the kernel has: refusals do not go to the console; where allocations can be made to fail,
-/// they may, and without a report of each.
+/// Prepares the kernel: keeps refusals off the console and, if there is fault injection, lets allocations fail
+/// without a report for each.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),
@@ -220,12 +220,12 @@ fn prepare() {
         ("/sys/kernel/debug/failslab/verbose", "0"),
         ("/sys/kernel/debug/fail_page_alloc/verbose", "0"),
     ] {
-        // Not every kernel has them.
+        // Not every kernel has these files.
         fs::write(path, value).ok();
     }
 }
 
-/// A round with a new owner. All of it follows from the seed.
+/// Plays a round with a new owner. All decisions follow from the seed.
 pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
     prepare();
     let completion = seed % 3;
@@ -270,7 +270,7 @@ pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
     }
 }
 
-/// What is wrong with all rounds together: a function that never succeeds is not tested.
+/// Judges all rounds together: a function that never succeeded was not tested.
 pub fn judge(counts: &Counts) -> Outcome<()> {
     match counts.idle().as_slice() {
         [] => Ok(()),
@@ -278,7 +278,7 @@ pub fn judge(counts: &Counts) -> Outcome<()> {
     }
 }
 
-/// Removes what a round that failed has left.
+/// Unloads the modules after a round that failed.
 pub fn unload_all() {
     for name in MODULES.into_iter().chain([OWNER]) {
         super::modules::unload(name).ok();
