@@ -6,7 +6,7 @@
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
-#   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (expect.sh has the form)
+#   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules in Rust that the scenario needs
 # A mutant that the compiler must notice has one line instead:
 #   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a regular
@@ -74,7 +74,7 @@ mutate() {
 		return
 	fi
 	# shellcheck disable=SC2001 # sed works on each line
-	said=$(D2D_ONLY=$modules "$copy/qemu/expect.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+	said=$(D2D_ONLY=$modules "$copy/qemu/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
 }
 
 ktap_begin

@@ -1,12 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root: a KTAP result for each check, the counts last.
-# Usage: check-inside.sh KERNEL QUOTES
-# KERNEL is a kernel's directory (kernel/kernel.sh), QUOTES the compiled program of qemu/quotes/.
+# Usage: check-inside.sh KERNEL DOCUMENTS
+# KERNEL is a kernel's directory (kernel/kernel.sh), DOCUMENTS the compiled program of qemu/documents/.
 set -euo pipefail
 
 kernel=$1
-quotes=$2
+documents=$2
 cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -84,16 +84,16 @@ expect "a second build compiles nothing" unchanged
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
 done
-for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/quotes/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/documents/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do
-	expect "quotes in $document" "$quotes" quotes "$document"
+	expect "quotes in $document" "$documents" quotes "$document"
 	# The change log names files and symbols that do not exist any more.
-	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$quotes" names "$document"
+	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$documents" names "$document"
 done < <(sources '*.md')
-expect "public items of shared/ in docs/soundness.md" "$quotes" items docs/soundness.md shared/d2d shared/owner
-expect "functions of windows/ in docs/porting.md" "$quotes" apis docs/porting.md windows
+expect "public items of shared/ in docs/soundness.md" "$documents" items docs/soundness.md shared/d2d shared/owner
+expect "functions of windows/ in docs/porting.md" "$documents" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 # The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the path of one of the project's host programs, and compiles it if its sources have changed: the trace tool
 # with cargo in the second toolchain root, the others with rustc in the first.
-# Usage: tools.sh [vm|mutate|bench|quotes|trace]
+# Usage: tools.sh [vm|mutate|bench|documents|trace]
 . "$(dirname "$0")/../lib/lab.sh"
 
 name=${1:-vm}

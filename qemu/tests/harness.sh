@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Shows that a fault in a guest makes its run fail: in each guest of the table one thing goes wrong, and d2d-vm must
 # fail the run and name the reason. qemu/guest/harness.sh makes it go wrong; there, the case has the same name. KTAP
-# on stdout, the counts last. expect.sh explains the columns and the environment.
+# on stdout, the counts last. run/boots.sh explains the columns and the environment.
 
-exec "$(dirname "$0")/../expect.sh" - <<'TABLE'
+exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 stock harness/good             60
 stock harness/failing-test     60  test: second
 stock harness/missing-result   60  KTAP: the run: a plan of 2 and 1 results

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Shows that lockdep reports a peer in C that detaches where d2d.h forbids it: inside an operation, and while it
 # holds a lock that an operation takes. qemu/guest/lockdep.sh loads that peer. KTAP on stdout, the counts last.
-# expect.sh explains the columns and the environment.
+# run/boots.sh explains the columns and the environment.
 
-exec "$(dirname "$0")/../expect.sh" - <<'TABLE'
+exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 sanitizer lockdep/detach-from-operation  120  console: WARNING: (possible recursive locking detected|suspicious RCU usage)
 sanitizer lockdep/detach-under-lock      120  console: WARNING: possible circular locking dependency detected
 TABLE

@@ -40,11 +40,11 @@ no_namespaces() {
 		shift 2; exec "$@"' sh "$dir/ranges" "$@"
 }
 
-# expecting LINE - runs expect.sh with a table of this line
-expecting() {
-	"$LAB/expect.sh" - <<<"$1"
+# booting LINE - runs run/boots.sh with a table of this line
+booting() {
+	"$LAB/run/boots.sh" - <<<"$1"
 }
-export -f no_namespaces expecting
+export -f no_namespaces booting
 export LAB dir
 
 for target in run shell test check gdb mutants; do
@@ -60,12 +60,12 @@ expect "make torture SEED=x" refused "SEED is .* not 'x'" make torture SEED=x
 expect "make torture SEED=4294967296" refused "SEED is .* not '4294967296'" make torture SEED=4294967296
 expect "make gdb VM=nosuch" refused "no machine waits for a debugger in nosuch" make gdb VM=nosuch
 expect "a machine of an unknown mode" refused "there is no mode 'nosuch'" qemu/vm.sh nosuch
-expect "an empty table" refused "no boot to expect" bash -c 'expecting ""'
-expect "a table that is missing" refused "no boot to expect" bash -c 'qemu/expect.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
-expect "no boot of this kernel" refused "no line of the kernel uml" env KERNEL=uml bash -c 'expecting "stock harness/good 60"'
-expect "a boot of an unknown kernel" refused "there is no kernel 'nosuch'" bash -c 'expecting "nosuch harness/good 60"'
-expect "a boot of an unknown scenario" refused "there is no scenario nosuch" bash -c 'expecting "stock nosuch 60"'
-expect "a boot without a limit" refused "number of seconds" bash -c 'expecting "stock harness/good console: BUG"'
+expect "an empty table" refused "nothing to boot" bash -c 'booting ""'
+expect "a table that is missing" refused "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
+expect "no boot of this kernel" refused "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
+expect "a boot of an unknown kernel" refused "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
+expect "a boot of an unknown scenario" refused "there is no scenario nosuch" bash -c 'booting "stock nosuch 60"'
+expect "a boot without a limit" refused "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
 
 for kind in user mnt pid; do
 	expect "no namespaces left: $kind" refused "unshare failed: No space left on device" \

@@ -3,7 +3,7 @@
 # Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
 # none. This shows that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's own debugging
 # (tests/lockdep.sh), or by the kselftests (mutants.sh). KTAP on stdout, the counts last.
-# Usage: expect.sh TABLE
+# Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
 #   KERNEL    stock, sanitizer or uml
@@ -20,13 +20,13 @@
 #             whose line matches.
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
 # lines. For example:
-#   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/expect.sh -
+#   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment: KERNEL, to boot only the lines of that kernel; see also kernel_dir (lib/lab.sh)
-. "$(dirname "$0")/lib/lab.sh"
-. "$(dirname "$0")/lib/ktap.sh"
+. "$(dirname "$0")/../lib/lab.sh"
+. "$(dirname "$0")/../lib/ktap.sh"
 
 lines=$(sed '/^#/d; /^$/d' -- "$1" | grep -E "^${KERNEL:-[^ ]+} ") ||
-	die "no boot to expect anything of: $1 has no line${KERNEL:+ of the kernel $KERNEL}"
+	die "nothing to boot: $1 has no line${KERNEL:+ of the kernel $KERNEL}"
 mapfile -t table <<<"$lines"
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds _ <<<"$line"
@@ -39,7 +39,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 vm=$("$LAB/root/tools.sh")
 mkdir -p "$PROJECT/build"
-dir=$(mktemp -d "$PROJECT/build/expect.XXXXXX")
+dir=$(mktemp -d "$PROJECT/build/boots.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
 
 declare -A kernels=()

@@ -2,7 +2,7 @@
 
 // Checks a document against the sources that it describes.
 //
-// Usage: d2d-quotes {quotes,names} DOCUMENT | d2d-quotes {apis,items} DOCUMENT DIR...
+// Usage: d2d-documents {quotes,names} DOCUMENT | d2d-documents {apis,items} DOCUMENT DIR...
 //
 //   quotes  The file that a quote names contains the quote (quote.rs).
 //   names   The project has each path, make target, variable, parameter, symbol and function that a code span of
@@ -105,7 +105,7 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             }
             Ok(item::check(&read(Path::new(document))?, &items))
         }
-        _ => Err("usage: d2d-quotes {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
+        _ => Err("usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
     }
 }
 
