@@ -20,7 +20,8 @@ use d2d::{
 
 /// The owner completes this request at once with `value + 1`.
 pub const PING: ControlCode<u32, u32> = ControlCode::new(0x801);
-/// The owner pends this request, and completes it with `value + 1` before its dispatch routine returns.
+/// The owner pends this request, and completes it with `value + 1` before its dispatch routine
+/// returns.
 pub const PEND: ControlCode<u32, u32> = ControlCode::new(0x802);
 
 /// The interface of the bench's owner and peer.

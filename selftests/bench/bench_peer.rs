@@ -150,8 +150,8 @@ fn contexts(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     measured
 }
 
-/// Measures the queue with more and more items in it, up to its capacity. An item that is put is taken after all
-/// the others.
+/// Measures the queue with more and more items in it, up to its capacity. An item that is put is
+/// taken after all the others.
 fn depths(link: &PeerLink<BenchPair>) -> Result {
     let queue = link.outgoing();
     let numbers = Numbers::new();
@@ -353,8 +353,8 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Puts an item, takes it, reads it in place and releases it: the lock is taken three times. `behind` other items
-/// are in the queue.
+/// Puts an item, takes it, reads it in place and releases it: the lock is taken three times.
+/// `behind` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -570,8 +570,8 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes it, and puts one into the
-/// other queue.
+/// Puts an item into the empty queue, so that the doorbell rings. The other thread takes it, and
+/// puts one into the other queue.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
     for number in 0..n / 2 {

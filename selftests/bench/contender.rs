@@ -41,7 +41,8 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // `c_void`: where the kernel's locks are empty structs, the context is not a type for a C function.
+    // `c_void`: where the kernel's locks are empty structs, the context is not a type for a C
+    // function.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
@@ -59,20 +60,20 @@ pub(crate) fn mechanisms() -> Result {
 
 /// Measures the queue to the owner with the functions for drivers in C. May sleep.
 pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
-    // SAFETY: The context is an initialized one, and lives longer than the call.
+    // SAFETY: The context is initialized, and lives longer than the call.
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
 /// Attaches or detaches drivers, so that `size` of them hold a context besides this one. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
-    // SAFETY: The context is an initialized one with both endpoints. Who measures dismisses the crowd
-    // before it returns.
+    // SAFETY: The context is initialized and has both endpoints. The measuring function detaches
+    // the drivers before it returns.
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 
 /// Measures attaching and detaching such a driver. May sleep.
 pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
-    // SAFETY: The context is an initialized one with both endpoints, and lives longer than the call.
+    // SAFETY: The context is initialized, has both endpoints, and lives longer than the call.
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
@@ -116,7 +117,7 @@ impl Contender {
 
     /// Measures the loop `run`, and prints the figures. May sleep.
     pub(crate) fn run<F: Loop>(self, run: F) -> Result {
-        // SAFETY: There is no other thread.
+        // SAFETY: `other` is `None`.
         unsafe { self.measure(&(run, ()), None) }
     }
 
@@ -126,20 +127,21 @@ impl Contender {
         self.run(run)
     }
 
-    /// Measures `run` while another thread does `other`, which ends when `run` does. May sleep.
+    /// Measures `run` while another thread runs `other`, which must end when `run` ends. May sleep.
     pub(crate) fn run_pair<F: Loop, G: Loop>(self, run: F, other: G) -> Result {
-        // SAFETY: That is what it is made for.
+        // SAFETY: `second::<F, G>` takes the address of an `(F, G)`.
         unsafe { self.measure(&(run, other), Some(second::<F, G>)) }
     }
 
-    /// The same for two that do not sleep while they wait; measured where there are two CPUs.
+    /// The same for two threads that spin while they wait. Not measured on one CPU.
     pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
         self.flags = SPINS;
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items, while `producers` threads put them in, until it returns.
-    /// `put` puts up to so many, and returns how many found room. Measured where there are two CPUs.
+    /// Measures `run`, which takes items, while `producers` threads put them, until `run` returns.
+    /// `put` puts up to the given number of items, and returns for how many there was room. Not
+    /// measured on one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,
@@ -148,7 +150,7 @@ impl Contender {
     ) -> Result {
         let mut this = self.at(c"producers", producers);
         this.flags = PRODUCERS;
-        // SAFETY: That is what it is made for.
+        // SAFETY: `producer::<F, G>` takes the address of an `(F, G)`.
         unsafe { this.measure(&(run, put), Some(producer::<F, G>)) }
     }
 
@@ -168,17 +170,18 @@ impl Contender {
             value: value.unwrap_or(0),
             flags: self.flags,
         };
-        // SAFETY: The strings are static; the functions are made for the closures, by the
-        // requirements, which can be shared with the harness's threads and outlive them.
+        // SAFETY: The strings are static. `first::<F, G>` takes the address of an `(F, G)`, and `other`
+        // takes that of `loops`. Both closures are `Sync`, and outlive the harness's threads, which
+        // end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }
 
 /// # Safety
 ///
-/// `arg` points to loops that outlive the call.
+/// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn first<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (run, _) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
@@ -187,7 +190,7 @@ unsafe extern "C" fn first<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
 ///
 /// As above.
 unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
@@ -196,9 +199,9 @@ unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
 ///
 /// As above.
 unsafe extern "C" fn producer<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
-    // They are a few.
+    // A put has at most PUT_AT_ONCE items (`harness.c`), so the count fits.
     put(n).map_or_else(Error::to_errno, |count| count as c_int)
 }
 
