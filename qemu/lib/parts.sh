@@ -101,8 +101,8 @@ part_progress() {
 	sed -unE "/^vm: /d; $result; $step_message"
 }
 
-# job_ended NAME STATUS SLOT SECONDS - counts a part that has ended. Of `left`, which is run_parts' variable, the
-# names are those of the parts that have not started.
+# job_ended NAME STATUS SLOT SECONDS - adds the counts of a part that has ended, and shows which parts are running and
+# which have not started (`left`, a variable of run_parts)
 job_ended() {
 	local name=$1 status=$2 seconds=$4 failed_before=$failed log=$part_logs/$1.log
 	add_counts "$name" "$log" "$status"
