@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace as a page with a picture, which needs nothing but a browser.
+//! Writes the trace as a page with a picture, which needs only a browser.
 //!
-//! Each load has the depths of its queues over time, to scale, and below that a row for each step: its time
-//! and context, the drivers' lanes with what goes between them, the queues' depths, how long a call took.
+//! For each load the page has a chart of the queues' depths over time, and below it a row for each step: its
+//! time, its execution context, the drivers' lanes with arrows between them, the queues' depths, and how long
+//! a call took that ends there.
 
-use crate::picture::{duration, Kind, Row};
+use crate::relate::{duration, Kind, Row};
 use crate::show::{remarks, Trace};
 use crate::text;
 use std::collections::{BTreeMap, HashMap};
@@ -16,22 +17,22 @@ const STYLE: &str = include_str!("page.css");
 
 /// Height of a row
 const ROW: usize = 20;
-/// Where the columns are: the end of the time, the end of the number, the context, the first lane
+/// Places of the columns: the end of the time, the end of the number, the execution context, the first lane
 const TIME: usize = 78;
 const SEQ: usize = 114;
 const CONTEXT: usize = 122;
 const LANE: usize = 528;
-/// Between two lanes of a pair, and of more drivers
+/// Distance of the lanes of two drivers, and of more
 const PAIR: usize = 264;
 const CLOSE: usize = 230;
-/// For what stands beside the last lane
+/// Width of the text beside the last lane
 const LABEL: usize = 362;
 /// Width of a queue's column, and of that of the durations
 const QUEUE: usize = 56;
 const TOOK: usize = 90;
-/// How many queues have a place of their own
+/// How many queues have a column
 const QUEUES: usize = 4;
-/// How much text there is place for, beside a lane and between two
+/// How many characters fit beside a lane, and between two
 const BESIDE: usize = 54;
 const BETWEEN: usize = 44;
 
@@ -69,7 +70,7 @@ fn page(trace: &Trace) -> Result<String, fmt::Error> {
         ("line dashed", "op", "returns"),
         ("line", "request", "request sent"),
         ("line dashed", "request", "completed"),
-        ("line", "bad", "taken back"),
+        ("line", "bad", "cancelled"),
     ] {
         write!(
             out,
@@ -93,7 +94,7 @@ struct Section<'a> {
     queues: Vec<&'a str>,
     /// The rows by their numbers
     places: HashMap<u64, usize>,
-    /// For each row, how far down it is
+    /// For each row, the distance from the top
     tops: Vec<usize>,
     height: usize,
 }
@@ -180,7 +181,7 @@ impl<'a> Section<'a> {
         self.places.get(&number).copied()
     }
 
-    /// The most that was on a queue, at least one
+    /// The largest depth of a queue, at least 1
     fn most(&self, queue: &str) -> u64 {
         self.depths(queue)
             .map(|(_, depth)| depth)
@@ -198,7 +199,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// The names of the columns, which stay in sight
+    /// Draws the names of the columns, which stay in sight
     fn head(&self, out: &mut String) -> fmt::Result {
         let width = self.width();
         writeln!(
@@ -237,7 +238,7 @@ impl<'a> Section<'a> {
         )
     }
 
-    /// In which context the rows are, with a shade over what interrupts a task
+    /// Draws the execution contexts, with a shade over rows that interrupt a task
     fn contexts(&self, out: &mut String) -> fmt::Result {
         let mut begin = 0;
         for block in self
@@ -270,7 +271,7 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
-    /// Contexts, lifelines, and which driver is inside what
+    /// Draws execution contexts, lifelines, and bars for the calls and requests that a driver is inside
     fn background(&self, out: &mut String) -> fmt::Result {
         self.contexts(out)?;
         for lane in 0..self.lanes.len() {
@@ -302,7 +303,7 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
-    /// What a driver is inside of: the first row, the last row, the lane
+    /// Finds the calls and requests that a driver is inside: the first row, the last row, the lane
     fn bars(&self) -> Vec<(usize, usize, usize)> {
         let mut bars = Vec::new();
         let mut dispatched: HashMap<(&str, &str), usize> = HashMap::new();
@@ -314,7 +315,7 @@ impl<'a> Section<'a> {
                     bars.push((begin, number, lane));
                 }
             }
-            // The handshake's steps have no number of a request; there is one at a time.
+            // The handshake's steps have no request number, but a driver has one handshake at a time.
             let request = (step.driver(), step.field("req").unwrap_or_default());
             match step.step() {
                 "dispatch" => {
@@ -372,7 +373,7 @@ impl<'a> Section<'a> {
         writeln!(out, "</g>")
     }
 
-    /// The step in the lanes: an arrow, or a dot with words beside it
+    /// Draws the step in the lanes: an arrow, or a dot with words beside it
     fn drawing(&self, row: &Row, middle: usize, out: &mut String) -> fmt::Result {
         let ends = row.arrow.as_ref().and_then(|arrow| {
             let (from, to) = (self.lane(&arrow.from)?, self.lane(&arrow.to)?);
@@ -441,7 +442,7 @@ impl<'a> Section<'a> {
         self.queues.iter().position(|queue| *queue == name)
     }
 
-    /// How long what ends here has taken: a bar ten times as long is some orders of magnitude more
+    /// Draws the duration of the call or request that ends here, on a logarithmic scale
     fn took(&self, row: &Row, middle: usize, out: &mut String) -> fmt::Result {
         let Some(ns) = row.took() else {
             return Ok(());
@@ -464,7 +465,7 @@ impl<'a> Section<'a> {
         )
     }
 
-    /// The depth of each queue, going down with the steps
+    /// Draws the depth of each queue along the steps
     fn tracks(&self, out: &mut String) -> fmt::Result {
         for (queue, name) in self.queues.iter().enumerate() {
             let x = self.queue_x(queue);
@@ -496,7 +497,7 @@ impl<'a> Section<'a> {
         Ok(())
     }
 
-    /// The depths of the queues over time, to scale
+    /// Draws the depths of the queues over time, to scale
     fn overview(&self, out: &mut String) -> fmt::Result {
         const TOP: f64 = 16.0;
         const HEIGHT: f64 = 90.0;
@@ -520,7 +521,7 @@ impl<'a> Section<'a> {
         let (bottom, right) = (TOP + HEIGHT, LEFT + width);
         writeln!(
             out,
-            "<p class=\"faint\">Items on the queues over time; below, each step in the colour of its context</p>\n\
+            "<p class=\"faint\">Items in the queues over time; below, each step in the colour of its execution context</p>\n\
              <svg width=\"{}\" height=\"{}\">\
              <path class=\"axis\" d=\"M{LEFT} {TOP}V{bottom}H{right:.0}\"/>\
              <text class=\"faint end\" x=\"{}\" y=\"{}\">{most}</text>\
@@ -573,7 +574,7 @@ impl<'a> Section<'a> {
         writeln!(out, "</svg>")
     }
 
-    /// A table of what was called how often, and how long that took
+    /// Writes a table: how often each operation and request was called, and how long it took
     fn durations(&self, out: &mut String) -> fmt::Result {
         let mut calls: BTreeMap<[String; 4], Vec<u64>> = BTreeMap::new();
         for row in self.rows {
@@ -622,7 +623,7 @@ impl<'a> Section<'a> {
     }
 }
 
-/// How much there is, and when it was
+/// The number of steps and loads, and their time
 fn summary(trace: &Trace) -> String {
     let count = |count: usize, what: &str| match count {
         1 => format!("1 {what}"),
@@ -642,7 +643,7 @@ fn seconds(ns: u64) -> String {
     format!("{}.{:06}", ns / 1_000_000_000, ns / 1000 % 1_000_000)
 }
 
-/// The whole line
+/// The text of the whole line
 fn tooltip(row: &Row) -> String {
     let step = &row.step;
     let context = step.context().unwrap_or("-");
@@ -682,7 +683,7 @@ fn escape(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
-            // What a page must not have
+            // Characters that HTML does not allow
             '\0'..='\x08' | '\x0b'..='\x1f' => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
@@ -695,7 +696,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_html_reads_as_its_own_is_escaped() {
+    fn characters_with_a_meaning_in_html_are_escaped() {
         assert_eq!(
             escape("<a b=\"&\">\x01"),
             "&lt;a b=&quot;&amp;&quot;&gt;\u{fffd}"

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace for programs; docs/trace.md describes the members.
+//! Writes the trace for programs; docs/trace.md describes the members.
 
 use crate::line;
 use crate::order::{Gap, Step};
-use crate::picture::{Arrow, Depth, Row, Span};
+use crate::relate::{Arrow, Depth, Row, Span};
 use crate::show::Trace;
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
-/// What the document says it is; the number changes when a member goes or changes its meaning.
+/// The document's format. The number changes when a member is removed or changes its meaning.
 const SCHEMA: &str = "d2d-trace/1";
 
 #[derive(Serialize)]

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the traces of drivers that talk to each other, and draws them.
+//! Reads a log, and shows the steps in it.
 //!
-//! A log goes through these modules in this order, step by step, so that its size does not matter:
-//! [`log`] finds the steps in it, [`order`] sorts them, [`picture`] says what they mean to each other.
-//! What is shown of it, [`text`], [`mermaid`], [`json`] or [`html`], is chosen by [`show`].
+//! Each step goes through these modules in this order: [`log`] finds it in the log, [`order`] sorts it,
+//! and [`relate`] finds the call, the request or the queue that it belongs to. Only a window of steps is in
+//! memory, so a log may have any size. [`show`] selects steps and writes them as [`text`], [`mermaid`],
+//! [`json`] or [`html`].
+//!
+//! [`compare`] is another command: it compares a trace with that of the Windows version.
 
 #![forbid(unsafe_code)]
 
@@ -16,7 +19,7 @@ pub mod line;
 pub mod log;
 pub mod mermaid;
 pub mod order;
-pub mod picture;
+pub mod relate;
 pub mod show;
 #[path = "../../selftests/programs/spec.rs"]
 pub mod spec;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One line of a log, and the step of the trace in it.
+//! The reader of trace lines: finds the step in one line of a log.
 //!
-//! The trace tool, the guest's `trace_check` and the lab's `d2d-vm` include this file; the last two are
-//! built by rustc alone, so it uses nothing but the standard library.
+//! This is the only reader. Three programs include this file as a module: the trace tool, the guest's
+//! `trace_check`, and `d2d-vm`, which runs the virtual machines. rustc builds the last two without cargo, so
+//! this file uses the standard library alone.
 //!
-//! A step looks the same wherever it was caught; what stands before it depends on who caught it:
+//! The step looks the same in each log, but what stands before it depends on the program that wrote the log:
 //!
 //! ```text
 //! [    3.866349] module_a: d2d: seq=2 load=3825 in=task step=alloc ctx=c0 bytes=57768
@@ -20,10 +21,10 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::LazyLock;
 
-/// What stands between the driver and its step.
+/// Stands between the driver's name and its step.
 const MARK: &str = ": d2d: ";
 
-/// Where the vocabulary is defined: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
+/// The header that defines the vocabulary: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
 const HEADER: &str = include_str!("../../shared/include/d2d.h");
 
 /// The names of all steps of the vocabulary.
@@ -40,31 +41,31 @@ pub fn is_step(name: &str) -> bool {
     STEPS.contains(name)
 }
 
-/// A step of the trace, as it stands in a line.
+/// A step of the trace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// Who says it.
+    /// The driver that printed it.
     pub driver: &'a str,
-    /// Its number among all steps of all drivers since the owner was loaded, or 0 if it has none, as
-    /// those have that happen too often for a line and hit a tracepoint only.
+    /// Counts the steps of all drivers since the owner was loaded. A step that is too frequent for a line,
+    /// and only hits a tracepoint, has no number: 0.
     pub seq: u64,
-    /// Which load of the owner; Windows traces have none.
+    /// Tells one load of the owner from the next. `None` if the line has no `load=`.
     pub load: Option<u64>,
-    /// The execution context: `task`, `softirq` or `hardirq`; Windows traces have none.
+    /// The execution context: `task`, `softirq` or `hardirq`. `None` if the line has no `in=`.
     pub context: Option<&'a str>,
     /// The step; see [`is_step`].
     pub step: &'a str,
-    /// The fields that follow, as they stand there; see [`Line::fields`].
+    /// The text of the fields that follow; see [`Line::fields`].
     pub detail: &'a str,
-    /// When, in nanoseconds, by the clock of the log.
+    /// The time in nanoseconds, by the log's clock.
     pub time: Option<u64>,
-    /// On which CPU, if the log says so, as ftrace does.
+    /// The CPU, which only ftrace, trace-cmd and perf tell.
     pub cpu: Option<u32>,
-    /// What ran there: `insmod-77`.
+    /// The task, which the same programs tell: `insmod-77`.
     pub task: Option<&'a str>,
 }
 
-/// Why a line that has the mark of a step is none.
+/// Why a line with the mark of a step is not a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// It has no driver's name.
@@ -89,9 +90,9 @@ impl fmt::Display for Damage {
 }
 
 impl<'a> Line<'a> {
-    /// Reads a line of a log: none if it is somebody else's.
+    /// Parses a line of a log. Returns `None` if another program wrote it.
     ///
-    /// The line has no escape sequences (see [`plain`]) and one step at most (see [`split`]).
+    /// The line must have no escape sequences (see [`plain`]) and at most one step (see [`split`]).
     pub fn parse(text: &'a str) -> Option<Result<Self, Damage>> {
         let (mark, step) = find_mark(text)?;
         let parsed = match mark {
@@ -108,7 +109,7 @@ impl<'a> Line<'a> {
         Some(parsed)
     }
 
-    /// What stands before a tracepoint's name, in ftrace, trace-cmd and perf:
+    /// Parses what ftrace, trace-cmd and perf print before a tracepoint's name:
     /// `insmod-77 [000] ...1. 3.866349: `
     fn event(head: &'a str) -> Self {
         let on_cpu = head.split_once(" [").and_then(|(task, rest)| {
@@ -127,7 +128,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// `seq=2 load=3825 in=task step=alloc ctx=c0`, before which a tracepoint has `driver=module_a`
+    /// Parses `seq=2 load=3825 in=task step=alloc ctx=c0`; a tracepoint has `driver=module_a` before it
     fn parse_step(mut self, text: &'a str) -> Result<Self, Damage> {
         let mut rest = text.trim_end_matches(['"', '\r', '\n', ' ', '\0']);
         rest = rest.strip_suffix("\\n").unwrap_or(rest);
@@ -159,7 +160,7 @@ impl<'a> Line<'a> {
         Ok(self)
     }
 
-    /// The fields after the step, in their order.
+    /// The fields after the step, in the order of the line.
     pub fn fields(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         fields(self.detail)
     }
@@ -171,17 +172,17 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The fields of a detail, in their order.
+/// The fields of a [`Line::detail`], in the order of the line.
 pub fn fields(detail: &str) -> impl Iterator<Item = (&str, &str)> {
     words(detail).filter_map(pair)
 }
 
-/// Says whether this line has a step, be it damaged.
+/// Says whether this line has a step, which may be damaged.
 pub fn is_marked(text: &str) -> bool {
     find_mark(text).is_some()
 }
 
-/// By what a step is known, and what stands before it.
+/// How a line begins that has a step.
 enum Mark<'a> {
     /// `module_a: d2d: `
     Print { driver: &'a str },
@@ -189,7 +190,7 @@ enum Mark<'a> {
     Event { head: &'a str },
 }
 
-/// The mark, and what follows it.
+/// Finds the mark. Returns it, and the text behind it.
 fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
     if let Some(at) = find_print(text) {
         let driver = &text[driver_start(text, at)..at];
@@ -202,12 +203,12 @@ fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
     ours.then_some((Mark::Event { head: &text[..at] }, step))
 }
 
-/// Where the mark of a printed step is.
+/// Finds the mark of a printed step.
 fn find_print(text: &str) -> Option<usize> {
     text.find(MARK)
 }
 
-/// The text up to the first blank. A byte at a time: words are short.
+/// The text up to the first blank. Searches byte by byte, as words are short.
 fn first_word(text: &str) -> &str {
     let end = text.bytes().position(|byte| byte == b' ' || byte == b'\t');
     &text[..end.unwrap_or(text.len())]
@@ -224,20 +225,20 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A word as key and value.
+/// Splits a word into key and value.
 fn pair(word: &str) -> Option<(&str, &str)> {
     let at = word.bytes().position(|byte| byte == b'=')?;
     Some((&word[..at], &word[at + 1..]))
 }
 
-/// Where the driver's name begins that ends at `end`.
+/// Finds the beginning of the driver's name that ends at `end`.
 fn driver_start(text: &str, end: usize) -> usize {
     let named = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.".contains(byte);
     let bytes = text.as_bytes()[..end].iter();
     end - bytes.rev().take_while(|byte| named(byte)).count()
 }
 
-/// A number of seconds, in nanoseconds: `3.866349`, with or without what follows the point.
+/// Converts seconds such as `3.866349` or `3` to nanoseconds.
 fn seconds(text: &str) -> Option<u64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -257,7 +258,7 @@ fn seconds(text: &str) -> Option<u64> {
         .checked_add(part * scale)
 }
 
-/// The time at the beginning of a printed line, whoever has put it there.
+/// Finds the time at the beginning of a printed line, in the form of any of the programs above.
 fn print_time(text: &str) -> Option<u64> {
     let text = text.trim_start();
     // /dev/kmsg: level, number, microseconds, flags
@@ -276,7 +277,7 @@ fn print_time(text: &str) -> Option<u64> {
     time.contains('.').then(|| seconds(time)).flatten()
 }
 
-/// The line without what dmesg prints before it: `[    3.866349] `, `[    3.866349][    T1] `.
+/// Strips what dmesg prints before a line: `[    3.866349] `, `[    3.866349][    T1] `.
 pub fn unstamped(text: &str) -> &str {
     let mut text = text;
     while let Some((_, rest)) = text
@@ -288,7 +289,7 @@ pub fn unstamped(text: &str) -> &str {
     text
 }
 
-/// The line without the escape sequences of a terminal, which `dmesg --color` and consoles have.
+/// Strips a terminal's escape sequences, which `dmesg --color` and consoles print.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains('\x1b') {
         return Cow::Borrowed(text);
@@ -307,8 +308,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// The parts of a line that have a step each: two writers of a console may have lost the line break
-/// between them.
+/// Splits a line into parts with one step each: when two CPUs write to a console, the line break between
+/// their lines may be lost.
 pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -327,7 +328,7 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where in the text a time stands as dmesg prints it: `[    3.866349]`.
+/// Finds a time as dmesg prints it, `[    3.866349]`, anywhere in the text.
 fn embedded_time(text: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = text[from..].find('[').map(|at| from + at) {
@@ -347,11 +348,11 @@ mod tests {
     const STEP: &str = "module_a: d2d: seq=2 load=9 in=softirq step=alloc ctx=c0 bytes=57768";
 
     fn line(text: &str) -> Line<'_> {
-        Line::parse(text).expect("a step").expect("a whole one")
+        Line::parse(text).expect("a step").expect("a whole step")
     }
 
     #[test]
-    fn a_line_is_read_with_all_that_it_says() {
+    fn all_parts_of_a_line_are_read() {
         let read = line(STEP);
         let expected = Line {
             driver: "module_a",
@@ -372,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn the_time_is_found_whoever_has_put_it_there() {
+    fn the_time_is_found_in_each_kind_of_log() {
         for (head, time) in [
             ("[    3.866349] ", Some(3_866_349_000)),
             ("[   12.345678][    T1] ", Some(12_345_678_000)),
@@ -394,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn tracepoints_are_read_as_every_tool_prints_them() {
+    fn tracepoints_are_read_in_the_form_of_each_tool() {
         const ARGS: &str = "driver=module_a seq=2 load=9 in=task step=alloc ctx=c0";
         for (head, task) in [
             (
@@ -422,14 +423,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_load_and_context_is_one() {
+    fn a_line_needs_neither_load_nor_execution_context() {
         let read = line("module_b: d2d: seq=7 step=unload");
         assert_eq!((read.load, read.context), (None, None));
         assert_eq!((read.step, read.detail), ("unload", ""));
     }
 
     #[test]
-    fn other_lines_are_none() {
+    fn lines_of_other_programs_have_no_step() {
         for text in [
             "",
             "random: crng init done",
@@ -456,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_are_taken_off() {
+    fn colours_are_stripped() {
         let coloured =
             "\x1b[32m[    3.866349] \x1b[0m\x1b[33mmodule_a: \x1b[0md2d: seq=1 step=load";
         assert_eq!(
@@ -468,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stamp_of_dmesg_is_taken_off() {
+    fn the_stamp_of_dmesg_is_stripped() {
         for head in ["", "[    1.0] ", "[    1.0][    T1] "] {
             assert_eq!(unstamped(&format!("{head}{STEP}")), STEP);
             assert_eq!(unstamped(&format!("{head}lab: [x] y")), "lab: [x] y");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The steps in a log, among whatever else is in it.
+//! Finds the steps in a log.
 //!
-//! Memory is bounded: one line at a time, of which no more than [`MAX_LINE`] is kept.
+//! Memory is bounded: one line at a time is in memory, and at most [`MAX_LINE`] bytes of it.
 
 use crate::line::{self, Damage, Line};
 use memchr::{memchr, memmem::Finder};
@@ -10,37 +10,37 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::LazyLock;
 
-/// The kernel prints no longer lines; what is beyond is not looked at.
+/// Longest line in bytes; the kernel prints no longer ones. The rest of a longer line is skipped.
 pub const MAX_LINE: usize = 4096;
 
-/// How many lines are named of those with the same defect.
+/// How many examples of a fault are kept.
 const NAMED: usize = 5;
 
-/// How wide consoles are that break lines.
+/// Width of the consoles that break lines.
 const CONSOLE: usize = 80;
 
-/// What was read, and what of it is not shown.
+/// What the log has, and the faults in it.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Bytes of the log.
     pub bytes: u64,
     /// Lines of the log.
     pub lines: u64,
-    /// Steps that were found.
+    /// Steps in them.
     pub steps: u64,
-    /// Lines that were broken by a console and have been put together.
+    /// Lines that a console broke and that were joined.
     pub joined: u64,
-    /// Lines that are too long, of which the rest was not looked at.
+    /// Lines longer than [`MAX_LINE`], of which the rest was skipped.
     pub cut: u64,
-    /// Lines that have the mark of a step, but are none.
+    /// Lines with the mark of a step, but without a whole step.
     pub damaged: u64,
-    /// The first of these, with the reason.
+    /// Where the first few of these were, and why.
     pub damaged_lines: Vec<String>,
     /// Steps that are not in the vocabulary.
     pub unknown: u64,
-    /// The first names of these.
+    /// The first few names of these.
     pub unknown_names: Vec<String>,
-    /// How the log begins, if that is what no text begins with.
+    /// What kind of file it is, if it does not begin as text does.
     pub binary: Option<&'static str>,
 }
 
@@ -65,14 +65,15 @@ pub fn read(
     Ok(steps.counts)
 }
 
-/// Calls `take` with each line, without its end, and whether it is whole. Returns the number of bytes.
+/// Calls `take` with each line, without its end, and with `true` if the line was not cut. Returns the number of
+/// bytes.
 fn each_line(
     mut input: impl Read,
     mut take: impl FnMut(&[u8], bool) -> io::Result<()>,
 ) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 18];
     let (mut filled, mut total) = (0, 0);
-    // The rest of a line is skipped whose beginning was taken already.
+    // The beginning of a long line was taken; the rest is being skipped.
     let mut skipping = false;
     loop {
         let got = match input.read(&mut buffer[filled..]) {
@@ -111,7 +112,7 @@ fn each_line(
     }
 }
 
-/// What a file is whose first bytes are these, if it is no log.
+/// The kind of a file that is not a log, by its first bytes.
 fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 6] = [
         (b"\x1f\x8b", "compressed (gzip): unpack it first"),
@@ -129,7 +130,7 @@ fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
         .or_else(|| memchr(0, head).map(|_| "binary"))
 }
 
-/// Takes lines; a line with a step waits for the next one, which may be its end.
+/// Finds steps in lines. A line with a step waits, because the next line may be its broken-off end.
 #[derive(Default)]
 struct Steps {
     counts: Counts,
@@ -143,7 +144,7 @@ impl Steps {
         found: &mut impl FnMut(Line<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new("d2d"));
-        // Most lines of most logs end here.
+        // Most lines of a log have no step.
         if self.pending.is_empty() && FINDER.find(bytes).is_none() {
             return Ok(());
         }
@@ -164,7 +165,7 @@ impl Steps {
         Ok(())
     }
 
-    /// The step that was waiting is whole.
+    /// Parses the line that was waiting: it is whole now.
     fn flush(&mut self, found: &mut impl FnMut(Line<'_>) -> io::Result<()>) -> io::Result<()> {
         for part in line::split(&self.pending) {
             match Line::parse(part) {
@@ -203,9 +204,9 @@ impl Counts {
     }
 }
 
-/// Says whether `text` is the end of the step before it, which a console has broken. It is if it goes on
-/// with fields, of which the first may be cut; what has none has to be needed, or the line before it to
-/// end where consoles end lines.
+/// Says whether `text` is the broken-off end of the line `step`. It is if it consists of fields, of which the
+/// first may be cut. A single fragment without a field counts only if `step` is incomplete, or ends where
+/// a console breaks lines.
 fn continues(step: &str, text: &str) -> bool {
     let mut words = text.split_whitespace();
     let Some(first) = words.next() else {
@@ -236,7 +237,7 @@ fn continues(step: &str, text: &str) -> bool {
     is_field(first) || words.next().is_some() || unfinished || step.len() % CONSOLE == 0
 }
 
-/// Puts a broken line together: words that are fields both were parted by a blank.
+/// Joins a broken line. Between two fields there was a blank.
 fn join(step: &mut String, text: &str) {
     let last = step.split(' ').next_back().unwrap_or_default();
     let first = text.split(' ').next().unwrap_or_default();
@@ -257,25 +258,25 @@ mod tests {
             found.push(format!("{} {} {}", line.seq, line.step, line.detail));
             Ok(())
         });
-        (found, counts.expect("no error of memory"))
+        (found, counts.expect("memory can be read"))
     }
 
     const QUEUE: &str =
         "module_a: d2d: seq=4 load=9 in=task step=init-queue ctx=c0 queue=to_peer item=64";
 
     #[test]
-    fn foreign_lines_are_passed_over() {
+    fn lines_of_other_programs_are_skipped() {
         let (found, counts) = steps(format!("random: x\n{QUEUE}\r\n\nPATH is x=1 y\n"));
         assert_eq!(found, ["4 init-queue ctx=c0 queue=to_peer item=64"]);
         assert_eq!((counts.lines, counts.steps, counts.joined), (4, 1, 0));
     }
 
     #[test]
-    fn a_line_that_was_broken_anywhere_behind_its_number_is_put_together() {
+    fn a_line_that_was_broken_anywhere_behind_its_number_is_joined() {
         let (whole, _) = steps(QUEUE);
         for at in "module_a: d2d: seq=4 load=9 in=t".len()..QUEUE.len() {
             let (head, tail) = QUEUE.split_at(at);
-            // A value that goes on could be a whole one: that is guessed only where a console ends.
+            // A cut value may look whole: the rest is joined only at the width of a console.
             if tail == "4" {
                 continue;
             }
@@ -304,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn no_input_is_too_bad() {
+    fn any_bytes_can_be_read() {
         assert_eq!(steps("").1, Counts::default());
         assert_eq!(steps([0, 159, 146, 150, 10]).1.binary, Some("binary"));
         assert!(steps(b"\x1f\x8b\x08").1.binary.unwrap().contains("gzip"));

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the traces of drivers that talk to each other, and draws them; see docs/trace.md.
+//! The trace tool: reads a log, and shows the steps in it; see docs/trace.md.
 //!
-//! Exits with 0 if that went well, with 1 if there was nothing to be shown, with 2 for a mistake in the
-//! command line.
+//! Exits with 0, with 1 if there is nothing to show, or with 2 if the command line is wrong.
 
 #![forbid(unsafe_code)]
 
@@ -41,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Its answer is KTAP, also if there is nothing to be compared.
+/// Runs `compare`, which reports in KTAP even if there is nothing to compare.
 fn compare(args: Vec<OsString>) -> ExitCode {
     let args: Vec<String> = args
         .iter()

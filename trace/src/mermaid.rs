@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace as a Mermaid sequence diagram, which GitHub and many editors draw.
+//! Writes the trace as a Mermaid sequence diagram, which GitHub and many editors can draw.
 
-use crate::picture::{Kind, Row};
+use crate::relate::{Kind, Row};
 use crate::show::Trace;
 use crate::text::lost;
 use std::io::{self, Write};
 
-/// What Mermaid would read as its own: the character, and how it is written instead.
+/// Characters that have a meaning in Mermaid, and how to write them.
 const SPECIAL: [(char, &str); 5] = [
     ('#', "#35;"),
     (';', "#59;"),
@@ -16,7 +16,7 @@ const SPECIAL: [(char, &str); 5] = [
     ('"', "#quot;"),
 ];
 
-/// How contexts that interrupt others are shaded, on light and on dark pages
+/// The shades of execution contexts that interrupt a task, for light and dark pages
 const SHADES: [(&str, &str); 2] = [
     ("softirq", "rgba(0, 150, 200, 0.15)"),
     ("hardirq", "rgba(220, 100, 0, 0.15)"),
@@ -70,7 +70,7 @@ pub fn write(trace: &Trace, mut to: impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Rows of one context: arrows, and what a driver does alone in a note for all that follows at once.
+/// Writes rows of one execution context: an arrow each, or a note for consecutive steps of one driver.
 fn write_block(
     trace: &Trace,
     rows: &[Row],
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_mermaid_reads_as_its_own_is_escaped() {
+    fn characters_with_a_meaning_in_mermaid_are_escaped() {
         assert_eq!(escape("a;b#c<d>\"é"), "a#59;b#35;c#lt;d#gt;#quot;é");
     }
 }

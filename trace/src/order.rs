@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The order in which the steps happened: by `seq`, within a load of the owner.
+//! Sorts the steps of each load of the owner by `seq`.
 //!
-//! Two CPUs print in any order, and a log may have several loads and boots. Steps wait in a window for
-//! those before them, and go on when the window is full, so memory is bounded; what comes later than
-//! that is passed on as it comes, and counted. A step without a number stays behind the one before it.
+//! Two CPUs print in any order, and a log may have several loads and boots. A step waits in a window for
+//! the steps before it. When the window is full, the first step leaves it, so memory is bounded; a step
+//! that comes after its successors have left is late. A step without a number stays behind the step that
+//! precedes it in the log.
 
 use crate::line::{self, Line};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// How many steps wait for those before them, unless told otherwise.
+/// How many steps wait, by default.
 pub const WINDOW: usize = 4096;
 
-/// How many loads are known at a time; what comes of an earlier one is one more load.
+/// How many loads are known at a time. A step of an older load counts as one more load.
 const LOADS: usize = 64;
 
-/// How many gaps of a load are remembered.
+/// How many gaps of a load are kept.
 const GAPS: usize = 1000;
 
-/// A step that is kept.
+/// A step, with the parts of its [`Line`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// Which load of the log, from 0.
@@ -32,14 +33,14 @@ pub struct Step {
     pub time: Option<u64>,
     /// See [`Line`].
     pub cpu: Option<u32>,
-    /// The driver, the step, the context, the task and the detail, one behind the other: one
-    /// allocation, for there may be many steps
+    /// The driver, the step, the execution context, the task and the detail, one behind the other: with
+    /// many steps, one allocation each saves memory
     text: Box<str>,
-    /// Where they end, but the last one
+    /// Where each of these ends, except the last
     ends: [u32; 4],
-    /// Where it stands: its `seq`, or that of the step before it in the log.
+    /// Its place in the order: its `seq`, or without a number that of the step before it in the log.
     place: u64,
-    /// Of steps that stand there, which one it is.
+    /// Counts the steps with the same place.
     after: u64,
 }
 
@@ -54,7 +55,7 @@ impl Step {
         let parts = [line.driver, line.step, context, task];
         for (part, at) in parts.iter().zip(&mut ends) {
             end += part.len();
-            // A line is not longer; see log::MAX_LINE.
+            // It fits: a line has at most log::MAX_LINE bytes.
             *at = end as u32;
         }
         let mut text = String::with_capacity(end + line.detail.len());
@@ -103,7 +104,7 @@ impl Step {
         &self.text[self.ends[3] as usize..]
     }
 
-    /// The fields after the step, in their order.
+    /// The fields after the step, in the order of the line.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         line::fields(self.detail())
     }
@@ -128,60 +129,60 @@ impl PartialOrd for Step {
     }
 }
 
-/// What comes out.
+/// What [`Order`] passes on.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The steps of another load follow.
+pub enum Passed {
+    /// The following steps are of this load.
     Load { index: usize, load: Option<u64> },
-    /// The steps from the one number to the other are missing here.
+    /// Here the steps from `first` to `last` are missing.
     Lost { first: u64, last: u64 },
     /// The next step.
     Step(Step),
-    /// A step that should have come before the last one.
+    /// A step that belongs before one that was passed on already.
     Late(Step),
 }
 
-/// What is missing, and what was there too often.
+/// Missing steps, and steps that could not be sorted.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Loads of the owner.
     pub loads: u64,
     /// Steps that are missing.
     pub missing: u64,
-    /// Where: the first and the last `seq` of the first gaps of each load.
+    /// The first gaps of each load.
     pub gaps: Vec<Gap>,
-    /// Steps that were there already.
+    /// Steps that the log had already.
     pub duplicates: u64,
     /// Steps that came too late to be sorted.
     pub late: u64,
 }
 
-/// Numbers that no step has.
+/// A range of missing steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Gap {
     /// Which load of the log, from 0.
     pub load_index: usize,
-    /// The first number that is missing.
+    /// The first missing `seq`.
     pub first: u64,
-    /// The last one.
+    /// The last missing `seq`.
     pub last: u64,
 }
 
-/// A load whose steps may still come.
+/// A load of which more steps may come.
 struct Load {
     load: Option<u64>,
-    /// When it began
+    /// The time of its first step
     time: Option<u64>,
-    /// The number that is next
+    /// The next `seq` to pass on
     next: u64,
-    /// Where the step stands that came last
+    /// The place of the last step that was read
     last: (u64, u64),
-    /// What is missing before that: the first numbers, with the last ones
+    /// The gaps before `next`: first and last `seq` of each
     gaps: BTreeMap<u64, u64>,
 }
 
 impl Load {
-    /// Takes the number out of what is missing, if it is there.
+    /// Removes a step from the gaps. Returns whether it was missing.
     fn fill(&mut self, seq: u64) -> bool {
         let Some((&first, &last)) = self.gaps.range(..=seq).next_back() else {
             return false;
@@ -206,13 +207,13 @@ pub struct Order {
     waiting: BinaryHeap<Reverse<Step>>,
     /// By their index
     loads: BTreeMap<usize, Load>,
-    /// The load of the step that came out last
+    /// The load of the step that was passed on last
     current: Option<usize>,
     counts: Counts,
 }
 
 impl Order {
-    /// Up to `window` steps wait.
+    /// Makes an order in which up to `window` steps wait.
     pub fn new(window: usize) -> Self {
         Self {
             window,
@@ -223,11 +224,11 @@ impl Order {
         }
     }
 
-    /// Takes a step as it stands in the log, and passes on what is in order.
+    /// Takes the next step of the log, and passes on the steps whose turn it is.
     pub fn take<E>(
         &mut self,
         line: &Line<'_>,
-        mut pass: impl FnMut(Event) -> Result<(), E>,
+        mut pass: impl FnMut(Passed) -> Result<(), E>,
     ) -> Result<(), E> {
         let index = self.index_of(line);
         let load = self.loads.get_mut(&index).expect("just looked up");
@@ -239,7 +240,7 @@ impl Order {
         if (1..load.next).contains(&line.seq) {
             return if load.fill(line.seq) {
                 self.counts.late += 1;
-                pass(Event::Late(step))
+                pass(Passed::Late(step))
             } else {
                 self.counts.duplicates += 1;
                 Ok(())
@@ -258,8 +259,8 @@ impl Order {
         Ok(())
     }
 
-    /// There is no more to come.
-    pub fn finish<E>(mut self, mut pass: impl FnMut(Event) -> Result<(), E>) -> Result<Counts, E> {
+    /// Passes on all steps that wait: the log has ended.
+    pub fn finish<E>(mut self, mut pass: impl FnMut(Passed) -> Result<(), E>) -> Result<Counts, E> {
         while !self.waiting.is_empty() {
             self.pass_first(&mut pass)?;
         }
@@ -269,8 +270,8 @@ impl Order {
         Ok(self.counts)
     }
 
-    /// Finds out which load a step belongs to. It may be a new one with the number of an old one: the
-    /// same load starts over at another time.
+    /// Finds the load that a step belongs to, or makes a new one. A new boot may have the same `load` as an old one:
+    /// then `seq` begins again, at another time.
     fn index_of(&mut self, line: &Line<'_>) -> usize {
         let known = self
             .loads
@@ -300,14 +301,14 @@ impl Order {
         index
     }
 
-    /// Whether nothing is missing before the step
+    /// Says whether all steps before this one were passed on
     fn is_next(&self, step: &Step) -> bool {
         let next = self.loads.get(&step.index).map(|load| load.next);
         let same = self.current.is_none_or(|current| current == step.index);
         same && next.is_none_or(|next| step.place < next || step.seq == next)
     }
 
-    fn pass_first<E>(&mut self, pass: &mut impl FnMut(Event) -> Result<(), E>) -> Result<(), E> {
+    fn pass_first<E>(&mut self, pass: &mut impl FnMut(Passed) -> Result<(), E>) -> Result<(), E> {
         match self.waiting.pop() {
             Some(Reverse(step)) => self.pass(step, pass),
             None => Ok(()),
@@ -317,16 +318,16 @@ impl Order {
     fn pass<E>(
         &mut self,
         step: Step,
-        pass: &mut impl FnMut(Event) -> Result<(), E>,
+        pass: &mut impl FnMut(Passed) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.current != Some(step.index) {
             self.current = Some(step.index);
-            pass(Event::Load {
+            pass(Passed::Load {
                 index: step.index,
                 load: step.load,
             })?;
         }
-        // Of a load that is forgotten, nothing is known any more.
+        // The load may have been forgotten.
         let load = self.loads.get_mut(&step.index);
         if let Some(load) = load.filter(|_| step.seq > 0) {
             if step.seq < load.next {
@@ -341,10 +342,10 @@ impl Order {
                 } else {
                     self.miss(first, last);
                 }
-                pass(Event::Lost { first, last })?;
+                pass(Passed::Lost { first, last })?;
             }
         }
-        pass(Event::Step(step))
+        pass(Passed::Step(step))
     }
 
     fn miss(&mut self, first: u64, last: u64) {
@@ -352,7 +353,7 @@ impl Order {
         *missing = missing.saturating_add(last - first + 1);
     }
 
-    /// Counts what is missing of a load, of which no more is expected.
+    /// Forgets a load of which no more steps are expected, and counts its gaps.
     fn forget(&mut self, index: usize) {
         let gaps = self.loads.remove(&index).map(|load| load.gaps);
         for (first, last) in gaps.into_iter().flatten() {
@@ -372,16 +373,16 @@ impl Order {
 mod tests {
     use super::*;
 
-    /// What comes out of lines given as (load, seq, time): `load:first-last` for a gap, `load/seq` for a step
+    /// What is passed on for lines (load, seq, time): `lost first-last` for a gap, `index/seq` for a step
     fn sorted(window: usize, lines: &[(u64, u64, u64)]) -> (Vec<String>, Counts) {
         let mut order = Order::new(window);
         let mut out = Vec::new();
         let mut pass = |event| {
             out.push(match event {
-                Event::Load { index, .. } => format!("load {index}"),
-                Event::Lost { first, last } => format!("lost {first}-{last}"),
-                Event::Step(step) => format!("{}/{}", step.index, step.seq),
-                Event::Late(step) => format!("late {}/{}", step.index, step.seq),
+                Passed::Load { index, .. } => format!("load {index}"),
+                Passed::Lost { first, last } => format!("lost {first}-{last}"),
+                Passed::Step(step) => format!("{}/{}", step.index, step.seq),
+                Passed::Late(step) => format!("late {}/{}", step.index, step.seq),
             });
             Ok::<(), ()>(())
         };
@@ -416,7 +417,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_said_where_and_how_many() {
+    fn gaps_are_found_and_counted() {
         let (out, counts) = sorted(9, &[(5, 3, 1), (5, 4, 1), (5, 7, 1)]);
         assert_eq!(out, ["load 0", "lost 1-2", "0/3", "0/4", "lost 5-6", "0/7"]);
         assert_eq!(counts.missing, 4);
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_later_than_the_window_is_late_and_not_missing() {
+    fn a_step_that_comes_after_the_window_is_late_and_not_missing() {
         let lines = [(5, 1, 1), (5, 3, 1), (5, 4, 1), (5, 5, 1), (5, 2, 1)];
         let (out, counts) = sorted(2, &lines);
         assert_eq!(
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_number_stays_behind_the_step_before_it() {
+    fn a_step_without_a_number_stays_behind_the_step_before_it() {
         let lines = [
             (5, 2, 1),
             (5, 0, 1),
@@ -466,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn two_boots_that_load_in_the_same_millisecond_are_two() {
+    fn two_boots_that_load_in_the_same_millisecond_are_two_loads() {
         let first = [(5, 1, 1), (5, 2, 1)];
         let (out, counts) = sorted(9, &[first, [(5, 1, 2), (5, 2, 3)]].concat());
         assert_eq!(out, ["load 0", "0/1", "0/2", "load 1", "1/1", "1/2"]);

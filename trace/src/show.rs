@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands that show a trace: what is chosen of a log, and in which form.
+//! The commands that show a trace: select steps of a log and write them in a form.
 
-use crate::order::{self, Event, Gap, Order};
-use crate::picture::{Picture, Row};
+use crate::order::{self, Gap, Order, Passed};
+use crate::relate::{Relations, Row};
 use crate::text::{Colour, Text};
 use crate::{html, json, log, mermaid};
 use lexopt::prelude::*;
@@ -14,7 +14,7 @@ use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-/// What these commands do, for a user.
+/// The commands and their options, for a user.
 pub const HELP: &str = "\
   text       the steps in order, a line each
   mermaid    a Mermaid sequence diagram
@@ -29,13 +29,13 @@ pub const HELP: &str = "\
     --window N         how many steps wait to be sorted (4096)
     --color WHEN       auto, always or never";
 
-/// How many places are named at which steps are missing.
+/// How many gaps are named.
 const NAMED: usize = 8;
 
-/// How many drivers have a lane.
+/// How many drivers get a lane.
 const LANES: usize = 16;
 
-/// The form of what is shown.
+/// The form of the output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Text,
@@ -55,7 +55,7 @@ impl Form {
         }
     }
 
-    /// How many steps are shown, so that memory is bounded, and a browser gets along with it.
+    /// How many steps are shown at most: memory is bounded, and a browser must cope with the page.
     fn limit(self) -> u64 {
         match self {
             Self::Text => u64::MAX,
@@ -66,7 +66,7 @@ impl Form {
     }
 }
 
-/// Which steps are shown.
+/// Selects the steps that are shown.
 #[derive(Default)]
 struct Selection {
     load: Option<usize>,
@@ -81,8 +81,8 @@ struct Selection {
 }
 
 impl Selection {
-    /// Says whether this row is shown, given all before it.
-    fn takes(&mut self, row: &Row) -> bool {
+    /// Says whether this row is shown. Rows have to come in their order.
+    fn selects(&mut self, row: &Row) -> bool {
         let step = &row.step;
         let here = self.load.is_none_or(|load| load == step.index + 1)
             && self.seq.as_ref().is_none_or(|seq| seq.contains(&step.seq));
@@ -103,16 +103,16 @@ impl Selection {
     }
 }
 
-/// What was read of a log, as far as it is shown.
+/// The selected steps of a log, and what was found in reading it.
 #[derive(Default)]
 pub struct Trace {
-    /// In their order.
+    /// The selected steps, in order; none if they are written as they come.
     pub rows: Vec<Row>,
-    /// The drivers of the whole log in the order in which they came, as many as have a lane.
+    /// The drivers of the log that have a lane; the owner first.
     pub drivers: Vec<String>,
-    /// How many steps are shown: as rows, or written as they came.
+    /// How many steps are shown.
     pub shown: u64,
-    /// How many more were chosen.
+    /// How many selected steps are not shown, because of the limit.
     pub left_out: u64,
     /// How many steps wait to be sorted.
     pub window: usize,
@@ -126,7 +126,7 @@ impl Trace {
         self.rows.chunk_by(|a, b| a.step.index == b.step.index)
     }
 
-    /// The drivers of these rows, in the order in which they come in the log.
+    /// The drivers of these rows, in the order of their lanes.
     pub fn drivers_of(&self, rows: &[Row]) -> Vec<&str> {
         let there: HashSet<_> = rows.iter().flat_map(drivers_of).collect();
         let drivers = self.drivers.iter();
@@ -136,7 +136,7 @@ impl Trace {
             .collect()
     }
 
-    /// What is missing just before a row.
+    /// The gap just before a row.
     pub fn gap_before(&self, row: &Row) -> Option<Gap> {
         let place = (row.step.index, row.step.seq);
         let gaps = &self.order.gaps;
@@ -145,7 +145,7 @@ impl Trace {
     }
 }
 
-/// The drivers of a row: who says it, and whom it calls.
+/// The drivers of a row: the one that printed it, and those of its arrow.
 fn drivers_of(row: &Row) -> impl Iterator<Item = &str> {
     let arrow = row.arrow.iter();
     let arrow = arrow.flat_map(|arrow| [arrow.from.as_str(), &arrow.to]);
@@ -156,7 +156,7 @@ fn drivers_of(row: &Row) -> impl Iterator<Item = &str> {
 pub enum Failure {
     /// The command line is wrong.
     Usage(String),
-    /// There is nothing to be shown, or it cannot be read or written.
+    /// There is nothing to show, or the log or the output has an error.
     Unusable(String),
 }
 
@@ -224,7 +224,7 @@ fn range(text: &str) -> Result<RangeInclusive<u64>, std::num::ParseIntError> {
 }
 
 impl Colour {
-    /// For people in front of a terminal who have nothing against it.
+    /// Colours for a terminal, unless the user asked for none (`NO_COLOR`).
     fn default_of(to: &impl IsTerminal) -> Self {
         let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -260,14 +260,14 @@ pub fn run(command: &str, args: Vec<OsString>) -> Result<(), Failure> {
     };
     let to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match show(options, input, to) {
-        Ok(trace) => judge(&trace, &name),
-        // Who reads has had enough.
+        Ok(trace) => report(&trace, &name),
+        // The reader of the output has closed the pipe.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         Err(error) => Err(Failure::Unusable(format!("{name}: {error}"))),
     }
 }
 
-/// Reads a log and writes what is chosen of it.
+/// Reads a log, and writes the selected steps.
 fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Trace> {
     let Options {
         form,
@@ -280,16 +280,16 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
         window,
         ..Trace::default()
     };
-    let mut picture = Picture::default();
+    let mut relations = Relations::default();
     let mut order = Order::new(window);
     let mut text = Text::new(&mut to, colour);
     let mut lost = None;
-    let mut pass = |event: Event| -> io::Result<()> {
-        let late = matches!(event, Event::Late(_));
-        if let Event::Lost { first, last } = event {
+    let mut pass = |passed: Passed| -> io::Result<()> {
+        let late = matches!(passed, Passed::Late(_));
+        if let Passed::Lost { first, last } = passed {
             lost = Some((first, last));
         }
-        let Some(row) = picture.take(event) else {
+        let Some(row) = relations.take(passed) else {
             return Ok(());
         };
         for driver in drivers_of(&row) {
@@ -298,7 +298,7 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
             }
         }
         let lost = lost.take();
-        if !selection.takes(&row) {
+        if !selection.selects(&row) {
             return Ok(());
         }
         if form == Form::Text {
@@ -313,10 +313,10 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
     trace.shown = selection.taken;
     trace.left_out = selection.left_out;
     trace.rows.sort_by(|a, b| a.step.cmp(&b.step));
-    // Its lane is the first one, even in a log that begins with another.
+    // The owner's lane is the first, even if the log begins with another driver.
     trace
         .drivers
-        .sort_by_key(|driver| picture.owner() != Some(driver));
+        .sort_by_key(|driver| relations.owner() != Some(driver));
     if trace.shown > 0 {
         match form {
             Form::Text => {}
@@ -329,8 +329,8 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
     Ok(trace)
 }
 
-/// Says on the standard error what was left out, or why there is nothing to be shown.
-fn judge(trace: &Trace, name: &str) -> Result<(), Failure> {
+/// Reports faults of the log on the standard error, or why there is nothing to show.
+fn report(trace: &Trace, name: &str) -> Result<(), Failure> {
     let Trace { log, .. } = trace;
     let unusable = |text: String| Err(Failure::Unusable(format!("{name}: {text}")));
     if log.bytes == 0 {
@@ -349,12 +349,12 @@ fn judge(trace: &Trace, name: &str) -> Result<(), Failure> {
         };
     }
     if trace.shown == 0 {
-        return unusable(format!("none of the {} steps is chosen", log.steps));
+        return unusable(format!("none of the {} steps is selected", log.steps));
     }
     Ok(())
 }
 
-/// What a reader of the trace has to know of what is not in it.
+/// The faults of the log, and what is left out, in sentences.
 pub fn remarks(trace: &Trace) -> Vec<String> {
     let Trace { log, order, .. } = trace;
     let mut remarks = Vec::new();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The steps in their order, a line each, for a terminal or a file.
+//! Writes the steps in order, one line each, for a terminal or a file.
 
-use crate::picture::{duration, Row};
+use crate::relate::{duration, Row};
 use std::fmt::Display;
 use std::io::{self, Write};
 
@@ -37,8 +37,8 @@ impl<W: Write> Text<W> {
         }
     }
 
-    /// Writes a row, and before it what is missing there. A late one stands in the wrong place. The
-    /// drivers have lanes in this order.
+    /// Writes a row, after a line for the steps that are missing before it. `late` marks a row that is out of
+    /// order. `drivers` have lanes in this order.
     pub fn row(
         &mut self,
         row: &Row,
@@ -75,7 +75,7 @@ impl<W: Write> Text<W> {
         let context = step.context().unwrap_or("-");
         self.put(context_style(context), format_args!("{context:<7}"))?;
         write!(self.to, "  ")?;
-        self.who(row, drivers)?;
+        self.lanes(row, drivers)?;
         let style = if step.step() == "refuse" { RED } else { BOLD };
         self.put(style, step.step())?;
         if !step.detail().is_empty() {
@@ -90,8 +90,8 @@ impl<W: Write> Text<W> {
         writeln!(self.to)
     }
 
-    /// The drivers in their lanes, with an arrow in between
-    fn who(&mut self, row: &Row, drivers: &[String]) -> io::Result<()> {
+    /// Writes the drivers in their lanes, and the arrow between them
+    fn lanes(&mut self, row: &Row, drivers: &[String]) -> io::Result<()> {
         let lane = |driver: &str| {
             drivers
                 .iter()
@@ -102,7 +102,7 @@ impl<W: Write> Text<W> {
         let driver = row.step.driver();
         let place = lane(driver);
         let Some(arrow) = &row.arrow else {
-            // The second lane is where the arrows of the first one end.
+            // The second lane begins where the arrows from the first one end.
             let indent = if place == 0 { 0 } else { width(0) + ARROW };
             write!(self.to, "{:indent$}", "")?;
             return self.name(driver, place, width(0) + ARROW + width(1) + 2 - indent);
@@ -142,7 +142,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-/// A task is what is usual; what interrupts it is to be seen.
+/// Softirq and hard interrupt stand out; a task is usual.
 fn context_style(context: &str) -> &'static str {
     match context {
         "softirq" => "36",
@@ -151,7 +151,7 @@ fn context_style(context: &str) -> &'static str {
     }
 }
 
-/// What is missing, in words.
+/// Describes a gap in words.
 pub fn lost(first: u64, last: u64) -> String {
     if first == last {
         format!("one step is missing: seq {first}")

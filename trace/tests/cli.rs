@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program as a user runs it: what it prints of which log, and how it ends.
+//! Runs the program as a user does, and checks its output and exit code.
 
 use serde_json::Value;
 use std::io::Write;
@@ -20,7 +20,7 @@ fn run_bytes(args: &[&str], log: &[u8]) -> Output {
         .expect("the program starts");
     let mut input = child.stdin.take().expect("a pipe");
     thread::scope(|scope| {
-        // Who does not read to the end closes the pipe.
+        // A program that does not read to the end closes the pipe.
         scope.spawn(move || drop(input.write_all(log)));
         child.wait_with_output().expect("it ends")
     })

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Logs of any size: memory stays bounded. How fast it goes is printed by the test that is asked for:
+//! Memory stays bounded for logs of any size. To measure the speed as well:
 //! `cargo test --release --test size -- --ignored --nocapture`.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// What the program may use, in KiB: the steps that JSON keeps are 50,000
+/// Memory that the program may use, in KiB. JSON keeps 50,000 steps
 const LIMIT: u64 = 96 << 10;
 
-/// A log that goes on: foreign lines, calls, requests and queues; some lines are lost or swapped
+/// An endless log: lines of other programs, calls, requests and queues; some steps are lost or swapped
 struct Log {
     seq: u64,
     text: Vec<u8>,
@@ -62,7 +62,7 @@ fn start(form: &str) -> Child {
         .expect("the program starts")
 }
 
-/// Lets the program read that much. Returns the most memory that it has used, in KiB.
+/// Lets the program read so many bytes. Returns the most memory that it used, in KiB.
 fn stream(form: &str, mut next: impl FnMut() -> Vec<u8>, bytes: usize) -> u64 {
     let mut child = start(form);
     let mut input = child.stdin.take().expect("a pipe");

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lays what is expected beside what there is.
+//! Matches the expected steps with the steps of a trace.
 
-/// For each thing that is expected the index of what it is, so that as many as possible are, in order:
-/// a longest common subsequence.
+/// Finds a longest common subsequence. Returns for each expected element the index of the actual
+/// element that matches it, if any; the indices are in order, and as many as possible match.
 pub fn align<E, A>(
     expected: &[E],
     actual: &[A],
-    is: impl Fn(&A, &E) -> bool,
+    matches: impl Fn(&A, &E) -> bool,
 ) -> Vec<Option<usize>> {
     let width = actual.len() + 1;
-    // How many can be matched of what is left from here on
-    let mut left = vec![0u32; (expected.len() + 1) * width];
+    // best[e * width + a]: how many of expected[e..] and actual[a..] match at most
+    let mut best = vec![0u32; (expected.len() + 1) * width];
     for e in (0..expected.len()).rev() {
         for a in (0..actual.len()).rev() {
-            left[e * width + a] = match is(&actual[a], &expected[e]) {
-                true => left[(e + 1) * width + a + 1] + 1,
-                false => left[(e + 1) * width + a].max(left[e * width + a + 1]),
+            best[e * width + a] = match matches(&actual[a], &expected[e]) {
+                true => best[(e + 1) * width + a + 1] + 1,
+                false => best[(e + 1) * width + a].max(best[e * width + a + 1]),
             };
         }
     }
     let mut matched = vec![None; expected.len()];
     let (mut e, mut a) = (0, 0);
     while e < expected.len() && a < actual.len() {
-        if is(&actual[a], &expected[e]) {
+        if matches(&actual[a], &expected[e]) {
             matched[e] = Some(a);
             e += 1;
             a += 1;
-        } else if left[(e + 1) * width + a] >= left[e * width + a + 1] {
+        } else if best[(e + 1) * width + a] >= best[e * width + a + 1] {
             e += 1;
         } else {
             a += 1;

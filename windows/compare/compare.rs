@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the traces of the two versions of the pair, the one in Linux and the one for Windows, with
-//! the one spec of their steps, and lays them side by side.
+//! Compares the traces of the pair on Linux and on Windows with the spec of the steps, and prints them
+//! side by side.
 //!
-//! What the Windows version does otherwise by nature is stated, each with its reason
-//! ([`differences`]), and makes of the spec's steps those that Windows has to have ([`plan`]). Each
-//! trace has to consist of its steps, all of them and no other ([`align`]). What is stated and is not
-//! so any more is an error as well.
+//! The spec has the steps on Linux. A file lists what differs on Windows, with reasons ([`differences`]);
+//! spec and differences give the steps on Windows ([`plan`]). Each trace must have its steps, and no
+//! others ([`align`]). A listed difference that the traces do not show is an error, too.
 
 pub mod align;
 pub mod differences;
@@ -21,12 +20,12 @@ use std::fmt;
 use std::path::Path;
 use trace::Trace;
 
-/// What the command is given.
+/// The command and its arguments, for a user.
 pub const HELP: &str = "\
   compare    the traces of both versions of the pair, with what is expected (make compare)
     SPEC DIFFERENCES LINUX_LOG WINDOWS_LOG LINUX_LAYOUT WINDOWS_LAYOUT [KEY=VALUE...]";
 
-/// Results of tests, as they come.
+/// Prints results of tests in KTAP, and counts them.
 #[derive(Default)]
 pub struct Results {
     passed: usize,
@@ -34,8 +33,8 @@ pub struct Results {
 }
 
 impl Results {
-    /// Tells of a test, which has passed if there is nothing wrong.
-    fn tell(&mut self, name: impl fmt::Display, wrong: &[String]) {
+    /// Reports a test. It has passed if `wrong` is empty.
+    fn report(&mut self, name: impl fmt::Display, wrong: &[String]) {
         for line in wrong.iter().flat_map(|text| text.lines()) {
             println!("# {line}");
         }
@@ -47,7 +46,7 @@ impl Results {
         println!("{result} {} {name}", self.passed + self.failed);
     }
 
-    /// The counts; says whether all have passed.
+    /// Prints the counts. Returns whether all tests have passed.
     fn end(&self) -> bool {
         println!("1..{}", self.passed + self.failed);
         println!("{} passed, {} failed, 0 skipped", self.passed, self.failed);
@@ -61,14 +60,14 @@ fn read(path: &str) -> Result<String, String> {
 
 /// Reads the log of one side.
 fn trace(side: &str, path: &str) -> Result<Trace, String> {
-    // A log may have bytes that are no text in it.
+    // A log may have bytes that are not UTF-8.
     let log = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
     Trace::read(&String::from_utf8_lossy(&log))
         .map_err(|error| format!("the {side} trace, {path}: {error}"))
 }
 
-/// What the lab says in Linux that has no counterpart, and does not show as a step.
-fn lab(linux: &Trace, differences: &mut Differences) -> Vec<String> {
+/// The lines of the lab on Linux that a rule explains: things that it does not do on Windows.
+fn lab_lines(linux: &Trace, differences: &mut Differences) -> Vec<String> {
     let known = |kind: &Kind, text: &str| match kind {
         Kind::Lab(begin) => text.starts_with(begin),
         _ => false,
@@ -76,13 +75,13 @@ fn lab(linux: &Trace, differences: &mut Differences) -> Vec<String> {
     let lines = linux.lab.iter().filter_map(|text| {
         let mut rules = differences.rules().iter();
         let rule = rules.position(|rule| known(&rule.kind, text))?;
-        Some(format!("[{}] {text}", differences.take(rule)))
+        Some(format!("[{}] {text}", differences.cite(rule)))
     });
     lines.collect()
 }
 
-/// The command. Returns whether there is nothing but what is explained, or why there is nothing to
-/// be compared.
+/// Runs the command. Returns whether all differences are explained, or the reason why there is nothing
+/// to compare.
 pub fn run(args: &[String]) -> Result<bool, String> {
     let [spec, differences, linux, windows, linux_layout, windows_layout, run @ ..] = args else {
         return Err(format!("usage:\n{HELP}"));
@@ -97,14 +96,12 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     println!("TAP version 13");
     let plan = Plan::new(&spec, &differences);
     let rows = plan.rows(&linux, &windows, &mut differences);
-    println!(
-        "# = both    ~ both, a field of the spec differs    L in Linux alone    W on Windows alone"
-    );
-    println!("# [n] by nature, for the n-th reason below    !! not explained");
+    println!("# = both    ~ both, a field of the spec differs    L only Linux    W only Windows");
+    println!("# [n] explained by the n-th reason below    !! not explained");
     for row in &rows {
         println!("# {row}");
     }
-    for text in lab(&linux, &mut differences) {
+    for text in lab_lines(&linux, &mut differences) {
         println!("# L {text}");
     }
     let table = layout::compare(&layouts.0, &layouts.1, &mut differences)?;
@@ -118,35 +115,35 @@ pub fn run(args: &[String]) -> Result<bool, String> {
     }
 
     let mut results = Results::default();
-    results.tell("the Linux trace is whole", &linux.damage());
-    results.tell("the Windows trace is whole", &windows.damage());
+    results.report("the Linux trace is whole", &linux.damage());
+    results.report("the Windows trace is whole", &windows.damage());
     let wrong = |wanted: fn(&Row) -> bool| -> Vec<String> {
         let rows = rows.iter().filter(|row| row.unexplained && wanted(row));
         rows.map(|row| row.to_string()).collect()
     };
-    results.tell(
+    results.report(
         "Linux has the steps of the spec, in order",
-        &wrong(Row::is_of_linux),
+        &wrong(Row::misplaced_on_linux),
     );
-    results.tell(
-        "Windows has them, or there is a reason",
-        &wrong(Row::is_of_windows),
+    results.report(
+        "Windows has them, unless there is a reason",
+        &wrong(Row::misplaced_on_windows),
     );
-    results.tell(
-        "what else the steps say agrees, or there is a reason",
-        &wrong(Row::is_of_both),
+    results.report(
+        "the other fields of the steps agree, or there is a reason",
+        &wrong(Row::on_both),
     );
-    results.tell(
+    results.report(
         "the layouts agree, or there is a reason",
         &table.unexplained,
     );
     for rule in differences.rules() {
         let stale: &[String] = match rule.used {
-            0 => &["this is not so any more, or never was".into()],
+            0 => &["no difference needs this rule".into()],
             _ => &[],
         };
-        results.tell(format_args!("still so: {}", rule.text), stale);
+        results.report(format_args!("the rule is needed: {}", rule.text), stale);
     }
-    println!("# {}", plan::Figure::new(&rows));
+    println!("# {}", plan::Fidelity::new(&rows));
     Ok(results.end())
 }

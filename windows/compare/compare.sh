@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck disable=SC1090,SC1091 # files that exist only at run time
-# Plays the demonstration with the pair in a virtual machine and with its Windows version under Wine,
-# and compares both traces, and the layouts of the shared block, with the spec and with what is
-# known to differ (differences). KTAP on stdout, the counts last.
+# Plays the demonstration on Linux, in a virtual machine, and with the Windows version under Wine. Compares
+# both traces with the spec, and the layouts of the shared block with each other. Fails for each difference
+# that the file differences does not explain. KTAP on stdout, the counts last.
 # Environment: KERNEL, KVER; see kernel_dir (qemu/lib/lab.sh). A_PARAMS, B_PARAMS: completion=N, deferred=N
 . "$(dirname "$0")/../../qemu/lib/lab.sh"
 
-# What lies between its lines, in the compiler's output: NAME BYTES (windows/compare/layout/layout.c)
+# Finds the lines NAME BYTES of layout/layout.c in the compiler's output
 layout='s/^.*"-> \(.*\)".*$/\1/p'
 
-# require WHAT CMD... - a step without which there is nothing to compare; its output says why
+# require WHAT CMD... - runs a step without which there is nothing to compare; if it fails, shows its output
 require() {
 	local what=$1 log
 	shift
@@ -44,7 +44,7 @@ out=build/compare
 mkdir -p "$out"
 rm -f "$out"/*.log "$out"/*.layout
 
-# The parameters that both versions have; the last one of a name counts.
+# The parameters of this run for the spec; the last value of a name counts.
 read -ra a_params <<<"${A_PARAMS-}"
 read -ra b_params <<<"${B_PARAMS-}"
 run=(completion=0 deferred=0 "${a_params[@]}" "${b_params[@]}")

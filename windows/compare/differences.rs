@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the Windows version does otherwise by nature: `windows/compare/differences`.
+//! Reads `windows/compare/differences`: the rules that say what differs on Windows, with reasons.
 
 use crate::line::is_step;
 use crate::spec::{fields, Expected, Fields};
 
 /// Which steps of the spec a rule is about.
 pub enum Where {
-    /// `DRIVER STEP [KEY=VALUE...]`; none is any
+    /// `DRIVER STEP [KEY=VALUE...]`; `None` stands for any
     Step {
         driver: Option<String>,
         step: Option<String>,
         fields: Fields,
     },
-    /// `do PART [PARAM=VALUE...]`: all steps that a line of the spec tells
+    /// `do PART [PARAM=VALUE...]`: all steps that such a line of the spec stands for
     Part { name: String, params: Fields },
 }
 
@@ -77,37 +77,37 @@ fn driver(name: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// What is different.
+/// A rule: what differs on Windows.
 pub enum Kind {
-    /// `absent WHERE`: Windows has no such step.
+    /// `absent WHERE`: Windows does not have the step.
     Absent(Where),
-    /// `differ WHERE with KEY=VALUE...`: a field has another value there, or (-) is missing.
+    /// `differ WHERE with KEY=VALUE...`: a field has this value on Windows, or (`-`) is not there.
     Differ(Where, Fields),
-    /// `before WHERE add STEP`, `after WHERE add STEP`: there is one more.
+    /// `before WHERE add STEP`, `after WHERE add STEP`: Windows has one more step.
     Add {
         place: Where,
         before: bool,
         step: Expected,
     },
-    /// `free STEP KEY`: what the spec does not say may be anything.
+    /// `free STEP KEY`: a field that the spec leaves open may differ.
     Free { step: String, key: String },
-    /// `layout NAME`: the offset is another one, or there is no such field on one side.
+    /// `layout NAME`: the offset differs, or only one side has the field.
     Layout(String),
-    /// `lab TEXT`: what the lab says there, and shows as no step.
+    /// `lab TEXT`: a line that the lab prints on Linux only.
     Lab(String),
 }
 
-/// A difference, with its reason.
+/// A rule with its reason.
 pub struct Rule {
     pub text: String,
     pub kind: Kind,
     /// Number of its reason, from 1.
     pub reason: usize,
-    /// How often it was needed.
+    /// How many differences it has explained.
     pub used: usize,
 }
 
-/// All of them.
+/// All rules, and their reasons.
 #[derive(Default)]
 pub struct Differences {
     rules: Vec<Rule>,
@@ -115,7 +115,7 @@ pub struct Differences {
 }
 
 impl Differences {
-    /// Reads a file of them. Rules are followed by their reason: `because REASON`.
+    /// Parses the file. A line `because REASON` gives the reason of the rules before it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut all = Self::default();
         let mut explained = 0;
@@ -151,8 +151,8 @@ impl Differences {
         &self.rules
     }
 
-    /// Notes that a rule was needed, and returns the number of its reason.
-    pub fn take(&mut self, rule: usize) -> usize {
+    /// Counts a use of the rule, and returns the number of its reason.
+    pub fn cite(&mut self, rule: usize) -> usize {
         let rule = &mut self.rules[rule];
         rule.used += 1;
         rule.reason
@@ -162,8 +162,8 @@ impl Differences {
         (1..).zip(&self.reasons)
     }
 
-    /// The rule that lets a field that the spec does not name be anything.
-    pub fn frees(&self, step: &str, key: &str) -> Option<usize> {
+    /// The rule by which a field that the spec leaves open may differ.
+    pub fn free_rule(&self, step: &str, key: &str) -> Option<usize> {
         self.rules.iter().position(|rule| match &rule.kind {
             Kind::Free {
                 step: of,
@@ -173,8 +173,8 @@ impl Differences {
         })
     }
 
-    /// The rule that is about a field of the layout.
-    pub fn about_layout(&self, name: &str) -> Option<usize> {
+    /// The rule by which a field of the layout may differ.
+    pub fn layout_rule(&self, name: &str) -> Option<usize> {
         self.rules.iter().position(|rule| match &rule.kind {
             Kind::Layout(one) => one == name,
             _ => false,
@@ -182,7 +182,7 @@ impl Differences {
     }
 }
 
-/// The rules that a line is short for: each field is a rule of its own, that may be one too many.
+/// Splits a line into rules: one for each field, so that a needless one is found.
 fn one_by_one(line: &str) -> Vec<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
@@ -229,7 +229,7 @@ fn kind(line: &str) -> Result<Kind, String> {
     }
 }
 
-/// A step that there is on Windows only.
+/// Parses a step that only Windows has.
 fn added(text: &str) -> Result<Expected, String> {
     match Where::parse(text)? {
         Where::Step {
@@ -274,7 +274,7 @@ mod tests {
         let all = Differences::parse(text).expect("no mistake");
         let reasons: Vec<_> = all.rules().iter().map(|rule| rule.reason).collect();
         assert_eq!(reasons, [1, 1, 1, 2]);
-        assert_eq!(all.frees("load", "req"), Some(1));
-        assert_eq!(all.about_layout("x"), Some(3));
+        assert_eq!(all.free_rule("load", "req"), Some(1));
+        assert_eq!(all.layout_rule("x"), Some(3));
     }
 }

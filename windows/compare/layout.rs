@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The layout of the shared block on both sides: lines `NAME BYTES`, as compilers have laid it out.
+//! Compares the layouts of the shared block that the two compilers have printed: lines `NAME BYTES`.
 
 use super::differences::Differences;
 
@@ -25,7 +25,7 @@ fn parse(text: &str) -> Result<Vec<(&str, u64)>, String> {
     }
 }
 
-/// Compares them; the order is that of Linux, with what Windows has alone at the end.
+/// Compares two layouts, in the order of Linux; fields that only Windows has come last.
 pub fn compare(linux: &str, windows: &str, differences: &mut Differences) -> Result<Table, String> {
     let (linux, windows) = (parse(linux)?, parse(windows)?);
     let find = |all: &[(&str, u64)], name: &str| {
@@ -44,9 +44,9 @@ pub fn compare(linux: &str, windows: &str, differences: &mut Differences) -> Res
         let (l, w) = (find(&linux, name), find(&windows, name));
         let show = |bytes: Option<u64>| bytes.map_or("-".into(), |bytes| bytes.to_string());
         let text = format!("{name:28} {:>5} | {:>5}", show(l), show(w));
-        let line = match differences.about_layout(name) {
+        let line = match differences.layout_rule(name) {
             _ if l == w => format!("= {text}"),
-            Some(rule) => format!("~ {text} [{}]", differences.take(rule)),
+            Some(rule) => format!("~ {text} [{}]", differences.cite(rule)),
             None => {
                 table.unexplained.push(text.clone());
                 format!("!! {text}")

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The steps that each side has to have, and what is found of them.
+//! The steps that each side must have, and a comparison with those that it has.
 
 use super::align::align;
 use super::differences::{Differences, Kind};
@@ -9,11 +9,11 @@ use crate::spec::Expected;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// A step as each side has to have it, and the rules by which they differ.
+/// A step that one or both sides must have, and the rules by which the sides differ.
 struct Planned {
     linux: Option<Expected>,
     windows: Option<Expected>,
-    /// Fields that the step has not on Windows
+    /// Fields that the step must not have on Windows
     without: Vec<String>,
     rules: Vec<usize>,
 }
@@ -21,7 +21,7 @@ struct Planned {
 /// The steps of both sides, in order.
 pub struct Plan(Vec<Planned>);
 
-/// Makes of a step of the spec what it is on Windows.
+/// Applies the rules to a step of the spec.
 fn translate(step: &Expected, differences: &Differences) -> Planned {
     let mut windows = step.clone();
     let mut without = Vec::new();
@@ -79,7 +79,7 @@ impl Plan {
                     _ => None,
                 })
             };
-            // What would stand beside a step that is not there is not there, either.
+            // Rules add no step beside a step that Windows does not have.
             if planned.windows.is_none() {
                 plan.push(planned);
                 continue;
@@ -95,45 +95,45 @@ impl Plan {
     pub fn rows(&self, linux: &Trace, windows: &Trace, differences: &mut Differences) -> Vec<Row> {
         let in_linux = align(&self.0, &linux.steps, |actual, planned| {
             let expected = planned.linux.as_ref();
-            expected.is_some_and(|expected| actual.is(expected))
+            expected.is_some_and(|expected| actual.matches(expected))
         });
         let in_windows = align(&self.0, &windows.steps, |actual, planned| {
             let expected = planned.windows.as_ref();
-            expected.is_some_and(|expected| actual.is(expected))
+            expected.is_some_and(|expected| actual.matches(expected))
                 && !planned
                     .without
                     .iter()
                     .any(|key| actual.fields.contains_key(key))
         });
         let mut rows = Vec::new();
-        let mut rest = (
-            Rest::new(Side::Linux, linux),
-            Rest::new(Side::Windows, windows),
+        let mut unexpected = (
+            Unexpected::new(Side::Linux, linux),
+            Unexpected::new(Side::Windows, windows),
         );
         for (planned, (l, w)) in self.0.iter().zip(in_linux.into_iter().zip(in_windows)) {
-            rest.0.before(l, &mut rows);
-            rest.1.before(w, &mut rows);
+            unexpected.0.until(l, &mut rows);
+            unexpected.1.until(w, &mut rows);
             rows.push(planned.row(
                 l.map(|at| &linux.steps[at]),
                 w.map(|at| &windows.steps[at]),
                 differences,
             ));
         }
-        rest.0.before(Some(linux.steps.len()), &mut rows);
-        rest.1.before(Some(windows.steps.len()), &mut rows);
+        unexpected.0.until(Some(linux.steps.len()), &mut rows);
+        unexpected.1.until(Some(windows.steps.len()), &mut rows);
         mark_moved(&mut rows);
         rows
     }
 }
 
-/// The steps of a trace that are not expected where they are.
-struct Rest<'a> {
+/// Walks through a trace, and finds the steps that are not expected there.
+struct Unexpected<'a> {
     side: Side,
     trace: &'a Trace,
     next: usize,
 }
 
-impl<'a> Rest<'a> {
+impl<'a> Unexpected<'a> {
     fn new(side: Side, trace: &'a Trace) -> Self {
         Self {
             side,
@@ -142,8 +142,8 @@ impl<'a> Rest<'a> {
         }
     }
 
-    /// Those before the one that is expected
-    fn before(&mut self, at: Option<usize>, rows: &mut Vec<Row>) {
+    /// Adds a row for each unexpected step before the matched one, at `at`
+    fn until(&mut self, at: Option<usize>, rows: &mut Vec<Row>) {
         let Some(at) = at else { return };
         rows.extend(self.trace.steps[self.next..at].iter().map(|step| Row {
             found: Found::Extra(self.side),
@@ -162,11 +162,11 @@ enum Side {
     Windows,
 }
 
-/// What became of a step.
+/// Where a step was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Same,
-    Other,
+    Differs,
     Only(Side),
     Missing(Side),
     Extra(Side),
@@ -179,19 +179,19 @@ pub struct Row {
     text: String,
     reasons: BTreeSet<usize>,
     pub unexplained: bool,
-    /// Whether it is a step of the spec
+    /// Whether the spec has the step; if not, a rule has added it
     of_spec: bool,
 }
 
 impl Row {
-    pub fn is_of_linux(&self) -> bool {
+    pub fn misplaced_on_linux(&self) -> bool {
         matches!(
             self.found,
             Found::Missing(Side::Linux) | Found::Extra(Side::Linux) | Found::Moved(Side::Linux)
         )
     }
 
-    pub fn is_of_windows(&self) -> bool {
+    pub fn misplaced_on_windows(&self) -> bool {
         matches!(
             self.found,
             Found::Missing(Side::Windows)
@@ -200,8 +200,8 @@ impl Row {
         )
     }
 
-    pub fn is_of_both(&self) -> bool {
-        matches!(self.found, Found::Same | Found::Other)
+    pub fn on_both(&self) -> bool {
+        matches!(self.found, Found::Same | Found::Differs)
     }
 }
 
@@ -209,18 +209,18 @@ impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.found {
             Found::Same => "=",
-            Found::Other => "~",
+            Found::Differs => "~",
             Found::Only(Side::Linux) => "L",
             Found::Only(Side::Windows) => "W",
-            Found::Missing(Side::Linux) => "!! missing in Linux:",
+            Found::Missing(Side::Linux) => "!! missing on Linux:",
             Found::Missing(Side::Windows) => "!! missing on Windows:",
-            Found::Extra(Side::Linux) => "!! only in Linux:",
+            Found::Extra(Side::Linux) => "!! only on Linux:",
             Found::Extra(Side::Windows) => "!! only on Windows:",
-            Found::Moved(Side::Linux) => "!! in another order in Linux:",
+            Found::Moved(Side::Linux) => "!! in another order on Linux:",
             Found::Moved(Side::Windows) => "!! in another order on Windows:",
         };
         write!(f, "{mark}")?;
-        if self.unexplained && self.is_of_both() {
+        if self.unexplained && self.on_both() {
             write!(f, " !!")?;
         }
         if !self.reasons.is_empty() {
@@ -231,7 +231,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The fields that both have not alike.
+/// The fields whose values differ.
 fn other_fields(linux: &Actual, windows: &Actual) -> Vec<String> {
     let mut keys: BTreeSet<&String> = linux.fields.keys().collect();
     keys.extend(windows.fields.keys());
@@ -248,7 +248,7 @@ impl Planned {
             unexplained: false,
             of_spec: self.linux.is_some(),
         };
-        // What should be there and is not, is never explained.
+        // No rule explains a missing step.
         for (expected, found, side) in [
             (&self.linux, l, Side::Linux),
             (&self.windows, w, Side::Windows),
@@ -263,7 +263,7 @@ impl Planned {
         row.reasons = self
             .rules
             .iter()
-            .map(|rule| differences.take(*rule))
+            .map(|rule| differences.cite(*rule))
             .collect();
         match (l, w) {
             (Some(l), Some(w)) => self.compare(&mut row, l, w, differences),
@@ -280,7 +280,7 @@ impl Planned {
         row
     }
 
-    /// Compares what else the lines say.
+    /// Compares the fields of a step that both sides have.
     fn compare(&self, row: &mut Row, l: &Actual, w: &Actual, differences: &mut Differences) {
         let stated = |key: &String| {
             let sides = [&self.linux, &self.windows];
@@ -292,9 +292,9 @@ impl Planned {
         let mut other = Vec::new();
         for key in other_fields(l, w) {
             if stated(&key) {
-                row.found = Found::Other;
-            } else if let Some(rule) = differences.frees(&l.step, &key) {
-                row.reasons.insert(differences.take(rule));
+                row.found = Found::Differs;
+            } else if let Some(rule) = differences.free_rule(&l.step, &key) {
+                row.reasons.insert(differences.cite(rule));
             } else {
                 row.unexplained = true;
             }
@@ -308,8 +308,8 @@ impl Planned {
     }
 }
 
-/// A step that is missing in one place and there in another one was moved. Side by side they would be
-/// one step with another field.
+/// Marks steps as moved that are missing in one place and extra in another. If the two places are next to
+/// each other, it is one step with another value of a field, and not moved.
 fn mark_moved(rows: &mut [Row]) {
     for side in [Side::Linux, Side::Windows] {
         let extra: Vec<(usize, String)> = (0..)
@@ -332,8 +332,8 @@ fn mark_moved(rows: &mut [Row]) {
     }
 }
 
-/// How much of the original technique there is.
-pub struct Figure {
+/// How many of the spec's steps each side has.
+pub struct Fidelity {
     spec: usize,
     linux: usize,
     windows: usize,
@@ -343,7 +343,7 @@ pub struct Figure {
     absent: usize,
 }
 
-impl Figure {
+impl Fidelity {
     pub fn new(rows: &[Row]) -> Self {
         let count = |wanted: &dyn Fn(&Row) -> bool| {
             rows.iter().filter(|row| row.of_spec && wanted(row)).count()
@@ -352,7 +352,7 @@ impl Figure {
         let absent = count(&|row| row.found == Found::Only(Side::Linux));
         let spec = count(&|_| true);
         let same = count(&|row| row.found == Found::Same);
-        let other = count(&|row| row.found == Found::Other);
+        let other = count(&|row| row.found == Found::Differs);
         Self {
             spec,
             linux: spec - count(&missing(Side::Linux)),
@@ -365,7 +365,7 @@ impl Figure {
     }
 }
 
-impl fmt::Display for Figure {
+impl fmt::Display for Fidelity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             spec,
@@ -380,7 +380,7 @@ impl fmt::Display for Figure {
         write!(
             f,
             "fidelity: of the {spec} steps of the spec Linux has {linux} ({}%), Windows {windows} \
-             ({}%; {absent} it cannot have), both {both} ({}%: {same} with all fields of the spec, {other} with another value of one)",
+             ({}%; {absent} it cannot have), both {both} ({}%: {same} with the same fields, {other} with another value of a field)",
             percent(*linux, *spec),
             percent(*windows, *spec),
             percent(*both, *spec),
@@ -420,9 +420,9 @@ mod tests {
 
     fn trace(steps: &str) -> Trace {
         let line = |(number, step): (usize, &str)| {
-            let (driver, rest) = step.split_once(' ').expect("a driver");
+            let (driver, unexpected) = step.split_once(' ').expect("a driver");
             let driver = driver.replace('A', "module_a").replace('B', "module_b");
-            let (step, detail) = rest.split_once(' ').unwrap_or((rest, ""));
+            let (step, detail) = unexpected.split_once(' ').unwrap_or((unexpected, ""));
             let (place, detail) = match detail.strip_prefix("in=") {
                 Some(place) => (place, ""),
                 None => ("task", detail),
@@ -441,7 +441,7 @@ mod tests {
         Trace::read(&log).expect("a trace")
     }
 
-    /// What is not explained, and the rules that were not needed
+    /// The rows that no rule explains, and the rules that explain nothing
     fn compare(linux: &str, windows: &str) -> (Vec<String>, Vec<String>) {
         let mut differences = Differences::parse(DIFFERENCES).expect("no mistake");
         let spec = Spec::parse(SPEC, &Fields::new()).expect("no mistake");
@@ -484,12 +484,12 @@ mod tests {
             (
                 &LINUX.replace("|A unload", ""),
                 WINDOWS.into(),
-                "!! missing in Linux: module_a unload in=task",
+                "!! missing on Linux: module_a unload in=task",
             ),
             (
                 &LINUX.replace("A export", "A drain|A export"),
                 WINDOWS.into(),
-                "!! only in Linux: module_a drain",
+                "!! only on Linux: module_a drain",
             ),
             (
                 LINUX,

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One side's trace, sorted.
+//! Reads the trace of one side, and sorts its steps.
 
 use crate::line::{self, Line};
 use crate::spec::{Expected, Fields};
 use std::fmt;
 
-/// A step that was taken.
+/// A step of a trace.
 pub struct Actual {
     pub driver: String,
     pub step: String,
     pub seq: u64,
-    /// All fields, with `in`.
+    /// All fields, and `in`.
     pub fields: Fields,
     detail: String,
 }
@@ -30,8 +30,8 @@ impl Actual {
         }
     }
 
-    /// Says whether this is that step.
-    pub fn is(&self, expected: &Expected) -> bool {
+    /// Says whether this is the expected step: it may have more fields.
+    pub fn matches(&self, expected: &Expected) -> bool {
         self.driver == expected.driver
             && self.step == expected.step
             && expected
@@ -55,16 +55,16 @@ impl fmt::Display for Actual {
     }
 }
 
-/// The steps of a log in their order.
+/// The steps of a log, by `seq`.
 pub struct Trace {
     pub steps: Vec<Actual>,
-    /// What the lab says between the steps.
+    /// The lines that the lab prints between the steps.
     pub lab: Vec<String>,
     damaged: Vec<String>,
 }
 
 impl Trace {
-    /// Reads a log, which has to have a trace in it.
+    /// Reads a log. Fails if it has no step.
     pub fn read(log: &str) -> Result<Self, String> {
         let mut trace = Trace {
             steps: Vec::new(),
@@ -88,13 +88,13 @@ impl Trace {
         Ok(trace)
     }
 
-    /// What is wrong with the lines.
+    /// Faults of the log: damaged lines, missing and unknown steps.
     pub fn damage(&self) -> Vec<String> {
         let numbers = self.steps.iter().zip(1..);
         let gap = numbers
             .into_iter()
             .find(|(step, seq)| step.seq != *seq)
-            .map(|(step, seq)| format!("seq {seq} is missing or double, at: {step}"));
+            .map(|(step, seq)| format!("seq {seq} is missing or there twice, at: {step}"));
         let unknown = self
             .steps
             .iter()

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the steps mean to each other: who calls whom, how long it took, how full the queues are.
+//! Relates the steps to each other: which driver calls which, which step ends a call or a request and how long
+//! that took, how many items the queues have.
 
-use crate::order::{Event, Step};
+use crate::order::{Passed, Step};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How many calls and requests are followed at a time; a trace that has more has lost their ends.
+/// How many calls and requests may be open. A trace with more has lost the steps that end them.
 const OPEN: usize = 10_000;
 
-/// What goes from one driver to the other.
+/// What goes from one driver to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
@@ -22,12 +23,12 @@ pub enum Kind {
     CallDriver,
     /// It is completed.
     Complete,
-    /// It is taken back.
+    /// It is cancelled.
     Cancel,
 }
 
 impl Kind {
-    /// Says whether something is answered by it.
+    /// Says whether it answers a call or a request.
     pub fn is_answer(self) -> bool {
         matches!(self, Self::OpReturn | Self::Complete)
     }
@@ -41,12 +42,12 @@ pub struct Arrow {
     pub to: String,
 }
 
-/// What a step ends.
+/// The call or request that a step ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// Who was called, if the log says so.
+    /// The driver that was called, if the log names it.
     pub called: Option<String>,
-    /// The number of the row with which it began.
+    /// The [`Row::number`] of the step that began it.
     pub since: u64,
     /// How long it took, in nanoseconds, if the log has times.
     pub ns: Option<u64>,
@@ -56,14 +57,14 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Depth {
     pub queue: String,
-    /// Items on it, those before the first step of the log not counted.
+    /// Items in it, without those from before the log's first step.
     pub depth: u64,
 }
 
-/// A step, and what it means.
+/// A step, and how it relates to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Which step of its load it is, from 1, those that are missing not counted; 0 for a late one.
+    /// Counts the steps of its load from 1, without missing ones; 0 for a late step.
     pub number: u64,
     pub step: Step,
     pub arrow: Option<Arrow>,
@@ -72,12 +73,12 @@ pub struct Row {
 }
 
 impl Row {
-    /// How long that took which ends here.
+    /// How long the call or request took that ends here, in nanoseconds.
     pub fn took(&self) -> Option<u64> {
         self.span.as_ref()?.ns
     }
 
-    /// The step in a few words: without what the arrow says already.
+    /// The step in a few words, without those that the arrow says.
     pub fn label(&self) -> String {
         let mut label = String::from(self.step.step());
         for (key, value) in self.step.fields() {
@@ -105,57 +106,57 @@ struct Open {
 /// A call that has not returned.
 struct Call {
     open: Open,
-    /// A driver has printed it, and a tracepoint told of it, too; only one of them is the call
+    /// Whether a driver printed it, and whether a tracepoint was hit for it: the log may have both
     printed: bool,
-    told: bool,
+    traced: bool,
 }
 
 /// A request that is on its way.
 struct Sent {
     open: Open,
-    /// Who has sent it to whom; more than once if it was forwarded
+    /// Sender and receiver; more than one pair if it was forwarded
     hops: Vec<(String, String)>,
 }
 
 /// Follows the steps of one load after the other.
 #[derive(Default)]
-pub struct Picture {
-    /// How many rows of the load there were
+pub struct Relations {
+    /// Rows of this load so far
     number: u64,
     owner: Option<String>,
-    /// With whom the owner shares a context
+    /// The driver that shares a context with the owner
     peer: Option<String>,
-    /// By [`write_caller`]: a call of the same returns before it
+    /// Open calls by [`write_caller`]. Calls of one caller return in reverse order
     calls: HashMap<String, Vec<Call>>,
     /// The key of the last call
     key: String,
-    /// By the request, or the context that a handshake is about
+    /// Open requests, by [`request_of`]
     requests: HashMap<String, Sent>,
-    /// How deep each queue is, and whether a tracepoint has told so
+    /// The depth of each queue, and whether a tracepoint gave it
     depths: HashMap<String, (u64, bool)>,
 }
 
-impl Picture {
-    /// Who the owner is, once it has done what only an owner does.
+impl Relations {
+    /// The owner, known after a step that only an owner takes.
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
     }
 
     /// Takes what [`crate::order::Order`] passes on. Returns the row of a step.
-    pub fn take(&mut self, event: Event) -> Option<Row> {
-        match event {
-            Event::Load { .. } => {
+    pub fn take(&mut self, passed: Passed) -> Option<Row> {
+        match passed {
+            Passed::Load { .. } => {
                 *self = Self::default();
                 None
             }
-            // What has ended meanwhile is not known, and the next end may be another's.
-            Event::Lost { .. } => {
+            // Calls may have ended in the gap, so the next return may belong to another call.
+            Passed::Lost { .. } => {
                 self.calls.clear();
                 self.requests.clear();
                 None
             }
-            Event::Step(step) => Some(self.step(step)),
-            Event::Late(step) => Some(Row {
+            Passed::Step(step) => Some(self.step(step)),
+            Passed::Late(step) => Some(Row {
                 number: 0,
                 step,
                 arrow: None,
@@ -167,8 +168,8 @@ impl Picture {
 
     fn step(&mut self, step: Step) -> Row {
         self.number += 1;
-        self.learn(&step);
-        let (arrow, span) = self.movement(&step);
+        self.learn_roles(&step);
+        let (arrow, span) = self.arrow_and_span(&step);
         let depth = self.depth(&step);
         Row {
             number: self.number,
@@ -179,8 +180,8 @@ impl Picture {
         }
     }
 
-    /// Who the owner is, and who its peer, as `owner` and `peer` stand for them.
-    fn learn(&mut self, step: &Step) {
+    /// Learns which driver is the owner and which the peer, as the fields say `owner` and `peer`.
+    fn learn_roles(&mut self, step: &Step) {
         let owner = match step.step() {
             "alloc" | "export" | "attached" | "rundown" => true,
             "op-call" => step.field("to") == Some("peer"),
@@ -198,7 +199,7 @@ impl Picture {
         }
     }
 
-    /// The driver that a field of the step names.
+    /// The driver in a field of the step.
     fn other(&self, step: &Step, key: &str) -> Option<String> {
         let name = step.field(key)?;
         let meant = match name {
@@ -209,8 +210,8 @@ impl Picture {
         Some(meant.unwrap_or(name).into())
     }
 
-    /// What goes from driver to driver with this step, and what ends with it.
-    fn movement(&mut self, step: &Step) -> (Option<Arrow>, Option<Span>) {
+    /// The arrow of this step, and the call or request that it ends.
+    fn arrow_and_span(&mut self, step: &Step) -> (Option<Arrow>, Option<Span>) {
         if self.calls.len() + self.requests.len() > OPEN {
             self.calls.clear();
             self.requests.clear();
@@ -229,15 +230,15 @@ impl Picture {
                 let printed = step.seq > 0;
                 if let Some(calls) = self.calls.get_mut(&self.key) {
                     let last = calls.last_mut().filter(|_| !printed);
-                    if let Some(call) = last.filter(|call| call.printed && !call.told) {
-                        call.told = true;
+                    if let Some(call) = last.filter(|call| call.printed && !call.traced) {
+                        call.traced = true;
                         return (None, None);
                     }
                     if calls.len() < OPEN {
                         calls.push(Call {
                             open,
                             printed,
-                            told: !printed,
+                            traced: !printed,
                         });
                     }
                 }
@@ -249,8 +250,8 @@ impl Picture {
                 write_caller(&mut self.key, step);
                 let calls = self.calls.get_mut(&self.key);
                 let last = calls.as_ref().and_then(|calls| calls.last());
-                // The driver, which has printed the call, will print this as well.
-                if last.is_some_and(|call| step.seq == 0 && call.printed && call.told) {
+                // The driver printed the call, so it will print the return, too.
+                if last.is_some_and(|call| step.seq == 0 && call.printed && call.traced) {
                     return (None, None);
                 }
                 let call = calls.and_then(Vec::pop);
@@ -312,18 +313,18 @@ impl Picture {
         if !self.depths.contains_key(queue.as_ref()) {
             self.depths.insert(queue.to_string(), (0, false));
         }
-        let (depth, told) = self.depths.get_mut(queue.as_ref())?;
+        let (depth, traced) = self.depths.get_mut(queue.as_ref())?;
         let now = step.field("depth").and_then(|depth| depth.parse().ok());
         *depth = match (step.step(), now) {
             ("drain" | "init-queue", _) => 0,
             ("enqueue" | "dequeue", Some(now)) => {
-                *told = true;
+                *traced = true;
                 now
             }
-            // The tracepoint has counted these items already.
-            ("enqueue" | "dequeue", None) if *told => return None,
+            // A tracepoint gave the depth after these items already.
+            ("enqueue" | "dequeue", None) if *traced => return None,
             ("enqueue", None) => depth.saturating_add(items()?),
-            // In a log that begins in the middle there may be more than was put.
+            // The log may have begun after items were put.
             ("dequeue", None) => depth.saturating_sub(items()?),
             _ => return None,
         };
@@ -348,7 +349,7 @@ impl Open {
     }
 }
 
-/// Writes by what a call and its return know each other: driver, operation, context, task or CPU.
+/// Writes the key by which a return finds its call: driver, operation, execution context, task or CPU.
 fn write_caller(key: &mut String, step: &Step) {
     let (cpu, task) = match step.context() {
         Some("task") => (None, step.task()),
@@ -364,12 +365,12 @@ fn write_caller(key: &mut String, step: &Step) {
     }
 }
 
-/// What a request is known by: its handle, or the context that a handshake is about.
+/// The key of a request: its number in the trace, or the context of a handshake.
 fn request_of(step: &Step) -> Option<&str> {
     step.field("req").or_else(|| step.field("ctx"))
 }
 
-/// A duration for people: three digits and a unit.
+/// Formats a duration with three digits and a unit.
 pub fn duration(ns: u64) -> String {
     let units = [
         ("ns", 1),
@@ -398,10 +399,10 @@ mod tests {
 
     /// The rows of these lines
     fn rows(lines: &[&str]) -> Vec<Row> {
-        let (mut order, mut picture) = (Order::new(9), Picture::default());
+        let (mut order, mut relations) = (Order::new(9), Relations::default());
         let mut rows = Vec::new();
         let mut pass = |event| {
-            rows.extend(picture.take(event));
+            rows.extend(relations.take(event));
             Ok::<(), ()>(())
         };
         for (number, text) in lines.iter().enumerate() {
@@ -473,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn the_handshake_is_known_by_its_context() {
+    fn a_handshake_is_found_by_its_context() {
         let rows = rows(&[
             "a build-request ctx=c0",
             "a call-driver to=b ctx=c0",
@@ -498,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_as_deep_as_what_was_put_and_not_taken() {
+    fn the_depth_of_a_queue_is_what_was_put_and_not_taken() {
         let rows = rows(&[
             "a enqueue queue=q n=3",
             "b dequeue queue=q n=1",
@@ -514,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_tracepoint_and_a_line_tell_of_is_one() {
+    fn a_tracepoint_and_a_line_of_one_call_are_one_call() {
         let rows = rows(&[
             "a 1 op-call to=peer op=x value=1",
             "a 0 op-call to=peer op=x",
