@@ -4,6 +4,7 @@
 //! ends.
 
 use crate::stop::Stop;
+use crate::threads;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
@@ -69,6 +70,9 @@ fn nonce() -> String {
 /// The channels to which the guest writes: virtio-serial ports, or under User-Mode Linux files of a mounted
 /// directory. Either way, the host finds them as files of these names in DIR.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
+
+/// How long a guest reports nothing before its threads are shown
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// The time between two looks at the machine
 const POLL: Duration = Duration::from_millis(50);
@@ -217,6 +221,7 @@ impl Machine {
         let booted = Instant::now();
         let mut ktap = Tail::new(format!("{}/ktap", self.dir));
         let mut last_word = Instant::now();
+        let mut last_ktap = Instant::now();
         loop {
             let status = child.try_wait().expect("it is our child");
             let new = ktap.read();
@@ -224,6 +229,7 @@ impl Machine {
                 let mut out = io::stdout();
                 out.write_all(&new).and_then(|()| out.flush()).ok();
                 last_word = Instant::now();
+                last_ktap = last_word;
             }
             if let Some(test) = self.stop.as_mut().and_then(|stop| stop.find(&new)) {
                 kill(child);
@@ -240,6 +246,11 @@ impl Machine {
                 let spent = booted.elapsed().as_secs();
                 eprintln!("vm: {} s of at most {} s", spent, limit.as_secs());
                 last_word = Instant::now();
+                if self.platform == Platform::Uml && last_ktap.elapsed() > SILENCE {
+                    for line in threads::describe(child.id()) {
+                        eprintln!("vm: {line}");
+                    }
+                }
             }
             sleep(POLL);
         }

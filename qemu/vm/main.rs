@@ -26,6 +26,7 @@ mod line;
 mod machine;
 mod splat;
 mod stop;
+mod threads;
 mod trace;
 mod verdict;
 

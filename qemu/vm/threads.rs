@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0
+// What the threads of a User-Mode Linux guest do. Its CPUs are threads of the host, so this shows why a guest
+// that is silent has hung: a CPU spins, or sleeps, or takes no timer signal.
+
+use std::fs;
+
+/// Returns one line for each thread of a process: its state, the ticks of CPU time that it has used in its own
+/// code and in the host's kernel, the system call that it is in, and its pending and blocked signals
+pub fn describe(process: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter();
+    let paths = threads.flatten().flatten().map(|thread| thread.path());
+    let lines = paths.filter_map(|path| {
+        let read = |name| fs::read_to_string(path.join(name)).ok();
+        let stat = read("stat")?;
+        // The name of the program, in parentheses, may contain blanks.
+        let fields = stat.rsplit_once(')')?.1.split(' ').collect::<Vec<_>>();
+        let status = read("status")?;
+        let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
+        let call = read("syscall").unwrap_or_default();
+        Some(format!(
+            "thread {}: {} user={} system={} syscall={} pending={} blocked={}",
+            path.file_name()?.to_string_lossy(),
+            fields.get(1)?,
+            fields.get(12)?,
+            fields.get(13)?,
+            call.split(' ').next()?.trim(),
+            field("SigPnd:")?.trim(),
+            field("SigBlk:")?.trim(),
+        ))
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thread_has_a_line() {
+        let lines = std::thread::spawn(|| describe(std::process::id())).join();
+        let lines = lines.unwrap();
+        assert!(lines.len() >= 2);
+        let own = format!("thread {}: ", std::process::id());
+        assert!(lines.iter().any(|line| line.starts_with(&own)), "{lines:?}");
+        assert!(lines.iter().all(|line| line.contains(" blocked=0000000")));
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_none() {
+        assert!(describe(u32::MAX).is_empty());
+    }
+}
