@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is written to the control files: a word, and decimal numbers.
+//! Parses the commands that processes write to control files: words and decimal numbers.
 
 use kernel::{
     prelude::*,
@@ -15,7 +15,7 @@ impl<'a> Words<'a> {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if it is too long or no text, `EFAULT` if it cannot be read.
+    /// `EINVAL` if the command is too long or not UTF-8, `EFAULT` if it cannot be read.
     pub fn read(reader: &mut UserSliceReader, buffer: &'a mut [u8]) -> Result<Self> {
         let length = reader.len();
         let bytes = buffer.get_mut(..length).ok_or(EINVAL)?;
@@ -29,7 +29,7 @@ impl<'a> Words<'a> {
         self.0.next().unwrap_or_default()
     }
 
-    /// Returns the next word, a number.
+    /// Returns the next word as a number, or `EINVAL`.
     pub fn number(&mut self) -> Result<u32> {
         self.word().parse().map_err(|_| EINVAL)
     }

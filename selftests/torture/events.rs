@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Commands on named events, for `selftests/events.sh`: what comes after the word `event`.
+//! Commands on named events, for `selftests/events.sh`: the words after `event`.
 //!
-//! A driver holds events in numbered slots. PLACE is where it is done, a number of
-//! [`Place::ALL`]; KIND is 0 for a notification, 1 for a synchronization event.
+//! A driver keeps events in numbered slots. PLACE is the execution context in which the driver
+//! acts, an index of [`Place::ALL`]; KIND is 0 for a notification, 1 for a synchronization event.
 //!
 //! - `create SLOT NAME KIND SET`, `open SLOT NAME KIND`, `close SLOT`
-//! - `set SLOT PLACE BEFORE`, `query SLOT PLACE STATE`: the last is what is expected, 0, 1 or `-`
+//! - `set SLOT PLACE BEFORE`, `query SLOT PLACE STATE`: the last word is the expected state, 0 or
+//!   1, or `-` for any
 //! - `reset SLOT PLACE`
-//! - `wait any|all PLACE MS INTERRUPTIBLE SLOT...`: MS may be `-`; prints which it was
-//! - `doorbell SLOT`, `silent`: ties the queue that the driver takes from, and unties it
-//! - `put COUNT PLACE`, `take MOST`: items, at once
-//! - `flood COUNT`, `ebb`: creates so many, and closes them
+//! - `wait any|all PLACE MS INTERRUPTIBLE SLOT...`: MS `-` is no limit; prints the index of the
+//!   event
+//! - `doorbell SLOT`, `silent`: sets or removes the doorbell of the queue that the driver takes
+//!   from
+//! - `put COUNT PLACE`, `take MOST`: puts and takes items in one batch
+//! - `flood COUNT`, `ebb`: creates COUNT events, and closes them
 
 use crate::{
     command::Words,
@@ -46,10 +49,10 @@ use kernel::{
     }, //
 };
 
-/// Slots: more than can be waited for at a time.
+/// Slots: more than one wait can have.
 const SLOTS: usize = 66;
 
-/// Who opens events.
+/// A driver that opens events.
 pub trait Opener {
     /// Name of the driver.
     fn name(&self) -> &'static CStr;
@@ -59,7 +62,7 @@ pub trait Opener {
     fn open(&self, name: &CStr, kind: Kind) -> Result<Event>;
     /// The side of a context that the driver is on.
     type Side: Side;
-    /// Returns it.
+    /// Returns that side.
     fn side(&self) -> Result<&Self::Side>;
 }
 
@@ -73,7 +76,7 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds none. May sleep.
+    /// Makes empty slots. May sleep.
     pub fn new() -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
@@ -99,11 +102,11 @@ impl Held {
         Ok(())
     }
 
-    /// Does what a command says. May sleep.
+    /// Executes a command. May sleep.
     ///
     /// # Errors
     ///
-    /// What the event's function fails with, `EBADMSG` if it returns what is not expected.
+    /// The errno of the event's function, or `EBADMSG` if its result is not the expected one.
     pub fn command(&self, words: &mut Words<'_>, by: &impl Opener) -> Result {
         match words.word() {
             "create" => {

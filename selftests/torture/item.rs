@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the items carry, and what is checked of those that are taken.
+//! The payload of the items, and the checks of taken items.
 
 use crate::{
     mix,
@@ -16,14 +16,15 @@ use kernel::prelude::*;
 use zerocopy::Immutable;
 use zerocopy_derive::Immutable;
 
-/// Most items that are put or taken at a time.
+/// Puts and takes move at most this many items at a time.
 pub(crate) const MAX: u32 = 8;
 
-/// Payload of the items of runs with an odd number, and the beginning of the others'.
+/// Payload of an item of a run with an odd number.
 type Small = [u64; 3];
+/// Payload of an item of a run with an even number.
 type Large = [u64; 8];
 
-/// Who puts an item: a run, for one direction of one context.
+/// The producer of an item: a run, in one direction of one context.
 #[derive(Clone, Copy)]
 pub(crate) struct Producer(u64);
 
@@ -32,7 +33,7 @@ impl Producer {
         Self((u64::from(run) << 32) | (u64::from(context) << 1) | direction as u64)
     }
 
-    /// Whether this is the producer of an item that belongs there.
+    /// Whether the items of this producer belong into this queue.
     fn is_of(self, context: u32, direction: Direction) -> bool {
         self.0 & u64::from(u32::MAX) == (u64::from(context) << 1) | direction as u64
     }
@@ -50,7 +51,7 @@ impl Producer {
         })
     }
 
-    /// Stands for one of its items in sums.
+    /// Returns a number that stands for one of the items in sums.
     pub(crate) fn mark(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
@@ -59,7 +60,8 @@ impl Producer {
         mix(self.0) as u32
     }
 
-    /// Puts `count` items, up to [`MAX`], from number `from` on; returns how many found room.
+    /// Puts `count` items, at most [`MAX`], from number `from` on. Returns for how many there was
+    /// room.
     pub(crate) fn put(self, queue: &Queue<'_>, from: u64, count: u32) -> Result<u32> {
         if self.is_small() {
             self.put_as::<Small>(queue, from, count, |large| {
@@ -92,7 +94,7 @@ impl Producer {
     }
 }
 
-/// What was taken, and what was wrong with it.
+/// Counts of taken items, and of faults in them.
 #[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
 #[repr(C)]
 pub struct Taken {
@@ -100,28 +102,28 @@ pub struct Taken {
     pub(crate) count: u64,
     /// Sum of their marks.
     pub(crate) marks: u64,
-    /// Sum of the mixed numbers that the queue has given them.
+    /// Sum of the mixed number that the queue gave each.
     pub(crate) places: u64,
     /// Items whose payload is not what was put.
     pub(crate) torn: u64,
     /// Items that belong to another queue.
     pub(crate) foreign: u64,
-    /// Items that do not follow the one that was taken before them.
+    /// Items that do not follow the item taken before them.
     pub(crate) gaps: u64,
-    /// Items that do not follow the one that their producer has put before them.
+    /// Items that do not follow their producer's previous item.
     pub(crate) disorder: u64,
 }
 
-/// Looks at the items that one consumer takes, one after the other.
+/// Checks the items that one consumer takes.
 pub struct Checker {
     context: u32,
     direction: Direction,
-    /// Whether nobody else takes.
+    /// Whether this is the only consumer of the queue.
     sole: bool,
-    /// The number that the queue gives the next item, or a lower one if others take as well.
+    /// The queue's number of the next item; with other consumers, a lower bound of it.
     next: u64,
     batches: u64,
-    /// Of some producers: in which batch an item was last seen, and the number of their next.
+    /// Some producers, with the batch of their last item and the number of their next one.
     producers: [Seen; 16],
     taken: Taken,
 }
@@ -180,7 +182,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Takes all.
+    /// Takes all items.
     pub fn take_all(&mut self, queue: &Queue<'_>) {
         while self.take(queue, MAX) > 0 {}
     }
@@ -196,7 +198,8 @@ impl Checker {
         for item in batch {
             self.taken.count = self.taken.count.wrapping_add(1);
             self.taken.places = self.taken.places.wrapping_add(mix(item.seq));
-            // Those of a batch lay side by side; what others took may have lain before it.
+            // Items of a batch have consecutive numbers; other consumers may have taken those
+            // before the batch.
             if item.seq < self.next || follows && item.seq > self.next {
                 self.taken.gaps = self.taken.gaps.wrapping_add(1);
             }

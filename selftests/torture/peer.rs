@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver that a torture peer consists of.
+//! The driver of a torture peer. Its control file takes these commands:
 //!
-//! Its control file takes the commands `run RUN SEED STEPS PLACES` (see [`Run`]), `drain`: take
-//! all, as the sole consumer, `follow` (see [`Signals`]), and `event ...` (see [`events`](crate::events)).
-//! For its [`Party`]: `race FIRST STEPS PLACES MEET`, `settle`: stop sending, `depart FIRST`: send, and do
-//! not count it, before leaving, and `below NAME`: pass requests on to that driver.
+//! - `run RUN SEED STEPS PLACES`: see [`Run`]
+//! - `drain`: takes all items, as the only consumer
+//! - `follow`: see [`Signals`]
+//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`]
+//! - `settle`: stops sending requests
+//! - `depart FIRST`: sends requests without counting them, before the peer is unloaded
+//! - `below NAME`: forwards requests to that driver
+//! - `event ...`: see [`events`](crate::events)
 
 use crate::{
     command::Words,
@@ -91,7 +95,7 @@ pub struct TorturePeer<M, const PENDS: bool> {
 }
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
-    /// Runs an operation, and notices if the peer is gone before or after it.
+    /// Runs an operation, and fails with [`GONE`] if the peer is gone before or after it.
     fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
         let check = || match self.alive.load(Acquire) {
             ALIVE => Ok(()),
@@ -105,8 +109,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The owner is not inside any more, and will not come back. If it is or does, give it the time
-    /// to notice.
+    /// The owner must have left the peer's operations for good. If it has not, this pause lets an
+    /// operation notice that the peer is gone.
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));
@@ -233,7 +237,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
     }
 }
 
-/// How the peer sends requests to the owner, which stays.
+/// Returns how the peer sends requests to the owner, which outlives it.
 fn way<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &Handle<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,
@@ -260,7 +264,7 @@ fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {
 impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, PENDS> {
     type OwnerModule = M;
 
-    /// Takes its time now and then, so that some calls are under way when the peer leaves.
+    /// Takes longer for some values, so that some calls are running when the peer is unloaded.
     fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
         self.alive(|| {
             if value % 64 == 0 {

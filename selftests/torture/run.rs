@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A run: many random operations of one side.
+//! A run: one side makes many random operations.
 
 use crate::{
     item::{
@@ -40,26 +40,27 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Longest chain of calls: both sides', some of them in hard interrupt, lie on one stack.
+/// Longest chain of calls of both sides. All of them are on one stack, sometimes that of a hard
+/// interrupt.
 pub const MAX_HOPS: u32 = 8;
 
-/// A side of a context, as a run uses it.
+/// One side of a context, for a run.
 pub trait Side: Sync {
-    /// The direction that it puts items in.
+    /// The direction in which it puts items.
     const OUT: Direction;
     /// The direction that it takes items from.
     const IN: Direction;
-    /// Whether the other side may be away.
+    /// Whether the other side may be missing.
     const MAY_BE_ALONE: bool;
 
-    /// What keeps the other side from leaving.
+    /// While this value lives, the other side cannot leave.
     type Stay<'a>
     where
         Self: 'a;
 
     /// Returns the context.
     fn context(&self) -> &Context<TorturePair>;
-    /// Keeps the other side from leaving, if it is there.
+    /// Keeps the other side from leaving; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's operation.
     fn call(&self, value: u64, hops: u32) -> Result<u64>;
@@ -144,7 +145,7 @@ pub fn queue(context: &Context<TorturePair>, direction: Direction) -> Queue<'_> 
     }
 }
 
-/// The implementation of `call` on side `S`: passes the value on while there are hops left.
+/// The implementation of `call` on side `S`: calls the other side while there are hops left.
 pub fn pass_on<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
     let value = match hops.min(MAX_HOPS).checked_sub(1) {
         None => value,
@@ -168,8 +169,8 @@ pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// The implementation of `redeem` on side `S`: the other one has taken the item from the queue that
-/// `S` puts on.
+/// The implementation of `redeem` on side `S`: the other side has taken the item from the queue on
+/// which `S` puts.
 pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     let context = side.context();
     let mut checker = Checker::new(context.id(), S::OUT);
@@ -178,7 +179,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts that many items of run 0, which no process makes, on an empty queue, one by one.
+/// Puts `count` items on an empty queue, one by one, as run 0, which no process uses.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -201,22 +202,22 @@ pub struct Run {
     run: u32,
     context: u32,
     random: u64,
-    /// Number of its next item in each direction.
+    /// The number of the run's next item in each direction.
     next: [u64; 2],
-    /// A handle that it has redeemed.
+    /// A handle that this run has redeemed.
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
     signals: Signals,
-    /// Whether the steps are made where one may sleep.
+    /// Whether the current steps may sleep.
     may_sleep: bool,
 }
 
 impl Run {
-    /// Makes the run of this number on side `S`.
+    /// Makes the run with number `run` on side `S`.
     ///
-    /// A run of the same number and seed does the same. No two runs have the same number, as
-    /// items are told from others by it.
+    /// A run with the same number and seed makes the same operations. All runs of a round need
+    /// different numbers, by which the checks tell their items apart.
     pub fn new<S: Side>(side: &S, run: u32, seed: u32, signals: Signals) -> Result<KBox<Self>> {
         let context = side.context().id();
         let run = Self {
@@ -233,7 +234,7 @@ impl Run {
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes that many steps, in places of which bit n of `places` allows number n of
+    /// Makes `steps` operations in random places. Bit n of `places` allows number n of
     /// [`Place::ALL`]. May sleep.
     pub fn go<S: Side>(&mut self, side: &S, steps: u32, places: u32) -> Result {
         let mut left = steps;
@@ -242,7 +243,7 @@ impl Run {
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            // With interrupts disabled not for too long.
+            // In an interrupt only a few at a time: other interrupts wait meanwhile.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,
@@ -259,14 +260,14 @@ impl Run {
         Ok(())
     }
 
-    /// Puts that many items, or as many as find room.
+    /// Puts `count` items, or as many as there is room for.
     pub fn fill<S: Side>(&mut self, side: &S, count: u32) {
         for _ in 0..count {
             self.put(side, 1);
         }
     }
 
-    /// Ends it, and returns what it has counted.
+    /// Ends the run, and returns its counts.
     pub fn finish<S: Side>(self: KBox<Self>) -> Tally {
         let Self {
             checker, mut tally, ..
@@ -373,10 +374,10 @@ impl Run {
         }
     }
 
-    /// Takes an item by its handle, and redeems it or lets the other side do so. Handles that were
-    /// redeemed before are refused, whoever has their items now.
+    /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
+    /// that a handle which was redeemed before is refused.
     ///
-    /// A peer that leaves takes all handles with it, and this item would be lost.
+    /// The peer must stay meanwhile: detaching revokes all handles, and the item would be missing.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
@@ -407,7 +408,7 @@ impl Run {
         }
     }
 
-    /// Returns whether the other side could be called, and so has redeemed the handle.
+    /// Lets the other side redeem the handle. Returns whether it could be called.
     fn redeem_by_other<S: Side>(&mut self, side: &S, handle: u64) -> bool {
         match side.redeem(handle) {
             Ok(taken) => {
@@ -426,7 +427,7 @@ impl Run {
         let value = self.random();
         match side.call(value, hops) {
             Ok(result) => {
-                // Each of the sides but the last mixes it on its way to and fro.
+                // Each side mixes the value twice, and the last one once.
                 let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));
                 self.tally.add(Count::Calls, (hops + 1).into());
                 self.tally
@@ -436,7 +437,7 @@ impl Run {
         }
     }
 
-    /// Counts up the shared number: a lost update is found at the end, a torn one at once.
+    /// Increments the shared number. A torn update shows at once, a lost one in `check`.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_owner_data(|[count, complement]| {
             let whole = *complement == !*count;
@@ -448,7 +449,7 @@ impl Run {
         self.tally.add(Count::WrongValues, (!whole).into());
     }
 
-    /// Looks whether a queue's counters fit together.
+    /// Checks that a queue's counters fit together.
     fn look<S: Side>(&mut self, side: &S) {
         let counters = queue(side.context(), S::OUT).counters();
         let right = counters.put.wrapping_sub(counters.taken) == counters.depth.into()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events that both sides of a context set and wait for.
+//! Load on named events: both sides of a context set them and wait for them.
 
 use crate::tally::{
     Count,
@@ -22,7 +22,7 @@ use kernel::{
 /// Synchronization events that are set and taken at random.
 pub const TOKENS: usize = 4;
 
-/// More than any load takes: who waits for so long has not been woken.
+/// Limit of a wait, longer than any load takes: a thread that waits longer was not woken.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.
@@ -34,7 +34,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Opens those of a context, which are made if they are not there. May sleep.
+    /// Opens the events of a context, or creates them. May sleep.
     pub fn open<P: d2d::context::Pair>(
         context: &Context<P>,
         create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
@@ -51,7 +51,7 @@ impl Signals {
         })
     }
 
-    /// Sets a token; that is one to be taken if it was not set before. Any context.
+    /// Sets a token. If it was not set before, there is one more to take. Any execution context.
     pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
         tally.add(Count::Sets, 1);
         match self.tokens[number as usize % TOKENS].set() {
@@ -60,7 +60,7 @@ impl Signals {
         }
     }
 
-    /// Takes one, or some at once, as the bits of `choice` say. Any context, if that says so.
+    /// Takes one token or several at once, as the bits of `choice` say. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
         let sets: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
@@ -81,13 +81,14 @@ impl Signals {
         }
     }
 
-    /// Takes all tokens that are left, and returns their number. Any context.
+    /// Takes all tokens that are still set, and returns their number. Any execution context.
     pub fn take_all(&self) -> u64 {
         let taken = |event: &&Event| event.wait(Wait::NOT).is_ok();
         self.tokens.iter().filter(taken).count() as u64
     }
 
-    /// Wakes the one that follows, and waits to be woken, so many times. May sleep.
+    /// Wakes the thread in [`follow`](Self::follow) and waits until it wakes this one, so many
+    /// times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {
@@ -98,12 +99,13 @@ impl Signals {
         Ok(tally)
     }
 
-    /// Ends the other side's [`Signals::follow`].
+    /// Ends [`follow`](Self::follow) on the other side.
     pub fn stop(&self) -> Result {
         self.stop.set().map(|_| ())
     }
 
-    /// Waits to be woken, and wakes the one that leads, until that stops. May sleep.
+    /// Waits until the thread in [`lead`](Self::lead) wakes this one, and wakes it, until
+    /// [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The books: what was done to a context, and what went wrong.
+//! The books: counts of what was done in a context, and of what went wrong.
 
 use crate::{
     item::Taken,
@@ -24,7 +24,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// Both.
+    /// Both directions.
     pub const ALL: [Self; 2] = [Self::ToPeer, Self::ToOwner];
 }
 
@@ -35,13 +35,13 @@ pub enum Flow {
     Put,
     /// Sum of their marks.
     MarksPut,
-    /// Items that found no room.
+    /// Items for which there was no room.
     Refused,
     /// Items taken.
     Taken,
     /// Sum of their marks.
     MarksTaken,
-    /// Sum of the mixed numbers that the queue has given them.
+    /// Sum over the taken items of the mixed number that the queue gave each.
     Places,
     /// Handles refused.
     Stale,
@@ -52,69 +52,69 @@ const FLOWS: usize = 7;
 /// What is counted of the whole context.
 #[derive(Clone, Copy)]
 pub enum Count {
-    /// Operations that were called, nested ones too.
+    /// Operations called, including nested ones.
     Calls,
     /// Updates of the shared data.
     Updates,
-    /// Calls that found no peer, or one on its way out.
+    /// Calls that found no peer, or a leaving one.
     Shutdowns,
     /// Runs reported.
     Runs,
     /// Peers attached.
     Attached,
-    /// Sets of an event, and waits for some.
+    /// Calls that set an event.
     Sets,
-    /// As above.
+    /// Waits for events.
     Waits,
-    /// Sets of an event that was not set, and those that were taken.
+    /// Calls that set an event which was not set.
     Tokens,
-    /// As above.
+    /// Events that a wait reset.
     TokensTaken,
-    /// Threads that have waited for another, and were woken.
+    /// Threads that waited for another one, which woke them.
     Wakes,
     /// Requests sent.
     Sent,
-    /// Requests that came back completed, cancelled, taken back by who has left, out of time, and
-    /// because they could not be passed on.
+    /// Requests that their receiver completed.
     Completed,
-    /// As above.
+    /// Requests that their sender cancelled.
     Cancelled,
-    /// As above.
+    /// Requests that were cancelled because a driver left.
     TakenBack,
-    /// As above.
+    /// Requests that timed out.
     TimedOut,
-    /// As above.
+    /// Requests that their receiver could not forward.
     Failed,
-    /// Requests that were passed on.
+    /// Requests that their receiver forwarded.
     Forwarded,
-    /// Attempts to complete a request or to take it back that were too late, because the other one
-    /// of the two was made meanwhile.
+    /// Attempts to complete or cancel a request that were too late, because the other side was
+    /// faster.
     Races,
-    /// The first of those that nothing may be counted of: items that are not what was put.
+    /// Items whose payload is not what was put. This count and all below must stay 0.
     Torn,
     /// Items on the wrong queue.
     Foreign,
-    /// Items out of the queue's order, or not where they should be.
+    /// Items out of the queue's order, or with an unexpected number.
     Gaps,
     /// Items out of their producer's order.
     Disorder,
-    /// Operations that returned something else than they should.
+    /// Operations that returned a wrong value.
     WrongValues,
-    /// Operations that failed although they should not, or otherwise than they should.
+    /// Operations that must not fail but did, or failed with a wrong errno.
     WrongErrors,
-    /// Operations of a peer that ran although it is gone.
+    /// Operations of a peer that ran after the peer was gone.
     LateCalls,
-    /// Requests sent, less those that came back.
+    /// Requests sent, minus those that ended.
     Unsettled,
-    /// Requests that somebody was told to have cancelled, less those that came back so.
+    /// Successful cancels, minus requests that ended as cancelled.
     Disputed,
-    /// Sum of what requests were completed with, less that of what their senders have got.
+    /// Sum of the outputs with which requests were completed, minus sum of the outputs that their
+    /// senders got.
     Unmatched,
-    /// Sums that do not agree.
+    /// Pairs of sums that do not agree.
     Unbalanced,
 }
 
-/// Names of the whole context's counts.
+/// Names of the counts of the whole context.
 pub const NAMES: [&str; 29] = [
     "calls",
     "updates",
@@ -186,7 +186,7 @@ impl Tally {
         *sum = sum.wrapping_add(value);
     }
 
-    /// Adds what was taken.
+    /// Adds the counts of taken items.
     pub fn add_taken(&mut self, direction: Direction, taken: &Taken) {
         self.add((direction, Flow::Taken), taken.count);
         self.add((direction, Flow::MarksTaken), taken.marks);
@@ -197,7 +197,7 @@ impl Tally {
         self.add(Count::Disorder, taken.disorder);
     }
 
-    /// Adds the failure of an operation, which the other side's absence excuses if it may be away.
+    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may be away.
     pub fn add_error(&mut self, error: Error, may_be_away: bool) {
         let count = match error {
             error if error == ESHUTDOWN && may_be_away => Count::Shutdowns,
@@ -217,7 +217,7 @@ impl Tally {
     }
 }
 
-/// What all runs have counted.
+/// The counts of all runs.
 pub struct Books([Atomic<u64>; COUNTS]);
 
 impl Default for Books {
@@ -227,7 +227,7 @@ impl Default for Books {
 }
 
 impl Books {
-    /// Adds to a count, if there is one of that number.
+    /// Adds to the count with this number; `EINVAL` if there is none.
     pub fn add(&self, number: usize, value: u64) -> Result {
         self.0.get(number).ok_or(EINVAL)?.add(value, Relaxed);
         Ok(())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The torture: an owner and several peers of the same kind, and the crate that they consist of.
+# The torture: an owner, several peers of the same kind, and the crate that has their code.
 # See test_modules/modules.mk.
 
 d2d-torture := selftests/torture
@@ -21,7 +21,7 @@ $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
 
 clean-files += $(d2d-torture)/*.rmeta
 
-# Modules of the fuzzer, all of the same objects: these have a name of their own.
+# All modules of the fuzzer are linked from the same objects, so these get a module name of their own.
 d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o oracle.o \
 	      errnos.o things.o drivers.o)
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Torture: load on the shared contexts, and shadow books that tell what has gone wrong.
+//! The torture: puts load on shared contexts, and keeps books that show what went wrong.
 //!
-//! In the manner of the kernel's locktorture and rcutorture. Processes write commands to the control
-//! files of an owner and of several peers, each of which makes a *run*: many random operations on
-//! both queues and calls in both directions, some of it in a worker, in softirq and in hard
-//! interrupt, while peers come and go. What is put is told from all else that was ever put, so that
-//! whoever takes it can say whether it is whole, where it belongs, and in order; sums over all that
-//! was put and taken tell what got lost or came twice.
+//! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
+//! files of an owner and of several peers. A command makes a *run*: many random operations on both
+//! queues, and calls in both directions, in the system call, in a worker, in softirq or in hard
+//! interrupt. Meanwhile other peers are loaded and unloaded. No two items are alike, so the side
+//! that takes an item can check that it is whole, in the right queue, and in order. At the end,
+//! sums over all items that were put and all that were taken show whether one was lost or came
+//! twice.
 //!
-//! - [`events`]: commands on named events, of which the torture itself makes no use.
-//! - `item`: what the items carry, and what is checked of those that are taken.
-//! - [`run`]: the operations.
-//! - [`signal`]: the named events.
+//! - `item`: the payload of the items, and the checks of taken ones.
+//! - [`run`]: the operations of a run.
+//! - [`signal`]: named events that both sides set and wait for.
+//! - [`volley`]: requests that both sides complete and cancel at the same time.
 //! - [`tally`]: the books.
-//! - [`volley`]: requests that both sides act on at the same time.
-//! - [`peer`]: the driver that peers consist of. The owner is `torture_owner.rs`.
+//! - [`peer`]: the driver in all peers. The owner is `torture_owner.rs`.
+//! - [`events`]: commands on named events, which `selftests/events.sh` uses and the torture does
+//!   not.
 //!
-//! `program/run_torture.rs` is what drives all of it.
+//! `program/run_torture.rs` starts the processes.
 
 #![forbid(unsafe_code)]
 
@@ -45,13 +47,13 @@ pub use item::{
     Taken, //
 };
 
-/// What a peer's operation returns when it runs although the peer is gone.
+/// Returned by a peer's operation that runs after the peer is gone.
 pub const GONE: Error = EOWNERDEAD;
 
-/// What a peer writes into its data.
+/// A peer writes this into its data.
 pub const COOKIE: u64 = 0x7065_6572;
 
-/// What the torture's owner and its peers have agreed on.
+/// The interface of the torture's owner and its peers.
 pub struct TorturePair;
 
 impl Pair for TorturePair {
@@ -71,17 +73,17 @@ interface! {
         link: OwnerLink<TorturePair>,
         version: (1, 0),
     }
-    /// Returns `value`, mixed once by each side that it passes on its way to and fro.
+    /// Returns `value`, which each side mixes on the way there and on the way back.
     fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts that many items of a run, from number `from` on, and returns how many found room.
+    /// Puts `count` items of a run, from number `from` on. Returns for how many there was room.
     fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
-    /// Takes up to that many items.
+    /// Takes up to `max` items.
     fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
     /// Redeems the handle of an item that the peer has taken.
     fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
-    /// Adds to a count of the context's books.
+    /// Adds `value` to a count of the context's books.
     fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
-    /// Returns the number of the next item for the peer, if all runs have been reported.
+    /// Returns the number of the next item for the peer. All runs must have been reported.
     fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
 }
 
@@ -94,11 +96,11 @@ interface! {
         link: PeerLink<TorturePair>,
         version: (1, 0),
     }
-    /// Returns `value`, mixed once by each side that it passes on its way to and fro.
+    /// Returns `value`, which each side mixes on the way there and on the way back.
     fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts that many items of a run, from number `from` on, and returns how many found room.
+    /// Puts `count` items of a run, from number `from` on. Returns for how many there was room.
     fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
-    /// Takes up to that many items.
+    /// Takes up to `max` items.
     fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken>;
     /// Redeems the handle of an item that the owner has taken.
     fn redeem(&self, link: &PeerLink<TorturePair>, handle: u64) -> Result<Taken>;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner of the tortured contexts; loaded instead of `module_a`.
+//! The owner of the tortured contexts, loaded instead of `module_a`. Its control file takes these
+//! commands:
 //!
-//! Its control file takes the commands `run CONTEXT RUN SEED STEPS PLACES` (see [`Run`]),
-//! `fill CONTEXT RUN COUNT`: put so many items, `lead CONTEXT TIMES` and `stop CONTEXT` (see
-//! [`Signals`]), and `check`: with no run under way, and once, take
-//! what is left on all queues, see whether the books balance, and print them. For the [`Party`] of a
-//! context: `race CONTEXT FIRST STEPS PLACES LEAVES MEET` (whether the peer may leave), and of all:
-//! `settle`. `event CONTEXT ...` is
-//! a command on named events, see [`torture::events`].
+//! - `run CONTEXT RUN SEED STEPS PLACES`: see [`Run`]
+//! - `fill CONTEXT RUN COUNT`: puts COUNT items
+//! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`Signals`]
+//! - `race CONTEXT FIRST STEPS PLACES LEAVES MEET`: see [`Party::race`]; LEAVES is 1 if the peer
+//!   may be unloaded
+//! - `settle`: stops sending requests in all contexts
+//! - `check`: takes the remaining items of all queues, compares the books, and prints them; only
+//!   when no run is under way, and only once
+//! - `event CONTEXT ...`: see [`torture::events`]
 
 #![forbid(unsafe_code)]
 
@@ -94,7 +97,7 @@ d2d_owner::module_owner! {
         },
         completion: u32 {
             default: 0,
-            description: "How completion is learnt of: 0 by return, 1 by routine, 2 by waiting",
+            description: "How the owner learns of completion: 0 by return, 1 by routine, 2 by waiting",
         },
     },
 }
@@ -102,16 +105,16 @@ d2d_owner::module_owner! {
 /// Bytes of payload of an item.
 const ITEM_SIZE: u32 = 64;
 
-/// Milliseconds that a peer has for its handshake: more than any load takes.
+/// Time limit of a handshake in milliseconds, longer than any load takes.
 const TIMEOUT: u32 = 60_000;
 
-/// The owner, as the holder of one of its contexts sees it.
+/// The owner's value for one context.
 struct TortureOwner {
     books: Books,
     held: Pin<KBox<Held>>,
     party: Party,
     signals: SetOnce<Signals>,
-    /// Of each queue: the sum of the mixed numbers below `summed`.
+    /// For each queue, the sum of the mixed numbers below `summed`.
     places: [Atomic<u64>; 2],
     summed: [Atomic<u64>; 2],
 }
@@ -219,7 +222,7 @@ impl Owner for TortureOwner {
 
     fn attached(&self, link: &OwnerLink<TorturePair>) {
         self.count(Count::Attached, 1);
-        // Those of the context are there as long as the owner is, so that all tokens are found.
+        // The owner keeps the context's events open, so that `check` finds all tokens.
         if self.signals.as_ref().is_none() {
             match signals(link) {
                 Ok(signals) => drop(self.signals.populate(signals)),
@@ -263,7 +266,7 @@ impl OwnerOps for TortureOwner {
 }
 
 impl TortureOwner {
-    /// How the owner sends requests to the peer, if it is there.
+    /// Returns how the owner sends requests to the peer, if there is one.
     fn way(
         &self,
         contexts: &Contexts<'_, Self>,
@@ -285,7 +288,7 @@ impl TortureOwner {
         let _ = self.books.add(count.index(), value);
     }
 
-    /// Notes and prints that two sums do not agree.
+    /// Compares two sums; counts and prints a difference.
     fn expect(&self, link: &OwnerLink<TorturePair>, what: &str, got: u64, expected: u64) {
         if got != expected {
             self.count(Count::Unbalanced, 1);
@@ -294,8 +297,8 @@ impl TortureOwner {
         }
     }
 
-    /// Takes what is left on a queue, fills it once to see that no item of its pool got lost, and
-    /// compares its counters with the books.
+    /// Takes the remaining items of a queue, fills the queue once to check that no item of its pool
+    /// is lost, and compares the queue's counters with the books.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.books.get((direction, Flow::Taken));
@@ -346,7 +349,7 @@ fn signals(link: &OwnerLink<TorturePair>) -> Result<Signals> {
     Signals::open(link.context(), create_event)
 }
 
-/// The owner's way to events, and to the queue of a context.
+/// Opens events for the owner, and gives it the queues of a context.
 struct Way<'a>(&'a OwnerLink<TorturePair>);
 
 impl Opener for Way<'_> {
@@ -369,14 +372,14 @@ impl Opener for Way<'_> {
     }
 }
 
-/// Sends no requests any more.
+/// Stops sending requests.
 fn settle(contexts: &Contexts<'_, TortureOwner>) {
     for (owner, _) in contexts.iter() {
         owner.party.stop();
     }
 }
 
-/// Checks the books of all contexts, and prints their sums.
+/// Compares the books of all contexts, and prints their sums.
 fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut put = 0u64;
     let mut refused = 0u64;
@@ -410,7 +413,7 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     Ok(())
 }
 
-/// What a check prints.
+/// The line that `check` prints.
 struct Totals {
     put: u64,
     refused: u64,

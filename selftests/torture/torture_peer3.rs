@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A torture peer; there are several, so that a context each can be held at a time.
+//! A torture peer. There are several, so that several contexts are in use at a time.
 
 #![forbid(unsafe_code)]
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests that one side sends, and the other one has: both act on the same ones at the same time.
+//! Load on requests: the sender cancels requests at the moment in which the receiver completes
+//! them.
 //!
-//! Each side has a [`Party`] for a context. It keeps some requests on their way to the other side's
-//! party, which leaves them pending; whenever one comes back, it is sent again, from within the
-//! completion routine. Meanwhile each side goes through them, the one to cancel what the other one
-//! completes. First it chooses all that there are, then it acts on each: as many as can be have been
-//! chosen by both then, and of these one of the two comes too late.
+//! Each side has a [`Party`] for a context. It sends some requests to the other side, which pends
+//! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
+//! *races*: it first chooses requests, all that it can cancel as their sender and all that it can
+//! complete as their receiver, and then cancels and completes them. Most requests are chosen by
+//! both sides, and of these one side comes too late.
 //!
-//! A sending is named by a key, which is its input and its tag. Who completes it says so by a number
-//! made of the key, so that in the end sums tell whether all that was completed was seen by who has
-//! sent it, whether all that was cancelled came back as that, and whether each has come back once.
+//! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
+//! completes it with a number that is made of the key. At the end, sums show whether the sender saw
+//! each completion, whether each cancelled request ended as cancelled, and whether each request
+//! ended once.
 
 use crate::{
     mix,
@@ -74,37 +76,41 @@ use kernel::{
     warn_on, //
 };
 
-/// Stays pending until somebody completes it with the key's mark.
+/// The receiver pends this request, and later completes it with the key's mark.
 const HOLD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// As [`HOLD`], but by another driver, if the receiver knows one.
+/// As [`HOLD`], but the receiver forwards it to another driver, if it knows one.
 const HOLD_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// Requests of a party. One is sent by who waits for it, for a short time.
+/// Requests of one side. The one in slot [`TIMED`] is sent by a thread that waits for it with a
+/// short limit.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// Those of all contexts lie on a party's desk.
+/// Places for pended requests: the receiver may have those of all contexts.
 const CELLS: usize = 4 * SLOTS;
 
-/// Set in the keys of who leaves without having counted: they have no mark.
+/// Set in the keys of a driver that leaves without counting its requests. They have no mark.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// A slot's state is the number of its sending, and how far it is.
+/// The state of a slot consists of the number of its last request, and these bits. This one: the
+/// request was sent and has not ended, or is being sent.
 const ON_ITS_WAY: u64 = 1;
-/// Sending it has returned, so that it can be cancelled.
+/// The call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
-/// Somebody cancels this one.
+/// A thread has chosen the request to cancel it.
 const CANCELLING: u64 = 4;
 const NUMBER: u32 = 3;
 
-/// Whether it may be passed on. If it is, it can be taken back when it was completed below already.
+/// Whether the receiver may forward the request. A forwarded request can still be cancelled after
+/// the driver below has completed it.
 fn may_be_passed_on(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// One in so many cells tells at once if what lies there is taken back.
+/// In one of so many cells the receiver asks to be told at once of a cancel.
 const TELLS: usize = 8;
 
-/// What a request is completed with: what its sender has to see then, unless it is 0.
+/// The number with which the receiver completes a request, and which its sender must get. 0 if
+/// nothing is checked.
 fn mark(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_passed_on(cell(key)) {
         true => mix(key),
@@ -116,43 +122,43 @@ fn cell(key: u64) -> usize {
     key as usize % CELLS
 }
 
-/// The number of the context that a sending is of.
+/// The number of the context of a key.
 pub fn context(key: u64) -> u32 {
     (cell(key) / SLOTS) as u32
 }
 
-/// A request that a party has, and has to complete.
+/// A pended request of the other side, which this side has to complete.
 struct Held {
     key: u64,
     request: Pended<u64>,
 }
 
-/// How a party sends.
+/// How a side sends requests.
 #[derive(Clone, Copy)]
 pub struct Way {
     /// The receiver.
     pub to: Target,
-    /// The number of the context of both.
+    /// The number of the context that both sides share.
     pub context: u32,
-    /// Whether the receiver may leave, and take back what it has.
+    /// Whether the receiver may leave, which cancels the requests that it holds.
     pub leaves: bool,
-    /// Whether the sender leaves with requests on their way, without counting them.
+    /// Whether the sender leaves before its requests have ended, without counting them.
     pub uncounted: bool,
 }
 
-/// Where both sides wait until each has chosen.
+/// A barrier: both sides wait until each has chosen its requests.
 pub struct Meeting {
     mine: Event,
     theirs: Event,
-    /// Whether the other one has not come: nobody waits for him again.
+    /// Whether the other side was too late once: then this side does not wait any more.
     missed: Atomic<bool>,
 }
 
 impl Meeting {
-    /// Long enough for who is on his way.
+    /// Long enough for a side that is racing, too.
     const PATIENCE: Wait = Wait::at_most(100);
 
-    /// Opens that of a context, for the owner or for the peer. May sleep.
+    /// Opens the barrier of a context, for the owner or for the peer. May sleep.
     pub fn open(
         context: u32,
         is_owner: bool,
@@ -170,7 +176,7 @@ impl Meeting {
         })
     }
 
-    /// Waits for the other one, if he comes in time. May sleep.
+    /// Waits for the other side, for a limited time. May sleep.
     fn wait(&self) -> Result {
         if self.missed.load(Relaxed) {
             return Ok(());
@@ -186,23 +192,23 @@ impl Meeting {
     }
 }
 
-/// Requests that a side has chosen.
+/// The requests that a side has chosen.
 struct Chosen {
     /// By slot
     to_cancel: [bool; SLOTS],
     to_complete: KVec<Held>,
 }
 
-/// What cannot be an atomic.
+/// The part under the lock.
 struct Inner {
-    /// None if nothing is to be sent again.
+    /// `None` if requests that end are not sent again.
     way: Option<Way>,
     cancels: [Option<Cancel>; SLOTS],
     desk: KVec<Option<Held>>,
     below: Option<Target>,
 }
 
-/// One side's requests, and those of the other that it has.
+/// One side's requests, and those of the other side that it has pended.
 pub struct Party {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
@@ -210,7 +216,7 @@ pub struct Party {
 }
 
 impl Party {
-    /// Makes one that has and sends nothing.
+    /// Makes an empty load, which sends nothing.
     pub fn new() -> Result<Self> {
         let mut desk = KVec::with_capacity(CELLS, GFP_KERNEL)?;
         for _ in 0..CELLS {
@@ -232,7 +238,7 @@ impl Party {
         })
     }
 
-    /// Returns what was counted since the last time.
+    /// Returns the counts since the last call.
     pub fn take_books(&self) -> Tally {
         self.books.take()
     }
@@ -246,17 +252,17 @@ impl Party {
         self.count(Count::WrongErrors, wrong.into());
     }
 
-    /// Has the driver that `HOLD_BELOW` is passed on to.
+    /// Sets the driver to which `HOLD_BELOW` is forwarded.
     pub fn set_below(&self, below: Target) {
         self.inner.lock().below = Some(below);
     }
 
-    /// Sends all requests that are not on their way. No two senders' numbers, of those that the
-    /// other side may still have something of, are the same: `first` is larger than all before.
+    /// Sends all requests that are not on their way. `first` must be larger than in all calls
+    /// before, so that keys are new: the other side may still have requests of an earlier sender.
     /// May sleep.
     pub fn start(&self, sender: &Sender, way: Way, first: u32) -> Result {
         self.inner.lock().way = Some(way);
-        // Not too many whose taking back, or refusal, is in the trace.
+        // Only a few: each cancel or refusal of these is a line of the trace.
         let end = match way.leaves || way.uncounted {
             true => 9,
             false => SLOTS,
@@ -270,7 +276,7 @@ impl Party {
         Ok(())
     }
 
-    /// Claims a slot that nothing is on its way of for its next sending.
+    /// Claims a slot whose request is not on its way. Returns the number of its next request.
     fn claim(&self, slot: usize, first: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
         let next = (before >> NUMBER).max(u64::from(first) << 20) + 1;
@@ -281,7 +287,7 @@ impl Party {
         claimed.ok().map(|_| next)
     }
 
-    /// Sends what was claimed. Any context.
+    /// Sends the request of a claimed slot. Any execution context.
     fn send(&self, packet: Packet, slot: usize, number: u64, way: Way) {
         let uncounted = if way.uncounted { UNCOUNTED } else { 0 };
         let key = uncounted | (number << 8) | (way.context as usize * SLOTS + slot) as u64;
@@ -295,11 +301,11 @@ impl Party {
                 self.count(Count::Unsettled, 1);
                 self.inner.lock().cancels[slot] = Some(cancel);
                 let state = (number << NUMBER) | ON_ITS_WAY;
-                // It may be back already.
+                // The request may have ended already.
                 let _ = self.slots[slot].cmpxchg(state, state | SENT, Full);
             }
             Err(refused) => {
-                // Either has left, or is leaving.
+                // Sender or receiver has left, or is leaving.
                 let expected = refused.error == ESHUTDOWN || refused.error == ESTALE;
                 self.count(Count::Shutdowns, expected.into());
                 self.miscount(!expected);
@@ -308,7 +314,7 @@ impl Party {
         }
     }
 
-    /// The completion routine. Any context.
+    /// The completion routine. Any execution context.
     pub fn completed(&self, completed: Completed) {
         let key = completed.tag();
         let slot = cell(key) % SLOTS;
@@ -328,7 +334,7 @@ impl Party {
         }
     }
 
-    /// Counts what became of a sending.
+    /// Counts how a request ended.
     fn came_back(&self, key: u64, output: Result<u64>, leaves: bool) {
         self.count(Count::Unsettled, 1u64.wrapping_neg());
         match output {
@@ -343,15 +349,16 @@ impl Party {
                 self.count(Count::Disputed, 1u64.wrapping_neg());
             }
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
-            // It could not be passed on.
+            // The receiver could not forward it.
             Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
-            // The next peer in the context was quicker than the taking back.
+            // The next peer in the context got the request before the cancel.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::TakenBack, 1),
             Err(_) => self.miscount(true),
         }
     }
 
-    /// Sends one and waits for it, for so many milliseconds at most. May sleep.
+    /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
+    /// sleep.
     fn call(&self, packet: &mut Packet, way: Way, first: u32, ms: u32) {
         let Some(number) = self.claim(TIMED, first) else {
             return;
@@ -370,7 +377,7 @@ impl Party {
         self.slots[TIMED].store(number << NUMBER, Release);
     }
 
-    /// Chooses a slot's request to be cancelled, unless somebody is at it. Any context.
+    /// Chooses a slot's request to cancel it, unless another thread has. Any execution context.
     fn choose(&self, slot: usize) -> bool {
         let state = self.slots[slot].load(Acquire);
         state & (ON_ITS_WAY | SENT | CANCELLING) == ON_ITS_WAY | SENT
@@ -379,7 +386,7 @@ impl Party {
                 .is_ok()
     }
 
-    /// Cancels a request that was chosen. Any context.
+    /// Cancels a chosen request. Any execution context.
     fn cancel(&self, slot: usize) {
         let (way, cancel) = {
             let inner = self.inner.lock();
@@ -388,19 +395,20 @@ impl Party {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // What is taken back from who leaves cannot be told from what was cancelled.
+        // If the receiver may leave, its leaving may have cancelled the request instead.
         let certain = way.is_none_or(|way| !way.leaves);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
-            // Nobody else cancels it: it was, or is being, completed.
+            // The receiver was faster: only this thread cancels the request.
             Err(EALREADY) => self.count(Count::Races, certain.into()),
-            // It was not sent again, and is gone.
+            // The request was not sent again, and is freed.
             Err(ESTALE) => {}
             Err(_) => self.miscount(true),
         }
     }
 
-    /// Chooses all that is on its way, and all that lies in these cells of the desk. Any context.
+    /// Chooses all requests on their way to cancel them, and all pended ones in `cells` to complete
+    /// them. Any execution context.
     fn choose_all(&self, cells: Range<usize>, chosen: &mut Chosen) -> Result {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             *to_cancel = slot != TIMED && self.choose(slot);
@@ -415,7 +423,7 @@ impl Party {
         Ok(())
     }
 
-    /// Cancels what was chosen for that. Any context.
+    /// Cancels the requests that were chosen for it. Any execution context.
     fn cancel_all(&self, chosen: &mut Chosen) {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             if core::mem::take(to_cancel) {
@@ -424,20 +432,21 @@ impl Party {
         }
     }
 
-    /// Completes what was chosen for that, the other way round than it is cancelled. Any context.
+    /// Completes the requests that were chosen for it, in the reverse order of the cancels. Any
+    /// execution context.
     fn complete_all(&self, chosen: &mut Chosen) {
         while let Some(held) = chosen.to_complete.pop() {
             let mark = mark(held.key);
             match held.request.complete(&mark) {
                 Ok(()) => self.count(Count::Unmatched, mark),
-                // It is stale if that was too long ago.
+                // After a cancel the handle is stale, once the request was sent again.
                 Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
                 Err(_) => self.miscount(true),
             }
         }
     }
 
-    /// Receives the other side's requests. Any context.
+    /// Receives the other side's requests. Any execution context.
     pub fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         dispatch(request, |_| Some(self))
     }
@@ -449,10 +458,11 @@ impl Party {
         {
             let mut inner = self.inner.lock();
             let place = &mut inner.desk[cell];
-            // What lies there is over, or a later sending of the same: this one is over then.
+            // The place may have an older request, which has ended, or a newer one: then this one
+            // has ended.
             let is_later = |held: &Held| held.key & !UNCOUNTED > key & !UNCOUNTED;
             if !place.as_ref().is_some_and(is_later) {
-                // Of the others it learns when it completes them.
+                // In other cells the receiver learns of a cancel when it completes the request.
                 let told = lost
                     .as_ref()
                     .filter(|_| cell % TELLS == 1)
@@ -466,8 +476,8 @@ impl Party {
         disposition
     }
 
-    /// Completes a request that must be over, unless its sender is leaving: that one gives its context
-    /// back, so that the next one may have it, before its requests are taken back.
+    /// Completes a request that must have ended. If its sender is leaving, it may not have: a
+    /// driver's requests are cancelled after its context is free for the next driver.
     fn give_up(&self, held: Option<Held>) {
         if let Some(held) = held {
             let leaves = held.key & UNCOUNTED != 0;
@@ -492,7 +502,7 @@ impl Party {
         }
     }
 
-    /// A request was taken back. Any context.
+    /// The library calls this when a request was cancelled. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
         let held = self
             .inner
@@ -505,9 +515,11 @@ impl Party {
         self.give_up(held);
     }
 
-    /// Cancels and completes, in turn, so many times, in places of which bit n of `places` allows
-    /// number n of [`Place::ALL`]; who is not `first` does it the other way round, so that both sides
-    /// are at the same requests. With a `meeting`, `places` are such that may sleep. May sleep.
+    /// Makes `steps` races, in random places: bit n of `places` allows number n of [`Place::ALL`].
+    /// In each race the side that is `first` cancels and then completes, and the other side
+    /// completes and then cancels, so that both act on the same requests. With a `meeting`, both
+    /// sides begin each race together; `places` must then allow only places that may sleep. May
+    /// sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,
@@ -538,7 +550,7 @@ impl Party {
                 continue;
             }
             let own = cells(way.context as usize);
-            // What was passed on by others
+            // Requests that other drivers have forwarded
             let other = cells(below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
@@ -560,11 +572,12 @@ impl Party {
                 self.call(&mut packet, way, run, below(8) as u32 / 7);
             }
         }
-        // What the receiver has taken along when it left
+        // Those that ended because the receiver left
         self.start(sender, way, run)
     }
 
-    /// Sends nothing any more, and takes back what is on its way. Nobody makes a race. May sleep.
+    /// Stops sending, and cancels all requests that are on their way. No race may be under way. May
+    /// sleep.
     pub fn stop(&self) {
         self.inner.lock().way = None;
         for (number, slot) in self.slots.iter().enumerate() {
@@ -578,7 +591,7 @@ impl Party {
         }
     }
 
-    /// Clears the desk, when no other party sends any more. Any context.
+    /// Completes all pended requests, after all sides have stopped sending. Any execution context.
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let held = self.inner.lock().desk[cell].take();
@@ -587,7 +600,7 @@ impl Party {
     }
 }
 
-/// Receives requests for the party of their context. Any context.
+/// Receives requests for the load of their context. Any execution context.
 pub fn dispatch<'a, 'b>(
     request: Request<'a>,
     party: impl Fn(u32) -> Option<&'b Party>,
@@ -605,8 +618,8 @@ pub fn dispatch<'a, 'b>(
 }
 
 impl Drop for Party {
-    /// The driver is not registered any more: nothing is on its way, and what was not reported has
-    /// to balance. The harness takes a warning for a failure.
+    /// The driver is unregistered, so no request may be on its way, and the counts that were not
+    /// reported must balance. The warning makes the harness fail.
     fn drop(&mut self) {
         let lost = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let lost = self.slots.iter().any(lost);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and unloads
-//! them, each in a thread of its own, with `module_a` as the owner. Reads the oracle's report from the kernel, and
-//! checks that nothing is left in the owner's state at the end.
+//! Drives the fuzzer of the C functions: loads the modules `fuzz0` and `fuzz1`, lets them play, and
+//! unloads them, each in a thread of its own, with `module_a` as the owner. Reads the oracle's
+//! report from the kernel, and checks that nothing is left in the owner's state at the end.
 
 use super::{context, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
@@ -72,7 +72,8 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. Returns the errnos of its functions.
+/// Loads a module, lets it play, and unloads it, again and again. Returns the errnos of its
+/// functions.
 fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
     let dir = format!("/sys/kernel/debug/d2d-{name}");
     let mut random = Random(seed);
@@ -146,8 +147,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Reads the log until the run is `over`. Keeps lines that are not the drivers', to print them again at the end:
-    /// by then the kernel's own log has lost them.
+    /// Reads the log until the run is `over`. Keeps lines that are not the drivers', to print them
+    /// again at the end: by then the kernel's own log has lost them.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -211,8 +212,8 @@ impl std::fmt::Display for Log {
     }
 }
 
-/// Prepares the kernel: keeps refusals off the console and, if there is fault injection, lets allocations fail
-/// without a report for each.
+/// Prepares the kernel: keeps refusals off the console and, if there is fault injection, lets
+/// allocations fail without a report for each.
 fn prepare() {
     for (path, value) in [
         ("/proc/sys/kernel/printk", "4"),

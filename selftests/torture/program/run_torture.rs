@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drives the torture: processes that write commands to the control files of an owner and its
-//! peers, while peers come and go, in rounds; after each round the books have to balance. KTAP.
+//! Drives the torture in rounds. In each round, processes write commands to the control files of an
+//! owner and its peers, while other peers are loaded and unloaded; after it, the books must
+//! balance. Then, for the same time, rounds of the fuzzer of the C functions follow: see [`fuzz`].
+//! Reports in KTAP.
 //!
-//! After as many seconds of that, the C API is fuzzed: see [`fuzz`].
-//!
-//! Usage: `run_torture [fuzz] SECONDS [SEED]`, with `fuzz` the fuzzer alone. The modules are looked for in
-//! `$D2D_MODULES`, `test_modules` and `/lib/d2d`. A failure is likely, not certain, to come again with
-//! the seed that was printed.
+//! Usage: `run_torture [fuzz] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. Modules are looked for
+//! in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed that was printed, a
+//! failure is likely to come again, but not certain.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -22,23 +22,23 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const OWNER: &str = "torture_owner";
-/// Peer modules that there are
+/// How many peer modules there are
 const PEERS: u32 = 4;
-/// Items that are left for a peer that is not there yet.
+/// Items that wait for each peer before it is loaded.
 const LEFT: u32 = 40;
 /// Bit n allows place n of `Place::ALL`.
 const EVERYWHERE: u64 = 15;
 const CALLER: u64 = 1;
-/// Where one may sleep
+/// The places that may sleep
 const ASLEEP: u64 = 3;
 
-/// What is there in a round. Two processes drive the owner, one or two each peer.
+/// The peers of a round. Two processes drive the owner, and one or two drive each peer.
 struct Shape {
     name: &'static str,
     /// Peers that stay for the round, and processes that drive each of them.
     stay: u32,
     drivers: usize,
-    /// Peers that come and go, each by a process of its own.
+    /// Peers that come and go; a process of its own loads and unloads each.
     cycle: u32,
 }
 
@@ -56,7 +56,7 @@ const SHAPES: [Shape; 3] = [
         drivers: 2,
         cycle: 0,
     },
-    // All calls into the one that leaves
+    // All calls go to the peer that comes and goes
     Shape {
         name: "revolving",
         stay: 0,
@@ -72,7 +72,7 @@ impl Shape {
     }
 }
 
-/// How many rounds of the fuzzer a slow machine may add to the last one.
+/// How many rounds of the fuzzer may be added on a slow machine.
 const EXTRA_ROUNDS: u32 = 10;
 
 const NONBLOCK: i32 = 0o4000;
@@ -95,7 +95,7 @@ impl Random {
     }
 }
 
-/// Says what was being done when something failed.
+/// Adds to an error what was being done.
 fn context<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
     result.map_err(|error| format!("{what}: {error}"))
 }
@@ -137,7 +137,7 @@ impl Control {
     }
 }
 
-/// One of the processes that make the load.
+/// A process that makes load.
 struct Worker {
     number: u32,
     runs: u32,
@@ -147,8 +147,8 @@ struct Worker {
 }
 
 impl Worker {
-    /// The numbers of a new run and its seed, as commands have them. Runs of a round have
-    /// different numbers.
+    /// The words of a command for a new run: its number, different from all others of the round,
+    /// and the seed.
     fn next_run(&mut self) -> String {
         self.runs += 1;
         format!("{} {}", (self.number << 24) | self.runs, self.seed)
@@ -162,7 +162,7 @@ impl Worker {
         Instant::now() >= self.deadline
     }
 
-    /// Runs of the owner, in so many contexts.
+    /// Makes runs on the owner's side, in random contexts.
     fn owner(&mut self, contexts: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -173,7 +173,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Runs of a peer that is there.
+    /// Makes runs on the side of a peer that stays.
     fn peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -183,7 +183,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The owner wakes the peer of the first context and is woken by it, again and again.
+    /// Lets the owner and the peer of the first context wake each other, again and again.
     fn lead(&mut self) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -198,7 +198,8 @@ impl Worker {
         since.map_or(0, |since| since.as_millis() % (1 << 30))
     }
 
-    /// The owner fights for requests in so many contexts; the peers of the first ones stay.
+    /// Makes races on the owner's side, in random contexts. The peers of the first `stay` contexts
+    /// stay.
     fn challenge(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
@@ -210,7 +211,7 @@ impl Worker {
         Ok(())
     }
 
-    /// One side of the first context, waiting for the other one each time.
+    /// Makes races on one side of the first context, and begins each together with the other side.
     fn duel(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         let (context, leaves) = if name == OWNER {
@@ -228,7 +229,7 @@ impl Worker {
         Ok(())
     }
 
-    /// A peer that is there does so.
+    /// Makes races on the side of a peer that stays.
     fn accept(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
@@ -238,8 +239,9 @@ impl Worker {
         Ok(())
     }
 
-    /// A peer that comes, fights for requests now and then, and leaves with some on their way.
-    /// Passes some of what it gets on to `below`. Returns how often it came.
+    /// Loads and unloads a peer again and again. The peer sometimes makes races, and is unloaded
+    /// while its requests are on their way. It forwards some of the requests that it gets to
+    /// `below`. Returns how often it was loaded.
     fn pass_by(&mut self, name: &str, below: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
@@ -261,12 +263,13 @@ impl Worker {
         Ok(cycles)
     }
 
-    /// The other side of that.
+    /// The peer's side of [`lead`](Self::lead).
     fn follow(&mut self, name: &str) -> Outcome<()> {
         Control::open(name)?.write("follow")
     }
 
-    /// A peer that comes and goes; now and then it makes a run. Returns how often it came.
+    /// Loads and unloads a peer again and again, and sometimes makes a run. Returns how often it
+    /// was loaded.
     fn cycle(&mut self, name: &str) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
@@ -282,8 +285,9 @@ impl Worker {
     }
 }
 
-/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow NAME|challenge CONTEXTS
-/// STAY|accept NAME|duel NAME|pass-by NAME [BELOW]`: prints the cycles, or why it has failed.
+/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
+/// NAME|challenge CONTEXTS STAY|accept NAME|duel NAME|pass-by NAME [BELOW]`: prints how often it
+/// loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -330,7 +334,7 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
     context(child, "start a process")
 }
 
-/// Waits for a process and returns its cycles.
+/// Waits for a process. Returns how often it loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
     let output = context(child.wait_with_output(), "wait for a process")?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -341,16 +345,16 @@ fn reap(child: Child) -> Outcome<u64> {
     }
 }
 
-/// What the owner's check has printed: names and counts.
+/// The names and counts that the owner's `check` prints.
 #[derive(Default)]
 struct Totals(Vec<(String, u64)>);
 
 impl Totals {
-    /// Reads them from the kernel log's new lines.
+    /// Reads them from new lines of the kernel log.
     fn read(kmsg: &mut File) -> Outcome<Self> {
         let mut record = [0; 8192];
         loop {
-            // Each read returns one record; of a log that was overrun, an error first.
+            // Each read returns one record, or an error if the log has overrun meanwhile.
             let length = match kmsg.read(&mut record) {
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => continue,
@@ -387,8 +391,8 @@ impl Totals {
         }
     }
 
-    /// Items put and taken (all were taken in the end), calls and updates, what was done to events,
-    /// and requests sent
+    /// The number of operations: items put and taken (all were taken in the end), calls, updates,
+    /// operations on events, and requests sent
     fn operations(&self) -> u64 {
         2 * self.get("put")
             + self.get("calls")
@@ -397,7 +401,7 @@ impl Totals {
             + self.get("sent")
     }
 
-    /// Sets of an event and waits for it, on whichever CPU; a thread that was woken has done both
+    /// Calls that set an event, and waits for one; a thread that was woken has done both
     fn races(&self) -> u64 {
         self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
@@ -412,7 +416,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Lets the owner compare its books, and returns what it prints.
+/// Lets the owner compare its books. Returns the counts that it prints.
 fn check() -> Outcome<Totals> {
     let kmsg = OpenOptions::new()
         .read(true)
@@ -429,7 +433,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// Items that wait for a peer are what it finds, in order.
+/// Checks that each peer finds the items that waited for it, in order.
 fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
@@ -445,7 +449,7 @@ fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     Ok(())
 }
 
-/// Processes that do these jobs for that long. Returns how often the peers came that do not stay.
+/// Runs a process for each of these jobs. Returns how often they loaded a peer.
 fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     let started: Vec<_> = (0..)
         .zip(jobs)
@@ -455,8 +459,8 @@ fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     ended.into_iter().sum()
 }
 
-/// Traffic by the owner and the peers that stay, while the others come and go; then both fight for
-/// requests. Returns how often they came.
+/// Makes the load of a round in three parts: runs, while peers come and go; races, while peers come
+/// and go; and races that both sides begin together. Returns how often a peer was loaded.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {
@@ -467,7 +471,7 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     for name in staying {
         jobs.extend(vec![vec!["peer", name.as_str()]; shape.drivers]);
     }
-    // The one that came first has the first context.
+    // The peer that was loaded first has the first context.
     if let Some(name) = staying.first() {
         jobs.extend([vec!["lead", "-"], vec!["follow", name]]);
     }
@@ -497,7 +501,7 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     Ok(cycles)
 }
 
-/// A round with a new owner.
+/// Plays a round with a new owner.
 fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
     let (shape, completion) = kind(number);
     let contexts = shape.contexts();
@@ -506,7 +510,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // Numbers of runs that no process of the round uses
+    // No process of the round uses these numbers of runs.
     leave_items(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
@@ -517,13 +521,14 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
     Ok((totals, cycles))
 }
 
-/// What a round is like: each shape and each way of completion has its turn, then each pair.
+/// The shape of a round and the way of completion: rounds go through all shapes, all ways, and in
+/// time all pairs.
 fn kind(number: u32) -> (&'static Shape, u32) {
     let shape = &SHAPES[number as usize % SHAPES.len()];
     (shape, (number + number / 3) % 3)
 }
 
-/// Removes what a round that failed has left.
+/// Unloads the modules after a round that failed.
 fn unload_all() {
     for number in 0..PEERS {
         modules::unload(&peer(number)).ok();
@@ -531,7 +536,7 @@ fn unload_all() {
     modules::unload(OWNER).ok();
 }
 
-/// The rounds of load. Returns how many have failed.
+/// Plays rounds of load. Returns how many failed.
 fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
@@ -571,7 +576,7 @@ fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     failed
 }
 
-/// The rounds of the fuzzer, after so many tests. Returns how many have failed.
+/// Plays rounds of the fuzzer, after `after` other tests. Returns how many failed.
 fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
     for number in 0..rounds {
@@ -586,11 +591,11 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
         };
         let mut done = play(seed);
         if number + 1 < rounds {
-            // Judged when all rounds are over.
+            // The counts are judged after the last round.
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // A function that has not succeeded may have had too little time.
+            // A function that never succeeded may need more time.
             if let Ok(Err(_)) = done {
                 done = play(seed.wrapping_add(extra));
             }
