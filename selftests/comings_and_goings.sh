@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Both modules come and go, in any allowed order, any number of times, and what
-# lies on the queues stays there for the next one.
+# module_a and module_b are loaded and unloaded many times, in each order that the kernel allows. Items that a peer has
+# not taken stay in the queue for the next peer.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,8 +9,8 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# counted FIELD - the sum of FIELD=n over all enqueue lines of one queue since the mark
-counted()
+# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since the mark
+items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
@@ -37,24 +37,23 @@ start 5
 
 mark
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
-verdict "module_a comes and goes alone"
+verdict "module_a is loaded and unloaded $OWNER_ROUNDS times, without a peer"
 
-# With a completion routine and a deferred answer nobody waits for the handshake before
-# the removal begins.
+# With completion=1 and deferred=1 no thread waits for the handshake, so unloading begins while it is pending.
 mark
 load module_a completion=1
 rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
-verdict "module_b comes and goes $PEER_ROUNDS times"
+verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
 
-# A leaves two items for the next peer each time: all but the last two were taken.
-[ "$(counted enqueue to_peer)" = $(($(counted dequeue to_peer) + 2)) ] &&
-	[ "$(counted enqueue to_owner)" = "$(counted dequeue to_owner)" ]
-verdict "every item was taken by some module_b, but for those that wait for the next"
+# Each time module_a puts two items for the next peer; the last two stay.
+[ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
+	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
+verdict "all items were taken, but for the two that are left for the next peer"
 
 [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
-verdict "nothing pins module_a"
+verdict "module_a has no users when module_b is unloaded"
 
 mark
 unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
-verdict "module_a counts what is left and goes"
+verdict "module_a is unloaded: it logs that two items are left"
 ktap_finished

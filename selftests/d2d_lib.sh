@@ -86,9 +86,9 @@ number()
 # fails ERRNO COMMAND... - whether the command, which writes its errno to $NOTES, fails with this one
 fails()
 {
-	errno=$(number "$1")
+	wanted=$(number "$1")
 	shift
-	! "$@" && read -r said <"$NOTES" && [ "${said%% *}" = "errno=$errno" ]
+	! "$@" && read -r said <"$NOTES" && [ "${said%% *}" = "errno=$wanted" ]
 }
 
 loaded()
@@ -190,3 +190,5 @@ verdict()
 
 # shellcheck source=selftests/act.sh
 . ./act.sh
+# shellcheck source=selftests/event_act.sh
+. ./event_act.sh

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Named events: what one driver sets, the other one waits for, in both directions, both
-# kinds, and from each context. torture_owner and torture_peer0 do what they are told
-# (torture/events.rs); slots of one are not those of the other.
+# Named events: two drivers set, reset and wait for them, of both kinds, in both directions and in each execution
+# context; programs read and poll their files; queues ring doorbells; drivers come and go.
+#
+# a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents what they can be told.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,30 +12,30 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 
-# a COMMAND..., b COMMAND... - what module A or B is told; the errno goes to $NOTES
+# a COMMAND, b COMMAND - what a driver does; the errno goes to $NOTES
 a()
 {
-	./eventctl write "/sys/kernel/debug/d2d-$A/torture" "event 0 $*" 2>"$NOTES"
+	event_act "$A" "$@"
 }
 
 b()
 {
-	./eventctl write "/sys/kernel/debug/d2d-$B/torture" "event $*" 2>"$NOTES"
+	event_act "$B" "$@"
 }
 
-# other NAME - the other one of a and b
+# other NAME - prints b for a, and a for b
 other()
 {
 	[ "$1" = a ] && echo b || echo a
 }
 
-# driver NAME - of a or b
+# driver NAME - prints the module of a or b
 driver()
 {
 	[ "$1" = a ] && echo "$A" || echo "$B"
 }
 
-# field NAME KEY - what the file of an event says. Who reads on waits for the next set.
+# field NAME KEY - prints a value from an event's file. One line only: a read after that waits for the next set.
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -43,9 +44,9 @@ field()
 	done
 }
 
-# settle NAME KEY VALUE - returns when the file of an event says so. Fails when it has been asked so
-# often that something else must be wrong.
-settle()
+# await_field NAME KEY VALUE - waits until an event's file says so. It fails after 10000 reads: the value
+# will never come.
+await_field()
 {
 	tries=0
 	until [ "$(field "$1" "$2")" = "$3" ]; do
@@ -53,34 +54,22 @@ settle()
 	done
 }
 
-# waited - the indices that waits have ended with, since the mark
+# waited - prints the index that each wait since the mark has returned: which of its events was set
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# all_of PID... - waits for all of them, and whether all succeeded
-all_of()
+# meanwhile a|b COMMAND - a command in a process of its own, which is $pid
+meanwhile()
 {
-	all=0
-	for pid; do
-		wait "$pid" || all=1
-	done
-	return "$all"
-}
-
-# sleeper NAME COMMAND... - a command in the background; its process is $pid
-sleeper()
-{
-	who=$(driver "$1")
-	context=
-	[ "$1" = b ] || context="0 "
+	module=$(driver "$1")
 	shift
-	./eventctl write "/sys/kernel/debug/d2d-$who/torture" "event $context$*" &
-	pid=$!
+	event_act_meanwhile "$module" "$@"
+	pid=$meanwhile
 }
 
-# what event_sins does wrong: SIN ERRNO REASON, the last of which may be none
+# What the module event_sins does wrong. SIN ERRNO REASON, where REASON is none if no line is logged
 sins()
 {
 	cat <<-EOF
@@ -109,65 +98,65 @@ sins()
 	EOF
 }
 
-# both_kinds X - a driver creates, the other one opens; both kinds do what they are for
+# both_kinds a|b - this driver, x, creates an event of each kind and sets them; the other one, y, opens and waits for them
 both_kinds()
 {
 	x=$1 y=$(other "$1")
 	mark
-	$x create 0 note 0 0 && $y open 0 note 0 &&
-		$x create 1 sync 1 0 && $y open 1 sync 1 &&
+	$x create 0 note notification && $y open 0 note notification &&
+		$x create 1 sync synchronization && $y open 1 sync synchronization &&
 		[ "$(field note kind)" = notification ] && [ "$(field sync kind)" = synchronization ] &&
 		[ "$(trace | grep -c 'step=event-create')" = 2 ] && [ "$(trace | grep -c 'step=event-open')" = 2 ]
-	verdict "$x creates, $y opens by name: they have the same events"
+	verdict "$x creates events and $y opens them by name: one event each"
 
-	fails ETIMEDOUT "$y" wait any 0 0 0 0 && "$x" set 0 0 0 && "$y" query 0 0 1 && "$y" wait any 0 0 0 0 &&
-		"$x" wait any 0 - 0 0 && "$x" set 0 0 1 && "$y" reset 0 0 && "$x" query 0 0 0 &&
-		fails ETIMEDOUT "$x" wait any 0 0 0 0
-	verdict "$x sets a notification event: it stays so, until $y resets it"
+	fails ETIMEDOUT "$y" wait any 0 timeout=0 && "$x" set 0 was=reset && "$y" query 0 is=set && "$y" wait any 0 timeout=0 &&
+		"$x" wait any 0 && "$x" set 0 was=set && "$y" reset 0 && "$x" query 0 is=reset &&
+		fails ETIMEDOUT "$x" wait any 0 timeout=0
+	verdict "$x sets a notification event: it stays set through waits, until $y resets it"
 
-	"$x" set 1 0 0 && "$x" set 1 0 1 && "$y" query 1 0 1 && "$y" query 1 0 1 && "$y" wait any 0 0 0 1 &&
-		"$x" query 1 0 0 && fails ETIMEDOUT "$y" wait any 0 1 0 1
-	verdict "$x sets a synchronization event twice: $y gets it once"
-
-	mark
-	sleeper "$y" wait any 0 - 0 0
-	first=$pid
-	sleeper "$y" wait any 0 - 0 0
-	settle note waiters 2 && "$x" set 0 0 0 && all_of "$first" "$pid" && [ "$(waited)" = "0 0" ] &&
-		[ "$(field note waiters)" = 0 ] && "$x" reset 0 0
-	verdict "$x lets all go that wait in $y, by a notification event"
+	"$x" set 1 was=reset && "$x" set 1 was=set && "$y" query 1 is=set && "$y" query 1 is=set && "$y" wait any 1 timeout=0 &&
+		"$x" query 1 is=reset && fails ETIMEDOUT "$y" wait any 1 timeout=1
+	verdict "$x sets a synchronization event twice: it ends one wait of $y, which resets it"
 
 	mark
-	sleeper "$y" wait any 0 - 0 1
+	meanwhile "$y" wait any 0
 	first=$pid
-	settle sync waiters 1
-	sleeper "$y" wait any 0 - 0 1
-	settle sync waiters 2 && "$x" set 1 0 0 && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
-		[ "$(waited)" = 0 ] && "$x" query 1 0 0 && "$x" set 1 0 0 && wait "$pid" && "$x" query 1 0 0
-	verdict "$x lets one at a time go that waits in $y, by a synchronization event, and the first one first"
+	meanwhile "$y" wait any 0
+	await_field note waiters 2 && "$x" set 0 was=reset && all_succeed "$first" "$pid" && [ "$(waited)" = "0 0" ] &&
+		[ "$(field note waiters)" = 0 ] && "$x" reset 0
+	verdict "$x sets a notification event: both threads of $y that wait go on"
+
+	mark
+	meanwhile "$y" wait any 1
+	first=$pid
+	await_field sync waiters 1
+	meanwhile "$y" wait any 1
+	await_field sync waiters 2 && "$x" set 1 was=reset && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
+		[ "$(waited)" = 0 ] && "$x" query 1 is=reset && "$x" set 1 was=reset && wait "$pid" && "$x" query 1 is=reset
+	verdict "$x sets a synchronization event: of two threads of $y that wait, the first goes on"
 
 	for slot in 0 1; do
-		for place in 0 1 2 3; do
-			"$x" set "$slot" "$place" 0 && "$y" query "$slot" "$place" 1 && "$x" reset "$slot" "$place" &&
-				"$y" query "$slot" "$place" 0 && "$x" set "$slot" "$place" 0 &&
-				"$y" wait any "$place" 0 0 "$slot" && "$y" reset "$slot" "$place" || return
+		for place in task worker softirq hardirq; do
+			"$x" set "$slot" "in=$place" was=reset && "$y" query "$slot" is=set "in=$place" && "$x" reset "$slot" "in=$place" &&
+				"$y" query "$slot" is=reset "in=$place" && "$x" set "$slot" "in=$place" was=reset &&
+				"$y" wait any "$slot" "in=$place" timeout=0 && "$y" reset "$slot" "in=$place" || return
 		done
 	done
-	verdict "$x sets, resets and asks in each context, and takes there what is set"
+	verdict "$x sets and resets an event in each execution context, and $y sees it there"
 
 	mark
-	for place in 1 2 3; do
-		sleeper "$y" wait any 0 - 0 1
-		settle sync waiters 1 && "$x" set 1 "$place" 0 && wait "$pid" || return
+	for place in worker softirq hardirq; do
+		meanwhile "$y" wait any 1
+		await_field sync waiters 1 && "$x" set 1 "in=$place" was=reset && wait "$pid" || return
 	done
-	verdict "$x wakes $y from a worker, from softirq and from hard interrupt"
+	verdict "$x sets an event in a worker, in softirq and in hardirq: a thread of $y that waits goes on"
 
-	"$x" close 0 && "$x" close 1 && [ -e "$EVENTS/note" ] && "$y" set 0 0 0 && "$y" close 0 && "$y" close 1 &&
+	"$x" close 0 && "$x" close 1 && [ -e "$EVENTS/note" ] && "$y" set 0 was=reset && "$y" close 0 && "$y" close 1 &&
 		[ ! -e "$EVENTS/note" ] && [ ! -e "$EVENTS/sync" ]
-	verdict "an event is there until both have closed it"
+	verdict "$x closes its events: they exist until $y has closed them too"
 }
 
-# refuses ERRNO REASON COMMAND... - whether it fails with both, and leaves nothing
+# refuses ERRNO REASON COMMAND... - whether the owner refuses the command with this errno, for this reason
 refuses()
 {
 	errno=$1 reason=$2
@@ -182,118 +171,118 @@ load "$A" contexts=1 && load "$B"
 both_kinds a
 both_kinds b
 
-a create 0 up 0 1 && b create 0 up 0 0 && b query 0 0 1 && a create 1 down 1 0 && b create 1 down 1 1 &&
-	b query 1 0 0
-verdict "who creates an event first says whether it is set"
+a create 0 up notification set && b create 0 up notification && b query 0 is=set && a create 1 down synchronization && b create 1 down synchronization set &&
+	b query 1 is=reset
+verdict "two drivers create the same event: the first decides whether it is set"
 
-refuses EPROTOTYPE other-event-kind b create 2 up 1 0
-verdict "an event of the other kind is not created"
+refuses EPROTOTYPE other-event-kind b create 2 up synchronization
+verdict "other-event-kind: an existing event is created with the other kind"
 
-refuses EPROTOTYPE other-event-kind b open 2 up 1
-verdict "nor opened"
+refuses EPROTOTYPE other-event-kind b open 2 up synchronization
+verdict "other-event-kind: an existing event is opened with the other kind"
 
-refuses ENOENT unknown-event b open 2 nowhere 0
-verdict "one that is not there is not opened"
+refuses ENOENT unknown-event b open 2 nowhere notification
+verdict "unknown-event: an event that does not exist is opened"
 
 long=$(printf %063d 0)
-refuses ENAMETOOLONG event-name-too-long b create 2 "${long}0" 0 0
-verdict "a name of 64 bytes is too long"
+refuses ENAMETOOLONG event-name-too-long b create 2 "${long}0" notification
+verdict "event-name-too-long: a name of 64 bytes"
 
-b create 2 "$long" 0 0 && [ "$(field "$long" name)" = "$long" ] && b close 2
-verdict "one of 63 is not"
+b create 2 "$long" notification && [ "$(field "$long" name)" = "$long" ] && b close 2
+verdict "a name of 63 bytes is allowed"
 
 for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
-	refuses EINVAL bad-event-name b create 2 "$name" 0 0 || break
+	refuses EINVAL bad-event-name b create 2 "$name" notification || break
 done
-verdict "names that are no file names are refused"
+verdict "bad-event-name: a name that cannot be the name of a file"
 
 mark
 for slot in 10 11 12; do
-	a create $slot "any$slot" 1 0
-	b open $slot "any$slot" 1
+	a create $slot "any$slot" synchronization
+	b open $slot "any$slot" synchronization
 done
-a set 12 0 0 && a set 11 0 0 && b wait any 0 - 0 10 11 12 && b wait any 0 - 0 12 11 10 && a set 10 0 0 &&
-	b wait any 0 - 0 12 10 && [ "$(waited)" = "1 0 1" ]
-verdict "of several events the first in the list is taken, and only that"
+a set 12 was=reset && a set 11 was=reset && b wait any 10 11 12 && b wait any 12 11 10 && a set 10 was=reset &&
+	b wait any 12 10 && [ "$(waited)" = "1 0 1" ]
+verdict "a wait for any event returns the first in its list that is set, and resets no other"
 
 mark
-sleeper b wait any 0 - 0 10 11 12
-settle any12 waiters 1 && a set 11 3 0 && wait "$pid" && [ "$(waited)" = 1 ] && a query 11 0 0 &&
+meanwhile b wait any 10 11 12
+await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$pid" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
-verdict "who waits for any gets the one that is set, and waits for no other then"
+verdict "a thread waits for any of three events: it returns the one that is set, and waits for none after that"
 
 mark
-sleeper b wait all 0 - 0 10 11 12
-settle any12 waiters 1 && a set 10 0 0 && a set 12 2 0 && a query 10 0 1 && a query 12 0 1 &&
-	[ "$(field any10 waiters)" = 1 ] && a set 11 3 0 && wait "$pid" &&
-	a query 10 0 0 && a query 11 0 0 && a query 12 0 0
-verdict "who waits for all takes them when all are set, and none before"
+meanwhile b wait all 10 11 12
+await_field any12 waiters 1 && a set 10 was=reset && a set 12 in=softirq was=reset && a query 10 is=set && a query 12 is=set &&
+	[ "$(field any10 waiters)" = 1 ] && a set 11 in=hardirq was=reset && wait "$pid" &&
+	a query 10 is=reset && a query 11 is=reset && a query 12 is=reset
+verdict "a thread waits for all of three events: it resets none before all are set"
 
 mark
-a set 10 0 0 && sleeper b wait all 0 - 0 10 11 && settle any11 waiters 1 && b wait any 0 - 0 10 &&
-	a set 11 0 0 && [ "$(field any11 waiters)" = 1 ] && a set 10 0 0 && wait "$pid" && a query 11 0 0
-verdict "one that another has taken meanwhile is waited for again"
+a set 10 was=reset && meanwhile b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
+	a set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && a set 10 was=reset && wait "$pid" && a query 11 is=reset
+verdict "a thread waits for all of two events, and another wait resets the one that was set: the first goes on when both are set"
 
 mark
 for slot in $(seq 0 64); do
-	b create "$slot" "many$slot" 1 0 || break
+	b create "$slot" "many$slot" synchronization || break
 done
 many=$(seq -s ' ' 0 63)
-a open 2 many63 1 && sleeper b "wait any 0 - 0 $many" && settle many0 waiters 1 && a set 2 3 0 && wait "$pid" &&
+a open 2 many63 synchronization && meanwhile b wait any $many && await_field many0 waiters 1 && a set 2 in=hardirq was=reset && wait "$pid" &&
 	[ "$(waited)" = 63 ]
-verdict "64 events can be waited for"
+verdict "a wait for 64 events is allowed"
 
-refuses EINVAL bad-event-count b "wait any 0 - 0 $many 64"
-verdict "and no more"
+refuses EINVAL bad-event-count b wait any $many 64
+verdict "bad-event-count: a wait for 65 events"
 
-refuses EINVAL bad-event-count b wait any 0 - 0
-verdict "nor none"
+refuses EINVAL bad-event-count b wait any
+verdict "bad-event-count: a wait for no event"
 
-refuses EINVAL event-twice b wait all 0 - 0 1 2 1
-verdict "nor one of them twice"
+refuses EINVAL event-twice b wait all 1 2 1
+verdict "event-twice: a wait for the same event twice"
 
 pids=
 for _ in $(seq 64); do
-	sleeper b wait any 0 - 0 0
+	meanwhile b wait any 0
 	pids="$pids $pid"
 done
-settle many0 waiters 64
-refuses EAGAIN too-many-waits b wait any 0 - 0 1 0 && [ "$(field many1 waiters)" = 0 ]
-verdict "64 can wait for an event, and no more"
+await_field many0 waiters 64
+refuses EAGAIN too-many-waits b wait any 1 0 && [ "$(field many1 waiters)" = 0 ]
+verdict "too-many-waits: the 65th thread that waits for an event"
 for _ in $(seq 64); do
-	b set 0 0 0
+	b set 0 was=reset
 done
-# shellcheck disable=SC2086 # a list
-all_of $pids && b query 0 0 0
-verdict "and 64 sets let 64 go"
+# shellcheck disable=SC2086
+all_succeed $pids && b query 0 is=reset
+verdict "64 threads wait for a synchronization event: 64 sets let all of them go on"
 
-for place in 2 3; do
-	refuses EDEADLK wait-in-atomic-context b wait any $place - 0 0 || break
+for place in softirq hardirq; do
+	refuses EDEADLK wait-in-atomic-context b wait any 0 "in=$place" || break
 done
-verdict "no wait in softirq or hard interrupt"
+verdict "wait-in-atomic-context: a wait in softirq or hardirq"
 
 mark
-sleeper b wait any 0 - 1 0
-settle many0 waiters 1 && kill "$pid" && ! wait "$pid" && [ "$(field many0 waiters)" = 0 ]
-verdict "a signal ends a wait that is interruptible"
+meanwhile b wait any 0 interruptible
+await_field many0 waiters 1 && kill "$pid" && ! wait "$pid" && [ "$(field many0 waiters)" = 0 ]
+verdict "a signal ends an interruptible wait"
 
-fails ETIMEDOUT b wait any 0 5 0 0 1 && fails ETIMEDOUT b wait all 0 5 1 0 1 && [ "$(field many0 waiters)" = 0 ]
-verdict "a timeout ends a wait"
+fails ETIMEDOUT b wait any 0 1 timeout=5 && fails ETIMEDOUT b wait all 0 1 timeout=5 interruptible && [ "$(field many0 waiters)" = 0 ]
+verdict "a wait for any event and a wait for all events time out with ETIMEDOUT"
 
-a open 3 many0 1 && sleeper b wait any 0 - 0 0 && settle many0 waiters 1 && b close 1 && a close 3 &&
-	[ "$(field many0 waiters)" = 1 ] && a open 3 many0 1 && b set 0 0 0 && wait "$pid"
-verdict "a wait ends by its own handle only"
+a open 3 many0 synchronization && meanwhile b wait any 0 && await_field many0 waiters 1 && b close 1 && a close 3 &&
+	[ "$(field many0 waiters)" = 1 ] && a open 3 many0 synchronization && b set 0 was=reset && wait "$pid"
+verdict "a thread waits for an event, and other handles of it are closed: it still waits, until the event is set"
 
-watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" \
-	"event set 4 3 -" "event close 4" 2>&1)
+event_words "$B" set 4 in=hardirq
+watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" "$words" "event close 4" 2>&1)
 verdict "a program watches an event by read, poll and epoll: $watched"
 
 stalled=$(./eventctl stall "$EVENTS/many7" "/sys/kernel/debug/d2d-$B/torture" "event close 7" 2>&1)
 if [ $? = 4 ]; then
-	ktap_test_skip "an event is closed while a reader of its file stalls: needs userfaultfd"
+	ktap_test_skip "an event is closed while a reader of its file stalls: closing does not wait: needs userfaultfd"
 else
 	[ -z "$stalled" ] && [ ! -e "$EVENTS/many7" ]
-	verdict "an event is closed while a reader of its file stalls $stalled"
+	verdict "an event is closed while a reader of its file stalls: closing does not wait $stalled"
 fi
 
 while read -r sin errno reason; do
@@ -303,52 +292,52 @@ while read -r sin errno reason; do
 	else
 		fails "$errno" load event_sins "sin=$sin" && refused $A "$reason"
 	fi && ! loaded event_sins && [ ! -e "$EVENTS/sin" ]
-	verdict "a driver's $sin"
+	verdict "a driver's $sin fails with $errno"
 done <<EOF
 $(sins)
 EOF
 
-# doorbell X - X takes from a queue that Y puts on
+# doorbell a|b - this driver, x, takes from a queue that has a doorbell; the other one, y, puts on it
 doorbell()
 {
 	x=$1 y=$(other "$1")
 	mark
-	"$x" create 0 bell 1 0 && "$x" doorbell 0 && "$y" put 5 0 && [ "$(field bell sets)" = 1 ] && "$y" put 3 3 &&
-		[ "$(field bell sets)" = 1 ] && "$x" wait any 0 - 0 0 && "$x" query 0 0 0
-	verdict "a queue rings $x when it gets an item, and not for each of them"
+	"$x" create 0 bell synchronization && "$x" doorbell 0 && "$y" put 5 && [ "$(field bell sets)" = 1 ] && "$y" put 3 in=hardirq &&
+		[ "$(field bell sets)" = 1 ] && "$x" wait any 0 && "$x" query 0 is=reset
+	verdict "$y puts items on an empty queue: the doorbell of $x rings once"
 
-	"$x" take 8 && "$y" put 1 2 && [ "$(field bell sets)" = 2 ] && "$x" wait any 0 - 0 0 && "$x" take 8 &&
-		"$y" put 1 3 && [ "$(field bell sets)" = 3 ] && "$x" wait any 0 0 0 0
-	verdict "and again when it was empty, from each context"
+	"$x" take 8 && "$y" put 1 in=softirq && [ "$(field bell sets)" = 2 ] && "$x" wait any 0 && "$x" take 8 &&
+		"$y" put 1 in=hardirq && [ "$(field bell sets)" = 3 ] && "$x" wait any 0 timeout=0
+	verdict "$y puts an item on an empty queue in softirq and in hardirq: the doorbell of $x rings each time"
 
-	"$x" silent && "$x" take 8 && "$y" put 1 0 && [ "$(field bell sets)" = 3 ] && "$x" doorbell 0 &&
+	"$x" silent && "$x" take 8 && "$y" put 1 && [ "$(field bell sets)" = 3 ] && "$x" doorbell 0 &&
 		[ "$(field bell sets)" = 4 ]
-	verdict "one that is tied when there are items rings at once"
+	verdict "$x gives a queue that has items a doorbell: it rings at once"
 
 	mark
-	"$x" close 0 && [ ! -e "$EVENTS/bell" ] && "$x" take 8 && "$y" put 1 0 && "$y" put 1 3 && "$x" take 8 &&
+	"$x" close 0 && [ ! -e "$EVENTS/bell" ] && "$x" take 8 && "$y" put 1 && "$y" put 1 in=hardirq && "$x" take 8 &&
 		! trace | grep -q 'step=refuse'
-	verdict "one that is closed is silent"
+	verdict "$x closes its doorbell's event: puts do not ring, and nothing is refused"
 }
 doorbell a
 doorbell b
 
 mark
-sleeper b wait any 0 - 1 5
-settle many5 waiters 1
+meanwhile b wait any 5 interruptible
+await_field many5 waiters 1
 fails EAGAIN unload $B && kill "$pid" && ! wait "$pid" && [ -e "$EVENTS/many6" ] && unload $B &&
 	[ ! -e "$EVENTS/many6" ] && [ -e "$EVENTS/many63" ] && [ "$(field down kind)" = synchronization ]
-verdict "the events of a driver that is unloaded are closed, and no other"
+verdict "a driver with events is unloaded: its events are closed, and events that others have open stay"
 
 mark
-load $B && b open 0 down 1 && b query 0 0 0 && a close 1 && b query 0 0 0
-verdict "the next one that is loaded finds the events of others"
+load $B && b open 0 down synchronization && b query 0 is=reset && a close 1 && b query 0 is=reset
+verdict "a driver is loaded again: it opens an event that exists"
 
 mark
-b create 1 fleeting 1 0 && exec 3<"$EVENTS/fleeting" && b set 1 0 0 && unload $B &&
+b create 1 fleeting synchronization && exec 3<"$EVENTS/fleeting" && b set 1 was=reset && unload $B &&
 	[ ! -e "$EVENTS/fleeting" ] && ! read -r line <&3 && fails EAGAIN unload $A
-verdict "a file that is open keeps the owner, and nothing else"
+verdict "an event's file is open: the event can be closed and its driver unloaded, but not the owner"
 exec 3<&-
 unload $A
-verdict "the owner leaves, whatever it has left open"
+verdict "the owner is unloaded with events of its own open"
 ktap_finished

@@ -1,18 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Out of memory, wherever that can be: each allocation of loading, unloading and working
-# fails once. Only a kernel with failslab and its stack filter can do that.
+# Out of memory: each allocation that loading, unloading and working make fails once. The call has to fail with ENOMEM and one
+# line, or to do without the memory; nothing may be left. This needs a kernel with failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 FAILSLAB=/sys/kernel/debug/failslab
-# Where x86-64 has the code of modules (Documentation/arch/x86/x86_64/mm.rst). An allocation is
-# one of theirs if they are on the stack; what the loader does before is the kernel's own.
+# Where x86-64 has the code of modules (Documentation/arch/x86/x86_64/mm.rst). An allocation belongs to a module if its code is
+# on the stack. The allocations that the kernel makes to load it do not.
 MODULES_START=0xffffffffa0000000
 MODULES_END=0xffffffffff000000
 
-# setting NAME VALUE... - of failslab
+# setting [NAME VALUE]... - changes settings of failslab
 setting()
 {
 	while [ $# -gt 0 ]; do
@@ -21,7 +21,7 @@ setting()
 	done
 }
 
-# function_range NAME - where it begins, and where the next one does; nothing if there is none
+# function_range NAME - prints the addresses of a function of the kernel and of the next one; nothing if it does not exist
 function_range()
 {
 	awk -v name="$1" '
@@ -30,7 +30,7 @@ function_range()
 		$3 == name { begin = $1 }' /proc/kallsyms
 }
 
-# reject NAME - no allocation counts that has this function on the stack
+# reject NAME - allocations with this function on the stack do not count
 reject()
 {
 	# shellcheck disable=SC2046 # two words
@@ -38,21 +38,21 @@ reject()
 	setting reject-start "${1:-0}" reject-end "${2:-0}"
 }
 
-# As it is when the kernel starts.
+# reset - sets failslab as it is when the kernel starts
 reset()
 {
 	setting probability 0 task-filter N ignore-gfp-wait Y stacktrace-depth 32 \
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# ours - the modules' allocations count, and those alone: none that kmemleak makes to note them
+# ours - only the modules' allocations count, and not those that kmemleak makes to record them
 ours()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
 	reject __alloc_object
 }
 
-# total FAIL_NTH_ARGUMENT... - says how many allocations there are in all
+# total FAIL_NTH_ARGUMENT... - prints how many allocations there are with the kernel's own
 total()
 {
 	setting require-start 0 reject-start 0 reject-end 0
@@ -60,7 +60,7 @@ total()
 	ours
 }
 
-# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - passes if there were LEAST allocations or more
+# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - a case: makes each allocation fail in turn; there have to be LEAST or more
 sweep()
 {
 	what=$1 least=$2
@@ -96,8 +96,8 @@ setting verbose 0 cache-filter N
 ours
 ktap_set_plan 20
 
-# Two contexts, whose queues have the last of their items in a chunk that is small enough for
-# slab: memory of more than two pages does not come from there, and never fails here.
+# Two contexts. The last chunk of each queue is small enough to come from slab: larger ones, over two pages, do not, and
+# failslab cannot make them fail.
 a=$(module_path module_a)
 sweep "loading module_a" 20 load "$a" contexts=2 capacity=200
 total load "$a" contexts=2 capacity=200
@@ -109,15 +109,15 @@ for completion in 0 1 2; do
 	done
 done
 
-# Its buffers and what waits for it. The first request of all also needs a place for 64, which is more
-# than slab has; sending and finding somebody take none.
+# A request allocates its buffers and its completion. The first one also allocates a table for 64, which is too large for
+# slab. Lookup and send allocate nothing.
 load hold_calls
 load module_a
 load actor
 act "register alice; register bob"
-sweep "the first request, to one driver and to another" 3 write "$ACTOR" \
+sweep "the first request, to module_a and then to bob" 3 write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
-sweep "another request, to who may sleep, from where one may not" 3 write "$ACTOR" \
+sweep "a request that is sent in hardirq to a driver that may sleep" 3 write "$ACTOR" \
 	"alloc r0 alice; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
 unload actor
 unload hold_calls
@@ -134,20 +134,20 @@ load module_b
 sweep "the exercise of module_b" 3 write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise 1
 
-# The counter above is that of the task which makes the call. Of all others, none allocates:
-# each one that did would fail.
+# fail_nth counts the allocations of the task that makes the call. The last case shows that no other task makes one: if
+# it did, it would fail. This case shows that it would.
 setting probability 100 interval 1 times 1
 mark
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
-verdict "an allocation of any task can be made to fail"
+verdict "an allocation of any task fails when it should"
 unload module_b
 
-# All but those that make a system call.
+# Allocations inside a system call do not count.
 unload module_a
 reject do_syscall_64
 setting times 1
 load module_a completion=1 && load module_b deferred=1 &&
 	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&
 	[ "$(cat "$FAILSLAB/times")" = 1 ]
-verdict "workers, softirq and hard interrupts do without allocations"
+verdict "workers, softirq and hardirq do not allocate"
 ktap_finished

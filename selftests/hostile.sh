@@ -1,22 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in safe Rust that do what they should not. Nothing worse than a refusal comes of it, and
-# nothing of them is left behind when they are unloaded.
+# Drivers in safe Rust that try to cause undefined behaviour. The worst result is a refusal, and nothing of them is left
+# when they are unloaded.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# A code of the pair
-ADD=0x222004
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# does NUMBER - whether hostile_peer does this, see its source, and finds what it should
+# does NUMBER - lets hostile_peer do this; fails unless that ends as its source expects
 does()
 {
 	./kmod write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"
 }
 
-# whole NAME - whether a driver comes, is called, and goes, twice
+# whole NAME - whether a driver can be loaded, called and unloaded, twice
 whole()
 {
 	for _ in 1 2; do
@@ -27,7 +25,7 @@ whole()
 	done
 }
 
-# nothing_left NAME - whether the owner knows of nothing that belongs to a driver
+# nothing_left NAME - whether the owner shows no context, event or request of a driver
 nothing_left()
 {
 	! cat "$STATE/contexts" "$STATE/events" "$STATE/requests" | grep "$1" >"$NOTES"
@@ -38,34 +36,34 @@ start 13
 load module_a
 for name in rebinds_core rebinds_kernel; do
 	whole "$name"
-	verdict "$name is an ordinary peer"
+	verdict "$name is an ordinary peer, though it redefines names that macros of the library use"
 done
 
 mark
 load hostile_peer && loaded hostile_peer
-verdict "a driver initializes itself again while it is initialized"
+verdict "a driver initializes itself again inside its initialization: it is loaded all the same"
 
 number=0
 for what in "makes numbers up" "forgets what it should drop" "calls itself" "nests what has locks" \
 	"makes what the library makes"; do
 	number=$((number + 1))
 	does "$number"
-	verdict "it $what"
+	verdict "hostile_peer $what: nothing happens"
 done
 
 load hold_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
 	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload hold_calls
-verdict "a driver in C is served all the same"
+verdict "a driver in C is served while hostile_peer is loaded"
 
 unload hostile_peer && nothing_left hostile_peer
-verdict "nothing of it is left"
+verdict "hostile_peer is unloaded: nothing of it is left"
 
 load hostile_peer && does 2 && does 6
-verdict "it says that it has left, and goes on"
+verdict "hostile_peer forgets what it should drop, leaves, and goes on"
 
 unload hostile_peer && nothing_left hostile_peer
-verdict "nothing of it is left again"
+verdict "hostile_peer is unloaded after that: nothing of it is left"
 
 unload module_a
-verdict "module_a is unloaded"
+verdict "module_a can be unloaded"
 ktap_finished

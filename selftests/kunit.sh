@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The library piece by piece: the KUnit suites of d2d_kunit, with a result for each of
-# their cases. Only a kernel with KUnit built in has them.
+# The KUnit suites of d2d_kunit, which test the library piece by piece. Each of their cases is a case here. They need a
+# kernel with KUnit built in.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,8 +11,8 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - what KUnit says of a suite. It is run for that: whether it was run when
-# it was loaded depends on the kernel's configuration, and if not, it is said to have passed.
+# results SUITE - runs a suite and prints its results. Without running it: some kernels do not run a suite when it is
+# loaded, and then report that it passed.
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -30,7 +30,7 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The cases, the suites themselves, and the end. A suite that is not there is missed in the end.
+# Each case, each suite, and unloading. The plan counts a suite that is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 1))
 while read -r line; do
 	case $line in
@@ -41,7 +41,7 @@ while read -r line; do
 	1..*) plan=${line#1..} ;;
 	*"ok 1 $suite")
 		[ "${line%% *}" = ok ] && [ "$cases" -gt 0 ] && [ "$cases" = "$plan" ]
-		verdict "$suite: $cases of $plan cases have run, and the suite has passed"
+		verdict "$suite: $cases of $plan cases ran, and the suite passed"
 		;;
 	"ok "*)
 		cases=$((cases + 1))
@@ -57,5 +57,5 @@ while read -r line; do
 done <"$RESULTS"
 
 unload d2d_kunit && unload module_a
-verdict "nothing of the suites is left behind that pins the owner"
+verdict "the suites and then the owner can be unloaded"
 ktap_finished

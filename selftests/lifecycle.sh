@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The whole life of the pair, compared step by step with the spec, in each way
-# for A to learn of completion and for B to complete.
+# The whole life of module_a and module_b, compared with spec/lifecycle.spec step by step: for each way in which A
+# learns that the handshake is complete (completion), and in which B completes it (deferred).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -25,7 +25,7 @@ for completion in 0 1 2; do
 		mark
 		scenario "$completion" "$deferred" &&
 			trace | ./trace_check spec/lifecycle.spec "completion=$completion" "deferred=$deferred"
-		verdict "life cycle with completion=$completion deferred=$deferred"
+		verdict "completion=$completion deferred=$deferred: the trace has the steps of the spec, in order"
 		unload_all
 	done
 done

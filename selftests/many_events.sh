@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Ten thousand named events at a time, and nothing left of them afterwards.
+# Ten thousand named events exist at a time; when they are closed, all their memory is free again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,34 +9,34 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 MANY=10000
-# A debugging kernel takes ten times as long; KUnit makes as many there.
+# A debugging kernel takes ten times as long. There the KUnit suite of events makes ten thousand.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# How often they are made again, and how many objects may be in other use after that: one for each
-# forty events of all rounds
+# How often they are created again, and how many more objects may be in use after that, by others: one for
+# each forty events of all rounds
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
 b()
 {
-	./eventctl write "/sys/kernel/debug/d2d-$B/torture" "event $*" 2>"$NOTES"
+	event_act "$B" "$@"
 }
 
-# count - the events that b has made
+# count - prints how many of the events exist
 count()
 {
 	find "$EVENTS" -name 'flood*' | wc -l
 }
 
-# objects - those that the kernel's allocators have given out, without what the caches hold
+# objects - prints how many objects of the kernel's allocators are in use, without the caches that it can drop
 objects()
 {
 	echo 3 >/proc/sys/vm/drop_caches
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# settled - the same, when they do not become fewer any more: what is freed after a grace period
-# takes some time
-settled()
+# objects_in_the_end - the same, when the number does not fall any more: objects that are freed after a grace
+# period are in use until then
+objects_in_the_end()
 {
 	least=$(objects) still=0
 	while [ "$((still += 1))" -lt 50 ]; do
@@ -46,7 +46,7 @@ settled()
 	echo "$least"
 }
 
-# round - makes them all and closes them
+# round - creates all events and closes them
 round()
 {
 	b flood $MANY && b ebb
@@ -55,26 +55,25 @@ round()
 start 3
 mark
 load $A contexts=1 && load $B && b flood $MANY && [ "$(count)" = $MANY ]
-verdict "there can be $MANY events"
+verdict "$MANY events exist at a time"
 
 b ebb && [ "$(count)" = 0 ]
-verdict "and they are closed again"
+verdict "all of them are closed"
 
-# The kernel keeps some pages for objects that it has had once. What is lost for each event would be
-# lost for each round.
-name="and their memory comes back"
+# The allocators keep some pages after their objects are freed. This does not grow with each round; a leak does.
+name="the memory of closed events is freed"
 if [ -e /sys/kernel/debug/kmemleak ]; then
-	ktap_test_skip "$name: a debugging kernel keeps what is freed for a while; it looks for leaks itself"
+	ktap_test_skip "$name: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else
 	round && round
-	before=$(settled)
+	before=$(objects_in_the_end)
 	left=$ROUNDS
 	while [ "$left" -gt 0 ] && round; do
 		left=$((left - 1))
 	done
-	after=$(settled)
+	after=$(objects_in_the_end)
 	[ "$left" = 0 ] && [ "$after" -lt $((before + TOLERANCE)) ]
-	verdict "$name: $ROUNDS times as many more, and $((after - before)) objects are in other use"
+	verdict "$name: after $ROUNDS more rounds $((after - before)) more objects are in use"
 fi
 unload $B && unload $A
 ktap_finished

@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner leaves while work of its own is under way: a request that is dispatched, one that
-# is pended, and a work item; two of them wait for events without a limit
-# (peers/leaving.rs). The waits end, whether or not the owner has a hook that
-# ends them, and whether it is unloaded or its loading fails.
+# The owner is unloaded, or its loading fails, while it is at work (peers/leaving.rs): its dispatch routine and its work item
+# wait for events without a limit, and it has pended a request. The waits have to end: by a hook of the owner (hook=1), or by
+# the library.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,27 +10,27 @@ cd "$(dirname "$0")" || exit 1
 OWNER=leaving_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
-# waits_for EVENT - whether a thread waits for it
+# waits_for EVENT - whether a thread waits for this event
 waits_for()
 {
 	grep -q ' waiters=1$' "$FILES/events/$1"
 }
 
-# under_way - whether all of that is under way, in time
+# under_way - whether the dispatch routine and the work item wait, and both requests are there, in time
 under_way()
 {
 	await waits_for leaving.served && await waits_for leaving.item &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
-# numbered KEY=VALUE... - the number of the line that has all of these words, in this order
+# numbered KEY=VALUE... - prints the number of the line that has these words, in this order
 numbered()
 {
 	words=$(printf '%s .*' "$@")
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - whether these are numbers of lines, each behind the one before
+# in_order NUMBER... - whether all of these lines exist and follow one another
 in_order()
 {
 	last=0
@@ -41,22 +40,21 @@ in_order()
 	done
 }
 
-# left - whether nothing remains
+# left - whether the owner is gone, and has cleaned up in this order
 left()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
 		in_order "$(numbered step=unregister)" "$(numbered step=free)" "$(numbered step=unload)"
 }
 
-# library_ends STATUS - whether both waits have ended with STATUS, before what they need was gone
+# library_ends STATUS - whether both waits ended with STATUS, the first before unregistering, both before the contexts were freed
 library_ends()
 {
 	in_order "$(numbered step=event-wait by=dispatch "status=$1\$")" "$(numbered step=unregister)" &&
 		in_order "$(numbered step=event-wait by=item "status=$1\$")" "$(numbered step=free)"
 }
 
-# hook_ends - whether the hook has ended both waits, and got the results, before the owner was
-# unregistered
+# hook_ends - whether the hook was called before the owner was unregistered, and ended both waits
 hook_ends()
 {
 	in_order "$(numbered step=completion via=hook serving=0 keeping=7)" "$(numbered step=unregister)" &&
@@ -67,25 +65,26 @@ hook_ends()
 start 6
 mark
 load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && left && ! trace | grep -q step=refuse
-verdict "the owner's waits end when it is unloaded"
+verdict "the owner is unloaded: the library ends its waits"
 
 mark
 load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && left
-verdict "the hook is called while the link and all handles work"
+verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
-# A thread that is just about to wait may find that its event is gone.
+# A thread that has not begun to wait finds its event closed and gets another errno.
 mark
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && left
-verdict "the owner's waits end when its loading fails"
+verdict "the owner's loading fails: the library ends its waits"
 
 mark
 fails EIO load "$OWNER" fail=1 hook=1 && hook_ends && left
-verdict "the hook is called when its loading fails"
+verdict "the owner's loading fails: its hook is called"
 
 mark
 load "$OWNER" && under_way && unload "$OWNER" && left
-verdict "it can be loaded and unloaded again"
-# A file that is open would not keep a module whose loading fails.
+verdict "the owner can be loaded and unloaded again"
+
+# An open file does not keep a module whose loading fails, so the kernel must refuse to open it.
 mark
 find_module "$OWNER"
 ./kmod load "$path" hold=1 2>/dev/null &
@@ -94,5 +93,5 @@ await [ -e "$FILES/events/leaving.held" ]
 (exec 3<"$FILES/events/leaving.held") 2>/dev/null && opened=yes || opened=no
 kill -TERM "$loader"
 ! wait "$loader" && [ "$opened" = no ] && await traced reason=module-is-loading && left
-verdict "no file can be opened before it is loaded"
+verdict "module-is-loading: an event's file is opened before the owner is loaded"
 ktap_finished

@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at the same time, in C and in Rust: each holds a context of its own,
-# and neither what the others do nor that they come and go reaches it.
+# Several peers at a time, in C and in Rust. Each has a context of its own, which the work of the others, and their loading
+# and unloading, does not affect.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# How often one of them goes and comes (at most, until the others were seen at work
-# meanwhile), and what each of the others does
+# How often a peer is unloaded and loaded while the others work: at least TIMES, and more often until each other
+# peer did something while it was away. WORK is how many rounds the others exercise each time.
 TIMES=4
 MOST_TIMES=40
 WORK=5
 
-# load_all CONTEXTS - the owner and all peers
+# load_all CONTEXTS - loads the owner, with so many contexts, and all peers
 load_all()
 {
 	load module_a "contexts=$1" && each load
@@ -30,17 +30,7 @@ exercise()
 	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
 }
 
-# all_of PID... - waits for all of them, and whether all succeeded
-all_of()
-{
-	all=0
-	for pid; do
-		wait "$pid" || all=1
-	done
-	return "$all"
-}
-
-# exercise_all - the owner and all peers at once, two processes for each of them
+# exercise_all - the owner and all peers exercise at the same time, in two processes each
 exercise_all()
 {
 	pids=
@@ -49,23 +39,23 @@ exercise_all()
 		pids="$pids $!"
 	done
 	# shellcheck disable=SC2086 # a list
-	all_of $pids
+	all_succeed $pids
 }
 
-# contexts_of NAME - the contexts that a peer was attached to, each once
+# contexts_of NAME - prints the contexts that a peer was attached to, each once
 contexts_of()
 {
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# everywhere STEP NAME - whether a driver has taken a step in each kind of context
+# everywhere STEP NAME - whether a driver has taken a step in each execution context
 everywhere()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
 		"hardirq softirq task" ]
 }
 
-# each COMMAND... - whether it is true of each peer, whose name is its last argument
+# each COMMAND... - runs the command for each peer, with the peer's name as its last argument
 each()
 {
 	for peer in $PEERS; do
@@ -73,8 +63,7 @@ each()
 	done
 }
 
-# conserved CONTEXTS - whether of each queue of that many contexts all that was put was
-# taken or is left
+# conserved CONTEXTS - whether each queue of these contexts has lost no item: put = taken + left
 conserved()
 {
 	trace | awk -v contexts="$1" '
@@ -89,8 +78,8 @@ conserved()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# attributed NAME - whether the owner has counted in the peer's context what the peer
-# itself says that it put and took, so that nothing went to another context
+# attributed NAME - whether the owner's counts for the peer's context are what the peer has put and taken, so that no
+# item went to another context
 attributed()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -108,7 +97,7 @@ attributed()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# busy_meanwhile NAME - whether each other peer did something while this one went or came
+# busy_meanwhile NAME - whether each other peer did something while this one was away
 busy_meanwhile()
 {
 	for other in $PEERS; do
@@ -121,8 +110,7 @@ busy_meanwhile()
 	done
 }
 
-# disturb NAME - it goes and comes while the owner and all others work, often enough for each of
-# them to have worked in such a moment
+# disturb NAME - unloads and loads a peer while the owner and all other peers work
 disturb()
 {
 	times=0
@@ -136,7 +124,7 @@ disturb()
 		done
 		unload "$1" && load "$1" || return
 		# shellcheck disable=SC2086 # a list
-		all_of $pids || return
+		all_succeed $pids || return
 		times=$((times + 1))
 	done
 }
@@ -146,53 +134,53 @@ start 17
 mark
 load_all 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
-verdict "three peers hold a context each"
+verdict "three peers have a context each"
 
 [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'third_peer: d2d: .* step=pend '
-verdict "one of them has completed the handshake later"
+verdict "third_peer has pended its handshake and completed it later"
 
 mark
 fails EBUSY load bad_peer && refused module_a no-free-context && ! loaded bad_peer
-verdict "a fourth one is refused"
+verdict "no-free-context: a fourth peer"
 
 mark
 exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return from=peer op=drain')" = 12 ] &&
 	each everywhere dequeue
-verdict "module_a calls all of them, in each context"
+verdict "module_a calls each peer's operations, in each execution context"
 
 each everywhere dispatch && each everywhere complete && everywhere cancel module_a &&
 	[ "$(trace | grep -c "module_a: d2d: .* step=cancel .*status=-$ECANCELED")" = 12 ]
-verdict "module_a sends requests to all of them, in each context"
+verdict "module_a sends each peer requests, and cancels some, in each execution context"
 
 for name in $PEERS; do
 	mark
 	exercise "$name" 1 && everywhere enqueue "$name"
-	verdict "$name calls module_a, in each context"
+	verdict "$name calls module_a's operations, in each execution context"
 	[ "$name" != third_peer ] || continue
 	everywhere build-request "$name" && everywhere completion "$name" && everywhere complete module_a
-	verdict "$name sends requests to module_a, in each context"
+	verdict "$name sends requests to module_a, in each execution context"
 done
 unload_peers && unload module_a
 
 mark
 load_all 3 && exercise_all
-verdict "all of them work at once, in two processes each"
+verdict "the owner and all peers work at the same time, in two processes each"
 
 unload_peers && unload module_a && conserved 3
-verdict "nothing was lost in any context"
+verdict "no context has lost an item"
 
 each attributed
-verdict "each peer's items were in its own context"
+verdict "each peer's items went through its own context"
 
 mark
 load_all 3
 for name in $PEERS; do
 	disturb "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
-	verdict "$name goes and comes while the others work"
+	verdict "$name is unloaded and loaded while the others work"
 done
 unload_peers && unload module_a
 
 mark
 load_all 64 && exercise_all && unload_peers && unload module_a && conserved 64
-verdict "all of them at once, with contexts for many more"
+verdict "the owner and all peers work at the same time, with 64 contexts"
 ktap_finished

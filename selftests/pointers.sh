@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each exported function with bad pointers: see misbehaving/pointers.c.
+# Each exported function gets bad pointers, from the module pointers (misbehaving/pointers.c).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,7 +9,7 @@ STATE=/sys/kernel/debug/d2d-module_a/state
 
 start 4
 
-# said FIELD - what the module or the owner has said of it
+# said FIELD - prints the last value of this field in the log
 said()
 {
 	dmesg | sed -n "s/.*[ :]$1=\([0-9]*\).*/\1/p" | tail -n 1
@@ -18,15 +18,15 @@ said()
 load module_a
 symbols=$(said symbols)
 load pointers || { dmesg | sed -n 's/.*\(pointers: .*\)/# \1/p' | grep -v d2d: | head -n 40; false; }
-verdict "bad pointers are refused, and nothing happens"
+verdict "each function refuses each bad pointer and does nothing"
 
 [ -n "$symbols" ] && [ "$symbols" = "$(said functions)" ]
-verdict "all $symbols exported functions were called"
+verdict "the module has called all $symbols exported functions"
 
 ! grep -q pointers "$STATE/requests" && ! grep -q "name=new" "$STATE/events"
-verdict "no request and no event is left"
+verdict "no request and no event is left of these calls"
 
 unload pointers && load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise
-verdict "a peer attaches afterwards"
+verdict "a peer can attach after these calls"
 unload_all
 ktap_finished

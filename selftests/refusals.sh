@@ -1,12 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Every refusal by name: its errno, one line with the reason, nothing left behind.
+# Each refusal of a handshake and of a parameter: its errno, one line with its reason, and nothing left behind.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Sins of a peer: what the owner refuses, and the reason it gives if that is not the
-# name of the sin. SIN ERRNO [REASON]
+# What bad_peer does wrong and the owner refuses. SIN ERRNO [REASON]; without a reason it is the sin's name
 peer_sins()
 {
 	cat <<-EOT
@@ -50,8 +49,7 @@ peer_sins()
 	EOT
 }
 
-# Sins of an owner: what module_b and c_peer refuse, the first with a line that has the REASON.
-# SIN REASON ERRNO
+# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. SIN REASON ERRNO
 owner_sins()
 {
 	cat <<-EOT
@@ -84,7 +82,7 @@ owner_sins()
 	EOT
 }
 
-# What a peer can do wrong with an item. SIN ERRNO
+# What bad_peer does wrong with an item. SIN ERRNO
 item_sins()
 {
 	cat <<-EOT
@@ -98,7 +96,7 @@ item_sins()
 	EOT
 }
 
-# Parameters out of range. MODULE PARAMETER
+# Parameters that are out of range. MODULE PARAMETER
 parameters()
 {
 	cat <<-EOT
@@ -117,16 +115,16 @@ parameters()
 
 start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + 2 * $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
 
-# The loader's own refusal.
+# The kernel refuses it: module_b's symbols are missing.
 mark
 fails ENOENT load module_b && ! loaded module_b
-verdict "module_b before module_a"
+verdict "module_b is loaded before module_a: ENOENT"
 
 load module_a timeout=100
 while read -r sin errno reason; do
 	mark
 	fails "$errno" load bad_peer "sin=$sin" && refused module_a "${reason:-$sin}" && ! loaded bad_peer
-	verdict "a peer's $sin"
+	verdict "a peer's $sin: ${reason:-$sin}, $errno"
 done <<EOT
 $(peer_sins)
 EOT
@@ -135,86 +133,86 @@ mark
 fails ETIMEDOUT load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
-verdict "a peer that completes its request when its time is over"
+verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
 
 for sin in stale-attach stale-unregister; do
 	mark
 	fails ESTALE load bad_peer "sin=$sin" && refused module_a stale-driver-handle && ! loaded bad_peer
-	verdict "a peer's $sin with the handle of an earlier registration"
+	verdict "a peer's $sin: stale-driver-handle, for the handle of an earlier registration"
 done
 
 mark
 fails ESTALE load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer
-verdict "a peer's old handle while another request is on its way"
+verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
 
 mark
 fails E2BIG load bad_peer sin=too-many-hops && ! loaded bad_peer
-verdict "a peer's call with too many hops"
+verdict "a peer calls the owner with too many hops: E2BIG"
 
-# Refused in C, by the header that the peer was compiled with, and counted.
+# The C header that bad_peer is compiled with refuses these; no line is logged.
 while read -r sin errno; do
 	fails "$errno" load bad_peer "sin=$sin" && ! loaded bad_peer
-	verdict "a peer's $sin"
+	verdict "a peer's $sin: $errno"
 done <<EOT
 $(item_sins)
 EOT
 
 mark
 fails ENOTRECOVERABLE load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
-verdict "an item that a peer keeps is taken back when it detaches"
+verdict "a peer detaches and keeps an item: its handle is revoked"
 
-# Nothing of all that was kept: the one context can be had.
+# The only context is free, so no refusal has kept it.
 mark
 load bad_peer sin=none && trace | grep -q "step=attached to=bad_peer"
-verdict "after all refusals a C peer that does nothing wrong is attached"
+verdict "after all refusals a peer in C that does nothing wrong is attached"
 
 mark
 fails EBUSY load module_b && refused module_a no-free-context && ! loaded module_b
-verdict "no free context"
+verdict "no-free-context: a second peer, and the owner has one context"
 
 mark
 fails EAGAIN unload module_a && [ -z "$(trace)" ]
-verdict "module_a cannot be removed while a peer is there"
+verdict "module_a is unloaded while a peer is loaded: EAGAIN"
 
 mark
 unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load module_b
-verdict "the context is free again"
+verdict "the peer is unloaded: the context is free for module_b"
 
 mark
 ! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
 	refused module_b parameter-out-of-range
-verdict "no round of the exercise"
+verdict "parameter-out-of-range: 0 rounds are written to the exercise file"
 
 mark
 ! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
-verdict "rubbish written to the exercise"
+verdict "a text is written to the exercise file: the write fails"
 mark
 exec 3>/sys/kernel/debug/d2d-module_b/exercise
 fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
-verdict "module_b cannot be removed while its file is open"
+verdict "module_b is unloaded while its exercise file is open: EAGAIN"
 exec 3>&-
 unload module_b
 unload module_a
 
-# owner_refused REASON - bad_owner's lines are not of the pair's grammar
+# owner_refused REASON - as refused; the lines about bad_owner have no "d2d:", so trace() does not print them
 owner_refused()
 {
 	dmesg | awk -v mark="$MARK" 'index($0, mark) { n = "" } { n = n "\n" $0 } END { print n }' |
 		grep -q "module_b: bad_owner: step=refuse reason=$1 "
 }
 
-while read -r sin reason name; do
+while read -r sin reason errno; do
 	load bad_owner "sin=$sin"
 	mark
-	fails "$name" load module_b && ! loaded module_b && owner_refused "$reason"
-	verdict "an owner's $sin"
+	fails "$errno" load module_b && ! loaded module_b && owner_refused "$reason"
+	verdict "an owner's $sin: $reason, $errno"
 	unload bad_owner
 
-	# A peer in C does not look at the request that brings the context.
+	# c_peer ignores the fields of the request that offers the context.
 	[ "$sin" != bad-request ] || continue
 	load bad_owner "sin=$sin"
-	fails "$name" load c_peer && ! loaded c_peer
-	verdict "an owner's $sin, to a peer in C"
+	fails "$errno" load c_peer && ! loaded c_peer
+	verdict "an owner's $sin, to a peer in C: $errno"
 	unload bad_owner
 done <<EOT
 $(owner_sins)
@@ -223,20 +221,20 @@ EOT
 load bad_owner sin=unknown-code
 mark
 fails ENOTTY load module_b && ! loaded module_b
-verdict "an owner's unknown control code"
+verdict "an owner's unknown-code: ENOTTY"
 unload bad_owner
 
 mark
 fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
 	refused module_a out-of-memory && ! trace | grep -q step=alloc
-verdict "more memory than there is"
+verdict "out-of-memory: contexts with more memory than the machine has"
 
 while read -r module parameter; do
 	[ "$module" = module_a ] || load module_a
 	mark
 	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&
 		refused "$module" parameter-out-of-range
-	verdict "$module with $parameter"
+	verdict "parameter-out-of-range: $module with $parameter"
 	unload_all
 done <<EOT
 $(parameters)

@@ -1,20 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/sensor, which is ported from windows/example: both say the same, which is
-# in spec/sensor.expected.
+# examples/sensor, the port of windows/example: the two drivers print what their Windows originals print, which
+# spec/sensor.expected has.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 COLLECT=/sys/kernel/debug/d2d-consumer/collect
 
-# collect PERIOD - one try; the errno goes to $NOTES
+# collect PERIOD - lets the consumer collect samples; the errno goes to $NOTES
 collect()
 {
 	./kmod write "$COLLECT" "$1" 2>"$NOTES"
 }
 
-# said - what both have said themselves since the mark
+# said - prints the lines of both drivers since the mark, without the trace
 said()
 {
 	dmesg | awk -v mark="$MARK" '
@@ -26,22 +26,22 @@ said()
 start 5
 mark
 fails ENOENT load sensor
-verdict "the sensor is refused before the consumer"
+verdict "the sensor is loaded before the consumer: ENOENT"
 
 load consumer && fails ESHUTDOWN collect 1
-verdict "without a sensor there is nothing to collect"
+verdict "the consumer collects without a sensor: ESHUTDOWN"
 
 mark
 load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer &&
 	said >"$NOTES" && diff spec/sensor.expected "$NOTES"
-verdict "both say what their Windows originals say"
+verdict "both drivers print what their Windows originals print"
 
 trace | awk '
 	/step=drain ctx=c0 queue=to_owner left=0 put=32 taken=32 refused=0 / { drained = 1 }
 	END { exit !drained }'
-verdict "all samples went through the queue"
+verdict "all samples went through the queue, and none is left"
 
 load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1 &&
 	unload consumer
-verdict "a rate that is none is refused, and so is a sensor that has left"
+verdict "period 0: EINVAL; a sensor that was unloaded: ESHUTDOWN"
 ktap_finished

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The files that show the owner's state: what they say at states that are known, as text and in
-# JSON, under load, and while they are held open.
+# The files in debugfs that show the owner's state, as text and in JSON: what they say in states that the test
+# brings about, under load, and while a process holds them open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -9,11 +9,7 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# Codes of the pair
-HOLD=0x222008
-
-# shows FILE PATTERN... - whether the file has a line for each pattern, as a whole, in this order, and
-# no other; else what it has is noted
+# shows FILE PATTERN... - whether the file has exactly these lines; otherwise $NOTES has its lines
 shows()
 {
 	file=$STATE/$1
@@ -27,7 +23,7 @@ shows()
 	done
 }
 
-# json_has PATH VALUE... - whether that is what the JSON says
+# json_has [PATH VALUE]... - whether the JSON has these values; otherwise $NOTES has all of it
 json_has()
 {
 	while [ $# -gt 0 ]; do
@@ -39,7 +35,7 @@ json_has()
 	done
 }
 
-# readers COUNT - that many processes that read all files again and again, until unloading ends them
+# readers COUNT - starts so many processes that read all files again and again, until the owner is unloaded; adds them to $pids
 readers()
 {
 	reader=0
@@ -65,58 +61,57 @@ load module_a capacity=16 completion=1
 	shows requests && shows refusals "count=0 driver=- last=-" &&
 	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0" \
 		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0"
-verdict "before there is a peer"
+verdict "without a peer: each file shows an unused context"
 
 json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \
 	queues.1.queue to_owner calls.1.in_flight null requests "[]" events.0.name module_a.notice refusals.0.count 0
-verdict "the same in JSON"
+verdict "without a peer: the JSON shows an unused context"
 
 load module_b
 shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
 	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
-verdict "a driver is attached, and has exchanged items"
+verdict "a peer is attached and has exchanged items: its name and the counts of items"
 
 unload module_b
 shows contexts "ctx=0 state=free peer=- .*" &&
 	shows queues "ctx=0 queue=to_peer depth=2 capacity=16 high_water=4 put=6 taken=4 refused=0 stale=0" ".*" &&
 	json_has contexts.0.state free queues.0.depth 2
-verdict "it is gone, and items wait for the next one"
+verdict "the peer is unloaded: the context is free, and items are left in the queue"
 
 load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
-	{ act "send r0 bob $HOLD" || :; } &&
+	act_pends "send r0 bob $HOLD" &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
-verdict "a request that is pending"
+verdict "a request is pending: its sender, holder and code"
 
 act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" && shows requests && json_has requests "[]"
-verdict "it is completed, and not there any more"
+verdict "the request is completed: it is not shown any more"
 
 fails ENOENT act "lookup nobody"
 shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
 	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-$ENOENT name=nobody"
-verdict "what was refused last"
+verdict "a refusal: the count and the last reason"
 unload actor
 unload module_a
 
 load torture_owner && load torture_peer0
 DIRECTORY=/sys/kernel/debug/d2d-torture_owner STATE=$DIRECTORY/state
-./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event create 0 bell 1 0"
-./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event wait any 0 - 0 0" 2>/dev/null &
-waiter=$!
+event_act torture_peer0 create 0 bell synchronization
+event_act_meanwhile torture_peer0 wait any 0
 await grep -q 'waiters=1$' "$STATE/events" && grep -q '^name=bell kind=synchronization state=reset sets=0 waiters=1$' "$STATE/events" &&
 	./json <"$DIRECTORY/state.json" 2>"$NOTES" &&
-	./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event set 0 0 0" && wait "$waiter" &&
+	event_act torture_peer0 set 0 was=reset && wait "$meanwhile" &&
 	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0$' "$STATE/events"
-verdict "an event that is waited for"
+verdict "a thread waits for an event and goes on: the counts of waiters and sets"
 unload torture_peer0
 unload torture_owner
 DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 
 load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
-verdict "a file that is held open keeps the owner, and shows what was when it was opened"
+verdict "a file is held open: the owner cannot be unloaded, and the file shows the state when it was opened"
 exec 3<&- 4<&-
 
 pids=
@@ -127,10 +122,10 @@ for round in 1 2 3 4 5; do
 	unload module_b && load module_b || exercised=1
 done
 [ "$exercised" = 0 ] && [ "$round" = 5 ]
-verdict "it is read while items and calls go to and fro, and drivers come and go"
+verdict "processes read the files while drivers exchange items, are unloaded and loaded"
 unload module_b
 await unload module_a
-verdict "the owner leaves between two reads"
+verdict "processes read the files: the owner can be unloaded between two reads"
 # shellcheck disable=SC2086 # a list
 wait $pids
 
@@ -138,7 +133,7 @@ load module_a && load held_peer && hold task
 ./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
 	json_has calls.0.in_flight 1 && hold none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
-verdict "a call that is inside a driver"
+verdict "a call is inside a peer: it is in flight, until it returns"
 unload held_peer
 unload module_a
 unload hold_calls

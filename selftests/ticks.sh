@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's timer puts and takes items in hard interrupt, on queues that are full most of
-# the time, while processes do the same on both sides. Nothing is lost, each producer's
-# items come in order, what is refused is counted, and nothing is allocated for it.
+# A peer's timer puts and takes items in hardirq while processes do so on both sides, and the queues are full most of the
+# time. No item is lost, the items of each producer arrive in order, each refused put is counted, and no put or take allocates.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -17,7 +16,7 @@ tick()
 	echo "$STEPS" >/sys/kernel/debug/d2d-ticker_peer/tick
 }
 
-# owner_rounds - module_a's exercise; that the queue was full is noted, and no failure
+# owner_rounds - module_a's exercise, ten times. A full queue is no failure; $FULL counts how often it was
 owner_rounds()
 {
 	round=0
@@ -32,7 +31,7 @@ owner_rounds()
 	done
 }
 
-# at_once COMMAND... - each in a process of its own; whether all succeeded
+# at_once COMMAND... - runs each in a process of its own; whether all succeeded
 at_once()
 {
 	pids=
@@ -47,7 +46,7 @@ at_once()
 	return "$failed"
 }
 
-# record 1|0 - begins or ends to record who allocates
+# record 1|0 - starts or stops recording allocations and their stacks
 record()
 {
 	if [ "$1" = 1 ]; then
@@ -60,13 +59,13 @@ record()
 	done
 }
 
-# recorded - whether the peer was seen to allocate
+# recorded - whether an allocation of the peer was recorded
 recorded()
 {
 	grep -q '\[ticker_peer\]' "$TRACING/trace"
 }
 
-# value KEY TEXT - of the last line since the mark that has this text
+# value KEY TEXT - prints a value from the last line since the mark that has this text
 value()
 {
 	dmesg | awk -v mark="$MARK" -v key="$1" -v text="$2" '
@@ -81,7 +80,7 @@ value()
 		END { print value }'
 }
 
-# total STEP QUEUE - of the items in module_a's lines of this step
+# total STEP QUEUE - prints how many items module_a's lines of this step have
 total()
 {
 	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 n=\([0-9]*\).*/\1/p" |
@@ -102,20 +101,20 @@ if [ -d "$TRACING/events/kmem" ]; then
 	ticked=$?
 	record 0
 	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! recorded
-	verdict "the peer allocates when it is loaded, and not when it puts and takes"
+	verdict "puts and takes do not allocate (loading the peer does, and is seen)"
 else
 	load ticker_peer
-	ktap_test_skip "the peer does not allocate: needs tracefs, with the events of kmem"
+	ktap_test_skip "puts and takes do not allocate: needs tracefs with the events of kmem"
 fi
 
 at_once tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a
-verdict "the timer, the peer's processes and module_a's work at once"
+verdict "the timer, processes of the peer and processes of module_a work at once"
 
 peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
-verdict "each producer's items came in order and without a gap"
+verdict "the items of each producer arrived in order, without a gap"
 
-# By module_a are refused a round's first item, and what is left for the next peer.
+# module_a's refused puts: the first item of each round that found the queue full, and what it could not put for the next peer.
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"
 left=$(value n "for=next")
@@ -124,7 +123,7 @@ left=$(value n "for=next")
 	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - left)) ] &&
 	[ "$(value refused "$peer")" -gt 0 ] &&
 	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
-verdict "all that was put on the queue to the peer was taken, or is left, or was refused"
+verdict "queue to the peer: items put = taken + left, and each refused put is counted"
 
 peer="ticker_peer: queue=to_owner"
 owner="step=drain ctx=c0 queue=to_owner"
@@ -133,5 +132,5 @@ owner="step=drain ctx=c0 queue=to_owner"
 	[ "$(value refused "$peer")" -gt 0 ] &&
 	[ "$(value taken "$owner")" = "$(total dequeue to_owner)" ] &&
 	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
-verdict "and the same of the queue to module_a"
+verdict "queue to module_a: items put = taken + left, and each refused put is counted"
 ktap_finished

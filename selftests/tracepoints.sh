@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The tracepoints: one for each step, with the text of dmesg's line and fields for filters;
-# those of the hot paths, which have no line; and coming and going while they are on.
+# Tracepoints: there is one for each step, which has the text of the line in dmesg and fields to filter by; those of the
+# hot paths have no line in dmesg. Modules are loaded and unloaded while tracepoints are on.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,17 +11,13 @@ EVENTS=$TRACING/events/d2d
 LINES=$(mktemp)
 trap 'rm -f "$NOTES" "$LINES"; [ ! -e $TRACING/set_event ] || echo >$TRACING/set_event' EXIT
 
-# Codes of the pair
-ADD=0x222004
-HOLD=0x222008
-
-# forget - what was recorded until now
+# forget - clears the trace buffer
 forget()
 {
 	echo >"$TRACING/trace"
 }
 
-# on STEP [FILTER] - records it from here on, with its filter if there is one
+# on STEP [FILTER] - clears the buffer and switches the tracepoint of this step on
 on()
 {
 	forget
@@ -30,7 +26,7 @@ on()
 	echo 1 >"$step/enable"
 }
 
-# off - nothing is recorded any more
+# off - switches all tracepoints off and removes their filters
 off()
 {
 	echo 0 >"$EVENTS/enable"
@@ -39,13 +35,13 @@ off()
 	done
 }
 
-# recorded - the text of what was recorded of the steps, oldest first
+# recorded - prints the recorded steps, oldest first: the name of the tracepoint and its text
 recorded()
 {
 	sed -nE 's/^.*: d2d_([a-z_]+): /\1 /p' "$TRACING/trace" | sed 's/ *$//'
 }
 
-# has PATTERN - whether a line was recorded that is this, as a whole; else what there is is noted
+# has PATTERN - whether one of the recorded steps is this; otherwise $NOTES has the last ones
 has()
 {
 	recorded | grep -qE "^$1\$" && return
@@ -53,13 +49,13 @@ has()
 	return 1
 }
 
-# only PATTERN - whether all that was recorded, and there is something, is this
+# only PATTERN - whether steps were recorded and each of them is this; otherwise $NOTES has the others
 only()
 {
 	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
 }
 
-# exercise DRIVER - which calls the other side, in all contexts
+# exercise DRIVER - it exchanges items, calls and requests with the other side, in each execution context
 exercise()
 {
 	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
@@ -77,14 +73,14 @@ HEAD='seq=0 load=[0-9]+'
 load module_a
 ./trace_check --steps | tr - _ | sed 's/^/d2d_/' | sort >"$LINES"
 find "$EVENTS" -name 'd2d_*' | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
-verdict "there is one for each step, and no other"
+verdict "each step has a tracepoint, and there is no other"
 
 forget
 load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
-verdict "while they are off, nothing is recorded"
+verdict "tracepoints are off: nothing is recorded"
 unload module_a
 
-# All of the next load, from its first step on
+# Before the owner is loaded, so that its first step is recorded too
 echo 65536 >"$TRACING/buffer_size_kb"
 echo ':mod:module_a' >"$TRACING/set_event"
 forget
@@ -94,11 +90,11 @@ load module_a completion=1 && load module_b deferred=1 && exercise module_b && e
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
 	recorded | sed 's/^[a-z_]* //' | grep -v ' seq=0 ' | diff "$LINES" - >"$NOTES" &&
 	[ "$(wc -l <"$LINES")" -gt 300 ]
-verdict "what has a line in dmesg is recorded with the same text, in the same order"
+verdict "all tracepoints are on: they have the text and the order of the lines in dmesg"
 
-# The kernel clears the buffer when it removes events that were on.
+# The kernel clears the buffer when it removes tracepoints that were on.
 unload module_a && [ ! -e "$EVENTS" ] && load module_a && [ "$(cat "$EVENTS/enable")" = 0 ]
-verdict "the owner is unloaded while they are on, and comes back with all off"
+verdict "the owner is unloaded while tracepoints are on: after it is loaded again all are off"
 
 load module_b
 on enqueue 'seq == 0'
@@ -106,13 +102,13 @@ exercise module_b
 has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "enqueue driver=module_a $HEAD in=softirq step=enqueue queue=to_peer ctx=c0 n=1 depth=1" &&
 	only "enqueue .* $HEAD in=.*"
-verdict "each item that is put on a queue"
+verdict "enqueue: each item that is put on a queue, in each execution context"
 off
 
 on dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
 exercise module_b
 only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
-verdict "a filter: what the owner takes, and leaves nothing"
+verdict "dequeue, filtered by driver, queue and depth: only what matches"
 off
 
 on op_call 'seq == 0'
@@ -122,14 +118,14 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	has "op_call driver=module_b $HEAD in=hardirq step=op-call to=owner op=bounce" &&
 	has "op_return driver=module_b $HEAD in=hardirq step=op-return from=owner op=bounce status=0" &&
 	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
-verdict "each call of an operation, and its return, in both directions"
+verdict "op_call and op_return: each call of an operation and its return, in both directions"
 off
 
-# One of two with a place in common
+# The tracepoints op_call and op_return share one place in the code.
 on op_return 'seq == 0'
 exercise module_b
 only "op_return .*"
-verdict "a return alone, without the call"
+verdict "op_return alone: each return, and no call"
 off
 
 on event_set 'seq == 0 && name == "module_a.turn"'
@@ -138,7 +134,7 @@ exercise module_b
 has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.turn kind=synchronization handle=0x[0-9a-f]+" &&
 	has "event_wait driver=module_b $HEAD in=task step=event-wait name=module_a.turn kind=synchronization handle=0x[0-9a-f]+ events=1 status=0" &&
 	only "event_(set|wait) .* name=module_a.turn .*"
-verdict "an event that is set and waited for"
+verdict "event_set and event_wait: an event is set, and a wait for it returns"
 off
 unload module_b
 
@@ -153,9 +149,9 @@ has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n
 	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
 	has "op_call driver=c_peer $HEAD in=hardirq step=op-call to=owner op=drain" &&
 	has "op_return driver=c_peer $HEAD in=hardirq step=op-return from=owner op=drain status=0"
-verdict "the same of a driver in C"
+verdict "enqueue, dequeue, op_call and op_return of a driver in C"
 unload c_peer && loaded module_a && has "enqueue .*"
-verdict "a driver is unloaded while they are on"
+verdict "a driver in C is unloaded while its tracepoints are on: what was recorded stays"
 off
 
 load hold_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
@@ -171,14 +167,14 @@ act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
 	has "dispatch driver=bob $HEAD in=task step=dispatch req=r[0-9]+ major=0x0f code=0x00222004" &&
 	has "completion driver=alice $HEAD in=task step=completion req=r[0-9]+ via=return status=0" &&
 	! trace | grep . >"$NOTES"
-verdict "a request that has no lines"
+verdict "a request that was sent without D2D_SEND_TRACE: its steps are recorded, and have no lines in dmesg"
 
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
 forget
-act "on-dispatch bob pend" && { act "send r0 bob $HOLD" || :; } && act "wait r0 timeout=1" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
-verdict "one that is pended, and taken back when its time is over"
+verdict "pend and cancel: a request is pended and times out"
 off
 unload actor
 unload hold_calls
@@ -186,11 +182,10 @@ unload module_a
 
 load torture_owner && load torture_peer0
 on doorbell
-./eventctl write /sys/kernel/debug/d2d-torture_owner/torture "event 0 create 0 bell 1 0" &&
-	./eventctl write /sys/kernel/debug/d2d-torture_owner/torture "event 0 doorbell 0" &&
-	./eventctl write /sys/kernel/debug/d2d-torture_peer0/torture "event put 5 3" &&
+event_act torture_owner create 0 bell synchronization && event_act torture_owner doorbell 0 &&
+	event_act torture_peer0 put 5 in=hardirq &&
 	only "doorbell driver=torture_peer0 $HEAD in=hardirq step=doorbell queue=to_owner ctx=c0 handle=0x[0-9a-f]+"
-verdict "a doorbell that is rung"
+verdict "doorbell: a queue rings"
 unload torture_peer0
 unload torture_owner
 ktap_finished

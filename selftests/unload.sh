@@ -1,12 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's module is removed while a call of the owner's is inside it, or while its
-# handshake is. The call is held there by the module hold_calls until the removal was seen
-# to wait for it, so that the window is there each time; no test here depends on
-# how long anything takes.
+# A peer's module is unloaded while a thread is inside it: in an operation that the owner has called, in the dispatch
+# of a request, or in a pended handshake. The module hold_calls keeps the thread there until the test has seen that
+# unloading waits for it, so nothing here depends on how long anything takes.
 
-# A call held in an interrupt takes its CPU. The tests keep off it: not even their memory
-# was ever mapped there, so that nobody waits for that CPU but who has to.
+# A call that is held in an interrupt occupies its CPU. The test runs on CPU 0 from its start, and holds interrupts on
+# CPU 1. Nothing of the test was ever mapped on CPU 1, so only unloading waits for that CPU.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -14,8 +13,6 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# The code of a request that the peer completes
-ADD=0x222004
 EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
@@ -36,40 +33,40 @@ watchdogs()
 	done
 }
 
-# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in what it calls
+# waits_in PID FUNCTION - whether a process sleeps in this function of the kernel, or in one that it calls
 waits_in()
 {
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
 }
 
-# steps_are STEP... - whether the handshake's and the removal's steps so far are these
+# steps_are STEP... - whether the trace has these steps of the handshake and of unloading, in this order
 steps_are()
 {
 	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
 }
 
-# op_calls - the owner's calls into the peer
+# op_calls - prints how many operations of the peer the owner has called
 op_calls()
 {
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
 }
 
-# new_request_refused - whether nobody can send the peer a request now
+# new_request_refused - whether the owner refuses a new request to the peer
 new_request_refused()
 {
 	fails ESHUTDOWN act "send r1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_call_refused - whether the owner leaves the peer out now, at once
+# new_call_refused - whether the owner does not call the peer any more, and does not wait either
 new_call_refused()
 {
 	before=$(op_calls)
 	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
 }
 
-# remove_from_under FUNCTION STEP... - begins to remove the peer, and whether that was seen
-# to wait in the kernel's function, after these steps
-remove_from_under()
+# unloading_waits FUNCTION STEP... - begins to unload the peer; whether that waits in this function of the kernel,
+# after these steps
+unloading_waits()
 {
 	./kmod unload held_peer 2>"$NOTES" &
 	remover=$!
@@ -78,13 +75,13 @@ remove_from_under()
 	grep -q '^held_peer .* Unloading ' /proc/modules && steps_are "$@"
 }
 
-# gone - whether the removal was successful, now that it is free to go on
+# gone - whether unloading has ended and succeeded
 gone()
 {
 	wait "$remover" && ! loaded held_peer
 }
 
-# watch 1|0 - begins or ends to record what settled() reads
+# watch 1|0 - starts or stops recording what settled() reads
 watch()
 {
 	echo "$1" >"$EVENTS/workqueue_queue_work/enable"
@@ -92,8 +89,8 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel is done with what it does after a module was loaded: to free
-# the memory of its initialization, all CPUs wait for one another
+# settled - whether the kernel has freed the init memory of the module that was loaded. Its work item for that waits
+# for all CPUs, so it would hang when one of them is held.
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -104,7 +101,7 @@ settled()
 		END { exit !(freed && queued == ended) }' /sys/kernel/tracing/trace
 }
 
-# load_settled NAME - leaves nothing behind that would have to wait for a CPU which is held
+# load_settled NAME - loads a module, and waits for that work item
 load_settled()
 {
 	watch 1
@@ -114,14 +111,14 @@ load_settled()
 	return "$loading"
 }
 
-# verdict_and_clean NAME - as verdict; what failed does not spoil what follows
+# verdict_and_clean NAME - as verdict, and unloads the peer that a case which failed may have left
 verdict_and_clean()
 {
 	verdict "$1"
 	! loaded held_peer || unload held_peer
 }
 
-# held_in PLACE CPUS - the whole story of a call that the owner makes there
+# held_in PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
 held_in()
 {
 	load_settled held_peer || return
@@ -130,7 +127,7 @@ held_in()
 	taskset "$2" sh -c "echo 1 >$EXERCISE" &
 	caller=$!
 	await one_inside &&
-		remove_from_under d2d_readers_wait detach &&
+		unloading_waits d2d_readers_wait detach &&
 		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
 	seen=$?
 	hold none
@@ -138,8 +135,8 @@ held_in()
 		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
-# request_held - as held_in, of a request that a process sends and that is dispatched inline. It is
-# taken from the peer when it detaches, and the peer is told when it completes it.
+# request_held - unloads the peer while its dispatch routine runs, in the process that sends. Detaching cancels the
+# request, so unregistering waits, and the peer gets ECANCELED when it completes.
 request_held()
 {
 	load_settled held_peer && act "lookup held_peer" || return
@@ -148,7 +145,7 @@ request_held()
 	./kmod write "$ACTOR" "send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
-		remove_from_under d2d_unregister detach rundown &&
+		unloading_waits d2d_unregister detach rundown &&
 		new_request_refused && await waits_in "$remover" d2d_unregister &&
 		steps_are detach rundown refuse && one_inside
 	seen=$?
@@ -156,8 +153,8 @@ request_held()
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown refuse unregister unload
 }
 
-# request_held_in PLACE CPUS - the same of a request that is sent in an interrupt. Detaching waits then
-# already: its grace period waits until each CPU was outside its interrupts.
+# request_held_in PLACE CPUS - the same, for a request that is sent in an interrupt. Here detaching waits already: its
+# grace period ends when each CPU has left its interrupts.
 request_held_in()
 {
 	load_settled held_peer && act "lookup held_peer" || return
@@ -166,7 +163,7 @@ request_held_in()
 	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
-		remove_from_under d2d_readers_wait detach &&
+		unloading_waits d2d_readers_wait detach &&
 		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
 	seen=$?
 	hold none
@@ -182,27 +179,28 @@ start 8
 load hold_calls
 watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
-# The time for a handshake is longer than hold_calls holds it.
+# The timeout of a handshake is longer than hold_calls holds a call.
 load module_a completion=1 timeout=600000
 load actor
-act "register alice; alloc r0 alice; alloc r1 alice"
+fresh alice
+act "alloc r1 alice"
 
 held_in task 3
-verdict_and_clean "a call in a process is waited for, and new ones are refused"
+verdict_and_clean "unloading waits for a call in a process, and the owner makes no new calls"
 
 for place in softirq hardirq; do
 	if [ "$(nproc --all)" -lt 2 ]; then
-		ktap_test_skip "a call in $place: needs a second CPU"
+		ktap_test_skip "unloading waits for a call in $place: needs a second CPU"
 		continue
 	fi
 	held_in "$place" 2
-	verdict_and_clean "a call in $place is waited for, and new ones are refused"
+	verdict_and_clean "unloading waits for a call in $place, and the owner makes no new calls"
 done
 
 for place in task softirq hardirq; do
 	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
-		# Beside other work a debugging kernel takes longer than hold_calls holds anybody.
-		ktap_test_skip "a request in $place: needs a second CPU, and a kernel without debugging"
+		# A debugging kernel can take longer than hold_calls holds a call.
+		ktap_test_skip "unloading waits for a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
 	if [ "$place" = task ]; then
@@ -210,20 +208,20 @@ for place in task softirq hardirq; do
 	else
 		request_held_in "$place" 2
 	fi
-	verdict_and_clean "a request in $place is waited for, and what is new is refused"
+	verdict_and_clean "unloading waits for a request in $place, and the owner refuses new ones"
 done
 
 hold handshake
 mark
-load held_peer deferred=1 && await one_inside && remove_from_under __flush_work pend && one_inside
+load held_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
 seen=$?
 hold none
 gone && [ "$seen" = 0 ] && steps_are pend attached detach rundown unregister unload
-verdict_and_clean "a handshake that was left pending is waited for"
+verdict_and_clean "unloading waits for a pended handshake"
 
 mark
 load held_peer && unload held_peer && steps_are attached detach rundown unregister unload
-verdict "without a call inside there is nothing to wait for"
+verdict "unloading does not wait when no thread is inside"
 unload actor
 unload module_a
 unload hold_calls

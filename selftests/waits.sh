@@ -1,9 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer in Rust is removed while it waits without a limit for an event or a request of its own: in an
-# operation that the owner has called, or in the work item that completes the handshake
-# (peers/waiting.rs). The removal ends the wait. departures.sh does the same with drivers
-# in C.
+# A peer in Rust is unloaded while it waits without a limit for an event or a request of its own (peers/waiting.rs): in an
+# operation that the owner has called, or in the work item that completes its handshake. Unloading has to end the wait.
+# departures.sh does the same with drivers in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# one_waits WHAT - whether a thread waits: for the event, or for a request
+# one_waits WHAT - whether a thread waits for the event (0), or for the request (1)
 one_waits()
 {
 	case $1 in
@@ -25,7 +24,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# goes - whether the peer can be removed, in time
+# goes - whether the peer can be unloaded, in time
 goes()
 {
 	./kmod unload waiting_peer 2>"$NOTES" &
@@ -33,19 +32,19 @@ goes()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# ended PLACE - whether the wait has ended there, with the driver leaving
+# ended PLACE - whether the wait there has ended with ECANCELED, and nothing was refused
 ended()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# nothing_left - whether the context is free, and the owner has no request
+# nothing_left - whether the context is free, the event closed, and the owner has no request
 nothing_left()
 {
 	[ ! -e "$EVENT" ] && ! grep -q . "$OWNER/state/requests" && grep -q 'state=free' "$OWNER/state/contexts"
 }
 
-# in_operation WHAT - removes the peer while an operation waits
+# in_operation WHAT - unloads the peer while its operation waits
 in_operation()
 {
 	load waiting_peer place=0 "what=$1" || return
@@ -56,7 +55,7 @@ in_operation()
 	! wait "$caller" && nothing_left
 }
 
-# in_deferred WHAT - removes the peer while its work item waits
+# in_deferred WHAT - unloads the peer while its work item waits
 in_deferred()
 {
 	mark
@@ -68,7 +67,7 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_or_end NAME - as verdict; a removal that hangs ends the test
+# verdict_or_end NAME - as verdict, and unloads a peer that is left; if unloading hangs, the program does
 verdict_or_end()
 {
 	verdict "$1"
@@ -76,25 +75,25 @@ verdict_or_end()
 }
 
 start 5
-# The time for a handshake is longer than any of this.
+# The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 
 in_operation 0
-verdict_or_end "an operation that waits for an event"
+verdict_or_end "an operation waits for an event: unloading ends the wait"
 
 in_operation 1
-verdict_or_end "an operation that waits for a request"
+verdict_or_end "an operation waits for a request: unloading ends the wait"
 
 in_deferred 0
-verdict_or_end "a deferred handshake that waits for an event"
+verdict_or_end "a deferred handshake waits for an event: unloading ends the wait"
 
 in_deferred 1
-verdict_or_end "a deferred handshake that waits for a request"
+verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
 
 mark
 load waiting_peer place=1 what=2 && await is_attached && refused waiting_peer settled-link-from-inside &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && goes && nothing_left
-verdict_or_end "a deferred handshake that waits for itself is refused"
+verdict_or_end "settled-link-from-inside: a deferred handshake waits for itself"
 
 unload module_a
 ktap_finished

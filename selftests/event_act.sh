@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# event_act: lets the drivers of torture_owner and torture_peer0 use named events and the doorbells of
+# their queues. Sourced by d2d_lib.sh; torture/events.rs carries out the commands.
+#
+#   event_act MODULE COMMAND
+#
+# The errno goes to $NOTES. A driver keeps its handles in numbered slots; slot 0 of one module is not slot 0 of
+# another. In this example the peer waits for an event of the owner:
+#
+#   event_act torture_owner create 0 ready synchronization
+#   event_act torture_peer0 open 5 ready synchronization
+#   event_act_meanwhile torture_peer0 wait any 5
+#   event_act torture_owner set 0 in=hardirq && wait "$meanwhile"
+#
+# Commands; KIND is notification or synchronization, PLACE is task (unless said otherwise), worker, softirq or hardirq
+#   create SLOT NAME KIND [set]      creates the event NAME, or opens it if it exists; it starts reset, or set
+#   open SLOT NAME KIND              opens an event that exists
+#   close SLOT
+#   set SLOT [in=PLACE] [was=set|was=reset]
+#                                    sets it; and fails unless it was in this state
+#   reset SLOT [in=PLACE]
+#   query SLOT is=set|is=reset [in=PLACE]
+#                                    fails unless it is in this state
+#   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
+#                                    without a timeout the wait has no limit; interruptible: a signal ends it
+#   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
+#   silent                           the queue has no doorbell any more
+#   put COUNT [in=PLACE]             puts items on the queue to the other side
+#   take MOST                        takes items
+#   flood COUNT, ebb                 creates so many events; closes them
+
+# event_words MODULE COMMAND - sets $words to what torture/events.rs reads
+event_words()
+{
+	words="event $2"
+	# The owner has a context for each peer; these are about the first one.
+	[ "$1" != torture_owner ] || words="event 0 $2"
+	ev_command=$2 ev_place=0 ev_timeout=- ev_interruptible=0 ev_kind='' ev_state='' ev_slots='' ev_which=''
+	shift 2
+	for ev_word; do
+		case $ev_word in
+		in=task) ev_place=0 ;;
+		in=worker) ev_place=1 ;;
+		in=softirq) ev_place=2 ;;
+		in=hardirq) ev_place=3 ;;
+		timeout=*) ev_timeout=${ev_word#*=} ;;
+		interruptible) ev_interruptible=1 ;;
+		notification) ev_kind=0 ;;
+		synchronization) ev_kind=1 ;;
+		set | is=set | was=set) ev_state=1 ;;
+		is=reset | was=reset) ev_state=0 ;;
+		any | all) ev_which=$ev_word ;;
+		*) ev_slots="$ev_slots $ev_word" ;;
+		esac
+	done
+	case $ev_command in
+	create) words="$words$ev_slots $ev_kind ${ev_state:-0}" ;;
+	open) words="$words$ev_slots $ev_kind" ;;
+	set | query) words="$words$ev_slots $ev_place ${ev_state:--}" ;;
+	reset | put) words="$words$ev_slots $ev_place" ;;
+	wait) words="$words $ev_which $ev_place $ev_timeout $ev_interruptible$ev_slots" ;;
+	*) words="$words$ev_slots" ;;
+	esac
+}
+
+event_act()
+{
+	event_words "$@"
+	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>"$NOTES"
+}
+
+# event_act_meanwhile MODULE COMMAND - as event_act, in a process of its own, which is $meanwhile
+event_act_meanwhile()
+{
+	event_words "$@"
+	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>/dev/null &
+	meanwhile=$!
+}
