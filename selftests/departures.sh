@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver leaves while a request, an event or a handshake is in a certain stage. departures.table has
-# each pair of a stage and a leaver, and what each thread and routine concerned observes: every wait ends,
-# d2d_unregister() returns, no routine of the driver runs after that, nothing is left. The module stage
-# holds the stages open, see peers/stage/. If a thread hangs, the rest is skipped.
+# A driver leaves while a request, an event, a handshake or an operation is in a certain stage, for each pair of a stage and
+# a driver. departures.table has these, and what each thread and routine observes: every wait ends, d2d_unregister()
+# returns, no routine of the driver runs after that, and nothing is left. The module stage (peers/stage/) brings each stage about
+# and keeps it. If a thread hangs, the remaining cases are skipped.
 #
 # Usage: departures.sh [SUBJECT [STAGE [LEAVER [HOW]]]]
-# With arguments only the pairs that match; "*" matches all. So does the variable DEPARTURES.
+# runs only the cases that match; "*" matches all. The variable DEPARTURES may have these arguments instead.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -17,7 +17,7 @@ OWNER=/sys/kernel/debug/d2d-module_a
 [ $# -gt 0 ] || { set -f && set -- ${DEPARTURES-} && set +f; }
 FILTER="${1:-*} ${2:-*} ${3:-*} ${4:-*}"
 
-# pairs - those of the table that the filter lets through
+# pairs - prints the lines of the table that match the arguments
 pairs()
 {
 	while read -r subject stage leaver how expected; do
@@ -29,13 +29,13 @@ pairs()
 	done <departures.table
 }
 
-# tell COMMAND... - a command for the module stage
+# tell COMMAND... - writes a command to the module stage
 tell()
 {
 	echo "$*" 2>"$NOTES" >$STAGE/do
 }
 
-# is_one_of VALUE ALTERNATIVES - which have "|" between them
+# is_one_of VALUE A|B...
 is_one_of()
 {
 	case "|$2|" in
@@ -44,7 +44,7 @@ is_one_of()
 	esac
 }
 
-# as_expected SEEN EXPECTED... - whether both have the same names, and each value is one of those
+# as_expected SEEN EXPECTED... - whether both have the same observers, and each result is one of the expected ones
 as_expected()
 {
 	seen=$1
@@ -56,7 +56,7 @@ as_expected()
 	[ $# = 0 ]
 }
 
-# nothing_left - whether the owner knows of no request any more, and of no event but its own
+# nothing_left - whether the owner has no request, and no event but its own
 nothing_left()
 {
 	! read -r left <$OWNER/state/requests || return
@@ -69,7 +69,7 @@ nothing_left()
 	left=
 }
 
-# where_they_hang SEEN - the kernel's functions that the threads are in
+# where_they_hang SEEN - prints the kernel stacks of the threads that hang
 where_they_hang()
 {
 	for word in $(echo "${1#hung=}" | tr , ' '); do
@@ -78,8 +78,7 @@ where_they_hang()
 	done
 }
 
-# leaves LEAVER - makes a driver leave. If it is the owner, the loader says that it cannot be unloaded;
-# lifecycle.sh tries that.
+# leaves LEAVER - makes a driver leave. The kernel refuses to unload the owner as long as it has users; lifecycle.sh tries it.
 leaves()
 {
 	if [ "$1" = owner ]; then
@@ -89,8 +88,8 @@ leaves()
 	fi
 }
 
-# owner_for HOW - loads the owner that a handshake or an operation needs, if there is another one: with
-# this parameter completion, and a short timeout or a long one
+# owner_for HOW - loads module_a again unless it has the parameters that a handshake or an operation needs: completion, and
+# a short or a long timeout
 owner_for()
 {
 	case $1 in
@@ -107,13 +106,13 @@ owner_for()
 	loaded=$parameters
 }
 
-# is_watching - whether the program that watches an event sleeps, so that nothing has told it anything
+# is_watching - whether the program that watches an event sleeps, so it has not learned of anything
 is_watching()
 {
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
 }
 
-# watch HOW - lets a program watch the event
+# watch HOW - starts a program that watches the event
 watch()
 {
 	if [ "$1" = poll ]; then
@@ -125,7 +124,7 @@ watch()
 	await is_watching
 }
 
-# is_told - whether the program that watches has ended, or has read another line
+# is_told - whether the program that watches has exited or has read another line, and sleeps again
 is_told()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
@@ -137,8 +136,8 @@ returns()
 	return "$1"
 }
 
-# departs SUBJECT STAGE LEAVER HOW EXPECTED... - one pair; what was observed is in $seen. What the loader
-# makes impossible changes nothing, and all goes on afterwards.
+# departs SUBJECT STAGE LEAVER HOW EXPECTED... - one case. Sets $seen to what was observed. If it is impossible, nothing
+# changes, and the stage goes on afterwards.
 departs()
 {
 	subject=$1 stage=$2 leaver=$3 how=$4
@@ -151,8 +150,8 @@ departs()
 	esac
 	leaves "$leaver"
 	departed=$?
-	# A program that watches has read the first line by now. Whether it is told of more at once, or
-	# later, is one more observation.
+	# A program that watches has read the first line. It is one more observation whether it learns of the departure now,
+	# or later.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
 	watched*) is_watching && seen=told=later ;;
@@ -176,7 +175,7 @@ departs()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# Not for each pair: it takes longer than one.
+	# Not for each case: this takes longer than the case.
 	pair_number=$((pair_number + 1))
 	[ $((pair_number % 16)) != 0 ] || { nothing_left && mark; }
 }
@@ -189,12 +188,12 @@ hung='' loaded='' pair_number=0
 pairs >"$NOTES.pairs"
 trap 'rm -f "$NOTES" "$NOTES.pairs" "$NOTES.watched"' EXIT
 while read -r subject stage leaver how expected; do
-	pair="$subject $stage, $leaver leaves, observed by $how"
+	pair="$subject $stage, $leaver leaves, $how"
 	case $expected in
 	impossible:*) pair="$pair ($expected)" ;;
 	esac
 	if [ -n "$hung" ]; then
-		ktap_test_skip "$pair: after a hang"
+		ktap_test_skip "$pair: skipped after a hang"
 		continue
 	fi
 	case $subject in
@@ -218,10 +217,10 @@ while read -r subject stage leaver how expected; do
 	verdict "$pair"
 done <"$NOTES.pairs"
 if [ -n "$hung" ]; then
-	ktap_test_skip "nothing is left in the end: after a hang"
+	ktap_test_skip "the owner has no request and no event of others in the end: skipped after a hang"
 else
 	nothing_left
-	verdict "nothing is left in the end"
+	verdict "the owner has no request and no event of others in the end"
 	unload stage
 	unload module_a
 fi

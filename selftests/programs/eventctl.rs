@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes commands to control files, and watches an event as a program does.
+//! Writes commands to control files, and watches an event through its file, as programs in user space do.
 //!
 //! Usage:
 //!
 //! - `eventctl write FILE TEXT` writes by one system call. Exits with 0, or prints
 //!   `errno=N (text)` and exits with 1.
-//! - `eventctl poll FILE` reads what an event's file has at once, polls it without a limit, and prints
+//! - `eventctl poll FILE` reads the line that an event's file has at once, polls the file without a limit, and prints
 //!   `in`, `hup` or both.
-//! - `eventctl watch FILE CONTROL SET CLOSE` goes through what reading and polling an event's file have
-//!   to do. SET and CLOSE are the commands that set the event, and close its last handle, when they
-//!   are written to CONTROL. Prints what is wrong, and exits with 1; else the number of checks.
+//! - `eventctl watch FILE CONTROL SET CLOSE` checks reading and polling of an event's file. Writing SET to CONTROL
+//!   sets the event, and writing CLOSE closes its last handle. Prints the number of checks, or what is wrong, and then
+//!   exits with 1.
 //! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is
 //!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
 //!   userfaultfd.
@@ -67,14 +67,14 @@ extern "C" {
 
 type Outcome<T> = Result<T, String>;
 
-/// What `poll` says of a file, at once or within so many milliseconds.
+/// Polls a file for at most so many milliseconds; -1 is without a limit.
 fn polled(file: &File, timeout: c_int) -> c_short {
     let mut fd = PollFd {
         fd: file.as_raw_fd(),
         events: POLLIN,
         revents: 0,
     };
-    // SAFETY: It is one, which lives during the call.
+    // SAFETY: `fd` is one `PollFd` and outlives the call.
     unsafe { poll(&mut fd, 1, timeout) };
     fd.revents
 }
@@ -83,14 +83,13 @@ fn polled(file: &File, timeout: c_int) -> c_short {
 struct Epoll(File);
 
 impl Epoll {
-    /// Makes one, where the kernel has epoll.
+    /// Returns `None` if the kernel has no epoll.
     fn new(file: &File) -> Option<Self> {
         let mut event = EpollEvent {
             events: POLLIN as u32,
             data: 0,
         };
-        // SAFETY: The descriptor that is returned belongs to nobody else; the event lives during the
-        // call.
+        // SAFETY: The new descriptor has no other owner; `event` outlives the call.
         unsafe {
             let epoll = epoll_create1(0);
             if epoll < 0 {
@@ -107,15 +106,15 @@ impl Epoll {
         }
     }
 
-    /// How many files are ready.
+    /// Returns how many files are ready.
     fn ready(&self) -> c_int {
         let mut event = EpollEvent { events: 0, data: 0 };
-        // SAFETY: There is room for one, during the call.
+        // SAFETY: `event` has room for one event and outlives the call.
         unsafe { epoll_wait(self.0.as_raw_fd(), &mut event, 1, 0) }
     }
 }
 
-/// One read; what is returned, or the error's number.
+/// Reads once. Returns the text, or the errno.
 fn read(file: &mut File, most: usize) -> Result<String, i32> {
     let mut bytes = vec![0; most];
     match file.read(&mut bytes) {
@@ -124,7 +123,7 @@ fn read(file: &mut File, most: usize) -> Result<String, i32> {
     }
 }
 
-/// The number after `sets=` of a whole line.
+/// The number after `sets=` in the line of an event.
 fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     let line = line.as_ref().map_err(|errno| format!("errno {errno}"))?;
     let found = line
@@ -134,7 +133,7 @@ fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     found.ok_or(format!("no line of an event: {line:?}"))
 }
 
-/// Waits until a thread sleeps.
+/// Returns when a thread of this process sleeps.
 fn wait_until_asleep(thread: u32) {
     let path = format!("/proc/self/task/{thread}/stat");
     let asleep = || {
@@ -148,18 +147,18 @@ fn wait_until_asleep(thread: u32) {
     }
 }
 
-/// A thread that reads a file that was read once, and sleeps in that.
+/// Starts a thread that reads an event's file a second time, and returns when it sleeps in that.
 fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>> {
     let mut file = File::open(path).map_err(|error| error.to_string())?;
     sets(&read(&mut file, 4096))?;
     let (say, hear) = mpsc::channel();
     let reader = thread::spawn(move || {
-        // SAFETY: It always is.
+        // SAFETY: `gettid()` has no requirements.
         let _ = say.send(unsafe { gettid() });
         drop(say);
         read(&mut file, 4096)
     });
-    // The channel's end is a sleep as well: it is over when the thread has dropped its side.
+    // The thread could also sleep in the channel. When the second `recv()` fails, it has dropped its end.
     let thread = hear.recv().map_err(|error| error.to_string())?;
     let _ = hear.recv();
     wait_until_asleep(thread);
@@ -191,25 +190,33 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     let mut file = open.map_err(|error| format!("{path}: {error}"))?;
 
     checks.expect(
-        "a file is ready when it is opened",
+        "a file is ready when it has been opened",
         polled(&file, 0),
         POLLIN,
     )?;
     let first = sets(&read(&mut file, 4096))?;
-    checks.expect("and not when it was read", polled(&file, 0), 0)?;
     checks.expect(
-        "nor then can it be read",
+        "a file is not ready when its line has been read",
+        polled(&file, 0),
+        0,
+    )?;
+    checks.expect(
+        "a second read finds no line",
         read(&mut file, 4096),
         Err(EAGAIN),
     )?;
 
     command(set)?;
     checks.expect(
-        "it is ready when the event is set",
+        "a file is ready when the event is set",
         polled(&file, 0),
         POLLIN,
     )?;
-    checks.expect("and stays so", polled(&file, 0), POLLIN)?;
+    checks.expect(
+        "a file stays ready until it is read",
+        polled(&file, 0),
+        POLLIN,
+    )?;
     let mut line = String::new();
     while let Ok(byte) = read(&mut file, 1) {
         line += &byte;
@@ -219,18 +226,26 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
         sets(&Ok(line))?,
         first + 1,
     )?;
-    checks.expect("and it is not ready then", polled(&file, 0), 0)?;
+    checks.expect(
+        "a file is not ready when its line has been read byte by byte",
+        polled(&file, 0),
+        0,
+    )?;
 
     for _ in 0..3 {
         command(set)?;
     }
     let now = sets(&read(&mut file, 4096))?;
-    checks.expect("several sets are told in one line", now, first + 4)?;
-    checks.expect("and not again", read(&mut file, 4096), Err(EAGAIN))?;
+    checks.expect("several sets make one line", now, first + 4)?;
+    checks.expect(
+        "several sets make no second line",
+        read(&mut file, 4096),
+        Err(EAGAIN),
+    )?;
 
     let mut other = File::open(path).map_err(|error| error.to_string())?;
     checks.expect(
-        "each open file has its own",
+        "another open file has a line of its own",
         sets(&read(&mut other, 4096))?,
         now,
     )?;
@@ -238,17 +253,17 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     let epoll = Epoll::new(&file);
     let ready = || epoll.as_ref().map(Epoll::ready);
     let some = |count| epoll.as_ref().map(|_| count);
-    checks.expect("epoll says nothing when nothing happens", ready(), some(0))?;
+    checks.expect("epoll reports no file before a set", ready(), some(0))?;
     command(set)?;
-    checks.expect("and one when it was set", ready(), some(1))?;
+    checks.expect("epoll reports a file after a set", ready(), some(1))?;
     sets(&read(&mut file, 4096))?;
-    checks.expect("and nothing when that was read", ready(), some(0))?;
+    checks.expect("epoll reports no file after the read", ready(), some(0))?;
 
     let (say, hear) = mpsc::channel();
     let poller = thread::spawn({
         let file = file.try_clone().map_err(|error| error.to_string())?;
         move || {
-            // SAFETY: It always is.
+            // SAFETY: `gettid()` has no requirements.
             let _ = say.send(unsafe { gettid() });
             drop(say);
             polled(&file, -1)
@@ -260,23 +275,39 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     let reader = blocked_reader(path)?;
     command(set)?;
     let line = reader.join().map_err(|_| "the reader has panicked")?;
-    checks.expect("a read that sleeps is woken", sets(&line)?, first + 6)?;
+    checks.expect("a set wakes a read that sleeps", sets(&line)?, first + 6)?;
     let events = poller.join().map_err(|_| "the poller has panicked")?;
-    checks.expect("and a poll", events, POLLIN)?;
+    checks.expect("a set wakes a poll that sleeps", events, POLLIN)?;
     sets(&read(&mut file, 4096))?;
 
     let reader = blocked_reader(path)?;
     command(close)?;
     let line = reader.join().map_err(|_| "the reader has panicked")?;
-    checks.expect("closing ends a read that sleeps", line, Ok(String::new()))?;
+    checks.expect(
+        "closing the event ends a read that sleeps",
+        line,
+        Ok(String::new()),
+    )?;
     let line = read(&mut file, 4096);
-    checks.expect("there is no other line then", line, Ok(String::new()))?;
-    checks.expect("polling says so", polled(&file, 0) & POLLHUP, POLLHUP)?;
-    checks.expect("the file is gone", fs::metadata(path).is_err(), true)?;
+    checks.expect(
+        "the file of a closed event has no line",
+        line,
+        Ok(String::new()),
+    )?;
+    checks.expect(
+        "the file of a closed event polls as hung up",
+        polled(&file, 0) & POLLHUP,
+        POLLHUP,
+    )?;
+    checks.expect(
+        "the file of a closed event does not exist",
+        fs::metadata(path).is_err(),
+        true,
+    )?;
     Ok(checks.0)
 }
 
-/// A page that stays away until it is supplied: whoever touches it before waits in the page fault.
+/// A page without memory: a thread that touches it sleeps in the page fault until the page is supplied.
 struct AbsentPage {
     faults: File,
     start: u64,
@@ -285,25 +316,25 @@ struct AbsentPage {
 impl AbsentPage {
     const SIZE: usize = 4096;
 
-    /// Makes one, where the kernel has userfaultfd.
+    /// Returns `None` if the kernel has no userfaultfd.
     fn new() -> Outcome<Option<Self>> {
         const USERFAULTFD: c_long = 323;
         const CLOEXEC: c_int = 0o2_000_000;
         const API: c_ulong = 0xc018_aa3f;
         const REGISTER: c_ulong = 0xc020_aa00;
 
-        // SAFETY: The descriptor that is returned belongs to nobody else.
+        // SAFETY: The new descriptor has no other owner.
         let faults = unsafe {
             match syscall(USERFAULTFD, CLOEXEC) {
                 fd @ 0.. => File::from_raw_fd(fd as c_int),
                 _ => return Ok(None),
             }
         };
-        // SAFETY: A private mapping of its own: to be read and written, nowhere special.
+        // SAFETY: A new private mapping, at an address that the kernel chooses, overlaps nothing.
         let page = unsafe { mmap(std::ptr::null_mut(), Self::SIZE, 3, 0x22, -1, 0) };
         let start = page as u64;
         let (mut api, mut register) = ([0xaa, 0, 0u64], [start, Self::SIZE as u64, 1, 0]);
-        // SAFETY: The structures are as long as the requests say, and live during the calls.
+        // SAFETY: The arrays have the sizes that the requests encode, and outlive the calls.
         let failed = unsafe {
             ioctl(faults.as_raw_fd(), API, api.as_mut_ptr()) != 0
                 || ioctl(faults.as_raw_fd(), REGISTER, register.as_mut_ptr()) != 0
@@ -314,31 +345,31 @@ impl AbsentPage {
         }
     }
 
-    /// Waits until somebody waits for it.
+    /// Returns when a thread sleeps in the page fault.
     fn wait_for_fault(&mut self) -> Outcome<()> {
         let mut message = [0; 32];
         let read = self.faults.read_exact(&mut message);
         read.map_err(|error| format!("no page fault: {error}"))
     }
 
-    /// Supplies it.
+    /// Supplies the page, which wakes the thread.
     fn supply(&self) {
         const ZERO: c_ulong = 0xc020_aa04;
 
         let mut zero = [self.start, Self::SIZE as u64, 0, 0u64];
-        // SAFETY: The structure is as long as the request says, and lives during the call.
+        // SAFETY: The array has the size that the request encodes, and outlives the call.
         unsafe { ioctl(self.faults.as_raw_fd(), ZERO, zero.as_mut_ptr()) };
     }
 }
 
-/// Returns whether it could be tried.
+/// See `eventctl stall`. Returns false if the kernel has no userfaultfd.
 fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     let Some(mut page) = AbsentPage::new()? else {
         return Ok(false);
     };
     let file = File::open(path).map_err(|error| format!("{path}: {error}"))?;
     let start = page.start;
-    // SAFETY: The page is there for good, and nobody else uses it.
+    // SAFETY: The page is never unmapped, and only this thread uses it.
     let read =
         move || unsafe { raw_read(file.as_raw_fd(), start as *mut c_void, AbsentPage::SIZE) };
     let reader = thread::spawn(read);
@@ -366,7 +397,7 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
         .write_all(text.as_bytes())
 }
 
-/// What a program that has read the file's line is told next.
+/// Reads the file's line, and returns what a poll after that reports.
 fn poll_once(path: &str) -> Result<String, Error> {
     let mut file = File::open(path)?;
     let _ = file.read(&mut [0; 4096])?;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes each memory allocation of a system call fail in turn, and looks at what comes of it.
+//! Makes each memory allocation of a system call fail in turn, and checks the results.
 //!
-//! Usage, after failslab was told which allocations count:
+//! Failslab must have been told which allocations count.
 //!
-//! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, again and again,
-//! - `fail_nth unload FILE [PARAM=VALUE...]` unloads it, after it was loaded undisturbed,
+//! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, once for each allocation,
+//! - `fail_nth unload FILE [PARAM=VALUE...]` unloads it; loading it before that is not disturbed,
 //! - `fail_nth write FILE TEXT` writes to a file,
 //! - `fail_nth read FILE` opens a file, and reads from it once,
-//! - `fail_nth count ...` does either of these once, undisturbed, and prints its allocations.
+//! - `fail_nth count ...` makes one of these calls once, undisturbed, and prints how many allocations it makes.
 //!
-//! The n-th allocation of the call fails, for n = 1, 2, ... until there is none left to fail. Each time
-//! the call has to be refused with `ENOMEM` and one trace line that says so, and nothing may be left of
-//! it; or it has to succeed, where the kernel makes do without the memory. Unloading always has to
-//! succeed. Where module_a is loaded already, no one may use it afterwards. Prints the number of
-//! allocations and exits with 0; else says what is wrong, as KTAP comments, and exits with 1.
+//! In the n-th round the n-th allocation of the call fails, until a round has no n-th allocation. Each call must
+//! either fail with `ENOMEM` and one trace line with this reason, and leave nothing behind, or succeed, if the kernel
+//! can do without the memory. Unloading must always succeed. If module_a was loaded before, it must have no users
+//! after each round. Prints the number of allocations and exits with 0; otherwise prints what is wrong, as
+//! KTAP comments, and exits with 1.
 
 mod modules;
 
@@ -25,12 +25,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const ENOMEM: i32 = 12;
-/// `O_NONBLOCK`: the log's end is an error, not a reason to wait.
+/// `O_NONBLOCK`: at the end of the log, reading fails and does not wait.
 const NONBLOCK: i32 = 0o4000;
-/// A call that allocates this often is not the one that was meant.
+/// No call here makes so many allocations.
 const LIMIT: u32 = 1000;
 
-/// What the kernel counts the calling thread's allocations with.
+/// The file by which the kernel lets the n-th allocation of the calling thread fail.
 struct FailNth(File);
 
 impl FailNth {
@@ -42,13 +42,13 @@ impl FailNth {
         Ok(Self(file))
     }
 
-    /// Makes allocation number `n` from now on fail; 0 is none.
+    /// The n-th allocation from now on will fail; with 0, none.
     fn set(&self, n: u32) -> Result<(), Error> {
         let text = n.to_string();
         self.0.write_at(text.as_bytes(), 0).map(|_| ())
     }
 
-    /// Returns how many more there would have to be.
+    /// Returns how many allocations are left until that one; 0 if it has failed.
     fn left(&self) -> Result<u32, Error> {
         let mut text = [0; 16];
         let length = self.0.read_at(&mut text, 0)?;
@@ -57,7 +57,7 @@ impl FailNth {
     }
 }
 
-/// The kernel's log from here on.
+/// The kernel log, from the moment when this is created.
 struct Log(File);
 
 impl Log {
@@ -84,14 +84,14 @@ impl Log {
     }
 }
 
-/// The reason that a record of the log gives, if it is that of a refusal.
+/// The reason of a refusal, if the record of the log is one.
 fn reason(record: &str) -> Option<String> {
     let (_, fields) = record.split_once(": d2d: ")?;
     let (_, rest) = fields.split_once(" step=refuse reason=")?;
     rest.split_whitespace().next().map(String::from)
 }
 
-/// The system call.
+/// The call whose allocations fail.
 enum Call<'a> {
     Load(&'a str, String),
     Unload(&'a str, String),
@@ -120,7 +120,7 @@ impl Call<'_> {
         !matches!(self, Self::Unload(..))
     }
 
-    /// What follows if it has succeeded.
+    /// Undoes the call after it has succeeded.
     fn undo(&self) -> Result<(), Error> {
         match self {
             Self::Load(path, _) => modules::unload(name(path)),
@@ -128,7 +128,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns what is still there that should not be.
+    /// Returns what the call has left behind, if anything.
     fn left_over(&self) -> Option<String> {
         let (Self::Load(path, _) | Self::Unload(path, _)) = self else {
             return None;
@@ -151,15 +151,15 @@ fn name(path: &str) -> &str {
     file.strip_suffix(".ko").unwrap_or(file)
 }
 
-/// What has come of a call one allocation of which has failed.
+/// The result of a call in which one allocation has failed.
 #[derive(Debug, PartialEq)]
 enum Outcome {
     Refused,
-    /// The kernel has made do without the memory.
+    /// The call succeeded without the memory.
     Tolerated,
 }
 
-/// What it is that has come of it, if that can be.
+/// Returns the outcome; `None` if the result or the log is wrong.
 fn judge(result: &Result<(), Error>, reasons: &[String]) -> Option<Outcome> {
     match (result, reasons) {
         (Ok(()), []) => Some(Outcome::Tolerated),

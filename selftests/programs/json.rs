@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads JSON from standard input, all of it or nothing, and prints values of it.
+//! Reads JSON from standard input and prints values of it.
 //!
-//! Usage: `json PATH... <FILE`, where a path consists of keys and indices, as in `queues.0.depth`: the
-//! value's own text. Exits with 1 if it is no JSON (RFC 8259; numbers are integers), or has no such
-//! value.
+//! `json PATH... <FILE`, where a path consists of keys and indices, as in `queues.0.depth`. Exits with 1 if the input is not
+//! JSON (RFC 8259, with integers only) or has no such value; then it prints no value.
 
 use std::io::Read;
 use std::process::ExitCode;
 
-/// A value: its text, and what it consists of, by key or index.
+/// A value: its text, and its members or elements by key or index.
 #[derive(Debug, PartialEq)]
 struct Value {
     text: String,
@@ -36,7 +35,7 @@ impl Parser<'_> {
         self.position += self.rest().len() - self.rest().trim_start_matches(is_space).len();
     }
 
-    /// Takes this, and the space after it, if it is there.
+    /// Skips `what` and the space behind it. Returns whether it was there.
     fn takes(&mut self, what: &str) -> bool {
         let found = self.rest().starts_with(what);
         if found {
@@ -83,7 +82,7 @@ impl Parser<'_> {
         Ok(number)
     }
 
-    /// What stands between two brackets, of which the first was taken.
+    /// Reads members or elements up to the closing bracket `end`.
     fn parts(&mut self, end: &str, has_keys: bool) -> Result<Vec<(String, Value)>, String> {
         let mut parts: Vec<(String, Value)> = Vec::new();
         if self.takes(end) {
@@ -177,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_found() {
+    fn finds_values() {
         let value =
             parse(" {\"a\": [1, {\"b\": \"x\\\"y\"}], \"c\": null, \"d\": [],\n\"e\": -10} ")
                 .unwrap();
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_is_refused() {
+    fn refuses_what_is_not_json() {
         for text in [
             "",
             "{",

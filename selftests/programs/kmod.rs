@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads and unloads modules, and writes to their files, by exactly one system call, and says what it
-//! returned.
+//! Loads or unloads a module, or writes to a file, by exactly one system call, and prints its errno.
 //!
-//! Usage: `kmod load FILE [PARAM=VALUE...]`, `kmod unload NAME`, `kmod write FILE TEXT...` or
-//! `kmod race ROUNDS FILE FIRST SECOND [ERRNO...]`. The last one writes FIRST, which has to fail with one
-//! of the errnos, pauses, and writes SECOND, which has to succeed. In each round the pause is 200
-//! microseconds longer, so SECOND comes before, during and after what FIRST has begun.
-//! The insmod programs at hand differ in their words, and busybox's tries a second time when the first
-//! fails, which shows in the trace; shells say nothing but words of what a write returned.
-//! Exits with 0, or prints `errno=N (text)` and exits with 1.
+//! - `kmod load FILE [PARAM=VALUE...]`
+//! - `kmod unload NAME`
+//! - `kmod write FILE TEXT...`
+//! - `kmod race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
+//!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each round, so
+//!   SECOND comes before, while and after what FIRST has begun takes place.
+//!
+//! Exits with 0, or prints `errno=N (text)` and exits with 1. insmod does not serve here: busybox's tries
+//! again when the first try fails, and different ones print different texts.
 
 mod modules;
 
@@ -24,7 +25,7 @@ fn write(path: &str, text: &str) -> Result<(), Error> {
     file.write(text.as_bytes()).map(|_| ())
 }
 
-/// Lets the second write race with what the first one has begun.
+/// See `kmod race`.
 fn race(
     rounds: u32,
     path: &str,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loading and unloading a kernel module, by exactly one system call each.
+//! Loads and unloads a kernel module, by exactly one system call each.
 
 use std::ffi::{c_char, c_int, c_long, c_uint, CString};
 use std::fs::File;
@@ -29,14 +29,14 @@ pub fn load(path: &str, params: &str) -> Result<(), Error> {
     let file = File::open(path)?;
     let params = c_string(params)?;
     let params: *const c_char = params.as_ptr();
-    // SAFETY: The parameters are a string that lives during the call.
+    // SAFETY: `params` points to a NUL-terminated string that outlives the call.
     result(unsafe { syscall(number::FINIT_MODULE, file.as_raw_fd(), params, 0 as c_int) })
 }
 
 /// Unloads the module of this name.
 pub fn unload(name: &str) -> Result<(), Error> {
     let name = c_string(name)?;
-    // SAFETY: The name is a string that lives during the call.
+    // SAFETY: `name` is a NUL-terminated string that outlives the call.
     result(unsafe { syscall(number::DELETE_MODULE, name.as_ptr(), NONBLOCK) })
 }
 

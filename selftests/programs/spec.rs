@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the spec of the steps that a trace has to consist of (`spec/lifecycle.spec`).
+//! Reads `spec/lifecycle.spec`, which has the steps that a trace must have.
 
 use crate::line::is_step;
 use std::collections::HashMap;
 use std::fmt;
 
-/// The pairs `KEY=VALUE` of a line.
+/// The values of a line, by key.
 pub type Fields = HashMap<String, String>;
 
-/// Reads words of the form `KEY=VALUE`.
+/// Parses words of the form `KEY=VALUE`.
 pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String> {
     words
         .map(|word| match word.split_once('=') {
@@ -19,10 +19,10 @@ pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String
         .collect()
 }
 
-/// A step that the trace has to have.
+/// A step that the trace must have.
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The line that tells the part of the story: `do NAME [PARAM=VALUE...]`, or the step's own.
+    /// The line that expects this step: `do NAME [PARAM=VALUE...]`, or the step itself.
     pub part: String,
     pub driver: String,
     pub step: String,
@@ -40,7 +40,7 @@ impl fmt::Display for Expected {
     }
 }
 
-/// A spec, read line by line.
+/// What was read of a spec: the definitions of parts (parameters and lines), and the steps.
 #[derive(Default)]
 pub struct Spec {
     parts: HashMap<String, (Vec<String>, Vec<String>)>,
@@ -48,7 +48,7 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// The steps of a run with these parameters, in order.
+    /// Returns the steps that a run with these parameters must have, in order.
     pub fn parse(text: &str, run: &Fields) -> Result<Vec<Expected>, String> {
         let mut spec = Spec::default();
         let mut lines = text.lines().map(str::trim).enumerate();
@@ -70,7 +70,7 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// One line that is not part of a definition, or one of the part that a `do` tells.
+    /// Reads a line outside of a definition, or a line of the part that a `do` names; `args` are its parameters.
     fn line(&mut self, part: &str, line: &str, run: &Fields, args: &Fields) -> Result<(), String> {
         if line.is_empty() || line.starts_with('#') {
             return Ok(());

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares a trace with the spec of the steps that it has to consist of.
+//! Compares a trace with the spec of its steps (`spec/lifecycle.spec`).
 //!
-//! Usage: `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run that
-//! the spec's conditions refer to. Every `d2d:` line of the log has to be well-formed, the lines'
-//! `seq` has to count without a gap, and sorted by it they have to be the spec's steps, all of them
-//! and no other. Exits with 0 if so; else says what is wrong, as KTAP comments, and exits with 1.
+//! `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run that the spec's conditions
+//! name. Each `d2d:` line of the log must be well-formed, the `seq` of the lines must count up without a gap, and
+//! in the order of `seq` they must be exactly the steps of the spec. Exits with 0 if so; otherwise prints what is
+//! wrong, as KTAP comments, and exits with 1.
 //!
-//! `trace_check --steps` prints the vocabulary.
+//! `trace_check --steps` prints the names of all steps.
 
 #[allow(dead_code, reason = "the trace tool uses the rest")]
 #[path = "../../trace/src/line.rs"]
@@ -26,19 +26,19 @@ struct Actual {
     step: String,
     seq: u64,
     load: u64,
-    /// The fields after the step, and `in`.
+    /// The fields after the step, and the execution context as `in`.
     fields: Fields,
 }
 
 impl Actual {
-    /// Reads a line, which is one of the trace if it has a step in it.
+    /// Parses a line of the log. None if it is not a line of the trace.
     fn parse(line: &str) -> Option<Result<Self, String>> {
         let step = Line::parse(line)?.map_err(|damage| damage.to_string());
         let read = step.and_then(|step| Self::checked(&step, line));
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// Holds the line to the whole grammar, of which [`Line`] forgives some for logs of other kinds.
+    /// Checks the whole grammar: [`Line`] also accepts lines of other logs, which lack some fields.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;
@@ -75,7 +75,7 @@ impl Actual {
     }
 }
 
-/// Returns the number of steps, or what is wrong.
+/// Returns the number of steps, or an error that says what is wrong.
 fn check(spec: &str, run: &Fields, log: impl Iterator<Item = String>) -> Result<usize, String> {
     let expected = Spec::parse(spec, run)?;
     let mut actual: Vec<Actual> = log
