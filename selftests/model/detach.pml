@@ -1,49 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The handshake and its undoing: shared/owner/{server,registry,offers}.rs with
- * the peer's side of it, shared/d2d/{registration,request}.rs or a driver in C
- * that does what d2d.h allows.
+ * The handshake and detaching, from shared/owner/{server,registry,offers}.rs, with the peer's side: a driver
+ * of the library (shared/d2d/{registration,request}.rs), or one in C that does everything that d2d.h allows.
  *
- * Drivers want a context; each asks for it, and leaves. The owner calls whoever
- * holds it, and takes it back from who does not answer in time. Chosen by -D:
+ * Drivers ask for a context, get it, and leave. The owner calls the driver that has a context, and ends the
+ * handshake of a driver that does not complete in time. -D chooses:
  *
- *   ROUTINE	the owner learns of completion by a routine, and then never waits
- *		for what was left pending; else it waits in attach (by return and by
- *		waiting differ in the trace only)
- *   C_PEER	driver 0 is one in C that does all that d2d.h allows: a thread
- *		attaches and may detach, from inside its dispatch routine too, another
- *		detaches and unregisters at any moment, and a request that it left
- *		pending is completed whenever, or never. The other driver then only
- *		does what is right
- *   ALONE	without the other driver, but with a second context, and either one is
- *		taken: others that are not shown hold what is taken before. The driver
- *		in C attaches from two threads, and to keep that small it is only
- *		detached by its exit, and not called
- *   ONCE	with ALONE: from one thread
+ *   ROUTINE	the owner learns of completion by a routine, and never waits for a pended handshake; otherwise it
+ *		waits in attach (completion by return and by waiting differ only in the trace)
+ *   C_PEER	driver 0 is in C and does everything that d2d.h allows: one thread attaches and may detach, also
+ *		inside the dispatch routine; another one detaches and unregisters at any moment; a pended
+ *		handshake is completed at any moment, or never. The other driver then makes no mistakes
+ *   ALONE	there is no other driver, and a second context; either one may be chosen, as if drivers that are not
+ *		shown had the contexts before it. To keep this small, the driver in C attaches in two threads, is
+ *		detached by its exit only, and is not called
+ *   ONCE	with ALONE: the driver attaches in one thread
  *
- * Drivers that are not in C are of the library: one thread loads and unloads, a work
- * item completes what was left pending, or leaves it pending again.
+ * A driver that is not in C is of the library: one thread loads and unloads it, and a work item completes a
+ * pended handshake or leaves it pending again.
  *
- * What must hold is asserted: whoever is told that it holds a context (holder) is who
- * fills it in; a context is given back once, by nobody but its holder, and not while a
- * driver has a request with it that neither it nor its detaching is done with (owned);
- * detaching and unregistering return with the owner outside of the driver; what has a
- * driver's code run ends before the code goes; and nothing stays behind in the end.
+ * Assertions say what must hold:
  *
- * Left out, with the reason:
- * - Slots and generations of handles: a handle is its object's number here, and is
- *   never used again. That is what the generation is for.
- * - Spinlocks: what runs under one is one step (atomic, d_step).
- * - The inside of a rundown: rundown.pml shows what is assumed here, that closing
- *   waits for exactly those that entered before, and for nobody else.
- * - Memory ordering: whatever is shared is under a spinlock, or ordered by a
- *   completion, by flush_work() or by a Release store that an Acquire load sees.
- * - Refusals that change nothing (magic numbers, sizes, names); an answer that the
- *   owner refuses goes the way of one that says that the driver failed.
- * - Gate of export.rs: the owner cannot be unloaded while there are importers.
+ * - The driver that fills in a context is the one that was told that it has it (holder).
+ * - A context is given back once, for its holder, and not while a driver has a request with it that neither the
+ *   driver nor its detaching is done with (owned).
+ * - When detaching and unregistering return, the owner is not inside the driver.
+ * - Whatever runs a driver's code ends before the code is freed.
+ * - In the end nothing is left.
  *
- * Nothing repeats for ever, which the search for non-progress cycles shows, so every
- * run ends; and spin reports a run that ends before its processes do.
+ * The model leaves out, for these reasons:
+ * - Slots and generations of handles: here a handle is the number of its object and is never used twice, which is
+ *   what generations are for.
+ * - Spinlocks: code under a spinlock is one step (atomic, d_step).
+ * - The inside of a rundown: rundown.pml shows what is assumed here, that closing waits for exactly the calls
+ *   that entered before.
+ * - Memory ordering: all shared state is under a spinlock, or ordered by a completion, by flush_work(), or by a
+ *   Release store that an Acquire load sees.
+ * - Refusals that change nothing (magic numbers, sizes, names). If the owner refuses the peer's answer, it goes
+ *   on as if the driver had failed.
+ * - The Gate of export.rs: the kernel does not unload the owner while it has importers.
+ *
+ * Nothing repeats for ever, as the search for non-progress cycles shows, so every run ends; and spin reports a
+ * run that ends before its processes do.
  */
 
 #ifdef ALONE
@@ -51,10 +49,10 @@
 #ifdef ONCE
 #define ATTACHES	1
 #else
-#define ATTACHES	2		/* of one driver, at most */
+#define ATTACHES	2		/* how often a driver attaches at most */
 #endif
 #define CONTEXTS	2
-#define AGAIN		2		/* what a work item leaves pending once more, at most */
+#define AGAIN		2		/* how often a work item leaves a handshake pending again, at most */
 #else
 #define DRIVERS		2
 #define ATTACHES	1
@@ -72,35 +70,35 @@
 #define SIMPLE(d)	false
 #endif
 
-/* The requests of a driver are numbered from its number times ATTACHES. */
+/* Driver d has the requests FIRST(d) to LAST(d). */
 #define FIRST(d)	((d) * ATTACHES)
 #define LAST(d)		(FIRST(d) + ATTACHES - 1)
 /* State::context() */
 #define HOLDS(d, c)	(registry[d] != Gone && registry[d] != Registered && has[d] == (c))
 #define HELD(c)		(HOLDS(0, c) || HOLDS(DRIVERS - 1, c))
-/* Offers::find(), of one request and of a driver */
+/* Offers::find(), for one request and for a driver */
 #define ON_ITS_WAY(r)	(request[r].in_table && !(request[r].finished && request[r].left))
 #define ANY_OF(d)	(ON_ITS_WAY(FIRST(d)) || ON_ITS_WAY(LAST(d)))
 /* Offers::is_sent_by_current() */
 #define SENT(r)		(request[r].in_table && request[r].sender == _pid && !request[r].left)
 #define SENT_BY_ME(d)	(SENT(FIRST(d)) || SENT(LAST(d)))
-/* The driver has been sent the context and has not said that it is done with it. */
+/* The driver was sent the context, and is not done with it yet. */
 #define OWNED(r, c)	(request[r].owned && carries[r] == (c))
 #define OWNED_BY(d, c)	(OWNED(FIRST(d), c) || OWNED(LAST(d), c))
 
-/* Of Registry::transition(), whether a driver's state is the one that is to end */
+/* The check in Registry::transition(): the driver is in the state that is left */
 #ifdef BACK_FROM_ANY_STATE
 #define IS(d, from, c, r)	(registry[d] != Gone)
 #else
 #define IS(d, from, c, r)	(registry[d] == from && has[d] == c && (from != Abandoned || late_with[d] == r))
 #endif
-/* Of Registry::reserve(), whether a driver can ask now */
+/* The check in Registry::reserve(): the driver cannot ask for a context now */
 #ifdef ATTACH_WHILE_SENDING
 #define BUSY(d)		(registry[d] != Gone && registry[d] != Registered)
 #else
 #define BUSY(d)		(registry[d] != Gone && (registry[d] != Registered || sending[d]))
 #endif
-/* Of Registry::remove(), whether a driver can leave */
+/* The check in Registry::remove(): the driver can be removed */
 #ifdef UNREGISTER_IN_ANY_STATE
 #define REMOVABLE(d)	(registry[d] != Gone && !sending[d])
 #elif defined(UNREGISTER_WHILE_SENDING)
@@ -109,14 +107,14 @@
 #define REMOVABLE(d)	(registry[d] == Registered && !sending[d])
 #endif
 
-/* registry.rs: State, with the context apart; Gone is an empty slot */
+/* registry.rs: State, whose context is in has; Gone is an empty slot */
 mtype = { Gone, Registered, Attaching, Attached, Detaching, Abandoned };
 mtype registry[DRIVERS] = Gone;
 byte has[DRIVERS];
-byte late_with[DRIVERS];	/* the request of Abandoned */
+byte late_with[DRIVERS];	/* the request that timed out, in the state Abandoned */
 bool sending[DRIVERS];		/* Driver.dispatching */
 
-/* offers.rs: Slot and Offer; who has claimed it is 0 as long as nobody has */
+/* offers.rs: Slot and Offer; winner is 0 until a process has claimed the request */
 mtype = { Driver, Sender, Timeout, Cancel };
 mtype = { None, Failed, Einprogress, Ebusy, Ealready, Enotconn, Estale, Edeadlk };
 typedef Offer {
@@ -137,13 +135,13 @@ byte open_to[CONTEXTS] = NOBODY;
 byte call_into = CONTEXTS;	/* the context whose peer is being called */
 
 /* What must hold */
-byte holder[CONTEXTS] = NOBODY;	/* whose context it is, by what was promised */
+byte holder[CONTEXTS] = NOBODY;	/* the driver that was told that it has the context */
 bool text[DRIVERS];		/* the driver's code is loaded */
 byte dispatching[DRIVERS];	/* the owner is inside its dispatch routine */
 bool calling[DRIVERS];		/* the owner is inside its operations */
 bool telling[CONTEXTS];		/* the owner is told that a peer was attached */
 
-/* The drivers' own */
+/* State of the drivers */
 mtype = { Completed, Pended };
 mtype progress[DRIVERS] = Gone;	/* registration.rs: Gone is IDLE, Attaching is UNDER_WAY */
 byte pended[DRIVERS] = REQUESTS;	/* the request that waits for the work item */
@@ -161,7 +159,7 @@ inline clear_peer(d, c)
 	d_step { assert(holder[c] == d && !OWNED_BY(d, c)); self[c] = 0 }
 }
 
-/* The last transition of a context that is given back */
+/* Makes a context free */
 inline release_context(d, c)
 {
 	d_step {
@@ -174,7 +172,7 @@ inline release_context(d, c)
 	}
 }
 
-/* Server::give_back(); late_r is the request of Abandoned */
+/* Server::give_back(); late_r is the request that timed out */
 inline give_back(d, from, c, late_r)
 {
 	d_step {
@@ -203,8 +201,8 @@ inline abort(d, c)
 }
 
 /*
- * Offers::claim(), and of finish() that the winner notes who it is, which nobody
- * else reads before the request is done
+ * Offers::claim(). It also stores the winner, which finish() does in the code: no other process reads it before
+ * the request is done.
  */
 inline claim(r, mine, who)
 {
@@ -212,7 +210,7 @@ inline claim(r, mine, who)
 		if
 		:: request[r].in_table && request[r].winner == 0 ->
 			request[r].winner = who;
-			/* Nothing but the driver itself ends what has run out of time. */
+			/* After a timeout only the driver itself can be done with the context. */
 			request[r].owned = request[r].owned && who == Timeout;
 			mine = true
 		:: else
@@ -220,7 +218,7 @@ inline claim(r, mine, who)
 	}
 }
 
-/* Offers::release(), of which the rest is its users'; what nobody reads any more is wiped */
+/* Offers::release(), partly; also clears what is not read any more: fewer states */
 inline release(r)
 {
 	if
@@ -237,7 +235,7 @@ inline release(r)
 	fi
 }
 
-/* Offers::done_with(), of the one request */
+/* Offers::done_with(), for one request */
 inline note_done_with(r)
 {
 	d_step {
@@ -248,7 +246,7 @@ inline note_done_with(r)
 	}
 }
 
-/* Offers::finish(), what comes after the routine; only who waits reads the outcome */
+/* Offers::finish() after the routine; only a waiting process reads the outcome */
 inline finish(r, value)
 {
 	d_step {
@@ -262,7 +260,7 @@ inline finish(r, value)
 #endif
 }
 
-/* Server::conclude(), of a request to driver d */
+/* Server::conclude(), for a request to driver d */
 inline conclude(d, r, result)
 {
 	if
@@ -291,7 +289,7 @@ inline conclude(d, r, result)
 	fi
 }
 
-/* Server::complete(), called by driver d, and of finish() as with claim() */
+/* Server::complete(), called by driver d; it stores the winner as claim() does */
 inline complete(d, r, value, result)
 {
 	d_step {
@@ -333,14 +331,14 @@ inline complete(d, r, value, result)
 	d_step { mine = false; late = false }
 }
 
-/* Request::adopt() and Adopted::fill(); in C, saving the address and filling in */
+/* Request::adopt() and Adopted::fill(); a driver in C saves the address and fills in its operations */
 inline fill(d, r)
 {
 	d_step { assert(holder[carries[r]] == d && text[d]); ops[carries[r]] = d + 1 };
 	d_step { assert(holder[carries[r]] == d && text[d]); self[carries[r]] = d + 1 }
 }
 
-/* Request::complete(): of a driver of the library, notes the result */
+/* Request::complete(): a driver of the library also stores the result */
 inline complete_and_note(d, r, value)
 {
 	complete(d, r, value, answer);
@@ -377,13 +375,13 @@ inline pend(d, r, returned)
 /* The driver's dispatch routine */
 inline dispatch(d, r, returned)
 {
-	/* Not if it is being detached: only this routine may fill in the context then. */
+	/* If the driver is being detached already, only this routine may use the context: it does not count as owned. */
 	d_step { assert(text[d]); dispatching[d]++; request[r].owned = request[r].winner != Cancel };
 	if
-	/* It completes at once, */
+	/* The driver completes at once, */
 	:: fill(d, r); complete_and_note(d, r, None); returned = Completed
 	:: !SIMPLE(d) -> complete_and_note(d, r, Failed); returned = Completed
-	/* or forgets to, or wants to detach first, which only C can, */
+	/* or, in C only, forgets to complete, or tries to detach first, */
 	:: IN_C(d) -> returned = Completed
 #ifndef ALONE
 	:: IN_C(d) ->
@@ -391,7 +389,7 @@ inline dispatch(d, r, returned)
 		assert(answer == Edeadlk);
 		atomic { answer = None; returned = Completed }
 #endif
-	/* or leaves it pending. */
+	/* or pends. */
 	:: !SIMPLE(d) ->
 		if
 		:: IN_C(d) -> fill(d, r); c_pended[r] = true; returned = Pended
@@ -463,7 +461,7 @@ inline send(d, r, result)
 	fi
 }
 
-/* Server::attach(), of the driver's request number r */
+/* Server::attach(), with the driver's request r */
 inline attach(d, r, result)
 {
 	/* Registry::reserve() */
@@ -508,7 +506,7 @@ inline attach(d, r, result)
 	returned = 0
 }
 
-/* Offers::find(): whichever is in the first slot */
+/* Offers::find(): either request may be in the first slot */
 inline find(d, found)
 {
 	if
@@ -518,7 +516,7 @@ inline find(d, found)
 	fi
 }
 
-/* Server::run_down(); the first step is Rundown::close(), by what rundown.pml shows of it */
+/* Server::run_down(); its first step is Rundown::close(), as rundown.pml shows it */
 inline run_down(d, c)
 {
 	d_step { assert(open_to[c] == d); open_to[c] = NOBODY };
@@ -573,7 +571,7 @@ inline cancel(d, c, result)
 	fi
 }
 
-/* What detach() and unregister() do with Abandoned; they are how the driver is done with it. */
+/* What detach() and unregister() do in the state Abandoned: by them the driver is done with the context. */
 inline look(d)
 {
 	before = registry[d];
@@ -607,7 +605,7 @@ inline detach(d, result)
 		if
 		:: before == Attached -> run_down(d, c); result = None
 		:: before == Attaching ->
-			/* It looks again and again; nothing comes of it until one of these. */
+			/* The code polls; here the process waits until one of these conditions holds. */
 			ANY_OF(d) || registry[d] != Attaching;
 			cancel(d, c, result)
 		:: before == Abandoned ->
@@ -689,7 +687,7 @@ proctype library_driver(byte d)
 	stop_work(d);
 #endif
 #endif
-	/* It has completed all that was sent to it, in time or not. */
+	/* The driver has completed all requests that it got, in time or not. */
 	assert(registry[d] == Registered || registry[d] == Attached);
 	atomic { before = progress[d]; progress[d] = Gone };
 	if
@@ -728,7 +726,7 @@ proctype c_attacher(byte d, r)
 	bool mine, late, won;
 	byte q, c;
 
-	/* Whichever of two is the first is called that. */
+	/* The thread that comes first takes the first request. */
 	r == FIRST(d) || registry[d] != Registered || c_threads == 1;
 	attach(d, r, result);
 #ifndef ALONE
@@ -740,7 +738,7 @@ proctype c_attacher(byte d, r)
 	atomic { c_threads--; result = None }
 }
 
-/* What completes a request that it left pending, or loses it */
+/* Completes a request that the driver has pended, or never does */
 proctype c_worker(byte d, r)
 {
 	mtype answer = None;
@@ -757,7 +755,7 @@ end:	atomic { c_pended[r] && !c_stopped -> assert(text[d]); c_workers++ };
 	atomic { assert(text[d]); c_workers--; answer = None }
 }
 
-/* Its exit, at any moment */
+/* The driver's exit, at any moment */
 proctype c_driver(byte d)
 {
 	mtype result = None, before;
@@ -778,7 +776,7 @@ proctype c_driver(byte d)
 	   if
 	   :: result == None -> break
 	   :: else -> detach(d, result);
-	      /* Its own threads are detaching or attaching it. */
+	      /* The driver's own threads are detaching or attaching it. */
 	      if
 	      :: result != None -> registry[d] != Detaching && !(registry[d] == Registered && sending[d])
 	      :: else
@@ -839,7 +837,7 @@ init
 		run caller()
 #endif
 	};
-	/* Nothing of all that stays. */
+	/* In the end nothing is left. */
 	!loaded[0] && !loaded[DRIVERS - 1];
 	for (d : 0 .. CONTEXTS - 1) {
 		assert(holder[d] == NOBODY && open_to[d] == NOBODY && ops[d] == 0 && self[d] == 0)

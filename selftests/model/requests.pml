@@ -1,49 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Requests at any time: shared/owner/{requests,recall,entry}.rs with the visits of
- * visit.rs, and drivers that do with them what d2d.h allows.
+ * The life of a request, from shared/owner/{requests,recall,entry}.rs and visit.rs, with drivers that do
+ * everything that d2d.h allows.
  *
- * A driver S sends a request; a driver F may pass it on, and gets it back or does not;
- * a driver H gets it. Whoever has it completes it at once, from elsewhere later, or
- * never. S waits with a time limit, or is called, takes it back at any moment, sends it
- * again, frees it; and each of the three is unregistered at any moment, or, so that
- * nothing that S waits for is owed to that, when S is done. Chosen by -D:
+ * The sender S sends a request to H, or to F, which may forward it to H, and wants it back or does not. A
+ * driver that has the request completes it at once, later from another thread, or never. S waits with a
+ * time limit, or has a completion routine; at any moment it cancels the request, sends it again, or frees
+ * it. At any moment, or in the end, each driver is unregistered. -D chooses:
  *
- *   ROUTINE	S is called, and may send again or free the request in there; else it waits
- *   FORWARD	the request is sent to F; else to H
- *   EARLY	who is unregistered at any moment: 1 S, 2 F, 4 H, and sums of
- *		these; the others follow, one after the other, when these have gone
- *   CANCEL	S also takes the request back from another thread
- *   QUIET	with ROUTINE: S never takes the request back but by leaving
- *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or
- *		sends it
- *   SENDS	how often the request is sent at most, else once
+ *   ROUTINE	S has a completion routine, which may send the request again or free it; otherwise S waits
+ *   FORWARD	S sends the request to F; otherwise to H
+ *   EARLY	which drivers are unregistered at any moment: 1 S, 2 F, 4 H, or a sum. The others are
+ *		unregistered one after the other when these are gone, so no wait of S depends on that
+ *   CANCEL	S also cancels the request in another thread
+ *   QUIET	with ROUTINE: S does not cancel the request, unless by unregistering
+ *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or sends it
+ *   SENDS	how often the request is sent at most; once if it is not given
  *
- * What must hold is asserted: of all that complete a request or take it back one carries
- * it up at a time (carrier), and nobody completes it by a handle that he was not given or
- * has given up (mine); it comes back once for each time that it was sent (ended), by one
- * call of the routine (called); if S was told that it has taken it back, that is what
- * became of it; a driver is entered only while its code is there (text), and nobody is
- * in it when it is unregistered (visits); it is only taken from who leaves and from who
- * got it from there (level); it is with its sender, and nobody waits for it, when it is
- * removed (remove); each waiter gets the result of the sending that it has waited for;
- * and the request is gone in the end. That everybody who waits wakes, without a time
- * limit, too, if S leaves, is that no run ends before its processes do.
+ * Assertions say what must hold:
  *
- * Left out, with the reason:
- * - Generations of handles: a handle is never used again. That is what they are for.
- * - Spinlocks: what runs under one is one step, but for that of the requests where
- *   somebody may begin to leave in the middle, which the registry's is for (locked).
- * - Whether the sender's thread is in the dispatch routine that it calls, or has gone
- *   on: it goes on here, which it might as well do by a worker.
- * - A dispatch routine that returns without having completed the request: that
- *   completes it, as the driver may.
+ * - Of all threads that complete or cancel a request, one at a time carries it up to the sender (carrier).
+ * - A driver can complete it only by a handle that it was given and has not given up (mine).
+ * - It comes back to S once for each time that it was sent (ended), by one call of the routine (called).
+ * - If S was told that it has cancelled the request, the request ends as cancelled.
+ * - The owner enters a driver only while its code is loaded (text), and is not inside it when it has been
+ *   unregistered (visits).
+ * - Unregistering takes a request only from that driver and from drivers to which it came from that
+ *   driver (level).
+ * - S has the request, and no thread waits for it, when it is removed (remove).
+ * - Each waiting thread gets the result of the sending that it waited for.
+ * - In the end the request does not exist any more.
+ *
+ * Spin reports a run that ends before its processes do. So each waiting thread wakes up, even without a time
+ * limit, and even if S is unregistered.
+ *
+ * The model leaves out, for these reasons:
+ * - Generations of handles: here no handle is used twice, which is what generations are for.
+ * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests where a driver may
+ *   begin to unregister meanwhile, which is under the registry's lock (locked).
+ * - Whether the thread of S runs the dispatch routine itself: here it goes on, as it does with a worker.
+ * - A dispatch routine that returns 0 and has not completed the request: the owner completes it then, which the
+ *   driver can do as well.
  * - References to the packet: a work item that finds no request does nothing.
- * - More than one request: they share nothing but drivers, and who leaves looks at one
- *   after the other.
- * - A request with a completion routine that another thread frees or sends again, or
- *   that the routine frees having sent it again: who does that has to know.
- * - Waiting by looking again and again: it is for what makes looking worthwhile.
+ * - A second request: requests share only drivers, and unregistering looks at one after the other.
+ * - A request with a completion routine that another thread frees or sends again, or that the routine sends
+ *   again and then frees: these are faults of the driver.
+ * - Busy waiting: a process waits for the condition that the code polls.
  */
 
 #define S	0
@@ -54,7 +56,7 @@
 
 #ifdef FORWARD
 #define FIRST	F
-/* So that F and H can be in their routines at the same time */
+/* A worker dispatches to H, so that F and H can be in their routines at the same time. */
 #define INLINE(d)	((d) == F)
 #define QUEUED(d)	((d) == H)
 #else
@@ -68,10 +70,10 @@
 #ifndef SENDS
 #define SENDS	1
 #endif
-/* The others leave one after the other when these are gone. */
+/* Whether the drivers of EARLY are unregistered, so that the others may be */
 #define GONE(d)		(!(EARLY & (1 << (d))) || !registered[d])
 #define EARLY_GONE	(GONE(S) && GONE(F) && GONE(H))
-/* How often a handle is given in all: each time it is sent, passed on and given back */
+/* The number of handles: one each time the request is sent, forwarded and given back */
 #ifdef FORWARD
 #define HOLDS	(SENDS * 5 + 1)
 #else
@@ -92,7 +94,7 @@ byte to[LEVELS], hold[LEVELS];
 bool returns[LEVELS], tells[LEVELS];
 byte sendings;
 byte recall;		/* the level, from 1; 0: none */
-byte carrier;		/* the process that carries it up, from 1 */
+byte carrier;		/* the process that carries the request up, from 1; 0: none */
 byte waiters;
 bool is_queued, orphan, cancelled;
 bool is_done;		/* Packet.done */
@@ -102,26 +104,26 @@ bool locked;		/* Requests.inner, where that takes more than one step */
 
 /* What must hold */
 bool text[3];
-bool mine[HOLDS];	/* the handle is whoever's it was given to */
-bool given_up[HOLDS];	/* it was passed on under this handle */
+bool mine[HOLDS];	/* the driver that was given this handle may use it */
+bool given_up[HOLDS];	/* its driver has forwarded the request by this handle */
 bool ended, called, told_cancelled;
 bool s_done;
 
-/* The drivers' own: requests that they are to dispatch, and the handle they keep */
+/* State of the drivers: the handles to dispatch, and the one that each has pended */
 chan inbox = [2] of { byte };	/* for FIRST */
 byte kept[3];
-bool again;		/* F has passed it on anew */
+bool again;		/* F has forwarded the request again, from its returned routine */
 
 #define TOP	(depth - 1)
 #define ME	(_pid + 1)
 #define HELD_AS(h)	(in_table && phase == Held && hold[TOP] == (h))
-/* Entry::level_of(), for another than the sender: the first level that leads to it, or LEVELS */
+/* Entry::level_of() of a driver other than the sender: the first level that leads to it, or LEVELS */
 #define LEVEL_OF(d)	(depth > 0 && to[0] == (d) -> 0 : (depth > 1 && to[1] == (d) -> 1 : LEVELS))
-/* Somebody is in its routines, or waits for its request. */
+/* A thread is inside the driver's routines, or waits for its request. */
 #define STAYS(d)	(visits[d] > 0 || ((d) == S && waiters > 0))
 #define CONCERNS(d)	(in_table && phase != Idle && ((d) == S || LEVEL_OF(d) != LEVELS))
 
-/* Inner::next_hold(), of whoever has it then */
+/* Inner::next_hold(): the handle of the driver that gets the request */
 inline next_hold(h)
 {
 	holds++;
@@ -129,8 +131,8 @@ inline next_hold(h)
 }
 
 /*
- * Entry::claim(); ours is whether it is for this process to carry it up. If another one is
- * just giving it back to a driver, it is left to that one.
+ * Entry::claim(); ours is whether this process has to carry the request up. If another process is
+ * giving it back to a driver at that moment, that one goes on carrying it.
  */
 inline claim(ours)
 {
@@ -160,13 +162,13 @@ inline begin(d)
 	visits[d]++
 }
 
-/* The driver is named by a variable, which is wiped. */
+/* Also clears the variable d, which names the driver: fewer states */
 inline end_visit(d)
 {
 	d_step { assert(text[d] && registered[d]); visits[d]--; d = NOBODY }
 }
 
-/* Entry::pop(); what nobody reads any more is wiped */
+/* Entry::pop(); also clears what is not read any more: fewer states */
 inline pop()
 {
 	depth--;
@@ -177,7 +179,7 @@ inline pop()
 	tells[depth] = false
 }
 
-/* Requests::receiver() and the other half of the condition, the one who sends */
+/* Requests::receiver(), and the same check of the sending driver d; t is the target */
 inline look(t, d)
 {
 #ifdef PEEK_BEFORE_LOCK
@@ -191,7 +193,7 @@ inline look(t, d)
 #endif
 }
 
-/* Requests::hand_over(), and call(): inline, or by the worker */
+/* Requests::hand_over() and call(): dispatches in this process, or leaves it to the worker */
 inline hand_over(t, by_routine)
 {
 	to[depth] = t;
@@ -254,7 +256,7 @@ inline forward(h, t, by_routine, sent)
 	}
 }
 
-/* Requests::finish_held(), but for carrying it up; ours is whether that is to be done */
+/* Requests::finish_held() up to the claim; ours is whether this process has to carry the request up */
 inline finish_held(h, ours)
 {
 	atomic {
@@ -273,7 +275,7 @@ inline finish_held(h, ours)
 	}
 }
 
-/* Requests::finish(), with what a driver's completed() may do */
+/* Requests::finish(), and what the completed routine may do */
 inline finish()
 {
 	atomic {
@@ -311,7 +313,7 @@ inline finish()
 	:: call == S ->
 		d_step { assert(text[S] && !called); called = true };
 		if
-		/* It is freed: discard(), of which taking it back is left out. */
+		/* The routine frees the request: discard() without the cancelling. */
 		:: atomic {
 			!locked ->
 			if
@@ -333,7 +335,7 @@ inline finish()
 #endif
 }
 
-/* Requests::deliver(), with what F's returned() may do */
+/* Requests::deliver(), and what F's returned routine may do */
 inline deliver()
 {
 	do
@@ -358,7 +360,7 @@ inline deliver()
 			begin(to[TOP]);
 			call = to[TOP];
 			if
-			/* It is taken from F as well, which is told, and does not get it. */
+			/* It is being taken from F too: F is told the result, and does not have the request. */
 			:: recall != 0
 			:: recall == 0 ->
 				h = hold[TOP];
@@ -371,7 +373,7 @@ inline deliver()
 	   :: call == NOBODY
 	   :: call != NOBODY && h == NONE ->
 		assert(text[call] && call == F);
-		/* It tries to keep what is not its own. */
+		/* F wrongly keeps the handle, which is not valid. */
 		if
 		:: kept[F] == NONE -> kept[F] = hold[TOP]
 		:: true
@@ -380,12 +382,12 @@ inline deliver()
 	   :: call != NOBODY && h != NONE ->
 		assert(text[call] && call == F);
 		if
-		/* It goes on up, */
+		/* F lets it go up, */
 		:: true
-		/* F keeps it, for ever or for later, or */
+		/* keeps it pending, for ever or for later, */
 		:: h = NONE
 		:: kept[F] == NONE -> kept[F] = h; h = NONE
-		/* passes it on anew. */
+		/* or forwards it again. */
 		:: !again ->
 			again = true;
 			if
@@ -410,7 +412,7 @@ inline deliver()
 			fi;
 			sent = false;
 			h = NONE;
-			/* Unless it was completed meanwhile, or taken back, F has it. */
+			/* F has the request now, unless it was completed or cancelled meanwhile. */
 			if
 			:: phase == Busy
 			:: phase == Held -> carrier = 0; sent = true
@@ -439,8 +441,8 @@ inline complete(with)
 }
 
 /*
- * Requests::take(), for S or whoever leaves; took is whether nothing is left to wait
- * for. Its n-th sending is meant, or any.
+ * Requests::take(): takes the request back for d, which is S that cancels, or a driver that is being unregistered; n is
+ * the sending that d means. took is whether d need not wait for another process.
  */
 inline take(d, n)
 {
@@ -455,7 +457,7 @@ inline take(d, n)
 			took = false;
 #ifndef TIMEOUT_LOST_BETWEEN_LEVELS
 			if
-			/* Entry::can_be_recalled(): F would get it back, but will only be told. */
+			/* Entry::can_be_recalled(): it is on its way back to F, which will only be told the result. */
 			:: at == 0 && recall != 1 && depth > 1 && returns[1] ->
 #ifdef RECALLED_IS_DONE
 				took = true;
@@ -467,7 +469,7 @@ inline take(d, n)
 			fi
 #endif
 		:: in_table && phase == Held && sendings == n && depth > at ->
-			/* It is his, or it is below him. */
+			/* d has sent it, or has it, or has forwarded it. */
 			assert(d == S || to[at] == d);
 			cancelled = true;
 			told_cancelled = told_cancelled || (d == S);
@@ -486,14 +488,14 @@ inline take(d, n)
 #ifdef RETURNING_IS_DONE
 			took = true
 #else
-			/* Else it is, when the one is through who carries it up. */
+			/* Otherwise it is taken when the process that carries it up is done. */
 			took = ours
 #endif
 		fi
 	};
 	if
 	:: call != NOBODY ->
-		/* Driver::cancelled(): the handle is stale. */
+		/* Driver::cancelled(); the handle is stale already. */
 		assert(text[call]);
 		end_visit(call)
 	:: else
@@ -510,12 +512,12 @@ inline take(d, n)
 	at = 0
 }
 
-/* Driver::dispatch(), which has been entered */
+/* Driver::dispatch() */
 inline dispatch(d)
 {
 	assert(text[d]);
 	if
-	/* It is kept, for ever or for later, and its driver wants to be told, or does not; */
+	/* The driver pends it, for ever or for later, and asks for its cancelled routine or does not; */
 	:: true
 	:: atomic { kept[d] == NONE -> kept[d] = got }
 	:: atomic {
@@ -526,17 +528,17 @@ inline dispatch(d)
 		:: else
 		fi
 	   }
-	/* it is completed; */
+	/* completes it; */
 	:: complete(got)
 #ifdef FORWARD
-	/* it is passed on. */
+	/* or forwards it. */
 	:: d == F ->
 		if
 		:: forward(got, H, true, sent)
 		:: forward(got, H, false, sent)
 		fi;
 		if
-		/* What was given up is used, too. */
+		/* It wrongly keeps the handle that it gave up. */
 		:: sent && kept[d] == NONE -> kept[d] = got; sent = false
 		:: sent -> sent = false
 		:: !sent -> complete(got)
@@ -584,7 +586,7 @@ end:	do
 	od
 }
 
-/* What completes later what a driver has kept */
+/* Threads of F and H that complete pended requests later */
 proctype completer()
 {
 	byte got, h, call = NOBODY;
@@ -602,7 +604,7 @@ end:	do
 	od
 }
 
-/* Requests::wait(), with a time limit, or for ever if S may leave */
+/* Requests::wait(), with a time limit; without one if S may be unregistered meanwhile */
 inline wait_for()
 {
 	atomic {
@@ -620,7 +622,7 @@ inline wait_for()
 		:: true -> is_done
 #endif
 		:: is_done
-		/* Its time is over, and a moment later so is that for who completes it. */
+		/* The wait times out. */
 		:: take(S, n); took = false
 		fi;
 		atomic {
@@ -631,7 +633,7 @@ inline wait_for()
 			n = 0;
 			if
 			:: phase == Idle -> assert(ended)
-			/* It is still on its way, and can be waited for again. */
+			/* The request is still pending; S can wait for it again. */
 			:: else
 			fi;
 			if
@@ -675,7 +677,7 @@ proctype sender()
 		if
 		:: true
 #ifndef QUIET
-		/* It is taken back: then the routine is called. */
+		/* S cancels the request; its routine is called after that. */
 		:: take(S, n); took = false; !in_table || phase == Idle || sendings != n
 #endif
 		fi
@@ -691,7 +693,7 @@ proctype sender()
 		fi;
 		if
 		:: wait_for()
-		/* It is not waited for. */
+		/* S does not wait. */
 		:: break
 		fi
 	od;
@@ -777,7 +779,7 @@ proctype leaver(byte d)
 		}
 	:: else
 	fi;
-	/* Registry::remove(), and the module goes. */
+	/* Registry::remove(); then the module's code is freed. */
 	d_step {
 		assert(visits[d] == 0 && !CONCERNS(d));
 		registered[d] = false;
@@ -806,7 +808,7 @@ init
 		run other()
 #endif
 	};
-	/* Nothing of all that stays. */
+	/* In the end nothing is left. */
 	s_done && !registered[S] && !registered[F] && !registered[H];
 	assert(!in_table && !is_queued && carrier == 0);
 	for (d : S .. H) {

@@ -1,9 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of the detach protocol and of requests completely with spin, then each of them
-# with one thing wrong, which has to be found. KTAP on stdout, the counts last.
-# Needs spin and a C compiler; 700 MB of memory for each of two at a time, and a
-# minute and a half of one CPU.
+# Explores the models of rundown, detaching and requests completely with spin. Then it explores each model with one thing
+# broken, a mutant, which spin has to find. Prints KTAP, and the counts last.
+# Needs spin, a C compiler, 700 MB of memory for each of two searches at a time, and a minute and a half of one CPU.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -11,35 +10,35 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 # EXPECTED MODEL SEARCH CONFIGURATION MUTANT : WHAT
-# EXPECTED is holds, or for a mutant twin (it has the name of a patch in ../mutants,
-# which breaks the same in the code) or fails (it is one of the model only: WHAT says
-# what it stands for). SEARCH is states (assertions, and ends with something undone: a
-# deadlock) or cycles (whatever could repeat for ever).
-# Searches for cycles cost most, so they are made without the other driver and with one
-# thread of C: all loops of the code are there.
+#
+# EXPECTED is "holds", or for a mutant of the model "twin" (../mutants has a mutant of this name, which breaks the same
+# thing in the code) or "fails" (there is none; WHAT says what would be broken in the code). SEARCH is "states" (for failed
+# assertions and deadlocks) or "cycles" (for endless loops). CONFIGURATION and MUTANT are what -D defines.
+# A search for cycles costs most, so these have no other driver and one thread of the driver in C: this model has all
+# loops of the code.
 cases='
-holds rundown states - - : calls, recursion and an interrupt against close
-holds rundown cycles - - : closing ends
-holds detach states - - : library drivers, completion by return or waiting
-holds detach states ROUTINE - : library drivers, completion routine
-holds detach states C_PEER - : a C driver and the next, completion by return or waiting
-holds detach states C_PEER,ROUTINE - : a C driver and the next, completion routine
+holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
+holds rundown cycles - - : detaching ends
+holds detach states - - : two library drivers, completion by return or waiting
+holds detach states ROUTINE - : two library drivers, completion routine
+holds detach states C_PEER - : a C driver and a library driver, completion by return or waiting
+holds detach states C_PEER,ROUTINE - : a C driver and a library driver, completion routine
 holds detach states C_PEER,ALONE - : a C driver with two threads, by return or waiting
 holds detach states C_PEER,ROUTINE,ALONE - : a C driver with two threads, completion routine
-holds detach cycles ALONE - : a library driver comes to an end, by return or waiting
-holds detach cycles ROUTINE,ALONE - : a library driver comes to an end, completion routine
-holds detach cycles C_PEER,ALONE,ONCE - : a C driver comes to an end, by return or waiting
-holds detach cycles C_PEER,ROUTINE,ALONE,ONCE - : a C driver comes to an end, completion routine
-holds requests states EARLY=5 - : a request with a time limit, sender and receiver leave
-holds requests states EARLY=5,ROUTINE,CANCEL - : a request with a completion routine, cancelled from two threads
-holds requests states EARLY=4,ROUTINE,SENDS=2 - : a request that is sent again from its completion routine
-holds requests states EARLY=5,SHARED - : two threads wait for a request, or free it, sender and receiver leave
-holds requests states EARLY=4,SHARED,SENDS=2 - : two threads wait for a request, or send it again
-holds requests states EARLY=0,FORWARD - : a request that is passed on, with a time limit
-holds requests states EARLY=1,FORWARD - : a request that is passed on, its sender waits for ever and leaves
-holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a request that is passed on, its sender leaves
-holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a request that is passed on, who does that leaves
-holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a request that is passed on, who gets it leaves
+holds detach cycles ALONE - : attaching and detaching a library driver end, by return or waiting
+holds detach cycles ROUTINE,ALONE - : attaching and detaching a library driver end, completion routine
+holds detach cycles C_PEER,ALONE,ONCE - : attaching and detaching a C driver end, by return or waiting
+holds detach cycles C_PEER,ROUTINE,ALONE,ONCE - : attaching and detaching a C driver end, completion routine
+holds requests states EARLY=5 - : a request with a time limit; sender and receiver unregister
+holds requests states EARLY=5,ROUTINE,CANCEL - : a request with a completion routine; two threads cancel it; sender and receiver unregister
+holds requests states EARLY=4,ROUTINE,SENDS=2 - : a completion routine sends the request again; the receiver unregisters
+holds requests states EARLY=5,SHARED - : two threads wait for a request or free it; sender and receiver unregister
+holds requests states EARLY=4,SHARED,SENDS=2 - : two threads wait for a request or send it again; the receiver unregisters
+holds requests states EARLY=0,FORWARD - : a forwarded request with a time limit
+holds requests states EARLY=1,FORWARD - : a forwarded request; its sender waits without a limit and unregisters
+holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a forwarded request with a completion routine; its sender unregisters when it is done
+holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a forwarded request; the forwarder unregisters
+holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a forwarded request; the receiver unregisters
 twin rundown states - no-rundown-wait : Rundown::close()
 twin rundown states - call-after-detach : Rundown::enter()
 fails rundown states - check-before-enter : Rundown::enter() loads the state before read_lock()
@@ -56,13 +55,13 @@ fails detach states ROUTINE,ALONE flush-only : Registration::drop() without stop
 fails detach states ROUTINE,ALONE pend-after-stop : Shared::defer() does not look at closed
 fails detach states ALONE not-abandoned : Server::time_out() without the transition
 fails detach states ALONE late-keeps-context : Server::complete() without give_back()
-fails detach states C_PEER,ALONE late-gives-back-the-next : Server::complete() takes any Abandoned for that of its request
-fails detach states C_PEER,ALONE cancel-by-old-context : Server::cancel() takes the context of an earlier state
+fails detach states C_PEER,ALONE late-gives-back-the-next : Server::complete() does not check which request timed out
+fails detach states C_PEER,ALONE cancel-by-old-context : Server::cancel() uses the context of an earlier state
 fails detach states C_PEER,ROUTINE,ALONE one-sender-waited-for : Server::run_down() without a loop
 fails detach states C_PEER,ROUTINE no-sender-wait-when-attached : Server::run_down() without wait_for_sender()
 fails detach states C_PEER,ROUTINE no-sender-wait : Server::cancel() without wait_for_sender()
 fails detach states C_PEER,ROUTINE no-cancel-on-detach : Server::cancel() without claim()
-fails detach states C_PEER,ALONE winner-not-asked : Server::conclude() acts for any winner
+fails detach states C_PEER,ALONE winner-not-asked : Server::conclude() does not look at the winner
 fails detach states C_PEER back-from-any-state : Server::give_back() does not look at the state
 fails detach states C_PEER detach-from-inside : Server::detach() without is_sent_by_current()
 fails detach states C_PEER unregister-in-any-state : Registry::remove() does not look at the state
@@ -70,35 +69,35 @@ fails detach states C_PEER,ROUTINE unregister-while-sending : Registry::remove()
 fails detach states C_PEER,ROUTINE,ALONE attach-while-sending : Registry::reserve() does not look at dispatching
 fails requests states EARLY=5 peek-before-lock : Requests::receiver() without the lock
 fails requests states EARLY=5 completed-while-busy : Entry::is_held_as() does not look at the phase
-fails requests states EARLY=5 claimed-by-two : Requests::take() gives the lock back before Entry::claim()
+fails requests states EARLY=5 claimed-by-two : Requests::take() releases the lock before Entry::claim()
 fails requests states EARLY=5 wake-up-lost : Entry::come_home() without complete_all()
 fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
 fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
 twin requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
 twin requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
-twin requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for what is given back to a driver
+twin requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for a request that is being given back to a driver
 fails requests states EARLY=0,FORWARD old-handle-again : Requests::go_up() without next_hold()
-fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() gives up while a request goes up past a driver
-fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for what it has recalled from who is busy with it
-fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() is told a level that was looked up before
+fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() does nothing while the request goes up past a driver
+fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for the process that carries the request up
+fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() uses a level that was looked up before it took the lock
 '
 
-# search MODEL SEARCH CONFIGURATION MUTANT - in a directory of its own; pan says what it found
+# search MODEL SEARCH CONFIGURATION MUTANT - runs a search in the current directory; pan prints what it finds
 search() {
 	local model=$OLDPWD/$1.pml defines=() compile=(-DSAFETY) run=() mutant=${4^^}
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }
 	[ "$3" = - ] || IFS=, read -ra defines <<<"$3"
 	[ "$4" = - ] || defines+=("${mutant//-/_}")
-	# Partial order reduction does not know of processes that others hold back.
+	# Partial order reduction is wrong for processes that run only while another does not.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
-	# No more memory than that: an exploration that is cut off says so. Nothing here takes
-	# as long as optimizing would.
+	# If the memory does not suffice, pan says so, and judge() fails. Compiling with optimization would take longer than
+	# any search.
 	spin -a "${defines[@]/#/-D}" "$model" &&
 		cc -w -O0 -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&
 		./pan -n -m100000 -w23 "${run[@]}"
 }
 
-# judge EXPECTED LOG - whether it is what was expected, in words for the result's line
+# judge EXPECTED LOG - whether the search found what was expected; prints it for the line of the result
 judge() {
 	local states
 	if [ "$1" != holds ]; then
@@ -116,7 +115,7 @@ mapfile -t cases < <(sed '/^$/d' <<<"$cases")
 declare -A numbers=()
 passed=0 failed=0
 
-# Waits for one of the searches that are under way, and reports it
+# report - waits for one of the running searches to end, and reports it
 report() {
 	local pid expected model search configuration mutant what found number
 	wait -n -p pid || :
@@ -126,7 +125,7 @@ report() {
 	what="$model.pml $search $configuration $mutant: $what"
 	if [ "$expected" = twin ]; then
 		what+=", as ../mutants/$mutant.mutant"
-		# What is shown here of something that nobody shows of the code is worth less.
+		# A twin must break the code too, so that the tests find it there.
 		[ -e "../mutants/$mutant.mutant" ] || echo no such mutant >"$dir/$number/log"
 	fi
 	if found=$(judge "$expected" "$dir/$number/log"); then

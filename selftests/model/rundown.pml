@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rundown protection, shared/d2d/rundown.rs, upon sleepable RCU as the kernel
- * has it: calls into two peers, one after the other in the same context, from
- * two tasks that call recursively and from an interrupt.
+ * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers have the same context,
+ * one after the other. Two tasks, which call recursively, and an interrupt call into them while they detach.
  *
- * SRCU is that of kernel/rcu/srcutree.c: a reader takes the current index and
- * counts itself in on its CPU, later out, maybe on another CPU; a grace period
- * sums the counts out and then in, CPU by CPU, while readers come and go, first
- * of the other index, then, after a flip, of the one that was current.
+ * SRCU is modelled after kernel/rcu/srcutree.c: a reader takes the current index and counts itself in on its
+ * CPU, and later out, perhaps on another CPU. A grace period sums the counts out and then the counts in, one CPU
+ * after the other, while readers come and go: first for the other index, then, after a flip, for the one that was
+ * current.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent here.
- * That is assumed because of: smp_mb() after the count in and before the count
- * out (B and C in srcutree.c), smp_mb() between the sums and around the flip (A,
- * D, E), Full for the two cmpxchg of the state, Release for the stores of
- * OPEN and CLOSED, Acquire for the load in enter().
+ * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this rests on smp_mb() after
+ * the count in and before the count out (B and C in srcutree.c), smp_mb() between the sums and around the flip (A,
+ * D, E), Full ordering of the two cmpxchg of the state, Release for the stores of OPEN and CLOSED, and Acquire for the
+ * load in enter().
  *
- * An interrupt runs while the tasks of its CPU stand still ("provided"), so a
- * step of it that had to wait for them would be a deadlock. Nothing repeats for
- * ever, which the search for non-progress cycles shows, so every run ends; and
- * spin reports a run that ends before its processes do.
+ * While an interrupt runs, the tasks of its CPU do not ("provided"). If the interrupt had to wait for them, that would
+ * be a deadlock. Nothing repeats for ever, as the search for non-progress cycles shows, so every run ends; and spin reports
+ * a run that ends before its processes do.
  */
 
 #define CPUS	2
@@ -53,7 +50,7 @@ inline srcu_read_unlock(cpu, idx)
 	idx = 0
 }
 
-/* srcu_readers_active_idx_check(), until it says that there is none */
+/* Repeats srcu_readers_active_idx_check() until it finds no reader */
 inline try_check_zero(idx)
 {
 	do
@@ -63,14 +60,14 @@ inline try_check_zero(idx)
 	   in = in + srcu_locks[(idx) * CPUS + 1];
 	   if
 	   :: in == out -> break
-	   /* It looks again when somebody has left; nothing else helps. */
+	   /* The code polls; here the process waits until a reader has left. */
 	   :: else -> srcu_unlocks[(idx) * CPUS] + srcu_unlocks[(idx) * CPUS + 1] > out
 	   fi
 	od;
 	atomic { in = 0; out = 0 }
 }
 
-/* synchronize_srcu(), as srcu_advance_state() goes on */
+/* synchronize_srcu(), by srcu_advance_state() */
 inline synchronize_srcu()
 {
 	try_check_zero(1 - srcu_idx);
@@ -114,7 +111,7 @@ inline close()
 	state = CLOSED
 }
 
-/* Rundown::enter(); may is whether the peer was entered */
+/* Rundown::enter(); may is whether the caller may call the peer */
 inline enter(cpu, idx, may)
 {
 #ifdef WAIT_IN_ENTER
@@ -137,7 +134,7 @@ inline enter(cpu, idx, may)
 	fi
 }
 
-/* PeerCall::ops() and the call: the peer's code runs */
+/* PeerCall::ops(), and the peer's code begins to run */
 inline call_begins(peer)
 {
 	peer = value_ops;
@@ -153,7 +150,7 @@ inline call_ends(peer)
 	d_step { assert(text[peer]); inside[peer]--; peer = 0 }
 }
 
-/* The peer is attached, detached, and its code goes; then the next comes. */
+/* Attaches a peer, detaches it and frees its code; then the next peer */
 active proctype detacher() provided (!irq_runs)
 {
 	byte peer, in, out;
@@ -167,7 +164,7 @@ active proctype detacher() provided (!irq_runs)
 	}
 }
 
-/* A task calls the peer, which calls the owner, which calls the peer. */
+/* A task calls the peer; the peer calls the owner, and the owner the peer. */
 inline recursive_call(cpu, cpu_later)
 {
 	enter(cpu, outer, may);
@@ -189,7 +186,7 @@ inline recursive_call(cpu, cpu_later)
 	fi
 }
 
-/* On the detacher's CPU; it is moved to the other one during the call. */
+/* Starts on the detacher's CPU, and is moved to the other one during the call */
 active proctype caller_0() provided (!irq_runs)
 {
 	byte outer, inner, peer, peer2;
