@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 # act: lets the drivers of the module actor (peers/actor.c) send, receive, complete and cancel requests.
 # Sourced by d2d_lib.sh.
+# shellcheck disable=SC2034 # the programs use the variables
 #
 #   act "COMMAND[; COMMAND...]"
 #

@@ -75,5 +75,6 @@ event_act_meanwhile()
 {
 	event_words "$@"
 	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>/dev/null &
+	# shellcheck disable=SC2034 # the programs use it
 	meanwhile=$!
 }

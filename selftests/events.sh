@@ -228,11 +228,12 @@ for slot in $(seq 0 64); do
 	b create "$slot" "many$slot" synchronization || break
 done
 many=$(seq -s ' ' 0 63)
-a open 2 many63 synchronization && meanwhile b wait any $many && await_field many0 waiters 1 && a set 2 in=hardirq was=reset && wait "$pid" &&
+a open 2 many63 synchronization && meanwhile b wait any "$many" && await_field many0 waiters 1 &&
+	a set 2 in=hardirq was=reset && wait "$pid" &&
 	[ "$(waited)" = 63 ]
 verdict "a wait for 64 events is allowed"
 
-refuses EINVAL bad-event-count b wait any $many 64
+refuses EINVAL bad-event-count b wait any "$many" 64
 verdict "bad-event-count: a wait for 65 events"
 
 refuses EINVAL bad-event-count b wait any
