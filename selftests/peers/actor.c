@@ -82,7 +82,7 @@ static DEFINE_SPINLOCK(kept_lock);
 /* The line of commands has a word that is unknown: the write fails. */
 static bool misspelt;
 
-static void unknown(const char *word)
+static void misspelt_word(const char *word)
 {
 	pr_err("unknown word: '%s'\n", word);
 	WRITE_ONCE(misspelt, true);
@@ -108,7 +108,7 @@ static u64 next_number(char **line, u64 otherwise)
 		return otherwise;
 	if (!kstrtos64(word, 0, &number))
 		return number;
-	unknown(word);
+	misspelt_word(word);
 	return otherwise;
 }
 
@@ -118,7 +118,7 @@ static int place_of(const char *word, const char * const *list, size_t count)
 	int index = match_string(list, count, word);
 
 	if (index < 0)
-		unknown(word);
+		misspelt_word(word);
 	return max(index, 0);
 }
 
@@ -128,7 +128,7 @@ static int next_of(char **line, const char * const *list, size_t count)
 }
 
 /*
- * The next word, KEY or KEY=VALUE, as the place of KEY in a list; -1 if there is no word. The value is a
+ * The next word, KEY or KEY=VALUE, as the place of KEY in a list; -1 if there is none. VALUE is a
  * number, or "null", which is 0.
  */
 static int next_option(char **line, const char * const *list, size_t count, s64 *value)
@@ -141,7 +141,7 @@ static int next_option(char **line, const char * const *list, size_t count, s64 
 	key = strsep(&text, "=");
 	*value = 0;
 	if (text && strcmp(text, "null") && kstrtos64(text, 0, value))
-		unknown(text);
+		misspelt_word(text);
 	return place_of(key, list, count);
 }
 
@@ -166,7 +166,7 @@ static struct request *next_request(char **line)
 	unsigned int number;
 
 	if (word[0] != 'r' || kstrtouint(word + 1, 10, &number) || number >= REQUESTS) {
-		unknown(word);
+		misspelt_word(word);
 		return requests;
 	}
 	return requests + number;
@@ -409,7 +409,7 @@ static int actor_register(char **line)
 		} else if (!strcmp(word, "cancelled-outside")) {
 			object->cancelled = (void *)_printk;
 		} else {
-			unknown(word);
+			misspelt_word(word);
 		}
 	}
 	err = d2d_register(object, &fresh.self);
@@ -712,7 +712,8 @@ static int actor_expect(char **line)
 		}
 	}
 	if (result->status == status && result->information == information &&
-	    request->output == output && result->ended == ended && result->tag == request - requests)
+	    request->output == output && result->ended == ended &&
+	    result->tag == request - requests)
 		return 0;
 	pr_err("status=%d information=%llu output=%llu ended=%u tag=%llu\n", result->status,
 	       result->information, request->output, result->ended, result->tag);
@@ -832,7 +833,7 @@ static int run_command(char *line)
 	for (const struct verb *verb = verbs; verb < verbs + ARRAY_SIZE(verbs); verb++)
 		if (!strcmp(verb->name, name))
 			return verb->run(&line);
-	unknown(name);
+	misspelt_word(name);
 	return -EOPNOTSUPP;
 }
 
