@@ -6,81 +6,85 @@
 #
 #   act "COMMAND[; COMMAND...]"
 #
-# runs the commands up to the first that fails. It fails then too, and the errno of that command is in
-# $NOTES, so `fails ERRNO act "..."` checks it. In this example alice sends bob a request with the input
+# The commands run one after the other until one fails. Then act fails too, and $NOTES has the errno of that
+# command, so that `fails ERRNO act "..."` can check it. In this example alice sends bob a request with the input
 # 41, and bob completes it with the output 42:
 #
 #   fresh alice bob
-#   act "on-dispatch bob answer; alloc r0 alice; send r0 bob $ADD; wait r0; expect r0 output=42"
+#   act "on-dispatch bob answer; send r0 bob $ADD; wait r0; expect r0 output=42"
 #
-# NAME is a driver: an actor since `register`, or a driver of another module since `lookup`. A request has
-# a number for its sender, r0 to r7. Its receiver does not know the number: `complete` and its like
-# are about the oldest request that NAME has pended. CODE is the control code.
+# NAME and TO are drivers: actors, once they are registered, or drivers of other modules, once they are looked up.
+# rN is a request, from r0 to r7; only its sender knows it by this number. A receiver completes, forwards and so on
+# the oldest request that it has pended. CODE is a control code. Some words make a mistake on purpose: name=null
+# passes a null pointer for the name.
 #
 # Drivers
 #   reset                            unregisters all actors; no name and no request is known after that
-#   register NAME [atomic]           registers a driver object, and looks it up; atomic: its dispatch
-#                                    routine does not sleep (D2D_DISPATCH_ATOMIC). Wrong on purpose:
-#                                    unknown-flag, no-routines, returned-outside, completed-outside,
-#                                    cancelled-outside (the routine is not in a module's text)
+#   register NAME [atomic]           registers a driver object, and looks it up. atomic: its dispatch routine
+#                                    does not sleep (D2D_DISPATCH_ATOMIC). no-routines: it has only the
+#                                    dispatch routine. Mistakes: unknown-flag; returned-outside,
+#                                    completed-outside, cancelled-outside (not in a module's text)
 #   unregister NAME
 #   attach NAME, detach NAME         asks the owner for a context; gives it back
-#   lookup NAME                      gets the handle for sending to it; name=null, handle=null
-#   forge-handle NAME                makes up the handle that another module's driver got from
-#                                    d2d_register(); detach and unregister then use it
+#   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
+#   forge-handle NAME                computes the handle that d2d_register() returned to another module for NAME, so
+#                                    that detach and unregister can be tried on it
 # What a driver's routines do
 #   on-dispatch NAME ROLE [TO [CODE]]
-#       answer                       completes the request with its input + 1; so do all at first
+#       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
-#       pend, pend-with-cancel       pends it; and asks to have `cancelled` called
-#       forward, forward-back        sends it on to TO; and wants it back (`returned`)
-#       hold                         stays inside until `hold none`, then answers; see hold()
-#       ask                          waits for a request of its own, which it sends to TO
-#       forget                       returns 0 and has not completed the request
+#       pend                         pends it
+#       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
+#       forward, forward-back        forwards it to TO, with CODE or the same code; and wants it back
+#       hold                         stays inside until the script calls `hold none`, then answers
+#       ask                          sends TO a request of its own, and waits for it; then completes
+#       forget                       returns 0, and has not completed the request
 #       bad-status                   completes it with the status 1
 #       complete-twice, unregister, detach, read-too-much, write-too-much, write-bad-pointer
+#                                    tries this, and completes the request with the errno
 #   on-returned NAME ACTION          the request that it forwarded has come back
-#       pass-up                      lets it go up with the same status; so do all at first
+#       pass-up                      completes it with the same status (default)
 #       keep                         keeps it pending
-#       forward-again                once more, to the same driver
-#       hold                         stays inside until `hold none`
+#       forward-again                forwards it to the same driver once more
+#       hold                         stays inside until the script calls `hold none`
 #       unregister, unregister-first, wait-for-r0
 #                                    tries to unregister itself, or the driver that was registered
 #                                    first, or to wait for r0
-#   on-completed NAME ACTION         the request that it sent with a completion routine is over
-#       keep, free, unregister       keeps the request, as all do at first; lets the owner free it;
-#                                    tries to unregister itself
-#   errno-inside NAME                fails with what the owner returned to the last of these tries
+#   on-completed NAME ACTION         its completion routine is called
+#       keep                         keeps the request (default)
+#       free                         lets the owner free the request
+#       unregister                   tries to unregister itself
+#   errno-inside NAME                fails with the errno of the last of these tries inside a routine
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
-#                                    allocates a request of NAME; 8 bytes each; handle=null
+#                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null
 #   alloc-until-refused NAME         allocates, fails with the refusal's errno, frees
-#   send rN NAME [CODE] [OPTION...]  ADD is the default
+#   send rN TO [CODE] [OPTION...]    sends it. The default code is ADD
 #       routine, atomic, trace       the flags D2D_SEND_ROUTINE, D2D_SEND_ATOMIC, D2D_SEND_TRACE
-#       value=N                      the input, 41 if nothing else is said
-#       in=BYTES, out=BYTES          8 if nothing else is said
-#       input=N, descriptor=N        the address of the input, or of struct d2d_send
-#       bad-magic, bad-size, bad-major, bad-layout, unknown-function, unknown-flag, reserved,
-#       stale-handle                 a field of struct d2d_send, or the handle, is wrong
-#   send-and-cancel rN NAME CODE TIMES
-#   wait rN [timeout=MS]             waits for the result; without a limit, or so long; result=null
+#       value=N                      the input; the default is 41
+#       in=BYTES, out=BYTES          the default is 8 each
+#       Mistakes: input=ADDRESS, descriptor=ADDRESS (of struct d2d_send), bad-magic, bad-size, bad-major,
+#       bad-layout, unknown-function, unknown-flag, reserved, stale-handle
+#   send-and-cancel rN TO CODE TIMES
+#   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistake: result=null
 #   expect rN [status=S] [output=N] [ended=HOW]
-#                                    checks the result that a wait or the completion routine has
-#                                    stored: without status it is 0, without output there is none.
-#                                    HOW is completed, cancelled, timed-out, left or not-completed
+#                                    checks the result that a wait or the completion routine has stored. The
+#                                    default is status 0 and no output. HOW is completed, cancelled,
+#                                    timed-out, left (the receiver has unregistered) or not-completed
 #   cancel rN, free rN
-#   read rN BYTES                    reads the output; buffer=null
+#   read rN BYTES                    reads the output. Mistake: buffer=null
 # The receiver
 #   complete NAME [status=S|output=N]
-#                                    completes the oldest request that it has pended
-#   complete-again NAME              completes the last one that it had, once more
-#   set-cancel NAME                  asks to have `cancelled` called for the oldest one
-#   forward NAME TO [CODE [back]]    sends the oldest one on; back: it wants it back
+#                                    completes the oldest request that NAME has pended
+#   complete-again NAME              completes the last request that NAME had, once more
+#   set-cancel NAME                  asks the owner to call NAME's cancelled routine for the oldest one
+#   forward NAME TO [CODE [back]]    forwards the oldest one; back: NAME wants it back
 #
-#   in PLACE COMMAND                 in a worker, in softirq or hardirq, or with irqs-off
+#   in PLACE COMMAND                 runs one command in a worker, in softirq or hardirq, or with interrupts
+#                                    disabled (irqs-off)
 
-# Codes of the pair's interface (d2d_pair.h) that the actors and other drivers serve. A driver completes ADD with
-# its input plus 1, pends HOLD, and completes the HOLD of the same input when RELEASE comes.
+# Control codes of the pair's interface (d2d_pair.h). A driver of the pair completes ADD with its input plus 1, pends HOLD, and
+# completes the pended HOLD that has the same input when it gets RELEASE. An actor does for each code what on-dispatch says.
 ADD=0x222004
 HOLD=0x222008
 RELEASE=0x22200c
