@@ -101,13 +101,13 @@ help:
 	$(call help,distclean,also remove the cache: toolchain roots and kernels)
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for which modules builds (default: that of the running kernel))
-	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or sanitizer or uml (default: stock))
+	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT)
-	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=sanitizer has the symbols for it)
+	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 5 GB more, as it builds two kernels and a second root.'
+	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and a second root.'
 
 .PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare example docs rust-analyzer help

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Attaches gdb to a virtual machine of this tree that was started with GDB=1. If the machine's kernel has symbols
-# (KERNEL=sanitizer), gdb loads them, the kernel's own gdb commands (lx-...), and the symbols of each module as
+# (KERNEL=debug), gdb loads them, the kernel's own gdb commands (lx-...), and the symbols of each module as
 # soon as the kernel has loaded it.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
 # RUN is the directory that vm.sh has printed. Without it, the only machine that waits is taken.
@@ -13,7 +13,7 @@ if [ $# -eq 0 ]; then
 	sockets=(build/*/*.*/gdb)
 	shopt -u nullglob
 	case ${#sockets[@]} in
-	0) die "no machine waits for a debugger: 'make shell GDB=1 KERNEL=sanitizer' starts one" ;;
+	0) die "no machine waits for a debugger: 'make shell GDB=1 KERNEL=debug' starts one" ;;
 	1) set -- "${sockets[0]%/gdb}" ;;
 	*) die "which of these: make gdb VM=DIR, DIR being one of ${sockets[*]%/gdb}" ;;
 	esac
@@ -28,13 +28,13 @@ cd "${run%/*}"
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
-	# The kernel was built in KERNEL.tmp, which was then renamed (kernel/kernel-sanitizer.sh).
+	# The kernel was built in KERNEL.tmp, which was then renamed (kernel/kernel-built.sh).
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols
 	)
 else
-	say "this kernel has no symbols (KERNEL=sanitizer has). Of a module gdb knows functions and lines after" \
+	say "this kernel has no symbols (KERNEL=debug has). Of a module gdb knows functions and lines after" \
 		"'add-symbol-file module_b.ko ADDRESS', as in the guest's /sys/module/module_b/sections/.text"
 	arguments+=("${attach[@]}")
 fi

@@ -5,7 +5,7 @@
 # MODE is the scenario of qemu/guest/ that the guest runs; APPEND goes to the kernel's command line. What the guest
 # has written is in build/KVER/MODE/ afterwards.
 # Environment:
-#   KERNEL         stock, sanitizer or uml; see also kernel_dir (lib/lab.sh)
+#   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
 #   GDB=1          the machine waits for a debugger (gdb.sh)
 #   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
@@ -28,7 +28,8 @@ case ${GDB:=} in
 '') ;;
 1)
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
-	[ "${KERNEL-}" != uml ] || die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or sanitizer"
+	[[ ${KERNEL-} != @(uml|sanitizer) ]] ||
+		die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or debug"
 	# gdb takes addresses from the symbols, so the kernel must not randomize them.
 	append+=(nokaslr)
 	;;
@@ -38,8 +39,9 @@ esac
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_KERNEL D2D_ROOT
-EXPECT=
+EXPECT='' APPEND=''
 . "$D2D_KERNEL/kernel.env"
+[ -z "$APPEND" ] || append+=("$APPEND")
 case ${append[*]} in
 # The program ends after the case, and may leave modules loaded.
 *d2d.case=*:*) EXPECT+=' modules=any' ;;

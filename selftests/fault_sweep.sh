@@ -7,10 +7,19 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 FAILSLAB=/sys/kernel/debug/failslab
-# Where x86-64 has the code of modules (Documentation/arch/x86/x86_64/mm.rst). An allocation belongs to a module if its code is
-# on the stack. The allocations that the kernel makes to load it do not.
-MODULES_START=0xffffffffa0000000
-MODULES_END=0xffffffffff000000
+# Where the code of modules is. An allocation belongs to a module if its code is on the stack. The allocations that the
+# kernel makes to load it do not. SYSCALL is the function that every system call enters.
+if grep -q "User Mode Linux" /proc/cpuinfo; then
+	# Above the kernel, and below KASAN's memory and the C library
+	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
+	MODULES_END=0x100000000000
+	SYSCALL=handle_syscall
+else
+	# Documentation/arch/x86/x86_64/mm.rst
+	MODULES_START=0xffffffffa0000000
+	MODULES_END=0xffffffffff000000
+	SYSCALL=do_syscall_64
+fi
 
 # setting [NAME VALUE]... - changes settings of failslab
 setting()
@@ -144,7 +153,7 @@ unload module_b
 
 # Allocations inside a system call do not count.
 unload module_a
-reject do_syscall_64
+reject "$SYSCALL"
 setting times 1
 load module_a completion=1 && load module_b deferred=1 &&
 	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&

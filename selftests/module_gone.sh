@@ -124,24 +124,29 @@ verdict "a module goes while a thread is inside its driver: it ends when the thr
 unload actor
 
 # Another module is already unregistering the driver of held_peer, which is in Rust, when held_peer goes
-load actor
-load held_peer
-act "register x; alloc r1 x; lookup held_peer; forge-handle held_peer; detach held_peer" && hold task
-mark
-act_meanwhile "send r1 held_peer $ADD"
-sender=$meanwhile
-await one_inside
-act_meanwhile "unregister held_peer"
-thief=$meanwhile
-await fails ESHUTDOWN act "alloc r2 held_peer"
-unload held_peer &
-remover=$!
-await unloading held_peer
-hold none
-wait "$sender"
-wait "$thief" && wait "$remover" && ! loaded held_peer && another_works
-verdict "a module goes while another one unregisters its driver: its code stays until that is done"
-unload actor
+name="a module goes while another one unregisters its driver: its code stays until that is done"
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
+else
+	load actor
+	load held_peer
+	act "register x; alloc r1 x; lookup held_peer; forge-handle held_peer; detach held_peer" && hold task
+	mark
+	act_meanwhile "send r1 held_peer $ADD"
+	sender=$meanwhile
+	await one_inside
+	act_meanwhile "unregister held_peer"
+	thief=$meanwhile
+	await fails ESHUTDOWN act "alloc r2 held_peer"
+	unload held_peer &
+	remover=$!
+	await unloading held_peer
+	hold none
+	wait "$sender"
+	wait "$thief" && wait "$remover" && ! loaded held_peer && another_works
+	verdict "$name"
+	unload actor
+fi
 
 # stranger's routines are in a module that does not import the owner's symbols; forgetful registers it
 mark

@@ -42,8 +42,8 @@ need_cache() {
 # known_kernel NAME - dies if the lab has no such kernel
 known_kernel() {
 	case $1 in
-	stock | sanitizer | uml) ;;
-	*) die "there is no kernel '$1': KERNEL is stock, sanitizer or uml" ;;
+	stock | sanitizer | uml | debug) ;;
+	*) die "there is no kernel '$1': KERNEL is stock, uml, sanitizer or debug" ;;
 	esac
 }
 known_kernel "${KERNEL-stock}"
@@ -56,11 +56,13 @@ kernel_dir() {
 	known_kernel "$name"
 	if [ -n "${D2D_KERNEL-}" ]; then
 		echo "$D2D_KERNEL"
-	elif [ "$name" = stock ]; then
-		"$LAB/kernel/kernel.sh" "${KVER-}"
-	else
-		"$LAB/kernel/kernel-$name.sh" "${KVER-}"
+		return
 	fi
+	case $name in
+	stock) "$LAB/kernel/kernel.sh" "${KVER-}" ;;
+	uml) "$LAB/kernel/kernel-uml.sh" "${KVER-}" ;;
+	*) "$LAB/kernel/kernel-built.sh" "$name" "${KVER-}" ;;
+	esac
 }
 
 # need_space GB WHAT - dies if the cache's disk has less space than WHAT will take

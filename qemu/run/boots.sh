@@ -6,7 +6,7 @@
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
-#   KERNEL    stock, sanitizer or uml
+#   KERNEL    stock, uml, sanitizer or debug
 #   SCENARIO  what the guest does
 #               NAME, NAME/CASE      qemu/guest/NAME.sh, which finds CASE in $case
 #               test                 all kselftests
@@ -21,7 +21,8 @@
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
 # lines. For example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
-# Environment: KERNEL, to boot only the lines of that kernel; see also kernel_dir (lib/lab.sh)
+# Environment: KERNEL, to boot only the lines of that kernel; D2D_IMAGES, a directory in which run/image.sh has made
+# KERNEL/ already; see also kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/../lib/lab.sh"
 . "$(dirname "$0")/../lib/ktap.sh"
 
@@ -47,27 +48,28 @@ for line in "${table[@]}"; do
 	name=${line%% *}
 	[ -z "${kernels[$name]-}" ] || continue
 	kernels[$name]=$(kernel_dir "$name")
-	D2D_KERNEL=${kernels[$name]} "$LAB/run/image.sh" "$dir/$name" --selftests
+	[ -n "${D2D_IMAGES-}" ] || D2D_KERNEL=${kernels[$name]} "$LAB/run/image.sh" "$dir/$name" --selftests
 done
 
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' expected='' stop='' image=vmlinux uml=()
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT='' APPEND='''' image=vmlinux uml=()
 	# A scenario may contain commas. In a path they would end the option of User-Mode Linux that names it.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
-	expected=$(EXPECT= && . "${kernels[$kernel]}/kernel.env" && echo "$EXPECT")
+	. "${kernels[$kernel]}/kernel.env"
 	case $scenario in
 	# The program ends after the case, and may leave modules loaded.
-	test/*:*) expected+=' modules=any' ;;
+	test/*:*) EXPECT+=' modules=any' ;;
 	esac
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
 	esac
-	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$expected" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
-		"${kernels[$kernel]}/$image" "$dir/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
+	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
+		"${kernels[$kernel]}/$image" "${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" \
+		${APPEND:+"$APPEND"} 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"
 	elif [ "$rc" -ne 1 ]; then

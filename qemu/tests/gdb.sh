@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a debugger can look into a machine. A machine with the sanitizer kernel plays the demonstration; gdb,
+# Shows that a debugger can look into a machine. A machine with the debug kernel plays the demonstration; gdb,
 # started as `make gdb` starts it, stops it in a Rust function of module_b. KTAP on stdout, the counts last.
 # Usage: gdb.sh [FUNCTION]
 # With a FUNCTION that does not exist, the test must fail.
@@ -20,7 +20,7 @@ said() {
 
 ktap_begin
 # The machine gets 10 minutes, for a busy host. If it ends early, gdb loses its connection and ends, too.
-GDB=1 KERNEL=sanitizer D2D_TIMEOUT=600 "$LAB/vm.sh" run >"$dir/vm" 2>&1 &
+GDB=1 KERNEL=debug D2D_TIMEOUT=600 "$LAB/vm.sh" run >"$dir/vm" 2>&1 &
 until run=$(sed -n 's/.*another terminal: .*gdb.sh //p' "$dir/vm") && [ -S "$PROJECT/${run:-none}/gdb" ]; do
 	kill -0 $! 2>/dev/null || break
 	sleep 0.1

@@ -98,6 +98,12 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 	return 0;
 }
 
+/*
+ * Read from memory: clang stores the address of an __init function as an immediate of 32 bits, which is too
+ * short for a module in User-Mode Linux.
+ */
+static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
+
 static u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 static struct d2d_pair_peer_ops ops = {
@@ -137,7 +143,7 @@ static noinline __ref void fill(void)
 	if (sinful("operation-outside-text"))
 		ops.bounce = (void *)_printk;
 	if (sinful("operation-in-init-text"))
-		ops.ping = peer_init_ping;
+		ops.ping = READ_ONCE(init_ping);
 	context->peer.ops = table;
 }
 
@@ -301,6 +307,8 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 	return 0;
 }
 
+static typeof(init_dispatch) *dispatch_of_init __refdata = init_dispatch;
+
 /* Where the driver object is, if it is what the owner is told. */
 static const struct d2d_driver *address(void)
 {
@@ -334,7 +342,7 @@ static int __init bad_peer_init(void)
 	if (sinful("dispatch-outside-text"))
 		driver.dispatch = (void *)_printk;
 	if (sinful("dispatch-in-init-text"))
-		driver.dispatch = init_dispatch;
+		driver.dispatch = READ_ONCE(dispatch_of_init);
 	if (sinful("bad-name"))
 		driver.name[0] = ' ';
 	if (sinful("name-too-long"))

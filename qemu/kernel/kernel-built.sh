@@ -1,0 +1,35 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# A kernel that is built from the source of the stock kernel, with the configuration NAME.config:
+#   sanitizer  User-Mode Linux that watches the modules
+#   debug      an emulated machine's kernel, with symbols for the debugger
+# Built once and cached. Prints its directory, which is one as kernel.sh makes; that of a User-Mode Linux kernel
+# holds linux, a program, instead of vmlinux.
+# Usage: kernel-built.sh NAME [KVER]
+. "$(dirname "$0")/../lib/lab.sh"
+
+name=$1
+config=$LAB/kernel/$name.config
+patch=$LAB/kernel/$name.patch
+[ -e "$patch" ] || patch=
+stock=$("$LAB/kernel/kernel.sh" "${2-}")
+D2D_ROOT=$("$LAB/root/root.sh")
+export D2D_ROOT
+
+# The number stands for what prepare-built.sh does; root and source are in stock's name.
+kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
+if [ ! -d "$kernel" ]; then
+	"$LAB/root/host.sh"
+	hold "$CACHE/lock/kernel-$name"
+fi
+if [ ! -d "$kernel" ]; then
+	need_space 2 "the $name kernel"
+	"$LAB/root/remove.sh" "$kernel.tmp"
+	mkdir "$kernel.tmp"
+	step "configure the $name kernel" "15 s" "$CACHE/log/configure-$name.log" \
+		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" configure "$kernel.tmp" "$name" "$stock" "$config" "$patch"
+	step "build the $name kernel (once)" "6 min on 2 CPUs" "$CACHE/log/build-$name.log" \
+		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" build "$kernel.tmp" "$name"
+	mv "$kernel.tmp" "$kernel"
+fi
+echo "$kernel"

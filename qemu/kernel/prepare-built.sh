@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Inside the root: makes the kernel directory of kernel-built.sh. With clang, as Rust and KASAN go together with
+# no other compiler.
+# Usage: prepare-built.sh configure DIR NAME STOCK CONFIG [PATCH]
+#        prepare-built.sh build DIR NAME
+set -euo pipefail
+
+action=$1
+name=$3
+cd "$2"
+shift 3
+# what a make in the tree needs, and what the build of the kernel itself needs in addition
+kmake=(LLVM=-19)
+own=()
+if [ "$name" = sanitizer ]; then
+	kmake+=(ARCH=um)
+	# In the large code model, which User-Mode Linux asks for, clang puts data into sections that the linker
+	# script does not name, and lockdep refuses the locks there. The kernel's own addresses are small.
+	own+=(CFLAGS_KERNEL=-mcmodel=small)
+	# The stub must have nothing on its stack when it calls rt_sigreturn, a frame pointer neither.
+	# shellcheck disable=SC2016 # a variable of make
+	own+=('CFLAGS_stub.o=$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
+fi
+
+# configure STOCK CONFIG [PATCH]
+configure() {
+	local dropped
+	# Sources are never written to: both trees can have the same files. git makes new ones of those that it patches.
+	cp -al "$1/tree" tree
+	[ -z "${3-}" ] || GIT_DIR=none git -C tree apply "$3"
+	make -C tree "${kmake[@]}" -s mrproper
+	KCONFIG_ALLCONFIG=$2 make -C tree "${kmake[@]}" allnoconfig
+	# Kconfig says nothing of an option whose dependencies are not met.
+	dropped=$(sed '/^#/d; /^$/d' "$2" | grep -vxFf tree/.config || :)
+	if [ -n "$dropped" ]; then
+		echo "reason: this kernel source cannot have $(tr '\n' ' ' <<<"$dropped")of ${2##*/}"
+		exit 1
+	fi
+}
+
+build() {
+	local make=(make -C tree "${kmake[@]}" "${own[@]}" -j"$(nproc)")
+	if [ "$name" = sanitizer ]; then
+		"${make[@]}" all
+		cp tree/linux linux
+		# The module loader knows no relocations of position-independent code, for which Rust is compiled there, and
+		# modules are far from the kernel.
+		kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
+	else
+		"${make[@]}" vmlinux modules scripts_gdb
+		# make's link is an absolute one, and this directory gets another name.
+		ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
+		# tree/vmlinux is the debugger's; the VM boots it without its symbols.
+		llvm-strip-19 -o vmlinux tree/vmlinux
+		rm tree/vmlinux.unstripped
+	fi
+	rm tree/vmlinux.o
+	{
+		echo "KVER=$(cat tree/include/config/kernel.release)"
+		printf 'KMAKE=('
+		printf '%q ' "${kmake[@]}"
+		echo ')'
+		case $name in
+		# The allocator's per-CPU arrays keep stale pointers to objects, which kmemleak would take for references; a
+		# cache with debugging, the cheapest, has no such arrays.
+		sanitizer) echo "APPEND=slab_debug=F EXPECT='debug_locks=1 leaks=0'" ;;
+		debug) echo "EXPECT='taint=4096 debug_locks=1'" ;;
+		esac
+	} >kernel.env
+}
+
+"$action" "$@"
