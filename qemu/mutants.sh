@@ -13,9 +13,12 @@
 #                                           expression for what check/hostile.sh prints: the compiler no longer
 #                                           refuses the driver
 # The changes follow; qemu/mutate/main.rs explains their form.
-# The copies stay in build/mutants/, so that a mutant compiles only what it changes.
+# Two copies stay in build/mutants/, so that a mutant compiles only what it changes.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
+# Five mutants run at a time. Those that hang leave the CPUs to the others until their time is over.
+# shellcheck disable=SC2034 # a variable of lib/jobs.sh
+free_slots=(0 1 2 3 4)
 
 mapfile -t names < <(
 	if [ $# -gt 0 ]; then
@@ -51,9 +54,26 @@ not_refused() {
 	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
 }
 
+# take_copy NUMBER... - waits until one of these copies is free, and locks it; $copy is its path
+take_copy() {
+	local number
+	while :; do
+		for number; do
+			exec {copy_lock}>"$copies/$number.lock"
+			if flock -n "$copy_lock"; then
+				copy=$copies/$number
+				mkdir -p "$copy/build"
+				return
+			fi
+			exec {copy_lock}>&-
+		done
+		sleep 0.2
+	done
+}
+
 # mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail as it must
 mutate() {
-	local copy=$copies/$SLOT mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused said
+	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused kernel images said
 	boot=$(sed -n 's/^boot: //p' "$mutant")
 	modules=$(sed -n 's/^modules: //p' "$mutant")
 	refused=$(sed -n 's/^refused: //p' "$mutant")
@@ -61,7 +81,13 @@ mutate() {
 		echo "$mutant lacks 'boot: ...' or 'modules: ...', and 'refused: ...' as well"
 		return
 	fi
-	mkdir -p "$copy"
+	kernel=${boot%% *}
+	# Few mutants name another kernel than this one. For those only one of the copies is built.
+	if [ "$kernel" = uml ]; then
+		take_copy 1 0
+	else
+		take_copy 0
+	fi
 	# rsync restores the files that the last mutant has changed. It compares contents and keeps no times: a
 	# restored file is newer than its object, so make compiles it again.
 	"$LAB/enter.sh" sh -ec '
@@ -73,8 +99,17 @@ mutate() {
 		not_refused "$copy" "${refused%% *}" "${refused#* }"
 		return
 	fi
-	# shellcheck disable=SC2001 # sed works on each line
-	said=$(D2D_ONLY=$modules "$copy/qemu/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+	images=$(mktemp -d "$copy/build/images.XXXXXX")
+	if ! said=$(D2D_KERNEL=$(kernel_dir "$kernel") D2D_ONLY=$modules \
+		"$copy/qemu/run/image.sh" "$images/$kernel" --selftests 2>&1); then
+		echo "the mutant does not compile: $said"
+	else
+		# The next mutant is compiled in the copy while this one runs.
+		exec {copy_lock}>&-
+		# shellcheck disable=SC2001 # sed works on each line
+		said=$(D2D_IMAGES=$images "$LAB/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+	fi
+	rm -r "$images"
 }
 
 ktap_begin
