@@ -28,7 +28,7 @@ if [ ! -d "$kernel" ]; then
 	mkdir "$kernel.tmp"
 	step "configure the $name kernel" "15 s" "$CACHE/log/configure-$name.log" \
 		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" configure "$kernel.tmp" "$name" "$stock" "$config" "$patch"
-	step "build the $name kernel (once)" "6 min on 2 CPUs" "$CACHE/log/build-$name.log" \
+	step "build the $name kernel (once)" "6 to 10 min on 2 CPUs" "$CACHE/log/build-$name.log" \
 		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" build "$kernel.tmp" "$name"
 	mv "$kernel.tmp" "$kernel"
 fi
