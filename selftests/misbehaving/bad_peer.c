@@ -99,8 +99,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * Read from memory: clang stores the address of an __init function as an immediate of 32 bits, which is too
- * short for a module in User-Mode Linux.
+ * Read from memory: clang stores the address of an __init function as an immediate of 32 bits,
+ * which is too short for a module in User-Mode Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
