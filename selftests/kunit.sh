@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The KUnit suites of d2d_kunit, which test the library piece by piece. Each of their cases is a case here. They need a
-# kernel with KUnit built in.
+# The unit tests of shared/: runs the KUnit suites of d2d_kunit and reports each of their cases.
+# Only a kernel with KUnit built in can run them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-SUITES="block events fingerprint header interface offers queue registry requests run_in rundown table"
+SUITES="block config context events fingerprint handle header interface offers pair queue registry requests
+run_in rundown table"
 KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
@@ -30,8 +31,9 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# Each case, each suite, and unloading. The plan counts a suite that is missing.
-ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 1))
+# The cases, a result for each suite, and the two checks behind them. The plan counts the suites by name, so
+# that the run fails if one of them is missing.
+ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in
 	"# Subtest: "*)
@@ -56,6 +58,9 @@ while read -r line; do
 	esac
 done <"$RESULTS"
 
+# shellcheck disable=SC2086 # one word for each suite
+[ "$(cd "$KUNIT" && printf '%s\n' d2d_*)" = "$(printf 'd2d_%s\n' $SUITES)" ]
+verdict "d2d_kunit has no other suites than these"
 unload d2d_kunit && unload module_a
 verdict "the suites and then the owner can be unloaded"
 ktap_finished

@@ -1,11 +1,25 @@
 # SPDX-License-Identifier: GPL-2.0
-# KUnit suites; a part of the project's own Kbuild, which has the crates. Elsewhere kunit_tests leaves
-# nothing of them, and a module without a test would be taken for one that has passed.
+# d2d_kunit: the unit tests of shared/, which stand beside the code they test. A part of the project's own Kbuild.
+# Each crate is compiled once more with them, under its own name, into this folder; the modules that ship have
+# no test in them. A kernel without KUnit leaves nothing of the tests, so the module is not built there.
+clean-files += selftests/kunit/*.rmeta
+
 ifeq ($(CONFIG_KUNIT),y)
 d2d-kunit := selftests/kunit
 obj-m += selftests/test_modules/d2d_kunit.o
-selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/boundary.o \
-				      shared/pair/d2d_pair.o $(d2d)
-RUSTFLAGS_$(d2d-kunit)/d2d_kunit.o := -L $(obj)/shared --extern d2d --extern d2d_pair
-$(obj)/$(d2d-kunit)/d2d_kunit.o: $(obj)/shared/pair/d2d_pair.o
+selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/d2d.o $(d2d-kunit)/d2d_owner.o \
+	$(d2d-kunit)/d2d_pair.o $(filter-out %/d2d.o,$(d2d)) $(filter-out %/d2d_owner.o %/points.o,$(d2d-owner)) \
+	shared/testing/no_tracepoints.o shared/testing/c_driver.o
+
+# $(call d2d-tested-crate,CRATE,SOURCE,USES): USES are other crates of this folder
+define d2d-tested-crate
+$(obj)/$(d2d-kunit)/$1.o: $(src)/$2 $(obj)/shared/d2d_abi.o $(3:%=$(obj)/$(d2d-kunit)/%.o) FORCE
+	+$$(call if_changed_rule,rustc_o_rs)
+$(obj)/$(d2d-kunit)/$1.o: private modfile := $(obj)/$(d2d-kunit)/$1
+RUSTFLAGS_$(d2d-kunit)/$1.o := --cfg d2d_tests --emit=metadata=$(obj)/$(d2d-kunit)/lib$1.rmeta \
+	-L $(obj)/shared --extern d2d_abi $(if $3,-L $(obj)/$(d2d-kunit) --extern $3=$(obj)/$(d2d-kunit)/lib$3.rmeta)
+endef
+$(eval $(call d2d-tested-crate,d2d,shared/d2d/d2d.rs,))
+$(eval $(call d2d-tested-crate,d2d_owner,shared/owner/d2d_owner.rs,d2d))
+$(eval $(call d2d-tested-crate,d2d_pair,shared/pair/d2d_pair.rs,d2d))
 endif

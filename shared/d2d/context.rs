@@ -130,3 +130,6 @@ impl<P: Pair> Context<P> {
         f(unsafe { &mut *area.cast::<T>() })
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -52,10 +52,16 @@ pub mod run_in;
 pub mod rundown;
 #[doc(hidden)]
 pub mod status;
+#[cfg(d2d_tests)]
+#[path = "../testing/testing.rs"]
+pub mod testing;
 pub mod trace;
 
 #[doc(hidden)]
 pub use d2d_abi as abi;
+
+#[cfg(d2d_tests)]
+use testing::LocalModule;
 
 /// The items that the expansions of this library's macros name. A path that begins with `$crate`
 /// means the same wherever it is expanded. `::kernel`, `::core` and bare names mean what the

@@ -113,3 +113,6 @@ pub const fn first_difference(chain: &[u64], other: &[u64]) -> u64 {
     }
     0
 }
+
+#[cfg(d2d_tests)]
+mod tests;

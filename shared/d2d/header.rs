@@ -51,3 +51,6 @@ pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32)
         fmt!("what={} got=0x{:x} expected=0x{:x}", what, got, wanted),
     ))
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -617,3 +617,6 @@ macro_rules! interface {
         }
     };
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -583,3 +583,6 @@ impl Item<'_> {
         T::read_from_bytes(self.payload).ok()
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

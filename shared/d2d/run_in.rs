@@ -238,3 +238,6 @@ macro_rules! run_in_timer {
 
 run_in_timer!(run_in_softirq, SoftTimer, RelativeSoftMode<Monotonic>);
 run_in_timer!(run_in_hardirq, HardTimer, RelativeMode<Monotonic>);
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -139,3 +139,6 @@ impl<T> Deref for Entered<'_, T> {
         self.value
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

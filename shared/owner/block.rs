@@ -245,3 +245,6 @@ impl Drop for Lent {
 unsafe impl Send for Block {}
 // SAFETY: As above.
 unsafe impl Sync for Block {}
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -119,3 +119,6 @@ impl Config {
         size_of::<abi::d2d_context>() + 2 * self.capacity as usize * item
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

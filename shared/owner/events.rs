@@ -355,3 +355,6 @@ impl PinnedDrop for Events {
         self.close_all_of(|_| true);
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -53,3 +53,6 @@ pub(crate) fn index(handle: d2d_handle) -> u32 {
 pub(crate) fn generation(handle: d2d_handle) -> u32 {
     (handle >> 32) as u32
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -432,3 +432,6 @@ impl Offers {
         drop(released);
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -667,3 +667,6 @@ pub(crate) fn target(handle: abi::d2d_handle) -> Option<abi::d2d_handle> {
     let (index, generation) = Kind::Target.parts(handle)?;
     Some(Kind::Driver.handle(index, generation))
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -893,3 +893,6 @@ impl Requests {
         set.map_err(|refusal| self.refuse(refusal, handle))
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -241,3 +241,6 @@ impl<T> Vacant<'_, T> {
         }
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

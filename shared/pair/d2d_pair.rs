@@ -147,3 +147,6 @@ interface! {
     /// Takes all items of its queue. Returns the items taken.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }
+
+#[cfg(d2d_tests)]
+mod tests;

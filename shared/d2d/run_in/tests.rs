@@ -2,17 +2,11 @@
 
 //! Closures that run elsewhere.
 
-use d2d::run_in::{
-    run_in,
-    Place, //
-};
-use kernel::{
-    prelude::*,
-    task::Task, //
-};
+use super::*;
+use kernel::task::Task;
 
 #[kunit_tests(d2d_run_in)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

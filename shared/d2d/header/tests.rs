@@ -2,7 +2,7 @@
 
 //! The header of every object of the boundary, and the layout that it states.
 
-use d2d::{
+use crate::{
     abi,
     header, //
 };
@@ -21,7 +21,7 @@ fn refusal(change: impl FnOnce(&mut abi::d2d_header)) -> Option<Error> {
 }
 
 #[kunit_tests(d2d_header)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

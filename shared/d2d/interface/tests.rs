@@ -2,22 +2,13 @@
 
 //! Ops tables made from traits, and what is checked of the other side's.
 
-use crate::module;
-use core::ffi::c_void;
-use d2d::{
-    abi,
+use super::*;
+use crate::{
     interface,
-    interface::{
-        Binding,
-        Endpoint,
-        Interface,
-        Link,
-        TableFor, //
-    }, //
+    testing::module, //
 };
 use kernel::{
     bindings,
-    prelude::*,
     sync::SetOnce, //
 };
 
@@ -144,7 +135,7 @@ fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
 }
 
 #[kunit_tests(d2d_interface)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]
@@ -270,14 +261,18 @@ mod tests {
     }
 
     #[test]
-    fn another_build_is_refused() {
+    fn another_build_is_refused() -> Result {
         assert_eq!(changed(|header| header.build = 1), Some(EXDEV));
         assert!(Built::BUILD != 0);
         let built: *const BuiltTable = <Built as TableFor<Calculator>>::TABLE;
         let short: *const ShortTable = <Short as TableFor<Calculator>>::TABLE;
-        assert_eq!(refusal::<Built, _>(built), None);
         assert_eq!(refusal::<Built, _>(short), Some(EXDEV));
         assert_eq!(refusal::<Short, _>(built), Some(EXDEV));
+        let side = side(0)?;
+        let endpoint = copy::<Built, _>(built, side.as_raw())?;
+        // SAFETY: `side` outlives the call.
+        assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
+        Ok(())
     }
 
     #[test]

@@ -2,32 +2,18 @@
 
 //! Requests at any time: where they are, who has them, and who wins.
 
-use crate::{
-    module,
-    registry::Registry,
-    requests::{
-        Requests,
-        PENDING, //
-    },
-    visit::Visit,
-    workers::Workers, //
-};
-use core::{
-    ffi::c_void,
-    pin::pin, //
-};
+use super::*;
+use core::pin::pin;
 use d2d::{
-    abi,
-    header,
     run_in::{
         run_in,
         Place, //
-    }, //
+    },
+    testing::module, //
 };
 use kernel::{
     bindings,
     ffi::c_int,
-    prelude::*,
     sync::{
         atomic::{
             ordering::Relaxed,
@@ -405,7 +391,7 @@ unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
 }
 
 #[kunit_tests(d2d_requests)]
-mod tests {
+mod cases {
     use super::*;
 
     const CANCELED: c_int = -(bindings::ECANCELED as c_int);

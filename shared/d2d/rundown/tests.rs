@@ -2,11 +2,10 @@
 
 //! Rundown protection, alone and with somebody inside.
 
-use d2d::rundown::Rundown;
+use super::*;
 use kernel::{
     bindings,
     new_work,
-    prelude::*,
     sync::{
         Arc,
         Completion,
@@ -114,7 +113,7 @@ impl WorkItem<2> for Closing {
 }
 
 #[kunit_tests(d2d_rundown)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

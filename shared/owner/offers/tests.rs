@@ -2,31 +2,10 @@
 
 //! The table of offers: claims, handles, and when a slot is free again.
 
-use crate::{
-    offers::{
-        Completing,
-        Offer,
-        Offers,
-        Overdue,
-        Winner, //
-    }, //
-    registry,
-};
-use d2d::{
-    abi,
-    run_in::{
-        run_in,
-        Place, //
-    }, //
-};
-use kernel::{
-    prelude::*,
-    sync::Arc,
-    time::{
-        Delta,
-        Instant,
-        Monotonic, //
-    }, //
+use super::*;
+use d2d::run_in::{
+    run_in,
+    Place, //
 };
 
 /// The handle of a driver; any number.
@@ -52,7 +31,7 @@ fn is_stale(offers: &Offers, request: &Offer) -> bool {
 }
 
 #[kunit_tests(d2d_offers)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]
@@ -188,7 +167,7 @@ mod tests {
     fn a_full_table_refuses() -> Result {
         let offers = offers()?;
         let mut all = KVec::new();
-        for _ in 0..registry::SLOTS {
+        for _ in 0..SLOTS {
             all.push(build(&offers)?, GFP_KERNEL)?;
         }
         assert!(matches!(build(&offers), Err(error) if error == EAGAIN));

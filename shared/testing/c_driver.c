@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The boundary as a C driver sees it, for the suites to compare with the Rust
- * side: macros that bindgen cannot evaluate, and inline functions.
+ * The headers of shared/include/ as a C driver sees them. bindgen translates
+ * neither their macros nor their inline functions, so the unit tests reach
+ * them through these functions.
  */
-#include "boundary.h"
+#include "c_driver.h"
 #include "d2d_queue.h"
 
 u32 d2d_kunit_layout(void)

@@ -2,23 +2,9 @@
 
 //! Tables of values named by handles.
 
-use crate::{
-    handle::{
-        index,
-        Kind, //
-    },
-    table::{
-        Chunk,
-        Lacking,
-        Table,
-        MAX, //
-    }, //
-};
-use d2d::abi::{
-    self,
-    d2d_handle, //
-};
-use kernel::prelude::*;
+use super::*;
+use crate::handle::index;
+use d2d::abi;
 
 fn table<T>(max: usize) -> Result<Table<T>> {
     Table::new(Kind::Event, max)
@@ -63,7 +49,7 @@ impl Drop for Counted<'_> {
 }
 
 #[kunit_tests(d2d_table)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

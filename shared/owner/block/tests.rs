@@ -1,40 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Contexts as the owner allocates them, and the parameters that say what they are like.
+//! Contexts as the owner allocates them.
 
-use crate::{
-    block::Block,
-    config,
-    config::{
-        Config,
-        Learn, //
-    },
-    module,
-    TestContext, //
-};
+use super::*;
+use core::ops::Deref;
 use d2d::{
-    abi,
-    header,
-    queue::MAX_BATCH, //
+    queue::MAX_BATCH,
+    testing::{
+        module,
+        TestPair, //
+    }, //
 };
-use kernel::prelude::*;
+
+/// A context in a block of its own, which no driver knows.
+struct TestContext {
+    context: Context<TestPair>,
+    _block: Block,
+}
+
+impl TestContext {
+    /// Makes context number `id`, whose queues have `capacity` items of `item_size` bytes.
+    fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
+        let block = Block::new(
+            c"d2d_kunit",
+            module(),
+            id,
+            &Config::with_items(capacity, item_size),
+        )?;
+        Ok(Self {
+            // SAFETY: `context` is only lent, while `_block` exists.
+            context: unsafe { block.context() },
+            _block: block,
+        })
+    }
+}
+
+impl Deref for TestContext {
+    type Target = Context<TestPair>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.context
+    }
+}
 
 /// Items that are put together.
 const BATCH: usize = MAX_BATCH as usize;
-
-/// What parameters are refused with, if they are: contexts, capacity, item size, completion, timeout.
-fn refusal(parameters: [u32; 5]) -> Option<Error> {
-    let [contexts, capacity, item_size, completion, timeout] = parameters;
-    Config::new(
-        c"d2d_kunit",
-        contexts,
-        capacity,
-        item_size,
-        completion,
-        timeout,
-    )
-    .err()
-}
 
 /// Whether the pool of a queue has `capacity` items, all of them free, each in its place, none
 /// overlapping another.
@@ -60,7 +70,7 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
 }
 
 #[kunit_tests(d2d_block)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]
@@ -136,65 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn data_of_both_sides_are_kept_apart() -> Result {
-        let context = TestContext::new(0, 1, 8)?;
-        context.with_owner_data(|data| data.queue_capacity = 11);
-        context.with_peer_data(|data| data.cookie = 22);
-        assert_eq!(context.with_owner_data(|data| data.queue_capacity), 11);
-        assert_eq!(context.with_owner_data(|data| data.item_size), 0);
-        assert_eq!(context.with_peer_data(|data| data.cookie), 22);
-        Ok(())
-    }
-
-    #[test]
     fn the_bytes_of_a_context_are_those_allocated() -> Result {
-        let config = config(256, 64);
+        let config = Config::with_items(256, 64);
         let items = 2 * 256 * (40 + 64 + 8);
         assert_eq!(
             config.context_bytes(),
             size_of::<abi::d2d_context>() + items
         );
         drop(Block::new(c"d2d_kunit", module(), 0, &config)?);
-        Ok(())
-    }
-
-    #[test]
-    fn memory_that_is_not_there_is_not_asked_for() -> Result {
-        let largest = Config::new(c"d2d_kunit", 64, 1 << 20, 4096, 0, 1)?;
-        assert_eq!(largest.check_memory(), Err(ENOMEM));
-        assert_eq!(config(1, 8).check_memory(), Ok(()));
-        Ok(())
-    }
-
-    #[test]
-    fn parameters_have_a_range() {
-        assert_eq!(refusal([1, 1, 8, 0, 1]), None);
-        assert_eq!(refusal([64, 1 << 20, 4096, 2, 600_000]), None);
-        let out_of_range = [
-            [0, 1, 8, 0, 1],
-            [65, 1, 8, 0, 1],
-            [1, 0, 8, 0, 1],
-            [1, (1 << 20) + 1, 8, 0, 1],
-            [1, 1, 7, 0, 1],
-            [1, 1, 4097, 0, 1],
-            [1, 1, 8, 3, 1],
-            [1, 1, 8, 0, 0],
-            [1, 1, 8, 0, 600_001],
-        ];
-        for parameters in out_of_range {
-            assert_eq!(refusal(parameters), Some(ERANGE));
-        }
-    }
-
-    #[test]
-    fn completion_is_a_way_to_learn() -> Result {
-        for (completion, learn) in [Learn::Return, Learn::Routine, Learn::Wait]
-            .into_iter()
-            .enumerate()
-        {
-            let config = Config::new(c"d2d_kunit", 1, 1, 8, completion as u32, 1)?;
-            assert!(config.learn == learn);
-        }
         Ok(())
     }
 }

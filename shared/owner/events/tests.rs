@@ -2,32 +2,16 @@
 
 //! Named events: names, handles, and who is let go by what.
 
-use crate::{
-    dispatcher::{
-        Manner,
-        Refusal, //
-    },
-    events::{
-        Events,
-        Kind,
-        Name,
-        Wanted, //
-    },
-    watch::Operations, //
-};
+use super::*;
 use d2d::{
-    abi::{
-        self,
-        d2d_handle, //
-    },
     run_in::{
         run_in,
         Place, //
-    }, //
+    },
+    testing::LocalModule, //
 };
 use kernel::{
     bindings,
-    prelude::*,
     str::CString,
     sync::{
         Arc,
@@ -69,7 +53,7 @@ impl Fixture {
     fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                events <- Events::new(c"d2d_kunit", Operations::of::<crate::LocalModule>()),
+                events <- Events::new(c"d2d_kunit", Operations::of::<LocalModule>()),
             }),
             GFP_KERNEL,
         )
@@ -163,7 +147,7 @@ fn refusal(name: &CStr) -> Option<Error> {
 }
 
 #[kunit_tests(d2d_events)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

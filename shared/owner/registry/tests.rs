@@ -2,32 +2,13 @@
 
 //! The table of drivers: who is let in, handles, and which context a driver holds.
 
-use crate::{
-    handle::{
-        generation,
-        index,
-        Kind, //
-    },
-    module,
-    registry::{
-        target,
-        Driver,
-        Registry,
-        State,
-        SLOTS, //
-    }, //
+use super::*;
+use crate::handle::{
+    generation,
+    index, //
 };
-use core::ffi::c_void;
-use d2d::{
-    abi,
-    header, //
-};
-use kernel::{
-    bindings,
-    ffi::c_int,
-    prelude::*,
-    str::CString, //
-};
+use d2d::testing::module;
+use kernel::str::CString;
 
 type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
 
@@ -99,7 +80,7 @@ fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
 }
 
 #[kunit_tests(d2d_registry)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

@@ -2,21 +2,9 @@
 
 //! Queues: order, bounds, counters, handles, and that C and Rust mean the same by all of it.
 
-use crate::TestContext;
-use d2d::{
-    abi,
-    queue::{
-        batch_of,
-        Batch,
-        ItemHandle,
-        Queue,
-        MAX_BATCH, //
-    }, //
-};
-use kernel::{
-    ffi::c_int,
-    prelude::*, //
-};
+use super::*;
+use crate::testing::TestContext;
+use kernel::ffi::c_int;
 
 /// Kind of the items; any number.
 const KIND: u32 = 7;
@@ -63,7 +51,7 @@ fn refusal(queue: &Queue<'_>, handle: abi::d2d_handle) -> Option<Error> {
 }
 
 #[kunit_tests(d2d_queue)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]

@@ -2,12 +2,7 @@
 
 //! How handles are made: what is in one of them is in no other.
 
-use crate::handle::{
-    generation,
-    index,
-    Kind, //
-};
-use d2d::abi;
+use super::*;
 use kernel::prelude::*;
 
 const KINDS: [Kind; 6] = [
@@ -28,7 +23,7 @@ const PARTS: [(usize, u32); 4] = [
 ];
 
 #[kunit_tests(d2d_handle)]
-mod tests {
+mod cases {
     use super::*;
 
     #[test]
