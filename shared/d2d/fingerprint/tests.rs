@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hashes that tell one interface from another.
+//! The hashes by which an interface is recognized.
 
 use super::*;
 use crate::abi;
@@ -44,7 +44,7 @@ mod cases {
 
     #[test]
     fn the_hashes_are_those_of_the_header() {
-        // Those with the highest bit are negative to bindgen.
+        // bindgen takes the hashes whose highest bit is set for negative numbers.
         let owner = [
             abi::D2D_PAIR_OWNER_INTERFACE as u64,
             abi::D2D_PAIR_OWNER_PING,
@@ -102,7 +102,7 @@ mod cases {
             hash("kunit", 1, "op", &[WIDE, U64]),
             hash("kunit", 1, "op", &[LOOSE, U64]),
             hash("kunit", 1, "op", &[OTHER, U64]),
-            // the same letters, otherwise divided
+            // the same letters, divided differently between interface and operation
             hash("kunito", 1, "p", &[U32, U64]),
         ];
         for (n, one) in hashes.iter().enumerate() {

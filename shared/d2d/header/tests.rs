@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The header of every object of the boundary, and the layout that it states.
+//! The header with which each structure of the boundary begins, and the layout hash in it.
 
 use crate::{
     abi,
@@ -13,7 +13,7 @@ unsafe extern "C" {
     safe fn d2d_kunit_layout() -> u32;
 }
 
-/// What a driver object is refused with whose header `change` has changed.
+/// Changes the header of a driver object, and returns the error by which it is refused.
 fn refusal(change: impl FnOnce(&mut abi::d2d_header)) -> Option<Error> {
     let mut header = header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC);
     change(&mut header);
@@ -41,7 +41,7 @@ mod cases {
     }
 
     #[test]
-    fn whatever_is_wrong_has_an_error_of_its_own() {
+    fn each_fault_has_an_error_of_its_own() {
         assert_eq!(refusal(|_| {}), None);
         assert_eq!(refusal(|header| header.magic ^= 1), Some(EBADMSG));
         assert_eq!(refusal(|header| header.major += 1), Some(EPROTO));
@@ -51,7 +51,7 @@ mod cases {
     }
 
     #[test]
-    fn another_minor_version_will_do() {
+    fn another_minor_version_is_accepted() {
         assert_eq!(refusal(|header| header.minor += 1), None);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ops tables made from traits, and what is checked of the other side's.
+//! Operations tables made from traits, and the checks of the other side's table.
 
 use super::*;
 use crate::{
@@ -12,7 +12,7 @@ use kernel::{
     sync::SetOnce, //
 };
 
-/// A link to nothing; it is there or not.
+/// A link without a context; a side has one or not.
 struct Switch;
 
 impl Link for Switch {
@@ -24,7 +24,7 @@ impl Link for Switch {
 }
 
 interface! {
-    /// Before operations were appended.
+    /// An interface before operations were appended.
     trait ShortOps: "kunit" {
         interface: Short,
         caller: ShortCaller,
@@ -37,7 +37,7 @@ interface! {
 }
 
 interface! {
-    /// After operations were appended.
+    /// The same interface after operations were appended.
     trait LongOps: "kunit" {
         interface: Long,
         caller: LongCaller,
@@ -49,7 +49,7 @@ interface! {
     fn double(&self, link: &Switch, value: u32) -> Result<u32>;
     /// Returns `a - b`, or `EDOM` below 0.
     fn subtract(&self, link: &Switch, a: u64, b: u64) -> Result<u64>;
-    /// Nobody offers it.
+    /// No side implements it.
     fn missing(&self, link: &Switch) -> Result<u32>;
 }
 
@@ -67,7 +67,7 @@ interface! {
     fn double(&self, link: &Switch, value: u32) -> Result<u32>;
 }
 
-/// Offers what there is to offer, with something added to every result.
+/// Implements the operations, and adds its number to every result.
 struct Calculator(u32);
 
 #[vtable]
@@ -97,7 +97,7 @@ impl BuiltOps for Calculator {
 
 type Side = Pin<KBox<Binding<SetOnce<Switch>, Calculator>>>;
 
-/// One side, with the link to the other.
+/// Makes a side that has its link.
 fn side(added: u32) -> Result<Side> {
     let side = KBox::pin_init(
         Binding::new(Ok(SetOnce::new()), Ok(Calculator(added))),
@@ -117,7 +117,7 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 
-/// What a table is refused with, if it is, that is taken for one of `I`.
+/// Returns the error by which a table is refused as one of interface `I`.
 fn refusal<I: Interface, T>(table: *const T) -> Option<Error> {
     copy::<I, T>(table, core::ptr::null_mut()).err()
 }
@@ -127,7 +127,7 @@ fn long() -> LongTable {
     *<Long as TableFor<Calculator>>::TABLE
 }
 
-/// What it is refused with after `change` has changed its header.
+/// Changes the header of that table, and returns the error by which the table is refused.
 fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
     let mut table = long();
     change(&mut table.hdr);
@@ -203,7 +203,7 @@ mod cases {
     }
 
     #[test]
-    fn of_a_longer_table_the_known_operations_are_taken() -> Result {
+    fn the_known_operations_of_a_longer_table_are_used() -> Result {
         let side = side(0)?;
         let endpoint = copy::<Short, _>(&long(), side.as_raw())?;
         // SAFETY: The side is there.
@@ -224,7 +224,7 @@ mod cases {
     }
 
     #[test]
-    fn what_is_changed_after_the_copy_has_no_effect() -> Result {
+    fn changing_a_table_after_the_copy_has_no_effect() -> Result {
         let side = side(0)?;
         let mut table = long();
         let endpoint = copy::<Long, _>(&table, side.as_raw())?;
@@ -236,7 +236,7 @@ mod cases {
     }
 
     #[test]
-    fn pointers_to_tables_are_not_believed() {
+    fn bad_pointers_to_tables_are_refused() {
         let table = long();
         let bad = [
             core::ptr::null(),
@@ -287,7 +287,7 @@ mod cases {
     }
 
     #[test]
-    fn pointers_to_chains_are_not_believed() {
+    fn bad_pointers_to_chains_are_refused() {
         let bad = [
             core::ptr::null(),
             core::ptr::without_provenance(4096),
@@ -312,7 +312,7 @@ mod cases {
     }
 
     #[test]
-    fn modules_that_are_none_are_refused() {
+    fn bad_pointers_to_modules_are_refused() {
         let raw = abi::d2d_endpoint {
             ops: core::ptr::from_ref(<Long as TableFor<Calculator>>::TABLE).cast(),
             self_: core::ptr::null_mut(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues: order, bounds, counters, handles, and that C and Rust mean the same by all of it.
+//! Queues: order, bounds, counters, handles, and that C and Rust use them alike.
 
 use super::*;
 use crate::testing::TestContext;
@@ -15,7 +15,7 @@ unsafe extern "C" {
     fn d2d_kunit_release(queue: *mut abi::d2d_queue, handle: abi::d2d_handle) -> c_int;
 }
 
-/// The queue to the peer, as C has it.
+/// Returns the C structure of the queue to the peer.
 fn raw(context: &TestContext) -> *mut abi::d2d_queue {
     // SAFETY: The context is there; no reference is made.
     unsafe { &raw mut (*context.as_raw()).to_peer }
@@ -45,7 +45,7 @@ fn revoke(queue: &Queue<'_>) -> u32 {
     unsafe { queue.revoke_handles() }
 }
 
-/// What redeeming a number is refused with, if it is.
+/// Redeems a number as a handle, and returns the error by which the queue refuses it.
 fn refusal(queue: &Queue<'_>, handle: abi::d2d_handle) -> Option<Error> {
     queue.redeem(ItemHandle::from_raw(handle)).err()
 }
@@ -107,7 +107,7 @@ mod cases {
         ] {
             assert_eq!(batch_of(size), count);
         }
-        // It would not fit into an item, but a batch is never empty.
+        // No item has room for this payload, but a batch is never empty.
         assert_eq!(batch_of(4097), 1);
     }
 
@@ -150,7 +150,7 @@ mod cases {
     }
 
     #[test]
-    fn taken_items_are_given_back_when_dropped() -> Result {
+    fn dropping_taken_items_releases_them() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
         queue.put::<u64>(KIND, &1)?;
@@ -175,7 +175,7 @@ mod cases {
     }
 
     #[test]
-    fn payloads_are_read_as_what_they_are() -> Result {
+    fn payloads_are_read_in_their_own_size() -> Result {
         let context = TestContext::new(0, 2, 16)?;
         let queue = context.to_peer();
         queue.put::<u32>(KIND, &5)?;
@@ -188,7 +188,7 @@ mod cases {
     }
 
     #[test]
-    fn counters_count() -> Result {
+    fn counters_are_kept() -> Result {
         let context = TestContext::new(0, 8, 8)?;
         let queue = context.to_peer();
         queue.put_batch::<u64>(KIND, &[1, 2, 3, 4, 5])?;
@@ -244,7 +244,7 @@ mod cases {
         queue.put::<u64>(KIND, &1)?;
         let handle = take_raw(&queue)?;
         for foreign in [context.to_owner(), other.to_peer(), other.to_owner()] {
-            // An item of theirs is handed out in the same slot and generation.
+            // The other queue has an item with a handle of the same index and generation.
             foreign.put::<u64>(KIND, &2)?;
             let theirs = take_raw(&foreign)?;
             assert!(theirs != handle);
@@ -258,7 +258,7 @@ mod cases {
     }
 
     #[test]
-    fn made_up_handles_name_nothing() -> Result {
+    fn made_up_handles_are_stale() -> Result {
         let context = TestContext::new(3, 2, 8)?;
         let queue = context.to_peer();
         queue.put_batch::<u64>(KIND, &[1, 2])?;
@@ -268,10 +268,10 @@ mod cases {
         let made_up = [
             0,
             !0,
-            // another generation, of before and of after
+            // the previous and the next generation
             handle - (1 << 32),
             handle + (1 << 32),
-            // an item of the pool that is not handed out, the first one beyond it, the last there is
+            // an item that was not taken by handle, the first index behind the pool, the highest index
             handle ^ 1,
             (handle - index) + 2,
             handle | last,
@@ -317,10 +317,10 @@ mod cases {
     }
 
     #[test]
-    fn each_handle_of_an_item_is_another() -> Result {
+    fn each_taking_makes_a_new_handle() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
-        // The one item, under a handle of generation 0, which there never is.
+        // The handle of the only item, with generation 0, which no handle has.
         let mut before = u64::from(abi::D2D_HANDLE_ITEM);
         for number in 0u64..3 {
             queue.put(KIND, &number)?;
@@ -392,7 +392,7 @@ mod cases {
         for capacity in [65537, 1 << 20] {
             let context = TestContext::new(63, capacity, 8)?;
             let queue = context.to_peer();
-            // All items but two are put, taken, and behind those two on the free list.
+            // Puts, takes and releases all items but two, so that these are the first two of the free list.
             for first in (2..capacity).step_by(MAX_BATCH as usize) {
                 let count = (capacity - first).min(MAX_BATCH);
                 queue.put_batch(KIND, &[0u64; MAX_BATCH as usize][..count as usize])?;
@@ -403,7 +403,7 @@ mod cases {
             // SAFETY: The queue is initialized.
             let from_c = unsafe { d2d_kunit_take(raw(&context)) };
             let first = take_raw(&queue)?;
-            // What is the last one's index in 16 bits may be the first one's.
+            // An index of 16 bits would take the last item for the first one.
             let id = abi::D2D_HANDLE_ITEM | 126 << abi::D2D_ITEM_INDEX_BITS;
             assert_eq!(from_rust as u32, id | (capacity - 2));
             assert_eq!(from_c as u32, id | (capacity - 1));
@@ -423,7 +423,7 @@ mod cases {
     }
 
     #[test]
-    fn lengths_left_behind_by_c_are_not_believed() -> Result {
+    fn lengths_written_by_c_are_limited() -> Result {
         let context = TestContext::new(0, 1, 16)?;
         let queue = context.to_peer();
         queue.put::<u64>(KIND, &1)?;

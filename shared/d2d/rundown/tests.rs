@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rundown protection, alone and with somebody inside.
+//! Rundown protection, with and without a thread inside.
 
 use super::*;
 use kernel::{
@@ -33,17 +33,16 @@ fn rundown() -> Result<Pin<KBox<Rundown<u32>>>> {
     KBox::pin_init(Rundown::new(), GFP_KERNEL)
 }
 
-/// Whether it can be entered, and has this value.
+/// Returns whether the rundown can be entered and has this value.
 fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
     rundown.enter().is_some_and(|entered| *entered == value)
 }
 
-/// A rundown that one worker closes while another one looks on.
+/// A rundown that one work item closes while another one, the onlooker, shows that `close` has begun.
 ///
-/// Both work items go to the same workqueue of the same CPU, from the closer, which is on it. Such a
-/// queue begins the second when the first sleeps or has ended, so that when the onlooker runs,
-/// `close` either waits or has returned. A worker that hogs the CPU, as on a machine under load, is
-/// an exception: whether `close` has begun is asked in addition.
+/// The closer queues the onlooker on the same workqueue and CPU. Such a queue starts the second item when the
+/// first one sleeps or has ended, so when the onlooker runs, `close` waits or has returned. On a loaded machine
+/// the queue also starts it when the first item has run for long, so `begin` checks that `close` has begun.
 #[pin_data]
 struct Closing {
     #[pin]
@@ -52,12 +51,12 @@ struct Closing {
     closer: Work<Self, 1>,
     #[pin]
     onlooker: Work<Self, 2>,
-    /// What `close` has returned.
+    /// The result of `close`.
     returned: SetOnce<Option<u32>>,
-    /// Done when the onlooker runs.
+    /// Completed when the onlooker runs.
     #[pin]
     seen: Completion,
-    /// Done when `close` has returned.
+    /// Completed when `close` has returned.
     #[pin]
     closed: Completion,
 }
@@ -82,7 +81,7 @@ impl Closing {
         )
     }
 
-    /// Begins to close it, and returns when `close` waits or has returned.
+    /// Queues the closer, and returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
         // It is not queued yet.
         let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
@@ -164,7 +163,7 @@ mod cases {
     }
 
     #[test]
-    fn it_can_be_entered_by_who_is_inside() -> Result {
+    fn a_thread_inside_can_enter_again() -> Result {
         let rundown = rundown()?;
         rundown.open(5)?;
         let outer = rundown.enter().ok_or(ENOENT)?;
@@ -179,7 +178,7 @@ mod cases {
     }
 
     #[test]
-    fn closing_waits_for_who_is_inside() -> Result {
+    fn closing_waits_for_a_thread_inside() -> Result {
         let closing = Closing::new()?;
         closing.rundown.open(5)?;
         let entered = closing.rundown.enter().ok_or(ENOENT)?;
@@ -201,7 +200,7 @@ mod cases {
     }
 
     #[test]
-    fn closing_waits_for_the_last_one_inside() -> Result {
+    fn closing_waits_for_the_last_call_inside() -> Result {
         let closing = Closing::new()?;
         closing.rundown.open(5)?;
         let outer = closing.rundown.enter().ok_or(ENOENT)?;

@@ -43,11 +43,11 @@ impl Deref for TestContext {
     }
 }
 
-/// Items that are put together.
+/// Items that one call puts.
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Whether the pool of a queue has `capacity` items, all of them free, each in its place, none
-/// overlapping another.
+/// Returns whether the pool of a queue has `capacity` free items, each with its index in the handle, that do
+/// not overlap.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
     // SAFETY: The queue is initialized, and nobody else uses it.

@@ -17,7 +17,7 @@ impl Config {
     }
 }
 
-/// What parameters are refused with, if they are: contexts, capacity, item size, completion, timeout.
+/// Returns the error by which parameters are refused: contexts, capacity, item size, completion, timeout.
 fn refusal(parameters: [u32; 5]) -> Option<Error> {
     let [contexts, capacity, item_size, completion, timeout] = parameters;
     Config::new(
@@ -36,7 +36,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn memory_that_is_not_there_is_not_asked_for() -> Result {
+    fn too_large_contexts_are_refused_before_they_are_allocated() -> Result {
         let largest = Config::new(c"d2d_kunit", 64, 1 << 20, 4096, 0, 1)?;
         assert_eq!(largest.check_memory(), Err(ENOMEM));
         assert_eq!(Config::with_items(1, 8).check_memory(), Ok(()));
@@ -64,7 +64,7 @@ mod cases {
     }
 
     #[test]
-    fn completion_is_a_way_to_learn() -> Result {
+    fn completion_selects_how_the_owner_learns() -> Result {
         for (completion, learn) in [Learn::Return, Learn::Routine, Learn::Wait]
             .into_iter()
             .enumerate()

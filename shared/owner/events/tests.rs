@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: names, handles, and who is let go by what.
+//! Named events: names, handles, and which waits a set event ends.
 
 use super::*;
 use d2d::{
@@ -21,7 +21,7 @@ use kernel::{
     workqueue, //
 };
 
-/// Any number.
+/// The handle of a driver; any number.
 const DRIVER: d2d_handle = 0x1_0000_0001;
 
 const NOTIFICATION: Kind = Kind::Notification;
@@ -34,7 +34,7 @@ const ANY: Manner = Manner {
 };
 const ALL: Manner = Manner { all: true, ..ANY };
 
-/// Without sleeping.
+/// The same wait without sleeping.
 fn now(manner: Manner) -> Manner {
     Manner {
         timeout: Some(0),
@@ -42,7 +42,7 @@ fn now(manner: Manner) -> Manner {
     }
 }
 
-/// The events of a test, which other threads can have as well.
+/// The table of events, which the threads of a test share.
 #[pin_data]
 struct Fixture {
     #[pin]
@@ -75,7 +75,7 @@ impl Fixture {
         self.events.open(driver, wanted, || Ok(()))
     }
 
-    /// Makes one that is reset.
+    /// Creates an event that is not set.
     fn make(&self, name: &CStr, kind: Kind) -> Result<d2d_handle> {
         self.open(name, kind, Some(false)).map(|(handle, _)| handle)
     }
@@ -89,7 +89,7 @@ impl Fixture {
         self.events.wait(events.len(), handle, manner, |_| true)
     }
 
-    /// Returns when so many wait for an event.
+    /// Waits until this many threads wait for an event.
     fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
         while self.events.query(event)?.waiting != waiting {
             // SAFETY: Always safe to call where sleeping is.
@@ -99,7 +99,7 @@ impl Fixture {
     }
 }
 
-/// A wait in a thread of its own.
+/// A wait for events in another thread.
 struct Sleeper(Arc<Outcome>);
 
 #[pin_data]
@@ -190,7 +190,7 @@ mod cases {
         let fixture = Fixture::new()?;
         let (one, made) = fixture.open(c"one", NOTIFICATION, Some(true))?;
         assert!(made && fixture.is_set(one)?);
-        // The first one has said what it is.
+        // The initial state counts only when the event is created.
         let (other, made) = fixture.open(c"one", NOTIFICATION, Some(false))?;
         assert!(!made && other != one && fixture.is_set(other)?);
         let (third, made) = fixture.open(c"one", NOTIFICATION, None)?;
@@ -218,7 +218,7 @@ mod cases {
         assert!(fixture.is_set(other)?);
         fixture.events.close(other)?;
         assert_eq!(fixture.open(c"one", NOTIFICATION, None).err(), Some(ENOENT));
-        // A new one, of any kind.
+        // The name is free again, for an event of either kind.
         let new = fixture.make(c"one", SYNCHRONIZATION)?;
         assert!(!fixture.is_set(new)?);
         Ok(())
@@ -244,7 +244,7 @@ mod cases {
     }
 
     #[test]
-    fn who_is_not_registered_gets_none() -> Result {
+    fn a_driver_that_is_not_registered_gets_no_event() -> Result {
         let fixture = Fixture::new()?;
         let name = name_of(c"one").map_err(|Refusal(_, error)| error)?;
         let wanted = Wanted {
@@ -289,7 +289,7 @@ mod cases {
     }
 
     #[test]
-    fn there_can_be_so_many_events() -> Result {
+    fn the_number_of_events_is_limited() -> Result {
         let fixture = Fixture::new()?;
         let mut refused = None;
         for n in 0..=abi::D2D_EVENT_MAX {
@@ -305,7 +305,7 @@ mod cases {
     }
 
     #[test]
-    fn there_can_be_so_many_handles() -> Result {
+    fn the_number_of_handles_is_limited() -> Result {
         let fixture = Fixture::new()?;
         let one = fixture.make(c"one", NOTIFICATION)?;
         for _ in 1..abi::D2D_EVENT_MAX_OPEN {
@@ -320,7 +320,7 @@ mod cases {
     }
 
     #[test]
-    fn what_is_set_is_taken_in_any_context() -> Result {
+    fn events_are_set_and_taken_in_any_context() -> Result {
         let fixture = Fixture::new()?;
         let note = fixture.make(c"note", NOTIFICATION)?;
         let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
@@ -405,7 +405,7 @@ mod cases {
     }
 
     #[test]
-    fn a_notification_lets_all_go_and_a_synchronization_one() -> Result {
+    fn a_notification_releases_all_threads_and_a_synchronization_one() -> Result {
         let fixture = Fixture::new()?;
         let note = fixture.make(c"note", NOTIFICATION)?;
         let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
@@ -430,7 +430,7 @@ mod cases {
     }
 
     #[test]
-    fn waiters_are_served_in_order() -> Result {
+    fn waits_end_in_order() -> Result {
         let fixture = Fixture::new()?;
         let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
         let mut sleepers = KVec::new();
@@ -492,7 +492,7 @@ mod cases {
     }
 
     #[test]
-    fn so_many_can_wait_for_an_event() -> Result {
+    fn the_number_of_waits_is_limited() -> Result {
         let fixture = Fixture::new()?;
         let note = fixture.make(c"note", NOTIFICATION)?;
         let other = fixture.make(c"other", NOTIFICATION)?;
@@ -503,7 +503,7 @@ mod cases {
         fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
         assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
         assert_eq!(fixture.events.query(other)?.waiting, 0);
-        // Who does not wait is not one too many.
+        // A wait that does not sleep is not counted.
         assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
         fixture.events.set(note)?;
         for sleeper in sleepers {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How handles are made: what is in one of them is in no other.
+//! How handles are made of kind, index and generation.
 
 use super::*;
 use kernel::prelude::*;

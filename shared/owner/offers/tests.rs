@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of offers: claims, handles, and when a slot is free again.
+//! The table of handshake requests: claims, handles, and when a slot is free again.
 
 use super::*;
 use d2d::run_in::{
@@ -19,7 +19,7 @@ fn build(offers: &Offers) -> Result<Arc<Offer>> {
     offers.build(DRIVER, 5, 0x22_2003, core::ptr::without_provenance_mut(8))
 }
 
-/// Claims a request, and finishes it with this status, which its completion routine passes on.
+/// Claims a request and finishes it with this status.
 fn finish(offers: &Offers, request: &Offer, status: i32) -> Result {
     let claim = offers.claim(request.raw().handle).ok_or(ESTALE)?;
     offers.finish(claim, Winner::Driver, status, |_| status);
@@ -66,7 +66,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_is_claimed_once_wherever() -> Result {
+    fn a_request_is_claimed_once_in_any_context() -> Result {
         let offers = offers()?;
         for first in Place::ALL {
             let request = build(&offers)?;
@@ -225,7 +225,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_out_of_time_is_kept_until_its_driver_is_done_with_it() -> Result {
+    fn a_timed_out_request_is_kept_until_its_driver_completes_it() -> Result {
         let offers = offers()?;
         for completes in [true, false] {
             let request = build(&offers)?;
@@ -234,7 +234,7 @@ mod cases {
             offers.finish(claim, Winner::Timeout, -110, |_| -110);
             offers.leave(&request);
             assert!(!offers.is_done_with(&request));
-            // Nothing is on its way, and the slot is taken all the same.
+            // No request is in progress, but the slot is still in use.
             assert!(offers.find(DRIVER).is_none());
             let next = build(&offers)?;
             assert!(next.raw().handle as u32 != handle as u32);
@@ -255,13 +255,13 @@ mod cases {
     }
 
     #[test]
-    fn a_request_is_claimed_when_its_time_is_over() -> Result {
+    fn an_overdue_request_is_claimed() -> Result {
         let offers = offers()?;
         let now = Instant::<Monotonic>::now();
         let after = |ms| now + Delta::from_millis(ms);
         assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
         let (first, second) = (build(&offers)?, build(&offers)?);
-        // Without a limit it has all the time there is.
+        // A request without a time limit never becomes overdue.
         assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
         assert!(offers.limit(&first, after(1)));
         // The timer is set already.
@@ -277,7 +277,7 @@ mod cases {
         );
         offers.finish(claim, Winner::Timeout, -110, |_| -110);
         assert_eq!(first.status(), Some(-110));
-        // One that was completed has no limit any more.
+        // A completed request has no time limit any more.
         finish(&offers, &second, 0)?;
         assert!(matches!(offers.overdue(after(9)), Overdue::Nothing));
         Ok(())
@@ -291,11 +291,11 @@ mod cases {
         let (first, second) = (build(&offers)?, build(&offers)?);
         assert!(offers.limit(&first, after(1)));
         finish(&offers, &first, 0)?;
-        // It goes off all the same, and finds the second one.
+        // The timer expires nevertheless, and finds the second request.
         assert!(!offers.limit(&second, after(2)));
         assert!(matches!(offers.overdue(after(1)), Overdue::In(_)));
         finish(&offers, &second, 0)?;
-        // What is claimed has no limit, and none is set for it.
+        // A claimed request cannot get a time limit.
         assert!(!offers.limit(&second, after(3)));
         assert!(matches!(offers.overdue(after(2)), Overdue::Nothing));
         assert!(!offers.limit(&second, after(3)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of drivers: who is let in, handles, and which context a driver holds.
+//! The table of drivers: which driver objects are refused, handles, and which context a driver has.
 
 use super::*;
 use crate::handle::{
@@ -14,9 +14,9 @@ type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_
 
 /// # Safety
 ///
-/// None; it is unsafe because a driver's dispatch routine is.
+/// `request` is valid for reads. `_this` is not used.
 unsafe extern "C" fn dispatch(_this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-    // SAFETY: The suites dispatch a request that is there.
+    // SAFETY: `request` is valid for reads.
     unsafe { (*request).code as c_int }
 }
 
@@ -24,7 +24,7 @@ fn registry() -> Result<Pin<KBox<Registry>>> {
     KBox::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)
 }
 
-/// A driver object with which nothing is wrong.
+/// A valid driver object.
 fn object(name: &CStr) -> abi::d2d_driver {
     let mut object = abi::d2d_driver {
         hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
@@ -49,7 +49,7 @@ fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle>
     unsafe { registry.add(object) }
 }
 
-/// What a driver object is refused with that `change` has changed.
+/// Changes a valid driver object, and returns the error by which it is refused.
 fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
     let mut object = object(c"driver");
     change(&mut object);
@@ -66,14 +66,14 @@ fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Resu
         .map(|(_, before)| before)
 }
 
-/// Reserves one of so many contexts and returns its number.
+/// Reserves a context for a driver, out of `contexts`, and returns its number.
 fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Result<usize> {
     registry
         .reserve(driver, contexts)
         .map(|(_, context)| context)
 }
 
-/// Unregisters a driver that nobody is inside of.
+/// Unregisters a driver while no thread is inside its routines.
 fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
     registry.unregister(handle)?;
     registry.remove(handle).ok_or(EBUSY)
@@ -152,7 +152,7 @@ mod cases {
     }
 
     #[test]
-    fn pointers_to_objects_are_not_believed() -> Result {
+    fn bad_pointers_to_objects_are_refused() -> Result {
         let registry = registry()?;
         let object = object(c"driver");
         let bad = [
@@ -192,7 +192,7 @@ mod cases {
     }
 
     #[test]
-    fn handles_of_the_past_are_stale() -> Result {
+    fn old_handles_are_stale() -> Result {
         let registry = registry()?;
         let old = add(&registry, &object(c"driver"))?;
         remove(&registry, old)?;
@@ -293,7 +293,7 @@ mod cases {
     }
 
     #[test]
-    fn a_state_is_left_for_another_once() -> Result {
+    fn a_transition_succeeds_once() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
         let (from, to) = (State::Attaching(0), State::Attached(0));

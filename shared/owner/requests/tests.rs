@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests at any time: where they are, who has them, and who wins.
+//! Requests: who has one, who may do what with it, and which of two that end it at the same time succeeds.
 
 use super::*;
 use core::pin::pin;
@@ -24,16 +24,16 @@ use kernel::{
     task::Task, //
 };
 
-/// What a driver's dispatch routine does, in the code of a request that it gets.
+/// The code of a request says what the receiver's dispatch routine does with it. This one completes it.
 const COMPLETE: u32 = 0x22_2400;
 const PEND: u32 = 0x22_2404;
-/// As [`PEND`], and it is told when it is taken from it.
+/// Pends it, and asks to be told if it is cancelled.
 const PEND_AND_HEAR: u32 = 0x22_2408;
-/// It neither completes nor pends it.
+/// Neither completes nor pends it.
 const FORGET: u32 = 0x22_240c;
-/// It passes it on with the code that is the driver's `next_code`, and gets it back.
+/// Forwards it with the code in the driver's `next_code`, and gets it back.
 const PASS_ON: u32 = 0x22_2410;
-/// As [`PASS_ON`], and does not get it back.
+/// Forwards it likewise, and does not get it back.
 const LET_GO: u32 = 0x22_2414;
 
 const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
@@ -56,15 +56,15 @@ impl Bench {
         let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
         let workers = Workers::new()?;
         Ok(Self {
-            // SAFETY: Whoever calls a function of it borrows this, but for the workers, which are
-            // waited for when they are dropped.
+            // SAFETY: Callers borrow the table from this bench. Dropping `_workers` waits for the workers,
+            // which are the only others that use it.
             requests: unsafe { Requests::new(c"d2d_kunit", registry.clone(), &workers)? },
             registry,
             _workers: workers,
         })
     }
 
-    /// A driver whose dispatch routine sleeps.
+    /// Registers a driver whose dispatch routine may sleep.
     fn party(&self, name: &CStr) -> Result<Party<'_>> {
         self.party_as(name, |_| {})
     }
@@ -101,7 +101,7 @@ impl Bench {
         })
     }
 
-    /// How many requests there are.
+    /// Returns the number of requests in the table.
     fn len(&self) -> usize {
         let inner = self.requests.inner.lock();
         let mut len = 0;
@@ -122,7 +122,7 @@ impl Bench {
         self.requests.wait(request, ms)
     }
 
-    /// The status that a request has come back with.
+    /// Waits for a request and returns its status.
     fn status(&self, request: u64) -> Result<c_int> {
         Ok(self.wait(request, abi::D2D_FOREVER)?.status)
     }
@@ -154,7 +154,7 @@ impl Party<'_> {
         self.bench.requests.alloc(self.driver, 8, 8)
     }
 
-    /// Sends a request of this driver's without buffers.
+    /// Sends a request of this driver, without input and output.
     fn send(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<bool> {
         self.send_as(request, |send| {
             send.to = to.target;
@@ -170,7 +170,7 @@ impl Party<'_> {
         unsafe { self.bench.requests.send(request, &send) }
     }
 
-    /// Sends a new request, and returns it and what the other one, who keeps it pending, has.
+    /// Sends a new request that the receiver pends. Returns the sender's and the receiver's handle of it.
     fn pend(&self, to: &Party<'_>, code: u32, flags: u32) -> Result<(u64, u64)> {
         let request = self.alloc()?;
         match self.send(request, to, code, flags)? {
@@ -179,28 +179,28 @@ impl Party<'_> {
         }
     }
 
-    /// What it has forwarded goes to that one, under this code.
+    /// Makes this driver forward requests to another one, with this code.
     fn passes_on_to(&self, to: &Party<'_>, code: u32) {
         self.actor.next.store(to.target, Relaxed);
         self.actor.next_code.store(code, Relaxed);
     }
 
-    /// The handle of the request that it was dispatched, or got back, last.
+    /// Returns the handle of the last request that this driver received or got back.
     fn holds(&self) -> u64 {
         self.actor.held.load(Relaxed)
     }
 
-    /// Numbers of calls: dispatched, returned, completed, cancelled.
+    /// How often its routines were called: dispatch, returned, completed, cancelled.
     fn calls(&self) -> [u32; 4] {
         self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
     }
 
-    /// The status that was told last to who gets requests back.
+    /// The last status that `returned` or `completed` was called with.
     fn heard(&self) -> c_int {
         self.actor.status.load(Relaxed)
     }
 
-    /// Keeps what comes back until it is completed by others.
+    /// Makes `returned` leave requests pending.
     fn keeps_what_returns(&self) {
         self.actor.keeps_returned.store(1, Relaxed);
     }
@@ -209,7 +209,7 @@ impl Party<'_> {
         self.actor.with_completed.store(what, Relaxed);
     }
 
-    /// Begins to leave, as `d2d_unregister` does.
+    /// Marks this driver as unregistering, as `d2d_unregister` does first.
     fn leaves(&self) -> Result {
         self.bench.registry.unregister(self.driver)
     }
@@ -217,14 +217,14 @@ impl Party<'_> {
 
 impl Drop for Party<'_> {
     fn drop(&mut self) {
-        // It may be on its way already.
+        // The test may have done this already.
         let _ = self.bench.registry.unregister(self.driver);
         self.bench.requests.run_down(self.driver);
         self.bench.registry.remove(self.driver);
     }
 }
 
-/// What a driver of the suite is.
+/// The driver's own data: what its routines are to do, and what they were called with.
 struct Actor {
     requests: Arc<Requests>,
     next: Atomic<u64>,
@@ -234,9 +234,9 @@ struct Actor {
     held: Atomic<u64>,
     status: Atomic<i32>,
     tag: Atomic<u64>,
-    /// What forwarding has come to.
+    /// The result of the last forwarding.
     forwarded: Atomic<i32>,
-    /// Who has called its dispatch routine.
+    /// The task that last called the dispatch routine.
     task: Atomic<usize>,
     calls: [Atomic<u32>; 4],
 }
@@ -262,7 +262,7 @@ impl Actor {
         self.calls[which].add(1, Relaxed);
     }
 
-    /// How it sends, to the next one, what has no buffers.
+    /// How to send a request without input and output to the driver `next`.
     fn how(&self) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
@@ -329,7 +329,7 @@ impl Actor {
 ///
 /// `this` is an [`Actor`], `request` is valid for reads.
 unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
     unsafe { (*this.cast::<Actor>()).dispatch(&*request) }
 }
 
@@ -341,7 +341,7 @@ unsafe extern "C" fn returned(
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
     let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
     actor.count(1);
     actor.held.store(request.handle, Relaxed);
@@ -360,7 +360,7 @@ unsafe extern "C" fn completed(
     request: u64,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: By the requirements.
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
     let (actor, result) = unsafe { (&*this.cast::<Actor>(), &*result) };
     actor.count(2);
     actor.status.store(result.status, Relaxed);
@@ -384,7 +384,7 @@ unsafe extern "C" fn completed(
 ///
 /// `this` is an [`Actor`].
 unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
-    // SAFETY: By the requirements.
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
     let actor = unsafe { &*this.cast::<Actor>() };
     actor.count(3);
     actor.held.store(request, Relaxed);
@@ -439,7 +439,7 @@ mod cases {
     }
 
     #[test]
-    fn who_waits_is_woken() -> Result {
+    fn a_waiting_sender_is_woken() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let request = a.alloc()?;
@@ -450,7 +450,7 @@ mod cases {
     }
 
     #[test]
-    fn who_sleeps_is_called_by_a_worker_when_the_sender_cannot() -> Result {
+    fn a_worker_dispatches_if_the_receiver_sleeps_and_the_sender_cannot() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         let sleeper = bench.party(c"sleeper")?;
@@ -473,7 +473,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_that_waits_for_a_worker_can_be_taken_back() -> Result {
+    fn a_request_that_waits_for_a_worker_can_be_cancelled() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         for place in Place::ALL {
@@ -503,7 +503,7 @@ mod cases {
     }
 
     #[test]
-    fn one_wins_wherever() -> Result {
+    fn one_of_two_completions_wins_in_any_context() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         for first in Place::ALL {
@@ -541,8 +541,7 @@ mod cases {
         Ok(())
     }
 
-    /// Makes the table believe that so many threads wait for a request, as if they had been woken and
-    /// had not run since.
+    /// Sets the number of threads that wait for a request, as if they had been woken but had not run yet.
     fn pretend_waiters(bench: &Bench, request: u64, waiters: u32) -> Result {
         let mut inner = bench.requests.inner.lock();
         inner.entries.get_mut(request).ok_or(ESTALE)?.waiters = waiters;
@@ -581,7 +580,7 @@ mod cases {
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(bench.len(), 1);
             pretend_waiters(&bench, request, 0)?;
-            // Nobody is left to remove it but the driver itself.
+            // No waiting thread is left that could remove it; the driver has to.
             bench.requests.inner.lock().entries.remove(request);
         }
         Ok(())
@@ -599,7 +598,7 @@ mod cases {
     }
 
     #[test]
-    fn who_has_a_request_is_told_that_it_is_taken_back() -> Result {
+    fn a_receiver_is_told_of_a_cancellation() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
@@ -607,12 +606,12 @@ mod cases {
         assert_eq!(b.calls(), [1, 0, 0, 1]);
         assert_eq!(b.holds(), held);
         assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
-        // Who did not ask is not told.
+        // A receiver that did not ask is not told of the cancellation.
         let (request, held) = a.pend(&b, PEND, 0)?;
         bench.requests.cancel(request)?;
         assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
         assert_eq!(b.calls(), [2, 0, 0, 1]);
-        // Neither is who has completed it.
+        // Nor is a receiver that has completed the request.
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
         bench.complete(held, 0)?;
         assert_eq!(bench.requests.cancel(request), Err(EALREADY));
@@ -621,7 +620,7 @@ mod cases {
     }
 
     #[test]
-    fn routines_that_are_not_there_are_not_asked_for() -> Result {
+    fn a_sender_without_a_routine_cannot_ask_for_it() -> Result {
         let bench = Bench::new()?;
         let bare = |object: &mut abi::d2d_driver| {
             object.returned = None;
@@ -668,7 +667,7 @@ mod cases {
             assert_eq!(bench.write(handle, &[]), Err(ESTALE));
             assert_eq!(requests.alloc(handle, 0, 0), Err(ESTALE));
         }
-        // Each is good for what it was given for, and for nothing else.
+        // The owner accepts each handle only for its own purpose.
         assert_eq!(requests.cancel(held), Err(ESTALE));
         assert_eq!(requests.free(held), Err(ESTALE));
         assert_eq!(bench.wait(held, 0).err(), Some(ESTALE));
@@ -683,7 +682,7 @@ mod cases {
             assert_eq!(sent, Err(ESTALE));
             requests.free(fresh)?;
         }
-        // Of all that, it has felt nothing.
+        // None of these calls has changed the request.
         bench.complete(held, 0)?;
         assert_eq!(bench.status(request)?, 0);
         Ok(())
@@ -706,7 +705,7 @@ mod cases {
     }
 
     #[test]
-    fn what_says_how_to_send_is_checked() -> Result {
+    fn the_structure_of_a_sending_is_checked() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let request = a.alloc()?;
@@ -783,7 +782,7 @@ mod cases {
     }
 
     #[test]
-    fn what_is_taken_back_has_no_output() -> Result {
+    fn a_cancelled_request_has_no_output() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let request = a.alloc()?;
@@ -813,7 +812,7 @@ mod cases {
     }
 
     #[test]
-    fn who_neither_completes_nor_pends_fails() -> Result {
+    fn a_request_neither_completed_nor_pended_fails() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let request = a.alloc()?;
@@ -837,7 +836,7 @@ mod cases {
             assert_eq!(run_in(place, || bench.requests.cancel(second))?, Ok(()));
             assert_eq!(a.calls()[2], before + 2);
             assert_eq!(a.heard(), CANCELED);
-            // The routine has let them go.
+            // The completion routine has freed the requests.
             assert_eq!(bench.requests.free(request), Err(ESTALE));
             assert_eq!(bench.requests.free(second), Err(ESTALE));
         }
@@ -892,7 +891,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_that_is_freed_on_its_way_is_taken_back() -> Result {
+    fn a_pending_request_that_is_freed_is_cancelled() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         for flags in [0, ROUTINE] {
@@ -916,7 +915,7 @@ mod cases {
         let d = bench.party(c"d")?;
         let e = bench.party(c"e")?;
         b.passes_on_to(&c, PASS_ON);
-        // This one does not get it back.
+        // The request does not return to this driver.
         c.passes_on_to(&d, LET_GO);
         d.actor.next.store(e.target, Relaxed);
         d.actor.next_code.store(PEND, Relaxed);
@@ -925,11 +924,11 @@ mod cases {
         let request = a.alloc()?;
         assert!(!a.send(request, &b, PASS_ON, 0)?);
         assert_eq!(e.calls(), [1, 0, 0, 0]);
-        // Those who have passed it on have it no more.
+        // The drivers that have forwarded the request can no longer use it.
         for party in [&b, &c, &d] {
             assert_eq!(bench.complete(party.holds(), 0), Err(ESTALE));
         }
-        // There is no room for a fifth.
+        // A fifth level is refused.
         e.passes_on_to(&a, COMPLETE);
         assert_eq!(e.actor.forward(e.holds(), 0), E2BIG.to_errno());
         assert_eq!(bench.status(request)?, E2BIG.to_errno());
@@ -942,7 +941,7 @@ mod cases {
     }
 
     #[test]
-    fn what_comes_back_may_be_kept_and_forwarded_again() -> Result {
+    fn a_returned_request_may_be_kept_and_forwarded_again() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         b.passes_on_to(&c, PEND);
@@ -954,7 +953,7 @@ mod cases {
         assert_eq!(b.heard(), FAILED);
         assert!(b.holds() != before);
         assert_eq!(bench.complete(before, 0), Err(ESTALE));
-        // Another time, and it is completed with something else.
+        // Sent once more, the request is completed with another status.
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
         assert_eq!(c.calls()[0], 2);
         assert_eq!(bench.complete(below, 0), Err(ESTALE));
@@ -981,11 +980,11 @@ mod cases {
     }
 
     #[test]
-    fn cancelling_tells_all_who_have_passed_it_on() -> Result {
+    fn cancelling_tells_all_drivers_that_have_forwarded() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         b.passes_on_to(&c, PEND_AND_HEAR);
-        // It cannot keep what is taken back.
+        // `returned` cannot keep a request that is cancelled.
         b.keeps_what_returns();
         let request = a.alloc()?;
         a.send(request, &b, PASS_ON, 0)?;
@@ -999,7 +998,7 @@ mod cases {
     }
 
     #[test]
-    fn who_leaves_gives_back_what_it_has() -> Result {
+    fn the_requests_that_a_departing_driver_has_are_cancelled() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (waited, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
@@ -1019,7 +1018,7 @@ mod cases {
     }
 
     #[test]
-    fn who_leaves_takes_its_own_requests_along() -> Result {
+    fn the_requests_that_a_departing_driver_has_sent_are_cancelled() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let idle = a.alloc()?;
@@ -1036,14 +1035,14 @@ mod cases {
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
         assert_eq!(bench.complete(second, 0), Err(ECANCELED));
         assert_eq!(bench.requests.free(idle), Err(ESTALE));
-        // All are gone but the one that it had got from the other.
+        // Only the request that the other driver has sent it is left.
         assert_eq!(bench.len(), 1);
         assert_eq!(bench.status(kept)?, CANCELED);
         Ok(())
     }
 
     #[test]
-    fn who_leaves_from_between_takes_its_level_away() -> Result {
+    fn the_level_of_a_departing_driver_is_removed() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
@@ -1055,7 +1054,7 @@ mod cases {
         let below = d.holds();
         c.leaves()?;
         bench.requests.run_down(c.driver);
-        // The one below is told, and so is the one who leaves; the one above has it again.
+        // The driver below and the departing one are told of the cancellation; the request returns to the one above.
         assert_eq!(d.calls(), [1, 0, 0, 1]);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -1063,7 +1062,7 @@ mod cases {
         assert_eq!(bench.wait(request, 0)?.status, TIMEDOUT);
         assert_eq!(bench.complete(below, 0), Err(ECANCELED));
         drop(c);
-        // Had it not been out of time, it could still have been completed by that one.
+        // Without the time limit, that driver could still have completed the request.
         b.passes_on_to(&d, PEND);
         a.send(request, &b, PASS_ON, 0)?;
         bench.complete(d.holds(), 0)?;
@@ -1073,7 +1072,7 @@ mod cases {
     }
 
     #[test]
-    fn detaching_takes_all_back_and_lets_the_driver_go_on() -> Result {
+    fn detaching_cancels_all_requests_and_allows_new_ones() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
@@ -1088,7 +1087,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_cannot_be_removed_while_somebody_is_inside() -> Result {
+    fn a_driver_cannot_be_removed_while_a_thread_is_inside() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         {

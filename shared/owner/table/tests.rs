@@ -32,7 +32,7 @@ fn remove<T>(table: &mut Table<T>, handle: d2d_handle) -> Option<(T, bool)> {
     Some((value, chunk.is_some()))
 }
 
-/// A value that counts how many of it there are.
+/// Counts the values of this type that exist.
 struct Counted<'a>(&'a core::cell::Cell<u32>);
 
 impl<'a> Counted<'a> {
@@ -109,7 +109,7 @@ mod cases {
     }
 
     #[test]
-    fn each_index_can_be_had() -> Result {
+    fn each_index_is_used() -> Result {
         let mut table = super::table(MAX)?;
         for value in 0..MAX {
             let handle = added(&mut table, value)?;
@@ -129,7 +129,7 @@ mod cases {
             let mut spare = Some(Chunk::new(GFP_KERNEL)?);
             let lacking = table.vacant(&mut none).err();
             assert_eq!(lacking, (value == 63).then_some(Lacking::Chunk));
-            // It is left where it was if it is not needed.
+            // A spare chunk that the table does not need stays with the caller.
             if value < 63 {
                 assert!(table.vacant(&mut spare).is_ok());
                 assert!(spare.is_some());
@@ -168,7 +168,7 @@ mod cases {
             let last_of_later_one = n == 127 || n == 191;
             assert_eq!(remove(&mut table, *handle), Some((n, last_of_later_one)));
         }
-        // The lowest place is the next.
+        // The next value gets the lowest free index.
         assert_eq!(index(added(&mut table, 0)?), 0);
         Ok(())
     }
