@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The consumer: the owner of the context, which is loaded first. Writing a period in milliseconds
-//! to `/sys/kernel/debug/d2d-consumer/collect` sets the sensor's rate, and takes the samples that are
-//! raised.
+//! The consumer: the owner of the context, so it is loaded first.
 //!
-//! The original is `windows/example/consumer.c`.
+//! Writing a period in milliseconds to `/sys/kernel/debug/d2d-consumer/collect` makes the sensor raise
+//! samples with this period. The consumer takes them and prints their number and sum.
+//!
+//! The Windows original is `windows/example/consumer.c`.
 
 #![forbid(unsafe_code)]
 
@@ -49,7 +50,7 @@ d2d_owner::module_owner! {
 /// Samples that the queue can hold.
 const CAPACITY: u32 = 64;
 
-/// How long there may be no sample, in milliseconds.
+/// Longest wait for a sample, in milliseconds.
 const PATIENCE: u32 = 2000;
 
 /// The driver.
@@ -58,6 +59,7 @@ struct Consumer {
 }
 
 impl Consumer {
+    /// Sets the sensor's rate, and waits for the samples of one burst.
     fn collect(&self, link: &OwnerLink<SensorPair>, period: u32) -> Result {
         let _guard = self.collecting.lock();
         let ready = create_event(c"sensor.ready", Kind::Synchronization, false)?;
@@ -74,7 +76,7 @@ impl Consumer {
     }
 }
 
-/// Takes everything; the number of samples.
+/// Takes all samples and adds their values to `sum`. Returns the number of samples.
 fn drain(link: &OwnerLink<SensorPair>, sum: &mut u64) -> u32 {
     let mut count = 0;
     loop {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# The pair that docs/porting.md ends with: a crate of what both have agreed on, an owner and a
-# peer. A part of the project's own Kbuild, which has the crates.
+# The pair of docs/porting.md: the crate of its interface, an owner and a peer. The project's Kbuild includes
+# this file and has the library's crates.
 
 d2d-sensor := examples/sensor
 d2d-sensor-crates := -L $(obj)/shared -L $(obj)/$(d2d-sensor) --extern d2d --extern d2d_owner --extern sensor_pair
@@ -12,7 +12,7 @@ $(obj)/$(d2d-sensor)/sensor_pair.o: private modfile := $(obj)/$(d2d-sensor)/sens
 
 obj-m += examples/consumer.o examples/sensor.o
 
-# The owner's half of the library is linked into the owner alone.
+# Only an owner links the owner's half of the library.
 examples/consumer-y := $(d2d-sensor)/consumer.o $(d2d-sensor)/sensor_pair.o \
 		       $(d2d-owner) $(d2d)
 RUSTFLAGS_$(d2d-sensor)/consumer.o := $(d2d-sensor-crates)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sensor: the peer. Its timer puts samples on the queue to the consumer, in softirq.
+//! The sensor: the peer. A timer puts samples on the queue to the consumer, in softirq.
 //!
-//! The original is `windows/example/sensor.c`.
+//! The Windows original is `windows/example/sensor.c`.
 
 #![forbid(unsafe_code)]
 
@@ -53,21 +53,22 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The timer's period as long as no rate was set, in milliseconds.
+/// The timer's period while no samples are to be raised, in milliseconds.
 const IDLE: u32 = 10;
 
 #[derive(Default)]
 struct State {
     period: u32,
-    /// Samples still to be raised.
+    /// Samples of this burst that have not been raised.
     left: u32,
-    /// Of the next sample.
+    /// The next sample's number.
     number: u64,
-    /// Samples for which there was no room.
+    /// Samples that the queue had no room for.
     lost: u32,
 }
 
 impl State {
+    /// Raises a sample, if one is left. Called in softirq.
     fn tick(&mut self, link: &PeerLink<SensorPair>) {
         let Some(left) = self.left.checked_sub(1) else {
             return;
@@ -103,7 +104,7 @@ impl Driver for Sensor {
         Ok(Self(KBox::pin_init(state, GFP_KERNEL)?))
     }
 
-    /// Starts the timer, which stops when the front is dropped.
+    /// Starts the timer. The library drops the returned handle, which stops the timer, before it detaches.
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
@@ -120,7 +121,7 @@ impl Driver for Sensor {
 
 #[vtable]
 impl SensorOps for Sensor {
-    /// The timer takes to the new period when it ticks next.
+    /// The new period takes effect at the timer's next tick.
     fn set_rate(&self, _link: &PeerLink<SensorPair>, period: u32) -> Result<u32> {
         if !(1..=1000).contains(&period) {
             return Err(EINVAL);
@@ -137,7 +138,7 @@ impl SensorOps for Sensor {
     }
 }
 
-/// The timer. It ticks all the time, as an operation cannot start it.
+/// The timer. It is never stopped between bursts, because operations have no access to its handle.
 #[pin_data]
 struct Clock {
     driver: Handle<Sensor>,

@@ -2,8 +2,8 @@
 
 //! What the sensor and the consumer have agreed on.
 //!
-//! Ported from `windows/example/` by `docs/porting.md`. The consumer owns the context, as it is
-//! loaded first; the sensor is the peer.
+//! `docs/porting.md` shows how this pair was ported from `windows/example/`. The consumer is the owner of the
+//! context and is loaded first; the sensor is the peer.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +24,7 @@ use zerocopy_derive::{
 /// Kind of the items that carry a [`Sample`].
 pub const KIND_SAMPLE: u32 = 1;
 
-/// Samples that are raised when a rate is set.
+/// How many samples the sensor raises after a rate is set.
 pub const BURST: u32 = 16;
 
 /// Payload of an item.
@@ -33,7 +33,7 @@ pub const BURST: u32 = 16;
 pub struct Sample {
     /// Counts the samples, from 0.
     pub number: u64,
-    /// What was measured.
+    /// The measured value.
     pub value: u64,
 }
 
@@ -59,7 +59,7 @@ interface! {
 }
 
 interface! {
-    /// What the sensor offers. Any context.
+    /// What the sensor offers. Operations are called in any execution context.
     pub trait SensorOps: "sensor" {
         interface: SensorInterface,
         caller: SensorCaller,
@@ -67,7 +67,8 @@ interface! {
         link: PeerLink<SensorPair>,
         version: (1, 0),
     }
-    /// Raises [`BURST`] samples, one each `period` milliseconds. Returns the period before, or
-    /// `EINVAL` if it is not 1 to 1000, or `EBUSY` if samples are being raised.
+    /// Makes the sensor raise [`BURST`] samples, one every `period` milliseconds. Returns the previous period.
+    /// Fails with `EINVAL` if `period` is not 1 to 1000, and with `EBUSY` while samples of an earlier call are
+    /// left.
     fn set_rate(&self, link: &PeerLink<SensorPair>, period: u32) -> Result<u32>;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands in for module_a and offers each peer a context with one fault, chosen by the parameter
- * sin. The peer must refuse it.
+ * An owner that is loaded instead of module_a, and whose handshake has the one fault that the
+ * parameter sin names. Any driver that attaches must refuse the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -40,7 +40,7 @@ static struct d2d_driver peer;
 static int status;
 static void *page;
 
-static int sinful(const char *name)
+static bool sin_is(const char *name)
 {
 	return !strcmp(sin, name);
 }
@@ -63,59 +63,59 @@ int d2d_attach(d2d_handle driver)
 {
 	int returned;
 
-	if (sinful("bad-request"))
+	if (sin_is("bad-request"))
 		request.hdr.magic = 0;
-	if (sinful("unknown-code"))
+	if (sin_is("unknown-code"))
 		request.code = D2D_CTL_CODE(0xfff, D2D_METHOD_BUFFERED);
-	if (sinful("no-context"))
+	if (sin_is("no-context"))
 		request.user_buffer = NULL;
-	if (sinful("bad-context-pointer"))
+	if (sin_is("bad-context-pointer"))
 		request.user_buffer = (char *)&context + 1;
-	if (sinful("unreadable-context"))
+	if (sin_is("unreadable-context"))
 		request.user_buffer = (void *)PAGE_SIZE;
-	if (sinful("unmapped-context"))
+	if (sin_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
-	if (sinful("half-context"))
+	if (sin_is("half-context"))
 		request.user_buffer = cut_off(&context, sizeof(context.hdr));
-	if (sinful("bad-magic"))
+	if (sin_is("bad-magic"))
 		context.hdr.magic = D2D_DRIVER_MAGIC;
-	if (sinful("bad-size"))
+	if (sin_is("bad-size"))
 		context.hdr.size += 8;
-	if (sinful("bad-major"))
+	if (sin_is("bad-major"))
 		context.hdr.major++;
-	if (sinful("bad-layout"))
+	if (sin_is("bad-layout"))
 		context.hdr.layout ^= 1;
-	if (sinful("no-ops-table"))
+	if (sin_is("no-ops-table"))
 		context.owner.ops = NULL;
-	if (sinful("bad-ops-pointer"))
+	if (sin_is("bad-ops-pointer"))
 		context.owner.ops = (void *)((char *)&ops + 1);
-	if (sinful("unmapped-ops"))
+	if (sin_is("unmapped-ops"))
 		context.owner.ops = page + PAGE_SIZE;
-	if (sinful("half-ops"))
+	if (sin_is("half-ops"))
 		context.owner.ops = cut_off(&ops, sizeof(ops.hdr));
-	if (sinful("bad-ops-major"))
+	if (sin_is("bad-ops-major"))
 		ops.hdr.major++;
-	if (sinful("bad-ops-size"))
+	if (sin_is("bad-ops-size"))
 		ops.hdr.size = 0;
-	if (sinful("bad-build"))
+	if (sin_is("bad-build"))
 		ops.hdr.build = 1;
-	if (sinful("bad-prefix"))
+	if (sin_is("bad-prefix"))
 		chain[1] ^= 1;
-	if (sinful("no-chain"))
+	if (sin_is("no-chain"))
 		ops.hdr.chain = NULL;
-	if (sinful("misaligned-chain"))
+	if (sin_is("misaligned-chain"))
 		ops.hdr.chain = (void *)((char *)chain + 1);
-	if (sinful("unmapped-chain"))
+	if (sin_is("unmapped-chain"))
 		ops.hdr.chain = page + PAGE_SIZE;
-	if (sinful("half-chain"))
+	if (sin_is("half-chain"))
 		ops.hdr.chain = cut_off(chain, sizeof(*chain));
-	if (sinful("bad-module-pointer"))
+	if (sin_is("bad-module-pointer"))
 		context.module = NULL;
-	if (sinful("misaligned-module"))
+	if (sin_is("misaligned-module"))
 		context.module = (void *)((char *)THIS_MODULE + 1);
-	if (sinful("unmapped-module"))
+	if (sin_is("unmapped-module"))
 		context.module = page + PAGE_SIZE;
-	if (sinful("operation-outside-text"))
+	if (sin_is("operation-outside-text"))
 		ops.ping = (void *)&context;
 	status = 0;
 	returned = peer.dispatch(peer.self, &request);
@@ -148,7 +148,7 @@ int d2d_complete(d2d_handle handle, int result, u64 information)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 
-/* What drivers of the library import as well. */
+/* Drivers that use the library import these functions as well. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
 	*driver = 1;
@@ -210,7 +210,7 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
-/* Lines of another grammar than module_a's: only what the tests look for. */
+/* Prints only what the tests look for, in other lines than module_a does. */
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 {
 	pr_info("%s: bad_owner: step=%s %s\n", driver, step == D2D_STEP_REFUSE ? "refuse" : "other",
@@ -218,7 +218,7 @@ void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
 
-/* It has no tracepoints: none is ever on. */
+/* This owner has no tracepoints. */
 void d2d_point_queue(struct d2d_queue_hit hit)
 {
 }
@@ -240,7 +240,7 @@ struct d2d_point_keys d2d_points = {
 EXPORT_SYMBOL_NS_GPL(d2d_points, "D2D");
 #endif
 
-/* It has no events. */
+/* This owner has no events. */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 		     d2d_handle *event)
 {

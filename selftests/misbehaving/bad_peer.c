@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A C driver that does one thing wrong, chosen by the parameter sin. Its
- * initialization always fails: with the error that the owner refused it with,
- * or with -ENOTRECOVERABLE if the owner did not refuse it. sin=none is a peer
- * that does all things right, and stays loaded.
+ * A driver in C that does the one wrong thing that the parameter sin names. Its initialization
+ * fails with the errno by which the owner refuses that, or with -ENOTRECOVERABLE if the owner
+ * does not refuse it. With sin=none it is a well-behaved peer, and stays loaded.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -24,23 +23,23 @@ static d2d_handle last_request;
 static int stale;
 static bool attached;
 
-static int sinful(const char *name)
+static bool sin_is(const char *name)
 {
 	return !strcmp(sin, name);
 }
 
-/* Whether its initialization succeeds. */
+/* Whether the module stays loaded after this sin */
 static int stays(void)
 {
-	return sinful("none") || sinful("detach-from-operation");
+	return sin_is("none") || sin_is("detach-from-operation");
 }
 
 static DEFINE_MUTEX(mutex);
 
 /*
- * Called by the owner when the handshake is over, in process context, so that it may
- * sleep for once. To detach from in here is to wait for oneself: that is not
- * refused, and never ends.
+ * The owner calls this in process context when it has attached the driver, so it may sleep, which
+ * operations otherwise must not. The mutex is for detach-under-lock: d2d_detach() waits for this
+ * operation, so lockdep has to see that the detaching thread must not hold the mutex.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -72,14 +71,17 @@ static int peer_bounce(void *this, u32 hops, u32 *result)
 	return err;
 }
 
-/* What the shared lock and the shared queue are for: taken by hand. */
+/* Takes all items without the functions of d2d_queue.h. */
 static int peer_drain(void *this, u32 *result)
 {
 	struct d2d_queue *queue = &context->to_peer;
 	unsigned long flags;
 
-	/* Not in the handshake: there the owner knows who calls, and refuses. */
-	if (sinful("detach-from-operation") && attached)
+	/*
+	 * Only after the handshake, during which the owner sees that the caller is inside, and
+	 * refuses.
+	 */
+	if (sin_is("detach-from-operation") && attached)
 		d2d_detach(self);
 	*result = 0;
 	spin_lock_irqsave(&queue->lock, flags);
@@ -113,36 +115,39 @@ static struct d2d_pair_peer_ops ops = {
 	.drain = peer_drain,
 };
 
-/* Faults of the endpoint that the owner finds in a completed handshake. */
+/*
+ * Fills in the endpoint, with a fault that the owner has to find when the handshake is
+ * completed.
+ */
 static noinline __ref void fill(void)
 {
 	const struct d2d_ops *table = &ops.hdr;
 
-	if (sinful("no-ops-table"))
+	if (sin_is("no-ops-table"))
 		return;
-	if (sinful("bad-ops-pointer"))
+	if (sin_is("bad-ops-pointer"))
 		table = (void *)((char *)&ops + 1);
-	if (sinful("unreadable-ops"))
+	if (sin_is("unreadable-ops"))
 		table = (void *)PAGE_SIZE;
-	if (sinful("bad-ops-major"))
+	if (sin_is("bad-ops-major"))
 		ops.hdr.major++;
-	if (sinful("bad-ops-size"))
+	if (sin_is("bad-ops-size"))
 		ops.hdr.size = 3;
-	if (sinful("garbage-ops-size"))
+	if (sin_is("garbage-ops-size"))
 		ops.hdr.size = U32_MAX;
-	if (sinful("bad-build"))
+	if (sin_is("bad-build"))
 		ops.hdr.build = 1;
-	if (sinful("bad-chain-pointer"))
+	if (sin_is("bad-chain-pointer"))
 		ops.hdr.chain = NULL;
-	if (sinful("unreadable-chain"))
+	if (sin_is("unreadable-chain"))
 		ops.hdr.chain = (void *)(TASK_SIZE - 8);
-	if (sinful("wrong-interface"))
+	if (sin_is("wrong-interface"))
 		chain[0] = D2D_PAIR_OWNER_INTERFACE;
-	if (sinful("bad-prefix"))
+	if (sin_is("bad-prefix"))
 		chain[2] ^= 1;
-	if (sinful("operation-outside-text"))
+	if (sin_is("operation-outside-text"))
 		ops.bounce = (void *)_printk;
-	if (sinful("operation-in-init-text"))
+	if (sin_is("operation-in-init-text"))
 		ops.ping = READ_ONCE(init_ping);
 	context->peer.ops = table;
 }
@@ -151,17 +156,20 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT)
 		return d2d_complete(request->handle, -ENOTTY, 0) ?: -ENOTTY;
-	/* A handle that was completed stays stale, whatever is on its way now. */
-	if (sinful("old-request-handle") && last_request)
+	/*
+	 * The handle of the previous handshake must stay stale while another handshake is in
+	 * progress.
+	 */
+	if (sin_is("old-request-handle") && last_request)
 		stale = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
-	if (sinful("not-completed"))
+	if (sin_is("not-completed"))
 		return 0;
-	if (sinful("bad-status"))
+	if (sin_is("bad-status"))
 		return d2d_complete(request->handle, 1, 0);
-	if (sinful("not-completed-in-time") || sinful("never-completed"))
+	if (sin_is("not-completed-in-time") || sin_is("never-completed"))
 		return -D2D_STATUS_PENDING;
-	if (sinful("detach-from-inside"))
+	if (sin_is("detach-from-inside"))
 		return d2d_complete(request->handle, d2d_detach(self), 0);
 
 	context = request->user_buffer;
@@ -171,7 +179,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static struct d2d_driver driver = D2D_DRIVER_INIT("bad_peer", .dispatch = dispatch);
 
-/* Registers as many drivers as it takes, and none of them stays. */
+/* Registers drivers until the owner refuses one, and unregisters them. */
 static int too_many_drivers(void)
 {
 	d2d_handle *handles = kcalloc(1000, sizeof(*handles), GFP_KERNEL);
@@ -193,8 +201,8 @@ static int too_many_drivers(void)
 }
 
 /*
- * What a C driver can do wrong with an item. The owner has left one or more in
- * the queue during the handshake, if nobody has drained it.
+ * Does one wrong thing with an item. The queue may also hold items that the owner put when it
+ * attached the driver.
  */
 static int mishandle_item(void)
 {
@@ -203,29 +211,29 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* Another slot of the same queue is empty, so the owner's own items do not matter. */
+	/* Which item this takes does not matter; the put makes sure that there is one. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;
 	handle = d2d_queue_take(queue);
 	if (!handle || !d2d_queue_redeem(queue, handle))
 		return -ENOTRECOVERABLE;
-	if (sinful("foreign-item"))
+	if (sin_is("foreign-item"))
 		return d2d_queue_release(&context->to_owner, handle);
-	if (sinful("item-of-no-pool"))
+	if (sin_is("item-of-no-pool"))
 		return d2d_queue_release(queue, handle | ((1 << D2D_ITEM_INDEX_BITS) - 1));
-	if (sinful("item-redeemed-twice"))
+	if (sin_is("item-redeemed-twice"))
 		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
-	if (sinful("item-not-released"))
+	if (sin_is("item-not-released"))
 		return 0;
 	err = d2d_queue_release(queue, handle);
 	if (err)
 		return err;
-	if (sinful("stale-item"))
+	if (sin_is("stale-item"))
 		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
-	if (sinful("item-released-twice"))
+	if (sin_is("item-released-twice"))
 		return d2d_queue_release(queue, handle);
-	if (sinful("item-too-long"))
+	if (sin_is("item-too-long"))
 		return d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, queue->item_size + 1);
 	while (!err)
 		err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
@@ -234,58 +242,61 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* The sins of somebody who is registered. Returns what they were refused with. */
+/* Commits the sins of a registered driver. Returns the errno by which the owner refused. */
 static int misbehave(void)
 {
 	d2d_handle other = self;
 	int err;
 
-	if (sinful("name-taken"))
+	if (sin_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* Register anew: the old handle names the same slot. */
-	if (sinful("stale-attach") || sinful("stale-unregister"))
+	/* The old handle, in other, and the new one have the same index. */
+	if (sin_is("stale-attach") || sin_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
 		err = 0;
 	if (err)
 		return err;
-	if (sinful("stale-attach"))
+	if (sin_is("stale-attach"))
 		return d2d_attach(other);
-	if (sinful("stale-unregister"))
+	if (sin_is("stale-unregister"))
 		return d2d_unregister(other);
-	if (sinful("not-attached"))
+	if (sin_is("not-attached"))
 		return d2d_detach(self);
 
-	/* Everything that the owner refuses during the handshake comes out here. */
+	/* This fails with what the owner refuses during the handshake. */
 	err = d2d_attach(self);
-	/* Whoever was too late is told so; until then the context stays the driver's. */
-	if (sinful("not-completed-in-time") &&
+	/*
+	 * The context stays reserved for the driver until its late completion, which the owner
+	 * refuses.
+	 */
+	if (sin_is("not-completed-in-time") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
-	/* It goes on, unless it is taken back. */
+	/* The handshake is pending: detaching cancels it. */
 	if (err == -EINPROGRESS)
 		d2d_detach(self);
 	if (err)
 		return err;
 
-	if (sinful("already-attached"))
+	if (sin_is("already-attached"))
 		err = d2d_attach(self);
-	if (sinful("stale-request-handle"))
+	if (sin_is("stale-request-handle"))
 		err = d2d_complete(last_request, 0, 0);
-	if (sinful("old-request-handle"))
+	if (sin_is("old-request-handle"))
 		err = d2d_detach(self) ?: d2d_attach(self) ?: stale;
-	if (sinful("too-many-hops"))
+	if (sin_is("too-many-hops"))
 		err = owner_bounce(~0);
-	if (sinful("still-attached"))
+	if (sin_is("still-attached"))
 		err = d2d_unregister(self);
-	/* It goes well as long as no call waits for the lock; lockdep tells anyway. */
-	if (sinful("detach-under-lock")) {
+	/* No call waits for the mutex here, so this does not deadlock, but lockdep reports it. */
+	if (sin_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);
 		mutex_unlock(&mutex);
 		return 0;
 	}
-	if (strstr(sin, "item") || sinful("full-queue"))
+	if (strstr(sin, "item") || sin_is("full-queue"))
 		err = mishandle_item();
 	attached = !err;
 	if (err || !stays())
@@ -293,7 +304,7 @@ static int misbehave(void)
 	return err;
 }
 
-/* Whatever went wrong: nothing of it stays registered. */
+/* Unregisters the driver, whether or not it is attached. */
 static void leave(void)
 {
 	if (d2d_unregister(self) != -EBUSY)
@@ -309,14 +320,14 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 
 static typeof(init_dispatch) *dispatch_of_init __refdata = init_dispatch;
 
-/* Where the driver object is, if it is what the owner is told. */
+/* Returns the driver object's address, or a wrong one if that is the sin. */
 static const struct d2d_driver *address(void)
 {
-	if (sinful("no-driver"))
+	if (sin_is("no-driver"))
 		return NULL;
-	if (sinful("bad-driver-pointer"))
+	if (sin_is("bad-driver-pointer"))
 		return (void *)((char *)&driver + 1);
-	if (sinful("unreadable-driver"))
+	if (sin_is("unreadable-driver"))
 		return (void *)PAGE_SIZE;
 	return &driver;
 }
@@ -325,29 +336,29 @@ static int __init bad_peer_init(void)
 {
 	int err;
 
-	if (sinful("too-many-drivers"))
+	if (sin_is("too-many-drivers"))
 		return too_many_drivers() ?: -ENOTRECOVERABLE;
-	if (sinful("bad-magic"))
+	if (sin_is("bad-magic"))
 		driver.hdr.magic = D2D_CONTEXT_MAGIC;
-	if (sinful("bad-size"))
+	if (sin_is("bad-size"))
 		driver.hdr.size--;
-	if (sinful("bad-major"))
+	if (sin_is("bad-major"))
 		driver.hdr.major++;
-	if (sinful("bad-layout"))
+	if (sin_is("bad-layout"))
 		driver.hdr.layout ^= 1;
-	if (sinful("bad-module-pointer"))
+	if (sin_is("bad-module-pointer"))
 		driver.owner = (void *)((char *)THIS_MODULE + 1);
-	if (sinful("unreadable-module"))
+	if (sin_is("unreadable-module"))
 		driver.owner = (void *)PAGE_SIZE;
-	if (sinful("dispatch-outside-text"))
+	if (sin_is("dispatch-outside-text"))
 		driver.dispatch = (void *)_printk;
-	if (sinful("dispatch-in-init-text"))
+	if (sin_is("dispatch-in-init-text"))
 		driver.dispatch = READ_ONCE(dispatch_of_init);
-	if (sinful("bad-name"))
+	if (sin_is("bad-name"))
 		driver.name[0] = ' ';
-	if (sinful("name-too-long"))
+	if (sin_is("name-too-long"))
 		memset(driver.name, 'x', sizeof(driver.name));
-	if (sinful("no-dispatch-or-owner"))
+	if (sin_is("no-dispatch-or-owner"))
 		driver.dispatch = NULL;
 	err = d2d_register(address(), &self);
 	if (err)

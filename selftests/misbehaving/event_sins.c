@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A C driver that does one thing wrong with an event, chosen by the parameter sin.
- * It registers, and never asks for a context: events need none. Its initialization
- * always fails, with the error that it was refused with, or with -ENOTRECOVERABLE if
- * it was not refused. What it has not closed then is closed by its end. With sin=none
- * it creates and opens events, waits for them, and stays loaded.
+ * A driver in C that does the one wrong thing with an event that the parameter sin names. It
+ * registers but does not attach, as events need no context. Its initialization fails with the
+ * errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
+ * Unregistering closes the handles that are open then. With sin=none the driver creates, opens and
+ * waits for events, and stays loaded.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -20,7 +20,7 @@ MODULE_PARM_DESC(sin, "What to do wrong");
 static d2d_handle self;
 static d2d_handle event;
 
-static int sinful(const char *name)
+static bool sin_is(const char *name)
 {
 	return !strcmp(sin, name);
 }
@@ -37,7 +37,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* Waits for an event that nobody sets, so that there is an end. */
+/* Nobody sets these events; the time limit of 1 ms ends the wait. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);
@@ -55,49 +55,49 @@ static int wait_under_lock(void)
 	return err;
 }
 
-/* The sins of somebody who has an event. Returns what they were refused with. */
+/* Commits the sins of a driver that has an event. Returns the errno by which the owner refused. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };
 
-	if (sinful("event-twice"))
+	if (sin_is("event-twice"))
 		return wait(pair, 2, 0, NULL);
-	if (sinful("no-events"))
+	if (sin_is("no-events"))
 		return wait(NULL, 1, 0, NULL);
-	if (sinful("unreadable-events"))
+	if (sin_is("unreadable-events"))
 		return wait((void *)PAGE_SIZE, 1, 0, NULL);
-	if (sinful("bad-index"))
+	if (sin_is("bad-index"))
 		return wait(&event, 1, 0, (void *)((char *)&event + 1));
-	if (sinful("bad-flags"))
+	if (sin_is("bad-flags"))
 		return wait(&event, 1, 4, NULL);
-	if (sinful("too-many"))
+	if (sin_is("too-many"))
 		return wait(&event, U32_MAX, 0, NULL);
-	if (sinful("wait-under-lock"))
+	if (sin_is("wait-under-lock"))
 		return wait_under_lock();
-	if (sinful("timeout"))
+	if (sin_is("timeout"))
 		return wait(&event, 1, D2D_EVENT_WAIT_ALL | D2D_EVENT_WAIT_INTERRUPTIBLE, NULL);
-	if (sinful("left-open"))
+	if (sin_is("left-open"))
 		return 0;
 
 	if (d2d_event_close(event))
 		return -ENOTRECOVERABLE;
-	if (sinful("closed-twice"))
+	if (sin_is("closed-twice"))
 		return d2d_event_close(event);
-	if (sinful("set-when-closed"))
+	if (sin_is("set-when-closed"))
 		return d2d_event_set(event);
-	if (sinful("reset-when-closed"))
+	if (sin_is("reset-when-closed"))
 		return d2d_event_reset(event);
-	if (sinful("query-when-closed"))
+	if (sin_is("query-when-closed"))
 		return d2d_event_query(event);
-	if (sinful("wait-when-closed"))
+	if (sin_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
-	/* Nobody is told of that. */
-	if (sinful("ring-when-closed"))
+	/* d2d_event_ring() returns nothing, and ignores a stale handle. */
+	if (sin_is("ring-when-closed"))
 		d2d_event_ring(event);
 	return 0;
 }
 
-/* More events than can be waited for without memory. */
+/* Waits for so many events that the owner has to allocate memory for the wait. */
 static int behave(void)
 {
 	d2d_handle events[6];
@@ -118,21 +118,21 @@ static int behave(void)
 
 static int misbehave(void)
 {
-	if (sinful("none"))
+	if (sin_is("none"))
 		return behave();
-	if (sinful("no-name"))
+	if (sin_is("no-name"))
 		return create(NULL, D2D_EVENT_NOTIFICATION);
-	if (sinful("unreadable-name"))
+	if (sin_is("unreadable-name"))
 		return create((void *)PAGE_SIZE, D2D_EVENT_NOTIFICATION);
-	if (sinful("empty-name"))
+	if (sin_is("empty-name"))
 		return create("", D2D_EVENT_NOTIFICATION);
-	if (sinful("bad-kind"))
+	if (sin_is("bad-kind"))
 		return create("sin", 2);
-	if (sinful("no-handle"))
+	if (sin_is("no-handle"))
 		return d2d_event_create(self, "sin", D2D_EVENT_NOTIFICATION, 0, NULL);
-	if (sinful("unknown-event"))
+	if (sin_is("unknown-event"))
 		return d2d_event_open(self, "sin", D2D_EVENT_NOTIFICATION, &event);
-	if (sinful("unknown-driver"))
+	if (sin_is("unknown-driver"))
 		return d2d_event_create(self + 1, "sin", D2D_EVENT_NOTIFICATION, 0, &event);
 	return create("sin", D2D_EVENT_SYNCHRONIZATION) ?: misuse();
 }
@@ -145,7 +145,7 @@ static int __init event_sins_init(void)
 	if (err)
 		return err;
 	err = misbehave();
-	if (!err && sinful("none"))
+	if (!err && sin_is("none"))
 		return 0;
 	d2d_unregister(self);
 	return err ?: -ENOTRECOVERABLE;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module with two drivers that goes away without unregistering them. What it leaves
- * behind is chosen by the parameter leaves, and when it goes by the parameter at: init,
- * which fails then with -ENOTRECOVERABLE, or exit. Nothing of it may run afterwards: its
- * routines say so if they do. The driver "forgetful" holds what is left behind, and
- * "forgetful_too" is there for more than one driver of a module.
+ * A module that registers two drivers and does not unregister them before its code is freed.
+ * The parameter leaves names what the module leaves behind; the driver "forgetful" has it, and
+ * "forgetful_too" is its second driver. The parameter at says when the module goes away: in
+ * init, which fails with -ENOTRECOVERABLE, or in exit. None of the routines may be called after
+ * that; they print a line if they are.
  *
- * leaves=nothing unregisters as it should. leaves=stranger registers a driver that
- * belongs to the module stranger, with an event, and goes; with leaves=stranger-attached
- * that driver has a context, too.
+ * leaves=nothing unregisters both drivers, as it should be. leaves=stranger registers a driver
+ * that belongs to the module stranger and has an event, and goes away; with
+ * leaves=stranger-attached that driver has a context, too.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -39,7 +39,7 @@ static bool does(const char *what)
 	return !strcmp(leaves, what);
 }
 
-/* Called first by each routine: the module has said that it goes. */
+/* Each routine calls this first. Prints a line if the module has gone away. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(gone))
@@ -66,7 +66,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_hold_operation();
-	/* A request that it has got, or the handshake, stays pending. */
+	/* Leaves all requests pending, and the handshake too if that is to be left behind. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
 		return -D2D_STATUS_PENDING;
 	context->peer.ops = &ops.hdr;
@@ -88,7 +88,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = di
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* Sends a request that stays pending, to its own other driver or to module_a. */
+/* Sends a request that the receiver leaves pending: the second driver, or module_a. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -110,6 +110,7 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
+/* Makes what the module leaves behind. */
 static int leave(void)
 {
 	d2d_handle event;
@@ -153,7 +154,7 @@ static void unregister_both(void)
 	d2d_unregister(self);
 }
 
-/* The driver of another module, whose text the routine is in: see stranger.c. */
+/* Registers a driver object that names the module stranger as its owner (stranger.c). */
 static int register_stranger(void)
 {
 	d2d_handle event;
@@ -164,7 +165,10 @@ static int register_stranger(void)
 	      d2d_event_create(self, "strange", D2D_EVENT_NOTIFICATION, 0, &event);
 	if (err || does("stranger"))
 		return err;
-	/* Its time is over, so that the context stays its own. */
+	/*
+	 * The handshake times out. The context stays reserved for the driver, which never
+	 * completes it.
+	 */
 	err = d2d_attach(self);
 	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 }
@@ -195,7 +199,7 @@ static void __exit forgetful_exit(void)
 	if (does("nothing"))
 		unregister_both();
 	WRITE_ONCE(gone, true);
-	/* Too late. */
+	/* The owner must refuse a driver of a module that is being unloaded. */
 	if (does("registered")) {
 		strscpy(driver.name, "forgetful_anew");
 		d2d_register(&driver, &self);

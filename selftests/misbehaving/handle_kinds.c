@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Passes handles of the wrong kind to everything that takes one. The driver has one
- * live thing of each kind: this is only so while a context is being offered to it, so
- * the whole test runs in its dispatch routine. Its initialization fails with
- * -ENOTRECOVERABLE if anything is not refused with -ESTALE, or is not as it was
- * afterwards. The last line says how many refusals the owner has had to print.
+ * Passes handles of the wrong kind to each function that takes a handle. The driver has a valid
+ * handle of each kind. It has one of a handshake only while its dispatch routine runs, so the
+ * whole test runs in there. The initialization fails with -ENOTRECOVERABLE if a function does not
+ * fail with -ESTALE, or if something that a handle names has changed. The last line says how
+ * many refusals the owner must have printed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -21,9 +21,9 @@ static const char * const kinds[] = {
 	"nothing", "driver", "target", "event", "sent", "held", "offer", "item",
 };
 
-/* A live handle of each kind; 0 names nothing. */
+/* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* A request that is not on its way. */
+/* An allocated request that is not sent */
 static d2d_handle idle;
 static struct d2d_context *context;
 
@@ -107,7 +107,10 @@ static int wait_for(d2d_handle handle)
 	return d2d_event_wait(&handle, 1, 0, 0, NULL);
 }
 
-/* Nobody is told of a bell that is not there; it has to be silent all the same. */
+/*
+ * d2d_event_ring() returns nothing. It must print nothing either, which the count of refusals
+ * shows.
+ */
 static int ring(d2d_handle handle)
 {
 	d2d_event_ring(handle);
@@ -127,8 +130,8 @@ static int release(d2d_handle handle)
 static const struct use {
 	const char *name;
 	int (*call)(d2d_handle handle);
-	unsigned long takes;	/* the kinds that it is for */
-	bool silent;		/* nothing is printed */
+	unsigned long takes;	/* the kinds that it accepts */
+	bool silent;		/* refuses without a line */
 } uses[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
@@ -175,7 +178,7 @@ static void refuses(const struct use *use, d2d_handle handle, const char *kind)
 	expect(use->call(handle) == -ESTALE, use->name, kind);
 }
 
-/* The kind that is in a handle's bits, as d2d.h says. */
+/* Decodes the kind of a handle as d2d.h defines it. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -194,8 +197,8 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Each live handle of another kind, and each live handle of the right one that has been
- * made one of another kind: generation and index are right then.
+ * Passes a function each valid handle of another kind. Then it changes the kind in each handle
+ * of the right kind, so that index and generation are right but the kind is wrong.
  */
 static void pass_all_to(const struct use *use)
 {
@@ -214,7 +217,7 @@ static void pass_all_to(const struct use *use)
 	}
 }
 
-/* Makes what there is to be of each kind, but for the driver. */
+/* Fills in live[] but for DRIVER and OFFER, and idle. */
 static int make_all(void)
 {
 	struct d2d_send send;
@@ -239,8 +242,8 @@ static int make_all(void)
 	return 0;
 }
 
-/* All of it is as it was made. */
-static void look_after_all(void)
+/* Checks that everything the handles name works as before, and frees it. */
+static void check_all(void)
 {
 	struct d2d_result result = {};
 	d2d_handle target;
@@ -268,7 +271,7 @@ static void run(void)
 	if (!err) {
 		for (const struct use *use = uses; use < uses + ARRAY_SIZE(uses); use++)
 			pass_all_to(use);
-		look_after_all();
+		check_all();
 	}
 }
 

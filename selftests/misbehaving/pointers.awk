@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-# Makes from the prototypes in shared/include/ what pointers.c needs to call each function that
-# the owner exports, whatever its arguments.
+# Generates from the prototypes in shared/include/ what pointers.c needs to call each exported function:
+# a description of its arguments, and a wrapper that takes them as an array of numbers.
 
 BEGIN {
 	print "/* Made from shared/include/ by pointers.awk. */"
 }
 
-# Of a prototype, from its first line to its semicolon
+# Collects a prototype, from its first line to its semicolon.
 /^(int|void) d2d_[a-z_]+\(/ && !/^(int|void) d2d_[a-z_]+\([^;]*\{/ { text = "" ; reading = 1 }
 reading { text = text " " $0 }
 reading && /;/ { reading = 0; prototype(text) }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls each function that the owner exports with bad pointers: for each pointer among its
- * arguments with each bad address, while the other arguments take all values below. The table of
- * functions is made from the headers (pointers.awk), so that a new function is covered.
+ * Calls each function that the owner exports with bad pointers. Each pointer argument takes
+ * each bad address, combined with all sets of values of the other arguments. Kbuild generates
+ * the table of functions from the headers (pointers.awk), so that it includes new functions.
  *
- * A function that returns an int has to refuse each address that leads nowhere, and with -EFAULT
- * for at least one set of other arguments: otherwise none of them reaches the pointer. What is
- * refused has no effect. Between the functions, and in the end, requests and events still work.
+ * A function that returns an int has to fail for each unmapped address. At least one set must make
+ * it fail with -EFAULT, as otherwise no call has got as far as the pointer. After each function the
+ * test checks that requests and events work, and that no refused call had an effect.
  *
- * The initialization fails with -ENOTRECOVERABLE if something was found, and the log says what.
+ * The initialization fails with -ENOTRECOVERABLE if a check failed; the log names it.
  */
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -45,21 +45,21 @@ struct function {
 
 #include "pointers_calls.h"
 
-/* The two drivers, and what the functions are called with. */
+/* The two drivers, and the arguments of the calls */
 static d2d_handle self;
 static d2d_handle receiver;
 static d2d_handle target;
 static d2d_handle event;
 static d2d_handle idle;		/* a request that was never sent */
-static d2d_handle done;		/* one that is completed, with 8 bytes of output */
-static d2d_handle pended;	/* one that the receiver has */
-static d2d_handle held;		/* the receiver's handle of it */
+static d2d_handle done;		/* a completed request with 8 bytes of output */
+static d2d_handle pended;	/* a request that the receiver has left pending */
+static d2d_handle held;		/* the receiver's handle of that request */
 
 static struct d2d_send send;
 static u64 scratch[64];
 static const u64 constant[64] = { 1 };
 
-/* A page, after which none is mapped. */
+/* A page; the page behind it is not mapped. */
 static char *page;
 
 static u32 calls;
@@ -97,7 +97,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* What d2d_register() is called with: it would be registered if a bad handle were taken. */
+/* The argument of d2d_register(), which must not succeed: its other pointer is bad. */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)
@@ -155,7 +155,7 @@ static void unmake(void)
 	d2d_unregister(receiver);
 }
 
-/* Whether all works, and nothing that was refused has had an effect. */
+/* Checks that requests and events work, and that no refused call had an effect. */
 static void check(const char *after)
 {
 	int err;
@@ -166,18 +166,18 @@ static void check(const char *after)
 	err = d2d_event_wait(&event, 1, 0, 0, NULL);
 	if (err)
 		fail("after %s a wait is %d", after, err);
-	/* It is still with the receiver. */
+	/* The request is still with the receiver. */
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
 		fail("after %s the held request is %d", after, err);
-	/* No handle of these could be given back. */
+	/* The calls that would create these had no valid address for the handle. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s a driver is registered", after);
 	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s an event is open", after);
 }
 
-/* What an argument is when it is right. */
+/* Returns a valid value of a pointer argument. */
 static unsigned long valid(const struct argument *argument)
 {
 	if (argument->kind == STRING)
@@ -191,7 +191,10 @@ static unsigned long valid(const struct argument *argument)
 	return (unsigned long)scratch;
 }
 
-/* Calls the function with a bad pointer, and a set of the other arguments. Whether it says so. */
+/*
+ * Calls the function with a bad pointer and one set of the other arguments. Returns whether
+ * -EFAULT came.
+ */
 static bool call(const struct function *function, u32 which, const struct bad *bad, u32 set)
 {
 	const d2d_handle handles[] = { idle, done, pended, held, self, event, target, 0 };
@@ -227,7 +230,7 @@ static bool call(const struct function *function, u32 which, const struct bad *b
 	return result == -EFAULT;
 }
 
-/* How many sets of the other arguments there are. */
+/* Returns the number of sets of values of the arguments that are no pointers. */
 static u32 sets(const struct function *function)
 {
 	u32 sets = 1;
@@ -303,7 +306,7 @@ static void try(const struct function *function)
 	check(function->name);
 }
 
-/* A pointer in what a pointer leads to. */
+/* The pointer input of struct d2d_send, which is an argument itself. */
 static void try_input(void)
 {
 	const unsigned long wrong[] = {
@@ -353,7 +356,7 @@ static void try_large(void)
 	check("a large input");
 }
 
-/* Takes the place for the index away from a thread that waits, and then sets the events. */
+/* A work item that unmaps the index of a waiting thread and then sets the events */
 struct vanishing {
 	struct work_struct work;
 	struct task_struct *waiter;
@@ -367,7 +370,7 @@ static void vanish(struct work_struct *work)
 {
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
-	/* It has checked the place when it sleeps. */
+	/* When the waiting thread sleeps, the owner has checked that the index is writable. */
 	while (task_is_running(this->waiter))
 		cond_resched();
 	vunmap(this->place);
@@ -376,8 +379,10 @@ static void vanish(struct work_struct *work)
 		d2d_event_set(this->events[n]);
 }
 
-/* A wait for any of two events, or for both, whose index cannot be written when it is over. */
-static void try_vanishing_index(const d2d_handle *events, u32 flags)
+/*
+ * Waits for two events, with an index that is writable when the wait begins and unmapped when it
+ * ends. The wait must fail with -EFAULT, and must not reset an event.
+ */static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
 	struct vanishing vanishing = {
 		.waiter = current,
@@ -435,7 +440,7 @@ static int __init pointers_init(void)
 	u32 n;
 	int err;
 
-	/* Nothing of the area is mapped behind it. */
+	/* vmalloc() leaves an unmapped guard page behind it. */
 	page = vmalloc(PAGE_SIZE);
 	if (!page)
 		return -ENOMEM;

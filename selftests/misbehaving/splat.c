@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does one wrong thing at load, so that the harness can be seen to notice it:
- * insmod splat.ko kind=oops
+ * Does one wrong thing when it is loaded, for example insmod splat.ko kind=oops. The tests of the
+ * harness check that the run then fails for the right reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>
@@ -14,7 +14,7 @@
 
 static char *kind = "";
 module_param(kind, charp, 0);
-MODULE_PARM_DESC(kind, "what to do wrong, one of the names in the table; nothing by default");
+MODULE_PARM_DESC(kind, "What to do wrong: a name in the table; nothing by default");
 
 static void splat_warn(void)
 {
@@ -60,7 +60,7 @@ static void splat_refcount(void)
 	refcount_inc(&count);
 }
 
-/* A BUG(), as the kernel has BUG_ON_DATA_CORRUPTION */
+/* BUG(), in a kernel with BUG_ON_DATA_CORRUPTION */
 static void splat_list(void)
 {
 	LIST_HEAD(list);
@@ -71,7 +71,7 @@ static void splat_list(void)
 	list_del(&item);
 }
 
-/* Forgets one object of a cache that goes */
+/* Destroys a cache that still has an object */
 static void splat_slab(void)
 {
 	struct kmem_cache *cache;
@@ -89,7 +89,7 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
-/* What follows takes a kernel with KASAN, lockdep, kmemleak, object debugging. */
+/* Only a kernel with KASAN, lockdep, kmemleak and object debugging reports those below. */
 
 static void splat_use_after_free(void)
 {
@@ -114,7 +114,7 @@ static void splat_out_of_bounds(void)
 	kfree(object);
 }
 
-/* Two locks in one order, then in the other; nobody has to meet anybody for it. */
+/* Takes two locks in both orders. Lockdep reports that although no thread waits. */
 static void splat_inversion(void)
 {
 	static DEFINE_SPINLOCK(one);
@@ -131,7 +131,7 @@ static void splat_inversion(void)
 	spin_unlock(&other);
 }
 
-/* Lockdep switches itself off without a report, as it does for a module that it cannot trust. */
+/* Makes lockdep switch itself off without a report, as loading a proprietary module does. */
 static void splat_lockdep_off(void)
 {
 	add_taint(TAINT_USER, LOCKDEP_NOW_UNRELIABLE);
@@ -146,7 +146,7 @@ static void splat_sleep_under_lock(void)
 	spin_unlock(&lock);
 }
 
-/* More than one object: a stale word somewhere may still look like a pointer to one. */
+/* Leaks several objects: a stale word in memory may look like a pointer to one of them. */
 static void splat_leak(void)
 {
 	int i;

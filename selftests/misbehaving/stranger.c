@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that becomes a driver without importing a symbol of the owner: another
- * module registers it. So the kernel lets the owner go while the driver is registered.
+ * A module whose driver another module registers (forgetful.c). This module imports no symbol of
+ * the owner, so the kernel does not keep the owner loaded while the driver is registered.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -9,13 +9,12 @@
 #include "d2d.h"
 #include "stranger.h"
 
-/* Leaves everything pending: it cannot complete a request itself. */
+/* Leaves each request pending: without d2d_complete() it cannot complete one. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	return -D2D_STATUS_PENDING;
 }
 
-/* Makes a driver object this module's. */
 void d2d_stranger_becomes(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);

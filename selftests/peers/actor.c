@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers that a test script directs: what it writes to /sys/kernel/debug/d2d-actor/do registers
- * them, lets them send requests, and tells them what to do with those that they receive. The write
- * fails with the errno of the first command that fails. selftests/act.sh documents the commands.
+ * Drivers that a test script directs. The script writes commands to /sys/kernel/debug/d2d-actor/do,
+ * which register drivers, make them send requests, and tell them what to do with those that they
+ * receive. The write fails with the errno of the first command that fails. selftests/act.sh
+ * documents the commands.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -62,10 +63,10 @@ struct actor {
 	enum role role;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	struct actor *to;	/* whom it forwards to */
-	u32 code;		/* and by which code, 0: the same */
+	struct actor *to;	/* where it forwards requests to */
+	u32 code;		/* the code of forwarded requests; 0: unchanged */
 	d2d_handle kept[KEPT];	/* oldest first */
-	d2d_handle last;	/* the last that it had */
+	d2d_handle last;	/* the last one that was taken from kept */
 	int errno_inside;	/* what the last call from inside a routine returned */
 };
 
@@ -84,11 +85,11 @@ static bool misspelt;
 
 static void misspelt_word(const char *word)
 {
-	pr_err("unknown word: '%s'\n", word);
+	pr_err("no such word: '%s'\n", word);
 	WRITE_ONCE(misspelt, true);
 }
 
-/* The next word of a line; NULL if there is none. */
+/* Cuts the next word off a line; NULL if there is none. */
 static char *next_word(char **line)
 {
 	char *word;
@@ -112,7 +113,7 @@ static u64 next_number(char **line, u64 otherwise)
 	return otherwise;
 }
 
-/* The place of a word in a list; the first one if it is not there. */
+/* Returns the index of a word in a list; 0 for an unknown word, which makes the write fail. */
 static int place_of(const char *word, const char * const *list, size_t count)
 {
 	int index = match_string(list, count, word);
@@ -128,8 +129,8 @@ static int next_of(char **line, const char * const *list, size_t count)
 }
 
 /*
- * The next word, KEY or KEY=VALUE, as the place of KEY in a list; -1 if there is none. VALUE is a
- * number, or "null", which is 0.
+ * Cuts the next word off a line, KEY or KEY=VALUE. Returns the index of KEY in a list, or -1 if
+ * there is no word. VALUE is a number, or "null", which is 0.
  */
 static int next_option(char **line, const char * const *list, size_t count, s64 *value)
 {
@@ -153,7 +154,7 @@ static struct actor *next_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* When there are too many, the last one stays what it is as long as it is registered. */
+	/* If the table is full, the last entry is reused, unless its driver is registered. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;
@@ -184,7 +185,7 @@ static void keep(struct actor *actor, d2d_handle request)
 	spin_unlock_irqrestore(&kept_lock, flags);
 }
 
-/* The oldest request that is kept, which is not any more. Once none is, the last one again. */
+/* Takes the oldest kept request; if none is kept, returns the one that was taken last. */
 static d2d_handle take_kept(struct actor *actor)
 {
 	unsigned long flags;
@@ -199,7 +200,7 @@ static d2d_handle take_kept(struct actor *actor)
 	return actor->last;
 }
 
-static int pass_on(struct actor *actor, d2d_handle request, u32 code, bool back)
+static int forward(struct actor *actor, d2d_handle request, u32 code, bool back)
 {
 	struct d2d_send send = d2d_send_to(actor->to->target, actor->code ?: code);
 
@@ -210,8 +211,8 @@ static int pass_on(struct actor *actor, d2d_handle request, u32 code, bool back)
 	return d2d_request_forward(request, &send);
 }
 
-/* As much of a request's buffers as there is, and a byte more if it is too much. */
-static int touch(const struct d2d_request *request, bool write, u32 more)
+/* Reads or writes the whole buffer of a request, and this many bytes more. */
+static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};
 
@@ -230,7 +231,7 @@ static int answer(const struct d2d_request *request)
 	return err ?: d2d_request_write(request->handle, &value, sizeof(value));
 }
 
-/* Sends a request of its own, and waits for it without a limit. */
+/* Sends another request from inside the dispatch routine, and waits for it without a time limit. */
 static int ask(struct actor *actor)
 {
 	struct d2d_send send = d2d_send_to(actor->to->target, actor->code);
@@ -263,7 +264,7 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		err = answer(request);
 		break;
 	case PEND_WITH_CANCEL:
-		/* If this fails, the request is cancelled already, and nobody completes it. */
+		/* If this fails, the request is cancelled already, and the owner completes it. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;
@@ -272,7 +273,7 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		return -D2D_STATUS_PENDING;
 	case FORWARD:
 	case FORWARD_BACK:
-		err = pass_on(actor, handle, request->code, actor->role == FORWARD_BACK);
+		err = forward(actor, handle, request->code, actor->role == FORWARD_BACK);
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 		break;
@@ -292,10 +293,10 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		err = d2d_detach(actor->self);
 		break;
 	case READ_TOO_MUCH:
-		err = touch(request, false, 1);
+		err = access_buffer(request, false, 1);
 		break;
 	case WRITE_TOO_MUCH:
-		err = touch(request, true, 1);
+		err = access_buffer(request, true, 1);
 		break;
 	case WRITE_BAD_POINTER:
 		err = d2d_request_write(handle, (void *)PAGE_SIZE, request->output_len);
@@ -327,7 +328,7 @@ static int actor_returned(void *self, const struct d2d_request *request,
 		return -D2D_STATUS_PENDING;
 	case FORWARD_AGAIN:
 		actor->on_returned = PASS_UP;
-		err = pass_on(actor, request->handle, request->code, true);
+		err = forward(actor, request->handle, request->code, true);
 		return !err || err == -EINPROGRESS ? -D2D_STATUS_PENDING : err;
 	case THEN_UNREGISTER:
 		actor->errno_inside = d2d_unregister(actor->self);
@@ -531,7 +532,7 @@ static int actor_alloc(char **line)
 	}
 }
 
-/* As many requests as there can be, and the errno of the next one. */
+/* Allocates requests until that fails, frees them, and returns the errno. */
 static int actor_alloc_until_refused(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -571,7 +572,7 @@ static int actor_send(char **line)
 	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_ADD));
 	const struct d2d_send *descriptor = &send;
 	d2d_handle handle = request->handle;
-	/* As long as the longest input. */
+	/* in=16 sends both. */
 	u64 value[2] = { 41, 0 };
 	s64 number;
 
@@ -782,7 +783,7 @@ static int actor_forward(char **line)
 
 	actor->to = next_actor(line);
 	actor->code = next_number(line, D2D_PAIR_IOCTL_ADD);
-	return pass_on(actor, take_kept(actor), 0, next_word(line));
+	return forward(actor, take_kept(actor), 0, next_word(line));
 }
 
 static int actor_attach(char **line)
@@ -825,7 +826,7 @@ static const struct verb {
 	{ "forward", actor_forward },
 };
 
-/* Any context, if the command does not sleep. */
+/* Runs in any context if the command does not sleep. */
 static int run_command(char *line)
 {
 	char *name = next_word(&line) ?: "";
@@ -837,7 +838,7 @@ static int run_command(char *line)
 	return -EOPNOTSUPP;
 }
 
-/* A command on its way to where it runs; lives until it has run. */
+/* A command that runs in another execution context. It is on the stack of the waiting thread. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -911,7 +912,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Nothing is allocated here, so that all that fails for want of memory is the owner's. */
+/* Allocates nothing: in the fault sweep, every allocation that fails is then the owner's. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A peer of module_a in plain C, made from shared/include/ alone and written to be
- * read by whoever writes another. It does what module_b does: adopts a context,
- * offers its operations there, and exchanges calls, items and requests with module_a in
- * every context.
+ * A peer of module_a in plain C, which uses shared/include/ alone. Read it if you write a
+ * driver in C. It does what module_b does: it adopts a context, offers its operations in it,
+ * and exchanges calls, items and requests with module_a in every execution context.
  *
- * Writing a number to /sys/kernel/debug/d2d-c_peer/exercise makes it call module_a, and
- * send it requests, that many times in each of them: in the system call of the process
- * that writes, in a kernel worker, in softirq and in hard interrupt.
+ * Writing N to /sys/kernel/debug/d2d-c_peer/exercise plays N rounds in each execution
+ * context: in the system call of the writing process, in a worker, in softirq and in hard
+ * interrupt. A round calls module_a and sends it requests.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -23,14 +22,14 @@
 #include "d2d_request.h"
 
 #define MAX_HOPS	16
-/* Requests of others that are kept pending, at most. */
+/* Most requests of other drivers that this driver keeps pending. */
 #define MAX_HELD	32
 
-/* Names this driver to the owner. */
+/* This driver's handle, from d2d_register() */
 static d2d_handle self;
-/* What it sends requests to. */
+/* module_a as a receiver of requests, from d2d_lookup() */
 static d2d_handle target;
-/* The context it holds, set before the handshake is completed. */
+/* Set before the handshake is completed, and never NULL after that. */
 static struct d2d_context *context;
 
 static __printf(2, 3) void trace(enum d2d_step step, const char *format, ...)
@@ -47,14 +46,14 @@ static __printf(2, 3) void trace(enum d2d_step step, const char *format, ...)
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
 /*
- * What module_a offers, copied during the handshake. Calling it needs no protection: this
- * module imports its symbols, so the kernel does not let it go.
+ * A checked copy of module_a's operations, made during the handshake. Calls need no
+ * protection: the kernel does not unload module_a while this module imports its symbols.
  */
 static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
-/* Takes all items, any context. They are named by handles: see d2d_queue.h. */
+/* Takes all items, by handle (d2d_queue.h). Any context. */
 static u32 take_all(void)
 {
 	struct d2d_queue *queue = &context->to_peer;
@@ -65,7 +64,10 @@ static u32 take_all(void)
 
 	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
-		/* What an item means is up to both drivers: look before believing it. */
+		/*
+		 * The library does not know what items mean: check kind and length before
+		 * reading.
+		 */
 		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
 			memcpy(&note, item->payload, sizeof(note));
 			sum += note;
@@ -89,9 +91,8 @@ static int put_note(u64 note, const char *from)
 }
 
 /*
- * The operations that module_a calls, in any context, so that none of them sleeps. The
- * first argument is what the endpoint says: a driver with several contexts would have
- * its own data of each there.
+ * module_a calls these operations in any context, so they do not sleep. The first argument
+ * is the endpoint's self; a driver with several contexts would point it to its data of each.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {
@@ -128,7 +129,7 @@ static int c_peer_drain(void *this, u32 *result)
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
-/* The kernel keeps this, and all code it points to, until d2d_detach() has returned. */
+/* The owner may call these functions until d2d_detach() has returned. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = c_peer_ping,
@@ -136,7 +137,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = c_peer_drain,
 };
 
-/* Whether the owner means by its context, and by its operations, what we do. */
+/* Checks that the context and the owner's operations are those that this driver was built for. */
 static int check(const struct d2d_context *offered)
 {
 	return d2d_context_check(offered) ?:
@@ -145,8 +146,8 @@ static int check(const struct d2d_context *offered)
 }
 
 /*
- * The peer's half of the handshake: saves the context, fills in functions and data. The
- * lock of the data is taken by hand, as any data of the context wants it.
+ * The peer's half of the handshake: saves the address of the context, and fills in this
+ * driver's data and operations. Data of a context is accessed under its lock.
  */
 static int adopt(struct d2d_context *offered)
 {
@@ -170,8 +171,8 @@ static int adopt(struct d2d_context *offered)
 }
 
 /*
- * A request that is pending is known by its handle alone. The lock is that of the list: a
- * request may be taken back at any time, and c_peer_cancelled() is told in any context.
+ * The requests that this driver keeps pending. A sender may cancel one at any time; the owner
+ * then calls c_peer_cancelled() in any context, so the list has a lock.
  */
 static struct held {
 	d2d_handle request;	/* 0: nothing is held here */
@@ -180,7 +181,7 @@ static struct held {
 
 static DEFINE_SPINLOCK(held_lock);
 
-/* Takes a held request off the list: that of a handle, or else of a key. */
+/* Removes a request from the list: the one with this handle, or, if that is 0, with this key. */
 static d2d_handle take_held(d2d_handle request, u64 key)
 {
 	d2d_handle taken = 0;
@@ -198,9 +199,9 @@ static d2d_handle take_held(d2d_handle request, u64 key)
 }
 
 /*
- * Puts a request on the list. The cancel routine is set under the lock: if the request
- * is taken back from here on, it finds it there; if it was before, nobody is told, and
- * it is not kept.
+ * Adds a request to the list. It asks for c_peer_cancelled() under the lock: a cancellation
+ * after that finds the request on the list, and one before that makes
+ * d2d_request_set_cancel() fail, so the request is not added.
  */
 static int hold(d2d_handle request, u64 key)
 {
@@ -242,7 +243,7 @@ static int serve_hold(const struct d2d_request *request)
 		return err;
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
-	/* Once it is held, it may be completed before this returns. */
+	/* Another thread may complete the request before this function returns. */
 	return hold(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
@@ -258,14 +259,17 @@ static int serve_release(const struct d2d_request *request)
 	other = take_held(0, release.key);
 	if (!other)
 		return -ENOENT;
-	/* From here on it is nobody else's: this completes it, whatever it is with. */
+	/*
+	 * No other thread can find the request now, so it has to be completed here even after
+	 * an error.
+	 */
 	err = d2d_request_write(other, &release.value, sizeof(release.value));
 	return d2d_complete(other, err, err ? 0 : sizeof(release.value)) ?: err;
 }
 
 /*
- * Receives requests, in any context, as the driver object says. Each is completed once,
- * and with what is returned, or kept pending.
+ * Receives requests in any context, as the driver object sets D2D_DISPATCH_ATOMIC. Completes
+ * each request once, with the status that it returns, or returns pending.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -278,7 +282,10 @@ static int dispatch(void *this, const struct d2d_request *request)
 		trace(D2D_STEP_DISPATCH, "major=0x%02x code=0x%08x", request->major_function,
 		      request->code);
 		err = adopt(request->user_buffer);
-		/* From here on module_a may call, so nothing is left to be made ready. */
+		/*
+		 * module_a may call the operations once the request is completed, so all must
+		 * be ready.
+		 */
 		return d2d_complete(handle, err, 0) ?: err;
 	case D2D_PAIR_IOCTL_ADD:
 		err = serve_add(request);
@@ -291,33 +298,33 @@ static int dispatch(void *this, const struct d2d_request *request)
 		err = serve_release(request);
 		break;
 	}
-	/* It may have been taken back meanwhile: then this is refused, and nothing is wrong. */
+	/* If the sender has cancelled the request, the owner refuses this, which does no harm. */
 	if (err != -D2D_STATUS_PENDING)
 		d2d_complete(handle, err, information);
 	return err;
 }
 
-/* A request was taken back; its handle only tells which one. Any context. */
+/* The owner has cancelled the request; the handle is stale and only identifies it. Any context. */
 static void c_peer_cancelled(void *this, d2d_handle request)
 {
 	take_held(request, 0);
 }
 
 /*
- * What a round of the exercise needs. The requests are made where one may sleep, and sent
- * in every context, as often as needed.
+ * A round of the exercise. Its two requests are allocated in process context and sent in every
+ * execution context, again and again.
  */
 struct round {
 	const char *from;	/* where it runs, for the trace */
-	d2d_handle call;	/* completed at once */
-	d2d_handle hold;	/* pending, and then c_peer_completed() is called */
+	d2d_handle call;	/* the request that module_a completes at once */
+	d2d_handle hold;	/* the one that module_a keeps pending; see c_peer_completed() */
 	int held;		/* how often hold was sent */
-	struct completion done;	/* as often as it was completed */
-	int status;		/* what with, at last */
-	u64 value;		/* its output */
+	struct completion done;	/* completed once for each completion of hold */
+	int status;		/* hold's last status */
+	u64 value;		/* hold's last output */
 };
 
-/* A request of our own is completed, in any context, and kept: it is sent again. */
+/* The request round->hold is completed. Keeps it, so that it can be sent again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -336,7 +343,7 @@ static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME,
 	.cancelled = c_peer_cancelled,
 	.flags = D2D_DISPATCH_ATOMIC);
 
-/* Sends a request that module_a completes at once, in any context, as it never sleeps. */
+/* Sends a request that module_a completes at once, without sleeping. Any context. */
 static int call(struct round *round, u32 code, const void *input, u32 input_len, u64 *output)
 {
 	const struct d2d_send send = D2D_SEND_INIT(target, code,
@@ -351,7 +358,7 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 	return err ?: d2d_request_output(round->call, &result, output, send.output_len);
 }
 
-/* Sends one that stays pending. Its handle makes a good key: no other request has it. */
+/* Sends a request that stays pending. Its handle is the key, as no other request has the same. */
 static int send_hold(struct round *round)
 {
 	const struct d2d_send send = D2D_SEND_INIT(target, D2D_PAIR_IOCTL_HOLD,
@@ -369,7 +376,10 @@ static int send_hold(struct round *round)
 	return err ? 0 : -EBADMSG;
 }
 
-/* One request that is completed at once, one that is later, and one that is taken back. */
+/*
+ * Sends one request that is completed at once, one that is completed later, and one that it
+ * cancels.
+ */
 static int send_requests(struct round *round)
 {
 	struct d2d_pair_release release = { .key = round->hold, .value = 7 };
@@ -396,8 +406,8 @@ static int send_requests(struct round *round)
 }
 
 /*
- * The same in any context: an item, a call, the answers, a call that comes back, and
- * requests.
+ * Plays a round: puts an item, has module_a take and answer it, takes the answers, makes a call
+ * that calls back, and sends requests. Any context.
  */
 static int exercise(struct round *round)
 {
@@ -425,7 +435,7 @@ static int exercise(struct round *round)
 	return send_requests(round);
 }
 
-/* A round on its way to where it runs; lives until it has run. */
+/* A round that runs in another execution context; on the stack of the thread that waits for it. */
 struct job {
 	struct work_struct work;
 	struct hrtimer timer;
@@ -484,8 +494,8 @@ static int run_in_syscall(struct round *round)
 }
 
 /*
- * Whoever has a request that we wait no longer for gives it back, and c_peer_completed()
- * is done with the round when this returns. Then the requests may go.
+ * Cancels the pending request, and waits until c_peer_completed() has been called for each
+ * sending. After that the round and its requests can be freed.
  */
 static void end_round(struct round *round)
 {
@@ -530,7 +540,7 @@ static ssize_t exercise_write(struct file *file, const char __user *buffer, size
 	return run_rounds(rounds) ?: count;
 }
 
-/* An open file pins its owner: without one, the module could go while it is open. */
+/* .owner keeps the module loaded while the file is open. */
 static const struct file_operations exercise_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
@@ -539,7 +549,7 @@ static const struct file_operations exercise_fops = {
 
 static struct dentry *dir;
 
-/* Registers and asks for a context; user space gets its file when there is one. */
+/* Registers, attaches, and then creates the file for user space. */
 static int __init c_peer_init(void)
 {
 	int err;
@@ -548,7 +558,7 @@ static int __init c_peer_init(void)
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
-	/* Requests go both ways from here on, with a context or without. */
+	/* From here on requests go both ways. They need no context. */
 	err = d2d_lookup("module_a", &target) ?: d2d_attach(self);
 	if (err) {
 		d2d_unregister(self);
@@ -561,8 +571,9 @@ static int __init c_peer_init(void)
 module_init(c_peer_init);
 
 /*
- * The same in reverse: nobody of ours is in module_a any more when the file is gone, and
- * module_a is not in here, and will not be, when d2d_detach() has returned.
+ * The reverse order. When the file is removed, no thread of this module is inside module_a.
+ * When d2d_detach() has returned, module_a is not inside the operations and will not call
+ * them again.
  */
 static void __exit c_peer_exit(void)
 {
@@ -574,6 +585,6 @@ static void __exit c_peer_exit(void)
 module_exit(c_peer_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: a peer in C that does all things right");
+MODULE_DESCRIPTION("Test: a well-behaved peer in C");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that the module hold_calls holds inside an operation, a request or the handshake, while
-//! its module is removed.
+//! Test: a peer whose module is removed while a call is inside it.
 //!
-//! When it is let go, an operation still has its context, and can call the owner; what the owner
-//! cannot do any more is to enter the peer anew, which the operation shows in the trace.
+//! The module hold_calls blocks that call in an operation, in a dispatch routine or in the handshake, until
+//! the test releases it. The released operation still has its context and may call the owner. It asks the
+//! owner to call the peer back, which has to fail because the peer is detaching; the trace shows the errno.
 
 use d2d::{
     abi,
@@ -32,7 +32,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// Of the module hold_calls, in C. Nothing else here is unsafe.
+// hold_calls is in C. Declaring its functions is the only unsafe code here.
 unsafe extern "C" {
     safe fn d2d_hold_operation();
     safe fn d2d_hold_handshake();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Holds calls inside a test peer until the test lets them go, so that the test knows where they
- * are. This is a module of its own because the peer may be on its way out meanwhile, and then
- * has no file any more.
+ * Blocks calls inside a test peer until the test releases them, so that the test knows that
+ * they are inside. It is a module of its own, because the peer's files are already removed
+ * while the peer is being unloaded.
  *
- *   /sys/module/hold_calls/parameters/hold    which calls to hold: task, softirq, hardirq
- *                                             (operations called there), handshake, or none
- *   /sys/module/hold_calls/parameters/inside  how many calls are being held
- *   /sys/module/hold_calls/parameters/late    how many calls went on after a timeout
+ *   /sys/module/hold_calls/parameters/hold    which calls to block: those that run in task,
+ *                                             softirq or hardirq, handshake, or none
+ *   /sys/module/hold_calls/parameters/inside  how many calls are blocked now
+ *   /sys/module/hold_calls/parameters/late    how many calls continued because of the time limit
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -21,8 +21,8 @@
 #include "hold_calls.h"
 
 /*
- * A test that fails must not hang the machine: shorter than the kernel's watchdogs. unload.sh,
- * which holds calls in interrupts, lets them wait longer.
+ * A failing test must not hang the machine: both limits are shorter than the kernel's watchdogs.
+ * unload.sh holds calls in interrupts, and makes the watchdogs wait longer.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50
@@ -89,14 +89,12 @@ static void stay(enum place place)
 	atomic_dec(&inside);
 }
 
-/* Called by an operation, in any context. */
 void d2d_hold_operation(void)
 {
 	stay(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
 }
 EXPORT_SYMBOL_NS_GPL(d2d_hold_operation, "D2D");
 
-/* Called before a handshake is completed; may sleep. */
 void d2d_hold_handshake(void)
 {
 	stay(HANDSHAKE);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an owner that has work under way when it leaves.
+//! Test: an owner that is unloaded while a request is served, another one is pending and a work item waits.
 //!
-//! While it is loaded it sends itself two requests and starts a work item:
+//! Its initialization sends two requests to itself and starts a work item:
 //!
 //! - the dispatch routine of the first request waits for the event `leaving.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
 //! - the work item waits for the event `leaving.item`.
 //!
-//! No wait has a limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with `hook=0` it
-//! leaves that to the library. With `hold=1` it does none of that: its loading waits for a signal, and
-//! fails then.
+//! None of these waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
+//! `hook=0` the library has to. With `hold=1` the initialization does none of this: it waits until a signal
+//! interrupts it, and fails.
 
 #![forbid(unsafe_code)]
 
@@ -67,15 +67,15 @@ d2d_owner::module_owner! {
     params: {
         hook: u32 {
             default: 0,
-            description: "Who ends what is under way: 0 the library, 1 the owner's hook",
+            description: "Who ends the waits at unload: 0 the library, 1 the owner's hook",
         },
         fail: u32 {
             default: 0,
-            description: "Loading fails when all is under way: 0 no, 1 yes",
+            description: "Loading fails once all three wait: 0 no, 1 yes",
         },
         hold: u32 {
             default: 0,
-            description: "Loading waits for a signal, and fails then: 0 no, 1 yes",
+            description: "Loading waits for a signal and then fails: 0 no, 1 yes",
         },
     },
 }
@@ -88,7 +88,7 @@ const KEEP: ControlCode<(), u64> = ControlCode::new(0x8e1);
 /// What the hook completes [`KEEP`] with.
 const KEPT: u64 = 7;
 
-/// What the work item waits for, and how far it is.
+/// The work item: the event that it waits for, and its progress.
 #[pin_data]
 struct Item {
     event: Event,
@@ -99,7 +99,7 @@ struct Item {
 }
 
 impl Item {
-    /// Starts it.
+    /// Queues the work item.
     fn start() -> Result<Arc<Self>> {
         let item = Arc::pin_init(
             try_pin_init!(Self {
@@ -114,15 +114,15 @@ impl Item {
             this.begun.complete_all();
             let waited = this.event.wait(Wait::FOREVER);
             trace!(EventWait, "by=item status={}", status(waited));
-            // The kernel crate cannot wait for a work item. The few instructions after this are
-            // over before the grace periods of the exit are.
+            // The kernel crate cannot flush a work item. The module's exit waits for grace periods after
+            // this completion, and the instructions that remain here take less time than those.
             this.ended.complete_all();
         })?;
         Ok(item)
     }
 }
 
-/// What is under way.
+/// What has not ended yet.
 struct UnderWay {
     served: Arc<Event>,
     item: Arc<Item>,
@@ -135,10 +135,10 @@ struct UnderWay {
 struct Inner {
     #[pin]
     way: Mutex<Option<UnderWay>>,
-    /// [`SERVE`] is being dispatched.
+    /// Completed when the dispatch routine has got [`SERVE`].
     #[pin]
     serving: Completion,
-    /// [`KEEP`] is pended.
+    /// Completed when [`KEEP`] is pending.
     #[pin]
     kept: Completion,
 }
@@ -147,7 +147,7 @@ struct Inner {
 struct LeavingOwner(Pin<KBox<Inner>>);
 
 impl LeavingOwner {
-    /// Ends all that is under way, by what works as long as the owner has not left.
+    /// Ends all three waits. Uses the owner's queues, requests and events, which must still work in the hook.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.way.lock();
         let way = (*guard).as_mut().ok_or(ENODATA)?;
@@ -200,7 +200,7 @@ impl Owner for LeavingOwner {
         let served = create_event(c"leaving.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, item) = (contexts.sender(), Item::start()?);
-        // If anything fails from here on, `leaving` and the drop find the work item.
+        // Stored before anything else can fail, so that `leaving` and `drop` find the work item.
         *this.0.way.lock() = Some(UnderWay {
             served,
             item: item.clone(),
@@ -247,7 +247,7 @@ impl Owner for LeavingOwner {
         }
     }
 
-    /// May sleep, so that a worker calls it for a sender that cannot.
+    /// Sleeps, so the library calls it in a worker when the sender cannot sleep.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         let Some((this, _)) = contexts.get(0) else {
             return request.fail(ENODEV);
@@ -282,7 +282,7 @@ impl Owner for LeavingOwner {
 }
 
 impl Drop for LeavingOwner {
-    /// Waits for the work item. Its own wait has ended by now; otherwise this would not return.
+    /// Waits until the work item has ended. If nothing had ended its wait for the event, the unload would hang here.
     fn drop(&mut self) {
         if let Some(way) = &*self.0.way.lock() {
             way.item.ended.wait_for_completion();

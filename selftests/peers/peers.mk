@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Well-behaved drivers and owners, which do what module_b and module_a do not, and what holds them.
-# See test_modules/modules.mk.
+# Well-behaved drivers and owners for scenarios in which module_b and module_a have no part, and hold_calls,
+# which blocks calls inside such drivers. test_modules/modules.mk defines the functions that are called here.
 
 $(foreach name,actor c_peer hold_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
@@ -16,10 +16,10 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
-# Drivers that leave while something is in progress
+# Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o operations.o)))
 
-# Drivers that take the pair's interfaces for something else, one module each.
+# Drivers whose version of the pair's interfaces differs from module_a's, one module each.
 d2d-skews := older newer reordered signature major build
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
@@ -29,8 +29,8 @@ $(obj)/selftests/peers/skew/$1.o: $(obj)/shared/d2d/d2d.o
 endef
 $(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
 
-# A driver in C that was built with another version of the header: one item field is
-# wider, and nothing in the header itself notices.
+# A driver in C built with another version of d2d.h: a field of an item is wider, and the static assertions
+# that would notice it are removed.
 $(eval $(call d2d-c-module,skew_core,selftests/peers/skew/core.o))
 CFLAGS_selftests/peers/skew/core.o := -I$(obj)/selftests/peers/skew
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that serves no request itself, but passes each on to another driver.
+//! Test: a peer that forwards each request to another driver.
 //!
-//! Its parameter `next` says to which one, and `mode` what it wants to know of it afterwards: to get
-//! it back and complete it, not to hear of it again, or to get it back, keep it pending, and complete
-//! it when the request [`LET_GO`] comes.
+//! The parameter `next` selects that driver. The parameter `mode` selects what happens after the other
+//! driver has completed the request:
+//!
+//! - 0: the request returns to this peer, which completes it,
+//! - 1: the request does not return,
+//! - 2: the request returns and stays pending here, until the request [`LET_GO`] arrives.
 
 #![forbid(unsafe_code)]
 
@@ -46,17 +49,17 @@ d2d::module_peer! {
     type: Relay,
     name: "relay_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that passes requests on",
+    description: "Test: a peer that forwards requests",
     license: "GPL",
     imports_ns: ["D2D"],
     params: {
         next: u32 {
             default: 0,
-            description: "To whom: 0 module_a, 1 module_b, 2 third_peer, 3 c_peer, 4 itself, 5 bob",
+            description: "Where to forward: 0 module_a, 1 module_b, 2 third_peer, 3 c_peer, 4 itself, 5 bob",
         },
         mode: u32 {
             default: 0,
-            description: "And then: 0 gets it back, 1 does not, 2 gets it back and keeps it",
+            description: "Afterwards: 0 complete it, 1 it does not return, 2 keep it pending",
         },
     },
 }
@@ -70,7 +73,7 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// Completes the request that is kept.
+/// Makes this peer complete the request that it keeps.
 const LET_GO: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 const AWAY: u32 = 1;
@@ -90,7 +93,7 @@ struct Relay {
 }
 
 impl Relay {
-    fn pass_on<'a>(&self, request: Request<'a>) -> Disposition<'a> {
+    fn forward<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         let target = match request.sender().lookup(self.next) {
             Ok(target) => target,
             Err(error) => return request.fail(error),
@@ -146,9 +149,9 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // The events of the driver below are not those that the sender waits for.
+            // SIGNAL sets an event of the driver that receives it; the sender waits for one of this peer.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
-            _ => self.pass_on(request),
+            _ => self.forward(request),
         }
     }
 
@@ -161,7 +164,8 @@ impl Driver for Relay {
         let mut place = self.kept.lock();
         let (disposition, request) = request.pend();
         let kept = Kept { request, outcome };
-        // As the pair's desk: who cancels it from here on waits for the lock.
+        // A cancellation from here on calls `cancelled()`, which waits for this lock and then finds the
+        // request in its place.
         let lost = match kept.request.tell_if_cancelled() {
             Ok(()) => place.replace(kept),
             Err(_) => Some(kept),

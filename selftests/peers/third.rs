@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that names items by handles, and always completes the handshake later.
+//! Test: a peer that passes items on by handle, and always completes the handshake later.
 //!
-//! Where module_b reads an item as soon as it has taken it, this one takes its handle, whatever
-//! context it is in, and lays it on a shelf as a number. Whoever comes next, mostly elsewhere,
-//! redeems it. What is on the shelf when the peer detaches is taken back by the owner.
+//! module_b reads an item when it takes it. This peer takes a handle instead and stores it on a shelf,
+//! as a number. The next round, which mostly runs in another execution context, redeems the handles
+//! that it finds there. The owner revokes the handles that are still on the shelf when the peer detaches.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-third_peer/exercise` does that many rounds in each
-//! execution context.
+//! Writing N to `/sys/kernel/debug/d2d-third_peer/exercise` plays N rounds in each execution context.
 
 #![forbid(unsafe_code)]
 
@@ -62,15 +61,15 @@ d2d::module_peer! {
 
 /// The driver.
 struct Third {
-    /// Handles on their way from who took them to who redeems them.
+    /// Handles of items that were taken and not redeemed yet.
     shelf: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
     desk: Desk,
 }
 
 impl Third {
-    /// Takes a handle and lays it on the shelf; if that is full, redeems it at once. Returns
-    /// whether there was an item.
-    fn lay_down(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
+    /// Takes the handle of an item and stores it on the shelf, or redeems it at once if the shelf is full.
+    /// Returns whether there was an item.
+    fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);
         };
@@ -85,9 +84,8 @@ impl Third {
         Ok(true)
     }
 
-    /// Redeems what lies on the shelf, whoever laid it there. Returns the number of items, and the
-    /// sum of their notes.
-    fn pick_up(&self, link: &PeerLink<DemoPair>) -> Result<(u32, Note)> {
+    /// Redeems all handles on the shelf. Returns the number of items and the sum of their notes.
+    fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<(u32, Note)> {
         let (mut count, mut sum) = (0, 0);
         let numbers = core::mem::take(&mut *self.shelf.lock());
         for number in numbers.into_iter().flatten() {
@@ -98,7 +96,7 @@ impl Third {
         Ok((count, sum))
     }
 
-    /// A handle names its item once.
+    /// Reads the item of a handle, releases it, and checks that the handle is stale afterwards.
     fn redeem(link: &PeerLink<DemoPair>, number: u64) -> Result<Note> {
         let items = link.incoming().redeem(ItemHandle::from_raw(number))?;
         let note = items.iter().find_map(|item| item.read::<Note>());
@@ -109,20 +107,20 @@ impl Third {
         }
     }
 
-    /// Lays down all that waits, in any context. Returns the number of items.
-    fn lay_down_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
+    /// Stores the handles of all items of the queue. Any context. Returns the number of items.
+    fn store_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = 0;
-        while self.lay_down(link)? {
+        while self.store(link)? {
             taken += 1;
         }
         trace!(Dequeue, "queue=to_peer n={} how=handle", taken);
         Ok(taken)
     }
 
-    /// One round: picks up what an operation has laid down elsewhere, sends the sum, and has it
-    /// answered.
+    /// One round: redeems the handles that `drain` stored, in whatever execution context the owner called
+    /// it, sends the owner their sum, and stores the handles of the answers.
     fn exercise(&self, link: &PeerLink<DemoPair>, place: Place) -> Result {
-        let (count, sum) = self.pick_up(link)?;
+        let (count, sum) = self.redeem_all(link)?;
         link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
         trace!(
             Enqueue,
@@ -133,7 +131,7 @@ impl Third {
         trace!(OpCall, "to=owner op=drain from={}", place.name());
         let taken = link.owner().drain()?;
         trace!(OpReturn, "from=owner op=drain taken={}", taken);
-        self.lay_down_all(link)?;
+        self.store_all(link)?;
         Ok(())
     }
 }
@@ -212,6 +210,6 @@ impl PeerOps for Third {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        self.lay_down_all(link)
+        self.store_all(link)
     }
 }

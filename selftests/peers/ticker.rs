@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that puts and takes items from a periodic timer in hard interrupt, while processes
-//! do the same.
+//! Test: a periodic timer in hard interrupt and processes put and take items at the same time.
 //!
-//! Its items on the queue to the peer are numbered by their producer, the timer or a process, who
-//! goes on to the next number when an item was accepted. Whoever takes items looks at the numbers
-//! under the lock under which they were taken, so that each producer's have to come in order and
-//! without a gap.
-//! What it has counted is printed when it goes, to be compared with what the owner has counted.
+//! There are two producers, the timer and the processes. Each numbers the items that it puts on the queue
+//! to the peer, and advances the number when the queue accepts an item. A taker holds one lock while it
+//! takes an item and checks its number, so the numbers of each producer must arrive in order and without a
+//! gap. When the module is unloaded it prints its counters, which the test compares with the owner's.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-ticker_peer/tick` does the same that many times in the
-//! process that writes, and returns when the timer has ticked as often meanwhile.
+//! Writing N to `/sys/kernel/debug/d2d-ticker_peer/tick` makes N steps in the writing process. The write
+//! returns when the timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
 
@@ -86,7 +84,7 @@ const KIND_NUMBERED: u32 = 0x7469;
 const TIMER: usize = 0;
 const PROCESS: usize = 1;
 
-/// Payload: the producer, and how many of its items were accepted before.
+/// Payload of an item: its producer, and how many items of this producer the queue accepted before.
 #[derive(Clone, Copy, FromBytes, Immutable, IntoBytes)]
 #[repr(C)]
 struct Numbered {
@@ -94,7 +92,7 @@ struct Numbered {
     number: u32,
 }
 
-/// What was counted of what was put on a queue.
+/// How often a producer put an item on a queue.
 #[derive(Default)]
 struct Put {
     accepted: u32,
@@ -110,7 +108,7 @@ impl Put {
     }
 }
 
-/// What a producer knows under its lock.
+/// The counters of a producer, under its lock.
 #[derive(Default)]
 struct Produced {
     to_peer: Put,
@@ -131,7 +129,7 @@ impl Produced {
     }
 }
 
-/// What those who take know under their lock.
+/// The counters of the takers, under their lock.
 #[derive(Default)]
 struct Taken {
     items: u32,
@@ -149,13 +147,13 @@ impl Taken {
         for item in &items {
             self.items += 1;
             if item.kind == KIND_NUMBERED {
-                self.look_at(item.read());
+                self.check(item.read());
             }
         }
         true
     }
 
-    fn look_at(&mut self, numbered: Option<Numbered>) {
+    fn check(&mut self, numbered: Option<Numbered>) {
         let next = numbered.and_then(|numbered| {
             let expected = self.expected.get_mut(numbered.producer as usize)?;
             (*expected == numbered.number).then_some(expected)
@@ -167,7 +165,7 @@ impl Taken {
     }
 }
 
-/// The producers and those who take have locks of their own, so that they meet at the queues'.
+/// The producers and the takers have locks of their own, so that only the queues' locks exclude them.
 #[pin_data]
 struct State {
     #[pin]
@@ -183,7 +181,7 @@ struct State {
 struct Ticker(Pin<KBox<State>>);
 
 impl Ticker {
-    /// Puts two items on each queue and takes one, so that they are full most of the time.
+    /// Puts two items on each queue and takes one, so that the queues are full most of the time.
     fn step(&self, link: &PeerLink<DemoPair>, producer: usize) {
         let lock = match producer {
             TIMER => &self.0.timer,
@@ -278,7 +276,7 @@ impl Driver for Ticker {
         )?))
     }
 
-    /// Starts the timer; the front is dropped before the driver is detached.
+    /// Starts the timer. The library drops the front, which stops the timer, before it detaches the driver.
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
@@ -290,7 +288,7 @@ impl Driver for Ticker {
         Ok(clock.start(PERIOD))
     }
 
-    /// Takes the number of steps, 1 to 1000.
+    /// Reads the number of steps, 1 to 1000, and makes them.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let steps = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "tick", steps, 1..=1000)?;
@@ -325,7 +323,7 @@ impl PeerOps for Ticker {
         Ok(0)
     }
 
-    /// Takes what there is; at most a queue full, and what is put meanwhile by others.
+    /// Takes all items, including those that producers put in the meantime.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = self.0.taken.lock();
         let before = taken.items;

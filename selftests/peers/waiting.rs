@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that waits without a limit, in an operation or in [`Driver::deferred`], when its module
-//! is removed. Nobody but the library ends the wait.
+//! Test: a peer whose module is removed while one of its functions waits without a time limit. The function
+//! is an operation or [`Driver::deferred`]. Only the library can end the wait.
 
 #![forbid(unsafe_code)]
 
@@ -52,7 +52,7 @@ d2d::module_peer! {
         },
         what: u32 {
             default: 0,
-            description: "What for: 0 its own event, 1 a request that it sends, 2 its settled link",
+            description: "Wait for: 0 its own event, 1 a request that it sends, 2 its settled link",
         },
     },
 }
@@ -60,10 +60,10 @@ d2d::module_peer! {
 /// The driver that keeps [`HOLD`] pending.
 const OWNER: &CStr = c"module_a";
 
-/// What can be waited for.
+/// What the wait needs.
 struct Awaited {
     event: Event,
-    /// Taken out by the one that waits: it keeps the driver's memory.
+    /// Keeps the driver's memory allocated, so the waiting function has to take it out of the driver.
     handle: Handle<Waiting>,
 }
 
@@ -71,7 +71,7 @@ struct Awaited {
 struct Inner {
     #[pin]
     awaited: SpinLockIrq<Option<Awaited>>,
-    /// The above is there.
+    /// Completed when `awaited` is set.
     #[pin]
     ready: Completion,
 }
@@ -83,7 +83,7 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// Forgets what nobody has waited for.
+/// Drops what no wait has used; otherwise the driver would keep itself allocated.
 struct Front(Handle<Waiting>);
 
 impl Drop for Front {
@@ -166,7 +166,7 @@ impl Driver for Waiting {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        // It accepts the context, whatever has come of the wait.
+        // The test looks at the trace; the handshake does not depend on the result.
         let _ = self.wait_in("deferred");
         offer.accept()
     }
@@ -174,7 +174,7 @@ impl Driver for Waiting {
 
 #[vtable]
 impl PeerOps for Waiting {
-    /// Fails, so that the owner calls nothing more when the peer is attached.
+    /// Fails, so that the owner makes no other call once it has attached the peer.
     fn ping(&self, _link: &PeerLink<DemoPair>, _value: u32) -> Result<u32> {
         Err(EBUSY)
     }

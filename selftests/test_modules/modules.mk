@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# How test modules are built, for the .mk files of the folders that have their sources. A part of the
-# project's own Kbuild, which has the crates. Modules are built into this folder, which kselftest's lib.mk
-# installs from.
+# Functions by which the .mk files of selftests/ declare test modules. The project's Kbuild includes this file.
+# The modules are built into this folder, from which kselftest's lib.mk installs them.
 
 # $(call d2d-c-module,NAME,OBJECTS): a module in C. KBUILD_MODNAME is its name without the folder.
 d2d-c-modules :=

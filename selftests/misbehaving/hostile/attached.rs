@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// An ordinary peer of module_a, as far as it can be one in a crate whose names mean something else.
-// The modules beside this file include it, and say what the names mean.
+// A peer of module_a in a crate that rebinds names which the library's macros might use. Each of the modules
+// rebinds_core and rebinds_kernel includes it and rebinds a crate's name.
 
 use d2d::{
     abi,
@@ -27,15 +27,15 @@ use real_kernel::{
     prelude::PinInit, //
 };
 
-/// Would take the place of a bare `Ok`. Then the driver would never be unregistered, although the
-/// module's code goes.
+/// If a macro of the library used a bare `Ok`, it would call this. The driver would then stay registered after
+/// the kernel has freed the module's code.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);
     Result::Err(EINVAL)
 }
 
-/// Would take the places of a bare `Send` and `Sync`.
+/// If a macro of the library used a bare `Send` or `Sync`, it would get this trait, which all types implement.
 pub trait Anything {}
 impl<T> Anything for T {}
 #[allow(unused_imports)]
@@ -43,7 +43,7 @@ use Anything as Send;
 #[allow(unused_imports)]
 use Anything as Sync;
 
-/// Would take the places of bare names in a table of functions.
+/// If a macro of the library used these bare names, this type would be in its table of functions.
 #[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub struct Option<T>(T);

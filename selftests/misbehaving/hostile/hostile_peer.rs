@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that does in safe code what it should not.
+//! Test: a driver that misuses the library as badly as safe code can.
 //!
-//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` does one thing; see `control`.
-//! The write fails if the library does not answer as it should. The kernel's debugging reports
-//! whatever is worse, then and when the module is unloaded.
+//! Writing a number to `/sys/kernel/debug/d2d-hostile_peer/exercise` runs one misuse; see `control`. The write
+//! fails if the library accepts what it should refuse. Undefined behaviour, then or at unload, is reported by the
+//! debugging options of the sanitizer kernel.
 
 #![forbid(unsafe_code)]
 
@@ -74,24 +74,24 @@ d2d::module_peer! {
     type: Hostile,
     name: "hostile_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a driver that does in safe code what it should not",
+    description: "Test: a driver that misuses the library in safe code",
     license: "GPL",
     imports_ns: ["D2D"],
 }
 
-/// Sends itself a request of the same code, until the number is 0.
+/// The receiver sends itself a request of this code with a smaller number, until the number is 0.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
-/// Completes with what its input says, as information and as a status.
+/// The receiver completes it with the information and the status that are its input.
 const ABSURD: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
-/// Stays pending, and is forgotten.
+/// The receiver pends it and forgets it.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// Is completed by a routine that sends it again as often as its tag says.
+/// The sender's completion routine sends it again, as often as its tag says.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
-/// Most requests inside one another.
+/// How deep requests of [`AGAIN`] are nested.
 const DEPTH: u32 = 3;
 
-/// What is used after the driver is unregistered.
+/// What the driver uses after it is unregistered.
 struct Kept {
     sender: Sender,
     target: Target,
@@ -105,7 +105,7 @@ struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
 }
 
-/// Uses all that it has after it is unregistered.
+/// Uses what [`Kept`] has; the library drops the driver after it has unregistered it.
 impl Drop for Hostile {
     fn drop(&mut self) {
         let Some(kept) = self.kept.lock().take() else {
@@ -121,7 +121,7 @@ impl Drop for Hostile {
     }
 }
 
-/// Makes and forgets things while the driver leaves.
+/// Allocates things and forgets them while the driver is being detached.
 struct Front(Handle<Hostile>);
 
 impl Drop for Front {
@@ -138,7 +138,7 @@ impl Drop for Front {
     }
 }
 
-/// Something whose text is longer than a line, and which traces while it is being traced.
+/// Its text is longer than a line of the trace, and formatting it makes other trace lines.
 struct Talker(u32);
 
 impl fmt::Display for Talker {
@@ -163,7 +163,7 @@ impl Hostile {
         sender.lookup(c"hostile_peer")
     }
 
-    /// Forgets one value of each type that does something when it is dropped.
+    /// Forgets a value of each type whose `drop` matters.
     fn forget_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         let sender = driver.sender();
         let owner = sender.lookup(c"module_a")?;
@@ -184,7 +184,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Uses numbers that name nothing.
+    /// Uses made-up handles, used handles and wrong names.
     fn make_up(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
             expect(
@@ -231,7 +231,7 @@ impl Hostile {
         expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
     }
 
-    /// Sends itself requests from within its routines.
+    /// Sends itself requests from inside its routines, and completes some with absurd results.
     fn reenter(driver: &Handle<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;
@@ -262,7 +262,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Says that the driver has left, and goes on using it.
+    /// Marks the driver as unregistered while it is registered, and uses it further.
     fn leave_early(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -273,7 +273,7 @@ impl Hostile {
         expect(!event.set()?)
     }
 
-    /// Uses the library from within what runs under one of its locks.
+    /// Calls the library from closures that it runs under one of its locks.
     fn nest(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
         for place in Place::ALL {
@@ -300,7 +300,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Makes what the library makes for itself.
+    /// Creates objects that only the library has a use for.
     fn imitate() -> Result {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let directory = Directory::of_module(c"module_a")?;
@@ -332,14 +332,14 @@ impl Driver for Hostile {
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
 
-    /// Initializes the module from within its initialization.
+    /// Initializes the module once more, inside its initialization.
     fn new() -> Result<Self> {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;
         Ok(Self { kept })
     }
 
-    /// Keeps things for when the driver is not registered any more.
+    /// Stores what [`Hostile::drop`] uses.
     fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
         let keep = || -> Result<Front> {
             let sender = driver.sender();
@@ -356,7 +356,7 @@ impl Driver for Hostile {
         keep()
     }
 
-    /// Takes the number of what is to be done: 1 to 6, in the order below.
+    /// Reads the number of a misuse, 1 to 6.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
@@ -418,7 +418,7 @@ impl Driver for Hostile {
             .or_unknown()
     }
 
-    /// Sends the request again, as often as its tag says.
+    /// Sends the request again from inside the completion routine, as often as its tag says.
     fn completed(&self, completed: Completed) {
         let tag = completed.tag();
         let target = self.kept.lock().as_ref().map(|kept| kept.target);
@@ -439,6 +439,6 @@ impl PeerOps for Hostile {
         link.owner().ping(value)
     }
 
-    /// Claims to be implemented.
+    /// Pretends that this type implements `bounce`.
     const HAS_BOUNCE: bool = true;
 }

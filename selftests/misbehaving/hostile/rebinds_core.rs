@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in whose crate `core` means the crate itself.
+//! Test: a peer in whose crate `core` names the crate itself.
 //!
-//! Sizes and names are lies there. Were they used by `interface!`, the table of functions would not be what
-//! its header says.
+//! Its `size_of` and `stringify` return wrong values. If `interface!` used them, the header of the table would
+//! be wrong.
 
 #![forbid(unsafe_code)]
 
@@ -13,17 +13,17 @@ extern crate self as core;
 
 pub use real_core::*;
 
-/// What `::core::mem` means here.
+/// Takes the place of `core::mem`.
 pub mod mem {
     pub use real_core::mem::*;
 
-    /// Is always wrong.
+    /// Returns a wrong size.
     pub const fn size_of<T>() -> usize {
         4096
     }
 }
 
-/// Is always wrong.
+/// Returns a wrong name.
 #[macro_export]
 macro_rules! stringify {
     ($($any:tt)*) => {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in whose crate `kernel` and `pin_init` mean the crate itself.
+//! Test: a peer in whose crate `kernel` and `pin_init` name the crate itself.
 //!
-//! Its `try_pin_init!` leaks what it is called with. Were it called by `module_peer!`, the registration
-//! would never be dropped.
+//! Its `try_pin_init!` leaks its arguments. If `module_peer!` used it, the registration would never be dropped.
 
 #![forbid(unsafe_code)]
 
@@ -19,12 +18,12 @@ pub use real_pin_init::{
     PinInit as _, //
 };
 
-/// What `::kernel::prelude` means here.
+/// Takes the place of `kernel::prelude`.
 pub mod prelude {
     pub use real_kernel::prelude::*;
 }
 
-/// Leaks what it is called with.
+/// Leaks its arguments.
 #[macro_export]
 macro_rules! try_pin_init {
     (Self { $($field:ident <- $value:expr),* $(,)? }) => {{

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: interfaces that only drivers of the same build may share.
+//! Test: a driver that demands an owner of the same build, which module_a is not. The owner refuses it.
 
 #![forbid(unsafe_code)]
 

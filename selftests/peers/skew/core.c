@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver that was built with another version of d2d.h, which the build
- * makes of it: a field of an item is wider. Its loading has to fail.
+ * Test: a driver built with another version of d2d.h. Kbuild generates that version, in
+ * which a field of an item is wider (peers.mk). The owner has to refuse the driver.
  */
 #include <linux/init.h>
 #include <linux/module.h>

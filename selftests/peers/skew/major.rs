@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the next major version.
+//! Test: a driver with the next major version of the interfaces. The owner refuses it.
 
 #![forbid(unsafe_code)]
 

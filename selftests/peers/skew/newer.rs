@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a newer version of the interfaces, with one operation more.
+//! Test: a driver whose interfaces are a minor version newer and have one more operation. The owner accepts
+//! it; calling the operation that the owner lacks fails with `EOPNOTSUPP`.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an older version of the interfaces, without their last two operations.
+//! Test: a driver whose interfaces lack the last two operations. The owner accepts it.
 
 #![forbid(unsafe_code)]
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: the same operations in another order.
+//! Test: a driver that declares the operations in another order. The owner refuses it.
 
 #![forbid(unsafe_code)]
 

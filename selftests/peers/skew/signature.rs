@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: an operation with another signature.
+//! Test: a driver that declares an operation with another argument type. The owner refuses it.
 
 #![forbid(unsafe_code)]
 

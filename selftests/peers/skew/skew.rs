@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A driver whose idea of the pair's interfaces differs from module_a's; included by each of the
-// modules beside this file, which says in what.
+// A driver that declares the pair's interfaces otherwise than module_a does. Each module beside this file
+// includes it and states the difference.
 
 use d2d::{
     abi,
@@ -18,8 +18,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Declares the module, its driver and both interfaces, which have the same operations. Once it is
-/// attached, the driver runs `calls` with the owner's.
+/// Declares the module, its driver and both interfaces, which have the same operations. The driver runs the
+/// closure with the owner's operations when it is attached.
 macro_rules! skew {
     (
         name: $name:literal,
@@ -36,7 +36,7 @@ macro_rules! skew {
             imports_ns: ["D2D"],
         }
 
-        /// What it believes to have agreed on.
+        /// The pair as this driver declares it.
         pub struct SkewedPair;
 
         impl Pair for SkewedPair {
@@ -47,7 +47,7 @@ macro_rules! skew {
         }
 
         interface! {
-            /// What it takes the owner for.
+            /// The owner's operations as this driver declares them.
             pub trait OwnerOps: "owner" {
                 interface: OwnerInterface,
                 caller: OwnerCaller,
@@ -63,7 +63,7 @@ macro_rules! skew {
         }
 
         interface! {
-            /// What it offers.
+            /// The operations of this driver.
             pub trait PeerOps: "peer" {
                 interface: PeerInterface,
                 caller: PeerCaller,
@@ -120,7 +120,7 @@ impl Driver for Skewed {
     }
 }
 
-/// A result that has to be there, with this value.
+/// Fails unless a call returned what was expected.
 #[allow(dead_code, reason = "not all versions make calls")]
 fn expect<T: PartialEq>(got: Result<T>, expected: Result<T>) -> Result {
     if got == expected {

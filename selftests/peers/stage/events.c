@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of an event. opener and other have opened the same two events, waiter has none
- * unless the stage says so. HOW is the kind of the events: notification or synchronization.
+ * The stages of an event. The drivers "opener" and "other" have opened the same two events; the
+ * driver "waiter" only sends a request. HOW is the kind of the events: notification or
+ * synchronization.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -10,7 +11,7 @@
 
 #include "stage.h"
 
-/* A limit, in ms, that no wait is to reach. */
+/* A wait's limit in ms, which must not expire */
 #define LONG	600000
 #define COUNT	2
 #define MANY	64
@@ -20,45 +21,46 @@ enum { OPENER, OTHER, WAITER };
 static const char * const names[COUNT] = { "departures.one", "departures.two" };
 
 static u32 kind;
-static d2d_handle handles[PARTIES][COUNT];
+static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
 static bool stop;
 static int rounds;
 static struct completion departed;	/* a driver has left */
 
-static struct party * const opener = &parties[OPENER];
-static struct party * const other = &parties[OTHER];
-static struct party * const waiter = &parties[WAITER];
+static struct stage_driver * const opener = &drivers[OPENER];
+static struct stage_driver * const other = &drivers[OTHER];
+static struct stage_driver * const waiter = &drivers[WAITER];
 
 /* What the threads do */
 
-static void do_wait(struct act *act)
+static void do_wait(struct stage_thread *thread)
 {
-	act->err = d2d_event_wait(act->events, act->count, act->flags, act->ms, NULL);
+	thread->err = d2d_event_wait(thread->events, thread->count, thread->flags, thread->ms,
+				     NULL);
 }
 
-static void do_send(struct act *act)
+static void do_send(struct stage_thread *thread)
 {
 	struct d2d_send send = d2d_send_to(other->target, 1);
 	struct d2d_result result;
 	d2d_handle request;
 
-	act->err = d2d_request_alloc(waiter->self, 0, 0, &request) ?:
+	thread->err = d2d_request_alloc(waiter->self, 0, 0, &request) ?:
 		   d2d_request_send(request, &send) ?:
 		   d2d_request_wait(request, D2D_FOREVER, &result);
-	act->has_result = !act->err;
-	act->status = result.status;
+	thread->has_result = !thread->err;
+	thread->status = result.status;
 }
 
-/* Does something again and again, until it fails or is to stop. */
-static void repeat(struct act *act, int (*once)(void))
+/* Repeats a call until it fails or the test ends. */
+static void repeat(struct stage_thread *thread, int (*once)(void))
 {
 	do {
-		act->err = once();
+		thread->err = once();
 		WRITE_ONCE(rounds, rounds + 1);
 		usleep_range(20, 50);
-	} while (act->err >= 0 && !READ_ONCE(stop));
-	act->err = min(act->err, 0);
+	} while (thread->err >= 0 && !READ_ONCE(stop));
+	thread->err = min(thread->err, 0);
 }
 
 static int set(void)
@@ -91,54 +93,55 @@ static int open(void)
 	return d2d_event_open(opener->self, names[0], kind, &event) ?: d2d_event_close(event);
 }
 
-static void do_set(struct act *act)
+static void do_set(struct stage_thread *thread)
 {
-	repeat(act, set);
+	repeat(thread, set);
 }
 
-static void do_set_in_hardirq(struct act *act)
+static void do_set_in_hardirq(struct stage_thread *thread)
 {
-	repeat(act, set_in_hardirq);
+	repeat(thread, set_in_hardirq);
 }
 
-static void do_reset(struct act *act)
+static void do_reset(struct stage_thread *thread)
 {
-	repeat(act, reset);
+	repeat(thread, reset);
 }
 
-static void do_create(struct act *act)
+static void do_create(struct stage_thread *thread)
 {
-	repeat(act, create);
+	repeat(thread, create);
 }
 
-static void do_open(struct act *act)
+static void do_open(struct stage_thread *thread)
 {
-	repeat(act, open);
+	repeat(thread, open);
 }
 
 /*
- * Closes handles one by one, until one of them is closed already. The last one stays until a
- * driver has left: a thread that is slow to leave still finds a handle to close.
+ * Closes the many handles one by one, until the owner refuses one because opener has left.
+ * Keeps the last handle until the driver has left, so that some handle is still open however
+ * slow the leaving thread is.
  */
-static void do_close(struct act *act)
+static void do_close(struct stage_thread *thread)
 {
-	for (int n = 0; n < MANY && !act->err; n++) {
+	for (int n = 0; n < MANY && !thread->err; n++) {
 		if (n == MANY - 1)
 			wait_for_completion(&departed);
-		act->err = d2d_event_close(many[n]);
+		thread->err = d2d_event_close(many[n]);
 		WRITE_ONCE(rounds, rounds + 1);
 		usleep_range(20, 50);
 	}
 }
 
-/* What they have in common */
+/* Common to the stages */
 
-static int open_all(struct party *party, d2d_handle *opened)
+static int open_all(struct stage_driver *driver, d2d_handle *opened)
 {
 	int err = 0;
 
 	for (int n = 0; n < COUNT && !err; n++)
-		err = d2d_event_create(party->self, names[n], kind, 0, &opened[n]);
+		err = d2d_event_create(driver->self, names[n], kind, 0, &opened[n]);
 	return err;
 }
 
@@ -160,7 +163,7 @@ static int make(const char *how)
 
 static int wait_by(const char *name, const d2d_handle *by, u32 flags, u32 ms)
 {
-	return stage_settle(stage_start(name, do_wait, (struct act){
+	return stage_settle(stage_start(name, do_wait, (struct stage_thread){
 		.events = by, .count = COUNT, .flags = flags, .ms = ms,
 	}, -1));
 }
@@ -171,7 +174,7 @@ static int wait_by_both(const char *how, u32 flags, u32 ms)
 	       wait_by("other", handles[OTHER], flags, ms);
 }
 
-/* One thread waits for the first event of one driver and the second one of another. */
+/* A thread waits by two handles of different drivers: one of opener and one of other. */
 static int wait_mixed(const char *how, u32 flags)
 {
 	static d2d_handle mixed[COUNT];
@@ -184,9 +187,9 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
-static int loop(const char *name, void (*run)(struct act *act))
+static int loop(const char *name, void (*run)(struct stage_thread *thread))
 {
-	if (!stage_start(name, run, (struct act){}, -1))
+	if (!stage_start(name, run, (struct stage_thread){}, -1))
 		return -ENOMEM;
 	while (READ_ONCE(rounds) < 2) {
 		if (stage_time_left() == 1)
@@ -238,16 +241,16 @@ static int open_waited_mixed_all(const char *how)
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
-/* other waits in its dispatch routine, which waiter's thread has called. */
+/* other's dispatch routine waits, called in the thread in which waiter sends it a request. */
 static int open_waited_inside(const char *how)
 {
 	int err = make(how);
 
 	if (err)
 		return err;
-	other->plays = WAITS;
+	other->in_dispatch = WAITS;
 	other->event = handles[OTHER][0];
-	return stage_settle(stage_start("send", do_send, (struct act){}, -1));
+	return stage_settle(stage_start("send", do_send, (struct stage_thread){}, -1));
 }
 
 static int open_set(const char *how)
@@ -304,7 +307,10 @@ static const struct stage stages[] = {
 	{}
 };
 
-/* Ends what still waits: each ring lets one thread go. No departure waits for this. */
+/*
+ * Sets the events until all waits have ended; a synchronization event releases one thread each
+ * time. Runs after the driver has left, so no driver needed this to be able to leave.
+ */
 static void end(void)
 {
 	static const char * const waits[] = { "opener", "other", "mixed", "send" };
@@ -312,10 +318,13 @@ static void end(void)
 
 	stage_await("leave");
 	complete_all(&departed);
-	/* The repeated calls use a handle of opener's, and fail if opener has left. */
+	/*
+	 * The repeated calls use opener's handles. If opener has left they have to fail by
+	 * themselves.
+	 */
 	WRITE_ONCE(stop, !opener->left);
 	do {
-		for (int n = 0; n < PARTIES; n++)
+		for (int n = 0; n < DRIVERS; n++)
 			for (int event = 0; event < COUNT; event++)
 				d2d_event_ring(handles[n][event]);
 		usleep_range(50, 100);
@@ -332,7 +341,7 @@ static void report(void)
 	for (int n = OPENER; n <= OTHER; n++) {
 		if (!handles[n][0])
 			continue;
-		if (!parties[n].left)
+		if (!drivers[n].left)
 			d2d_event_reset(handles[n][0]);
 		stage_note_error(asked[n], d2d_event_query(handles[n][0]));
 	}
@@ -340,9 +349,9 @@ static void report(void)
 
 static void clean(void)
 {
-	for (int n = 0; n < PARTIES; n++)
+	for (int n = 0; n < DRIVERS; n++)
 		for (int event = 0; event < COUNT; event++)
-			if (handles[n][event] && !parties[n].left)
+			if (handles[n][event] && !drivers[n].left)
 				d2d_event_close(handles[n][event]);
 	for (int n = 0; n < MANY && many[n] && !opener->left; n++)
 		d2d_event_close(many[n]);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a handshake between the owner and the driver peer. A driver leaves by
- * d2d_detach() and then d2d_unregister(); what is seen is the result of d2d_unregister(),
- * and after a "/" that of d2d_detach(). Then another driver, called next, asks for the
- * context. HOW is the owner's parameter completion, which is chosen when the owner is loaded.
+ * The stages of a handshake between the owner and the driver "peer". A driver leaves by
+ * d2d_detach() and then d2d_unregister(). VALUE of "leave" is the result of d2d_unregister(),
+ * followed by "/" and that of d2d_detach(). After that the driver "next" attaches, which shows
+ * whether the context is free. HOW only names the value of the owner's parameter completion,
+ * with which the test has loaded the owner.
  */
 #include <linux/err.h>
 #include <linux/string.h>
@@ -13,8 +14,8 @@
 
 enum { PEER, NEXT };
 
-static struct party * const peer = &parties[PEER];
-static struct party * const next = &parties[NEXT];
+static struct stage_driver * const peer = &drivers[PEER];
+static struct stage_driver * const next = &drivers[NEXT];
 
 static bool timed_out;
 
@@ -26,7 +27,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 	return stage_operation(self, hops);
 }
 
-/* Without the others, the owner calls nothing when a driver is attached. */
+/* Without ping and drain, so that the owner makes no call when it has attached the driver. */
 static const struct d2d_pair_peer_ops ops = {
 	.hdr = {
 		.size = sizeof(ops),
@@ -37,61 +38,62 @@ static const struct d2d_pair_peer_ops ops = {
 	.bounce = bounce,
 };
 
-int stage_adopt(struct party *party)
+int stage_adopt(struct stage_driver *driver)
 {
-	party->context->peer = (struct d2d_endpoint){ .ops = &ops.hdr, .self = party };
-	return d2d_complete(party->kept, 0, 0);
+	driver->context->peer = (struct d2d_endpoint){ .ops = &ops.hdr, .self = driver };
+	return d2d_complete(driver->kept, 0, 0);
 }
 
 /* What the threads do */
 
-static void do_attach(struct act *act)
+static void do_attach(struct stage_thread *thread)
 {
-	act->err = d2d_attach(act->party->self);
+	thread->err = d2d_attach(thread->driver->self);
 }
 
-static void do_detach(struct act *act)
+static void do_detach(struct stage_thread *thread)
 {
-	act->err = d2d_detach(act->party->self);
+	thread->err = d2d_detach(thread->driver->self);
 }
 
-static void do_adopt(struct act *act)
+static void do_adopt(struct stage_thread *thread)
 {
-	act->err = stage_adopt(act->party);
+	thread->err = stage_adopt(thread->driver);
 }
 
-/* The context is not the driver's any more: it only completes the request. */
-static void do_complete(struct act *act)
+/* Completes the request without touching the context, which the driver has lost. */
+static void do_complete(struct stage_thread *thread)
 {
-	act->err = d2d_complete(act->party->kept, 0, 0);
+	thread->err = d2d_complete(thread->driver->kept, 0, 0);
 }
 
-static void leave(struct act *act)
+static void leave(struct stage_thread *thread)
 {
-	act->status = d2d_detach(act->party->self);
-	act->has_result = true;
-	stage_leave(act);
+	thread->status = d2d_detach(thread->driver->self);
+	thread->has_result = true;
+	stage_leave(thread);
 }
 
-static struct act *start(const char *name, void (*run)(struct act *act), struct party *party)
+static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread),
+				  struct stage_driver *driver)
 {
-	return stage_start(name, run, (struct act){ .party = party }, -1);
+	return stage_start(name, run, (struct stage_thread){ .driver = driver }, -1);
 }
 
-/* Begins the handshake, and returns when it is over, or goes on without this. */
+/* Begins the handshake in a thread, and returns when that thread has ended or sleeps. */
 static int attach(void)
 {
 	timed_out = false;
 	return stage_settle(start("attach", do_attach, peer));
 }
 
-/* The same, and it is held in one of the gates. */
-static int attach_into(struct gate *gate)
+/* The same; the thread sleeps in this checkpoint. */
+static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;
-	stage_close(gate);
+	stage_close(checkpoint);
 	start("attach", do_attach, peer);
-	return stage_held(gate);
+	return stage_held(checkpoint);
 }
 
 /* The stages */
@@ -108,7 +110,7 @@ static int open_offered_inline(const char *how)
 
 static int open_offered_pended(const char *how)
 {
-	peer->plays = PENDS;
+	peer->in_dispatch = PENDS;
 	return attach();
 }
 
@@ -119,19 +121,21 @@ static int open_offered_completed(const char *how)
 
 static int open_offered_refused(const char *how)
 {
-	peer->plays = REFUSES;
+	peer->in_dispatch = REFUSES;
 	return attach_into(&peer->after);
 }
 
-/* The owner is loaded with a short timeout. */
+/* The test has loaded the owner with a short timeout, which expires here. */
 static int open_timed_out(const char *how)
 {
-	struct act *act;
+	struct stage_thread *thread;
 
 	timed_out = true;
-	peer->plays = PENDS;
-	act = start("attach", do_attach, peer);
-	return act && wait_for_completion_timeout(&act->done, stage_time_left()) ? 0 : -ETIMEDOUT;
+	peer->in_dispatch = PENDS;
+	thread = start("attach", do_attach, peer);
+	if (!thread || !wait_for_completion_timeout(&thread->done, stage_time_left()))
+		return -ETIMEDOUT;
+	return 0;
 }
 
 static int open_late(const char *how)
@@ -164,7 +168,7 @@ static const struct stage stages[] = {
 
 static void end(void)
 {
-	if (peer->plays == PENDS && !stage_has_act("complete"))
+	if (peer->in_dispatch == PENDS && !stage_has_thread("complete"))
 		stage_settle(start("complete",
 				   peer->left || timed_out ? do_complete : do_adopt, peer));
 	stage_await("leave");
@@ -176,8 +180,8 @@ static void end(void)
 static void clean(void)
 {
 	for (int n = PEER; n <= NEXT; n++)
-		if (!parties[n].left)
-			d2d_detach(parties[n].self);
+		if (!drivers[n].left)
+			d2d_detach(drivers[n].self);
 }
 
 const struct subject handshakes = {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a call into the driver peer: the call waits without a limit, and only peer
- * can end the wait. HOW is the way in which a driver leaves:
+ * The stages of a call into the driver "peer". The call waits without a time limit for something
+ * of peer's own, so that peer can leave only if the library ends the wait. HOW is how the driver
+ * leaves:
  *
  *   detach	d2d_detach() and d2d_unregister()
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
  *   stays	d2d_detach() alone
  *
- * What is seen of it is the result of d2d_unregister(), and after a "/" that of d2d_detach().
+ * VALUE of "leave" is the result of d2d_unregister(), followed by "/" and that of d2d_detach().
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -19,9 +20,9 @@
 
 enum { PEER, RECEIVER, SENDER };
 
-static struct party * const peer = &parties[PEER];
-static struct party * const receiver = &parties[RECEIVER];
-static struct party * const sender = &parties[SENDER];
+static struct stage_driver * const peer = &drivers[PEER];
+static struct stage_driver * const receiver = &drivers[RECEIVER];
+static struct stage_driver * const sender = &drivers[SENDER];
 
 static const u64 chain[] = D2D_PAIR_OWNER_CHAIN;
 
@@ -30,13 +31,13 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 static char how[8];
-static bool leaving;		/* peer has called d2d_leave() */
-static d2d_handle request;	/* that sender has sent to peer */
+static bool has_left;		/* peer has called d2d_leave() */
+static d2d_handle request;	/* sent by sender to peer */
 static struct completion called;
 static struct completion opened;
-static int (*plays)(void);	/* what peer's operation does */
+static int (*in_operation)(void);	/* what peer's operation does */
 
-/* A call of the owner's that ends in peer's operation, unless peer has begun to detach. */
+/* Calls the owner, which calls peer's operation unless peer has begun to detach. */
 static int call(u32 hops)
 {
 	u32 calls;
@@ -44,21 +45,24 @@ static int call(u32 hops)
 	return owner.bounce(peer->context->owner.self, hops, &calls);
 }
 
-/* The owner's bounce calls with one hop less. Calls of fewer hops only look. */
+/*
+ * How many hops call() asks the owner's bounce for, which calls peer's with one less. Peer's
+ * operation waits only in a CALL; a TRY shows whether the owner can still call peer.
+ */
 #define CALL	3
-#define LOOK	1
+#define TRY	1
 
-int stage_operation(struct party *party, u32 hops)
+int stage_operation(struct stage_driver *driver, u32 hops)
 {
-	if (party != peer || hops != CALL - 1 || !plays)
+	if (driver != peer || hops != CALL - 1 || !in_operation)
 		return 0;
 	complete(&called);
-	return plays();
+	return in_operation();
 }
 
 static void await_detaching(void)
 {
-	while (call(LOOK) != -ESHUTDOWN)
+	while (call(TRY) != -ESHUTDOWN)
 		usleep_range(1000, 2000);
 }
 
@@ -106,56 +110,56 @@ static int wait_for_nothing(void)
 
 /* What the threads do */
 
-static void do_call(struct act *act)
+static void do_call(struct stage_thread *thread)
 {
-	act->err = call(CALL);
+	thread->err = call(CALL);
 }
 
-static void do_attach(struct act *act)
+static void do_attach(struct stage_thread *thread)
 {
-	act->err = d2d_attach(peer->self);
+	thread->err = d2d_attach(peer->self);
 }
 
-static void do_detach(struct act *act)
+static void do_detach(struct stage_thread *thread)
 {
-	act->err = d2d_detach(peer->self);
+	thread->err = d2d_detach(peer->self);
 }
 
-static void do_complete(struct act *act)
+static void do_complete(struct stage_thread *thread)
 {
-	act->err = d2d_complete(receiver->kept, 0, 0);
+	thread->err = d2d_complete(receiver->kept, 0, 0);
 }
 
-static void leave(struct act *act)
+static void leave(struct stage_thread *thread)
 {
 	if (!strcmp(how, "leave")) {
-		leaving = act->party == peer;
-		act->err = d2d_leave(act->party->self);
-		if (act->err)
+		has_left = thread->driver == peer;
+		thread->err = d2d_leave(thread->driver->self);
+		if (thread->err)
 			return;
 	}
-	act->status = d2d_detach(act->party->self);
-	act->has_result = true;
+	thread->status = d2d_detach(thread->driver->self);
+	thread->has_result = true;
 	if (strcmp(how, "stays"))
-		stage_leave(act);
+		stage_leave(thread);
 }
 
-static struct act *start(const char *name, void (*run)(struct act *act))
+static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread))
 {
-	return stage_start(name, run, (struct act){}, -1);
+	return stage_start(name, run, (struct stage_thread){}, -1);
 }
 
-/* What the stages have in common */
+/* Common to the stages */
 
 static int make(const char *way)
 {
 	strscpy(how, way);
-	leaving = false;
+	has_left = false;
 	request = 0;
-	plays = NULL;
+	in_operation = NULL;
 	init_completion(&called);
 	init_completion(&opened);
-	receiver->plays = PENDS;
+	receiver->in_dispatch = PENDS;
 	return d2d_event_create(peer->self, "departures.own", D2D_EVENT_NOTIFICATION, 0,
 				&peer->event);
 }
@@ -169,16 +173,16 @@ static int make_attached(const char *way)
 /* Returns when the operation sleeps. */
 static int open_operation(const char *way, int (*does)(void))
 {
-	struct act *act;
+	struct stage_thread *thread;
 	int err = make_attached(way);
 
 	if (err)
 		return err;
-	plays = does;
-	act = start("call", do_call);
+	in_operation = does;
+	thread = start("call", do_call);
 	if (!wait_for_completion_timeout(&called, stage_time_left()))
 		return -ETIMEDOUT;
-	return stage_settle(act);
+	return stage_settle(thread);
 }
 
 /* The stages */
@@ -203,7 +207,7 @@ static int open_request_late(const char *way)
 	return open_operation(way, wait_for_request_late);
 }
 
-/* Another thread detaches peer already, and waits for the operation. */
+/* Another thread already detaches peer, and waits until the operation has returned. */
 static int open_detaching(const char *way)
 {
 	int err = open_operation(way, wait_for_nothing);
@@ -215,18 +219,18 @@ static int open_detaching(const char *way)
 	return 0;
 }
 
-/* The dispatch routine that a context is offered to waits for an event. */
+/* peer's dispatch routine waits for an event when it has received the handshake. */
 static int open_offered(const char *way)
 {
 	int err = make(way);
 
 	if (err)
 		return err;
-	peer->plays = WAITS;
+	peer->in_dispatch = WAITS;
 	return stage_settle(start("attach", do_attach));
 }
 
-/* The routine that a request comes back to waits for an event. */
+/* peer's returned() waits for an event when a forwarded request has come back. */
 static int open_returned(const char *way)
 {
 	struct d2d_send send = d2d_send_to(peer->target, 1);
@@ -234,9 +238,9 @@ static int open_returned(const char *way)
 
 	if (err)
 		return err;
-	peer->plays = FORWARDS_BACK;
+	peer->in_dispatch = FORWARDS_BACK;
 	peer->next = receiver;
-	peer->returns = WAITS;
+	peer->in_returned = WAITS;
 	err = d2d_request_send(request, &send);
 	if (err != -EINPROGRESS)
 		return err ?: -EBADMSG;
@@ -254,20 +258,26 @@ static const struct stage stages[] = {
 	{}
 };
 
-/* Ends what still waits after another driver has left. peer waits for none of this. */
+/*
+ * Ends the waits that have not ended: those of stages in which another driver has left. Runs after
+ * the driver has left, so peer did not need this to be able to leave.
+ */
 static void end(void)
 {
 	stage_await("leave");
 	complete_all(&opened);
 	stage_await("detach");
-	/* Without the event being rung */
+	/*
+	 * A peer that detached but stays: the waits must have ended before the event is set
+	 * below.
+	 */
 	if (!strcmp(how, "stays")) {
 		stage_await("call");
 		stage_await("attach");
 		stage_await("complete");
 	}
 	d2d_event_ring(peer->event);
-	if (plays == wait_for_request && !receiver->left)
+	if (in_operation == wait_for_request && !receiver->left)
 		d2d_complete(receiver->kept, 0, 0);
 }
 
@@ -287,7 +297,7 @@ static void clean(void)
 		return;
 	d2d_event_ring(peer->event);
 	d2d_detach(peer->self);
-	if (!leaving)
+	if (!has_left)
 		d2d_event_close(peer->event);
 	else if (!d2d_unregister(peer->self))
 		peer->left = true;

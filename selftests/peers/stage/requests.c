@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a request. sender sends it to receiver, or to upper; upper forwards it to
- * receiver, or to lower; lower forwards it to receiver. HOW is
+ * The stages of a request. The driver "sender" sends it to "receiver", or to "upper" if it is
+ * to be forwarded. "upper" forwards it to "receiver" or to "lower", and "lower" forwards it to
+ * "receiver". HOW says who observes the end of the request:
  *
  *   wait	a thread waits for the request without a limit
- *   timed	the same, with a limit that is longer than anything here takes
- *   routine	the sender's completion routine is called
- *   none	nobody observes it
+ *   timed	a thread waits with a limit, which is longer than any of this takes
+ *   routine	the sender's completion routine observes it
+ *   none	nobody observes it; the test sees that the request can be sent again
  */
 #include <linux/err.h>
 #include <linux/sched.h>
@@ -16,21 +17,21 @@
 #include "d2d_pair.h"
 #include "stage.h"
 
-/* A limit, in ms, that no wait is to reach. */
+/* A wait's limit in ms, which must not expire */
 #define LONG	600000
 
 enum { SENDER, UPPER, LOWER, RECEIVER };
 
-static struct party * const sender = &parties[SENDER];
-static struct party * const upper = &parties[UPPER];
-static struct party * const lower = &parties[LOWER];
-static struct party * const receiver = &parties[RECEIVER];
+static struct stage_driver * const sender = &drivers[SENDER];
+static struct stage_driver * const upper = &drivers[UPPER];
+static struct stage_driver * const lower = &drivers[LOWER];
+static struct stage_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct party *first;	/* whom the request is sent to; NULL: the owner */
+static struct stage_driver *first;	/* where the request is sent; NULL: to the owner */
 static char how[16];
-static bool tells;
+static bool reports_told;	/* whether the receiver asked to be told of a cancellation */
 
 static bool how_is(const char *name)
 {
@@ -59,70 +60,70 @@ static int send_atomic(void)
 
 /* What the threads do */
 
-static void do_send(struct act *act)
+static void do_send(struct stage_thread *thread)
 {
-	act->err = send(0);
+	thread->err = send(0);
 }
 
-static void do_wait(struct act *act)
+static void do_wait(struct stage_thread *thread)
 {
 	struct d2d_result result;
 
-	act->err = d2d_request_wait(request, act->ms, &result);
-	act->has_result = !act->err;
-	act->status = result.status;
+	thread->err = d2d_request_wait(request, thread->ms, &result);
+	thread->has_result = !thread->err;
+	thread->status = result.status;
 }
 
-static void do_complete(struct act *act)
+static void do_complete(struct stage_thread *thread)
 {
-	act->err = d2d_complete(receiver->kept, 0, 0);
+	thread->err = d2d_complete(receiver->kept, 0, 0);
 }
 
-static void do_cancel(struct act *act)
+static void do_cancel(struct stage_thread *thread)
 {
-	act->err = d2d_request_cancel(request);
+	thread->err = d2d_request_cancel(request);
 }
 
-static void do_free(struct act *act)
+static void do_free(struct stage_thread *thread)
 {
-	act->err = d2d_request_free(request);
+	thread->err = d2d_request_free(request);
 }
 
 /*
- * Completes the request and leaves at once: the waiter, which is bound to the same CPU, was
- * woken then, but has not run.
+ * Completes the request and leaves at once. The waiting thread is bound to the same CPU, where this
+ * one has a realtime priority, so the waiting thread is awake but has not run when this one leaves.
  */
-static void do_complete_and_leave(struct act *act)
+static void do_complete_and_leave(struct stage_thread *thread)
 {
 	sched_set_fifo(current);
 	d2d_complete(receiver->kept, 0, 0);
-	stage_leave(act);
+	stage_leave(thread);
 }
 
-static struct act *start(const char *name, void (*run)(struct act *act))
+static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread))
 {
-	return stage_start(name, run, (struct act){}, -1);
+	return stage_start(name, run, (struct stage_thread){}, -1);
 }
 
-/* What they have in common */
+/* Common to the stages */
 
-static int make(const char *observer, struct party *to)
+static int make(const char *observer, struct stage_driver *to)
 {
 	strscpy(how, observer);
 	first = to;
-	tells = false;
+	reports_told = false;
 	return d2d_lookup("module_a", &owner) ?:
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
 
-/* Lets a thread wait for the request. */
+/* Starts the thread that waits for the request, if HOW asks for one. */
 static int observe_on(int cpu)
 {
 	u32 ms = how_is("timed") ? LONG : D2D_FOREVER;
 
 	if (!how_is("wait") && !how_is("timed"))
 		return 0;
-	return stage_settle(stage_start("wait", do_wait, (struct act){ .ms = ms }, cpu));
+	return stage_settle(stage_start("wait", do_wait, (struct stage_thread){ .ms = ms }, cpu));
 }
 
 static int observe(void)
@@ -130,31 +131,31 @@ static int observe(void)
 	return observe_on(-1);
 }
 
-/* Whether a request is on its way, after what sending it has returned. */
-static int on_its_way(int err)
+/* Turns the result of sending into 0 if the request is pending, and into an error otherwise. */
+static int must_pend(int err)
 {
 	return err == -EINPROGRESS ? 0 : err ?: -EBADMSG;
 }
 
-static int pend(enum plays plays)
+static int pend(enum reaction reaction)
 {
-	receiver->plays = plays;
-	tells = plays == PENDS_TOLD;
-	return on_its_way(send(0)) ?: observe();
+	receiver->in_dispatch = reaction;
+	reports_told = reaction == PENDS_TOLD;
+	return must_pend(send(0)) ?: observe();
 }
 
-static void forwards(struct party *from, struct party *to, enum plays plays)
+static void forwards(struct stage_driver *from, struct stage_driver *to, enum reaction reaction)
 {
-	from->plays = plays;
+	from->in_dispatch = reaction;
 	from->next = to;
 }
 
-/* Completes the pending request in a thread, which is held in one of the gates. */
-static int complete_into(struct gate *gate)
+/* Completes the pending request in a thread, which then sleeps in this checkpoint. */
+static int complete_into(struct checkpoint *checkpoint)
 {
-	stage_close(gate);
+	stage_close(checkpoint);
 	start("complete", do_complete);
-	return stage_held(gate);
+	return stage_held(checkpoint);
 }
 
 /* The stages */
@@ -170,8 +171,9 @@ static int open_idle_completed(const char *observer)
 }
 
 /*
- * A request is dispatched by one worker at a time: as long as that is inside lower, the
- * request that lower has completed is not dispatched to receiver.
+ * The request is sent twice. "lower" has completed the first sending but sleeps in its dispatch
+ * routine. As a request has one worker at a time, the second sending is not dispatched to
+ * "receiver" yet.
  */
 static int open_sent_to_worker(const char *observer)
 {
@@ -181,7 +183,7 @@ static int open_sent_to_worker(const char *observer)
 		return err;
 	stage_close(&lower->after);
 	err = stage_in_hardirq(send_atomic);
-	/* The worker may have been faster. */
+	/* 0 if the worker has completed the request already */
 	if (err && err != -EINPROGRESS)
 		return err;
 	err = stage_held(&lower->after);
@@ -189,7 +191,7 @@ static int open_sent_to_worker(const char *observer)
 		return err;
 	first = receiver;
 	strscpy(how, observer);
-	return on_its_way(stage_in_hardirq(send_atomic)) ?: observe();
+	return must_pend(stage_in_hardirq(send_atomic)) ?: observe();
 }
 
 static int open_held_inline(const char *observer)
@@ -210,7 +212,7 @@ static int open_held_by_worker(const char *observer)
 	if (err)
 		return err;
 	stage_close(&receiver->before);
-	return on_its_way(stage_in_hardirq(send_atomic)) ?: stage_held(&receiver->before) ?:
+	return must_pend(stage_in_hardirq(send_atomic)) ?: stage_held(&receiver->before) ?:
 	       observe();
 }
 
@@ -238,7 +240,7 @@ static int open_pended_told(const char *observer)
 
 static int open_pended_by_owner(const char *observer)
 {
-	return make(observer, NULL) ?: on_its_way(send(0)) ?: observe();
+	return make(observer, NULL) ?: must_pend(send(0)) ?: observe();
 }
 
 static int open_forwarded(const char *observer)
@@ -293,7 +295,7 @@ static int open_returned_cancelled(const char *observer)
 	return stage_held(&upper->returned);
 }
 
-/* The request is cancelled while it is being returned: the thread that returns it hands it on. */
+/* The request is cancelled during upper's returned(); the thread inside it finishes the request. */
 static int open_returned_then_cancelled(const char *observer)
 {
 	return open_returned(observer) ?: stage_settle(start("cancel", do_cancel));
@@ -324,9 +326,9 @@ static int open_woken(const char *observer)
 {
 	int cpu = raw_smp_processor_id();
 
-	receiver->plays = PENDS;
+	receiver->in_dispatch = PENDS;
 	stage_leave_by(do_complete_and_leave, cpu);
-	return make(observer, receiver) ?: on_its_way(send(0)) ?: observe_on(cpu);
+	return make(observer, receiver) ?: must_pend(send(0)) ?: observe_on(cpu);
 }
 
 static int open_cancelled(const char *observer)
@@ -340,7 +342,7 @@ static int open_cancelled(const char *observer)
 	return stage_held(&receiver->cancelled);
 }
 
-/* The limit of a wait is over, and the receiver is being told. */
+/* A wait's limit has expired, and the receiver is inside cancelled(). */
 static int open_timing_out(const char *observer)
 {
 	int err = make("none", receiver) ?: pend(PENDS_TOLD);
@@ -349,7 +351,7 @@ static int open_timing_out(const char *observer)
 		return err;
 	strscpy(how, observer);
 	stage_close(&receiver->cancelled);
-	stage_start("wait", do_wait, (struct act){ .ms = 1 }, -1);
+	stage_start("wait", do_wait, (struct stage_thread){ .ms = 1 }, -1);
 	return stage_held(&receiver->cancelled);
 }
 
@@ -411,18 +413,21 @@ static const struct stage stages[] = {
 	{}
 };
 
-/* Lets the receiver complete what it has kept, if it still can. No departure waits for this. */
+/*
+ * Ends the request, so that the observing thread ends, too. Runs after the driver has left, so no
+ * driver needed this to be able to leave.
+ */
 static void end(void)
 {
 	stage_await("leave");
 	if (!first && !sender->left)
 		start("cancel", do_cancel);
-	if ((how_is("wait") || how_is("timed")) && !stage_has_act("wait"))
+	if ((how_is("wait") || how_is("timed")) && !stage_has_thread("wait"))
 		start("wait", do_wait);
-	if (first && receiver->plays != ANSWERS && !stage_has_act("complete"))
+	if (first && receiver->in_dispatch != ANSWERS && !stage_has_thread("complete"))
 		start("complete", do_complete);
-	/* A worker may be about to call it. */
-	if (how_is("routine") && !stage_has_act("free"))
+	/* A worker may still have to call the completion routine. */
+	if (how_is("routine") && !stage_has_thread("free"))
 		wait_for_completion_timeout(&sender->called, stage_time_left());
 }
 
@@ -434,13 +439,13 @@ static void report(void)
 	int err;
 
 	for (int n = UPPER; n <= LOWER; n++)
-		if (parties[n].returned_status != NO_STATUS)
-			stage_note_error(returned[n], parties[n].returned_status);
+		if (drivers[n].returned_status != NO_STATUS)
+			stage_note_error(returned[n], drivers[n].returned_status);
 	if (sender->completed_status != NO_STATUS)
 		stage_note_error("routine", sender->completed_status);
-	if (tells)
+	if (reports_told)
 		stage_note("told", "%d", atomic_read(&receiver->told));
-	/* Whether it can be sent, and waited for, as ever. */
+	/* Without an observer: send the request again, and note the result. */
 	if (!how_is("none"))
 		return;
 	err = send(0);

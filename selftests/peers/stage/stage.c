@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers of which one leaves while a request or an event is in a certain stage. It uses
- * only what shared/include/ declares. A stage is held open by a routine that blocks, or by
- * a driver that keeps a request, and never by a delay. Commands are written to
- * /sys/kernel/debug/d2d-stage/do:
+ * Four drivers, one of which leaves while a request, an event, a handshake or an operation
+ * is in a certain stage. To leave is to be unregistered; some subjects detach before that. The
+ * module uses nothing but shared/include/. What keeps the subject in its stage is a routine
+ * that sleeps in a checkpoint or a driver that keeps a request, never a delay.
  *
- *   open SUBJECT STAGE HOW	registers those drivers that have left, and returns when the
- *				stage is reached
- *   leave ROLE			unregisters a driver in a thread, and returns when that
- *				thread is through, or sleeps
- *   end			lets everything go on, and waits for all threads
+ * The test writes these commands to /sys/kernel/debug/d2d-stage/do:
  *
- * What each thread has observed is in .../seen after that, as a line of NAME=VALUE. A value is
- * what the call has returned, and after a "/" the status of the request. If a thread does
- * not come back in time, the line is "hung=NAME:PID ...", and the module does nothing any more.
+ *   open SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
+ *				subject into the stage
+ *   leave ROLE			starts a thread in which this driver leaves, and returns when
+ *				the thread has ended or sleeps
+ *   end			opens the checkpoints, and waits for all threads
+ *
+ * After "end" the file "seen" has one line NAME=VALUE ... of what each thread observed. VALUE is
+ * what its call returned, followed by "/" and the status of the request if there is one. If a
+ * thread does not end in time, the line is "hung=NAME:PID ...", and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -31,22 +33,22 @@
 
 #include "stage.h"
 
-/* A command that takes longer hangs. */
+/* A command that takes longer than this hangs. */
 #define LIMIT		(30 * HZ)
-/* What threads have to come back when a command has taken that long. */
+/* The time that threads get at least to end after the command "end" has opened the checkpoints */
 #define GRACE		(5 * HZ)
-#define ACTS		12
+#define THREADS		12
 #define LINE		96
 #define SEEN		512
 #define ERRNO_TEXT	24
 
 static const struct subject * const subjects[] = { &requests, &events, &handshakes, &operations };
 
-struct party parties[PARTIES];
-static struct act acts[ACTS];
-static int act_count;
+struct stage_driver drivers[DRIVERS];
+static struct stage_thread threads[THREADS];
+static int thread_count;
 static const struct subject *subject;
-static void (*leave_by)(struct act *act);
+static void (*leave_by)(struct stage_thread *thread);
 static int leave_cpu;
 static bool hung;
 static unsigned long deadline;	/* of the command, in jiffies */
@@ -64,7 +66,7 @@ void stage_note(const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* The name of an errno; those that are not expected anywhere are numbers. */
+/* Returns the name of an errno, or its number if departures.table does not use it. */
 static const char *errno_text(int err, char *text)
 {
 	static const struct {
@@ -96,71 +98,73 @@ unsigned long stage_time_left(void)
 	return max_t(long, deadline - jiffies, 1);
 }
 
-/* Gates */
+/* Checkpoints */
 
-void stage_close(struct gate *gate)
+void stage_close(struct checkpoint *checkpoint)
 {
-	init_completion(&gate->entered);
-	init_completion(&gate->opened);
-	WRITE_ONCE(gate->closed, true);
+	init_completion(&checkpoint->entered);
+	init_completion(&checkpoint->opened);
+	WRITE_ONCE(checkpoint->closed, true);
 }
 
-int stage_held(struct gate *gate)
+int stage_held(struct checkpoint *checkpoint)
 {
-	return wait_for_completion_timeout(&gate->entered, stage_time_left()) ? 0 : -ETIMEDOUT;
+	if (!wait_for_completion_timeout(&checkpoint->entered, stage_time_left()))
+		return -ETIMEDOUT;
+	return 0;
 }
 
-static void pass(struct gate *gate)
+static void pass(struct checkpoint *checkpoint)
 {
-	if (!READ_ONCE(gate->closed))
+	if (!READ_ONCE(checkpoint->closed))
 		return;
-	complete(&gate->entered);
-	wait_for_completion(&gate->opened);
+	complete(&checkpoint->entered);
+	wait_for_completion(&checkpoint->opened);
 }
 
-static void open_gate(struct gate *gate)
+static void open_checkpoint(struct checkpoint *checkpoint)
 {
-	if (!gate->closed)
+	if (!checkpoint->closed)
 		return;
-	WRITE_ONCE(gate->closed, false);
-	complete_all(&gate->opened);
+	WRITE_ONCE(checkpoint->closed, false);
+	complete_all(&checkpoint->opened);
 }
 
 /* Routines of the drivers */
 
-static void enter(struct party *party)
+static void enter(struct stage_driver *driver)
 {
-	atomic_inc(&party->inside);
-	if (READ_ONCE(party->left))
-		atomic_inc(&party->late);
+	atomic_inc(&driver->inside);
+	if (READ_ONCE(driver->left))
+		atomic_inc(&driver->late);
 }
 
-static int leave(struct party *party, int returned)
+static int leave(struct stage_driver *driver, int returned)
 {
-	atomic_dec(&party->inside);
+	atomic_dec(&driver->inside);
 	return returned;
 }
 
-static int forward(struct party *party, const struct d2d_request *request)
+static int forward(struct stage_driver *driver, const struct d2d_request *request)
 {
-	struct d2d_send send = d2d_send_to(party->next->target, request->code);
+	struct d2d_send send = d2d_send_to(driver->next->target, request->code);
 	int err;
 
-	send.flags = party->plays == FORWARDS_BACK ? D2D_SEND_ROUTINE : 0;
+	send.flags = driver->in_dispatch == FORWARDS_BACK ? D2D_SEND_ROUTINE : 0;
 	err = d2d_request_forward(request->handle, &send);
 	if (err && err != -EINPROGRESS)
 		return d2d_complete(request->handle, err, 0) ?: err;
 	return -D2D_STATUS_PENDING;
 }
 
-static int play(struct party *party, const struct d2d_request *request)
+static int play(struct stage_driver *driver, const struct d2d_request *request)
 {
 	int err = 0;
 
-	switch (party->plays) {
+	switch (driver->in_dispatch) {
 	case FORWARDS:
 	case FORWARDS_BACK:
-		return forward(party, request);
+		return forward(driver, request);
 	case PENDS_TOLD:
 		d2d_request_set_cancel(request->handle);
 		fallthrough;
@@ -170,11 +174,11 @@ static int play(struct party *party, const struct d2d_request *request)
 		err = -EPERM;
 		break;
 	case WAITS:
-		err = d2d_event_wait(&party->event, 1, 0, D2D_FOREVER, NULL);
+		err = d2d_event_wait(&driver->event, 1, 0, D2D_FOREVER, NULL);
 		break;
 	case ANSWERS:
 		if (request->code == D2D_IOCTL_SHARE_CONTEXT)
-			return stage_adopt(party);
+			return stage_adopt(driver);
 		break;
 	}
 	d2d_complete(request->handle, err, 0);
@@ -183,68 +187,71 @@ static int play(struct party *party, const struct d2d_request *request)
 
 static int stage_dispatch(void *self, const struct d2d_request *request)
 {
-	struct party *party = self;
+	struct stage_driver *driver = self;
 	int err;
 
-	enter(party);
-	WRITE_ONCE(party->kept, request->handle);
+	enter(driver);
+	WRITE_ONCE(driver->kept, request->handle);
 	if (request->code == D2D_IOCTL_SHARE_CONTEXT)
-		party->context = request->user_buffer;
-	pass(&party->before);
-	err = play(party, request);
-	pass(&party->after);
-	return leave(party, err);
+		driver->context = request->user_buffer;
+	pass(&driver->before);
+	err = play(driver, request);
+	pass(&driver->after);
+	return leave(driver, err);
 }
 
 static int stage_returned(void *self, const struct d2d_request *request,
 			  const struct d2d_result *result)
 {
-	struct party *party = self;
+	struct stage_driver *driver = self;
 
-	enter(party);
-	party->returned_status = result->status;
-	pass(&party->returned);
-	if (party->returns == WAITS)
-		d2d_event_wait(&party->event, 1, 0, D2D_EVENT_FOREVER, NULL);
-	return leave(party, result->status);
+	enter(driver);
+	driver->returned_status = result->status;
+	pass(&driver->returned);
+	if (driver->in_returned == WAITS)
+		d2d_event_wait(&driver->event, 1, 0, D2D_EVENT_FOREVER, NULL);
+	return leave(driver, result->status);
 }
 
 static int stage_completed(void *self, d2d_handle request, const struct d2d_result *result)
 {
-	struct party *party = self;
+	struct stage_driver *driver = self;
 
-	enter(party);
-	party->completed_status = result->status;
-	complete(&party->called);
-	pass(&party->completed);
-	return leave(party, D2D_MORE_PROCESSING_REQUIRED);
+	enter(driver);
+	driver->completed_status = result->status;
+	complete(&driver->called);
+	pass(&driver->completed);
+	return leave(driver, D2D_MORE_PROCESSING_REQUIRED);
 }
 
 static void stage_cancelled(void *self, d2d_handle request)
 {
-	struct party *party = self;
+	struct stage_driver *driver = self;
 
-	enter(party);
-	atomic_inc(&party->told);
-	pass(&party->cancelled);
-	leave(party, 0);
+	enter(driver);
+	atomic_inc(&driver->told);
+	pass(&driver->cancelled);
+	leave(driver, 0);
 }
 
-/* Resets a driver, and registers it unless it is registered already. */
-static int prepare(struct party *party, const char *name)
+/*
+ * Resets what the test sees of a driver. Registers the driver unless it is registered by this
+ * name.
+ */
+static int prepare(struct stage_driver *driver, const char *name)
 {
-	bool stays = party->self && !party->left && !strcmp(party->object.name, name);
-	struct party fresh = {
+	bool is_registered = driver->self && !driver->left && !strcmp(driver->object.name, name);
+	struct stage_driver fresh = {
 		.object = {
 			.hdr = {
 				.magic = D2D_DRIVER_MAGIC,
-				.size = sizeof(party->object),
+				.size = sizeof(driver->object),
 				.major = D2D_ABI_MAJOR,
 				.minor = D2D_ABI_MINOR,
 				.layout = D2D_LAYOUT,
 			},
 			.owner = THIS_MODULE,
-			.self = party,
+			.self = driver,
 			.dispatch = stage_dispatch,
 			.returned = stage_returned,
 			.completed = stage_completed,
@@ -255,64 +262,65 @@ static int prepare(struct party *party, const char *name)
 	};
 
 	strscpy(fresh.object.name, name);
-	if (stays) {
-		fresh.self = party->self;
-		fresh.target = party->target;
-	} else if (party->self && !party->left) {
-		d2d_unregister(party->self);
+	if (is_registered) {
+		fresh.self = driver->self;
+		fresh.target = driver->target;
+	} else if (driver->self && !driver->left) {
+		d2d_unregister(driver->self);
 	}
-	*party = fresh;
-	init_completion(&party->called);
-	if (stays)
+	*driver = fresh;
+	init_completion(&driver->called);
+	if (is_registered)
 		return 0;
-	return d2d_register(&party->object, &party->self) ?: d2d_lookup(name, &party->target);
+	return d2d_register(&driver->object, &driver->self) ?: d2d_lookup(name, &driver->target);
 }
 
 /* Threads */
 
-static int run_act(void *data)
+static int run_thread(void *data)
 {
-	struct act *act = data;
+	struct stage_thread *thread = data;
 
-	WRITE_ONCE(act->started, true);
-	act->run(act);
-	complete_all(&act->done);
+	WRITE_ONCE(thread->started, true);
+	thread->run(thread);
+	complete_all(&thread->done);
 	return 0;
 }
 
-struct act *stage_start(const char *name, void (*run)(struct act *act), struct act plan, int cpu)
+struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thread *thread),
+				 struct stage_thread plan, int cpu)
 {
-	struct act *act;
+	struct stage_thread *thread;
 
-	if (WARN_ON(act_count == ACTS))
+	if (WARN_ON(thread_count == THREADS))
 		return NULL;
-	act = &acts[act_count];
-	*act = plan;
-	act->name = name;
-	act->run = run;
-	init_completion(&act->done);
-	act->task = kthread_create(run_act, act, "stage-%s", name);
-	if (IS_ERR(act->task))
+	thread = &threads[thread_count];
+	*thread = plan;
+	thread->name = name;
+	thread->run = run;
+	init_completion(&thread->done);
+	thread->task = kthread_create(run_thread, thread, "stage-%s", name);
+	if (IS_ERR(thread->task))
 		return NULL;
-	act_count++;
-	get_task_struct(act->task);
+	thread_count++;
+	get_task_struct(thread->task);
 	if (cpu >= 0)
-		kthread_bind(act->task, cpu);
-	wake_up_process(act->task);
-	return act;
+		kthread_bind(thread->task, cpu);
+	wake_up_process(thread->task);
+	return thread;
 }
 
-static bool is_settled(struct act *act)
+static bool is_settled(struct stage_thread *thread)
 {
-	return completion_done(&act->done) ||
-	       (READ_ONCE(act->started) && !task_is_running(act->task));
+	return completion_done(&thread->done) ||
+	       (READ_ONCE(thread->started) && !task_is_running(thread->task));
 }
 
-int stage_settle(struct act *act)
+int stage_settle(struct stage_thread *thread)
 {
-	if (!act)
+	if (!thread)
 		return -ENOMEM;
-	while (!is_settled(act)) {
+	while (!is_settled(thread)) {
 		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
 		usleep_range(50, 100);
@@ -320,72 +328,73 @@ int stage_settle(struct act *act)
 	return 0;
 }
 
-bool stage_has_act(const char *name)
+bool stage_has_thread(const char *name)
 {
-	for (int n = 0; n < act_count; n++)
-		if (!strcmp(acts[n].name, name))
+	for (int n = 0; n < thread_count; n++)
+		if (!strcmp(threads[n].name, name))
 			return true;
 	return false;
 }
 
 void stage_await(const char *name)
 {
-	for (int n = 0; n < act_count; n++)
-		if (!strcmp(acts[n].name, name) &&
-		    !wait_for_completion_timeout(&acts[n].done, stage_time_left()))
+	for (int n = 0; n < thread_count; n++)
+		if (!strcmp(threads[n].name, name) &&
+		    !wait_for_completion_timeout(&threads[n].done, stage_time_left()))
 			stage_note("late", "%s", name);
 }
 
 bool stage_is_running(const char *name)
 {
-	for (int n = 0; n < act_count; n++)
-		if (!strcmp(acts[n].name, name) && !completion_done(&acts[n].done))
+	for (int n = 0; n < thread_count; n++)
+		if (!strcmp(threads[n].name, name) && !completion_done(&threads[n].done))
 			return true;
 	return false;
 }
 
-/* Waits for all threads. Those that do not come back are named. */
-static int join_acts(void)
+/* Waits for all threads, and notes those that hang. */
+static int join_threads(void)
 {
 	char stuck[SEEN / 2] = "";
 	size_t length = 0;
 
 	if (time_after(jiffies + GRACE, deadline))
 		deadline = jiffies + GRACE;
-	for (int n = 0; n < act_count; n++) {
-		struct act *act = &acts[n];
+	for (int n = 0; n < thread_count; n++) {
+		struct stage_thread *thread = &threads[n];
 
-		if (!act->task)
+		if (!thread->task)
 			continue;
-		if (!wait_for_completion_timeout(&act->done, stage_time_left())) {
+		if (!wait_for_completion_timeout(&thread->done, stage_time_left())) {
 			length += scnprintf(stuck + length, sizeof(stuck) - length, "%s%s:%d",
-					    length ? "," : "", act->name, task_pid_nr(act->task));
+					    length ? "," : "", thread->name,
+					    task_pid_nr(thread->task));
 			continue;
 		}
-		kthread_stop(act->task);
-		put_task_struct(act->task);
-		act->task = NULL;
+		kthread_stop(thread->task);
+		put_task_struct(thread->task);
+		thread->task = NULL;
 	}
 	if (!length)
 		return 0;
 	stage_note("hung", "%s", stuck);
 	hung = true;
-	/* The threads that hang are in this module's text. */
+	/* The threads that hang execute this module's code, so it must stay loaded. */
 	__module_get(THIS_MODULE);
 	return -ETIMEDOUT;
 }
 
-static void note_acts(void)
+static void note_threads(void)
 {
-	for (int n = 0; n < act_count; n++) {
+	for (int n = 0; n < thread_count; n++) {
 		char text[2][ERRNO_TEXT];
-		struct act *act = &acts[n];
+		struct stage_thread *thread = &threads[n];
 
-		if (act->has_result)
-			stage_note(act->name, "%s/%s", errno_text(act->err, text[0]),
-				   errno_text(act->status, text[1]));
+		if (thread->has_result)
+			stage_note(thread->name, "%s/%s", errno_text(thread->err, text[0]),
+				   errno_text(thread->status, text[1]));
 		else
-			stage_note_error(act->name, act->err);
+			stage_note_error(thread->name, thread->err);
 	}
 }
 
@@ -423,22 +432,22 @@ int stage_in_hardirq(int (*run)(void))
 
 /* Commands */
 
-void stage_leave_by(void (*run)(struct act *act), int cpu)
+void stage_leave_by(void (*run)(struct stage_thread *thread), int cpu)
 {
 	leave_by = run;
 	leave_cpu = cpu;
 }
 
-void stage_leave(struct act *act)
+void stage_leave(struct stage_thread *thread)
 {
-	struct party *party = act->party;
+	struct stage_driver *driver = thread->driver;
 
-	act->err = d2d_unregister(party->self);
-	if (act->err)
+	thread->err = d2d_unregister(driver->self);
+	if (thread->err)
 		return;
-	WRITE_ONCE(party->left, true);
-	if (atomic_read(&party->inside))
-		atomic_inc(&party->late);
+	WRITE_ONCE(driver->left, true);
+	if (atomic_read(&driver->inside))
+		atomic_inc(&driver->late);
 }
 
 static int command_open(char *line)
@@ -455,10 +464,10 @@ static int command_open(char *line)
 	if (!subject || !stage_name)
 		return -ENOENT;
 	seen_length = 0;
-	act_count = 0;
+	thread_count = 0;
 	stage_leave_by(subject->leave, -1);
-	for (int n = 0; n < PARTIES && !err; n++)
-		err = prepare(&parties[n], subject->roles[n]);
+	for (int n = 0; n < DRIVERS && !err; n++)
+		err = prepare(&drivers[n], subject->roles[n]);
 	if (err)
 		return err;
 	for (const struct stage *stage = subject->stages; stage->name; stage++)
@@ -469,26 +478,26 @@ static int command_open(char *line)
 
 static int command_leave(char *line)
 {
-	struct act *act;
+	struct stage_thread *thread;
 
-	for (int n = 0; n < PARTIES; n++) {
-		if (strcmp(parties[n].object.name, line))
+	for (int n = 0; n < DRIVERS; n++) {
+		if (strcmp(drivers[n].object.name, line))
 			continue;
-		act = stage_start("leave", leave_by, (struct act){ .party = &parties[n] },
-				  leave_cpu);
-		/* If it does not sleep in time, end says so. */
-		return act ? (stage_settle(act), 0) : -ENOMEM;
+		thread = stage_start("leave", leave_by,
+				     (struct stage_thread){ .driver = &drivers[n] }, leave_cpu);
+		/* A thread that runs on is reported by "end". */
+		return thread ? (stage_settle(thread), 0) : -ENOMEM;
 	}
 	return -ENOENT;
 }
 
-/* Waits until no routine runs any more. */
+/* Waits until no thread is inside a routine. */
 static void quiesce(void)
 {
-	for (int n = 0; n < PARTIES; n++)
-		while (atomic_read(&parties[n].inside)) {
+	for (int n = 0; n < DRIVERS; n++)
+		while (atomic_read(&drivers[n].inside)) {
 			if (time_after(jiffies, deadline)) {
-				stage_note("inside", "%s", parties[n].object.name);
+				stage_note("inside", "%s", drivers[n].object.name);
 				return;
 			}
 			usleep_range(50, 100);
@@ -502,26 +511,26 @@ static int command_end(char *line)
 
 	if (!subject)
 		return -ENOENT;
-	for (int n = 0; n < PARTIES; n++) {
-		struct party *party = &parties[n];
+	for (int n = 0; n < DRIVERS; n++) {
+		struct stage_driver *driver = &drivers[n];
 
-		open_gate(&party->before);
-		open_gate(&party->after);
-		open_gate(&party->returned);
-		open_gate(&party->completed);
-		open_gate(&party->cancelled);
+		open_checkpoint(&driver->before);
+		open_checkpoint(&driver->after);
+		open_checkpoint(&driver->returned);
+		open_checkpoint(&driver->completed);
+		open_checkpoint(&driver->cancelled);
 	}
 	subject->end();
-	err = join_acts();
+	err = join_threads();
 	if (err)
 		return err;
-	note_acts();
+	note_threads();
 	if (subject->report)
 		subject->report();
 	quiesce();
 	subject->clean();
-	for (int n = 0; n < PARTIES; n++)
-		late += atomic_read(&parties[n].late);
+	for (int n = 0; n < DRIVERS; n++)
+		late += atomic_read(&drivers[n].late);
 	if (late)
 		stage_note("late-calls", "%d", late);
 	return 0;
@@ -594,9 +603,9 @@ module_init(stage_init);
 static void __exit stage_exit(void)
 {
 	debugfs_remove(dir);
-	for (int n = 0; n < PARTIES; n++)
-		if (parties[n].self && !parties[n].left)
-			d2d_unregister(parties[n].self);
+	for (int n = 0; n < DRIVERS; n++)
+		if (drivers[n].self && !drivers[n].left)
+			d2d_unregister(drivers[n].self);
 }
 module_exit(stage_exit);
 

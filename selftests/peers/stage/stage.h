@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the parts of the module stage share: drivers whose routines can be held, and
- * threads whose waits are observed.
+ * The parts of the module stage share this: drivers whose routines can be stopped at
+ * checkpoints, and threads whose results the test reads. See stage.c.
  */
 #ifndef STAGE_H
 #define STAGE_H
@@ -13,57 +13,58 @@
 #include "d2d_event.h"
 #include "d2d_request.h"
 
-/* Holds the threads that pass it, until it is opened. They sleep. */
-struct gate {
+/* A place in a routine. While it is closed, the threads that reach it sleep there. */
+struct checkpoint {
 	bool closed;
 	struct completion entered;
 	struct completion opened;
 };
 
-enum plays {
-	ANSWERS,	/* completes the request */
-	PENDS,		/* keeps it */
-	PENDS_TOLD,	/* the same, and asks to be told of a cancellation */
-	FORWARDS,	/* sends it on to next */
+/* What a driver does with a request in one of its routines */
+enum reaction {
+	ANSWERS,	/* completes it */
+	PENDS,		/* leaves it pending */
+	PENDS_TOLD,	/* leaves it pending, and asks to be told if it is cancelled */
+	FORWARDS,	/* forwards it to the driver next */
 	FORWARDS_BACK,	/* the same, and gets it back */
-	REFUSES,	/* completes the request with an error */
-	WAITS,		/* waits for an event of its own inside its dispatch routine */
+	REFUSES,	/* completes it with an error */
+	WAITS,		/* waits for the driver's event, and then completes it */
 };
 
-/* A driver of this module. The routines of one that has left must not be called. */
-struct party {
+/* A driver of this module. Once it has left, none of its routines may be called. */
+struct stage_driver {
 	struct d2d_driver object;
 	d2d_handle self;	/* 0: not registered */
 	d2d_handle target;
-	enum plays plays;
-	enum plays returns;	/* in returned(): ANSWERS or WAITS */
-	struct party *next;
-	d2d_handle kept;	/* the request that it has received last */
+	enum reaction in_dispatch;
+	enum reaction in_returned;	/* ANSWERS or WAITS */
+	struct stage_driver *next;
+	d2d_handle kept;	/* the request that it received last */
 	d2d_handle event;
-	struct d2d_context *context;	/* that it was offered */
-	struct gate before;	/* in dispatch(), before it does what it plays */
-	struct gate after;	/* in dispatch(), after that */
-	struct gate returned;
-	struct gate completed;
-	struct gate cancelled;
+	struct d2d_context *context;	/* from the last handshake */
+	struct checkpoint before;	/* in dispatch(), before in_dispatch */
+	struct checkpoint after;	/* in dispatch(), after in_dispatch */
+	struct checkpoint returned;
+	struct checkpoint completed;
+	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
-	struct completion called;	/* completed() was called */
-	atomic_t told;		/* calls of cancelled() */
-	atomic_t inside;	/* calls that have not returned */
-	atomic_t late;		/* calls after it has left */
+	struct completion called;	/* completed by completed() */
+	atomic_t told;		/* how often cancelled() was called */
+	atomic_t inside;	/* calls of its routines that have not returned */
+	atomic_t late;		/* calls of its routines after it left: a fault */
 	bool left;
 };
 
-#define PARTIES		4
+#define DRIVERS		4
 /* A status that no request has. */
 #define NO_STATUS	1
 
-/* What a thread does, and what has come of it. */
-struct act {
+/* A thread that makes one call, and the result of the call */
+struct stage_thread {
 	const char *name;
-	void (*run)(struct act *act);
-	struct party *party;
+	void (*run)(struct stage_thread *thread);
+	struct stage_driver *driver;
 	const d2d_handle *events;
 	u32 count;
 	u32 flags;
@@ -76,25 +77,25 @@ struct act {
 	struct completion done;
 };
 
-/* One stage that something can be in. */
+/* A stage of a subject */
 struct stage {
 	const char *name;
-	/* Returns when it is reached and held. how: who observes it. */
+	/* Brings the subject into the stage. how: HOW of the command. Returns an errno. */
 	int (*open)(const char *how);
 };
 
-/* What can be in progress when a driver leaves. */
+/* What can be in progress when a driver leaves: a request, an event, a handshake, an operation */
 struct subject {
 	const char *name;
-	const char *roles[PARTIES];
+	const char *roles[DRIVERS];	/* the names of the drivers */
 	const struct stage *stages;
-	/* How a driver leaves, in a thread. */
-	void (*leave)(struct act *act);
-	/* After a driver has left, and the gates are open: ends what is still in progress. */
+	/* Makes a driver leave. Runs in a thread. */
+	void (*leave)(struct stage_thread *thread);
+	/* Called once the checkpoints are open: ends what is still in progress. */
 	void (*end)(void);
-	/* When all threads are through. Optional. */
+	/* Called once all threads have ended: notes what it finds then. Optional. */
 	void (*report)(void);
-	/* Gives back what the remaining drivers have. */
+	/* Frees, closes and detaches what the remaining drivers have. */
 	void (*clean)(void);
 };
 
@@ -103,7 +104,7 @@ extern const struct subject events;
 extern const struct subject handshakes;
 extern const struct subject operations;
 
-extern struct party parties[PARTIES];
+extern struct stage_driver drivers[DRIVERS];
 
 /*
  * Returns the jiffies that are left of the command's time, at least 1. It only ends a hang: no
@@ -111,29 +112,62 @@ extern struct party parties[PARTIES];
  */
 unsigned long stage_time_left(void);
 
-/* Starts a thread, bound to a CPU unless that is negative. */
-struct act *stage_start(const char *name, void (*run)(struct act *act), struct act plan, int cpu);
-/* Waits until the thread is asleep, or through. -ETIMEDOUT. */
-int stage_settle(struct act *act);
-/* Waits until somebody is held in a gate. -ETIMEDOUT. */
-int stage_held(struct gate *gate);
-void stage_close(struct gate *gate);
-/* Runs this instead of d2d_unregister() alone when a driver leaves. */
-void stage_leave_by(void (*run)(struct act *act), int cpu);
-/* Unregisters the act's party, and looks whether anybody is inside it then. */
-void stage_leave(struct act *act);
-/* Fills in a context that was offered to the driver, and completes the handshake. */
-int stage_adopt(struct party *party);
-/* The owner has called the driver's operation. */
-int stage_operation(struct party *party, u32 hops);
-/* Appends an observation to what the test reads. */
+/**
+ * stage_start() - Start a thread
+ * @name: NAME in what the test reads
+ * @run: what the thread does; sets err, and status if there is one
+ * @plan: the other fields of the thread
+ * @cpu: the CPU that the thread is bound to, or a negative number
+ *
+ * Return: The thread, or NULL.
+ */
+struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thread *thread),
+				 struct stage_thread plan, int cpu);
+
+/**
+ * stage_settle() - Wait until a thread sleeps or has ended
+ * @thread: the thread; NULL is -ENOMEM
+ *
+ * Return: 0, or -ETIMEDOUT if it still runs when the command's time is over.
+ */
+int stage_settle(struct stage_thread *thread);
+
+/* Closes a checkpoint. Threads that reach it sleep until the command "end". */
+void stage_close(struct checkpoint *checkpoint);
+
+/**
+ * stage_held() - Wait until a thread sleeps in a checkpoint
+ * @checkpoint: the checkpoint, which is closed
+ *
+ * Return: 0, or -ETIMEDOUT if none has come when the command's time is over.
+ */
+int stage_held(struct checkpoint *checkpoint);
+
+/* Makes the command "leave" run this instead of the subject's leave(), on this CPU. */
+void stage_leave_by(void (*run)(struct stage_thread *thread), int cpu);
+
+/* Unregisters the driver, and counts it as late if a thread is inside its routines after that. */
+void stage_leave(struct stage_thread *thread);
+
+/* Completes the handshake that the driver has received, with operations in its context. */
+int stage_adopt(struct stage_driver *driver);
+
+/* The driver's operation. Returns what the operation returns. */
+int stage_operation(struct stage_driver *driver, u32 hops);
+
+/* Appends NAME=VALUE to what the test reads. */
 void stage_note(const char *name, const char *format, ...) __printf(2, 3);
 void stage_note_error(const char *name, int err);
-/* Waits until the threads of this name are through. If they are not in time, the test is told. */
+
+/*
+ * Waits until the threads of this name have ended. Notes late=NAME if the command's time is
+ * over before.
+ */
 void stage_await(const char *name);
-bool stage_has_act(const char *name);
+bool stage_has_thread(const char *name);
 bool stage_is_running(const char *name);
-/* Runs a function in a hard interrupt, and returns what it does. */
+
+/* Runs a function in a hard interrupt, and returns what the function returned. */
 int stage_in_hardirq(int (*run)(void));
 
 #endif /* STAGE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hole of the kernel crate, without this library: `module!` names `::pin_init`, which means this
-//! crate here, in an `unsafe` block. When the module is unloaded, a value is dropped that was never made.
+//! A soundness hole in the kernel crate, without this library. `module!` calls `::pin_init` in an `unsafe` block,
+//! and here that name is this crate. Unloading the module would drop a value that was never initialized.
 // compiles
 
 #![forbid(unsafe_code)]

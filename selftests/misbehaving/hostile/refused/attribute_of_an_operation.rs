@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An attribute for the code that the library generates for an operation.
+//! A driver that attaches an attribute to the code which `interface!` generates for an operation.
 // error: no rules expected `inline`
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A call into the peer that is ended by another thread than the one that has entered.
+//! A driver that enters the peer in a task and leaves it in a hard interrupt.
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut kernel::bindings::srcu_ctr` cannot be sent between threads safely
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guards, queues and payloads that are kept for longer than what they belong to.
+//! A driver that keeps guards, queues and payloads for longer than the link, context or item that they borrow.
 // error: lifetime may not live long enough
 // error: [E0515]: cannot return value referencing
 // error: [E0505]: cannot move out of `batch` because it is borrowed

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A request, an offer and a handle of an item that are used up twice.
+//! A driver that completes a request twice, completes an offer twice, and redeems a handle of an item twice.
 // error: [E0382]: use of moved value
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A routine that answers one request with what became of another, or keeps a request for later.
+//! A routine that returns the disposition of another request, or keeps a request after it has returned.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names that the expansion of `interface!` has a use for itself, and attributes for its code.
+//! A driver that gives its items the names which the expansion of `interface!` uses.
 // error: [E0124]: field `hdr` is already declared
 // error: [E0062]: field `hdr` specified more than once
 // error: [E0210]: type parameter `D2dDriver` must be used as the type parameter for some local type
@@ -17,7 +17,7 @@ use d2d::{
 use d2d_pair::DemoPair;
 
 interface! {
-    /// An operation that is called like the header of the table.
+    /// Has an operation with the name of the table's header.
     pub trait Header: "header" {
         interface: HeaderInterface,
         caller: HeaderCaller,
@@ -25,12 +25,12 @@ interface! {
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }
-    /// Stands in the place of the header.
+    /// Would be a second field `hdr`.
     fn hdr(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }
 
 interface! {
-    /// An interface that is called like a type parameter.
+    /// Its interface has the name of a type parameter in the expansion.
     pub trait Parameter: "parameter" {
         interface: D2dDriver,
         caller: ParameterCaller,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Items that are given back by another thread than the one that has taken them.
+//! A driver that takes items in one thread and releases them in another.
 // error: [E0277]: `NonNull<kernel::bindings::list_head>` cannot be sent between threads safely
 
 #![forbid(unsafe_code)]

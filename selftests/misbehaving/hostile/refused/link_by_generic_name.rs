@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A link that is named through the type parameter of the generated entry points, where it means
-//! another type than in the declaration of the interface.
+//! A driver that names the link by way of the generated entry points' type parameter, so that the entry points
+//! see another type than the declaration of the interface does.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]
@@ -13,13 +13,13 @@ use d2d::{
 };
 use d2d_pair::DemoPair;
 
-/// Names a link.
+/// A trait whose associated type is a link.
 pub trait Names {
     /// The link.
     type Link: Link;
 }
 
-/// What the expansion of `interface!` calls its type parameter.
+/// Has the name that the expansion of `interface!` gives its type parameter.
 pub struct D2dDriver;
 
 impl Names for D2dDriver {
@@ -30,7 +30,7 @@ impl<T: Confused> Names for T {
     type Link = Address;
 }
 
-/// What the entry points would take a [`PeerLink`] for.
+/// The entry points would pass a [`PeerLink`] as this type.
 pub struct Address(pub u64);
 
 impl Link for Address {

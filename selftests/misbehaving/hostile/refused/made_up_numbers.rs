@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handles that only the library can vouch for, made by a driver.
+//! A driver that makes up handles of which the library assumes that it has made them.
 // error: [E0423]: cannot initialize a tuple struct which contains private fields
 
 #![forbid(unsafe_code)]

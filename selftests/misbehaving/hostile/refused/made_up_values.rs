@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that only the library can vouch for, made by a driver.
+//! A driver that makes up values of which the library assumes that it has made them.
 // error: of struct `Sender` is private
 // error: of struct `Disposition` is private
 // error: of struct `d2d::context::Context` is private

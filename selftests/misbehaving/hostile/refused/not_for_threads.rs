@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drivers that may not be used by several threads, where `Send` and `Sync` mean something else.
+//! Drivers whose type several threads may not use, in a crate that rebinds `Send` and `Sync`.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely
@@ -25,7 +25,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What `#[vtable]` takes for the module.
+/// `#[vtable]` expects this type in the crate root.
 pub struct LocalModule;
 
 impl ModuleMetadata for LocalModule {
@@ -33,7 +33,7 @@ impl ModuleMetadata for LocalModule {
     const THIS_MODULE: ThisModule = None::<ThisModule>.unwrap();
 }
 
-/// Not the one that the library means.
+/// Rebinds `Send`; the library's macros must not use it.
 pub trait Send {}
 impl<T> Send for T {}
 
@@ -42,7 +42,7 @@ pub trait Sync {}
 impl<T> Sync for T {}
 
 interface! {
-    /// Offers nothing that may be used by several threads.
+    /// Its implementation below may not be used by several threads.
     pub trait Counting: "owner" {
         interface: CountingInterface,
         caller: CountingCaller,
@@ -75,7 +75,7 @@ impl Counting for Counter {
     }
 }
 
-/// What only one thread may have.
+/// A type that is not `Send`, as it has a pointer.
 pub struct Rc<T>(*mut T);
 
 /// The pair.

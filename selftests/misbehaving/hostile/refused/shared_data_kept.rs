@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A reference to shared data that is kept after its lock is given back, or handed to another context.
+//! A driver that keeps a reference to shared data after the lock is released, or passes it to another thread.
 // error: lifetime may not live long enough
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions with a contract, called by a driver that cannot promise to keep it.
+//! A driver that calls unsafe functions of the library in safe code.
 // error: [E0133]: call to unsafe function `Peer::<T, M>::new` is unsafe
 // error: [E0133]: call to unsafe function `d2d::queue::Queue::<'a>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
