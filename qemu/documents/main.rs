@@ -105,7 +105,9 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             }
             Ok(item::check(&read(Path::new(document))?, &items))
         }
-        _ => Err("usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into()),
+        _ => Err(
+            "usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into(),
+        ),
     }
 }
 

@@ -714,7 +714,7 @@ int twin_detach(twin_handle driver)
 		case TWIN_ATTACHING:
 			if (cancel_offer(slot))
 				return 0;
-			/* The handshake is completed, but the driver is not attached yet: try again. */
+			/* Completed, but the driver is not attached yet: try again. */
 			fsleep(USEC_PER_MSEC);
 			break;
 		}
