@@ -9,7 +9,8 @@
 #   fails EBUSY load module_b && refused module_a no-free-context
 #   verdict "the only context is in use: module_b is refused"
 
-# The kernel's KTAP helpers: beside an installed collection, or where the kernel's run_tests says.
+# The kernel's KTAP helpers. An installed collection has them beside it; in the source tree the
+# Makefile passes their path in KSFT_HELPERS.
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
@@ -19,8 +20,8 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# If D2D_CASE is set, a shell pattern, the program runs up to the first case whose name contains it, reports
-# this case alone, and exits.
+# D2D_CASE selects one case: the program runs up to the first case whose name has this shell pattern
+# in it, reports that case only, and exits.
 if [ -n "${D2D_CASE-}" ]; then
 	ktap_set_plan()
 	{
@@ -46,8 +47,8 @@ MARK="d2d selftest mark"
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
-# module_path NAME - prints the path of NAME.ko: one of the tests' own modules, one of a build tree, or one
-# that the lab or the distribution has installed
+# module_path NAME - prints the path of NAME.ko: in $D2D_MODULES, among the tests' own modules, in
+# the build tree, in the guest of qemu/ (/lib/d2d), or where the distribution has installed it
 module_path()
 {
 	find_module "$1" && echo "$path"
@@ -83,7 +84,7 @@ number()
 	eval "echo \"\${$1:?is not the name of an error}\""
 }
 
-# fails ERRNO COMMAND... - whether the command, which writes its errno to $NOTES, fails with this one
+# fails ERRNO COMMAND... - whether the command fails, and has written this errno to $NOTES
 fails()
 {
 	wanted=$(number "$1")
@@ -107,7 +108,8 @@ unload_all()
 # mark - trace() and refused() ignore what the kernel logged before
 mark()
 {
-	# Reading the whole log for each case takes long. The lab keeps what is cleared, in $D2D_LOG.
+	# Clears the log, as reading all of it for each case takes long. qemu/ sets D2D_LOG to keep
+	# what is cleared.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$MARK" >/dev/kmsg
 }
@@ -121,7 +123,8 @@ trace()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# refused DRIVER REASON - whether the trace has exactly one refusal, which DRIVER made for this reason
+# refused DRIVER REASON - whether the trace has exactly one refusal, by DRIVER (which refuses), for
+# this reason
 refused()
 {
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
@@ -135,7 +138,7 @@ traced()
 	trace | grep -q "$1"
 }
 
-# await COMMAND... - repeats the command until it succeeds; fails after 30 s, because something hangs then
+# await COMMAND... - repeats the command until it succeeds; fails after 30 s, as the test then hangs
 await()
 {
 	tries=0
@@ -175,8 +178,8 @@ start()
 	ktap_set_plan "$1"
 }
 
-# verdict NAME - reports a case: it passes if the command before this one succeeded; otherwise $NOTES and the end
-# of the trace are printed
+# verdict NAME - reports a case, which passes if the command before `verdict` succeeded. If not,
+# prints $NOTES and the end of the trace
 verdict()
 {
 	if [ $? = 0 ]; then

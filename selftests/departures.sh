@@ -1,9 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver leaves while a request, an event, a handshake or an operation is in a certain stage, for each pair of a stage and
-# a driver. departures.table has these, and what each thread and routine observes: every wait ends, d2d_unregister()
-# returns, no routine of the driver runs after that, and nothing is left. The module stage (peers/stage/) brings each stage about
-# and keeps it. If a thread hangs, the remaining cases are skipped.
+# A driver leaves (unregisters) in the middle of something: while a request, an event, a handshake
+# or an operation is in a certain stage. For example, the receiver leaves while it has a request
+# pended. Each line of departures.table is a case: the stage, the driver that leaves, and what each
+# thread and routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner
+# calls no routine of the driver after that, and nothing is left. The module stage (peers/stage/)
+# keeps the subject in its stage while the driver leaves. After a thread has hung, the remaining
+# cases are skipped.
 #
 # Usage: departures.sh [SUBJECT [STAGE [LEAVER [HOW]]]]
 # runs only the cases that match; "*" matches all. The variable DEPARTURES may have these arguments instead.
@@ -78,7 +81,8 @@ where_they_hang()
 	done
 }
 
-# leaves LEAVER - makes a driver leave. The kernel refuses to unload the owner as long as it has users; lifecycle.sh tries it.
+# leaves LEAVER - makes a driver leave. For the owner, only checks that it has users, so that the
+# kernel would refuse to unload it; lifecycle.sh tries that
 leaves()
 {
 	if [ "$1" = owner ]; then
@@ -88,8 +92,8 @@ leaves()
 	fi
 }
 
-# owner_for HOW - loads module_a again unless it has the parameters that a handshake or an operation needs: completion, and
-# a short or a long timeout
+# owner_for HOW - reloads module_a unless it was loaded with the parameters for HOW. For a handshake
+# these are completion, and for "-short" a short timeout
 owner_for()
 {
 	case $1 in
@@ -106,7 +110,7 @@ owner_for()
 	loaded=$parameters
 }
 
-# is_watching - whether the program that watches an event sleeps, so it has not learned of anything
+# is_watching - whether the program of watch() sleeps: it has not been told anything yet
 is_watching()
 {
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
@@ -124,7 +128,8 @@ watch()
 	await is_watching
 }
 
-# is_told - whether the program that watches has exited or has read another line, and sleeps again
+# is_told - whether the program of watch() has exited, as it does when its file tells it that the
+# event is closed
 is_told()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
@@ -136,8 +141,8 @@ returns()
 	return "$1"
 }
 
-# departs SUBJECT STAGE LEAVER HOW EXPECTED... - one case. Sets $seen to what was observed. If it is impossible, nothing
-# changes, and the stage goes on afterwards.
+# departs SUBJECT STAGE LEAVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
+# an impossible case the driver does not leave, and all threads must end as usual
 departs()
 {
 	subject=$1 stage=$2 leaver=$3 how=$4
@@ -150,8 +155,8 @@ departs()
 	esac
 	leaves "$leaver"
 	departed=$?
-	# A program that watches has read the first line. It is one more observation whether it learns of the departure now,
-	# or later.
+	# A watching program is one more observer: it is told at once, when the driver leaves, or
+	# later.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
 	watched*) is_watching && seen=told=later ;;
@@ -175,7 +180,7 @@ departs()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# Not for each case: this takes longer than the case.
+	# Only after every 16th case, because this takes longer than a case.
 	pair_number=$((pair_number + 1))
 	[ $((pair_number % 16)) != 0 ] || { nothing_left && mark; }
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# event_act: lets the drivers of torture_owner and torture_peer0 use named events and the doorbells of
-# their queues. Sourced by d2d_lib.sh; torture/events.rs carries out the commands.
+# event_act: makes the drivers of torture_owner and torture_peer0 use named events and the doorbells
+# of their queues. Sourced by d2d_lib.sh; torture/events.rs in these modules carries out the
+# commands.
 #
 #   event_act MODULE COMMAND
 #
-# The errno goes to $NOTES. A driver keeps its handles in numbered slots; slot 0 of one module is not slot 0 of
-# another. In this example the peer waits for an event of the owner:
+# The errno goes to $NOTES. A driver keeps its handles in numbered slots, which are its own: the
+# same event can be in slot 0 of one module and in slot 5 of the other. In this example the peer
+# waits for an event of the owner:
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
@@ -18,19 +20,23 @@
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
-#                                    sets it; and fails unless it was in this state
+#                                    sets the event; with was=, fails unless it was in this state
+#                                    before
 #   reset SLOT [in=PLACE]
 #   query SLOT is=set|is=reset [in=PLACE]
-#                                    fails unless it is in this state
+#                                    fails unless the event is in this state
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
-#                                    without a timeout the wait has no limit; interruptible: a signal ends it
+#                                    waits; without timeout= there is no limit. interruptible: a
+#                                    signal ends the wait
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
-#   silent                           the queue has no doorbell any more
+#   silent                           removes the doorbell from that queue
 #   put COUNT [in=PLACE]             puts items on the queue to the other side
-#   take MOST                        takes items
-#   flood COUNT, ebb                 creates so many events; closes them
+#   take MOST                        takes up to MOST items
+#   flood COUNT                      creates COUNT events
+#   ebb                              closes the events that flood created
 
-# event_words MODULE COMMAND - sets $words to what torture/events.rs reads
+# event_words MODULE COMMAND - translates the command into the words that torture/events.rs parses:
+# $words
 event_words()
 {
 	words="event $2"
@@ -70,7 +76,8 @@ event_act()
 	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>"$NOTES"
 }
 
-# event_act_meanwhile MODULE COMMAND - as event_act, in a process of its own, which is $meanwhile
+# event_act_meanwhile MODULE COMMAND - as event_act, but in the background; $meanwhile is the
+# process ID
 event_act_meanwhile()
 {
 	event_words "$@"

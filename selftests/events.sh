@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Named events: two drivers set, reset and wait for them, of both kinds, in both directions and in each execution
-# context; programs read and poll their files; queues ring doorbells; drivers come and go.
+# Named events. Two drivers set, reset and wait for events of both kinds, in both directions and in
+# each execution context. Programs read and poll the files of events. An item in an empty queue
+# rings the doorbell. Drivers are unloaded and loaded while events exist.
 #
-# a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents what they can be told.
+# a and b are the drivers of torture_owner and torture_peer0; event_act.sh documents their commands.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,7 +13,7 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 
-# a COMMAND, b COMMAND - what a driver does; the errno goes to $NOTES
+# a COMMAND, b COMMAND - makes the driver do this; the errno goes to $NOTES
 a()
 {
 	event_act "$A" "$@"
@@ -44,8 +45,8 @@ field()
 	done
 }
 
-# await_field NAME KEY VALUE - waits until an event's file says so. It fails after 10000 reads: the value
-# will never come.
+# await_field NAME KEY VALUE - waits until an event's file has this value; gives up after 10000
+# reads
 await_field()
 {
 	tries=0
@@ -54,13 +55,14 @@ await_field()
 	done
 }
 
-# waited - prints the index that each wait since the mark has returned: which of its events was set
+# waited - prints, for each wait since the mark, the index that it returned: which of its events was
+# set
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# meanwhile a|b COMMAND - a command in a process of its own, which is $pid
+# meanwhile a|b COMMAND - as a or b, but in the background; $pid is the ID of the process
 meanwhile()
 {
 	module=$(driver "$1")
@@ -69,7 +71,8 @@ meanwhile()
 	pid=$meanwhile
 }
 
-# What the module event_sins does wrong. SIN ERRNO REASON, where REASON is none if no line is logged
+# What the module event_sins does wrong. Each line is SIN ERRNO REASON. REASON is "none" if the
+# owner logs no line
 sins()
 {
 	cat <<-EOF

@@ -1,14 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Out of memory: each allocation that loading, unloading and working make fails once. The call has to fail with ENOMEM and one
-# line, or to do without the memory; nothing may be left. This needs a kernel with failslab and its stack filter.
+# Out of memory. While modules are loaded, used and unloaded, the kernel makes each of their
+# allocations fail, one at a time. The system call must then either fail with ENOMEM and one line in
+# the log, or succeed without the memory, and must leave nothing behind. This needs a kernel with
+# failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 FAILSLAB=/sys/kernel/debug/failslab
-# Where the code of modules is. An allocation belongs to a module if its code is on the stack. The allocations that the
-# kernel makes to load it do not. SYSCALL is the function that every system call enters.
+# The addresses of the code of modules. An allocation counts if such an address is on its stack, so
+# what the kernel itself allocates to load a module does not count. SYSCALL is the function through
+# which every system call goes.
 if grep -q "User Mode Linux" /proc/cpuinfo; then
 	# Above the kernel, and below KASAN's memory and the C library
 	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
@@ -39,7 +42,7 @@ function_range()
 		$3 == name { begin = $1 }' /proc/kallsyms
 }
 
-# reject NAME - allocations with this function on the stack do not count
+# reject NAME - makes failslab ignore allocations with this function on the stack
 reject()
 {
 	# shellcheck disable=SC2046 # two words
@@ -54,14 +57,16 @@ reset()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# ours - only the modules' allocations count, and not those that kmemleak makes to record them
+# ours - makes failslab count the modules' allocations only, without those that kmemleak makes to
+# record them
 ours()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
 	reject __alloc_object
 }
 
-# total FAIL_NTH_ARGUMENT... - prints how many allocations there are with the kernel's own
+# total FAIL_NTH_ARGUMENT... - prints, for information only, how many allocations the call makes if
+# what the kernel itself allocates counts too
 total()
 {
 	setting require-start 0 reject-start 0 reject-end 0
@@ -105,8 +110,8 @@ setting verbose 0 cache-filter N
 ours
 ktap_set_plan 20
 
-# Two contexts. The last chunk of each queue is small enough to come from slab: larger ones, over two pages, do not, and
-# failslab cannot make them fail.
+# A capacity at which the last chunk of each queue comes from slab. Chunks of more than two pages do
+# not, so failslab cannot make their allocation fail.
 a=$(module_path module_a)
 sweep "loading module_a" 20 load "$a" contexts=2 capacity=200
 total load "$a" contexts=2 capacity=200
@@ -118,8 +123,8 @@ for completion in 0 1 2; do
 	done
 done
 
-# A request allocates its buffers and its completion. The first one also allocates a table for 64, which is too large for
-# slab. Lookup and send allocate nothing.
+# d2d_request_alloc() allocates the buffers and the completion. The first call also allocates a
+# table for 64 requests, which is too large for slab. Lookup and send allocate nothing.
 load hold_calls
 load module_a
 load actor
@@ -143,15 +148,16 @@ load module_b
 sweep "the exercise of module_b" 3 write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise 1
 
-# fail_nth counts the allocations of the task that makes the call. The last case shows that no other task makes one: if
-# it did, it would fail. This case shows that it would.
+# So far fail_nth made allocations of the calling task fail. The next case makes the first
+# allocation of any task fail, and shows that this setting works. The last case uses the setting to
+# show that workers, softirq and hardirq allocate nothing.
 setting probability 100 interval 1 times 1
 mark
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "an allocation of any task fails when it should"
 unload module_b
 
-# Allocations inside a system call do not count.
+# Ignores allocations inside a system call: only those in workers and interrupts are left.
 unload module_a
 reject "$SYSCALL"
 setting times 1

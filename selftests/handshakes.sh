@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The timeout of handshakes, for each way in which the owner learns of completion. An actor pends its handshake and completes
-# it late, or never, or detaches; held_peer completes late from its work item, in Rust.
+# The timeout of handshakes, for each way in which the owner learns of completion (its parameter
+# completion). An actor pends its handshake, and then completes it too late, never completes it, or
+# detaches. held_peer does the same in Rust: its work item completes too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,7 +11,7 @@ CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
 # The longest timeout
 LONG=600000
 ROUNDS=100
-# The errno of the process that asks for a context
+# The file for the errno that the background process of pended_by_a_process() gets
 ASKED=$(mktemp)
 trap 'rm -f "$NOTES" "$ASKED"' EXIT
 
@@ -26,7 +27,8 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints how the owner learns that a pended handshake is complete
+# via COMPLETION - prints how the trace says (via=) that the owner learns of the end of a pended
+# handshake
 via()
 {
 	case $1 in
@@ -80,7 +82,8 @@ owner_goes()
 		[ "$(lines "step=free ctx=c0\$")" = 1 ]
 }
 
-# pended_by_a_process - the process $asking asks for a context for alice, who pends the handshake
+# pended_by_a_process - attaches alice in the background, in the process $asking; alice pends the
+# handshake
 pended_by_a_process()
 {
 	./kmod write "$ACTOR" "attach alice" 2>"$ASKED" &
@@ -88,7 +91,8 @@ pended_by_a_process()
 	await context_is attaching
 }
 
-# cancelled COMPLETION - whether that process got ECANCELED, or EINPROGRESS if the owner does not wait
+# cancelled COMPLETION - whether the process $asking got ECANCELED, or EINPROGRESS if d2d_attach()
+# does not wait for a pended handshake (completion=1)
 cancelled()
 {
 	! wait "$asking" && read -r said <"$ASKED" &&
@@ -104,8 +108,9 @@ one_is_held()
 	grep -q " phase=held " /sys/kernel/debug/d2d-module_a/state/requests
 }
 
-# come_and_go - alice attaches and detaches $ROUNDS times while her handshakes time out. On a slow machine one may time out
-# before her dispatch routine returns.
+# come_and_go - alice attaches and detaches $ROUNDS times while her handshakes time out. On a slow
+# machine a handshake may time out before her dispatch routine returns; d2d_attach() then fails with
+# ETIMEDOUT.
 come_and_go()
 {
 	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"

@@ -1,20 +1,22 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in safe Rust that try to cause undefined behaviour. The worst result is a refusal, and nothing of them is left
-# when they are unloaded.
+# Drivers in safe Rust that try to cause undefined behaviour. The library may refuse what they do,
+# but nothing else may happen, and nothing of them may be left when they are unloaded.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# does NUMBER - lets hostile_peer do this; fails unless that ends as its source expects
+# does NUMBER - runs this misuse of hostile_peer (hostile_peer.rs, `control`); fails if the library
+# accepts what it should refuse
 does()
 {
 	./kmod write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"
 }
 
-# whole NAME - whether a driver can be loaded, called and unloaded, twice
+# whole NAME - whether a driver can be loaded, calls the owner, and detaches and unregisters when it
+# is unloaded; tried twice
 whole()
 {
 	for _ in 1 2; do

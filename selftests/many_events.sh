@@ -9,10 +9,12 @@ A=torture_owner
 B=torture_peer0
 EVENTS=/sys/kernel/debug/d2d-$A/events
 MANY=10000
-# A debugging kernel takes ten times as long. There the KUnit suite of events makes ten thousand.
+# A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
+# makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# How often they are created again, and how many more objects may be in use after that, by others: one for
-# each forty events of all rounds
+# How often all events are created and closed again, and how many more objects may be in use after
+# that, as the rest of the system allocates too. A leak of one object for each forty events is
+# noticed.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -34,8 +36,8 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# objects_in_the_end - the same, when the number does not fall any more: objects that are freed after a grace
-# period are in use until then
+# objects_in_the_end - as objects, but repeats until the number no longer falls, because some
+# objects are freed only after a grace period
 objects_in_the_end()
 {
 	least=$(objects) still=0

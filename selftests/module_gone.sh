@@ -9,13 +9,14 @@ cd "$(dirname "$0")" || exit 1
 DEBUG=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
 
-# What forgetful leaves behind when it goes: its parameter leaves
+# The values of forgetful's parameter leaves: what it leaves behind
 left_behind()
 {
 	echo registered context handshake sent held event
 }
 
-# go LEAVES AT - forgetful is loaded, leaves this behind, and goes: its init fails (init), or it is unloaded (exit)
+# go LEAVES AT - loads forgetful, which leaves this behind; it goes away because its init fails (AT
+# is init), or because it is unloaded (exit)
 go()
 {
 	if [ "$2" = init ]; then
@@ -25,7 +26,7 @@ go()
 	fi
 }
 
-# names REASON - prints the drivers that were refused for this reason, sorted
+# names REASON - prints the names of the drivers in the refusals with this reason, sorted
 names()
 {
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
@@ -123,7 +124,8 @@ wait "$sender"
 verdict "a module goes while a thread is inside its driver: it ends when the thread has returned"
 unload actor
 
-# Another module is already unregistering the driver of held_peer, which is in Rust, when held_peer goes
+# held_peer, in Rust, is unloaded while another module (actor) already unregisters its driver by a
+# forged handle
 name="a module goes while another one unregisters its driver: its code stays until that is done"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
@@ -148,7 +150,8 @@ else
 	unload actor
 fi
 
-# stranger's routines are in a module that does not import the owner's symbols; forgetful registers it
+# forgetful registers a driver whose routines are in the module stranger, which does not import the
+# owner's symbols
 mark
 load forgetful leaves=stranger && unload forgetful && [ -e "$DEBUG/events/strange" ] && ! trace | grep step=refuse
 verdict "a module goes that has registered a driver of another module: the driver stays"

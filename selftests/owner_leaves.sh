@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner is unloaded, or its loading fails, while it is at work (peers/leaving.rs): its dispatch routine and its work item
-# wait for events without a limit, and it has pended a request. The waits have to end: by a hook of the owner (hook=1), or by
-# the library.
+# The owner leaving_owner (peers/leaving.rs) is unloaded, or its loading fails, while its dispatch
+# routine and its work item wait for events without a limit, and it has a request pended. With
+# hook=1 the owner itself ends the waits, in Owner::leaving(); otherwise the library must end them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -16,14 +16,15 @@ waits_for()
 	grep -q ' waiters=1$' "$FILES/events/$1"
 }
 
-# under_way - whether the dispatch routine and the work item wait, and both requests are there, in time
+# under_way - waits until the dispatch routine and the work item wait; whether both requests exist
+# then
 under_way()
 {
 	await waits_for leaving.served && await waits_for leaving.item &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
-# numbered KEY=VALUE... - prints the number of the line that has these words, in this order
+# numbered KEY=VALUE... - prints the number of the trace line that has these words, in this order
 numbered()
 {
 	words=$(printf '%s .*' "$@")
@@ -71,7 +72,8 @@ mark
 load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && left
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
-# A thread that has not begun to wait finds its event closed and gets another errno.
+# The initialization may fail before a thread has begun to wait. That thread finds its event closed
+# already, and gets another errno than ECANCELED.
 mark
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && left
 verdict "the owner's loading fails: the library ends its waits"
@@ -84,7 +86,8 @@ mark
 load "$OWNER" && under_way && unload "$OWNER" && left
 verdict "the owner can be loaded and unloaded again"
 
-# An open file does not keep a module whose loading fails, so the kernel must refuse to open it.
+# A module whose initialization fails is freed even while one of its files is open. So an event's
+# file must not be opened before the module is loaded.
 mark
 find_module "$OWNER"
 ./kmod load "$path" hold=1 2>/dev/null &

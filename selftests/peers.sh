@@ -8,8 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# How often a peer is unloaded and loaded while the others work: at least TIMES, and more often until each other
-# peer did something while it was away. WORK is how many rounds the others exercise each time.
+# disturb() reloads a peer TIMES times while the others work, and then, up to MOST_TIMES, until each
+# other peer has done something between the detach and the attach. WORK is the number of rounds that
+# the others play each time.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -78,8 +79,8 @@ conserved()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# attributed NAME - whether the owner's counts for the peer's context are what the peer has put and taken, so that no
-# item went to another context
+# attributed NAME - whether the owner counted in the peer's context exactly the items that the peer
+# put and took: no item went to another context
 attributed()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '

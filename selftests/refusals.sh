@@ -5,7 +5,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# What bad_peer does wrong and the owner refuses. SIN ERRNO [REASON]; without a reason it is the sin's name
+# What bad_peer does wrong and the owner refuses. Each line is SIN ERRNO [REASON]; REASON is SIN if
+# it is missing
 peer_sins()
 {
 	cat <<-EOT

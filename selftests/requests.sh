@@ -3,13 +3,14 @@
 # Requests between drivers: sent, completed, pended, forwarded, cancelled and timed out, in each execution
 # context and over several modules; every refusal, by its reason; and drivers that unregister meanwhile.
 #
-# The actors alice, bob and so on do what act() tells them; act.sh documents the commands. alice sends r0,
-# bob receives it. Each case starts with actors that nothing has happened to.
+# act() tells the actors alice, bob and so on what to do; act.sh documents its commands. Each case
+# begins with new actors (fresh). Usually alice sends r0, bob receives it, and carol and dave get it
+# when it is forwarded.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# relay_peer completes all that it keeps pending
+# Makes relay_peer complete the request that it keeps pending
 RELAY_COMPLETE=0x2223c0
 # The handshake's code, which drivers cannot send
 SHARE_CONTEXT=0x222003
@@ -18,7 +19,7 @@ UNKNOWN_CODE=0x223ffc
 BAD_POINTER=4096
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
 
-# meanwhile_sleeps - whether the commands of act_meanwhile sleep in the kernel, in time
+# meanwhile_sleeps - waits until the process of act_meanwhile sleeps in the kernel
 meanwhile_sleeps()
 {
 	await grep -q '^State:.*D (disk sleep)' "/proc/$meanwhile/status"
@@ -29,7 +30,7 @@ has_exited()
 	! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"
 }
 
-# succeed PID... - whether these processes exit, in time, and all of them with 0
+# succeed PID... - waits for these processes; fails if one hangs or exits with an error
 succeed()
 {
 	for pid; do
@@ -60,15 +61,16 @@ may_pend()
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
 }
 
-# cancelled_called NAME TIMES - how often the owner called the cancelled routine of a driver, for the right
-# request
+# cancelled_called NAME TIMES - whether the owner has called NAME's cancelled routine TIMES times, and
+# only for the request that NAME has pended
 cancelled_called()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
 		! trace | grep -q told=another
 }
 
-# got_back NAME STATUS TIMES - how often a driver's returned routine got a request with this status
+# got_back NAME STATUS TIMES - whether NAME's returned routine got a request with this status TIMES
+# times
 got_back()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
@@ -95,8 +97,9 @@ each_peer()
 	done
 }
 
-# What a sender can do wrong, with bob, who answers, and dave, who has no routines. alice's r0 was never
-# sent, r1 never allocated, and r2 is dave's. ERRNO REASON COMMAND
+# What a sender can do wrong. Each line is ERRNO REASON COMMAND. r0 is a request of alice that was
+# never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no other
+# routine than dispatch.
 sender_sins()
 {
 	cat <<-EOT
@@ -307,9 +310,11 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
 	! grep -q alice "$REQUESTS"
 verdict "freed while another thread waits: the wait gets ECANCELED, and then nothing is left of the request"
 
-# A thread that was woken may not have read the result yet. Until it has, the owner refuses to send the request
-# again. Each round completes with another status, so that a wait that gets the result of a later round fails. They
-# have no output: a request that was sent again would refuse to have it read.
+# The receiver completes the request, and the sender sends it again at once, while the waiting
+# thread may have been woken but not have read the result. Then the owner refuses the send with
+# EBUSY. Each round has a status of its own, so that a wait that gets the result of a later round is
+# noticed. The request has no output, as the owner would refuse to let the thread read the output of
+# a request that was sent again.
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -388,7 +393,7 @@ EOT
 act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a request that was refused so often still works"
 
-# To the pair's drivers and one in C, all of which have contexts
+# Requests to drivers that have contexts: module_a, its peers in Rust, and a peer in C
 
 each_peer load
 while read -r driver options; do
@@ -434,7 +439,7 @@ for driver in $PEERS; do
 done
 each_peer unload
 
-# In each execution context. bob's dispatch routine may run in any, carol's in a task only.
+# Requests in each execution context. bob's dispatch routine never sleeps (bob+), carol's may.
 
 for place in task worker softirq hardirq; do
 	case $place in
@@ -536,7 +541,8 @@ act "on-dispatch bob pend; unregister carol"
 act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && refused module_a stale-target
 verdict "stale-target: forwarded to a driver that has unregistered"
 
-# Chains of modules, in Rust and in C: relay_peer forwards to the driver that its parameter next names. NEXT DRIVER
+# Chains of modules, in Rust and in C: relay_peer forwards to DRIVER, which its parameter next
+# selects by the number NEXT
 
 each_peer load
 while read -r next driver; do
@@ -570,7 +576,8 @@ done <<EOT
 5 bob
 EOT
 
-# mode=0: wants it back, and passes it up; 1: does not want it back; 2: wants it back, and keeps it pending
+# relay_peer's parameter mode: 0 it gets the request back and completes it (the default), 1 it does
+# not get the request back, 2 it gets the request back and keeps it pending
 fresh alice
 load relay_peer next=3 mode=1
 mark
@@ -661,8 +668,8 @@ verdict "the receiver unregisters, and the forwarder completes with another stat
 # A request is cancelled, or its sender unregisters, while the owner is giving it back to bob, who forwarded
 # it to carol
 
-# returning_to_bob [MS] - one process, $completer, is inside bob's returned routine; another one, $waiter, waits for
-# the request, at most so long
+# returning_to_bob MS - brings this about: carol has completed, and the process $completer is inside
+# bob's returned routine. The process $waiter waits for the request, for at most MS
 returning_to_bob()
 {
 	fresh alice bob carol
@@ -723,8 +730,8 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "unregister b
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-# unregistering_bob - one process, $sender, is inside bob's dispatch routine; another one, $meanwhile, unregisters bob and
-# waits for that
+# unregistering_bob - brings this about: the process $sender is inside bob's dispatch routine, and
+# the process $meanwhile unregisters bob, which has to wait until $sender has returned
 unregistering_bob()
 {
 	fresh alice bob

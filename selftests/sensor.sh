@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# examples/sensor, the port of windows/example: the two drivers print what their Windows originals print, which
-# spec/sensor.expected has.
+# examples/sensor is a port of windows/example. The two drivers must print what their Windows
+# originals print: spec/sensor.expected.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The files in debugfs that show the owner's state, as text and in JSON: what they say in states that the test
-# brings about, under load, and while a process holds them open.
+# The files in debugfs that show the owner's contexts, queues, calls, requests, events and refusals,
+# as text and in JSON. The test reads them in situations that it brings about, under load, and while
+# a process holds them open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

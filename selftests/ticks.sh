@@ -16,7 +16,8 @@ tick()
 	echo "$STEPS" >/sys/kernel/debug/d2d-ticker_peer/tick
 }
 
-# owner_rounds - module_a's exercise, ten times. A full queue is no failure; $FULL counts how often it was
+# owner_rounds - runs module_a's exercise ten times. A round that finds the queue full is no
+# failure; it adds a line to $FULL
 owner_rounds()
 {
 	round=0
@@ -90,7 +91,8 @@ total()
 start 5
 mark
 load module_a capacity=4
-# User-Mode Linux runs interrupts on the stack of the code that they interrupt, so their allocations look like its own.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's, an
+# allocation in the interrupt looks like one of the peer.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	record 1
 	load ticker_peer
@@ -115,7 +117,9 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the items of each producer arrived in order, without a gap"
 
-# module_a's refused puts: the first item of each round that found the queue full, and what it could not put for the next peer.
+# The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a's
+# are one in each round that found the queue full ($FULL), and those of the two items for the next
+# peer that were not put (2 - left).
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"
 left=$(value n "for=next")

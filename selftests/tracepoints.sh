@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Tracepoints: there is one for each step, which has the text of the line in dmesg and fields to filter by; those of the
-# hot paths have no line in dmesg. Modules are loaded and unloaded while tracepoints are on.
+# Each step of the trace has a tracepoint, with the text of the step's line in dmesg and with fields
+# to filter by. Steps on hot paths have a tracepoint only, and no line in dmesg. Modules are loaded
+# and unloaded while tracepoints are on.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -121,7 +122,7 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 verdict "op_call and op_return: each call of an operation and its return, in both directions"
 off
 
-# The tracepoints op_call and op_return share one place in the code.
+# The tracepoints op_call and op_return share one static key: either of them must switch it on.
 on op_return 'seq == 0'
 exercise module_b
 only "op_return .*"

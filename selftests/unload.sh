@@ -4,8 +4,9 @@
 # of a request, or in a pended handshake. The module hold_calls keeps the thread there until the test has seen that
 # unloading waits for it, so nothing here depends on how long anything takes.
 
-# A call that is held in an interrupt occupies its CPU. The test runs on CPU 0 from its start, and holds interrupts on
-# CPU 1. Nothing of the test was ever mapped on CPU 1, so only unloading waits for that CPU.
+# A call that is held in an interrupt occupies its CPU. So the test runs on CPU 0 from its start,
+# and holds interrupts on CPU 1. As the test's memory was never mapped on CPU 1, the kernel need not
+# interrupt that CPU to unmap it, and nothing but unloading waits for CPU 1.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -24,7 +25,7 @@ ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 # shellcheck disable=SC2086 # a list
 trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded hold_calls || hold none; watchdogs $ALL_SECONDS' EXIT
 
-# watchdogs SECONDS... - sets them, in this order
+# watchdogs SECONDS... - sets the limits in $WATCHDOGS, in this order
 watchdogs()
 {
 	for watchdog in $WATCHDOGS; do
@@ -57,7 +58,7 @@ new_request_refused()
 	fails ESHUTDOWN act "send r1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_call_refused - whether the owner does not call the peer any more, and does not wait either
+# new_call_refused - whether the owner's exercise returns without having called the peer
 new_call_refused()
 {
 	before=$(op_calls)
@@ -89,8 +90,8 @@ watch()
 	echo >/sys/kernel/tracing/trace
 }
 
-# settled - whether the kernel has freed the init memory of the module that was loaded. Its work item for that waits
-# for all CPUs, so it would hang when one of them is held.
+# settled - whether the kernel has freed the init memory of the module that was loaded last. The
+# kernel's work item for that waits for all CPUs, so it would hang while the test holds one of them.
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -111,7 +112,7 @@ load_settled()
 	return "$loading"
 }
 
-# verdict_and_clean NAME - as verdict, and unloads the peer that a case which failed may have left
+# verdict_and_clean NAME - as verdict; then unloads the peer if a failed case has left it loaded
 verdict_and_clean()
 {
 	verdict "$1"

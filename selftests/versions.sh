@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Peers that were built with another version of the boundary or of the pair's interface: compatible ones work, and
-# others are refused by their reason.
+# Peers that were built with another version of the boundary (d2d.h) or of the pair's interface.
+# Compatible peers work; the others cannot attach, and one dmesg line says why.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -24,7 +24,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# goes - whether the peer can be unloaded, in time
+# goes - unloads the peer in the background; whether that succeeds without hanging
 goes()
 {
 	./kmod unload waiting_peer 2>"$NOTES" &
@@ -67,7 +67,8 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_or_end NAME - as verdict, and unloads a peer that is left; if unloading hangs, the program does
+# verdict_or_end NAME - as verdict; then unloads the peer if a failed case has left it loaded. If
+# unloading hangs, this program hangs too
 verdict_or_end()
 {
 	verdict "$1"
