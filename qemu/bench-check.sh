@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The guard of the bench: measures how many instructions each operation takes, and fails if one takes over 3
-# percent more than `make bench` has recorded in docs/results.tsv. Then tests the guard itself (tests/bench.sh).
-# KTAP on stdout, the counts last.
+# Measures how many instructions each operation takes, and fails if one takes over 3 percent more than `make bench`
+# has recorded in docs/results.tsv. The program that compares is called the guard; tests/bench.sh then tests it.
+# Prints KTAP, and last a line of counts.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for one kernel, inside the toolchain root. Each kernel has a build directory of its own,
 # build/KVER/, and the source tree stays clean. The script holds the build lock until it has copied the modules
-# for the caller.
+# for the caller, so that no other build replaces them before.
 # Usage: build.sh [--selftests] [--bench] [--stage DIR]
 #   --selftests  also build the test modules; with --stage, install the kselftest collection in DIR/kselftest
 #   --bench      also build the modules of the bench

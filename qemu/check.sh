@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks the sources without loading a module: formatting, lints, documentation, and the unit tests of the host
-# programs. KTAP on stdout, a document for each part; the counts of all last.
+# programs. Prints one KTAP document for each part, and last a line with the sum of their counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 

@@ -21,7 +21,7 @@ mkdir -p "build/$KVER-docs" "$out"
 for page in *.md docs/*.md; do
 	"$LAB/enter.sh" rustdoc --output "$out/$(dirname "$page")" "$page"
 done
-# Links between the documents lead to their pages.
+# Make the links between the documents lead to the HTML pages.
 find "$out" -maxdepth 1 -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 find "$out/docs" -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 cp docs/*.svg "$out/docs"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command as root inside the toolchain root, with mounts and processes of its own (root/unshare.sh). The
+# Runs a command as root inside the toolchain root, in mount and PID namespaces of its own (root/unshare.sh). The
 # command finds the project and the cache at the same absolute paths as outside.
 # Usage: enter.sh CMD...
 # Environment: D2D_ROOT, the root to enter; without it, the first toolchain root (root/root.sh)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the Windows drivers of windows/example, the example of docs/porting.md, under Wine. They must print what
-# selftests/sensor.sh expects of their Linux port. KTAP on stdout, the counts last.
+# selftests/sensor.sh expects of their Linux port. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 

@@ -4,7 +4,7 @@
 # (KERNEL=debug), gdb loads them, the kernel's own gdb commands (lx-...), and the symbols of each module as
 # soon as the kernel has loaded it.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
-# RUN is the directory that vm.sh has printed. Without it, the only machine that waits is taken.
+# RUN is the directory that vm.sh has printed. Without it, gdb attaches to the only machine that waits.
 . "$(dirname "$0")/lib/lab.sh"
 
 cd "$PROJECT"
@@ -28,7 +28,7 @@ cd "${run%/*}"
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
-	# The kernel was built in KERNEL.tmp, which was then renamed (kernel/kernel-built.sh).
+	# The debug information has paths below KERNEL.tmp, where the kernel was built (kernel/kernel-built.sh).
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols

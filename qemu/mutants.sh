@@ -1,22 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing. This script applies it to a copy
-# of the project, and a test must then fail there for the reason that the mutant names. A mutant that does not
-# apply any more, or does not compile, fails. KTAP on stdout, the counts last.
+# of the project, and a test must then fail there for the reason that the mutant names. Only then does the mutant get
+# an "ok", so a mutant that no longer applies or does not compile gets a "not ok". Prints KTAP, and last a line of
+# counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules in Rust that the scenario needs
 # A mutant that the compiler must notice has one line instead:
-#   refused: DRIVER REASON                  a driver of selftests/misbehaving/hostile/refused/, and a regular
-#                                           expression for what check/hostile.sh prints: the compiler no longer
-#                                           refuses the driver
+#   refused: DRIVER REASON                  DRIVER of selftests/misbehaving/hostile/refused/ is one that the compiler
+#                                           refuses, but accepts with the mutant. REASON is a regular expression for
+#                                           what check/hostile.sh then prints.
 # The changes follow; qemu/mutate/main.rs explains their form.
 # Two copies stay in build/mutants/, so that a mutant compiles only what it changes.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
-# Five mutants run at a time. Those that hang leave the CPUs to the others until their time is over.
+# Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
 # shellcheck disable=SC2034 # a variable of lib/jobs.sh
 free_slots=(0 1 2 3 4)
 
@@ -30,9 +31,9 @@ mapfile -t names < <(
 for name in "${names[@]}"; do
 	[ -e "$PROJECT/selftests/mutants/$name.mutant" ] || die "there is no mutant '$name' in selftests/mutants"
 done
-# Each mutant names its kernel. KERNEL would leave out the mutants of the other kernels.
+# Each mutant names its kernel. With KERNEL set, run/boots.sh would ignore the boot line of a mutant for another kernel.
 unset KERNEL
-# Without a build ID of its own, a changed file of shared/ would make every module compile anew (Kbuild).
+# With the same build ID for all mutants, a changed file of shared/ does not make every module compile again (Kbuild).
 export D2D_BUILD_ID=1
 
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -43,8 +44,8 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy. Prints what is wrong unless the check of
-# that driver (check/hostile.sh) fails as REASON says.
+# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy, where the compiler must accept it: then
+# check/hostile.sh prints a line that matches REASON. Prints what is wrong otherwise.
 not_refused() {
 	local said
 	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
@@ -82,7 +83,7 @@ mutate() {
 		return
 	fi
 	kernel=${boot%% *}
-	# Few mutants name another kernel than this one. For those only one of the copies is built.
+	# Most mutants run on User-Mode Linux. The others use copy 0 only, so that just one copy is built for their kernels.
 	if [ "$kernel" = uml ]; then
 		take_copy 1 0
 	else

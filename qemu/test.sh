@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the kselftests: on the stock kernel, in two virtual machines side by side. With KERNEL or CASE they run in
-# one machine, whose KTAP is shown. The counts come last.
+# Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
+# one machine and shows its KTAP. The line of counts comes last.
 # Environment: KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT; see also
 # kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"

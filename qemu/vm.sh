@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
-# Usage: vm.sh run|test|shell|torture|bench [APPEND...]
-# MODE is the scenario of qemu/guest/ that the guest runs; APPEND goes to the kernel's command line. What the guest
-# has written is in build/KVER/MODE/ afterwards.
+# Usage: vm.sh MODE [APPEND...]
+# MODE is run, test, shell, torture or bench: the script of qemu/guest/ that the guest runs. APPEND goes to the kernel's
+# command line. Afterwards build/KVER/MODE/ has the files that the guest has written.
 # Environment:
 #   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
@@ -43,14 +43,14 @@ EXPECT='' APPEND=''
 . "$D2D_KERNEL/kernel.env"
 [ -z "$APPEND" ] || append+=("$APPEND")
 case ${append[*]} in
-# The program ends after the case, and may leave modules loaded.
+# A test program that is to run one case ends right after it, and may leave modules loaded.
 *d2d.case=*:*) EXPECT+=' modules=any' ;;
 esac
 image=vmlinux platform=(${D2D_ICOUNT:+--icount})
 [ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
 vm=$("$LAB/root/tools.sh")
 
-# The run writes to a directory of its own, which replaces that of the mode's last run at the end.
+# The run writes to a directory of its own. When it has ended, this directory replaces the one of the last such run.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"

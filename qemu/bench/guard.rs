@@ -29,7 +29,7 @@ pub struct Check {
     why: String,
 }
 
-/// Returns the figure of an entry that is compared.
+/// Returns the figure by which an entry is compared.
 fn figure(entry: &Entry) -> f64 {
     steady(&entry.name, entry.least, entry.median)
 }

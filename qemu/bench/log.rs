@@ -4,7 +4,7 @@
 
 use crate::lines::{At, Contender, Memory, Share};
 
-/// The contender that is measured first and last. If its figure is wrong at either end, the clock is.
+/// The contender that is measured first and last. A wrong figure at either end shows that the clock is wrong.
 pub const CONTROL: &str = "empty-loop";
 
 /// The number of instructions of the control

@@ -9,8 +9,8 @@ use crate::log::Log;
 use crate::markdown::{cells, number, table, NONE};
 use crate::{points, sizes, Measured};
 
-/// Timer ticks make medians larger by about this factor. For the operations that are compared with it, that is less
-/// than one instruction.
+/// Timer ticks make medians larger by about this factor. The limit of `AtMost` allows for it: for the operations that
+/// it limits, that is less than one instruction.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -24,19 +24,19 @@ const BUSY: f64 = 1.7;
 type Figure = &'static str;
 
 enum Kind {
-    /// One figure is at most so many times the other.
+    /// The first figure is at most this many times the second.
     AtMost(f64, &'static str, Figure, Figure),
-    /// One figure is at least so many times smaller than the other.
+    /// The first figure, multiplied by this number, is at most the second.
     Fewer(f64, &'static str, Figure, Figure),
-    /// The ratio of one figure to the other is reported. There is no limit.
+    /// The ratio of the first figure to the second is reported. There is no limit.
     Reported(&'static str, Figure, Figure),
     /// The instructions along a curve are the same, up to this value at least.
     Flat(Figure, &'static str, u64),
-    /// Each contender of the project costs at most so many times what it costs without tracepoints.
+    /// Each contender of the project costs at most this many times its cost without tracepoints.
     Points(f64),
-    /// The modules are at most so many times as large as the twin's.
+    /// The modules are at most this many times as large as the twin's.
     Sizes(f64),
-    /// No producer puts more than so many times as many items as another.
+    /// The busiest producer puts at most this many times the items of the slowest.
     Fair(f64, Figure),
 }
 use Kind::*;

@@ -28,9 +28,9 @@ impl Role {
 
 pub struct Operation {
     pub title: &'static str,
-    /// The marks are for the first one.
+    /// The contenders of the project. The marks apply to the first one.
     project: &'static [&'static str],
-    /// Ratios compare with the first one.
+    /// The contenders that are floors. Tables give ratios to the first one.
     floor: &'static [&'static str],
     alternatives: &'static [&'static str],
 }

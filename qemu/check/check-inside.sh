@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The part of check.sh that runs inside the toolchain root: a KTAP result for each check, the counts last.
+# The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
+# counts.
 # Usage: check-inside.sh KERNEL DOCUMENTS
 # KERNEL is a kernel's directory (kernel/kernel.sh), DOCUMENTS the compiled program of qemu/documents/.
 set -euo pipefail

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Compiles a hostile driver with the command by which Kbuild has compiled module_a, and compares the errors of
-# rustc with the comments at the top of the driver. Each line `// error: TEXT` must be part of an error, and each
-# error must contain the text of such a line. A driver with the line `// compiles` must compile. Prints what is
+# rustc with the comments at the top of the driver. The TEXT of each line `// error: TEXT` must be part of an error, and
+# each error must contain the TEXT of such a line. A driver with the line `// compiles` must compile. Prints what is
 # wrong. Runs inside the toolchain root.
 # Usage: hostile.sh OUT DRIVER
 # OUT is a build directory, DRIVER a Rust file.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-/// Each is followed by a capital letter.
+/// The prefixes of function names. In a name, a capital letter or nothing follows the prefix.
 const PREFIXES: &[&str] = &[
     "DbgPrint",
     "Ex",

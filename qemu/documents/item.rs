@@ -134,8 +134,8 @@ fn is_named(item: &Item, name: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
 }
 
-/// Returns a line for each name in the tables that is no public item, or more than one, and for each safe item without
-/// a row.
+/// Returns a line for each name in the tables that fits no public item, or several, and for each safe item without a
+/// row.
 pub fn check(document: &str, items: &BTreeSet<Item>) -> Vec<String> {
     let listed = listed(document);
     let mut wrong = vec![];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that the names in a Markdown document exist: in its code spans the paths, make targets and variables, module
-//! parameters, symbols of the library, and places in the form `file:function`; and its links.
+//! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
+//! targets and variables, module parameters, symbols of the library, and places in the form `file:function`.
 //!
 //! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute ones, and
 //! those in the kernel's tree, its file systems and build directories. Placeholders are written in capital
@@ -21,7 +21,7 @@ const OUTSIDE: &[&str] = &[
     "drivers", "lib",
 ];
 
-/// These stand for any name in a path or a target.
+/// A placeholder stands for any name in a path or a make target.
 const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP"];
 
 /// The names that exist in the project
@@ -52,8 +52,8 @@ fn targets(makefile: &str) -> BTreeSet<String> {
 }
 
 impl Project {
-    /// Makes a project of these files, by their paths from its top. A word that stands only in documents does not
-    /// exist.
+    /// Makes a project of its files; the keys are their paths from the top of the project. A word that only documents
+    /// contain does not count as existing.
     pub fn new(files: BTreeMap<String, String>) -> Self {
         let is_source = |path: &str| !path.ends_with(".md");
         let sources = files.iter().filter(|(path, _)| is_source(path));

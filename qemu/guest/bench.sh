@@ -83,7 +83,7 @@ measure_kept() {
 		report_memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-# The modules without tracepoints are measured in their operations only.
+# Of the modules without tracepoints, only the operations are measured.
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench
@@ -98,7 +98,8 @@ for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
 
-# The cost with more items and with larger items. The memory holds so many items for one pair at a time only.
+# The cost with more items and with larger items. The guest's memory suffices for a million items of one pair only, so
+# load one pair at a time.
 capacity=1000000
 for pair in bench twin; do
 	load_larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&

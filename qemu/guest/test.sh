@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode test: runs kselftests, whose KTAP goes to a port of its own. $case selects them:
+# Mode test: runs kselftests. Only their KTAP goes to $KTAP (see init). $case selects the tests:
 #   nothing                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
-# The KTAP must go through a pipe: kselftest's runner opens /dev/stdout again to append to it, which loses lines if it
-# is a port.
+# The KTAP must go through a pipe: kselftest's runner opens /dev/stdout again to append to it, and lines would be lost
+# if /dev/stdout were a virtio-serial port.
 
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# A kernel that is built from the source of the stock kernel, with the configuration NAME.config:
-#   sanitizer  User-Mode Linux that watches the modules
-#   debug      an emulated machine's kernel, with symbols for the debugger
-# Built once and cached. Prints its directory, which is one as kernel.sh makes; that of a User-Mode Linux kernel
-# holds linux, a program, instead of vmlinux.
+# Builds a kernel from the source of the stock kernel with the configuration NAME.config, once, and prints its directory
+# in the cache. NAME is
+#   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
+#   debug      a kernel for QEMU, with symbols for the debugger
+# kernel.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
 # Usage: kernel-built.sh NAME [KVER]
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -16,7 +16,8 @@ stock=$("$LAB/kernel/kernel.sh" "${2-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# The number stands for what prepare-built.sh does; root and source are in stock's name.
+# Increase the 1 when prepare-built.sh does something else: the kernel must then be built again. The name of $stock
+# changes with the toolchain root and the source.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 if [ ! -d "$kernel" ]; then
 	"$LAB/root/host.sh"

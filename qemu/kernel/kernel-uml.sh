@@ -1,8 +1,8 @@
 #!/bin/bash
-# A kernel that runs as a program of the host: User-Mode Linux with SMP, of the source that
-# the stock kernel of kernel.sh was prepared from. The modules run in it at native speed,
-# on as many CPUs as the host has. Made once and cached. Prints its directory:
-#   tree/       its source and build tree (KDIR of module builds)
+# SPDX-License-Identifier: GPL-2.0
+# Builds User-Mode Linux with SMP from the source of the stock kernel, once, and prints its directory in the cache. This
+# kernel is a program of the host, so the modules run in it at the speed of the host's CPUs. The directory has
+#   tree/       the source tree, in which it was built (KDIR of module builds)
 #   linux       the kernel, a program
 #   kernel.env  KVER and KMAKE, as in the directories of kernel.sh
 # Usage: kernel-uml.sh [KVER]

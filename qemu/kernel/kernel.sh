@@ -1,14 +1,16 @@
 #!/bin/bash
-# A kernel ready to build modules for and to boot: the distribution's own image, and
-# its source tree with the Rust crates built, as its headers package lacks them.
-# Made once and cached. Prints its directory, which holds
-#   tree/       the prepared source tree (KDIR of module builds)
-#   vmlinux     the distribution's image, unpacked once instead of by every boot
-#   kernel.env  KVER; KMAKE (a word or an array): what every make in tree/ needs on its command
-#               line; EXPECT: what its guests have to say in the end (guest/init) where that is
-#               not what the stock kernel's say, for example debug_locks=1
-# Without KVER it is the newest kernel that can be used, as found when first asked.
+# SPDX-License-Identifier: GPL-2.0
+# Prepares the stock kernel, once, and prints its directory in the cache. Debian's image boots unmodified. Modules are
+# built in Debian's source tree, because the headers package lacks the metadata of the kernel's Rust crates. The
+# directory has
+#   tree/       the source tree with the Rust crates built (KDIR of module builds)
+#   vmlinux     the image, unpacked once, so that not every boot has to do it
+#   kernel.env  KVER, the kernel's release; KMAKE (a word or an array), the arguments that every make in tree/ needs.
+#               Some other kernels have EXPECT, the fields of the result line (guest/init) that differ from those of
+#               the stock kernel, such as debug_locks=1, and APPEND, for the kernel's command line
 # Usage: kernel.sh [KVER]
+# Without KVER, the script takes the newest kernel that can be used. It looks for it in the archive once, and then keeps
+# to it.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
@@ -32,7 +34,7 @@ if [ ! -d "$resolved" ]; then
 fi
 . "$resolved/resolved"
 
-# The number stands for what prepare.sh does.
+# Increase the 2 when prepare.sh does something else: the kernel must then be prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 if [ ! -d "$kernel" ]; then
 	"$LAB/root/host.sh"

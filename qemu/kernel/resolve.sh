@@ -1,11 +1,11 @@
 #!/bin/bash
-# Finds the kernel to use in the archive that apt is set up for, and leaves in OUT what
-# is to be fetched. Runs inside the root, or outside by mmdebstrap's set-up hook before
-# the root has anything in it (then apt works on the root through APT_CONFIG):
-# so a wrong KVER is refused in seconds.
+# SPDX-License-Identifier: GPL-2.0
+# Chooses the kernel in apt's archive: KVER, or the newest that can be used. Writes OUT/resolved, which names the
+# packages to fetch, and leaves the headers package in OUT. A kernel can be used if the archive has its headers and its
+# source in the same version, if it has CONFIG_RUST=y, and if it was built with the archive's rustc.
 #
-# A kernel can be used if the archive has its headers and its source in the same
-# version, it has CONFIG_RUST=y, and it was built with the rustc of this archive.
+# The set-up hook of mmdebstrap runs this script on the host before the root has any package, so that a wrong KVER fails
+# within seconds; apt then works on the root through APT_CONFIG. kernel.sh runs it inside the root.
 # Usage: resolve.sh OUT [KVER]
 set -euo pipefail
 

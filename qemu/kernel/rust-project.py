@@ -40,7 +40,7 @@ def add(name, source, uses, cfg, env):
     )
 
 
-# Of the modules: a command for each object in Rust
+# The crates of the modules: the build keeps a command for each Rust object.
 commands = {}
 for file in build.rglob(".*.o.cmd"):
     text = file.read_text()
@@ -59,7 +59,7 @@ while todo:
         add(source.stem, source, todo.pop(source), generated_cfg, {"RUST_MODFILE": source.stem})
         index.setdefault(source.stem, len(crates) - 1)
 
-# Of the lab and of the tests: programs, which are compiled by themselves
+# The programs of the lab and of the tests: each is a crate that uses no other crate of this project.
 known = {crate["root_module"] for crate in crates}
 for top in ("qemu", "selftests"):
     for source in sorted((project / top).rglob("*.rs")):

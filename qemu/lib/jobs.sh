@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# A pool of background jobs, of which two run at a time: the host has at least two CPUs. The script that
-# starts jobs defines a function job_ended, which is called when one has ended. ktap.sh and parts.sh
-# define it; source one of these.
+# A pool of background jobs. Two run at a time, as the host has at least two CPUs; a script can set free_slots to run
+# more. Do not source this file, but ktap.sh or parts.sh: these define the function job_ended, which wait_for_job calls
+# for each job that has ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 # Reports checks in KTAP: call ktap_begin, then expect or expect_silence for each check, and ktap_end at the
-# end. The script sets `log` to a file; it gets the output of the check that runs.
+# end. The script sets `log` to the path of a file, to which expect writes the output of the check that runs.
 
 . "${BASH_SOURCE[0]%/*}/jobs.sh"
 
@@ -11,8 +11,8 @@ ktap_begin() {
 	echo "TAP version 13"
 }
 
-# report NAME PASSED OUTPUT - the result of a check; PASSED is y or nothing. If the check has failed, its
-# output is shown before the result.
+# report NAME PASSED OUTPUT - prints the result of a check. PASSED is y or nothing. OUTPUT is the file that has the
+# output of the check; it is printed before the result if the check has failed.
 report() {
 	if [ -n "$2" ]; then
 		passed=$((passed + 1))

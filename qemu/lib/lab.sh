@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
-# What every script of the lab sources: paths, messages, the choice of the kernel, locks, and long steps with
-# their progress.
+# Every script of the lab sources this file. It has paths, messages, the choice of the kernel, locks, and long steps
+# with their progress.
 #
 # How the cache is filled: a script takes a lock, builds an entry (a root, a kernel, a program) under a
 # temporary name, and renames it when it is complete. An interrupted run leaves no half-built entry.
@@ -50,7 +50,7 @@ known_kernel "${KERNEL-stock}"
 
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
 # cache lacks it (kernel/kernel.sh says what the directory holds). If D2D_KERNEL is set, a calling script has
-# already asked: the answer is D2D_KERNEL.
+# already prepared the kernel, and D2D_KERNEL is its directory.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -65,7 +65,7 @@ kernel_dir() {
 	esac
 }
 
-# need_space GB WHAT - dies if the cache's disk has less space than WHAT will take
+# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free, which WHAT needs
 need_space() {
 	local free
 	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)

@@ -4,8 +4,8 @@
 # the line "N passed, N failed, N skipped".
 #
 # Either run each part at once with part_now, which shows its output, and call total at the end; or declare all
-# of them with part, and call run_parts: it runs two at a time, and shows the results and, of a part that fails,
-# what led to its failures.
+# of them with part, and call run_parts: it runs two at a time and shows their results. If a part fails, it also shows
+# the output that belongs to each failed test.
 
 . "${BASH_SOURCE[0]%/*}/jobs.sh"
 
@@ -17,8 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and leaves them in $counts.
-# STATUS is the part's exit status. A part that fails, but counts no failure, and a part that counts nothing are
-# a failure each.
+# STATUS is the part's exit status. A part that exits with an error but counts no failed test is itself one failure; so
+# is a part that counts no test at all.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -35,7 +35,7 @@ add_counts() {
 }
 
 # note_failures PART LOG - keeps the names of the tests that have failed. If the part consists of parts itself, LOG
-# ends with a list of them; otherwise they are in the result lines.
+# ends with a list of its failed tests. Otherwise the result lines name them.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
 # none. This shows that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's own debugging
-# (tests/lockdep.sh), or by the kselftests (mutants.sh). KTAP on stdout, the counts last.
+# (tests/lockdep.sh), or by the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
@@ -16,8 +16,8 @@
 #               torture/fuzz,N,SEED  only its fuzzer
 #   SECONDS   if the guest runs longer, it has hung
 #   REASON    the rest of the line: a regular expression (ERE). One of the lines "FAIL: ..." that d2d-vm prints must
-#             match it, from the beginning of "...". A kselftest or a torture ends as soon as a test has failed
-#             whose line matches.
+#             match it, from the beginning of "...". d2d-vm ends a run of kselftests or of the torture as soon as a
+#             failed test matches (its line would be "FAIL: test: NAME").
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
 # lines. For example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
@@ -54,14 +54,14 @@ done
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT='' APPEND='''' image=vmlinux uml=()
-	# A scenario may contain commas. In a path they would end the option of User-Mode Linux that names it.
+	# A scenario may contain commas. User-Mode Linux takes a comma in the path of its hostfs= option as the option's end.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
 	. "${kernels[$kernel]}/kernel.env"
 	case $scenario in
-	# The program ends after the case, and may leave modules loaded.
+	# A test program that is to run one case ends right after it, and may leave modules loaded.
 	test/*:*) EXPECT+=' modules=any' ;;
 	esac
 	case $scenario in

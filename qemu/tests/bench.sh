@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the guard of bench-check.sh can fail: compares the figures of its last run with records that were
-# altered. KTAP on stdout, the counts last.
+# altered. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount
@@ -22,7 +22,7 @@ guard() {
 		[ "$rc" -eq $(($1 < contenders)) ]
 }
 
-# lower PERCENT - makes a record whose figures are lower than those of the run by so much
+# lower PERCENT - makes a record whose figures are PERCENT lower than those of the run
 lower() {
 	awk -F '\t' -v OFS='\t' -v by="$1" 'NF == 5 { $4 *= 1 - by / 100; $5 *= 1 - by / 100 } 1' "$dir/record" >"$dir/lower"
 }

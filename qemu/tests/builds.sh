@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that a build which cannot succeed ends before it compiles anything, with one line that names the reason.
-# Runs inside the toolchain root. KTAP on stdout, the counts last.
+# Runs inside the toolchain root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
 # KERNEL is a kernel's directory (kernel/kernel.sh).
 set -euo pipefail

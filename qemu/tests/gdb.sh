@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a debugger can look into a machine. A machine with the debug kernel plays the demonstration; gdb,
-# started as `make gdb` starts it, stops it in a Rust function of module_b. KTAP on stdout, the counts last.
+# Shows that a debugger can look into a machine. A machine with the debug kernel plays the demonstration. gdb, which
+# this script starts in the same way as `make gdb`, stops the machine in a Rust function of module_b. Prints KTAP, and
+# last a line of counts.
 # Usage: gdb.sh [FUNCTION]
 # With a FUNCTION that does not exist, the test must fail.
 . "$(dirname "$0")/../lib/lab.sh"

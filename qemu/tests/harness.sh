@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that a fault in a guest makes its run fail: in each guest of the table one thing goes wrong, and d2d-vm must
-# fail the run and name the reason. qemu/guest/harness.sh makes it go wrong; there, the case has the same name. KTAP
-# on stdout, the counts last. run/boots.sh explains the columns and the environment.
+# fail the run and name the reason. qemu/guest/harness.sh provokes the fault: the row harness/CASE runs its case CASE.
+# Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 stock harness/good             60

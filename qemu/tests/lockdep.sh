@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that lockdep reports a peer in C that detaches where d2d.h forbids it: inside an operation, and while it
-# holds a lock that an operation takes. qemu/guest/lockdep.sh loads that peer. KTAP on stdout, the counts last.
+# holds a lock that an operation takes. qemu/guest/lockdep.sh loads that peer. Prints KTAP, and last a line of counts.
 # run/boots.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'

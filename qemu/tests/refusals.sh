@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the lab refuses a wrong selection or a host that lacks something: at once, with one line and a
-# failure status. No process that is left behind may keep the caller's pipe open. KTAP on stdout, the counts last.
+# failure status. No process that is left behind may keep the caller's pipe open. Prints KTAP, and last a line of
+# counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset KERNEL

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads KTAP as kselftest's runner writes it. A test's own KTAP stands before its result line, indented by "# "
-//! (by KUnit, with four blanks). Counted are the innermost results: a test that has results of its own counts
-//! as these, and as one more failure if it failed although none of them did. A level whose plan does not match
-//! its number of results is a problem.
+//! (by KUnit, with four blanks). Only the innermost results are counted. A test whose KTAP has results is itself
+//! counted only if it failed although none of these did: that is one more failure. A level whose plan does not
+//! match its number of results is a problem.
 
 use std::fmt;
 
@@ -185,7 +185,7 @@ impl Parser {
         }
     }
 
-    /// Counts a result, unless the results of the level inside it count for it
+    /// Counts a result, unless the results of the level inside it were counted in its place
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;

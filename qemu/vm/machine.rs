@@ -28,7 +28,7 @@ pub enum Ended {
 pub enum Platform {
     /// QEMU
     Qemu,
-    /// QEMU with one CPU, on whose clock each instruction takes a nanosecond. Idle time passes at once.
+    /// QEMU with one CPU, on whose clock each instruction takes a nanosecond. The clock skips idle time.
     Counting,
     /// User-Mode Linux: the kernel is a program of the host
     Uml,
@@ -46,7 +46,8 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. /dev/kvm may exist, and open, on a CPU that cannot.
+/// Whether KVM can run a guest. On a CPU without virtualization, /dev/kvm may exist all the same, and opening it may
+/// succeed.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -71,7 +72,7 @@ fn nonce() -> String {
 /// directory. Either way, the host finds them as files of these names in DIR.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
-/// How long a guest reports nothing before its threads are shown
+/// After this time without KTAP, `follow` prints what the guest's threads do.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The time between two looks at the machine
@@ -215,7 +216,7 @@ impl Machine {
         ExitCode::FAILURE
     }
 
-    /// Runs the machine until it exits, and kills it if it has not exited this time after it booted
+    /// Runs the machine until it exits, or kills it when `limit` has passed since its boot
     pub fn follow(&mut self, limit: Duration) -> Ended {
         let mut child = self.boot();
         let booted = Instant::now();
@@ -257,10 +258,10 @@ impl Machine {
     }
 
     /// Starts the machine, and returns when its first process runs. About once in 200 boots, an emulated machine
-    /// spins for ever before that. None of the code under test has run then, so this function kills a machine
-    /// whose console is silent for a minute, and starts it once more. A second time only the run's own limit
-    /// ends it. A slow kernel prints something now and then; a machine with a debugger may be halted, and is
-    /// not watched.
+    /// spins for ever before that, when none of the code under test has run. So this function kills a machine
+    /// whose console is silent for a minute (a kernel that is only slow prints something now and then), and starts
+    /// it once more. If the second machine hangs, `follow` kills it at the run's time limit. This function does
+    /// not watch a machine with a debugger, which may have halted it.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

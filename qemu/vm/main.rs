@@ -3,10 +3,10 @@
 // Boots a virtual machine, follows it, and judges the run.
 //
 // Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
-//        d2d-vm --has-kvm (exits with 0 if QEMU runs at the speed of the host's CPUs here)
+//        d2d-vm --has-kvm (exits with 0 if KVM can run a guest on this host)
 //
-// MODE is a scenario of qemu/guest/: run (prints the trace), test or torture (print the KTAP as it comes,
-// and the counts last), shell (interactive), or another one (prints only the reasons of a failure).
+// MODE is a script of qemu/guest/: run (d2d-vm prints the trace), test or torture (it prints the KTAP as it comes,
+// and the counts last), shell (interactive), or another one (it prints only the reasons of a failure).
 // QEMU boots KERNEL; with --icount on one CPU, whose clock counts instructions. With --uml, KERNEL is a
 // User-Mode Linux program. The guest writes to DIR: console.log, output (its log), ktap, result. APPEND goes
 // to the kernel's command line.
@@ -15,7 +15,7 @@
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
 //   D2D_EXPECT   "NAME=VALUE ...": fields that the result line must have, where this kernel differs from the
 //                stock kernel; NAME=any accepts every value
-//   D2D_STOP     the reason of an expected failure: the machine ends when a test that matches has failed (stop.rs)
+//   D2D_STOP     a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
 //   D2D_LOGS     the path at which the user will find DIR after the run
 //   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb
 
@@ -38,7 +38,7 @@ use verdict::{Evidence, Expected};
 /// The result line that a stock kernel must give. The taint is that of out-of-tree, unsigned modules.
 const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
 
-/// How it differs in User-Mode Linux, whose configuration has no module signatures
+/// The fields that differ in User-Mode Linux, whose configuration has no module signatures
 const FIELDS_UML: &str = "taint=4096";
 
 /// The taint that test modules add

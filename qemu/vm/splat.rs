@@ -3,8 +3,8 @@
 //! Finds the kernel's reports of trouble in a log, by their text. Many of them neither stop the kernel, even with
 //! panic_on_warn, nor set a taint: those of lockdep, might_sleep, spinlock debugging and kmemleak.
 
-/// Texts that make a line a report, wherever in the line they stand. Neither the boot of a healthy kernel nor the
-/// modules under test print them.
+/// A line that contains one of these texts is a report. Neither the boot of a healthy kernel nor the modules under
+/// test print such a line.
 const ANYWHERE: &[&str] = &[
     // oopses and panics
     "kernel BUG at",
@@ -85,7 +85,7 @@ const ANYWHERE: &[&str] = &[
     "BUG: ",
 ];
 
-/// Texts that make a line a report if it begins with them
+/// A line that begins with one of these texts is a report.
 const AT_START: &[&str] = &["WARNING: ", "BUG ", "INFO: ", "traps: "];
 
 /// Returns the line without its time stamp and its CPU or task
@@ -130,8 +130,8 @@ pub fn scan(console: &str) -> Vec<&str> {
     reports
 }
 
-/// Returns what a reader needs of a console log whose run has failed: the first report with what
-/// stands around it, and the end
+/// Returns the lines of a failed run's console log that explain the failure: those around the first report, and the
+/// last ones
 pub fn excerpt(console: &str) -> Vec<&str> {
     const BEFORE: usize = 5;
     const AFTER: usize = 80;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The trace of the demonstration. The modules write their lines to the guest's kernel log from two CPUs, so the log may
-//! have them in another order than that in which the steps happened. They are sorted by (load, seq) here; the
-//! lines of guest/run.sh ("lab: ...") stay between them.
+//! have them in a wrong order. This module sorts them by (load, seq). It keeps each line of guest/run.sh ("lab: ...")
+//! behind the steps that the log has before it.
 
 use crate::line::{unstamped, Line};
 

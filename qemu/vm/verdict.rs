@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed. It has if it gave all the evidence that is required, and no evidence of
-//! trouble. Missing evidence is a failure.
+//! Decides whether a run has passed: it has left every piece of evidence that is required, and no evidence of trouble.
+//! Missing evidence is a failure.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
@@ -13,10 +13,10 @@ const ANY: &str = "any";
 pub struct Expected {
     /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether KTAP is required. If there is some, it is judged even if none is required.
+    /// Whether KTAP is required. If it is not, but the run has written KTAP, that is judged all the same.
     ktap: bool,
-    /// Whether the kernel's log may have lost its beginning, because a long run writes more than it holds. The
-    /// console still has the warnings and worse.
+    /// Whether the kernel's log may have lost its beginning, because a long run writes more than the log buffer holds.
+    /// The console still has the warnings and worse.
     pub log_may_wrap: bool,
 }
 
@@ -60,8 +60,7 @@ pub struct Evidence {
 }
 
 pub struct Verdict {
-    /// The tests that passed, failed and were skipped; each reason that is no failed test counts as one more
-    /// failure
+    /// The tests that passed, failed and were skipped. Each reason other than a failed test adds one failure.
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
@@ -125,7 +124,7 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // A failed test makes rc 1. It is already a reason.
+        // A failed test makes rc 1. The test is a reason already.
         if tests_failed && name == "rc" {
             continue;
         }
