@@ -75,7 +75,7 @@ impl Owner for BenchOwner {
         [0]
     }
 
-    /// It may sleep, so that a worker calls it if the sender must not sleep.
+    /// Declared as a routine that may sleep, so a worker calls it if the sender must not sleep.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {
@@ -83,7 +83,7 @@ impl Owner for BenchOwner {
             })
             .on(PEND, |value, request| {
                 let (disposition, request) = request.pend();
-                // The sender does not cancel; if it did, its result would be wrong.
+                // Fails only if the sender has cancelled the request, which the bench never does.
                 let _ = request.complete(&value.wrapping_add(1));
                 disposition
             })
@@ -106,7 +106,7 @@ impl OwnerOps for BenchOwner {
     }
 }
 
-/// Enters rundown protection for each call, as a caller does that may sleep between calls.
+/// Enters and leaves rundown protection for each call, like a caller that may sleep between calls.
 #[inline(never)]
 fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
     let mut value = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer that measures, or allocates memory to be measured. Its control file takes the words in
-//! [`BenchPeer::control`]. The figures are lines of the kernel log (`harness.c`).
+//! The peer: measures loops, or allocates memory whose size the host measures. Its control file
+//! takes the words in [`BenchPeer::control`]. The harness (`harness.c`) prints the figures to the
+//! kernel log.
 
 #![deny(unsafe_code)]
 
@@ -230,7 +231,8 @@ impl Numbers {
     }
 }
 
-/// Measures the queue to the owner with items of `words` words. `behind` items are in it already.
+/// Measures the queue to the owner with items of `words` words. `behind` items are in the queue
+/// already.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
     words: usize,
@@ -486,7 +488,7 @@ fn loop_queue_producers(link: &PeerLink<BenchPair>, n: u64) -> Result {
     Ok(())
 }
 
-/// Puts up to `n` items. Returns for how many there was room.
+/// Puts up to `n` items. Returns how many fitted.
 fn put_some(link: &PeerLink<BenchPair>, n: u64) -> Result<usize> {
     let queue = link.outgoing();
     for number in 0..n {

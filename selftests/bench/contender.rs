@@ -41,8 +41,8 @@ unsafe extern "C" {
     fn d2d_bench_run(contender: *const RawContender) -> c_int;
     safe fn d2d_bench_calibrate() -> c_int;
     safe fn d2d_bench_mechanisms() -> c_int;
-    // `c_void`: where the kernel's locks are empty structs, the context is not a type for a C
-    // function.
+    // `c_void`, because rustc warns of the context's type in the signature of a C function if the
+    // kernel's locks are empty structs.
     fn d2d_bench_queue(context: *mut c_void) -> c_int;
     fn d2d_bench_crowd(context: *const c_void, size: u32) -> c_int;
     fn d2d_bench_attach_detach(context: *const c_void) -> c_int;
@@ -71,7 +71,7 @@ pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 
-/// Measures attaching and detaching such a driver. May sleep.
+/// Measures attaching and detaching a driver of `crowd.c`. May sleep.
 pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     // SAFETY: The context is initialized, has both endpoints, and lives longer than the call.
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
@@ -107,7 +107,7 @@ impl Contender {
         }
     }
 
-    /// Makes it a point on the curve of this name.
+    /// Makes the contender the point `value` on the curve `axis`.
     pub(crate) const fn at(self, axis: &'static CStr, value: u64) -> Self {
         Self {
             at: Some((axis, value)),
@@ -140,8 +140,8 @@ impl Contender {
     }
 
     /// Measures `run`, which takes items, while `producers` threads put them, until `run` returns.
-    /// `put` puts up to the given number of items, and returns for how many there was room. Not
-    /// measured on one CPU.
+    /// `put` puts up to the given number of items, and returns how many fitted. Not measured on one
+    /// CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,

@@ -20,21 +20,21 @@
 #include "harness.h"
 
 #define BATCHES		30
-/* Batches of one point of a curve. */
+/* Number of batches for each point of a curve. */
 #define POINT_BATCHES	7
 #define FIRST_N		2
 /* First size of a batch of two threads, which are slow at first. */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3
-/* Least duration of a batch: compared with it, reading the clock and a timer tick are short. */
+/* A batch takes at least so long that reading the clock and a timer tick do not matter. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* How long batches are repeated with the same producers, so that those on one CPU take turns. */
+/* With producers, batches go on for so long that all producers on a CPU have their turns. */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
 
-/* The part of one thread. */
+/* What one thread does in a batch. */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
@@ -212,7 +212,7 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 	return end(&other, task) ?: err;
 }
 
-/* Warms up with growing batches, until WARM in a row are long: one alone may just be slow. */
+/* Warms up with growing batches until WARM in a row take BATCH_NS; one may do so by chance. */
 static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;

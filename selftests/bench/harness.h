@@ -13,8 +13,9 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 /* The two threads spin while they wait. Not measured on one CPU. */
 #define D2D_BENCH_SPINS		2
 /*
- * value threads call other again and again until loop returns. Each call puts up to n items, and
- * returns for how many there was room, or an errno. These threads spin, too.
+ * Threads, as many as the member value says, call the member other again and again until the
+ * member loop returns. Each call puts up to n items, and returns how many fitted, or an errno.
+ * These threads spin, too.
  */
 #define D2D_BENCH_PRODUCERS	4
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops of the control, of the floor, of the kernel's mechanisms, and of the library's
- * functions for drivers in C.
+ * Loops to compare with: an empty loop whose cost is known (the control), a bare indirect call
+ * (the floor under any call), the kernel's mechanisms, and the library's functions for C drivers.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>
@@ -83,7 +83,7 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		index = srcu_read_lock(&srcu);
-		/* Would pair with opening and closing, which nobody does here. */
+		/* A real driver would open and close this with release ordering. */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock(&srcu, index);
@@ -114,7 +114,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The same by notifier chains with one member. It may leave the SRCU chain at any time. */
+/* Calls through notifier chains with one member. A member may leave an SRCU chain at any time. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;
@@ -313,7 +313,7 @@ static noinline int loop_llist(void *arg, u64 n)
 	return 0;
 }
 
-/* The work of a request, done by a worker, which completes a completion. */
+/* A worker does the work of a request, and then completes a struct completion. */
 struct job {
 	struct work_struct work;
 	struct completion done;

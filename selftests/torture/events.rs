@@ -14,7 +14,7 @@
 //! - `doorbell SLOT`, `silent`: sets or removes the doorbell of the queue that the driver takes
 //!   from
 //! - `put COUNT PLACE`, `take MOST`: puts and takes items in one batch
-//! - `flood COUNT`, `ebb`: creates COUNT events, and closes them
+//! - `flood COUNT`: creates COUNT more events. `ebb`: closes these
 
 use crate::{
     command::Words,
@@ -49,7 +49,7 @@ use kernel::{
     }, //
 };
 
-/// Slots: more than one wait can have.
+/// Number of slots: more than the 64 events that one wait accepts.
 const SLOTS: usize = 66;
 
 /// A driver that opens events.

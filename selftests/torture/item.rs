@@ -33,7 +33,7 @@ impl Producer {
         Self((u64::from(run) << 32) | (u64::from(context) << 1) | direction as u64)
     }
 
-    /// Whether the items of this producer belong into this queue.
+    /// Whether the items of this producer belong to this queue.
     fn is_of(self, context: u32, direction: Direction) -> bool {
         self.0 & u64::from(u32::MAX) == (u64::from(context) << 1) | direction as u64
     }
@@ -51,7 +51,8 @@ impl Producer {
         })
     }
 
-    /// Returns a number that stands for one of the items in sums.
+    /// Returns a number that looks random, but is always the same for an item. If the marks of the
+    /// items put and of the items taken have equal sums, no item was lost or taken twice.
     pub(crate) fn mark(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
@@ -60,8 +61,7 @@ impl Producer {
         mix(self.0) as u32
     }
 
-    /// Puts `count` items, at most [`MAX`], from number `from` on. Returns for how many there was
-    /// room.
+    /// Puts `count` items, at most [`MAX`], from number `from` on. Returns how many fitted.
     pub(crate) fn put(self, queue: &Queue<'_>, from: u64, count: u32) -> Result<u32> {
         if self.is_small() {
             self.put_as::<Small>(queue, from, count, |large| {
@@ -102,7 +102,7 @@ pub struct Taken {
     pub(crate) count: u64,
     /// Sum of their marks.
     pub(crate) marks: u64,
-    /// Sum of the mixed number that the queue gave each.
+    /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item.
     pub(crate) places: u64,
     /// Items whose payload is not what was put.
     pub(crate) torn: u64,
@@ -118,7 +118,7 @@ pub struct Taken {
 pub struct Checker {
     context: u32,
     direction: Direction,
-    /// Whether this is the only consumer of the queue.
+    /// Whether no other consumer takes items from the queue.
     sole: bool,
     /// The queue's number of the next item; with other consumers, a lower bound of it.
     next: u64,

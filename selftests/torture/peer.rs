@@ -85,7 +85,8 @@ const OWNER: &CStr = c"torture_owner";
 
 const ALIVE: u64 = 0x600d_600d_600d_600d;
 
-/// The peer in module `M`, which leaves its handshake pending if `PENDS`.
+/// The peer in module `M`. If `PENDS`, a work item completes its handshake, and its dispatch
+/// routine may sleep.
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until it is dropped.
     alive: Atomic<u64>,
@@ -109,8 +110,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The owner must have left the peer's operations for good. If it has not, this pause lets an
-    /// operation notice that the peer is gone.
+    /// The peer has detached, so none of its operations may run any more. If one does, this pause
+    /// gives it the time to see that the peer is gone, and to fail with [`GONE`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));

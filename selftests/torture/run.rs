@@ -40,11 +40,11 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Longest chain of calls of both sides. All of them are on one stack, sometimes that of a hard
-/// interrupt.
+/// Longest chain of nested calls between the two sides. They share one stack, which may be that of
+/// a hard interrupt.
 pub const MAX_HOPS: u32 = 8;
 
-/// One side of a context, for a run.
+/// The side of a context on which a run makes its operations.
 pub trait Side: Sync {
     /// The direction in which it puts items.
     const OUT: Direction;
@@ -62,13 +62,13 @@ pub trait Side: Sync {
     fn context(&self) -> &Context<TorturePair>;
     /// Keeps the other side from leaving; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
-    /// Calls the other side's operation.
+    /// Calls the other side's `call`.
     fn call(&self, value: u64, hops: u32) -> Result<u64>;
-    /// Calls the other side's operation.
+    /// Calls the other side's `put`.
     fn put(&self, run: u32, from: u64, count: u32) -> Result<u32>;
-    /// Calls the other side's operation.
+    /// Calls the other side's `take`.
     fn take(&self, max: u32) -> Result<Taken>;
-    /// Calls the other side's operation.
+    /// Calls the other side's `redeem`.
     fn redeem(&self, handle: u64) -> Result<Taken>;
 }
 
@@ -179,7 +179,8 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, one by one, as run 0, which no process uses.
+/// Puts `count` items on an empty queue, one by one. They belong to run 0, a number that no process
+/// gives to a run of its own.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -204,7 +205,7 @@ pub struct Run {
     random: u64,
     /// The number of the run's next item in each direction.
     next: [u64; 2],
-    /// A handle that this run has redeemed.
+    /// The handle that this run has redeemed last, so the queue must refuse it.
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
@@ -243,7 +244,7 @@ impl Run {
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            // In an interrupt only a few at a time: other interrupts wait meanwhile.
+            // Make few steps per interrupt: they delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,
@@ -377,7 +378,8 @@ impl Run {
     /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
     /// that a handle which was redeemed before is refused.
     ///
-    /// The peer must stay meanwhile: detaching revokes all handles, and the item would be missing.
+    /// Keeps the peer from leaving meanwhile. Detaching would revoke the handle, and no side would
+    /// count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
@@ -427,7 +429,7 @@ impl Run {
         let value = self.random();
         match side.call(value, hops) {
             Ok(result) => {
-                // Each side mixes the value twice, and the last one once.
+                // Each of the `hops` calls on the way mixes the value twice, the last call once.
                 let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));
                 self.tally.add(Count::Calls, (hops + 1).into());
                 self.tally
@@ -437,7 +439,8 @@ impl Run {
         }
     }
 
-    /// Increments the shared number. A torn update shows at once, a lost one in `check`.
+    /// Increments the shared number. This function sees a torn update at once; the owner's `check`
+    /// command finds a lost one.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_owner_data(|[count, complement]| {
             let whole = *complement == !*count;
@@ -449,7 +452,7 @@ impl Run {
         self.tally.add(Count::WrongValues, (!whole).into());
     }
 
-    /// Checks that a queue's counters fit together.
+    /// Checks that a queue's counters are consistent.
     fn look<S: Side>(&mut self, side: &S) {
         let counters = queue(side.context(), S::OUT).counters();
         let right = counters.put.wrapping_sub(counters.taken) == counters.depth.into()

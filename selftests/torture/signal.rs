@@ -19,10 +19,12 @@ use kernel::{
     str::CString, //
 };
 
-/// Synchronization events that are set and taken at random.
+/// Number of the synchronization events that runs set and wait for at random. A set event is a
+/// *token*; a wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
-/// Limit of a wait, longer than any load takes: a thread that waits longer was not woken.
+/// Time limit of a wait. No load delays a wake-up for so long: if the wait times out, the wake-up
+/// was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.
@@ -51,7 +53,8 @@ impl Signals {
         })
     }
 
-    /// Sets a token. If it was not set before, there is one more to take. Any execution context.
+    /// Sets the event of a token, and counts a new token if the event was not set. Any execution
+    /// context.
     pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
         tally.add(Count::Sets, 1);
         match self.tokens[number as usize % TOKENS].set() {
@@ -60,7 +63,8 @@ impl Signals {
         }
     }
 
-    /// Takes one token or several at once, as the bits of `choice` say. Sleeps only if `may_sleep`.
+    /// Waits for any or for all of some events, as the bits of `choice` say, and counts the tokens
+    /// that it takes. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
         let sets: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
@@ -87,8 +91,8 @@ impl Signals {
         self.tokens.iter().filter(taken).count() as u64
     }
 
-    /// Wakes the thread in [`follow`](Self::follow) and waits until it wakes this one, so many
-    /// times. May sleep.
+    /// Wakes the thread in [`follow`](Self::follow), and waits until that thread wakes this one.
+    /// Repeats this `times` times. May sleep.
     pub fn lead(&self, times: u32) -> Result<Tally> {
         let mut tally = Tally::default();
         for _ in 0..times {
@@ -104,8 +108,8 @@ impl Signals {
         self.stop.set().map(|_| ())
     }
 
-    /// Waits until the thread in [`lead`](Self::lead) wakes this one, and wakes it, until
-    /// [`stop`](Self::stop). May sleep.
+    /// Wakes the thread in [`lead`](Self::lead) each time that thread has woken this one. Returns
+    /// after [`stop`](Self::stop). May sleep.
     pub(crate) fn follow(&self) -> Result<Tally> {
         let mut tally = Tally::default();
         while Event::wait_any(&[&self.ping, &self.stop], LONG)? == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The books: counts of what was done in a context, and of what went wrong.
+//! Counts of what was done in a context, and of what went wrong.
 
 use crate::{
     item::Taken,
@@ -41,7 +41,7 @@ pub enum Flow {
     Taken,
     /// Sum of their marks.
     MarksTaken,
-    /// Sum over the taken items of the mixed number that the queue gave each.
+    /// Sum of `mix(seq)` over the items taken; see [`Taken`].
     Places,
     /// Handles refused.
     Stale,
@@ -70,7 +70,7 @@ pub enum Count {
     Tokens,
     /// Events that a wait reset.
     TokensTaken,
-    /// Threads that waited for another one, which woke them.
+    /// Wake-ups: a thread has waited, and another thread has woken it.
     Wakes,
     /// Requests sent.
     Sent,
@@ -152,7 +152,7 @@ const COUNTS: usize = 2 * FLOWS + NAMES.len();
 const _: () = assert!(Count::Unbalanced as usize + 1 == NAMES.len());
 const _: () = assert!(Flow::Stale as usize + 1 == FLOWS);
 
-/// Names a count.
+/// Identifies a count by its number.
 pub trait Index {
     /// Returns its number.
     fn index(self) -> usize;
@@ -197,7 +197,7 @@ impl Tally {
         self.add(Count::Disorder, taken.disorder);
     }
 
-    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may be away.
+    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may have left.
     pub fn add_error(&mut self, error: Error, may_be_away: bool) {
         let count = match error {
             error if error == ESHUTDOWN && may_be_away => Count::Shutdowns,

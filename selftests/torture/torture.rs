@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The torture: puts load on shared contexts, and keeps books that show what went wrong.
+//! The torture: puts load on shared contexts, and counts what was done and what went wrong.
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
 //! files of an owner and of several peers. A command makes a *run*: many random operations on both
@@ -14,7 +14,7 @@
 //! - [`run`]: the operations of a run.
 //! - [`signal`]: named events that both sides set and wait for.
 //! - [`volley`]: requests that both sides complete and cancel at the same time.
-//! - [`tally`]: the books.
+//! - [`tally`]: the counts.
 //! - [`peer`]: the driver in all peers. The owner is `torture_owner.rs`.
 //! - [`events`]: commands on named events, which `selftests/events.sh` uses and the torture does
 //!   not.
@@ -59,7 +59,7 @@ pub struct TorturePair;
 impl Pair for TorturePair {
     type Owner = OwnerInterface;
     type Peer = PeerInterface;
-    /// A number that both sides count up, and its complement.
+    /// A number that both sides increment, and its complement.
     type OwnerData = [u64; 2];
     type PeerData = [u64; 1];
 }
@@ -73,17 +73,19 @@ interface! {
         link: OwnerLink<TorturePair>,
         version: (1, 0),
     }
-    /// Returns `value`, which each side mixes on the way there and on the way back.
+    /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
+    /// before it passes it on, and to the result before it returns it.
     fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts `count` items of a run, from number `from` on. Returns for how many there was room.
+    /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
     fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Takes up to `max` items.
     fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
     /// Redeems the handle of an item that the peer has taken.
     fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
-    /// Adds `value` to a count of the context's books.
+    /// Adds `value` to one of the context's counts; `count` is its number.
     fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
-    /// Returns the number of the next item for the peer. All runs must have been reported.
+    /// Returns the number that the queue gives to the next item which the peer takes. Valid only
+    /// after every run has reported its counts.
     fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
 }
 
@@ -96,9 +98,10 @@ interface! {
         link: PeerLink<TorturePair>,
         version: (1, 0),
     }
-    /// Returns `value`, which each side mixes on the way there and on the way back.
+    /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
+    /// before it passes it on, and to the result before it returns it.
     fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts `count` items of a run, from number `from` on. Returns for how many there was room.
+    /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
     fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Takes up to `max` items.
     fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken>;

@@ -9,7 +9,7 @@
 //! - `race CONTEXT FIRST STEPS PLACES LEAVES MEET`: see [`Party::race`]; LEAVES is 1 if the peer
 //!   may be unloaded
 //! - `settle`: stops sending requests in all contexts
-//! - `check`: takes the remaining items of all queues, compares the books, and prints them; only
+//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; only
 //!   when no run is under way, and only once
 //! - `event CONTEXT ...`: see [`torture::events`]
 
@@ -114,7 +114,7 @@ struct TortureOwner {
     held: Pin<KBox<Held>>,
     party: Party,
     signals: SetOnce<Signals>,
-    /// For each queue, the sum of the mixed numbers below `summed`.
+    /// For each queue, the sum of `mix(number)` over all numbers below `summed`.
     places: [Atomic<u64>; 2],
     summed: [Atomic<u64>; 2],
 }
@@ -284,7 +284,7 @@ impl TortureOwner {
     }
 
     fn count(&self, count: Count, value: u64) {
-        // A count has a number.
+        // Cannot fail: `index` returns a valid number.
         let _ = self.books.add(count.index(), value);
     }
 
@@ -298,7 +298,7 @@ impl TortureOwner {
     }
 
     /// Takes the remaining items of a queue, fills the queue once to check that no item of its pool
-    /// is lost, and compares the queue's counters with the books.
+    /// is lost, and compares the queue's counters with the runs' counts.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.books.get((direction, Flow::Taken));
@@ -332,7 +332,8 @@ impl TortureOwner {
         self.expect(link, "places", book(Flow::Places), places);
     }
 
-    /// Returns the sum of the mixed numbers below `end`, which only grows.
+    /// Returns the sum of `mix(number)` over all numbers below `end`. A later call must not have a
+    /// smaller `end`, because the function continues the sum of the call before.
     fn sum_places(&self, direction: Direction, end: u64) -> u64 {
         let index = direction as usize;
         let first = self.summed[index].load(Relaxed);
@@ -379,7 +380,7 @@ fn settle(contexts: &Contexts<'_, TortureOwner>) {
     }
 }
 
-/// Compares the books of all contexts, and prints their sums.
+/// Compares the counts of all contexts, and prints their sums.
 fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut put = 0u64;
     let mut refused = 0u64;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Load on requests: the sender cancels requests at the moment in which the receiver completes
-//! them.
+//! Load on requests: the sender cancels requests while the receiver completes them.
 //!
 //! Each side has a [`Party`] for a context. It sends some requests to the other side, which pends
 //! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
@@ -10,7 +9,7 @@
 //! both sides, and of these one side comes too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
-//! completes it with a number that is made of the key. At the end, sums show whether the sender saw
+//! completes it with a number computed from the key. At the end, sums show whether the sender saw
 //! each completion, whether each cancelled request ended as cancelled, and whether each request
 //! ended once.
 
@@ -78,21 +77,24 @@ use kernel::{
 
 /// The receiver pends this request, and later completes it with the key's mark.
 const HOLD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// As [`HOLD`], but the receiver forwards it to another driver, if it knows one.
+/// The receiver forwards this request to the driver of [`Party::set_below`], which pends it as
+/// [`HOLD`]. Without such a driver, the receiver pends the request itself.
 const HOLD_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// Requests of one side. The one in slot [`TIMED`] is sent by a thread that waits for it with a
-/// short limit.
+/// Number of the requests of one side; each has a slot. A thread sends the request in slot
+/// [`TIMED`] and waits for it with a short limit.
 const SLOTS: usize = 64;
 const TIMED: usize = 0;
-/// Places for pended requests: the receiver may have those of all contexts.
+/// Number of cells for pended requests. A receiver needs a cell for each slot of up to four
+/// contexts, because other drivers forward requests of their contexts to it.
 const CELLS: usize = 4 * SLOTS;
 
-/// Set in the keys of a driver that leaves without counting its requests. They have no mark.
+/// This bit is set in the keys of a driver that is unloaded without counting its requests (the
+/// command `depart`). Such keys have no mark.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// The state of a slot consists of the number of its last request, and these bits. This one: the
-/// request was sent and has not ended, or is being sent.
+/// The state of a slot is the number of its last request, shifted by [`NUMBER`], and three bits.
+/// This bit is set from before the request is sent until it has ended.
 const ON_ITS_WAY: u64 = 1;
 /// The call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
@@ -106,11 +108,12 @@ fn may_be_passed_on(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// In one of so many cells the receiver asks to be told at once of a cancel.
+/// For one of so many cells, the receiver calls `tell_if_cancelled`, so that the library tells it
+/// of a cancel at once.
 const TELLS: usize = 8;
 
-/// The number with which the receiver completes a request, and which its sender must get. 0 if
-/// nothing is checked.
+/// The output with which the receiver completes a request. The sender must get the same output.
+/// 0 for requests whose output is not checked.
 fn mark(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_passed_on(cell(key)) {
         true => mix(key),
@@ -150,12 +153,12 @@ pub struct Way {
 pub struct Meeting {
     mine: Event,
     theirs: Event,
-    /// Whether the other side was too late once: then this side does not wait any more.
+    /// Set once the other side has missed a meeting; from then on this side does not wait.
     missed: Atomic<bool>,
 }
 
 impl Meeting {
-    /// Long enough for a side that is racing, too.
+    /// Long enough for the other side to come if its races are under way.
     const PATIENCE: Wait = Wait::at_most(100);
 
     /// Opens the barrier of a context, for the owner or for the peer. May sleep.
@@ -216,7 +219,7 @@ pub struct Party {
 }
 
 impl Party {
-    /// Makes an empty load, which sends nothing.
+    /// Makes a party that sends nothing until [`start`](Self::start).
     pub fn new() -> Result<Self> {
         let mut desk = KVec::with_capacity(CELLS, GFP_KERNEL)?;
         for _ in 0..CELLS {
@@ -244,7 +247,7 @@ impl Party {
     }
 
     fn count(&self, count: Count, value: u64) {
-        // A count has a number.
+        // Cannot fail: `index` returns a valid number.
         let _ = self.books.add(count.index(), value);
     }
 
@@ -262,7 +265,7 @@ impl Party {
     /// May sleep.
     pub fn start(&self, sender: &Sender, way: Way, first: u32) -> Result {
         self.inner.lock().way = Some(way);
-        // Only a few: each cancel or refusal of these is a line of the trace.
+        // Few requests, as the library prints a line for each cancel or refusal of them.
         let end = match way.leaves || way.uncounted {
             true => 9,
             false => SLOTS,
@@ -351,7 +354,8 @@ impl Party {
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
             // The receiver could not forward it.
             Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
-            // The next peer in the context got the request before the cancel.
+            // The next peer in the context got the request before the library cancelled it, and
+            // gave it up.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::TakenBack, 1),
             Err(_) => self.miscount(true),
         }
@@ -395,11 +399,11 @@ impl Party {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver may leave, its leaving may have cancelled the request instead.
+        // If the receiver may leave, its departure may have ended the request: count nothing.
         let certain = way.is_none_or(|way| !way.leaves);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
-            // The receiver was faster: only this thread cancels the request.
+            // The receiver has completed it first, as no other thread cancels this request.
             Err(EALREADY) => self.count(Count::Races, certain.into()),
             // The request was not sent again, and is freed.
             Err(ESTALE) => {}
@@ -423,7 +427,7 @@ impl Party {
         Ok(())
     }
 
-    /// Cancels the requests that were chosen for it. Any execution context.
+    /// Cancels the requests in `to_cancel`. Any execution context.
     fn cancel_all(&self, chosen: &mut Chosen) {
         for (slot, to_cancel) in chosen.to_cancel.iter_mut().enumerate() {
             if core::mem::take(to_cancel) {
@@ -432,14 +436,14 @@ impl Party {
         }
     }
 
-    /// Completes the requests that were chosen for it, in the reverse order of the cancels. Any
-    /// execution context.
+    /// Completes the requests in `to_complete`, the last slot first, while `cancel_all` begins with
+    /// the first one. Any execution context.
     fn complete_all(&self, chosen: &mut Chosen) {
         while let Some(held) = chosen.to_complete.pop() {
             let mark = mark(held.key);
             match held.request.complete(&mark) {
                 Ok(()) => self.count(Count::Unmatched, mark),
-                // After a cancel the handle is stale, once the request was sent again.
+                // The sender has cancelled the request, and for `ESTALE` also sent it again.
                 Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
                 Err(_) => self.miscount(true),
             }
@@ -458,8 +462,8 @@ impl Party {
         {
             let mut inner = self.inner.lock();
             let place = &mut inner.desk[cell];
-            // The place may have an older request, which has ended, or a newer one: then this one
-            // has ended.
+            // If the cell has an older request, that one has ended, and this one replaces it. If it
+            // has a newer request, this one has ended.
             let is_later = |held: &Held| held.key & !UNCOUNTED > key & !UNCOUNTED;
             if !place.as_ref().is_some_and(is_later) {
                 // In other cells the receiver learns of a cancel when it completes the request.
@@ -476,8 +480,9 @@ impl Party {
         disposition
     }
 
-    /// Completes a request that must have ended. If its sender is leaving, it may not have: a
-    /// driver's requests are cancelled after its context is free for the next driver.
+    /// Completes a request that must have ended, so completing it must fail. Only the request of a
+    /// sender that leaves may still be pending: the library gives that driver's context to the next
+    /// driver before it cancels the requests.
     fn give_up(&self, held: Option<Held>) {
         if let Some(held) = held {
             let leaves = held.key & UNCOUNTED != 0;
@@ -550,7 +555,7 @@ impl Party {
                 continue;
             }
             let own = cells(way.context as usize);
-            // Requests that other drivers have forwarded
+            // The cells of a random context: requests that other drivers have forwarded.
             let other = cells(below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
@@ -572,7 +577,7 @@ impl Party {
                 self.call(&mut packet, way, run, below(8) as u32 / 7);
             }
         }
-        // Those that ended because the receiver left
+        // Send the requests again that ended because the receiver left.
         self.start(sender, way, run)
     }
 
@@ -600,7 +605,7 @@ impl Party {
     }
 }
 
-/// Receives requests for the load of their context. Any execution context.
+/// Receives a request for the party of its context. Any execution context.
 pub fn dispatch<'a, 'b>(
     request: Request<'a>,
     party: impl Fn(u32) -> Option<&'b Party>,
@@ -618,8 +623,8 @@ pub fn dispatch<'a, 'b>(
 }
 
 impl Drop for Party {
-    /// The driver is unregistered, so no request may be on its way, and the counts that were not
-    /// reported must balance. The warning makes the harness fail.
+    /// The driver is unregistered, so no request may be on its way, and the counts since the last
+    /// [`take_books`](Self::take_books) must be 0. The test fails because of the warning.
     fn drop(&mut self) {
         let lost = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let lost = self.slots.iter().any(lost);

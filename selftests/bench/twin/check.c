@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Checks the twin's duties that no loop shows: refusals; requests that are completed, pended,
- * cancelled, timed out, or held by a driver that leaves; all kinds of waits for events. If a
- * check fails, this module is not loaded.
+ * Checks the twin's duties that no measured loop exercises: refusals; requests that are
+ * completed, pended, cancelled, timed out, or held by a driver that leaves; all kinds of waits
+ * for events. If a check fails, this module is not loaded.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>

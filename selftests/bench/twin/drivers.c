@@ -435,7 +435,7 @@ static void time_out(struct twin_slot *slot)
 				  slot->seat->context->id);
 		transition(slot, TWIN_ATTACHING, TWIN_ABANDONED);
 		finish(offer, TWIN_WINNER_TIMEOUT, err, err);
-		/* The later one of sender and driver gives the context back. */
+		/* The sender or the driver gives the context back, whichever is done later. */
 		if (READ_ONCE(offer->done_with))
 			give_back(slot, TWIN_ABANDONED);
 	}
@@ -459,17 +459,17 @@ static int send_offer(struct twin_slot *slot)
 		return err;
 	}
 	if (pended && twin_completion == TWIN_LEARN_ROUTINE)
-		/* The driver may have completed it nevertheless. */
+		/* The driver may have pended the offer and completed it already. */
 		return completion_done(&offer->done) ? offer->outcome : -EINPROGRESS;
 	if (!wait_for_completion_timeout(&offer->done, msecs_to_jiffies(twin_timeout)))
 		time_out(slot);
 	if (twin_completion == TWIN_LEARN_ROUTINE || offer->winner != TWIN_WINNER_DRIVER)
-		/* The thread that claimed the offer has done everything. */
+		/* The thread that has claimed the offer has concluded the handshake, too. */
 		return offer->outcome;
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
-		/* For a pended request the owner waits, however it wants to learn of completion. */
+		/* The driver has pended the request: the owner has waited, though not asked to. */
 		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
 	return conclude(slot, offer->status);
 }
@@ -631,7 +631,7 @@ static void revoke_handles(const char *name, struct twin_context *context,
 	struct twin_item *item;
 	unsigned long flags;
 
-	/* Holds the lock for some of the items at a time. */
+	/* Releases the lock after each TWIN_MAX_BATCH items, so that interrupts can run. */
 	for (i = 0; i < queue->capacity && READ_ONCE(queue->handed);) {
 		end = min(i + TWIN_MAX_BATCH, queue->capacity);
 		spin_lock_irqsave(&queue->lock, flags);
@@ -660,7 +660,7 @@ static void run_down(struct twin_slot *slot)
 	rcu_assign_pointer(link->peer, NULL);
 	/* Expedited: a normal grace period takes too long for a driver that detaches. */
 	synchronize_srcu_expedited(&link->srcu);
-	/* The dispatch routine may return later than it has completed the request. */
+	/* The driver's dispatch routine may still run after it has completed the request. */
 	wait_for_offer(&slot->offer);
 	twin_step(TWIN_OWNER, "rundown", "of=%s ctx=c%u", slot->object.name, context->id);
 	context->peer = (struct twin_endpoint){};
@@ -714,7 +714,7 @@ int twin_detach(twin_handle driver)
 		case TWIN_ATTACHING:
 			if (cancel_offer(slot))
 				return 0;
-			/* Completed, but the driver is not attached yet: try again. */
+			/* The offer is completed, but the driver is not attached yet: try again. */
 			fsleep(USEC_PER_MSEC);
 			break;
 		}

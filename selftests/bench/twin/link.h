@@ -18,7 +18,7 @@ struct twin_peer {
 /* The owner's side of a context. */
 struct twin_owner_link {
 	struct twin_context *context;
-	struct srcu_struct srcu;	/* the owner's threads inside the peer */
+	struct srcu_struct srcu;	/* readers: the owner's threads inside the peer */
 	struct twin_peer __rcu *peer;	/* the copy below, or NULL if no thread may enter */
 	struct twin_peer copy;
 };

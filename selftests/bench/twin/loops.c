@@ -26,7 +26,7 @@ static noinline int loop_twin_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The loop is in the owner. */
+/* The owner runs the loop, because it calls the peer. */
 static int run_ops_call_a_to_b(void *arg, u64 n)
 {
 	struct twin_peer_link *link = arg;

@@ -227,7 +227,7 @@ static int serve(const struct twin_request *request)
 	return twin_request_write(request->handle, &value, sizeof(value));
 }
 
-/* It may sleep, so that a worker calls it if the sender must not sleep. */
+/* Declared as a routine that may sleep, so a worker calls it if the sender must not sleep. */
 static int dispatch(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =

@@ -12,7 +12,7 @@ extern twin_handle twin_self;
 /* Measures what the word names: see loops.c. */
 int twin_run_loops(const char *what);
 
-/* As loop_twin_queue_put_take in loops.c: see unchecked.c. */
+/* loop_twin_queue_put_take without the kernel's list checks: see unchecked.c. */
 int loop_twin_queue_put_take_unchecked(void *arg, u64 n);
 
 #endif /* TWIN_PEER_H */

@@ -442,7 +442,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		twin_handle key = key_of(packet), holder = packet->holder;
 		u32 send_flags = packet->flags;
 
-		/* The claim keeps others off while its line is printed without the lock. */
+		/* Other threads leave a BUSY request alone, so print without the lock. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
 		tell(send_flags, holder, "complete", key, status);
@@ -576,7 +576,8 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Cancels a request, in this send or if it concerns a driver. Returns -EBUSY if another thread is
+ * Cancels a request: if driver is 0, only while it is in the send with number sending; else only
+ * if that driver holds it or has sent it. Returns -EBUSY if another thread is
  * completing or cancelling it, or -EALREADY if no driver holds it. Any execution context.
  */
 static int take(twin_handle key, u32 sending, twin_handle driver, int status)
@@ -622,7 +623,7 @@ static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 		twin_visit_end(&visit);
 	}
 	spin_lock_irqsave(&lock, flags);
-	/* A request that is on its way is not freed. */
+	/* packet is still valid: a request that is on its way is never freed. */
 	deliver(packet, flags);
 	return 0;
 }
@@ -837,8 +838,8 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. If until is not 0, leaves out requests
- * that got a new handle after the one with generation until. Returns whether other threads are
+ * Cancels all requests that a driver holds or has sent. If until is not 0, cancels only requests
+ * whose holder's handle has the generation until or an older one. Returns whether other threads are
  * still completing or cancelling some of them.
  */
 static bool take_back(twin_handle driver, u32 until)

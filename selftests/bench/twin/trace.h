@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints: one for all lines, and those of steps that are too frequent for a line. A header
- * that hits a tracepoint includes tracepoint_key.h instead.
+ * The tracepoints: one that all printed steps share, and one for each step that is too frequent to
+ * be printed. A header that hits a tracepoint includes tracepoint_key.h instead.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The twin's queue again, compiled without the kernel's checks of list pointers, as the
- * project's lists have none.
+ * The loop of the twin's queue, compiled without the kernel's checks of list pointers. The
+ * project's lists have no such checks, so this twin does the same work.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_DEBUG_LIST

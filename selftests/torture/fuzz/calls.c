@@ -200,8 +200,8 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
 }
 
 /*
- * Returns whether the driver of one of the events is being detached. Adds to *begun how many such
- * calls have begun.
+ * Returns whether the driver of one of the events is being detached. Stores in *begun how often
+ * fuzz_detach() was called for these drivers.
  */
 static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
 {
@@ -214,7 +214,7 @@ static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		if (!life)
 			continue;
 		*begun += atomic_read(&life->detachings);
-		/* fuzz_detach() raises detachings last: one of the two shows it. */
+		/* fuzz_detach() increments detaching, then detachings: one of them shows it. */
 		smp_rmb();
 		any |= atomic_read(&life->detaching);
 	}

@@ -50,7 +50,7 @@ void fuzz_leave(struct fuzz_life *life, const char *routine)
 	atomic_dec(&life->inside);
 }
 
-/* The tasks that are inside routines, and the CPUs whose interrupts are, with their depth. */
+/* Each task or interrupt context (of a CPU) that is inside a routine, with its nesting depth. */
 static struct {
 	unsigned long who;
 	u32 depth;
@@ -170,7 +170,7 @@ static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	int err;
 
 	if (life) {
-		/* It also gives back a context after a handshake that has timed out. */
+		/* Unregistering gives back the context of a handshake that has timed out. */
 		fuzz_close_context(life);
 		atomic_inc(&life->ending);
 	}
@@ -202,8 +202,9 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 }
 
 /*
- * Unregisters all drivers at the end of a run. For each driver, one call returns 0. If another
- * thread makes that call and has not noted it yet, -ESTALE is right here, and only then.
+ * Unregisters all drivers at the end of a run. For each driver, exactly one call of
+ * d2d_unregister() returns 0. Here -ESTALE is right only if another thread has made that call and
+ * has not set life->gone yet.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

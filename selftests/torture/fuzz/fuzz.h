@@ -89,9 +89,9 @@ struct fuzz_life {
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
 	atomic_t users;		/* calls that use the context */
-	atomic_t closed;	/* calls that may give the context back; not to be used meanwhile */
+	atomic_t closed;	/* calls that may give the context back; if any, do not use it */
 	atomic_t detaching;	/* calls that detach it */
-	atomic_t detachings;	/* how many such calls have begun */
+	atomic_t detachings;	/* calls of fuzz_detach() so far */
 	atomic_t adopted;	/* number of the handshake by which it got its context, or 0 */
 };
 
@@ -137,7 +137,7 @@ struct fuzz_kept {
 	u64 tag;
 	bool is_offer;
 	int adoption;		/* for an offer, the number of the handshake */
-	bool for_ever;		/* nobody completes it */
+	bool for_ever;		/* no play completes it */
 };
 
 extern u64 fuzz_seed;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Plays that reach the limits of the owner's tables, each with a driver of its own. Other
- * actors play on meanwhile, and get the same errors. Also a driver that the module forgets.
+ * actors play on meanwhile, and get the same errors. fuzz_forget() leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>
@@ -20,7 +20,7 @@
 static DEFINE_MUTEX(limits_lock);
 static d2d_handle *handles;
 
-/* Refuses every request: this driver serves none. */
+/* The dispatch routine of these drivers: fails every request. */
 static int refuse(void *self, const struct d2d_request *request)
 {
 	d2d_complete(request->handle, -EPERM, 0);
@@ -50,7 +50,7 @@ static void unregister_one(d2d_handle handle)
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {
-	/* The other module may have reached the limit of all handles meanwhile. */
+	/* The fuzzer's other module may have reached the limit on all handles meanwhile. */
 	bool is_full = err == expected || (err == -EMFILE && call == FUZZ_EVENT_CREATE) ||
 		       (err == -ENFILE && call == FUZZ_EVENT_CREATE);
 
@@ -86,7 +86,7 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 	}
 	expect(caller, FUZZ_ALLOC, count, 4096, err, -EAGAIN);
-	/* Closes half of them; unregistering closes the rest. */
+	/* Free half of the requests here; d2d_unregister() frees the rest. */
 	for (u32 n = 0; n < count / 2; n++)
 		d2d_request_free(handles[n]);
 }
@@ -143,7 +143,10 @@ static int wait_in_crowd(void *unused)
 	return 0;
 }
 
-/* Lets so many threads wait that some are refused; on a slow machine they may come one by one. */
+/*
+ * Makes more threads wait for an event than the owner allows, so that it refuses some. On a slow
+ * machine the threads may wait one after the other, and none is refused.
+ */
 static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 {
 	char name[32];

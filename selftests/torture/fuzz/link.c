@@ -13,7 +13,7 @@
 
 static atomic_t adoptions;
 
-/* Checks in an operation that the owner may call it now. */
+/* Called by each operation: checks that the owner may call the driver now. */
 static void enter(void *this, const char *op)
 {
 	struct fuzz_life *life = this;
@@ -181,7 +181,7 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (life) {
-		/* Whether a new handshake has ended as well, the oracle cannot know. */
+		/* The oracle cannot know whether a new handshake has ended meanwhile as well. */
 		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
 			WRITE_ONCE(life->context, NULL);
 		atomic_dec(&life->detaching);

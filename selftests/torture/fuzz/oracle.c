@@ -66,7 +66,7 @@ static const char *origin_name(enum fuzz_origin origin)
 	return names[origin];
 }
 
-/* Returns whether the function takes this other kind, too: both ends of a request may read. */
+/* Returns true if the call reads a request: it takes the sender's and the receiver's handle. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
@@ -75,8 +75,8 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 }
 
 /*
- * Judges the result of a function that was called with these handles. own is how often the
- * caller itself has begun to end their things.
+ * Judges the result of a function that was called with these handles. own is the number of calls
+ * in fuzz_thing.ending or fuzz_life.ending that are the caller's own.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)

@@ -10,7 +10,7 @@
 
 #include "fuzz.h"
 
-/* Routines run in several threads at a time with the same number, so none has things of its own. */
+/* All routines share an actor number and run in several threads, so none gets things of its own. */
 static u32 any_audience(struct fuzz_caller *caller)
 {
 	switch (fuzz_below(caller, 3)) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps books of the things that exist: live things, dead handles, and handles from other
- * modules. A thing counts as live from before the first call that gets its handle until the
- * first call that ends it begins. So the oracle can judge a call by whether the thing was live
- * before and after it.
+ * Keeps track of live things, dead handles, and handles from other modules. A thing counts as
+ * live from before the first call that gets its handle until the first call that ends it begins.
+ * So the oracle can judge a call by whether the thing was live before and after it.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -11,7 +10,10 @@
 #include "fuzz.h"
 
 #define DEAD	128
-/* Dead handles. The first ones are kept for good: a number may come again after a long time. */
+/*
+ * fuzz_note_dead() keeps the first OLD handles, so that the fuzzer also tries handles whose
+ * things have been gone for long, and whose places in the owner's tables have new things.
+ */
 #define OLD	32
 #define FOREIGN	64
 
@@ -34,7 +36,7 @@ static struct {
 static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
-/* Only while nobody sends is it a violation that a completion routine was not called. */
+/* Call this only while no thread sends the request: its completion routine may be called late. */
 static void check_outcomes(struct fuzz_thing *thing)
 {
 	int outcomes = atomic_read(&thing->outcomes);
@@ -156,8 +158,8 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /*
- * Returns whether the picked thing is live, and nobody but the caller has begun to end it. own is
- * how often the caller has.
+ * Returns whether the picked thing is live, and no thread but the caller has begun to end it. own
+ * is the number of calls in thing->ending that are the caller's own.
  */
 bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 {

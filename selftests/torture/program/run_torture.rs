@@ -49,14 +49,14 @@ const SHAPES: [Shape; 3] = [
         drivers: 1,
         cycle: 2,
     },
-    // All on the same queues
+    // All processes use the queues of one context.
     Shape {
         name: "crowded",
         stay: 1,
         drivers: 2,
         cycle: 0,
     },
-    // All calls go to the peer that comes and goes
+    // The owner's calls go to a peer that is loaded and unloaded all the time.
     Shape {
         name: "revolving",
         stay: 0,
@@ -192,7 +192,7 @@ impl Worker {
         control.write("stop 0")
     }
 
-    /// A number that grows with time.
+    /// A number that grows with time, for the keys of requests: see `Party::start`.
     fn stamp() -> u128 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_millis() % (1 << 30))
@@ -433,7 +433,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// Checks that each peer finds the items that waited for it, in order.
+/// Checks that each peer finds the items that the owner put before the peer was loaded, in order.
 fn leave_items(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
@@ -459,8 +459,8 @@ fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     ended.into_iter().sum()
 }
 
-/// Makes the load of a round in three parts: runs, while peers come and go; races, while peers come
-/// and go; and races that both sides begin together. Returns how often a peer was loaded.
+/// Makes the load of a round in three parts: runs, then races, in both while other peers are loaded
+/// and unloaded; last, races that both sides begin together. Returns how often a peer was loaded.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
     for name in staying {
@@ -510,7 +510,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // No process of the round uses these numbers of runs.
+    // No process of the round gives one of these numbers to a run.
     leave_items(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
@@ -521,8 +521,8 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
     Ok((totals, cycles))
 }
 
-/// The shape of a round and the way of completion: rounds go through all shapes, all ways, and in
-/// time all pairs.
+/// Returns the shape of a round, and the owner's parameter `completion`. Nine rounds in a row have
+/// all combinations.
 fn kind(number: u32) -> (&'static Shape, u32) {
     let shape = &SHAPES[number as usize % SHAPES.len()];
     (shape, (number + number / 3) % 3)
