@@ -28,8 +28,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The module that the tests are linked into. A crate of its own `module!` has a type of this name;
-/// `#[vtable]` expects it in the crate root.
+/// The module that the tests are linked into. `module!` defines this type in the crate that calls
+/// it; the tested crates do not, and `#[vtable]` expects the type in the crate root.
 pub struct LocalModule;
 
 impl ModuleMetadata for LocalModule {
@@ -140,7 +140,7 @@ impl Items {
     }
 }
 
-/// A context that only the test knows. It is laid out like the contexts that the owner allocates, which
+/// A context that no driver uses. It is laid out like the contexts that the owner allocates, which
 /// have tests of their own (`shared/owner/block/tests.rs`).
 pub struct TestContext {
     context: Context<TestPair>,
@@ -169,7 +169,8 @@ impl TestContext {
             ]
         };
         Ok(Self {
-            // SAFETY: The context is initialized. `context` is only lent, while `_raw` exists.
+            // SAFETY: The context is initialized. `deref` lends `context` from `self`, so no caller
+            // uses it after `_raw` is dropped.
             context: unsafe { Context::from_raw(NonNull::new_unchecked(raw)) },
             _raw: pinned,
             _items: items,

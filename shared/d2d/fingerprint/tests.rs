@@ -44,7 +44,7 @@ mod cases {
 
     #[test]
     fn the_hashes_are_those_of_the_header() {
-        // bindgen takes the hashes whose highest bit is set for negative numbers.
+        // bindgen makes a negative number of a hash whose highest bit is set.
         let owner = [
             abi::D2D_PAIR_OWNER_INTERFACE as u64,
             abi::D2D_PAIR_OWNER_PING,

@@ -12,7 +12,7 @@ use kernel::{
     sync::SetOnce, //
 };
 
-/// A link without a context; a side has one or not.
+/// A link without a context. A side is connected once its seat has a `Switch`.
 struct Switch;
 
 impl Link for Switch {
@@ -67,7 +67,7 @@ interface! {
     fn double(&self, link: &Switch, value: u32) -> Result<u32>;
 }
 
-/// Implements the operations, and adds its number to every result.
+/// Implements all three interfaces, and adds its number to each result.
 struct Calculator(u32);
 
 #[vtable]
@@ -97,7 +97,7 @@ impl BuiltOps for Calculator {
 
 type Side = Pin<KBox<Binding<SetOnce<Switch>, Calculator>>>;
 
-/// Makes a side that has its link.
+/// Makes a connected side.
 fn side(added: u32) -> Result<Side> {
     let side = KBox::pin_init(
         Binding::new(Ok(SetOnce::new()), Ok(Calculator(added))),
@@ -113,7 +113,8 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
         ops: table.cast(),
         self_: this,
     };
-    // SAFETY: It is this module's, and whatever has the right chain expects a `Side`'s address.
+    // SAFETY: The table belongs to this module, and the operations of each table with the right
+    // chain expect the address of a `Side`.
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 
@@ -127,7 +128,7 @@ fn long() -> LongTable {
     *<Long as TableFor<Calculator>>::TABLE
 }
 
-/// Changes the header of that table, and returns the error by which the table is refused.
+/// Changes the header of the table of [`long`], and returns the error by which it is refused.
 fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
     let mut table = long();
     change(&mut table.hdr);
@@ -155,7 +156,7 @@ mod cases {
         let (one, other) = (side(0)?, side(100)?);
         let one = copy::<Long, LongTable>(&long(), one.as_raw()).map(|copy| (copy, one))?;
         let other = copy::<Long, LongTable>(&long(), other.as_raw()).map(|copy| (copy, other))?;
-        // SAFETY: Both sides are there for as long as they are called.
+        // SAFETY: Both sides are alive until the end of the test.
         let (to_one, to_other) = unsafe { (one.0.caller(), other.0.caller()) };
         assert_eq!(to_one.double(21), Ok(42));
         assert_eq!(to_other.double(21), Ok(142));
@@ -169,7 +170,7 @@ mod cases {
         let side = side(0)?;
         assert!(long().missing.is_none());
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
-        // SAFETY: The side is there.
+        // SAFETY: `side` is alive until the end of the test.
         assert_eq!(unsafe { endpoint.caller() }.missing(), Err(EOPNOTSUPP));
         Ok(())
     }
@@ -181,7 +182,7 @@ mod cases {
             GFP_KERNEL,
         )?;
         let endpoint = copy::<Long, _>(&long(), side.as_raw())?;
-        // SAFETY: The side is there.
+        // SAFETY: `side` is alive until the end of the test.
         let caller = unsafe { endpoint.caller() };
         assert_eq!(caller.double(1), Err(ENOTCONN));
         side.seat().populate(Switch);
@@ -194,7 +195,7 @@ mod cases {
         let side = side(0)?;
         let table: *const ShortTable = <Short as TableFor<Calculator>>::TABLE;
         let endpoint = copy::<Long, _>(table, side.as_raw())?;
-        // SAFETY: The side is there.
+        // SAFETY: `side` is alive until the end of the test.
         let caller = unsafe { endpoint.caller() };
         assert_eq!(caller.double(21), Ok(42));
         assert_eq!(caller.subtract(2, 1), Err(EOPNOTSUPP));
@@ -206,7 +207,7 @@ mod cases {
     fn the_known_operations_of_a_longer_table_are_used() -> Result {
         let side = side(0)?;
         let endpoint = copy::<Short, _>(&long(), side.as_raw())?;
-        // SAFETY: The side is there.
+        // SAFETY: `side` is alive until the end of the test.
         assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
         Ok(())
     }
@@ -218,7 +219,7 @@ mod cases {
             table.hdr.size = size_of::<abi::d2d_ops>() as u32;
             copy::<Long, _>(&table, core::ptr::null_mut())?
         };
-        // SAFETY: None of the operations is there.
+        // SAFETY: The copied table has no operation, so no call uses the null address of the side.
         assert_eq!(unsafe { endpoint.caller() }.double(21), Err(EOPNOTSUPP));
         Ok(())
     }
@@ -230,7 +231,7 @@ mod cases {
         let endpoint = copy::<Long, _>(&table, side.as_raw())?;
         table.double = None;
         assert!(core::hint::black_box(&table).double.is_none());
-        // SAFETY: The side is there.
+        // SAFETY: `side` is alive until the end of the test.
         assert_eq!(unsafe { endpoint.caller() }.double(21), Ok(42));
         Ok(())
     }

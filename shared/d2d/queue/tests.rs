@@ -17,7 +17,7 @@ unsafe extern "C" {
 
 /// Returns the C structure of the queue to the peer.
 fn raw(context: &TestContext) -> *mut abi::d2d_queue {
-    // SAFETY: The context is there; no reference is made.
+    // SAFETY: `context` is alive, and `&raw mut` makes no reference.
     unsafe { &raw mut (*context.as_raw()).to_peer }
 }
 
@@ -41,7 +41,7 @@ fn take_raw(queue: &Queue<'_>) -> Result<abi::d2d_handle> {
 }
 
 fn revoke(queue: &Queue<'_>) -> u32 {
-    // SAFETY: No C code holds an item of it.
+    // SAFETY: No test holds an item of the queue that C code has taken.
     unsafe { queue.revoke_handles() }
 }
 
@@ -107,7 +107,7 @@ mod cases {
         ] {
             assert_eq!(batch_of(size), count);
         }
-        // No item has room for this payload, but a batch is never empty.
+        // Larger than any item's payload, but a batch has at least one item.
         assert_eq!(batch_of(4097), 1);
     }
 

@@ -25,7 +25,7 @@ use kernel::{
 
 /// The workqueue of each CPU.
 fn queue() -> &'static workqueue::Queue {
-    // SAFETY: It is a C global that is always there.
+    // SAFETY: `system_percpu_wq` is initialized at boot and never freed.
     unsafe { workqueue::Queue::from_raw(bindings::system_percpu_wq) }
 }
 
@@ -83,7 +83,7 @@ impl Closing {
 
     /// Queues the closer, and returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
-        // It is not queued yet.
+        // Cannot fail: each test queues the closer once.
         let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();
         while this.rundown.enter().is_some() {
@@ -96,7 +96,7 @@ impl WorkItem<1> for Closing {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        // It is not queued yet.
+        // Cannot fail: the closer runs once.
         let _ = queue().enqueue::<Arc<Self>, 2>(this.clone());
         this.returned.populate(this.rundown.close());
         this.closed.complete_all();

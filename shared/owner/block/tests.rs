@@ -12,7 +12,7 @@ use d2d::{
     }, //
 };
 
-/// A context in a block of its own, which no driver knows.
+/// A context in a block of its own, which no driver uses.
 struct TestContext {
     context: Context<TestPair>,
     _block: Block,
@@ -28,7 +28,8 @@ impl TestContext {
             &Config::with_items(capacity, item_size),
         )?;
         Ok(Self {
-            // SAFETY: `context` is only lent, while `_block` exists.
+            // SAFETY: `deref` lends `context` from `self`, so no caller uses it after
+            // `_block` is dropped.
             context: unsafe { block.context() },
             _block: block,
         })
@@ -77,7 +78,7 @@ mod cases {
     fn a_context_is_one_of_this_abi() -> Result {
         let context = TestContext::new(3, 4, 8)?;
         let raw = context.as_raw();
-        // SAFETY: The context is there, and nobody else uses it.
+        // SAFETY: `context` is alive, and no other thread uses it.
         let (header, owner, id, ids) = unsafe {
             (
                 (*raw).hdr,
@@ -112,7 +113,7 @@ mod cases {
                 );
             }
             let raw = context.as_raw();
-            // SAFETY: The context is there; no references are made.
+            // SAFETY: `context` is alive, and `&raw const` makes no reference.
             let queues = unsafe { [&raw const (*raw).to_peer, &raw const (*raw).to_owner] };
             for queue in queues {
                 assert!(pool_is_whole(queue, capacity, item_size));

@@ -34,7 +34,7 @@ const ANY: Manner = Manner {
 };
 const ALL: Manner = Manner { all: true, ..ANY };
 
-/// The same wait without sleeping.
+/// Returns the manner of the same wait, but without sleeping.
 fn now(manner: Manner) -> Manner {
     Manner {
         timeout: Some(0),
@@ -92,7 +92,7 @@ impl Fixture {
     /// Waits until this many threads wait for an event.
     fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
         while self.events.query(event)?.waiting != waiting {
-            // SAFETY: Always safe to call where sleeping is.
+            // SAFETY: The tests run in a thread that may sleep, without locks.
             unsafe { bindings::schedule() };
         }
         Ok(())
@@ -121,7 +121,7 @@ impl Sleeper {
         let mut handles = KVec::new();
         handles.extend_from_slice(events, GFP_KERNEL)?;
         let (fixture, theirs) = (fixture.clone(), outcome.clone());
-        // SAFETY: The work queue is a C global that is always there.
+        // SAFETY: `system_dfl_wq` is initialized at boot and never freed.
         let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
         queue.try_spawn(GFP_KERNEL, move || {
             theirs.result.populate(fixture.wait(&handles, manner));
@@ -138,7 +138,7 @@ impl Sleeper {
 }
 
 fn name_of(name: &CStr) -> Result<Name, Refusal> {
-    // SAFETY: It is a string.
+    // SAFETY: `name` is a string that ends with a NUL.
     unsafe { Name::read(name.as_char_ptr()) }
 }
 
@@ -178,7 +178,7 @@ mod cases {
         let longer = CString::try_from_fmt(fmt!("{:064}", 0))?;
         assert_eq!(refusal(&longer), Some(ENAMETOOLONG));
         for bad in [0usize, 1, 4096] {
-            // SAFETY: No device is there.
+            // SAFETY: No device is mapped at this address, so reading it has no side effects.
             let name = unsafe { Name::read(core::ptr::without_provenance(bad)) };
             assert_eq!(name.err().map(|Refusal(_, error)| error), Some(EFAULT));
         }

@@ -45,7 +45,7 @@ fn object(name: &CStr) -> abi::d2d_driver {
 }
 
 fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
-    // SAFETY: What is found there is never dispatched to but with a request.
+    // SAFETY: The tests call the routine of a driver object only with a valid request.
     unsafe { registry.add(object) }
 }
 
@@ -102,7 +102,7 @@ mod cases {
             input_len: 0,
             output_len: 0,
         };
-        // SAFETY: It is registered.
+        // SAFETY: The driver is registered, and `request` is valid.
         assert_eq!(unsafe { driver.dispatch(&request) }, 99);
         assert_eq!(remove(&registry, handle)?.name(), c"driver");
         assert!(registry.is_empty());
@@ -142,7 +142,7 @@ mod cases {
     #[test]
     fn dispatch_is_in_the_text_of_the_module() -> Result {
         let outside = bindings::schedule as unsafe extern "C" fn();
-        // SAFETY: Both are addresses of functions; it is never called.
+        // SAFETY: Both types are function pointers, and the test never calls the result.
         let outside = unsafe { core::mem::transmute::<unsafe extern "C" fn(), Dispatch>(outside) };
         assert_eq!(
             refusal(|object| object.dispatch = Some(outside))?,
@@ -161,7 +161,7 @@ mod cases {
             core::ptr::from_ref(&object).wrapping_byte_add(1),
         ];
         for pointer in bad {
-            // SAFETY: No driver object is found there.
+            // SAFETY: There is no driver object at a null, unmapped or misaligned address.
             let result = unsafe { registry.add(pointer) };
             assert_eq!(result, Err(EFAULT));
         }

@@ -24,16 +24,16 @@ use kernel::{
     task::Task, //
 };
 
-/// The code of a request says what the receiver's dispatch routine does with it. This one completes it.
+/// The code of a request says what the receiver's dispatch routine does with it: complete it.
 const COMPLETE: u32 = 0x22_2400;
 const PEND: u32 = 0x22_2404;
-/// Pends it, and asks to be told if it is cancelled.
+/// Pend it, and ask to be told if it is cancelled.
 const PEND_AND_HEAR: u32 = 0x22_2408;
-/// Neither completes nor pends it.
+/// Neither complete nor pend it.
 const FORGET: u32 = 0x22_240c;
-/// Forwards it with the code in the driver's `next_code`, and gets it back.
+/// Forward it with the code in the driver's `next_code`, and get it back.
 const PASS_ON: u32 = 0x22_2410;
-/// Forwards it likewise, and does not get it back.
+/// Forward it with the same code, but do not get it back.
 const LET_GO: u32 = 0x22_2414;
 
 const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
@@ -128,7 +128,7 @@ impl Bench {
     }
 
     fn read(&self, handle: u64, buffer: &mut [u8]) -> Result {
-        // SAFETY: The buffer is that long.
+        // SAFETY: `buffer` is valid for writes of its length.
         unsafe {
             self.requests
                 .read(handle, buffer.as_mut_ptr(), buffer.len() as u32)
@@ -373,7 +373,7 @@ unsafe extern "C" fn completed(
                 flags: ROUTINE | ATOMIC,
                 ..actor.how()
             };
-            // SAFETY: The structure has no buffers.
+            // SAFETY: `send` is valid and names no buffers.
             let sent = unsafe { actor.requests.send(request, &send) };
             c_int::from(sent.is_ok())
         }
@@ -580,7 +580,7 @@ mod cases {
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(bench.len(), 1);
             pretend_waiters(&bench, request, 0)?;
-            // No waiting thread is left that could remove it; the driver has to.
+            // The last waiting thread removes an entry. There is none, so the test does this.
             bench.requests.inner.lock().entries.remove(request);
         }
         Ok(())
@@ -732,7 +732,7 @@ mod cases {
         assert_eq!(refusal(longer), Some(EMSGSIZE));
         assert_eq!(refusal(|send| send.output_len = 9), Some(EMSGSIZE));
         assert_eq!(refusal(|send| send.input_len = 8), Some(EFAULT));
-        // SAFETY: No structure is found there.
+        // SAFETY: The pointer is null, so no structure is read.
         let sent = unsafe { bench.requests.send(request, core::ptr::null()) };
         assert_eq!(sent, Err(EFAULT));
         assert_eq!(b.calls(), [0; 4]);
@@ -767,7 +767,7 @@ mod cases {
         assert_eq!(bench.write(held, b"123456"), Err(EMSGSIZE));
         bench.write(held, b"12345")?;
         bench.write(held, b"abc")?;
-        // SAFETY: Nothing is written there.
+        // SAFETY: The pointer is null, so nothing is written.
         let nowhere = unsafe { bench.requests.read(held, core::ptr::null_mut(), 1) };
         assert_eq!(nowhere, Err(EFAULT));
         let nothing = bench.requests.write(held, core::ptr::null(), 1);
@@ -1035,7 +1035,7 @@ mod cases {
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
         assert_eq!(bench.complete(second, 0), Err(ECANCELED));
         assert_eq!(bench.requests.free(idle), Err(ESTALE));
-        // Only the request that the other driver has sent it is left.
+        // Only the request that b has sent to a is left.
         assert_eq!(bench.len(), 1);
         assert_eq!(bench.status(kept)?, CANCELED);
         Ok(())
@@ -1054,7 +1054,7 @@ mod cases {
         let below = d.holds();
         c.leaves()?;
         bench.requests.run_down(c.driver);
-        // The driver below and the departing one are told of the cancellation; the request returns to the one above.
+        // d, below, is told of the cancel; the request returns to the departing c and to b, above it.
         assert_eq!(d.calls(), [1, 0, 0, 1]);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -1062,7 +1062,7 @@ mod cases {
         assert_eq!(bench.wait(request, 0)?.status, TIMEDOUT);
         assert_eq!(bench.complete(below, 0), Err(ECANCELED));
         drop(c);
-        // Without the time limit, that driver could still have completed the request.
+        // Had the request not timed out, b could have completed it: b completes the next one.
         b.passes_on_to(&d, PEND);
         a.send(request, &b, PASS_ON, 0)?;
         bench.complete(d.holds(), 0)?;

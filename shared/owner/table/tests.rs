@@ -10,7 +10,7 @@ fn table<T>(max: usize) -> Result<Table<T>> {
     Table::new(Kind::Event, max)
 }
 
-/// Adds a value, with a new chunk if the table wants one. Returns its handle.
+/// Adds a value, and allocates a chunk if the table needs one. Returns the value's handle.
 fn add<T>(table: &mut Table<T>, value: T) -> Result<d2d_handle, Lacking> {
     let mut spare = None;
     if let Err(Lacking::Chunk) = table.vacant(&mut spare) {
@@ -26,7 +26,7 @@ fn added<T>(table: &mut Table<T>, value: T) -> Result<d2d_handle> {
     add(table, value).map_err(|_| ENOSPC)
 }
 
-/// Removes a value; returns it, and whether a chunk came with it.
+/// Removes a value. Returns the value, and whether the table gave back an empty chunk.
 fn remove<T>(table: &mut Table<T>, handle: d2d_handle) -> Option<(T, bool)> {
     let (value, chunk) = table.remove(handle)?;
     Some((value, chunk.is_some()))
