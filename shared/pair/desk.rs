@@ -36,7 +36,7 @@ use kernel::{
 
 /// Adds 1 to a number.
 pub const ADD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// Stays pending until there is a [`RELEASE`] with the same key; its output is what that one brings.
+/// Stays pending until a [`RELEASE`] with the same key completes it with the value in its input.
 /// `EBUSY` if too many are pending.
 pub const HOLD: ControlCode<u64, u64> = ControlCode::new(0x802);
 /// Completes a [`HOLD`]; `ENOENT` if there is none with this key.
@@ -151,8 +151,8 @@ impl Desk {
             return request.fail(EBUSY);
         };
         let (disposition, request) = request.pend();
-        // Who cancels it from here on waits for the lock. If it was cancelled before, nobody is told,
-        // and it is not kept.
+        // If the request is cancelled from here on, `cancelled` waits for the lock and then finds it.
+        // If it was cancelled before, the library calls no routine, and the desk must not keep it.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(Held { key, request })
