@@ -92,7 +92,8 @@ struct DriverA {
 }
 
 impl DriverA {
-    /// Sends a peer requests from `place`. One of them makes the peer set its events, for which A waits.
+    /// Sends a peer the demonstration's requests from execution context `place`. One request makes
+    /// the peer set its events; A waits for them.
     fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -193,7 +194,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Puts items that wait for the next peer in this context.
+    /// Puts items for the next peer that gets this context.
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);

@@ -77,7 +77,8 @@ struct DriverB {
     desk: Desk,
 }
 
-/// Takes B's events away before B is unregistered, so that no request sets them any more.
+/// Its drop removes B's events from the desk before B is unregistered, so no request can set them
+/// afterwards.
 struct Front(Handle<DriverB>);
 
 impl Drop for Front {
@@ -104,7 +105,7 @@ impl Driver for DriverB {
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
     fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
-        // Even if a pended handshake has failed, B stays loaded.
+        // A failed handshake is no reason to unload B, so ignore the error.
         let _ = driver.settled_link();
         Signals::new(PeerModule::NAME, |name, kind| {
             driver.create_event(name, kind, false)

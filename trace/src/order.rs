@@ -38,7 +38,8 @@ pub struct Step {
     text: Box<str>,
     /// Where each of these ends, except the last
     ends: [u32; 4],
-    /// Its place in the order: its `seq`, or without a number that of the step before it in the log.
+    /// Its place in the order: its `seq`. A step without a number has the place of the step that
+    /// precedes it in the log.
     place: u64,
     /// Counts the steps with the same place.
     after: u64,
@@ -138,7 +139,7 @@ pub enum Passed {
     Lost { first: u64, last: u64 },
     /// The next step.
     Step(Step),
-    /// A step that belongs before one that was passed on already.
+    /// A late step: its successors were passed on already.
     Late(Step),
 }
 
@@ -151,7 +152,7 @@ pub struct Counts {
     pub missing: u64,
     /// The first gaps of each load.
     pub gaps: Vec<Gap>,
-    /// Steps that the log had already.
+    /// Steps that occurred earlier in the log, too.
     pub duplicates: u64,
     /// Steps that came too late to be sorted.
     pub late: u64,

@@ -106,7 +106,7 @@ struct Open {
 /// A call that has not returned.
 struct Call {
     open: Open,
-    /// Whether a driver printed it, and whether a tracepoint was hit for it: the log may have both
+    /// Whether the log has the call as a printed line, and whether as a tracepoint: or both
     printed: bool,
     traced: bool,
 }
@@ -180,7 +180,7 @@ impl Relations {
         }
     }
 
-    /// Learns which driver is the owner and which the peer, as the fields say `owner` and `peer`.
+    /// Learns which drivers are the owner and the peer, whose names fields such as `to=peer` lack.
     fn learn_roles(&mut self, step: &Step) {
         let owner = match step.step() {
             "alloc" | "export" | "attached" | "rundown" => true,

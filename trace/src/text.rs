@@ -142,7 +142,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-/// Softirq and hard interrupt stand out; a task is usual.
+/// The style of an execution context: softirq and hard interrupt stand out from tasks.
 fn context_style(context: &str) -> &'static str {
     match context {
         "softirq" => "36",

@@ -62,7 +62,7 @@ fn start(form: &str) -> Child {
         .expect("the program starts")
 }
 
-/// Lets the program read so many bytes. Returns the most memory that it used, in KiB.
+/// Lets the program read `bytes` bytes. Returns the most memory that the program used, in KiB.
 fn stream(form: &str, mut next: impl FnMut() -> Vec<u8>, bytes: usize) -> u64 {
     let mut child = start(form);
     let mut input = child.stdin.take().expect("a pipe");

@@ -66,7 +66,8 @@ fn trace(side: &str, path: &str) -> Result<Trace, String> {
         .map_err(|error| format!("the {side} trace, {path}: {error}"))
 }
 
-/// The lines of the lab on Linux that a rule explains: things that it does not do on Windows.
+/// The lines of the Linux log that the lab printed and a `lab` rule explains: what the lab tries on
+/// Linux only.
 fn lab_lines(linux: &Trace, differences: &mut Differences) -> Vec<String> {
     let known = |kind: &Kind, text: &str| match kind {
         Kind::Lab(begin) => text.starts_with(begin),

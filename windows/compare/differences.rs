@@ -182,7 +182,8 @@ impl Differences {
     }
 }
 
-/// Splits a line into rules: one for each field, so that a needless one is found.
+/// Splits a line into rules, one for each field, so that `make compare` reports each rule that
+/// explains no difference.
 fn one_by_one(line: &str) -> Vec<String> {
     let words: Vec<&str> = line.split_whitespace().collect();
     match words.as_slice() {
