@@ -135,7 +135,7 @@ is_told()
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# returns STATUS
+# returns STATUS - sets $? for verdict()
 returns()
 {
 	return "$1"

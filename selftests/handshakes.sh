@@ -140,6 +140,7 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
+	# The asking process is inside alice's dispatch routine, so it gets ECANCELED with any completion.
 	begin_with $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
 		cancelled 2 && act "unregister bob" && is_free && owner_goes

@@ -75,7 +75,8 @@ for at in init exit; do
 	done
 done
 
-# With completion=1 the owner does not wait in d2d_attach(), so the module goes while its handshake is pending.
+# With completion=1, d2d_attach() does not wait for a pended handshake, so the module goes away
+# while its handshake is pending.
 unload module_a
 load module_a completion=1
 for at in init exit; do
@@ -104,7 +105,7 @@ waiter=$meanwhile
 unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && nothing_left && another_works
 verdict "a module goes with a request pending: the sender gets ECANCELED"
 
-# A thread is inside forgetful's dispatch routine while forgetful goes
+# A thread is inside forgetful's dispatch routine while forgetful is unloaded
 mark
 load forgetful leaves=registered at=exit && act "lookup forgetful" && hold task
 act_meanwhile "send r1 forgetful"

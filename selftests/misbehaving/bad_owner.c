@@ -45,7 +45,7 @@ static bool sin_is(const char *name)
 	return !strcmp(sin, name);
 }
 
-/* Returns what needs memory from a page on whose successor is not mapped; its first bytes are. */
+/* Returns a copy of an object that ends in unmapped memory: only its first bytes are mapped. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);

@@ -78,8 +78,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * Only after the handshake, during which the owner sees that the caller is inside, and
-	 * refuses.
+	 * The owner calls this operation during the handshake too, but would refuse the detach
+	 * then, as it knows that the driver is inside its own handshake.
 	 */
 	if (sin_is("detach-from-operation") && attached)
 		d2d_detach(self);

@@ -382,7 +382,8 @@ static void vanish(struct work_struct *work)
 /*
  * Waits for two events, with an index that is writable when the wait begins and unmapped when it
  * ends. The wait must fail with -EFAULT, and must not reset an event.
- */static void try_vanishing_index(const d2d_handle *events, u32 flags)
+ */
+static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
 	struct vanishing vanishing = {
 		.waiter = current,

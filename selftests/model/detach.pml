@@ -3,17 +3,17 @@
  * The handshake and detaching, from shared/owner/{server,registry,offers}.rs, with the peer's side: a driver
  * of the library (shared/d2d/{registration,request}.rs), or one in C that does everything that d2d.h allows.
  *
- * Drivers ask for a context, get it, and leave. The owner calls the driver that has a context, and ends the
- * handshake of a driver that does not complete in time. -D chooses:
+ * Drivers attach, get a context, detach and unregister. The owner calls the operations of an attached driver, and a
+ * handshake that the driver does not complete in time is timed out. -D chooses:
  *
  *   ROUTINE	the owner learns of completion by a routine, and never waits for a pended handshake; otherwise it
  *		waits in attach (completion by return and by waiting differ only in the trace)
  *   C_PEER	driver 0 is in C and does everything that d2d.h allows: one thread attaches and may detach, also
  *		inside the dispatch routine; another one detaches and unregisters at any moment; a pended
  *		handshake is completed at any moment, or never. The other driver then makes no mistakes
- *   ALONE	there is no other driver, and a second context; either one may be chosen, as if drivers that are not
- *		shown had the contexts before it. To keep this small, the driver in C attaches in two threads, is
- *		detached by its exit only, and is not called
+ *   ALONE	one driver and two contexts. The driver may get either of them, as if a driver that is not modelled
+ *		used the first one. To keep the model small, a driver in C attaches in two threads, only its exit
+ *		detaches it, and the owner does not call it
  *   ONCE	with ALONE: the driver attaches in one thread
  *
  * A driver that is not in C is of the library: one thread loads and unloads it, and a work item completes a
@@ -21,9 +21,9 @@
  *
  * Assertions say what must hold:
  *
- * - The driver that fills in a context is the one that was told that it has it (holder).
- * - A context is given back once, for its holder, and not while a driver has a request with it that neither the
- *   driver nor its detaching is done with (owned).
+ * - Only the driver for which the owner has reserved a context (holder) fills it in.
+ * - The owner frees a context once, for its holder, and not while a driver may still write to it: the request that
+ *   carries the context is "owned" until the driver completes it, detaches or unregisters.
  * - When detaching and unregistering return, the owner is not inside the driver.
  * - Whatever runs a driver's code ends before the code is freed.
  * - In the end nothing is left.
@@ -36,12 +36,12 @@
  *   that entered before.
  * - Memory ordering: all shared state is under a spinlock, or ordered by a completion, by flush_work(), or by a
  *   Release store that an Acquire load sees.
- * - Refusals that change nothing (magic numbers, sizes, names). If the owner refuses the peer's answer, it goes
- *   on as if the driver had failed.
+ * - Refusals that change nothing (magic numbers, sizes, names). If the owner refuses the operations that a driver
+ *   offers, it does the same as if the driver had completed with an errno.
  * - The Gate of export.rs: the kernel does not unload the owner while it has importers.
  *
- * Nothing repeats for ever, as the search for non-progress cycles shows, so every run ends; and spin reports a
- * run that ends before its processes do.
+ * The search for non-progress cycles shows that no run goes on for ever. And spin reports a run in which a process
+ * waits for ever, as an invalid end state. So every run ends, with all its processes.
  */
 
 #ifdef ALONE
@@ -86,7 +86,7 @@
 #define OWNED(r, c)	(request[r].owned && carries[r] == (c))
 #define OWNED_BY(d, c)	(OWNED(FIRST(d), c) || OWNED(LAST(d), c))
 
-/* The check in Registry::transition(): the driver is in the state that is left */
+/* The check in Registry::transition(): the driver is in the state from which the transition leads */
 #ifdef BACK_FROM_ANY_STATE
 #define IS(d, from, c, r)	(registry[d] != Gone)
 #else
@@ -135,7 +135,7 @@ byte open_to[CONTEXTS] = NOBODY;
 byte call_into = CONTEXTS;	/* the context whose peer is being called */
 
 /* What must hold */
-byte holder[CONTEXTS] = NOBODY;	/* the driver that was told that it has the context */
+byte holder[CONTEXTS] = NOBODY;	/* the driver for which the context is reserved */
 bool text[DRIVERS];		/* the driver's code is loaded */
 byte dispatching[DRIVERS];	/* the owner is inside its dispatch routine */
 bool calling[DRIVERS];		/* the owner is inside its operations */
@@ -218,7 +218,7 @@ inline claim(r, mine, who)
 	}
 }
 
-/* Offers::release(), partly; also clears what is not read any more: fewer states */
+/* Part of Offers::release(). Also clears variables that are not read any more, to save states. */
 inline release(r)
 {
 	if
@@ -375,7 +375,10 @@ inline pend(d, r, returned)
 /* The driver's dispatch routine */
 inline dispatch(d, r, returned)
 {
-	/* If the driver is being detached already, only this routine may use the context: it does not count as owned. */
+	/*
+	 * If another thread has begun to detach the driver (Cancel), the request does not count as owned: only this
+	 * routine may still use the context, and detaching waits for it.
+	 */
 	d_step { assert(text[d]); dispatching[d]++; request[r].owned = request[r].winner != Cancel };
 	if
 	/* The driver completes at once, */
@@ -571,7 +574,10 @@ inline cancel(d, c, result)
 	fi
 }
 
-/* What detach() and unregister() do in the state Abandoned: by them the driver is done with the context. */
+/*
+ * How detach() and unregister() begin. In the state Abandoned, calling them says that the driver no longer uses the
+ * context.
+ */
 inline look(d)
 {
 	before = registry[d];

@@ -3,15 +3,16 @@
  * The life of a request, from shared/owner/{requests,recall,entry}.rs and visit.rs, with drivers that do
  * everything that d2d.h allows.
  *
- * The sender S sends a request to H, or to F, which may forward it to H, and wants it back or does not. A
- * driver that has the request completes it at once, later from another thread, or never. S waits with a
- * time limit, or has a completion routine; at any moment it cancels the request, sends it again, or frees
- * it. At any moment, or in the end, each driver is unregistered. -D chooses:
+ * The sender S sends a request to H, or to F, which may forward it to H, with or without getting it back. A driver
+ * that has the request completes it at once, later from another thread, or never. S waits with a time limit, or has a
+ * completion routine. At any moment S may cancel the request, send it again, or free it. Each driver is unregistered
+ * at any moment, or in the end. -D chooses:
  *
  *   ROUTINE	S has a completion routine, which may send the request again or free it; otherwise S waits
  *   FORWARD	S sends the request to F; otherwise to H
- *   EARLY	which drivers are unregistered at any moment: 1 S, 2 F, 4 H, or a sum. The others are
- *		unregistered one after the other when these are gone, so no wait of S depends on that
+ *   EARLY	which drivers are unregistered at any moment: 1 for S, 2 for F, 4 for H, or a sum. The others are
+ *		unregistered one after the other when S has ended and the early ones are gone, so that their
+ *		unregistering is not what ends a wait of S
  *   CANCEL	S also cancels the request in another thread
  *   QUIET	with ROUTINE: S does not cancel the request, unless by unregistering
  *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or sends it
@@ -25,23 +26,25 @@
  * - If S was told that it has cancelled the request, the request ends as cancelled.
  * - The owner enters a driver only while its code is loaded (text), and is not inside it when it has been
  *   unregistered (visits).
- * - Unregistering takes a request only from that driver and from drivers to which it came from that
- *   driver (level).
- * - S has the request, and no thread waits for it, when it is removed (remove).
+ * - Unregistering a driver takes a request only from that driver, and from those to which it has forwarded
+ *   the request (level).
+ * - When the owner removes the request (remove), S has it, and no thread waits for it.
  * - Each waiting thread gets the result of the sending that it waited for.
  * - In the end the request does not exist any more.
  *
- * Spin reports a run that ends before its processes do. So each waiting thread wakes up, even without a time
- * limit, and even if S is unregistered.
+ * Spin reports a run in which a process waits for ever, as an invalid end state. So each waiting thread wakes up,
+ * even without a time limit, and even if S is unregistered.
  *
  * The model leaves out, for these reasons:
  * - Generations of handles: here no handle is used twice, which is what generations are for.
- * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests where a driver may
- *   begin to unregister meanwhile, which is under the registry's lock (locked).
- * - Whether the thread of S runs the dispatch routine itself: here it goes on, as it does with a worker.
+ * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests in send and forward
+ *   (locked): there another driver may begin to unregister, for which it needs the registry's lock only.
+ * - A dispatch routine that the thread of S runs itself: here another process runs it, as a worker does, and S goes
+ *   on.
  * - A dispatch routine that returns 0 and has not completed the request: the owner completes it then, which the
  *   driver can do as well.
- * - References to the packet: a work item that finds no request does nothing.
+ * - The packet's reference count, which keeps its memory until its work item has run: that work item does
+ *   nothing if the request is gone.
  * - A second request: requests share only drivers, and unregistering looks at one after the other.
  * - A request with a completion routine that another thread frees or sends again, or that the routine sends
  *   again and then frees: these are faults of the driver.
@@ -131,8 +134,8 @@ inline next_hold(h)
 }
 
 /*
- * Entry::claim(); ours is whether this process has to carry the request up. If another process is
- * giving it back to a driver at that moment, that one goes on carrying it.
+ * Entry::claim(); ours is true if this process has to carry the request up. If another process is already giving the
+ * request back to a driver, that process goes on to carry it.
  */
 inline claim(ours)
 {
@@ -360,7 +363,7 @@ inline deliver()
 			begin(to[TOP]);
 			call = to[TOP];
 			if
-			/* It is being taken from F too: F is told the result, and does not have the request. */
+			/* The request is being taken from F too: F gets the result, but not the request. */
 			:: recall != 0
 			:: recall == 0 ->
 				h = hold[TOP];
@@ -441,8 +444,8 @@ inline complete(with)
 }
 
 /*
- * Requests::take(): takes the request back for d, which is S that cancels, or a driver that is being unregistered; n is
- * the sending that d means. took is whether d need not wait for another process.
+ * Requests::take(): takes the request back for d: S, which cancels it, or a driver that is being unregistered. n
+ * numbers the sending that is meant. took is true if d need not wait for another process to give the request up.
  */
 inline take(d, n)
 {
@@ -488,7 +491,7 @@ inline take(d, n)
 #ifdef RETURNING_IS_DONE
 			took = true
 #else
-			/* Otherwise it is taken when the process that carries it up is done. */
+			/* If not ours, d has to wait for the process that carries the request up. */
 			took = ours
 #endif
 		fi

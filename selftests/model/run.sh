@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of rundown, detaching and requests completely with spin. Then it explores each model with one thing
-# broken, a mutant, which spin has to find. Prints KTAP, and the counts last.
-# Needs spin, a C compiler, 700 MB of memory for each of two searches at a time, and a minute and a half of one CPU.
+# Explores the models of rundown, detaching and requests with spin, completely. Then breaks one
+# thing at a time in a model (a mutant), which spin has to find. Prints KTAP, and the counts last.
+# Needs spin, a C compiler, and a minute and a half of one CPU. Runs two searches at a time, of 700
+# MB each.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -11,11 +12,17 @@ trap 'rm -rf "$dir"' EXIT
 
 # EXPECTED MODEL SEARCH CONFIGURATION MUTANT : WHAT
 #
-# EXPECTED is "holds", or for a mutant of the model "twin" (../mutants has a mutant of this name, which breaks the same
-# thing in the code) or "fails" (there is none; WHAT says what would be broken in the code). SEARCH is "states" (for failed
-# assertions and deadlocks) or "cycles" (for endless loops). CONFIGURATION and MUTANT are what -D defines.
-# A search for cycles costs most, so these have no other driver and one thread of the driver in C: this model has all
-# loops of the code.
+# EXPECTED is what the search has to find:
+#   holds   nothing; the line has no MUTANT
+#   twin    a fault; ../mutants has a mutant of the same name, which breaks the same thing in the
+#           code
+#   fails   a fault; no mutant breaks this in the code, so WHAT says which function would have to be
+#           wrong
+#
+# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
+# defines CONFIGURATION and MUTANT in the model. A search for cycles costs most, so detach.pml is
+# searched for them with one driver only (ALONE), and a driver in C attaches in one thread only
+# (ONCE). This model still has all loops of the code.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
@@ -88,7 +95,7 @@ search() {
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }
 	[ "$3" = - ] || IFS=, read -ra defines <<<"$3"
 	[ "$4" = - ] || defines+=("${mutant//-/_}")
-	# Partial order reduction is wrong for processes that run only while another does not.
+	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
 	# If the memory does not suffice, pan says so, and judge() fails. Compiling with optimization would take longer than
 	# any search.
@@ -125,7 +132,7 @@ report() {
 	what="$model.pml $search $configuration $mutant: $what"
 	if [ "$expected" = twin ]; then
 		what+=", as ../mutants/$mutant.mutant"
-		# A twin must break the code too, so that the tests find it there.
+		# The mutant of the code must exist; mutants.sh shows that the tests find it.
 		[ -e "../mutants/$mutant.mutant" ] || echo no such mutant >"$dir/$number/log"
 	fi
 	if found=$(judge "$expected" "$dir/$number/log"); then

@@ -3,10 +3,11 @@
  * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers have the same context,
  * one after the other. Two tasks, which call recursively, and an interrupt call into them while they detach.
  *
- * SRCU is modelled after kernel/rcu/srcutree.c: a reader takes the current index and counts itself in on its
- * CPU, and later out, perhaps on another CPU. A grace period sums the counts out and then the counts in, one CPU
- * after the other, while readers come and go: first for the other index, then, after a flip, for the one that was
- * current.
+ * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and increments the lock
+ * count of this index on its CPU. When it leaves, it increments the unlock count, perhaps on another CPU. A grace
+ * period adds up the unlock counts of an index and then its lock counts, one CPU after the other, while readers enter
+ * and leave, until both sums are equal. It does this for the index that is not current, flips the current index, and
+ * does it for the other one.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this rests on smp_mb() after
  * the count in and before the count out (B and C in srcutree.c), smp_mb() between the sums and around the flip (A,
@@ -14,8 +15,8 @@
  * load in enter().
  *
  * While an interrupt runs, the tasks of its CPU do not ("provided"). If the interrupt had to wait for them, that would
- * be a deadlock. Nothing repeats for ever, as the search for non-progress cycles shows, so every run ends; and spin reports
- * a run that ends before its processes do.
+ * be a deadlock. The search for non-progress cycles shows that no run goes on for ever. And spin reports a run in
+ * which a process waits for ever, as an invalid end state. So every run ends, with all its processes.
  */
 
 #define CPUS	2

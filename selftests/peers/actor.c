@@ -66,7 +66,7 @@ struct actor {
 	struct actor *to;	/* where it forwards requests to */
 	u32 code;		/* the code of forwarded requests; 0: unchanged */
 	d2d_handle kept[KEPT];	/* oldest first */
-	d2d_handle last;	/* the last one that was taken from kept */
+	d2d_handle last;	/* what was taken from kept most recently */
 	int errno_inside;	/* what the last call from inside a routine returned */
 };
 
@@ -80,7 +80,7 @@ static struct actor actors[DRIVERS];
 static struct request requests[REQUESTS];
 static DEFINE_SPINLOCK(kept_lock);
 
-/* The line of commands has a word that is unknown: the write fails. */
+/* Set if the line of commands has an unknown word; the write then fails. */
 static bool misspelt;
 
 static void misspelt_word(const char *word)
@@ -374,7 +374,7 @@ static void actor_cancelled(void *self, d2d_handle request)
 		  request == actor->kept[0] ? "told=this" : "told=another");
 }
 
-/* If the owner refuses to register it, an actor of the same name stays as it was. */
+/* A registered actor of this name does not change if the owner refuses to register another one. */
 static int actor_register(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -572,7 +572,7 @@ static int actor_send(char **line)
 	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_ADD));
 	const struct d2d_send *descriptor = &send;
 	d2d_handle handle = request->handle;
-	/* in=16 sends both. */
+	/* The option in=16 sends both elements. */
 	u64 value[2] = { 41, 0 };
 	s64 number;
 
@@ -636,7 +636,7 @@ static int actor_send(char **line)
 	}
 }
 
-/* The receiver has to pend it. */
+/* Sends a request and cancels it, repeatedly. The receiver has to pend it. */
 static int actor_send_and_cancel(char **line)
 {
 	struct request *request = next_request(line);
@@ -678,7 +678,7 @@ static int actor_wait(char **line)
 	return err;
 }
 
-/* The owner gives each request its tag back, which is its number here. */
+/* Compares a stored result with the expected one. Its tag must be the N of the request rN. */
 static int actor_expect(char **line)
 {
 	static const char * const options[] = { "status", "output", "ended" };
@@ -912,7 +912,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Allocates nothing: in the fault sweep, every allocation that fails is then the owner's. */
+/* Must not allocate: in fault_sweep.sh each failing allocation has to be one of the library. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

@@ -91,8 +91,9 @@ static int put_note(u64 note, const char *from)
 }
 
 /*
- * module_a calls these operations in any context, so they do not sleep. The first argument
- * is the endpoint's self; a driver with several contexts would point it to its data of each.
+ * module_a calls these operations in any context, so they do not sleep. The first argument is the
+ * endpoint's self. A driver with several contexts would set it in each context, to find that
+ * context's data.
  */
 static int c_peer_ping(void *this, u32 value, u32 *result)
 {

@@ -4,8 +4,9 @@
  * they are inside. It is a module of its own, because the peer's files are already removed
  * while the peer is being unloaded.
  *
- *   /sys/module/hold_calls/parameters/hold    which calls to block: those that run in task,
- *                                             softirq or hardirq, handshake, or none
+ *   /sys/module/hold_calls/parameters/hold    which calls to block: task, softirq or hardirq for
+ *                                             those that run in this execution context, handshake,
+ *                                             or none
  *   /sys/module/hold_calls/parameters/inside  how many calls are blocked now
  *   /sys/module/hold_calls/parameters/late    how many calls continued because of the time limit
  */

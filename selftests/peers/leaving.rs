@@ -218,7 +218,7 @@ impl Owner for LeavingOwner {
         if let Some(way) = &mut *this.0.way.lock() {
             (way.serving, way.keeping) = (Some(serving), Some(keeping));
         }
-        // The hook completes it.
+        // Returns when `KEEP` is pending, so that the hook can complete it.
         this.0.kept.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());
@@ -282,7 +282,8 @@ impl Owner for LeavingOwner {
 }
 
 impl Drop for LeavingOwner {
-    /// Waits until the work item has ended. If nothing had ended its wait for the event, the unload would hang here.
+    /// Waits until the work item has ended. The unload hangs here if neither the hook nor the
+    /// library has ended the work item's wait.
     fn drop(&mut self) {
         if let Some(way) = &*self.0.way.lock() {
             way.item.ended.wait_for_completion();

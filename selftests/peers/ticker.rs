@@ -165,7 +165,8 @@ impl Taken {
     }
 }
 
-/// The producers and the takers have locks of their own, so that only the queues' locks exclude them.
+/// Each producer has a lock, and the takers share one. So a producer and a taker, or two producers,
+/// can use a queue at the same time, unless the queue's own lock prevents it.
 #[pin_data]
 struct State {
     #[pin]

@@ -63,7 +63,8 @@ const OWNER: &CStr = c"module_a";
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// Keeps the driver's memory allocated, so the waiting function has to take it out of the driver.
+    /// Keeps the driver allocated. While it is stored in the driver itself, the driver cannot be
+    /// freed, so the function that waits takes it out.
     handle: Handle<Waiting>,
 }
 
@@ -83,7 +84,8 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// Drops what no wait has used; otherwise the driver would keep itself allocated.
+/// Drops the handle if no function has taken it out; otherwise the driver would keep itself
+/// allocated.
 struct Front(Handle<Waiting>);
 
 impl Drop for Front {

@@ -6,8 +6,8 @@
 //!
 //! - `eventctl write FILE TEXT` writes by one system call. Exits with 0, or prints
 //!   `errno=N (text)` and exits with 1.
-//! - `eventctl poll FILE` reads the line that an event's file has at once, polls the file without a limit, and prints
-//!   `in`, `hup` or both.
+//! - `eventctl poll FILE` reads the first line of an event's file, which is there at once. Then it
+//!   polls the file without a limit, and prints what the poll reports: `in`, `hup` or both.
 //! - `eventctl watch FILE CONTROL SET CLOSE` checks reading and polling of an event's file. Writing SET to CONTROL
 //!   sets the event, and writing CLOSE closes its last handle. Prints the number of checks, or what is wrong, and then
 //!   exits with 1.
@@ -158,7 +158,8 @@ fn blocked_reader(path: &str) -> Outcome<thread::JoinHandle<Result<String, i32>>
         drop(say);
         read(&mut file, 4096)
     });
-    // The thread could also sleep in the channel. When the second `recv()` fails, it has dropped its end.
+    // The thread must sleep in `read()`, not in the channel. The second `recv()` fails once the
+    // thread has dropped its end, so after that the channel cannot be where it sleeps.
     let thread = hear.recv().map_err(|error| error.to_string())?;
     let _ = hear.recv();
     wait_until_asleep(thread);

@@ -2,13 +2,14 @@
 
 //! Makes each memory allocation of a system call fail in turn, and checks the results.
 //!
-//! Failslab must have been told which allocations count.
+//! The caller must have set up failslab, which decides which allocations count (`fault_sweep.sh`).
 //!
 //! - `fail_nth load FILE [PARAM=VALUE...]` loads a module, once for each allocation,
-//! - `fail_nth unload FILE [PARAM=VALUE...]` unloads it; loading it before that is not disturbed,
+//! - `fail_nth unload FILE [PARAM=VALUE...]` loads it, which does not fail, and unloads it,
 //! - `fail_nth write FILE TEXT` writes to a file,
 //! - `fail_nth read FILE` opens a file, and reads from it once,
-//! - `fail_nth count ...` makes one of these calls once, undisturbed, and prints how many allocations it makes.
+//! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
+//!   many there are.
 //!
 //! In the n-th round the n-th allocation of the call fails, until a round has no n-th allocation. Each call must
 //! either fail with `ENOMEM` and one trace line with this reason, and leave nothing behind, or succeed, if the kernel

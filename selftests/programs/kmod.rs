@@ -6,11 +6,13 @@
 //! - `kmod unload NAME`
 //! - `kmod write FILE TEXT...`
 //! - `kmod race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
-//!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each round, so
-//!   SECOND comes before, while and after what FIRST has begun takes place.
+//!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each
+//!   round. If FIRST starts something that happens later, a timeout for example, SECOND comes
+//!   before, during and after it.
 //!
-//! Exits with 0, or prints `errno=N (text)` and exits with 1. insmod does not serve here: busybox's tries
-//! again when the first try fails, and different ones print different texts.
+//! Exits with 0, or prints `errno=N (text)` and exits with 1. The tests cannot use insmod: that of
+//! busybox tries again when the first system call fails, and each implementation prints other
+//! texts.
 
 mod modules;
 

@@ -38,7 +38,8 @@ impl Actual {
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// Checks the whole grammar: [`Line`] also accepts lines of other logs, which lack some fields.
+    /// Checks that the line has all fields. [`Line`] accepts lines without some of them, as other
+    /// logs have them.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;

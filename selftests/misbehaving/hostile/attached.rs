@@ -84,7 +84,7 @@ interface! {
         link: PeerLink<DemoPair>,
         version: (1, 0),
     }
-    /// Returns `value + 1`, as the owner has it.
+    /// Returns `value + 1`, which the owner's `ping` computes.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
 }
 

@@ -105,7 +105,8 @@ struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
 }
 
-/// Uses what [`Kept`] has; the library drops the driver after it has unregistered it.
+/// Uses what [`Kept`] has. The driver is unregistered by then: only after that does the library
+/// drop it.
 impl Drop for Hostile {
     fn drop(&mut self) {
         let Some(kept) = self.kept.lock().take() else {
@@ -300,7 +301,8 @@ impl Hostile {
         Ok(())
     }
 
-    /// Creates objects that only the library has a use for.
+    /// Creates and uses objects that only the library should need: a module, a directory, a
+    /// rundown.
     fn imitate() -> Result {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let directory = Directory::of_module(c"module_a")?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with the next major version of the interfaces. The owner refuses it.
+//! Test: a driver with the next major version of the interfaces. Its own copy of the library
+//! refuses the owner's table.
 
 #![forbid(unsafe_code)]
 

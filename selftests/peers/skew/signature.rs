@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that declares an operation with another argument type. The owner refuses it.
+//! Test: a driver that declares an operation with another argument type. Its own copy of the
+//! library refuses the owner's table.
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A driver that declares the pair's interfaces otherwise than module_a does. Each module beside this file
-// includes it and states the difference.
+// What the drivers in this folder share. Each declares the pair's interfaces differently from
+// module_a: it includes this file and states the difference.
 
 use d2d::{
     abi,

@@ -241,7 +241,7 @@ static int open_waited_mixed_all(const char *how)
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
-/* other's dispatch routine waits, called in the thread in which waiter sends it a request. */
+/* waiter sends other a request. other's dispatch routine, in that thread, waits for the event. */
 static int open_waited_inside(const char *how)
 {
 	int err = make(how);
@@ -309,7 +309,7 @@ static const struct stage stages[] = {
 
 /*
  * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. Runs after the driver has left, so no driver needed this to be able to leave.
+ * time. The driver has already left, so this cannot be what let it leave.
  */
 static void end(void)
 {

@@ -46,8 +46,9 @@ static int call(u32 hops)
 }
 
 /*
- * How many hops call() asks the owner's bounce for, which calls peer's with one less. Peer's
- * operation waits only in a CALL; a TRY shows whether the owner can still call peer.
+ * Arguments of call(), the hops of the owner's bounce operation, which calls peer's with one hop
+ * less. Peer's operation blocks if the call was a CALL. A TRY returns at once, and shows whether
+ * the owner can still call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -259,8 +260,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the waits that have not ended: those of stages in which another driver has left. Runs after
- * the driver has left, so peer did not need this to be able to leave.
+ * Ends the waits that go on because it was another driver that left. The leaving driver has already
+ * left, so this cannot be what let peer leave.
  */
 static void end(void)
 {
@@ -268,8 +269,8 @@ static void end(void)
 	complete_all(&opened);
 	stage_await("detach");
 	/*
-	 * A peer that detached but stays: the waits must have ended before the event is set
-	 * below.
+	 * If peer has detached and stays registered, detaching must have ended the waits. See that
+	 * before the event is set below, which would end them too.
 	 */
 	if (!strcmp(how, "stays")) {
 		stage_await("call");

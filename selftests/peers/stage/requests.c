@@ -414,8 +414,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. Runs after the driver has left, so no
- * driver needed this to be able to leave.
+ * Ends the request, so that the observing thread ends, too. The driver has already left, so this
+ * cannot be what let it leave.
  */
 static void end(void)
 {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Four drivers, one of which leaves while a request, an event, a handshake or an operation
- * is in a certain stage. To leave is to be unregistered; some subjects detach before that. The
- * module uses nothing but shared/include/. What keeps the subject in its stage is a routine
- * that sleeps in a checkpoint or a driver that keeps a request, never a delay.
+ * Four drivers, one of which leaves (unregisters) while a subject is in a certain stage. The
+ * subject is a request, an event, a handshake or an operation; for the last two the driver also
+ * detaches. The subject stays in its stage because a routine sleeps in a checkpoint, because a
+ * thread waits, or because a driver keeps a request pending, never because of a delay. The module
+ * uses nothing but shared/include/.
  *
  * The test writes these commands to /sys/kernel/debug/d2d-stage/do:
  *
@@ -33,7 +34,7 @@
 
 #include "stage.h"
 
-/* A command that takes longer than this hangs. */
+/* A command that takes longer than this is taken to hang. */
 #define LIMIT		(30 * HZ)
 /* The time that threads get at least to end after the command "end" has opened the checkpoints */
 #define GRACE		(5 * HZ)

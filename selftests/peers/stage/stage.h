@@ -107,8 +107,8 @@ extern const struct subject operations;
 extern struct stage_driver drivers[DRIVERS];
 
 /*
- * Returns the jiffies that are left of the command's time, at least 1. It only ends a hang: no
- * machine is so slow that a command takes as long.
+ * Returns how many jiffies the command has left, at least 1. The limit is long enough for the
+ * slowest machine, so only a hang reaches it.
  */
 unsigned long stage_time_left(void);
 
@@ -146,7 +146,7 @@ int stage_held(struct checkpoint *checkpoint);
 /* Makes the command "leave" run this instead of the subject's leave(), on this CPU. */
 void stage_leave_by(void (*run)(struct stage_thread *thread), int cpu);
 
-/* Unregisters the driver, and counts it as late if a thread is inside its routines after that. */
+/* Unregisters the driver. A call of its routines that still runs after that counts as late. */
 void stage_leave(struct stage_thread *thread);
 
 /* Completes the handshake that the driver has received, with operations in its context. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that names the link by way of the generated entry points' type parameter, so that the entry points
-//! see another type than the declaration of the interface does.
+//! A driver that gives the type of its link as `<D2dDriver as Names>::Link`. In the declaration of
+//! the interface `D2dDriver` is the struct below; in the entry points that `interface!` generates
+//! it is a type parameter. So the two would disagree about the type of the link.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]
