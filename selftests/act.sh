@@ -27,7 +27,8 @@
 #       Mistakes: unknown-flag; returned-outside, completed-outside, cancelled-outside (the address
 #       of that routine is not in a module's text)
 #   unregister NAME
-#   attach NAME, detach NAME         asks the owner for a context; gives it back
+#   attach NAME                      asks the owner for a context
+#   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
 #   forge-handle NAME                computes the handle that d2d_register() returned to another module for NAME, so
 #                                    that detach and unregister can be tried on it
@@ -45,7 +46,7 @@
 #                                    the first
 #       forget                       returns 0 without completing the request
 #       bad-status                   completes it with the status 1
-#       complete-twice               completes it, and once more
+#       complete-twice               completes it twice
 #       unregister, detach, read-too-much, write-too-much, write-bad-pointer
 #                                    makes this mistake, and completes the request with the errno
 #                                    that it got
@@ -55,9 +56,9 @@
 #       keep                         keeps it pending
 #       forward-again                forwards it to the same driver once more
 #       hold                         blocks like on-dispatch hold, and then passes it up
-#       unregister, unregister-first, wait-for-r0
-#                                    tries to unregister itself, or the driver that was registered
-#                                    first, or to wait for r0
+#       unregister                   tries to unregister itself
+#       unregister-first             tries to unregister the driver that was registered first
+#       wait-for-r0                  tries to wait for r0
 #   on-completed NAME ACTION         what NAME does in its completion routine
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
