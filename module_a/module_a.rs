@@ -124,7 +124,8 @@ impl Owner for DriverA {
         Ok(Self { desk: Desk::new()? })
     }
 
-    /// The value for context 0 serves all requests, so it alone gets A's events.
+    /// The [`DriverA`] of context 0 serves the requests of all drivers, so only this one needs A's
+    /// events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let signals = Signals::new(OwnerModule::NAME, |name, kind| {
             create_event(name, kind, false)
@@ -170,7 +171,7 @@ impl Owner for DriverA {
         Ok(())
     }
 
-    /// The value for context 0 serves all requests, whichever driver sends them.
+    /// The [`DriverA`] of context 0 serves all requests, whichever driver sends them.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         match contexts.get(0) {
             Some((this, _)) => this.desk.dispatch(request),

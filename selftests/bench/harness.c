@@ -23,7 +23,7 @@
 /* Number of batches for each point of a curve. */
 #define POINT_BATCHES	7
 #define FIRST_N		2
-/* First size of a batch of two threads, which are slow at first. */
+/* Operations in the first batch of the warm-up with two threads, which start slowly. */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row. */
 #define WARM		3

@@ -2,9 +2,10 @@
 
 //! The module that runs the unit tests of `shared/`.
 //!
-//! It has no test of its own. `kunit.mk` links it with the library's crates, compiled once more with the
-//! tests that stand beside their code: a `tests.rs` for each file that has some. KUnit runs the suites
-//! when the module is loaded, and again when something is written to `/sys/kernel/debug/kunit/SUITE/run`.
+//! This file has no test. The tests of a file `NAME.rs` are in `NAME/tests.rs`. `kunit.mk` compiles
+//! the library's crates a second time with these tests, and links them into this module. KUnit runs
+//! the suites when the module is loaded, and again when a process writes to
+//! `/sys/kernel/debug/kunit/SUITE/run`.
 
 use kernel::prelude::*;
 

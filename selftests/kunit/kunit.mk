@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-# d2d_kunit: the unit tests of shared/, which stand beside the code they test. A part of the project's own Kbuild.
-# Each crate is compiled once more with them, under its own name, into this folder; the modules that ship have
-# no test in them. A kernel without KUnit leaves nothing of the tests, so the module is not built there.
+# d2d_kunit: the unit tests of shared/, which stand beside the code they test. Kbuild includes this file.
+# It compiles each crate a second time, under the same name and with its tests, into this folder; the modules that
+# ship contain no tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)

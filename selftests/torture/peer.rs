@@ -5,7 +5,7 @@
 //! - `run RUN SEED STEPS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
 //! - `follow`: see [`Signals`]
-//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`]
+//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`], which calls FIRST `run`
 //! - `settle`: stops sending requests
 //! - `depart FIRST`: sends requests without counting them, before the peer is unloaded
 //! - `below NAME`: forwards requests to that driver

@@ -436,8 +436,8 @@ impl Party {
         }
     }
 
-    /// Completes the requests in `to_complete`, the last slot first, while `cancel_all` begins with
-    /// the first one. Any execution context.
+    /// Completes the requests in `to_complete`, the last cell first, while `cancel_all` begins with
+    /// the first slot. Any execution context.
     fn complete_all(&self, chosen: &mut Chosen) {
         while let Some(held) = chosen.to_complete.pop() {
             let mark = mark(held.key);
@@ -521,6 +521,7 @@ impl Party {
     }
 
     /// Makes `steps` races, in random places: bit n of `places` allows number n of [`Place::ALL`].
+    /// `run` seeds the random choices; [`start`](Self::start) gets it as its `first`.
     /// In each race the side that is `first` cancels and then completes, and the other side
     /// completes and then cancels, so that both act on the same requests. With a `meeting`, both
     /// sides begin each race together; `places` must then allow only places that may sleep. May

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Stands in for shared/owner/points.c in the module of the unit tests. module_a
- * is loaded beside it and defines the tracepoints, which exist once in a kernel;
- * for the owner's crate under test none is ever enabled.
+ * Replaces shared/owner/points.c in the module of the unit tests. points.c defines
+ * the tracepoints, which a kernel can have only once, and module_a, which is loaded
+ * as well, has them. The tested crate of the owner finds all tracepoints disabled.
  */
 #include "../owner/points.h"
 

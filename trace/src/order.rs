@@ -33,15 +33,15 @@ pub struct Step {
     pub time: Option<u64>,
     /// See [`Line`].
     pub cpu: Option<u32>,
-    /// The driver, the step, the execution context, the task and the detail, one behind the other: with
-    /// many steps, one allocation each saves memory
+    /// The driver, the step, the execution context, the task and the detail in one string: one
+    /// allocation for each step, not five, saves memory
     text: Box<str>,
     /// Where each of these ends, except the last
     ends: [u32; 4],
     /// Its place in the order: its `seq`. A step without a number has the place of the step that
     /// precedes it in the log.
     place: u64,
-    /// Counts the steps with the same place.
+    /// How many steps with the same place precede it.
     after: u64,
 }
 

@@ -78,7 +78,7 @@ impl Row {
         self.span.as_ref()?.ns
     }
 
-    /// The step in a few words, without those that the arrow says.
+    /// The step in a few words, without what its arrow shows.
     pub fn label(&self) -> String {
         let mut label = String::from(self.step.step());
         for (key, value) in self.step.fields() {

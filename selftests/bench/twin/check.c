@@ -145,7 +145,7 @@ static void check_requests(void)
 	send.output_len = sizeof(value);
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), 0);
 	EXPECT(output, 41);
-	/* A worker calls the receiver, which may sleep */
+	/* With an atomic send, a worker calls the receiver, because the receiver may sleep. */
 	send.flags = TWIN_SEND_ATOMIC;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), 0);
 	send.flags = 0;

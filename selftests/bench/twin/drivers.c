@@ -464,7 +464,7 @@ static int send_offer(struct twin_slot *slot)
 	if (!wait_for_completion_timeout(&offer->done, msecs_to_jiffies(twin_timeout)))
 		time_out(slot);
 	if (twin_completion == TWIN_LEARN_ROUTINE || offer->winner != TWIN_WINNER_DRIVER)
-		/* The thread that has claimed the offer has concluded the handshake, too. */
+		/* The thread that has claimed the offer has also ended the handshake. */
 		return offer->outcome;
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);

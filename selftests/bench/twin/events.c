@@ -123,7 +123,7 @@ static void finish(struct waiter *waiter, int outcome)
 	unlink_blocks(waiter);
 	waiter->outcome = outcome;
 	waiter->over = true;
-	/* The waiting thread takes the lock before it goes on. */
+	/* The waiting thread takes the lock before it returns: until then waiter stays valid. */
 	complete(&waiter->done);
 }
 

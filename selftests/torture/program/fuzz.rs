@@ -139,7 +139,8 @@ fn check_state() -> Outcome<()> {
     }
 }
 
-/// The kernel log of a run: the number of refusals for each reason, and all other lines.
+/// What the kernel log of a run says: how many refusals it has for each reason, and how often the
+/// kernel has overwritten records before this program read them.
 #[derive(Default)]
 pub struct Log {
     refusals: BTreeMap<String, u64>,

@@ -595,7 +595,7 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // A function that never succeeded may need more time.
+            // If a function never succeeded, play more rounds: on a slow machine it may need them.
             if let Ok(Err(_)) = done {
                 done = play(seed.wrapping_add(extra));
             }

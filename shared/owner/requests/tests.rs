@@ -580,7 +580,7 @@ mod cases {
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(bench.len(), 1);
             pretend_waiters(&bench, request, 0)?;
-            // The last waiting thread removes an entry. There is none, so the test does this.
+            // The last waiting thread removes a freed entry. No thread waits, so the test does it.
             bench.requests.inner.lock().entries.remove(request);
         }
         Ok(())
