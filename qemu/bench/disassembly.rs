@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Checks in the disassembly of the modules that the measured loops exist, and call what they are said to call: the
-//! compiler may have removed them.
+//! compiler may have removed a loop, or the call in it.
 
 use std::collections::BTreeMap;
 

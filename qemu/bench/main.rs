@@ -6,8 +6,8 @@
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR is a run. Its name is that of the instrument (icount, uml, kvm), or no-points: then icount measured
-// modules without tracepoints. A run has these files:
+// Each DIR is a run. It is named after its instrument (icount, uml, kvm), or no-points if icount has measured modules
+// without tracepoints. A run has these files:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)

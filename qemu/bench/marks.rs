@@ -30,7 +30,7 @@ enum Kind {
     Fewer(f64, &'static str, Figure, Figure),
     /// The ratio of the first figure to the second is reported. There is no limit.
     Reported(&'static str, Figure, Figure),
-    /// The instructions along a curve are the same, up to this value at least.
+    /// The instructions do not grow along a curve, which must reach this value of its axis.
     Flat(Figure, &'static str, u64),
     /// Each contender of the project costs at most this many times its cost without tracepoints.
     Points(f64),

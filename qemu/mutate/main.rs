@@ -4,7 +4,7 @@
 //
 // Usage: d2d-mutate MUTANT
 //
-// A mutant describes what it breaks, and then its changes. Each change begins with the line
+// A mutant first says what it breaks (mutants.sh); then come its changes. Each change begins with the line
 // "file: PATH", and a line "in: TEXT" may follow: it limits the change to the function whose first
 // line contains TEXT. The rest, up to an empty line or the end, is the change, as in a diff but without
 // line numbers: "-" removes a line, "+" adds one, and " " keeps one. The lines that are removed or kept must

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
-# none. This shows that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's own debugging
-# (tests/lockdep.sh), or by the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
+# none. So a table can show that d2d-vm (tests/harness.sh), the kernel's own debugging (tests/lockdep.sh) or the
+# kselftests (mutants.sh) notice a fault. Prints KTAP, and last a line of counts.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]

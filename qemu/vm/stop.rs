@@ -23,7 +23,7 @@ impl Stop {
         }
     }
 
-    /// Returns the name of the test if the expected one has failed
+    /// Takes the next bytes of the KTAP. Returns the name of the first failed test in them that matches.
     pub fn find(&mut self, new: &[u8]) -> Option<String> {
         self.rest.extend_from_slice(new);
         let end = self.rest.iter().rposition(|&byte| byte == b'\n')? + 1;
