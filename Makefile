@@ -6,7 +6,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-# These variables select something. An empty one is an error: the user has made a mistake, such as KVER=$(typo).
+# An empty variable is a mistake of the user, such as KVER=$(typo), so refuse it instead of taking the default.
 $(foreach name,CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
