@@ -11,8 +11,8 @@
 
 #define DEAD	128
 /*
- * fuzz_note_dead() keeps the first OLD handles, so that the fuzzer also tries handles whose
- * things have been gone for long, and whose places in the owner's tables have new things.
+ * note_dead() keeps the first OLD handles of each kind for ever, so that the fuzzer also tries
+ * handles whose places in the owner's tables have been used again.
  */
 #define OLD	32
 #define FOREIGN	64
@@ -110,6 +110,14 @@ void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
+/* The caller holds the lock. */
+static void note_dead(enum fuzz_kind kind, d2d_handle handle)
+{
+	u32 n = dead_count[kind]++;
+
+	dead[kind][n < DEAD ? n : OLD + n % (DEAD - OLD)] = handle;
+}
+
 /* Notes that a driver is gone, and with it all its things. */
 void fuzz_things_of_end(struct fuzz_life *life)
 {
@@ -123,15 +131,13 @@ void fuzz_things_of_end(struct fuzz_life *life)
 
 			if (thing->state == FUZZ_IS_LIVE && thing->life == life) {
 				thing->state = FUZZ_IS_DEAD;
-				dead[kind][dead_count[kind]++ % DEAD] = thing->handle;
+				note_dead(kind, thing->handle);
 			}
 		}
 	}
 	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT; k++) {
 		if (k->handle && k->life == life) {
-			enum fuzz_kind kind = k->is_offer ? FUZZ_OFFER : FUZZ_HOLD;
-
-			dead[kind][dead_count[kind]++ % DEAD] = k->handle;
+			note_dead(k->is_offer ? FUZZ_OFFER : FUZZ_HOLD, k->handle);
 			k->handle = 0;
 		}
 	}
@@ -307,11 +313,9 @@ void fuzz_unpick(struct fuzz_pick *pick)
 void fuzz_note_dead(enum fuzz_kind kind, d2d_handle handle)
 {
 	unsigned long flags;
-	u32 n;
 
 	spin_lock_irqsave(&lock, flags);
-	n = dead_count[kind]++;
-	dead[kind][n < DEAD ? n : OLD + n % (DEAD - OLD)] = handle;
+	note_dead(kind, handle);
 	spin_unlock_irqrestore(&lock, flags);
 }
 
