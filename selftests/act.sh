@@ -1,37 +1,39 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# act: makes the drivers of the module actor (peers/actor.c) send, receive, complete and cancel
-# requests. Sourced by d2d_lib.sh.
+# act: tells actors what to do. An actor is a driver of the module actor (peers/actor.c): it sends,
+# receives, completes and cancels requests as the test commands. Sourced by d2d_lib.sh.
 # shellcheck disable=SC2034 # the programs use the variables
 #
 #   act "COMMAND[; COMMAND...]"
 #
-# The commands run one after the other until one fails. Then act fails too, and $NOTES has the errno of that
-# command, so that `fails ERRNO act "..."` can check it. In this example alice sends bob a request with the input
-# 41, and bob completes it with the output 42:
+# The commands run in order. The first one that fails ends act, which fails too and writes the errno
+# to $NOTES, so that `fails ERRNO act "..."` can check it. For example:
 #
 #   fresh alice bob
 #   act "on-dispatch bob answer; send r0 bob $ADD; wait r0; expect r0 output=42"
 #
-# NAME and TO name drivers: `register` makes an actor of that name, and `lookup` finds the driver of
-# another module, module_a for example. rN is one of the requests r0 to r7. CODE is a control code.
-# A command of the receiver, complete or forward for example, acts on the oldest request that the
-# receiver has pended. The words after "Mistakes" make a call wrong on purpose: name=null passes a
-# null pointer for the name.
+# fresh registers the actors alice and bob, and allocates alice's request r0. Then alice sends r0 to
+# bob with the default input, 41, and bob completes it with the output 42.
+#
+# NAME and TO name drivers: an actor, or a driver of another module, such as module_a, after
+# `lookup`. rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver,
+# such as complete and forward, act on the oldest request that it has pended. The words after
+# "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
 #
 # Drivers
-#   reset                            unregisters all actors; no name and no request is known after that
+#   reset                            unregisters all actors, and forgets all names and requests
 #   register NAME [OPTION...]        registers a driver object, and looks it up
 #       atomic                       its dispatch routine does not sleep (D2D_DISPATCH_ATOMIC)
-#       no-routines                  it has no other routine than dispatch
+#       no-routines                  dispatch is its only routine
 #       Mistakes: unknown-flag; returned-outside, completed-outside, cancelled-outside (the address
 #       of that routine is not in a module's text)
 #   unregister NAME
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
-#   forge-handle NAME                computes the handle that d2d_register() returned to another module for NAME, so
-#                                    that detach and unregister can be tried on it
+#   forge-handle NAME                NAME is another module's driver: computes the driver handle
+#                                    that its module got from d2d_register(). After that the
+#                                    commands detach and unregister act on that driver
 # What a driver's routines do
 #   on-dispatch NAME ROLE [TO [CODE]]
 #       answer                       completes the request with its input + 1 (default)
@@ -39,19 +41,18 @@
 #       pend                         pends it
 #       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
 #       forward                      forwards it to TO, with CODE or the code that it came with
-#       forward-back                 the same, and asks to get it back (on-returned)
-#       hold                         blocks after `hold PLACE` (below) until `hold none`, and then
-#                                    answers
-#       ask                          sends TO a request of its own, waits for it, and then completes
-#                                    the first
+#       forward-back                 the same, and gets it back (on-returned)
+#       hold                         answers; if the test has called `hold PLACE` (below), blocks
+#                                    first, until `hold none`
+#       ask                          sends TO a request of its own and waits for it; then completes
+#                                    the request that it received
 #       forget                       returns 0 without completing the request
 #       bad-status                   completes it with the status 1
 #       complete-twice               completes it twice
 #       unregister, detach, read-too-much, write-too-much, write-bad-pointer
 #                                    makes this mistake, and completes the request with the errno
 #                                    that it got
-#   on-returned NAME ACTION          what NAME does with a request that it forwarded when it comes
-#                                    back
+#   on-returned NAME ACTION          what NAME does when a request that it has forwarded comes back
 #       pass-up                      completes it with the same status (default)
 #       keep                         keeps it pending
 #       forward-again                forwards it to the same driver once more
@@ -63,9 +64,9 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno that NAME got in its completion or
-#                                    returned routine (unregister, wait-for-r0 ...), or for the
-#                                    second time of complete-twice
+#   errno-inside NAME                fails with the errno of the call that NAME made last for one of
+#                                    the actions unregister, unregister-first and wait-for-r0, or
+#                                    for the second completion of complete-twice
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null
@@ -91,9 +92,9 @@
 #                                    completes the oldest request that NAME has pended
 #   complete-again NAME              calls d2d_complete() again for the request that NAME completed
 #                                    before
-#   set-cancel NAME                  asks the owner to call NAME's cancelled routine if that one is
-#                                    cancelled
-#   forward NAME TO [CODE [back]]    forwards the oldest one; back: NAME wants it back
+#   set-cancel NAME                  asks the owner to call NAME's cancelled routine if the oldest
+#                                    pended request is cancelled
+#   forward NAME TO [CODE [back]]    forwards that request; with back, NAME gets it back
 #
 #   in PLACE COMMAND                 runs one command in a worker, in softirq or hardirq, or with interrupts
 #                                    disabled (irqs-off)
@@ -120,8 +121,8 @@ act_meanwhile()
 	meanwhile=$!
 }
 
-# act_pends COMMAND... - whether the last command, a send, fails with EINPROGRESS: the receiver has
-# pended it
+# act_pends COMMAND... - as act; the last command is a send. Succeeds if the receiver pends that
+# request: the send fails with EINPROGRESS
 act_pends()
 {
 	fails EINPROGRESS act "$@"

@@ -105,11 +105,11 @@ unload_all()
 	done
 }
 
-# mark - trace() and refused() ignore what the kernel logged before
+# mark - makes trace() and refused() ignore what the kernel has logged so far
 mark()
 {
-	# Clears the log, as reading all of it for each case takes long. qemu/ sets D2D_LOG to keep
-	# what is cleared.
+	# Reading a long log for each case is slow. So in the lab, where qemu/ sets D2D_LOG, this
+	# moves the log to that file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$MARK" >/dev/kmsg
 }
@@ -123,7 +123,7 @@ trace()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# refused DRIVER REASON - whether the trace has exactly one refusal, by DRIVER (which refuses), for
+# refused DRIVER REASON - whether the trace has exactly one refusal: DRIVER refused something, for
 # this reason
 refused()
 {
@@ -138,7 +138,7 @@ traced()
 	trace | grep -q "$1"
 }
 
-# await COMMAND... - repeats the command until it succeeds; fails after 30 s, as the test then hangs
+# await COMMAND... - repeats the command until it succeeds; fails after 30 s, as only a hang does
 await()
 {
 	tries=0

@@ -92,8 +92,8 @@ leaves()
 	fi
 }
 
-# owner_for HOW - reloads module_a unless it was loaded with the parameters for HOW. For a handshake
-# these are completion, and for "-short" a short timeout
+# owner_for HOW - loads module_a with the parameters for HOW, if it has others: for a handshake
+# completion, and with "-short" also a short timeout
 owner_for()
 {
 	case $1 in
@@ -110,7 +110,7 @@ owner_for()
 	loaded=$parameters
 }
 
-# is_watching - whether the program of watch() sleeps: it has not been told anything yet
+# is_watching - whether the program of watch() still sleeps in its read or poll
 is_watching()
 {
 	grep -q '^State:.*S (sleeping)' "/proc/$watcher/status" 2>/dev/null
@@ -128,8 +128,7 @@ watch()
 	await is_watching
 }
 
-# is_told - whether the program of watch() has exited, as it does when its file tells it that the
-# event is closed
+# is_told - whether the program of watch() has exited. It exits when the event is closed
 is_told()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
@@ -155,8 +154,8 @@ departs()
 	esac
 	leaves "$leaver"
 	departed=$?
-	# A watching program is one more observer: it is told at once, when the driver leaves, or
-	# later.
+	# A watching program is one more observer. If only the leaving driver had the event open,
+	# the program is told now; otherwise it must still sleep.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
 	watched*) is_watching && seen=told=later ;;

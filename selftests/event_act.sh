@@ -6,28 +6,28 @@
 #
 #   event_act MODULE COMMAND
 #
-# The errno goes to $NOTES. A driver keeps its handles in numbered slots, which are its own: the
-# same event can be in slot 0 of one module and in slot 5 of the other. In this example the peer
-# waits for an event of the owner:
+# The errno goes to $NOTES. A command names an event by the number of the slot in which the driver
+# keeps its handle. Each driver has slots of its own: one event can be in slot 0 of one driver and
+# in slot 5 of the other. In this example the peer waits for an event that the owner has created:
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
 #   event_act_meanwhile torture_peer0 wait any 5
 #   event_act torture_owner set 0 in=hardirq && wait "$meanwhile"
 #
-# Commands; KIND is notification or synchronization, PLACE is task (unless said otherwise), worker, softirq or hardirq
-#   create SLOT NAME KIND [set]      creates the event NAME, or opens it if it exists; it starts reset, or set
+# KIND is notification or synchronization. PLACE is task (the default), worker, softirq or hardirq.
+#   create SLOT NAME KIND [set]      opens the event NAME if it exists; otherwise creates it,
+#                                    reset or, with `set`, set
 #   open SLOT NAME KIND              opens an event that exists
 #   close SLOT
 #   set SLOT [in=PLACE] [was=set|was=reset]
-#                                    sets the event; with was=, fails unless it was in this state
-#                                    before
+#                                    sets the event; fails if it was not in the state was= before
 #   reset SLOT [in=PLACE]
 #   query SLOT is=set|is=reset [in=PLACE]
 #                                    fails unless the event is in this state
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
-#                                    waits; without timeout= there is no limit. interruptible: a
-#                                    signal ends the wait
+#                                    waits, without a limit unless timeout= is given; with
+#                                    interruptible, a signal ends the wait
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
 #   silent                           removes the doorbell from that queue
 #   put COUNT [in=PLACE]             puts items on the queue to the other side
@@ -35,12 +35,11 @@
 #   flood COUNT                      creates COUNT events
 #   ebb                              closes the events that flood created
 
-# event_words MODULE COMMAND - translates the command into the words that torture/events.rs parses:
-# $words
+# event_words MODULE COMMAND - sets $words to the command in the form that torture/events.rs parses
 event_words()
 {
 	words="event $2"
-	# The owner has a context for each peer; these are about the first one.
+	# The owner has events for each of its contexts. The tests use context 0.
 	[ "$1" != torture_owner ] || words="event 0 $2"
 	ev_command=$2 ev_place=0 ev_timeout=- ev_interruptible=0 ev_kind='' ev_state='' ev_slots='' ev_which=''
 	shift 2
