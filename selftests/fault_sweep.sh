@@ -65,8 +65,8 @@ ours()
 	reject __alloc_object
 }
 
-# total FAIL_NTH_ARGUMENT... - prints, for information only, how many allocations the call makes if
-# what the kernel itself allocates counts too
+# total FAIL_NTH_ARGUMENT... - prints, for information only, how many allocations the call makes,
+# those of the kernel itself included
 total()
 {
 	setting require-start 0 reject-start 0 reject-end 0

@@ -27,8 +27,8 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints how the trace says (via=) that the owner learns of the end of a pended
-# handshake
+# via COMPLETION - prints the value of via= in the trace when a pended handshake ends: the way in
+# which the owner learns of that
 via()
 {
 	case $1 in

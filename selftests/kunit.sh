@@ -31,8 +31,8 @@ for suite in $SUITES; do
 	results "$suite"
 done >"$RESULTS" 2>>"$NOTES"
 
-# The cases, a result for each suite, and the two checks behind them. The plan counts the suites by name, so
-# that the run fails if one of them is missing.
+# The plan: the cases, a result for each suite, and the two checks at the end. It counts the suites
+# in $SUITES, not the results, so the run fails if a suite is missing.
 ktap_set_plan $(($(grep -cE '^    (not )?ok ' "$RESULTS") + $(echo "$SUITES" | wc -w) + 2))
 while read -r line; do
 	case $line in

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The whole life of module_a (A) and module_b (B), compared with spec/lifecycle.spec step by step. A
-# case for each way in which A learns that the handshake is complete (completion=), and in which B
-# completes it (deferred=).
+# The whole life of module_a (A) and module_b (B), compared with spec/lifecycle.spec step by step.
+# Each case combines a way in which A learns that the handshake is complete (completion=) with one
+# in which B completes it (deferred=).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -12,9 +12,8 @@ MANY=10000
 # A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
 # makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# How often all events are created and closed again, and how many more objects may be in use after
-# that, as the rest of the system allocates too. A leak of one object for each forty events is
-# noticed.
+# All events are created and closed ROUNDS more times. After that at most TOLERANCE more objects may
+# be in use, as the rest of the system allocates too: less than a leak of one object per 40 events.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 

@@ -16,8 +16,8 @@ waits_for()
 	grep -q ' waiters=1$' "$FILES/events/$1"
 }
 
-# under_way - waits until the dispatch routine and the work item wait; whether both requests exist
-# then
+# under_way - returns when the dispatch routine and the work item wait; succeeds if both requests
+# exist then
 under_way()
 {
 	await waits_for leaving.served && await waits_for leaving.item &&

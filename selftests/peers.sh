@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# disturb() reloads a peer TIMES times while the others work, and then, up to MOST_TIMES, until each
-# other peer has done something between the detach and the attach. WORK is the number of rounds that
-# the others play each time.
+# disturb() reloads a peer while the others work: at least TIMES times, and until each other peer
+# has done something while this one was detached, but at most MOST_TIMES times. Each time the others
+# play WORK rounds.
 TIMES=4
 MOST_TIMES=40
 WORK=5

@@ -81,7 +81,7 @@ value()
 		END { print value }'
 }
 
-# total STEP QUEUE - prints how many items module_a's lines of this step have
+# total STEP QUEUE - prints the number of items in module_a's lines of this step, added up
 total()
 {
 	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 n=\([0-9]*\).*/\1/p" |
@@ -117,9 +117,9 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the items of each producer arrived in order, without a gap"
 
-# The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a's
-# are one in each round that found the queue full ($FULL), and those of the two items for the next
-# peer that were not put (2 - left).
+# The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a had
+# one in each round that found the queue full ($FULL). When the peer detached, module_a also tried
+# to put two items for the next peer; those that found no room were refused (2 - left).
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"
 left=$(value n "for=next")

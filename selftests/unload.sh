@@ -4,9 +4,10 @@
 # of a request, or in a pended handshake. The module hold_calls keeps the thread there until the test has seen that
 # unloading waits for it, so nothing here depends on how long anything takes.
 
-# A call that is held in an interrupt occupies its CPU. So the test runs on CPU 0 from its start,
-# and holds interrupts on CPU 1. As the test's memory was never mapped on CPU 1, the kernel need not
-# interrupt that CPU to unmap it, and nothing but unloading waits for CPU 1.
+# A call that is held in an interrupt occupies its CPU, which then takes no other interrupt. So the
+# test holds such calls on CPU 1, and itself runs on CPU 0 from its start. If it had run on CPU 1
+# too, the kernel would interrupt that CPU when the test unmaps memory, and wait for it. As it is,
+# nothing but unloading waits for CPU 1.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -18,7 +19,7 @@ EXERCISE=/sys/kernel/debug/d2d-module_a/exercise
 WORKERS=/sys/devices/virtual/workqueue/cpumask
 EVENTS=/sys/kernel/tracing/events/workqueue
 ALL_WORKERS=$(cat "$WORKERS")
-# After how many seconds the kernel reports a CPU that takes no interrupts
+# Files with the number of seconds after which the kernel reports a CPU that takes no interrupts
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout 2>/dev/null)
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
@@ -46,7 +47,7 @@ steps_are()
 	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
 }
 
-# op_calls - prints how many operations of the peer the owner has called
+# op_calls - prints how often the owner has called an operation of the peer
 op_calls()
 {
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
@@ -136,8 +137,9 @@ held_in()
 		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
-# request_held - unloads the peer while its dispatch routine runs, in the process that sends. Detaching cancels the
-# request, so unregistering waits, and the peer gets ECANCELED when it completes.
+# request_held - unloads the peer while its dispatch routine runs in the sending process. Detaching
+# cancels the request and does not wait for the routine; unregistering does. The request ends with
+# ECANCELED
 request_held()
 {
 	load_settled held_peer && act "lookup held_peer" || return
@@ -154,8 +156,8 @@ request_held()
 	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown refuse unregister unload
 }
 
-# request_held_in PLACE CPUS - the same, for a request that is sent in an interrupt. Here detaching waits already: its
-# grace period ends when each CPU has left its interrupts.
+# request_held_in PLACE CPUS - the same for a request that is sent in an interrupt. Here detaching
+# waits too: its grace period ends only when each CPU has left its interrupts
 request_held_in()
 {
 	load_settled held_peer && act "lookup held_peer" || return

@@ -40,8 +40,9 @@
  *   offers, it does the same as if the driver had completed with an errno.
  * - The Gate of export.rs: the kernel does not unload the owner while it has importers.
  *
- * The search for non-progress cycles shows that no run goes on for ever. And spin reports a run in which a process
- * waits for ever, as an invalid end state. So every run ends, with all its processes.
+ * Spin reports each run in which a process waits for ever (an invalid end state), and each run that
+ * goes on for ever (a non-progress cycle). If it reports none, every run ends, with all its
+ * processes.
  */
 
 #ifdef ALONE

@@ -20,34 +20,37 @@
  *
  * Assertions say what must hold:
  *
- * - Of all threads that complete or cancel a request, one at a time carries it up to the sender (carrier).
+ * - Of all threads that complete or cancel a request, one at a time gives it back, level by level,
+ *   to the drivers that forwarded it and to the sender (carrier).
  * - A driver can complete it only by a handle that it was given and has not given up (mine).
- * - It comes back to S once for each time that it was sent (ended), by one call of the routine (called).
+ * - It comes back to S once for each time that it was sent (ended), by one call of the routine
+ *   (called).
  * - If S was told that it has cancelled the request, the request ends as cancelled.
- * - The owner enters a driver only while its code is loaded (text), and is not inside it when it has been
- *   unregistered (visits).
- * - Unregistering a driver takes a request only from that driver, and from those to which it has forwarded
- *   the request (level).
+ * - The owner enters a driver only while its code is loaded (text), and is not inside it when it
+ *   has been unregistered (visits).
+ * - Unregistering a driver takes a request from that driver and from those below it, to which it
+ *   has forwarded the request, but from no driver above it (level).
  * - When the owner removes the request (remove), S has it, and no thread waits for it.
  * - Each waiting thread gets the result of the sending that it waited for.
  * - In the end the request does not exist any more.
  *
- * Spin reports a run in which a process waits for ever, as an invalid end state. So each waiting thread wakes up,
- * even without a time limit, and even if S is unregistered.
+ * Spin reports each run in which a process waits for ever (an invalid end state). If it reports
+ * none, each waiting thread wakes up, even without a time limit, and even if S is unregistered.
  *
  * The model leaves out, for these reasons:
  * - Generations of handles: here no handle is used twice, which is what generations are for.
- * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests in send and forward
- *   (locked): there another driver may begin to unregister, for which it needs the registry's lock only.
- * - A dispatch routine that the thread of S runs itself: here another process runs it, as a worker does, and S goes
- *   on.
- * - A dispatch routine that returns 0 and has not completed the request: the owner completes it then, which the
- *   driver can do as well.
- * - The packet's reference count, which keeps its memory until its work item has run: that work item does
- *   nothing if the request is gone.
+ * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests in send
+ *   and forward (locked): there another driver may begin to unregister, as that takes only the
+ *   registry's lock.
+ * - A dispatch routine that the thread of S runs itself: here another process runs it, as a worker
+ *   does, and S goes on.
+ * - A dispatch routine that returns 0 and has not completed the request: the owner completes it
+ *   then, which the driver can do as well.
+ * - The packet's reference count: it keeps the packet's memory until its work item has run, and the
+ *   work item does nothing if the request is gone.
  * - A second request: requests share only drivers, and unregistering looks at one after the other.
- * - A request with a completion routine that another thread frees or sends again, or that the routine sends
- *   again and then frees: these are faults of the driver.
+ * - A request with a completion routine that another thread frees or sends again, or that the
+ *   routine sends again and then frees: these are faults of the driver.
  * - Busy waiting: a process waits for the condition that the code polls.
  */
 

@@ -9,14 +9,16 @@
  * and leave, until both sums are equal. It does this for the index that is not current, flips the current index, and
  * does it for the other one.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this rests on smp_mb() after
- * the count in and before the count out (B and C in srcutree.c), smp_mb() between the sums and around the flip (A,
- * D, E), Full ordering of the two cmpxchg of the state, Release for the stores of OPEN and CLOSED, and Acquire for the
+ * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this
+ * rests on: smp_mb() after a reader increments the lock count and before it increments the unlock
+ * count (B and C in srcutree.c); smp_mb() between the two sums and around the flip (A, D, E); Full
+ * ordering of both cmpxchg of the state; Release for the stores of OPEN and CLOSED; Acquire for the
  * load in enter().
  *
- * While an interrupt runs, the tasks of its CPU do not ("provided"). If the interrupt had to wait for them, that would
- * be a deadlock. The search for non-progress cycles shows that no run goes on for ever. And spin reports a run in
- * which a process waits for ever, as an invalid end state. So every run ends, with all its processes.
+ * While an interrupt runs, the tasks of its CPU do not ("provided"), so an interrupt that waits for
+ * one of them is a deadlock. Spin reports each run in which a process waits for ever (an invalid
+ * end state), and each run that goes on for ever (a non-progress cycle). If it reports none, every
+ * run ends, with all its processes.
  */
 
 #define CPUS	2

@@ -4,9 +4,9 @@
 //!
 //! Each side has a [`Party`] for a context. It sends some requests to the other side, which pends
 //! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
-//! *races*: it first chooses requests, all that it can cancel as their sender and all that it can
-//! complete as their receiver, and then cancels and completes them. Most requests are chosen by
-//! both sides, and of these one side comes too late.
+//! *races*. In a race a side first chooses requests: all that it has sent and can cancel, and all
+//! that it has received and can complete. Then it cancels and completes them. As most requests are
+//! chosen by both sides, for each of these one side comes too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
 //! completes it with a number computed from the key. At the end, sums show whether the sender saw
@@ -93,12 +93,12 @@ const CELLS: usize = 4 * SLOTS;
 /// command `depart`). Such keys have no mark.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// The state of a slot is the number of its last request, shifted by [`NUMBER`], and three bits.
-/// This bit is set from before the request is sent until it has ended.
+/// A bit of a slot's state, set from before the request is sent until it has ended. The state is
+/// the number of the slot's last request, shifted left by [`NUMBER`], and three bits.
 const ON_ITS_WAY: u64 = 1;
-/// The call that sent the request has returned, so the request can be cancelled.
+/// The second bit: the call that sent the request has returned, so the request can be cancelled.
 const SENT: u64 = 2;
-/// A thread has chosen the request to cancel it.
+/// The third bit: a thread has chosen the request to cancel it.
 const CANCELLING: u64 = 4;
 const NUMBER: u32 = 3;
 
@@ -108,8 +108,8 @@ fn may_be_passed_on(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// For one of so many cells, the receiver calls `tell_if_cancelled`, so that the library tells it
-/// of a cancel at once.
+/// The receiver calls `tell_if_cancelled` for one in `TELLS` cells, so that the library tells it of
+/// a cancel at once.
 const TELLS: usize = 8;
 
 /// The output with which the receiver completes a request. The sender must get the same output.
@@ -520,12 +520,13 @@ impl Party {
         self.give_up(held);
     }
 
-    /// Makes `steps` races, in random places: bit n of `places` allows number n of [`Place::ALL`].
-    /// `run` seeds the random choices; [`start`](Self::start) gets it as its `first`.
-    /// In each race the side that is `first` cancels and then completes, and the other side
-    /// completes and then cancels, so that both act on the same requests. With a `meeting`, both
-    /// sides begin each race together; `places` must then allow only places that may sleep. May
-    /// sleep.
+    /// Makes `steps` races in random places. May sleep.
+    ///
+    /// Bit n of `places` allows number n of [`Place::ALL`]. `run` seeds the random choices, and is
+    /// the `first` of [`start`](Self::start). The side that is `first` cancels before it completes,
+    /// the other side completes before it cancels, so both act on the same requests. With a
+    /// `meeting`, both sides begin each race together, and `places` must allow only places that
+    /// may sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,

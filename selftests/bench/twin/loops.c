@@ -538,7 +538,7 @@ close_ping:
 	return err;
 }
 
-/* Events and requests that keep memory until keep-nothing; how many are allocated at a time. */
+/* keep_events() and keep_requests() allocate KEPT at a time; the word keep-nothing frees all. */
 #define KEPT	1024
 
 static twin_handle kept_events[2 * KEPT];

@@ -44,7 +44,7 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* Which side claimed an offer, or why. */
+/* What claimed an offer: the driver or the sender completed it, a timeout, or a cancel. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,

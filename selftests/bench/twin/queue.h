@@ -11,7 +11,10 @@
 #include "tracepoint_key.h"
 #include "twin.h"
 
-/* Handles of items: generation, queue and index of the item; of index: struct twin_item. */
+/*
+ * The handle of an item has a generation, the queue's id, and the item's index, in the lowest
+ * TWIN_ITEM_INDEX_BITS bits.
+ */
 #define TWIN_ITEM_INDEX_BITS	24
 
 static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, u32 index)
@@ -169,8 +172,8 @@ static inline void twin_queue_release(struct twin_queue *queue, struct twin_item
 }
 
 /*
- * Sets the doorbell of a queue that the caller takes items from: an event, or none (0). The queue
- * sets the event when an item arrives while it is empty, and now if it has items.
+ * Sets the doorbell of a queue that the caller takes items from: an event, or none (0). The event
+ * is set when an item arrives in the empty queue. If the queue has items now, it is set at once.
  */
 static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
 {

@@ -241,8 +241,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request, and keeps it registered until it was called: either the visit
- * begins here, or the request is queued for a worker. The caller holds the lock.
+ * Finds the receiver of a request, and keeps it registered until it has been called: either begins
+ * the visit, or queues the request for a worker. The caller holds the lock.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_visit *visit, const char **reason)
@@ -576,9 +576,10 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Cancels a request: if driver is 0, only while it is in the send with number sending; else only
- * if that driver holds it or has sent it. Returns -EBUSY if another thread is
- * completing or cancelling it, or -EALREADY if no driver holds it. Any execution context.
+ * Cancels a request with this status. If driver is 0, cancels only the send with number sending;
+ * otherwise only a request that this driver holds or has sent. Returns -EALREADY if there is no
+ * such request, or no driver holds it, and -EBUSY if another thread is completing or cancelling it.
+ * Any execution context.
  */
 static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 {

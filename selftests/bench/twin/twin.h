@@ -69,8 +69,9 @@ struct twin_header {
 
 /*
  * First member of every ops table. The chain begins with a hash of the interface's name and
- * major version. Then it has a hash for each operation: of the hash before, the operation's name
- * and its signature. So equal hashes prove that the shorter of two tables begins the longer one.
+ * major version. The hash of each operation covers the hash before it, the operation's name and
+ * its signature. So if the last hash of a table equals the hash at that place in a longer table,
+ * the longer table begins with the same operations.
  */
 struct twin_ops {
 	u32 size;
@@ -182,11 +183,13 @@ struct twin_send {
 #define TWIN_DISPATCH_ATOMIC	1	/* dispatch() never sleeps: any context */
 
 /*
- * A driver object. twin_register() copies it; the routines and self stay until
- * twin_unregister() has returned. dispatch() completes the request by twin_complete()
- * and returns the same status, or -TWIN_STATUS_PENDING; completed() returns 0, and the
- * request is freed, or TWIN_MORE_PROCESSING_REQUIRED; cancelled() is called if asked for
- * by twin_request_set_cancel().
+ * A driver object. twin_register() copies it; the routines and self must stay until
+ * twin_unregister() has returned.
+ *
+ * dispatch() completes the request by twin_complete() and returns the same status, or it
+ * returns -TWIN_STATUS_PENDING. completed() returns 0 to have the request freed, or
+ * TWIN_MORE_PROCESSING_REQUIRED to keep it. The owner calls cancelled() if the driver has
+ * asked for that by twin_request_set_cancel().
  */
 struct twin_driver {
 	struct twin_header hdr;

@@ -57,7 +57,7 @@ macro_rules! skew {
                 $(, build: $build)?
             }
             $(
-                /// As its name says.
+                /// An operation of the owner.
                 fn $op(&self, link: &OwnerLink<SkewedPair> $(, $arg: $Arg)*) -> Result<$Ret>;
             )*
         }
@@ -73,7 +73,7 @@ macro_rules! skew {
                 $(, build: $build)?
             }
             $(
-                /// As its name says.
+                /// An operation of the peer.
                 fn $op(&self, link: &PeerLink<SkewedPair> $(, $arg: $Arg)*) -> Result<$Ret>;
             )*
         }

@@ -309,7 +309,7 @@ static const struct stage stages[] = {
 
 /*
  * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. The driver has already left, so this cannot be what let it leave.
+ * time. The driver has already left, so it did not need this.
  */
 static void end(void)
 {

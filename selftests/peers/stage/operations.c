@@ -46,9 +46,9 @@ static int call(u32 hops)
 }
 
 /*
- * Arguments of call(), the hops of the owner's bounce operation, which calls peer's with one hop
- * less. Peer's operation blocks if the call was a CALL. A TRY returns at once, and shows whether
- * the owner can still call peer.
+ * Arguments of call(): the hops of the owner's bounce operation, which calls peer's operation with
+ * one hop less. After CALL, peer's operation blocks. TRY returns at once: it only shows whether the
+ * owner can still call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -260,8 +260,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the waits that go on because it was another driver that left. The leaving driver has already
- * left, so this cannot be what let peer leave.
+ * Ends peer's waits, which still go on if another driver than peer left. The leaving driver has
+ * already left, so it did not need this.
  */
 static void end(void)
 {
@@ -269,8 +269,8 @@ static void end(void)
 	complete_all(&opened);
 	stage_await("detach");
 	/*
-	 * If peer has detached and stays registered, detaching must have ended the waits. See that
-	 * before the event is set below, which would end them too.
+	 * If peer has detached and stays registered, detaching must have ended the waits. So await
+	 * the threads here: setting the event below would end the waits too.
 	 */
 	if (!strcmp(how, "stays")) {
 		stage_await("call");

@@ -414,8 +414,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. The driver has already left, so this
- * cannot be what let it leave.
+ * Ends the request, so that the observing thread ends, too. The driver has already left, so it did
+ * not need this.
  */
 static void end(void)
 {

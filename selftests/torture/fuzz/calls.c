@@ -214,7 +214,10 @@ static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		if (!life)
 			continue;
 		*begun += atomic_read(&life->detachings);
-		/* fuzz_detach() increments detaching, then detachings: one of them shows it. */
+		/*
+		 * fuzz_detach() increments detaching first. So if detachings counts a detach that
+		 * is under way, detaching shows it; if not, detachings grows later.
+		 */
 		smp_rmb();
 		any |= atomic_read(&life->detaching);
 	}

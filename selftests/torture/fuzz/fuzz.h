@@ -102,7 +102,7 @@ struct fuzz_thing {
 	enum fuzz_kind kind;
 	enum { FUZZ_IS_FREE, FUZZ_IS_MADE, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
 	u32 nth;		/* counts the things that were in this place */
-	u32 audience;		/* the actors that may use it: see fuzz_is_for() */
+	u32 audience;		/* the actors that may use it: see is_for() in things.c */
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */

@@ -160,8 +160,8 @@ static struct sending *find_sending(u64 tag)
 }
 
 /*
- * Returns a tag for a send: it has the module, whether the owner is the receiver, and a number.
- * If the send has a completion routine, the routine has to be called.
+ * Returns a tag for a send: the module, whether the owner is the receiver, and a number. With
+ * D2D_SEND_ROUTINE, notes that the completion routine has to be called.
  */
 u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags,
 		     bool to_owner)
@@ -221,7 +221,7 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 	}
 }
 
-/* Returns whether status and ended of a result agree. */
+/* Returns whether the members status and ended of a result agree. */
 static bool is_ended_so(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;

@@ -10,7 +10,10 @@
 
 #include "fuzz.h"
 
-/* All routines share an actor number and run in several threads, so none gets things of its own. */
+/*
+ * Returns the audience of a new thing: see is_for(). A routine never chooses that of a single
+ * actor, because the routines run in several threads, though they have one actor number.
+ */
 static u32 any_audience(struct fuzz_caller *caller)
 {
 	switch (fuzz_below(caller, 3)) {
