@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures the operations of the library, of its C twin, and of the kernel's alternatives: in instructions in QEMU; in
-# nanoseconds on two real CPUs in User-Mode Linux, and in QEMU where KVM works. The program of bench/ checks the clock
-# and the loops of each run (bench/main.rs), prints tables and writes docs/results.{md,svg,tsv}.
+# Measures the operations of the library, of its C twin, and of the kernel's alternatives. QEMU counts instructions.
+# User-Mode Linux, on two real CPUs, measures nanoseconds, and so does QEMU where KVM works. The program of bench/
+# checks each run (bench/main.rs), and writes docs/results.{md,svg,tsv}.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/bench/measure.sh"

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules for one kernel, inside the toolchain root. Each kernel has a build directory of its own,
-# build/KVER/, and the source tree stays clean. The script holds the build lock until it has copied the modules
-# for the caller, so that no other build replaces them before.
+# Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
+# holds the build lock until it ends: no other build can replace the modules before --stage has copied them.
 # Usage: build.sh [--selftests] [--bench] [--stage DIR]
 #   --selftests  also build the test modules; with --stage, install the kselftest collection in DIR/kselftest
 #   --bench      also build the modules of the bench
 #   --stage DIR  copy the modules, stripped, to DIR/lib/d2d
-# Environment: KERNEL; see also kernel_dir (lib/lab.sh). D2D_ONLY, D2D_BUILD_ID: see Kbuild. D2D_NO_POINTS=y: for the
-# bench, build into build/KVER-no-points/, without the tracepoints of hot paths
+# Environment:
+#   KERNEL                  see also kernel_dir (lib/lab.sh)
+#   D2D_ONLY, D2D_BUILD_ID  see Kbuild
+#   D2D_NO_POINTS=y         build without the tracepoints of hot paths, in build/KVER-no-points/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
 stage='' selftests='' bench=''

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes the documentation into build/docs/: that of the library's crates (shared/rustdoc.mk), with private items
-# and with links into the documentation of the kernel's crates; and README.md, CONTRIBUTING.md and docs/ as pages.
+# Writes the documentation to build/docs/: the library's crates (shared/rustdoc.mk), private items included, and the
+# Markdown documents as HTML pages. Names of the kernel's crates link to the kernel's documentation.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -21,7 +21,7 @@ mkdir -p "build/$KVER-docs" "$out"
 for page in *.md docs/*.md; do
 	"$LAB/enter.sh" rustdoc --output "$out/$(dirname "$page")" "$page"
 done
-# Make the links between the documents lead to the HTML pages.
+# Links between the documents name .md files. Make them name the HTML pages.
 find "$out" -maxdepth 1 -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 find "$out/docs" -name '*.html' -exec sed -i -E 's/(href="[A-Za-z./-]*)\.md/\1.html/g' {} +
 cp docs/*.svg "$out/docs"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Attaches gdb to a virtual machine of this tree that was started with GDB=1. If the machine's kernel has symbols
-# (KERNEL=debug), gdb loads them, the kernel's own gdb commands (lx-...), and the symbols of each module as
-# soon as the kernel has loaded it.
+# (KERNEL=debug), gdb also has the kernel's own commands (lx-...), and gets the symbols of each module that the
+# kernel loads.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
 # RUN is the directory that vm.sh has printed. Without it, gdb attaches to the only machine that waits.
 . "$(dirname "$0")/lib/lab.sh"
@@ -28,7 +28,7 @@ cd "${run%/*}"
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
-	# The debug information has paths below KERNEL.tmp, where the kernel was built (kernel/kernel-built.sh).
+	# The debug information names the sources below KERNEL.tmp, where the kernel was built (kernel/kernel-built.sh).
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols

@@ -1,20 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing. This script applies it to a copy
-# of the project, and a test must then fail there for the reason that the mutant names. Only then does the mutant get
-# an "ok", so a mutant that no longer applies or does not compile gets a "not ok". Prints KTAP, and last a line of
-# counts.
+# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. It gets an
+# "ok" if a test fails there for the reason that the mutant names, and a "not ok" in all other cases: also if it does
+# not apply or compile. Prints KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules in Rust that the scenario needs
 # A mutant that the compiler must notice has one line instead:
-#   refused: DRIVER REASON                  DRIVER of selftests/misbehaving/hostile/refused/ is one that the compiler
-#                                           refuses, but accepts with the mutant. REASON is a regular expression for
-#                                           what check/hostile.sh then prints.
+#   refused: DRIVER REASON                  The compiler refuses DRIVER (selftests/misbehaving/hostile/refused/), but
+#                                           must accept it in the copy. REASON is a regular expression that
+#                                           matches what check/hostile.sh then prints.
 # The changes follow; qemu/mutate/main.rs explains their form.
-# Two copies stay in build/mutants/, so that a mutant compiles only what it changes.
+# The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 # Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
@@ -44,8 +43,8 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy, where the compiler must accept it: then
-# check/hostile.sh prints a line that matches REASON. Prints what is wrong otherwise.
+# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy, and prints what is wrong unless
+# check/hostile.sh complains, in a line that matches REASON, that the compiler accepts the driver
 not_refused() {
 	local said
 	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
@@ -83,14 +82,14 @@ mutate() {
 		return
 	fi
 	kernel=${boot%% *}
-	# Most mutants run on User-Mode Linux. The others use copy 0 only, so that just one copy is built for their kernels.
+	# Most mutants run on User-Mode Linux. All others use copy 0, so copy 1 need not be built for their kernels.
 	if [ "$kernel" = uml ]; then
 		take_copy 1 0
 	else
 		take_copy 0
 	fi
-	# rsync restores the files that the last mutant has changed. It compares contents and keeps no times: a
-	# restored file is newer than its object, so make compiles it again.
+	# rsync restores the files that the last mutant has changed. It finds them by their contents, and gives them the
+	# present time, so make compiles them again.
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"

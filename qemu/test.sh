@@ -7,8 +7,8 @@
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
-# The programs of one machine; the other machine runs all that are not named here. The two machines take about the
-# same time. An emulated machine keeps one CPU of the host busy, so two machines use two CPUs.
+# The programs of one machine; the other one runs the rest, and takes about the same time. Two machines run because an
+# emulated machine uses one CPU of the host, which has two.
 half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,comings_and_goings.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {

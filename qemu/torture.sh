@@ -1,9 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the torture in User-Mode Linux on two real CPUs. For SECONDS, many processes make the owner and its peers
-# call each other and exchange items in all execution contexts, while peers are loaded and unloaded. Then the fuzzer
-# runs for SECONDS more: modules that it loads and unloads call the exported functions with valid and invalid
-# handles. Prints KTAP, and last a line of counts.
+# Runs the torture and then the fuzzer (docs/testing.md), each for SECONDS, in User-Mode Linux on two real CPUs. Prints
+# KTAP, and last a line of counts.
 # Usage: torture.sh [SECONDS [SEED]]
 # Environment: KVER; D2D_KERNEL, if it is a User-Mode Linux kernel
 . "$(dirname "$0")/lib/lab.sh"

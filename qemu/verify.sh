@@ -6,8 +6,8 @@
 . "$(dirname "$0")/lib/parts.sh"
 unset KERNEL CASE
 
-# The longest part comes first. The mutants come last: there are many of them, and they keep both CPUs busy to
-# the end.
+# Two parts run at a time. The longest one comes first. The mutants come last, because they keep both CPUs busy even
+# when no other part is left.
 part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"

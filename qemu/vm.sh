@@ -9,7 +9,7 @@
 #   A_PARAMS, B_PARAMS   see run/image.sh
 #   GDB=1          the machine waits for a debugger (gdb.sh)
 #   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
-#   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/, so that two runs of one mode can run side by side
+#   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by side
 #   D2D_ICOUNT=y   QEMU emulates one CPU, whose clock counts instructions
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -43,14 +43,14 @@ EXPECT='' APPEND=''
 . "$D2D_KERNEL/kernel.env"
 [ -z "$APPEND" ] || append+=("$APPEND")
 case ${append[*]} in
-# A test program that is to run one case ends right after it, and may leave modules loaded.
+# With d2d.case=PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
 *d2d.case=*:*) EXPECT+=' modules=any' ;;
 esac
 image=vmlinux platform=(${D2D_ICOUNT:+--icount})
 [ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
 vm=$("$LAB/root/tools.sh")
 
-# The run writes to a directory of its own. When it has ended, this directory replaces the one of the last such run.
+# The run writes to a new directory, which at its end replaces that of the last run.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"

@@ -14,8 +14,7 @@ tree=$kernel/tree
 out=build/$KVER-check
 mkdir -p "$out"
 log=$out/log
-# A user may build against a kernel tree that belongs to somebody else. So the build must work with a read-only
-# tree, and this mount makes a write to it fail.
+# The build must work with a kernel tree that the user cannot write to, so mount the tree read-only.
 busybox mount -o bind "$tree" "$tree"
 busybox mount -o remount,bind,ro "$tree"
 
@@ -34,8 +33,7 @@ lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
 	if grep -i warning "$out/lints"; then
-		# make compares the command of each object with the one in its .cmd file. Without those files, the next
-		# check compiles everything again and so prints the warning again.
+		# Make the next check print the warning again: without the .cmd files, make compiles everything.
 		find "$out" -name '.*.cmd' -delete
 		return 1
 	fi

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the trace tool with clippy, and reports each of its tests. check-inside.sh checks its formatting. KTAP on
-# stdout, the counts last.
+# Checks the trace tool with clippy, and runs its tests. check-inside.sh checks its formatting. Prints KTAP, and last a
+# line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 need_cache

@@ -57,8 +57,8 @@ memory_in_use() {
 	awk '/^(Slab|Percpu|VmallocUsed):/ { kb += $2 } END { printf "%d\n", kb * 1024 }' /proc/meminfo
 }
 
-# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes, after COUNT of them were created;
-# BEFORE is the memory in use before that. This includes the unused end of each allocation and the debugfs files.
+# report_memory PAIR THING BEFORE COUNT - reports how much memory one THING takes. COUNT of them were created since the
+# memory in use was BEFORE. The figure includes the unused end of each allocation, and debugfs files.
 report_memory() {
 	case $1 in
 	bench) name=project ;;
@@ -67,8 +67,8 @@ report_memory() {
 	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# load_larger PAIR THING COUNT PARAMETER... - loads a pair with parameters that make it create COUNT more THINGs than
-# with one context, and reports the memory of one THING
+# load_larger PAIR THING COUNT PARAMETER... - reports the memory of one THING: loads the pair with one context, and then
+# with parameters that make it create COUNT more THINGs. The pair stays loaded.
 load_larger() {
 	pair=$1 thing=$2 count=$3
 	shift 3
@@ -83,7 +83,7 @@ measure_kept() {
 		report_memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
 }
 
-# Of the modules without tracepoints, only the operations are measured.
+# The host asks for this when the modules have no tracepoints (D2D_NO_POINTS).
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
 		unload bench

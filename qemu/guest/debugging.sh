@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # What lockdep and kmemleak have found during the run, for the result line. Sourced by init.
 
-# debug_locks - prints 1 while lockdep works, 0 after its first report, which turns it off, and "none" in a kernel
+# debug_locks - prints 1 while lockdep works, 0 after its first report (it then turns itself off), or "none" in a kernel
 # without lockdep
 debug_locks() {
 	if [ -e /proc/lockdep_stats ]; then
@@ -12,9 +12,9 @@ debug_locks() {
 	fi
 }
 
-# leaks - prints the number of allocations to which nothing points, and "none" in a kernel without kmemleak. Their
-# descriptions go to the kernel's log. kmemleak leaves out an allocation that is younger than 5 s, and in a first
-# scan one whose contents have changed: so wait, and scan twice.
+# leaks - prints the number of leaked allocations, or "none" in a kernel without kmemleak, and writes their descriptions
+# to the kernel's log. kmemleak does not report an allocation in its first 5 s, so wait. The first scan does not report
+# an allocation whose contents have changed, so scan twice.
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	if [ ! -e "$kmemleak" ]; then

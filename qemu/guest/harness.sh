@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode harness: a run in which one thing goes wrong, which $case names; without it the run would pass. The host must
-# notice it (qemu/tests/harness.sh).
+# Mode harness: a run that would pass, but for one fault. $case names the fault, and the host must notice it
+# (qemu/tests/harness.sh).
 
 results='ok 2 second'
 insmod /lib/d2d/splat.ko && rmmod splat

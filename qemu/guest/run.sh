@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode run: plays the demonstration, up to the first step that fails. This script writes its own lines to the
-# kernel's log as "lab: ...", so that they stand between the lines of the trace.
+# Mode run: plays the demonstration, up to the first step that fails. The script writes its messages, "lab: ...", to the
+# kernel's log, where they stand between the lines of the trace.
 
 . /d2d/params
 
@@ -9,8 +9,8 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - notes the reason, and each line that the kernel has printed since the step began. It leaves out
-# the lines of the trace, which are shown anyway, and the repetitions: insmod tries to load a module twice.
+# failed REASON - notes the reason, and what the kernel has printed since the step began. It leaves out the trace, which
+# is shown anyway, and repeated lines: insmod tries to load a module twice, so the kernel complains twice.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ said = "" } !/^lab: |: d2d: |taint/ && $0 != last { said = said $0 "\n" }
 		{ last = $0 } END { printf "%s", said }' >/tmp/said

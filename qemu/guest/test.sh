@@ -5,8 +5,8 @@
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
-# The KTAP must go through a pipe: kselftest's runner opens /dev/stdout again to append to it, and lines would be lost
-# if /dev/stdout were a virtio-serial port.
+# The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout anew for some lines, and a virtio-serial
+# port would lose them.
 
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/

@@ -16,8 +16,8 @@ stock=$("$LAB/kernel/kernel.sh" "${2-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# Increase the 1 when prepare-built.sh does something else: the kernel must then be built again. The name of $stock
-# changes with the toolchain root and the source.
+# A change of prepare-built.sh does not change this key: increase the 1 if the kernel must then be built again. $stock
+# stands for the toolchain root and the source.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 if [ ! -d "$kernel" ]; then
 	"$LAB/root/host.sh"

@@ -5,12 +5,15 @@
 # directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
 #   vmlinux     the image, unpacked once, so that not every boot has to do it
-#   kernel.env  KVER, the kernel's release; KMAKE (a word or an array), the arguments that every make in tree/ needs.
-#               Some other kernels have EXPECT, the fields of the result line (guest/init) that differ from those of
-#               the stock kernel, such as debug_locks=1, and APPEND, for the kernel's command line
+#   kernel.env  variables of the shell:
+#                 KVER    the kernel's release
+#                 KMAKE   a word or an array: the arguments that every make in tree/ needs
+#               and for kernels other than the stock kernel, where they are needed:
+#                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
+#                 APPEND  arguments for the kernel's command line
 # Usage: kernel.sh [KVER]
-# Without KVER, the script takes the newest kernel that can be used. It looks for it in the archive once, and then keeps
-# to it.
+# Without KVER, it is the newest kernel of the archive that can be used. The script looks this up once, and then keeps
+# to that kernel.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
@@ -34,7 +37,7 @@ if [ ! -d "$resolved" ]; then
 fi
 . "$resolved/resolved"
 
-# Increase the 2 when prepare.sh does something else: the kernel must then be prepared again.
+# A change of prepare.sh does not change this key: increase the 2 if the kernel must then be prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 if [ ! -d "$kernel" ]; then
 	"$LAB/root/host.sh"

@@ -4,8 +4,8 @@
 # packages to fetch, and leaves the headers package in OUT. A kernel can be used if the archive has its headers and its
 # source in the same version, if it has CONFIG_RUST=y, and if it was built with the archive's rustc.
 #
-# The set-up hook of mmdebstrap runs this script on the host before the root has any package, so that a wrong KVER fails
-# within seconds; apt then works on the root through APT_CONFIG. kernel.sh runs it inside the root.
+# mmdebstrap runs this script on the host before it installs packages, so that a wrong KVER fails within seconds; there,
+# APT_CONFIG makes apt use the new root's configuration. Later kernel.sh runs the script inside the root.
 # Usage: resolve.sh OUT [KVER]
 set -euo pipefail
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Adds the crates of this project to the rust-project.json that the kernel's build has written, and prints the result.
 # Usage: rust-project.py BUILD ROOT PROJECT
-# BUILD is the directory of a build of the modules: the commands that it keeps name each crate, its source
-# and what it uses. ROOT is the toolchain root, which has the sources of the standard library.
+# BUILD is a build directory of the modules: its .cmd files name each crate, its source and the crates that it uses.
+# ROOT is the toolchain root, which has the sources of the standard library.
 
 import json
 import pathlib
@@ -40,7 +40,7 @@ def add(name, source, uses, cfg, env):
     )
 
 
-# The crates of the modules: the build keeps a command for each Rust object.
+# The crates of the modules
 commands = {}
 for file in build.rglob(".*.o.cmd"):
     text = file.read_text()

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# A pool of background jobs. Two run at a time, as the host has at least two CPUs; a script can set free_slots to run
-# more. Do not source this file, but ktap.sh or parts.sh: these define the function job_ended, which wait_for_job calls
-# for each job that has ended.
+# A pool of background jobs. Two run at a time; a script can set free_slots to run more. Source ktap.sh or parts.sh
+# instead of this file: they define job_ended, which wait_for_job calls for each job that has ended.
 
 declare -A job_name=() job_slot=() job_start=()
 free_slots=(0 1)
@@ -46,8 +45,8 @@ end_children() {
 	done
 }
 
-# end_tree PID - ends a process and its descendants. It looks the children up before it ends the process:
-# afterwards they have another parent.
+# end_tree PID - ends a process and its descendants. It looks for the children first, because they get another parent
+# when the process ends.
 end_tree() {
 	local pid children
 	children=$(ps -o pid= --ppid "$1") || :

@@ -83,9 +83,8 @@ hold() {
 	flock "$fd"
 }
 
-# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. step() holds
-# the other end of that pipe open and writes nothing to it. So the ticker ends with the step, and also if the
-# script is killed during the step.
+# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. Standard input is a
+# pipe to which nobody writes: step() closes it when the step has ended, and the kernel if the script is killed.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
@@ -99,8 +98,8 @@ ticker() {
 	done
 }
 
-# reason LOG - prints why a command has failed, in one line: the line `reason: ...` that the command has
-# written to LOG, or "no network" if LOG has an error message of a resolver. Fails if LOG has neither.
+# reason LOG - prints in one line why a command has failed. This is the line `reason: ...` that the command has written
+# to LOG, or "no network" if LOG shows that a host was not found or not reached. Fails if LOG has neither.
 reason() {
 	if grep -m 1 '^reason: ' "$1"; then
 		return
@@ -111,9 +110,9 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs a command that takes long, about the time ABOUT. Its output goes to LOG.
-# The user sees the time that it has taken so far, and if it fails, the reason or the end of LOG. CMD must be
-# a program: in a shell function, set -e would not work here.
+# step WHAT ABOUT LOG CMD... - runs a command that takes about the time ABOUT, with its output in LOG. The user sees the
+# time so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell function: bash
+# ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3

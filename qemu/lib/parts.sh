@@ -3,9 +3,9 @@
 # Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with
 # the line "N passed, N failed, N skipped".
 #
-# Either run each part at once with part_now, which shows its output, and call total at the end; or declare all
-# of them with part, and call run_parts: it runs two at a time and shows their results. If a part fails, it also shows
-# the output that belongs to each failed test.
+# There are two ways. part_now runs a part and shows all its output; call total after the last part. part only
+# declares a part; run_parts then runs the declared parts, two at a time, and shows the results of their tests. If a
+# part fails, run_parts also shows the output that belongs to each failed test.
 
 . "${BASH_SOURCE[0]%/*}/jobs.sh"
 
@@ -17,8 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and leaves them in $counts.
-# STATUS is the part's exit status. A part that exits with an error but counts no failed test is itself one failure; so
-# is a part that counts no test at all.
+# STATUS is the part's exit status. One failure is added if the part has failed without a failed test, or has counted no
+# test at all.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -34,8 +34,8 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - keeps the names of the tests that have failed. If the part consists of parts itself, LOG
-# ends with a list of its failed tests. Otherwise the result lines name them.
+# note_failures PART LOG - keeps the names of the tests that have failed. LOG may end with a list of them (total writes
+# one); otherwise its result lines have the names.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -45,8 +45,8 @@ note_failures() {
 	done <<<"$names"
 }
 
-# part_now NAME CMD... - runs a part and shows its output. Its counts become a diagnostic line: the only line of
-# counts is the one that total prints.
+# part_now NAME CMD... - runs a part and shows its output. It turns the part's line of counts into a diagnostic line,
+# because the line of counts that total prints must be the only one.
 part_now() {
 	local name=$1 log status=0
 	shift
@@ -93,8 +93,8 @@ run_part() {
 	eval "${part_command[$1]}" </dev/null 2>&1 | tee "$part_logs/$1.log" | part_progress "$1"
 }
 
-# part_progress NAME - the filter through which a part's output is shown: the result of each test, with the
-# part's name in front, and the messages of step (lab.sh), as a part may have to build a kernel first
+# part_progress NAME - filters a part's output for the user. It lets through the result of each test, with the part's
+# name in front, and the messages of step (lab.sh), because a part may have to build a kernel first.
 part_progress() {
 	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
 	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'

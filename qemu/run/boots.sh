@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots the guests of a table. Each boot must fail for the reason that its line names, or pass if the line names
-# none. So a table can show that d2d-vm (tests/harness.sh), the kernel's own debugging (tests/lockdep.sh) or the
-# kselftests (mutants.sh) notice a fault. Prints KTAP, and last a line of counts.
+# Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise it
+# must pass. So a table can show that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's debugging
+# (tests/lockdep.sh) or by the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
@@ -14,15 +14,17 @@
 #               test/PROGRAM:TEXT    the first case of it whose name contains TEXT, with "?" for each blank
 #               torture/N            the torture for N seconds (uml)
 #               torture/fuzz,N,SEED  only its fuzzer
-#   SECONDS   if the guest runs longer, it has hung
-#   REASON    the rest of the line: a regular expression (ERE). One of the lines "FAIL: ..." that d2d-vm prints must
-#             match it, from the beginning of "...". d2d-vm ends a run of kselftests or of the torture as soon as a
-#             failed test matches (its line would be "FAIL: test: NAME").
+#   SECONDS   the limit after which the guest counts as hung
+#   REASON    the rest of the line: an extended regular expression. d2d-vm must print a line "FAIL: " with a text that
+#             begins with a match. It prints "FAIL: test: NAME" for a failed test; if this matches, d2d-vm ends a
+#             run of kselftests or of the torture at once.
 # The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
-# lines. For example:
+# lines.
+# Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
-# Environment: KERNEL, to boot only the lines of that kernel; D2D_IMAGES, a directory in which run/image.sh has made
-# KERNEL/ already; see also kernel_dir (lib/lab.sh)
+# Environment:
+#   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
+#   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
 . "$(dirname "$0")/../lib/lab.sh"
 . "$(dirname "$0")/../lib/ktap.sh"
 
@@ -54,14 +56,14 @@ done
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
 	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT='' APPEND='''' image=vmlinux uml=()
-	# A scenario may contain commas. User-Mode Linux takes a comma in the path of its hostfs= option as the option's end.
+	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
 	. "${kernels[$kernel]}/kernel.env"
 	case $scenario in
-	# A test program that is to run one case ends right after it, and may leave modules loaded.
+	# With PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
 	test/*:*) EXPECT+=' modules=any' ;;
 	esac
 	case $scenario in

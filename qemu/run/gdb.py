@@ -8,9 +8,9 @@ import linux.utils
 
 
 class LoadModuleBreakpoint(gdb.Breakpoint):
-    """The breakpoint at which lx-symbols learns that the kernel has loaded a module. The kernel's own class reads
-    the argument of do_init_module by its name. In a kernel that clang has compiled, gdb does not know where
-    that argument is when the function begins. This class reads it from the register."""
+    """At this breakpoint lx-symbols learns that the kernel has loaded a module. The kernel's own class reads the
+    argument of do_init_module by its name, but where the function begins, gdb does not know it if clang has compiled the
+    kernel. So this class reads the register."""
 
     def __init__(self, spec, command):
         super().__init__("*do_init_module", internal=True)

@@ -20,7 +20,7 @@ known_parameters() {
 	[ -n "$2" ] || return 0
 	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/stage/lib/d2d/$1.ko" | cut -d: -f1)
 	for word in $2; do
-		# In a parameter's name the kernel does not tell "-" from "_".
+		# The kernel takes "-" in a parameter's name as "_".
 		word=${word%%=*} word=${word//-/_}
 		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'; it has: ${names//$'\n'/ }"
 	done

@@ -23,8 +23,8 @@ to=$stage/kselftest
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
-# kselftest's lib.mk would look for the test modules beside the sources, but they are in OUT: the loop below links
-# them.
+# TEST_GEN_MODS_DIR is empty because lib.mk would look for the test modules beside the sources. They are in OUT, and the
+# loop below installs them.
 make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$out/selftests" TEST_GEN_MODS_DIR=)
 "${make[@]}" install INSTALL_PATH="$to/d2d"
 "${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"

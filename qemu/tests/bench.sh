@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the guard of bench-check.sh can fail: compares the figures of its last run with records that were
-# altered. Prints KTAP, and last a line of counts.
+# Shows that the guard of bench-check.sh can fail: compares the figures that bench-check.sh has measured with altered
+# records. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 run=$PROJECT/build/bench-check/icount

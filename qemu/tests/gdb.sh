@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a debugger can look into a machine. A machine with the debug kernel plays the demonstration. gdb, which
-# this script starts in the same way as `make gdb`, stops the machine in a Rust function of module_b. Prints KTAP, and
-# last a line of counts.
+# Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops it in a Rust
+# function of module_b. Prints KTAP, and last a line of counts.
 # Usage: gdb.sh [FUNCTION]
 # With a FUNCTION that does not exist, the test must fail.
 . "$(dirname "$0")/../lib/lab.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that a fault in a guest makes its run fail: in each guest of the table one thing goes wrong, and d2d-vm must
-# fail the run and name the reason. qemu/guest/harness.sh provokes the fault: the row harness/CASE runs its case CASE.
-# Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the environment.
+# Shows that d2d-vm notices a fault in a guest, and names the reason. The fault of a row harness/CASE is the case CASE
+# of qemu/guest/harness.sh. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
+# environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 stock harness/good             60

@@ -1,13 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong selection or a host that lacks something: at once, with one line and a
-# failure status. No process that is left behind may keep the caller's pipe open. Prints KTAP, and last a line of
-# counts.
+# Shows that the lab refuses a wrong argument, or a host that lacks something: at once, with one line, and without
+# leaving a process behind that keeps the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset KERNEL
-# This script may run under make. A make that finds these variables prints "make[1]:" and inherits the variables of
-# the outer make's command line.
+# If make runs this script, keep its variables from the makes of the tests, which would print "make[1]:" and get the
+# outer make's arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
 kernel=$(kernel_dir stock)
@@ -73,7 +72,7 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# dying - kills a script while it runs a step
+# dying - kills a script during a step, whose ticker (lib/lab.sh) must end, too
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
@@ -115,7 +114,7 @@ expect "make run B_PARAMS=nosuch" refused "module_b has no parameter 'nosuch'; i
 	bash -c "running B_PARAMS=nosuch"
 expect "make run A_PARAMS='x;y'" refused "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - runs the demonstration, which must end with these lines and fail for no other reason
+# failing LINE... - runs the demonstration, which must fail: at a step that prints these lines, and for no other reason
 failing() {
 	! "$LAB/vm.sh" run >"$dir/said" 2>/dev/null || return
 	cat "$dir/said"
