@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks in the disassembly of the modules that the measured loops exist, and call what they are said to call: the
-//! compiler may have removed a loop, or the call in it.
+//! Checks the measured loops in the disassembly of the modules: the compiler may have removed a loop, or the call that
+//! it is to measure.
 
 use std::collections::BTreeMap;
 
@@ -92,9 +92,9 @@ impl<'a> Disassembly<'a> {
             let back = (first..=line.address).contains(&target);
             back.then_some(target..=line.address)
         });
-        // In User-Mode Linux all calls are indirect: the code loads the address first, maybe before the loop. The
-        // relocation of a function of the same module names only its section (.ltext). Any such relocation is
-        // accepted; the stock kernel's modules have the name.
+        // In User-Mode Linux all calls are indirect: the code loads the address first, maybe before the loop. If the
+        // function is in the same module, the relocation does not name it, but its section (.ltext). So accept each
+        // relocation of this section; the check of the stock kernel's modules is exact.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()

@@ -8,8 +8,8 @@ use crate::record::{Entry, Record};
 /// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// A contender that is not compared. Waking a worker and waiting for it takes one of two paths, whose costs are over
-/// 3 percent apart, and some runs take only one of them.
+/// The guard leaves out this contender: to wake a worker and wait for it, the kernel takes one of two paths, whose
+/// costs differ by more than 3 percent, and some runs take only one of them.
 const TWO_PATHS: &str = "request-worker";
 
 const HOW: &str = "'make bench' records it in docs/results.tsv";
@@ -40,8 +40,8 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with its record: the figures if the versions are the same, otherwise their ratios to the twin or
-/// to the base.
+/// Compares an entry with the recorded one. With the same versions, it compares the figures; with others, the ratios to
+/// the twin or, without a twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
         None => (Verdict::Failed, format!("there is no record of it: {HOW}")),

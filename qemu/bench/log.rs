@@ -10,7 +10,7 @@ pub const CONTROL: &str = "empty-loop";
 /// The number of instructions of the control
 const CONTROL_INSTRUCTIONS: f64 = 2.0;
 
-/// By how much the median of the control may differ, because timer ticks interrupt it
+/// How far the median of the control may be from `CONTROL_INSTRUCTIONS`, because timer ticks interrupt the loop
 const TOLERANCE: f64 = 0.01;
 
 /// The lines of one run

@@ -6,12 +6,12 @@
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR is a run. It is named after its instrument (icount, uml, kvm), or no-points if icount has measured modules
-// without tracepoints. A run has these files:
+// Each DIR has the files of a run, and is named after the run's instrument: icount, uml or kvm. The run no-points is
+// one of icount, of modules without tracepoints. The files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
-// The program refuses a run whose clock is wrong, or in whose modules a loop does not call what it must call.
+// The program refuses a run if its clock is wrong, or if a measured loop does not call what it must call.
 //
 // report writes results.md, results.svg and the record, results.tsv, to DOCS. guard compares a run with a record, and
 // prints KTAP. record prints the record of one run.

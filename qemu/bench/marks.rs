@@ -9,8 +9,8 @@ use crate::log::Log;
 use crate::markdown::{cells, number, table, NONE};
 use crate::{points, sizes, Measured};
 
-/// Timer ticks make medians larger by about this factor. The limit of `AtMost` allows for it: for the operations that
-/// it limits, that is less than one instruction.
+/// Timer ticks make medians larger by about this factor. `AtMost` allows for it; in the operations to which `AtMost`
+/// applies, this is less than one instruction.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -36,7 +36,7 @@ enum Kind {
     Points(f64),
     /// The modules are at most this many times as large as the twin's.
     Sizes(f64),
-    /// The busiest producer puts at most this many times the items of the slowest.
+    /// The fastest producer puts at most this many times as many items as the slowest.
     Fair(f64, Figure),
 }
 use Kind::*;

@@ -134,8 +134,8 @@ pub fn role(name: &str) -> Role {
     }
 }
 
-/// Contenders whose threads sleep: the scheduler changes their medians from run to run, but not their least
-/// figures
+/// Contenders whose threads sleep. Their medians depend on the scheduler and change from run to run; their least
+/// figures do not.
 const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
 
 /// The figure that repeats from run to run: the median, or the least one if the contender sleeps

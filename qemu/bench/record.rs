@@ -2,8 +2,8 @@
 
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! The fields of a line are separated by tabs. The line of a condition has its name and its value. The line of a
-//! contender has its name, its point of a curve or `-`, its base, its least figure and its median.
+//! Tabs separate the fields of a line. A condition has its name and its value; a contender has its name, its point of a
+//! curve or `-`, its base, its least figure and its median.
 
 use crate::lines::{At, Contender};
 use crate::log::Log;

@@ -2,8 +2,8 @@
 
 //! Compares the public items of a library with the tables of a document, which must have a row for each of them.
 //!
-//! The sources are formatted by rustfmt, so a block ends with a brace that is indented like the block's first line. Each
-//! bare `pub` is a public item: the compiler warns of one that no other crate can reach.
+//! The sources are formatted by rustfmt, so a block ends with a brace that is indented like the block's first line.
+//! Each bare `pub` is a public item: the compiler warns of one that no other crate can reach.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 pub struct Item {
     /// `file::name`, `file::Type::name` or `name!`
     path: String,
-    /// An unsafe item states its own requirements; the document need not have a row for it.
+    /// The document needs no row for an unsafe item, which states its requirements itself.
     is_unsafe: bool,
 }
 
@@ -134,8 +134,8 @@ fn is_named(item: &Item, name: &str) -> bool {
     before.is_some_and(|before| before.is_empty() || before.ends_with("::"))
 }
 
-/// Returns a line for each name in the tables that fits no public item, or several, and for each safe item without a
-/// row.
+/// Returns a complaint about each name in the tables that does not fit exactly one public item, and about each safe
+/// item without a row.
 pub fn check(document: &str, items: &BTreeSet<Item>) -> Vec<String> {
     let listed = listed(document);
     let mut wrong = vec![];

@@ -5,11 +5,11 @@
 // Usage: d2d-documents {quotes,names} DOCUMENT | d2d-documents {apis,items} DOCUMENT DIR...
 //
 //   quotes  The file that a quote names contains the quote (quote.rs).
-//   names   The project has each path, make target, variable, parameter, symbol and function that a code span of
-//           the document names (name.rs).
-//   apis    A table of the document has each Windows kernel function that a source in DIR calls (api.rs).
-//   items   A table of the document has each public item that a Rust source in DIR declares, and no other item
-//           (item.rs).
+//   names   Each path, make target, variable, parameter, symbol and function that a code span of the document
+//           names exists in the project (name.rs).
+//   apis    Each Windows kernel function that a source in DIR calls stands in a table of the document (api.rs).
+//   items   Each public item that a Rust source in DIR declares stands in a table of the document, and each item in
+//           the tables is declared there (item.rs).
 // Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
 // is one.
 
@@ -44,8 +44,7 @@ fn sources(dir: &Path, ends: &[&str], found: &mut Vec<PathBuf>) -> Result<(), St
     Ok(())
 }
 
-/// Reads the files of the project, by their paths from its top, without `build` and `.git`. A file that is no text counts
-/// as empty.
+/// Reads the files of the project, except `build` and `.git`, into a map by path. The text of a binary file is empty.
 fn files(dir: &Path, found: &mut BTreeMap<String, String>) -> Result<(), String> {
     let why = |error| format!("{}: {error}", dir.display());
     for entry in fs::read_dir(dir).map_err(why)? {

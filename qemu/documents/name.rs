@@ -52,8 +52,7 @@ fn targets(makefile: &str) -> BTreeSet<String> {
 }
 
 impl Project {
-    /// Makes a project of its files; the keys are their paths from the top of the project. A word that only documents
-    /// contain does not count as existing.
+    /// Makes a project of its files, by path. A word that only documents contain does not exist.
     pub fn new(files: BTreeMap<String, String>) -> Self {
         let is_source = |path: &str| !path.ends_with(".md");
         let sources = files.iter().filter(|(path, _)| is_source(path));
@@ -74,8 +73,7 @@ impl Project {
         }
     }
 
-    /// Whether an argument of a command is meant as a path of the project: its first part is a directory of the
-    /// project.
+    /// Whether an argument of a command looks like a path of the project: it begins with a directory of the project.
     fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
@@ -85,9 +83,8 @@ impl Project {
         self.words.contains(word)
     }
 
-    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path
-    /// begins at the top of the project or in the document's directory; a path without a directory matches
-    /// files of that name everywhere.
+    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path is
+    /// relative to the top of the project or to the document's directory. A bare name matches files everywhere.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');
         let from_dir = format!("{dir}{path}");

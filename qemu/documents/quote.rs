@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the quotes in a Markdown document. A quote is a fenced block after a line `<!-- from PATH -->`. The file at PATH
-//! must contain its lines, one after the other; there they may be indented deeper. A line `...` of the quote
-//! stands for lines that it leaves out.
+//! Checks the quotes in a Markdown document. A quote is a fenced block after a line `<!-- from PATH -->`. The file at
+//! PATH must contain the same lines, one after the other, but may indent them deeper. A line `...` in the quote stands
+//! for lines that are left out.
 
 /// The lines of a quote that stand together in the file
 struct Part<'a> {
@@ -43,7 +43,7 @@ fn parts<'a>(lines: &[&'a str], begin: usize) -> Vec<Part<'a>> {
     parts
 }
 
-/// Returns the quotes of a document, and a line for each that has no lines
+/// Returns the quotes of a document, and a complaint about each quote without lines
 fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     let lines: Vec<_> = document.lines().collect();
     let (mut quotes, mut wrong) = (vec![], vec![]);
@@ -66,7 +66,7 @@ fn find(document: &str) -> (Vec<Quote<'_>>, Vec<String>) {
     (quotes, wrong)
 }
 
-/// Returns how many of the lines the source begins with. All must be indented deeper there by the same amount.
+/// Returns with how many of these lines the source begins. It may indent them deeper, all by the same amount.
 fn common(lines: &[&str], source: &[&str]) -> usize {
     let mut indent = None;
     let pairs = lines.iter().zip(source);
@@ -82,8 +82,8 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Finds a part of a quote in the rest of the source. Returns where it ends there, or else the number of the first line
-/// in the document that does not match.
+/// Finds a part of a quote in the rest of the source. Returns its end in the source. If it is not there, returns the
+/// line of the document that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {

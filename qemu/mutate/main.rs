@@ -4,12 +4,14 @@
 //
 // Usage: d2d-mutate MUTANT
 //
-// A mutant first says what it breaks (mutants.sh); then come its changes. Each change begins with the line
-// "file: PATH", and a line "in: TEXT" may follow: it limits the change to the function whose first
-// line contains TEXT. The rest, up to an empty line or the end, is the change, as in a diff but without
-// line numbers: "-" removes a line, "+" adds one, and " " keeps one. The lines that are removed or kept must
-// occur exactly once in the file, or in the function. Changes apply one after the other. If one does not
-// apply, no file is written.
+// mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
+//   file: PATH  the file that is changed
+//   in: TEXT    optional: change only the function whose first line contains TEXT
+//   -LINE       a line that is removed
+//   +LINE       a line that is added
+//    LINE       a line that stays (after a blank)
+// The removed and the staying lines must occur together exactly once in the file, or in the function. Changes apply one
+// after the other. If one does not apply, no file is written.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -75,8 +77,7 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
     }
 }
 
-/// Returns where the function begins and ends. It ends at the first brace that is indented as its
-/// first line is.
+/// Returns where the function begins and ends: at the next brace with the indentation of the first line.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP as kselftest's runner writes it. A test's own KTAP stands before its result line, indented by "# "
-//! (by KUnit, with four blanks). Only the innermost results are counted. A test whose KTAP has results is itself
-//! counted only if it failed although none of these did: that is one more failure. A level whose plan does not
-//! match its number of results is a problem.
+//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own, which stands before the test's result
+//! line, indented by "# " (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and
+//! the test itself is not. There is one exception: a test that fails although all results in its KTAP are good counts
+//! as one failure more. If a level's plan and its number of results differ, this is a problem of the report.
 
 use std::fmt;
 
@@ -125,7 +125,7 @@ impl Parser {
         self.report.problems.push(format!("KTAP: {text}"));
     }
 
-    /// Returns the level at this depth, and opens it if the one above is open
+    /// Returns the level at this depth; opens it if it is closed and the level above is open
     fn level(&mut self, depth: usize) -> Option<&mut Level> {
         if depth == self.open.len() {
             self.open.push(Level {
@@ -137,8 +137,8 @@ impl Parser {
         self.open.get_mut(depth)
     }
 
-    /// Closes the levels from this depth on, and returns the outermost of them. `owner` names the test to which they
-    /// belong.
+    /// Closes the levels of this depth and deeper, and returns the level of this depth. `owner` is the name of the test
+    /// that printed them.
     fn close(&mut self, depth: usize, owner: &str) -> Option<Level> {
         let mut closed = None;
         while self.open.len() > depth {
@@ -185,7 +185,7 @@ impl Parser {
         }
     }
 
-    /// Counts a result, unless the results of the level inside it were counted in its place
+    /// Counts a result, unless it is that of a test whose own KTAP was counted
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;

@@ -28,7 +28,8 @@ pub enum Ended {
 pub enum Platform {
     /// QEMU
     Qemu,
-    /// QEMU with one CPU, on whose clock each instruction takes a nanosecond. The clock skips idle time.
+    /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction. When the CPU is idle, the clock
+    /// jumps to the next timer.
     Counting,
     /// User-Mode Linux: the kernel is a program of the host
     Uml,
@@ -46,8 +47,8 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. On a CPU without virtualization, /dev/kvm may exist all the same, and opening it may
-/// succeed.
+/// Whether KVM can run a guest. That /dev/kvm can be opened does not show it: this may succeed on a CPU without
+/// virtualization.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -61,15 +62,15 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// A number that is different in each run: it shows that the result line is not left over from an earlier one
+/// A number that is different in each run, and shows that the result line is not that of an earlier run
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
     format!("{nanos:x}-{}", std::process::id())
 }
 
-/// The channels to which the guest writes: virtio-serial ports, or under User-Mode Linux files of a mounted
-/// directory. Either way, the host finds them as files of these names in DIR.
+/// The files in DIR that the guest writes. In QEMU it does so through virtio-serial ports; in User-Mode Linux DIR is
+/// mounted.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
 /// After this time without KTAP, `follow` prints what the guest's threads do.
@@ -92,8 +93,8 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // A string instruction would count once for each byte. Without these features, the kernel copies
-        // and clears memory with moves instead.
+        // Without these features, the kernel copies and clears memory with moves. A string instruction would
+        // count once for each byte.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -195,8 +196,8 @@ impl Machine {
         }
     }
 
-    /// Makes the machine wait for a debugger at the socket DIR/gdb, before its first instruction. QEMU runs in DIR
-    /// and gets a relative path, because the absolute one may be too long for a socket.
+    /// Makes the machine wait for a debugger before its first instruction, at the socket DIR/gdb. The absolute path may
+    /// be too long for a socket, so QEMU runs in DIR and gets a relative one.
     pub fn wait_for_debugger(&mut self) {
         self.command.current_dir(&self.dir);
         self.command
@@ -257,11 +258,10 @@ impl Machine {
         }
     }
 
-    /// Starts the machine, and returns when its first process runs. About once in 200 boots, an emulated machine
-    /// spins for ever before that, when none of the code under test has run. So this function kills a machine
-    /// whose console is silent for a minute (a kernel that is only slow prints something now and then), and starts
-    /// it once more. If the second machine hangs, `follow` kills it at the run's time limit. This function does
-    /// not watch a machine with a debugger, which may have halted it.
+    /// Starts the machine, and returns when its first process runs. About one emulated machine in 200 never gets
+    /// there: its kernel hangs, before any code under test has run. So if the console is silent for a minute, this
+    /// function kills the machine and starts another one (a slow kernel prints something now and then). It does not
+    /// watch the second machine, nor one with a debugger, which may have stopped it on purpose.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

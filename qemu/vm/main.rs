@@ -5,16 +5,19 @@
 // Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
 //        d2d-vm --has-kvm (exits with 0 if KVM can run a guest on this host)
 //
-// MODE is a script of qemu/guest/: run (d2d-vm prints the trace), test or torture (it prints the KTAP as it comes,
-// and the counts last), shell (interactive), or another one (it prints only the reasons of a failure).
+// MODE is a script of qemu/guest/. It determines what d2d-vm prints:
+//   run            the trace
+//   test, torture  the KTAP as it comes, and the counts last
+//   shell          nothing: the user has the console
+//   any other      the reasons of a failure
 // QEMU boots KERNEL; with --icount on one CPU, whose clock counts instructions. With --uml, KERNEL is a
 // User-Mode Linux program. The guest writes to DIR: console.log, output (its log), ktap, result. APPEND goes
 // to the kernel's command line.
 //
 // Environment:
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
-//   D2D_EXPECT   "NAME=VALUE ...": fields that the result line must have, where this kernel differs from the
-//                stock kernel; NAME=any accepts every value
+//   D2D_EXPECT   "NAME=VALUE ...": the fields of the result line in which this kernel differs from the stock kernel;
+//                NAME=any accepts every value
 //   D2D_STOP     a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
 //   D2D_LOGS     the path at which the user will find DIR after the run
 //   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb

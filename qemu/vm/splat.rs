@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the kernel's reports of trouble in a log, by their text. Many of them neither stop the kernel, even with
-//! panic_on_warn, nor set a taint: those of lockdep, might_sleep, spinlock debugging and kmemleak.
+//! Finds the kernel's reports of trouble in a log, by their text. A panic or a taint would not show all of them:
+//! reports of lockdep, might_sleep, spinlock debugging and kmemleak cause neither, even with panic_on_warn.
 
 /// A line that contains one of these texts is a report. Neither the boot of a healthy kernel nor the modules under
 /// test print such a line.
@@ -114,8 +114,8 @@ fn kind(text: &str) -> Option<&'static &'static str> {
     anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))
 }
 
-/// Returns the lines that report trouble. A report has many lines that match, so only the first line of each kind is
-/// returned.
+/// Returns the lines that report trouble, but only the first line for each pattern, because many lines of one report
+/// may match.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();
@@ -130,8 +130,7 @@ pub fn scan(console: &str) -> Vec<&str> {
     reports
 }
 
-/// Returns the lines of a failed run's console log that explain the failure: those around the first report, and the
-/// last ones
+/// Returns the lines of a failed run's console log around the first report, and the last lines
 pub fn excerpt(console: &str) -> Vec<&str> {
     const BEFORE: usize = 5;
     const AFTER: usize = 80;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Recognizes the failure that a run is expected to have, so that the run can end there. The tests after it do not
-//! matter.
+//! Recognizes the failure that a run is expected to have. The run can end there: the tests after it do not matter.
 
 use crate::ktap;
 use std::io::Write;

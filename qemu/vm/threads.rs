@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Describes what the threads of a User-Mode Linux guest do. Its CPUs are threads of the host, so this shows why a
-// guest that is silent has hung: a CPU spins, or sleeps, or takes no timer signal.
+// Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host, so this shows why
+// a silent guest hangs: a CPU may spin, sleep, or get no timer signal.
 
 use std::fs;
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace of the demonstration. The modules write their lines to the guest's kernel log from two CPUs, so the log may
-//! have them in a wrong order. This module sorts them by (load, seq). It keeps each line of guest/run.sh ("lab: ...")
-//! behind the steps that the log has before it.
+//! The trace of the demonstration. Two CPUs write its lines to the guest's kernel log, which may have them in a wrong
+//! order, so this module sorts them by (load, seq). A line of guest/run.sh ("lab: ...") follows all steps that stand
+//! before it in the log.
 
 use crate::line::{unstamped, Line};
 
-/// Returns the trace in a kernel log. A line without a number follows the line that was before it.
+/// Returns the trace in a kernel log
 pub fn from_dmesg(dmesg: &str) -> String {
     let mut lines: Vec<((u64, u64), &str)> = Vec::new();
     let mut last = (0, 0);

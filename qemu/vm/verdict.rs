@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed: it has left every piece of evidence that is required, and no evidence of trouble.
-//! Missing evidence is a failure.
+//! Decides whether a run has passed: all evidence of success must be there, and none of trouble.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
@@ -13,10 +12,10 @@ const ANY: &str = "any";
 pub struct Expected {
     /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether KTAP is required. If it is not, but the run has written KTAP, that is judged all the same.
+    /// Whether a run without KTAP fails. KTAP that is there is always judged.
     ktap: bool,
-    /// Whether the kernel's log may have lost its beginning, because a long run writes more than the log buffer holds.
-    /// The console still has the warnings and worse.
+    /// Whether the kernel's log may lack its beginning: a long run writes more than the log buffer holds. The console
+    /// has all warnings and worse in any case.
     pub log_may_wrap: bool,
 }
 
@@ -81,7 +80,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let mut reasons = report.problems;
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
-        // The KTAP has the failed test.
+        // The KTAP has the test at which the run was stopped.
         Ended::Exit(Some(0)) | Ended::Stopped(_) => {}
         Ended::Exit(status) => reasons.push(format!("the VM ended with {status:?}")),
     }
@@ -124,14 +123,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // A failed test makes rc 1. The test is a reason already.
+        // The failed test, which makes rc 1, is a reason already.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // A scenario that ends at a failure leaves its modules loaded. That is no further reason.
+        // Modules that stayed loaded because of a failure are no further reason.
         if name == "modules" && failed {
             continue;
         }
