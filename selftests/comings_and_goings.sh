@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# module_a and module_b are loaded and unloaded many times, in each order that the kernel allows. Items that a peer has
-# not taken stay in the queue for the next peer.
+# module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
+# Items that a peer has not taken stay in the queue for the next peer.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -45,7 +45,8 @@ load module_a completion=1
 rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
 
-# Each time module_a puts two items for the next peer; the last two stay.
+# Each time module_b is unloaded, module_a puts two items for the next peer. The last two stay in
+# the queue.
 [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
 verdict "all items were taken, but for the two that are left for the next peer"

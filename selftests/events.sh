@@ -36,7 +36,8 @@ driver()
 	[ "$1" = a ] && echo "$A" || echo "$B"
 }
 
-# field NAME KEY - prints a value from an event's file. One line only: a read after that waits for the next set.
+# field NAME KEY - prints a value from an event's file. Reads one line only, as a second read would
+# wait until the event is set again
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -55,8 +56,8 @@ await_field()
 	done
 }
 
-# waited - prints, for each wait since the mark, the index that it returned: which of its events was
-# set
+# waited - prints the index that each wait since the mark has returned: the place, among the events
+# of the wait, of the one that was set
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
@@ -101,7 +102,8 @@ sins()
 	EOF
 }
 
-# both_kinds a|b - this driver, x, creates an event of each kind and sets them; the other one, y, opens and waits for them
+# both_kinds a|b - the given driver, x, creates and sets an event of each kind; the other driver, y,
+# opens them and waits for them
 both_kinds()
 {
 	x=$1 y=$(other "$1")

@@ -33,7 +33,8 @@ setting()
 	done
 }
 
-# function_range NAME - prints the addresses of a function of the kernel and of the next one; nothing if it does not exist
+# function_range NAME - prints where this function of the kernel begins, and where the next one
+# does; prints nothing if the function does not exist
 function_range()
 {
 	awk -v name="$1" '
@@ -74,7 +75,8 @@ total()
 	ours
 }
 
-# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - a case: makes each allocation fail in turn; there have to be LEAST or more
+# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - a case: makes each allocation of the call fail in turn.
+# The call must have at least LEAST allocations
 sweep()
 {
 	what=$1 least=$2

@@ -108,9 +108,9 @@ one_is_held()
 	grep -q " phase=held " /sys/kernel/debug/d2d-module_a/state/requests
 }
 
-# come_and_go - alice attaches and detaches $ROUNDS times while her handshakes time out. On a slow
-# machine a handshake may time out before her dispatch routine returns; d2d_attach() then fails with
-# ETIMEDOUT.
+# come_and_go - alice attaches and detaches $ROUNDS times. From round to round she detaches later:
+# first before, then while, then after her handshake times out (`kmod race`). d2d_attach() fails
+# with EINPROGRESS or, if her dispatch routine takes longer than the timeout, with ETIMEDOUT
 come_and_go()
 {
 	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module goes away, by its exit or because its init fails, and leaves registered drivers behind (forgetful.c). The
-# owner removes the drivers before the kernel frees the module's code; other drivers go on; all modules can be loaded again.
+# A module (misbehaving/forgetful.c) is unloaded, or its init fails, while drivers of it are still
+# registered. The owner removes these drivers before the kernel frees the module's code. Other
+# drivers go on, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -15,8 +16,8 @@ left_behind()
 	echo registered context handshake sent held event
 }
 
-# go LEAVES AT - loads forgetful, which leaves this behind; it goes away because its init fails (AT
-# is init), or because it is unloaded (exit)
+# go LEAVES AT - loads forgetful with this value of its parameter leaves. If AT is init, its init
+# fails; if AT is exit, unloads it
 go()
 {
 	if [ "$2" = init ]; then
@@ -32,7 +33,8 @@ names()
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
 }
 
-# expelled - whether the owner has removed both drivers of forgetful, and called none of their routines after its exit
+# expelled - whether the owner has removed both drivers of forgetful, and called none of their
+# routines after forgetful's exit
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
@@ -125,8 +127,8 @@ wait "$sender"
 verdict "a module goes while a thread is inside its driver: it ends when the thread has returned"
 unload actor
 
-# held_peer, in Rust, is unloaded while another module (actor) already unregisters its driver by a
-# forged handle
+# held_peer, in Rust, is unloaded while another thread already unregisters held_peer's driver: the
+# module actor does so by a forged handle
 name="a module goes while another one unregisters its driver: its code stays until that is done"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
@@ -193,7 +195,7 @@ event_act_meanwhile torture_peer0 wait any 0
 waiter=$meanwhile
 waits()
 {
-	# One line: a read after that waits for the next set.
+	# Reads one line only, as a second read would wait until the event is set again.
 	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
 }
 await waits

@@ -48,7 +48,8 @@ left()
 		in_order "$(numbered step=unregister)" "$(numbered step=free)" "$(numbered step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS, the first before unregistering, both before the contexts were freed
+# library_ends STATUS - whether both waits ended with STATUS: the first one before the owner
+# unregistered its driver, the second one before it freed the contexts
 library_ends()
 {
 	in_order "$(numbered step=event-wait by=dispatch "status=$1\$")" "$(numbered step=unregister)" &&

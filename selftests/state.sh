@@ -36,7 +36,8 @@ json_has()
 	done
 }
 
-# readers COUNT - starts so many processes that read all files again and again, until the owner is unloaded; adds them to $pids
+# readers COUNT - starts this many processes, and adds them to $pids. They read all files again and
+# again until the owner is unloaded
 readers()
 {
 	reader=0

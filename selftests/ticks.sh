@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's timer puts and takes items in hardirq while processes do so on both sides, and the queues are full most of the
-# time. No item is lost, the items of each producer arrive in order, each refused put is counted, and no put or take allocates.
+# A peer's timer puts and takes items in hardirq, while processes do so on both sides. The queues
+# are full most of the time. No item is lost, the items of each producer arrive in order, each
+# refused put is counted, and no put or take allocates memory.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A peer's module is unloaded while a thread is inside it: in an operation that the owner has called, in the dispatch
-# of a request, or in a pended handshake. The module hold_calls keeps the thread there until the test has seen that
-# unloading waits for it, so nothing here depends on how long anything takes.
+# A peer's module is unloaded while a thread is inside it: in an operation that the owner has
+# called, in the dispatch routine, or in the work item of a pended handshake. The module hold_calls
+# keeps the thread there until the test has seen that unloading waits for it. So the test does not
+# depend on time.
 
 # A call that is held in an interrupt occupies its CPU, which then takes no other interrupt. So the
 # test holds such calls on CPU 1, and itself runs on CPU 0 from its start. If it had run on CPU 1
@@ -66,8 +67,8 @@ new_call_refused()
 	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
 }
 
-# unloading_waits FUNCTION STEP... - begins to unload the peer; whether that waits in this function of the kernel,
-# after these steps
+# unloading_waits FUNCTION STEP... - begins to unload the peer. Succeeds if that waits in this
+# function after these steps
 unloading_waits()
 {
 	./kmod unload held_peer 2>"$NOTES" &

@@ -87,7 +87,7 @@
 #define OWNED(r, c)	(request[r].owned && carries[r] == (c))
 #define OWNED_BY(d, c)	(OWNED(FIRST(d), c) || OWNED(LAST(d), c))
 
-/* The check in Registry::transition(): the driver is in the state from which the transition leads */
+/* The check in Registry::transition(): the driver is in the state where the transition begins */
 #ifdef BACK_FROM_ANY_STATE
 #define IS(d, from, c, r)	(registry[d] != Gone)
 #else

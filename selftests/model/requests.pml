@@ -137,8 +137,8 @@ inline next_hold(h)
 }
 
 /*
- * Entry::claim(); ours is true if this process has to carry the request up. If another process is already giving the
- * request back to a driver, that process goes on to carry it.
+ * Entry::claim(); ours is true if this process has to carry the request up. It is false if another
+ * process is already giving the request back to a driver: that process carries it further up.
  */
 inline claim(ours)
 {
@@ -366,7 +366,7 @@ inline deliver()
 			begin(to[TOP]);
 			call = to[TOP];
 			if
-			/* The request is being taken from F too: F gets the result, but not the request. */
+			/* The request is taken from F too (recall): F is only told the result. */
 			:: recall != 0
 			:: recall == 0 ->
 				h = hold[TOP];
@@ -447,8 +447,9 @@ inline complete(with)
 }
 
 /*
- * Requests::take(): takes the request back for d: S, which cancels it, or a driver that is being unregistered. n
- * numbers the sending that is meant. took is true if d need not wait for another process to give the request up.
+ * Requests::take(): takes the request back for d. d is S, which cancels it, or a driver that is
+ * being unregistered. n is the number of the sending to take back. took is true unless d has to
+ * wait for another process to give the request up.
  */
 inline take(d, n)
 {
@@ -463,7 +464,7 @@ inline take(d, n)
 			took = false;
 #ifndef TIMEOUT_LOST_BETWEEN_LEVELS
 			if
-			/* Entry::can_be_recalled(): it is on its way back to F, which will only be told the result. */
+			/* Entry::can_be_recalled(): F will only be told the result. */
 			:: at == 0 && recall != 1 && depth > 1 && returns[1] ->
 #ifdef RECALLED_IS_DONE
 				took = true;
@@ -683,7 +684,7 @@ proctype sender()
 		if
 		:: true
 #ifndef QUIET
-		/* S cancels the request; its routine is called after that. */
+		/* S cancels the request; the owner calls S's routine after that. */
 		:: take(S, n); took = false; !in_table || phase == Idle || sendings != n
 #endif
 		fi

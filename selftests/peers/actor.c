@@ -374,7 +374,7 @@ static void actor_cancelled(void *self, d2d_handle request)
 		  request == actor->kept[0] ? "told=this" : "told=another");
 }
 
-/* A registered actor of this name does not change if the owner refuses to register another one. */
+/* If the owner refuses, as when the name is taken, the actor of this name stays as it is. */
 static int actor_register(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -826,7 +826,7 @@ static const struct verb {
 	{ "forward", actor_forward },
 };
 
-/* Runs in any context if the command does not sleep. */
+/* Any context, if the command itself does not sleep. */
 static int run_command(char *line)
 {
 	char *name = next_word(&line) ?: "";

@@ -7,8 +7,8 @@
 //! - `kmod write FILE TEXT...`
 //! - `kmod race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
 //!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each
-//!   round. If FIRST starts something that happens later, a timeout for example, SECOND comes
-//!   before, during and after it.
+//!   round. So if FIRST starts a timer, SECOND comes before its timeout in the early rounds, at the
+//!   same time in some, and after it in the late ones.
 //!
 //! Exits with 0, or prints `errno=N (text)` and exits with 1. The tests cannot use insmod: that of
 //! busybox tries again when the first system call fails, and each implementation prints other

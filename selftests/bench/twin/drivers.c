@@ -469,7 +469,7 @@ static int send_offer(struct twin_slot *slot)
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
-		/* The driver has pended the request: the owner has waited, though not asked to. */
+		/* After a pend the owner has waited even if twin_completion says return. */
 		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
 	return conclude(slot, offer->status);
 }

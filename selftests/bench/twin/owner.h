@@ -44,7 +44,10 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* What claimed an offer: the driver or the sender completed it, a timeout, or a cancel. */
+/*
+ * What claimed an offer: the driver completed it; its dispatch routine returned without completing
+ * or pending it, so the sender did; it timed out; or it was cancelled.
+ */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,

@@ -2,12 +2,12 @@
 /*
  * The stages of a request. The driver "sender" sends it to "receiver", or to "upper" if it is
  * to be forwarded. "upper" forwards it to "receiver" or to "lower", and "lower" forwards it to
- * "receiver". HOW says who observes the end of the request:
+ * "receiver". HOW says how the sender learns of the result:
  *
  *   wait	a thread waits for the request without a limit
- *   timed	a thread waits with a limit, which is longer than any of this takes
- *   routine	the sender's completion routine observes it
- *   none	nobody observes it; the test sees that the request can be sent again
+ *   timed	a thread waits with a limit, which is too long to expire
+ *   routine	the owner calls the sender's completion routine
+ *   none	it does not learn of it; at the end it sends the request again
  */
 #include <linux/err.h>
 #include <linux/sched.h>

@@ -181,7 +181,10 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (life) {
-		/* The oracle cannot know whether a new handshake has ended meanwhile as well. */
+		/*
+		 * If the driver got another context meanwhile, this may have detached it from that
+		 * one as well. So forget the context.
+		 */
 		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
 			WRITE_ONCE(life->context, NULL);
 		atomic_dec(&life->detaching);

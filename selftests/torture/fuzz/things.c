@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Keeps track of live things, dead handles, and handles from other modules. A thing counts as
- * live from before the first call that gets its handle until the first call that ends it begins.
- * So the oracle can judge a call by whether the thing was live before and after it.
+ * Keeps track of things, dead handles, and handles from other modules. A thing is what a handle
+ * names. It becomes live before a play can get its handle, and stops being live when the first call
+ * that ends it begins. So if a thing is live before and after a call, it existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
