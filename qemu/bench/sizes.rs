@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sizes of the modules, without debugging symbols, as they are installed; and the memory that their objects take.
+//! The sizes of the modules without debugging symbols, and the memory of a context, an item, a request and an event.
 
 use crate::markdown::{cells, number, number_or_none, table};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The Windows kernel functions that sources call, by the naming rules of the Windows kernel.
+//! Finds the Windows kernel functions that sources call, by the form of their names.
 
 use std::collections::BTreeSet;
 
