@@ -61,7 +61,8 @@ verdict "$MANY events exist at a time"
 b ebb && [ "$(count)" = 0 ]
 verdict "all of them are closed"
 
-# The allocators keep some pages after their objects are freed. This does not grow with each round; a leak does.
+# The allocators keep some pages after their objects are freed. The number of these pages does not
+# grow with each round, as a leak does.
 name="the memory of closed events is freed"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: a debugging kernel delays freeing, and kmemleak finds leaks there"

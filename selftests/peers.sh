@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at a time, in C and in Rust. Each has a context of its own, which the work of the others, and their loading
-# and unloading, does not affect.
+# Several peers at a time, in C and in Rust, each with a context of its own. A peer's context is not
+# affected when the others work, or are loaded and unloaded.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -55,7 +55,8 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; if the commands end with a send, the receiver may have pended it or completed it
+# may_pend COMMAND... - as act; the last command is a send. Succeeds whether the receiver has
+# completed that request or pended it
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"

@@ -3,41 +3,42 @@
  * The handshake and detaching, from shared/owner/{server,registry,offers}.rs, with the peer's side: a driver
  * of the library (shared/d2d/{registration,request}.rs), or one in C that does everything that d2d.h allows.
  *
- * Drivers attach, get a context, detach and unregister. The owner calls the operations of an attached driver, and a
- * handshake that the driver does not complete in time is timed out. -D chooses:
+ * Drivers attach, get a context, detach and unregister. The owner calls the operations of attached
+ * drivers, and a handshake may time out. Driver 1, and driver 0 without C_PEER, use the library:
+ * one thread loads and unloads the driver, and a work item completes a pended handshake or leaves
+ * it pending again. -D chooses:
  *
- *   ROUTINE	the owner learns of completion by a routine, and never waits for a pended handshake; otherwise it
- *		waits in attach (completion by return and by waiting differ only in the trace)
- *   C_PEER	driver 0 is in C and does everything that d2d.h allows: one thread attaches and may detach, also
- *		inside the dispatch routine; another one detaches and unregisters at any moment; a pended
- *		handshake is completed at any moment, or never. The other driver then makes no mistakes
- *   ALONE	one driver and two contexts. The driver may get either of them, as if a driver that is not modelled
- *		used the first one. To keep the model small, a driver in C attaches in two threads, only its exit
- *		detaches it, and the owner does not call it
+ *   ROUTINE	as completion=1: the owner has a completion routine, and attach does not wait for a
+ *		pended handshake. Otherwise it waits; completion=0 and 2 differ only in the trace
+ *   C_PEER	driver 0 is in C and does everything that d2d.h allows. One thread attaches it, and
+ *		may detach it, also inside the dispatch routine. Another thread detaches and
+ *		unregisters it at any moment. A third completes a pended handshake at any moment, or
+ *		never. Driver 1 then always completes its handshake at once, with success
+ *   ALONE	one driver and two contexts, of which it may get either, as if another driver used
+ *		the first one. To keep the model small, a driver in C attaches in two threads, only its
+ *		exit detaches it, and the owner does not call it
  *   ONCE	with ALONE: the driver attaches in one thread
- *
- * A driver that is not in C is of the library: one thread loads and unloads it, and a work item completes a
- * pended handshake or leaves it pending again.
  *
  * Assertions say what must hold:
  *
  * - Only the driver for which the owner has reserved a context (holder) fills it in.
- * - The owner frees a context once, for its holder, and not while a driver may still write to it: the request that
- *   carries the context is "owned" until the driver completes it, detaches or unregisters.
+ * - The owner frees a context once, for its holder, and not while a driver may still write to it:
+ *   not while a request that carries the context is "owned". A request is owned from its dispatch
+ *   until the driver completes it, detaches or unregisters.
  * - When detaching and unregistering return, the owner is not inside the driver.
  * - Whatever runs a driver's code ends before the code is freed.
  * - In the end nothing is left.
  *
  * The model leaves out, for these reasons:
- * - Slots and generations of handles: here a handle is the number of its object and is never used twice, which is
- *   what generations are for.
+ * - Slots and generations of handles. Generations keep a handle from being used twice; here a
+ *   handle is the number of its object, and no number is used twice.
  * - Spinlocks: code under a spinlock is one step (atomic, d_step).
- * - The inside of a rundown: rundown.pml shows what is assumed here, that closing waits for exactly the calls
- *   that entered before.
- * - Memory ordering: all shared state is under a spinlock, or ordered by a completion, by flush_work(), or by a
- *   Release store that an Acquire load sees.
- * - Refusals that change nothing (magic numbers, sizes, names). If the owner refuses the operations that a driver
- *   offers, it does the same as if the driver had completed with an errno.
+ * - The inside of a rundown: rundown.pml shows what is assumed here, that closing waits for exactly
+ *   the calls that entered before.
+ * - Memory ordering: all shared state is under a spinlock, or ordered by a completion, by
+ *   flush_work(), or by a Release store that an Acquire load sees.
+ * - Refusals that change nothing (magic numbers, sizes, names). If the owner refuses the operations
+ *   that a driver offers, it does the same as if the driver had completed with an errno.
  * - The Gate of export.rs: the kernel does not unload the owner while it has importers.
  *
  * Spin reports each run in which a process waits for ever (an invalid end state), and each run that
@@ -377,8 +378,8 @@ inline pend(d, r, returned)
 inline dispatch(d, r, returned)
 {
 	/*
-	 * If another thread has begun to detach the driver (Cancel), the request does not count as owned: only this
-	 * routine may still use the context, and detaching waits for it.
+	 * If another thread has begun to detach the driver (Cancel), the request is not owned. Only
+	 * this routine may still use the context, and detaching waits for it.
 	 */
 	d_step { assert(text[d]); dispatching[d]++; request[r].owned = request[r].winner != Cancel };
 	if
@@ -576,8 +577,8 @@ inline cancel(d, c, result)
 }
 
 /*
- * How detach() and unregister() begin. In the state Abandoned, calling them says that the driver no longer uses the
- * context.
+ * How detach() and unregister() begin. By calling them in the state Abandoned, the driver says that
+ * it no longer uses the context.
  */
 inline look(d)
 {

@@ -3,19 +3,21 @@
  * The life of a request, from shared/owner/{requests,recall,entry}.rs and visit.rs, with drivers that do
  * everything that d2d.h allows.
  *
- * The sender S sends a request to H, or to F, which may forward it to H, with or without getting it back. A driver
- * that has the request completes it at once, later from another thread, or never. S waits with a time limit, or has a
- * completion routine. At any moment S may cancel the request, send it again, or free it. Each driver is unregistered
- * at any moment, or in the end. -D chooses:
+ * The sender S sends a request to H, or to F. F may forward it to H, and may get it back. A driver
+ * that has the request completes it at once, later from another thread, or never. S waits with a
+ * time limit, or has a completion routine. At any moment S may cancel the request, send it again,
+ * or free it. -D chooses:
  *
- *   ROUTINE	S has a completion routine, which may send the request again or free it; otherwise S waits
+ *   ROUTINE	S has a completion routine, which may send the request again or free it; otherwise S
+ *		waits
  *   FORWARD	S sends the request to F; otherwise to H
- *   EARLY	which drivers are unregistered at any moment: 1 for S, 2 for F, 4 for H, or a sum. The others are
- *		unregistered one after the other when S has ended and the early ones are gone, so that their
- *		unregistering is not what ends a wait of S
+ *   EARLY	the drivers that are unregistered at any moment: 1 for S, 2 for F, 4 for H, or a
+ *		sum. The others are unregistered in the end, when S has ended and the early ones are gone.
+ *		So no wait of S ends because one of those others is unregistered
  *   CANCEL	S also cancels the request in another thread
- *   QUIET	with ROUTINE: S does not cancel the request, unless by unregistering
- *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or sends it
+ *   QUIET	with ROUTINE: S cancels the request only by being unregistered
+ *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or sends
+ *		it
  *   SENDS	how often the request is sent at most; once if it is not given
  *
  * Assertions say what must hold:
@@ -38,7 +40,7 @@
  * none, each waiting thread wakes up, even without a time limit, and even if S is unregistered.
  *
  * The model leaves out, for these reasons:
- * - Generations of handles: here no handle is used twice, which is what generations are for.
+ * - Generations of handles, which keep a handle from being used twice: here no handle is.
  * - Spinlocks: code under a spinlock is one step. The exception is the lock of the requests in send
  *   and forward (locked): there another driver may begin to unregister, as that takes only the
  *   registry's lock.
@@ -48,7 +50,8 @@
  *   then, which the driver can do as well.
  * - The packet's reference count: it keeps the packet's memory until its work item has run, and the
  *   work item does nothing if the request is gone.
- * - A second request: requests share only drivers, and unregistering looks at one after the other.
+ * - A second request: two requests have only their drivers in common, and unregistering a driver
+ *   deals with one request after the other.
  * - A request with a completion routine that another thread frees or sends again, or that the
  *   routine sends again and then frees: these are faults of the driver.
  * - Busy waiting: a process waits for the condition that the code polls.

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers have the same context,
- * one after the other. Two tasks, which call recursively, and an interrupt call into them while they detach.
+ * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers
+ * use a context, one after the other. Two tasks, whose calls are recursive, and an interrupt call
+ * into each peer while it detaches.
  *
- * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and increments the lock
- * count of this index on its CPU. When it leaves, it increments the unlock count, perhaps on another CPU. A grace
- * period adds up the unlock counts of an index and then its lock counts, one CPU after the other, while readers enter
- * and leave, until both sums are equal. It does this for the index that is not current, flips the current index, and
- * does it for the other one.
+ * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and
+ * increments this index's lock count of its CPU. When it leaves, it increments the index's unlock
+ * count, perhaps of another CPU. A grace period waits until no reader is left of the index that is
+ * not current, flips the current index, and waits for the readers of the other one. To wait, it
+ * adds up the unlock counts of all CPUs and then their lock counts, while readers enter and leave,
+ * until the sums are equal.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this
  * rests on: smp_mb() after a reader increments the lock count and before it increments the unlock

@@ -8,9 +8,9 @@
 //!   `errno=N (text)` and exits with 1.
 //! - `eventctl poll FILE` reads the first line of an event's file, which is there at once. Then it
 //!   polls the file without a limit, and prints what the poll reports: `in`, `hup` or both.
-//! - `eventctl watch FILE CONTROL SET CLOSE` checks reading and polling of an event's file. Writing SET to CONTROL
-//!   sets the event, and writing CLOSE closes its last handle. Prints the number of checks, or what is wrong, and then
-//!   exits with 1.
+//! - `eventctl watch FILE CONTROL SET CLOSE` checks how an event's file can be read and polled. It
+//!   writes SET to CONTROL to set the event, and CLOSE to close the event's last handle. Prints the
+//!   number of checks; or prints what is wrong, and exits with 1.
 //! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is
 //!   stalled in a page fault. Prints what is wrong, and exits with 1; or with 4 if the kernel has no
 //!   userfaultfd.

@@ -2,10 +2,11 @@
 
 //! Compares a trace with the spec of its steps (`spec/lifecycle.spec`).
 //!
-//! `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run that the spec's conditions
-//! name. Each `d2d:` line of the log must be well-formed, the `seq` of the lines must count up without a gap, and
-//! in the order of `seq` they must be exactly the steps of the spec. Exits with 0 if so; otherwise prints what is
-//! wrong, as KTAP comments, and exits with 1.
+//! `trace_check SPEC [KEY=VALUE...] <LOG`, where the pairs are the parameters of the run, such as
+//! `completion=1`, which the spec's conditions test. Each `d2d:` line of the log must be
+//! well-formed. The numbers `seq` of the lines must have no gap. In their order, the lines must be
+//! exactly the steps of the spec. Exits with 0 if so; otherwise prints what is wrong, as KTAP
+//! comments, and exits with 1.
 //!
 //! `trace_check --steps` prints the names of all steps.
 
