@@ -29,7 +29,7 @@
 #define WARM		3
 /* A batch takes at least so long that reading the clock and a timer tick do not matter. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* With producers, batches go on for so long that all producers on a CPU have their turns. */
+/* With producers a batch takes at least so long, and all producers on a CPU have their turns. */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
@@ -212,7 +212,7 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 	return end(&other, task) ?: err;
 }
 
-/* Warms up with growing batches until WARM in a row take BATCH_NS; one may do so by chance. */
+/* Warms up with growing batches until WARM in a row take BATCH_NS: a single one may by chance. */
 static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Passes handles of the wrong kind to each function that takes a handle. The driver has a valid
- * handle of each kind. It has one of a handshake only while its dispatch routine runs, so the
- * whole test runs in there. The initialization fails with -ENOTRECOVERABLE if a function does not
- * fail with -ESTALE, or if something that a handle names has changed. The last line says how
- * many refusals the owner must have printed.
+ * handle of each kind. The handle of a handshake is valid only while the driver's dispatch routine
+ * runs, so the whole test runs there. The initialization fails with -ENOTRECOVERABLE if a function
+ * does not fail with -ESTALE, or if something that a handle names has changed. The last line says
+ * how many refusals the owner must have printed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

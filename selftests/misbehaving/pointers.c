@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls each function that the owner exports with bad pointers. Each pointer argument takes
- * each bad address, combined with all sets of values of the other arguments. Kbuild generates
- * the table of functions from the headers (pointers.awk), so that it includes new functions.
+ * Calls each function that the owner exports with bad pointers: passes each bad address for each
+ * pointer argument, once with each set of values for the other arguments. Kbuild generates the
+ * table of functions from the headers (pointers.awk), so that it includes new functions.
  *
- * A function that returns an int has to fail for each unmapped address. At least one set must make
- * it fail with -EFAULT, as otherwise no call has got as far as the pointer. After each function the
- * test checks that requests and events work, and that no refused call had an effect.
+ * A function that returns an int has to fail for each unmapped address. It may fail for other
+ * reasons first, but with at least one set it must fail with -EFAULT, so that the pointer was
+ * tested. After each function the test checks that requests and events work, and that no refused
+ * call had an effect.
  *
  * The initialization fails with -ENOTRECOVERABLE if a check failed; the log names it.
  */

@@ -15,8 +15,8 @@
  *		unregisters it at any moment. A third completes a pended handshake at any moment, or
  *		never. Driver 1 then always completes its handshake at once, with success
  *   ALONE	one driver and two contexts, of which it may get either, as if another driver used
- *		the first one. To keep the model small, a driver in C attaches in two threads, only its
- *		exit detaches it, and the owner does not call it
+ *		the first one. To keep the model small, a driver in C attaches in two threads, only
+ *		its exit detaches it, and the owner does not call it
  *   ONCE	with ALONE: the driver attaches in one thread
  *
  * Assertions say what must hold:

@@ -12,8 +12,8 @@
  *		waits
  *   FORWARD	S sends the request to F; otherwise to H
  *   EARLY	the drivers that are unregistered at any moment: 1 for S, 2 for F, 4 for H, or a
- *		sum. The others are unregistered in the end, when S has ended and the early ones are gone.
- *		So no wait of S ends because one of those others is unregistered
+ *		sum. The others are unregistered in the end, when S has ended and the early ones are
+ *		gone. So no wait of S ends because one of those others is unregistered
  *   CANCEL	S also cancels the request in another thread
  *   QUIET	with ROUTINE: S cancels the request only by being unregistered
  *   SHARED	without ROUTINE: another thread of S waits as well, or frees the request, or sends

@@ -3,8 +3,8 @@
 //! Reads JSON from standard input and prints values of it.
 //!
 //! `json PATH... <FILE`, where a path consists of keys and indices, as in `queues.0.depth`. Prints
-//! no value and exits with 1 if the input is not JSON (RFC 8259, with integers only), or if it lacks
-//! one of the values.
+//! no value and exits with 1 if the input is not JSON (RFC 8259, with integers only), or if it
+//! lacks one of the values.
 
 use std::io::Read;
 use std::process::ExitCode;

@@ -5,9 +5,10 @@
 //! - `run RUN SEED STEPS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
 //! - `follow`: see [`Signals`]
-//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`], which calls FIRST `run`
+//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`]; FIRST is its argument `run`
 //! - `settle`: stops sending requests
-//! - `depart FIRST`: sends requests without counting them, before the peer is unloaded
+//! - `depart FIRST`: sends requests without counting them, so that the peer can be unloaded while
+//!   they are on their way
 //! - `below NAME`: forwards requests to that driver
 //! - `event ...`: see [`events`](crate::events)
 

@@ -169,8 +169,8 @@ pub fn take_for<S: Side>(side: &S, max: u32) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// The implementation of `redeem` on side `S`: the other side has taken the item from the queue on
-/// which `S` puts.
+/// The implementation of `redeem` on side `S`. The item is one that `S` has put and the other side
+/// has taken.
 pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     let context = side.context();
     let mut checker = Checker::new(context.id(), S::OUT);

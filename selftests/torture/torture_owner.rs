@@ -6,8 +6,8 @@
 //! - `run CONTEXT RUN SEED STEPS PLACES`: see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
 //! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`Signals`]
-//! - `race CONTEXT FIRST STEPS PLACES LEAVES MEET`: see [`Party::race`], which calls FIRST `run`;
-//!   LEAVES is 1 if the peer may be unloaded
+//! - `race CONTEXT FIRST STEPS PLACES LEAVES MEET`: see [`Party::race`]; FIRST is its argument
+//!   `run`, and LEAVES is 1 if the peer may be unloaded meanwhile
 //! - `settle`: stops sending requests in all contexts
 //! - `check`: takes the remaining items of all queues, compares the counts, and prints them; only
 //!   when no run is under way, and only once

@@ -354,8 +354,8 @@ impl Party {
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
             // The receiver could not forward it.
             Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
-            // The next peer in the context got the request before the library cancelled it, and
-            // gave it up.
+            // Before the library cancelled the request, the next peer of this context received it,
+            // and completed it in `give_up`.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::TakenBack, 1),
             Err(_) => self.miscount(true),
         }
@@ -462,8 +462,8 @@ impl Party {
         {
             let mut inner = self.inner.lock();
             let place = &mut inner.desk[cell];
-            // If the cell has an older request, that one has ended, and this one replaces it. If it
-            // has a newer request, this one has ended.
+            // Of two requests with the same cell the older one has ended. So the received request
+            // replaces an older one, but not a newer one.
             let is_later = |held: &Held| held.key & !UNCOUNTED > key & !UNCOUNTED;
             if !place.as_ref().is_some_and(is_later) {
                 // In other cells the receiver learns of a cancel when it completes the request.

@@ -308,7 +308,7 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-driver-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Refuses a call that would wait for the calling task itself to leave a driver's routine. */
+/* Refuses a call from inside a driver's routine: the call would wait for that routine to end. */
 static int check_outside(twin_handle handle, const char *reason)
 {
 	struct twin_visit *visit;

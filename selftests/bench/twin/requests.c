@@ -442,7 +442,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		twin_handle key = key_of(packet), holder = packet->holder;
 		u32 send_flags = packet->flags;
 
-		/* Other threads leave a BUSY request alone, so print without the lock. */
+		/* No other thread touches a BUSY request, so the lock is not needed to print. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
 		tell(send_flags, holder, "complete", key, status);

@@ -50,7 +50,7 @@ void fuzz_leave(struct fuzz_life *life, const char *routine)
 	atomic_dec(&life->inside);
 }
 
-/* Each task or interrupt context (of a CPU) that is inside a routine, with its nesting depth. */
+/* How deep routines are nested, for each task, and for softirq and hardirq on each CPU. */
 static struct {
 	unsigned long who;
 	u32 depth;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plays that reach the limits of the owner's tables, each with a driver of its own. Other
- * actors play on meanwhile, and get the same errors. fuzz_forget() leaves a driver registered.
+ * Plays that reach the limits of the owner's tables. Each play has a driver of its own, but all
+ * drivers share the tables, so other actors also get these errors. fuzz_forget() leaves a driver
+ * registered.
  */
 #include <linux/completion.h>
 #include <linux/errno.h>

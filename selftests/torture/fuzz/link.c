@@ -61,7 +61,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* Completes a handshake. Only if this succeeds does the driver have its context; see use(). */
+/* Completes a handshake. If this succeeds, the driver has its context, and use() may return it. */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
@@ -142,8 +142,8 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 }
 
 /*
- * Closes a driver's context before a call that may give it back: waits until nobody uses the
- * context. Nobody begins to use it before fuzz_open_context(). May sleep.
+ * Closes a driver's context before a call that may give it back: until fuzz_open_context(), use()
+ * does not return it. Waits until nobody uses it. May sleep.
  */
 void fuzz_close_context(struct fuzz_life *life)
 {

@@ -66,7 +66,7 @@ static const char *origin_name(enum fuzz_origin origin)
 	return names[origin];
 }
 
-/* Returns true if the call reads a request: it takes the sender's and the receiver's handle. */
+/* Returns whether a function takes the sender's as well as the receiver's handle of a request. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;

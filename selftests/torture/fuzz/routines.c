@@ -158,7 +158,7 @@ leave:
 	return status;
 }
 
-/* Passes the result on, or makes it a failure; never makes a failure a success. */
+/* Passes the result on, or replaces a success by a failure, but never a failure by a success. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);

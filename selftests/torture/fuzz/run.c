@@ -144,9 +144,9 @@ static void start(void)
 }
 
 /*
- * Ends a run. When nobody completes requests any more, waits with a limit end at their limit.
- * Waits without a limit end when the drivers are unregistered. If a thread is stuck, the module
- * stays loaded.
+ * Ends a run. The actors stop, so nobody completes requests any more. Waits with a limit then time
+ * out, and waits without one end when the drivers are unregistered. If a thread is stuck, the
+ * module stays loaded.
  */
 static void stop(void)
 {

@@ -211,7 +211,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes races on one side of the first context, and begins each together with the other side.
+    /// Makes races on one side of the first context. The other side begins each race at the same
+    /// time.
     fn duel(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         let (context, leaves) = if name == OWNER {
@@ -391,8 +392,8 @@ impl Totals {
         }
     }
 
-    /// The number of operations: items put and taken (all were taken in the end), calls, updates,
-    /// operations on events, and requests sent
+    /// The number of operations: items put, as many taken (in the end no item is left), calls,
+    /// updates, operations on events, and requests sent.
     fn operations(&self) -> u64 {
         2 * self.get("put")
             + self.get("calls")
@@ -401,7 +402,8 @@ impl Totals {
             + self.get("sent")
     }
 
-    /// Calls that set an event, and waits for one; a thread that was woken has done both
+    /// The number of operations on events: sets and waits. For each count in `wakes`, a thread has
+    /// set an event and waited for one.
     fn races(&self) -> u64 {
         self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
