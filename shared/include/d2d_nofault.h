@@ -101,18 +101,24 @@ static inline bool d2d_copies_by_words(const void *to, const void *from)
 	       IS_ALIGNED((unsigned long)to | (unsigned long)from, sizeof(u64));
 }
 
-/* Copies from such a range. Returns whether all was copied. */
-static inline bool d2d_copy_from_range(void *to, const void *from, size_t size)
+/* Copies from such a range, or to it if put. Returns whether all was copied. */
+static __always_inline bool d2d_copy_range(void *to, const void *from, size_t size, bool put)
 {
 	pagefault_disable();
 	if (d2d_copies_by_words(to, from))
 		for (; size >= sizeof(u64); size -= sizeof(u64)) {
-			__get_kernel_nofault(to, from, u64, fault);
+			if (put)
+				__put_kernel_nofault(to, from, u64, fault);
+			else
+				__get_kernel_nofault(to, from, u64, fault);
 			to += sizeof(u64);
 			from += sizeof(u64);
 		}
 	for (; size; size--) {
-		__get_kernel_nofault(to, from, u8, fault);
+		if (put)
+			__put_kernel_nofault(to, from, u8, fault);
+		else
+			__get_kernel_nofault(to, from, u8, fault);
 		to++;
 		from++;
 	}
@@ -123,26 +129,15 @@ fault:
 	return false;
 }
 
-/* Copies to such a range. Returns whether all was copied. */
+/* Copies from, or to, such a range. Returns whether all was copied. */
+static inline bool d2d_copy_from_range(void *to, const void *from, size_t size)
+{
+	return d2d_copy_range(to, from, size, false);
+}
+
 static inline bool d2d_copy_to_range(void *to, const void *from, size_t size)
 {
-	pagefault_disable();
-	if (d2d_copies_by_words(to, from))
-		for (; size >= sizeof(u64); size -= sizeof(u64)) {
-			__put_kernel_nofault(to, from, u64, fault);
-			to += sizeof(u64);
-			from += sizeof(u64);
-		}
-	for (; size; size--) {
-		__put_kernel_nofault(to, from, u8, fault);
-		to++;
-		from++;
-	}
-	pagefault_enable();
-	return true;
-fault:
-	pagefault_enable();
-	return false;
+	return d2d_copy_range(to, from, size, true);
 }
 
 #endif
