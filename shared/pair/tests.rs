@@ -3,7 +3,10 @@
 //! The demonstration's interface against its C header.
 
 use super::*;
-use d2d::interface::Interface;
+use d2d::{
+    interface::Interface,
+    testing::header_hashes, //
+};
 use kernel::prelude::*;
 
 #[kunit_tests(d2d_pair)]
@@ -12,19 +15,7 @@ mod cases {
 
     #[test]
     fn the_hashes_are_those_of_the_header() {
-        // bindgen takes the hashes whose highest bit is set for negative numbers.
-        let owner = [
-            abi::D2D_PAIR_OWNER_INTERFACE as u64,
-            abi::D2D_PAIR_OWNER_PING,
-            abi::D2D_PAIR_OWNER_BOUNCE,
-            abi::D2D_PAIR_OWNER_DRAIN,
-        ];
-        let peer = [
-            abi::D2D_PAIR_PEER_INTERFACE as u64,
-            abi::D2D_PAIR_PEER_PING as u64,
-            abi::D2D_PAIR_PEER_BOUNCE as u64,
-            abi::D2D_PAIR_PEER_DRAIN,
-        ];
+        let [owner, peer] = header_hashes();
         assert_eq!(OwnerInterface::CHAIN, &owner[..]);
         assert_eq!(PeerInterface::CHAIN, &peer[..]);
     }

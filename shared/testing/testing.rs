@@ -45,6 +45,26 @@ impl ModuleMetadata for LocalModule {
     };
 }
 
+/// Returns the hashes that the demonstration's C header states, of the owner's operations and of the
+/// peer's.
+pub fn header_hashes() -> [[u64; 4]; 2] {
+    // bindgen makes a negative number of a hash whose highest bit is set.
+    [
+        [
+            abi::D2D_PAIR_OWNER_INTERFACE as u64,
+            abi::D2D_PAIR_OWNER_PING,
+            abi::D2D_PAIR_OWNER_BOUNCE,
+            abi::D2D_PAIR_OWNER_DRAIN,
+        ],
+        [
+            abi::D2D_PAIR_PEER_INTERFACE as u64,
+            abi::D2D_PAIR_PEER_PING as u64,
+            abi::D2D_PAIR_PEER_BOUNCE as u64,
+            abi::D2D_PAIR_PEER_DRAIN,
+        ],
+    ]
+}
+
 /// Returns the module whose text has the operations and routines of the tests.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()

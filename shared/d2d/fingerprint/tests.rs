@@ -3,7 +3,7 @@
 //! The hashes by which an interface is recognized.
 
 use super::*;
-use crate::abi;
+use crate::testing::header_hashes;
 use kernel::prelude::*;
 
 const U32: Type = Type {
@@ -44,19 +44,7 @@ mod cases {
 
     #[test]
     fn the_hashes_are_those_of_the_header() {
-        // bindgen makes a negative number of a hash whose highest bit is set.
-        let owner = [
-            abi::D2D_PAIR_OWNER_INTERFACE as u64,
-            abi::D2D_PAIR_OWNER_PING,
-            abi::D2D_PAIR_OWNER_BOUNCE,
-            abi::D2D_PAIR_OWNER_DRAIN,
-        ];
-        let peer = [
-            abi::D2D_PAIR_PEER_INTERFACE as u64,
-            abi::D2D_PAIR_PEER_PING as u64,
-            abi::D2D_PAIR_PEER_BOUNCE as u64,
-            abi::D2D_PAIR_PEER_DRAIN,
-        ];
+        let [owner, peer] = header_hashes();
         assert_eq!(chain::<4>("owner", 1, &DEMO), owner);
         assert_eq!(chain::<4>("peer", 1, &DEMO), peer);
     }
