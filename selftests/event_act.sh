@@ -35,38 +35,14 @@
 #   flood COUNT                      creates COUNT events
 #   ebb                              closes the events that flood created
 
-# event_words MODULE COMMAND - sets $words to the command in the form that torture/events.rs parses
+# event_words MODULE COMMAND - sets $words to what the module's control file is written for the command
 event_words()
 {
-	words="event $2"
+	words=event
 	# The owner has events for each of its contexts. The tests use context 0.
-	[ "$1" != torture_owner ] || words="event 0 $2"
-	ev_command=$2 ev_place=0 ev_timeout=- ev_interruptible=0 ev_kind='' ev_state='' ev_slots='' ev_which=''
-	shift 2
-	for ev_word; do
-		case $ev_word in
-		in=task) ev_place=0 ;;
-		in=worker) ev_place=1 ;;
-		in=softirq) ev_place=2 ;;
-		in=hardirq) ev_place=3 ;;
-		timeout=*) ev_timeout=${ev_word#*=} ;;
-		interruptible) ev_interruptible=1 ;;
-		notification) ev_kind=0 ;;
-		synchronization) ev_kind=1 ;;
-		set | is=set | was=set) ev_state=1 ;;
-		is=reset | was=reset) ev_state=0 ;;
-		any | all) ev_which=$ev_word ;;
-		*) ev_slots="$ev_slots $ev_word" ;;
-		esac
-	done
-	case $ev_command in
-	create) words="$words$ev_slots $ev_kind ${ev_state:-0}" ;;
-	open) words="$words$ev_slots $ev_kind" ;;
-	set | query) words="$words$ev_slots $ev_place ${ev_state:--}" ;;
-	reset | put) words="$words$ev_slots $ev_place" ;;
-	wait) words="$words $ev_which $ev_place $ev_timeout $ev_interruptible$ev_slots" ;;
-	*) words="$words$ev_slots" ;;
-	esac
+	[ "$1" != torture_owner ] || words="event 0"
+	shift
+	words="$words $*"
 }
 
 event_act()

@@ -2,19 +2,7 @@
 
 //! Commands on named events, for `selftests/events.sh`: the words after `event`.
 //!
-//! A driver keeps events in numbered slots. PLACE is the execution context in which the driver
-//! acts, an index of [`Place::ALL`]; KIND is 0 for a notification, 1 for a synchronization event.
-//!
-//! - `create SLOT NAME KIND SET`, `open SLOT NAME KIND`, `close SLOT`
-//! - `set SLOT PLACE BEFORE`, `query SLOT PLACE STATE`: the last word is the expected state, 0 or
-//!   1, or `-` for any
-//! - `reset SLOT PLACE`
-//! - `wait any|all PLACE MS INTERRUPTIBLE SLOT...`: MS `-` is no limit; prints the index of the
-//!   event
-//! - `doorbell SLOT`, `silent`: sets or removes the doorbell of the queue that the driver takes
-//!   from
-//! - `put COUNT PLACE`, `take MOST`: puts and takes items in one batch
-//! - `flood COUNT`: creates COUNT more events. `ebb`: closes these
+//! `selftests/event_act.sh` documents them.
 
 use crate::{
     command::Words,
@@ -111,7 +99,12 @@ impl Held {
         match words.word() {
             "create" => {
                 let (slot, name, kind) = (words.number()?, name(words)?, kind(words)?);
-                self.put(slot, Some(by.create(&name, kind, words.number()? != 0)?))
+                let set = match words.word() {
+                    "" => false,
+                    "set" => true,
+                    _ => return Err(EINVAL),
+                };
+                self.put(slot, Some(by.create(&name, kind, set)?))
             }
             "open" => {
                 let (slot, name, kind) = (words.number()?, name(words)?, kind(words)?);
@@ -119,16 +112,16 @@ impl Held {
             }
             "close" => self.put(words.number()?, None),
             "set" => {
-                let (event, place) = (self.get(words.number()?)?, place(words)?);
-                expect(words, run_in(place, || event.set())??)
+                let (event, options) = (self.get(words.number()?)?, Options::read(words)?);
+                options.expect(run_in(options.place, || event.set())??)
             }
             "query" => {
-                let (event, place) = (self.get(words.number()?)?, place(words)?);
-                expect(words, run_in(place, || event.is_set())??)
+                let (event, options) = (self.get(words.number()?)?, Options::read(words)?);
+                options.expect(run_in(options.place, || event.is_set())??)
             }
             "reset" => {
-                let (event, place) = (self.get(words.number()?)?, place(words)?);
-                run_in(place, || event.reset())?
+                let (event, options) = (self.get(words.number()?)?, Options::read(words)?);
+                run_in(options.place, || event.reset())?
             }
             "wait" => {
                 let index = self.wait(words)?;
@@ -145,7 +138,8 @@ impl Held {
                 Ok(())
             }
             "put" => {
-                let (side, count, place) = (by.side()?, words.number()?, place(words)?);
+                let (side, count) = (by.side()?, words.number()?);
+                let place = Options::read(words)?.place;
                 match run_in(place, || run::put_for(side, 1, 0, count))?? {
                     put if put == count => Ok(()),
                     _ => Err(ENOSPC),
@@ -171,26 +165,18 @@ impl Held {
 
     fn wait(&self, words: &mut Words<'_>) -> Result<usize> {
         let all = words.word() == "all";
-        let place = place(words)?;
-        let timeout = match words.word() {
-            "-" => None,
-            ms => Some(ms.parse().map_err(|_| EINVAL)?),
-        };
-        let wait = Wait {
-            timeout,
-            interruptible: words.number()? != 0,
-        };
+        let options = Options::read(words)?;
         let mut held = KVec::new();
-        while let Ok(slot) = words.number() {
+        for slot in options.slots {
             held.push(self.get(slot)?, GFP_KERNEL)?;
         }
         let mut events = KVec::new();
         for event in &held {
             events.push(&**event, GFP_KERNEL)?;
         }
-        run_in(place, || match all {
-            true => Event::wait_all(&events, wait).map(|()| 0),
-            false => Event::wait_any(&events, wait),
+        run_in(options.place, || match all {
+            true => Event::wait_all(&events, options.wait).map(|()| 0),
+            false => Event::wait_any(&events, options.wait),
         })?
     }
 }
@@ -204,17 +190,65 @@ fn name(words: &mut Words<'_>) -> Result<CString> {
 }
 
 fn kind(words: &mut Words<'_>) -> Result<Kind> {
-    Kind::from_raw(words.number()?).ok_or(EINVAL)
+    match words.word() {
+        "notification" => Ok(Kind::Notification),
+        "synchronization" => Ok(Kind::Synchronization),
+        _ => Err(EINVAL),
+    }
 }
 
-fn place(words: &mut Words<'_>) -> Result<Place> {
-    let number = words.number()? as usize;
-    Place::ALL.get(number).copied().ok_or(EINVAL)
+/// The last words of a command, in any order.
+struct Options {
+    /// `in=`: where the driver acts.
+    place: Place,
+    /// `is=` or `was=`: whether the event must be set.
+    state: Option<bool>,
+    /// `timeout=` and `interruptible`.
+    wait: Wait,
+    /// The numbers.
+    slots: KVec<u32>,
 }
 
-fn expect(words: &mut Words<'_>, got: bool) -> Result {
-    match (words.word(), got) {
-        ("-", _) | ("0", false) | ("1", true) => Ok(()),
-        _ => Err(EBADMSG),
+impl Options {
+    fn read(words: &mut Words<'_>) -> Result<Self> {
+        let mut options = Self {
+            place: Place::Caller,
+            state: None,
+            wait: Wait::FOREVER,
+            slots: KVec::new(),
+        };
+        loop {
+            let word = words.word();
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("", "") => return Ok(options),
+                ("in", place) => options.place = Self::place(place)?,
+                ("is" | "was", "set") => options.state = Some(true),
+                ("is" | "was", "reset") => options.state = Some(false),
+                ("timeout", ms) => options.wait.timeout = Some(ms.parse().map_err(|_| EINVAL)?),
+                ("interruptible", "") => options.wait.interruptible = true,
+                (slot, "") => options
+                    .slots
+                    .push(slot.parse().map_err(|_| EINVAL)?, GFP_KERNEL)?,
+                _ => return Err(EINVAL),
+            }
+        }
+    }
+
+    fn place(name: &str) -> Result<Place> {
+        match name {
+            "task" => Ok(Place::Caller),
+            "worker" => Ok(Place::Worker),
+            "softirq" => Ok(Place::SoftIrq),
+            "hardirq" => Ok(Place::HardIrq),
+            _ => Err(EINVAL),
+        }
+    }
+
+    /// Fails with `EBADMSG` if the command names another state than this one.
+    fn expect(&self, set: bool) -> Result {
+        match self.state {
+            Some(state) if state != set => Err(EBADMSG),
+            _ => Ok(()),
+        }
     }
 }
