@@ -39,15 +39,12 @@ esac
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_KERNEL D2D_ROOT
-EXPECT='' APPEND=''
-. "$D2D_KERNEL/kernel.env"
+read_kernel "$D2D_KERNEL"
 [ -z "$APPEND" ] || append+=("$APPEND")
 case ${append[*]} in
 # With d2d.case=PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
 *d2d.case=*:*) EXPECT+=' modules=any' ;;
 esac
-image=vmlinux platform=(${D2D_ICOUNT:+--icount})
-[ ! -e "$D2D_KERNEL/linux" ] || image=linux platform=(--uml)
 vm=$("$LAB/root/tools.sh")
 
 # The run writes to a new directory, which at its end replaces that of the last run.
@@ -75,7 +72,7 @@ fi
 
 rc=0
 "$LAB/enter.sh" env D2D_LOGS="build/$KVER/$name" D2D_EXPECT="$EXPECT" D2D_GDB="$GDB" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
-	"$vm" "${platform[@]}" "$mode" "$D2D_KERNEL/$image" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
+	"$vm" "${platform[@]}" ${D2D_ICOUNT:+--icount} "$mode" "$image" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"
 exit "$rc"

@@ -65,6 +65,14 @@ kernel_dir() {
 	esac
 }
 
+# read_kernel DIR - reads kernel.env of a kernel's directory. Also sets what d2d-vm needs: $image, the path of the
+# kernel, and $platform, the options for its kind. EXPECT and APPEND are empty unless kernel.env sets them.
+read_kernel() {
+	EXPECT='' APPEND='' image=$1/vmlinux platform=()
+	. "$1/kernel.env"
+	[ ! -e "$1/linux" ] || image=$1/linux platform=(--uml)
+}
+
 # need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free, which WHAT needs
 need_space() {
 	local free

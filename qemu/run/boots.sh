@@ -55,13 +55,12 @@ done
 
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT='' APPEND='''' image=vmlinux uml=()
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT APPEND image platform
 	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
-	[ ! -e "${kernels[$kernel]}/linux" ] || image=linux uml=(--uml)
 	mkdir -p "$logs"
-	. "${kernels[$kernel]}/kernel.env"
+	read_kernel "${kernels[$kernel]}"
 	case $scenario in
 	# With PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
 	test/*:*) EXPECT+=' modules=any' ;;
@@ -69,8 +68,8 @@ boot() {
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
 	esac
-	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${uml[@]}" "${scenario%%/*}" \
-		"${kernels[$kernel]}/$image" "${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" \
+	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${platform[@]}" "${scenario%%/*}" \
+		"$image" "${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" \
 		${APPEND:+"$APPEND"} 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"
