@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests: who has one, who may do what with it, and which of two that end it at the same time succeeds.
+//! Requests: which driver has one, what each driver may do with it, and which of two attempts to end it at the
+//! same time succeeds.
 
 use super::*;
 use core::pin::pin;
