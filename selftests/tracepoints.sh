@@ -10,7 +10,16 @@ cd "$(dirname "$0")" || exit 1
 TRACING=/sys/kernel/tracing
 EVENTS=$TRACING/events/d2d
 LINES=$(mktemp)
-trap 'rm -f "$NOTES" "$LINES"; [ ! -e $TRACING/set_event ] || echo >$TRACING/set_event' EXIT
+trap 'rm -f "$NOTES" "$LINES"; restore_tracing' EXIT
+
+# restore_tracing - restores what this program sets in tracefs, if there is one
+restore_tracing()
+{
+	[ ! -e "$TRACING/set_event" ] || {
+		echo >"$TRACING/set_event"
+		echo local >"$TRACING/trace_clock"
+	}
+}
 
 # forget - clears the trace buffer
 forget()
@@ -81,6 +90,8 @@ load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$
 verdict "tracepoints are off: nothing is recorded"
 unload module_a
 
+# The clock "local" may show the same time on several CPUs; the trace would then not have their order.
+echo counter >"$TRACING/trace_clock"
 # Before the owner is loaded, so that its first step is recorded too
 echo 65536 >"$TRACING/buffer_size_kb"
 echo ':mod:module_a' >"$TRACING/set_event"
