@@ -34,15 +34,28 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - keeps the names of the tests that have failed. LOG may end with a list of them (total writes
-# one); otherwise its result lines have the names.
+# note_failures PART LOG - keeps the names of the tests that have failed, each with a reason. LOG may end with a list of
+# them (total writes one); otherwise its result lines have the names.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
-	names=${names:-$(sed -nE 's/^(not ok [0-9]+ |FAIL: )(selftests: d2d: )?//p' "$2")}
+	names=${names:-$(failed_names "$2")}
 	while read -r name; do
 		failures+=("$1${name:+: $name}")
 	done <<<"$names"
+}
+
+# failed_names LOG - the name of each test that has failed. A reason follows: of the diagnostic lines before the result,
+# the last one that names a failure, or else the first one.
+failed_names() {
+	awk '/^ok / { why = ""; next }
+		/^not ok / || /^FAIL: / {
+			sub(/^(not ok [0-9]+|FAIL:) (selftests: d2d: )?/, "")
+			print $0 (why == "" ? "" : ": " substr(why, 1, 200))
+			why = ""
+			next
+		}
+		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
 # part_now NAME CMD... - runs a part and shows its output. It turns the part's line of counts into a diagnostic line,
