@@ -12,8 +12,8 @@ debug_locks() {
 	fi
 }
 
-# leaks - prints the number of leaked allocations, or "none" in a kernel without kmemleak, and writes their descriptions
-# to the kernel's log. kmemleak does not report an allocation in its first 5 s, so wait. The first scan does not report
+# leaks - prints the number of leaked allocations, "none" in a kernel without kmemleak, or "unknown" if kmemleak has turned
+# itself off, and writes their descriptions to the kernel's log. kmemleak does not report an allocation in its first 5 s, so wait. The first scan does not report
 # an allocation whose contents have changed, so scan twice.
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
@@ -22,8 +22,10 @@ leaks() {
 		return
 	fi
 	sleep 6
-	echo scan >"$kmemleak"
-	echo scan >"$kmemleak"
+	if ! echo scan >"$kmemleak" || ! echo scan >"$kmemleak"; then
+		echo unknown
+		return
+	fi
 	head -n 200 "$kmemleak" | while IFS= read -r line; do
 		echo "$line" >/dev/kmsg
 	done
