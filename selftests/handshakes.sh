@@ -91,14 +91,14 @@ pended_by_a_process()
 	await context_is attaching
 }
 
-# cancelled COMPLETION - whether the process $asking got ECANCELED, or EINPROGRESS if d2d_attach()
+# asking_fails COMPLETION ERRNO - whether the process $asking got this errno, or EINPROGRESS if d2d_attach()
 # does not wait for a pended handshake (completion=1)
-cancelled()
+asking_fails()
 {
 	! wait "$asking" && read -r said <"$ASKED" &&
 		case $1 in
 		1) [ "${said%% *}" = "errno=$EINPROGRESS" ] ;;
-		*) [ "${said%% *}" = "errno=$ECANCELED" ] ;;
+		*) [ "${said%% *}" = "errno=$2" ] ;;
 		esac
 }
 
@@ -116,7 +116,7 @@ come_and_go()
 	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
 }
 
-start 18
+start 21
 
 for completion in 0 1 2; do
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
@@ -131,7 +131,7 @@ for completion in 0 1 2; do
 	unload_all
 
 	begin_with $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
-		cancelled $completion && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_goes
+		asking_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_goes
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake is cancelled"
 	unload_all
 
@@ -140,10 +140,15 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
+	begin_with $completion $LONG && pended_by_a_process && act "complete alice status=-$EIO" &&
+		asking_fails $completion "$EIO" && is_free && act "unregister alice" && owner_goes
+	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
+	unload_all
+
 	# The asking process is inside alice's dispatch routine, so it gets ECANCELED with any completion.
 	begin_with $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
-		cancelled 2 && act "unregister bob" && is_free && owner_goes
+		asking_fails 2 "$ECANCELED" && act "unregister bob" && is_free && owner_goes
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: both are cancelled"
 	unload_all
 done
