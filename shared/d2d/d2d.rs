@@ -56,6 +56,8 @@ pub mod status;
 #[path = "../testing/testing.rs"]
 pub mod testing;
 pub mod trace;
+#[doc(hidden)]
+pub mod word;
 
 #[doc(hidden)]
 pub use d2d_abi as abi;

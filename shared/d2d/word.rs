@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Atomic operations on a word, each of which is one instruction where it can be.
+//!
+//! The kernel crate's atomic operations are calls of helpers in C. On x86 these are the instructions that a
+//! C compiler makes of the kernel's macros. Elsewhere they are the kernel crate's.
+
+use kernel::sync::atomic::{
+    Atomic,
+    AtomicType, //
+};
+
+/// A value of 64 bits that several threads change: a `u64` or a pointer.
+///
+/// The operations are those of the kernel's memory model. Any context.
+pub trait Word: AtomicType + Copy {
+    /// `READ_ONCE()`.
+    fn load(place: &Atomic<Self>) -> Self;
+
+    /// `smp_load_acquire()`.
+    fn load_acquire(place: &Atomic<Self>) -> Self;
+
+    /// `smp_store_release()`.
+    fn store_release(place: &Atomic<Self>, value: Self);
+
+    /// `atomic64_xchg()`, fully ordered. Returns what was there before.
+    fn xchg(place: &Atomic<Self>, value: Self) -> Self;
+
+    /// `atomic64_try_cmpxchg()`, fully ordered if it stores `new`.
+    ///
+    /// # Errors
+    ///
+    /// What is there, if that is not `old`.
+    fn cmpxchg(place: &Atomic<Self>, old: Self, new: Self) -> Result<Self, Self>;
+}
+
+#[cfg(CONFIG_X86_64)]
+mod words {
+    use super::Word;
+    use core::arch::asm;
+    use kernel::sync::atomic::Atomic;
+
+    /// `barrier()`: the compiler moves no access to memory across it.
+    #[inline(always)]
+    fn barrier() {
+        // SAFETY: It is no instruction.
+        unsafe { asm!("", options(nostack, preserves_flags)) };
+    }
+
+    macro_rules! word {
+        ([$($generic:ident)?] $type:ty) => {
+            impl<$($generic)?> Word for $type {
+                #[inline(always)]
+                fn load(place: &Atomic<Self>) -> Self {
+                    // SAFETY: The place is valid for reads; a volatile read of a word is one
+                    // instruction.
+                    unsafe { place.as_ptr().read_volatile() }
+                }
+
+                #[inline(always)]
+                fn load_acquire(place: &Atomic<Self>) -> Self {
+                    // x86 does not reorder a load with later loads and stores.
+                    let value = Self::load(place);
+                    barrier();
+                    value
+                }
+
+                #[allow(clippy::not_unsafe_ptr_arg_deref, reason = "a pointer is stored, not followed")]
+                #[inline(always)]
+                fn store_release(place: &Atomic<Self>, value: Self) {
+                    // x86 does not reorder a store with earlier loads and stores.
+                    barrier();
+                    // SAFETY: The place is valid for writes; a volatile write of a word is one
+                    // instruction.
+                    unsafe { place.as_ptr().write_volatile(value) };
+                }
+
+                #[inline(always)]
+                fn xchg(place: &Atomic<Self>, value: Self) -> Self {
+                    let before;
+                    // SAFETY: The place is valid for reads and writes. `xchg` locks the bus.
+                    unsafe {
+                        asm!(
+                            "xchg qword ptr [{place}], {value}",
+                            place = in(reg) place.as_ptr(),
+                            value = inlateout(reg) value => before,
+                            options(nostack, preserves_flags),
+                        );
+                    }
+                    before
+                }
+
+                #[inline(always)]
+                fn cmpxchg(place: &Atomic<Self>, old: Self, new: Self) -> Result<Self, Self> {
+                    let before: Self;
+                    // SAFETY: The place is valid for reads and writes.
+                    unsafe {
+                        asm!(
+                            "lock cmpxchg qword ptr [{place}], {new}",
+                            place = in(reg) place.as_ptr(),
+                            new = in(reg) new,
+                            inlateout("rax") old => before,
+                            options(nostack),
+                        );
+                    }
+                    if before == old {
+                        Ok(before)
+                    } else {
+                        Err(before)
+                    }
+                }
+            }
+        };
+    }
+
+    word!([] u64);
+    word!([T] *mut T);
+}
+
+#[cfg(not(CONFIG_X86_64))]
+mod words {
+    use super::Word;
+    use kernel::sync::atomic::{
+        ordering::{
+            Acquire,
+            Full,
+            Relaxed,
+            Release, //
+        },
+        Atomic, //
+    };
+
+    macro_rules! word {
+        ([$($generic:ident)?] $type:ty) => {
+            impl<$($generic)?> Word for $type {
+                #[inline]
+                fn load(place: &Atomic<Self>) -> Self {
+                    place.load(Relaxed)
+                }
+
+                #[inline]
+                fn load_acquire(place: &Atomic<Self>) -> Self {
+                    place.load(Acquire)
+                }
+
+                #[inline]
+                fn store_release(place: &Atomic<Self>, value: Self) {
+                    place.store(value, Release);
+                }
+
+                #[inline]
+                fn xchg(place: &Atomic<Self>, value: Self) -> Self {
+                    place.xchg(value, Full)
+                }
+
+                #[inline]
+                fn cmpxchg(place: &Atomic<Self>, old: Self, new: Self) -> Result<Self, Self> {
+                    place.cmpxchg(old, new, Full)
+                }
+            }
+        };
+    }
+
+    word!([] u64);
+    word!([T] *mut T);
+}
