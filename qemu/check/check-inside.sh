@@ -64,7 +64,7 @@ host_program() {
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"
-	difference=$(cat shared/*/*.rs | tr '\n' ' ' | grep -oE '"[a-z0-9]+(-[a-z0-9]+)+", *E[A-Z0-9]+' |
+	difference=$(cat shared/*/*.rs shared/*/*/*.rs | tr '\n' ' ' | grep -oE '"[a-z0-9]+(-[a-z0-9]+)+", *E[A-Z0-9]+' |
 		sed -E 's/"([^"]*)", */\1 /' | sort -u | comm -23 - "$listed" | sed 's/^/not listed: /'
 		while read -r reason _; do
 			grep -rqF "\"$reason\"" shared || echo "listed, but not in shared/: $reason"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of rundown, detaching and requests with spin, completely. Then breaks one
+# Explores the models of rundown, detaching, requests and events with spin, completely. Then breaks one
 # thing at a time in a model (a mutant), which spin has to find. Prints KTAP, and the counts last.
 # Needs spin, a C compiler, and a minute and a half of one CPU. Runs two searches at a time, of 700
 # MB each.
@@ -46,6 +46,9 @@ holds requests states EARLY=1,FORWARD - : a forwarded request; its sender waits 
 holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a forwarded request with a completion routine; its sender unregisters when it is done
 holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a forwarded request; the forwarder unregisters
 holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a forwarded request; the receiver unregisters
+holds events states - - : two threads wait for one event and for two, without a limit
+holds events states LIMIT - : two threads wait for one event and for two, with a time limit
+holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
 twin rundown states - no-rundown-wait : Rundown::close()
 twin rundown states - call-after-detach : Rundown::enter()
 fails rundown states - check-before-enter : Rundown::enter() loads the state before read_lock()
@@ -80,6 +83,9 @@ fails requests states EARLY=5 claimed-by-two : Requests::take() releases the loc
 fails requests states EARLY=5 wake-up-lost : Entry::come_home() without complete_all()
 fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
 fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
+twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
+twin events states - guarded-for-one-user-only : Event::end_use() does not look at users
+fails events states - guard-ignored : State::update() changes a word that is guarded
 twin requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
 twin requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
 twin requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for a request that is being given back to a driver

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events, for where only a state has to be told to other drivers.
+//! Named events: where only a state has to be told to other drivers.
 //!
 //! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
-//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects`. Who creates an event first makes it;
-//! who creates or opens one of its name later gets the same one. It is gone when the last [`Event`]
-//! of it is dropped, in whichever driver.
+//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects`. The first driver that creates an event
+//! of a name makes it. Each other driver that creates or opens one of that name gets the same event. It
+//! exists until the last [`Event`] of it is dropped, in whichever driver.
 
 use crate::{
     abi,
@@ -18,14 +18,13 @@ use kernel::{
     prelude::*, //
 };
 
-/// What a set event does.
+/// What becomes of an event that is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
-    /// It stays set until it is reset, and lets all go that wait.
+    /// It stays set until it is reset. All waits for it end.
     Notification = abi::D2D_EVENT_NOTIFICATION,
-    /// It lets one go that waits, and is not set any more then. If nobody waits, it stays set for the
-    /// next one who does.
+    /// One wait for it ends, which resets it. If nobody waits, it stays set for the next wait.
     Synchronization = abi::D2D_EVENT_SYNCHRONIZATION,
 }
 
@@ -48,26 +47,26 @@ impl Kind {
     }
 }
 
-/// How long to wait, and what ends it before that.
+/// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// In milliseconds; `None` for no limit. With 0, it does not sleep and any context will do: it
-    /// takes what there is, or fails with `ETIMEDOUT`.
+    /// In milliseconds; `None` for no limit. With 0, the wait does not sleep, and is allowed in any
+    /// context: it takes an event that is set, or fails with `ETIMEDOUT`.
     pub timeout: Option<u32>,
-    /// Whether a signal ends it.
+    /// Whether a signal ends the wait.
     pub interruptible: bool,
 }
 
 impl Wait {
-    /// Until what is waited for is there.
+    /// Until the event is set.
     pub const FOREVER: Self = Self {
         timeout: None,
         interruptible: false,
     };
-    /// Not at all.
+    /// Not at all: only look.
     pub const NOT: Self = Self::at_most(0);
 
-    /// Until what is waited for is there, or so many milliseconds are over.
+    /// Until the event is set, or so many milliseconds are over.
     pub const fn at_most(ms: u32) -> Self {
         Self {
             timeout: Some(ms),
@@ -75,27 +74,41 @@ impl Wait {
         }
     }
 
-    /// The same, and a signal ends it.
+    /// The same, and a signal ends the wait.
     pub const fn interruptible(self) -> Self {
         Self {
             interruptible: true,
             ..self
         }
     }
+
+    /// Returns flags and timeout as C has them.
+    fn as_raw(self) -> (u32, u32) {
+        const FOREVER: u32 = abi::D2D_EVENT_FOREVER;
+
+        let flags = match self.interruptible {
+            true => abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
+            false => 0,
+        };
+        // The longest time that is not forever is 49 days.
+        let timeout = self.timeout.map_or(FOREVER, |ms| ms.min(FOREVER - 1));
+        (flags, timeout)
+    }
 }
 
 /// An event that was created or opened. Dropping it closes it; may sleep.
 ///
-/// When the driver that opened it leaves, it is closed, too: who uses it later is refused, with a
-/// line that says so.
+/// It is also closed when the driver that opened it leaves. A later use is refused, with a line that says
+/// so.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
 }
 
 impl Event {
-    /// Creates an event, or opens it if there is one of the name; `set` is of no account then. May
-    /// sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor `..`.
+    /// Creates an event, or opens it if there is one of the name; `set` is ignored if the event already
+    /// exists. May sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor
+    /// `..`.
     ///
     /// Drivers have `Handle::create_event` and `d2d_owner::create_event`.
     ///
@@ -105,7 +118,7 @@ impl Event {
     #[doc(hidden)]
     pub fn create(driver: abi::d2d_handle, name: &CStr, kind: Kind, set: bool) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: The name is a string, and both live during the call.
+        // SAFETY: The name is a string; it and the place for the handle live during the call.
         let result = unsafe {
             abi::d2d_event_create(
                 driver,
@@ -119,7 +132,7 @@ impl Event {
         Ok(Self { handle, kind })
     }
 
-    /// Opens an event that there is. May sleep.
+    /// Opens an existing event. May sleep.
     ///
     /// # Errors
     ///
@@ -127,7 +140,7 @@ impl Event {
     #[doc(hidden)]
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: As above.
+        // SAFETY: The name is a string; it and the place for the handle live during the call.
         let result =
             unsafe { abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle) };
         said_by_owner(to_result(result))?;
@@ -139,7 +152,7 @@ impl Event {
         self.kind
     }
 
-    /// Returns the number that names it, as drivers in C do.
+    /// Returns the handle, as drivers in C have it.
     pub fn as_raw(&self) -> abi::d2d_handle {
         self.handle
     }
@@ -150,7 +163,7 @@ impl Event {
     ///
     /// `ESTALE` if the driver is not registered any more.
     pub fn set(&self) -> Result<bool> {
-        // SAFETY: A stale handle is refused by the owner.
+        // SAFETY: The owner refuses a stale handle.
         to_flag(unsafe { abi::d2d_event_set(self.handle) })
     }
 
@@ -160,7 +173,7 @@ impl Event {
     ///
     /// As [`Event::set`].
     pub fn reset(&self) -> Result {
-        // SAFETY: As above.
+        // SAFETY: The owner refuses a stale handle.
         to_result(unsafe { abi::d2d_event_reset(self.handle) })
     }
 
@@ -170,7 +183,7 @@ impl Event {
     ///
     /// As [`Event::set`].
     pub fn is_set(&self) -> Result<bool> {
-        // SAFETY: As above.
+        // SAFETY: The owner refuses a stale handle.
         to_flag(unsafe { abi::d2d_event_query(self.handle) })
     }
 
@@ -181,8 +194,13 @@ impl Event {
     /// `ETIMEDOUT`, `ERESTARTSYS` if a signal came, `ECANCELED` if it was closed by the end of the
     /// driver, `EDEADLK` if the caller must not sleep, `EAGAIN` if 64 others wait, or as
     /// [`Event::set`].
+    #[inline]
     pub fn wait(&self, wait: Wait) -> Result {
-        Self::wait_any(&[self], wait).map(|_| ())
+        let (flags, timeout) = wait.as_raw();
+        let no_index = core::ptr::null_mut();
+        // SAFETY: There is one handle, which lives during the call. The owner refuses a stale one.
+        let result = unsafe { abi::d2d_event_wait(&self.handle, 1, flags, timeout, no_index) };
+        said_by_owner(to_result(result))
     }
 
     /// Waits until one of the events is set, takes it, and returns its index: of several that are set,
@@ -206,9 +224,7 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        const FOREVER: u32 = abi::D2D_EVENT_FOREVER;
-
-        // Mostly there are few. More than there may be are refused, and not looked at.
+        // Mostly there are few. If there are too many, the owner refuses the wait before it looks at them.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -218,16 +234,12 @@ impl Event {
         for (handle, event) in handles.iter_mut().zip(events) {
             *handle = event.handle;
         }
-        let flags = match wait.interruptible {
-            true => flags | abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
-            false => flags,
-        };
-        // The longest time that is not forever is 49 days.
-        let timeout = wait.timeout.map_or(FOREVER, |ms| ms.min(FOREVER - 1));
+        let (interruptible, timeout) = wait.as_raw();
+        let flags = flags | interruptible;
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
-        // SAFETY: There are as many handles as will be looked at; all live during the call. Stale
-        // ones are refused.
+        // SAFETY: There are as many handles as the owner looks at; all live during the call. The owner
+        // refuses stale ones.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         said_by_owner(to_result(result))?;
@@ -238,13 +250,13 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         if !left::is_noted() {
-            // SAFETY: A stale handle is refused by the owner.
+            // SAFETY: The owner refuses a stale handle.
             unsafe { abi::d2d_event_close(self.handle) };
         }
     }
 }
 
-/// Takes apart what a function returns that returns 0, 1, or an error.
+/// Reads the result of a function that returns 0, 1, or an error.
 fn to_flag(returned: c_int) -> Result<bool> {
     to_result(returned.min(0)).map(|()| returned > 0)
 }

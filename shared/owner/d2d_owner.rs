@@ -4,7 +4,7 @@
 //!
 //! - `config`: what the contexts are like.
 //! - `server`: the contexts, and the handshake that shares one with a driver.
-//! - `events`: the named events; `dispatcher`: those that wait for them; `watch`: their files.
+//! - `event`: the named events.
 //! - `registry`: the registered drivers.
 //! - `offers`: the requests of handshakes on their way; `timeouts`: the time limit of those that nobody
 //!   waits for.
@@ -29,11 +29,10 @@ mod bounce;
 mod buffers;
 mod completion;
 mod config;
-mod dispatcher;
 mod entry;
 #[doc(hidden)]
 pub mod entry_points;
-mod events;
+mod event;
 #[doc(hidden)]
 pub mod export;
 mod going;
@@ -52,7 +51,6 @@ mod timeouts;
 mod trace;
 mod visit;
 mod waiting;
-mod watch;
 mod workers;
 
 pub use config::Config;

@@ -2,12 +2,11 @@
 
 //! The gate through which the exported functions find the server, and what each of them does.
 
+mod events;
+
 use crate::{
-    dispatcher::{
-        Manner,
-        Refusal, //
-    },
     entry_points,
+    event::file,
     going::{
         Going,
         Notifier, //
@@ -19,8 +18,7 @@ use crate::{
     },
     state::Section,
     timeouts,
-    trace,
-    watch, //
+    trace, //
 };
 use core::{
     ffi::c_void,
@@ -39,9 +37,7 @@ use d2d::{
     },
     interface::TableFor,
     left,
-    point,
     probe::{
-        self,
         Output,
         StringCopy, //
     },
@@ -69,10 +65,10 @@ use kernel::{
             },
             Atomic, //
         },
+        rcu,
         Arc,
         ArcBorrow, //
     },
-    task::might_sleep,
     uaccess::UserSliceReader,
     ModuleMetadata, //
 };
@@ -222,7 +218,7 @@ impl<O: Owner> Gate<O> {
     {
         emit(self.name, Step::Load, fmt!(""));
         let module = M::THIS_MODULE.as_ptr();
-        let server = Server::new(self.name, module, watch::Operations::of::<M>())
+        let server = Server::new(self.name, module, file::Operations::of::<M>())
             .map_err(|error| report_memory(self.name, error))?;
         let notifier =
             Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
@@ -323,156 +319,6 @@ impl<O: Owner> Gate<O> {
             // Before there is a server, the line has to do.
             self.try_with(|server| server.refusals().lock().note(driver, detail));
         }
-    }
-
-    /// `d2d_event_create`.
-    ///
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    pub unsafe fn create_event(
-        &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
-        initial: u32,
-        event: *mut abi::d2d_handle,
-    ) -> c_int {
-        // SAFETY: `event` is null or the caller's own place for a handle.
-        unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
-    }
-
-    /// `d2d_event_open`.
-    ///
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    pub unsafe fn open_event(
-        &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
-        event: *mut abi::d2d_handle,
-    ) -> c_int {
-        // SAFETY: `event` is null or the caller's own place for a handle.
-        unsafe { self.make_or_open_event(driver, name, kind, None, event) }
-    }
-
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    unsafe fn make_or_open_event(
-        &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
-        make: Option<bool>,
-        event: *mut abi::d2d_handle,
-    ) -> c_int {
-        errno(self.with(|server| {
-            // SAFETY: `event` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { self.output(event, "bad-handle-pointer")? };
-            // SAFETY: The caller has named the string.
-            let value = unsafe { server.open_event(driver, name, kind, make)? };
-            self.fill(to, value, "bad-handle-pointer", || {
-                server.events().close(value)
-            })
-        }))
-    }
-
-    /// `d2d_event_close`.
-    pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| server.events().close(event)))
-    }
-
-    /// `d2d_event_set`.
-    pub fn set_event(&self, event: abi::d2d_handle) -> c_int {
-        let before = self.with(|server| {
-            if point::events() {
-                server.hit_event(Step::EventSet, event, fmt!(""));
-            }
-            server.events().set(event)
-        });
-        before.map_or_else(Error::to_errno, c_int::from)
-    }
-
-    /// `d2d_event_reset`.
-    pub fn reset_event(&self, event: abi::d2d_handle) -> c_int {
-        errno(self.with(|server| server.events().reset(event)))
-    }
-
-    /// `d2d_event_query`.
-    pub fn query_event(&self, event: abi::d2d_handle) -> c_int {
-        let status = self.with(|server| server.events().query(event));
-        status.map_or_else(Error::to_errno, |status| status.set.into())
-    }
-
-    /// `d2d_event_ring`.
-    pub fn ring_event(&self, event: abi::d2d_handle) {
-        // Nobody hears it where there is no event, and that is all right.
-        self.try_with(|server| server.events().ring(event));
-    }
-
-    /// `d2d_event_wait`.
-    ///
-    /// # Safety
-    ///
-    /// `index` is null or valid for a write.
-    pub unsafe fn wait_for_events(
-        &self,
-        events: *const abi::d2d_handle,
-        count: u32,
-        flags: u32,
-        timeout: u32,
-        index: *mut u32,
-    ) -> c_int {
-        const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
-        const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
-
-        errno(self.with(|server| {
-            let refuse = |reason, error| {
-                let refusal = Refusal(reason, error);
-                Err(server
-                    .events()
-                    .refuse(refusal, fmt!("events={} flags={}", count, flags)))
-            };
-            if flags & !(ALL | INTERRUPTIBLE) != 0 {
-                return refuse("bad-wait-flags", EINVAL);
-            }
-            // SAFETY: `index` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { Output::new(index) };
-            if !index.is_null() && to.is_none() {
-                return refuse("bad-index-pointer", EFAULT);
-            }
-            let manner = Manner {
-                all: flags & ALL != 0,
-                interruptible: flags & INTERRUPTIBLE != 0,
-                timeout: (timeout != abi::D2D_EVENT_FOREVER).then_some(timeout),
-            };
-            if timeout != 0 {
-                if !trace::may_sleep() {
-                    return refuse("wait-in-atomic-context", EDEADLK);
-                }
-                // It knows of more, on a kernel that is made for debugging.
-                might_sleep();
-            }
-            // SAFETY: A handle is a number.
-            let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
-            let fill = |index| to.is_none_or(|to| to.fill(index));
-            let result = server.events().wait(count as usize, handle, manner, fill);
-            if point::events() {
-                let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
-                let status = result.map_or_else(Error::to_errno, |_| 0);
-                server.hit_event(
-                    Step::EventWait,
-                    first,
-                    fmt!(" events={} status={}", count, status),
-                );
-            }
-            result.map(|_| ())
-        }))
     }
 
     /// `d2d_attach`.
@@ -760,6 +606,8 @@ impl<O: Owner> Drop for Opened<O> {
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
         // module that has found the functions in another way.
         readers().wait();
+        // For those that found it as RCU readers: see `try_briefly`.
+        rcu::synchronize_rcu();
         // SAFETY: By the type invariants it came from `Arc::into_raw`. Nobody is inside any more.
         let server = unsafe { Arc::from_raw(server.cast_const()) };
         // Removes drivers that were registered after `strike_off`. No other can be registered now.

@@ -15,12 +15,15 @@ use crate::{
         Config,
         Learn, //
     },
-    dispatcher::Refusal,
-    events::{
-        Events,
+    event::{
+        file::Operations,
+        names::{
+            Events,
+            Name,
+            Wanted, //
+        },
         Kind,
-        Name,
-        Wanted, //
+        Refusal, //
     },
     handle,
     offers::{
@@ -44,7 +47,6 @@ use crate::{
     timeouts,
     trace,
     visit::Visit,
-    watch::Operations,
     workers::Workers, //
 };
 use core::{
@@ -703,7 +705,7 @@ impl<O: Owner> Server<O> {
         make: Option<bool>,
     ) -> Result<abi::d2d_handle> {
         let refuse = |refusal| self.events.refuse(refusal, fmt!("kind={}", kind));
-        // SAFETY: A driver has named it.
+        // SAFETY: A driver has named `name` as the string's address.
         let name = unsafe { Name::read(name) }.map_err(refuse)?;
         let kind = Kind::from_raw(kind)
             .ok_or(Refusal("bad-event-kind", EINVAL))

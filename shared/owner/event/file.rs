@@ -2,12 +2,13 @@
 
 //! The file through which user space watches an event.
 //!
-//! The file has one line of text about the event. The first read of an open file returns at once, each
-//! later one when the event was set since the line before, so that a shell can wait without polling.
-//! Reading takes nothing from the threads that wait for the event. An open file keeps the event and
-//! the module.
+//! The file has one line of text about the event. The first read of an open file returns at once. Each
+//! later read returns when the event was set since the line before, so that a shell can wait without
+//! polling. Reading takes nothing from the threads that wait for the event. An open file keeps the event
+//! and the module.
 
-use crate::dispatcher::{
+use super::{
+    wait::Dispatcher,
     Event,
     Status, //
 };
@@ -53,7 +54,7 @@ use kernel::{
 /// Longest line, in bytes.
 const LINE: usize = 192;
 
-/// An event that is being watched, by an open file.
+/// An open file, which watches an event.
 #[pin_data]
 struct Watch {
     event: Arc<Event>,
@@ -67,7 +68,7 @@ struct Reader {
     length: usize,
     /// Bytes of the line that were read.
     position: usize,
-    /// How often the event had been set when the line was made; `None` if there was no line yet.
+    /// How often the event had been set when the line was made; `None` before the first line.
     seen: Option<u64>,
 }
 
@@ -123,18 +124,18 @@ impl Watch {
         events
     }
 
-    /// Reads what is left of the line, or of a new one when it is time. May sleep.
+    /// Reads what is left of the line, or waits for a new one. May sleep.
     ///
-    /// Returns the number of bytes: 0 when the event is closed, so that there will be no other line.
-    /// The copy to user space may take as long as it likes; closing the event needs no lock that is
-    /// held here.
+    /// Returns the number of bytes: 0 when the event is closed, as there will be no other line. The copy
+    /// to user space may take long. Closing the event does not wait for it: it needs no lock that is held
+    /// here.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize> {
         loop {
             let mut reader = self.reader.lock();
             if reader.position == reader.length {
                 let status = self.event.status();
                 match reader.seen {
-                    // Nothing was read before it was closed.
+                    // The event was closed before the first read.
                     None if status.closed => return Ok(0),
                     Some(seen) if seen == status.sets => {
                         if status.closed {
@@ -167,7 +168,7 @@ impl Watch {
 #[derive(Clone, Copy)]
 pub(crate) struct Operations(&'static bindings::file_operations);
 
-// SAFETY: They are only handed to the kernel.
+// SAFETY: They never change.
 unsafe impl Send for Operations {}
 // SAFETY: As above.
 unsafe impl Sync for Operations {}
@@ -175,7 +176,7 @@ unsafe impl Sync for Operations {}
 impl Operations {
     /// Returns those for module `M`.
     pub(crate) fn of<M: ModuleMetadata>() -> Self {
-        // INVARIANT: They are.
+        // INVARIANT: `Of` has the functions below, and the module as their owner.
         Self(Of::<M>::OPERATIONS)
     }
 }
@@ -193,12 +194,24 @@ impl<M: ModuleMetadata> Of<M> {
     };
 }
 
-/// An event with its file. Dropping it removes the file and waits for those that open it, but not for
+/// An event with its file. Dropping it removes the file. It waits for threads that open the file, but not for
 /// those that read; may sleep.
 pub(crate) struct WatchFile {
-    /// Dropped before the event, to which it refers.
-    _file: DebugFile,
+    /// `None` once this is being dropped: the file refers to the event.
+    file: Option<DebugFile>,
     event: Arc<Event>,
+}
+
+impl Drop for WatchFile {
+    fn drop(&mut self) {
+        // From here on nobody begins to watch.
+        self.file = None;
+        if self.event.watchers().is_some() {
+            // Freeing the watchers may sleep. So the reference that the handles had must not be the last
+            // one, as it is dropped where sleeping is not allowed.
+            Dispatcher::wait_for_retired();
+        }
+    }
 }
 
 impl WatchFile {
@@ -214,7 +227,10 @@ impl WatchFile {
         // operations use the `Watch` that `open` has made, which keeps the event. They are those of
         // their owner.
         let file = unsafe { DebugFile::detached(directory, name, 0o400, data, operations.0) };
-        Self { _file: file, event }
+        Self {
+            file: Some(file),
+            event,
+        }
     }
 
     /// Returns the event.
@@ -225,7 +241,7 @@ impl WatchFile {
 
 /// # Safety
 ///
-/// As the kernel calls it: the file is one of a [`WatchFile`], and is not removed during the call.
+/// The kernel opens a file of a [`WatchFile`], and does not remove it during the call.
 unsafe extern "C" fn open<M: ModuleMetadata>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
@@ -243,7 +259,7 @@ unsafe extern "C" fn open<M: ModuleMetadata>(
             unsafe {
                 let watch = KBox::into_raw(Pin::into_inner_unchecked(watch));
                 (*file).private_data = watch.cast::<c_void>();
-                // There is no position; two who read do not wait for each other.
+                // There is no position: threads that read do not wait for each other.
                 bindings::stream_open(inode, file)
             }
         }
@@ -261,7 +277,7 @@ unsafe fn watch<'a>(file: *mut bindings::file) -> &'a Watch {
 
 /// # Safety
 ///
-/// As the kernel calls it.
+/// The kernel reads a file that was opened by [`open`].
 unsafe extern "C" fn read(
     file: *mut bindings::file,
     buffer: *mut c_char,
@@ -280,7 +296,7 @@ unsafe extern "C" fn read(
 
 /// # Safety
 ///
-/// As the kernel calls it.
+/// The kernel polls a file that was opened by [`open`], with a table for this call.
 unsafe extern "C" fn poll(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
@@ -302,9 +318,9 @@ unsafe extern "C" fn poll(
 
 /// # Safety
 ///
-/// As the kernel calls it.
+/// The kernel releases a file that was opened by [`open`]: this is the last call for it.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `open` has put the box there, and nobody uses the file any more.
+    // SAFETY: `open` has put the box there, and this is the last call for the file.
     let watch = unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<Watch>())) };
     watch.event.unwatch();
     0

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: their names, and who has opened them.
+//! The names of events, and which driver has opened what.
 //!
 //! Names are under a mutex of their own, as only creating, opening and closing look at them, and
-//! those may sleep. What is done by handle is under the dispatcher lock alone.
+//! those may sleep. What is done by handle does not need it.
 
-use crate::{
-    dispatcher::{
-        Block,
-        Dispatcher,
-        Event,
-        Manner,
-        Refusal,
-        Status, //
-    },
-    watch::{
+use super::{
+    file::{
         Operations,
         WatchFile, //
-    }, //
+    },
+    wait::{
+        Block,
+        Dispatcher,
+        Manner, //
+    },
+    Event,
+    Kind,
+    Refusal, //
 };
 use d2d::{
     abi::{
@@ -37,19 +37,18 @@ use kernel::{
     },
     sync::{
         new_mutex,
+        rcu,
         Arc,
         Mutex, //
     }, //
 };
 
-pub(crate) use d2d::event::Kind;
-
-/// The name of an event, with the NUL that ends it.
+/// The name of an event, and a NUL.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name([u8; abi::D2D_EVENT_NAME_SIZE as usize]);
 
 impl Name {
-    /// Reads a name, wherever the pointer leads. Any context.
+    /// Reads a name from an address that may be bad. Any context.
     ///
     /// # Errors
     ///
@@ -59,7 +58,7 @@ impl Name {
     ///
     /// A driver has named `from` as the string's address.
     pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
-        // SAFETY: A driver has named it.
+        // SAFETY: A driver has named `from` as the string's address.
         let name = unsafe { StringCopy::read(from) };
         let name = name.ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
         if !name.is_complete() {
@@ -77,7 +76,7 @@ impl Name {
     }
 
     pub(crate) fn as_c_str(&self) -> &CStr {
-        // It was made with a NUL.
+        // There is a NUL: `read` has refused what has none.
         CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")
     }
 }
@@ -87,12 +86,12 @@ struct Names {
     count: usize,
 }
 
-/// What is asked for.
+/// The event that a driver wants to open.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) name: Name,
     pub(crate) kind: Kind,
-    /// Whether it is set, if it has to be made; `None` if it is to be there.
+    /// Whether to make it set, if it does not exist; `None` if it has to exist.
     pub(crate) make: Option<bool>,
 }
 
@@ -110,8 +109,8 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Makes none yet, whose files will be in the owner's directory, with these operations, those of
-    /// `watch`. May sleep.
+    /// Makes it without events. Their files will be in the owner's directory, with these operations. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -157,19 +156,20 @@ impl Events {
         refuse(self.owner, reason, error, detail)
     }
 
-    fn stale(&self, handle: d2d_handle) -> Error {
+    /// Refuses a handle that names no event.
+    pub(crate) fn stale(&self, handle: d2d_handle) -> Error {
         self.refuse(
             Refusal("stale-event-handle", ESTALE),
             fmt!("handle=0x{:x}", handle),
         )
     }
 
-    /// Opens an event for a driver, if it is registered, and makes it if that is wanted and it is not
-    /// there. Returns the handle, and whether it was made. May sleep.
+    /// Opens an event for a driver, if `registered` finds it. Makes the event if that is wanted and it does
+    /// not exist. Returns the handle, and whether the event was made. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_create` or `d2d_event_open`, or what `registered` says.
+    /// Those of `d2d_event_create` or `d2d_event_open`, or what `registered` returns.
     pub(crate) fn open(
         &self,
         driver: d2d_handle,
@@ -221,8 +221,8 @@ impl Events {
     }
 
     fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<()> {
-        let (event, last) = self.dispatcher.close(handle)?;
-        if last && names.tree.remove(event.name()).is_some() {
+        let (name, last) = self.dispatcher.close(handle)?;
+        if last && names.tree.remove(&name).is_some() {
             names.count -= 1;
         }
         Some(())
@@ -258,43 +258,41 @@ impl Events {
         }
     }
 
-    /// Sets an event; see `d2d_event_set`. Any context.
-    pub(crate) fn set(&self, handle: d2d_handle) -> Result<bool> {
-        self.dispatcher
-            .set(handle)
-            .ok_or_else(|| self.stale(handle))
+    /// Sets an event, and returns whether it was set before; `None` for a stale handle. See
+    /// `d2d_event_set`. Any context.
+    #[inline]
+    pub(crate) fn set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
+        self.dispatcher.set(handle, reader)
     }
 
-    /// Sets an event, if there is one; see `d2d_event_ring`. Any context.
-    pub(crate) fn ring(&self, handle: d2d_handle) {
-        // Where there is none, nobody has to know.
-        let _ = self.dispatcher.set(handle);
+    /// Resets an event; `None` for a stale handle. See `d2d_event_reset`. Any context.
+    #[inline]
+    pub(crate) fn reset(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<()> {
+        self.dispatcher.reset(handle, reader)
     }
 
-    /// Resets an event; see `d2d_event_reset`. Any context.
-    pub(crate) fn reset(&self, handle: d2d_handle) -> Result {
-        if self.dispatcher.reset(handle) {
-            Ok(())
-        } else {
-            Err(self.stale(handle))
-        }
+    /// Returns whether an event is set; `None` for a stale handle. See `d2d_event_query`. Any context.
+    #[inline]
+    pub(crate) fn is_set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
+        self.dispatcher.is_set(handle, reader)
     }
 
-    /// Returns what can be seen of an event; see `d2d_event_query`. Any context.
-    pub(crate) fn query(&self, handle: d2d_handle) -> Result<Status> {
-        self.dispatcher
-            .query(handle)
-            .ok_or_else(|| self.stale(handle))
+    /// Returns whether an event was set, and takes it. `None` if only [`Events::wait`] can tell. Any
+    /// context.
+    #[inline]
+    pub(crate) fn try_take(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
+        self.dispatcher.try_take(handle, reader)
     }
 
-    /// Returns who has opened the event that a handle names, and what it is. Any context.
+    /// Returns the driver that has opened the event that a handle names, its name and its kind. Any
+    /// context.
     pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
         self.dispatcher.opening(handle)
     }
 
-    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. Hands the index to
-    /// `fill`; if that returns false, the events that were taken are set again. May sleep, unless the
-    /// timeout is 0.
+    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. Calls `fill` with the
+    /// index; if that returns false, sets the events again that the wait has taken. May sleep, unless
+    /// the timeout is 0.
     pub(crate) fn wait(
         &self,
         count: usize,
@@ -313,7 +311,7 @@ impl Events {
         manner: Manner,
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
-        /// Few events are common, and waiting for them needs no memory.
+        /// Waiting for so many events allocates nothing.
         const FEW: usize = 4;
 
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
@@ -350,9 +348,10 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// The events refer to the dispatcher, and it to them.
+    /// Frees the events: they refer to the dispatcher, and it to them.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
+        Dispatcher::wait_for_retired();
     }
 }
 

@@ -3,6 +3,7 @@
 //! Named events: names, handles, and which waits a set event ends.
 
 use super::*;
+use crate::event::Status;
 use d2d::{
     run_in::{
         run_in,
@@ -80,8 +81,37 @@ impl Fixture {
         self.open(name, kind, Some(false)).map(|(handle, _)| handle)
     }
 
+    fn set(&self, event: d2d_handle) -> Result<bool> {
+        self.events.set(event, &rcu::read_lock()).ok_or(ESTALE)
+    }
+
+    fn reset(&self, event: d2d_handle) -> Result {
+        self.events.reset(event, &rcu::read_lock()).ok_or(ESTALE)
+    }
+
+    /// Returns what can be seen of an event.
+    fn status(&self, event: d2d_handle) -> Result<Status> {
+        let (_, name, _) = self.events.opening(event).ok_or(ESTALE)?;
+        let mut status = Err(ESTALE);
+        self.events.for_each(|event| {
+            if *event.name() == name {
+                status = Ok(event.status());
+            }
+            Ok(())
+        })?;
+        status
+    }
+
+    /// Returns whether an event is set, if drivers are told the same as files are.
     fn is_set(&self, event: d2d_handle) -> Result<bool> {
-        Ok(self.events.query(event)?.set)
+        let is_set = self.events.is_set(event, &rcu::read_lock());
+        let seen = self.status(event)?.set;
+        is_set.filter(|set| *set == seen).ok_or(EIO)
+    }
+
+    /// Takes an event without the lock, if nobody waits for it.
+    fn try_take(&self, event: d2d_handle) -> Option<bool> {
+        self.events.try_take(event, &rcu::read_lock())
     }
 
     fn wait(&self, events: &[d2d_handle], manner: Manner) -> Result<u32> {
@@ -91,7 +121,7 @@ impl Fixture {
 
     /// Waits until this many threads wait for an event.
     fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
-        while self.events.query(event)?.waiting != waiting {
+        while self.status(event)?.waiting != waiting {
             // SAFETY: The tests run in a thread that may sleep, without locks.
             unsafe { bindings::schedule() };
         }
@@ -195,10 +225,10 @@ mod cases {
         assert!(!made && other != one && fixture.is_set(other)?);
         let (third, made) = fixture.open(c"one", NOTIFICATION, None)?;
         assert!(!made);
-        fixture.events.reset(third)?;
+        fixture.reset(third)?;
         assert!(!fixture.is_set(one)?);
-        assert_eq!(fixture.events.set(other), Ok(false));
-        assert_eq!(fixture.events.set(one), Ok(true));
+        assert_eq!(fixture.set(other), Ok(false));
+        assert_eq!(fixture.set(one), Ok(true));
         assert!(fixture.is_set(third)?);
         let wrong = fixture.open(c"one", SYNCHRONIZATION, None).err();
         assert_eq!(wrong, Some(EPROTOTYPE));
@@ -213,7 +243,7 @@ mod cases {
         let fixture = Fixture::new()?;
         let one = fixture.make(c"one", NOTIFICATION)?;
         let other = fixture.make(c"one", NOTIFICATION)?;
-        fixture.events.set(one)?;
+        fixture.set(one)?;
         fixture.events.close(one)?;
         assert!(fixture.is_set(other)?);
         fixture.events.close(other)?;
@@ -232,14 +262,14 @@ mod cases {
         fixture.events.close(closed)?;
         for stale in [closed, 0, !0, keeps + 1, keeps | 1 << 16] {
             assert_eq!(fixture.events.close(stale), Err(ESTALE));
-            assert_eq!(fixture.events.set(stale), Err(ESTALE));
-            assert_eq!(fixture.events.reset(stale), Err(ESTALE));
-            assert_eq!(fixture.events.query(stale).err(), Some(ESTALE));
+            assert_eq!(fixture.set(stale), Err(ESTALE));
+            assert_eq!(fixture.reset(stale), Err(ESTALE));
+            assert_eq!(fixture.status(stale).err(), Some(ESTALE));
             assert_eq!(fixture.wait(&[keeps, stale], ANY), Err(ESTALE));
-            fixture.events.ring(stale);
+            assert_eq!(fixture.try_take(stale), None);
         }
         assert!(!fixture.is_set(keeps)?);
-        assert_eq!(fixture.events.query(keeps)?.waiting, 0);
+        assert_eq!(fixture.status(keeps)?.waiting, 0);
         Ok(())
     }
 
@@ -274,7 +304,7 @@ mod cases {
         fixture.events.close_all(2);
         assert!(own
             .iter()
-            .all(|handle| fixture.events.query(*handle) == Err(ESTALE)));
+            .all(|handle| fixture.status(*handle) == Err(ESTALE)));
         assert_eq!(
             fixture.open(c"own0", NOTIFICATION, None).err(),
             Some(ENOENT)
@@ -328,15 +358,76 @@ mod cases {
             let right = run_in(place, || {
                 let wait = |event| fixture.wait(&[event], now(ANY));
                 let nothing = wait(note) == Err(ETIMEDOUT) && wait(sync) == Err(ETIMEDOUT);
-                let set = fixture.events.set(note) == Ok(false)
-                    && fixture.events.set(sync) == Ok(false)
-                    && fixture.events.set(sync) == Ok(true);
+                let set = fixture.set(note) == Ok(false)
+                    && fixture.set(sync) == Ok(false)
+                    && fixture.set(sync) == Ok(true);
                 let taken = wait(note) == Ok(0) && wait(sync) == Ok(0);
                 let left = wait(note) == Ok(0) && wait(sync) == Err(ETIMEDOUT);
-                nothing && set && taken && left && fixture.events.reset(note) == Ok(())
+                nothing && set && taken && left && fixture.reset(note) == Ok(())
             })?;
             assert!(right);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_set_is_taken_without_the_lock() -> Result {
+        let fixture = Fixture::new()?;
+        let note = fixture.make(c"note", NOTIFICATION)?;
+        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
+        for place in Place::ALL {
+            let right = run_in(place, || {
+                let take = |event| fixture.try_take(event);
+                let nothing = take(note) == Some(false) && take(sync) == Some(false);
+                let set = fixture.set(note) == Ok(false) && fixture.set(sync) == Ok(false);
+                let taken = take(note) == Some(true) && take(sync) == Some(true);
+                let left = take(note) == Some(true) && take(sync) == Some(false);
+                nothing && set && taken && left && fixture.reset(note) == Ok(())
+            })?;
+            assert!(right);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_event_with_a_waiter_is_taken_with_the_lock_only() -> Result {
+        let fixture = Fixture::new()?;
+        let one = fixture.make(c"one", SYNCHRONIZATION)?;
+        let other = fixture.make(c"other", SYNCHRONIZATION)?;
+        let sleeper = Sleeper::new(&fixture, &[one, other], ALL)?;
+        fixture.settle(one, 1)?;
+        // One event does not end the wait for both.
+        assert_eq!(fixture.set(one), Ok(false));
+        assert_eq!(fixture.try_take(one), None);
+        assert_eq!(fixture.try_take(other), None);
+        assert!(fixture.is_set(one)? && !fixture.is_set(other)?);
+        // Another wait takes it all the same, and a reset resets it.
+        assert_eq!(fixture.wait(&[one], now(ANY)), Ok(0));
+        assert_eq!(fixture.set(one), Ok(false));
+        fixture.reset(one)?;
+        assert_eq!(fixture.set(other), Ok(false));
+        assert_eq!(fixture.wait(&[one, other], now(ALL)), Err(ETIMEDOUT));
+        assert_eq!(fixture.set(one), Ok(false));
+        assert_eq!(sleeper.join(), Ok(0));
+        assert_eq!(fixture.try_take(one), Some(false));
+        assert_eq!(fixture.try_take(other), Some(false));
+        Ok(())
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_has_another_handle() -> Result {
+        let fixture = Fixture::new()?;
+        let keeps = fixture.make(c"keeps", NOTIFICATION)?;
+        let mut last = fixture.make(c"one", NOTIFICATION)?;
+        for _ in 0..100 {
+            fixture.events.close(last)?;
+            let next = fixture.make(c"another", SYNCHRONIZATION)?;
+            assert!(next != last && next as u32 == last as u32);
+            assert_eq!(fixture.set(last), Err(ESTALE));
+            assert!(!fixture.is_set(next)?);
+            last = next;
+        }
+        assert!(!fixture.is_set(keeps)?);
         Ok(())
     }
 
@@ -351,7 +442,7 @@ mod cases {
         assert_eq!(fixture.wait(&[], now(ANY)), Err(EINVAL));
         assert_eq!(fixture.wait(&events, now(ANY)), Err(EINVAL));
         assert_eq!(fixture.wait(&events[..64], now(ALL)), Err(ETIMEDOUT));
-        fixture.events.set(events[63])?;
+        fixture.set(events[63])?;
         assert_eq!(fixture.wait(&events[..64], now(ANY)), Ok(63));
         // Another handle of the same event is the same event.
         let other = fixture.make(c"many3", SYNCHRONIZATION)?;
@@ -377,10 +468,10 @@ mod cases {
             fixture.make(c"b", SYNCHRONIZATION)?,
             fixture.make(c"c", SYNCHRONIZATION)?,
         ];
-        fixture.events.set(c)?;
-        fixture.events.set(b)?;
+        fixture.set(c)?;
+        fixture.set(b)?;
         assert_eq!(fixture.wait(&[a, b, c], now(ANY)), Ok(1));
-        fixture.events.set(a)?;
+        fixture.set(a)?;
         assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(0));
         assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(2));
         assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Err(ETIMEDOUT));
@@ -392,13 +483,13 @@ mod cases {
         let fixture = Fixture::new()?;
         let a = fixture.make(c"a", SYNCHRONIZATION)?;
         let b = fixture.make(c"b", NOTIFICATION)?;
-        fixture.events.set(a)?;
+        fixture.set(a)?;
         assert_eq!(fixture.wait(&[a, b], now(ALL)), Err(ETIMEDOUT));
         assert!(fixture.is_set(a)?);
         let sleeper = Sleeper::new(&fixture, &[a, b], ALL)?;
         fixture.settle(b, 1)?;
         assert!(fixture.is_set(a)?);
-        fixture.events.set(b)?;
+        fixture.set(b)?;
         assert_eq!(sleeper.join(), Ok(0));
         assert!(!fixture.is_set(a)? && fixture.is_set(b)?);
         Ok(())
@@ -416,15 +507,15 @@ mod cases {
                 Sleeper::new(&fixture, &[sync, note], ANY)?,
             ];
             fixture.settle(note, 3)?;
-            run_in(place, || fixture.events.set(note))??;
+            run_in(place, || fixture.set(note))??;
             let [first, both, last] = sleepers;
             assert_eq!(first.join(), Ok(0));
             assert_eq!(last.join(), Ok(1));
-            assert_eq!(fixture.events.query(sync)?.waiting, 1);
-            run_in(place, || fixture.events.set(sync))??;
+            assert_eq!(fixture.status(sync)?.waiting, 1);
+            run_in(place, || fixture.set(sync))??;
             assert_eq!(both.join(), Ok(0));
             assert!(!fixture.is_set(sync)?);
-            fixture.events.reset(note)?;
+            fixture.reset(note)?;
         }
         Ok(())
     }
@@ -439,9 +530,9 @@ mod cases {
             fixture.settle(sync, n + 1)?;
         }
         for (n, sleeper) in sleepers.into_iter().enumerate() {
-            assert_eq!(fixture.events.set(sync), Ok(false));
+            assert_eq!(fixture.set(sync), Ok(false));
             assert_eq!(sleeper.join(), Ok(0));
-            assert_eq!(fixture.events.query(sync)?.waiting, 7 - n as u32);
+            assert_eq!(fixture.status(sync)?.waiting, 7 - n as u32);
         }
         Ok(())
     }
@@ -458,9 +549,9 @@ mod cases {
         fixture.settle(keeps, 2)?;
         fixture.events.close(closed)?;
         assert_eq!(ends.join(), Err(ECANCELED));
-        assert_eq!(fixture.events.query(keeps)?.waiting, 1);
-        assert_eq!(fixture.events.query(other)?.waiting, 0);
-        fixture.events.set(keeps)?;
+        assert_eq!(fixture.status(keeps)?.waiting, 1);
+        assert_eq!(fixture.status(other)?.waiting, 0);
+        fixture.set(keeps)?;
         assert_eq!(stays.join(), Ok(0));
         let ends = Sleeper::new(&fixture, &[other], ALL)?;
         fixture.settle(other, 1)?;
@@ -482,11 +573,11 @@ mod cases {
                     timeout: Some(1),
                 };
                 assert_eq!(fixture.wait(&[a, b], manner), Err(ETIMEDOUT));
-                assert_eq!(fixture.events.query(a)?.waiting, 0);
-                assert_eq!(fixture.events.query(b)?.waiting, 0);
+                assert_eq!(fixture.status(a)?.waiting, 0);
+                assert_eq!(fixture.status(b)?.waiting, 0);
             }
         }
-        fixture.events.set(b)?;
+        fixture.set(b)?;
         assert_eq!(fixture.wait(&[a, b], ANY), Ok(1));
         Ok(())
     }
@@ -502,10 +593,10 @@ mod cases {
         }
         fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
         assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
-        assert_eq!(fixture.events.query(other)?.waiting, 0);
+        assert_eq!(fixture.status(other)?.waiting, 0);
         // A wait that does not sleep is not counted.
         assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
-        fixture.events.set(note)?;
+        fixture.set(note)?;
         for sleeper in sleepers {
             assert_eq!(sleeper.join(), Ok(0));
         }
@@ -517,13 +608,13 @@ mod cases {
         let fixture = Fixture::new()?;
         let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
         for n in 1..=3 {
-            fixture.events.set(sync)?;
-            fixture.events.ring(sync);
-            assert_eq!(fixture.events.query(sync)?.sets, 2 * n);
+            fixture.set(sync)?;
+            fixture.set(sync)?;
+            assert_eq!(fixture.status(sync)?.sets, 2 * n);
         }
-        fixture.events.reset(sync)?;
-        assert_eq!(fixture.events.query(sync)?.sets, 6);
-        assert!(!fixture.events.query(sync)?.closed);
+        fixture.reset(sync)?;
+        assert_eq!(fixture.status(sync)?.sets, 6);
+        assert!(!fixture.status(sync)?.closed);
         Ok(())
     }
 }

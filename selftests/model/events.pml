@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Events: shared/owner/event/state.rs, whose word one atomic step changes while nobody
+ * waits, against threads that begin to wait, wait and stop waiting under the dispatcher's
+ * lock, as in shared/owner/event/wait.rs.
+ *
+ * Two synchronization events (with NOTIFICATION, the second one is a notification event).
+ * One thread sets the first event twice, one sets the second event, one takes the first
+ * event without waiting. One thread waits for the first event, one for both events at
+ * once. With LIMIT, the waits have a time limit, which ends them at any moment; otherwise
+ * they wait for ever.
+ *
+ * What must hold is asserted:
+ * - While a word is guarded, only the thread that holds the lock changes it: what that
+ *   thread has loaded is still there when it stores (store).
+ * - Each set that finds an event reset is taken once, or the event is set in the end.
+ * - When no thread can go on, no thread sleeps whose events are set; a word is guarded if
+ *   and only if somebody waits. So no wake-up is lost.
+ *
+ * Left out: generations of handles and RCU, which keep the event; the order of waiters,
+ * where this tries any order; files that watch an event, which are users as waiters are.
+ *
+ * Spin interleaves whole accesses, so memory is sequentially consistent here. The code
+ * needs only the order of accesses to one word, and of what the lock orders: a compare
+ * and exchange of the word is fully ordered.
+ */
+
+#define EVENTS	2
+#define WAITERS	2
+
+#define SET	1
+#define GUARDED	2
+#define COUNT	4
+
+#ifdef NOTIFICATION
+#define RESETS(e)	((e) == 0)
+#else
+#define RESETS(e)	true
+#endif
+
+/* The events of each waiter, as bits */
+#define MASK(w)		((w) == 0 -> 1 : 3)
+#define WAITS_FOR(w, e)	((MASK(w) >> (e)) & 1)
+
+byte word[EVENTS];
+byte users[EVENTS];	/* Uses::users */
+bool locked;		/* the dispatcher's lock */
+bool linked[WAITERS];	/* its blocks are on the lists */
+bool sleeps[WAITERS];
+bool finished[WAITERS];
+
+byte gained[EVENTS];	/* sets that have found the event reset */
+byte taken[EVENTS];
+bool over;		/* nothing can happen any more, but for what the monitor ends */
+
+inline lock()
+{
+	atomic { !locked -> locked = true }
+}
+
+inline unlock()
+{
+	locked = false
+}
+
+/* A thread with the lock stores what it has made of old. */
+inline store(e, new)
+{
+	d_step {
+		assert(locked && word[e] == old);
+		gained[e] = gained[e] + (((new) & SET) && !(old & SET));
+		taken[e] = taken[e] + (!((new) & SET) && (old & SET));
+		word[e] = new
+	}
+}
+
+/* State::update(); done tells whether the word was not guarded. */
+inline update(e, new)
+{
+	old = word[e];
+	do
+#ifndef GUARD_IGNORED
+	:: old & GUARDED -> done = false; break
+	:: !(old & GUARDED) ->
+#else
+	:: true ->
+#endif
+	   d_step {
+		if
+		:: word[e] == old ->
+		   gained[e] = gained[e] + (((new) & SET) && !(old & SET));
+		   taken[e] = taken[e] + (!((new) & SET) && (old & SET));
+		   word[e] = new;
+		   done = true
+		:: else -> old = word[e]; done = false
+		fi
+	   }
+	   if
+	   :: done -> break
+	   :: else
+	   fi
+	od
+}
+
+/* State::guard(): until the word is as it was loaded */
+inline guard(e)
+{
+	d_step { word[e] = word[e] | GUARDED }
+}
+
+/* Event::begin_use() */
+inline begin_use(e)
+{
+	users[e]++;
+	if
+	:: users[e] == 1 -> guard(e)
+	:: else
+	fi
+}
+
+/* Event::end_use() */
+inline end_use(e)
+{
+	users[e]--;
+	if
+#ifdef GUARDED_FOR_ONE_USER_ONLY
+	:: true ->
+#else
+	:: users[e] == 0 ->
+#endif
+	   old = word[e];
+	   store(e, old & ~GUARDED)
+#ifndef GUARDED_FOR_ONE_USER_ONLY
+	:: else
+#endif
+	fi
+}
+
+/* Waiter::take(); done tells whether the wait is over. */
+inline take(w)
+{
+	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
+	if
+	:: done ->
+	   for (e : 0 .. EVENTS - 1) {
+		old = word[e];
+		if
+		:: WAITS_FOR(w, e) && RESETS(e) -> store(e, old & ~SET)
+		:: else
+		fi
+	   }
+	:: else
+	fi
+}
+
+/* Waiter::unlink() */
+inline unlink(w)
+{
+	linked[w] = false;
+	for (e : 0 .. EVENTS - 1) {
+		if
+		:: WAITS_FOR(w, e) -> end_use(e)
+		:: else
+		fi
+	}
+}
+
+/* Event::set_with_waiters() */
+inline set_with_waiters(at)
+{
+	begin_use(at);
+	old = word[at];
+	store(at, (old | SET) + COUNT);
+	for (w : 0 .. WAITERS - 1) {
+		if
+		:: linked[w] && WAITS_FOR(w, at) ->
+		   take(w);
+		   if
+		   :: done -> unlink(w); finished[w] = true
+		   :: else
+		   fi
+		:: else
+		fi
+	}
+	end_use(at)
+}
+
+/* Dispatcher::set() */
+inline set(at)
+{
+	update(at, (old | SET) + COUNT);
+	if
+	:: done
+	:: else ->
+	   lock();
+	   set_with_waiters(at);
+	   unlock()
+	fi
+}
+
+active proctype setter_of_both()
+{
+	byte old, e, w;
+	bool done;
+
+	set(0);
+	set(0)
+}
+
+active proctype setter_of_the_second()
+{
+	byte old, e, w;
+	bool done;
+
+	set(1)
+}
+
+/* Dispatcher::try_take(), or a wait with a timeout of 0 */
+active proctype taker()
+{
+	byte old;
+	bool done;
+
+	update(0, old & ~SET);
+	if
+	:: done
+	:: else ->
+	   lock();
+	   begin_use(0);
+	   old = word[0];
+	   store(0, old & ~SET);
+	   end_use(0);
+	   unlock()
+	fi
+}
+
+inline begin_uses(w)
+{
+	for (e : 0 .. EVENTS - 1) {
+		if
+		:: WAITS_FOR(w, e) -> begin_use(e)
+		:: else
+		fi
+	}
+}
+
+/* Dispatcher::wait() */
+active [WAITERS] proctype waiter()
+{
+	byte old, e, w;
+	bool done;
+
+	w = _pid - 3;
+	lock();
+#ifdef SET_BEFORE_SLEEP_LOST
+	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
+	begin_uses(w);
+	if
+	:: done -> take(w)
+	:: else
+	fi;
+#else
+	begin_uses(w);
+	take(w);
+#endif
+	if
+	:: done -> unlink(w); finished[w] = true; unlock()
+	:: else ->
+	   linked[w] = true;
+	   unlock();
+	   sleeps[w] = true;
+	   if
+	   :: finished[w]
+	   :: over
+#ifdef LIMIT
+	   :: true ->
+		lock();
+		if
+		:: finished[w]
+		:: else -> unlink(w)
+		fi;
+		unlock()
+#endif
+	   fi;
+	   sleeps[w] = false
+	fi
+}
+
+active proctype monitor()
+{
+	byte e;
+
+	timeout;
+	d_step {
+		assert(!locked);
+		for (e : 0 .. WAITERS - 1) {
+			/* Its events are not all set. */
+			assert(!sleeps[e] || finished[e] ||
+			       !((word[0] & SET) && (!WAITS_FOR(e, 1) || (word[1] & SET))))
+		}
+		for (e : 0 .. EVENTS - 1) {
+			assert(!RESETS(e) || gained[e] == taken[e] + (word[e] & SET));
+			assert(((word[e] & GUARDED) != 0) == (users[e] > 0));
+			assert(users[e] == (linked[0] && WAITS_FOR(0, e)) + (linked[1] && WAITS_FOR(1, e)))
+		}
+		over = true
+	}
+}

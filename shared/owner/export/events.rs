@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the exported functions of events do: those of `d2d_event.h`.
+//!
+//! Setting, resetting and querying an event, and taking one that is set, are short and do not sleep. They
+//! find the server and the event as RCU readers, which takes less time than counting themselves in.
+
+use super::{
+    errno,
+    Gate, //
+};
+use crate::{
+    event::{
+        wait::Manner,
+        Refusal, //
+    },
+    server::{
+        Owner,
+        Server, //
+    },
+    trace, //
+};
+use d2d::{
+    abi,
+    point,
+    probe::{
+        self,
+        Output, //
+    },
+    trace::Step, //
+    word::Word,
+};
+use kernel::{
+    ffi::{
+        c_char,
+        c_int, //
+    },
+    prelude::*,
+    sync::rcu,
+    task::might_sleep, //
+};
+
+const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
+const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
+
+impl<O: Owner> Gate<O> {
+    /// Runs `f` on the server, if there is one, as an RCU reader. `f` does not sleep. Any context.
+    #[inline(always)]
+    fn try_briefly<R>(&self, f: impl FnOnce(&Server<O>, &rcu::Guard) -> Option<R>) -> Option<R> {
+        let reader = rcu::read_lock();
+        let server = Word::load_acquire(&self.server);
+        // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference
+        // is dropped only after the readers have left that may have found it.
+        let server = unsafe { server.as_ref() }?;
+        f(server, &reader)
+    }
+
+    /// Prints why an event was not found: the handle is stale, or there is no owner.
+    #[cold]
+    #[inline(never)]
+    fn refuse_event(&self, event: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| Err(server.events().stale(event))))
+    }
+
+    /// `d2d_event_create`.
+    ///
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    pub unsafe fn create_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        initial: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: `event` is null or the caller's own place for a handle.
+        unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
+    }
+
+    /// `d2d_event_open`.
+    ///
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    pub unsafe fn open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        // SAFETY: `event` is null or the caller's own place for a handle.
+        unsafe { self.make_or_open_event(driver, name, kind, None, event) }
+    }
+
+    /// # Safety
+    ///
+    /// `event` is null or valid for a write.
+    unsafe fn make_or_open_event(
+        &self,
+        driver: abi::d2d_handle,
+        name: *const c_char,
+        kind: u32,
+        make: Option<bool>,
+        event: *mut abi::d2d_handle,
+    ) -> c_int {
+        errno(self.with(|server| {
+            // SAFETY: `event` is the caller's own place for the result: nobody else uses it during
+            // the call.
+            let to = unsafe { self.output(event, "bad-handle-pointer")? };
+            // SAFETY: The caller has named the string.
+            let value = unsafe { server.open_event(driver, name, kind, make)? };
+            self.fill(to, value, "bad-handle-pointer", || {
+                server.events().close(value)
+            })
+        }))
+    }
+
+    /// `d2d_event_close`.
+    pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.events().close(event)))
+    }
+
+    /// `d2d_event_set`.
+    pub fn set_event(&self, event: abi::d2d_handle) -> c_int {
+        let before = self.try_briefly(|server, reader| {
+            if point::events() {
+                server.hit_event(Step::EventSet, event, fmt!(""));
+            }
+            server.events().set(event, reader)
+        });
+        before.map_or_else(|| self.refuse_event(event), c_int::from)
+    }
+
+    /// `d2d_event_reset`.
+    pub fn reset_event(&self, event: abi::d2d_handle) -> c_int {
+        let reset = self.try_briefly(|server, reader| server.events().reset(event, reader));
+        reset.map_or_else(|| self.refuse_event(event), |()| 0)
+    }
+
+    /// `d2d_event_query`.
+    pub fn query_event(&self, event: abi::d2d_handle) -> c_int {
+        let is_set = self.try_briefly(|server, reader| server.events().is_set(event, reader));
+        is_set.map_or_else(|| self.refuse_event(event), c_int::from)
+    }
+
+    /// `d2d_event_ring`.
+    pub fn ring_event(&self, event: abi::d2d_handle) {
+        // Where there is no event, nobody waits for it: that is no refusal.
+        self.try_briefly(|server, reader| server.events().set(event, reader));
+    }
+
+    /// `d2d_event_wait`.
+    ///
+    /// # Safety
+    ///
+    /// `index` is null or valid for a write.
+    pub unsafe fn wait_for_events(
+        &self,
+        events: *const abi::d2d_handle,
+        count: u32,
+        flags: u32,
+        timeout: u32,
+        index: *mut u32,
+    ) -> c_int {
+        if count == 1
+            && index.is_null()
+            && flags & !(ALL | INTERRUPTIBLE) == 0
+            && !point::events()
+            && (timeout == 0 || trace::may_sleep())
+        {
+            // SAFETY: A handle is a number.
+            let handle = unsafe { probe::read(events) };
+            let take = |handle| {
+                self.try_briefly(|server, reader| server.events().try_take(handle, reader))
+            };
+            if handle.and_then(take) == Some(true) {
+                if timeout != 0 {
+                    might_sleep();
+                }
+                return 0;
+            }
+        }
+        // SAFETY: `index` is null or the caller's own place for the result.
+        unsafe { self.wait_long(events, count, flags, timeout, index) }
+    }
+
+    /// As [`Gate::wait_for_events`], if it was not enough to take one event that is set.
+    ///
+    /// # Safety
+    ///
+    /// `index` is null or valid for a write.
+    #[cold]
+    #[inline(never)]
+    unsafe fn wait_long(
+        &self,
+        events: *const abi::d2d_handle,
+        count: u32,
+        flags: u32,
+        timeout: u32,
+        index: *mut u32,
+    ) -> c_int {
+        errno(self.with(|server| {
+            let refuse = |reason, error| {
+                let refusal = Refusal(reason, error);
+                Err(server
+                    .events()
+                    .refuse(refusal, fmt!("events={} flags={}", count, flags)))
+            };
+            if flags & !(ALL | INTERRUPTIBLE) != 0 {
+                return refuse("bad-wait-flags", EINVAL);
+            }
+            // SAFETY: `index` is the caller's own place for the result: nobody else uses it during
+            // the call.
+            let to = unsafe { Output::new(index) };
+            if !index.is_null() && to.is_none() {
+                return refuse("bad-index-pointer", EFAULT);
+            }
+            let manner = Manner {
+                all: flags & ALL != 0,
+                interruptible: flags & INTERRUPTIBLE != 0,
+                timeout: (timeout != abi::D2D_EVENT_FOREVER).then_some(timeout),
+            };
+            if timeout != 0 {
+                if !trace::may_sleep() {
+                    return refuse("wait-in-atomic-context", EDEADLK);
+                }
+                // A kernel for debugging knows of more contexts that must not sleep.
+                might_sleep();
+            }
+            // SAFETY: A handle is a number.
+            let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
+            let fill = |index| to.is_none_or(|to| to.fill(index));
+            let result = server.events().wait(count as usize, handle, manner, fill);
+            if point::events() {
+                let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
+                let status = result.map_or_else(Error::to_errno, |_| 0);
+                server.hit_event(
+                    Step::EventWait,
+                    first,
+                    fmt!(" events={} status={}", count, status),
+                );
+            }
+            result.map(|_| ())
+        }))
+    }
+}
