@@ -54,7 +54,6 @@ use kernel::{
     },
     uaccess::UserSliceReader, //
 };
-use zerocopy::FromBytes;
 
 d2d::module_peer! {
     type: BenchPeer,
@@ -355,7 +354,7 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// Puts an item, takes it, reads it in place and releases it: the lock is taken three times.
+/// Puts an item, takes it, reads it in place and releases it: the lock is taken twice.
 /// `behind` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
@@ -382,20 +381,19 @@ fn put_take<const WORDS: usize>(
     behind: u64,
 ) -> Result {
     let payload: &mut [u64; WORDS] = payload.first_chunk_mut().ok_or(EINVAL)?;
+    let queue = queue.typed::<[u64; WORDS]>()?;
     for number in numbers {
         payload[0] = number + behind;
         queue.put(0, payload)?;
-        let items = queue.take().ok_or(EBADMSG)?;
-        let item = items.iter().next().ok_or(EBADMSG)?;
-        match u64::read_from_prefix(item.payload) {
-            Ok((read, _)) if read == number && item.payload.len() == size_of_val(payload) => (),
-            _ => return Err(EBADMSG),
+        let taken = queue.take().ok_or(EBADMSG)?;
+        if taken.value().ok_or(EBADMSG)?[0] != number {
+            return Err(EBADMSG);
         }
     }
     Ok(())
 }
 
-/// The same, but passes the item on by its handle: the lock is taken once more.
+/// The same, but passes the item on by its handle.
 #[inline(never)]
 fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();

@@ -75,6 +75,7 @@ static int peer_bounce(void *this, u32 hops, u32 *result)
 static int peer_drain(void *this, u32 *result)
 {
 	struct d2d_queue *queue = &context->to_peer;
+	struct d2d_item *item;
 	unsigned long flags;
 
 	/*
@@ -85,9 +86,11 @@ static int peer_drain(void *this, u32 *result)
 		d2d_detach(self);
 	*result = 0;
 	spin_lock_irqsave(&queue->lock, flags);
-	while (!list_empty(&queue->items)) {
-		list_move_tail(queue->items.next, &queue->free);
-		queue->depth--;
+	while (queue->taken != queue->put) {
+		item = queue->first;
+		queue->first = item->next;
+		item->next = queue->free;
+		queue->free = item;
 		queue->taken++;
 		++*result;
 	}

@@ -36,7 +36,6 @@ mod layout;
 #[doc(hidden)]
 pub mod left;
 pub mod link;
-mod list;
 mod lock;
 pub mod offer;
 pub mod packet;

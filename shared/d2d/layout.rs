@@ -12,15 +12,18 @@ use kernel::bindings::spinlock_t;
 
 const _: () = {
     const LOCK: usize = size_of::<spinlock_t>().next_multiple_of(8);
-    const QUEUE: usize = LOCK + 104;
+    const CACHE_LINE: usize = D2D_CACHE_LINE as usize;
+    const FIRST: usize = (size_of::<spinlock_t>() + 4).next_multiple_of(8);
+    const RELEASED: usize = (FIRST + 52).next_multiple_of(CACHE_LINE);
+    const QUEUE: usize = RELEASED + 2 * CACHE_LINE;
 
     assert!(size_of::<d2d_header>() == 16);
     assert!(size_of::<d2d_ops>() == 24);
     assert!(size_of::<d2d_endpoint>() == 16);
     assert!(offset_of!(d2d_item, payload) == 40);
-    assert!(offset_of!(d2d_queue, items) == LOCK);
-    assert!(offset_of!(d2d_queue, free) == LOCK + 16);
-    assert!(offset_of!(d2d_queue, put) == LOCK + 48);
+    assert!(offset_of!(d2d_queue, first) == FIRST);
+    assert!(offset_of!(d2d_queue, released) == RELEASED);
+    assert!(offset_of!(d2d_queue, pool) == RELEASED + CACHE_LINE);
     assert!(size_of::<d2d_queue>() == QUEUE);
     assert!(offset_of!(d2d_data, owner) == LOCK);
     assert!(size_of::<d2d_data>() == LOCK + 2 * D2D_DATA_SIZE as usize);
@@ -59,10 +62,10 @@ pub(crate) const LAYOUT: u32 = layout! {
     d2d_header { magic size major minor layout }
     d2d_ops { size major minor build chain }
     d2d_endpoint { ops self_ }
-    d2d_item { node seq kind len handed handle payload }
+    d2d_item { next seq kind len handle claim payload }
     d2d_queue {
-        lock items free capacity item_size depth high_water put taken refused stale pool id handed
-        doorbell
+        lock high_water first last free put taken refused
+        handed released pool capacity item_size doorbell stale id
     }
     d2d_data { lock owner peer }
     d2d_context { hdr id module owner peer to_peer to_owner data }

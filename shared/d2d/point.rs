@@ -82,9 +82,12 @@ fn module_name() -> &'static CStr {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
-    // SAFETY: The queue is initialized. The caller holds the lock, which protects two of the fields;
-    // `id` never changes.
-    let (id, depth, doorbell) = unsafe { ((*queue).id, (*queue).depth, (*queue).doorbell) };
+    // SAFETY: The queue is initialized. The caller holds the lock, which protects the fields; `id` never
+    // changes.
+    let (id, depth, doorbell) = unsafe {
+        let depth = (*queue).put.wrapping_sub((*queue).taken) as u32;
+        ((*queue).id, depth, (*queue).doorbell)
+    };
     let hit = abi::d2d_queue_hit {
         // SAFETY: The name never changes, and the module outlives its code.
         driver: unsafe { (*__this_module.0.get()).name },

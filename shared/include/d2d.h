@@ -176,48 +176,61 @@ struct d2d_endpoint {
 	void *self;
 };
 
-/* An item's handle is on its way to somebody, who will redeem it. */
-#define D2D_ITEM_ON_THE_WAY	1
-/* A driver in C has redeemed the handle and uses the item, until it releases it. */
-#define D2D_ITEM_HELD		2
-
 /*
- * An item lies on exactly one of its queue's two lists. Whoever took it off a
- * list under the lock owns it alone until it is put on one again. Who passes it
- * on to other code names it by a handle: see d2d_queue.h.
+ * An item is in one place: queued, on one of the two lists of items without a use, named
+ * by a handle, or with the driver that has taken it. Who takes it from there has it
+ * alone. A driver that passes it on to other code names it by a handle: see d2d_queue.h.
  */
 struct d2d_item {
-	struct list_head node;
+	struct d2d_item *next;	/* the item after it, in its queue or on its list */
 	u64 seq;	/* counts the items put on this queue, from 0 */
 	u32 kind;	/* meaning of the payload, up to the drivers */
 	u16 len;	/* bytes of payload in use */
-	u16 handed;	/* D2D_ITEM_..., or 0: not named by a handle */
+	u16 reserved;	/* 0 */
 	d2d_handle handle;	/* the last one made of it: each has the next generation */
+	d2d_handle claim;	/* 0: no handle names it; see D2D_ITEM_HELD. Changes atomically */
 	u8 payload[];	/* item_size bytes */
 };
 
 /*
+ * The claim of an item that a driver in C uses, which has redeemed this handle. While the
+ * handle is on its way to the driver that redeems it, the claim is the handle itself.
+ */
+#define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
+
+/* Fields that are not used together are that far apart. */
+#define D2D_CACHE_LINE	64
+
+/*
  * One direction of item traffic. The lock is taken with interrupts disabled
  * (spin_lock_irqsave), so that any context can put and take. All items are
- * preallocated: an empty free list means that the queue is full.
+ * preallocated: when none is free and none was released, the queue is full.
+ *
+ * Taking and putting an item use the first cache line. Releasing an item takes no lock,
+ * and uses the second one: items are pushed on the list one by one or several at once,
+ * and taken off all together, by a put that finds no free one. The third one is mostly
+ * read.
  */
 struct d2d_queue {
-	spinlock_t lock;	/* protects all below */
-	struct list_head items;	/* oldest first */
-	struct list_head free;
-	u32 capacity;		/* items in all */
-	u32 item_size;		/* bytes of payload of each item, at most 4096 */
-	u32 depth;		/* items on the items list */
-	u32 high_water;		/* largest depth so far */
+	spinlock_t lock;	/* protects all below but released */
+	u32 high_water;		/* largest number of queued items so far */
+	struct d2d_item *first;	/* the oldest of put - taken queued items, if there is one */
+	struct d2d_item *last;	/* the newest of them */
+	struct d2d_item *free;	/* the first of the free ones, or NULL */
 	u64 put;		/* items put, also the next item's seq */
 	u64 taken;
 	u64 refused;		/* items refused because the queue was full */
-	u64 stale;		/* handles refused because they name no item */
-	struct d2d_item **pool;	/* all items, by index */
-	u32 id;			/* tells the queues of an owner apart, in handles */
-	u32 handed;		/* items that are named by a handle, in either way */
+	u32 handed;		/* not 0: handles were made since they were last revoked */
+	struct d2d_item *released	/* the first of the released ones, or NULL */
+		__aligned(D2D_CACHE_LINE);
+	struct d2d_item **pool	/* all items, by index */
+		__aligned(D2D_CACHE_LINE);
+	u32 capacity;		/* items in all */
+	u32 item_size;		/* bytes of payload of each item, at most 4096 */
 	d2d_handle doorbell;	/* event to set when there is an item again, or 0: none */
-};
+	u64 stale;		/* handles refused because they name no item */
+	u32 id;			/* tells the queues of an owner apart, in handles */
+} __aligned(D2D_CACHE_LINE);
 
 /* Plain data of both sides, read and written under the lock by either. */
 struct d2d_data {
@@ -401,14 +414,16 @@ struct d2d_driver {
  * configuration is the size of a spinlock.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
-#define D2D_QUEUE	(D2D_LOCK + 104)
+#define D2D_QUEUE_FIRST	ALIGN(sizeof(spinlock_t) + 4, 8)
+#define D2D_QUEUE_RELEASED	ALIGN(D2D_QUEUE_FIRST + 52, D2D_CACHE_LINE)
+#define D2D_QUEUE	(D2D_QUEUE_RELEASED + 2 * D2D_CACHE_LINE)
 static_assert(sizeof(struct d2d_header) == 16);
 static_assert(sizeof(struct d2d_ops) == 24);
 static_assert(sizeof(struct d2d_endpoint) == 16);
 static_assert(offsetof(struct d2d_item, payload) == 40);
-static_assert(offsetof(struct d2d_queue, items) == D2D_LOCK);
-static_assert(offsetof(struct d2d_queue, free) == D2D_LOCK + 16);
-static_assert(offsetof(struct d2d_queue, put) == D2D_LOCK + 48);
+static_assert(offsetof(struct d2d_queue, first) == D2D_QUEUE_FIRST);
+static_assert(offsetof(struct d2d_queue, released) == D2D_QUEUE_RELEASED);
+static_assert(offsetof(struct d2d_queue, pool) == D2D_QUEUE_RELEASED + D2D_CACHE_LINE);
 static_assert(sizeof(struct d2d_queue) == D2D_QUEUE);
 static_assert(offsetof(struct d2d_data, owner) == D2D_LOCK);
 static_assert(sizeof(struct d2d_data) == D2D_LOCK + 2 * D2D_DATA_SIZE);
@@ -444,18 +459,20 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	d2d_ops, build), d2d_ops, chain)
 #define D2D_LAYOUT_ENDPOINT	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_OPS, \
 	d2d_endpoint), d2d_endpoint, ops), d2d_endpoint, self)
-#define D2D_LAYOUT_ITEM		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
-	D2D_LAYOUT_ENDPOINT, d2d_item), d2d_item, node), d2d_item, seq), \
-	d2d_item, kind), d2d_item, len), d2d_item, handed), d2d_item, handle), \
-	d2d_item, payload)
-#define D2D_LAYOUT_QUEUE_LISTS	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
-	D2D_LAYOUT_ITEM, d2d_queue), d2d_queue, lock), d2d_queue, items), \
-	d2d_queue, free), d2d_queue, capacity), d2d_queue, item_size), \
-	d2d_queue, depth), d2d_queue, high_water)
-#define D2D_LAYOUT_QUEUE	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
-	D2D_LAYOUT_QUEUE_LISTS, d2d_queue, put), d2d_queue, taken), \
-	d2d_queue, refused), d2d_queue, stale), d2d_queue, pool), d2d_queue, id), \
-	d2d_queue, handed), d2d_queue, doorbell)
+#define D2D_LAYOUT_ITEM \
+	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_ENDPOINT, \
+	d2d_item), d2d_item, next), d2d_item, seq), d2d_item, kind), d2d_item, len), \
+	d2d_item, handle), d2d_item, claim), d2d_item, payload)
+#define D2D_LAYOUT_QUEUE_LISTS \
+	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_ITEM, \
+	d2d_queue), d2d_queue, lock), d2d_queue, high_water), d2d_queue, first), \
+	d2d_queue, last), d2d_queue, free), d2d_queue, put), d2d_queue, taken), \
+	d2d_queue, refused)
+#define D2D_LAYOUT_QUEUE \
+	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_LAYOUT_QUEUE_LISTS, \
+	d2d_queue, handed), d2d_queue, released), d2d_queue, pool), d2d_queue, \
+	capacity), d2d_queue, item_size), d2d_queue, doorbell), d2d_queue, stale), \
+	d2d_queue, id)
 #define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
 	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
 #define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \

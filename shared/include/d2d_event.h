@@ -1,29 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: named events, for where only a state has to be told. The
- * counterpart of IoCreateNotificationEvent(), IoCreateSynchronizationEvent() and
+ * Driver to driver: named events, where only a state has to be told. The counterpart
+ * of IoCreateNotificationEvent(), IoCreateSynchronizationEvent() and
  * KeWaitForMultipleObjects(). Rust drivers have shared/d2d/event.rs.
  *
- * Who creates an event first makes it; everyone else who creates or opens one of
- * that name gets the same one. Each of them gets a handle of its own. The event is
- * gone when the last one is closed; when a driver leaves or is unregistered, its are.
+ * The first driver that creates an event of a name makes it. Each driver that creates
+ * or opens one of that name later gets the same event, and a handle of its own. The
+ * event is gone when its last handle is closed. The owner closes the handles of a
+ * driver that leaves or is unregistered.
  *
- * A notification event stays set until it is reset, and lets all go that wait. A
- * synchronization event lets exactly one go when it is set, and is not set any more
- * then; if nobody waits, it stays set for the next one who does.
+ * A notification event stays set until it is reset; all waits for it end. A
+ * synchronization event that is set ends exactly one wait, which resets it; if nobody
+ * waits, it stays set for the next wait.
  *
- * Each set gives its event to those that wait for it, in the order in which they
- * began to, before it returns. Who waits for all of several events takes all of
- * them at once, or none. This is done under one lock for all events, with
- * interrupts disabled: at most 64 waits at a time are on an event, and at most 64
- * events in a wait, so that a set looks at most at 64 * 64 events there, takes as
- * many entries off lists, and wakes at most 64 threads; a wait makes at most
- * 64 * 63 / 2 comparisons.
+ * While nobody waits for an event, setting, taking, resetting and querying it is one
+ * atomic step. Each set gives its event to the threads that wait for it, in the order
+ * in which they began to wait, before it returns. A wait for all of several events
+ * takes all of them at once, or none. This is done under one lock for all waiters,
+ * with interrupts disabled: at most 64 waits at a time are on an event, and at most 64
+ * events in a wait, so that a set looks at most at 64 * 64 events there, takes as many
+ * entries off lists, and wakes at most 64 threads; a wait makes at most 64 * 63 / 2
+ * comparisons.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME, where
  * OWNER is the driver that owns the contexts, is a line of text about it. The first
- * read of an open file returns it, the next ones when the event was set meanwhile;
- * poll() says when they will. Watching takes nothing away from who waits.
+ * read of an open file returns it, each later one when the event was set meanwhile;
+ * poll() says when. Watching takes nothing from the threads that wait.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H
@@ -32,22 +34,22 @@
 
 /* Longest event name including the terminating NUL, in bytes. */
 #define D2D_EVENT_NAME_SIZE	64
-/* Events that can be waited for at a time, and waits that can be on an event. */
+/* Most events in a wait, and most waits that are on an event. */
 #define D2D_EVENT_MAX_WAITS	64
-/* Events that there can be at a time. */
+/* Most events at a time. */
 #define D2D_EVENT_MAX		16384
-/* Handles that there can be at a time. */
+/* Most handles at a time. */
 #define D2D_EVENT_MAX_OPEN	65536
 
 /* Kinds of events. */
 #define D2D_EVENT_NOTIFICATION		0
 #define D2D_EVENT_SYNCHRONIZATION	1
 
-/* A timeout that never comes. */
+/* No limit, in place of a timeout. */
 #define D2D_EVENT_FOREVER	0xffffffffu
-/* For all of the events, not for any of them. */
+/* Wait for all of the events, not for any of them. */
 #define D2D_EVENT_WAIT_ALL		1
-/* A signal ends it. */
+/* A signal ends the wait. */
 #define D2D_EVENT_WAIT_INTERRUPTIBLE	2
 
 /*
@@ -55,15 +57,15 @@
  * errno; every refusal also prints one trace line with the reason. -ENODEV if the
  * owner is on its way out.
  *
- * d2d_event_create: makes the event, or opens it if there is one of the name;
- *	initial, whether it is set when it is made, is of no account then. May
+ * d2d_event_create: makes the event, set if initial is not 0, or opens it if there
+ *	is one of the name; then initial is ignored. May
  *	sleep. -EFAULT no name or handle, or a pointer that cannot be read,
  *	-ENAMETOOLONG more than 63 bytes, -EINVAL a name that is empty, "." or
  *	"..", or has other characters than visible ones of ASCII or a '/', or an
  *	unknown kind, -EPROTOTYPE it is of the other kind, -ESTALE driver
  *	handle, -ESHUTDOWN the driver is leaving, -ENFILE too many events,
  *	-EMFILE too many handles, -ENOMEM
- * d2d_event_open: opens an event that there is. May sleep. As above, and -ENOENT
+ * d2d_event_open: opens an existing event. May sleep. As above, and -ENOENT
  *	there is none
  * d2d_event_close: closes a handle; waits that were begun with it end with
  *	-ECANCELED. May sleep. -ESTALE handle: closed before
@@ -72,12 +74,12 @@
  * d2d_event_reset: the event is not set any more. Any context. -ESTALE handle
  * d2d_event_query: 1 if the event is set, otherwise 0; takes nothing. Any context.
  *	-ESTALE handle
- * d2d_event_ring: as d2d_event_set(), but a handle that is stale is passed over in
- *	silence: for a doorbell, whose owner may have gone. Any context
+ * d2d_event_ring: as d2d_event_set(), but ignores a stale handle: for a doorbell of
+ *	a driver that may have left. Any context
  * d2d_event_wait: waits until any of the events is set (of several the first in
  *	the array is taken, and its index is returned in *index, if that is not
- *	NULL), or until all are. Sleeps; but with a timeout of 0, which only looks
- *	whether it would have to wait, and takes what there is, any context.
+ *	NULL), or until all are. May sleep. With a timeout of 0 it takes what there
+ *	is or returns -ETIMEDOUT, and is allowed in any context.
  *	-EINVAL no or more than 64 events, one of them twice, or unknown flags,
  *	-EFAULT a pointer that cannot be read, or an index that cannot be written:
  *	before the wait, which then takes nothing, or after it, if the memory went

@@ -66,7 +66,7 @@ static inline void d2d_point_hit(const struct d2d_queue *queue, enum d2d_step st
 	struct d2d_queue_hit hit = {
 		.doorbell = queue->doorbell,
 		.queue = queue->id,
-		.depth = queue->depth,
+		.depth = queue->put - queue->taken,
 		.step = step,
 		.n = n,
 	};

@@ -4,29 +4,39 @@
  * of it sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
  * An item that was taken is named by a handle, so that one that was released or
- * belongs to another queue is refused and not touched. Whoever redeems the handle
- * holds the item, until it releases it; there is one who can.
+ * belongs to another queue is refused and not touched. The driver that redeems the
+ * handle holds the item until it releases it; only one driver can redeem a handle.
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
 
+#include <linux/atomic.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/string.h>
 
 #include "d2d.h"
 #include "d2d_event.h"
 #include "d2d_point.h"
 
-/* The item that a handle names, or NULL. The lock is held. */
+/* The item whose index is in a handle, if it can be an item's handle; else NULL. */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
 {
 	u32 index = handle & ((1u << D2D_ITEM_INDEX_BITS) - 1);
-	struct d2d_item *item;
 
-	if (index >= queue->capacity)
+	if (!(handle & D2D_HANDLE_ITEM) || index >= queue->capacity)
 		return NULL;
-	item = queue->pool[index];
-	return item->handed && item->handle == handle ? item : NULL;
+	return queue->pool[index];
+}
+
+/* Counts a handle that names no item. */
+static inline void d2d_queue_note_stale(struct d2d_queue *queue)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&queue->lock, flags);
+	queue->stale++;
+	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
 /* Copies a payload to a new item. -EMSGSIZE too long, -ENOSPC the queue is full. */
@@ -35,21 +45,25 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 	d2d_handle doorbell = 0;
 	struct d2d_item *item;
 	unsigned long flags;
+	bool was_empty;
 	int err = 0;
 
 	if (len > queue->item_size)
 		return -EMSGSIZE;
 	spin_lock_irqsave(&queue->lock, flags);
-	item = list_first_entry_or_null(&queue->free, struct d2d_item, node);
+	was_empty = queue->put == queue->taken;
+	item = queue->free ?: xchg(&queue->released, NULL);
 	if (item) {
+		queue->free = item->next;
 		item->seq = queue->put++;
 		item->kind = kind;
 		item->len = len;
 		memcpy(item->payload, payload, len);
-		list_move_tail(&item->node, &queue->items);
-		if (!queue->depth++)
+		*(was_empty ? &queue->first : &queue->last->next) = item;
+		queue->last = item;
+		if (was_empty)
 			doorbell = queue->doorbell;
-		queue->high_water = max(queue->high_water, queue->depth);
+		queue->high_water = max(queue->high_water, (u32)(queue->put - queue->taken));
 	} else {
 		queue->refused++;
 		err = -ENOSPC;
@@ -68,21 +82,21 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 
 /*
  * Ties a queue that the caller takes items from to an event, its doorbell, or to
- * none (0). The event is set whenever the queue has an item that was empty before,
- * and now if it has one. One that is closed is silent.
+ * none (0). The event is set when an item is put on an empty queue, and now if there
+ * is one. An event that is closed is silent.
  */
 static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle event)
 {
 	unsigned long flags;
-	u32 depth;
+	bool rings;
 
 	spin_lock_irqsave(&queue->lock, flags);
 	queue->doorbell = event;
-	depth = queue->depth;
-	if (d2d_point_enabled(queues) && event && depth)
+	rings = event && queue->put != queue->taken;
+	if (d2d_point_enabled(queues) && rings)
 		d2d_point_hit(queue, D2D_STEP_DOORBELL, 0);
 	spin_unlock_irqrestore(&queue->lock, flags);
-	if (event && depth)
+	if (rings)
 		d2d_event_ring(event);
 }
 
@@ -94,17 +108,16 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 	unsigned long flags;
 
 	spin_lock_irqsave(&queue->lock, flags);
-	item = list_first_entry_or_null(&queue->items, struct d2d_item, node);
-	if (item) {
-		list_del(&item->node);
-		queue->depth--;
+	if (queue->put != queue->taken) {
+		item = queue->first;
+		queue->first = item->next;
 		queue->taken++;
-		queue->handed++;
-		item->handed = D2D_ITEM_ON_THE_WAY;
 		item->handle += 1ULL << 32;
 		if (!(item->handle >> 32))
 			item->handle += 1ULL << 32;
 		handle = item->handle;
+		queue->handed = 1;
+		smp_store_release(&item->claim, handle);
 		if (d2d_point_enabled(queues))
 			d2d_point_hit(queue, D2D_STEP_DEQUEUE, 1);
 	}
@@ -115,38 +128,33 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 /* Redeems a handle. The item itself, until it is released; NULL if the handle is stale. */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {
-	struct d2d_item *item;
-	unsigned long flags;
+	struct d2d_item *item = d2d_queue_find(queue, handle);
 
-	spin_lock_irqsave(&queue->lock, flags);
-	item = d2d_queue_find(queue, handle);
-	if (item && item->handed == D2D_ITEM_HELD)
-		item = NULL;
-	if (item)
-		item->handed = D2D_ITEM_HELD;
-	else
-		queue->stale++;
-	spin_unlock_irqrestore(&queue->lock, flags);
+	if (!item || cmpxchg(&item->claim, handle, D2D_ITEM_HELD(handle)) != handle) {
+		d2d_queue_note_stale(queue);
+		return NULL;
+	}
 	return item;
 }
 
-/* Gives the item back for reuse, redeemed or not. -ESTALE it was released before. */
+/* Releases the item of a handle, redeemed or not. -ESTALE it was released before. */
 static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 {
-	struct d2d_item *item;
-	unsigned long flags;
+	struct d2d_item *item = d2d_queue_find(queue, handle);
+	d2d_handle held = D2D_ITEM_HELD(handle);
+	struct d2d_item *first;
 
-	spin_lock_irqsave(&queue->lock, flags);
-	item = d2d_queue_find(queue, handle);
-	if (item) {
-		item->handed = 0;
-		queue->handed--;
-		list_add_tail(&item->node, &queue->free);
-	} else {
-		queue->stale++;
+	/* In this order: another thread may redeem the handle meanwhile. */
+	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
+		      cmpxchg(&item->claim, held, 0) != held)) {
+		d2d_queue_note_stale(queue);
+		return -ESTALE;
 	}
-	spin_unlock_irqrestore(&queue->lock, flags);
-	return item ? 0 : -ESTALE;
+	first = READ_ONCE(queue->released);
+	do {
+		item->next = first;
+	} while (!try_cmpxchg(&queue->released, &first, item));
+	return 0;
 }
 
 #endif /* D2D_QUEUE_H */

@@ -89,7 +89,7 @@ impl Items {
     ///
     /// # Safety
     ///
-    /// The queue's lists are initialized, nobody else uses it, and this outlives it.
+    /// The queue is zeroed but for its lock and id, nobody else uses it, and this outlives it.
     unsafe fn add_to(&mut self, queue: *mut abi::d2d_queue, config: &Config) -> Result {
         let words = config.item_words();
         let per_chunk = CHUNK_SIZE / (words * size_of::<u64>());
@@ -100,12 +100,13 @@ impl Items {
             for item in chunk.spare_capacity_mut().chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
                 // SAFETY: The item is zeroed, has room for its header and payload, is aligned, and
-                // on no list; the queue's lists are initialized, and nobody else uses it.
+                // on no list. Nobody else uses the queue.
                 unsafe {
                     let queue_id = (*queue).id << abi::D2D_ITEM_INDEX_BITS;
                     (*item).handle =
                         u64::from(abi::D2D_HANDLE_ITEM | queue_id) | self.pool.len() as u64;
-                    bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
+                    (*item).next = (*queue).free;
+                    (*queue).free = item;
                 }
                 self.pool.push(item, GFP_KERNEL)?;
             }
@@ -160,14 +161,10 @@ impl Block {
             )
         };
         for ((name, queue), items) in queues.into_iter().zip(&mut items) {
-            // SAFETY: The lock and the lists are parts of the block.
-            unsafe {
-                Self::init_lock(&raw mut (*queue).lock, static_lock_class!());
-                bindings::INIT_LIST_HEAD(&raw mut (*queue).items);
-                bindings::INIT_LIST_HEAD(&raw mut (*queue).free);
-            }
+            // SAFETY: The lock is a part of the block.
+            unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
             emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
-            // SAFETY: The lists are initialized, and the items are kept beside the block.
+            // SAFETY: The queue is zeroed but for its lock and id, and the items are kept beside the block.
             unsafe { items.add_to(queue, config)? };
             emit(
                 driver,

@@ -129,15 +129,13 @@ impl Items {
             memory: KVVec::from_elem(0, capacity as usize * words, GFP_KERNEL)?,
             pool: KVVec::with_capacity(capacity as usize, GFP_KERNEL)?,
         };
-        // SAFETY: The caller alone has the queue, whose lock and lists are initialized here.
+        // SAFETY: The caller alone has the queue, whose lock is initialized here.
         unsafe {
             bindings::__spin_lock_init(
                 &raw mut (*queue).lock,
                 c"d2d_kunit".as_char_ptr(),
                 static_lock_class!().as_ptr(),
             );
-            bindings::INIT_LIST_HEAD(&raw mut (*queue).items);
-            bindings::INIT_LIST_HEAD(&raw mut (*queue).free);
         }
         let first = u64::from(abi::D2D_HANDLE_ITEM | id << abi::D2D_ITEM_INDEX_BITS);
         for (index, item) in items.memory.chunks_exact_mut(words).enumerate() {
@@ -145,7 +143,8 @@ impl Items {
             // SAFETY: The item is zeroed, aligned, on no list, and has room for header and payload.
             unsafe {
                 (*item).handle = first | index as u64;
-                bindings::list_add_tail(&raw mut (*item).node, &raw mut (*queue).free);
+                (*item).next = (*queue).free;
+                (*queue).free = item;
             }
             items.pool.push(item, GFP_KERNEL)?;
         }

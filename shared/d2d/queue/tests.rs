@@ -175,6 +175,55 @@ mod cases {
     }
 
     #[test]
+    fn released_items_are_used_again_in_any_order() -> Result {
+        let context = TestContext::new(0, 4, 8)?;
+        let queue = context.to_peer();
+        for round in 0u64..10 {
+            assert_eq!(queue.put_batch(KIND, &[round, round + 1, round + 2])?, 3);
+            let first = queue.take().ok_or(ENOENT)?;
+            let others = queue.take_batch(2);
+            // Of the four items, one is free.
+            assert_eq!(queue.put_batch(KIND, &[7u64, 8])?, 1);
+            assert!(holds(&first, &[round]) && holds(&others, &[round + 1, round + 2]));
+            drop(others);
+            assert_eq!(queue.put_batch(KIND, &[8u64, 9, 10])?, 2);
+            drop(first);
+            assert_eq!(queue.put_batch(KIND, &[10u64, 11])?, 1);
+            assert!(holds(&queue.take_batch(9), &[7, 8, 9, 10]));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn typed_items_are_values() -> Result {
+        let context = TestContext::new(0, 2, 16)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.typed::<[u64; 3]>().err(), Some(EMSGSIZE));
+        let typed = queue.typed::<[u64; 2]>()?;
+        assert!(typed.take().is_none());
+        typed.put(KIND, &[1, 2])?;
+        typed.put(KIND + 1, &[3, 4])?;
+        assert_eq!(typed.put(KIND, &[5, 6]), Err(ENOSPC));
+        assert_eq!(queue.counters().refused, 1);
+        let taken = typed.take().ok_or(ENOENT)?;
+        let other = typed.take().ok_or(ENOENT)?;
+        assert_eq!(
+            (taken.seq(), taken.kind(), taken.value()),
+            (0, KIND, Some(&[1, 2]))
+        );
+        assert_eq!(
+            (other.seq(), other.kind(), other.value()),
+            (1, KIND + 1, Some(&[3, 4]))
+        );
+        assert_eq!(typed.put(KIND, &[5, 6]), Err(ENOSPC));
+        drop(taken);
+        // What somebody else puts may have another size.
+        queue.put::<u64>(KIND, &7)?;
+        assert_eq!(typed.take().ok_or(ENOENT)?.value(), None);
+        Ok(())
+    }
+
+    #[test]
     fn payloads_are_read_in_their_own_size() -> Result {
         let context = TestContext::new(0, 2, 16)?;
         let queue = context.to_peer();
@@ -268,6 +317,8 @@ mod cases {
         let made_up = [
             0,
             !0,
+            // the claim of an item that a driver in C uses
+            handle & !u64::from(abi::D2D_HANDLE_ITEM),
             // the previous and the next generation
             handle - (1 << 32),
             handle + (1 << 32),
@@ -392,21 +443,23 @@ mod cases {
         for capacity in [65537, 1 << 20] {
             let context = TestContext::new(63, capacity, 8)?;
             let queue = context.to_peer();
-            // Puts, takes and releases all items but two, so that these are the first two of the free list.
+            // The free list begins with the last item, and ends with the first one.
+            queue.put_batch::<u64>(KIND, &[1, 2])?;
             for first in (2..capacity).step_by(MAX_BATCH as usize) {
                 let count = (capacity - first).min(MAX_BATCH);
                 queue.put_batch(KIND, &[0u64; MAX_BATCH as usize][..count as usize])?;
-                assert_eq!(queue.take_batch(count).len(), count as usize);
             }
-            queue.put_batch::<u64>(KIND, &[1, 2, 3])?;
             let from_rust = take_raw(&queue)?;
             // SAFETY: The queue is initialized.
             let from_c = unsafe { d2d_kunit_take(raw(&context)) };
+            while queue.counters().depth > 1 {
+                drop(queue.take_batch(queue.counters().depth - 1));
+            }
             let first = take_raw(&queue)?;
             // An index of 16 bits would take the last item for the first one.
             let id = abi::D2D_HANDLE_ITEM | 126 << abi::D2D_ITEM_INDEX_BITS;
-            assert_eq!(from_rust as u32, id | (capacity - 2));
-            assert_eq!(from_c as u32, id | (capacity - 1));
+            assert_eq!(from_rust as u32, id | (capacity - 1));
+            assert_eq!(from_c as u32, id | (capacity - 2));
             assert_eq!(first as u32, id);
             let right = holds(&queue.redeem(ItemHandle::from_raw(from_c))?, &[2]);
             assert!(right);

@@ -63,7 +63,7 @@ fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) ->
     };
     // SAFETY: As above.
     let in_place = |(n, item): (usize, &*mut abi::d2d_item)| unsafe {
-        item.is_aligned() && (**item).handle == id | n as u64 && (**item).handed == 0
+        item.is_aligned() && (**item).handle == id | n as u64 && (**item).claim == 0
     };
     pool.len() == capacity as usize
         && pool.iter().enumerate().all(apart)

@@ -176,11 +176,15 @@ impl<O: Owner> Gate<O> {
             let take = |handle| {
                 self.try_briefly(|server, reader| server.events().try_take(handle, reader))
             };
-            if handle.and_then(take) == Some(true) {
-                if timeout != 0 {
-                    might_sleep();
+            match handle.and_then(take) {
+                Some(true) => {
+                    if timeout != 0 {
+                        might_sleep();
+                    }
+                    return 0;
                 }
-                return 0;
+                Some(false) if timeout == 0 => return ETIMEDOUT.to_errno(),
+                _ => {}
             }
         }
         // SAFETY: `index` is null or the caller's own place for the result.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A driver that takes items in one thread and releases them in another.
-// error: [E0277]: `NonNull<kernel::bindings::list_head>` cannot be sent between threads safely
+// error: [E0277]: `NonNull<d2d_item>` cannot be sent between threads safely
 
 #![forbid(unsafe_code)]
 

@@ -2,7 +2,7 @@
 
 //! A driver that calls unsafe functions of the library in safe code.
 // error: [E0133]: call to unsafe function `Peer::<T, M>::new` is unsafe
-// error: [E0133]: call to unsafe function `d2d::queue::Queue::<'a>::revoke_handles` is unsafe
+// error: [E0133]: call to unsafe function `queue::handle::<impl d2d::queue::Queue<'a>>::revoke_handles` is unsafe
 // error: [E0133]: call to unsafe function `Sender::from_raw` is unsafe
 // error: [E0133]: call to unsafe function `OwnerLink::<P>::close` is unsafe
 

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Items that were taken off a queue together.
+
+use super::{
+    Chain,
+    Queue, //
+};
+use crate::abi;
+use zerocopy::FromBytes;
+
+/// Items taken off a queue together. Dropping it releases them.
+///
+/// # Invariants
+///
+/// `chain` has `count` items of `queue`.
+pub struct Batch<'a> {
+    queue: Queue<'a>,
+    chain: Option<Chain>,
+    count: u32,
+}
+
+impl<'a> Batch<'a> {
+    /// Makes one of a chain of so many items.
+    #[inline]
+    pub(super) fn new(queue: Queue<'a>, chain: Option<Chain>, count: u32) -> Self {
+        // INVARIANT: The callers, all of them in this module, have counted the items.
+        Self {
+            queue,
+            chain,
+            count,
+        }
+    }
+
+    /// Returns the number of items.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Returns whether there is no item.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the items, oldest first.
+    #[inline]
+    pub fn iter(&self) -> Items<'_, 'a> {
+        // INVARIANT: `next` is the first of `left` items of the batch.
+        Items {
+            batch: self,
+            next: self.chain.map(|chain| chain.first.as_ptr()),
+            left: self.count,
+        }
+    }
+}
+
+impl<'b, 'a> IntoIterator for &'b Batch<'a> {
+    type Item = Item<'b>;
+    type IntoIter = Items<'b, 'a>;
+
+    #[inline]
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Drop for Batch<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(chain) = self.chain {
+            self.queue.release(chain);
+        }
+    }
+}
+
+/// Iterator over the items of a [`Batch`].
+///
+/// # Invariants
+///
+/// If `left` is not zero, `next` is an item of the batch that `left - 1` more follow.
+pub struct Items<'b, 'a> {
+    batch: &'b Batch<'a>,
+    next: Option<*mut abi::d2d_item>,
+    left: u32,
+}
+
+impl<'b> Iterator for Items<'b, '_> {
+    type Item = Item<'b>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Item<'b>> {
+        let item = self.next.filter(|_| self.left > 0)?;
+        self.left -= 1;
+        // SAFETY: By the type invariants `item` is one of the batch, and so is the one that follows it if
+        // there is one left.
+        let (seq, kind, len) = unsafe {
+            self.next = Some((*item).next);
+            ((*item).seq, (*item).kind, (*item).len)
+        };
+        // A driver in C may have stored any length.
+        let len = (len as usize).min(self.batch.queue.item_size());
+        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
+        let payload =
+            unsafe { core::slice::from_raw_parts((&raw const (*item).payload).cast::<u8>(), len) };
+        Some(Item { seq, kind, payload })
+    }
+}
+
+/// One item, seen through the [`Batch`] that owns it.
+#[derive(Clone, Copy)]
+pub struct Item<'b> {
+    /// Number of items that were put on the queue before this one.
+    pub seq: u64,
+    /// Meaning of the payload, as the driver that has put it said.
+    pub kind: u32,
+    /// The payload.
+    pub payload: &'b [u8],
+}
+
+impl Item<'_> {
+    /// Returns the payload as a `T`, or `None` if it has another size.
+    #[inline]
+    pub fn read<T: FromBytes>(&self) -> Option<T> {
+        T::read_from_bytes(self.payload).ok()
+    }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue whose items are values of one type.
+//!
+//! That the values fit into the items is checked once, when the [`ValueQueue`] is made.
+
+use super::{
+    Chain,
+    Queue, //
+};
+use crate::abi;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull, //
+};
+use kernel::prelude::*;
+use zerocopy::{
+    FromBytes,
+    Immutable,
+    IntoBytes, //
+};
+
+/// A queue whose items are values of type `T`.
+///
+/// # Invariants
+///
+/// An item of `queue` has room for a `T`.
+pub struct ValueQueue<'a, T> {
+    queue: Queue<'a>,
+    _values: PhantomData<fn(T) -> T>,
+}
+
+impl<'a> Queue<'a> {
+    /// Returns the queue as one of values of type `T`.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` if a `T` is larger than the queue's items.
+    #[inline]
+    pub fn typed<T: FromBytes + IntoBytes + Immutable>(&self) -> Result<ValueQueue<'a, T>> {
+        const {
+            assert!(align_of::<T>() <= align_of::<u64>());
+        }
+        if size_of::<T>() > self.item_size() {
+            return Err(EMSGSIZE);
+        }
+        // INVARIANT: A `T` is not larger than an item.
+        Ok(ValueQueue {
+            queue: *self,
+            _values: PhantomData,
+        })
+    }
+}
+
+impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
+    /// Puts one item on the queue, by copy. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if the queue is full.
+    #[inline(always)]
+    pub fn put(&self, kind: u32, value: &T) -> Result {
+        match self.queue.put_and_ring(kind, core::slice::from_ref(value)) {
+            0 => Err(ENOSPC),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the oldest item off the queue. Any context.
+    #[inline(always)]
+    pub fn take(&self) -> Option<TakenValue<'a, T>> {
+        let (chain, _) = self.queue.take_chain(1)?;
+        // INVARIANT: The chain is one item, which has room for a `T`.
+        Some(TakenValue {
+            queue: self.queue,
+            item: chain.first,
+            _value: PhantomData,
+        })
+    }
+}
+
+/// An item that was taken off a queue of values of type `T`. Dropping it releases the item.
+///
+/// # Invariants
+///
+/// `item` is one of `queue` that only the holder of this uses. It has room for a `T`.
+pub struct TakenValue<'a, T> {
+    queue: Queue<'a>,
+    item: NonNull<abi::d2d_item>,
+    _value: PhantomData<T>,
+}
+
+impl<T: FromBytes + Immutable> TakenValue<'_, T> {
+    /// Returns the number of items that were put on the queue before this one.
+    #[inline]
+    pub fn seq(&self) -> u64 {
+        // SAFETY: By the type invariants nobody else uses the item.
+        unsafe { (*self.item.as_ptr()).seq }
+    }
+
+    /// Returns the meaning of the value, as the driver that has put it said.
+    #[inline]
+    pub fn kind(&self) -> u32 {
+        // SAFETY: By the type invariants nobody else uses the item.
+        unsafe { (*self.item.as_ptr()).kind }
+    }
+
+    /// Returns the value, or `None` if the other side has put something of another size.
+    #[inline]
+    pub fn value(&self) -> Option<&T> {
+        let item = self.item.as_ptr();
+        // SAFETY: By the type invariants nobody else uses the item. Its payload is initialized, has room for
+        // a `T` and is aligned for a `u64`, and any bytes are a `T`.
+        unsafe {
+            let is_whole = usize::from((*item).len) == size_of::<T>();
+            is_whole.then(|| &*(&raw const (*item).payload).cast::<T>())
+        }
+    }
+}
+
+impl<T> Drop for TakenValue<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // INVARIANT: By the type invariants nobody else uses the item; the chain is it alone.
+        self.queue.release(Chain {
+            first: self.item,
+            last: self.item,
+        });
+    }
+}
