@@ -40,6 +40,8 @@ static struct actor {
 	struct hrtimer timer;
 } actors[ACTORS];
 
+static struct task_struct *threads[THREADS];
+
 static atomic_t playing;
 static struct completion all_left;
 static struct work_struct work;
@@ -131,9 +133,14 @@ static void start(void)
 	for (u32 n = 0; n < ACTORS; n++)
 		actors[n] = (struct actor){ .number = n };
 	for (u32 n = 0; n < THREADS; n++) {
-		atomic_inc(&playing);
-		if (IS_ERR(kthread_run(play_in_thread, &actors[n], "%s-%u", THIS_MODULE->name, n)))
-			one_less();
+		struct task_struct *thread;
+
+		thread = kthread_create(play_in_thread, &actors[n], "%s-%u", THIS_MODULE->name, n);
+		threads[n] = IS_ERR(thread) ? NULL : get_task_struct(thread);
+		if (threads[n]) {
+			atomic_inc(&playing);
+			wake_up_process(thread);
+		}
 	}
 	atomic_inc(&playing);
 	INIT_WORK(&work, play_in_worker);
@@ -166,6 +173,11 @@ static void stop(void)
 		fuzz_violation("thread-stuck", "count=%d", atomic_read(&playing));
 		__module_get(THIS_MODULE);
 		return;
+	}
+	/* Each thread has said so from inside the module, and may still be there. */
+	for (u32 n = 0; n < THREADS; n++) {
+		if (threads[n])
+			kthread_stop_put(threads[n]);
 	}
 	flush_workqueue(queue);
 	/* Threads may have registered drivers after the first call. */
