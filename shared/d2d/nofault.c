@@ -20,16 +20,22 @@ bool d2d_nofault_write(void *to, const void *from, size_t size)
 	       d2d_copy_to_range(to, from, size);
 }
 
+/* Writes a byte as it is. */
+static bool is_writable(void *at)
+{
+	u8 byte;
+
+	return d2d_copy_from_range(&byte, at, 1) && d2d_copy_to_range(at, &byte, 1);
+}
+
 /*
- * Whether an object of this size, at most a page, can be written: its first and its last byte
- * are written as they are.
+ * Whether an object of this size, at most a page, can be written: a byte of each page that it is
+ * on is written as it is.
  */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {
 	void *last = at + size - 1;
-	u8 byte;
 
-	return d2d_is_kernel_range((unsigned long)at, size) &&
-	       d2d_copy_from_range(&byte, at, 1) && d2d_copy_to_range(at, &byte, 1) &&
-	       d2d_copy_from_range(&byte, last, 1) && d2d_copy_to_range(last, &byte, 1);
+	return d2d_is_kernel_range((unsigned long)at, size) && is_writable(at) &&
+	       ((((unsigned long)at ^ (unsigned long)last) & PAGE_MASK) == 0 || is_writable(last));
 }

@@ -84,9 +84,10 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
-	return first + size >= first && first >= TASK_SIZE_MAX + PAGE_SIZE &&
-	       !is_vsyscall_vaddr(first) &&
-	       __is_canonical_address(first, boot_cpu_data.x86_virt_bits);
+	/* The kernel's half of the canonical addresses reaches up to the last one. */
+	unsigned long lowest = -1UL << (boot_cpu_data.x86_virt_bits - 1);
+
+	return first >= lowest && first + size >= first && !is_vsyscall_vaddr(first);
 }
 #else
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
