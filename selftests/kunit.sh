@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-SUITES="block config context events fingerprint handle header interface offers pair queue registry requests
-run_in rundown table"
+SUITES="block config context events fingerprint handle header interface pair queue registry requests run_in
+rundown word"
 KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT

@@ -149,6 +149,12 @@ int d2d_complete(d2d_handle handle, int result, u64 information)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 
+int d2d_complete_with(d2d_handle handle, int result, u64 information, u32 output_len)
+{
+	return d2d_complete(handle, result, information);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_complete_with, "D2D");
+
 /* Drivers that use the library import these functions as well. */
 int d2d_lookup(const char *name, d2d_handle *driver)
 {
@@ -204,6 +210,19 @@ int d2d_request_set_cancel(d2d_handle request)
 	return -EOPNOTSUPP;
 }
 EXPORT_SYMBOL_NS_GPL(d2d_request_set_cancel, "D2D");
+
+int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
+		     struct d2d_result *result, void *output, u32 output_len)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_call, "D2D");
+
+int d2d_request_pend(d2d_handle request)
+{
+	return -EOPNOTSUPP;
+}
+EXPORT_SYMBOL_NS_GPL(d2d_request_pend, "D2D");
 
 int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 {

@@ -15,10 +15,10 @@
 #include "d2d_queue.h"
 #include "d2d_request.h"
 
-enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, OFFER, ITEM, KINDS };
+enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
-	"nothing", "driver", "target", "event", "sent", "held", "offer", "item",
+	"nothing", "driver", "target", "event", "sent", "held", "item",
 };
 
 /* A valid handle of each kind; 0 for NOTHING */
@@ -55,6 +55,14 @@ static int wait(d2d_handle handle)
 	return d2d_request_wait(handle, 1, &result);
 }
 
+static int call(d2d_handle handle)
+{
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	struct d2d_result result;
+
+	return d2d_request_call(handle, &send, 0, &result, NULL, 0);
+}
+
 static int read(d2d_handle handle)
 {
 	u8 byte;
@@ -86,6 +94,11 @@ static int forward_to(d2d_handle handle)
 static int complete_it(d2d_handle handle)
 {
 	return d2d_complete(handle, 0, 0);
+}
+
+static int complete_it_with(d2d_handle handle)
+{
+	return d2d_complete_with(handle, 0, 0, 0);
 }
 
 static int create(d2d_handle handle)
@@ -140,15 +153,18 @@ static const struct use {
 	{ "d2d_request_alloc", alloc, BIT(DRIVER) },
 	{ "d2d_request_send", send, BIT(SENT) },
 	{ "d2d_request_send to", send_to, BIT(TARGET) },
+	{ "d2d_request_call", call, BIT(SENT) },
 	{ "d2d_request_wait", wait, BIT(SENT) },
 	{ "d2d_request_cancel", d2d_request_cancel, BIT(SENT) },
 	{ "d2d_request_free", d2d_request_free, BIT(SENT) },
 	{ "d2d_request_read", read, BIT(SENT) | BIT(HELD) },
 	{ "d2d_request_write", write, BIT(HELD) },
 	{ "d2d_request_set_cancel", d2d_request_set_cancel, BIT(HELD) },
+	{ "d2d_request_pend", d2d_request_pend, BIT(HELD) },
 	{ "d2d_request_forward", forward, BIT(HELD) },
 	{ "d2d_request_forward to", forward_to, BIT(TARGET) },
-	{ "d2d_complete", complete_it, BIT(HELD) | BIT(OFFER) },
+	{ "d2d_complete", complete_it, BIT(HELD) },
+	{ "d2d_complete_with", complete_it_with, BIT(HELD) },
 	{ "d2d_event_create", create, BIT(DRIVER) },
 	{ "d2d_event_open", open, BIT(DRIVER) },
 	{ "d2d_event_close", d2d_event_close, BIT(EVENT) },
@@ -187,7 +203,6 @@ static enum kind kind_of(d2d_handle handle)
 		[D2D_HANDLE_EVENT] = EVENT,
 		[D2D_HANDLE_SENT] = SENT,
 		[D2D_HANDLE_HELD] = HELD,
-		[D2D_HANDLE_OFFER] = OFFER,
 	};
 	u32 bits = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
 
@@ -281,7 +296,6 @@ static int dispatch(void *this, const struct d2d_request *request)
 		live[HELD] = request->handle;
 		return -D2D_STATUS_PENDING;
 	}
-	live[OFFER] = request->handle;
 	context = request->user_buffer;
 	run();
 	return d2d_complete(request->handle, -EPERM, 0) ?: -EPERM;

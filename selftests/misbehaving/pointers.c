@@ -125,7 +125,7 @@ static int echo(d2d_handle request)
 	struct d2d_result result;
 	int err;
 
-	err = d2d_request_call(request, &to, D2D_FOREVER, &result) ?: result.status;
+	err = d2d_request_call(request, &to, D2D_FOREVER, &result, NULL, 0) ?: result.status;
 	err = err ?: d2d_request_output(request, &result, &answer, sizeof(answer));
 	return err ?: (answer == value ? 0 : -EBADMSG);
 }

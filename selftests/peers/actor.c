@@ -398,7 +398,7 @@ static int actor_register(char **line)
 		if (!strcmp(word, "atomic")) {
 			object->flags = D2D_DISPATCH_ATOMIC;
 		} else if (!strcmp(word, "unknown-flag")) {
-			object->flags = D2D_DISPATCH_ATOMIC << 1;
+			object->flags = D2D_DISPATCH_IN_PLACE << 1;
 		} else if (!strcmp(word, "no-routines")) {
 			object->returned = NULL;
 			object->completed = NULL;

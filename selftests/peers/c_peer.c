@@ -355,8 +355,9 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 	struct d2d_result result;
 	int err;
 
-	err = d2d_request_call(round->call, &send, 0, &result) ?: result.status;
-	return err ?: d2d_request_output(round->call, &result, output, send.output_len);
+	err = d2d_request_call(round->call, &send, 0, &result, output, send.output_len) ?:
+	      result.status;
+	return err ?: (result.output_len == send.output_len ? 0 : -EMSGSIZE);
 }
 
 /* Sends a request that stays pending. Its handle is the key, as no other request has the same. */

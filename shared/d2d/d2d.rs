@@ -30,6 +30,8 @@ pub mod control;
 pub mod driver;
 pub mod event;
 pub mod fingerprint;
+#[doc(hidden)]
+pub mod handler;
 pub mod header;
 pub mod interface;
 mod layout;
@@ -38,6 +40,8 @@ pub mod left;
 pub mod link;
 mod lock;
 pub mod offer;
+#[doc(hidden)]
+pub mod once;
 pub mod packet;
 #[doc(hidden)]
 pub mod point;

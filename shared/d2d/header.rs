@@ -20,6 +20,15 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
     }
 }
 
+/// Returns whether an object is a `T` of this ABI version: whether [`check`] would accept it.
+#[inline(always)]
+pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
+    let expected = new::<T>(magic);
+    let front = |header: &abi::d2d_header| u64::from(header.magic) | u64::from(header.size) << 32;
+    let back = |header: &abi::d2d_header| u64::from(header.major) | u64::from(header.layout) << 32;
+    front(header) == front(&expected) && back(header) == back(&expected)
+}
+
 /// Refuses, in the name of `driver`, an object that is not a `T` of this ABI version.
 ///
 /// # Errors

@@ -32,7 +32,7 @@ const _: () = {
     assert!(offset_of!(d2d_context, to_peer) == 64);
     assert!(offset_of!(d2d_context, to_owner) == 64 + QUEUE);
     assert!(offset_of!(d2d_context, data) == 64 + 2 * QUEUE);
-    assert!(size_of::<d2d_request>() == 56);
+    assert!(size_of::<d2d_request>() == 72);
     assert!(offset_of!(d2d_result, ended) == 24);
     assert!(size_of::<d2d_result>() == 32);
     assert!(offset_of!(d2d_send, tag) == 48);
@@ -69,7 +69,9 @@ pub(crate) const LAYOUT: u32 = layout! {
     }
     d2d_data { lock owner peer }
     d2d_context { hdr id module owner peer to_peer to_owner data }
-    d2d_request { hdr handle major_function code user_buffer driver input_len output_len }
+    d2d_request {
+        hdr handle major_function code user_buffer driver input_len output_len input output
+    }
     d2d_result { information tag status output_len ended }
     d2d_send {
         hdr to major_function code input user_buffer tag input_len output_len flags

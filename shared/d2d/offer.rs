@@ -25,7 +25,8 @@ use crate::{
     registration::Shared,
     request::{
         Call,
-        Disposition, //
+        Disposition,
+        Request, //
     },
     status::to_result,
     trace::{
@@ -58,10 +59,10 @@ pub(crate) struct RawOffer {
 unsafe impl Send for RawOffer {}
 
 impl RawOffer {
-    pub(crate) fn new(request: &abi::d2d_request) -> Self {
+    pub(crate) fn new(request: &Request<'_>) -> Self {
         Self {
-            handle: request.handle,
-            user_buffer: request.user_buffer,
+            handle: request.handle(),
+            user_buffer: request.user_buffer(),
         }
     }
 

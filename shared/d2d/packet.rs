@@ -179,6 +179,21 @@ impl From<CallError> for Error {
     }
 }
 
+const NO_RESULT: abi::d2d_result = abi::d2d_result {
+    information: 0,
+    tag: 0,
+    status: 0,
+    output_len: 0,
+    ended: abi::D2D_ENDED_COMPLETED,
+    reserved: 0,
+};
+
+/// How long a wait may take, as the owner's functions are told.
+#[inline]
+fn milliseconds(timeout: Option<Msecs>) -> u32 {
+    timeout.map_or(abi::D2D_FOREVER, |ms| ms.min(abi::D2D_FOREVER - 1))
+}
+
 impl Packet {
     /// Returns a number that no other request has as long as this one is there.
     pub fn id(&self) -> u64 {
@@ -191,6 +206,29 @@ impl Packet {
         self
     }
 
+    /// How to send the request.
+    #[inline(always)]
+    fn describe<I: Plain, O: Plain>(
+        &self,
+        to: &Target,
+        code: ControlCode<I, O>,
+        input: &I,
+        sleep: Sleep,
+        routine: Option<u64>,
+    ) -> abi::d2d_send {
+        let with_routine = match routine {
+            Some(_) => abi::D2D_SEND_ROUTINE,
+            None => 0,
+        };
+        abi::d2d_send {
+            input: input.as_bytes().as_ptr().cast(),
+            input_len: size_of::<I>() as u32,
+            output_len: size_of::<O>() as u32,
+            tag: routine.unwrap_or(0),
+            ..to.send(code.raw(), self.flags | sleep.flag() | with_routine)
+        }
+    }
+
     fn send_raw<I: Plain, O: Plain>(
         &self,
         to: &Target,
@@ -199,17 +237,7 @@ impl Packet {
         sleep: Sleep,
         routine: Option<u64>,
     ) -> Result<bool> {
-        let with_routine = match routine {
-            Some(_) => abi::D2D_SEND_ROUTINE,
-            None => 0,
-        };
-        let send = abi::d2d_send {
-            input: input.as_bytes().as_ptr().cast(),
-            input_len: size_of::<I>() as u32,
-            output_len: size_of::<O>() as u32,
-            tag: routine.unwrap_or(0),
-            ..to.send(code.raw(), self.flags | sleep.flag() | with_routine)
-        };
+        let send = self.describe(to, code, input, sleep, routine);
         // SAFETY: The input is as long as is said, and copied by the call.
         match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
             Ok(()) => Ok(true),
@@ -283,30 +311,44 @@ impl Packet {
         input: &I,
         timeout: Option<Msecs>,
     ) -> Result<O, CallError> {
-        self.send_raw(to, code, input, Sleep::May, None)
-            .map_err(CallError::NotSent)?;
-        let result = self.wait_raw(timeout).map_err(CallError::NotWaited)?;
+        let send = self.describe(to, code, input, Sleep::May, None);
+        let mut result = NO_RESULT;
+        let mut output = O::new_zeroed();
+        let bytes = output.as_mut_bytes();
+        // SAFETY: The input is as long as is said, and copied by the call. There is a place for the
+        // result, and one for as much output as is said.
+        let status = unsafe {
+            abi::d2d_request_call(
+                self.handle,
+                &send,
+                milliseconds(timeout),
+                &mut result,
+                bytes.as_mut_ptr().cast(),
+                size_of::<O>() as u32,
+            )
+        };
+        to_result(status).map_err(|error| match error {
+            EINPROGRESS => CallError::NotWaited(error),
+            error => CallError::NotSent(error),
+        })?;
         let Outcome {
             result: status,
             ended,
             ..
         } = Outcome::new(&result);
         status.map_err(|error| CallError::Ended(ended, error))?;
-        self.read(&result).map_err(CallError::NoOutput)
+        match result.output_len as usize == size_of::<O>() {
+            true => Ok(output),
+            false => Err(CallError::NoOutput(EMSGSIZE)),
+        }
     }
 
     fn wait_raw(&self, timeout: Option<Msecs>) -> Result<abi::d2d_result> {
-        let mut result = abi::d2d_result {
-            information: 0,
-            tag: 0,
-            status: 0,
-            output_len: 0,
-            ended: abi::D2D_ENDED_COMPLETED,
-            reserved: 0,
-        };
-        let ms = timeout.map_or(abi::D2D_FOREVER, |ms| ms.min(abi::D2D_FOREVER - 1));
+        let mut result = NO_RESULT;
         // SAFETY: There is a place for the result.
-        to_result(unsafe { abi::d2d_request_wait(self.handle, ms, &mut result) })?;
+        to_result(unsafe {
+            abi::d2d_request_wait(self.handle, milliseconds(timeout), &mut result)
+        })?;
         Ok(result)
     }
 
@@ -436,6 +478,16 @@ impl Completed {
             },
             result,
         }
+    }
+
+    #[doc(hidden)]
+    pub fn handle(&self) -> abi::d2d_handle {
+        self.packet.handle
+    }
+
+    #[doc(hidden)]
+    pub fn result(&self) -> &abi::d2d_result {
+        &self.result
     }
 
     /// Returns what it was completed with.

@@ -11,7 +11,9 @@ use core::{
 use kernel::{
     bindings,
     ffi::c_char,
-    prelude::*, //
+    page::PAGE_SIZE,
+    prelude::*,
+    task::Task, //
 };
 
 extern "C" {
@@ -28,21 +30,113 @@ extern "C" {
 /// # Safety
 ///
 /// `to` is valid for writes of `length` bytes.
+#[inline(always)]
 pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
     // SAFETY: `to` is valid for writes of `length` bytes; `from` may be any address.
     unsafe { d2d_nofault_read(to.cast::<c_void>(), from.cast(), length) }
 }
 
-/// Copies bytes to `to`, an address that may be bad. Any context.
+/// Copies `length` bytes to `to`, an address that may be bad. Any context.
 ///
 /// Returns whether all of them could be written.
 ///
 /// # Safety
 ///
-/// If `to` is valid for writes of the bytes, nobody else uses what is there.
-pub unsafe fn copy_to(to: *mut u8, from: &[u8]) -> bool {
-    // SAFETY: `from` is a slice; if memory can be written at `to`, the caller says that it may be.
-    unsafe { d2d_nofault_write(to.cast::<c_void>(), from.as_ptr().cast(), from.len()) }
+/// `from` is valid for reads of `length` bytes. If `to` is valid for writes of them, nobody else uses what
+/// is there.
+#[inline(always)]
+pub unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool {
+    // SAFETY: `from` is valid for reads of `length` bytes; if memory can be written at `to`, the caller
+    // says that it may be.
+    unsafe { d2d_nofault_write(to.cast::<c_void>(), from.cast(), length) }
+}
+
+/// Returns whether the first and the last of `length` bytes can be written, at an address that may be bad. Any
+/// context.
+///
+/// # Safety
+///
+/// If `at` is valid for writes of `length` bytes, which is not 0, nobody else uses what is there.
+pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool {
+    // SAFETY: `at` may be any address; if memory can be written there, the caller says that it may be.
+    unsafe { d2d_nofault_is_writable(at.cast(), length) }
+}
+
+/// The stack of the calling task. There is memory at all of its addresses, so what lies there is copied without the
+/// care that other addresses need.
+#[derive(Clone, Copy)]
+pub struct Stack {
+    task: *mut bindings::task_struct,
+    start: usize,
+}
+
+impl Stack {
+    const SIZE: usize = PAGE_SIZE << bindings::THREAD_SIZE_ORDER;
+
+    /// Returns the stack of the calling task. Any context.
+    #[inline(always)]
+    pub fn current() -> Self {
+        let task = Task::current_raw();
+        // SAFETY: The calling task is there, and so is its stack.
+        let start = unsafe { (*task).stack }.addr();
+        Self { task, start }
+    }
+
+    /// Returns what tells the calling task from others.
+    #[inline(always)]
+    pub fn task(self) -> u64 {
+        self.task.addr() as u64
+    }
+
+    #[inline(always)]
+    fn has<T>(self, at: *const T, length: usize) -> bool {
+        let offset = at.addr().wrapping_sub(self.start);
+        offset < Self::SIZE && length <= Self::SIZE - offset
+    }
+
+    /// As [`copy()`]; fast if `from` is on this stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`copy()`].
+    #[inline(always)]
+    pub unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
+        if self.has(from, length) {
+            // SAFETY: `to` is valid for writes of `length` bytes; the stack is there.
+            unsafe { to.copy_from(from, length) };
+            return true;
+        }
+        // SAFETY: By the requirements.
+        unsafe { copy(to, from, length) }
+    }
+
+    /// As [`copy_out`]; fast if `to` is on this stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`copy_out`].
+    #[inline(always)]
+    pub unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
+        if self.has(to, length) {
+            // SAFETY: `from` is valid for reads of `length` bytes; the stack is there, and the caller says that
+            // nobody else uses this part of it.
+            unsafe { to.copy_from(from, length) };
+            return true;
+        }
+        // SAFETY: By the requirements.
+        unsafe { copy_out(to, from, length) }
+    }
+
+    /// As [`is_writable`]; fast if `at` is on this stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`is_writable`].
+    #[inline(always)]
+    pub unsafe fn is_writable(self, at: *mut u8, length: usize) -> bool {
+        // SAFETY: By the requirements.
+        self.has(at, length) || unsafe { is_writable(at, length) }
+    }
 }
 
 /// Reads a `T` from an address that may be bad. Any context.

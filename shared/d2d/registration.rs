@@ -9,7 +9,10 @@ use crate::{
         Driver,
         Handle, //
     },
-    header,
+    handler::{
+        self,
+        Handler, //
+    },
     interface::{
         Binding,
         Link,
@@ -29,8 +32,9 @@ use crate::{
         Sender, //
     },
     request::{
-        receive,
+        Disposition,
         Outcome,
+        Request,
         RequestId, //
     },
     status::to_result,
@@ -38,10 +42,6 @@ use crate::{
         self,
         Step, //
     }, //
-};
-use core::ffi::{
-    c_int,
-    c_void, //
 };
 use kernel::{
     bindings,
@@ -207,70 +207,6 @@ impl<T: Driver> Shared<T> {
             drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
         }
     }
-
-    /// The driver that a C routine is called for.
-    ///
-    /// # Safety
-    ///
-    /// `this` is what was registered, and stays registered for `'a`.
-    unsafe fn of<'a>(this: *mut c_void) -> ArcBorrow<'a, Self> {
-        // SAFETY: `this` is that of an `Arc`, whose registration keeps it.
-        unsafe { ArcBorrow::from_raw(this.cast::<Self>().cast_const()) }
-    }
-
-    /// The C completion routine.
-    ///
-    /// # Safety
-    ///
-    /// `this` is a registered `Shared<T>`, `result` is valid for reads.
-    unsafe extern "C" fn completed(
-        this: *mut c_void,
-        request: abi::d2d_handle,
-        result: *const abi::d2d_result,
-    ) -> c_int {
-        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
-        // unregistered. `result` is the owner's, which it does not change during the call. The
-        // sender has given the request up by sending it.
-        let (this, completed) = unsafe { (Self::of(this), Completed::from_raw(request, *result)) };
-        this.state().completed(completed);
-        // If the driver has not kept it, it was freed by being dropped.
-        abi::D2D_MORE_PROCESSING_REQUIRED as c_int
-    }
-
-    /// The C routine for requests that come back.
-    ///
-    /// # Safety
-    ///
-    /// `this` is a registered `Shared<T>`, `request` and `result` are valid for reads.
-    unsafe extern "C" fn returned(
-        this: *mut c_void,
-        request: *const abi::d2d_request,
-        result: *const abi::d2d_result,
-    ) -> c_int {
-        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
-        // unregistered. `result` is the owner's, which it does not change during the call.
-        let (this, outcome) = unsafe { (Self::of(this), Outcome::new(&*result)) };
-        // SAFETY: `request` is the owner's, which does not change it during the call, and is this
-        // driver's request.
-        unsafe {
-            receive(this.name, request, |request| {
-                this.state().returned(request, outcome)
-            })
-        }
-    }
-
-    /// The C cancel routine.
-    ///
-    /// # Safety
-    ///
-    /// `this` is a registered `Shared<T>`.
-    unsafe extern "C" fn cancelled(this: *mut c_void, request: abi::d2d_handle) {
-        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
-        // unregistered.
-        unsafe { Self::of(this) }
-            .state()
-            .cancelled(RequestId::from_raw(request));
-    }
 }
 
 impl<T: Driver> Shared<T>
@@ -292,36 +228,46 @@ where
         let _ = queue.enqueue(Arc::from(this));
         Ok(())
     }
+}
 
-    /// The C dispatch routine.
-    ///
-    /// # Safety
-    ///
-    /// `this` is a registered `Shared<T>`, `request` is valid for reads.
-    unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
-        // SAFETY: `this` is the `Shared` that was registered, which lives until the driver is
-        // unregistered.
-        let this = unsafe { Self::of(this) };
-        // SAFETY: `request` is the owner's, which does not change it during the call.
-        let raw = unsafe { &*request };
-        if raw.code != abi::D2D_IOCTL_SHARE_CONTEXT {
-            // SAFETY: `request` is this driver's, and valid for reads during the call, as above.
-            return unsafe {
-                receive(this.name, request, |request| this.state().dispatch(request))
-            };
-        }
-        let magic = abi::D2D_REQUEST_MAGIC;
-        if let Err(error) = header::check::<abi::d2d_request>(this.name, "request", &raw.hdr, magic)
-        {
-            return error.to_errno();
+impl<T: Driver> Handler for Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    const DISPATCH_ATOMIC: bool = T::DISPATCH_ATOMIC;
+
+    fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    fn dispatch<'a>(this: ArcBorrow<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+        if request.code() != abi::D2D_IOCTL_SHARE_CONTEXT {
+            return this.state().dispatch(request);
         }
         trace::emit(
             this.name,
             Step::Dispatch,
-            fmt!("major=0x{:02x} code=0x{:08x}", raw.major_function, raw.code),
+            fmt!(
+                "major=0x{:02x} code=0x{:08x}",
+                abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+                request.code()
+            ),
         );
-        let offer = Offer::new(this, RawOffer::new(raw));
-        this.state().share(offer).into_raw()
+        let offer = Offer::new(this, RawOffer::new(&request));
+        // What became of the offer is what became of the request.
+        Disposition::new(this.state().share(offer).into_raw())
+    }
+
+    fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
+        self.state().returned(request, outcome)
+    }
+
+    fn completed(&self, completed: Completed) {
+        self.state().completed(completed);
+    }
+
+    fn cancelled(&self, id: RequestId) {
+        self.state().cancelled(id);
     }
 }
 
@@ -368,25 +314,7 @@ where
             GFP_KERNEL,
         )
         .map_err(|error| trace::report_memory(M::NAME, error))?;
-        let mut object = abi::d2d_driver {
-            hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
-            name: [0; abi::D2D_NAME_SIZE as usize],
-            owner: M::THIS_MODULE.as_ptr(),
-            self_: Arc::as_ptr(&shared).cast_mut().cast(),
-            dispatch: Some(Shared::<T>::dispatch),
-            returned: Some(Shared::<T>::returned),
-            completed: Some(Shared::<T>::completed),
-            cancelled: Some(Shared::<T>::cancelled),
-            flags: match T::DISPATCH_ATOMIC {
-                true => abi::D2D_DISPATCH_ATOMIC,
-                false => 0,
-            },
-            reserved: 0,
-        };
-        // A name that is too long for its NUL is refused by the owner.
-        for (to, from) in object.name.iter_mut().zip(M::NAME.to_bytes()) {
-            *to = *from;
-        }
+        let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
         // SAFETY: The dispatch routine and what it is called with stay until the registration is
         // dropped.

@@ -24,7 +24,10 @@ use crate::{
     trace::refuse, //
 };
 use core::{
-    ffi::c_int,
+    ffi::{
+        c_int,
+        c_void, //
+    },
     marker::PhantomData,
     mem::ManuallyDrop, //
 };
@@ -154,6 +157,7 @@ pub struct Outcome {
 
 impl Outcome {
     #[doc(hidden)]
+    #[inline]
     pub fn new(result: &abi::d2d_result) -> Self {
         Self {
             result: to_result(result.status),
@@ -209,6 +213,14 @@ impl Raw {
         })
     }
 
+    /// Completes the request, whose output is in place already.
+    #[inline(always)]
+    fn complete_in_place(&self, length: u32) -> c_int {
+        // SAFETY: A handle that is stale is refused.
+        unsafe { abi::d2d_complete_with(self.handle, 0, length.into(), length) };
+        0
+    }
+
     fn complete_with<T: Plain>(&self, value: &T) -> (c_int, Result) {
         match self.write(value) {
             Ok(()) => self.complete(Ok(()), size_of::<T>() as u64),
@@ -217,11 +229,26 @@ impl Raw {
     }
 }
 
+/// Where a request's buffers lie, if the driver may use them in place.
+///
+/// # Invariants
+///
+/// Both are null; or `input` is valid for reads of as many bytes as the request has, and `output` for reads
+/// and writes of as many as it has room for, until the request is completed, forwarded or left pending,
+/// or the routine returns; and nobody else uses them.
+#[derive(Clone, Copy)]
+struct InPlace {
+    input: *const u8,
+    output: *mut u8,
+}
+
 /// A request that the driver has received and not completed yet.
 ///
 /// It has to be completed, left pending or forwarded before the driver can return.
 pub struct Request<'a> {
     raw: Raw,
+    place: InPlace,
+    user_buffer: *mut c_void,
     _call: Call<'a>,
 }
 
@@ -229,6 +256,15 @@ impl<'a> Request<'a> {
     /// Returns the control code.
     pub fn code(&self) -> u32 {
         self.raw.code
+    }
+
+    /// Returns what the code says that it is. It comes from another driver.
+    pub(crate) fn user_buffer(&self) -> *mut c_void {
+        self.user_buffer
+    }
+
+    pub(crate) fn handle(&self) -> abi::d2d_handle {
+        self.raw.handle
     }
 
     /// Returns the name of the request, which it keeps as long as this driver has it.
@@ -264,13 +300,31 @@ impl<'a> Request<'a> {
     /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
     /// `information` is what the request's code says it means, 0 if nothing.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // Whether it was taken back meanwhile is nothing that who returns can do something about.
+        // It may have been taken back meanwhile. The caller cannot react, so the answer is ignored.
         Disposition::new(self.raw.complete(result, information).0)
     }
 
     /// Completes the request with an error. Any context.
     pub fn fail(self, error: Error) -> Disposition<'a> {
         self.complete(Err(error), 0)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_lengths(self) -> Disposition<'a> {
+        let (input, output) = self.lengths();
+        let error = refuse(
+            self.raw.name,
+            "wrong-buffer-size",
+            EMSGSIZE,
+            fmt!(
+                "code=0x{:08x} input={} output={}",
+                self.raw.code,
+                input,
+                output
+            ),
+        );
+        self.fail(error)
     }
 
     /// Completes the request with what a lower driver has. Any context.
@@ -281,7 +335,16 @@ impl<'a> Request<'a> {
     /// Leaves the request pending: it is completed later, in any context, by who has the second
     /// value. Any context.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
-        (Disposition::pending(), Pended::new(self.raw))
+        (Disposition::pending(), Pended::new(self.give_up()))
+    }
+
+    /// Ends the use of the buffers in place.
+    fn give_up(self) -> Raw {
+        if !self.place.input.is_null() {
+            // SAFETY: A handle that is stale is refused.
+            unsafe { abi::d2d_request_pend(self.raw.handle) };
+        }
+        self.raw
     }
 
     /// Passes the request on to another driver, which sees the code `code`. With `returns`,
@@ -336,13 +399,16 @@ impl<'a> Routed<'a> {
         }
         let (input, output) = request.lengths();
         if input != size_of::<I>() || output < size_of::<O>() {
-            let error = refuse(
-                request.raw.name,
-                "wrong-buffer-size",
-                EMSGSIZE,
-                fmt!("code=0x{:08x} input={} output={}", code.raw, input, output),
-            );
-            return Self::Done(request.fail(error));
+            return Self::Done(request.refuse_lengths());
+        }
+        if !request.place.input.is_null() {
+            // SAFETY: By the type invariants there are as many bytes as an `I` has, and any bytes are one.
+            let value = unsafe { request.place.input.cast::<I>().read_unaligned() };
+            let request = Typed {
+                request,
+                _output: PhantomData,
+            };
+            return Self::Done(f(value, request));
         }
         Self::Done(match request.raw.read::<I>() {
             Ok(value) => f(
@@ -384,7 +450,19 @@ impl<'a, O: Plain> Typed<'a, O> {
 
     /// Completes the request with an output, whose size is the information. Any context.
     pub fn complete(self, output: &O) -> Disposition<'a> {
-        Disposition::new(self.request.raw.complete_with(output).0)
+        let Request { raw, place, .. } = &self.request;
+        if place.output.is_null() {
+            return Disposition::new(raw.complete_with(output).0);
+        }
+        let bytes = output.as_bytes();
+        // SAFETY: By the type invariants there is room for as many bytes as an `O` has, and nobody else
+        // uses it.
+        unsafe {
+            place
+                .output
+                .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+        };
+        Disposition::new(raw.complete_in_place(bytes.len() as u32))
     }
 
     /// Completes the request with an error. Any context.
@@ -394,7 +472,7 @@ impl<'a, O: Plain> Typed<'a, O> {
 
     /// As [`Request::pend`].
     pub fn pend(self) -> (Disposition<'a>, Pended<O>) {
-        (Disposition::pending(), Pended::new(self.request.raw))
+        (Disposition::pending(), Pended::new(self.request.give_up()))
     }
 }
 
@@ -506,6 +584,12 @@ pub unsafe fn receive(
             code: request.code,
             input_len: request.input_len,
             output_len: request.output_len,
+        },
+        user_buffer: request.user_buffer,
+        // INVARIANT: `struct d2d_request` says so.
+        place: InPlace {
+            input: request.input.cast(),
+            output: request.output.cast(),
         },
         _call: PhantomData,
     })

@@ -96,9 +96,9 @@
  *	  bits 27..0	an index
  *
  * A generation counts to 2^32 - 1, and then begins with 1 again. It counts, for a driver,
- * a target, an offer or an item, the things that had this index; for an event or a SENT
- * request, all that were opened or made; for a HELD request, each time that any request
- * was sent, forwarded or returned. A driver that keeps a stale handle for that long may
+ * a target, a SENT request or an item, the things that had this index; for an event,
+ * all that were opened; for a HELD request, each time that the requests of this index
+ * were made, sent, forwarded or returned. A driver that keeps a stale handle for that long may
  * find that it names another thing of its kind.
  */
 typedef u64 d2d_handle;
@@ -113,7 +113,6 @@ enum d2d_handle_kind {
 	D2D_HANDLE_EVENT,	/* from d2d_event_create() and d2d_event_open() */
 	D2D_HANDLE_SENT,	/* a request, as its sender has it */
 	D2D_HANDLE_HELD,	/* a request, as the driver that it was sent to has it */
-	D2D_HANDLE_OFFER,	/* the same for the request that shares a context */
 };
 
 /* First member of every object that crosses the boundary. 16 bytes. */
@@ -261,8 +260,12 @@ struct d2d_context {
  * sender, or because somebody leaves. From then on the handle is stale, whatever
  * becomes of the request.
  *
- * Input is read by d2d_request_read(), output written by d2d_request_write(): no
- * driver has a pointer to the buffers of another.
+ * Input is read by d2d_request_read(), output written by d2d_request_write(). The dispatch
+ * routine of a driver with D2D_DISPATCH_IN_PLACE may also use the library's buffers in
+ * place, at input and output, if it is called in the sender's context: until it completes,
+ * pends or forwards the request, or returns. It states the length of the output when it
+ * calls d2d_complete_with(). Otherwise both are NULL. The sender has no pointer to these
+ * buffers, nor the receiver to the sender's.
  *
  * A context that comes with it may be used until the request is completed, and
  * after that if it was completed with success and accepted, until d2d_detach() is
@@ -280,6 +283,8 @@ struct d2d_request {
 	d2d_handle driver;	/* the receiver's own */
 	u32 input_len;		/* bytes there are to read */
 	u32 output_len;		/* bytes there is room for */
+	const void *input;	/* in place, or NULL: see above */
+	void *output;		/* the same */
 };
 
 /*
@@ -346,6 +351,13 @@ struct d2d_send {
 
 /* dispatch() does not sleep, and may be called in any context but NMI. */
 #define D2D_DISPATCH_ATOMIC	1
+/*
+ * dispatch() uses the buffers of requests in place, and calls d2d_request_pend() for each
+ * one that it leaves pending before another thread can complete it. If such a request is
+ * cancelled, or its time is over, while dispatch() runs in the sender's context, it ends
+ * when dispatch() is done with the buffers.
+ */
+#define D2D_DISPATCH_IN_PLACE	2
 
 /*
  * A driver object. d2d_register() copies it; the routines and self stay until
@@ -432,7 +444,7 @@ static_assert(offsetof(struct d2d_context, peer) == 48);
 static_assert(offsetof(struct d2d_context, to_peer) == 64);
 static_assert(offsetof(struct d2d_context, to_owner) == 64 + D2D_QUEUE);
 static_assert(offsetof(struct d2d_context, data) == 64 + 2 * D2D_QUEUE);
-static_assert(sizeof(struct d2d_request) == 56);
+static_assert(sizeof(struct d2d_request) == 72);
 static_assert(offsetof(struct d2d_result, ended) == 24);
 static_assert(sizeof(struct d2d_result) == 32);
 static_assert(offsetof(struct d2d_send, tag) == 48);
@@ -481,10 +493,10 @@ static_assert(sizeof(struct d2d_driver) == 104);
 	d2d_context, to_peer), d2d_context, to_owner), d2d_context, data)
 enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 #define D2D_LAYOUT_REQUEST	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
-	D2D_SIZE((u32)D2D_LAYOUT_SHARED, d2d_request), d2d_request, hdr), \
+	D2D_AT(D2D_AT(D2D_SIZE((u32)D2D_LAYOUT_SHARED, d2d_request), d2d_request, hdr), \
 	d2d_request, handle), d2d_request, major_function), d2d_request, code), \
 	d2d_request, user_buffer), d2d_request, driver), d2d_request, input_len), \
-	d2d_request, output_len)
+	d2d_request, output_len), d2d_request, input), d2d_request, output)
 #define D2D_LAYOUT_RESULT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
 	D2D_LAYOUT_REQUEST, d2d_result), d2d_result, information), d2d_result, tag), \
 	d2d_result, status), d2d_result, output_len), d2d_result, ended)
@@ -617,11 +629,19 @@ enum d2d_step {
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
  *	it is for has left, -EBUSY it is on its way, or a thread that waits for
- *	it has not seen the last result, -ESHUTDOWN either driver is leaving,
- *	-ENOMEM (more than 256 bytes of input), -EDEADLK without D2D_SEND_ATOMIC
- *	where the caller must not sleep. The owner asks the kernel for that: a
+ *	it has not seen the last result, or it was taken from a dispatch routine
+ *	that still uses its buffers, because a driver has left, -ESHUTDOWN either
+ *	driver is leaving, -EDEADLK without D2D_SEND_ATOMIC where the caller must
+ *	not sleep. The owner asks the kernel for that: a
  *	kernel without CONFIG_PREEMPT_COUNT knows of interrupts and of disabled
  *	interrupts, not of a spinlock that leaves them enabled
+ * d2d_request_call: sends a request as d2d_request_send() does, waits for it as
+ *	d2d_request_wait() does, and copies the output of one that was completed with
+ *	success to the place for it, if there is room for all of it. Any context with
+ *	D2D_SEND_ATOMIC, and then it does not wait; else may sleep. 0 there is a result.
+ *	-EINPROGRESS the request was sent, and there is none yet. Otherwise it was not
+ *	sent, for a reason of d2d_request_send(), or -EINVAL with D2D_SEND_ROUTINE; or
+ *	the place for the output is bad, -EFAULT, and the request is completed
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
  *	Any context if it is completed, else may sleep. After ms milliseconds,
  *	counted in the kernel's ticks, the request is taken back, and its status
@@ -634,7 +654,8 @@ enum d2d_step {
  *	-EDEADLK the caller must not sleep (known as for d2d_request_send()), or
  *	is inside a routine that has to
  *	return before the request goes on, -ESTALE handle, -EFAULT no place for
- *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE.
+ *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE,
+ *	-EAGAIN 63 threads wait for it.
  *	Several threads may use one request. All that wait for it get the same
  *	result, even if the time of one of them is over and it is taken back,
  *	if it is cancelled or freed meanwhile, or if its driver unregisters.
@@ -646,17 +667,19 @@ enum d2d_step {
  * d2d_request_free: any context. Cancels it if it is on its way, and frees it
  *	when no routine has it and no thread waits for it; completed() is not
  *	called then, unless it is being called already: d2d_unregister() waits
- *	for that. -ESTALE handle
+ *	for that. -ESTALE handle, -EBUSY another thread is just sending it
  * d2d_request_read: any context. With the receiver's handle, copies the input,
  *	with the sender's, the output of a completed request. -EFAULT a bad
  *	pointer, -ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more
- *	than there is, -EBUSY it is on its way, -ENOMEM (more than 256 bytes)
- * d2d_request_write: any context. Replaces the output, all of it or nothing.
- *	-EFAULT a bad pointer, -ESTALE handle, -ECANCELED it was taken back,
- *	-EMSGSIZE more than there is room for, -ENOMEM (more than 256 bytes)
+ *	than there is, -EBUSY it is on its way, or 63 threads copy its buffers
+ * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer, and
+ *	there is no output then, -ESTALE handle, -ECANCELED it was taken back,
+ *	-EMSGSIZE more than there is room for, -EBUSY 63 threads copy its buffers
  * d2d_request_set_cancel: any context. From here on cancelled() is called if
  *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
  *	already, -EINVAL the driver has no such routine
+ * d2d_request_pend: any context. Called by a dispatch routine that leaves a request pending
+ *	and has used its buffers in place: it does so no more. -ESTALE handle
  * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes
  *	the request on; what counts of the structure is to, code and flags, of
  *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is
@@ -667,6 +690,8 @@ enum d2d_step {
  *	request was taken back, or what the owner refused the driver's answer
  *	with. A status that is positive, -EINPROGRESS or -EIOCBQUEUED is refused
  *	and taken as -EIO
+ * d2d_complete_with: as d2d_complete(), after output_len bytes of output were written in
+ *	place. -EMSGSIZE more than there is room for
  * d2d_trace: prints one trace line; any context. A text that cannot be read is
  *	printed as "?"
  *
@@ -680,14 +705,18 @@ int d2d_unregister(d2d_handle driver);
 int d2d_lookup(const char *name, d2d_handle *driver);
 int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request);
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
+int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
+		     struct d2d_result *result, void *output, u32 output_len);
 int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
 int d2d_request_cancel(d2d_handle request);
 int d2d_request_free(d2d_handle request);
 int d2d_request_read(d2d_handle request, void *buffer, u32 len);
 int d2d_request_write(d2d_handle request, const void *buffer, u32 len);
 int d2d_request_set_cancel(d2d_handle request);
+int d2d_request_pend(d2d_handle request);
 int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
 int d2d_complete(d2d_handle request, int status, u64 information);
+int d2d_complete_with(d2d_handle request, int status, u64 information, u32 output_len);
 void d2d_trace(const char *driver, enum d2d_step step, const char *detail);
 
 #endif /* D2D_H */

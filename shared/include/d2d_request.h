@@ -20,25 +20,6 @@ static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
 }
 
 /*
- * Sends a request without a completion routine, and waits so many milliseconds for its
- * result. 0 there is a result; its status and ended say what has become of the request.
- * Otherwise the errno that d2d_request_send() or d2d_request_wait() has returned.
- *
- * Any context with D2D_SEND_ATOMIC: then it does not wait, and is -EINPROGRESS if the
- * request is on its way.
- */
-static inline int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
-				   struct d2d_result *result)
-{
-	int err;
-
-	err = d2d_request_send(request, send);
-	if (err && (err != -EINPROGRESS || send->flags & D2D_SEND_ATOMIC))
-		return err;
-	return d2d_request_wait(request, ms, result);
-}
-
-/*
  * Copies the output of a request that was completed with success, if it is len bytes
  * long. -EMSGSIZE it is not. Any context.
  */

@@ -40,13 +40,6 @@ impl Completion {
         unsafe { bindings::complete_all(self.inner.get()) };
     }
 
-    /// Makes it not done, as when it was made. Nobody waits, and nobody completes it meanwhile.
-    pub(crate) fn reset(&self) {
-        // SAFETY: It is initialized, and the field is a number. Whoever waits all the same reads it
-        // in C, and takes either value.
-        unsafe { (&raw mut (*self.inner.get()).done).write_volatile(0) };
-    }
-
     /// May sleep.
     pub(crate) fn wait(&self) {
         // SAFETY: It is initialized.

@@ -3,17 +3,14 @@
 //! Driver to driver, the owner's half: what exists once, in the module that owns the contexts.
 //!
 //! - `config`: what the contexts are like.
-//! - `server`: the contexts, and the handshake that shares one with a driver.
+//! - `server`: what exists once for all contexts; `contexts`: the driver that owns them, and its part of each.
+//! - `handshake`: how a context is shared with a driver; `detach`: how it is taken back.
 //! - `event`: the named events.
-//! - `registry`: the registered drivers.
-//! - `offers`: the requests of handshakes on their way; `timeouts`: the time limit of those that nobody
-//!   waits for.
-//! - `requests`: the requests that drivers send each other at any time; `entry` is one of them,
-//!   `buffers` what it carries, `bounce` how that gets from and to drivers, `recall` takes it back,
-//!   `waiting` waits for it, `workers` dispatch it where the sender cannot.
+//! - `registry`: the registered drivers and how far each is with its context; `driver_object`: what a driver
+//!   registers; `slot`: who is inside its routines.
+//! - `request`: the requests that drivers send each other; `timeouts`: the time limit of handshakes that
+//!   nobody waits for.
 //! - `going`: modules that go away, with or without their drivers.
-//! - `visit`: who is inside a driver's routines.
-//! - `table`: values named by handles; `handle`: how these are made.
 //! - `block`: allocation of a context with its locks, queues and items.
 //! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
 //!   request has.
@@ -25,11 +22,12 @@
 //! [`module_owner!`](crate::module_owner).
 
 mod block;
-mod bounce;
-mod buffers;
 mod completion;
 mod config;
-mod entry;
+mod context_table;
+mod contexts;
+mod detach;
+mod driver_object;
 #[doc(hidden)]
 pub mod entry_points;
 mod event;
@@ -37,31 +35,30 @@ mod event;
 pub mod export;
 mod going;
 mod handle;
+mod handshake;
 #[path = "../d2d/lock.rs"]
 mod lock;
-mod offers;
-mod recall;
+mod refusals;
 mod registry;
-mod requests;
+mod request;
 mod server;
+mod slot;
 mod state;
-mod table;
 mod telling;
 mod timeouts;
 mod trace;
-mod visit;
-mod waiting;
-mod workers;
 
 pub use config::Config;
+pub use contexts::{
+    Contexts,
+    Owner,
+    Peer, //
+};
 #[doc(hidden)]
 pub use d2d::__private;
 #[doc(hidden)]
 pub use d2d_abi as abi;
 pub use server::{
     create_event,
-    open_event,
-    Contexts,
-    Owner,
-    Peer, //
+    open_event, //
 };

@@ -74,7 +74,7 @@ macro_rules! entry_points {
         #[macro_export]
         macro_rules! module_owner {
             (type: $d Owner:ty, $d($d rest:tt)*) => {
-                static GATE: $crate::export::Gate<$d Owner> = $crate::export::Gate::new(
+                static GATE: $crate::export::Gate = $crate::export::Gate::new(
                     <OwnerModule as $crate::__private::ModuleMetadata>::NAME,
                 );
 
@@ -133,14 +133,29 @@ entry_points! {
         request: *mut d2d_handle,
     ) -> c_int;
     request_send = d2d_request_send(request: d2d_handle, send: *const d2d_send) -> c_int;
+    request_call = d2d_request_call(
+        request: d2d_handle,
+        send: *const d2d_send,
+        ms: u32,
+        result: *mut d2d_result,
+        output: *mut c_void,
+        output_len: u32,
+    ) -> c_int;
     request_wait = d2d_request_wait(request: d2d_handle, ms: u32, result: *mut d2d_result) -> c_int;
     request_cancel = d2d_request_cancel(request: d2d_handle) -> c_int;
     request_free = d2d_request_free(request: d2d_handle) -> c_int;
     request_read = d2d_request_read(request: d2d_handle, buffer: *mut c_void, len: u32) -> c_int;
     request_write = d2d_request_write(request: d2d_handle, buffer: *const c_void, len: u32) -> c_int;
     request_set_cancel = d2d_request_set_cancel(request: d2d_handle) -> c_int;
+    request_pend = d2d_request_pend(request: d2d_handle) -> c_int;
     request_forward = d2d_request_forward(request: d2d_handle, send: *const d2d_send) -> c_int;
     complete = d2d_complete(request: d2d_handle, status: c_int, information: u64) -> c_int;
+    complete_with = d2d_complete_with(
+        request: d2d_handle,
+        status: c_int,
+        information: u64,
+        output_len: u32,
+    ) -> c_int;
     trace = d2d_trace(driver: *const c_char, step: u32, detail: *const c_char);
     create_event = d2d_event_create(
         driver: d2d_handle,

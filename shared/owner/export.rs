@@ -5,17 +5,19 @@
 mod events;
 
 use crate::{
+    contexts::{
+        Owner,
+        OwnerDriver,
+        Seats, //
+    },
     entry_points,
     event::file,
     going::{
         Going,
         Notifier, //
     },
-    server::{
-        Contexts,
-        Owner,
-        Server, //
-    },
+    request::Limit,
+    server::Server,
     state::Section,
     timeouts,
     trace, //
@@ -35,10 +37,12 @@ use d2d::{
         ShowFile,
         Text, //
     },
+    handler,
     interface::TableFor,
     left,
     probe::{
         Output,
+        Stack,
         StringCopy, //
     },
     readers::Readers,
@@ -59,7 +63,6 @@ use kernel::{
     sync::{
         atomic::{
             ordering::{
-                Acquire,
                 Full,
                 Release, //
             },
@@ -80,12 +83,12 @@ use kernel::{
 ///
 /// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
 /// has become null and every thread that was inside then has left.
-pub struct Gate<O: Owner> {
+pub struct Gate {
     /// Name of the owner.
     name: &'static CStr,
     /// Not 0 once the module's initialization has begun.
     started: Atomic<u32>,
-    server: Atomic<*mut Server<O>>,
+    server: Atomic<*mut Server>,
 }
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
@@ -103,15 +106,17 @@ fn readers() -> &'static Readers {
 /// An open gate: the server that the entry points find. Dropping it calls [`Owner::leaving`], closes
 /// the gate, waits for those inside, and frees the server; may sleep.
 struct Opened<O: Owner> {
-    gate: &'static Gate<O>,
+    gate: &'static Gate,
+    driver: Arc<OwnerDriver<O>>,
+    _last: LastLine,
     /// Dropped last. When the gate is closed, it finds no server.
-    _notifier: Pin<KBox<Notifier<Forgotten<O>>>>,
+    _notifier: Pin<KBox<Notifier<Forgotten>>>,
 }
 
-/// The way from the module notifier to the owner.
-struct Forgotten<O: Owner>(&'static Gate<O>);
+/// The way from the module notifier to the server.
+struct Forgotten(&'static Gate);
 
-impl<O: Owner> Going for Forgotten<O> {
+impl Going for Forgotten {
     fn going(&self, module: *const bindings::module) {
         self.0.try_with(|server| server.expel(module));
     }
@@ -120,24 +125,23 @@ impl<O: Owner> Going for Forgotten<O> {
 /// What the module of an owner consists of. The fields are dropped in this order.
 pub struct Parts<O: Owner, M: ModuleMetadata> {
     _control: Option<ControlFile<Way<O>, M>>,
-    _state: KVec<ShowFile<View<O>, M>>,
+    _state: KVec<ShowFile<View, M>>,
     _opened: Opened<O>,
 }
 
 /// The way from the control file to the owner.
-struct Way<O: Owner>(&'static Gate<O>);
+struct Way<O: Owner>(Arc<OwnerDriver<O>>);
 
 impl<O: Owner> Control for Way<O> {
     fn write(&self, reader: &mut UserSliceReader) -> Result {
-        self.0
-            .with(|server| O::control(&Contexts::new(&server), reader))
+        O::control(&self.0.contexts(), reader)
     }
 }
 
 /// What a file shows of the owner: a section, or all of them.
-struct View<O: Owner>(&'static Gate<O>, Option<Section>);
+struct View(&'static Gate, Option<Section>);
 
-impl<O: Owner> Show for View<O> {
+impl Show for View {
     fn show(&self, text: &mut Text) -> Result {
         self.0.with(|server| match self.1 {
             Some(section) => server.show(section, text),
@@ -146,11 +150,11 @@ impl<O: Owner> Show for View<O> {
     }
 }
 
-impl<O: Owner> Gate<O> {
+impl Gate {
     /// Makes a closed gate for module `name`.
     pub const fn new(name: &'static CStr) -> Self {
         const fn assert_sync<T: Sync>() {}
-        assert_sync::<Server<O>>();
+        assert_sync::<Server>();
         // INVARIANT: There is no server.
         Self {
             name,
@@ -168,16 +172,16 @@ impl<O: Owner> Gate<O> {
     /// # Safety
     ///
     /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
+    pub unsafe fn parts<O: Owner, M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<M>()?;
-        self.with(|server| O::ready(&Contexts::new(&server)))
-            .map_err(|error| report_memory(self.name, error))?;
+        let opened = self.open::<O, M>()?;
+        O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
+        let way = Way(opened.driver.clone());
         Ok(Parts {
             _opened: opened,
             _state: self
@@ -189,14 +193,14 @@ impl<O: Owner> Gate<O> {
                 .map(|name| {
                     let directory = self.with(|server| Ok(server.events().directory()))?;
                     // SAFETY: The parts are dropped before the code of `M` goes away.
-                    unsafe { ControlFile::new(Some(directory), name, Way(self)) }
+                    unsafe { ControlFile::new(Some(directory), name, way) }
                 })
                 .transpose()?,
         })
     }
 
     /// Makes the files that show the owner's state.
-    fn state_files<M: ModuleMetadata>(&'static self) -> Result<KVec<ShowFile<View<O>, M>>> {
+    fn state_files<M: ModuleMetadata>(&'static self) -> Result<KVec<ShowFile<View, M>>> {
         let above = self.with(|server| Ok(server.events().directory()))?;
         let directory = Directory::within(&above, c"state")?;
         let mut files = KVec::with_capacity(Section::ALL.len() + 1, GFP_KERNEL)?;
@@ -212,18 +216,20 @@ impl<O: Owner> Gate<O> {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
+    fn open<O: Owner, M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         emit(self.name, Step::Load, fmt!(""));
         let module = M::THIS_MODULE.as_ptr();
-        let server = Server::new(self.name, module, file::Operations::of::<M>())
+        let (server, driver) = self
+            .make::<O, M>(module)
             .map_err(|error| report_memory(self.name, error))?;
         let notifier =
             Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
-        // SAFETY: The server is in an `Arc`, and `Opened` strikes it off before dropping it.
-        unsafe { server.enrol(module)? };
+        let object = handler::driver_object(&driver, module);
+        // SAFETY: `Opened` keeps the driver, and strikes the server off before dropping it.
+        unsafe { server.enrol(&object)? };
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         emit(
@@ -233,19 +239,47 @@ impl<O: Owner> Gate<O> {
         );
         Ok(Opened {
             gate: self,
+            driver,
+            _last: LastLine(self.name),
             _notifier: notifier,
         })
     }
 
+    /// Makes the contexts, a server of them, and what the owner's driver object receives.
+    fn make<O: Owner, M: ModuleMetadata>(
+        &self,
+        module: *mut bindings::module,
+    ) -> Result<(Arc<Server>, Arc<OwnerDriver<O>>)>
+    where
+        <O::Pair as Pair>::Owner: TableFor<O>,
+    {
+        let config = O::config()?;
+        config.check_memory()?;
+        let seats = Seats::<O>::new(self.name, module, &config)?;
+        let watch = file::Operations::of::<M>();
+        let server = Server::new(self.name, config, seats.clone(), watch)?;
+        let driver = OwnerDriver {
+            seats,
+            server: server.clone(),
+        };
+        Ok((server, Arc::new(driver, GFP_KERNEL)?))
+    }
+
     #[inline]
-    fn with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server<O>>) -> Result<R>) -> Result<R> {
+    fn with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> Result<R>) -> Result<R> {
         self.try_with(f)
-            .unwrap_or_else(|| Err(refuse(self.name, "no-owner", ENODEV, fmt!(""))))
+            .unwrap_or_else(|| Err(self.refuse_no_owner()))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_no_owner(&self) -> Error {
+        refuse(self.name, "no-owner", ENODEV, fmt!(""))
     }
 
     /// Runs `f` on the server, if there is one.
     #[inline]
-    fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server<O>>) -> R) -> Option<R> {
+    fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> R) -> Option<R> {
         let (_inside, server) = readers().enter(&self.server, false);
         let server = NonNull::new(server)?;
         // SAFETY: By the type invariants `server` came from `Arc::into_raw`, and its reference is
@@ -274,6 +308,12 @@ impl<O: Owner> Gate<O> {
             let value = unsafe { server.register(driver)? };
             self.fill(to, value, "bad-handle-pointer", || server.unregister(value))
         }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse_pointer(&self, reason: &str) -> Error {
+        refuse(self.name, reason, EFAULT, fmt!(""))
     }
 
     /// Checks the place for a result, before anything else is done.
@@ -427,6 +467,49 @@ impl<O: Owner> Gate<O> {
         pending(self.with(|server| unsafe { server.requests().send(request, send) }))
     }
 
+    /// `d2d_request_call`.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`. `result` is null or valid for a write, `output` is
+    /// null or valid for writes of `output_len` bytes.
+    #[inline]
+    pub unsafe fn request_call(
+        &self,
+        request: abi::d2d_handle,
+        send: *const abi::d2d_send,
+        ms: u32,
+        result: *mut abi::d2d_result,
+        output: *mut c_void,
+        output_len: u32,
+    ) -> c_int {
+        const SIZE: usize = size_of::<abi::d2d_result>();
+        errno(self.with(|server| {
+            let stack = Stack::current();
+            // SAFETY: `result` is the caller's own place for the result: nobody else uses it during the call.
+            let is_place = unsafe { stack.is_writable(result.cast(), SIZE) };
+            if result.is_null() || !result.is_aligned() || !is_place {
+                return Err(self.refuse_pointer("bad-result-pointer"));
+            }
+            // SAFETY: `output` is the caller's own place, too.
+            if output_len > 0 && !unsafe { stack.is_writable(output.cast(), output_len as usize) } {
+                return Err(self.refuse_pointer("bad-output-pointer"));
+            }
+            // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_call` says. What is
+            // at `output` is the caller's own place.
+            let value = unsafe {
+                server
+                    .requests()
+                    .send_and_read(request, send, ms, output, output_len, stack)?
+            };
+            // SAFETY: As above.
+            match unsafe { stack.copy_out(result.cast(), (&raw const value).cast(), SIZE) } {
+                true => Ok(()),
+                false => Err(self.refuse_pointer("bad-result-pointer")),
+            }
+        }))
+    }
+
     /// `d2d_request_wait`.
     ///
     /// # Safety
@@ -445,7 +528,7 @@ impl<O: Owner> Gate<O> {
             // SAFETY: `result` is the caller's own place for the result: nobody else uses it during
             // the call.
             let to = unsafe { self.output(result, "bad-result-pointer")? };
-            let value = server.requests().wait(request, ms)?;
+            let value = server.requests().wait(request, ms, Limit::Take)?;
             // The result stays with the request: nothing is to be undone.
             self.fill(to, value, "bad-result-pointer", || Ok(()))
         }))
@@ -507,6 +590,15 @@ impl<O: Owner> Gate<O> {
         errno(self.with(|server| server.requests().set_cancel(request)))
     }
 
+    /// `d2d_request_pend`.
+    ///
+    /// # Safety
+    ///
+    /// The request was dispatched to the caller.
+    pub unsafe fn request_pend(&self, request: abi::d2d_handle) -> c_int {
+        errno(self.with(|server| server.requests().pend(request)))
+    }
+
     /// `d2d_request_forward`.
     ///
     /// # Safety
@@ -532,7 +624,24 @@ impl<O: Owner> Gate<O> {
         status: c_int,
         information: u64,
     ) -> c_int {
-        self.with(|server| Ok(server.complete(request, status, information)))
+        self.with(|server| Ok(server.complete(request, status, information, None)))
+            .unwrap_or_else(Error::to_errno)
+    }
+
+    /// `d2d_complete_with`.
+    ///
+    /// # Safety
+    ///
+    /// The request was dispatched to the caller.
+    #[inline]
+    pub unsafe fn complete_with(
+        &self,
+        request: abi::d2d_handle,
+        status: c_int,
+        information: u64,
+        output_len: u32,
+    ) -> c_int {
+        self.with(|server| Ok(server.complete(request, status, information, Some(output_len))))
             .unwrap_or_else(Error::to_errno)
     }
 
@@ -595,13 +704,11 @@ impl<O: Owner> Gate<O> {
 
 impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
-        let Gate { name, server, .. } = self.gate;
-        // SAFETY: By the type invariants of the gate it is there until it is taken out below.
-        let leaving = unsafe { &*server.load(Acquire) };
-        O::leaving(&Contexts::new(leaving));
+        let Gate { server, .. } = self.gate;
+        O::leaving(&self.driver.contexts());
         // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();
-        leaving.strike_off();
+        self.driver.server.strike_off();
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for a
         // module that has found the functions in another way.
@@ -613,8 +720,15 @@ impl<O: Owner> Drop for Opened<O> {
         // Removes drivers that were registered after `strike_off`. No other can be registered now.
         server.expel_left();
         timeouts::stop(&server);
-        drop(server);
-        emit(name, Step::Unload, fmt!(""));
+    }
+}
+
+/// Ends the trace of a load when it is dropped.
+struct LastLine(&'static CStr);
+
+impl Drop for LastLine {
+    fn drop(&mut self) {
+        emit(self.0, Step::Unload, fmt!(""));
     }
 }
 

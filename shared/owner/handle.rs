@@ -25,8 +25,6 @@ pub(crate) enum Kind {
     Sent = abi::D2D_HANDLE_SENT,
     /// A request, as its receiver has it.
     Held = abi::D2D_HANDLE_HELD,
-    /// The request of a handshake, as its receiver has it.
-    Offer = abi::D2D_HANDLE_OFFER,
 }
 
 impl Kind {
@@ -42,6 +40,14 @@ impl Kind {
         let is_mine = handle as u32 >> abi::D2D_HANDLE_KIND_SHIFT == self as u32;
         is_mine.then(|| (index(handle) as usize, generation(handle)))
     }
+}
+
+/// Returns the handle by which a driver is sent requests, of the one that it has itself; and the other
+/// way round.
+#[inline(always)]
+pub(crate) fn target(handle: d2d_handle) -> d2d_handle {
+    let kinds = (Kind::Target as u64 ^ Kind::Driver as u64) << abi::D2D_HANDLE_KIND_SHIFT;
+    handle ^ kinds
 }
 
 /// Returns the index that is in a handle, whatever its kind.

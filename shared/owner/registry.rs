@@ -1,260 +1,291 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registered drivers, which context each of them holds, and who is inside their routines.
+//! The registered drivers, and which context each of them holds.
 //!
 //! A driver is named by a handle of slot and generation, so that a handle kept for too long is
 //! refused without looking at freed memory. Its senders have a handle of another kind, which does not
 //! let them detach it.
+//!
+//! Requests find a driver by its [`Slot`], without a lock. All else is under the registry's lock.
 
 use crate::{
+    driver_object::Driver,
     handle::Kind,
     lock::{
         new_irq_lock,
         IrqLock, //
     },
-    visit::Visits, //
+    slot::{
+        has,
+        Inside,
+        Slot,
+        EXPELLED,
+        LEAVING,
+        VACANT, //
+    }, //
 };
-use core::ffi::c_void;
 use d2d::{
     abi,
-    header,
-    probe::{
-        self,
-        Text, //
-    },
+    probe,
     trace::refuse, //
 };
 use kernel::{
     bindings,
     ffi::c_int,
     prelude::*,
-    task::Task, //
+    task::Task,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
 };
 
 /// Drivers that can be registered at a time, the owner among them.
 pub(crate) const SLOTS: usize = 128;
+
+/// The context of a handshake, and the handle that the owner has of its request; 0 before it is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handshake {
+    pub(crate) context: usize,
+    pub(crate) request: abi::d2d_handle,
+}
 
 /// How far a driver is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
     /// It holds no context.
     Registered,
-    /// The context of the handshake that is under way.
-    Attaching(usize),
+    /// A handshake is under way.
+    Attaching(Handshake),
     /// The context that it holds.
     Attached(usize),
     /// The context that it is giving back.
     Detaching(usize),
-    /// The context of a handshake that it has not completed in time, and may still be busy with, and
-    /// the handle of its request: the context stays reserved until the driver completes the request
-    /// after all, detaches or unregisters.
-    Abandoned(usize, abi::d2d_handle),
+    /// A handshake that it has not completed in time, and may still be busy with: the context stays
+    /// reserved until the driver completes the request after all, detaches or unregisters.
+    Abandoned(Handshake),
 }
 
 impl State {
     fn context(self) -> Option<usize> {
         match self {
             Self::Registered => None,
-            Self::Attaching(context)
-            | Self::Attached(context)
-            | Self::Detaching(context)
-            | Self::Abandoned(context, _) => Some(context),
+            Self::Attached(context) | Self::Detaching(context) => Some(context),
+            Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake.context),
         }
     }
 }
 
-/// What is known of a driver.
+/// What is known of a driver beside its object.
 #[derive(Clone, Copy)]
-pub(crate) struct Driver {
-    name: [u8; abi::D2D_NAME_SIZE as usize],
-    module: *const bindings::module,
-    this: *mut c_void,
-    dispatch: Dispatch,
-    returned: Option<Returned>,
-    completed: Option<Completed>,
-    cancelled: Option<Cancelled>,
-    flags: u32,
-    state: State,
+struct Listing {
+    driver: Driver,
     /// Whether it is still being registered: it cannot be found by its name.
     registering: bool,
-    /// Whether the sender of an offer may be inside the driver.
-    dispatching: bool,
-    /// Whether it leaves: no request goes to it or comes from it any more.
-    leaving: bool,
     /// Whether a thread is removing it.
     unregistering: bool,
-    /// Whether it was [expelled](Registry::expel): none of its routines is called any more.
+    leaving: bool,
     expelled: bool,
+    state: State,
+    /// The task that is in `d2d_attach()` for it, or 0.
+    sending: u64,
+    /// When the time of its handshake is over, if no thread waits for that.
+    due: Option<Instant<Monotonic>>,
+    /// What its last handshake was refused with, or 0.
+    refusal: c_int,
 }
 
-type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
-type Returned =
-    unsafe extern "C" fn(*mut c_void, *const abi::d2d_request, *const abi::d2d_result) -> c_int;
-type Completed =
-    unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
-type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
-
-// SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
-unsafe impl Send for Driver {}
-
-impl Driver {
-    /// Returns the driver's name.
-    pub(crate) fn name(&self) -> &CStr {
-        // The last byte was checked to be zero when it was registered.
-        CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
+impl Listing {
+    fn is_detached(&self) -> bool {
+        self.state == State::Registered && self.sending == 0
     }
+}
 
-    /// Returns the module that the driver lives in.
-    pub(crate) fn module(&self) -> *const bindings::module {
-        self.module
+/// What is known of a driver at one moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Known {
+    driver: Driver,
+    pub(crate) state: State,
+    /// Whether it holds no context, and no thread is in `d2d_attach()` for it.
+    pub(crate) is_detached: bool,
+    pub(crate) is_leaving: bool,
+    pub(crate) is_unregistering: bool,
+    sending: u64,
+    /// What its last handshake was refused with, or 0.
+    pub(crate) refusal: c_int,
+}
+
+impl core::ops::Deref for Known {
+    type Target = Driver;
+
+    fn deref(&self) -> &Driver {
+        &self.driver
     }
+}
 
-    /// Returns whether its dispatch routine may be called in any context.
-    pub(crate) fn is_atomic(&self) -> bool {
-        self.flags & abi::D2D_DISPATCH_ATOMIC != 0
+impl From<&Listing> for Known {
+    fn from(listing: &Listing) -> Self {
+        Self {
+            driver: listing.driver,
+            state: listing.state,
+            is_detached: listing.is_detached(),
+            is_leaving: listing.leaving,
+            is_unregistering: listing.unregistering,
+            sending: listing.sending,
+            refusal: listing.refusal,
+        }
     }
+}
 
-    /// Returns whether it has a completion routine.
-    pub(crate) fn has_completed(&self) -> bool {
-        self.completed.is_some()
-    }
-
-    /// Returns whether it has a routine for requests that come back.
-    pub(crate) fn has_returned(&self) -> bool {
-        self.returned.is_some()
-    }
-
-    /// Returns whether it has a cancel routine.
-    pub(crate) fn has_cancelled(&self) -> bool {
-        self.cancelled.is_some()
-    }
-
+impl Known {
     /// Returns the context that is reserved for it.
     pub(crate) fn context(&self) -> Option<usize> {
         self.state.context()
     }
 
-    /// Returns whether none of its routines may be called any more.
-    pub(crate) fn is_expelled(&self) -> bool {
-        self.expelled
+    /// Returns whether a thread is in `d2d_attach()` for it.
+    pub(crate) fn is_being_attached(&self) -> bool {
+        self.sending != 0
     }
 
-    /// Returns whether it holds no context, and none is being offered to it.
-    pub(crate) fn is_detached(&self) -> bool {
-        self.state == State::Registered && !self.dispatching
-    }
-
-    /// Returns whether it leaves, or has begun to.
-    pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving
-    }
-
-    /// Returns whether a thread is removing it.
-    pub(crate) fn is_unregistering(&self) -> bool {
-        self.unregistering
-    }
-
-    /// Calls the driver's dispatch routine. May sleep, unless the driver [is
-    /// atomic](Driver::is_atomic).
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered until this returns, so its routine and `this` are
-        // there, and the routine takes a request, by the contract of `d2d_register`.
-        unsafe { (self.dispatch)(self.this, request) }
-    }
-
-    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
-    /// is the status that it goes on with.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn returned(
-        &self,
-        request: &abi::d2d_request,
-        result: &abi::d2d_result,
-    ) -> c_int {
-        self.returned.map_or(result.status, |returned| {
-            // SAFETY: As for `dispatch`.
-            unsafe { returned(self.this, request, result) }
-        })
-    }
-
-    /// Calls the driver's completion routine, if it has one. Any context.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn completed(
-        &self,
-        request: abi::d2d_handle,
-        result: &abi::d2d_result,
-    ) -> c_int {
-        self.completed.map_or(0, |completed| {
-            // SAFETY: As for `dispatch`.
-            unsafe { completed(self.this, request, result) }
-        })
-    }
-
-    /// Calls the driver's cancel routine, if it has one. Any context.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn cancelled(&self, request: abi::d2d_handle) {
-        if let Some(cancelled) = self.cancelled {
-            // SAFETY: As for `dispatch`.
-            unsafe { cancelled(self.this, request) };
-        }
+    /// Returns whether the calling thread is in `d2d_attach()` for it.
+    pub(crate) fn is_attached_by_current(&self) -> bool {
+        self.sending == Task::current_raw() as u64
     }
 }
 
-#[derive(Clone, Copy)]
-pub(super) struct Slot {
-    generation: u32,
-    pub(super) driver: Option<Driver>,
-    /// Who is inside its routines.
-    pub(super) visits: Visits,
+/// What the timer of handshakes finds.
+pub(crate) enum Overdue {
+    /// The handshake of this driver, whose time is over.
+    Handshake(abi::d2d_handle, Handshake),
+    /// How long it is until the time of the next one is over.
+    In(Delta),
+    /// None has a limit: the timer is not set any more.
+    Nothing,
 }
 
-impl Slot {
-    /// Removes the driver: its handles are stale from here on.
-    fn vacate(&mut self) {
-        self.driver = None;
-        self.generation = self.generation.wrapping_add(1).max(1);
-    }
+/// What the lock protects.
+struct Listings {
+    of: KVec<Option<Listing>>,
+    /// Whether the timer is set, or its work is running and will look once more.
+    timed: bool,
 }
 
 /// The table of drivers.
 #[pin_data]
 pub(crate) struct Registry {
+    slots: KVVec<Slot>,
     #[pin]
-    slots: IrqLock<KVec<Slot>>,
+    listings: IrqLock<Listings>,
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
 
+/// Why something is refused, to be said without a lock.
+pub(crate) type Refusal = (&'static str, Error);
+
+/// Why a driver cannot send any more.
+pub(crate) const SENDER_LEAVES: Refusal = ("driver-is-leaving", ESHUTDOWN);
+pub(crate) const STALE_DRIVER: Refusal = ("stale-driver-handle", ESTALE);
+
 impl Registry {
     /// Makes an empty one. May sleep.
     pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
+        fn slots() -> Result<KVVec<Slot>> {
+            let mut slots = KVVec::with_capacity(SLOTS, GFP_KERNEL)?;
+            for _ in 0..SLOTS {
+                slots.push(Slot::new(), GFP_KERNEL)?;
+            }
+            Ok(slots)
+        }
+
+        fn none() -> Result<Listings> {
+            Ok(Listings {
+                of: KVec::from_elem(None, SLOTS, GFP_KERNEL)?,
+                timed: false,
+            })
+        }
+
         try_pin_init!(Self {
-            slots <- new_irq_lock!(
-                KVec::from_elem(
-                    Slot { generation: 1, driver: None, visits: Visits::NONE },
-                    SLOTS,
-                    GFP_KERNEL
-                )?,
-                "d2d_registry"
-            ),
+            slots: slots()?,
+            listings <- new_irq_lock!(none()?, "d2d_registry"),
             owner,
         })
     }
 
     fn refuse(&self, reason: &str, error: Error, detail: kernel::fmt::Arguments<'_>) -> Error {
         refuse(self.owner, reason, error, detail)
+    }
+
+    /// Returns the slot that a handle of this kind names, and the generation in it.
+    #[inline(always)]
+    fn slot(&self, kind: Kind, handle: abi::d2d_handle) -> Option<(&Slot, u32)> {
+        let (index, generation) = kind.parts(handle)?;
+        Some((self.slots.get(index)?, generation))
+    }
+
+    /// Goes inside the driver that a target's handle means, to dispatch a request to it. Any context;
+    /// prints nothing.
+    #[inline(always)]
+    pub(crate) fn enter_target(
+        &self,
+        task: u64,
+        target: abi::d2d_handle,
+    ) -> Result<Inside<'_>, Refusal> {
+        const STALE: Refusal = ("stale-target", ESTALE);
+        let (slot, generation) = self.slot(Kind::Target, target).ok_or(STALE)?;
+        slot.enter(task, generation, LEAVING | EXPELLED)
+            .map_err(|state| {
+                let is_there = state.generation() == generation && !state.is(VACANT);
+                match is_there {
+                    true => ("target-is-leaving", ESHUTDOWN),
+                    false => STALE,
+                }
+            })
+    }
+
+    /// Goes inside a driver that a request names, to call one of its routines. It may be leaving.
+    /// Any context; prints nothing.
+    pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
+        let (slot, generation) = self.slot(Kind::Driver, driver)?;
+        slot.enter(Task::current_raw() as u64, generation, EXPELLED)
+            .ok()
+    }
+
+    /// As [`Registry::enter`], unless the driver is leaving.
+    pub(crate) fn enter_staying(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
+        let (slot, generation) = self.slot(Kind::Driver, driver)?;
+        slot.enter(Task::current_raw() as u64, generation, LEAVING | EXPELLED)
+            .ok()
+    }
+
+    /// Checks that a driver may send, and has what is in `needs`. Any context; prints nothing.
+    #[inline(always)]
+    pub(crate) fn check_sender(
+        &self,
+        driver: abi::d2d_handle,
+        needs: u32,
+        missing: Refusal,
+    ) -> Result<(), Refusal> {
+        let (slot, generation) = self.slot(Kind::Driver, driver).ok_or(STALE_DRIVER)?;
+        let state = slot.state();
+        if state.generation() != generation || state.is(VACANT) {
+            return Err(STALE_DRIVER);
+        }
+        if state.is(LEAVING) {
+            return Err(SENDER_LEAVES);
+        }
+        if needs != 0 && !slot.has(needs) {
+            return Err(missing);
+        }
+        Ok(())
+    }
+
+    /// Returns whether a driver has a cancel routine. Any context; prints nothing.
+    pub(crate) fn has_cancelled(&self, driver: abi::d2d_handle) -> bool {
+        self.slot(Kind::Driver, driver)
+            .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
     }
 
     /// Registers a driver. Any context.
@@ -267,83 +298,31 @@ impl Registry {
     ///
     /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
     pub(crate) unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
-        let bad_pointer = || self.refuse("bad-driver-pointer", EFAULT, fmt!(""));
-        // SAFETY: A header is made of numbers.
-        let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
-        let header = header
-            .filter(|_| object.is_aligned())
-            .ok_or_else(bad_pointer)?;
-        header::check::<abi::d2d_driver>(self.owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
-        // SAFETY: A driver object is made of numbers and pointers, all of which may be null.
-        let object = unsafe { probe::read(object) }.ok_or_else(bad_pointer)?;
-        let name = object.name;
-        let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
-            self.refuse(
-                "name-too-long",
-                ENAMETOOLONG,
-                fmt!("max={}", abi::D2D_NAME_SIZE - 1),
-            )
-        })?;
-        if length == 0 || !name[..length].iter().all(u8::is_ascii_graphic) {
-            return Err(self.refuse("bad-name", EINVAL, fmt!("length={}", length)));
-        }
-        let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
-            return Err(self.refuse("no-dispatch-or-owner", EFAULT, fmt!("")));
-        };
-        // SAFETY: The driver that registers has named the module.
-        let text = unsafe { Text::of(object.owner) }
-            .ok_or_else(|| self.refuse("bad-module-pointer", EFAULT, fmt!("")))?;
-        if !text.contains(dispatch as usize) {
-            return Err(self.refuse("dispatch-outside-text", ENOEXEC, fmt!("")));
-        }
-        let routines = [
-            object.returned.map(|routine| routine as usize),
-            object.completed.map(|routine| routine as usize),
-            object.cancelled.map(|routine| routine as usize),
-        ];
-        if !routines
-            .into_iter()
-            .flatten()
-            .all(|routine| text.contains(routine))
-        {
-            return Err(self.refuse("routine-outside-text", ENOEXEC, fmt!("")));
-        }
-        if object.flags & !abi::D2D_DISPATCH_ATOMIC != 0 || object.reserved != 0 {
-            return Err(self.refuse("bad-flags", EINVAL, fmt!("flags=0x{:x}", object.flags)));
-        }
-
-        let driver = Driver {
-            name,
-            module: object.owner,
-            this: object.self_,
-            dispatch,
-            returned: object.returned,
-            completed: object.completed,
-            cancelled: object.cancelled,
-            flags: object.flags,
-            state: State::Registered,
-            registering: true,
-            dispatching: false,
-            leaving: false,
-            unregistering: false,
-            expelled: false,
-        };
+        // SAFETY: If a driver object is found at `object`, it keeps to what `d2d_register` says.
+        let driver = unsafe { Driver::copy(self.owner, object)? };
         let added = {
-            let mut slots = self.slots.lock();
-            if slots
-                .iter()
-                .flat_map(|slot| &slot.driver)
-                .any(|other| other.name() == driver.name())
-            {
+            let mut listings = self.listings.lock();
+            let mut others = listings.of.iter().flatten();
+            if others.any(|other| other.driver.name() == driver.name()) {
                 Err(("name-taken", ENOTUNIQ))
             } else {
-                slots
-                    .iter_mut()
-                    .enumerate()
-                    .find(|(_, slot)| slot.driver.is_none())
-                    .map(|(index, slot)| {
-                        slot.driver = Some(driver);
-                        Kind::Driver.handle(index, slot.generation)
+                let free = listings.of.iter_mut().zip(&self.slots).enumerate();
+                let mut free = free.filter(|(_, (listing, _))| listing.is_none());
+                free.next()
+                    .map(|(index, (listing, slot))| {
+                        *listing = Some(Listing {
+                            driver,
+                            registering: true,
+                            unregistering: false,
+                            leaving: false,
+                            expelled: false,
+                            state: State::Registered,
+                            sending: 0,
+                            due: None,
+                            refusal: 0,
+                        });
+                        // SAFETY: The lock is held, and a slot without a listing is vacant.
+                        Kind::Driver.handle(index, unsafe { slot.fill(driver) })
                     })
                     .ok_or(("too-many-drivers", ENFILE))
             }
@@ -351,25 +330,23 @@ impl Registry {
         // The module is looked at after that, without the lock. `expel` runs only once the module is
         // going: if it did not see the driver, this sees a module that is going.
         added
-            .and_then(|handle| self.publish(handle, is_going(driver.module)))
+            .and_then(|handle| self.publish(handle, is_going(driver.module())))
             .map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
     }
 
     /// Ends the registering of a driver: it can be found from here on, or is removed if its module
     /// is going. No routine of the driver can have been called yet.
-    fn publish(
-        &self,
-        handle: abi::d2d_handle,
-        is_going: bool,
-    ) -> Result<abi::d2d_handle, (&'static str, Error)> {
-        self.quietly(handle, |slot| {
+    fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
+        self.with(handle, |slot, listing| {
             // The thread that has expelled the driver removes it.
-            let driver = slot.driver.as_mut().filter(|driver| !driver.expelled)?;
-            driver.registering = false;
+            let listed = listing.as_mut().filter(|listed| !listed.expelled)?;
+            listed.registering = false;
             if is_going {
+                *listing = None;
                 slot.vacate();
                 return None;
             }
+            slot.set(slot.state().generation(), 0);
             Some(handle)
         })
         .flatten()
@@ -379,34 +356,32 @@ impl Registry {
         })
     }
 
-    /// Runs `f` on a driver's slot, under the lock; on none if there is no such driver.
-    pub(super) fn quietly<R>(
+    /// Runs `f` on a driver's slot and its listing, under the lock; not if there is no such driver.
+    /// Prints nothing.
+    fn with<R>(
         &self,
         handle: abi::d2d_handle,
-        f: impl FnOnce(&mut Slot) -> R,
+        f: impl FnOnce(&Slot, &mut Option<Listing>) -> R,
     ) -> Option<R> {
-        find(&mut self.slots.lock(), handle).map(f)
+        let (slot, generation) = self.slot(Kind::Driver, handle)?;
+        let (index, _) = Kind::Driver.parts(handle)?;
+        let mut listings = self.listings.lock();
+        let listing = listings
+            .of
+            .get_mut(index)
+            .filter(|listing| listing.is_some())?;
+        (slot.state().generation() == generation).then(|| f(slot, listing))
     }
 
-    /// Asks for something about the driver `from`, and runs `f` with that on the slot of `to`, under
-    /// one taking of the lock; on none if there is no such driver.
-    pub(super) fn between<Q, R>(
-        &self,
-        from: abi::d2d_handle,
-        to: abi::d2d_handle,
-        ask: impl FnOnce(&Driver) -> Q,
-        f: impl FnOnce(Option<Q>, Option<&mut Slot>) -> R,
-    ) -> R {
-        let mut slots = self.slots.lock();
-        let asked = find(&mut slots, from).and_then(|slot| slot.driver.as_ref().map(ask));
-        f(asked, find(&mut slots, to))
+    /// As [`Registry::with`], of the listing alone.
+    fn listed<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Listing) -> R) -> Option<R> {
+        self.with(handle, |_, listing| listing.as_mut().map(f))
+            .flatten()
     }
 
-    /// As [`Registry::quietly`], and refuses a handle that is stale.
-    fn with<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Slot) -> R) -> Result<R> {
-        self.quietly(handle, f).ok_or_else(|| {
-            self.refuse("stale-driver-handle", ESTALE, fmt!("handle=0x{:x}", handle))
-        })
+    fn refuse_stale(&self, handle: abi::d2d_handle) -> Error {
+        let (reason, error) = STALE_DRIVER;
+        self.refuse(reason, error, fmt!("handle=0x{:x}", handle))
     }
 
     /// Finds a driver by name, for sending it requests. Any context.
@@ -415,63 +390,74 @@ impl Registry {
     ///
     /// `ENOENT`.
     pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
-        let found = self
-            .slots
-            .lock()
-            .iter()
-            .enumerate()
-            .find_map(|(index, slot)| {
-                let driver = slot.driver.as_ref()?;
-                (driver.name() == name && !driver.registering)
-                    .then(|| Kind::Target.handle(index, slot.generation))
-            });
-        found.ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
+        self.find(Kind::Target, |listing| {
+            listing.driver.name() == name && !listing.registering
+        })
+        .map(|(handle, _)| handle)
+        .ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
+    }
+
+    /// Finds a driver, and returns a handle of this kind and what is known of it.
+    fn find(&self, kind: Kind, f: impl Fn(&Listing) -> bool) -> Option<(abi::d2d_handle, Known)> {
+        let listings = self.listings.lock();
+        let mut listed = listings.of.iter().zip(&self.slots).enumerate();
+        listed.find_map(|(index, (listing, slot))| {
+            let listing = listing.as_ref().filter(|listing| f(listing))?;
+            let handle = kind.handle(index, slot.state().generation());
+            Some((handle, listing.into()))
+        })
     }
 
     /// Finds the driver that is attached to a context and does not leave. Any context.
-    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Driver)> {
-        let slots = self.slots.lock();
-        slots.iter().enumerate().find_map(|(index, slot)| {
-            let driver = slot.driver?;
-            let found = driver.state == State::Attached(context) && !driver.leaving;
-            found.then(|| (Kind::Target.handle(index, slot.generation), driver))
+    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Known)> {
+        self.find(Kind::Target, |listing| {
+            listing.state == State::Attached(context) && !listing.leaving
         })
     }
 
     /// Returns the driver for which a context is reserved, and how far it is. Any context.
-    pub(crate) fn by_context(&self, context: usize) -> Option<(Driver, State)> {
-        let slots = self.slots.lock();
-        let mut drivers = slots.iter().filter_map(|slot| slot.driver);
-        let driver = drivers.find(|driver| driver.state.context() == Some(context))?;
-        Some((driver, driver.state))
+    pub(crate) fn by_context(&self, context: usize) -> Option<Known> {
+        self.find(Kind::Driver, |listing| {
+            listing.state.context() == Some(context)
+        })
+        .map(|(_, known)| known)
     }
 
-    /// Asks for something about a driver. Any context; prints nothing.
-    pub(crate) fn ask<R>(
+    /// Returns the driver whose handshake has this request. Any context.
+    pub(crate) fn by_request(
         &self,
-        handle: abi::d2d_handle,
-        f: impl FnOnce(&Driver) -> R,
-    ) -> Option<R> {
-        self.quietly(handle, |slot| slot.driver.as_ref().map(f))
-            .flatten()
+        request: abi::d2d_handle,
+    ) -> Option<(abi::d2d_handle, Handshake, Known)> {
+        let (handle, known) = self.find(Kind::Driver, |listing| {
+            matches!(
+                listing.state,
+                State::Attaching(handshake) | State::Abandoned(handshake)
+                    if handshake.request == request
+            )
+        })?;
+        match known.state {
+            State::Attaching(handshake) | State::Abandoned(handshake) => {
+                Some((handle, handshake, known))
+            }
+            _ => None,
+        }
     }
 
     /// Returns what is known of a driver. Any context; prints nothing.
-    pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Driver> {
-        self.quietly(handle, |slot| slot.driver).flatten()
+    pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Known> {
+        self.listed(handle, |listing| Known::from(&*listing))
     }
 
     /// Returns whether the calling task is inside a routine of any driver. Any context.
     pub(crate) fn is_inside(&self) -> bool {
-        let current = Task::current_raw() as usize;
-        let slots = self.slots.lock();
-        slots.iter().any(|slot| slot.visits.include(current))
+        let current = Task::current_raw() as u64;
+        self.slots.iter().any(|slot| slot.includes(current))
     }
 
     /// Returns whether anybody is inside one of a driver's routines. Any context.
     pub(crate) fn is_visited(&self, handle: abi::d2d_handle) -> bool {
-        self.quietly(handle, |slot| !slot.visits.is_empty())
-            .unwrap_or(false)
+        self.slot(Kind::Driver, handle)
+            .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
     /// Notes that a driver leaves: from here on no request goes to it or comes from it, and no context
@@ -481,11 +467,12 @@ impl Registry {
     ///
     /// `ESTALE` for the handle.
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
-        self.with(handle, |slot| {
-            if let Some(driver) = &mut slot.driver {
-                driver.leaving = true;
+        self.with(handle, |slot, listing| {
+            if let Some(listing) = listing {
+                listing.leave(slot);
             }
         })
+        .ok_or_else(|| self.refuse_stale(handle))
     }
 
     /// Begins to unregister a driver that holds no context, which [leaves](Registry::leave) thereby.
@@ -496,38 +483,46 @@ impl Registry {
     /// `ESTALE` for the handle, `EBUSY` if it holds a context or one is being offered to it,
     /// `EALREADY` if another thread is removing it.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
-        let begun = self.with(handle, |slot| match &mut slot.driver {
-            Some(driver) if driver.unregistering => Err(("already-unregistering", EALREADY)),
-            Some(driver) if driver.is_detached() => {
-                (driver.leaving, driver.unregistering) = (true, true);
+        self.with(handle, |slot, listing| match listing {
+            Some(listing) if listing.unregistering => Err(("already-unregistering", EALREADY)),
+            Some(listing) if listing.is_detached() => {
+                listing.leave(slot);
+                listing.unregistering = true;
                 Ok(())
             }
             _ => Err(("still-attached", EBUSY)),
-        })?;
-        begun.map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
+        })
+        .ok_or_else(|| self.refuse_stale(handle))?
+        .map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
     }
 
     /// Takes one of the drivers that `f` chooses out of service, whatever is being done with it: none
     /// of its routines is called any more, and no request goes to it or comes from it. The calls
     /// that run go on. Returns its handle, and what was known of it before. Any context.
-    pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Driver)> {
-        let mut slots = self.slots.lock();
-        slots.iter_mut().enumerate().find_map(|(index, slot)| {
-            let driver = slot.driver.as_mut()?;
-            let is_chosen = !driver.expelled && f(driver);
-            is_chosen.then(|| {
-                let before = *driver;
-                (driver.leaving, driver.unregistering) = (true, true);
-                driver.expelled = true;
-                (Kind::Driver.handle(index, slot.generation), before)
-            })
+    pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Known)> {
+        let mut listings = self.listings.lock();
+        let mut listed = listings.of.iter_mut().zip(&self.slots).enumerate();
+        listed.find_map(|(index, (listing, slot))| {
+            let listing = listing.as_mut()?;
+            if listing.expelled || !f(&listing.driver) {
+                return None;
+            }
+            let before = Known::from(&*listing);
+            (listing.unregistering, listing.expelled) = (true, true);
+            listing.leave(slot);
+            let handle = Kind::Driver.handle(index, slot.state().generation());
+            Some((handle, before))
         })
     }
 
     /// Returns whether one of the drivers that `f` chooses is registered. Any context.
     pub(crate) fn has(&self, f: impl Fn(&Driver) -> bool) -> bool {
-        let slots = self.slots.lock();
-        slots.iter().flat_map(|slot| &slot.driver).any(f)
+        let listings = self.listings.lock();
+        listings
+            .of
+            .iter()
+            .flatten()
+            .any(|listing| f(&listing.driver))
     }
 
     /// Returns what is known of a driver. Any context.
@@ -535,8 +530,8 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle.
-    pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Driver> {
-        self.update(handle, |_| None).map(|(driver, _)| driver)
+    pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Known> {
+        self.peek(handle).ok_or_else(|| self.refuse_stale(handle))
     }
 
     /// Returns whether no driver is registered. Any context.
@@ -545,11 +540,12 @@ impl Registry {
     }
 
     /// Removes a driver that is [being unregistered](Registry::unregister), unless somebody is inside
-    /// its routines, and returns what was known of it. Any context.
+    /// its routines, and returns what was known of it. No request names it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
-        self.quietly(handle, |slot| {
-            let driver = slot.driver.filter(|driver| driver.unregistering)?;
-            slot.visits.is_empty().then(|| {
+        self.with(handle, |slot, listing| {
+            let driver = listing.filter(|listing| listing.unregistering)?.driver;
+            slot.is_empty().then(|| {
+                *listing = None;
                 slot.vacate();
                 driver
             })
@@ -557,29 +553,33 @@ impl Registry {
         .flatten()
     }
 
-    /// Notes that the sender of an offer has left the driver. Any context.
-    pub(crate) fn left(&self, handle: abi::d2d_handle) {
-        // A driver that is being sent a request cannot have been removed.
-        let _ = self.with(handle, |slot| {
-            if let Some(driver) = &mut slot.driver {
-                driver.dispatching = false;
-            }
-        });
+    /// Notes that the thread that was in `d2d_attach()` for a driver leaves it. Returns what is known of
+    /// the driver then. Any context.
+    pub(crate) fn sent(&self, handle: abi::d2d_handle) -> Option<Known> {
+        // A driver that is being sent a handshake cannot have been removed.
+        self.listed(handle, |listing| {
+            listing.sending = 0;
+            Known::from(&*listing)
+        })
     }
 
     /// Changes a driver's state if it is `from`, and returns whether it was. Any context; prints
     /// nothing, as the driver may be gone by then.
     pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
-        self.quietly(handle, |slot| {
-            let driver = slot.driver.as_mut().filter(|driver| driver.state == from);
-            driver.map(|driver| driver.state = to).is_some()
+        self.listed(handle, |listing| {
+            let is_from = listing.state == from;
+            if is_from {
+                listing.state = to;
+                listing.due = None;
+            }
+            is_from
         })
         .unwrap_or(false)
     }
 
     /// Reserves a free one of `contexts` for a driver and returns both. Any context.
     ///
-    /// The driver is `Attaching` from then on, and cannot be removed before [`Registry::left`].
+    /// The driver is `Attaching` from then on, and cannot be removed before [`Registry::sent`].
     ///
     /// # Errors
     ///
@@ -589,30 +589,37 @@ impl Registry {
         &self,
         driver: abi::d2d_handle,
         contexts: usize,
-    ) -> Result<(Driver, usize)> {
+    ) -> Result<(Known, usize)> {
         let reserved = {
-            let mut slots = self.slots.lock();
+            let (slot, generation) = self
+                .slot(Kind::Driver, driver)
+                .ok_or_else(|| self.refuse_stale(driver))?;
+            let mut listings = self.listings.lock();
             let held = |context| {
-                slots
-                    .iter()
-                    .flat_map(|slot| &slot.driver)
-                    .any(|other| other.state.context() == Some(context))
+                let mut others = listings.of.iter().flatten();
+                others.any(|other| other.state.context() == Some(context))
             };
             let free = (0..contexts).find(|context| !held(*context));
-            let found = find(&mut slots, driver).and_then(|slot| slot.driver.as_mut());
+            let found = Kind::Driver
+                .parts(driver)
+                .filter(|_| slot.state().generation() == generation)
+                .and_then(|(index, _)| listings.of.get_mut(index)?.as_mut());
             match (found, free) {
                 (None, _) => Err(("stale-driver-handle", ESTALE, None)),
-                (Some(driver), _) if driver.leaving => {
-                    Err(("driver-is-leaving", ESHUTDOWN, Some(*driver)))
+                (Some(listing), _) if listing.leaving => {
+                    Err(("driver-is-leaving", ESHUTDOWN, Some(listing.driver)))
                 }
-                (Some(driver), _) if !driver.is_detached() => {
-                    Err(("already-attached", EALREADY, Some(*driver)))
+                (Some(listing), _) if !listing.is_detached() => {
+                    Err(("already-attached", EALREADY, Some(listing.driver)))
                 }
-                (Some(driver), None) => Err(("no-free-context", EBUSY, Some(*driver))),
-                (Some(driver), Some(context)) => {
-                    driver.state = State::Attaching(context);
-                    driver.dispatching = true;
-                    Ok((*driver, context))
+                (Some(listing), None) => Err(("no-free-context", EBUSY, Some(listing.driver))),
+                (Some(listing), Some(context)) => {
+                    listing.state = State::Attaching(Handshake {
+                        context,
+                        request: 0,
+                    });
+                    (listing.sending, listing.refusal) = (Task::current_raw() as u64, 0);
+                    Ok((Known::from(&*listing), context))
                 }
             }
         };
@@ -622,8 +629,8 @@ impl Registry {
         })
     }
 
-    /// Changes a driver's state by `f`, if it gives a new one, and returns what is known of the
-    /// driver and its state before. Any context.
+    /// Changes a driver's state by `f`, if it gives a new one, and returns what was known of the
+    /// driver before. Any context.
     ///
     /// # Errors
     ///
@@ -632,15 +639,76 @@ impl Registry {
         &self,
         handle: abi::d2d_handle,
         f: impl FnOnce(State) -> Option<State>,
-    ) -> Result<(Driver, State)> {
-        self.with(handle, |slot| {
-            slot.driver.as_mut().map(|driver| {
-                let before = driver.state;
-                driver.state = f(before).unwrap_or(before);
-                (*driver, before)
-            })
-        })?
-        .ok_or(ESTALE)
+    ) -> Result<Known> {
+        self.listed(handle, |listing| {
+            let before = Known::from(&*listing);
+            listing.state = f(before.state).unwrap_or(before.state);
+            before
+        })
+        .ok_or_else(|| self.refuse_stale(handle))
+    }
+
+    /// Notes what the handshake of a driver was refused with. Returns whether a thread is in `d2d_attach()`
+    /// for the driver. Any context.
+    pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
+        self.listed(handle, |listing| {
+            listing.refusal = error.to_errno();
+            listing.sending != 0
+        })
+        .unwrap_or(false)
+    }
+
+    /// Limits the time of a handshake that nobody waits for, if it is still under way. Returns whether
+    /// the timer has to be set for that. Any context.
+    ///
+    /// All handshakes get the same time, so that a timer which is set goes off early enough.
+    pub(crate) fn limit(
+        &self,
+        handle: abi::d2d_handle,
+        handshake: Handshake,
+        due: Instant<Monotonic>,
+    ) -> bool {
+        let Some((index, _)) = Kind::Driver.parts(handle) else {
+            return false;
+        };
+        let mut listings = self.listings.lock();
+        let listing = listings.of.get_mut(index).and_then(Option::as_mut);
+        // The request's handle is of this handshake alone.
+        match listing.filter(|listing| listing.state == State::Attaching(handshake)) {
+            Some(listing) => listing.due = Some(due),
+            None => return false,
+        }
+        !core::mem::replace(&mut listings.timed, true)
+    }
+
+    /// Finds a handshake whose time is over at `now`; it has no limit then any more. Any context.
+    pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
+        let listings = &mut *self.listings.lock();
+        let mut next: Option<Delta> = None;
+        for (index, (listing, slot)) in listings.of.iter_mut().zip(&self.slots).enumerate() {
+            let Some(listing) = listing else { continue };
+            let (Some(due), State::Attaching(handshake)) = (listing.due, listing.state) else {
+                continue;
+            };
+            let left = due - now;
+            if left <= Delta::ZERO {
+                listing.due = None;
+                let handle = Kind::Driver.handle(index, slot.state().generation());
+                return Overdue::Handshake(handle, handshake);
+            }
+            next = Some(next.map_or(left, |next| next.min(left)));
+        }
+        listings.timed = next.is_some();
+        next.map_or(Overdue::Nothing, Overdue::In)
+    }
+}
+
+impl Listing {
+    /// Lets no request to the driver or from it, nor any at all into its routines if it was expelled.
+    fn leave(&mut self, slot: &Slot) {
+        self.leaving = true;
+        let expelled = if self.expelled { EXPELLED } else { 0 };
+        slot.set(slot.state().generation(), LEAVING | expelled);
     }
 }
 
@@ -652,20 +720,6 @@ fn is_going(module: *const bindings::module) -> bool {
     // SAFETY: Any bytes are a module's state, which is a number.
     let state = unsafe { probe::read(state) };
     state == Some(bindings::module_state_MODULE_STATE_GOING)
-}
-
-/// Finds a driver's slot.
-fn find(slots: &mut [Slot], handle: abi::d2d_handle) -> Option<&mut Slot> {
-    let (index, generation) = Kind::Driver.parts(handle)?;
-    slots
-        .get_mut(index)
-        .filter(|slot| slot.generation == generation && slot.driver.is_some())
-}
-
-/// Returns the handle of the driver that a handle for sending requests means.
-pub(crate) fn target(handle: abi::d2d_handle) -> Option<abi::d2d_handle> {
-    let (index, generation) = Kind::Target.parts(handle)?;
-    Some(Kind::Driver.handle(index, generation))
 }
 
 #[cfg(d2d_tests)]

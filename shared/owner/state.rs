@@ -3,25 +3,25 @@
 //! The owner's state, for people and for programs.
 //!
 //! A file for each [`Section`], of one line for each row, and one of all sections in JSON. What is
-//! shown is copied row by row, or 64 requests at a time, under the lock that it is under, and put
-//! into words without: so each row is right for one moment, and the rows of one text for several
+//! shown is copied row by row, under the lock that it is under if there is one, and put
+//! into words without: so each row is right for about one moment, and the rows of one text for several
 //! moments close to each other. Only the names of events are kept from changing while they are read,
 //! by a mutex.
 
 use crate::{
-    entry::{
-        Entry,
-        Phase, //
-    },
-    handle,
+    context_table::Version,
     registry::{
-        Driver,
+        Known,
         State, //
     },
-    server::{
-        Owner,
-        Server, //
+    request::{
+        record::Record,
+        word::{
+            bits,
+            Phase, //
+        }, //
     },
+    server::Server,
     trace, //
 };
 use core::{
@@ -29,23 +29,12 @@ use core::{
     fmt::Write, //
 };
 use d2d::{
-    abi::{
-        self,
-        d2d_handle, //
-    },
-    context::Pair,
+    abi,
     control::Text,
     header,
-    interface::Interface,
     probe, //
 };
-use kernel::{
-    prelude::*,
-    sync::{
-        new_spinlock_irq,
-        SpinLockIrq, //
-    }, //
-};
+use kernel::prelude::*;
 
 unsafe extern "C" {
     /// Defined in `gate.c`.
@@ -144,77 +133,13 @@ impl Rows<'_> {
     }
 }
 
-/// What was refused last, and how much.
-pub(crate) struct Refusals {
-    count: u64,
-    driver: [u8; abi::D2D_NAME_SIZE as usize],
-    detail: [u8; abi::D2D_DETAIL_SIZE as usize],
-}
-
-impl Refusals {
-    /// None yet.
-    pub(crate) fn new() -> impl PinInit<SpinLockIrq<Self>> {
-        let none = Self {
-            count: 0,
-            driver: [0; abi::D2D_NAME_SIZE as usize],
-            detail: [0; abi::D2D_DETAIL_SIZE as usize],
-        };
-        new_spinlock_irq!(none, "d2d_refusals")
-    }
-
-    /// Notes one. What is too long is cut off.
-    pub(crate) fn note(&mut self, driver: &CStr, detail: &CStr) {
-        self.count += 1;
-        for (to, from) in [
-            (&mut self.driver[..], driver.to_bytes()),
-            (&mut self.detail[..], detail.to_bytes()),
-        ] {
-            to.fill(0);
-            let length = from.len().min(to.len());
-            to[..length].copy_from_slice(&from[..length]);
-        }
-    }
-}
-
-/// Requests that are looked at under one lock.
-const CHUNK: usize = 64;
-
-/// A request that is on its way.
-struct Pending {
-    key: d2d_handle,
-    sender: d2d_handle,
-    holder: Option<d2d_handle>,
-    code: u32,
-    phase: &'static str,
-    level: u32,
-}
-
-impl Pending {
-    fn new(key: d2d_handle, entry: &Entry) -> Self {
-        let top = entry.levels[..entry.depth].last().and_then(Option::as_ref);
-        Self {
-            key,
-            sender: entry.sender,
-            holder: top.map(|level| level.to),
-            code: top.map_or(0, |level| level.code),
-            phase: match entry.phase {
-                Phase::Idle => "idle",
-                Phase::Held if entry.queued => "queued",
-                Phase::Held => "held",
-                Phase::Busy => "busy",
-            },
-            level: entry.depth as u32,
-        }
-    }
-}
-
 /// A string up to its NUL, or its end.
 fn string(bytes: &[u8]) -> Value<'_> {
     let length = bytes.iter().position(|byte| *byte == 0);
     Value::Text(&bytes[..length.unwrap_or(bytes.len())])
 }
 
-fn name(driver: Option<&Driver>) -> Value<'_> {
+fn name(driver: Option<&Known>) -> Value<'_> {
     driver.map_or(Value::Nothing, |driver| {
         Value::Text(driver.name().to_bytes())
     })
@@ -224,27 +149,22 @@ fn number(n: impl Into<u64>) -> Value<'static> {
     Value::Number(n.into())
 }
 
-/// A table of operations.
-struct Table {
-    header: abi::d2d_ops,
-    /// The hash of its last operation, into which all before it went.
-    fingerprint: u64,
-}
-
-fn table(ops: *const abi::d2d_ops) -> Option<Table> {
+/// Returns the version of a table of operations.
+fn version(ops: *const abi::d2d_ops) -> Option<Version> {
     // SAFETY: It is made of numbers and a pointer.
     let header = unsafe { probe::read(ops) }?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
     let operations = size / size_of::<*const ()>();
     // SAFETY: A hash is a number.
     let fingerprint = unsafe { probe::read(header.chain.wrapping_add(operations)) }?;
-    Some(Table {
-        header,
+    Some(Version {
+        major: header.major,
+        minor: header.minor,
         fingerprint,
     })
 }
 
-impl<O: Owner> Server<O> {
+impl Server {
     /// Shows a section. May sleep.
     ///
     /// # Errors
@@ -301,42 +221,38 @@ impl<O: Owner> Server<O> {
     }
 
     fn context_rows(&self, rows: &mut Rows<'_>) -> Result {
-        for (n, link) in self.links().enumerate() {
+        let ours = self.contexts().version();
+        for n in 0..self.contexts().len() {
             let found = self.registry().by_context(n);
-            let (peer, state) = found.as_ref().map(|(peer, state)| (peer, *state)).unzip();
-            let state = match state {
+            let state = match found.as_ref().map(|peer| peer.state) {
                 None | Some(State::Registered) => "free",
                 Some(State::Attaching(_)) => "attaching",
                 Some(State::Attached(_)) => "attached",
                 Some(State::Detaching(_)) => "detaching",
-                Some(State::Abandoned(..)) => "abandoned",
+                Some(State::Abandoned(_)) => "abandoned",
             };
-            // As long as the peer is entered, its table is there. It counts as a call.
-            let entered = match state {
-                "attached" => link.peer().ok(),
-                _ => None,
-            };
-            let theirs = entered.as_ref().and_then(|_| {
-                // SAFETY: The context is there as long as the link.
-                table(unsafe { (&raw const (*link.context().as_raw()).peer.ops).read_volatile() })
-            });
-            let of = |f: fn(&Table) -> Value<'static>| theirs.as_ref().map_or(Value::Nothing, f);
+            let mut theirs = None;
+            if state == "attached" {
+                let context = self.contexts().as_raw(n);
+                self.contexts().while_attached(n, &mut || {
+                    // SAFETY: The context is there as long as the server.
+                    theirs = version(unsafe { (&raw const (*context).peer.ops).read_volatile() });
+                });
+            }
+            let of = |f: fn(&Version) -> Value<'static>| theirs.as_ref().map_or(Value::Nothing, f);
             rows.row(&[
                 ("ctx", number(n as u64)),
                 ("state", Value::Text(state.as_bytes())),
-                ("peer", name(peer)),
-                ("peer_major", of(|table| number(table.header.major))),
-                ("peer_minor", of(|table| number(table.header.minor))),
+                ("peer", name(found.as_ref())),
+                ("peer_major", of(|theirs| number(theirs.major))),
+                ("peer_minor", of(|theirs| number(theirs.minor))),
                 (
                     "peer_fingerprint",
-                    of(|table| Value::Hash(table.fingerprint)),
+                    of(|theirs| Value::Hash(theirs.fingerprint)),
                 ),
-                ("owner_major", number(<O::Pair as Pair>::Owner::MAJOR)),
-                ("owner_minor", number(<O::Pair as Pair>::Owner::MINOR)),
-                (
-                    "owner_fingerprint",
-                    Value::Hash(*<O::Pair as Pair>::Owner::CHAIN.last().unwrap_or(&0)),
-                ),
+                ("owner_major", number(ours.major)),
+                ("owner_minor", number(ours.minor)),
+                ("owner_fingerprint", Value::Hash(ours.fingerprint)),
                 (
                     "layout",
                     Value::Hash(header::new::<abi::d2d_context>(0).layout.into()),
@@ -347,8 +263,8 @@ impl<O: Owner> Server<O> {
     }
 
     fn queue_rows(&self, rows: &mut Rows<'_>) -> Result {
-        for (n, link) in self.links().enumerate() {
-            for (name, queue) in [("to_peer", link.outgoing()), ("to_owner", link.incoming())] {
+        for n in 0..self.contexts().len() {
+            for (name, queue) in &self.contexts().queues(n) {
                 let counters = queue.counters();
                 rows.row(&[
                     ("ctx", number(n as u64)),
@@ -369,10 +285,10 @@ impl<O: Owner> Server<O> {
     /// The peer is entered for calls under rundown protection, which counts. The owner needs none, and
     /// to count would cost a good part of the call: its calls are only in the trace.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
-        for (n, link) in self.links().enumerate() {
+        for n in 0..self.contexts().len() {
             let (mut entered, mut inside) = (0, 0);
             // SAFETY: It is that of the link, which lives.
-            unsafe { d2d_readers_count(link.peer_srcu(), &mut entered, &mut inside) };
+            unsafe { d2d_readers_count(self.contexts().peer_srcu(n), &mut entered, &mut inside) };
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
                 ("peer", entered, inside),
@@ -390,37 +306,30 @@ impl<O: Owner> Server<O> {
     }
 
     fn request_rows(&self, rows: &mut Rows<'_>) -> Result {
-        let requests = self.requests();
-        let mut pending = KVec::with_capacity(CHUNK, GFP_KERNEL)?;
-        let chunks = requests.inner.lock().entries.used_chunks();
-        for chunk in 0..chunks {
-            let inner = requests.inner.lock();
-            let _ = inner.entries.find_in::<()>(chunk, |key, entry| {
-                if entry.phase != Phase::Idle {
-                    // There is room for a chunk.
-                    let _ = pending.push_within_capacity(Pending::new(key, entry));
-                }
-                None
-            });
-            drop(inner);
-            for request in &pending {
-                self.request_row(request, rows)?;
-            }
-            pending.clear();
-        }
-        Ok(())
+        let requests = self.requests().records();
+        requests
+            .filter(|record| record.word().is_on_its_way())
+            .try_for_each(|record| self.request_row(record, rows))
     }
 
-    fn request_row(&self, request: &Pending, rows: &mut Rows<'_>) -> Result {
+    /// What changes meanwhile may be shown as it is before or after.
+    fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
+        let word = record.word();
+        let phase: &[u8] = match word.phase() {
+            Phase::Free | Phase::Idle | Phase::Fill => return Ok(()),
+            Phase::Held if word.has(bits::QUEUED) => b"queued",
+            Phase::Held => b"held",
+            Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken => b"busy",
+        };
         let driver = |handle| self.registry().peek(handle);
-        let (sender, holder) = (driver(request.sender), request.holder.and_then(driver));
+        let (sender, holder) = (driver(record.sender()), driver(record.holder(word)));
         rows.row(&[
-            ("req", number(handle::index(request.key))),
+            ("req", number(record.number())),
             ("sender", name(sender.as_ref())),
             ("holder", name(holder.as_ref())),
-            ("code", Value::Hash(request.code.into())),
-            ("phase", Value::Text(request.phase.as_bytes())),
-            ("level", number(request.level)),
+            ("code", Value::Hash(record.code(word).into())),
+            ("phase", Value::Text(phase)),
+            ("level", number(word.level() as u32)),
         ])
     }
 

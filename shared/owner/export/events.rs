@@ -14,10 +14,7 @@ use crate::{
         wait::Manner,
         Refusal, //
     },
-    server::{
-        Owner,
-        Server, //
-    },
+    server::Server,
     trace, //
 };
 use d2d::{
@@ -43,10 +40,10 @@ use kernel::{
 const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
 const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
 
-impl<O: Owner> Gate<O> {
+impl Gate {
     /// Runs `f` on the server, if there is one, as an RCU reader. `f` does not sleep. Any context.
     #[inline(always)]
-    fn try_briefly<R>(&self, f: impl FnOnce(&Server<O>, &rcu::Guard) -> Option<R>) -> Option<R> {
+    fn try_briefly<R>(&self, f: impl FnOnce(&Server, &rcu::Guard) -> Option<R>) -> Option<R> {
         let reader = rcu::read_lock();
         let server = Word::load_acquire(&self.server);
         // SAFETY: By the type invariants `server` is null or came from `Arc::into_raw`, and its reference

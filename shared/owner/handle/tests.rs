@@ -5,13 +5,12 @@
 use super::*;
 use kernel::prelude::*;
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 5] = [
     Kind::Driver,
     Kind::Target,
     Kind::Event,
     Kind::Sent,
     Kind::Held,
-    Kind::Offer,
 ];
 
 /// An index and a generation: the lowest, some, and the highest.

@@ -5,9 +5,13 @@
 use super::*;
 use crate::handle::{
     generation,
-    index, //
+    index,
+    target, //
 };
-use d2d::testing::module;
+use d2d::{
+    header,
+    testing::module, //
+};
 use kernel::str::CString;
 
 type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
@@ -57,13 +61,13 @@ fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
 }
 
 fn state(registry: &Registry, driver: abi::d2d_handle) -> Result<State> {
-    registry.update(driver, |_| None).map(|(_, state)| state)
+    registry.get(driver).map(|known| known.state)
 }
 
 fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Result<State> {
     registry
         .update(driver, |_| Some(state))
-        .map(|(_, before)| before)
+        .map(|before| before.state)
 }
 
 /// Reserves a context for a driver, out of `contexts`, and returns its number.
@@ -71,6 +75,14 @@ fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Res
     registry
         .reserve(driver, contexts)
         .map(|(_, context)| context)
+}
+
+/// A handshake whose request does not exist yet.
+fn handshake(context: usize) -> Handshake {
+    Handshake {
+        context,
+        request: 0,
+    }
 }
 
 /// Unregisters a driver while no thread is inside its routines.
@@ -101,9 +113,12 @@ mod cases {
             driver: handle,
             input_len: 0,
             output_len: 0,
+            input: core::ptr::null(),
+            output: core::ptr::null_mut(),
         };
-        // SAFETY: The driver is registered, and `request` is valid.
-        assert_eq!(unsafe { driver.dispatch(&request) }, 99);
+        let inside = registry.enter(handle).ok_or(ESTALE)?;
+        assert_eq!(inside.dispatch(&request), 99);
+        drop(inside);
         assert_eq!(remove(&registry, handle)?.name(), c"driver");
         assert!(registry.is_empty());
         Ok(())
@@ -217,8 +232,9 @@ mod cases {
         let sender = registry.lookup(c"driver")?;
         assert!(Kind::Driver.parts(driver).is_some());
         assert!(Kind::Target.parts(sender).is_some());
-        assert_eq!(target(sender), Some(driver));
-        assert_eq!(target(driver), None);
+        assert_eq!(target(sender), driver);
+        assert_eq!(target(driver), sender);
+        assert!(registry.enter_target(1, driver).is_err());
         assert_eq!(registry.get(sender).err(), Some(ESTALE));
         Ok(())
     }
@@ -247,7 +263,7 @@ mod cases {
         assert_eq!(reserve(&registry, b, 2), Ok(1));
         assert_eq!(reserve(&registry, c, 2), Err(EBUSY));
         assert!(state(&registry, c)? == State::Registered);
-        registry.left(a);
+        registry.sent(a);
         set_state(&registry, a, State::Registered)?;
         assert_eq!(reserve(&registry, c, 2), Ok(0));
         assert_eq!(reserve(&registry, a, 2), Err(EBUSY));
@@ -260,12 +276,12 @@ mod cases {
         let a = add(&registry, &object(c"a"))?;
         let b = add(&registry, &object(c"b"))?;
         assert_eq!(reserve(&registry, a, 1), Ok(0));
-        registry.left(a);
+        registry.sent(a);
         for next in [
-            State::Abandoned(0, 1),
+            State::Abandoned(handshake(0)),
             State::Attached(0),
             State::Detaching(0),
-            State::Attaching(0),
+            State::Attaching(handshake(0)),
         ] {
             assert_eq!(reserve(&registry, a, 1), Err(EALREADY));
             assert_eq!(reserve(&registry, b, 1), Err(EBUSY));
@@ -273,7 +289,7 @@ mod cases {
             set_state(&registry, a, next)?;
             assert!(state(&registry, a)? == next);
         }
-        assert!(set_state(&registry, a, State::Registered)? == State::Attaching(0));
+        assert!(set_state(&registry, a, State::Registered)? == State::Attaching(handshake(0)));
         remove(&registry, a)?;
         assert_eq!(reserve(&registry, b, 1), Ok(0));
         Ok(())
@@ -287,7 +303,7 @@ mod cases {
         set_state(&registry, driver, State::Registered)?;
         assert_eq!(remove(&registry, driver).err(), Some(EBUSY));
         assert_eq!(reserve(&registry, driver, 1), Err(EALREADY));
-        registry.left(driver);
+        registry.sent(driver);
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
         Ok(())
     }
@@ -296,10 +312,10 @@ mod cases {
     fn a_transition_succeeds_once() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
-        let (from, to) = (State::Attaching(0), State::Attached(0));
+        let (from, to) = (State::Attaching(handshake(0)), State::Attached(0));
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
         assert!(!registry.transition(driver, to, State::Registered));
-        assert!(!registry.transition(driver, State::Attaching(1), to));
+        assert!(!registry.transition(driver, State::Attaching(handshake(1)), to));
         assert!(registry.transition(driver, from, to));
         assert!(!registry.transition(driver, from, to));
         assert!(state(&registry, driver)? == to);

@@ -3,9 +3,20 @@
 //! Requests: which driver has one, what each driver may do with it, and which of two attempts to end it at the
 //! same time succeeds.
 
-use super::*;
-use core::pin::pin;
+use super::{
+    word::{
+        self,
+        Phase, //
+    },
+    Limit,
+    Requests,
+    PENDING, //
+};
+use crate::registry::Registry;
+use core::ffi::c_void;
 use d2d::{
+    abi,
+    header,
     run_in::{
         run_in,
         Place, //
@@ -15,6 +26,7 @@ use d2d::{
 use kernel::{
     bindings,
     ffi::c_int,
+    prelude::*,
     sync::{
         atomic::{
             ordering::Relaxed,
@@ -49,19 +61,14 @@ const OUTPUT: [u8; 4] = *b"done";
 struct Bench {
     requests: Arc<Requests>,
     registry: Arc<Registry>,
-    _workers: Workers,
 }
 
 impl Bench {
     fn new() -> Result<Self> {
         let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
-        let workers = Workers::new()?;
         Ok(Self {
-            // SAFETY: Callers borrow the table from this bench. Dropping `_workers` waits for the workers,
-            // which are the only others that use it.
-            requests: unsafe { Requests::new(c"d2d_kunit", registry.clone(), &workers)? },
+            requests: Requests::new(c"d2d_kunit", registry.clone())?,
             registry,
-            _workers: workers,
         })
     }
 
@@ -104,23 +111,18 @@ impl Bench {
 
     /// Returns the number of requests in the table.
     fn len(&self) -> usize {
-        let inner = self.requests.inner.lock();
-        let mut len = 0;
-        for chunk in 0..inner.entries.chunks() {
-            inner.entries.find_in(chunk, |_, _| {
-                len += 1;
-                None::<()>
-            });
-        }
-        len
+        let records = self.requests.records();
+        records
+            .filter(|record| !record.word().is(Phase::Free))
+            .count()
     }
 
     fn complete(&self, handle: u64, status: c_int) -> Result {
-        self.requests.complete(handle, status, 0)
+        self.requests.complete(handle, status, 0, None).map(|_| ())
     }
 
     fn wait(&self, request: u64, ms: u32) -> Result<abi::d2d_result> {
-        self.requests.wait(request, ms)
+        self.requests.wait(request, ms, Limit::Take)
     }
 
     /// Waits for a request and returns its status.
@@ -296,7 +298,7 @@ impl Actor {
     }
 
     fn complete(&self, handle: u64, status: c_int) -> c_int {
-        let _ = self.requests.complete(handle, status, 3);
+        let _ = self.requests.complete(handle, status, 3, None);
         status
     }
 
@@ -542,11 +544,19 @@ mod cases {
         Ok(())
     }
 
-    /// Sets the number of threads that wait for a request, as if they had been woken but had not run yet.
-    fn pretend_waiters(bench: &Bench, request: u64, waiters: u32) -> Result {
-        let mut inner = bench.requests.inner.lock();
-        inner.entries.get_mut(request).ok_or(ESTALE)?.waiters = waiters;
-        Ok(())
+    /// Adds or removes a thread that waits for a request, as if it had been woken but had not run yet.
+    fn pretend_waiter(bench: &Bench, request: u64, waits: bool) -> Result {
+        let mut records = bench.requests.records();
+        let record = records
+            .find(|record| record.handle() == request)
+            .ok_or(ESTALE)?;
+        match waits {
+            true => record.go(&word::WAIT).map(|_| ()).map_err(|_| EBUSY),
+            false => {
+                bench.requests.end_to_wait(record);
+                Ok(())
+            }
+        }
     }
 
     #[test]
@@ -554,13 +564,16 @@ mod cases {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
-        pretend_waiters(&bench, request, 2)?;
+        pretend_waiter(&bench, request, true)?;
+        pretend_waiter(&bench, request, true)?;
         bench.complete(held, FAILED)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         assert_eq!(b.calls()[0], 1);
         // Each of them still sees the result.
         assert_eq!(bench.status(request)?, FAILED);
-        pretend_waiters(&bench, request, 0)?;
+        pretend_waiter(&bench, request, false)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
+        pretend_waiter(&bench, request, false)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
         assert_eq!(bench.status(request)?, 0);
         Ok(())
@@ -572,7 +585,7 @@ mod cases {
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         for completed in [false, true] {
             let (request, held) = a.pend(&b, PEND, 0)?;
-            pretend_waiters(&bench, request, 1)?;
+            pretend_waiter(&bench, request, true)?;
             if completed {
                 bench.complete(held, 0)?;
             }
@@ -580,9 +593,9 @@ mod cases {
             assert_eq!(bench.requests.free(request), Err(ESTALE));
             assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
             assert_eq!(bench.len(), 1);
-            pretend_waiters(&bench, request, 0)?;
-            // The last waiting thread removes a freed entry. No thread waits, so the test does it.
-            bench.requests.inner.lock().entries.remove(request);
+            // The last thread that waits frees it.
+            pretend_waiter(&bench, request, false)?;
+            assert_eq!(bench.len(), 0);
         }
         Ok(())
     }
@@ -773,6 +786,8 @@ mod cases {
         assert_eq!(nowhere, Err(EFAULT));
         let nothing = bench.requests.write(held, core::ptr::null(), 1);
         assert_eq!(nothing, Err(EFAULT));
+        // A failed write leaves no output.
+        bench.write(held, b"abc")?;
         bench.complete(held, 0)?;
         assert_eq!(bench.wait(request, 0)?.output_len, 3);
         let mut read = [0; 4];
@@ -1092,10 +1107,8 @@ mod cases {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         {
-            let visit = pin!(Visit::new(&bench.registry));
             assert!(!bench.registry.is_visited(a.driver));
-            visit.as_ref().begin(a.driver)?;
-            assert!(visit.as_ref().begin(a.driver).is_err());
+            let _inside = bench.registry.enter(a.driver).ok_or(ESTALE)?;
             assert!(bench.registry.is_visited(a.driver));
             assert!(bench.registry.is_inside());
             let elsewhere = run_in(Place::Worker, || bench.registry.is_inside())?;
@@ -1110,22 +1123,37 @@ mod cases {
     }
 
     #[test]
-    fn visits_end_in_any_order() -> Result {
+    fn a_driver_that_leaves_is_entered_for_what_names_it() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [1, 2, 0]] {
-            let mut visits = KVec::new();
-            for _ in 0..3 {
-                let visit = KBox::pin(Visit::new(&bench.registry), GFP_KERNEL)?;
-                visit.as_ref().begin(a.driver)?;
-                visits.push(Some(visit), GFP_KERNEL)?;
-            }
-            for n in order {
-                assert!(bench.registry.is_visited(a.driver));
-                drop(visits[n].take());
-            }
-            assert!(!bench.registry.is_visited(a.driver));
+        a.leaves()?;
+        assert_eq!(
+            bench.registry.enter_target(1, a.target).err(),
+            Some(("target-is-leaving", ESHUTDOWN))
+        );
+        assert!(bench.registry.enter_staying(a.driver).is_none());
+        assert!(bench.registry.enter(a.driver).is_some());
+        assert!(bench.registry.expel(|_| true).is_some());
+        assert!(bench.registry.enter(a.driver).is_none());
+        assert!(!bench.registry.is_visited(a.driver));
+        Ok(())
+    }
+
+    #[test]
+    fn more_are_inside_than_there_are_cells() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let mut inside = KVec::new();
+        for _ in 0..100 {
+            let one = bench.registry.enter(a.driver).ok_or(ESTALE)?;
+            inside.push(Some(one), GFP_KERNEL)?;
         }
+        for n in 0..100 {
+            assert!(bench.registry.is_visited(a.driver));
+            // Not in the order in which they have come.
+            drop(inside[n * 7 % 100].take());
+        }
+        assert!(!bench.registry.is_visited(a.driver));
         Ok(())
     }
 

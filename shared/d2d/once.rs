@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Values that threads read and write at the same time.
+
+use core::cell::UnsafeCell;
+
+/// A type that a processor reads and writes at once.
+///
+/// # Safety
+///
+/// It is a number or a pointer of at most 64 bits.
+pub unsafe trait Scalar: Copy {}
+
+// SAFETY: It is a number.
+unsafe impl Scalar for u32 {}
+// SAFETY: It is a number.
+unsafe impl Scalar for i32 {}
+// SAFETY: It is a number.
+unsafe impl Scalar for u64 {}
+// SAFETY: It is a number.
+unsafe impl Scalar for usize {}
+// SAFETY: It is a pointer.
+unsafe impl<T> Scalar for *mut T {}
+
+/// A value that threads read and write as by `READ_ONCE()` and `WRITE_ONCE()`. Something else says which
+/// of several writes a reader sees.
+#[repr(transparent)]
+pub struct Once<T: Scalar>(UnsafeCell<T>);
+
+// SAFETY: All accesses are volatile and of one instruction, which is what the kernel's memory model asks
+// of those that race.
+unsafe impl<T: Scalar> Sync for Once<T> {}
+// SAFETY: It is a number or an address.
+unsafe impl<T: Scalar> Send for Once<T> {}
+
+impl<T: Scalar> Once<T> {
+    /// Makes one.
+    pub const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// Returns the value.
+    #[inline(always)]
+    pub fn get(&self) -> T {
+        // SAFETY: The cell is valid for reads.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Replaces the value.
+    #[inline(always)]
+    pub fn set(&self, value: T) {
+        // SAFETY: The cell is valid for writes.
+        unsafe { self.0.get().write_volatile(value) };
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Detaching a driver: the owner takes its context back.
+
+use crate::{
+    driver_object::Driver,
+    registry::{
+        Handshake,
+        Known,
+        State, //
+    },
+    server::Server, //
+};
+use d2d::{
+    abi,
+    trace::{
+        emit,
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    task::might_sleep,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+impl Server {
+    /// Detaches a driver; see `d2d_detach`. May sleep.
+    pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
+        might_sleep();
+        loop {
+            self.check_outside(handle, "detach-from-inside")?;
+            let before = self.registry.update(handle, detaching)?;
+            let name = before.name();
+            match before.state {
+                State::Attached(_) | State::Attaching(_) | State::Abandoned(_) => {
+                    if self.end_to_detach(handle, &before) {
+                        return Ok(());
+                    }
+                    // It goes on, but has not come far enough yet.
+                    fsleep(Delta::from_millis(1));
+                }
+                // The handshake has failed, and its sender has not left the driver.
+                State::Registered if !before.is_detached => self.wait_for_sender(handle),
+                State::Registered => {
+                    return Err(refuse(
+                        self.name,
+                        "not-attached",
+                        ENOTCONN,
+                        fmt!("name={}", name),
+                    ));
+                }
+                State::Detaching(_) => {
+                    return Err(refuse(
+                        self.name,
+                        "already-detaching",
+                        EALREADY,
+                        fmt!("name={}", name),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns what was known
+    /// of it before; `None` when there is nothing to detach. Any context.
+    pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Known> {
+        let before = self.registry.update(handle, detaching).ok()?;
+        (!before.is_detached).then_some(before)
+    }
+
+    /// Ends what [`detaching`] has begun. Returns whether the driver is detached. May sleep.
+    pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Known) -> bool {
+        match before.state {
+            State::Attached(index) => {
+                emit(before.name(), Step::Detach, fmt!("ctx=c{}", index));
+                self.requests
+                    .cancel_all(handle, || self.events.cancel_waits(handle));
+                self.run_down(handle, before, index);
+                true
+            }
+            State::Attaching(handshake) => self.cancel(handle, handshake, before.name()),
+            State::Abandoned(handshake) => {
+                let index = handshake.context;
+                emit(before.name(), Step::Detach, fmt!("ctx=c{}", index));
+                self.end_abandoned(handle, handshake);
+                true
+            }
+            State::Registered | State::Detaching(_) => false,
+        }
+    }
+
+    /// Takes back the request that a driver is attaching by, unless it is being completed. The sender, or
+    /// the completion routine, then gives the context back. Waits for that. May sleep.
+    fn cancel(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
+        let is_taken = self.requests.cancel_handshake(handshake.request);
+        if is_taken {
+            emit(
+                self.name,
+                Step::Cancel,
+                fmt!("to={} ctx=c{}", name, handshake.context),
+            );
+        }
+        self.wait_for_sender(handle);
+        while is_taken && self.is_attaching(handle, handshake) {
+            fsleep(Delta::from_millis(1));
+        }
+        is_taken
+    }
+
+    /// Takes back the request that a driver has not completed in time. Then the context is given back,
+    /// here or by whoever is just completing the request. May sleep.
+    pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
+        self.requests.cancel_handshake(handshake.request);
+        while self.is_attaching(handle, handshake) {
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Returns whether a driver's handshake is still this one.
+    fn is_attaching(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
+        let known = self.registry.peek(handle);
+        known.is_some_and(|known| {
+            known.state == State::Attaching(handshake) || known.state == State::Abandoned(handshake)
+        })
+    }
+
+    /// Waits until the sender of a driver's handshake is done with it. The sender may be inside the
+    /// dispatch routine, waiting there for a request or an event of the driver's own; this ends the wait.
+    /// May sleep.
+    fn wait_for_sender(&self, handle: abi::d2d_handle) {
+        /// How many milliseconds the dispatch routine may take to return by itself.
+        const PATIENCE: u32 = 10;
+
+        let is_sending = || {
+            let known = self.registry.peek(handle);
+            known.is_some_and(|known| known.is_being_attached())
+        };
+        let mut rounds = 0;
+        while is_sending() {
+            if rounds >= PATIENCE {
+                self.release(handle);
+            }
+            rounds += 1;
+            fsleep(Delta::from_millis(1));
+        }
+    }
+
+    /// Waits until the owner is not inside the driver any more, and takes the context back. If an
+    /// operation takes long, this ends what it may be waiting for. May sleep.
+    fn run_down(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
+        // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
+        unsafe { self.contexts.close(index, &|| self.release(handle)) };
+        // The dispatch routine may be left later than the request in it was completed.
+        self.wait_for_sender(handle);
+        emit(
+            self.name,
+            Step::Rundown,
+            fmt!("of={} ctx=c{}", driver.name(), index),
+        );
+        self.clear_peer(index);
+        let queues = self.contexts.queues(index);
+        for (name, queue) in &queues {
+            // SAFETY: The driver is gone, and the owner is not one in C.
+            let revoked = unsafe { queue.revoke_handles() };
+            if revoked > 0 {
+                emit(
+                    self.name,
+                    Step::Drain,
+                    fmt!("ctx=c{} queue={} revoked={}", index, name, revoked),
+                );
+            }
+        }
+        // The one that the driver was rung by.
+        let [(_, to_peer), _] = &queues;
+        to_peer.set_doorbell(None);
+        self.contexts.detached(index);
+        self.registry
+            .transition(handle, State::Detaching(index), State::Registered);
+    }
+
+    /// Ends what the threads inside a driver may be waiting for: its requests, and events by its
+    /// handles. Any context.
+    fn release(&self, handle: abi::d2d_handle) {
+        self.requests.take_back(handle);
+        self.events.cancel_waits(handle);
+    }
+}
+
+/// Returns the state into which detaching takes an attached driver; `None` if it is not attached.
+fn detaching(state: State) -> Option<State> {
+    match state {
+        State::Attached(index) => Some(State::Detaching(index)),
+        _ => None,
+    }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver object: the library's checked copy of a `struct d2d_driver`.
+
+use core::ffi::c_void;
+use d2d::{
+    abi,
+    header,
+    probe::{
+        self,
+        Text, //
+    },
+    trace::refuse, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*, //
+};
+
+type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
+type Returned =
+    unsafe extern "C" fn(*mut c_void, *const abi::d2d_request, *const abi::d2d_result) -> c_int;
+type Completed =
+    unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
+type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
+
+/// What a driver has registered. It does not change.
+#[derive(Clone, Copy)]
+pub(crate) struct Driver {
+    name: [u8; abi::D2D_NAME_SIZE as usize],
+    module: *const bindings::module,
+    this: *mut c_void,
+    dispatch: Dispatch,
+    returned: Option<Returned>,
+    completed: Option<Completed>,
+    cancelled: Option<Cancelled>,
+    flags: u32,
+}
+
+// SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
+unsafe impl Send for Driver {}
+// SAFETY: As above; nothing of it changes.
+unsafe impl Sync for Driver {}
+
+impl Driver {
+    /// Checks a driver object and copies it. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_register` that concern the object, each with a line in the name of `owner`.
+    ///
+    /// # Safety
+    ///
+    /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
+    pub(crate) unsafe fn copy(owner: &CStr, object: *const abi::d2d_driver) -> Result<Self> {
+        let refused = |reason: &str, error: Error, detail: kernel::fmt::Arguments<'_>| {
+            refuse(owner, reason, error, detail)
+        };
+        let bad_pointer = || refused("bad-driver-pointer", EFAULT, fmt!(""));
+        // SAFETY: A header is made of numbers.
+        let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
+        let header = header
+            .filter(|_| object.is_aligned())
+            .ok_or_else(bad_pointer)?;
+        header::check::<abi::d2d_driver>(owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
+        // SAFETY: A driver object is made of numbers and pointers, all of which may be null.
+        let object = unsafe { probe::read(object) }.ok_or_else(bad_pointer)?;
+        let name = object.name;
+        let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
+            refused(
+                "name-too-long",
+                ENAMETOOLONG,
+                fmt!("max={}", abi::D2D_NAME_SIZE - 1),
+            )
+        })?;
+        if length == 0 || !name[..length].iter().all(u8::is_ascii_graphic) {
+            return Err(refused("bad-name", EINVAL, fmt!("length={}", length)));
+        }
+        let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
+            return Err(refused("no-dispatch-or-owner", EFAULT, fmt!("")));
+        };
+        // SAFETY: The driver that registers has named the module.
+        let text = unsafe { Text::of(object.owner) }
+            .ok_or_else(|| refused("bad-module-pointer", EFAULT, fmt!("")))?;
+        if !text.contains(dispatch as usize) {
+            return Err(refused("dispatch-outside-text", ENOEXEC, fmt!("")));
+        }
+        let routines = [
+            object.returned.map(|routine| routine as usize),
+            object.completed.map(|routine| routine as usize),
+            object.cancelled.map(|routine| routine as usize),
+        ];
+        if !routines
+            .into_iter()
+            .flatten()
+            .all(|routine| text.contains(routine))
+        {
+            return Err(refused("routine-outside-text", ENOEXEC, fmt!("")));
+        }
+        let known = abi::D2D_DISPATCH_ATOMIC | abi::D2D_DISPATCH_IN_PLACE;
+        if object.flags & !known != 0 || object.reserved != 0 {
+            return Err(refused(
+                "bad-flags",
+                EINVAL,
+                fmt!("flags=0x{:x}", object.flags),
+            ));
+        }
+
+        Ok(Self {
+            name,
+            module: object.owner,
+            this: object.self_,
+            dispatch,
+            returned: object.returned,
+            completed: object.completed,
+            cancelled: object.cancelled,
+            flags: object.flags,
+        })
+    }
+
+    /// Returns the driver's name.
+    pub(crate) fn name(&self) -> &CStr {
+        // The last byte was checked to be zero when it was registered.
+        CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
+    }
+
+    /// Returns the module that the driver lives in.
+    pub(crate) fn module(&self) -> *const bindings::module {
+        self.module
+    }
+
+    /// Returns whether its dispatch routine may be called in any context.
+    #[inline]
+    pub(crate) fn is_atomic(&self) -> bool {
+        self.flags & abi::D2D_DISPATCH_ATOMIC != 0
+    }
+
+    /// Returns whether its dispatch routine uses the buffers of requests in place.
+    #[inline]
+    pub(crate) fn uses_in_place(&self) -> bool {
+        self.flags & abi::D2D_DISPATCH_IN_PLACE != 0
+    }
+
+    /// Returns whether it has a completion routine.
+    pub(crate) fn has_completed(&self) -> bool {
+        self.completed.is_some()
+    }
+
+    /// Returns whether it has a routine for requests that come back.
+    pub(crate) fn has_returned(&self) -> bool {
+        self.returned.is_some()
+    }
+
+    /// Returns whether it has a cancel routine.
+    pub(crate) fn has_cancelled(&self) -> bool {
+        self.cancelled.is_some()
+    }
+
+    /// Calls the driver's dispatch routine. May sleep, unless the driver [is
+    /// atomic](Driver::is_atomic).
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    #[inline(always)]
+    pub(crate) unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
+        // SAFETY: The driver stays registered until this returns, so its routine and `this` are
+        // there, and the routine takes a request, by the contract of `d2d_register`.
+        unsafe { (self.dispatch)(self.this, request) }
+    }
+
+    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
+    /// is the status that it goes on with.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn returned(
+        &self,
+        request: &abi::d2d_request,
+        result: &abi::d2d_result,
+    ) -> c_int {
+        self.returned.map_or(result.status, |returned| {
+            // SAFETY: As for `dispatch`.
+            unsafe { returned(self.this, request, result) }
+        })
+    }
+
+    /// Calls the driver's completion routine, if it has one. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn completed(
+        &self,
+        request: abi::d2d_handle,
+        result: &abi::d2d_result,
+    ) -> c_int {
+        self.completed.map_or(0, |completed| {
+            // SAFETY: As for `dispatch`.
+            unsafe { completed(self.this, request, result) }
+        })
+    }
+
+    /// Calls the driver's cancel routine, if it has one. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The driver stays registered until this returns.
+    pub(crate) unsafe fn cancelled(&self, request: abi::d2d_handle) {
+        if let Some(cancelled) = self.cancelled {
+            // SAFETY: As for `dispatch`.
+            unsafe { cancelled(self.this, request) };
+        }
+    }
+}

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The handshake: how the owner shares a context with a driver.
+//!
+//! It is the exchange of the Windows original: look the driver up, build an internal device control
+//! request whose user buffer is the context, send it to the driver's dispatch routine, learn of its
+//! completion, and open the context to both. The request is one like any other, of the owner's own
+//! driver object. What is known of a handshake beside its request stands in the
+//! [registry](crate::registry).
+
+use crate::{
+    config::Learn,
+    driver_object::Driver,
+    handle,
+    registry::{
+        Handshake,
+        Overdue,
+        State, //
+    },
+    request::{
+        Completion,
+        Limit, //
+    },
+    server::{
+        own_handle,
+        Server, //
+    },
+    timeouts, //
+};
+use d2d::{
+    abi,
+    header,
+    packet::Completed,
+    trace::{
+        emit,
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    error::to_result,
+    ffi::c_int,
+    prelude::*,
+    sync::ArcBorrow,
+    time::{
+        Instant,
+        Msecs, //
+    }, //
+};
+
+impl Server {
+    /// The handshake; see `d2d_attach`. May sleep.
+    pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
+        let (driver, index) = this.registry.reserve(handle, this.contexts.len())?;
+        let name = driver.name();
+        emit(this.name, Step::Lookup, fmt!("name={}", name));
+        let result = Self::offer(this, handle, &driver, index);
+        // Its request may have been taken, or completed late, while this thread was here: the dispatch
+        // routine may have used the context until then.
+        if let Some(known) = this
+            .registry
+            .sent(handle)
+            .filter(|known| known.refusal != 0)
+        {
+            if let State::Attaching(handshake) | State::Abandoned(handshake) = known.state {
+                this.give_back(handle, known.state, handshake.context);
+            }
+        }
+        result
+    }
+
+    /// Sends the request of a handshake, and learns of its completion. May sleep.
+    fn offer(
+        this: ArcBorrow<'_, Self>,
+        handle: abi::d2d_handle,
+        driver: &Driver,
+        index: usize,
+    ) -> Result {
+        let begun = Handshake {
+            context: index,
+            request: 0,
+        };
+        let (handshake, send) = match this.build_request(handle, index) {
+            Ok(built) => built,
+            Err(error) => return Err(this.abort(handle, begun, error)),
+        };
+        // Nobody else ends the handshake before there is a request.
+        this.registry
+            .transition(handle, State::Attaching(begun), State::Attaching(handshake));
+        emit(
+            this.name,
+            Step::CallDriver,
+            fmt!(
+                "to={} code=0x{:08x} ctx=c{}",
+                driver.name(),
+                send.code,
+                index
+            ),
+        );
+        match this.requests.send_handshake(handshake.request, &send) {
+            Ok(is_completed) if this.config.learn == Learn::Routine => {
+                if !is_completed {
+                    timeouts::limit(this, handle, handshake);
+                }
+                // The driver may have completed it meanwhile.
+                match this.registry.get(handle)? {
+                    known if known.refusal != 0 => to_result(known.refusal),
+                    known if known.state == State::Attaching(handshake) => Err(EINPROGRESS),
+                    _ => Ok(()),
+                }
+            }
+            Ok(is_completed) => this.learn(handle, handshake, is_completed),
+            Err(error) => {
+                let _ = this.requests.free(handshake.request);
+                Err(this.abort(handle, handshake, error))
+            }
+        }
+    }
+
+    /// Waits for the completion of a handshake's request. May sleep.
+    fn learn(&self, handle: abi::d2d_handle, handshake: Handshake, is_completed: bool) -> Result {
+        let via = match self.config.learn {
+            // As on Windows, a pended answer leaves no choice.
+            Learn::Return if !is_completed => "wait asked=return",
+            Learn::Return => "return",
+            _ => "wait",
+        };
+        let waited = self
+            .requests
+            .wait(handshake.request, self.config.timeout, Limit::Keep);
+        match waited {
+            Ok(result) => {
+                self.trace_completion(handshake, via, result.status);
+                let concluded = self.conclude(handle, handshake, &result);
+                let _ = self.requests.free(handshake.request);
+                concluded
+            }
+            Err(error) => {
+                // Its time is over, and the driver keeps the request.
+                self.time_out(handle, handshake);
+                self.trace_completion(handshake, via, error.to_errno());
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the handshakes whose time is over and that nobody waits for. Returns how many milliseconds
+    /// it is until the time of the next one is over. Any context.
+    pub(crate) fn end_overdue(&self) -> Option<Msecs> {
+        loop {
+            match self.registry.overdue(Instant::now()) {
+                Overdue::Handshake(handle, handshake) => {
+                    if self.requests.keep_overdue(handshake.request) {
+                        self.time_out(handle, handshake);
+                        self.trace_completion(handshake, "routine", ETIMEDOUT.to_errno());
+                    }
+                }
+                // It is less than the timeout, which is a number of milliseconds.
+                Overdue::In(left) => {
+                    return Some(Msecs::try_from(left.as_millis_ceil()).unwrap_or(Msecs::MAX));
+                }
+                Overdue::Nothing => return None,
+            }
+        }
+    }
+
+    /// Notes that the time of a handshake is over: the driver keeps its request, and the context. Any
+    /// context.
+    fn time_out(&self, handle: abi::d2d_handle, handshake: Handshake) {
+        let driver = self.registry.peek(handle);
+        refuse(
+            self.name,
+            "not-completed-in-time",
+            ETIMEDOUT,
+            fmt!(
+                "by={} ms={} ctx=c{}",
+                driver.as_ref().map_or(c"?", |driver| driver.name()),
+                self.config.timeout,
+                handshake.context
+            ),
+        );
+        self.registry.transition(
+            handle,
+            State::Attaching(handshake),
+            State::Abandoned(handshake),
+        );
+    }
+
+    fn build_request(
+        &self,
+        handle: abi::d2d_handle,
+        index: usize,
+    ) -> Result<(Handshake, abi::d2d_send)> {
+        let code = abi::D2D_IOCTL_SHARE_CONTEXT;
+        let context = self.contexts.as_raw(index);
+        let request = self.requests.alloc(own_handle(), 0, 0)?;
+        let send = abi::d2d_send {
+            hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
+            to: handle::target(handle),
+            major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+            code,
+            input: core::ptr::null(),
+            user_buffer: context.cast(),
+            tag: index as u64,
+            input_len: 0,
+            output_len: 0,
+            flags: match self.config.learn {
+                Learn::Routine => abi::D2D_SEND_ROUTINE,
+                _ => 0,
+            },
+            reserved: 0,
+        };
+        emit(
+            self.name,
+            Step::BuildRequest,
+            fmt!(
+                "major=0x{:02x} code=0x{:08x} ctx=c{}",
+                send.major_function,
+                code,
+                index
+            ),
+        );
+        let handshake = Handshake {
+            context: index,
+            request,
+        };
+        Ok((handshake, send))
+    }
+
+    /// Completes a request; see `d2d_complete`.
+    pub(crate) fn complete(
+        &self,
+        handle: abi::d2d_handle,
+        status: c_int,
+        information: u64,
+        output_len: Option<u32>,
+    ) -> c_int {
+        match self
+            .requests
+            .complete(handle, status, information, output_len)
+        {
+            Ok(Completion::Done) => 0,
+            Ok(Completion::Handshake(driver)) => self.answer(driver, status),
+            Err(error) => error.to_errno(),
+        }
+    }
+
+    /// Returns what a driver that has completed the request of a handshake is told.
+    #[cold]
+    fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
+        // The driver's own status is what it has completed the request with, not a refusal.
+        match self.registry.peek(driver) {
+            Some(known) if status == 0 => known.refusal,
+            _ => 0,
+        }
+    }
+
+    /// Receives the request of a handshake that the owner has sent, if it learns of completion by its
+    /// routine, or if the time of the handshake was over before. Returns a request of another code. Any
+    /// context.
+    pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
+        let request = completed.handle();
+        if !self.requests.is_handshake(request) {
+            return Some(completed);
+        }
+        let result = completed.result();
+        let (handle, handshake, known) = self.registry.by_request(request)?;
+        match result.ended {
+            abi::D2D_ENDED_COMPLETED | abi::D2D_ENDED_NOT_COMPLETED => {
+                self.trace_completion(handshake, "routine", result.status);
+                let _ = self.conclude(handle, handshake, result);
+            }
+            _ => {
+                let error = Error::from_errno(result.status);
+                // The thread in `d2d_attach()` may be inside the dispatch routine, which may use the
+                // context. Then that thread gives it back.
+                if !self.registry.note_refusal(handle, error) {
+                    self.give_back(handle, known.state, handshake.context);
+                }
+            }
+        }
+        None
+    }
+
+    fn trace_completion(&self, handshake: Handshake, via: &str, status: c_int) {
+        emit(
+            self.name,
+            Step::Completion,
+            fmt!("via={} status={} ctx=c{}", via, status, handshake.context),
+        );
+    }
+
+    /// Opens the context of a completed handshake to its driver. Any context.
+    fn conclude(
+        &self,
+        handle: abi::d2d_handle,
+        handshake: Handshake,
+        result: &abi::d2d_result,
+    ) -> Result {
+        let index = handshake.context;
+        let opened = to_result(result.status)
+            .and_then(|()| self.registry.get(handle))
+            // SAFETY: The driver has completed the request, so the endpoint is filled in; and it has
+            // promised that its operations may be called until it has detached, which closes the link.
+            .and_then(|driver| unsafe { self.contexts.open(index, driver.module()) })
+            .and_then(|()| self.registry.get(handle));
+        let driver = match opened {
+            Ok(driver) => driver,
+            Err(error) => return Err(self.abort(handle, handshake, error)),
+        };
+        emit(
+            self.name,
+            Step::Attached,
+            fmt!("to={} ctx=c{}", driver.name(), index),
+        );
+        // Before it can be detached, which waits for this.
+        self.contexts.attached(index);
+        self.registry
+            .transition(handle, State::Attaching(handshake), State::Attached(index));
+        Ok(())
+    }
+
+    /// Takes back the context of a handshake that has failed, and passes the error on.
+    fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
+        self.registry.note_refusal(handle, error);
+        self.give_back(handle, State::Attaching(handshake), handshake.context);
+        error
+    }
+
+    /// Makes a context free that a driver has not attached to, if the driver's state is `from`.
+    pub(super) fn give_back(&self, handle: abi::d2d_handle, from: State, index: usize) {
+        let releasing = State::Detaching(index);
+        if self.registry.transition(handle, from, releasing) {
+            self.clear_peer(index);
+            self.registry
+                .transition(handle, releasing, State::Registered);
+        }
+    }
+
+    /// Forgets what a driver filled in.
+    pub(super) fn clear_peer(&self, index: usize) {
+        let context = self.contexts.as_raw(index);
+        // SAFETY: No driver holds the context, so the peer's part of it is the owner's.
+        unsafe {
+            (*context).peer = abi::d2d_endpoint {
+                ops: core::ptr::null(),
+                self_: core::ptr::null_mut(),
+            }
+        };
+    }
+}

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Requests, from any registered driver to any other.
+//!
+//! A request is made once and sent as often as needed. Its sender names it by the handle that it got
+//! when it was made; its holder by another one, which is new each time that the request changes
+//! hands, so that a handle kept for too long names nothing. Both lead to the request's record.
+//!
+//! - [`word`]: the state of a request, and the table of its transitions.
+//! - [`record`]: the memory of requests.
+//! - [`send`]: making, sending and forwarding a request; [`dispatch`]: calling its receiver.
+//! - [`complete`]: completing it, and bringing it home; [`cancel`]: taking it from its holder.
+//! - [`wait`]: waiting for it, and freeing it; [`buffers`]: reading and writing.
+//!
+//! No lock is taken: all that is done to a request is a transition of its word.
+
+mod buffers;
+mod cancel;
+mod complete;
+mod dispatch;
+pub(crate) mod record;
+mod send;
+mod wait;
+pub(crate) mod word;
+mod workers;
+
+use crate::registry::{
+    Refusal,
+    Registry, //
+};
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    trace::{
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    sync::Arc, //
+};
+use record::{
+    Record,
+    Records, //
+};
+use workers::Workers;
+
+pub(crate) use complete::Completion;
+pub(crate) use wait::Limit;
+
+/// What dispatch routines return for a request that they complete later.
+pub(crate) const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
+
+const STALE_REQUEST: Refusal = ("stale-request", ESTALE);
+const STALE_HOLD: Refusal = ("stale-request-handle", ESTALE);
+const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
+const IN_USE: Refusal = ("request-in-use", EBUSY);
+const BAD_STATUS: &str = "bad-status";
+
+/// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
+const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
+
+/// The requests of all drivers.
+pub(crate) struct Requests {
+    /// Dropped first: that waits for the workers.
+    workers: Workers,
+    owner: &'static CStr,
+    pub(crate) registry: Arc<Registry>,
+    records: Records,
+}
+
+impl Requests {
+    /// Makes it, without a request. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(owner: &'static CStr, registry: Arc<Registry>) -> Result<Arc<Self>> {
+        Ok(Arc::new(
+            Self {
+                workers: Workers::new()?,
+                owner,
+                registry,
+                records: Records::new()?,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
+    /// Iterates over all records, used or free.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
+        let (reason, error) = refusal;
+        if reason != TAKEN_BACK.0 {
+            refuse(self.owner, reason, error, fmt!("handle=0x{:x}", handle));
+        }
+        error
+    }
+
+    /// Refuses a status that is neither 0 nor an errno, or one that says that there is none yet.
+    #[inline(always)]
+    fn check_status(&self, status: c_int) -> c_int {
+        match status {
+            0 => 0,
+            _ => self.check_error(status),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn check_error(&self, status: c_int) -> c_int {
+        let errno = (-(bindings::MAX_ERRNO as c_int)..0).contains(&status);
+        if errno && status != PENDING && status != EINPROGRESS.to_errno() {
+            return status;
+        }
+        refuse(self.owner, BAD_STATUS, EIO, fmt!("status={}", status)).to_errno()
+    }
+
+    /// Tells of a step of a request in the name of a driver.
+    #[cold]
+    #[inline(never)]
+    fn trace(
+        &self,
+        record: &Record,
+        driver: d2d_handle,
+        step: Step,
+        detail: kernel::fmt::Arguments<'_>,
+    ) {
+        let driver = self.registry.peek(driver);
+        let name = driver.as_ref().map_or(c"?", |driver| driver.name());
+        record
+            .telling()
+            .tell(name, step, fmt!("req=r{} {}", record.number(), detail));
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Completing requests, and bringing them home.
+
+use super::{
+    record::Record,
+    word::{
+        self,
+        bits,
+        Phase,
+        Reason,
+        Word, //
+    },
+    Requests,
+    PENDING,
+    STALE_HOLD,
+    TAKEN_BACK, //
+};
+use crate::{
+    driver_object::Driver,
+    handle::Kind,
+    registry::Refusal, //
+};
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    trace::{
+        emit,
+        Step, //
+    }, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    task::Task, //
+};
+
+/// What became of the completion of a request.
+pub(crate) enum Completion {
+    /// It is on its way to its sender, or there.
+    Done,
+    /// The same, and it was that of a handshake with this driver.
+    Handshake(d2d_handle),
+}
+
+impl Requests {
+    /// Returns the record that a holder's handle leads to, and the generation in it.
+    #[inline(always)]
+    pub(super) fn held(&self, handle: d2d_handle) -> Result<(&Record, u32), Refusal> {
+        self.records.find(Kind::Held, handle).ok_or(STALE_HOLD)
+    }
+
+    /// Why a handle does not name a hold any more.
+    #[cold]
+    pub(super) fn stale_hold(&self, record: &Record, seq: u32) -> Refusal {
+        match record.was_taken(seq) {
+            true => TAKEN_BACK,
+            false => STALE_HOLD,
+        }
+    }
+
+    /// Completes a request; see `d2d_complete`. With `output_len`, that many bytes of output were written
+    /// in place.
+    #[inline(always)]
+    pub(crate) fn complete(
+        &self,
+        handle: d2d_handle,
+        status: c_int,
+        information: u64,
+        output_len: Option<u32>,
+    ) -> Result<Completion> {
+        let status = self.check_status(status);
+        self.try_complete(handle, status, information, output_len)
+            .map_err(|refusal| self.refuse(refusal, handle))
+    }
+
+    #[inline(always)]
+    fn try_complete(
+        &self,
+        handle: d2d_handle,
+        status: c_int,
+        information: u64,
+        output_len: Option<u32>,
+    ) -> Result<Completion, Refusal> {
+        let (record, seq) = self.held(handle)?;
+        let claimed = loop {
+            let held = record.word();
+            let claimed = word::COMPLETE.of(held).filter(|_| held.seq() == seq);
+            let Some(claimed) = claimed else {
+                return Err(self.stale_hold(record, seq));
+            };
+            if output_len.is_some_and(|length| length > record.output_room.get()) {
+                return Err(("output-too-long", EMSGSIZE));
+            }
+            // The frame that uses the buffers gives them up.
+            let keeps = held.has(bits::RUN) && !record.is_inside(held, seq);
+            let claimed = claimed.with(bits::RUN, keeps);
+            if record.change(held, claimed).is_ok() {
+                break claimed;
+            }
+        };
+        record.complete(status, information);
+        if let Some(length) = output_len {
+            record.output_len.set(length);
+        }
+        // As usual, nothing but the change of the word is left to be done.
+        let is_plain = claimed.level() == 1
+            && !record.is_handshake()
+            && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
+            && !record.has_routine()
+            && !record.telling().is_on();
+        if is_plain && record.step(&word::HOME, claimed).is_some() {
+            return Ok(Completion::Done);
+        }
+        self.complete_slowly(record, claimed)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn complete_slowly(&self, record: &Record, claimed: Word) -> Result<Completion, Refusal> {
+        if record.is_handshake() && !claimed.has(bits::LATE) {
+            self.trace_handshake(record, claimed);
+        } else if record.telling().is_on() {
+            let result = record.result();
+            self.trace(
+                record,
+                record.holder(claimed),
+                Step::Complete,
+                fmt!("status={} info={}", result.status, result.information),
+            );
+        }
+        let handshake = record.is_handshake().then(|| record.holder(claimed));
+        self.finish(record);
+        match handshake {
+            // Its time was over before.
+            Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLD),
+            Some(driver) => Ok(Completion::Handshake(driver)),
+            None => Ok(Completion::Done),
+        }
+    }
+
+    /// Prints the step of a driver that completes a handshake, whose tag is the context.
+    fn trace_handshake(&self, record: &Record, claimed: Word) {
+        let driver = self.registry.peek(record.holder(claimed));
+        let result = record.result();
+        emit(
+            driver.as_ref().map_or(c"?", |driver| driver.name()),
+            Step::Complete,
+            fmt!(
+                "status={} info={} ctx=c{}",
+                result.status,
+                result.information,
+                result.tag
+            ),
+        );
+    }
+
+    /// Gives back a request whose result is written.
+    pub(super) fn finish(&self, record: &Record) {
+        // It is claimed by this thread, which alone ends that.
+        if record.go(&word::COMPLETED).is_ok_and(|word| word.is_over()) {
+            self.deliver(record);
+        }
+    }
+
+    /// Notes that the holder of a request wants to be told if it is taken; see
+    /// `d2d_request_set_cancel`.
+    pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
+        self.ask(handle)
+            .map_err(|refusal| self.refuse(refusal, handle))
+    }
+
+    fn ask(&self, handle: d2d_handle) -> Result<(), Refusal> {
+        let (record, seq) = self.held(handle)?;
+        loop {
+            let held = record.word();
+            if word::ASK.of(held).is_none() || held.seq() != seq {
+                return Err(self.stale_hold(record, seq));
+            }
+            if !self.registry.has_cancelled(record.holder(held)) {
+                return Err(("no-cancel-routine", EINVAL));
+            }
+            if record.step(&word::ASK, held).is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Delivers a request that the caller has made [over](Word::is_over): takes it up, level by level,
+    /// until a forwarder keeps it or it is with its sender.
+    ///
+    /// A thread that completes the request or takes it back while this is inside a forwarder's
+    /// `returned()` leaves the rest to this call. So going up does not nest, and takes the stack of one
+    /// level.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn deliver(&self, record: &Record) {
+        loop {
+            let word = record.word();
+            if word.has(bits::RECALL) {
+                let _ = record.step(&word::RECALLED, word);
+                continue;
+            }
+            if word.level() <= 1 {
+                if self.bring_home(record, word) {
+                    return;
+                }
+                continue;
+            }
+            // Those that go up without one are not told.
+            let returns = record.levels[word.level() - 1].returns.get() != 0;
+            let above = record.levels[word.level() - 2].to.get();
+            let is_told = word.is(Phase::Taken) && word.level() - 1 > word.to();
+            if !returns {
+                let _ = record.step(&word::PASS, word);
+                continue;
+            }
+            if is_told {
+                self.fail(record, word);
+                self.tell(record, word, above);
+                continue;
+            }
+            if word.has(bits::RUN) {
+                if record.step(&word::PARK, word).is_some() {
+                    return;
+                }
+                continue;
+            }
+            if word.is(Phase::Taken) {
+                self.fail(record, word);
+            }
+            if !self.give_back(record, word, above) {
+                return;
+            }
+        }
+    }
+
+    /// Notes the result of a request that was taken.
+    fn fail(&self, record: &Record, word: Word) {
+        let (error, ended) = match word.reason() {
+            Reason::Cancelled => (ECANCELED, abi::D2D_ENDED_CANCELLED),
+            Reason::TimedOut => (ETIMEDOUT, abi::D2D_ENDED_TIMED_OUT),
+            Reason::Left => (ECANCELED, abi::D2D_ENDED_LEFT),
+        };
+        record.fail(error.to_errno(), ended);
+    }
+
+    /// Tells a forwarder that a request was taken from it. Does nothing if the word has changed.
+    fn tell(&self, record: &Record, word: Word, forwarder: d2d_handle) {
+        let Some(driver) = self.registry.enter(forwarder) else {
+            let _ = record.step(&word::PASS, word);
+            return;
+        };
+        record.carrier.set(Task::current_raw() as u64);
+        let Some(told) = record.step(&word::TELL, word) else {
+            return;
+        };
+        record.note_taken(told.seq());
+        let result = record.result();
+        // What it returns does not matter: the request is not its own.
+        driver.returned(&record.view(told), &result);
+        let _ = record.go(&word::CARRIED);
+    }
+
+    /// Gives a request back to a forwarder. Returns whether it is still for the caller to deliver.
+    fn give_back(&self, record: &Record, word: Word, forwarder: d2d_handle) -> bool {
+        let Some(driver) = self.registry.enter(forwarder) else {
+            let _ = record.step(&word::PASS, word);
+            return true;
+        };
+        record.carrier.set(Task::current_raw() as u64);
+        let Some(held) = record.step(&word::RETURN, word) else {
+            return true;
+        };
+        let result = record.result();
+        let status = driver.returned(&record.view(held), &result);
+        let status = (status != PENDING).then(|| self.check_status(status));
+        drop(driver);
+        loop {
+            let now = record.word();
+            let Some(status) = status.filter(|_| now.is_held_as(held.seq())) else {
+                break;
+            };
+            if record.step(&word::COMPLETE, now).is_some() {
+                // What it means stays what it was, unless the driver has completed it itself.
+                record.complete(status, result.information);
+                let _ = record.go(&word::COMPLETED);
+                break;
+            }
+        }
+        record.go(&word::CARRIED).is_ok_and(|word| word.is_over())
+    }
+
+    /// Gives a request to its sender, and calls the sender's completion routine. Returns whether it has:
+    /// not if the word has changed.
+    fn bring_home(&self, record: &Record, word: Word) -> bool {
+        if word.has(bits::LATE) {
+            record.fail(ETIMEDOUT.to_errno(), abi::D2D_ENDED_TIMED_OUT);
+        } else if word.is(Phase::Taken) {
+            self.fail(record, word);
+        }
+        let (result, handle, telling) = (record.result(), record.handle(), record.telling());
+        let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
+        // Before it is home: until then, the sender stays registered.
+        let sender = match is_called {
+            true => self.registry.enter(record.sender()),
+            false => None,
+        };
+        let Some(home) = record.step(&word::HOME, word) else {
+            return false;
+        };
+        if word.has(bits::ASLEEP) {
+            record.wake();
+        }
+        if home.is_unused() {
+            self.reclaim(record);
+        }
+        if let Some(sender) = sender {
+            if telling.is_on() {
+                Self::trace_completion(telling, &sender, handle, result.status);
+            }
+            let keeps = sender.completed(handle, &result);
+            if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
+                // It may have freed it itself.
+                let _ = self.discard(handle);
+            }
+        }
+        true
+    }
+
+    fn trace_completion(
+        telling: crate::telling::Telling,
+        driver: &Driver,
+        handle: d2d_handle,
+        status: c_int,
+    ) {
+        telling.tell(
+            driver.name(),
+            Step::Completion,
+            fmt!(
+                "req=r{} via=routine status={}",
+                super::record::number(handle),
+                status
+            ),
+        );
+    }
+}

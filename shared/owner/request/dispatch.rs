@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Calling the driver that a request is with.
+//!
+//! If a driver's dispatch routine is called in the sender's context, and the driver has asked for that, it may
+//! use the request's buffers in place until it completes, pends or forwards the request, or returns.
+//! [`RUN`](bits::RUN) says so in the word. If the request is taken from the driver meanwhile, it is
+//! neither sent again nor freed, and no forwarder gets it back, before that.
+
+use super::{
+    record::Record,
+    send::Passed,
+    word::{
+        self,
+        bits,
+        Phase,
+        Word, //
+    },
+    Requests,
+    PENDING, //
+};
+use crate::{
+    driver_object::Driver,
+    slot::Inside, //
+};
+use d2d::{
+    abi,
+    trace::{
+        refuse,
+        Step, //
+    }, //
+};
+use kernel::{
+    ffi::c_int,
+    prelude::*,
+    task::Task, //
+};
+
+impl Requests {
+    /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
+    /// is completed.
+    #[inline(always)]
+    pub(super) fn call(&self, passed: Passed<'_>) -> bool {
+        let Passed {
+            record,
+            receiver,
+            word,
+            sending,
+        } = passed;
+        match &receiver {
+            Some(receiver) => self.dispatch(record, receiver, word),
+            None => self.have_dispatched(record, word),
+        }
+        // A request that is sent again was completed.
+        !record.word().is_on_its_way() || record.sendings.get() != sending
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn have_dispatched(&self, record: &Record, word: Word) {
+        if record.telling().is_on() {
+            self.trace_call(record, word);
+        }
+        self.workers.enqueue(record);
+    }
+
+    /// Calls the dispatch routine of the driver that a request is with since `word`, in the sender's
+    /// context.
+    #[inline(always)]
+    fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) {
+        // If it is that of this generation, it is this one.
+        let in_place = word.has(bits::RUN) && record.is_frame_of(word.seq());
+        let mut view = record.view(word);
+        if in_place {
+            view.input = record.input().cast_const().cast();
+            view.output = record.output().cast();
+        }
+        let tells = record.telling().is_on();
+        if tells {
+            self.trace_call(record, word);
+            Self::trace_dispatch(record, receiver, &view);
+        }
+        let returned = receiver.dispatch(&view);
+        let now = record.word();
+        // As usual, the routine has completed the request, and so has given up the buffers.
+        if now.is_held_as(word.seq()) || in_place && now.has(bits::RUN) {
+            self.end_frame(record, receiver, word, in_place, returned);
+        }
+    }
+
+    /// Ends the call of a dispatch routine that has not completed the request, or from which it was
+    /// taken.
+    #[cold]
+    #[inline(never)]
+    fn end_frame(
+        &self,
+        record: &Record,
+        receiver: &Driver,
+        before: Word,
+        in_place: bool,
+        returned: c_int,
+    ) {
+        let seq = before.seq();
+        loop {
+            let now = record.word();
+            if now.is_held_as(seq) && returned != PENDING {
+                let Some(claimed) = word::COMPLETE.of(now) else {
+                    return;
+                };
+                let is_ours = in_place && record.is_inside(now, seq);
+                let claimed = claimed.with(bits::RUN, now.has(bits::RUN) && !is_ours);
+                if record.change(now, claimed).is_err() {
+                    continue;
+                }
+                record.fail(EIO.to_errno(), abi::D2D_ENDED_NOT_COMPLETED);
+                self.refuse_uncompleted(receiver, returned);
+                self.finish(record);
+                return;
+            }
+            if now.is_held_as(seq) && record.telling().is_on() {
+                self.trace_pend(record, receiver, before);
+            }
+            // Frames of a task end in the reverse order, so one of this task is this one.
+            let is_ours = record.frame_is_of(Task::current_raw() as u64);
+            if in_place && now.has(bits::RUN) && is_ours {
+                self.give_up_buffers(record);
+            }
+            return;
+        }
+    }
+
+    /// Notes that the calling frame leaves a request pending, and gives up the buffers; see
+    /// `d2d_request_pend`.
+    pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
+        let (record, seq) = self
+            .held(handle)
+            .map_err(|refusal| self.refuse(refusal, handle))?;
+        let word = record.word();
+        if record.is_inside(word, seq) {
+            self.give_up_buffers(record);
+        } else if !word.is_held_as(seq) {
+            return Err(self.refuse(self.stale_hold(record, seq), handle));
+        }
+        Ok(())
+    }
+
+    /// Notes that the frame does not use the buffers any more, and does what has waited for that.
+    fn give_up_buffers(&self, record: &Record) {
+        loop {
+            let now = record.word();
+            let Some(new) = record.step(&word::FRAME_END, now) else {
+                // Nobody else clears it.
+                continue;
+            };
+            if now.has(bits::PARKED) && new.is_over() {
+                self.deliver(record);
+            } else if new.is_unused() {
+                self.reclaim(record);
+            }
+            return;
+        }
+    }
+
+    /// Dispatches a request that was sent by who could not sleep, if it was not taken back meanwhile.
+    /// May sleep.
+    pub(super) fn dispatch_queued(&self, record: &Record) {
+        let word = record.word();
+        if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
+            return;
+        }
+        // The requests of a departing driver are taken back.
+        let Some(receiver) = self.registry.enter_staying(record.holder(word)) else {
+            return;
+        };
+        let word = loop {
+            let now = record.word();
+            if now.seq() != word.seq() {
+                // It has changed hands: whoever has sent it then has queued it, too.
+                return;
+            }
+            match word::DEQUEUE.of(now) {
+                None => return,
+                Some(_) => {
+                    if let Some(word) = record.step(&word::DEQUEUE, now) {
+                        break word;
+                    }
+                }
+            }
+        };
+        let view = record.view(word);
+        if record.telling().is_on() {
+            Self::trace_dispatch(record, &receiver, &view);
+        }
+        let returned = receiver.dispatch(&view);
+        if record.word().is_held_as(word.seq()) {
+            self.end_frame(record, &receiver, word, false, returned);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn trace_call(&self, record: &Record, word: Word) {
+        let to = self.registry.peek(record.holder(word));
+        let name = to.as_ref().map_or(c"?", |to| to.name());
+        let from = word
+            .level()
+            .checked_sub(2)
+            .and_then(|n| record.levels.get(n));
+        let from = from.map_or(record.sender(), |level| level.to.get());
+        self.trace(
+            record,
+            from,
+            Step::CallDriver,
+            fmt!("to={} code=0x{:08x}", name, record.code(word)),
+        );
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn trace_dispatch(record: &Record, driver: &Driver, view: &abi::d2d_request) {
+        record.telling().tell(
+            driver.name(),
+            Step::Dispatch,
+            fmt!(
+                "req=r{} major=0x{:02x} code=0x{:08x}",
+                record.number(),
+                view.major_function,
+                view.code
+            ),
+        );
+    }
+
+    fn trace_pend(&self, record: &Record, driver: &Driver, word: Word) {
+        record.telling().tell(
+            driver.name(),
+            Step::Pend,
+            fmt!("req=r{} code=0x{:08x}", record.number(), record.code(word)),
+        );
+    }
+
+    fn refuse_uncompleted(&self, driver: &Driver, returned: c_int) {
+        refuse(
+            self.owner,
+            "not-completed",
+            EIO,
+            fmt!("by={} returned={}", driver.name(), returned),
+        );
+    }
+}

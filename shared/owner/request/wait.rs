@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for requests, and freeing them.
+//!
+//! A thread that waits is counted in the word. Until it has the result of the sending that it waits
+//! for, the request cannot be sent again and is not freed.
+
+use super::{
+    cancel::{
+        Taker,
+        Taking, //
+    },
+    record::Record,
+    word::{
+        self,
+        bits,
+        Phase,
+        Reason,
+        Word, //
+    },
+    Requests,
+    ON_ITS_WAY, //
+};
+use crate::{
+    registry::Refusal,
+    trace, //
+};
+use d2d::{
+    abi::{
+        self,
+        d2d_handle, //
+    },
+    probe::Stack,
+    trace::Step, //
+};
+use kernel::{
+    ffi::{
+        c_long,
+        c_void, //
+    },
+    prelude::*,
+    task::{
+        might_sleep,
+        Task,
+        MAX_SCHEDULE_TIMEOUT, //
+    },
+    time::{
+        delay::fsleep,
+        msecs_to_jiffies,
+        Delta, //
+    }, //
+};
+
+/// How many milliseconds longer than asked for `d2d_request_wait` waits for a request that another
+/// task is just carrying up.
+const GRACE: u32 = 1000;
+
+pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
+
+/// What becomes of a request when the time of a thread that waits for it is over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// It is taken from its holder.
+    Take,
+    /// Its holder keeps it, and the sender's completion routine is called when it is completed: for a
+    /// handshake. The wait ends with `ETIMEDOUT`.
+    Keep,
+}
+
+impl Requests {
+    /// Waits for a request; see `d2d_request_wait`. May sleep, unless it is completed.
+    pub(crate) fn wait(
+        &self,
+        handle: d2d_handle,
+        ms: u32,
+        limit: Limit,
+    ) -> Result<abi::d2d_result> {
+        let waiting = self.begin_to_wait(handle);
+        let (record, word) = waiting.map_err(|refusal| self.refuse(refusal, handle))?;
+        let is_home = word.is(Phase::Idle) || self.sleep(record, ms, limit)?;
+        let result = is_home.then(|| record.result());
+        let (telling, sender) = (record.telling(), record.sender());
+        self.end_to_wait(record);
+        let result = result.ok_or(EINPROGRESS)?;
+        if telling.is_on() {
+            let via = if word.is(Phase::Idle) {
+                "return"
+            } else {
+                "wait"
+            };
+            self.trace_result(record, sender, via, &result);
+        }
+        Ok(result)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn trace_result(
+        &self,
+        record: &Record,
+        sender: d2d_handle,
+        via: &str,
+        result: &abi::d2d_result,
+    ) {
+        self.trace(
+            record,
+            sender,
+            Step::Completion,
+            fmt!("via={} status={}", via, result.status),
+        );
+    }
+
+    /// Counts the calling thread among those that wait for a request. Returns the state since then.
+    fn begin_to_wait(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
+        loop {
+            let (record, word) = self.sent(handle)?;
+            if word.is(Phase::Fill) {
+                // Another thread is just sending it, or freeing it.
+                if !trace::may_sleep() {
+                    return Err(ON_ITS_WAY);
+                }
+                fsleep(Delta::from_millis(1));
+                continue;
+            }
+            if !record.was_sent() {
+                return Err(("not-sent", ENODATA));
+            }
+            if record.has_routine() {
+                return Err(HAS_ROUTINE);
+            }
+            // If it is with its sender there is nothing to wait for, so any context may ask for the result.
+            if !word.is(Phase::Idle) {
+                if !trace::may_sleep() {
+                    return Err(("wait-in-atomic-context", EDEADLK));
+                }
+                if word.has(bits::CARRY) && record.carrier.get() == Task::current_raw() as u64 {
+                    // It runs a routine that has to return before the request goes on.
+                    return Err(("wait-from-inside", EDEADLK));
+                }
+            }
+            if word.0 & bits::WAITERS == bits::WAITERS {
+                return Err(("too-many-waiters", EAGAIN));
+            }
+            if let Some(word) = record.step(&word::WAIT, word) {
+                return Ok((record, word));
+            }
+        }
+    }
+
+    /// Sleeps until a request that this thread is counted for is home, or until its time is over and it
+    /// was taken. Returns whether it is home. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` if its holder keeps it; the thread is not counted any more then.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn sleep(&self, record: &Record, ms: u32, limit: Limit) -> Result<bool> {
+        // A debugging kernel finds more contexts here that must not sleep.
+        might_sleep();
+        if Self::sleep_for(record, ms) {
+            return Ok(true);
+        }
+        match limit {
+            Limit::Take => {
+                self.take(record, Taker::Sender, Reason::TimedOut);
+                // Another task may be carrying it up.
+                Ok(Self::sleep_for(record, GRACE))
+            }
+            Limit::Keep => loop {
+                if record.go(&word::OVERDUE).is_ok() {
+                    self.end_to_wait(record);
+                    return Err(ETIMEDOUT);
+                }
+                // It is just being completed, or taken.
+                if Self::sleep_for(record, GRACE) {
+                    return Ok(true);
+                }
+            },
+        }
+    }
+
+    /// Sleeps until a request is home, for at most so many milliseconds. Returns whether it is.
+    fn sleep_for(record: &Record, ms: u32) -> bool {
+        let jiffies = match ms {
+            abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
+            ms => msecs_to_jiffies(ms) as c_long,
+        };
+        // Before it sleeps: whoever brings it home wakes it then.
+        if record.go(&word::SLEEP).is_err() {
+            return true;
+        }
+        record.sleep(jiffies)
+    }
+
+    /// Notes that a thread does not wait for a request any more.
+    #[inline(always)]
+    pub(super) fn end_to_wait(&self, record: &Record) {
+        if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
+            self.reclaim(record);
+        }
+    }
+
+    /// Sends a request, waits for it and reads its output; see `d2d_request_call`. May sleep, unless it is sent
+    /// as one that must not.
+    ///
+    /// # Safety
+    ///
+    /// As in `d2d.h`, if there is a structure at `send`. If `output` is valid for writes of `room` bytes,
+    /// nobody else uses what is there.
+    #[inline(always)]
+    pub(crate) unsafe fn send_and_read(
+        &self,
+        handle: d2d_handle,
+        send: *const abi::d2d_send,
+        ms: u32,
+        output: *mut c_void,
+        room: u32,
+        stack: Stack,
+    ) -> Result<abi::d2d_result> {
+        // SAFETY: If there is a structure at `send`, it is as `d2d.h` says.
+        let (record, waits) = unsafe { self.send_and_wait(handle, send, stack)? };
+        let is_home =
+            record.word().is(Phase::Idle) || waits && self.sleep(record, ms, Limit::Take)?;
+        if !is_home {
+            self.end_to_wait(record);
+            return Err(EINPROGRESS);
+        }
+        let result = record.result();
+        let length = result.output_len as usize;
+        let is_read = result.status == 0 && length > 0 && result.output_len <= room;
+        // SAFETY: The caller says that nobody else uses what is at `output`. The output does not change while
+        // this thread is counted.
+        let is_bad = is_read && !unsafe { stack.copy_out(output.cast(), record.output(), length) };
+        if record.telling().is_on() {
+            self.trace_result(record, record.sender(), "return", &result);
+        }
+        self.end_to_wait(record);
+        if is_bad {
+            return Err(self.refuse(("bad-output-pointer", EFAULT), handle));
+        }
+        Ok(result)
+    }
+
+    /// Frees a request; see `d2d_request_free`.
+    pub(crate) fn free(&self, handle: d2d_handle) -> Result {
+        self.discard(handle)
+            .map_err(|refusal| self.refuse(refusal, handle))
+    }
+
+    pub(super) fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
+        loop {
+            let (record, word) = self.sent(handle)?;
+            if word.is(Phase::Fill) {
+                return Err(ON_ITS_WAY);
+            }
+            if let Some(filling) = record.step(&word::RECLAIM, word) {
+                self.unmake(record, filling);
+                return Ok(());
+            }
+            if word::RECLAIM.of(word).is_some() {
+                continue;
+            }
+            if record.step(&word::ABANDONED, word).is_some() {
+                // The last thread that uses it frees it.
+                let _: Taking = self.take(record, Taker::Sender, Reason::Cancelled);
+                return Ok(());
+            }
+        }
+    }
+
+    /// Frees the record of a request that was freed by its sender, if nobody uses it.
+    pub(super) fn reclaim(&self, record: &Record) {
+        if let Ok(filling) = record.go(&word::RECLAIM) {
+            self.unmake(record, filling);
+        }
+    }
+
+    fn unmake(&self, record: &Record, filling: Word) {
+        // SAFETY: This thread has it in `Fill`, from which it makes it free.
+        unsafe { record.unmake() };
+        if let Some(free) = word::FREED.of(filling) {
+            record.publish(free);
+        }
+        self.records.note_free(record);
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table of a request's transitions.
+
+use super::{
+    bits::*,
+    Phase,
+    Reason,
+    Transition,
+    Word,
+    ALL, //
+};
+use crate::request::word;
+use kernel::prelude::*;
+
+const PHASES: [Phase; 8] = [
+    Phase::Free,
+    Phase::Idle,
+    Phase::Fill,
+    Phase::Held,
+    Phase::Forward,
+    Phase::Busy,
+    Phase::Done,
+    Phase::Taken,
+];
+const FLAGS: [u64; 9] = [
+    RUN, CARRY, PARKED, QUEUED, RECALL, ORPHAN, TELLS, ASLEEP, LATE,
+];
+
+/// A word of this phase, at level 2, with these bits.
+fn word(phase: Phase, bits: u64) -> Word {
+    Word(phase as u64 | bits).plus(7 * SEQ + 2 * UP)
+}
+
+/// All words that differ in what transitions look at.
+fn for_each_word(mut f: impl FnMut(Word)) {
+    for phase in PHASES {
+        for set in 0..1 << FLAGS.len() {
+            let flags = FLAGS.iter().enumerate();
+            let flags = flags.filter(|(n, _)| set >> n & 1 != 0);
+            let flags = flags.fold(0, |all, (_, flag)| all | flag);
+            for counted in [0, PIN, WAITER, PIN + WAITER] {
+                f(word(phase, flags | counted));
+            }
+        }
+    }
+}
+
+fn named(name: &str) -> Option<&'static Transition> {
+    ALL.iter()
+        .find(|transition| transition.name == name)
+        .copied()
+}
+
+#[kunit_tests(d2d_word)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn each_line_has_a_name_of_its_own() {
+        assert!(ALL.len() > 30);
+        for (n, transition) in ALL.iter().enumerate() {
+            assert!(!ALL[..n].iter().any(|other| other.name == transition.name));
+        }
+    }
+
+    #[test]
+    fn each_line_can_be_used() {
+        for transition in ALL {
+            let mut uses = 0;
+            for_each_word(|word| uses += u32::from(transition.of(word).is_some()));
+            assert!(uses > 0);
+        }
+    }
+
+    #[test]
+    fn a_holders_handle_ends_where_the_request_changes_hands() {
+        let changing = ["MADE", "SEND", "FORWARDED", "RETURN", "TELL"];
+        for transition in ALL {
+            let changes = changing.contains(&transition.name);
+            for_each_word(|word| {
+                // What is counted down is not zero before.
+                let word = match transition.name {
+                    "UNPINNED" => word.plus(PIN),
+                    "WAITED" => word.plus(WAITER),
+                    _ => word,
+                };
+                if let Some(new) = transition.of(word) {
+                    let differs = new.seq() != word.seq();
+                    assert_eq!(differs, changes);
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn nobody_else_changes_a_request_that_a_thread_has_alone() {
+        let alone = ["MADE", "UNCLAIM", "SEND", "FREED"];
+        for transition in ALL {
+            let is_from = transition.of(word(Phase::Fill, 0)).is_some();
+            assert_eq!(is_from, alone.contains(&transition.name));
+        }
+    }
+
+    #[test]
+    fn what_is_in_use_is_neither_sent_nor_freed() {
+        for bits in [RUN, PIN, WAITER] {
+            let used = word(Phase::Idle, bits);
+            assert!(word::CLAIM.of(used).is_none());
+            assert!(word::RECLAIM.of(used).is_none());
+        }
+        assert!(word::CLAIM.of(word(Phase::Idle, ORPHAN)).is_none());
+        assert!(word::RECLAIM.of(word(Phase::Idle, ORPHAN)).is_some());
+    }
+
+    #[test]
+    fn one_takes_it_from_its_holder() {
+        let held = word(Phase::Held, 0);
+        for transition in [&word::COMPLETE, &word::TAKE, &word::FORWARD] {
+            let Some(taken) = transition.of(held) else {
+                panic!("it is held");
+            };
+            for other in [&word::COMPLETE, &word::TAKE, &word::FORWARD] {
+                assert!(other.of(taken).is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn going_home_keeps_those_that_use_it() {
+        let done = word(Phase::Done, RUN | ORPHAN | ASLEEP).plus(2 * WAITER);
+        let home = word::HOME.of(done).map(|home| home.0);
+        let expected = word(Phase::Idle, RUN | ORPHAN).plus(2 * WAITER - 2 * UP);
+        assert_eq!(home, Some(expected.0));
+    }
+
+    #[test]
+    fn no_forwarder_has_it_while_a_frame_uses_the_buffers() {
+        let done = word(Phase::Done, RUN);
+        assert!(word::RETURN.of(done).is_none());
+        let parked = word::PARK.of(done);
+        assert!(parked.is_some_and(|parked| !parked.is_over()));
+        let ended = parked.and_then(|parked| word::FRAME_END.of(parked));
+        assert!(ended.is_some_and(|ended| ended.is_over()));
+        let taken = parked.and_then(|parked| word::TAKE_PARKED.of(parked));
+        assert!(taken.is_some_and(|taken| taken.is_over() && taken.has(RUN)));
+    }
+
+    #[test]
+    fn a_reason_and_a_level_are_kept() {
+        for reason in [Reason::Cancelled, Reason::TimedOut, Reason::Left] {
+            for level in 0..4 {
+                let taken = word(Phase::Taken, 0).because(reason, level);
+                assert_eq!((taken.reason(), taken.to()), (reason, level));
+                assert_eq!(taken.level(), 2);
+                assert_eq!(taken.seq(), 7);
+            }
+        }
+    }
+
+    #[test]
+    fn counts_do_not_run_into_each_other() {
+        let mut held = word(Phase::Held, 0);
+        for _ in 0..63 {
+            held = match word::PINNED.of(held) {
+                Some(held) => held.plus(WAITER),
+                None => panic!("it is held"),
+            };
+        }
+        assert_eq!(held.0 & PINS, PINS);
+        assert_eq!(held.0 & WAITERS, WAITERS);
+        assert_eq!(held.seq(), 7);
+        assert_eq!(held.level(), 2);
+        assert!(named("PINNED").is_some() && named("PINNING").is_none());
+    }
+}
