@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Explores the models of rundown, detaching, requests and events with spin, completely. Then breaks one
-# thing at a time in a model (a mutant), which spin has to find. Prints KTAP, and the counts last.
-# Needs spin, a C compiler, and a minute and a half of one CPU. Runs two searches at a time, of 700
-# MB each.
+# Explores the models of rundown, requests, handshakes and events completely with spin. Then it explores each model with
+# one thing broken, a mutant, which spin has to find. The transitions of a request are made from the table in its source
+# (transitions.awk). Prints KTAP, and the counts last.
+# Needs spin, a C compiler, 700 MB of memory for each of two searches at a time, and a minute and a half of one CPU.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -20,32 +20,24 @@ trap 'rm -rf "$dir"' EXIT
 #           wrong
 #
 # SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
-# defines CONFIGURATION and MUTANT in the model. A search for cycles costs most, so detach.pml is
-# searched for them with one driver only (ALONE), and a driver in C attaches in one thread only
-# (ONCE). This model still has all loops of the code.
+# defines CONFIGURATION and MUTANT in the model. A search for cycles costs most, so only the smallest
+# model is searched for them.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
-holds detach states - - : two library drivers, completion by return or waiting
-holds detach states ROUTINE - : two library drivers, completion routine
-holds detach states C_PEER - : a C driver and a library driver, completion by return or waiting
-holds detach states C_PEER,ROUTINE - : a C driver and a library driver, completion routine
-holds detach states C_PEER,ALONE - : a C driver with two threads, by return or waiting
-holds detach states C_PEER,ROUTINE,ALONE - : a C driver with two threads, completion routine
-holds detach cycles ALONE - : attaching and detaching a library driver end, by return or waiting
-holds detach cycles ROUTINE,ALONE - : attaching and detaching a library driver end, completion routine
-holds detach cycles C_PEER,ALONE,ONCE - : attaching and detaching a C driver end, by return or waiting
-holds detach cycles C_PEER,ROUTINE,ALONE,ONCE - : attaching and detaching a C driver end, completion routine
-holds requests states EARLY=5 - : a request with a time limit; sender and receiver unregister
-holds requests states EARLY=5,ROUTINE,CANCEL - : a request with a completion routine; two threads cancel it; sender and receiver unregister
-holds requests states EARLY=4,ROUTINE,SENDS=2 - : a completion routine sends the request again; the receiver unregisters
-holds requests states EARLY=5,SHARED - : two threads wait for a request or free it; sender and receiver unregister
-holds requests states EARLY=4,SHARED,SENDS=2 - : two threads wait for a request or send it again; the receiver unregisters
-holds requests states EARLY=0,FORWARD - : a forwarded request with a time limit
-holds requests states EARLY=1,FORWARD - : a forwarded request; its sender waits without a limit and unregisters
-holds requests states EARLY=0,FORWARD,ROUTINE,QUIET - : a forwarded request with a completion routine; its sender unregisters when it is done
-holds requests states EARLY=2,FORWARD,ROUTINE,QUIET - : a forwarded request; the forwarder unregisters
-holds requests states EARLY=4,FORWARD,ROUTINE,QUIET - : a forwarded request; the receiver unregisters
+holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
+holds word states WAITS - : another thread waits for a request
+holds word states LEAVE_R,CANCEL - : a request is cancelled, and its receiver leaves
+holds word states LEAVE_S,CANCEL - : a request is cancelled, and its sender leaves
+holds forward states CANCEL - : a request is passed on, and cancelled
+holds forward states RELEASED,CANCEL - : the forwarder does not get it back
+holds forward states OTHER,CANCEL - : it is passed on from another thread than that of the dispatch routine
+holds forward states LEAVE_F - : the forwarder leaves
+holds forward states OTHER,LEAVE_R - : the receiver leaves
+holds forward states LEAVE_S,CANCEL - : it is cancelled, and its sender leaves
+holds handshake states - - : completion by return or waiting
+holds handshake states ROUTINE,ATTACHES=1 - : completion routine
+holds handshake states NEVER - : what is pending is never completed
 holds events states - - : two threads wait for one event and for two, without a limit
 holds events states LIMIT - : two threads wait for one event and for two, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
@@ -56,57 +48,32 @@ fails rundown states - state-after-wait : Rundown::close() moves to CLOSING afte
 fails rundown states - free-before-wait : Rundown::close() takes the value before synchronize()
 fails rundown states - open-before-value : Rundown::open() stores OPEN before the value
 fails rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of refusing
-twin detach states C_PEER completed-twice : Requests::complete()
-twin detach states ALONE refusal-keeps-context : Server::abort()
-twin detach states ALONE late-driver-loses-context : Server::time_out()
-twin detach states ALONE no-deferred-wait : Registration::drop()
-twin detach states ALONE wake-up-lost : Requests::finish()
-fails detach states ROUTINE,ALONE flush-only : Registration::drop() without stop_work()
-fails detach states ROUTINE,ALONE pend-after-stop : Shared::defer() does not look at closed
-fails detach states ALONE not-abandoned : Server::time_out() without the transition
-fails detach states ALONE late-keeps-context : Server::complete() without give_back()
-fails detach states C_PEER,ALONE late-gives-back-the-next : Server::complete() does not check which request timed out
-fails detach states C_PEER,ALONE cancel-by-old-context : Server::cancel() uses the context of an earlier state
-fails detach states C_PEER,ROUTINE,ALONE one-sender-waited-for : Server::run_down() without a loop
-fails detach states C_PEER,ROUTINE no-sender-wait-when-attached : Server::run_down() without wait_for_sender()
-fails detach states C_PEER,ROUTINE no-sender-wait : Server::cancel() without wait_for_sender()
-fails detach states C_PEER,ROUTINE no-cancel-on-detach : Server::cancel() without claim()
-fails detach states C_PEER,ALONE winner-not-asked : Server::conclude() does not look at the winner
-fails detach states C_PEER back-from-any-state : Server::give_back() does not look at the state
-fails detach states C_PEER detach-from-inside : Server::detach() without is_sent_by_current()
-fails detach states C_PEER unregister-in-any-state : Registry::remove() does not look at the state
-fails detach states C_PEER,ROUTINE unregister-while-sending : Registry::remove() does not look at dispatching
-fails detach states C_PEER,ROUTINE,ALONE attach-while-sending : Registry::reserve() does not look at dispatching
-fails requests states EARLY=5 peek-before-lock : Requests::receiver() without the lock
-fails requests states EARLY=5 completed-while-busy : Entry::is_held_as() does not look at the phase
-fails requests states EARLY=5 claimed-by-two : Requests::take() releases the lock before Entry::claim()
-fails requests states EARLY=5 wake-up-lost : Entry::come_home() without complete_all()
-fails requests states EARLY=5 no-visits-wait : Requests::run_down() without is_visited()
-fails requests states EARLY=5,ROUTINE visit-ends-early : Requests::finish() ends its visit before the routine does
+twin word states CANCEL sender-not-woken : Requests::bring_home() without wake()
+fails word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
+fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
+fails word states LEAVE_R check-before-enter : Slot::enter() looks at the word before it takes the cell
+fails word states LEAVE_S no-leaving-check : Requests::fill() does not look whether the sender leaves
+fails handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() gives a context back while d2d_attach() runs
+fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 twin events states - guarded-for-one-user-only : Event::end_use() does not look at users
 fails events states - guard-ignored : State::update() changes a word that is guarded
-twin requests states EARLY=4,SHARED,SENDS=2 sent-while-waited : Requests::fill() does not look at waiters
-twin requests states EARLY=4,SHARED,SENDS=2 freed-while-waited : Requests::finish() does not look at waiters
-twin requests states EARLY=1,FORWARD returning-is-done : Requests::take() does not wait for a request that is being given back to a driver
-fails requests states EARLY=0,FORWARD old-handle-again : Requests::go_up() without next_hold()
-fails requests states EARLY=0,FORWARD timeout-lost-between-levels : Requests::take() does nothing while the request goes up past a driver
-fails requests states EARLY=0,FORWARD,ROUTINE,QUIET recalled-is-done : Requests::take_back() does not wait for the process that carries the request up
-fails requests states EARLY=4,FORWARD,ROUTINE,QUIET take-by-old-level : Requests::take() uses a level that was looked up before it took the lock
 '
 
 # search MODEL SEARCH CONFIGURATION MUTANT - runs a search in the current directory; pan prints what it finds
 search() {
-	local model=$OLDPWD/$1.pml defines=() compile=(-DSAFETY) run=() mutant=${4^^}
+	local model=$1.pml defines=() compile=(-DSAFETY) run=() mutant=${4^^}
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }
 	[ "$3" = - ] || IFS=, read -ra defines <<<"$3"
 	[ "$4" = - ] || defines+=("${mutant//-/_}")
+	cp "$OLDPWD/word.inc" "$OLDPWD/$model" .
 	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
 	# If the memory does not suffice, pan says so, and judge() fails. Compiling with optimization would take longer than
 	# any search.
-	spin -a "${defines[@]/#/-D}" "$model" &&
-		cc -w -O0 -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&
+	awk -f "$OLDPWD/transitions.awk" "$OLDPWD/../../shared/owner/request/word.rs" >transitions.inc &&
+		spin -a "${defines[@]/#/-D}" "$model" &&
+		cc -w -O0 -DCOLLAPSE -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&
 		./pan -n -m100000 -w23 "${run[@]}"
 }
 

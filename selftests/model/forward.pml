@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A request that is passed on: a sender S sends it to F, which forwards it to R and gets it
+ * back. shared/owner/request/ with the cells of shared/owner/slot.rs. word.pml has what
+ * happens between a sender and a receiver.
+ *
+ * F forwards in S's thread, and R's dispatch routine runs in it, too, and uses the buffers
+ * in place; R completes the request at once, or leaves it pending. What F gets back it
+ * completes at once, or leaves pending. Chosen by -D:
+ *
+ *   CANCEL	another thread of S takes the request back
+ *   LEAVE_S, LEAVE_F, LEAVE_R	the driver unregisters meanwhile
+ *   OTHER	F forwards it from another thread than that of its dispatch routine
+ *   RELEASED	F does not get it back
+ *
+ * What must hold is asserted: one delivers it at a time (delivering); it comes home once; what was
+ * granted as cancelled is that, unless a driver that got it back has completed it; F does not hold
+ * it while R's frame uses the buffers; F is told or gets it back at most once; and a driver is
+ * unregistered only when no thread is inside and no request is with it. A driver that leaves does
+ * not wait for a routine of another one (blocked: R's dispatch routine may never return), but
+ * R itself does.
+ */
+#include "word.inc"
+
+#define S	0
+#define F	1
+#define R	2
+
+#define THREADS	6
+bool cell[THREADS * 3];
+#define INSIDE(d, me)	cell[(d) * THREADS + (me)]
+#define EMPTY(d)	(!cell[(d) * THREADS] && !cell[(d) * THREADS + 1] && !cell[(d) * THREADS + 2] && \
+			 !cell[(d) * THREADS + 3] && !cell[(d) * THREADS + 4] && !cell[(d) * THREADS + 5])
+bool leaving[3], gone[3];
+
+/* levels[]: whom the request was sent to; F is the first */
+bool second;		/* R is the second */
+#ifdef RELEASED
+#define RETURNS	false
+#else
+#define RETURNS	true
+#endif
+/* Record::level_of() */
+#define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LV(word) >= 1) || ((d) == R && LV(word) >= 2)))
+
+byte delivering, homes, told, back;
+bool inplace;		/* R's frame uses the buffers */
+bool granted;		/* a cancellation was */
+bool completed_after;	/* a driver that got it back has completed it since */
+byte kept;		/* a hold that is completed later */
+byte result;		/* 1 completed, 2 taken */
+bool sender_done;
+byte carrier;
+
+/* Requests::give_back(); ok is whether it is still for the caller to deliver */
+inline give_back(me)
+{
+	INSIDE(F, me) = true;
+	carrier = me + 1;
+#ifdef NO_PARK
+	atomic { if :: word == w && !(w & RECALL) -> word = RETURN(w); w = word; ok = true :: else -> ok = false fi };
+#else
+	STEP(RETURN);
+#endif
+	if
+	:: !ok -> INSIDE(F, me) = false; ok = true
+	:: else ->
+		delivering--;
+		assert(!gone[F] && !inplace);
+		d_step { back++; assert(told + back <= 1) };
+		h = SQ(w);
+		if
+		/* It is completed by the status that returned() returns, */
+		:: INSIDE(F, me) = false;
+		   do
+		   :: true ->
+			w = word;
+			if
+			:: SQ(w) != h || PH(w) != Held -> break
+			:: else
+			fi;
+			STEP(COMPLETE);
+			if
+			:: ok -> completed_after = true; GO(COMPLETED); break
+			:: else
+			fi
+		   od
+		/* or kept. */
+		:: kept = h; INSIDE(F, me) = false
+		fi;
+		atomic {
+			assert(CAN_CARRIED(word));
+			word = CARRIED(word);
+			w = word;
+			ok = OVER(w);
+			if
+			:: ok -> delivering++; assert(delivering == 1)
+			:: else
+			fi
+		}
+	fi
+}
+
+/* Requests::deliver() */
+inline deliver(me)
+{
+	delivering++;
+	assert(delivering == 1);
+	do
+	:: true ->
+		w = word;
+		assert(OVER(w));
+		if
+		:: w & RECALL -> STEP(RECALLED)
+		:: !(w & RECALL) && LV(w) == 1 ->
+			if
+			:: PH(w) == Taken -> result = 2
+			:: else -> result = 1
+			fi;
+			atomic {
+				if
+				:: word == w && CAN_HOME(w) ->
+					assert(!granted || PH(w) == Taken || completed_after);
+					word = HOME(w); w = word; homes++; delivering--; ok = true
+				:: else -> ok = false
+				fi
+			};
+			if
+			:: ok -> break
+			:: else
+			fi
+		:: !(w & RECALL) && LV(w) == 2 && !RETURNS -> STEP(PASS)
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Taken && TOLEVEL(w) < 1 ->
+			/* tell() */
+			INSIDE(F, me) = true;
+			carrier = me + 1;
+			STEP(TELL);
+			if
+			:: ok ->
+				assert(!gone[F]);
+				d_step { told++; assert(told + back <= 1) };
+				GO(CARRIED);
+				assert(ok && OVER(w))
+			:: else
+			fi;
+			INSIDE(F, me) = false
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && (w & RUN) ->
+#ifdef NO_PARK
+			give_back(me);
+			if
+			:: !ok -> break
+			:: else
+			fi
+#else
+			atomic {
+				if
+				:: word == w && CAN_PARK(w) -> word = PARK(w); delivering--; ok = true
+				:: else -> ok = false
+				fi
+			};
+			if
+			:: ok -> break
+			:: else
+			fi
+#endif
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && !(w & RUN) ->
+			give_back(me);
+			if
+			:: !ok -> break
+			:: else
+			fi
+		fi
+	od
+}
+
+/*
+ * Requests::take(): for the sender (level 0, leaves is false), for S or F, which leaves (level 0), or for R
+ * (level 1). ok is whether it was granted.
+ */
+inline take(me, level, leaves)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) == Held ->
+			atomic {
+				if
+				:: word == w ->
+					word = ((w & RUN) && !leaves -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
+					w = word; ok = true
+				:: else -> ok = false
+				fi
+			};
+			if
+			:: ok && OVER(w) -> deliver(me); ok = true; break
+			:: ok && !OVER(w) -> break
+			:: else
+			fi
+		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
+		   !(PH(w) == Taken && (w & PARKED) && !leaves) &&
+		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
+			if
+			:: w & PARKED ->
+				STEP(TAKE_PARKED);
+				if
+				:: ok && OVER(w) -> deliver(me); ok = true; break
+				:: ok && !OVER(w) -> break
+				:: else
+				fi
+			:: !(w & PARKED) && PH(w) == Taken && TOLEVEL(w) > 0 ->
+				STEP(TAKE_ON);
+				if
+				:: ok -> break
+				:: else
+				fi
+			:: !(w & PARKED) && PH(w) == Taken && TOLEVEL(w) == 0 -> ok = false; break
+			:: !(w & PARKED) && PH(w) != Taken && !(w & RECALL) ->
+				STEP(RECALL_BELOW);
+				if
+				:: ok -> break
+				:: else
+				fi
+			:: !(w & PARKED) && PH(w) != Taken && (w & RECALL) -> ok = false; break
+			fi
+		:: else -> ok = false; break
+		fi
+	od
+}
+
+/* Requests::complete() by R in its frame, or by whoever has kept it */
+inline complete(me, h, inside)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: SQ(w) != h || PH(w) != Held -> break
+		:: else
+		fi;
+		atomic {
+			if
+			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok ->
+			if
+			:: inside -> inplace = false
+			:: LV(w) == 1 -> completed_after = true
+			:: else
+			fi;
+			GO(COMPLETED);
+			if
+			:: OVER(w) -> deliver(me)
+			:: else
+			fi;
+			break
+		:: else
+		fi
+	od
+}
+
+inline recalled(me)
+{
+	GO(FORWARD_RECALLED);
+	if
+	:: ok && OVER(w) -> deliver(me)
+	:: else
+	fi
+}
+
+/* Requests::give_up_buffers() */
+inline end_frame(me)
+{
+	do
+	:: true ->
+		w = word;
+		was_parked = ((w & PARKED) != 0);
+		atomic {
+			if
+			:: word == w -> assert(CAN_FRAME_END(w)); word = FRAME_END(w); w = word; ok = true
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok && was_parked && OVER(w) -> deliver(me); break
+		:: ok && !(was_parked && OVER(w)) -> break
+		:: else
+		fi
+	od
+}
+
+/* Requests::forward(), by F, and the call of R's dispatch routine */
+inline forward(me, f)
+{
+	w = word;
+	if
+	:: SQ(w) == f && PH(w) == Held ->
+		STEP(FORWARD);
+		if
+		:: ok ->
+			INSIDE(R, me) = true;
+			if
+			:: leaving[R] ->
+				INSIDE(R, me) = false;
+				GO(FORWARD_REFUSED);
+				if
+				:: ok -> complete(me, f, false)
+				:: else -> recalled(me)
+				fi
+			:: else ->
+				/* The frame of F's dispatch routine gives the buffers away, or keeps them. */
+				do
+				:: true ->
+					w = word;
+					if
+					:: !CAN_FORWARDED(w) -> ok = false; break
+					:: else
+					fi;
+					own = (me == 0 || !(w & RUN));
+					r = SQ(FORWARDED(w));
+					atomic {
+						if
+						:: word == w ->
+							word = (own -> FORWARDED(w) | RUN : FORWARDED(w));
+							inplace = own;
+							ok = true
+						:: else -> ok = false
+						fi
+					};
+					if
+					:: ok -> break
+					:: else
+					fi
+				od;
+				if
+				:: !ok -> INSIDE(R, me) = false; recalled(me)
+				:: else ->
+					assert(!gone[R]);
+					if
+					:: complete(me, r, own)
+					:: kept = r
+					fi;
+					/* It returns. */
+					if
+					:: own && inplace ->
+						inplace = false;
+						end_frame(me)
+					:: else
+					fi;
+					INSIDE(R, me) = false
+				fi
+			fi
+		:: else
+		fi
+	:: else
+	fi
+}
+
+proctype sender()
+{
+	int w;
+	bool ok, own, was_parked;
+	byte f, h, r;
+
+	GO(ALLOC);
+	GO(MADE);
+	STEP(CLAIM);
+	INSIDE(F, 0) = true;
+	if
+	:: leaving[F] || leaving[S] -> INSIDE(F, 0) = false; word = UNCLAIM(w); goto done
+	:: else
+	fi;
+	f = SQ(SEND(w));
+	word = SEND(w) | RUN;
+	/* F's dispatch routine */
+	assert(!gone[F]);
+#ifdef OTHER
+	kept = f;
+#else
+	forward(0, f);
+#endif
+	w = word;
+	if
+	:: (w & RUN) && !inplace -> end_frame(0)
+	:: else
+	fi;
+	INSIDE(F, 0) = false;
+	/* It waits, and takes the request when the time is over. */
+	if
+	:: PH(word) == Idle
+	:: take(0, 0, false);
+	   if
+	   :: ok -> granted = true
+	   :: else
+	   fi;
+	   (PH(word) == Idle || PH(word) == Free || gone[S])
+	fi;
+done:
+	sender_done = true
+}
+
+/* A thread that completes later what was kept; or, with OTHER, the one that forwards it */
+proctype completer()
+{
+	int w;
+	bool ok, own, was_parked;
+	byte h, r, k;
+
+	do
+	:: kept != 0 ->
+		atomic { k = kept; kept = 0 };
+#ifdef OTHER
+		if
+		:: LV(word) == 1 && !second -> second = true; forward(1, k)
+		:: else -> complete(1, k, false)
+		fi
+#else
+		complete(1, k, false)
+#endif
+	:: sender_done && kept == 0 -> break
+	od
+}
+
+proctype canceller()
+{
+	int w;
+	bool ok, was_parked;
+	byte h;
+
+	take(2, 0, false);
+	if
+	:: ok -> granted = true
+	:: else
+	fi
+}
+
+/* Requests::run_down() */
+proctype leaver(byte d)
+{
+	int w;
+	bool ok, was_parked, clear;
+	byte h;
+
+	leaving[d] = true;
+	do
+	:: true ->
+		(EMPTY(d) || CONCERNS(d));
+		if
+		:: CONCERNS(d) -> take(3 + d, (d == R -> 1 : 0), true)
+		:: else
+		fi;
+		clear = !CONCERNS(d) && !(d == S && PH(word) == Fill);
+		if
+		:: clear && EMPTY(d) -> break
+		:: else -> (EMPTY(d) && !CONCERNS(d)) || PH(word) == Held || (word & PARKED)
+		fi
+	od;
+	gone[d] = true
+}
+
+init {
+	atomic {
+		run sender();
+		run completer();
+#ifdef CANCEL
+		run canceller();
+#endif
+#ifdef LEAVE_S
+		run leaver(S);
+#endif
+#ifdef LEAVE_F
+		run leaver(F);
+#endif
+#ifdef LEAVE_R
+		run leaver(R);
+#endif
+	}
+	(_nr_pr == 1);
+	assert(delivering == 0 && !inplace && homes <= 1);
+	assert(EMPTY(S) && EMPTY(F) && EMPTY(R));
+	assert(PH(word) == Idle)
+}

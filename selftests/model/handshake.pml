@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The handshake and its undoing: shared/owner/handshake.rs and detach.rs, with the
+ * attachment of shared/owner/registry.rs. Its request is one of word.pml.
+ *
+ * A driver asks for a context, once or twice. Its dispatch routine completes the request,
+ * with success or not, leaves it pending, or forgets it; what is pending is completed at
+ * any moment, or never. Meanwhile another thread detaches and unregisters the driver.
+ * Chosen by -D:
+ *
+ *   ROUTINE	the owner learns of completion by its routine, and a timer limits what is
+ *		pending; else the thread in d2d_attach() waits, and limits it itself
+ *   NEVER	what is pending is never completed
+ *
+ * What must hold is asserted: the driver fills in a context only while the context is its
+ * own (holder); a context is given back once, and not while the driver may still fill it
+ * in (owned); the link is opened only for what was completed with success and is closed
+ * before the context is free; when the driver is unregistered, the context is free and
+ * nobody is inside the driver; and no run ends before its processes do.
+ */
+#include "word.inc"
+
+#ifndef ATTACHES
+#define ATTACHES 2
+#endif
+
+mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
+/* registry.rs: Listing */
+mtype state = Registered;
+byte request;		/* of Attaching and Abandoned; 0 before it is made */
+bool sending, leaving, gone;
+bool refused;		/* of the last handshake */
+byte due;		/* the request that the timer limits */
+
+/* What must hold */
+bool holder;		/* the context is the driver's */
+bool filled;		/* the driver's operations are in it */
+bool open;		/* the link is */
+bool filling;		/* the dispatch routine may fill in the context: it has not completed the request */
+byte dispatching;	/* threads in the dispatch routine */
+
+/* The request: one record, which the next handshake uses again */
+byte made;		/* its number */
+byte result;		/* 0: none; 1: completed with success; 2: not; 3: taken or late */
+byte kept;		/* the hold that was left pending */
+bool woken;
+bool attacher_done;
+
+/* Server::give_back(), if the state is the one that is to end */
+inline give_back(from, r)
+{
+	atomic {
+		if
+		:: state == from && request == r -> state = Detaching; won = true
+		:: else -> won = false
+		fi
+	};
+	if
+	:: won ->
+		assert(holder && !open);
+		/* clear_peer() */
+		assert(!filling);
+		filled = false;
+		atomic { holder = false; state = Registered; request = 0 }
+	:: else
+	fi
+}
+
+/* Server::conclude() of request r, which was completed with success or not */
+inline conclude(r)
+{
+	if
+	:: result == 1 ->
+		assert(holder && filled);
+		open = true;
+		atomic {
+			assert(state == Attaching && request == r);
+			state = Attached;
+			request = 0
+		}
+	:: else -> give_back(Attaching, r)
+	fi
+}
+
+/* Requests::reclaim() and discard() */
+inline reclaim()
+{
+	GO(RECLAIM);
+	if
+	:: ok -> word = FREED(w)
+	:: else
+	fi
+}
+
+inline free()
+{
+	do
+	:: true ->
+		reclaim();
+		if
+		:: ok -> break
+		:: else ->
+			w = word;
+			if
+			:: CAN_RECLAIM(w)
+			:: else ->
+				STEP(ABANDONED);
+				if
+				:: ok -> break
+				:: else
+				fi
+			fi
+		fi
+	od
+}
+
+/* Requests::deliver() of a request without levels below, and the owner's routine */
+inline deliver()
+{
+	do
+	:: true ->
+		w = word;
+		assert(OVER(w));
+		if
+		:: PH(w) == Taken || (w & LATE) -> result = 3
+		:: else
+		fi;
+		routine = false;
+#ifdef ROUTINE
+		routine = true;
+#endif
+		if
+		:: w & LATE -> routine = true
+		:: else
+		fi;
+		old = made;
+		STEP(HOME);
+		if
+		:: ok -> break
+		:: else
+		fi
+	od;
+	woken = true;
+	if
+	:: routine ->
+		/* Server::completed_handshake(): by_request(), and what it comes to */
+		if
+		:: result == 3 ->
+			/* The thread that sends it may be inside the dispatch routine: then it is left to it. */
+#ifdef GIVEN_BACK_EARLY
+			atomic { refused = true; left = false };
+#else
+			atomic { refused = true; left = sending };
+#endif
+			if
+			:: !left ->
+				give_back(Attaching, old);
+				if
+				:: !won -> give_back(Abandoned, old)
+				:: else
+				fi
+			:: else
+			fi
+		:: else -> conclude(old)
+		fi;
+		free()
+	:: else
+	fi
+}
+
+/* Requests::complete() with success or not, by the hold h; ok is whether it was in time */
+inline complete(h, value, inside)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+		:: else
+		fi;
+		atomic {
+			if
+			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok ->
+			if
+			:: inside -> filling = false
+			:: else
+			fi;
+			result = value;
+			GO(COMPLETED);
+			deliver();
+			break
+		:: else
+		fi
+	od
+}
+
+/* Server::wait_for_sender() */
+inline wait_for_sender()
+{
+	!sending
+}
+
+/* Requests::take() for the sender */
+inline take()
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) != Held -> ok = false; break
+		:: else
+		fi;
+		STEP(TAKE);
+		if
+		:: ok -> deliver(); ok = true; break
+		:: else
+		fi
+	od
+}
+
+proctype attacher()
+{
+	int w;
+	bool ok, won, routine, left;
+	byte h, r, old, n;
+
+	do
+	:: n < ATTACHES ->
+		n++;
+		/* Registry::reserve() */
+		atomic {
+			if
+			:: state == Registered && !sending && !leaving && !gone ->
+				assert(!holder);
+				state = Attaching; request = 0; sending = true; holder = true; refused = false; ok = true
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: !ok -> goto next
+		:: else
+		fi;
+		/* build_request() */
+		(word & PHASE) == Free;
+		GO(ALLOC);
+		GO(MADE);
+		made++;
+		r = made;
+		atomic { assert(state == Attaching && request == 0); request = r };
+		GO(CLAIM);
+		if
+		:: leaving ->
+			/* The target is leaving: it was not sent. */
+			word = UNCLAIM(w);
+			GO(RECLAIM);
+			word = FREED(w);
+			give_back(Attaching, r);
+			goto sent
+		:: else
+		fi;
+		h = SQ(SEND(w));
+		result = 0;
+		d_step { filling = true; dispatching++ };
+		word = SEND(w) | RUN;
+		/* The dispatch routine */
+		if
+		:: assert(holder); filled = true; complete(h, 1, true)
+		:: complete(h, 2, true)
+		:: d_step { kept = h; filling = false }
+		:: true
+		fi;
+		w = word;
+		if
+		:: (w & RUN) && SQ(w) == h ->
+			if
+			:: kept != h -> complete(h, 2, true)
+			:: else
+			fi;
+			w = word;
+			if
+			:: w & RUN ->
+				atomic { word = FRAME_END(word); w = word };
+				if
+				:: UNUSED(w) -> reclaim()
+				:: else
+				fi
+			:: else
+			fi
+		:: else
+		fi;
+		d_step { filling = false; dispatching-- };
+#ifdef ROUTINE
+		/* timeouts::limit(), if the handshake is still under way */
+		atomic {
+			if
+			:: state == Attaching && request == r -> due = r
+			:: else
+			fi
+		};
+#else
+		/* Server::learn() */
+		GO(WAIT);
+		do
+		:: PH(word) == Idle ->
+			if
+			:: result == 3 -> give_back(Attaching, r)
+			:: else -> conclude(r)
+			fi;
+			GO(WAITED);
+			free();
+			break
+		:: else ->
+			if
+			:: GO(OVERDUE);
+			   if
+			   :: ok ->
+				atomic {
+					if
+					:: state == Attaching && request == r -> state = Abandoned
+					:: else
+					fi
+				};
+				GO(WAITED);
+				if
+				:: UNUSED(w) -> reclaim()
+				:: else
+				fi;
+				break
+			   :: else
+			   fi
+			:: PH(word) == Idle
+			fi
+		od;
+#endif
+sent:
+		/* Registry::sent(), and what was left to this thread */
+		atomic { sending = false; left = (refused && (state == Attaching || state == Abandoned) && request == r) };
+		if
+		:: left ->
+			give_back(Attaching, r);
+			if
+			:: !won -> give_back(Abandoned, r)
+			:: else
+			fi
+		:: else
+		fi;
+next:
+		skip
+	:: break
+	od;
+	attacher_done = true
+}
+
+proctype completer()
+{
+	int w;
+	bool ok, won, routine, left;
+	byte h, old;
+
+	do
+#ifndef NEVER
+	:: kept != 0 ->
+		atomic { h = kept; kept = 0 };
+		atomic {
+			if
+			:: SQ(word) == h && PH(word) == Held -> filled = true; assert(holder)
+			:: else
+			fi
+		};
+		if
+		:: complete(h, 1, false)
+		:: complete(h, 2, false)
+		fi
+#endif
+	:: gone && attacher_done -> break
+	od
+}
+
+#ifdef ROUTINE
+/* Server::end_overdue() */
+proctype timer()
+{
+	int w;
+	bool ok;
+	byte r;
+
+	do
+	:: due != 0 ->
+		atomic { r = due; due = 0 };
+		if
+		:: made == r ->
+			atomic {
+				if
+				:: made == r && CAN_OVERDUE(word) -> word = OVERDUE(word); ok = true
+				:: else -> ok = false
+				fi
+			};
+			if
+			:: ok ->
+				atomic {
+					if
+					:: state == Attaching && request == r -> state = Abandoned
+					:: else
+					fi
+				}
+			:: else
+			fi
+		:: else
+		fi
+	:: gone && attacher_done -> break
+	od
+}
+#endif
+
+/* d2d_detach() until there is nothing to detach, and d2d_unregister() */
+proctype detacher()
+{
+	int w;
+	bool ok, won, routine, left;
+	byte old, r;
+	mtype before;
+
+	leaving = true;
+	do
+	:: true ->
+		atomic {
+			before = state;
+			r = request;
+			if
+			:: before == Attached -> state = Detaching
+			:: else
+			fi
+		};
+		if
+		:: before == Attached ->
+			/* run_down() */
+			open = false;
+			wait_for_sender();
+			filled = false;
+			atomic { assert(holder); holder = false; state = Registered }
+		:: before == Attaching ->
+			ok = false;
+			if
+			:: r != 0 && made == r -> take()
+			:: else
+			fi;
+			wait_for_sender();
+			if
+			:: ok -> !((state == Attaching || state == Abandoned) && request == r)
+			:: else
+			fi
+		:: before == Abandoned ->
+			if
+			:: made == r -> take()
+			:: else
+			fi;
+			!((state == Attaching || state == Abandoned) && request == r)
+		:: before == Detaching -> state != Detaching
+		:: before == Registered && sending -> wait_for_sender()
+		:: before == Registered && !sending -> break
+		fi
+	od;
+	atomic { assert(state == Registered && !sending); gone = true };
+	assert(!holder && !open && dispatching == 0)
+}
+
+init {
+	atomic {
+		run attacher();
+		run completer();
+		run detacher();
+#ifdef ROUTINE
+		run timer();
+#endif
+	}
+	(_nr_pr == 1);
+	assert(!holder && !open && !filled && state == Registered && dispatching == 0);
+	assert(PH(word) == Free)
+}

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One request between a sender S and a receiver R: shared/owner/request/ with the cells of
+ * shared/owner/slot.rs. forward.pml has the drivers in between.
+ *
+ * S sends it, waits for it, sends it again, and frees it. R's dispatch routine runs in
+ * S's thread and uses the buffers in place; it completes the request, leaves it pending,
+ * or forgets it. Chosen by -D:
+ *
+ *   SENDS	how often it is sent
+ *   CANCEL	another thread of S takes it back
+ *   WAITS	another thread of S waits for it
+ *   LEAVE_R, LEAVE_S	the driver unregisters meanwhile
+ *   KEEP	when its time is over, R keeps the request, as a handshake
+ *
+ * What must hold is asserted: nobody writes or frees buffers that somebody else uses; of
+ * all that complete the request or take it, one does so (claims), and one delivers it
+ * (delivering); it comes home once for each time that it was sent; a waiter gets the result of the
+ * sending that it has waited for; R and S are entered only while they are registered; and a driver
+ * is unregistered only when no thread is inside and no request is with it. That everybody who
+ * sleeps is woken is that no run ends before its processes do.
+ *
+ * Memory is sequentially consistent here: the column of the table says which transition is
+ * ordered how, and why that is enough is said at the code.
+ */
+#include "word.inc"
+
+#ifndef SENDS
+#define SENDS	1
+#endif
+
+/* Slots: a cell for each thread that may be inside */
+#define THREADS	5
+bool cellR[THREADS], cellS[THREADS];
+bool leavingR, goneR, leavingS, goneS;
+#define EMPTY_R	(!cellR[0] && !cellR[1] && !cellR[2] && !cellR[3] && !cellR[4])
+#define EMPTY_S	(!cellS[0] && !cellS[1] && !cellS[2] && !cellS[3] && !cellS[4])
+
+/* What must hold */
+byte claims;		/* of this sending */
+byte delivering;
+byte sending;		/* counts */
+byte homes;		/* of all sendings */
+byte result;		/* 0: none; 1: completed; 2: taken, 3: late; of sending */
+byte inplace;		/* a frame uses the buffers */
+byte copying;		/* copies by handle that run */
+bool filling;		/* S writes to the buffers, or frees them */
+byte routines;		/* calls of S's completion routine */
+
+byte kept;		/* the hold that R has left with the thread that completes later */
+bool woken[2];		/* the threads that wait: 0 for the sender, 1 for the other one */
+bool sender_done, waiter_done = true;
+
+inline unmake()
+{
+	filling = true;
+	assert(inplace == 0 && copying == 0);
+	filling = false;
+	word = FREED(w)
+}
+
+/* Requests::reclaim() */
+inline reclaim()
+{
+	GO(RECLAIM);
+	if
+	:: ok -> unmake()
+	:: else
+	fi
+}
+
+/* Requests::discard() */
+inline free()
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) == Free || PH(w) == Fill || (w & ORPHAN) -> break
+		:: else
+		fi;
+		STEP(RECLAIM);
+		if
+		:: ok -> unmake(); break
+		:: else
+		fi;
+		w = word;
+		if
+		:: PH(w) != Free && PH(w) != Fill && !(w & ORPHAN) && !CAN_RECLAIM(w) ->
+			STEP(ABANDONED);
+			if
+			:: ok -> break
+			:: else
+			fi
+		:: else
+		fi
+	od
+}
+
+inline deliver(me)
+{
+	delivering++;
+	assert(delivering == 1);
+	assert(OVER(w) && LV(w) == 1);
+	do
+	:: true ->
+		w = word;
+		assert(OVER(w));
+		if
+		:: PH(w) == Taken -> result = (w & LATE -> 3 : 2)
+		:: else -> if :: w & LATE -> result = 3 :: else -> result = 1 fi
+		fi;
+		assert(claims == 1);
+		/* bring_home(): the routine, and then the transition */
+		if
+		:: w & LATE && !(w & ORPHAN) -> cellS[me] = true
+		:: else
+		fi;
+		old = w;
+		atomic {
+			if
+			:: word == w && CAN_HOME(w) -> word = HOME(w); w = word; ok = true; homes++; delivering--
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok -> break
+		:: else -> cellS[me] = false
+		fi
+	od;
+	if
+#ifndef SENDER_NOT_WOKEN
+	:: old & ASLEEP -> d_step { woken[0] = true; woken[1] = true }
+#endif
+	:: else
+	fi;
+	if
+	:: UNUSED(w) -> reclaim()
+	:: else
+	fi;
+	if
+	:: cellS[me] -> assert(!goneS); routines++; free(); cellS[me] = false
+	:: else
+	fi
+}
+
+/* Requests::take(): for S, or (4) for a driver that leaves */
+inline take(me)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) == Held ->
+			atomic {
+				if
+				/* For the sender it waits for the frame that uses the buffers. */
+				:: word == w ->
+					word = ((w & RUN) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
+					w = word; ok = true; claims++
+				:: else -> ok = false
+				fi
+			};
+			if
+			:: ok && OVER(w) -> deliver(me); break
+			:: ok && !OVER(w) -> break
+			:: else
+			fi
+		:: PH(w) == Taken && (w & PARKED) && me == 4 ->
+			STEP(TAKE_PARKED);
+			if
+			:: ok && OVER(w) -> deliver(me); break
+			:: ok && !OVER(w) -> break
+			:: else
+			fi
+		:: else -> ok = false; break
+		fi
+	od
+}
+
+/* Requests::complete(), by the holder h; inside: in the frame that uses the buffers */
+inline complete(me, h, inside)
+{
+	do
+	:: true ->
+		w = word;
+		if
+#ifdef NO_SEQ
+		:: PH(w) != Held || !CAN_COMPLETE(w) -> break
+#else
+		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+#endif
+		:: else
+		fi;
+		atomic {
+			if
+			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true; claims++
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok ->
+			assert(SQ(w) == h);
+			if
+			:: inside -> inplace--
+			:: else
+			fi;
+			/* as usual, it is home at once */
+			if
+			:: !(w & (ORPHAN | ASLEEP | LATE)) ->
+				result = 1;
+				atomic {
+					if
+					:: word == w && CAN_HOME(w) -> word = HOME(w); homes++; ok = true
+					:: else -> ok = false
+					fi
+				}
+			:: else -> ok = false
+			fi;
+			if
+			:: !ok ->
+				GO(COMPLETED);
+				if
+				:: OVER(w) -> deliver(me)
+				:: else
+				fi
+			:: else
+			fi;
+			break
+		:: else
+		fi
+	od
+}
+
+/* A copy by handle */
+inline copy(me, h)
+{
+	w = word;
+	if
+	:: SQ(w) == h && CAN_PINNED(w) && PH(w) == Held ->
+#ifdef NO_PIN
+		ok = true;
+#else
+		STEP(PINNED);
+#endif
+		if
+		:: ok ->
+			copying++;
+			assert(!filling && !goneS);
+			copying--;
+#ifndef NO_PIN
+			atomic { assert(CAN_UNPINNED(word)); word = UNPINNED(word); w = word };
+			if
+			:: OVER(w) -> deliver(me)
+			:: UNUSED(w) -> reclaim()
+			:: else
+			fi
+#endif
+		:: else
+		fi
+	:: else
+	fi
+}
+
+/* Requests::end_frame(), of a routine that has forgotten the request */
+inline complete_uncompleted(h)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		:: SQ(w) != h || !CAN_COMPLETE(w) -> break
+		:: else
+		fi;
+		atomic {
+			if
+			:: word == w -> word = COMPLETE(w) & ~RUN; w = word; ok = true; claims++
+			:: else -> ok = false
+			fi
+		};
+		if
+		:: ok ->
+			result = 1;
+			GO(COMPLETED);
+			if
+			:: OVER(w) -> deliver(0)
+			:: else
+			fi;
+			break
+		:: else
+		fi
+	od
+}
+
+/* Requests::wait(), with a time limit that may be over at any moment */
+inline wait_for_it(me)
+{
+	do
+	:: true ->
+		w = word;
+		if
+		/* Not freed, nor never sent */
+		:: !CAN_WAIT(w) || sending == 0 -> goto waited
+		:: else
+		fi;
+		STEP(WAIT);
+		if
+		:: ok -> break
+		:: else
+		fi
+	od;
+	h = sending;
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) == Idle -> break
+		:: else
+		fi;
+		if
+#ifdef KEEP
+		:: STEP(OVERDUE);
+		   if
+		   :: ok -> goto counted
+		   :: else
+		   fi
+#else
+		:: me == 0 -> take(me)
+#endif
+		/* d2d_word_wait(): on the list of those to be woken, it looks once more. */
+		:: woken[me] = false;
+		   STEP(SLEEP);
+		   if
+		   :: ok ->
+			w = word;
+			if
+			:: PH(w) == Idle
+			:: else -> woken[me]
+			fi
+		   :: else
+		   fi
+		fi
+	od;
+	/* The result is that of the sending. */
+	assert(h == sending && result != 0);
+counted:
+	GO(WAITED);
+	assert(ok);
+	if
+	:: UNUSED(w) -> reclaim()
+	:: else
+	fi;
+waited:
+	skip
+}
+
+proctype sender()
+{
+	int w, old;
+	bool ok, in_frame, parked;
+	byte h;
+
+	/* d2d_request_alloc() */
+	GO(ALLOC);
+	GO(MADE);
+	do
+	:: sending < SENDS ->
+		w = word;
+		STEP(CLAIM);
+		if
+		:: !ok -> break
+		:: else
+		fi;
+#ifndef NO_LEAVING_CHECK
+		if
+		:: leavingS -> word = UNCLAIM(w); break
+		:: else
+		fi;
+#endif
+		filling = true;
+		assert(inplace == 0 && copying == 0 && !goneS);
+		filling = false;
+		/* Slot::enter() */
+#ifdef CHECK_BEFORE_ENTER
+		ok = !leavingR;
+		cellR[0] = true;
+#else
+		cellR[0] = true;
+		ok = !leavingR;
+#endif
+		if
+		:: !ok -> cellR[0] = false; word = UNCLAIM(w); break
+		:: else
+		fi;
+		d_step { sending++; claims = 0; result = 0 };
+		h = SQ(SEND(w));
+		word = SEND(w) | RUN;
+		inplace++;
+		assert(!goneR);
+		in_frame = true;
+		/* The dispatch routine */
+		if
+		:: complete(0, h, true)
+		:: kept = h
+		:: true
+		fi;
+		/* It returns. What it has given up by completing it, it does not use any more. */
+		w = word;
+		if
+		:: (w & RUN) && SQ(w) == h ->
+			assert(!filling);
+			inplace--;
+			if
+			:: kept != h -> complete_uncompleted(h)
+			:: else
+			fi;
+			w = word;
+			if
+			:: w & RUN ->
+				atomic { assert(CAN_FRAME_END(word)); parked = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
+				if
+				:: parked && OVER(w) -> deliver(0)
+				:: !(parked && OVER(w)) && UNUSED(w) -> reclaim()
+				:: else
+				fi
+			:: else
+			fi
+		:: else
+		fi;
+		cellR[0] = false;
+		wait_for_it(0)
+	:: break
+	od;
+	free();
+	/* What is on its way then is taken. */
+	do
+	:: w = word;
+	   if
+	   :: (w & ORPHAN) && PH(w) == Held -> take(0)
+	   :: else -> break
+	   fi
+	od;
+	sender_done = true
+}
+
+/* Another thread of S waits for it, too. */
+proctype waiter()
+{
+	int w, old;
+	bool ok;
+	byte h;
+
+	wait_for_it(1);
+	waiter_done = true
+}
+
+/* A thread of R completes what was left pending, or is about to be. */
+proctype completer()
+{
+	int w, old;
+	bool ok;
+	byte h;
+
+	do
+	:: kept != 0 ->
+		atomic { h = kept; kept = 0 };
+		copy(2, h);
+		complete(2, h, false)
+	:: sender_done && waiter_done && kept == 0 -> break
+	od
+}
+
+proctype canceller()
+{
+	int w, old;
+	bool ok;
+
+	take(3)
+}
+
+/* Requests::run_down() of R */
+proctype leaver_of_R()
+{
+	int w, old;
+	bool ok, clear;
+
+	leavingR = true;
+	do
+	:: true ->
+		(EMPTY_R);
+		w = word;
+		clear = !ON_ITS_WAY(w);
+		if
+		:: PH(w) == Held || (w & PARKED) -> take(4)
+		:: else
+		fi;
+#ifndef SCAN_LAST
+		ok = EMPTY_R;
+#else
+		ok = true;
+#endif
+		if
+		:: clear && ok -> break
+		:: else -> (EMPTY_R && !ON_ITS_WAY(word)) || PH(word) == Held || (word & PARKED)
+		fi
+	od;
+	goneR = true;
+	assert(EMPTY_R || leavingR)
+}
+
+/* Requests::run_down() of S */
+proctype leaver_of_S()
+{
+	int w, old;
+	bool ok, clear;
+
+	leavingS = true;
+	do
+	:: true ->
+		(EMPTY_S);
+		w = word;
+		if
+		:: PH(w) == Held || (w & PARKED) -> take(4)
+		:: else
+		fi;
+		w = word;
+		clear = PH(w) == Free;
+		if
+		:: PH(w) == Idle && !(w & (PINS | WAITERS)) -> free(); clear = true
+		:: else
+		fi;
+		ok = EMPTY_S;
+		if
+		:: clear && ok -> break
+		:: else -> (EMPTY_S && !ON_ITS_WAY(word) && PH(word) != Fill && !(word & (PINS | WAITERS))) || PH(word) == Held || (word & PARKED)
+		fi
+	od;
+	goneS = true
+}
+
+init {
+	atomic {
+#ifdef WAITS
+		waiter_done = false;
+		run waiter();
+#endif
+		run sender();
+		run completer();
+#ifdef CANCEL
+		run canceller();
+#endif
+#ifdef LEAVE_R
+		run leaver_of_R();
+#endif
+#ifdef LEAVE_S
+		run leaver_of_S();
+#endif
+	}
+	(_nr_pr == 1);
+	assert(delivering == 0 && inplace == 0 && copying == 0);
+	assert(EMPTY_R && EMPTY_S);
+	assert(homes == sending && routines <= sending);
+	assert(PH(word) == Free)
+}
