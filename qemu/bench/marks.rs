@@ -26,7 +26,7 @@ type Figure = &'static str;
 enum Kind {
     /// The first figure is at most this many times the second.
     AtMost(f64, &'static str, Figure, Figure),
-    /// A figure is at most so large.
+    /// The figure is at most this.
     Within(f64, &'static str, Figure),
     /// The first figure, multiplied by this number, is at most the second.
     Fewer(f64, &'static str, Figure, Figure),
