@@ -26,6 +26,7 @@ cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
+holds word states COPIES,RESENDS,CANCEL - : it is taken from a receiver that copies, and sent to another one
 holds word states WAITS - : another thread waits for a request
 holds word states LEAVE_R,CANCEL - : a request is cancelled, and its receiver leaves
 holds word states LEAVE_S,CANCEL - : a request is cancelled, and its sender leaves
@@ -48,6 +49,8 @@ fails rundown states - state-after-wait : Rundown::close() moves to CLOSING afte
 fails rundown states - free-before-wait : Rundown::close() takes the value before synchronize()
 fails rundown states - open-before-value : Rundown::open() stores OPEN before the value
 fails rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of refusing
+twin word states COPIES,RESENDS,CANCEL view-not-checked : Requests::dispatch() does not ask is_still()
+twin word states COPIES,RESENDS,CANCEL still-by-generation-only : Record::is_still() does not look at the phase
 twin word states CANCEL sender-not-woken : Requests::bring_home() without wake()
 fails word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin

@@ -8,6 +8,8 @@
  * or forgets it. Chosen by -D:
  *
  *   SENDS	how often it is sent
+ *   COPIES	R does not use the buffers in place
+ *   RESENDS	another thread of S sends it, to another driver
  *   CANCEL	another thread of S takes it back
  *   WAITS	another thread of S waits for it
  *   LEAVE_R, LEAVE_S	the driver unregisters meanwhile
@@ -45,11 +47,12 @@ byte result;		/* 0: none; 1: completed; 2: taken, 3: late; of sending */
 byte inplace;		/* a frame uses the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
+byte view;		/* the driver whose view of the request the fields are: 1 for R */
 byte routines;		/* calls of S's completion routine */
 
 byte kept;		/* the hold that R has left with the thread that completes later */
 bool woken[2];		/* the threads that wait: 0 for the sender, 1 for the other one */
-bool sender_done, waiter_done = true;
+bool sender_done, waiter_done = true, resender_done = true;
 
 inline unmake()
 {
@@ -358,7 +361,7 @@ proctype sender()
 {
 	int w, old;
 	bool ok, in_frame, parked;
-	byte h;
+	byte h, v;
 
 	/* d2d_request_alloc() */
 	GO(ALLOC);
@@ -392,8 +395,32 @@ proctype sender()
 		:: !ok -> cellR[0] = false; word = UNCLAIM(w); break
 		:: else
 		fi;
-		d_step { sending++; claims = 0; result = 0 };
+		d_step { sending++; claims = 0; result = 0; view = 1 };
 		h = SQ(SEND(w));
+#ifdef COPIES
+		word = SEND(w);
+		/* Requests::dispatch(): others may take the request, and S may send it again */
+		v = view;
+#ifndef VIEW_NOT_CHECKED
+		/* Record::is_still() */
+		w = word;
+#ifdef STILL_BY_GENERATION_ONLY
+		ok = SQ(w) == h;
+#else
+		ok = SQ(w) == h && ON_ITS_WAY(w);
+#endif
+		if
+		:: !ok -> goto returned
+		:: else
+		fi;
+#endif
+		assert(v == 1 && !goneR);
+		/* The dispatch routine, which may complete the request at once, or forget it */
+		if
+		:: complete(0, h, false)
+		:: kept = h
+		fi;
+#else
 		word = SEND(w) | RUN;
 		inplace++;
 		assert(!goneR);
@@ -404,6 +431,7 @@ proctype sender()
 		:: kept = h
 		:: true
 		fi;
+#endif
 		/* It returns. What it has given up by completing it, it does not use any more. */
 		w = word;
 		if
@@ -427,10 +455,13 @@ proctype sender()
 			fi
 		:: else
 		fi;
+returned:
 		cellR[0] = false;
 		wait_for_it(0)
 	:: break
 	od;
+	/* Freeing is refused while another thread sends it. */
+	(resender_done);
 	free();
 	/* What is on its way then is taken. */
 	do
@@ -452,6 +483,28 @@ proctype waiter()
 
 	wait_for_it(1);
 	waiter_done = true
+}
+
+/* Another thread of S sends it, to another driver, which completes it at once. */
+proctype resender()
+{
+	int w, old;
+	bool ok;
+	byte h;
+
+	w = word;
+	STEP(CLAIM);
+	if
+	:: ok ->
+		/* Requests::publish() writes the fields one by one */
+		view = 2;
+		d_step { sending++; claims = 0; result = 0 };
+		h = SQ(SEND(w));
+		word = SEND(w);
+		complete(1, h, false)
+	:: else
+	fi;
+	resender_done = true
 }
 
 /* A thread of R completes what was left pending, or is about to be. */
@@ -546,6 +599,10 @@ init {
 #endif
 		run sender();
 		run completer();
+#ifdef RESENDS
+		resender_done = false;
+		run resender();
+#endif
 #ifdef CANCEL
 		run canceller();
 #endif

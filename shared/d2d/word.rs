@@ -10,6 +10,8 @@ use kernel::sync::atomic::{
     AtomicType, //
 };
 
+pub use words::read_barrier;
+
 /// A value of 64 bits that several threads change: a `u64` or a pointer.
 ///
 /// The operations are those of the kernel's memory model. Any context.
@@ -45,6 +47,13 @@ mod words {
     fn barrier() {
         // SAFETY: It is no instruction.
         unsafe { asm!("", options(nostack, preserves_flags)) };
+    }
+
+    /// `smp_rmb()`: what was read before it is not newer than what is read after it. Any context.
+    #[inline(always)]
+    pub fn read_barrier() {
+        // x86 does not reorder loads.
+        barrier();
     }
 
     macro_rules! word {
@@ -120,15 +129,27 @@ mod words {
 #[cfg(not(CONFIG_X86_64))]
 mod words {
     use super::Word;
-    use kernel::sync::atomic::{
-        ordering::{
-            Acquire,
-            Full,
-            Relaxed,
-            Release, //
+    use kernel::sync::{
+        atomic::{
+            ordering::{
+                Acquire,
+                Full,
+                Relaxed,
+                Release, //
+            },
+            Atomic, //
         },
-        Atomic, //
+        barrier::{
+            smp_mb,
+            Read, //
+        }, //
     };
+
+    /// `smp_rmb()`: what was read before it is not newer than what is read after it. Any context.
+    #[inline]
+    pub fn read_barrier() {
+        smp_mb(Read);
+    }
 
     macro_rules! word {
         ([$($generic:ident)?] $type:ty) => {

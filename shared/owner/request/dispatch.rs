@@ -75,6 +75,11 @@ impl Requests {
             view.input = record.input().cast_const().cast();
             view.output = record.output().cast();
         }
+        // Unless the buffers are in place, the request may have been taken and sent to another driver meanwhile:
+        // then the view is what that driver is to see.
+        if !in_place && !record.is_still(word) {
+            return;
+        }
         let tells = record.telling().is_on();
         if tells {
             self.trace_call(record, word);
@@ -188,6 +193,10 @@ impl Requests {
             }
         };
         let view = record.view(word);
+        // The request may have been taken and sent to another driver meanwhile.
+        if !record.is_still(word) {
+            return;
+        }
         if record.telling().is_on() {
             Self::trace_dispatch(record, &receiver, &view);
         }

@@ -34,7 +34,10 @@ use d2d::{
     },
     header,
     once::Once,
-    word::Word as _, //
+    word::{
+        read_barrier,
+        Word as _, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -265,6 +268,16 @@ impl Record {
     pub(super) fn set_frame(&self, task: u64, seq: u32) {
         self.frame_task.set(task);
         self.frame_seq.set(seq);
+    }
+
+    /// Returns whether nobody has written to the fields that the holder sees since `word`, so that what was
+    /// read of them belongs to that holder. A request that is with its sender may just be sent again.
+    #[inline(always)]
+    pub(super) fn is_still(&self, word: Word) -> bool {
+        // The fields are written after a transition to `Fill` or `Forward`: who has read such a value sees that.
+        read_barrier();
+        let now = self.word();
+        now.seq() == word.seq() && now.is_on_its_way()
     }
 
     /// Returns whether the calling thread is in the frame that may use the buffers in place, as the

@@ -256,7 +256,7 @@ impl Requests {
 
     /// Checks what a driver sends, and puts the request with its receiver.
     #[inline(always)]
-    fn prepare<const WAITS: bool>(
+    pub(super) fn prepare<const WAITS: bool>(
         &self,
         handle: d2d_handle,
         send: &abi::d2d_send,

@@ -4,6 +4,7 @@
 //! same time succeeds.
 
 use super::{
+    send::Passed,
     word::{
         self,
         Phase, //
@@ -17,6 +18,7 @@ use core::ffi::c_void;
 use d2d::{
     abi,
     header,
+    probe::Stack,
     run_in::{
         run_in,
         Place, //
@@ -171,6 +173,17 @@ impl Party<'_> {
         change(&mut send);
         // SAFETY: The structure says how long its buffer is.
         unsafe { self.bench.requests.send(request, &send) }
+    }
+
+    /// Sends a request without input and output, up to the moment when its receiver is called.
+    fn pass(&self, request: u64, to: &Party<'_>, code: u32) -> Result<Passed<'_>> {
+        let send = abi::d2d_send {
+            to: to.target,
+            code,
+            ..self.actor.how()
+        };
+        let requests = &self.bench.requests;
+        requests.prepare::<false>(request, &send, Stack::current())
     }
 
     /// Sends a new request that the receiver pends. Returns the sender's and the receiver's handle of it.
@@ -502,6 +515,28 @@ mod cases {
             assert_eq!(sent, Ok(true));
             assert_eq!(run_in(place, || bench.status(request))?, Ok(0));
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_was_taken_before_its_dispatch_is_not_dispatched() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let request = a.alloc()?;
+        let passed = a.pass(request, &b, PEND)?;
+        bench.requests.cancel(request)?;
+        // It is with its sender, who may be filling it in for another driver.
+        assert!(bench.requests.call(passed));
+        assert_eq!(b.calls(), [0; 4]);
+
+        let passed = a.pass(request, &b, PEND)?;
+        bench.requests.cancel(request)?;
+        assert!(!a.send(request, &c, PEND, 0)?);
+        // It is with another driver, which has another view of it.
+        assert!(bench.requests.call(passed));
+        assert_eq!(b.calls(), [0; 4]);
+        bench.complete(c.holds(), 0)?;
+        assert_eq!(bench.status(request)?, 0);
         Ok(())
     }
 

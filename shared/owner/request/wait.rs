@@ -55,6 +55,7 @@ use kernel::{
 /// task is just carrying up.
 const GRACE: u32 = 1000;
 
+const IN_ATOMIC_CONTEXT: Refusal = ("wait-in-atomic-context", EDEADLK);
 pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 
 /// What becomes of a request when the time of a thread that waits for it is over.
@@ -117,7 +118,7 @@ impl Requests {
             if word.is(Phase::Fill) {
                 // Another thread is just sending it, or freeing it.
                 if !trace::may_sleep() {
-                    return Err(ON_ITS_WAY);
+                    return Err(IN_ATOMIC_CONTEXT);
                 }
                 fsleep(Delta::from_millis(1));
                 continue;
@@ -131,7 +132,7 @@ impl Requests {
             // If it is with its sender there is nothing to wait for, so any context may ask for the result.
             if !word.is(Phase::Idle) {
                 if !trace::may_sleep() {
-                    return Err(("wait-in-atomic-context", EDEADLK));
+                    return Err(IN_ATOMIC_CONTEXT);
                 }
                 if word.has(bits::CARRY) && record.carrier.get() == Task::current_raw() as u64 {
                     // It runs a routine that has to return before the request goes on.
