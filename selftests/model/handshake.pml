@@ -46,12 +46,21 @@ byte kept;		/* the hold that was left pending */
 bool woken;
 bool attacher_done;
 
-/* Server::give_back(), if the state is the one that is to end */
-inline give_back(from, r)
+#ifdef GIVEN_BACK_AS_SEEN
+#define SEE		known = state
+#define IS_STILL	(known == state)
+#else
+#define SEE		skip
+#define IS_STILL	true
+#endif
+
+/* Server::give_back() of request r */
+inline give_back(r)
 {
 	atomic {
 		if
-		:: state == from && request == r -> state = Detaching; won = true
+		:: IS_STILL && (state == Attaching || state == Abandoned) && request == r ->
+			state = Detaching; won = true
 		:: else -> won = false
 		fi
 	};
@@ -78,7 +87,7 @@ inline conclude(r)
 			state = Attached;
 			request = 0
 		}
-	:: else -> give_back(Attaching, r)
+	:: else -> SEE; give_back(r)
 	fi
 }
 
@@ -144,6 +153,7 @@ inline deliver()
 	if
 	:: routine ->
 		/* Server::completed_handshake(): by_request(), and what it comes to */
+		SEE;
 		if
 		:: result == 3 ->
 			/* The thread that sends it may be inside the dispatch routine: then it is left to it. */
@@ -154,11 +164,7 @@ inline deliver()
 #endif
 			if
 			:: !left ->
-				give_back(Attaching, old);
-				if
-				:: !won -> give_back(Abandoned, old)
-				:: else
-				fi
+				give_back(old)
 			:: else
 			fi
 		:: else -> conclude(old)
@@ -227,6 +233,7 @@ proctype attacher()
 {
 	int w;
 	bool ok, won, routine, left;
+	mtype known;
 	byte h, r, old, n;
 
 	do
@@ -259,7 +266,8 @@ proctype attacher()
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);
-			give_back(Attaching, r);
+			SEE;
+			give_back(r);
 			goto sent
 		:: else
 		fi;
@@ -308,7 +316,7 @@ proctype attacher()
 		do
 		:: PH(word) == Idle ->
 			if
-			:: result == 3 -> give_back(Attaching, r)
+			:: result == 3 -> SEE; give_back(r)
 			:: else -> conclude(r)
 			fi;
 			GO(WAITED);
@@ -339,14 +347,10 @@ proctype attacher()
 #endif
 sent:
 		/* Registry::sent(), and what was left to this thread */
-		atomic { sending = false; left = (refused && (state == Attaching || state == Abandoned) && request == r) };
+		atomic { SEE; sending = false; left = (refused && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: left ->
-			give_back(Attaching, r);
-			if
-			:: !won -> give_back(Abandoned, r)
-			:: else
-			fi
+			give_back(r)
 		:: else
 		fi;
 next:
@@ -360,6 +364,7 @@ proctype completer()
 {
 	int w;
 	bool ok, won, routine, left;
+	mtype known;
 	byte h, old;
 
 	do
@@ -422,6 +427,7 @@ proctype detacher()
 {
 	int w;
 	bool ok, won, routine, left;
+	mtype known;
 	byte old, r;
 	mtype before;
 

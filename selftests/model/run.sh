@@ -57,6 +57,8 @@ fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
 fails word states LEAVE_R check-before-enter : Slot::enter() looks at the word before it takes the cell
 fails word states LEAVE_S no-leaving-check : Requests::fill() does not look whether the sender leaves
 fails handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() gives a context back while d2d_attach() runs
+fails handshake states - given-back-as-seen : Server::give_back() only from the state that was seen before
+fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 twin events states - guarded-for-one-user-only : Event::end_use() does not look at users

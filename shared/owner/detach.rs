@@ -124,9 +124,7 @@ impl Server {
     /// Returns whether a driver's handshake is still this one.
     fn is_attaching(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
         let known = self.registry.peek(handle);
-        known.is_some_and(|known| {
-            known.state == State::Attaching(handshake) || known.state == State::Abandoned(handshake)
-        })
+        known.is_some_and(|known| known.state.handshake() == Some(handshake))
     }
 
     /// Waits until the sender of a driver's handshake is done with it. The sender may be inside the

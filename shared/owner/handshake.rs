@@ -57,14 +57,10 @@ impl Server {
         let result = Self::offer(this, handle, &driver, index);
         // Its request may have been taken, or completed late, while this thread was here: the dispatch
         // routine may have used the context until then.
-        if let Some(known) = this
-            .registry
-            .sent(handle)
-            .filter(|known| known.refusal != 0)
-        {
-            if let State::Attaching(handshake) | State::Abandoned(handshake) = known.state {
-                this.give_back(handle, known.state, handshake.context);
-            }
+        let known = this.registry.sent(handle);
+        let is_refused = known.filter(|known| known.refusal != 0);
+        if let Some(handshake) = is_refused.and_then(|known| known.state.handshake()) {
+            this.give_back(handle, handshake);
         }
         result
     }
@@ -264,7 +260,7 @@ impl Server {
             return Some(completed);
         }
         let result = completed.result();
-        let (handle, handshake, known) = self.registry.by_request(request)?;
+        let (handle, handshake) = self.registry.by_request(request)?;
         match result.ended {
             abi::D2D_ENDED_COMPLETED | abi::D2D_ENDED_NOT_COMPLETED => {
                 self.trace_completion(handshake, "routine", result.status);
@@ -275,7 +271,7 @@ impl Server {
                 // The thread in `d2d_attach()` may be inside the dispatch routine, which may use the
                 // context. Then that thread gives it back.
                 if !self.registry.note_refusal(handle, error) {
-                    self.give_back(handle, known.state, handshake.context);
+                    self.give_back(handle, handshake);
                 }
             }
         }
@@ -323,17 +319,18 @@ impl Server {
     /// Takes back the context of a handshake that has failed, and passes the error on.
     fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
         self.registry.note_refusal(handle, error);
-        self.give_back(handle, State::Attaching(handshake), handshake.context);
+        self.give_back(handle, handshake);
         error
     }
 
-    /// Makes a context free that a driver has not attached to, if the driver's state is `from`.
-    pub(super) fn give_back(&self, handle: abi::d2d_handle, from: State, index: usize) {
-        let releasing = State::Detaching(index);
-        if self.registry.transition(handle, from, releasing) {
+    /// Makes the context of a handshake that has failed free, unless another thread does so. The timer may
+    /// meanwhile note that the handshake's time is over. Any context.
+    fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
+        if self.registry.end_handshake(handle, handshake) {
+            let index = handshake.context;
             self.clear_peer(index);
             self.registry
-                .transition(handle, releasing, State::Registered);
+                .transition(handle, State::Detaching(index), State::Registered);
         }
     }
 

@@ -75,6 +75,14 @@ impl State {
             Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake.context),
         }
     }
+
+    /// Returns the handshake that has neither succeeded nor failed yet.
+    pub(crate) fn handshake(self) -> Option<Handshake> {
+        match self {
+            Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a driver beside its object.
@@ -423,24 +431,16 @@ impl Registry {
         .map(|(_, known)| known)
     }
 
-    /// Returns the driver whose handshake has this request. Any context.
+    /// Returns the driver whose handshake has this request, and the handshake. Any context.
     pub(crate) fn by_request(
         &self,
         request: abi::d2d_handle,
-    ) -> Option<(abi::d2d_handle, Handshake, Known)> {
+    ) -> Option<(abi::d2d_handle, Handshake)> {
         let (handle, known) = self.find(Kind::Driver, |listing| {
-            matches!(
-                listing.state,
-                State::Attaching(handshake) | State::Abandoned(handshake)
-                    if handshake.request == request
-            )
+            let handshake = listing.state.handshake();
+            handshake.is_some_and(|handshake| handshake.request == request)
         })?;
-        match known.state {
-            State::Attaching(handshake) | State::Abandoned(handshake) => {
-                Some((handle, handshake, known))
-            }
-            _ => None,
-        }
+        Some((handle, known.state.handshake()?))
     }
 
     /// Returns what is known of a driver. Any context; prints nothing.
@@ -573,6 +573,21 @@ impl Registry {
                 listing.due = None;
             }
             is_from
+        })
+        .unwrap_or(false)
+    }
+
+    /// Begins to take back the context of a handshake that has failed, whether its time is over or not: the
+    /// state is `Detaching` then. Returns whether the handshake had not ended before, so that the caller
+    /// makes the context free. Any context; prints nothing.
+    pub(crate) fn end_handshake(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
+        self.listed(handle, |listing| {
+            let is_under_way = listing.state.handshake() == Some(handshake);
+            if is_under_way {
+                listing.state = State::Detaching(handshake.context);
+                listing.due = None;
+            }
+            is_under_way
         })
         .unwrap_or(false)
     }

@@ -309,6 +309,32 @@ mod cases {
     }
 
     #[test]
+    fn a_handshake_that_times_out_while_it_is_given_back_is_given_back() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        for is_overdue in [false, true] {
+            assert_eq!(reserve(&registry, driver, 1), Ok(0));
+            let made = Handshake {
+                context: 0,
+                request: 17,
+            };
+            set_state(&registry, driver, State::Attaching(made))?;
+            let (found, handshake) = registry.by_request(17).ok_or(ENOENT)?;
+            assert_eq!(found, driver);
+            if is_overdue {
+                let late = State::Abandoned(made);
+                assert!(registry.transition(driver, State::Attaching(made), late));
+            }
+            registry.sent(driver);
+            assert!(registry.end_handshake(driver, handshake));
+            assert!(state(&registry, driver)? == State::Detaching(0));
+            assert!(!registry.end_handshake(driver, handshake));
+            set_state(&registry, driver, State::Registered)?;
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_transition_succeeds_once() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
