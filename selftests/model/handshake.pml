@@ -11,6 +11,8 @@
  *   ROUTINE	the owner learns of completion by its routine, and a timer limits what is
  *		pending; else the thread in d2d_attach() waits, and limits it itself
  *   NEVER	what is pending is never completed
+ *   OWNER_LEAVES	the owner is unloaded while the driver's module stays: the driver does
+ *		not detach, but is expelled
  *
  * What must hold is asserted: the driver fills in a context only while the context is its
  * own (holder); a context is given back once, and not while the driver may still fill it
@@ -45,6 +47,8 @@ byte result;		/* 0: none; 1: completed with success; 2: not; 3: taken or late */
 byte kept;		/* the hold that was left pending */
 bool woken;
 bool attacher_done;
+bool owner_leaving, owner_gone;
+byte in_owner;		/* threads in the owner's completion routine */
 
 #ifdef GIVEN_BACK_AS_SEEN
 #define SEE		known = state
@@ -142,11 +146,15 @@ inline deliver()
 		:: w & LATE -> routine = true
 		:: else
 		fi;
+		if
+		:: owner_gone -> routine = false
+		:: else -> in_owner = in_owner + routine
+		fi;
 		old = made;
 		STEP(HOME);
 		if
 		:: ok -> break
-		:: else
+		:: else -> in_owner = in_owner - routine
 		fi
 	od;
 	woken = true;
@@ -169,7 +177,8 @@ inline deliver()
 			fi
 		:: else -> conclude(old)
 		fi;
-		free()
+		free();
+		in_owner--
 	:: else
 	fi
 }
@@ -211,8 +220,8 @@ inline wait_for_sender()
 	!sending
 }
 
-/* Requests::take() for the sender */
-inline take()
+/* Requests::take() for the detaching, which waits for the frame, or for the owner, which leaves */
+inline take(leaves)
 {
 	do
 	:: true ->
@@ -221,9 +230,15 @@ inline take()
 		:: PH(w) != Held -> ok = false; break
 		:: else
 		fi;
-		STEP(TAKE);
+		STEP_TO(TAKE, ((w & RUN) && !leaves -> TAKE(w) | PARKED : TAKE(w)));
 		if
-		:: ok -> deliver(); ok = true; break
+		:: ok ->
+			if
+			:: OVER(w) -> deliver()
+			:: else
+			fi;
+			ok = true;
+			break
 		:: else
 		fi
 	od
@@ -256,20 +271,33 @@ proctype attacher()
 		(word & PHASE) == Free;
 		GO(ALLOC);
 		GO(MADE);
+		if
+		:: owner_leaving ->
+			free();
+			SEE;
+			give_back(0);
+			goto sent
+		:: else
+		fi;
 		made++;
 		r = made;
 		atomic { assert(state == Attaching && request == 0); request = r };
 		GO(CLAIM);
 		if
-		:: leaving ->
-			/* The target is leaving: it was not sent. */
+		:: !ok ->
+			/* It was freed, as the owner is leaving. */
+			SEE;
+			give_back(r);
+			goto sent
+		:: ok && (leaving || owner_leaving) ->
+			/* The target or the sender is leaving: it was not sent. */
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);
 			SEE;
 			give_back(r);
 			goto sent
-		:: else
+		:: ok && !leaving && !owner_leaving
 		fi;
 		h = SQ(SEND(w));
 		result = 0;
@@ -292,9 +320,10 @@ proctype attacher()
 			w = word;
 			if
 			:: w & RUN ->
-				atomic { word = FRAME_END(word); w = word };
+				atomic { ok = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
 				if
-				:: UNUSED(w) -> reclaim()
+				:: ok && OVER(w) -> deliver()
+				:: !(ok && OVER(w)) && UNUSED(w) -> reclaim()
 				:: else
 				fi
 			:: else
@@ -313,6 +342,23 @@ proctype attacher()
 #else
 		/* Server::learn() */
 		GO(WAIT);
+		if
+		:: !ok ->
+			/* The owner is leaving, and has freed it. */
+#ifdef OVERDUE_BY_ANY_ERROR
+			atomic {
+				if
+				:: state == Attaching && request == r -> state = Abandoned
+				:: else
+				fi
+			};
+#else
+			SEE;
+			give_back(r);
+#endif
+			goto sent
+		:: else
+		fi;
 		do
 		:: PH(word) == Idle ->
 			if
@@ -431,6 +477,26 @@ proctype detacher()
 	byte old, r;
 	mtype before;
 
+#ifdef OWNER_LEAVES
+	/* Server::strike_off(): Requests::run_down() of the owner */
+	owner_leaving = true;
+	do
+	:: true ->
+		(in_owner == 0);
+		take(true);
+		w = word;
+		if
+		:: (PH(w) == Free || PH(w) == Idle && !(w & (PINS | WAITERS))) && in_owner == 0 -> break
+		:: else -> (PH(word) == Free || PH(word) == Held || PH(word) == Idle && !(word & (PINS | WAITERS)))
+		fi
+	od;
+	if
+	:: PH(word) == Idle -> free()
+	:: else
+	fi;
+	owner_gone = true;
+	/* Server::expel_left(), of the driver */
+#endif
 	leaving = true;
 	do
 	:: true ->
@@ -452,7 +518,7 @@ proctype detacher()
 		:: before == Attaching ->
 			ok = false;
 			if
-			:: r != 0 && made == r -> take()
+			:: r != 0 && made == r -> take(false)
 			:: else
 			fi;
 			wait_for_sender();
@@ -462,7 +528,7 @@ proctype detacher()
 			fi
 		:: before == Abandoned ->
 			if
-			:: made == r -> take()
+			:: made == r -> take(false)
 			:: else
 			fi;
 			!((state == Attaching || state == Abandoned) && request == r)

@@ -39,6 +39,8 @@ holds forward states LEAVE_S,CANCEL - : it is cancelled, and its sender leaves
 holds handshake states - - : completion by return or waiting
 holds handshake states ROUTINE,ATTACHES=1 - : completion routine
 holds handshake states NEVER - : what is pending is never completed
+holds handshake states OWNER_LEAVES - : the owner is unloaded, and expels the driver
+holds handshake states ROUTINE,ATTACHES=1,OWNER_LEAVES - : the same, with a completion routine
 holds events states - - : two threads wait for one event and for two, without a limit
 holds events states LIMIT - : two threads wait for one event and for two, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
@@ -59,6 +61,7 @@ fails word states LEAVE_S no-leaving-check : Requests::fill() does not look whet
 fails handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() gives a context back while d2d_attach() runs
 fails handshake states - given-back-as-seen : Server::give_back() only from the state that was seen before
 fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
+fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 twin events states - guarded-for-one-user-only : Event::end_use() does not look at users

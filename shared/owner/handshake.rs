@@ -131,12 +131,14 @@ impl Server {
                 let _ = self.requests.free(handshake.request);
                 concluded
             }
-            Err(error) => {
-                // Its time is over, and the driver keeps the request.
+            Err(error) if error == ETIMEDOUT => {
+                // The driver keeps the request.
                 self.time_out(handle, handshake);
                 self.trace_completion(handshake, via, error.to_errno());
                 Err(error)
             }
+            // The owner leaves: it has taken the request and freed it before this thread was counted.
+            Err(error) => Err(self.abort(handle, handshake, error)),
         }
     }
 
