@@ -27,6 +27,7 @@ holds rundown states - - : calls, recursive calls and an interrupt while a peer 
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
 holds word states COPIES,RESENDS,CANCEL - : it is taken from a receiver that copies, and sent to another one
+holds word states REUSED,CANCEL - : it is cancelled and freed, and another driver gets its record
 holds word states WAITS - : another thread waits for a request
 holds word states LEAVE_R,CANCEL - : a request is cancelled, and its receiver leaves
 holds word states LEAVE_S,CANCEL - : a request is cancelled, and its sender leaves
@@ -53,6 +54,7 @@ fails rundown states - open-before-value : Rundown::open() stores OPEN before th
 fails rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of refusing
 twin word states COPIES,RESENDS,CANCEL view-not-checked : Requests::dispatch() does not ask is_still()
 twin word states COPIES,RESENDS,CANCEL still-by-generation-only : Record::is_still() does not look at the phase
+twin word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whose request it is
 twin word states CANCEL sender-not-woken : Requests::bring_home() without wake()
 fails word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin

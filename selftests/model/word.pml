@@ -14,6 +14,8 @@
  *   WAITS	another thread of S waits for it
  *   LEAVE_R, LEAVE_S	the driver unregisters meanwhile
  *   KEEP	when its time is over, R keeps the request, as a handshake
+ *   REUSED	another driver gets the record when S has freed the request, and sends a request
+ *		of its own in it
  *
  * What must hold is asserted: nobody writes or frees buffers that somebody else uses; of
  * all that complete the request or take it, one does so (claims), and one delivers it
@@ -53,6 +55,7 @@ byte routines;		/* calls of S's completion routine */
 byte kept;		/* the hold that R has left with the thread that completes later */
 bool woken[2];		/* the threads that wait: 0 for the sender, 1 for the other one */
 bool sender_done, waiter_done = true, resender_done = true;
+byte id;		/* the generation of the handle of whoever has made the request: 1 is S */
 
 inline unmake()
 {
@@ -154,7 +157,12 @@ inline take(me)
 	:: true ->
 		w = word;
 		if
+#ifndef TAKEN_BY_STALE_HANDLE
+		:: me != 4 && id != 1 -> ok = false; break
+		:: (me == 4 || id == 1) && PH(w) == Held ->
+#else
 		:: PH(w) == Held ->
+#endif
 			atomic {
 				if
 				/* For the sender it waits for the frame that uses the buffers. */
@@ -364,7 +372,7 @@ proctype sender()
 	byte h, v;
 
 	/* d2d_request_alloc() */
-	GO(ALLOC);
+	atomic { GO(ALLOC); id = 1 };
 	GO(MADE);
 	do
 	:: sending < SENDS ->
@@ -464,13 +472,10 @@ returned:
 	(resender_done);
 	free();
 	/* What is on its way then is taken. */
-	do
-	:: w = word;
-	   if
-	   :: (w & ORPHAN) && PH(w) == Held -> take(0)
-	   :: else -> break
-	   fi
-	od;
+	if
+	:: w & ORPHAN -> take(0)
+	:: else
+	fi;
 	sender_done = true
 }
 
@@ -528,7 +533,39 @@ proctype canceller()
 	int w, old;
 	bool ok;
 
+#ifdef REUSED
+	/* Requests::sent() */
+	if
+	:: id == 1 && PH(word) != Free -> take(3)
+	:: id == 2
+	fi
+#else
 	take(3)
+#endif
+}
+
+/* Another driver gets the record, and sends its request to R, which completes it. */
+proctype stranger()
+{
+	int w, old;
+	bool ok;
+	byte h;
+
+	id == 1 && PH(word) == Free;
+	GO(ALLOC);
+	id = 2;
+	GO(MADE);
+	GO(CLAIM);
+	h = SQ(SEND(w));
+	word = SEND(w);
+	/* Nobody takes it. */
+	GO(COMPLETE);
+	assert(ok && SQ(w) == h);
+	GO(HOME);
+	assert(ok);
+	GO(RECLAIM);
+	assert(ok);
+	word = FREED(w)
 }
 
 /* Requests::run_down() of R */
@@ -599,6 +636,9 @@ init {
 #endif
 		run sender();
 		run completer();
+#ifdef REUSED
+		run stranger();
+#endif
 #ifdef RESENDS
 		resender_done = false;
 		run resender();

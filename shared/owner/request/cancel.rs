@@ -33,18 +33,30 @@ use kernel::{
 /// For whom a request is taken.
 #[derive(Clone, Copy)]
 pub(super) enum Taker {
-    /// Its sender.
-    Sender,
-    /// A driver that has it, has passed it on, or has sent it.
+    /// Its sender, by this handle and for this reason.
+    Sender(d2d_handle, Reason),
+    /// A driver that leaves or detaches, and has it, has passed it on, or has sent it.
     Driver(d2d_handle),
 }
 
 impl Taker {
-    /// The level from which on it is taken, if the driver is concerned.
-    fn level(self, record: &Record, word: Word) -> Option<usize> {
+    /// Returns the level from which on a request is taken in this state, and why; `None` if the taker is
+    /// not concerned. The record may be another request's by now: this one's state has not changed if a
+    /// transition from `word` succeeds after this.
+    fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
-            Self::Sender => word.is_on_its_way().then_some(0),
-            Self::Driver(driver) => record.level_of(word, driver),
+            Self::Sender(handle, reason) => {
+                let is_it = word.is_on_its_way() && record.handle() == handle;
+                is_it.then_some((0, reason))
+            }
+            Self::Driver(driver) => {
+                let level = record.level_of(word, driver)?;
+                if record.sender() == driver {
+                    return Some((level, Reason::Cancelled));
+                }
+                // Detaching takes the request of the driver's handshake.
+                (!record.is_handshake()).then_some((level, Reason::Left))
+            }
         }
     }
 }
@@ -63,18 +75,16 @@ pub(super) enum Taking {
 impl Requests {
     /// Takes a request from its holder, or notes that it is to be taken from the forwarder that would get
     /// it next. Then it goes on up. Any context.
-    ///
-    /// It is taken in the state `expected`, if there is one, or in one that has come of it.
-    pub(super) fn take(&self, record: &Record, taker: Taker, reason: Reason) -> Taking {
+    pub(super) fn take(&self, record: &Record, taker: Taker) -> Taking {
         loop {
             let word = record.word();
-            let Some(level) = taker.level(record, word) else {
+            let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
             let taking = match word.phase() {
                 Phase::Held => self.take_held(record, word, taker, reason, level),
                 // Its sender has cancelled it, and waits for the frame.
-                Phase::Taken if word.has(bits::PARKED) && matches!(taker, Taker::Sender) => {
+                Phase::Taken if word.has(bits::PARKED) && matches!(taker, Taker::Sender(..)) => {
                     Some(Taking::Busy)
                 }
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if level == 0 => {
@@ -106,7 +116,7 @@ impl Requests {
         let taken = word::TAKE.of(word)?.because(reason, level);
         // The sender may send it again when it is home, so that waits until the frame is over that uses the
         // buffers. A driver that leaves does not wait for another one's frame.
-        let waits = matches!(taker, Taker::Sender) && word.has(bits::RUN);
+        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::RUN);
         let taken = taken.with(bits::PARKED, waits);
         // While the holder is told, nobody takes it up.
         let taken = taken.plus(if tells { bits::PIN } else { 0 });
@@ -120,7 +130,7 @@ impl Requests {
         }
         if record.telling().is_on() {
             let by = match taker {
-                Taker::Sender => record.sender(),
+                Taker::Sender(..) => record.sender(),
                 Taker::Driver(driver) => driver,
             };
             self.trace_cancel(record, by, holder, reason);
@@ -195,7 +205,7 @@ impl Requests {
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
         let sent = self.sent(handle);
         let (record, _) = sent.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(record, Taker::Sender, Reason::Cancelled) {
+        match self.take(record, Taker::Sender(handle, Reason::Cancelled)) {
             Taking::Done => Ok(()),
             Taking::Busy | Taking::Nothing => Err(EALREADY),
         }
@@ -204,34 +214,28 @@ impl Requests {
     /// Takes the request of a handshake from its driver. Returns whether it was there to be taken.
     pub(crate) fn cancel_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle).is_ok_and(|(record, _)| {
-            self.take(record, Taker::Sender, Reason::Cancelled) == Taking::Done
+            self.take(record, Taker::Sender(handle, Reason::Cancelled)) == Taking::Done
         })
     }
 
     /// Notes that the time of a handshake is over: its driver keeps the request. Returns whether the
     /// driver had it.
     pub(crate) fn keep_overdue(&self, handle: d2d_handle) -> bool {
-        self.sent(handle)
-            .is_ok_and(|(record, _)| record.go(&word::OVERDUE).is_ok())
+        while let Ok((record, word)) = self.sent(handle) {
+            if word::OVERDUE.of(word).is_none() {
+                break;
+            }
+            if record.step(&word::OVERDUE, word).is_some() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Returns whether a sender's handle is that of the request of a handshake.
     pub(crate) fn is_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle)
             .is_ok_and(|(record, _)| record.is_handshake())
-    }
-
-    /// Takes the request that a driver is concerned with, if it is. Returns whether it was. The request of
-    /// the driver's handshake is left to detaching.
-    fn take_from(&self, record: &Record, driver: d2d_handle) -> bool {
-        if record.is_handshake() && record.sender() != driver {
-            return false;
-        }
-        let reason = match record.sender() == driver {
-            true => Reason::Cancelled,
-            false => Reason::Left,
-        };
-        self.take(record, Taker::Driver(driver), reason) != Taking::Nothing
     }
 
     /// Takes all that a driver has or has passed on, and cancels what it has sent. Does not wait for
@@ -242,7 +246,7 @@ impl Requests {
             while record.word().is(Phase::Fill) && record.sender() == driver {
                 fsleep(Delta::from_millis(1));
             }
-            self.take_from(record, driver);
+            self.take(record, Taker::Driver(driver));
         }
     }
 
@@ -256,7 +260,9 @@ impl Requests {
         let mut rounds = 0;
         for record in self.records() {
             let sending = record.sendings.get();
-            while record.sendings.get() == sending && self.take_from(record, driver) {
+            while record.sendings.get() == sending
+                && self.take(record, Taker::Driver(driver)) != Taking::Nothing
+            {
                 if record.level_of(record.word(), driver).is_none() {
                     break;
                 }
@@ -297,7 +303,7 @@ impl Requests {
     fn clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {
-            let is_concerned = self.take_from(record, driver);
+            let is_concerned = self.take(record, Taker::Driver(driver)) != Taking::Nothing;
             let word = record.word();
             is_clear &= match record.sender() == driver && !word.is(Phase::Free) {
                 true => word.is(Phase::Idle) && !word.has(bits::PINS | bits::WAITERS),

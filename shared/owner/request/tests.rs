@@ -4,10 +4,16 @@
 //! same time succeeds.
 
 use super::{
+    cancel::{
+        Taker,
+        Taking, //
+    },
+    record::Record,
     send::Passed,
     word::{
         self,
-        Phase, //
+        Phase,
+        Reason, //
     },
     Limit,
     Requests,
@@ -117,6 +123,14 @@ impl Bench {
         records
             .filter(|record| !record.word().is(Phase::Free))
             .count()
+    }
+
+    /// Returns the record of a request.
+    fn record(&self, request: u64) -> Result<&Record> {
+        let mut records = self.requests.records();
+        records
+            .find(|record| record.handle() == request)
+            .ok_or(ESTALE)
     }
 
     fn complete(&self, handle: u64, status: c_int) -> Result {
@@ -581,10 +595,7 @@ mod cases {
 
     /// Adds or removes a thread that waits for a request, as if it had been woken but had not run yet.
     fn pretend_waiter(bench: &Bench, request: u64, waits: bool) -> Result {
-        let mut records = bench.requests.records();
-        let record = records
-            .find(|record| record.handle() == request)
-            .ok_or(ESTALE)?;
+        let record = bench.record(request)?;
         match waits {
             true => record.go(&word::WAIT).map(|_| ()).map_err(|_| EBUSY),
             false => {
@@ -643,6 +654,27 @@ mod cases {
         assert_eq!(bench.wait(request, 0).err(), Some(ENODATA));
         a.send(request, &b, PEND, ROUTINE)?;
         assert_eq!(bench.wait(request, 0).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_takes_no_other_request_of_its_record() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let (old, held) = a.pend(&b, PEND, 0)?;
+        let record = bench.record(old)?;
+        // As if the thread that cancels it had found the record, and then had not run for a while.
+        bench.complete(held, 0)?;
+        bench.requests.free(old)?;
+        let (new, held) = c.pend(&b, PEND, 0)?;
+        assert_eq!(record.handle(), new);
+        let taken = bench
+            .requests
+            .take(record, Taker::Sender(old, Reason::Cancelled));
+        assert!(taken == Taking::Nothing);
+        assert!(!bench.requests.keep_overdue(old));
+        bench.complete(held, 0)?;
+        assert_eq!(bench.status(new)?, 0);
         Ok(())
     }
 

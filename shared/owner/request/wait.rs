@@ -6,10 +6,7 @@
 //! for, the request cannot be sent again and is not freed.
 
 use super::{
-    cancel::{
-        Taker,
-        Taking, //
-    },
+    cancel::Taker,
     record::Record,
     word::{
         self,
@@ -164,7 +161,7 @@ impl Requests {
         }
         match limit {
             Limit::Take => {
-                self.take(record, Taker::Sender, Reason::TimedOut);
+                self.take(record, Taker::Sender(record.handle(), Reason::TimedOut));
                 // Another task may be carrying it up.
                 Ok(Self::sleep_for(record, GRACE))
             }
@@ -264,7 +261,7 @@ impl Requests {
             }
             if record.step(&word::ABANDONED, word).is_some() {
                 // The last thread that uses it frees it.
-                let _: Taking = self.take(record, Taker::Sender, Reason::Cancelled);
+                self.take(record, Taker::Sender(handle, Reason::Cancelled));
                 return Ok(());
             }
         }
