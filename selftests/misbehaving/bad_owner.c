@@ -77,7 +77,8 @@ int d2d_attach(d2d_handle driver)
 		request.user_buffer = page + PAGE_SIZE;
 	if (sin_is("half-context"))
 		/* A context that is misaligned would be refused for that. */
-		request.user_buffer = cut_off(&context, ALIGN(sizeof(context.hdr), __alignof__(context)));
+		request.user_buffer = cut_off(&context, ALIGN(sizeof(context.hdr),
+							      __alignof__(context)));
 	if (sin_is("bad-magic"))
 		context.hdr.magic = D2D_DRIVER_MAGIC;
 	if (sin_is("bad-size"))
