@@ -19,12 +19,15 @@
 #include "d2d_event.h"
 #include "d2d_point.h"
 
-/* The item whose index is in a handle, if it can be an item's handle; else NULL. */
+/*
+ * The item whose index is in a handle, if it can be an item's handle; else NULL. No handle has the
+ * generation 0. With it, D2D_ITEM_HELD() could be 0, the claim of an item that no handle names.
+ */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
 {
 	u32 index = handle & ((1u << D2D_ITEM_INDEX_BITS) - 1);
 
-	if (!(handle & D2D_HANDLE_ITEM) || index >= queue->capacity)
+	if (!(handle & D2D_HANDLE_ITEM) || !(handle >> 32) || index >= queue->capacity)
 		return NULL;
 	return queue->pool[index];
 }

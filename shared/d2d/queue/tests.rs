@@ -439,6 +439,21 @@ mod cases {
     }
 
     #[test]
+    fn c_refuses_a_handle_without_a_generation() -> Result {
+        // Of this queue, the id is 0, and of its first item, the index.
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        // No handle names the item, so its claim is 0; nor is the item on the list of released ones.
+        // SAFETY: The queue is initialized.
+        let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
+        assert_eq!(released, ESTALE.to_errno());
+        assert_eq!(queue.counters().stale, 1);
+        assert_eq!(queue.put_batch::<u64>(KIND, &[1, 2, 3])?, 2);
+        assert!(holds(&queue.take_batch(3), &[1, 2]));
+        Ok(())
+    }
+
+    #[test]
     fn the_last_item_of_a_long_queue_has_a_handle() -> Result {
         for capacity in [65537, 1 << 20] {
             let context = TestContext::new(63, capacity, 8)?;
