@@ -133,6 +133,18 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
+/// Fails to compile for a type that cannot be the type of an argument.
+///
+/// A compiler extends an argument of 1 or 2 bytes to 4, with or without its sign, and may rely on what
+/// the caller has done. The chain does not say which: `u8` and `i8` may have one name.
+#[doc(hidden)]
+pub const fn assert_argument<T: Plain>() {
+    assert!(
+        !matches!(size_of::<T>(), 1 | 2),
+        "an argument has 4 bytes or more"
+    );
+}
+
 /// Calls an operation's implementation: what every entry point of [`interface!`](crate::interface!)
 /// does.
 ///
@@ -367,7 +379,7 @@ impl<I: Interface> Endpoint<I> {
 /// An operation has documentation, but no other attributes: they would apply to code of this library.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
-/// [`Plain`] values. Operations may be called in any context that the
+/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. Operations may be called in any context that the
 /// interface allows, and get the link to the other side, so that they can call back.
 #[macro_export]
 macro_rules! interface {
@@ -463,7 +475,7 @@ macro_rules! interface {
         $crate::interface! { @check [$($CTable, $($hash),*)?] $Interface $Table $($op)* }
 
         const _: () = {
-            $($($crate::interface::assert_plain::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
+            $($($crate::interface::assert_argument::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
         };
 
         // SAFETY: The entry points below expect the seat of `Link`. The table is `repr(C)` and begins

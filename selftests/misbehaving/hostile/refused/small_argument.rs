@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver with arguments of 1 and 2 bytes. The owner could mean `i8` by `Level`, and the hashes of both
+//! tables would be the same. This driver would then get a number above 255 as a `u8`.
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'an argument has 4 bytes or more'
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    context::Pair,
+    interface,
+    link::{
+        OwnerLink,
+        PeerLink, //
+    }, //
+};
+
+type Level = u8;
+type Pitch = [u8; 2];
+
+interface! {
+    /// Takes a number of one byte.
+    pub trait Setter: "setter" {
+        interface: SetterInterface,
+        caller: SetterCaller,
+        table: SetterTable,
+        link: PeerLink<Mixer>,
+        version: (1, 0),
+    }
+    /// Sets the level.
+    fn set(&self, link: &PeerLink<Mixer>, level: Level) -> Result<u32>;
+}
+
+interface! {
+    /// Takes a value of two bytes.
+    pub trait Tuner: "tuner" {
+        interface: TunerInterface,
+        caller: TunerCaller,
+        table: TunerTable,
+        link: OwnerLink<Mixer>,
+        version: (1, 0),
+    }
+    /// Sets the pitch. A result may have 1 or 2 bytes.
+    fn tune(&self, link: &OwnerLink<Mixer>, pitch: Pitch) -> Result<u8>;
+}
+
+/// A pair of both.
+pub struct Mixer;
+
+impl Pair for Mixer {
+    type Owner = TunerInterface;
+    type Peer = SetterInterface;
+    type OwnerData = ();
+    type PeerData = ();
+}
