@@ -23,7 +23,7 @@ said()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-start 5
+start 6
 mark
 fails ENOENT load sensor
 verdict "the sensor is loaded before the consumer: ENOENT"
@@ -44,4 +44,8 @@ verdict "all samples went through the queue, and none is left"
 load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1 &&
 	unload consumer
 verdict "period 0: EINVAL; a sensor that was unloaded: ESHUTDOWN"
+
+load consumer && load loud_sensor && mark && collect 1 && unload loud_sensor && unload consumer &&
+	said >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
+verdict "samples whose sum is no number of 64 bits: the sum wraps around"
 ktap_finished

@@ -66,28 +66,20 @@ impl Consumer {
         link.incoming().set_doorbell(Some(&ready));
         link.peer()?.ops().set_rate(period)?;
 
-        let (mut taken, mut sum) = (0, 0);
+        let (mut taken, mut sum) = (0, 0_u64);
         while taken < BURST {
-            ready.wait(Wait::at_most(PATIENCE))?;
-            taken += drain(link, &mut sum);
+            let batch = link.incoming().take_batch(CAPACITY);
+            if batch.is_empty() {
+                ready.wait(Wait::at_most(PATIENCE).interruptible())?;
+            }
+            taken += batch.len() as u32;
+            for sample in batch.iter().filter_map(|item| item.read::<Sample>()) {
+                // The value is another driver's, so the sum may be too large for a number.
+                sum = sum.wrapping_add(sample.value);
+            }
         }
         pr_info!("collected samples={} sum={}\n", taken, sum);
         Ok(())
-    }
-}
-
-/// Takes all samples and adds their values to `sum`. Returns the number of samples.
-fn drain(link: &OwnerLink<SensorPair>, sum: &mut u64) -> u32 {
-    let mut count = 0;
-    loop {
-        let batch = link.incoming().take_batch(CAPACITY);
-        if batch.is_empty() {
-            return count;
-        }
-        for sample in batch.iter().filter_map(|item| item.read::<Sample>()) {
-            *sum += sample.value;
-        }
-        count += batch.len() as u32;
     }
 }
 

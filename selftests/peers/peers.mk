@@ -16,6 +16,12 @@ $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/
 endef
 $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
+# Another sensor for the consumer of examples/sensor/, whose folder has the crate of the pair.
+obj-m += selftests/test_modules/loud_sensor.o
+selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d)
+RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/sensor --extern d2d --extern sensor_pair
+$(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
+
 # Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o operations.o)))
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Test: a sensor whose samples all have the largest value that there is.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    driver::{
+        Driver,
+        Handle, //
+    },
+    link::PeerLink, //
+};
+use kernel::prelude::*;
+use sensor_pair::{
+    Sample,
+    SensorOps,
+    SensorPair,
+    BURST,
+    KIND_SAMPLE, //
+};
+
+d2d::module_peer! {
+    type: LoudSensor,
+    name: "loud_sensor",
+    authors: ["Beyond IRPs"],
+    description: "Test: a sensor with the largest values",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+struct LoudSensor;
+
+impl Driver for LoudSensor {
+    type Pair = SensorPair;
+    type Front = ();
+
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    fn front(_driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+        Ok(())
+    }
+
+    fn data(&self) {}
+}
+
+#[vtable]
+impl SensorOps for LoudSensor {
+    /// Raises all samples of a burst at once.
+    fn set_rate(&self, link: &PeerLink<SensorPair>, _period: u32) -> Result<u32> {
+        for number in 0..u64::from(BURST) {
+            let value = u64::MAX;
+            link.outgoing()
+                .put(KIND_SAMPLE, &Sample { number, value })?;
+        }
+        Ok(0)
+    }
+}
