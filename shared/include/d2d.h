@@ -679,7 +679,8 @@ enum d2d_step {
  *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
  *	already, -EINVAL the driver has no such routine
  * d2d_request_pend: any context. Called by a dispatch routine that leaves a request pending
- *	and has used its buffers in place: it does so no more. -ESTALE handle
+ *	and has used its buffers in place: it does so no more. -ESTALE handle,
+ *	-ECANCELED it was taken back; then it ends when the routine has returned
  * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes
  *	the request on; what counts of the structure is to, code and flags, of
  *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is

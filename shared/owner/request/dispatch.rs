@@ -136,17 +136,22 @@ impl Requests {
 
     /// Notes that the calling frame leaves a request pending, and gives up the buffers; see
     /// `d2d_request_pend`.
+    ///
+    /// Calls no routine of a driver, so the caller may hold a lock of its own: a request that was taken
+    /// meanwhile keeps [`RUN`](bits::RUN), and goes up when the dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, seq) = self
             .held(handle)
             .map_err(|refusal| self.refuse(refusal, handle))?;
-        let word = record.word();
-        if record.is_inside(word, seq) {
-            self.give_up_buffers(record);
-        } else if !word.is_held_as(seq) {
-            return Err(self.refuse(self.stale_hold(record, seq), handle));
+        loop {
+            let word = record.word();
+            if !word.is_held_as(seq) {
+                return Err(self.refuse(self.stale_hold(record, seq), handle));
+            }
+            if !record.is_inside(word, seq) || record.step(&word::FRAME_END, word).is_some() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Notes that the frame does not use the buffers any more, and does what has waited for that.

@@ -56,6 +56,8 @@ const FORGET: u32 = 0x22_240c;
 const PASS_ON: u32 = 0x22_2410;
 /// Forward it with the same code, but do not get it back.
 const LET_GO: u32 = 0x22_2414;
+/// Have it cancelled by its sender, and then pend it with a lock held.
+const CANCEL_AND_PEND: u32 = 0x22_2418;
 
 const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
 const ATOMIC: u32 = abi::D2D_SEND_ATOMIC;
@@ -254,6 +256,12 @@ impl Drop for Party<'_> {
     }
 }
 
+/// What a completion routine reports if it is called while a driver holds a lock.
+const DEADLOCK: c_int = -(bindings::EDEADLK as c_int);
+
+/// Not 0 while a driver holds a lock of its own, which a completion routine may need.
+static LOCKED: Atomic<u32> = Atomic::new(0);
+
 /// The driver's own data: what its routines are to do, and what they were called with.
 struct Actor {
     requests: Arc<Requests>,
@@ -264,6 +272,8 @@ struct Actor {
     held: Atomic<u64>,
     status: Atomic<i32>,
     tag: Atomic<u64>,
+    /// The sender's handle of the request that the dispatch routine has cancelled.
+    cancels: Atomic<u64>,
     /// The result of the last forwarding.
     forwarded: Atomic<i32>,
     /// The task that last called the dispatch routine.
@@ -282,6 +292,7 @@ impl Actor {
             held: Atomic::new(0),
             status: Atomic::new(0),
             tag: Atomic::new(0),
+            cancels: Atomic::new(0),
             forwarded: Atomic::new(0),
             task: Atomic::new(0),
             calls: core::array::from_fn(|_| Atomic::new(0)),
@@ -348,6 +359,15 @@ impl Actor {
                 let _ = self.requests.set_cancel(request.handle);
                 PENDING
             }
+            CANCEL_AND_PEND => {
+                let _ = self.requests.cancel(self.cancels.load(Relaxed));
+                LOCKED.store(1, Relaxed);
+                let pended = self.requests.pend(request.handle);
+                LOCKED.store(0, Relaxed);
+                let errno = pended.map_or_else(Error::to_errno, |()| 0);
+                self.status.store(errno, Relaxed);
+                PENDING
+            }
             PASS_ON => self.forward(request.handle, ROUTINE),
             LET_GO => self.forward(request.handle, 0),
             _ => 0,
@@ -393,7 +413,11 @@ unsafe extern "C" fn completed(
     // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
     let (actor, result) = unsafe { (&*this.cast::<Actor>(), &*result) };
     actor.count(2);
-    actor.status.store(result.status, Relaxed);
+    let status = match LOCKED.load(Relaxed) {
+        0 => result.status,
+        _ => DEADLOCK,
+    };
+    actor.status.store(status, Relaxed);
     actor.tag.store(result.tag, Relaxed);
     match actor.with_completed.load(Relaxed) {
         FREE => 0,
@@ -515,6 +539,22 @@ mod cases {
             assert_eq!(won, Ok(()));
             assert_eq!(bench.status(request)?, CANCELED);
         }
+        Ok(())
+    }
+
+    #[test]
+    fn pending_a_cancelled_request_calls_no_routine() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let request = a.alloc()?;
+        b.actor.cancels.store(request, Relaxed);
+        assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
+        assert_eq!(b.heard(), CANCELED);
+        // The completion routine has run after the dispatch routine had returned.
+        assert_eq!(a.calls(), [0, 0, 1, 0]);
+        assert_eq!(a.heard(), CANCELED);
+        assert_eq!(bench.len(), 0);
         Ok(())
     }
 
