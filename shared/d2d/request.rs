@@ -332,8 +332,8 @@ impl<'a> Request<'a> {
         self.complete(outcome.result, outcome.information)
     }
 
-    /// Leaves the request pending: it is completed later, in any context, by who has the second
-    /// value. Any context.
+    /// Leaves the request pending: whoever has the second value completes it later, in any context. Any
+    /// context; calls no routine of a driver.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
@@ -498,7 +498,7 @@ impl<O: Plain> Pended<O> {
     }
 
     /// Has [`Driver::cancelled`](crate::driver::Driver::cancelled) called if the request is taken
-    /// back.
+    /// back. Calls no routine of a driver itself.
     ///
     /// # Errors
     ///

@@ -697,6 +697,12 @@ enum d2d_step {
  *	printed as "?"
  *
  * All but d2d_trace(): -ENODEV if the owner is on its way out.
+ *
+ * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel(), d2d_request_pend() and
+ * d2d_trace() call no routine of a driver. Each of the others may call routines of any
+ * driver before it returns: reading or writing a buffer does so, for example, if the
+ * request was taken back meanwhile. Do not call them with a lock held that such a
+ * routine takes.
  */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 int d2d_attach(d2d_handle driver);

@@ -150,9 +150,10 @@ impl Desk {
             drop(held);
             return request.fail(EBUSY);
         };
+        // Neither `pend` nor `tell_if_cancelled` calls a routine, which might need the lock.
         let (disposition, request) = request.pend();
         // If the request is cancelled from here on, `cancelled` waits for the lock and then finds it.
-        // If it was cancelled before, the library calls no routine, and the desk must not keep it.
+        // If it was cancelled before, the library does not call `cancelled`, and the desk must not keep it.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(Held { key, request })
