@@ -102,10 +102,10 @@ inline update(e, new)
 	od
 }
 
-/* State::guard(): until the word is as it was loaded */
+/* State::guard(): adds the bit, which is not set */
 inline guard(e)
 {
-	d_step { word[e] = word[e] | GUARDED }
+	d_step { assert((word[e] & GUARDED) == 0); word[e] = word[e] + GUARDED }
 }
 
 /* Event::begin_use() */

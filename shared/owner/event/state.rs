@@ -18,7 +18,10 @@
 //! `selftests/model/events.pml` is a model of it.
 
 use d2d::word::Word;
-use kernel::sync::atomic::Atomic;
+use kernel::sync::atomic::{
+    ordering::Full,
+    Atomic, //
+};
 
 /// The event is set.
 const SET: u64 = 1;
@@ -90,13 +93,11 @@ impl State {
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded. The caller holds the lock until [`State::unguard`], or has let somebody
-    /// wait who does that.
+    /// Makes the word guarded, which it is not. The caller holds the lock until [`State::unguard`], or has
+    /// let somebody wait who does that.
     pub(crate) fn guard(&self) {
-        let mut word = Word::load(&self.0);
-        while let Err(other) = Word::cmpxchg(&self.0, word, word | GUARDED) {
-            word = other;
-        }
+        // One step, not a loop: interrupts are disabled, and others may set the event again and again.
+        self.0.fetch_add(GUARDED, Full);
     }
 
     /// Ends what [`State::guard`] has begun. The caller holds the lock.
