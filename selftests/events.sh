@@ -170,7 +170,7 @@ refuses()
 	fails "$errno" "$@" && refused "$A" "$reason"
 }
 
-start $((51 + $(sins | wc -l)))
+start $((52 + $(sins | wc -l)))
 mark
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -338,6 +338,10 @@ verdict "a driver with events is unloaded: its events are closed, and events tha
 mark
 load $B && b open 0 down synchronization && b query 0 is=reset && a close 1 && b query 0 is=reset
 verdict "a driver is loaded again: it opens an event that exists"
+
+mark
+b create 1 watched synchronization && read -r line <"$EVENTS/watched" && b close 1 && [ ! -e "$EVENTS/watched" ]
+verdict "an event is closed whose file was open: its file is removed"
 
 mark
 b create 1 fleeting synchronization && exec 3<"$EVENTS/fleeting" && b set 1 was=reset && unload $B &&

@@ -188,8 +188,9 @@ impl Event {
         /// `head` is `retired` of an event, whose handles have a reference.
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
-            // SAFETY: The reference is the one that `Dispatcher::open` has taken for the handles. The event
-            // has no watchers that are dropped here, which may sleep: see `WatchFile`.
+            // SAFETY: The reference is the one that `Dispatcher::open` has taken for the handles. If it is the
+            // last one, the event is freed in softirq: `PollCondVarBox` frees watchers after a grace period,
+            // without waiting for it, and the dispatcher stays until `Events` has waited for this.
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 

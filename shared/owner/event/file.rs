@@ -8,7 +8,6 @@
 //! and the module.
 
 use super::{
-    wait::Dispatcher,
     Event,
     Status, //
 };
@@ -197,21 +196,9 @@ impl<M: ModuleMetadata> Of<M> {
 /// An event with its file. Dropping it removes the file. It waits for threads that open the file, but not for
 /// those that read; may sleep.
 pub(crate) struct WatchFile {
-    /// `None` once this is being dropped: the file refers to the event.
-    file: Option<DebugFile>,
+    /// Dropped first: the file refers to the event.
+    _file: DebugFile,
     event: Arc<Event>,
-}
-
-impl Drop for WatchFile {
-    fn drop(&mut self) {
-        // From here on nobody begins to watch.
-        self.file = None;
-        if self.event.watchers().is_some() {
-            // Freeing the watchers may sleep. So the reference that the handles had must not be the last
-            // one, as it is dropped where sleeping is not allowed.
-            Dispatcher::wait_for_retired();
-        }
-    }
 }
 
 impl WatchFile {
@@ -227,10 +214,7 @@ impl WatchFile {
         // operations use the `Watch` that `open` has made, which keeps the event. They are those of
         // their owner.
         let file = unsafe { DebugFile::detached(directory, name, 0o400, data, operations.0) };
-        Self {
-            file: Some(file),
-            event,
-        }
+        Self { _file: file, event }
     }
 
     /// Returns the event.
