@@ -47,6 +47,7 @@ peer_sins()
 	operation-in-init-text ENOEXEC operation-outside-text
 	detach-from-inside   EDEADLK
 	never-completed      ETIMEDOUT not-completed-in-time
+	unknown-step         EINVAL
 	EOT
 }
 

@@ -266,6 +266,10 @@ static int misbehave(void)
 		return d2d_unregister(other);
 	if (sin_is("not-attached"))
 		return d2d_detach(self);
+	if (sin_is("unknown-step")) {
+		d2d_trace(driver.name, D2D_STEP_COUNT, "");
+		return -EINVAL;
+	}
 
 	/* This fails with what the owner refuses during the handshake. */
 	err = d2d_attach(self);

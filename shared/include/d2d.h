@@ -694,7 +694,7 @@ enum d2d_step {
  * d2d_complete_with: as d2d_complete(), after output_len bytes of output were written in
  *	place. -EMSGSIZE more than there is room for
  * d2d_trace: prints one trace line; any context. A text that cannot be read is
- *	printed as "?"
+ *	printed as "?". An unknown step is refused, with EINVAL in the line
  *
  * All but d2d_trace(): -ENODEV if the owner is on its way out.
  *

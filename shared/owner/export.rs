@@ -350,9 +350,14 @@ impl Gate {
         // SAFETY: The caller has named them.
         let (driver, detail) = unsafe { (text::<NAME>(driver), text::<DETAIL>(detail)) };
         let (driver, detail) = (driver.as_c_str(), detail.as_c_str());
-        let (step, detail) = match Step::from_raw(step) {
-            Some(step) => (step, detail),
-            None => (Step::Refuse, c"reason=unknown-step"),
+        let Some(step) = Step::from_raw(step) else {
+            refuse(
+                self.name,
+                "unknown-step",
+                EINVAL,
+                fmt!("by={} number={}", driver, step),
+            );
+            return;
         };
         trace::line(driver, step, detail);
         if step == Step::Refuse {
