@@ -130,6 +130,8 @@ impl<'a, T: Driver> Offer<'a, T> {
     {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
+        // SAFETY: A stale handle is refused by the owner.
+        unsafe { abi::d2d_request_pend(self.raw.handle) };
         match Shared::defer(self.driver, self.raw) {
             Ok(()) => Disposition::pending(),
             Err(raw) => Self::new(self.driver, raw).complete(Err(EBUSY), 0),
