@@ -50,8 +50,8 @@ impl Kind {
 /// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// In milliseconds; `None` for no limit. With 0, the wait does not sleep, and is allowed in any
-    /// context: it takes an event that is set, or fails with `ETIMEDOUT`.
+    /// In milliseconds; `None`, or 2^31 and more, for no limit. With 0, the wait does not sleep, and is
+    /// allowed in any context: it takes an event that is set, or fails with `ETIMEDOUT`.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
     pub interruptible: bool,
@@ -84,15 +84,11 @@ impl Wait {
 
     /// Returns flags and timeout as C has them.
     fn as_raw(self) -> (u32, u32) {
-        const FOREVER: u32 = abi::D2D_EVENT_FOREVER;
-
         let flags = match self.interruptible {
             true => abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
             false => 0,
         };
-        // The longest time that is not forever is 49 days.
-        let timeout = self.timeout.map_or(FOREVER, |ms| ms.min(FOREVER - 1));
-        (flags, timeout)
+        (flags, self.timeout.unwrap_or(abi::D2D_EVENT_FOREVER))
     }
 }
 

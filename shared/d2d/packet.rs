@@ -188,12 +188,6 @@ const NO_RESULT: abi::d2d_result = abi::d2d_result {
     reserved: 0,
 };
 
-/// How long a wait may take, as the owner's functions are told.
-#[inline]
-fn milliseconds(timeout: Option<Msecs>) -> u32 {
-    timeout.map_or(abi::D2D_FOREVER, |ms| ms.min(abi::D2D_FOREVER - 1))
-}
-
 impl Packet {
     /// Returns a number that no other request has as long as this one is there.
     pub fn id(&self) -> u64 {
@@ -299,7 +293,8 @@ impl Packet {
         }
     }
 
-    /// Sends the request, and waits for the result; for ever without a `timeout`. May sleep.
+    /// Sends the request, and waits for the result; for ever without a `timeout`, or with one of 2^31 ms
+    /// or more. May sleep.
     ///
     /// # Errors
     ///
@@ -321,7 +316,7 @@ impl Packet {
             abi::d2d_request_call(
                 self.handle,
                 &send,
-                milliseconds(timeout),
+                timeout.unwrap_or(abi::D2D_FOREVER),
                 &mut result,
                 bytes.as_mut_ptr().cast(),
                 size_of::<O>() as u32,
@@ -347,7 +342,11 @@ impl Packet {
         let mut result = NO_RESULT;
         // SAFETY: There is a place for the result.
         to_result(unsafe {
-            abi::d2d_request_wait(self.handle, milliseconds(timeout), &mut result)
+            abi::d2d_request_wait(
+                self.handle,
+                timeout.unwrap_or(abi::D2D_FOREVER),
+                &mut result,
+            )
         })?;
         Ok(result)
     }
@@ -406,8 +405,8 @@ impl<O: Plain> Sent<O> {
         Cancel(self.packet.handle).cancel()
     }
 
-    /// Waits for the result; for ever without a `timeout`, after which the request is taken back, and
-    /// its result is `ETIMEDOUT`. May sleep.
+    /// Waits for the result; for ever without a `timeout`, or with one of 2^31 ms or more. After the
+    /// timeout, the request is taken back, and its result is `ETIMEDOUT`. May sleep.
     ///
     /// # Errors
     ///

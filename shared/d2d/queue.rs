@@ -79,7 +79,7 @@ pub const fn batch_of(size: usize) -> usize {
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Its pool has `capacity` items
-/// with `item_size` bytes of payload, each of which is in one of these places:
+/// with `item_size` initialized bytes of payload, each of which is in one of these places:
 ///
 /// - queued: one of the `put - taken` items that follow each other from `first` to `last`,
 /// - on the list `free`; both are used only with the lock,

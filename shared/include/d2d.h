@@ -78,7 +78,7 @@
 /* Returned by a completion routine that keeps the request. */
 #define D2D_MORE_PROCESSING_REQUIRED	1
 
-/* A wait without an end, in place of milliseconds. */
+/* A wait without an end, in place of milliseconds. 2^31 ms (24.8 days) and more mean the same. */
 #define D2D_FOREVER		0xffffffffu
 
 /*
@@ -87,7 +87,7 @@
  * touches nothing. A driver keeps handles, passes them on and compares them; only the
  * library takes them apart:
  *
- *	bits 63..32	generation, never 0
+ *	bits 63..32	generation, never 0 but for a HELD request
  *	bit 31		set: an item
  *	  bits 30..24	the id of its queue
  *	  bits 23..0	its index in the queue's pool
@@ -95,11 +95,11 @@
  *	  bits 30..28	the kind, one of enum d2d_handle_kind
  *	  bits 27..0	an index
  *
- * A generation counts to 2^32 - 1, and then begins with 1 again. It counts, for a driver,
- * a target, a SENT request or an item, the things that had this index; for an event,
- * all that were opened; for a HELD request, each time that the requests of this index
- * were made, sent, forwarded or returned. A driver that keeps a stale handle for that long may
- * find that it names another thing of its kind.
+ * A generation counts to 2^32 - 1, and then begins with 1 again, that of a HELD request
+ * with 0. It counts, for a driver, a target, a SENT request or an item, the things that
+ * had this index; for an event, all that were opened; for a HELD request, each time that
+ * the requests of this index were made, sent, forwarded or returned. A driver that keeps
+ * a stale handle for that long may find that it names another thing of its kind.
  */
 typedef u64 d2d_handle;
 

@@ -45,7 +45,7 @@
 #define D2D_EVENT_NOTIFICATION		0
 #define D2D_EVENT_SYNCHRONIZATION	1
 
-/* No limit, in place of a timeout. */
+/* No limit, in place of a timeout. No timeout of 2^31 ms (24.8 days) or more is a limit. */
 #define D2D_EVENT_FOREVER	0xffffffffu
 /* Wait for all of the events, not for any of them. */
 #define D2D_EVENT_WAIT_ALL		1

@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Makes a handle. The generation is not 0, and the index has at most
+    /// Makes a handle. Only the generation of a hold may be 0, and the index has at most
     /// [`D2D_HANDLE_KIND_SHIFT`](abi::D2D_HANDLE_KIND_SHIFT) bits.
     pub(crate) fn handle(self, index: usize, generation: u32) -> d2d_handle {
         let kind = (self as u32) << abi::D2D_HANDLE_KIND_SHIFT;
