@@ -12,6 +12,7 @@
 use d2d::{
     control,
     event::{
+        Event,
         Kind,
         Wait, //
     },
@@ -59,11 +60,18 @@ struct Consumer {
 }
 
 impl Consumer {
-    /// Sets the sensor's rate, and waits for the samples of one burst.
+    /// Collects the samples of one burst.
     fn collect(&self, link: &OwnerLink<SensorPair>, period: u32) -> Result {
         let _guard = self.collecting.lock();
         let ready = create_event(c"sensor.ready", Kind::Synchronization, false)?;
-        link.incoming().set_doorbell(Some(&ready));
+        link.set_doorbell(Some(&ready));
+        let collected = Self::collect_burst(link, &ready, period);
+        link.set_doorbell(None);
+        collected
+    }
+
+    /// Sets the sensor's rate, and waits for the samples of one burst.
+    fn collect_burst(link: &OwnerLink<SensorPair>, ready: &Event, period: u32) -> Result {
         link.peer()?.ops().set_rate(period)?;
 
         let (mut taken, mut sum) = (0, 0_u64);

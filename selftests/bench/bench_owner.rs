@@ -8,9 +8,14 @@ use bench::{
     BenchPair,
     OwnerOps,
     PEND,
-    PING, //
+    PING,
+    TO_OWNER, //
 };
 use d2d::{
+    event::{
+        Event,
+        Kind, //
+    },
     link::OwnerLink,
     request::{
         Disposition,
@@ -18,12 +23,17 @@ use d2d::{
     }, //
 };
 use d2d_owner::{
+    open_event,
     Config,
     Contexts,
     Owner, //
 };
 use kernel::{
     prelude::*,
+    sync::{
+        new_mutex,
+        Mutex, //
+    },
     ModuleMetadata, //
 };
 
@@ -50,7 +60,10 @@ d2d_owner::module_owner! {
 }
 
 /// The owner's value for a context.
-struct BenchOwner;
+struct BenchOwner {
+    /// The doorbell of the queue to the owner.
+    doorbell: Pin<KBox<Mutex<Option<Event>>>>,
+}
 
 impl Owner for BenchOwner {
     type Pair = BenchPair;
@@ -68,7 +81,8 @@ impl Owner for BenchOwner {
     }
 
     fn new(_id: u32) -> Result<Self> {
-        Ok(Self)
+        let doorbell = KBox::pin_init(new_mutex!(None), GFP_KERNEL)?;
+        Ok(Self { doorbell })
     }
 
     fn data(_config: &Config) -> [u64; 1] {
@@ -103,6 +117,17 @@ impl OwnerOps for BenchOwner {
 
     fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32> {
         loop_ops_call_a_to_b(link, times)
+    }
+
+    fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32> {
+        let event = match on {
+            0 => None,
+            _ => Some(open_event(TO_OWNER, Kind::Synchronization)?),
+        };
+        link.set_doorbell(event.as_ref());
+        let before = core::mem::replace(&mut *self.doorbell.lock(), event);
+        drop(before);
+        Ok(0)
     }
 }
 

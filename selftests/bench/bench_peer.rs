@@ -13,7 +13,8 @@ use bench::{
     BenchPair,
     PeerOps,
     PEND,
-    PING, //
+    PING,
+    TO_OWNER, //
 };
 use contender::Contender;
 use core::ops::Range;
@@ -324,16 +325,16 @@ fn events(driver: &Handle<BenchPeer>) -> Result {
 /// Measures the time from putting an item until the queue's doorbell has woken the other thread.
 fn doorbell(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let create = |name| driver.create_event(name, Kind::Synchronization, false);
-    let ping = create(c"bench-to-owner")?;
+    let ping = create(TO_OWNER)?;
     let pong = create(c"bench-to-peer")?;
-    link.outgoing().set_doorbell(Some(&ping));
-    link.incoming().set_doorbell(Some(&pong));
+    link.owner().set_doorbell(1)?;
+    link.set_doorbell(Some(&pong));
     let measured = Contender::new(c"doorbell", c"completion", c"wait").run_pair(
         |n| loop_doorbell(link, &pong, n),
         |n| answer_doorbell(link, &ping, n),
     );
-    link.outgoing().set_doorbell(None);
-    link.incoming().set_doorbell(None);
+    link.set_doorbell(None);
+    link.owner().set_doorbell(0)?;
     measured
 }
 

@@ -17,7 +17,6 @@ use d2d::{
         Kind,
         Wait, //
     },
-    queue::Queue,
     run_in::{
         run_in,
         Place, //
@@ -130,11 +129,11 @@ impl Held {
             }
             "doorbell" => {
                 let event = self.get(words.number()?)?;
-                incoming(by.side()?).set_doorbell(Some(&event));
+                by.side()?.set_doorbell(Some(&event));
                 Ok(())
             }
             "silent" => {
-                incoming(by.side()?).set_doorbell(None);
+                by.side()?.set_doorbell(None);
                 Ok(())
             }
             "put" => {
@@ -179,10 +178,6 @@ impl Held {
             false => Event::wait_any(&events, options.wait),
         })?
     }
-}
-
-fn incoming<S: Side>(side: &S) -> Queue<'_> {
-    run::queue(side.context(), S::IN)
 }
 
 fn name(words: &mut Words<'_>) -> Result<CString> {

@@ -24,6 +24,7 @@ use crate::{
 };
 use d2d::{
     context::Context,
+    event::Event,
     link::{
         OwnerLink,
         PeerCall,
@@ -60,6 +61,8 @@ pub trait Side: Sync {
 
     /// Returns the context.
     fn context(&self) -> &Context<TorturePair>;
+    /// Gives the queue from the other side a doorbell, or none.
+    fn set_doorbell(&self, event: Option<&Event>);
     /// Keeps the other side from leaving; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's `call`.
@@ -81,6 +84,10 @@ impl Side for OwnerLink<TorturePair> {
 
     fn context(&self) -> &Context<TorturePair> {
         self.context()
+    }
+
+    fn set_doorbell(&self, event: Option<&Event>) {
+        self.set_doorbell(event);
     }
 
     fn stay(&self) -> Result<Self::Stay<'_>> {
@@ -113,6 +120,10 @@ impl Side for PeerLink<TorturePair> {
 
     fn context(&self) -> &Context<TorturePair> {
         self.context()
+    }
+
+    fn set_doorbell(&self, event: Option<&Event>) {
+        self.set_doorbell(event);
     }
 
     /// The owner is always there.

@@ -12,6 +12,7 @@ use crate::{
         Context,
         Pair, //
     },
+    event::Event,
     interface::{
         Endpoint,
         Interface,
@@ -70,6 +71,14 @@ impl<P: Pair> OwnerLink<P> {
         self.context.to_owner()
     }
 
+    /// Ties the queue from the peer to an event, its doorbell, or to none. Any context.
+    ///
+    /// The event is set when an item is put on the empty queue, and now if there is one. A side that takes
+    /// all items after each ring misses none. A doorbell that is closed is silent.
+    pub fn set_doorbell(&self, event: Option<&Event>) {
+        self.incoming().set_doorbell(event);
+    }
+
     /// Enters the peer, which cannot leave until the result is dropped. Any context but NMI.
     ///
     /// # Errors
@@ -100,13 +109,15 @@ impl<P: Pair> OwnerLink<P> {
     }
 
     /// Refuses new calls into the peer and waits for those that run. Calls `release` after
-    /// 100 ms, and again until then: it ends what the peer's operations may be waiting for. May sleep.
+    /// 100 ms, and again until then: it ends what the peer's operations may be waiting for. Then clears
+    /// the peer's doorbell. May sleep.
     ///
     /// # Safety
     ///
     /// Called by the one that has opened it, once, and not from inside the peer.
     pub unsafe fn close(&self, release: impl Fn()) {
         self.peer.close_and(release);
+        self.outgoing().set_doorbell(None);
     }
 }
 
@@ -205,6 +216,14 @@ impl<P: Pair> PeerLink<P> {
     /// Returns the queue from the owner.
     pub fn incoming(&self) -> Queue<'_> {
         self.context.to_peer()
+    }
+
+    /// Ties the queue from the owner to an event, its doorbell, or to none. Any context.
+    ///
+    /// The event is set when an item is put on the empty queue, and now if there is one. A side that takes
+    /// all items after each ring misses none. A doorbell that is closed is silent.
+    pub fn set_doorbell(&self, event: Option<&Event>) {
+        self.incoming().set_doorbell(event);
     }
 
     /// Returns the owner's operations.

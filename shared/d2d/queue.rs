@@ -315,10 +315,8 @@ impl<'a> Queue<'a> {
 
     /// Ties the queue to an event, its doorbell, or to none. Any context.
     ///
-    /// The side that takes items calls this. The event is set when an item is put on an empty queue, and
-    /// now if there is one. A side that takes all items after each ring misses none. A doorbell that is
-    /// closed is silent.
-    pub fn set_doorbell(&self, event: Option<&Event>) {
+    /// For the side that takes items: see [`OwnerLink::set_doorbell`](crate::link::OwnerLink::set_doorbell).
+    pub(crate) fn set_doorbell(&self, event: Option<&Event>) {
         let doorbell = event.map_or(0, Event::as_raw);
         let raw = self.raw.as_ptr();
         let guard = self.lock();

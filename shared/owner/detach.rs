@@ -161,8 +161,7 @@ impl Server {
             fmt!("of={} ctx=c{}", driver.name(), index),
         );
         self.clear_peer(index);
-        let queues = self.contexts.queues(index);
-        for (name, queue) in &queues {
+        for (name, queue) in self.contexts.queues(index) {
             // SAFETY: The driver is gone, and the owner is not one in C.
             let revoked = unsafe { queue.revoke_handles() };
             if revoked > 0 {
@@ -173,9 +172,6 @@ impl Server {
                 );
             }
         }
-        // The one that the driver was rung by.
-        let [(_, to_peer), _] = &queues;
-        to_peer.set_doorbell(None);
         self.contexts.detached(index);
         self.registry
             .transition(handle, State::Detaching(index), State::Registered);

@@ -280,7 +280,7 @@ impl Hostile {
         for place in Place::ALL {
             run_in(place, || {
                 link.context().with_owner_data(|_| {
-                    link.incoming().set_doorbell(Some(&event));
+                    link.set_doorbell(Some(&event));
                     let outer = link.incoming().take_batch(2);
                     let inner = link.incoming().take_batch(2);
                     drop(outer);
@@ -289,7 +289,7 @@ impl Hostile {
                     event.set()?;
                     event.wait(Wait::NOT)?;
                     trace!(OpCall, "to=owner op=nothing");
-                    link.incoming().set_doorbell(None);
+                    link.set_doorbell(None);
                     Ok::<_, Error>(())
                 })
             })??;
