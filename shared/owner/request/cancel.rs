@@ -121,13 +121,7 @@ impl Requests {
         // While the holder is told, nobody takes it up.
         let taken = taken.plus(if tells { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
-        if !record.is_handshake() {
-            record.note_taken(seq);
-        }
-        if record.change(word, taken).is_err() {
-            record.forget_taken(seq);
-            return None;
-        }
+        record.change(word, taken).ok()?;
         if record.telling().is_on() {
             let by = match taker {
                 Taker::Sender(..) => record.sender(),

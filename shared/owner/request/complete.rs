@@ -197,6 +197,11 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
+        // Before it leaves this state, by which others see that the hold was taken.
+        let taken = record.word();
+        if taken.is(Phase::Taken) {
+            record.note_taken(taken);
+        }
         loop {
             let word = record.word();
             if word.has(bits::RECALL) {
@@ -257,7 +262,7 @@ impl Requests {
         let Some(told) = record.step(&word::TELL, word) else {
             return;
         };
-        record.note_taken(told.seq());
+        record.note_taken(told);
         let result = record.result();
         // What it returns does not matter: the request is not its own.
         driver.returned(&record.view(told), &result);

@@ -354,20 +354,22 @@ impl Record {
         self.ended.set(ended);
     }
 
-    /// Remembers that the hold of this generation was taken.
-    pub(super) fn note_taken(&self, seq: u32) {
-        self.taken[seq as usize % TAKEN].set(seq);
-    }
-
-    pub(super) fn forget_taken(&self, seq: u32) {
-        let place = &self.taken[seq as usize % TAKEN];
-        if place.get() == seq {
-            place.set(0);
+    /// Remembers that the hold of `word` was taken. The caller delivers the request, and no transition has
+    /// changed the generation since.
+    pub(super) fn note_taken(&self, word: Word) {
+        if !self.is_handshake() {
+            self.taken[word.seq() as usize % TAKEN].set(word.seq());
         }
     }
 
-    /// Returns whether the hold of this generation was taken not long ago.
+    /// Returns whether the hold of this generation was taken not long ago. For a handshake, the driver is not
+    /// told that.
     pub(super) fn was_taken(&self, seq: u32) -> bool {
+        let word = self.word();
+        if word.is(Phase::Taken) && word.seq() == seq {
+            // Whoever delivers it may not have noted that yet.
+            return !self.is_handshake();
+        }
         seq != 0 && self.taken[seq as usize % TAKEN].get() == seq
     }
 

@@ -433,7 +433,7 @@ impl Requests {
             }
             Err(refusal) => match record.go(&word::FORWARD_REFUSED) {
                 Ok(_) => Err(refusal),
-                Err(_) => Err(self.recalled(record, seq)),
+                Err(_) => Err(self.recalled(record)),
             },
         }
     }
@@ -474,7 +474,7 @@ impl Requests {
             let claimed = record.word();
             let Some(word) = word::FORWARDED.of(claimed) else {
                 drop(receiver);
-                return Err(self.recalled(record, seq));
+                return Err(self.recalled(record));
             };
             // If this is the frame that uses the buffers, it gives them away. If another one does, the
             // receiver cannot use them in place.
@@ -498,8 +498,7 @@ impl Requests {
     }
 
     /// Takes a request from its forwarder that was cancelled while the forwarder passed it on.
-    fn recalled(&self, record: &Record, seq: u32) -> Refusal {
-        record.note_taken(seq);
+    fn recalled(&self, record: &Record) -> Refusal {
         if let Ok(word) = record.go(&word::FORWARD_RECALLED) {
             if word.is_over() {
                 self.deliver(record);

@@ -698,6 +698,26 @@ mod cases {
     }
 
     #[test]
+    fn a_receiver_learns_of_a_cancellation_that_is_not_delivered_yet() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        let record = bench.record(request)?;
+        // As if a copy ran.
+        assert!(record.go(&word::PINNED).is_ok());
+        bench.requests.cancel(request)?;
+        assert!(record.word().is(Phase::Taken));
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        // Another one that is too late.
+        assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        bench.requests.unpin(record);
+        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_takes_no_other_request_of_its_record() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
