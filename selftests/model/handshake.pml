@@ -11,6 +11,7 @@
  *   ROUTINE	the owner learns of completion by its routine, and a timer limits what is
  *		pending; else the thread in d2d_attach() waits, and limits it itself
  *   NEVER	what is pending is never completed
+ *   ENDLESS	the time of a handshake is never over
  *   OWNER_LEAVES	the owner is unloaded while the driver's module stays: the driver does
  *		not detach, but is expelled
  *
@@ -370,6 +371,7 @@ proctype attacher()
 			break
 		:: else ->
 			if
+#ifndef ENDLESS
 			:: GO(OVERDUE);
 			   if
 			   :: ok ->
@@ -387,6 +389,7 @@ proctype attacher()
 				break
 			   :: else
 			   fi
+#endif
 			:: PH(word) == Idle
 			fi
 		od;
@@ -521,10 +524,15 @@ proctype detacher()
 			:: r != 0 && made == r -> take(false)
 			:: else
 			fi;
-			wait_for_sender();
 			if
-			:: ok -> !((state == Attaching || state == Abandoned) && request == r)
-			:: else
+			:: ok ->
+				wait_for_sender();
+				!((state == Attaching || state == Abandoned) && request == r)
+#ifdef CANCELLED_ONCE
+			:: else -> wait_for_sender()
+#else
+			:: else -> !sending || state != before || request != r || PH(word) == Held
+#endif
 			fi
 		:: before == Abandoned ->
 			if
@@ -546,7 +554,7 @@ init {
 		run attacher();
 		run completer();
 		run detacher();
-#ifdef ROUTINE
+#if defined(ROUTINE) && !defined(ENDLESS)
 		run timer();
 #endif
 	}

@@ -40,6 +40,7 @@ holds forward states LEAVE_S,CANCEL - : it is cancelled, and its sender leaves
 holds handshake states - - : completion by return or waiting
 holds handshake states ROUTINE,ATTACHES=1 - : completion routine
 holds handshake states NEVER - : what is pending is never completed
+holds handshake states NEVER,ENDLESS - : what is pending is never completed, and detaching is all that ends it
 holds handshake states OWNER_LEAVES - : the owner is unloaded, and expels the driver
 holds handshake states ROUTINE,ATTACHES=1,OWNER_LEAVES - : the same, with a completion routine
 holds events states - - : two threads wait for one event and for two, without a limit
@@ -64,6 +65,7 @@ fails handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_h
 fails handshake states - given-back-as-seen : Server::give_back() only from the state that was seen before
 fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
+fails handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to take the request of a handshake
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 twin events states - guarded-for-one-user-only : Event::end_use() does not look at users

@@ -32,21 +32,13 @@ impl Server {
     /// Detaches a driver; see `d2d_detach`. May sleep.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
+        let mut rounds = 0;
         loop {
             self.check_outside(handle, "detach-from-inside")?;
             let before = self.registry.update(handle, detaching)?;
             let name = before.name();
             match before.state {
-                State::Attached(_) | State::Attaching(_) | State::Abandoned(_) => {
-                    if self.end_to_detach(handle, &before) {
-                        return Ok(());
-                    }
-                    // It goes on, but has not come far enough yet.
-                    fsleep(Delta::from_millis(1));
-                }
-                // The handshake has failed, and its sender has not left the driver.
-                State::Registered if !before.is_detached => self.wait_for_sender(handle),
-                State::Registered => {
+                State::Registered if before.is_detached => {
                     return Err(refuse(
                         self.name,
                         "not-attached",
@@ -62,6 +54,9 @@ impl Server {
                         fmt!("name={}", name),
                     ));
                 }
+                _ if self.end_to_detach(handle, &before) => return Ok(()),
+                // The request of the handshake cannot be taken, or the sender has not left the driver.
+                _ => self.pause(handle, &mut rounds),
             }
         }
     }
@@ -73,7 +68,8 @@ impl Server {
         (!before.is_detached).then_some(before)
     }
 
-    /// Ends what [`detaching`] has begun. Returns whether the driver is detached. May sleep.
+    /// Ends what [`detaching`] has begun. Returns whether the driver is detached; if not, the caller
+    /// [pauses](Server::pause) and begins anew. May sleep.
     pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Known) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -94,22 +90,23 @@ impl Server {
         }
     }
 
-    /// Takes back the request that a driver is attaching by, unless it is being completed. The sender, or
-    /// the completion routine, then gives the context back. Waits for that. May sleep.
+    /// Takes back the request that a driver is attaching by. The sender, or the completion routine, then
+    /// gives the context back, and this waits for that. Returns whether it was taken: not if it is not sent
+    /// yet, or is being completed. May sleep.
     fn cancel(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
-        let is_taken = self.requests.cancel_handshake(handshake.request);
-        if is_taken {
-            emit(
-                self.name,
-                Step::Cancel,
-                fmt!("to={} ctx=c{}", name, handshake.context),
-            );
+        if !self.requests.cancel_handshake(handshake.request) {
+            return false;
         }
+        emit(
+            self.name,
+            Step::Cancel,
+            fmt!("to={} ctx=c{}", name, handshake.context),
+        );
         self.wait_for_sender(handle);
-        while is_taken && self.is_attaching(handle, handshake) {
+        while self.is_attaching(handle, handshake) {
             fsleep(Delta::from_millis(1));
         }
-        is_taken
+        true
     }
 
     /// Takes back the request that a driver has not completed in time. Then the context is given back,
@@ -127,25 +124,30 @@ impl Server {
         known.is_some_and(|known| known.state.handshake() == Some(handshake))
     }
 
-    /// Waits until the sender of a driver's handshake is done with it. The sender may be inside the
-    /// dispatch routine, waiting there for a request or an event of the driver's own; this ends the wait.
-    /// May sleep.
+    /// Waits until the sender of a driver's handshake is done with it. May sleep.
     fn wait_for_sender(&self, handle: abi::d2d_handle) {
-        /// How many milliseconds the dispatch routine may take to return by itself.
-        const PATIENCE: u32 = 10;
-
         let is_sending = || {
             let known = self.registry.peek(handle);
             known.is_some_and(|known| known.is_being_attached())
         };
         let mut rounds = 0;
         while is_sending() {
-            if rounds >= PATIENCE {
-                self.release(handle);
-            }
-            rounds += 1;
-            fsleep(Delta::from_millis(1));
+            self.pause(handle, &mut rounds);
         }
+    }
+
+    /// Waits a millisecond for the sender of a driver's handshake. The sender may be inside the dispatch
+    /// routine, waiting there for a request or an event of the driver's own; after some rounds, this ends
+    /// the wait. May sleep.
+    pub(super) fn pause(&self, handle: abi::d2d_handle, rounds: &mut u32) {
+        /// How many milliseconds the dispatch routine may take to return by itself.
+        const PATIENCE: u32 = 10;
+
+        if *rounds >= PATIENCE {
+            self.release(handle);
+        }
+        *rounds += 1;
+        fsleep(Delta::from_millis(1));
     }
 
     /// Waits until the owner is not inside the driver any more, and takes the context back. If an
@@ -178,7 +180,7 @@ impl Server {
     }
 
     /// Ends what the threads inside a driver may be waiting for: its requests, and events by its
-    /// handles. Any context.
+    /// handles. May sleep.
     fn release(&self, handle: abi::d2d_handle) {
         self.requests.take_back(handle);
         self.events.cancel_waits(handle);

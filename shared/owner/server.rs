@@ -177,9 +177,10 @@ impl Server {
         }
         // First: closing an event ends the wait of a thread that is inside the driver.
         self.events.close_all(handle);
+        let mut rounds = 0;
         while let Some(before) = self.begin_to_detach(handle) {
             if !self.end_to_detach(handle, &before) {
-                fsleep(Delta::from_millis(1));
+                self.pause(handle, &mut rounds);
             }
         }
         self.remove(handle);
