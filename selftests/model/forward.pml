@@ -15,12 +15,18 @@
  *
  * What must hold is asserted: one delivers it at a time (delivering); it comes home once; what was
  * granted as cancelled is that, unless a driver that got it back has completed it; F does not hold
- * it while R's frame uses the buffers; F is told or gets it back at most once; and a driver is
+ * it while R's frame uses the buffers, nor does S if it was cancelled and no driver leaves; F is told or gets it back at most once; and a driver is
  * unregistered only when no thread is inside and no request is with it. A driver that leaves does
  * not wait for a routine of another one (blocked: R's dispatch routine may never return), but
  * R itself does.
  */
 #include "word.inc"
+
+#if defined(LEAVE_S) || defined(LEAVE_F) || defined(LEAVE_R)
+#define LEAVES	true
+#else
+#define LEAVES	false
+#endif
 
 #define S	0
 #define F	1
@@ -121,6 +127,8 @@ inline deliver(me)
 				if
 				:: word == w && CAN_HOME(w) ->
 					assert(!granted || PH(w) == Taken || completed_after);
+					/* A sender that has cancelled it may send it again at once. */
+					assert(LEAVES || PH(w) != Taken || !(w & RUN));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
 				fi
@@ -262,11 +270,20 @@ inline complete(me, h, inside)
 	od
 }
 
+/* Requests::recalled() */
 inline recalled(me)
 {
-	GO(FORWARD_RECALLED);
+	atomic {
+		assert(CAN_FORWARD_RECALLED(word));
+#ifdef RECALLED_BEFORE_THE_FRAME_ENDS
+		word = FORWARD_RECALLED(word);
+#else
+		word = ((word & RUN) -> FORWARD_RECALLED(word) | PARKED : FORWARD_RECALLED(word));
+#endif
+		w = word
+	};
 	if
-	:: ok && OVER(w) -> deliver(me)
+	:: OVER(w) -> deliver(me)
 	:: else
 	fi
 }

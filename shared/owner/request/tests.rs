@@ -718,6 +718,27 @@ mod cases {
     }
 
     #[test]
+    fn a_request_cancelled_while_it_is_forwarded_waits_for_the_frame() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        let passed = a.pass(request, &b, PEND)?;
+        // As if the dispatch routine forwarded it.
+        assert!(record.go(&word::FORWARD).is_ok());
+        bench.requests.cancel(request)?;
+        bench.requests.recalled(record);
+        assert!(record.word().is(Phase::Taken));
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
+        // The routine is called, and returns.
+        assert!(bench.requests.call(passed));
+        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_takes_no_other_request_of_its_record() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
