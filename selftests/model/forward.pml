@@ -47,7 +47,8 @@ bool second;		/* R is the second */
 #define RETURNS	true
 #endif
 /* Record::level_of() */
-#define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LV(word) >= 1) || ((d) == R && LV(word) >= 2)))
+#define LEVELS		(LV(word) - ((word & PARKED) != 0))
+#define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
 byte delivering, homes, told, back;
 bool inplace;		/* R's frame uses the buffers */

@@ -81,13 +81,20 @@ impl Requests {
             let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
+            // Of a parked request: a driver in the middle waits for a frame of its own, not for another's.
+            let is_for_all = match taker {
+                Taker::Driver(driver) if level > 0 => {
+                    word.has(bits::PARKED) && !self.registry.is_visited(driver)
+                }
+                _ => true,
+            };
             let taking = match word.phase() {
                 Phase::Held => self.take_held(record, word, taker, reason, level),
                 // Its sender has cancelled it, and waits for the frame.
                 Phase::Taken if word.has(bits::PARKED) && matches!(taker, Taker::Sender(..)) => {
                     Some(Taking::Busy)
                 }
-                Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if level == 0 => {
+                Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if is_for_all => {
                     self.take_later(record, word, reason)
                 }
                 _ => Some(Taking::Busy),

@@ -251,7 +251,8 @@ impl Record {
     }
 
     /// Returns the level that a driver is concerned at, if it is on its way: the first one if it is the
-    /// sender, else the first that leads to it.
+    /// sender, else the first that leads to it. A parked request is not with the driver of the last level any
+    /// more.
     pub(super) fn level_of(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;
@@ -259,7 +260,8 @@ impl Record {
         if self.sender.get() == driver {
             return Some(0);
         }
-        let mut levels = self.levels.iter().take(word.level());
+        let parked = usize::from(word.has(word::bits::PARKED));
+        let mut levels = self.levels.iter().take(word.level() - parked);
         levels.position(|level| level.to.get() == driver)
     }
 

@@ -739,6 +739,41 @@ mod cases {
     }
 
     #[test]
+    fn a_driver_in_the_middle_does_not_wait_for_a_frame_of_another() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        // The frame of b stays, while other threads of b and c forward the request.
+        let passed = a.pass(request, &b, PEND)?;
+        b.passes_on_to(&c, PEND);
+        c.passes_on_to(&d, PEND);
+        let held = record.hold(record.word().seq());
+        assert_eq!(
+            run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
+            PENDING
+        );
+        assert_eq!(
+            run_in(Place::Worker, || c.actor.forward(c.holds(), ROUTINE))?,
+            PENDING
+        );
+        let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
+        assert!(take(&d) == Taking::Done);
+        assert!(record.word().has(word::bits::PARKED));
+        // It is not with d any more, and c is told that it is taken.
+        assert!(take(&d) == Taking::Nothing);
+        assert!(take(&c) == Taking::Done);
+        assert!(take(&c) == Taking::Nothing);
+        assert_eq!(c.calls(), [1, 1, 0, 0]);
+        assert!(bench.requests.call(passed));
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(bench.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_takes_no_other_request_of_its_record() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
