@@ -671,10 +671,10 @@ enum d2d_step {
  * d2d_request_read: any context. With the receiver's handle, copies the input,
  *	with the sender's, the output of a completed request. -EFAULT a bad
  *	pointer, -ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more
- *	than there is, -EBUSY it is on its way, or 63 threads copy its buffers
+ *	than there is, -EBUSY it is on its way, or 62 threads copy its buffers
  * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer, and
  *	there is no output then, -ESTALE handle, -ECANCELED it was taken back,
- *	-EMSGSIZE more than there is room for, -EBUSY 63 threads copy its buffers
+ *	-EMSGSIZE more than there is room for, -EBUSY 62 threads copy its buffers
  * d2d_request_set_cancel: any context. From here on cancelled() is called if
  *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
  *	already, -EINVAL the driver has no such routine

@@ -135,9 +135,10 @@ impl Requests {
         }
     }
 
-    /// Pins a request in this state. Returns whether it was still in it.
+    /// Pins a request in this state. Returns whether it was still in it. The last pin is left for telling the
+    /// holder that the request is taken, which must not wait for the copies: they may run on this CPU, interrupted.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
-        if word.0 & bits::PINS == bits::PINS {
+        if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
         }
         Ok(record.step(&word::PINNED, word).is_some())

@@ -115,17 +115,12 @@ impl Requests {
         level: usize,
     ) -> Option<Taking> {
         let tells = word.has(bits::TELLS);
-        let pins = word.0 & bits::PINS;
-        if tells && pins == bits::PINS {
-            // The copies end soon.
-            return None;
-        }
         let taken = word::TAKE.of(word)?.because(reason, level);
         // The sender may send it again when it is home, so that waits until the frame is over that uses the
         // buffers. A driver that leaves does not wait for another one's frame.
         let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::RUN);
         let taken = taken.with(bits::PARKED, waits);
-        // While the holder is told, nobody takes it up.
+        // While the holder is told, nobody takes it up. `Requests::pin` has left one pin for that.
         let taken = taken.plus(if tells { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
         record.change(word, taken).ok()?;

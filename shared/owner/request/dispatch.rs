@@ -125,9 +125,7 @@ impl Requests {
             if now.is_held_as(seq) && record.telling().is_on() {
                 self.trace_pend(record, receiver, before);
             }
-            // Frames of a task end in the reverse order, so one of this task is this one.
-            let is_ours = record.frame_is_of(Task::current_raw() as u64);
-            if in_place && now.has(bits::RUN) && is_ours {
+            if in_place {
                 self.give_up_buffers(record);
             }
             return;
@@ -154,12 +152,17 @@ impl Requests {
         }
     }
 
-    /// Notes that the frame does not use the buffers any more, and does what has waited for that.
-    fn give_up_buffers(&self, record: &Record) {
+    /// Notes that the calling frame does not use the buffers any more, and does what has waited for that. Does
+    /// nothing if the frame has given them up: an interrupt on this CPU may complete the request meanwhile, as if
+    /// the frame did so, and then another frame may use the buffers.
+    pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
+            // Frames of a task end in the reverse order, so one of this task is the calling one.
+            if !now.has(bits::RUN) || !record.frame_is_of(Task::current_raw() as u64) {
+                return;
+            }
             let Some(new) = record.step(&word::FRAME_END, now) else {
-                // Nobody else clears it.
                 continue;
             };
             if now.has(bits::PARKED) && new.is_over() {

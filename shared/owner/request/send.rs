@@ -401,24 +401,20 @@ impl Requests {
         stack: Stack,
     ) -> Result<Passed<'_>, Refusal> {
         let (record, seq) = self.held(handle)?;
-        let held = record.word();
-        if !held.is_held_as(seq) {
-            return Err(self.stale_hold(record, seq));
-        }
-        if record.is_handshake() {
-            return Err(("handshake-forwarded", EINVAL));
-        }
-        let Some(level) = record.levels.get(held.level()) else {
-            return Err(("no-stack-location", E2BIG));
-        };
         // Claimed, so that the levels are this thread's.
-        let claimed = loop {
+        let (claimed, level) = loop {
             let held = record.word();
-            if !held.is_held_as(seq) {
+            if word::FORWARD.of(held).is_none() || held.seq() != seq {
                 return Err(self.stale_hold(record, seq));
             }
+            if record.is_handshake() {
+                return Err(("handshake-forwarded", EINVAL));
+            }
+            let Some(level) = record.levels.get(held.level()) else {
+                return Err(("no-stack-location", E2BIG));
+            };
             if let Some(claimed) = record.step(&word::FORWARD, held) {
-                break claimed;
+                break (claimed, level);
             }
         };
         match self.next_receiver(record, claimed, send, stack) {

@@ -192,10 +192,11 @@ impl Party<'_> {
     }
 
     /// Sends a request without input and output, up to the moment when its receiver is called.
-    fn pass(&self, request: u64, to: &Party<'_>, code: u32) -> Result<Passed<'_>> {
+    fn pass(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<Passed<'_>> {
         let send = abi::d2d_send {
             to: to.target,
             code,
+            flags,
             ..self.actor.how()
         };
         let requests = &self.bench.requests;
@@ -577,13 +578,13 @@ mod cases {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         let request = a.alloc()?;
-        let passed = a.pass(request, &b, PEND)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
         bench.requests.cancel(request)?;
         // It is with its sender, who may be filling it in for another driver.
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [0; 4]);
 
-        let passed = a.pass(request, &b, PEND)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
         bench.requests.cancel(request)?;
         assert!(!a.send(request, &c, PEND, 0)?);
         // It is with another driver, which has another view of it.
@@ -724,7 +725,7 @@ mod cases {
         let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
         let request = a.alloc()?;
         let record = bench.record(request)?;
-        let passed = a.pass(request, &b, PEND)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
         // As if the dispatch routine forwarded it.
         assert!(record.go(&word::FORWARD).is_ok());
         bench.requests.cancel(request)?;
@@ -747,7 +748,7 @@ mod cases {
         let request = a.alloc()?;
         let record = bench.record(request)?;
         // The frame of b stays, while other threads of b and c forward the request.
-        let passed = a.pass(request, &b, PEND)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         c.passes_on_to(&d, PEND);
         let held = record.hold(record.word().seq());
@@ -770,6 +771,64 @@ mod cases {
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [1, 1, 0, 0]);
         assert_eq!(bench.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_is_not_dispatched_yet_has_no_holder() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
+        // A driver can only guess this handle.
+        let guessed = record.hold(record.word().seq());
+        b.passes_on_to(&a, COMPLETE);
+        assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());
+        assert_eq!(bench.complete(guessed, 0), Err(ESTALE));
+        assert_eq!(bench.write(guessed, &[]), Err(ESTALE));
+        assert_eq!(bench.requests.set_cancel(guessed), Err(ESTALE));
+        bench.requests.call(passed);
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_many_copy_can_be_taken() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        let record = bench.record(request)?;
+        for _ in 0..62 {
+            assert_eq!(bench.read(held, &mut []), Ok(()));
+            assert!(record.go(&word::PINNED).is_ok());
+        }
+        assert_eq!(bench.read(held, &mut []), Err(EBUSY));
+        bench.requests.cancel(request)?;
+        assert_eq!(b.calls(), [1, 0, 0, 1]);
+        for _ in 0..62 {
+            assert!(!record.word().is(Phase::Idle));
+            bench.requests.unpin(record);
+        }
+        assert_eq!(bench.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_gives_up_no_buffers_of_another_one() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
+        run_in(Place::Worker, || bench.requests.give_up_buffers(record))?;
+        assert!(record.word().has(word::bits::RUN));
+        bench.requests.call(passed);
+        assert!(!record.word().has(word::bits::RUN));
+        bench.requests.give_up_buffers(record);
+        bench.complete(b.holds(), 0)?;
+        assert_eq!(bench.status(request)?, 0);
         Ok(())
     }
 
