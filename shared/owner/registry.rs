@@ -354,7 +354,8 @@ impl Registry {
                 slot.vacate();
                 return None;
             }
-            slot.set(slot.state().generation(), 0);
+            // Another driver may have let it leave by a guessed handle.
+            listed.mark(slot);
             Some(handle)
         })
         .flatten()
@@ -722,8 +723,14 @@ impl Listing {
     /// Lets no request to the driver or from it, nor any at all into its routines if it was expelled.
     fn leave(&mut self, slot: &Slot) {
         self.leaving = true;
+        self.mark(slot);
+    }
+
+    /// Sets the flags of the driver's slot.
+    fn mark(&self, slot: &Slot) {
+        let leaving = if self.leaving { LEAVING } else { 0 };
         let expelled = if self.expelled { EXPELLED } else { 0 };
-        slot.set(slot.state().generation(), LEAVING | expelled);
+        slot.set(slot.state().generation(), leaving | expelled);
     }
 }
 

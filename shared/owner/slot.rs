@@ -36,7 +36,8 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Threads inside a driver at a time of which it is known which ones they are.
+/// Threads inside a driver at a time of which it is known which ones they are. More are only counted: such a
+/// thread is not refused with `EDEADLK` if it waits for its own return.
 const CELLS: usize = 64;
 
 /// A place for a driver. It shares no cache line with another: going inside one driver does not slow down

@@ -335,6 +335,18 @@ mod cases {
     }
 
     #[test]
+    fn a_driver_that_leaves_while_it_is_registered_leaves() -> Result {
+        let registry = registry()?;
+        let driver = add(&registry, &object(c"driver"))?;
+        // As if another thread had guessed the handle before the driver was published.
+        registry.leave(driver)?;
+        assert_eq!(registry.publish(driver, false), Ok(driver));
+        let refusal = registry.check_sender(driver, 0, STALE_DRIVER);
+        assert_eq!(refusal, Err(SENDER_LEAVES));
+        Ok(())
+    }
+
+    #[test]
     fn a_transition_succeeds_once() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;

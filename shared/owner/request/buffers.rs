@@ -2,8 +2,8 @@
 
 //! Reading and writing the buffers of requests by handle.
 //!
-//! A copy in the frame that may use the buffers in place needs nothing else. Any other one pins the
-//! request: as long as it runs, the request does not go up, and is neither sent nor freed. No copy of a
+//! A thread reads the input in the frame that may use the buffers in place without more. Any other copy pins
+//! the request: as long as it runs, the request does not go up, and is neither sent nor freed. No copy of a
 //! driver's pointer faults, however bad the pointer is.
 
 use super::{
@@ -52,7 +52,7 @@ impl Requests {
     pub(crate) unsafe fn read(&self, handle: d2d_handle, buffer: *mut u8, len: u32) -> Result {
         let is_holder = Kind::Held.parts(handle).is_some();
         let access = match is_holder {
-            true => self.access(handle),
+            true => self.access(handle, false),
             false => self.access_home(handle),
         };
         access
@@ -80,7 +80,7 @@ impl Requests {
 
     /// Replaces the output of a request; see `d2d_request_write`. A bad pointer does no harm.
     pub(crate) fn write(&self, handle: d2d_handle, buffer: *const u8, len: u32) -> Result {
-        self.access(handle)
+        self.access(handle, true)
             .and_then(|access| {
                 let record = access.record;
                 if len > record.output_room.get() {
@@ -98,16 +98,18 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// Gives its holder access to the buffers of a request.
+    /// Gives its holder access to the buffers of a request. The length of the output is written only under a
+    /// pin, even in the frame that uses the buffers: if a driver leaves, the request goes home before the frame
+    /// has ended.
     #[inline]
-    fn access(&self, handle: d2d_handle) -> Result<Access<'_>, Refusal> {
+    fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {
         let (record, seq) = self.held(handle)?;
         loop {
             let held = record.word();
             if !held.is_held_as(seq) || held.has(bits::QUEUED) {
                 return Err(self.stale_hold(record, seq));
             }
-            let pinned = !record.is_inside(held, seq);
+            let pinned = writes || !record.is_inside(held, seq);
             if !pinned || self.pin(record, held)? {
                 return Ok(Access {
                     requests: self,

@@ -148,7 +148,8 @@ impl Requests {
         let mut below = record.levels.iter().take(word.level()).skip(1);
         let comes_back = below.any(|level| level.returns.get() != 0);
         if !comes_back && !word.is(Phase::Forward) && !word.has(bits::PARKED) {
-            return Some(Taking::Busy);
+            // If the state has changed, this was another's.
+            return (record.word() == word).then_some(Taking::Busy);
         }
         let transition = if word.has(bits::PARKED) {
             &word::TAKE_PARKED

@@ -466,15 +466,15 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
+        // If this is the frame that uses the buffers, it gives them away. If another one does, the receiver
+        // cannot use them in place.
+        let is_ours = record.is_inside(record.word(), seq);
         loop {
             let claimed = record.word();
             let Some(word) = word::FORWARDED.of(claimed) else {
                 drop(receiver);
                 return Err(self.recalled(record));
             };
-            // If this is the frame that uses the buffers, it gives them away. If another one does, the
-            // receiver cannot use them in place.
-            let is_ours = record.is_inside(claimed, seq);
             let is_free = is_ours || !claimed.has(bits::RUN);
             let in_place = inline && is_free && receiver.uses_in_place();
             let word = word.with(bits::RUN, !is_free || in_place);
