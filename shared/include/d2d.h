@@ -605,9 +605,11 @@ enum d2d_step {
  *	before. -ESTALE handle
  * d2d_unregister: takes back the requests that the driver has, cancels those
  *	that it has sent, frees its own, and returns when none of its routines
- *	runs any more, no other driver's routine runs for a request that was
- *	taken back, and no thread waits for a request of the driver: each that
- *	did has a result. -EDEADLK called from inside a routine of a driver
+ *	runs any more, no other driver's returned() or cancelled() runs for a
+ *	request that was taken back, and no thread waits for a request of the
+ *	driver: each that did has a result. The dispatch routine of another driver may
+ *	still run for a request that the driver has sent, and use its user_buffer:
+ *	what that leads to must stay until the routine has returned. -EDEADLK called from inside a routine of a driver
  *	object, -ESTALE handle, -EBUSY still attached, or a context is being
  *	offered to the driver, -EALREADY it is being unregistered
  * d2d_lookup: finds a driver, the owner among them, by name: what requests are
@@ -629,19 +631,22 @@ enum d2d_step {
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
  *	it is for has left, -EBUSY it is on its way, or a thread that waits for
- *	it has not seen the last result, or it was taken from a dispatch routine
+ *	it has not seen the last result, or its output is being read, or it was taken from a dispatch routine
  *	that still uses its buffers, because a driver has left, -ESHUTDOWN either
  *	driver is leaving, -EDEADLK without D2D_SEND_ATOMIC where the caller must
  *	not sleep. The owner asks the kernel for that: a
  *	kernel without CONFIG_PREEMPT_COUNT knows of interrupts and of disabled
- *	interrupts, not of a spinlock that leaves them enabled
+ *	interrupts, not of a spinlock that leaves them enabled. At most 1024 workers
+ *	dispatch requests at a time: if all of them wait for requests that need
+ *	workers, none goes on
  * d2d_request_call: sends a request as d2d_request_send() does, waits for it as
  *	d2d_request_wait() does, and copies the output of one that was completed with
  *	success to the place for it, if there is room for all of it. Any context with
  *	D2D_SEND_ATOMIC, and then it does not wait; else may sleep. 0 there is a result.
  *	-EINPROGRESS the request was sent, and there is none yet. Otherwise it was not
  *	sent, for a reason of d2d_request_send(), or -EINVAL with D2D_SEND_ROUTINE; or
- *	the place for the output is bad, -EFAULT, and the request is completed
+ *	the place for the output is bad, or the place for the result went away after
+ *	the request was sent, -EFAULT, and the request is completed
  * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
  *	Any context if it is completed, else may sleep. After ms milliseconds,
  *	counted in the kernel's ticks, the request is taken back, and its status
@@ -685,7 +690,7 @@ enum d2d_step {
  *	the request on; what counts of the structure is to, code and flags, of
  *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is
  *	done. Errors as d2d_request_send(), and -E2BIG no stack location is
- *	left, -ECANCELED it was taken back. A dispatch routine does not wait for
+ *	left, -EINVAL the request of a handshake, -ECANCELED it was taken back. A dispatch routine does not wait for
  *	what it has forwarded
  * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the
  *	request was taken back, or what the owner refused the driver's answer

@@ -401,16 +401,16 @@ impl Record {
         self.output_len.set(0);
         self.ended.set(NOT_SENT);
         self.levels[0].code.set(0);
-        self.id.set(self.id.get().wrapping_add(1).max(1));
     }
 
-    /// Frees the memory of a request. Any context.
+    /// Frees the memory of a request, whose handle is stale from here on. Any context.
     ///
     /// # Safety
     ///
     /// The caller has it in [`Fill`](Phase::Fill), has [made](Record::make) it or found it made, and leaves
     /// that by [`FREED`](word::FREED).
     pub(super) unsafe fn unmake(&self) {
+        self.id.set(self.id.get().wrapping_add(1).max(1));
         let (input, output) = (self.input_size.get(), self.output_size.get());
         let words = |bytes: u32| (bytes as usize).div_ceil(size_of::<u64>());
         let words = words(input) + words(output);
@@ -603,6 +603,7 @@ impl Records {
             // SAFETY: The record lies in the box, which is zeroed. Numbers and null pointers are what a
             // free record consists of, but for these fields and the work item.
             unsafe {
+                (&raw mut (*record).id).write(Once::new(1));
                 (&raw mut (*record).index).write(Once::new((number * PLACES + place) as u32));
                 (&raw mut (*record).requests).write(Once::new(requests.cast_mut()));
                 bindings::init_work_with_key(

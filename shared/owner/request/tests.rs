@@ -833,6 +833,21 @@ mod cases {
     }
 
     #[test]
+    fn a_handle_is_stale_while_another_request_is_made_in_its_record() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let old = a.alloc()?;
+        let record = bench.record(old)?;
+        bench.requests.free(old)?;
+        let filling = record.go(&word::ALLOC).map_err(|_| EBUSY)?;
+        assert_eq!(a.send(old, &b, PEND, 0), Err(ESTALE));
+        assert_eq!(bench.requests.cancel(old), Err(ESTALE));
+        assert_eq!(bench.requests.free(old), Err(ESTALE));
+        record.publish(word::FREED.of(filling).ok_or(EBUSY)?);
+        Ok(())
+    }
+
+    #[test]
     fn a_handle_takes_no_other_request_of_its_record() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
