@@ -64,6 +64,11 @@ pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool {
 
 /// The stack of the calling task. There is memory at all of its addresses, so what lies there is copied without the
 /// care that other addresses need.
+///
+/// # Invariants
+///
+/// It is the stack of the calling task: the pointer makes this type neither `Send` nor `Sync`, so it stays with
+/// the task that has called [`Stack::current`], and that task's stack is there as long as the task runs.
 #[derive(Clone, Copy)]
 pub struct Stack {
     task: *mut bindings::task_struct,
@@ -79,6 +84,7 @@ impl Stack {
         let task = Task::current_raw();
         // SAFETY: The calling task is there, and so is its stack.
         let start = unsafe { (*task).stack }.addr();
+        // INVARIANT: It is the calling task's.
         Self { task, start }
     }
 
@@ -102,11 +108,12 @@ impl Stack {
     #[inline(always)]
     pub unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(from, length) {
-            // SAFETY: `to` is valid for writes of `length` bytes; the stack is there.
+            // SAFETY: `to` is valid for writes of `length` bytes. By the type invariants there is memory at `from`,
+            // which is on the calling task's stack.
             unsafe { to.copy_from(from, length) };
             return true;
         }
-        // SAFETY: By the requirements.
+        // SAFETY: `to` is valid for writes of `length` bytes.
         unsafe { copy(to, from, length) }
     }
 
@@ -118,12 +125,13 @@ impl Stack {
     #[inline(always)]
     pub unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(to, length) {
-            // SAFETY: `from` is valid for reads of `length` bytes; the stack is there, and the caller says that
-            // nobody else uses this part of it.
+            // SAFETY: `from` is valid for reads of `length` bytes. By the type invariants there is memory at `to`,
+            // which is on the calling task's stack, and the caller says that nobody else uses it.
             unsafe { to.copy_from(from, length) };
             return true;
         }
-        // SAFETY: By the requirements.
+        // SAFETY: `from` is valid for reads of `length` bytes. If memory can be written at `to`, the caller says that
+        // nobody else uses it.
         unsafe { copy_out(to, from, length) }
     }
 
@@ -134,7 +142,7 @@ impl Stack {
     /// As for [`is_writable`].
     #[inline(always)]
     pub unsafe fn is_writable(self, at: *mut u8, length: usize) -> bool {
-        // SAFETY: By the requirements.
+        // SAFETY: If memory can be written at `at`, the caller says that nobody else uses it.
         self.has(at, length) || unsafe { is_writable(at, length) }
     }
 }

@@ -113,6 +113,8 @@ pub(crate) struct Record {
     pub(super) input_size: Once<u32>,
     pub(super) output_size: Once<u32>,
     index: Once<u32>,
+    /// The capacity of the vector that `input` and `output` lie in.
+    capacity: Once<usize>,
     requests: Once<*mut Requests>,
     work: Opaque<bindings::work_struct>,
 }
@@ -391,6 +393,7 @@ impl Record {
     pub(super) fn make(&self, sender: d2d_handle, input: u32, output: u32, buffers: Buffers) {
         let mut memory = core::mem::ManuallyDrop::new(buffers.0);
         let start: *mut u8 = memory.as_mut_ptr().cast();
+        self.capacity.set(memory.capacity());
         self.input.set(start);
         self.output
             .set(start.wrapping_add((input as usize).next_multiple_of(size_of::<u64>())));
@@ -411,12 +414,10 @@ impl Record {
     /// that by [`FREED`](word::FREED).
     pub(super) unsafe fn unmake(&self) {
         self.id.set(self.id.get().wrapping_add(1).max(1));
-        let (input, output) = (self.input_size.get(), self.output_size.get());
-        let words = |bytes: u32| (bytes as usize).div_ceil(size_of::<u64>());
-        let words = words(input) + words(output);
-        // SAFETY: `make` has taken the vector apart, whose length was its capacity, or more than that; the
-        // allocator does not ask for it. The caller says that nobody else uses it.
-        drop(unsafe { KVec::from_raw_parts(self.input.get().cast::<u64>(), words, words) });
+        let start: *mut u64 = self.input.get().cast();
+        // SAFETY: `make` has taken a vector of this start and capacity apart. The caller has the record in `Fill`, so
+        // nobody else uses the vector.
+        drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 
     /// What the driver of the last level gets to see.
