@@ -65,7 +65,7 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-start 28
+start 29
 load hold_calls
 load stranger
 load module_a timeout=100
@@ -183,6 +183,23 @@ for kind in stranger stranger-attached; do
 	verdict "drivers-left: the owner is unloaded with a driver left, $kind: it frees what it can, and all can be loaded again"
 	unload stranger
 done
+
+name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both come to an end"
+if [ -e /sys/kernel/debug/kmemleak ]; then
+	ktap_test_skip "$name"
+else
+	load stranger
+	mark
+	hold task
+	load forgetful leaves=stranger-attaching && await one_inside && unload forgetful
+	unload module_a &
+	remover=$!
+	# The owner has cancelled and freed the request of the handshake before that.
+	await traced reason=drivers-left
+	hold none
+	wait "$remover" && [ ! -e "$DEBUG" ] && unload stranger && load module_a timeout=100 && nothing_left && another_works
+	verdict "$name"
+fi
 unload module_a
 
 # torture_peer0's thread waits for an event that forgetful opens and leaves open

@@ -8,7 +8,8 @@
  *
  * leaves=nothing unregisters both drivers, as it should be. leaves=stranger registers a driver
  * that belongs to the module stranger and has an event, and goes away; with
- * leaves=stranger-attached that driver has a context, too.
+ * leaves=stranger-attached that driver has a context, too, and with leaves=stranger-attaching a
+ * work item of the module stranger asks for one.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -165,6 +166,10 @@ static int register_stranger(void)
 	      d2d_event_create(self, "strange", D2D_EVENT_NOTIFICATION, 0, &event);
 	if (err || does("stranger"))
 		return err;
+	if (does("stranger-attaching")) {
+		d2d_stranger_attaches(self, d2d_attach);
+		return 0;
+	}
 	/*
 	 * The handshake times out. The context stays reserved for the driver, which never
 	 * completes it.
@@ -177,7 +182,7 @@ static int __init forgetful_init(void)
 {
 	int err;
 
-	if (does("stranger") || does("stranger-attached"))
+	if (strstarts(leaves, "stranger"))
 		return register_stranger();
 	err = register_both();
 	if (err)

@@ -5,6 +5,7 @@
 $(foreach name,bad_owner bad_peer event_sins forgetful handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
 CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
+CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers
 
 # pointers.c includes a table of the exported functions, generated from their prototypes.
 CFLAGS_selftests/misbehaving/pointers.o := -I$(obj)/selftests/misbehaving

@@ -5,13 +5,19 @@
  */
 #include <linux/module.h>
 #include <linux/string.h>
+#include <linux/workqueue.h>
 
 #include "d2d.h"
+#include "hold_calls.h"
 #include "stranger.h"
+
+static int (*attach)(d2d_handle driver);
+static d2d_handle attaching;
 
 /* Leaves each request pending: without d2d_complete() it cannot complete one. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
+	d2d_hold_operation();
 	return -D2D_STATUS_PENDING;
 }
 
@@ -25,7 +31,29 @@ void d2d_stranger_becomes(struct d2d_driver *driver)
 }
 EXPORT_SYMBOL_GPL(d2d_stranger_becomes);
 
+static void attach_driver(struct work_struct *work)
+{
+	attach(attaching);
+}
+
+static DECLARE_WORK(work, attach_driver);
+
+void d2d_stranger_attaches(d2d_handle driver, int (*by)(d2d_handle driver))
+{
+	attaching = driver;
+	attach = by;
+	schedule_work(&work);
+}
+EXPORT_SYMBOL_GPL(d2d_stranger_attaches);
+
+static void __exit stranger_exit(void)
+{
+	flush_work(&work);
+}
+module_exit(stranger_exit);
+
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a driver that another module registers");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
+MODULE_IMPORT_NS("D2D");

@@ -81,8 +81,8 @@ impl Requests {
             let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
-            // Of a parked request: a driver in the middle waits for a frame of its own, not for another's.
-            let is_for_all = match taker {
+            // A driver in the middle ends the wait of a parked request for a frame, unless it has to wait itself.
+            let goes_home = match taker {
                 Taker::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.is_visited(driver)
                 }
@@ -94,7 +94,7 @@ impl Requests {
                 Phase::Taken if word.has(bits::PARKED) && matches!(taker, Taker::Sender(..)) => {
                     Some(Taking::Busy)
                 }
-                Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if is_for_all => {
+                Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if goes_home => {
                     self.take_later(record, word, reason)
                 }
                 _ => Some(Taking::Busy),
