@@ -607,11 +607,12 @@ enum d2d_step {
  *	that it has sent, frees its own, and returns when none of its routines
  *	runs any more, no other driver's returned() or cancelled() runs for a
  *	request that was taken back, and no thread waits for a request of the
- *	driver: each that did has a result. The dispatch routine of another driver may
- *	still run for a request that the driver has sent, and use its user_buffer:
- *	what that leads to must stay until the routine has returned. -EDEADLK called from inside a routine of a driver
- *	object, -ESTALE handle, -EBUSY still attached, or a context is being
- *	offered to the driver, -EALREADY it is being unregistered
+ *	driver: each that did has a result. Another driver's dispatch routine
+ *	may still run for a request that this driver has sent: what user_buffer
+ *	points to must stay until that routine has returned. -EDEADLK called
+ *	from inside a routine of a driver object, -ESTALE handle, -EBUSY still
+ *	attached, or a context is being offered to the driver, -EALREADY it is
+ *	being unregistered
  * d2d_lookup: finds a driver, the owner among them, by name: what requests are
  *	sent to. Nothing has to be given back; a driver that has left, or has
  *	been loaded anew, is not found by the handle any more. Any context.
@@ -631,12 +632,13 @@ enum d2d_step {
  *	-EINVAL a code that is the owner's, an unknown flag or function, or
  *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
  *	it is for has left, -EBUSY it is on its way, or a thread that waits for
- *	it has not seen the last result, or its output is being read, or it was taken from a dispatch routine
- *	that still uses its buffers, because a driver has left, -ESHUTDOWN either
- *	driver is leaving, -EDEADLK without D2D_SEND_ATOMIC where the caller must
- *	not sleep. The owner asks the kernel for that: a
- *	kernel without CONFIG_PREEMPT_COUNT knows of interrupts and of disabled
- *	interrupts, not of a spinlock that leaves them enabled. At most 1024 workers
+ *	it has not seen the last result, or its output is being read, or it was
+ *	taken from a dispatch routine that still uses its buffers, because a
+ *	driver has left, -ESHUTDOWN either driver is leaving, -EDEADLK without
+ *	D2D_SEND_ATOMIC where the caller must not sleep. The owner asks the
+ *	kernel for that: a kernel without CONFIG_PREEMPT_COUNT knows of
+ *	interrupts and of disabled interrupts, not of a spinlock that leaves
+ *	them enabled. At most 1024 workers
  *	dispatch requests at a time: if all of them wait for requests that need
  *	workers, none goes on
  * d2d_request_call: sends a request as d2d_request_send() does, waits for it as
@@ -690,8 +692,8 @@ enum d2d_step {
  *	the request on; what counts of the structure is to, code and flags, of
  *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is
  *	done. Errors as d2d_request_send(), and -E2BIG no stack location is
- *	left, -EINVAL the request of a handshake, -ECANCELED it was taken back. A dispatch routine does not wait for
- *	what it has forwarded
+ *	left, -EINVAL the request of a handshake, -ECANCELED it was taken back.
+ *	A dispatch routine does not wait for what it has forwarded
  * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the
  *	request was taken back, or what the owner refused the driver's answer
  *	with. A status that is positive, -EINPROGRESS or -EIOCBQUEUED is refused
