@@ -118,7 +118,24 @@ inline deliver(me)
 		w = word;
 		assert(OVER(w));
 		if
-		:: w & RECALL -> STEP(RECALLED)
+		:: w & RECALL ->
+			atomic {
+				if
+				:: word == w && CAN_RECALLED(w) ->
+#ifdef RECALLED_BEFORE_THE_FRAME_ENDS
+					word = RECALLED(w);
+#else
+					word = ((w & RUN) -> RECALLED(w) | PARKED : RECALLED(w));
+#endif
+					w = word;
+					delivering = delivering - ((w & PARKED) != 0)
+				:: else
+				fi
+			};
+			if
+			:: w & PARKED -> break
+			:: else
+			fi
 		:: !(w & RECALL) && LV(w) == 1 ->
 			if
 			:: PH(w) == Taken -> result = 2
@@ -211,7 +228,7 @@ inline take(me, level, leaves)
 		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
 			if
 			:: w & PARKED ->
-				STEP(TAKE_PARKED);
+				STEP_TO(TAKE_PARKED, (leaves -> TAKE_PARKED(w) : TAKE_PARKED(w) | PARKED));
 				if
 				:: ok && OVER(w) -> deliver(me); ok = true; break
 				:: ok && !OVER(w) -> break

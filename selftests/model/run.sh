@@ -66,7 +66,7 @@ fails handshake states - given-back-as-seen : Server::give_back() only from the 
 fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
 fails handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to take the request of a handshake
-twin forward states CANCEL recalled-before-the-frame-ends : Requests::recalled() does not look whether a frame uses the buffers
+twin forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 twin events states - guarded-for-one-user-only : Event::end_use() does not look at users

@@ -95,7 +95,7 @@ impl Requests {
                     Some(Taking::Busy)
                 }
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if goes_home => {
-                    self.take_later(record, word, reason)
+                    self.take_later(record, word, taker, reason)
                 }
                 _ => Some(Taking::Busy),
             };
@@ -144,7 +144,13 @@ impl Requests {
 
     /// Has a request taken that no driver holds just now, if it would come to a forwarder before it is
     /// home; `None` if its state has changed.
-    fn take_later(&self, record: &Record, word: Word, reason: Reason) -> Option<Taking> {
+    fn take_later(
+        &self,
+        record: &Record,
+        word: Word,
+        taker: Taker,
+        reason: Reason,
+    ) -> Option<Taking> {
         let mut below = record.levels.iter().take(word.level()).skip(1);
         let comes_back = below.any(|level| level.returns.get() != 0);
         if !comes_back && !word.is(Phase::Forward) && !word.has(bits::PARKED) {
@@ -161,10 +167,10 @@ impl Requests {
         let Some(taken) = transition.of(word) else {
             return Some(Taking::Busy);
         };
-        let taken = taken.because(reason, 0);
-        if record.change(word, taken).is_err() {
-            return None;
-        }
+        // As in `take_held`: for the sender, it goes on waiting for the frame.
+        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::PARKED);
+        let taken = taken.because(reason, 0).with(bits::PARKED, waits);
+        record.change(word, taken).ok()?;
         if word.has(bits::PARKED) && taken.is_over() {
             self.deliver(record);
         }

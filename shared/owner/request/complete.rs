@@ -205,8 +205,10 @@ impl Requests {
         loop {
             let word = record.word();
             if word.has(bits::RECALL) {
-                let _ = record.step(&word::RECALLED, word);
-                continue;
+                match record.park(&word::RECALLED, word) {
+                    Some(taken) if taken.has(bits::PARKED) => return,
+                    _ => continue,
+                }
             }
             if word.level() <= 1 {
                 if self.bring_home(record, word) {

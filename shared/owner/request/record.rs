@@ -169,6 +169,14 @@ impl Record {
         Some(new)
     }
 
+    /// As [`Record::step`], and parks the request if a frame uses the buffers: the end of the frame delivers it.
+    pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
+        let in_use = old.has(word::bits::RUN);
+        let new = transition.of(old)?.with(word::bits::PARKED, in_use);
+        self.change(old, new).ok()?;
+        Some(new)
+    }
+
     /// Makes a transition, from whatever state allows it. Returns the new state, or the one that does
     /// not.
     #[inline(always)]

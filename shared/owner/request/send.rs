@@ -496,19 +496,14 @@ impl Requests {
     /// Takes a request from its forwarder that was cancelled while the forwarder passed it on. A frame that uses
     /// the buffers, most often the forwarder's own, delivers the request when it ends.
     pub(super) fn recalled(&self, record: &Record) -> Refusal {
-        loop {
-            let word = record.word();
-            // Only this thread ends the forwarding.
-            let Some(taken) = word::FORWARD_RECALLED.of(word) else {
-                break;
-            };
-            let taken = taken.with(bits::PARKED, word.has(bits::RUN));
-            if record.change(word, taken).is_ok() {
-                if taken.is_over() {
-                    self.deliver(record);
-                }
-                break;
+        // Only this thread ends the forwarding.
+        let taken = loop {
+            if let Some(taken) = record.park(&word::FORWARD_RECALLED, record.word()) {
+                break taken;
             }
+        };
+        if taken.is_over() {
+            self.deliver(record);
         }
         super::TAKEN_BACK
     }

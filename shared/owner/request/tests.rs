@@ -740,6 +740,34 @@ mod cases {
     }
 
     #[test]
+    fn a_request_cancelled_while_it_comes_back_waits_for_the_frame() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let c = bench.party(c"c")?;
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        let passed = a.pass(request, &b, PEND, 0)?;
+        b.passes_on_to(&c, PEND);
+        let held = record.hold(record.word().seq());
+        assert_eq!(
+            run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
+            PENDING
+        );
+        // As if c were just completing it.
+        assert!(record.go(&word::COMPLETE).is_ok());
+        bench.requests.cancel(request)?;
+        bench.requests.finish(record);
+        assert!(record.word().is(Phase::Taken));
+        assert_eq!(b.calls(), [0; 4]);
+        assert!(bench.requests.call(passed));
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
+        Ok(())
+    }
+
+    #[test]
     fn a_driver_in_the_middle_does_not_wait_for_a_frame_of_another() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;

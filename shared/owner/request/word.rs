@@ -377,7 +377,8 @@ transitions! {
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// It was taken for the sake of a lower driver. Now no forwarder gets it back.
     TAKE_ON: Taken => Same [unless PARKED, clear REASON|TO] Full;
-    /// As both, if nobody delivers it: whoever takes it, because a driver leaves, does so.
+    /// As both, if nobody delivers it: whoever takes it for a driver that leaves does so. For its sender it stays
+    /// parked.
     TAKE_PARKED: Done|Taken => Taken [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time of the handshake is over. Its holder keeps it.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
