@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # event_act: makes the drivers of torture_owner and torture_peer0 use named events and the doorbells
-# of their queues. Sourced by d2d_lib.sh; torture/events.rs in these modules carries out the
+# of their queues. Sourced by d2d_lib.sh; torture/event_commands.rs in these modules carries out the
 # commands.
 #
 #   event_act MODULE COMMAND

@@ -43,7 +43,7 @@ impl Producer {
     }
 
     fn payload(self, number: u64) -> Large {
-        let seed = self.mark(number);
+        let seed = self.checksum(number);
         core::array::from_fn(|word| match word {
             0 => self.0,
             1 => number,
@@ -51,9 +51,9 @@ impl Producer {
         })
     }
 
-    /// Returns a number that looks random, but is always the same for an item. If the marks of the
+    /// Returns a number that looks random, but is always the same for an item. If the checksums of the
     /// items put and of the items taken have equal sums, no item was lost or taken twice.
-    pub(crate) fn mark(self, number: u64) -> u64 {
+    pub(crate) fn checksum(self, number: u64) -> u64 {
         mix(self.0 ^ mix(number))
     }
 
@@ -100,8 +100,8 @@ impl Producer {
 pub struct Taken {
     /// Items.
     pub(crate) count: u64,
-    /// Sum of their marks.
-    pub(crate) marks: u64,
+    /// Sum of their checksums.
+    pub(crate) checksums: u64,
     /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item.
     pub(crate) places: u64,
     /// Items whose payload is not what was put.
@@ -217,7 +217,7 @@ impl Checker {
             return;
         };
         let producer = Producer(producer);
-        self.taken.marks = self.taken.marks.wrapping_add(producer.mark(number));
+        self.taken.checksums = self.taken.checksums.wrapping_add(producer.checksum(number));
         let size = if producer.is_small() {
             size_of::<Small>()
         } else {

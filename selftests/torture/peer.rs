@@ -2,44 +2,44 @@
 
 //! The driver of a torture peer. Its control file takes these commands:
 //!
-//! - `run RUN SEED STEPS PLACES`: see [`Run`]
+//! - `run RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
-//! - `follow`: see [`Signals`]
-//! - `race FIRST STEPS PLACES MEET`: see [`Party::race`]; FIRST is its argument `run`
+//! - `follow`: see [`EventTraffic`]
+//! - `race FIRST RACES PLACES MEET`: see [`RequestTraffic::race`]; FIRST is its argument `run`
 //! - `settle`: stops sending requests
-//! - `depart FIRST`: sends requests without counting them, so that the peer can be unloaded while
+//! - `uncounted FIRST`: sends requests without counting them, so that the peer can be unloaded while
 //!   they are on their way
 //! - `below NAME`: forwards requests to that driver
-//! - `event ...`: see [`events`](crate::events)
+//! - `event ...`: see [`event_commands`](crate::event_commands)
 
 use crate::{
     command::Words,
-    events::{
-        Held,
+    event_commands::{
+        OpenEvents,
         Opener, //
     },
+    event_traffic::EventTraffic,
     item::{
         Checker,
         Taken, //
+    },
+    request_traffic::{
+        self,
+        Meeting,
+        RequestTraffic, //
     },
     run::{
         self,
         Run, //
     },
-    signal::Signals,
     tally::{
         Direction,
         Tally, //
     },
-    volley::{
-        self,
-        Meeting,
-        Party, //
-    },
     PeerOps,
     TorturePair,
     COOKIE,
-    GONE, //
+    UNLOADED, //
 };
 use core::marker::PhantomData;
 use d2d::{
@@ -91,17 +91,17 @@ const ALIVE: u64 = 0x600d_600d_600d_600d;
 pub struct TorturePeer<M, const PENDS: bool> {
     /// [`ALIVE`] until it is dropped.
     alive: Atomic<u64>,
-    held: Pin<KBox<Held>>,
-    party: Party,
+    events: Pin<KBox<OpenEvents>>,
+    requests: RequestTraffic,
     _module: PhantomData<fn(M)>,
 }
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
-    /// Runs an operation, and fails with [`GONE`] if the peer is gone before or after it.
+    /// Runs an operation, and fails with [`UNLOADED`] if the peer is unloaded before or after it.
     fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
         let check = || match self.alive.load(Acquire) {
             ALIVE => Ok(()),
-            _ => Err(GONE),
+            _ => Err(UNLOADED),
         };
         check()?;
         let result = operation();
@@ -112,7 +112,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
     /// The peer has detached, so none of its operations may run any more. If one does, this pause
-    /// gives it the time to see that the peer is gone, and to fail with [`GONE`].
+    /// gives it the time to see that the peer is unloaded, and to fail with [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
         fsleep(Delta::from_micros(200));
@@ -128,8 +128,8 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     fn new() -> Result<Self> {
         Ok(Self {
             alive: Atomic::new(ALIVE),
-            held: Held::new()?,
-            party: Party::new()?,
+            events: OpenEvents::new()?,
+            requests: RequestTraffic::new()?,
             _module: PhantomData,
         })
     }
@@ -142,23 +142,23 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         let mut buffer = [0; 512];
         let mut words = Words::read(reader, &mut buffer)?;
         let link = driver.settled_link()?;
-        let signals = || {
-            Signals::open(link.context(), |name, kind, set| {
+        let event_traffic = || {
+            EventTraffic::open(link.context(), |name, kind, set| {
                 driver.create_event(name, kind, set)
             })
         };
         let tally = match words.word() {
             "run" => {
-                let mut run = Run::new(link, words.number()?, words.number()?, signals()?)?;
+                let mut run = Run::new(link, words.number()?, words.number()?, event_traffic()?)?;
                 run.go(link, words.number()?, words.number()?)?;
                 run.finish::<PeerLink<TorturePair>>()
             }
             "drain" => drain(link)?,
-            "follow" => signals()?.follow()?,
-            "event" => return driver.held.command(&mut words, driver),
+            "follow" => event_traffic()?.follow()?,
+            "event" => return driver.events.command(&mut words, driver),
             "race" => {
                 let (way, first) = (way(driver, link, false)?, words.number()?);
-                let (steps, places) = (words.number()?, words.number()?);
+                let (races, places) = (words.number()?, words.number()?);
                 let sender = driver.sender();
                 let open = || {
                     Meeting::open(link.context().id(), false, |name, kind, set| {
@@ -168,21 +168,23 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 let meeting = (words.number()? != 0).then(open).transpose()?;
                 let meeting = meeting.as_ref();
                 driver
-                    .party
-                    .race(&sender, way, first, steps, places, false, meeting)?;
-                driver.party.take_books()
+                    .requests
+                    .race(&sender, way, first, races, places, false, meeting)?;
+                driver.requests.take_books()
             }
             "settle" => {
-                driver.party.stop();
-                driver.party.take_books()
+                driver.requests.stop();
+                driver.requests.take_books()
             }
-            "depart" => {
+            "uncounted" => {
                 let way = way(driver, link, true)?;
-                return driver.party.start(&driver.sender(), way, words.number()?);
+                return driver
+                    .requests
+                    .start(&driver.sender(), way, words.number()?);
             }
             "below" => {
                 let name = CString::try_from_fmt(fmt!("{}", words.word()))?;
-                driver.party.set_below(driver.sender().lookup(&name)?);
+                driver.requests.set_below(driver.sender().lookup(&name)?);
                 return Ok(());
             }
             _ => return Err(EINVAL),
@@ -200,15 +202,15 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     const DISPATCH_ATOMIC: bool = !PENDS;
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        self.party.dispatch(request)
+        self.requests.dispatch(request)
     }
 
     fn completed(&self, completed: Completed) {
-        self.party.completed(completed);
+        self.requests.completed(completed);
     }
 
     fn cancelled(&self, id: RequestId) {
-        self.party.cancelled(id);
+        self.requests.cancelled(id);
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
@@ -244,11 +246,11 @@ fn way<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &Handle<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,
     uncounted: bool,
-) -> Result<volley::Way> {
-    Ok(volley::Way {
+) -> Result<request_traffic::Way> {
+    Ok(request_traffic::Way {
         to: driver.sender().lookup(OWNER)?,
         context: link.context().id(),
-        leaves: false,
+        unregisters: false,
         uncounted,
     })
 }

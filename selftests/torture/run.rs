@@ -3,6 +3,10 @@
 //! A run: one side makes many random operations.
 
 use crate::{
+    event_traffic::{
+        EventTraffic,
+        TOKENS, //
+    },
     item::{
         Checker,
         Producer,
@@ -10,10 +14,6 @@ use crate::{
         MAX, //
     },
     mix,
-    signal::{
-        Signals,
-        TOKENS, //
-    },
     tally::{
         Count,
         Direction,
@@ -54,7 +54,7 @@ pub trait Side: Sync {
     /// Whether the other side may be missing.
     const MAY_BE_ALONE: bool;
 
-    /// While this value lives, the other side cannot leave.
+    /// While this value lives, the other side cannot detach.
     type Stay<'a>
     where
         Self: 'a;
@@ -63,7 +63,7 @@ pub trait Side: Sync {
     fn context(&self) -> &Context<TorturePair>;
     /// Gives the queue from the other side a doorbell, or none.
     fn set_doorbell(&self, event: Option<&Event>);
-    /// Keeps the other side from leaving; fails if it is missing.
+    /// Keeps the other side from detaching; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's `call`.
     fn call(&self, value: u64, hops: u32) -> Result<u64>;
@@ -200,7 +200,7 @@ pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) 
         match producer.put(&queue, number, 1) {
             Ok(1) => {
                 tally.add((direction, Flow::Put), 1);
-                tally.add((direction, Flow::MarksPut), producer.mark(number));
+                tally.add((direction, Flow::ChecksumsPut), producer.checksum(number));
             }
             Ok(_) => tally.add((direction, Flow::Refused), 1),
             Err(error) => tally.add_error(error, false),
@@ -220,8 +220,8 @@ pub struct Run {
     stale: Option<u64>,
     checker: Checker,
     tally: Tally,
-    signals: Signals,
-    /// Whether the current steps may sleep.
+    event_traffic: EventTraffic,
+    /// Whether the current actions may sleep.
     may_sleep: bool,
 }
 
@@ -230,7 +230,12 @@ impl Run {
     ///
     /// A run with the same number and seed makes the same operations. All runs of a round need
     /// different numbers, by which the checks tell their items apart.
-    pub fn new<S: Side>(side: &S, run: u32, seed: u32, signals: Signals) -> Result<KBox<Self>> {
+    pub fn new<S: Side>(
+        side: &S,
+        run: u32,
+        seed: u32,
+        event_traffic: EventTraffic,
+    ) -> Result<KBox<Self>> {
         let context = side.context().id();
         let run = Self {
             run,
@@ -240,34 +245,34 @@ impl Run {
             stale: None,
             checker: Checker::new(context, S::IN),
             tally: Tally::default(),
-            signals,
+            event_traffic,
             may_sleep: false,
         };
         Ok(KBox::new(run, GFP_KERNEL)?)
     }
 
-    /// Makes `steps` operations in random places. Bit n of `places` allows number n of
+    /// Makes `actions` random calls in random places. Bit n of `places` allows number n of
     /// [`Place::ALL`]. May sleep.
-    pub fn go<S: Side>(&mut self, side: &S, steps: u32, places: u32) -> Result {
-        let mut left = steps;
+    pub fn go<S: Side>(&mut self, side: &S, actions: u32, places: u32) -> Result {
+        let mut left = actions;
         while left > 0 {
             let place = Place::ALL[self.below(Place::ALL.len() as u32) as usize];
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            // Make few steps per interrupt: they delay the CPU's other interrupts.
+            // Make few actions per interrupt: they delay the CPU's other interrupts.
             let most = match place {
                 Place::Caller | Place::Worker => 512,
                 Place::SoftIrq | Place::HardIrq => 64,
             };
-            let steps = left.min(most);
+            let actions = left.min(most);
             self.may_sleep = matches!(place, Place::Caller | Place::Worker);
             run_in(place, || {
-                for _ in 0..steps {
-                    self.step(side);
+                for _ in 0..actions {
+                    self.act(side);
                 }
             })?;
-            left -= steps;
+            left -= actions;
         }
         Ok(())
     }
@@ -303,7 +308,7 @@ impl Run {
         self.below(MAX) + 1
     }
 
-    fn step<S: Side>(&mut self, side: &S) {
+    fn act<S: Side>(&mut self, side: &S) {
         match self.below(20) {
             0 => self.put(side, 1),
             1 => self.hand_on(side),
@@ -328,11 +333,12 @@ impl Run {
             14 => self.update(side),
             15..17 => {
                 let number = self.below(TOKENS as u32);
-                self.signals.set(number, &mut self.tally);
+                self.event_traffic.set(number, &mut self.tally);
             }
             17..19 => {
                 let choice = self.below(0x200);
-                self.signals.take(choice, self.may_sleep, &mut self.tally);
+                self.event_traffic
+                    .take(choice, self.may_sleep, &mut self.tally);
             }
             _ => self.look(side),
         }
@@ -367,7 +373,7 @@ impl Run {
         let next = &mut self.next[direction as usize];
         for _ in 0..put {
             self.tally
-                .add((direction, Flow::MarksPut), producer.mark(*next));
+                .add((direction, Flow::ChecksumsPut), producer.checksum(*next));
             *next = next.wrapping_add(1);
         }
         self.tally.add((direction, Flow::Put), put.into());
@@ -389,7 +395,7 @@ impl Run {
     /// Takes an item by its handle, and redeems the handle or lets the other side do so. Checks
     /// that a handle which was redeemed before is refused.
     ///
-    /// Keeps the peer from leaving meanwhile. Detaching would revoke the handle, and no side would
+    /// Keeps the peer from detaching meanwhile. Detaching would revoke the handle, and no side would
     /// count the item as taken.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {

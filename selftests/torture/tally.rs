@@ -4,7 +4,7 @@
 
 use crate::{
     item::Taken,
-    GONE, //
+    UNLOADED, //
 };
 use kernel::{
     prelude::*,
@@ -33,14 +33,14 @@ impl Direction {
 pub enum Flow {
     /// Items put.
     Put,
-    /// Sum of their marks.
-    MarksPut,
+    /// Sum of their checksums.
+    ChecksumsPut,
     /// Items for which there was no room.
     Refused,
     /// Items taken.
     Taken,
-    /// Sum of their marks.
-    MarksTaken,
+    /// Sum of their checksums.
+    ChecksumsTaken,
     /// Sum of `mix(seq)` over the items taken; see [`Taken`].
     Places,
     /// Handles refused.
@@ -56,7 +56,7 @@ pub enum Count {
     Calls,
     /// Updates of the shared data.
     Updates,
-    /// Calls that found no peer, or a leaving one.
+    /// Calls that found no peer, or one that detaches.
     Shutdowns,
     /// Runs reported.
     Runs,
@@ -78,8 +78,8 @@ pub enum Count {
     Completed,
     /// Requests that their sender cancelled.
     Cancelled,
-    /// Requests that were cancelled because a driver left.
-    TakenBack,
+    /// Requests that were cancelled because their sender or receiver unregistered.
+    Orphaned,
     /// Requests that timed out.
     TimedOut,
     /// Requests that their receiver could not forward.
@@ -101,7 +101,7 @@ pub enum Count {
     WrongValues,
     /// Operations that must not fail but did, or failed with a wrong errno.
     WrongErrors,
-    /// Operations of a peer that ran after the peer was gone.
+    /// Operations of a peer that ran after the peer was unloaded.
     LateCalls,
     /// Requests sent, minus those that ended.
     Unsettled,
@@ -129,7 +129,7 @@ pub const NAMES: [&str; 29] = [
     "sent",
     "completed",
     "cancelled",
-    "taken-back",
+    "orphaned",
     "timed-out",
     "failed",
     "forwarded",
@@ -189,7 +189,7 @@ impl Tally {
     /// Adds the counts of taken items.
     pub fn add_taken(&mut self, direction: Direction, taken: &Taken) {
         self.add((direction, Flow::Taken), taken.count);
-        self.add((direction, Flow::MarksTaken), taken.marks);
+        self.add((direction, Flow::ChecksumsTaken), taken.checksums);
         self.add((direction, Flow::Places), taken.places);
         self.add(Count::Torn, taken.torn);
         self.add(Count::Foreign, taken.foreign);
@@ -197,11 +197,11 @@ impl Tally {
         self.add(Count::Disorder, taken.disorder);
     }
 
-    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may have left.
+    /// Counts a failed operation. `ESHUTDOWN` is no fault if the other side may have detached.
     pub fn add_error(&mut self, error: Error, may_be_away: bool) {
         let count = match error {
             error if error == ESHUTDOWN && may_be_away => Count::Shutdowns,
-            error if error == GONE => Count::LateCalls,
+            error if error == UNLOADED => Count::LateCalls,
             _ => Count::WrongErrors,
         };
         self.add(count, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The torture: puts load on shared contexts, and counts what was done and what went wrong.
+//! The torture: makes traffic in shared contexts, and counts what was done and what went wrong.
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
 //! files of an owner and of several peers. A command makes a *run*: many random operations on both
@@ -12,25 +12,25 @@
 //!
 //! - `item`: the payload of the items, and the checks of taken ones.
 //! - [`run`]: the operations of a run.
-//! - [`signal`]: named events that both sides set and wait for.
-//! - [`volley`]: requests that both sides complete and cancel at the same time.
+//! - [`event_traffic`]: named events that both sides set and wait for.
+//! - [`request_traffic`]: requests that both sides complete and cancel at the same time.
 //! - [`tally`]: the counts.
 //! - [`peer`]: the driver in all peers. The owner is `torture_owner.rs`.
-//! - [`events`]: commands on named events, which `selftests/events.sh` uses and the torture does
-//!   not.
+//! - [`event_commands`]: commands on named events, which `selftests/events.sh` uses and the torture
+//!   does not.
 //!
 //! `program/run_torture.rs` starts the processes.
 
 #![forbid(unsafe_code)]
 
 pub mod command;
-pub mod events;
+pub mod event_commands;
+pub mod event_traffic;
 mod item;
 pub mod peer;
+pub mod request_traffic;
 pub mod run;
-pub mod signal;
 pub mod tally;
-pub mod volley;
 
 use d2d::{
     context::Pair,
@@ -47,8 +47,8 @@ pub use item::{
     Taken, //
 };
 
-/// Returned by a peer's operation that runs after the peer is gone.
-pub const GONE: Error = EOWNERDEAD;
+/// Returned by a peer's operation that runs after the peer is unloaded.
+pub const UNLOADED: Error = EOWNERDEAD;
 
 /// A peer writes this into its data.
 pub const COOKIE: u64 = 0x7065_6572;

@@ -3,15 +3,15 @@
 //! The owner of the tortured contexts, loaded instead of `module_a`. Its control file takes these
 //! commands:
 //!
-//! - `run CONTEXT RUN SEED STEPS PLACES`: see [`Run`]
+//! - `run CONTEXT RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
-//! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`Signals`]
-//! - `race CONTEXT FIRST STEPS PLACES LEAVES MEET`: see [`Party::race`]; FIRST is its argument
-//!   `run`, and LEAVES is 1 if the peer may be unloaded meanwhile
+//! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`EventTraffic`]
+//! - `race CONTEXT FIRST RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; FIRST is its argument
+//!   `run`, and UNREGISTERS is 1 if the peer may be unloaded meanwhile
 //! - `settle`: stops sending requests in all contexts
 //! - `check`: takes the remaining items of all queues, compares the counts, and prints them; only
 //!   when no run is under way, and only once
-//! - `event CONTEXT ...`: see [`torture::events`]
+//! - `event CONTEXT ...`: see [`torture::event_commands`]
 
 #![forbid(unsafe_code)]
 
@@ -50,16 +50,21 @@ use kernel::{
 };
 use torture::{
     command::Words,
-    events::{
-        Held,
+    event_commands::{
+        OpenEvents,
         Opener, //
     },
+    event_traffic::EventTraffic,
     mix,
+    request_traffic::{
+        self,
+        Meeting,
+        RequestTraffic, //
+    },
     run::{
         self,
         Run, //
     },
-    signal::Signals,
     tally::{
         Books,
         Count,
@@ -67,11 +72,6 @@ use torture::{
         Flow,
         Index,
         NAMES, //
-    },
-    volley::{
-        self,
-        Meeting,
-        Party, //
     },
     Checker,
     OwnerOps,
@@ -84,7 +84,7 @@ d2d_owner::module_owner! {
     type: TortureOwner,
     name: "torture_owner",
     authors: ["Beyond IRPs"],
-    description: "Test: an owner whose contexts are put under load",
+    description: "Test: an owner that makes traffic in its contexts",
     license: "GPL",
     params: {
         contexts: u32 {
@@ -105,15 +105,15 @@ d2d_owner::module_owner! {
 /// Bytes of payload of an item.
 const ITEM_SIZE: u32 = 64;
 
-/// Time limit of a handshake in milliseconds, longer than any load takes.
+/// Time limit of a handshake in milliseconds, longer than any traffic delays it.
 const TIMEOUT: u32 = 60_000;
 
 /// The owner's value for one context.
 struct TortureOwner {
     books: Books,
-    held: Pin<KBox<Held>>,
-    party: Party,
-    signals: SetOnce<Signals>,
+    events: Pin<KBox<OpenEvents>>,
+    requests: RequestTraffic,
+    event_traffic: SetOnce<EventTraffic>,
     /// For each queue, the sum of `mix(number)` over all numbers below `summed`.
     places: [Atomic<u64>; 2],
     summed: [Atomic<u64>; 2],
@@ -138,9 +138,9 @@ impl Owner for TortureOwner {
     fn new(_id: u32) -> Result<Self> {
         Ok(Self {
             books: Books::default(),
-            held: Held::new()?,
-            party: Party::new()?,
-            signals: SetOnce::new(),
+            events: OpenEvents::new()?,
+            requests: RequestTraffic::new()?,
+            event_traffic: SetOnce::new(),
             places: [Atomic::new(0), Atomic::new(0)],
             summed: [Atomic::new(0), Atomic::new(0)],
         })
@@ -164,36 +164,37 @@ impl Owner for TortureOwner {
         let (owner, link) = contexts.get(words.number()?).ok_or(ENXIO)?;
         let run = match verb {
             "run" => {
-                let mut run = Run::new(link, words.number()?, words.number()?, signals(link)?)?;
+                let mut run =
+                    Run::new(link, words.number()?, words.number()?, event_traffic(link)?)?;
                 run.go(link, words.number()?, words.number()?)?;
                 run
             }
             "fill" => {
-                let mut run = Run::new(link, words.number()?, 0, signals(link)?)?;
+                let mut run = Run::new(link, words.number()?, 0, event_traffic(link)?)?;
                 run.fill(link, words.number()?);
                 run
             }
             "lead" => {
-                let tally = signals(link)?.lead(words.number()?)?;
+                let tally = event_traffic(link)?.lead(words.number()?)?;
                 owner.books.add_all(&tally);
                 return Ok(());
             }
-            "stop" => return signals(link)?.stop(),
+            "stop" => return event_traffic(link)?.stop(),
             "race" => {
                 let first = words.number()?;
-                let (steps, places) = (words.number()?, words.number()?);
-                let leaves = words.number()? != 0;
+                let (races, places) = (words.number()?, words.number()?);
+                let unregisters = words.number()? != 0;
                 let open = || Meeting::open(link.context().id(), true, create_event);
                 let meeting = (words.number()? != 0).then(open).transpose()?;
-                let Some(way) = owner.way(contexts, link, leaves) else {
+                let Some(way) = owner.way(contexts, link, unregisters) else {
                     return Ok(());
                 };
                 let (sender, meeting) = (contexts.sender(), meeting.as_ref());
                 return owner
-                    .party
-                    .race(&sender, way, first, steps, places, true, meeting);
+                    .requests
+                    .race(&sender, way, first, races, places, true, meeting);
             }
-            "event" => return owner.held.command(&mut words, &Way(link)),
+            "event" => return owner.events.command(&mut words, &Way(link)),
             _ => return Err(EINVAL),
         };
         owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
@@ -203,29 +204,29 @@ impl Owner for TortureOwner {
     const DISPATCH_ATOMIC: bool = true;
 
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
-        volley::dispatch(request, |context| {
-            contexts.get(context).map(|(owner, _)| &owner.party)
+        request_traffic::dispatch(request, |context| {
+            contexts.get(context).map(|(owner, _)| &owner.requests)
         })
     }
 
     fn completed(contexts: &Contexts<'_, Self>, completed: Completed) {
-        if let Some((owner, _)) = contexts.get(volley::context(completed.tag())) {
-            owner.party.completed(completed);
+        if let Some((owner, _)) = contexts.get(request_traffic::context(completed.tag())) {
+            owner.requests.completed(completed);
         }
     }
 
     fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
         for (owner, _) in contexts.iter() {
-            owner.party.cancelled(id);
+            owner.requests.cancelled(id);
         }
     }
 
     fn attached(&self, link: &OwnerLink<TorturePair>) {
         self.count(Count::Attached, 1);
         // The owner keeps the context's events open, so that `check` finds all tokens.
-        if self.signals.as_ref().is_none() {
-            match signals(link) {
-                Ok(signals) => drop(self.signals.populate(signals)),
+        if self.event_traffic.as_ref().is_none() {
+            match event_traffic(link) {
+                Ok(event_traffic) => drop(self.event_traffic.populate(event_traffic)),
                 Err(_) => self.count(Count::WrongErrors, 1),
             }
         }
@@ -271,14 +272,14 @@ impl TortureOwner {
         &self,
         contexts: &Contexts<'_, Self>,
         link: &OwnerLink<TorturePair>,
-        leaves: bool,
-    ) -> Option<volley::Way> {
+        unregisters: bool,
+    ) -> Option<request_traffic::Way> {
         let peer = contexts.peer(link);
         self.count(Count::Shutdowns, peer.is_none().into());
-        peer.map(|peer| volley::Way {
+        peer.map(|peer| request_traffic::Way {
             to: *peer.target(),
             context: link.context().id(),
-            leaves,
+            unregisters,
             uncounted: false,
         })
     }
@@ -326,8 +327,8 @@ impl TortureOwner {
         self.expect(link, "taken of put", taken, put);
         self.expect(link, "refused", refused, book(Flow::Refused));
         self.expect(link, "stale", stale, book(Flow::Stale));
-        let marks_put = book(Flow::MarksPut);
-        self.expect(link, "marks", book(Flow::MarksTaken), marks_put);
+        let checksums_put = book(Flow::ChecksumsPut);
+        self.expect(link, "checksums", book(Flow::ChecksumsTaken), checksums_put);
         let places = self.sum_places(direction, put);
         self.expect(link, "places", book(Flow::Places), places);
     }
@@ -346,8 +347,8 @@ impl TortureOwner {
     }
 }
 
-fn signals(link: &OwnerLink<TorturePair>) -> Result<Signals> {
-    Signals::open(link.context(), create_event)
+fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
+    EventTraffic::open(link.context(), create_event)
 }
 
 /// Opens events for the owner, and gives it the queues of a context.
@@ -376,7 +377,7 @@ impl Opener for Way<'_> {
 /// Stops sending requests.
 fn settle(contexts: &Contexts<'_, TortureOwner>) {
     for (owner, _) in contexts.iter() {
-        owner.party.stop();
+        owner.requests.stop();
     }
 }
 
@@ -387,8 +388,8 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     let mut sums = [0u64; NAMES.len()];
     settle(contexts);
     for (owner, link) in contexts.iter() {
-        owner.party.clear();
-        owner.books.add_all(&owner.party.take_books());
+        owner.requests.clear();
+        owner.books.add_all(&owner.requests.take_books());
         for direction in Direction::ALL {
             owner.balance(link, direction);
             put = put.wrapping_add(owner.books.get((direction, Flow::Put)));
@@ -397,8 +398,8 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
         let [updates, _] = link.context().with_owner_data(|data| *data);
         let expected = owner.books.get(Count::Updates);
         owner.expect(link, "updates", updates, expected);
-        if let Some(signals) = owner.signals.as_ref() {
-            owner.count(Count::TokensTaken, signals.take_all());
+        if let Some(event_traffic) = owner.event_traffic.as_ref() {
+            owner.count(Count::TokensTaken, event_traffic.take_all());
         }
         let taken = owner.books.get(Count::TokensTaken);
         owner.expect(link, "tokens", taken, owner.books.get(Count::Tokens));

@@ -8,7 +8,7 @@ d2d::module_peer! {
     type: torture::peer::TorturePeer<PeerModule, false>,
     name: "torture_peer1",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that makes load on a shared context",
+    description: "Test: a peer that makes traffic in a shared context",
     license: "GPL",
     imports_ns: ["D2D"],
 }

@@ -52,12 +52,12 @@ void fuzz_leave(struct fuzz_life *life, const char *routine)
 
 /* How deep routines are nested, for each task, and for softirq and hardirq on each CPU. */
 static struct {
-	unsigned long who;
+	unsigned long executor;
 	u32 depth;
 } nests[NESTS];
 static DEFINE_SPINLOCK(nests_lock);
 
-static unsigned long who(void)
+static unsigned long executor(void)
 {
 	if (in_hardirq())
 		return raw_smp_processor_id() * 2 + 1;
@@ -72,22 +72,22 @@ static unsigned long who(void)
  */
 bool fuzz_nest(void)
 {
-	unsigned long me = who(), flags;
+	unsigned long me = executor(), flags;
 	bool done = false;
 	int free = -1;
 
 	spin_lock_irqsave(&nests_lock, flags);
 	for (int n = 0; n < NESTS; n++) {
-		if (!nests[n].who) {
+		if (!nests[n].executor) {
 			free = n;
-		} else if (nests[n].who == me) {
+		} else if (nests[n].executor == me) {
 			done = nests[n].depth < DEEPEST;
 			nests[n].depth += done;
 			goto unlock;
 		}
 	}
 	if (free >= 0) {
-		nests[free].who = me;
+		nests[free].executor = me;
 		nests[free].depth = 1;
 		done = true;
 	}
@@ -98,12 +98,12 @@ unlock:
 
 void fuzz_unnest(void)
 {
-	unsigned long me = who(), flags;
+	unsigned long me = executor(), flags;
 
 	spin_lock_irqsave(&nests_lock, flags);
 	for (int n = 0; n < NESTS; n++)
-		if (nests[n].who == me && !--nests[n].depth)
-			nests[n].who = 0;
+		if (nests[n].executor == me && !--nests[n].depth)
+			nests[n].executor = 0;
 	spin_unlock_irqrestore(&nests_lock, flags);
 }
 

@@ -137,7 +137,7 @@ impl Control {
     }
 }
 
-/// A process that makes load.
+/// A worker process.
 struct Worker {
     number: u32,
     runs: u32,
@@ -192,7 +192,7 @@ impl Worker {
         control.write("stop 0")
     }
 
-    /// A number that grows with time, for the keys of requests: see `Party::start`.
+    /// A number that grows with time, for the keys of requests: see `RequestTraffic::start`.
     fn stamp() -> u128 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         since.map_or(0, |since| since.as_millis() % (1 << 30))
@@ -200,22 +200,24 @@ impl Worker {
 
     /// Makes races on the owner's side, in random contexts. The peers of the first `stay` contexts
     /// stay.
-    fn challenge(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
+    fn race_owner(&mut self, contexts: u64, stay: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
             let chosen = self.random.below(contexts);
-            let leaves = u8::from(chosen >= stay);
+            let unregisters = u8::from(chosen >= stay);
             let (stamp, places) = (Self::stamp(), self.places());
-            control.write(&format!("race {chosen} {stamp} 50 {places} {leaves} 0"))?;
+            control.write(&format!(
+                "race {chosen} {stamp} 50 {places} {unregisters} 0"
+            ))?;
         }
         Ok(())
     }
 
     /// Makes races on one side of the first context. The other side begins each race at the same
     /// time.
-    fn duel(&mut self, name: &str) -> Outcome<()> {
+    fn race_together(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
-        let (context, leaves) = if name == OWNER {
+        let (context, unregisters) = if name == OWNER {
             ("0 ", " 0")
         } else {
             ("", "")
@@ -225,13 +227,15 @@ impl Worker {
                 Self::stamp(),
                 [CALLER, ASLEEP][self.random.below(2) as usize],
             );
-            control.write(&format!("race {context}{stamp} 100 {places}{leaves} 1"))?;
+            control.write(&format!(
+                "race {context}{stamp} 100 {places}{unregisters} 1"
+            ))?;
         }
         Ok(())
     }
 
     /// Makes races on the side of a peer that stays.
-    fn accept(&mut self, name: &str) -> Outcome<()> {
+    fn race_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
             let (stamp, places) = (Self::stamp(), self.places());
@@ -243,7 +247,7 @@ impl Worker {
     /// Loads and unloads a peer again and again. The peer sometimes makes races, and is unloaded
     /// while its requests are on their way. It forwards some of the requests that it gets to
     /// `below`. Returns how often it was loaded.
-    fn pass_by(&mut self, name: &str, below: Option<&str>) -> Outcome<u64> {
+    fn race_and_unload(&mut self, name: &str, below: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
             load(name, "")?;
@@ -256,7 +260,7 @@ impl Worker {
                 control.write(&format!("race {stamp} 50 {places} 0"))?;
                 control.write("settle")?;
             }
-            control.write(&format!("depart {}", Self::stamp()))?;
+            control.write(&format!("uncounted {}", Self::stamp()))?;
             drop(control);
             unload(name)?;
             cycles += 1;
@@ -287,8 +291,8 @@ impl Worker {
 }
 
 /// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
-/// NAME|challenge CONTEXTS STAY|accept NAME|duel NAME|pass-by NAME [BELOW]`: prints how often it
-/// loaded a peer, or why it failed.
+/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [BELOW]`:
+/// prints how often it loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
     let milliseconds = Duration::from_millis(number(2).into());
@@ -304,12 +308,12 @@ fn work(args: &[String]) -> ExitCode {
         "peer" => worker.peer(&args[4]).map(|()| 0),
         "lead" => worker.lead().map(|()| 0),
         "follow" => worker.follow(&args[4]).map(|()| 0),
-        "challenge" => worker
-            .challenge(number(4).into(), number(5).into())
+        "race-owner" => worker
+            .race_owner(number(4).into(), number(5).into())
             .map(|()| 0),
-        "duel" => worker.duel(&args[4]).map(|()| 0),
-        "accept" => worker.accept(&args[4]).map(|()| 0),
-        "pass-by" => worker.pass_by(&args[4], args.get(5).map(String::as_str)),
+        "race-together" => worker.race_together(&args[4]).map(|()| 0),
+        "race-peer" => worker.race_peer(&args[4]).map(|()| 0),
+        "race-and-unload" => worker.race_and_unload(&args[4], args.get(5).map(String::as_str)),
         _ => worker.cycle(&args[4]),
     };
     match done {
@@ -461,7 +465,7 @@ fn run_jobs(jobs: &[Vec<&str>], seed: u32, time: Duration) -> Outcome<u64> {
     ended.into_iter().sum()
 }
 
-/// Makes the load of a round in three parts: runs, then races, in both while other peers are loaded
+/// Makes the traffic of a round in three parts: runs, then races, in both while other peers are loaded
 /// and unloaded; last, races that both sides begin together. Returns how often a peer was loaded.
 fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcome<u64> {
     let (staying, cycling) = names.split_at(shape.stay as usize);
@@ -485,13 +489,17 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     for name in staying.iter().skip(1) {
         Control::open(name)?.write(&format!("below {}", below.unwrap_or_default()))?;
     }
-    let mut jobs = vec![vec!["challenge", &contexts, &stay]];
-    jobs.extend(staying.iter().map(|name| vec!["accept", name]));
-    let pass_by = |name| ["pass-by", name].into_iter().chain(below).collect();
-    jobs.extend(cycling.iter().map(String::as_str).map(pass_by));
+    let mut jobs = vec![vec!["race-owner", &contexts, &stay]];
+    jobs.extend(staying.iter().map(|name| vec!["race-peer", name]));
+    let race_and_unload = |name| ["race-and-unload", name].into_iter().chain(below).collect();
+    jobs.extend(cycling.iter().map(String::as_str).map(race_and_unload));
     cycles += run_jobs(&jobs, seed, time / 3)?;
     if let Some(name) = staying.first() {
-        run_jobs(&[vec!["duel", OWNER], vec!["duel", name]], seed, time / 3)?;
+        run_jobs(
+            &[vec!["race-together", OWNER], vec!["race-together", name]],
+            seed,
+            time / 3,
+        )?;
     }
     Control::open(OWNER)?.write("settle")?;
     for name in staying {
@@ -538,7 +546,7 @@ fn unload_all() {
     modules::unload(OWNER).ok();
 }
 
-/// Plays rounds of load. Returns how many failed.
+/// Plays rounds of traffic. Returns how many failed.
 fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
@@ -559,7 +567,7 @@ fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
         }
         let number = number + 1;
         let name = shape.name;
-        println!("{word} {number} round {number} of load: {name}, completion={completion}");
+        println!("{word} {number} round {number}: {name}, completion={completion}");
     }
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();

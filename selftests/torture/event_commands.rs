@@ -53,22 +53,22 @@ pub trait Opener {
     fn side(&self) -> Result<&Self::Side>;
 }
 
-/// The events that a driver holds.
+/// The events that a driver has open.
 #[pin_data]
-pub struct Held {
+pub struct OpenEvents {
     #[pin]
     slots: Mutex<[Option<Arc<Event>>; SLOTS]>,
     #[pin]
     flood: Mutex<KVec<Event>>,
 }
 
-impl Held {
+impl OpenEvents {
     /// Makes empty slots. May sleep.
     pub fn new() -> Result<Pin<KBox<Self>>> {
         KBox::pin_init(
             pin_init!(Self {
-                slots <- new_mutex!([const { None }; SLOTS], "torture::Held::slots"),
-                flood <- new_mutex!(KVec::new(), "torture::Held::flood"),
+                slots <- new_mutex!([const { None }; SLOTS], "torture::OpenEvents::slots"),
+                flood <- new_mutex!(KVec::new(), "torture::OpenEvents::flood"),
             }),
             GFP_KERNEL,
         )
@@ -165,12 +165,12 @@ impl Held {
     fn wait(&self, words: &mut Words<'_>) -> Result<usize> {
         let all = words.word() == "all";
         let options = Options::read(words)?;
-        let mut held = KVec::new();
+        let mut opened = KVec::new();
         for slot in options.slots {
-            held.push(self.get(slot)?, GFP_KERNEL)?;
+            opened.push(self.get(slot)?, GFP_KERNEL)?;
         }
         let mut events = KVec::new();
-        for event in &held {
+        for event in &opened {
             events.push(&**event, GFP_KERNEL)?;
         }
         run_in(options.place, || match all {

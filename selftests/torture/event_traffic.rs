@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Load on named events: both sides of a context set them and wait for them.
+//! Event traffic: both sides of a context set them and wait for them.
 
 use crate::tally::{
     Count,
@@ -23,19 +23,19 @@ use kernel::{
 /// *token*; a wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
-/// Time limit of a wait. No load delays a wake-up for so long: if the wait times out, the wake-up
+/// Time limit of a wait. No traffic delays a wake-up for so long: if the wait times out, the wake-up
 /// was lost.
 const LONG: Wait = Wait::at_most(60_000);
 
 /// The events of a context.
-pub struct Signals {
+pub struct EventTraffic {
     tokens: [Event; TOKENS],
     ping: Event,
     pong: Event,
     stop: Event,
 }
 
-impl Signals {
+impl EventTraffic {
     /// Opens the events of a context, or creates them. May sleep.
     pub fn open<P: d2d::context::Pair>(
         context: &Context<P>,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Load on requests: the sender cancels requests while the receiver completes them.
+//! Request traffic: the sender cancels requests while the receiver completes them.
 //!
-//! Each side has a [`Party`] for a context. It sends some requests to the other side, which pends
+//! Each side has a [`RequestTraffic`] for a context. It sends some requests to the other side, which pends
 //! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
 //! *races*. In a race a side first chooses requests: all that it has sent and can cancel, and all
 //! that it has received and can complete. Then it cancels and completes them. As most requests are
@@ -75,9 +75,9 @@ use kernel::{
     warn_on, //
 };
 
-/// The receiver pends this request, and later completes it with the key's mark.
+/// The receiver pends this request, and later completes it with the [`output_for`] of its key.
 const HOLD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// The receiver forwards this request to the driver of [`Party::set_below`], which pends it as
+/// The receiver forwards this request to the driver of [`RequestTraffic::set_below`], which pends it as
 /// [`HOLD`]. Without such a driver, the receiver pends the request itself.
 const HOLD_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
 
@@ -90,7 +90,7 @@ const TIMED: usize = 0;
 const CELLS: usize = 4 * SLOTS;
 
 /// This bit is set in the keys of a driver that is unloaded without counting its requests (the
-/// command `depart`). Such keys have no mark.
+/// command `uncounted`). The output of their requests is not checked.
 const UNCOUNTED: u64 = 1 << 63;
 
 /// A bit of a slot's state, set from before the request is sent until it has ended. The state is
@@ -114,7 +114,7 @@ const TELLS: usize = 8;
 
 /// The output with which the receiver completes a request. The sender must get the same output.
 /// 0 for requests whose output is not checked.
-fn mark(key: u64) -> u64 {
+fn output_for(key: u64) -> u64 {
     match key & UNCOUNTED == 0 && !may_be_passed_on(cell(key)) {
         true => mix(key),
         false => 0,
@@ -131,7 +131,7 @@ pub fn context(key: u64) -> u32 {
 }
 
 /// A pended request of the other side, which this side has to complete.
-struct Held {
+struct ReceivedRequest {
     key: u64,
     request: Pended<u64>,
 }
@@ -143,9 +143,9 @@ pub struct Way {
     pub to: Target,
     /// The number of the context that both sides share.
     pub context: u32,
-    /// Whether the receiver may leave, which cancels the requests that it holds.
-    pub leaves: bool,
-    /// Whether the sender leaves before its requests have ended, without counting them.
+    /// Whether the receiver may unregister, which cancels the requests that it has.
+    pub unregisters: bool,
+    /// Whether the sender unregisters before its requests have ended, without counting them.
     pub uncounted: bool,
 }
 
@@ -169,7 +169,7 @@ impl Meeting {
     ) -> Result<Self> {
         let open = |side: bool| {
             let side = u32::from(side);
-            let name = CString::try_from_fmt(fmt!("volley-c{context}-{side}"))?;
+            let name = CString::try_from_fmt(fmt!("race-c{context}-{side}"))?;
             create(&name, Kind::Synchronization, false)
         };
         Ok(Self {
@@ -199,7 +199,7 @@ impl Meeting {
 struct Chosen {
     /// By slot
     to_cancel: [bool; SLOTS],
-    to_complete: KVec<Held>,
+    to_complete: KVec<ReceivedRequest>,
 }
 
 /// The part under the lock.
@@ -207,32 +207,32 @@ struct Inner {
     /// `None` if requests that end are not sent again.
     way: Option<Way>,
     cancels: [Option<Cancel>; SLOTS],
-    desk: KVec<Option<Held>>,
+    pended: KVec<Option<ReceivedRequest>>,
     below: Option<Target>,
 }
 
 /// One side's requests, and those of the other side that it has pended.
-pub struct Party {
+pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
     books: Books,
 }
 
-impl Party {
-    /// Makes a party that sends nothing until [`start`](Self::start).
+impl RequestTraffic {
+    /// Makes a side that sends nothing until [`start`](Self::start).
     pub fn new() -> Result<Self> {
-        let mut desk = KVec::with_capacity(CELLS, GFP_KERNEL)?;
+        let mut pended = KVec::with_capacity(CELLS, GFP_KERNEL)?;
         for _ in 0..CELLS {
-            desk.push(None, GFP_KERNEL)?;
+            pended.push(None, GFP_KERNEL)?;
         }
         let inner = new_spinlock_irq!(
             Inner {
                 way: None,
                 cancels: [None; SLOTS],
-                desk,
+                pended,
                 below: None,
             },
-            "torture::Party"
+            "torture::RequestTraffic"
         );
         Ok(Self {
             slots: core::array::from_fn(|_| Atomic::new(0)),
@@ -251,7 +251,7 @@ impl Party {
         let _ = self.books.add(count.index(), value);
     }
 
-    fn miscount(&self, wrong: bool) {
+    fn count_if_wrong(&self, wrong: bool) {
         self.count(Count::WrongErrors, wrong.into());
     }
 
@@ -266,7 +266,7 @@ impl Party {
     pub fn start(&self, sender: &Sender, way: Way, first: u32) -> Result {
         self.inner.lock().way = Some(way);
         // Few requests, as the library prints a line for each cancel or refusal of them.
-        let end = match way.leaves || way.uncounted {
+        let end = match way.unregisters || way.uncounted {
             true => 9,
             false => SLOTS,
         };
@@ -308,10 +308,10 @@ impl Party {
                 let _ = self.slots[slot].cmpxchg(state, state | SENT, Full);
             }
             Err(refused) => {
-                // Sender or receiver has left, or is leaving.
+                // Sender or receiver has unregistered, or is unregistering.
                 let expected = refused.error == ESHUTDOWN || refused.error == ESTALE;
                 self.count(Count::Shutdowns, expected.into());
-                self.miscount(!expected);
+                self.count_if_wrong(!expected);
                 self.slots[slot].store(number << NUMBER, Release);
             }
         }
@@ -331,22 +331,26 @@ impl Party {
         if before >> NUMBER != number || before & ON_ITS_WAY == 0 {
             return self.count(Count::WrongValues, 1);
         }
-        self.came_back(key, completed.output(), way.is_some_and(|way| way.leaves));
+        self.ended(
+            key,
+            completed.output(),
+            way.is_some_and(|way| way.unregisters),
+        );
         if let Some(way) = way {
             self.send(completed.into_packet(), slot, number + 1, way);
         }
     }
 
     /// Counts how a request ended.
-    fn came_back(&self, key: u64, output: Result<u64>, leaves: bool) {
+    fn ended(&self, key: u64, output: Result<u64>, unregisters: bool) {
         self.count(Count::Unsettled, 1u64.wrapping_neg());
         match output {
             Ok(value) => {
                 self.count(Count::Completed, 1);
-                self.count(Count::WrongValues, (value != mark(key)).into());
+                self.count(Count::WrongValues, (value != output_for(key)).into());
                 self.count(Count::Unmatched, value.wrapping_neg());
             }
-            Err(ECANCELED) if leaves || key & UNCOUNTED != 0 => self.count(Count::TakenBack, 1),
+            Err(ECANCELED) if unregisters || key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(ECANCELED) => {
                 self.count(Count::Cancelled, 1);
                 self.count(Count::Disputed, 1u64.wrapping_neg());
@@ -355,9 +359,9 @@ impl Party {
             // The receiver could not forward it.
             Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
             // Before the library cancelled the request, the next peer of this context received it,
-            // and completed it in `give_up`.
-            Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::TakenBack, 1),
-            Err(_) => self.miscount(true),
+            // and completed it in `end`.
+            Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
+            Err(_) => self.count_if_wrong(true),
         }
     }
 
@@ -370,12 +374,12 @@ impl Party {
         let key = (number << 8) | (way.context as usize * SLOTS + TIMED) as u64;
         match packet.call(&way.to, HOLD, &key, Some(ms)) {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
-            Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.miscount(true),
-            Err(CallError::Ended(_, ECANCELED)) if !way.leaves => self.miscount(true),
+            Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),
+            Err(CallError::Ended(_, ECANCELED)) if !way.unregisters => self.count_if_wrong(true),
             output => {
                 self.count(Count::Sent, 1);
                 self.count(Count::Unsettled, 1);
-                self.came_back(key, output.map_err(Error::from), way.leaves);
+                self.ended(key, output.map_err(Error::from), way.unregisters);
             }
         }
         self.slots[TIMED].store(number << NUMBER, Release);
@@ -399,15 +403,15 @@ impl Party {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver may leave, its departure may have ended the request: count nothing.
-        let certain = way.is_none_or(|way| !way.leaves);
+        // If the receiver may unregister, that may have ended the request: count nothing.
+        let certain = way.is_none_or(|way| !way.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
             // The receiver has completed it first, as no other thread cancels this request.
             Err(EALREADY) => self.count(Count::Races, certain.into()),
             // The request was not sent again, and is freed.
             Err(ESTALE) => {}
-            Err(_) => self.miscount(true),
+            Err(_) => self.count_if_wrong(true),
         }
     }
 
@@ -418,10 +422,10 @@ impl Party {
             *to_cancel = slot != TIMED && self.choose(slot);
         }
         let mut inner = self.inner.lock();
-        for held in inner.desk[cells].iter_mut().filter_map(Option::take) {
+        for received in inner.pended[cells].iter_mut().filter_map(Option::take) {
             chosen
                 .to_complete
-                .push_within_capacity(held)
+                .push_within_capacity(received)
                 .map_err(|_| ENOMEM)?;
         }
         Ok(())
@@ -439,13 +443,13 @@ impl Party {
     /// Completes the requests in `to_complete`, the last cell first, while `cancel_all` begins with
     /// the first slot. Any execution context.
     fn complete_all(&self, chosen: &mut Chosen) {
-        while let Some(held) = chosen.to_complete.pop() {
-            let mark = mark(held.key);
-            match held.request.complete(&mark) {
-                Ok(()) => self.count(Count::Unmatched, mark),
+        while let Some(received) = chosen.to_complete.pop() {
+            let output = output_for(received.key);
+            match received.request.complete(&output) {
+                Ok(()) => self.count(Count::Unmatched, output),
                 // The sender has cancelled the request, and for `ESTALE` also sent it again.
                 Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
-                Err(_) => self.miscount(true),
+                Err(_) => self.count_if_wrong(true),
             }
         }
     }
@@ -458,36 +462,37 @@ impl Party {
     fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
         let cell = cell(key);
         let (disposition, request) = request.pend();
-        let mut lost = Some(Held { key, request });
+        let mut lost = Some(ReceivedRequest { key, request });
         {
             let mut inner = self.inner.lock();
-            let place = &mut inner.desk[cell];
+            let place = &mut inner.pended[cell];
             // Of two requests with the same cell the older one has ended. So the received request
             // replaces an older one, but not a newer one.
-            let is_later = |held: &Held| held.key & !UNCOUNTED > key & !UNCOUNTED;
+            let is_later =
+                |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !place.as_ref().is_some_and(is_later) {
                 // In other cells the receiver learns of a cancel when it completes the request.
                 let told = lost
                     .as_ref()
                     .filter(|_| cell % TELLS == 1)
-                    .is_none_or(|held| held.request.tell_if_cancelled().is_ok());
+                    .is_none_or(|received| received.request.tell_if_cancelled().is_ok());
                 if told {
                     core::mem::swap(place, &mut lost);
                 }
             }
         }
-        self.give_up(lost);
+        self.end(lost);
         disposition
     }
 
     /// Completes a request that must have ended, so completing it must fail. Only the request of a
-    /// sender that leaves may still be pending: the library gives that driver's context to the next
+    /// sender that unregisters may still be pending: the library gives that driver's context to the next
     /// driver before it cancels the requests.
-    fn give_up(&self, held: Option<Held>) {
-        if let Some(held) = held {
-            let leaves = held.key & UNCOUNTED != 0;
-            let answer = held.request.fail(EIO);
-            self.miscount(!leaves && !matches!(answer, Err(ECANCELED | ESTALE)));
+    fn end(&self, received: Option<ReceivedRequest>) {
+        if let Some(received) = received {
+            let unregisters = received.key & UNCOUNTED != 0;
+            let answer = received.request.fail(EIO);
+            self.count_if_wrong(!unregisters && !matches!(answer, Err(ECANCELED | ESTALE)));
         }
     }
 
@@ -509,18 +514,18 @@ impl Party {
 
     /// The library calls this when a request was cancelled. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
-        let held = self
+        let received = self
             .inner
             .lock()
-            .desk
+            .pended
             .iter_mut()
             .skip(1)
             .step_by(TELLS)
-            .find_map(|place| place.take_if(|held| held.request.id() == id));
-        self.give_up(held);
+            .find_map(|place| place.take_if(|received| received.request.id() == id));
+        self.end(received);
     }
 
-    /// Makes `steps` races in random places. May sleep.
+    /// Makes this number of races in random places. May sleep.
     ///
     /// Bit n of `places` allows number n of [`Place::ALL`]. `run` seeds the random choices, and is
     /// the `first` of [`start`](Self::start). The side that is `first` cancels before it completes,
@@ -533,7 +538,7 @@ impl Party {
         sender: &Sender,
         way: Way,
         run: u32,
-        steps: u32,
+        races: u32,
         places: u32,
         first: bool,
         meeting: Option<&Meeting>,
@@ -550,8 +555,8 @@ impl Party {
         };
         let cells = |context: usize| context * SLOTS..(context + 1) * SLOTS;
         self.start(sender, way, run)?;
-        let mut step = 0;
-        while step < steps {
+        let mut raced = 0;
+        while raced < races {
             let place = Place::ALL[below(4)];
             if places & (1 << place as u32) == 0 {
                 continue;
@@ -574,12 +579,12 @@ impl Party {
                 self.cancel_all(&mut chosen);
                 Ok::<_, Error>(())
             })??;
-            step += 1;
-            if step % 16 == 0 {
+            raced += 1;
+            if raced % 16 == 0 {
                 self.call(&mut packet, way, run, below(8) as u32 / 7);
             }
         }
-        // Send the requests again that ended because the receiver left.
+        // Send the requests again that ended because the receiver unregistered.
         self.start(sender, way, run)
     }
 
@@ -601,30 +606,30 @@ impl Party {
     /// Completes all pended requests, after all sides have stopped sending. Any execution context.
     pub fn clear(&self) {
         for cell in 0..CELLS {
-            let held = self.inner.lock().desk[cell].take();
-            self.give_up(held);
+            let received = self.inner.lock().pended[cell].take();
+            self.end(received);
         }
     }
 }
 
-/// Receives a request for the party of its context. Any execution context.
+/// Receives a request for its context. Any execution context.
 pub fn dispatch<'a, 'b>(
     request: Request<'a>,
-    party: impl Fn(u32) -> Option<&'b Party>,
+    requests: impl Fn(u32) -> Option<&'b RequestTraffic>,
 ) -> Disposition<'a> {
     request
-        .on(HOLD, |key, request| match party(context(key)) {
-            Some(party) => party.hold(key, request),
+        .on(HOLD, |key, request| match requests(context(key)) {
+            Some(requests) => requests.hold(key, request),
             None => request.fail(ENXIO),
         })
-        .on(HOLD_BELOW, |key, request| match party(context(key)) {
-            Some(party) => party.pass_on(key, request),
+        .on(HOLD_BELOW, |key, request| match requests(context(key)) {
+            Some(requests) => requests.pass_on(key, request),
             None => request.fail(ENXIO),
         })
         .or_unknown()
 }
 
-impl Drop for Party {
+impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
     /// [`take_books`](Self::take_books) must be 0. The test fails because of the warning.
     fn drop(&mut self) {
