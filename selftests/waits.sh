@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A peer in Rust (peers/waiting.rs) is unloaded while it waits, without a limit, for an event or a
 # request of its own. It waits in an operation that the owner has called, or in the work item that
-# completes its handshake. Unloading has to end the wait. departures.sh does the same with drivers
+# completes its handshake. Unloading has to end the wait. unregistering.sh does the same with drivers
 # in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

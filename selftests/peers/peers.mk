@@ -23,7 +23,7 @@ RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/s
 $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 
 # Drivers that unregister while a request, an event, a handshake or an operation is in progress
-$(eval $(call d2d-c-module,stage,$(addprefix selftests/peers/stage/,stage.o requests.o events.o handshakes.o operations.o)))
+$(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
 # Drivers whose version of the pair's interfaces differs from module_a's, one module each.
 d2d-skews := older newer reordered signature major build

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a handshake between the owner and the driver "peer". A driver leaves by
- * d2d_detach() and then d2d_unregister(). VALUE of "leave" is the result of d2d_unregister(),
+ * The stages of a handshake between the owner and the driver "peer". A driver calls
+ * d2d_detach() and then d2d_unregister(). VALUE of "unregister" is the result of d2d_unregister(),
  * followed by "/" and that of d2d_detach(). After that the driver "next" attaches, which shows
  * whether the context is free. HOW only names the value of the owner's parameter completion,
  * with which the test has loaded the owner.
@@ -10,12 +10,12 @@
 #include <linux/string.h>
 
 #include "d2d_pair.h"
-#include "stage.h"
+#include "unregistering.h"
 
 enum { PEER, NEXT };
 
-static struct stage_driver * const peer = &drivers[PEER];
-static struct stage_driver * const next = &drivers[NEXT];
+static struct unreg_driver * const peer = &drivers[PEER];
+static struct unreg_driver * const next = &drivers[NEXT];
 
 static bool timed_out;
 
@@ -24,7 +24,7 @@ static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 static int bounce(void *self, u32 hops, u32 *result)
 {
 	*result = 0;
-	return stage_operation(self, hops);
+	return unreg_operation(self, hops);
 }
 
 /* Without ping and drain, so that the owner makes no call when it has attached the driver. */
@@ -38,62 +38,62 @@ static const struct d2d_pair_peer_ops ops = {
 	.bounce = bounce,
 };
 
-int stage_adopt(struct stage_driver *driver)
+int unreg_adopt(struct unreg_driver *driver)
 {
 	driver->context->peer = (struct d2d_endpoint){ .ops = &ops.hdr, .self = driver };
-	return d2d_complete(driver->kept, 0, 0);
+	return d2d_complete(driver->received, 0, 0);
 }
 
 /* What the threads do */
 
-static void do_attach(struct stage_thread *thread)
+static void do_attach(struct unreg_thread *thread)
 {
 	thread->err = d2d_attach(thread->driver->self);
 }
 
-static void do_detach(struct stage_thread *thread)
+static void do_detach(struct unreg_thread *thread)
 {
 	thread->err = d2d_detach(thread->driver->self);
 }
 
-static void do_adopt(struct stage_thread *thread)
+static void do_adopt(struct unreg_thread *thread)
 {
-	thread->err = stage_adopt(thread->driver);
+	thread->err = unreg_adopt(thread->driver);
 }
 
 /* Completes the request without touching the context, which the driver has lost. */
-static void do_complete(struct stage_thread *thread)
+static void do_complete(struct unreg_thread *thread)
 {
-	thread->err = d2d_complete(thread->driver->kept, 0, 0);
+	thread->err = d2d_complete(thread->driver->received, 0, 0);
 }
 
-static void leave(struct stage_thread *thread)
+static void detach_and_unregister(struct unreg_thread *thread)
 {
 	thread->status = d2d_detach(thread->driver->self);
 	thread->has_result = true;
-	stage_leave(thread);
+	unreg_unregister(thread);
 }
 
-static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread),
-				  struct stage_driver *driver)
+static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thread *thread),
+				  struct unreg_driver *driver)
 {
-	return stage_start(name, run, (struct stage_thread){ .driver = driver }, -1);
+	return unreg_start(name, run, (struct unreg_thread){ .driver = driver }, -1);
 }
 
 /* Begins the handshake in a thread, and returns when that thread has ended or sleeps. */
 static int attach(void)
 {
 	timed_out = false;
-	return stage_settle(start("attach", do_attach, peer));
+	return unreg_settle(start("attach", do_attach, peer));
 }
 
 /* The same; the thread sleeps in this checkpoint. */
 static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;
-	stage_close(checkpoint);
+	unreg_close_checkpoint(checkpoint);
 	start("attach", do_attach, peer);
-	return stage_held(checkpoint);
+	return unreg_await_thread_in(checkpoint);
 }
 
 /* The stages */
@@ -128,19 +128,19 @@ static int open_offered_refused(const char *how)
 /* The test has loaded the owner with a short timeout, which expires here. */
 static int open_timed_out(const char *how)
 {
-	struct stage_thread *thread;
+	struct unreg_thread *thread;
 
 	timed_out = true;
 	peer->in_dispatch = PENDS;
 	thread = start("attach", do_attach, peer);
-	if (!thread || !wait_for_completion_timeout(&thread->done, stage_time_left()))
+	if (!thread || !wait_for_completion_timeout(&thread->done, unreg_time_left()))
 		return -ETIMEDOUT;
 	return 0;
 }
 
 static int open_late(const char *how)
 {
-	return open_timed_out(how) ?: stage_settle(start("complete", do_complete, peer));
+	return open_timed_out(how) ?: unreg_settle(start("complete", do_complete, peer));
 }
 
 static int open_attached(const char *how)
@@ -150,7 +150,7 @@ static int open_attached(const char *how)
 
 static int open_detaching(const char *how)
 {
-	return attach_into(&peer->after) ?: stage_settle(start("detach", do_detach, peer));
+	return attach_into(&peer->after) ?: unreg_settle(start("detach", do_detach, peer));
 }
 
 static const struct stage stages[] = {
@@ -168,19 +168,19 @@ static const struct stage stages[] = {
 
 static void end(void)
 {
-	if (peer->in_dispatch == PENDS && !stage_has_thread("complete"))
-		stage_settle(start("complete",
-				   peer->left || timed_out ? do_complete : do_adopt, peer));
-	stage_await("leave");
-	stage_await("detach");
-	if (!next->left)
+	if (peer->in_dispatch == PENDS && !unreg_has_thread("complete"))
+		unreg_settle(start("complete",
+				   peer->unregistered || timed_out ? do_complete : do_adopt, peer));
+	unreg_await("unregister");
+	unreg_await("detach");
+	if (!next->unregistered)
 		start("next", do_attach, next);
 }
 
 static void clean(void)
 {
 	for (int n = PEER; n <= NEXT; n++)
-		if (!drivers[n].left)
+		if (!drivers[n].unregistered)
 			d2d_detach(drivers[n].self);
 }
 
@@ -188,7 +188,7 @@ const struct subject handshakes = {
 	.name = "handshake",
 	.roles = { "peer", "next", "another", "bystander" },
 	.stages = stages,
-	.leave = leave,
+	.unregister = detach_and_unregister,
 	.end = end,
 	.clean = clean,
 };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The parts of the module stage share this: drivers whose routines can be stopped at
- * checkpoints, and threads whose results the test reads. See stage.c.
+ * The parts of the module unregistering share this: drivers whose routines can be stopped at
+ * checkpoints, and threads whose results the test reads. See unregistering.c.
  */
-#ifndef STAGE_H
-#define STAGE_H
+#ifndef UNREGISTERING_H
+#define UNREGISTERING_H
 
 #include <linux/atomic.h>
 #include <linux/completion.h>
@@ -31,15 +31,15 @@ enum reaction {
 	WAITS,		/* waits for the driver's event, and then completes it */
 };
 
-/* A driver of this module. Once it has left, none of its routines may be called. */
-struct stage_driver {
+/* A driver of this module. Once it has unregistered, none of its routines may be called. */
+struct unreg_driver {
 	struct d2d_driver object;
 	d2d_handle self;	/* 0: not registered */
 	d2d_handle target;
 	enum reaction in_dispatch;
 	enum reaction in_returned;	/* ANSWERS or WAITS */
-	struct stage_driver *next;
-	d2d_handle kept;	/* the request that it received last */
+	struct unreg_driver *next;
+	d2d_handle received;	/* the request that it received last */
 	d2d_handle event;
 	struct d2d_context *context;	/* from the last handshake */
 	struct checkpoint before;	/* in dispatch(), before in_dispatch */
@@ -52,8 +52,8 @@ struct stage_driver {
 	struct completion called;	/* completed by completed() */
 	atomic_t told;		/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
-	atomic_t late;		/* calls of its routines after it left: a fault */
-	bool left;
+	atomic_t late;		/* calls of its routines after it unregistered: a fault */
+	bool unregistered;
 };
 
 #define DRIVERS		4
@@ -61,10 +61,10 @@ struct stage_driver {
 #define NO_STATUS	1
 
 /* A thread that makes one call, and the result of the call */
-struct stage_thread {
+struct unreg_thread {
 	const char *name;
-	void (*run)(struct stage_thread *thread);
-	struct stage_driver *driver;
+	void (*run)(struct unreg_thread *thread);
+	struct unreg_driver *driver;
 	const d2d_handle *events;
 	u32 count;
 	u32 flags;
@@ -84,13 +84,13 @@ struct stage {
 	int (*open)(const char *how);
 };
 
-/* What can be in progress when a driver leaves: a request, an event, a handshake, an operation */
+/* What can be in progress when a driver unregisters: a request, an event, a handshake, ... */
 struct subject {
 	const char *name;
 	const char *roles[DRIVERS];	/* the names of the drivers */
 	const struct stage *stages;
-	/* Makes a driver leave. Runs in a thread. */
-	void (*leave)(struct stage_thread *thread);
+	/* Unregisters a driver. Runs in a thread. */
+	void (*unregister)(struct unreg_thread *thread);
 	/* Called once the checkpoints are open: ends what is still in progress. */
 	void (*end)(void);
 	/* Called once all threads have ended: notes what it finds then. Optional. */
@@ -104,16 +104,16 @@ extern const struct subject events;
 extern const struct subject handshakes;
 extern const struct subject operations;
 
-extern struct stage_driver drivers[DRIVERS];
+extern struct unreg_driver drivers[DRIVERS];
 
 /*
  * Returns how many jiffies the command has left, at least 1. The limit is long enough for the
  * slowest machine, so only a hang reaches it.
  */
-unsigned long stage_time_left(void);
+unsigned long unreg_time_left(void);
 
 /**
- * stage_start() - Start a thread
+ * unreg_start() - Start a thread
  * @name: NAME in what the test reads
  * @run: what the thread does; sets err, and status if there is one
  * @plan: the other fields of the thread
@@ -121,53 +121,53 @@ unsigned long stage_time_left(void);
  *
  * Return: The thread, or NULL.
  */
-struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thread *thread),
-				 struct stage_thread plan, int cpu);
+struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
+				 struct unreg_thread plan, int cpu);
 
 /**
- * stage_settle() - Wait until a thread sleeps or has ended
+ * unreg_settle() - Wait until a thread sleeps or has ended
  * @thread: the thread; NULL is -ENOMEM
  *
  * Return: 0, or -ETIMEDOUT if it still runs when the command's time is over.
  */
-int stage_settle(struct stage_thread *thread);
+int unreg_settle(struct unreg_thread *thread);
 
 /* Closes a checkpoint. Threads that reach it sleep until the command "end". */
-void stage_close(struct checkpoint *checkpoint);
+void unreg_close_checkpoint(struct checkpoint *checkpoint);
 
 /**
- * stage_held() - Wait until a thread sleeps in a checkpoint
+ * unreg_await_thread_in() - Wait until a thread sleeps in a checkpoint
  * @checkpoint: the checkpoint, which is closed
  *
  * Return: 0, or -ETIMEDOUT if none has come when the command's time is over.
  */
-int stage_held(struct checkpoint *checkpoint);
+int unreg_await_thread_in(struct checkpoint *checkpoint);
 
-/* Makes the command "leave" run this instead of the subject's leave(), on this CPU. */
-void stage_leave_by(void (*run)(struct stage_thread *thread), int cpu);
+/* Makes the command "unregister" run this instead of the subject's function, on this CPU. */
+void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
 /* Unregisters the driver. A call of its routines that still runs after that counts as late. */
-void stage_leave(struct stage_thread *thread);
+void unreg_unregister(struct unreg_thread *thread);
 
 /* Completes the handshake that the driver has received, with operations in its context. */
-int stage_adopt(struct stage_driver *driver);
+int unreg_adopt(struct unreg_driver *driver);
 
 /* The driver's operation. Returns what the operation returns. */
-int stage_operation(struct stage_driver *driver, u32 hops);
+int unreg_operation(struct unreg_driver *driver, u32 hops);
 
 /* Appends NAME=VALUE to what the test reads. */
-void stage_note(const char *name, const char *format, ...) __printf(2, 3);
-void stage_note_error(const char *name, int err);
+void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
+void unreg_note_error(const char *name, int err);
 
 /*
  * Waits until the threads of this name have ended. Notes late=NAME if the command's time is
  * over before.
  */
-void stage_await(const char *name);
-bool stage_has_thread(const char *name);
-bool stage_is_running(const char *name);
+void unreg_await(const char *name);
+bool unreg_has_thread(const char *name);
+bool unreg_is_running(const char *name);
 
 /* Runs a function in a hard interrupt, and returns what the function returned. */
-int stage_in_hardirq(int (*run)(void));
+int unreg_in_hardirq(int (*run)(void));
 
-#endif /* STAGE_H */
+#endif /* UNREGISTERING_H */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The stages of a call into the driver "peer". The call waits without a time limit for something
- * of peer's own, so that peer can leave only if the library ends the wait. HOW is how the driver
- * leaves:
+ * of peer's own, so that peer can unregister only if the library ends the wait. HOW says what the
+ * driver calls:
  *
  *   detach	d2d_detach() and d2d_unregister()
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
  *   stays	d2d_detach() alone
  *
- * VALUE of "leave" is the result of d2d_unregister(), followed by "/" and that of d2d_detach().
+ * VALUE of "unregister" is the result of d2d_unregister(), followed by "/" and that of
+ * d2d_detach().
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -16,13 +17,13 @@
 
 #include "d2d_ops.h"
 #include "d2d_pair.h"
-#include "stage.h"
+#include "unregistering.h"
 
 enum { PEER, RECEIVER, SENDER };
 
-static struct stage_driver * const peer = &drivers[PEER];
-static struct stage_driver * const receiver = &drivers[RECEIVER];
-static struct stage_driver * const sender = &drivers[SENDER];
+static struct unreg_driver * const peer = &drivers[PEER];
+static struct unreg_driver * const receiver = &drivers[RECEIVER];
+static struct unreg_driver * const sender = &drivers[SENDER];
 
 static const u64 chain[] = D2D_PAIR_OWNER_CHAIN;
 
@@ -31,7 +32,7 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 static char how[8];
-static bool has_left;		/* peer has called d2d_leave() */
+static bool has_called_leave;	/* peer has called d2d_leave() */
 static d2d_handle request;	/* sent by sender to peer */
 static struct completion called;
 static struct completion opened;
@@ -53,7 +54,7 @@ static int call(u32 hops)
 #define CALL	3
 #define TRY	1
 
-int stage_operation(struct stage_driver *driver, u32 hops)
+int unreg_operation(struct unreg_driver *driver, u32 hops)
 {
 	if (driver != peer || hops != CALL - 1 || !in_operation)
 		return 0;
@@ -111,30 +112,30 @@ static int wait_for_nothing(void)
 
 /* What the threads do */
 
-static void do_call(struct stage_thread *thread)
+static void do_call(struct unreg_thread *thread)
 {
 	thread->err = call(CALL);
 }
 
-static void do_attach(struct stage_thread *thread)
+static void do_attach(struct unreg_thread *thread)
 {
 	thread->err = d2d_attach(peer->self);
 }
 
-static void do_detach(struct stage_thread *thread)
+static void do_detach(struct unreg_thread *thread)
 {
 	thread->err = d2d_detach(peer->self);
 }
 
-static void do_complete(struct stage_thread *thread)
+static void do_complete(struct unreg_thread *thread)
 {
-	thread->err = d2d_complete(receiver->kept, 0, 0);
+	thread->err = d2d_complete(receiver->received, 0, 0);
 }
 
-static void leave(struct stage_thread *thread)
+static void unregister(struct unreg_thread *thread)
 {
 	if (!strcmp(how, "leave")) {
-		has_left = thread->driver == peer;
+		has_called_leave = thread->driver == peer;
 		thread->err = d2d_leave(thread->driver->self);
 		if (thread->err)
 			return;
@@ -142,12 +143,12 @@ static void leave(struct stage_thread *thread)
 	thread->status = d2d_detach(thread->driver->self);
 	thread->has_result = true;
 	if (strcmp(how, "stays"))
-		stage_leave(thread);
+		unreg_unregister(thread);
 }
 
-static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread))
+static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thread *thread))
 {
-	return stage_start(name, run, (struct stage_thread){}, -1);
+	return unreg_start(name, run, (struct unreg_thread){}, -1);
 }
 
 /* Common to the stages */
@@ -155,13 +156,13 @@ static struct stage_thread *start(const char *name, void (*run)(struct stage_thr
 static int make(const char *way)
 {
 	strscpy(how, way);
-	has_left = false;
+	has_called_leave = false;
 	request = 0;
 	in_operation = NULL;
 	init_completion(&called);
 	init_completion(&opened);
 	receiver->in_dispatch = PENDS;
-	return d2d_event_create(peer->self, "departures.own", D2D_EVENT_NOTIFICATION, 0,
+	return d2d_event_create(peer->self, "unregistering.own", D2D_EVENT_NOTIFICATION, 0,
 				&peer->event);
 }
 
@@ -174,16 +175,16 @@ static int make_attached(const char *way)
 /* Returns when the operation sleeps. */
 static int open_operation(const char *way, int (*does)(void))
 {
-	struct stage_thread *thread;
+	struct unreg_thread *thread;
 	int err = make_attached(way);
 
 	if (err)
 		return err;
 	in_operation = does;
 	thread = start("call", do_call);
-	if (!wait_for_completion_timeout(&called, stage_time_left()))
+	if (!wait_for_completion_timeout(&called, unreg_time_left()))
 		return -ETIMEDOUT;
-	return stage_settle(thread);
+	return unreg_settle(thread);
 }
 
 /* The stages */
@@ -228,7 +229,7 @@ static int open_offered(const char *way)
 	if (err)
 		return err;
 	peer->in_dispatch = WAITS;
-	return stage_settle(start("attach", do_attach));
+	return unreg_settle(start("attach", do_attach));
 }
 
 /* peer's returned() waits for an event when a forwarded request has come back. */
@@ -245,7 +246,7 @@ static int open_returned(const char *way)
 	err = d2d_request_send(request, &send);
 	if (err != -EINPROGRESS)
 		return err ?: -EBADMSG;
-	return stage_settle(start("complete", do_complete));
+	return unreg_settle(start("complete", do_complete));
 }
 
 static const struct stage stages[] = {
@@ -260,55 +261,55 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends peer's waits, which still go on if another driver than peer left. The leaving driver has
- * already left, so it did not need this.
+ * Ends peer's waits, which still go on if another driver than peer has unregistered. That driver
+ * did not need this.
  */
 static void end(void)
 {
-	stage_await("leave");
+	unreg_await("unregister");
 	complete_all(&opened);
-	stage_await("detach");
+	unreg_await("detach");
 	/*
 	 * If peer has detached and stays registered, detaching must have ended the waits. So await
 	 * the threads here: setting the event below would end the waits too.
 	 */
 	if (!strcmp(how, "stays")) {
-		stage_await("call");
-		stage_await("attach");
-		stage_await("complete");
+		unreg_await("call");
+		unreg_await("attach");
+		unreg_await("complete");
 	}
 	d2d_event_ring(peer->event);
-	if (in_operation == wait_for_request && !receiver->left)
-		d2d_complete(receiver->kept, 0, 0);
+	if (in_operation == wait_for_request && !receiver->unregistered)
+		d2d_complete(receiver->received, 0, 0);
 }
 
 static void report(void)
 {
-	if (peer->left)
+	if (peer->unregistered)
 		return;
 	d2d_event_reset(peer->event);
-	stage_note_error("event", d2d_event_query(peer->event));
+	unreg_note_error("event", d2d_event_query(peer->event));
 }
 
 static void clean(void)
 {
 	if (request)
 		d2d_request_free(request);
-	if (peer->left)
+	if (peer->unregistered)
 		return;
 	d2d_event_ring(peer->event);
 	d2d_detach(peer->self);
-	if (!has_left)
+	if (!has_called_leave)
 		d2d_event_close(peer->event);
 	else if (!d2d_unregister(peer->self))
-		peer->left = true;
+		peer->unregistered = true;
 }
 
 const struct subject operations = {
 	.name = "operation",
 	.roles = { "peer", "receiver", "sender", "bystander" },
 	.stages = stages,
-	.leave = leave,
+	.unregister = unregister,
 	.end = end,
 	.report = report,
 	.clean = clean,

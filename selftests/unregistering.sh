@@ -1,41 +1,42 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver leaves (unregisters) in the middle of something: while a request, an event, a handshake
-# or an operation is in a certain stage. For example, the receiver leaves while it has a request
-# pended. Each line of departures.table is a case: the stage, the driver that leaves, and what each
-# thread and routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner
-# calls no routine of the driver after that, and nothing is left. The module stage (peers/stage/)
-# keeps the subject in its stage while the driver leaves. After a thread has hung, the remaining
-# cases are skipped.
+# A driver unregisters in the middle of something: while a request, an event, a handshake or an
+# operation is in a certain stage. For example, the receiver unregisters while it has a request
+# pended. Each line of unregistering.table is a case: the stage, the driver that unregisters, and
+# what each thread and routine must observe. In all cases each wait ends, d2d_unregister() returns,
+# the owner calls no routine of the driver after that, and it keeps no request and no event. The
+# module unregistering (peers/unregistering/) keeps the subject in its stage while the driver
+# unregisters. After a thread has hung, the remaining cases are skipped.
 #
-# Usage: departures.sh [SUBJECT [STAGE [LEAVER [HOW]]]]
-# runs only the cases that match; "*" matches all. The variable DEPARTURES may have these arguments instead.
+# Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
+# runs only the cases that match; "*" matches all. The variable UNREGISTERING may have these arguments
+# instead.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-STAGE=/sys/kernel/debug/d2d-stage
+CONTROL=/sys/kernel/debug/d2d-unregistering
 OWNER=/sys/kernel/debug/d2d-module_a
 # shellcheck disable=SC2086 # words
-[ $# -gt 0 ] || { set -f && set -- ${DEPARTURES-} && set +f; }
+[ $# -gt 0 ] || { set -f && set -- ${UNREGISTERING-} && set +f; }
 FILTER="${1:-*} ${2:-*} ${3:-*} ${4:-*}"
 
-# pairs - prints the lines of the table that match the arguments
-pairs()
+# cases - prints the lines of the table that match the arguments
+cases()
 {
-	while read -r subject stage leaver how expected; do
+	while read -r subject stage driver how expected; do
 		# shellcheck disable=SC2254 # patterns
-		case "$subject $stage $leaver $how" in
+		case "$subject $stage $driver $how" in
 		\#* | " "*) ;;
-		$FILTER) echo "$subject $stage $leaver $how $expected" ;;
+		$FILTER) echo "$subject $stage $driver $how $expected" ;;
 		esac
-	done <departures.table
+	done <unregistering.table
 }
 
-# tell COMMAND... - writes a command to the module stage
+# tell COMMAND... - writes a command to the module unregistering
 tell()
 {
-	echo "$*" 2>"$NOTES" >$STAGE/do
+	echo "$*" 2>"$NOTES" >$CONTROL/do
 }
 
 # is_one_of VALUE A|B...
@@ -81,14 +82,14 @@ where_they_hang()
 	done
 }
 
-# leaves LEAVER - makes a driver leave. For the owner, only checks that it has users, so that the
+# unregisters DRIVER - unregisters a driver. For the owner, only checks that it has users, so that the
 # kernel would refuse to unload it; lifecycle.sh tries that
-leaves()
+unregisters()
 {
 	if [ "$1" = owner ]; then
 		read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 	else
-		tell leave "$1"
+		tell unregister "$1"
 	fi
 }
 
@@ -102,11 +103,11 @@ owner_for()
 	*) parameters= ;;
 	esac
 	[ "$loaded" != "$parameters" ] || return
-	unload stage
+	unload unregistering
 	unload module_a
 	# shellcheck disable=SC2086 # words
 	load module_a $parameters
-	load stage
+	load unregistering
 	loaded=$parameters
 }
 
@@ -120,9 +121,9 @@ is_watching()
 watch()
 {
 	if [ "$1" = poll ]; then
-		./eventctl poll $OWNER/events/departures.one >"$NOTES.watched" &
+		./eventctl poll $OWNER/events/unregistering.one >"$NOTES.watched" &
 	else
-		cat $OWNER/events/departures.one >"$NOTES.watched" &
+		cat $OWNER/events/unregistering.one >"$NOTES.watched" &
 	fi
 	watcher=$!
 	await is_watching
@@ -140,11 +141,11 @@ returns()
 	return "$1"
 }
 
-# departs SUBJECT STAGE LEAVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
-# an impossible case the driver does not leave, and all threads must end as usual
-departs()
+# run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
+# an impossible case the driver does not unregister, and all threads must end as usual
+run_case()
 {
-	subject=$1 stage=$2 leaver=$3 how=$4
+	subject=$1 stage=$2 driver=$3 how=$4
 	shift 4
 	seen='' left=''
 	tell open "$subject" "$stage" "$how"
@@ -152,9 +153,9 @@ departs()
 	case $stage in
 	watched*) watch "$how" || opened=1 ;;
 	esac
-	leaves "$leaver"
-	departed=$?
-	# A watching program is one more observer. If only the leaving driver had the event open,
+	unregisters "$driver"
+	unregistered=$?
+	# A watching program is one more observer. If only the unregistering driver had the event open,
 	# the program is told now; otherwise it must still sleep.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
@@ -162,7 +163,7 @@ departs()
 	esac
 	tell end
 	ended=$?
-	read -r line <$STAGE/seen
+	read -r line <$CONTROL/seen
 	seen="$seen${seen:+ }$line"
 	case $stage in
 	watched*)
@@ -174,37 +175,37 @@ departs()
 		esac
 		;;
 	esac
-	[ "$opened $departed $ended" = "0 0 0" ] || return
+	[ "$opened $unregistered $ended" = "0 0 0" ] || return
 	case $1 in
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
 	# Only after every 16th case, because this takes longer than a case.
-	pair_number=$((pair_number + 1))
-	[ $((pair_number % 16)) != 0 ] || { nothing_left && mark; }
+	case_number=$((case_number + 1))
+	[ $((case_number % 16)) != 0 ] || { nothing_left && mark; }
 }
 
-start $(($(pairs | wc -l) + 1))
+start $(($(cases | wc -l) + 1))
 load module_a
-load stage
+load unregistering
 mark
-hung='' loaded='' pair_number=0
-pairs >"$NOTES.pairs"
-trap 'rm -f "$NOTES" "$NOTES.pairs" "$NOTES.watched"' EXIT
-while read -r subject stage leaver how expected; do
-	pair="$subject $stage, $leaver leaves, $how"
+hung='' loaded='' case_number=0
+cases >"$NOTES.cases"
+trap 'rm -f "$NOTES" "$NOTES.cases" "$NOTES.watched"' EXIT
+while read -r subject stage driver how expected; do
+	name="$subject $stage, $driver unregisters, $how"
 	case $expected in
-	impossible:*) pair="$pair ($expected)" ;;
+	impossible:*) name="$name ($expected)" ;;
 	esac
 	if [ -n "$hung" ]; then
-		ktap_test_skip "$pair: skipped after a hang"
+		ktap_test_skip "$name: skipped after a hang"
 		continue
 	fi
 	case $subject in
 	handshake | operation) owner_for "$how" ;;
 	esac
 	# shellcheck disable=SC2086 # words
-	departs "$subject" "$stage" "$leaver" "$how" $expected
+	run_case "$subject" "$stage" "$driver" "$how" $expected
 	rc=$?
 	if [ "$rc" != 0 ]; then
 		echo "# seen:     $seen"
@@ -218,14 +219,14 @@ while read -r subject stage leaver how expected; do
 		;;
 	esac
 	returns "$rc"
-	verdict "$pair"
-done <"$NOTES.pairs"
+	verdict "$name"
+done <"$NOTES.cases"
 if [ -n "$hung" ]; then
 	ktap_test_skip "the owner has no request and no event of others in the end: skipped after a hang"
 else
 	nothing_left
 	verdict "the owner has no request and no event of others in the end"
-	unload stage
+	unload unregistering
 	unload module_a
 fi
 ktap_finished

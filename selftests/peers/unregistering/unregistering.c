@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Four drivers, one of which leaves (unregisters) while a subject is in a certain stage. The
+ * Four drivers, one of which unregisters while a subject is in a certain stage. The
  * subject is a request, an event, a handshake or an operation; for the last two the driver also
  * detaches. The subject stays in its stage because a routine sleeps in a checkpoint, because a
  * thread waits, or because a driver keeps a request pending, never because of a delay. The module
  * uses nothing but shared/include/.
  *
- * The test writes these commands to /sys/kernel/debug/d2d-stage/do:
+ * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
  *   open SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
  *				subject into the stage
- *   leave ROLE			starts a thread in which this driver leaves, and returns when
- *				the thread has ended or sleeps
+ *   unregister ROLE		starts a thread in which this driver unregisters, and returns
+ *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
  * After "end" the file "seen" has one line NAME=VALUE ... of what each thread observed. VALUE is
@@ -32,7 +32,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
-#include "stage.h"
+#include "unregistering.h"
 
 /* A command that takes longer than this is taken to hang. */
 #define LIMIT		(30 * HZ)
@@ -45,18 +45,18 @@
 
 static const struct subject * const subjects[] = { &requests, &events, &handshakes, &operations };
 
-struct stage_driver drivers[DRIVERS];
-static struct stage_thread threads[THREADS];
+struct unreg_driver drivers[DRIVERS];
+static struct unreg_thread threads[THREADS];
 static int thread_count;
 static const struct subject *subject;
-static void (*leave_by)(struct stage_thread *thread);
-static int leave_cpu;
+static void (*unregister_by)(struct unreg_thread *thread);
+static int unregister_cpu;
 static bool hung;
 static unsigned long deadline;	/* of the command, in jiffies */
 static char seen[SEEN];
 static size_t seen_length;
 
-void stage_note(const char *name, const char *format, ...)
+void unreg_note(const char *name, const char *format, ...)
 {
 	va_list args;
 
@@ -67,7 +67,7 @@ void stage_note(const char *name, const char *format, ...)
 	va_end(args);
 }
 
-/* Returns the name of an errno, or its number if departures.table does not use it. */
+/* Returns the name of an errno, or its number if unregistering.table does not use it. */
 static const char *errno_text(int err, char *text)
 {
 	static const struct {
@@ -87,30 +87,30 @@ static const char *errno_text(int err, char *text)
 	return text;
 }
 
-void stage_note_error(const char *name, int err)
+void unreg_note_error(const char *name, int err)
 {
 	char text[ERRNO_TEXT];
 
-	stage_note(name, "%s", errno_text(err, text));
+	unreg_note(name, "%s", errno_text(err, text));
 }
 
-unsigned long stage_time_left(void)
+unsigned long unreg_time_left(void)
 {
 	return max_t(long, deadline - jiffies, 1);
 }
 
 /* Checkpoints */
 
-void stage_close(struct checkpoint *checkpoint)
+void unreg_close_checkpoint(struct checkpoint *checkpoint)
 {
 	init_completion(&checkpoint->entered);
 	init_completion(&checkpoint->opened);
 	WRITE_ONCE(checkpoint->closed, true);
 }
 
-int stage_held(struct checkpoint *checkpoint)
+int unreg_await_thread_in(struct checkpoint *checkpoint)
 {
-	if (!wait_for_completion_timeout(&checkpoint->entered, stage_time_left()))
+	if (!wait_for_completion_timeout(&checkpoint->entered, unreg_time_left()))
 		return -ETIMEDOUT;
 	return 0;
 }
@@ -133,20 +133,20 @@ static void open_checkpoint(struct checkpoint *checkpoint)
 
 /* Routines of the drivers */
 
-static void enter(struct stage_driver *driver)
+static void enter_routine(struct unreg_driver *driver)
 {
 	atomic_inc(&driver->inside);
-	if (READ_ONCE(driver->left))
+	if (READ_ONCE(driver->unregistered))
 		atomic_inc(&driver->late);
 }
 
-static int leave(struct stage_driver *driver, int returned)
+static int leave_routine(struct unreg_driver *driver, int returned)
 {
 	atomic_dec(&driver->inside);
 	return returned;
 }
 
-static int forward(struct stage_driver *driver, const struct d2d_request *request)
+static int forward(struct unreg_driver *driver, const struct d2d_request *request)
 {
 	struct d2d_send send = d2d_send_to(driver->next->target, request->code);
 	int err;
@@ -158,7 +158,7 @@ static int forward(struct stage_driver *driver, const struct d2d_request *reques
 	return -D2D_STATUS_PENDING;
 }
 
-static int play(struct stage_driver *driver, const struct d2d_request *request)
+static int play(struct unreg_driver *driver, const struct d2d_request *request)
 {
 	int err = 0;
 
@@ -179,70 +179,71 @@ static int play(struct stage_driver *driver, const struct d2d_request *request)
 		break;
 	case ANSWERS:
 		if (request->code == D2D_IOCTL_SHARE_CONTEXT)
-			return stage_adopt(driver);
+			return unreg_adopt(driver);
 		break;
 	}
 	d2d_complete(request->handle, err, 0);
 	return err;
 }
 
-static int stage_dispatch(void *self, const struct d2d_request *request)
+static int unreg_dispatch(void *self, const struct d2d_request *request)
 {
-	struct stage_driver *driver = self;
+	struct unreg_driver *driver = self;
 	int err;
 
-	enter(driver);
-	WRITE_ONCE(driver->kept, request->handle);
+	enter_routine(driver);
+	WRITE_ONCE(driver->received, request->handle);
 	if (request->code == D2D_IOCTL_SHARE_CONTEXT)
 		driver->context = request->user_buffer;
 	pass(&driver->before);
 	err = play(driver, request);
 	pass(&driver->after);
-	return leave(driver, err);
+	return leave_routine(driver, err);
 }
 
-static int stage_returned(void *self, const struct d2d_request *request,
+static int unreg_returned(void *self, const struct d2d_request *request,
 			  const struct d2d_result *result)
 {
-	struct stage_driver *driver = self;
+	struct unreg_driver *driver = self;
 
-	enter(driver);
+	enter_routine(driver);
 	driver->returned_status = result->status;
 	pass(&driver->returned);
 	if (driver->in_returned == WAITS)
 		d2d_event_wait(&driver->event, 1, 0, D2D_EVENT_FOREVER, NULL);
-	return leave(driver, result->status);
+	return leave_routine(driver, result->status);
 }
 
-static int stage_completed(void *self, d2d_handle request, const struct d2d_result *result)
+static int unreg_completed(void *self, d2d_handle request, const struct d2d_result *result)
 {
-	struct stage_driver *driver = self;
+	struct unreg_driver *driver = self;
 
-	enter(driver);
+	enter_routine(driver);
 	driver->completed_status = result->status;
 	complete(&driver->called);
 	pass(&driver->completed);
-	return leave(driver, D2D_MORE_PROCESSING_REQUIRED);
+	return leave_routine(driver, D2D_MORE_PROCESSING_REQUIRED);
 }
 
-static void stage_cancelled(void *self, d2d_handle request)
+static void unreg_cancelled(void *self, d2d_handle request)
 {
-	struct stage_driver *driver = self;
+	struct unreg_driver *driver = self;
 
-	enter(driver);
+	enter_routine(driver);
 	atomic_inc(&driver->told);
 	pass(&driver->cancelled);
-	leave(driver, 0);
+	leave_routine(driver, 0);
 }
 
 /*
  * Resets what the test sees of a driver. Registers the driver unless it is registered by this
  * name.
  */
-static int prepare(struct stage_driver *driver, const char *name)
+static int prepare(struct unreg_driver *driver, const char *name)
 {
-	bool is_registered = driver->self && !driver->left && !strcmp(driver->object.name, name);
-	struct stage_driver fresh = {
+	bool is_registered = driver->self && !driver->unregistered &&
+			     !strcmp(driver->object.name, name);
+	struct unreg_driver fresh = {
 		.object = {
 			.hdr = {
 				.magic = D2D_DRIVER_MAGIC,
@@ -253,10 +254,10 @@ static int prepare(struct stage_driver *driver, const char *name)
 			},
 			.owner = THIS_MODULE,
 			.self = driver,
-			.dispatch = stage_dispatch,
-			.returned = stage_returned,
-			.completed = stage_completed,
-			.cancelled = stage_cancelled,
+			.dispatch = unreg_dispatch,
+			.returned = unreg_returned,
+			.completed = unreg_completed,
+			.cancelled = unreg_cancelled,
 		},
 		.returned_status = NO_STATUS,
 		.completed_status = NO_STATUS,
@@ -266,7 +267,7 @@ static int prepare(struct stage_driver *driver, const char *name)
 	if (is_registered) {
 		fresh.self = driver->self;
 		fresh.target = driver->target;
-	} else if (driver->self && !driver->left) {
+	} else if (driver->self && !driver->unregistered) {
 		d2d_unregister(driver->self);
 	}
 	*driver = fresh;
@@ -280,7 +281,7 @@ static int prepare(struct stage_driver *driver, const char *name)
 
 static int run_thread(void *data)
 {
-	struct stage_thread *thread = data;
+	struct unreg_thread *thread = data;
 
 	WRITE_ONCE(thread->started, true);
 	thread->run(thread);
@@ -288,10 +289,10 @@ static int run_thread(void *data)
 	return 0;
 }
 
-struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thread *thread),
-				 struct stage_thread plan, int cpu)
+struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
+				 struct unreg_thread plan, int cpu)
 {
-	struct stage_thread *thread;
+	struct unreg_thread *thread;
 
 	if (WARN_ON(thread_count == THREADS))
 		return NULL;
@@ -300,7 +301,7 @@ struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thre
 	thread->name = name;
 	thread->run = run;
 	init_completion(&thread->done);
-	thread->task = kthread_create(run_thread, thread, "stage-%s", name);
+	thread->task = kthread_create(run_thread, thread, "unreg-%s", name);
 	if (IS_ERR(thread->task))
 		return NULL;
 	thread_count++;
@@ -311,13 +312,13 @@ struct stage_thread *stage_start(const char *name, void (*run)(struct stage_thre
 	return thread;
 }
 
-static bool is_settled(struct stage_thread *thread)
+static bool is_settled(struct unreg_thread *thread)
 {
 	return completion_done(&thread->done) ||
 	       (READ_ONCE(thread->started) && !task_is_running(thread->task));
 }
 
-int stage_settle(struct stage_thread *thread)
+int unreg_settle(struct unreg_thread *thread)
 {
 	if (!thread)
 		return -ENOMEM;
@@ -329,7 +330,7 @@ int stage_settle(struct stage_thread *thread)
 	return 0;
 }
 
-bool stage_has_thread(const char *name)
+bool unreg_has_thread(const char *name)
 {
 	for (int n = 0; n < thread_count; n++)
 		if (!strcmp(threads[n].name, name))
@@ -337,15 +338,15 @@ bool stage_has_thread(const char *name)
 	return false;
 }
 
-void stage_await(const char *name)
+void unreg_await(const char *name)
 {
 	for (int n = 0; n < thread_count; n++)
 		if (!strcmp(threads[n].name, name) &&
-		    !wait_for_completion_timeout(&threads[n].done, stage_time_left()))
-			stage_note("late", "%s", name);
+		    !wait_for_completion_timeout(&threads[n].done, unreg_time_left()))
+			unreg_note("late", "%s", name);
 }
 
-bool stage_is_running(const char *name)
+bool unreg_is_running(const char *name)
 {
 	for (int n = 0; n < thread_count; n++)
 		if (!strcmp(threads[n].name, name) && !completion_done(&threads[n].done))
@@ -362,11 +363,11 @@ static int join_threads(void)
 	if (time_after(jiffies + GRACE, deadline))
 		deadline = jiffies + GRACE;
 	for (int n = 0; n < thread_count; n++) {
-		struct stage_thread *thread = &threads[n];
+		struct unreg_thread *thread = &threads[n];
 
 		if (!thread->task)
 			continue;
-		if (!wait_for_completion_timeout(&thread->done, stage_time_left())) {
+		if (!wait_for_completion_timeout(&thread->done, unreg_time_left())) {
 			length += scnprintf(stuck + length, sizeof(stuck) - length, "%s%s:%d",
 					    length ? "," : "", thread->name,
 					    task_pid_nr(thread->task));
@@ -378,7 +379,7 @@ static int join_threads(void)
 	}
 	if (!length)
 		return 0;
-	stage_note("hung", "%s", stuck);
+	unreg_note("hung", "%s", stuck);
 	hung = true;
 	/* The threads that hang execute this module's code, so it must stay loaded. */
 	__module_get(THIS_MODULE);
@@ -389,13 +390,13 @@ static void note_threads(void)
 {
 	for (int n = 0; n < thread_count; n++) {
 		char text[2][ERRNO_TEXT];
-		struct stage_thread *thread = &threads[n];
+		struct unreg_thread *thread = &threads[n];
 
 		if (thread->has_result)
-			stage_note(thread->name, "%s/%s", errno_text(thread->err, text[0]),
+			unreg_note(thread->name, "%s/%s", errno_text(thread->err, text[0]),
 				   errno_text(thread->status, text[1]));
 		else
-			stage_note_error(thread->name, thread->err);
+			unreg_note_error(thread->name, thread->err);
 	}
 }
 
@@ -417,7 +418,7 @@ static enum hrtimer_restart in_interrupt_run(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-int stage_in_hardirq(int (*run)(void))
+int unreg_in_hardirq(int (*run)(void))
 {
 	struct interrupt interrupt = { .run = run };
 
@@ -433,20 +434,20 @@ int stage_in_hardirq(int (*run)(void))
 
 /* Commands */
 
-void stage_leave_by(void (*run)(struct stage_thread *thread), int cpu)
+void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu)
 {
-	leave_by = run;
-	leave_cpu = cpu;
+	unregister_by = run;
+	unregister_cpu = cpu;
 }
 
-void stage_leave(struct stage_thread *thread)
+void unreg_unregister(struct unreg_thread *thread)
 {
-	struct stage_driver *driver = thread->driver;
+	struct unreg_driver *driver = thread->driver;
 
 	thread->err = d2d_unregister(driver->self);
 	if (thread->err)
 		return;
-	WRITE_ONCE(driver->left, true);
+	WRITE_ONCE(driver->unregistered, true);
 	if (atomic_read(&driver->inside))
 		atomic_inc(&driver->late);
 }
@@ -466,7 +467,7 @@ static int command_open(char *line)
 		return -ENOENT;
 	seen_length = 0;
 	thread_count = 0;
-	stage_leave_by(subject->leave, -1);
+	unreg_unregister_by(subject->unregister, -1);
 	for (int n = 0; n < DRIVERS && !err; n++)
 		err = prepare(&drivers[n], subject->roles[n]);
 	if (err)
@@ -477,17 +478,18 @@ static int command_open(char *line)
 	return -ENOENT;
 }
 
-static int command_leave(char *line)
+static int command_unregister(char *line)
 {
-	struct stage_thread *thread;
+	struct unreg_thread *thread;
 
 	for (int n = 0; n < DRIVERS; n++) {
 		if (strcmp(drivers[n].object.name, line))
 			continue;
-		thread = stage_start("leave", leave_by,
-				     (struct stage_thread){ .driver = &drivers[n] }, leave_cpu);
+		thread = unreg_start("unregister", unregister_by,
+				     (struct unreg_thread){ .driver = &drivers[n] },
+				     unregister_cpu);
 		/* A thread that runs on is reported by "end". */
-		return thread ? (stage_settle(thread), 0) : -ENOMEM;
+		return thread ? (unreg_settle(thread), 0) : -ENOMEM;
 	}
 	return -ENOENT;
 }
@@ -498,7 +500,7 @@ static void quiesce(void)
 	for (int n = 0; n < DRIVERS; n++)
 		while (atomic_read(&drivers[n].inside)) {
 			if (time_after(jiffies, deadline)) {
-				stage_note("inside", "%s", drivers[n].object.name);
+				unreg_note("inside", "%s", drivers[n].object.name);
 				return;
 			}
 			usleep_range(50, 100);
@@ -513,7 +515,7 @@ static int command_end(char *line)
 	if (!subject)
 		return -ENOENT;
 	for (int n = 0; n < DRIVERS; n++) {
-		struct stage_driver *driver = &drivers[n];
+		struct unreg_driver *driver = &drivers[n];
 
 		open_checkpoint(&driver->before);
 		open_checkpoint(&driver->after);
@@ -533,7 +535,7 @@ static int command_end(char *line)
 	for (int n = 0; n < DRIVERS; n++)
 		late += atomic_read(&drivers[n].late);
 	if (late)
-		stage_note("late-calls", "%d", late);
+		unreg_note("late-calls", "%d", late);
 	return 0;
 }
 
@@ -543,7 +545,9 @@ static ssize_t do_write(struct file *file, const char __user *buffer, size_t cou
 		const char *name;
 		int (*run)(char *line);
 	} commands[] = {
-		{ "open", command_open }, { "leave", command_leave }, { "end", command_end },
+		{ "open", command_open },
+		{ "unregister", command_unregister },
+		{ "end", command_end },
 	};
 	static DEFINE_MUTEX(lock);
 	char text[LINE] = {};
@@ -592,26 +596,26 @@ static const struct file_operations seen_fops = {
 
 static struct dentry *dir;
 
-static int __init stage_init(void)
+static int __init unreg_init(void)
 {
 	dir = debugfs_create_dir("d2d-" KBUILD_MODNAME, NULL);
 	debugfs_create_file("do", 0200, dir, NULL, &do_fops);
 	debugfs_create_file("seen", 0400, dir, NULL, &seen_fops);
 	return 0;
 }
-module_init(stage_init);
+module_init(unreg_init);
 
-static void __exit stage_exit(void)
+static void __exit unreg_exit(void)
 {
 	debugfs_remove(dir);
 	for (int n = 0; n < DRIVERS; n++)
-		if (drivers[n].self && !drivers[n].left)
+		if (drivers[n].self && !drivers[n].unregistered)
 			d2d_unregister(drivers[n].self);
 }
-module_exit(stage_exit);
+module_exit(unreg_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: drivers that leave while something is in progress");
+MODULE_DESCRIPTION("Test: drivers that unregister while something is in progress");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");

@@ -15,21 +15,21 @@
 #include <linux/string.h>
 
 #include "d2d_pair.h"
-#include "stage.h"
+#include "unregistering.h"
 
 /* A wait's limit in ms, which must not expire */
 #define LONG	600000
 
 enum { SENDER, UPPER, LOWER, RECEIVER };
 
-static struct stage_driver * const sender = &drivers[SENDER];
-static struct stage_driver * const upper = &drivers[UPPER];
-static struct stage_driver * const lower = &drivers[LOWER];
-static struct stage_driver * const receiver = &drivers[RECEIVER];
+static struct unreg_driver * const sender = &drivers[SENDER];
+static struct unreg_driver * const upper = &drivers[UPPER];
+static struct unreg_driver * const lower = &drivers[LOWER];
+static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct stage_driver *first;	/* where the request is sent; NULL: to the owner */
+static struct unreg_driver *first;	/* where the request is sent; NULL: to the owner */
 static char how[16];
 static bool reports_told;	/* whether the receiver asked to be told of a cancellation */
 
@@ -60,12 +60,12 @@ static int send_atomic(void)
 
 /* What the threads do */
 
-static void do_send(struct stage_thread *thread)
+static void do_send(struct unreg_thread *thread)
 {
 	thread->err = send(0);
 }
 
-static void do_wait(struct stage_thread *thread)
+static void do_wait(struct unreg_thread *thread)
 {
 	struct d2d_result result;
 
@@ -74,40 +74,41 @@ static void do_wait(struct stage_thread *thread)
 	thread->status = result.status;
 }
 
-static void do_complete(struct stage_thread *thread)
+static void do_complete(struct unreg_thread *thread)
 {
-	thread->err = d2d_complete(receiver->kept, 0, 0);
+	thread->err = d2d_complete(receiver->received, 0, 0);
 }
 
-static void do_cancel(struct stage_thread *thread)
+static void do_cancel(struct unreg_thread *thread)
 {
 	thread->err = d2d_request_cancel(request);
 }
 
-static void do_free(struct stage_thread *thread)
+static void do_free(struct unreg_thread *thread)
 {
 	thread->err = d2d_request_free(request);
 }
 
 /*
- * Completes the request and leaves at once. The waiting thread is bound to the same CPU, where this
- * one has a realtime priority, so the waiting thread is awake but has not run when this one leaves.
+ * Completes the request and unregisters at once. The waiting thread is bound to the same CPU,
+ * where this one has a realtime priority. So the waiting thread is awake but has not run when this
+ * one unregisters.
  */
-static void do_complete_and_leave(struct stage_thread *thread)
+static void do_complete_and_unregister(struct unreg_thread *thread)
 {
 	sched_set_fifo(current);
-	d2d_complete(receiver->kept, 0, 0);
-	stage_leave(thread);
+	d2d_complete(receiver->received, 0, 0);
+	unreg_unregister(thread);
 }
 
-static struct stage_thread *start(const char *name, void (*run)(struct stage_thread *thread))
+static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thread *thread))
 {
-	return stage_start(name, run, (struct stage_thread){}, -1);
+	return unreg_start(name, run, (struct unreg_thread){}, -1);
 }
 
 /* Common to the stages */
 
-static int make(const char *observer, struct stage_driver *to)
+static int make(const char *observer, struct unreg_driver *to)
 {
 	strscpy(how, observer);
 	first = to;
@@ -123,7 +124,7 @@ static int observe_on(int cpu)
 
 	if (!how_is("wait") && !how_is("timed"))
 		return 0;
-	return stage_settle(stage_start("wait", do_wait, (struct stage_thread){ .ms = ms }, cpu));
+	return unreg_settle(unreg_start("wait", do_wait, (struct unreg_thread){ .ms = ms }, cpu));
 }
 
 static int observe(void)
@@ -144,7 +145,7 @@ static int pend(enum reaction reaction)
 	return must_pend(send(0)) ?: observe();
 }
 
-static void forwards(struct stage_driver *from, struct stage_driver *to, enum reaction reaction)
+static void forwards(struct unreg_driver *from, struct unreg_driver *to, enum reaction reaction)
 {
 	from->in_dispatch = reaction;
 	from->next = to;
@@ -153,9 +154,9 @@ static void forwards(struct stage_driver *from, struct stage_driver *to, enum re
 /* Completes the pending request in a thread, which then sleeps in this checkpoint. */
 static int complete_into(struct checkpoint *checkpoint)
 {
-	stage_close(checkpoint);
+	unreg_close_checkpoint(checkpoint);
 	start("complete", do_complete);
-	return stage_held(checkpoint);
+	return unreg_await_thread_in(checkpoint);
 }
 
 /* The stages */
@@ -181,51 +182,51 @@ static int open_sent_to_worker(const char *observer)
 
 	if (err)
 		return err;
-	stage_close(&lower->after);
-	err = stage_in_hardirq(send_atomic);
+	unreg_close_checkpoint(&lower->after);
+	err = unreg_in_hardirq(send_atomic);
 	/* 0 if the worker has completed the request already */
 	if (err && err != -EINPROGRESS)
 		return err;
-	err = stage_held(&lower->after);
+	err = unreg_await_thread_in(&lower->after);
 	if (err)
 		return err;
 	first = receiver;
 	strscpy(how, observer);
-	return must_pend(stage_in_hardirq(send_atomic)) ?: observe();
+	return must_pend(unreg_in_hardirq(send_atomic)) ?: observe();
 }
 
-static int open_held_inline(const char *observer)
+static int open_dispatched(const char *observer)
 {
 	int err = make(observer, receiver);
 
 	if (err)
 		return err;
-	stage_close(&receiver->before);
+	unreg_close_checkpoint(&receiver->before);
 	start("send", do_send);
-	return stage_held(&receiver->before) ?: observe();
+	return unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
-static int open_held_by_worker(const char *observer)
+static int open_dispatched_by_worker(const char *observer)
 {
 	int err = make(observer, receiver);
 
 	if (err)
 		return err;
-	stage_close(&receiver->before);
-	return must_pend(stage_in_hardirq(send_atomic)) ?: stage_held(&receiver->before) ?:
-	       observe();
+	unreg_close_checkpoint(&receiver->before);
+	return must_pend(unreg_in_hardirq(send_atomic)) ?:
+	       unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
-static int open_held_below(const char *observer)
+static int open_dispatched_below(const char *observer)
 {
 	int err = make(observer, upper);
 
 	if (err)
 		return err;
 	forwards(upper, receiver, FORWARDS_BACK);
-	stage_close(&receiver->before);
+	unreg_close_checkpoint(&receiver->before);
 	start("send", do_send);
-	return stage_held(&receiver->before) ?: observe();
+	return unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
 static int open_pended(const char *observer)
@@ -290,15 +291,15 @@ static int open_returned_cancelled(const char *observer)
 
 	if (err)
 		return err;
-	stage_close(&upper->returned);
+	unreg_close_checkpoint(&upper->returned);
 	start("cancel", do_cancel);
-	return stage_held(&upper->returned);
+	return unreg_await_thread_in(&upper->returned);
 }
 
 /* The request is cancelled during upper's returned(); the thread inside it finishes the request. */
 static int open_returned_then_cancelled(const char *observer)
 {
-	return open_returned(observer) ?: stage_settle(start("cancel", do_cancel));
+	return open_returned(observer) ?: unreg_settle(start("cancel", do_cancel));
 }
 
 static int open_completed(const char *observer)
@@ -312,9 +313,9 @@ static int open_completed_inline(const char *observer)
 
 	if (err)
 		return err;
-	stage_close(&sender->completed);
+	unreg_close_checkpoint(&sender->completed);
 	start("send", do_send);
-	return stage_held(&sender->completed);
+	return unreg_await_thread_in(&sender->completed);
 }
 
 static int open_completed_forwarded(const char *observer)
@@ -327,7 +328,7 @@ static int open_woken(const char *observer)
 	int cpu = raw_smp_processor_id();
 
 	receiver->in_dispatch = PENDS;
-	stage_leave_by(do_complete_and_leave, cpu);
+	unreg_unregister_by(do_complete_and_unregister, cpu);
 	return make(observer, receiver) ?: must_pend(send(0)) ?: observe_on(cpu);
 }
 
@@ -337,9 +338,9 @@ static int open_cancelled(const char *observer)
 
 	if (err)
 		return err;
-	stage_close(&receiver->cancelled);
+	unreg_close_checkpoint(&receiver->cancelled);
 	start("cancel", do_cancel);
-	return stage_held(&receiver->cancelled);
+	return unreg_await_thread_in(&receiver->cancelled);
 }
 
 /* A wait's limit has expired, and the receiver is inside cancelled(). */
@@ -350,9 +351,9 @@ static int open_timing_out(const char *observer)
 	if (err)
 		return err;
 	strscpy(how, observer);
-	stage_close(&receiver->cancelled);
-	stage_start("wait", do_wait, (struct stage_thread){ .ms = 1 }, -1);
-	return stage_held(&receiver->cancelled);
+	unreg_close_checkpoint(&receiver->cancelled);
+	unreg_start("wait", do_wait, (struct unreg_thread){ .ms = 1 }, -1);
+	return unreg_await_thread_in(&receiver->cancelled);
 }
 
 static int open_freed_pended(const char *observer)
@@ -361,33 +362,33 @@ static int open_freed_pended(const char *observer)
 
 	if (err)
 		return err;
-	stage_close(&receiver->cancelled);
+	unreg_close_checkpoint(&receiver->cancelled);
 	start("free", do_free);
-	return stage_held(&receiver->cancelled);
+	return unreg_await_thread_in(&receiver->cancelled);
 }
 
 static int open_freed_returned(const char *observer)
 {
-	return open_returned(observer) ?: stage_settle(start("free", do_free));
+	return open_returned(observer) ?: unreg_settle(start("free", do_free));
 }
 
 static int open_freed_completed(const char *observer)
 {
-	return open_completed(observer) ?: stage_settle(start("free", do_free));
+	return open_completed(observer) ?: unreg_settle(start("free", do_free));
 }
 
 static int open_freed_inline(const char *observer)
 {
-	return open_held_inline(observer) ?: stage_settle(start("free", do_free));
+	return open_dispatched(observer) ?: unreg_settle(start("free", do_free));
 }
 
 static const struct stage stages[] = {
 	{ "idle", open_idle },
 	{ "idle-completed", open_idle_completed },
 	{ "sent-to-worker", open_sent_to_worker },
-	{ "held-inline", open_held_inline },
-	{ "held-by-worker", open_held_by_worker },
-	{ "held-below", open_held_below },
+	{ "dispatched", open_dispatched },
+	{ "dispatched-by-worker", open_dispatched_by_worker },
+	{ "dispatched-below", open_dispatched_below },
 	{ "pended", open_pended },
 	{ "pended-told", open_pended_told },
 	{ "pended-by-owner", open_pended_by_owner },
@@ -414,21 +415,21 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. The driver has already left, so it did
- * not need this.
+ * Ends the request, so that the observing thread ends, too. The driver has already unregistered,
+ * so it did not need this.
  */
 static void end(void)
 {
-	stage_await("leave");
-	if (!first && !sender->left)
+	unreg_await("unregister");
+	if (!first && !sender->unregistered)
 		start("cancel", do_cancel);
-	if ((how_is("wait") || how_is("timed")) && !stage_has_thread("wait"))
+	if ((how_is("wait") || how_is("timed")) && !unreg_has_thread("wait"))
 		start("wait", do_wait);
-	if (first && receiver->in_dispatch != ANSWERS && !stage_has_thread("complete"))
+	if (first && receiver->in_dispatch != ANSWERS && !unreg_has_thread("complete"))
 		start("complete", do_complete);
 	/* A worker may still have to call the completion routine. */
-	if (how_is("routine") && !stage_has_thread("free"))
-		wait_for_completion_timeout(&sender->called, stage_time_left());
+	if (how_is("routine") && !unreg_has_thread("free"))
+		wait_for_completion_timeout(&sender->called, unreg_time_left());
 }
 
 static void report(void)
@@ -440,21 +441,21 @@ static void report(void)
 
 	for (int n = UPPER; n <= LOWER; n++)
 		if (drivers[n].returned_status != NO_STATUS)
-			stage_note_error(returned[n], drivers[n].returned_status);
+			unreg_note_error(returned[n], drivers[n].returned_status);
 	if (sender->completed_status != NO_STATUS)
-		stage_note_error("routine", sender->completed_status);
+		unreg_note_error("routine", sender->completed_status);
 	if (reports_told)
-		stage_note("told", "%d", atomic_read(&receiver->told));
+		unreg_note("told", "%d", atomic_read(&receiver->told));
 	/* Without an observer: send the request again, and note the result. */
 	if (!how_is("none"))
 		return;
 	err = send(0);
-	stage_note_error("send", err);
+	unreg_note_error("send", err);
 }
 
 static void clean(void)
 {
-	if (!sender->left)
+	if (!sender->unregistered)
 		d2d_request_free(request);
 }
 
@@ -462,7 +463,7 @@ const struct subject requests = {
 	.name = "request",
 	.roles = { "sender", "upper", "lower", "receiver" },
 	.stages = stages,
-	.leave = stage_leave,
+	.unregister = unreg_unregister,
 	.end = end,
 	.report = report,
 	.clean = clean,

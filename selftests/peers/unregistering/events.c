@@ -9,7 +9,7 @@
 #include <linux/err.h>
 #include <linux/string.h>
 
-#include "stage.h"
+#include "unregistering.h"
 
 /* A wait's limit in ms, which must not expire */
 #define LONG	600000
@@ -18,28 +18,28 @@
 
 enum { OPENER, OTHER, WAITER };
 
-static const char * const names[COUNT] = { "departures.one", "departures.two" };
+static const char * const names[COUNT] = { "unregistering.one", "unregistering.two" };
 
 static u32 kind;
 static d2d_handle handles[DRIVERS][COUNT];
 static d2d_handle many[MANY];
 static bool stop;
 static int rounds;
-static struct completion departed;	/* a driver has left */
+static struct completion has_unregistered;	/* a driver has unregistered */
 
-static struct stage_driver * const opener = &drivers[OPENER];
-static struct stage_driver * const other = &drivers[OTHER];
-static struct stage_driver * const waiter = &drivers[WAITER];
+static struct unreg_driver * const opener = &drivers[OPENER];
+static struct unreg_driver * const other = &drivers[OTHER];
+static struct unreg_driver * const waiter = &drivers[WAITER];
 
 /* What the threads do */
 
-static void do_wait(struct stage_thread *thread)
+static void do_wait(struct unreg_thread *thread)
 {
 	thread->err = d2d_event_wait(thread->events, thread->count, thread->flags, thread->ms,
 				     NULL);
 }
 
-static void do_send(struct stage_thread *thread)
+static void do_send(struct unreg_thread *thread)
 {
 	struct d2d_send send = d2d_send_to(other->target, 1);
 	struct d2d_result result;
@@ -53,7 +53,7 @@ static void do_send(struct stage_thread *thread)
 }
 
 /* Repeats a call until it fails or the test ends. */
-static void repeat(struct stage_thread *thread, int (*once)(void))
+static void repeat(struct unreg_thread *thread, int (*once)(void))
 {
 	do {
 		thread->err = once();
@@ -70,7 +70,7 @@ static int set(void)
 
 static int set_in_hardirq(void)
 {
-	return stage_in_hardirq(set);
+	return unreg_in_hardirq(set);
 }
 
 static int reset(void)
@@ -82,7 +82,7 @@ static int create(void)
 {
 	d2d_handle event;
 
-	return d2d_event_create(opener->self, "departures.three", kind, 0, &event) ?:
+	return d2d_event_create(opener->self, "unregistering.three", kind, 0, &event) ?:
 	       d2d_event_close(event);
 }
 
@@ -93,41 +93,41 @@ static int open(void)
 	return d2d_event_open(opener->self, names[0], kind, &event) ?: d2d_event_close(event);
 }
 
-static void do_set(struct stage_thread *thread)
+static void do_set(struct unreg_thread *thread)
 {
 	repeat(thread, set);
 }
 
-static void do_set_in_hardirq(struct stage_thread *thread)
+static void do_set_in_hardirq(struct unreg_thread *thread)
 {
 	repeat(thread, set_in_hardirq);
 }
 
-static void do_reset(struct stage_thread *thread)
+static void do_reset(struct unreg_thread *thread)
 {
 	repeat(thread, reset);
 }
 
-static void do_create(struct stage_thread *thread)
+static void do_create(struct unreg_thread *thread)
 {
 	repeat(thread, create);
 }
 
-static void do_open(struct stage_thread *thread)
+static void do_open(struct unreg_thread *thread)
 {
 	repeat(thread, open);
 }
 
 /*
- * Closes the many handles one by one, until the owner refuses one because opener has left.
- * Keeps the last handle until the driver has left, so that some handle is still open however
- * slow the leaving thread is.
+ * Closes the many handles one by one, until the owner refuses one because opener has unregistered.
+ * Keeps the last handle until the driver has unregistered, so that some handle is still open
+ * however slow the unregistering thread is.
  */
-static void do_close(struct stage_thread *thread)
+static void do_close(struct unreg_thread *thread)
 {
 	for (int n = 0; n < MANY && !thread->err; n++) {
 		if (n == MANY - 1)
-			wait_for_completion(&departed);
+			wait_for_completion(&has_unregistered);
 		thread->err = d2d_event_close(many[n]);
 		WRITE_ONCE(rounds, rounds + 1);
 		usleep_range(20, 50);
@@ -136,7 +136,7 @@ static void do_close(struct stage_thread *thread)
 
 /* Common to the stages */
 
-static int open_all(struct stage_driver *driver, d2d_handle *opened)
+static int open_all(struct unreg_driver *driver, d2d_handle *opened)
 {
 	int err = 0;
 
@@ -152,7 +152,7 @@ static int make_alone(const char *how)
 	memset(many, 0, sizeof(many));
 	WRITE_ONCE(stop, false);
 	WRITE_ONCE(rounds, 0);
-	init_completion(&departed);
+	init_completion(&has_unregistered);
 	return open_all(opener, handles[OPENER]);
 }
 
@@ -163,7 +163,7 @@ static int make(const char *how)
 
 static int wait_by(const char *name, const d2d_handle *by, u32 flags, u32 ms)
 {
-	return stage_settle(stage_start(name, do_wait, (struct stage_thread){
+	return unreg_settle(unreg_start(name, do_wait, (struct unreg_thread){
 		.events = by, .count = COUNT, .flags = flags, .ms = ms,
 	}, -1));
 }
@@ -187,12 +187,12 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
-static int loop(const char *name, void (*run)(struct stage_thread *thread))
+static int loop(const char *name, void (*run)(struct unreg_thread *thread))
 {
-	if (!stage_start(name, run, (struct stage_thread){}, -1))
+	if (!unreg_start(name, run, (struct unreg_thread){}, -1))
 		return -ENOMEM;
 	while (READ_ONCE(rounds) < 2) {
-		if (stage_time_left() == 1)
+		if (unreg_time_left() == 1)
 			return -ETIMEDOUT;
 		usleep_range(50, 100);
 	}
@@ -250,7 +250,7 @@ static int open_waited_inside(const char *how)
 		return err;
 	other->in_dispatch = WAITS;
 	other->event = handles[OTHER][0];
-	return stage_settle(stage_start("send", do_send, (struct stage_thread){}, -1));
+	return unreg_settle(unreg_start("send", do_send, (struct unreg_thread){}, -1));
 }
 
 static int open_set(const char *how)
@@ -309,20 +309,20 @@ static const struct stage stages[] = {
 
 /*
  * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. The driver has already left, so it did not need this.
+ * time. The driver has already unregistered, so it did not need this.
  */
 static void end(void)
 {
 	static const char * const waits[] = { "opener", "other", "mixed", "send" };
 	bool waiting;
 
-	stage_await("leave");
-	complete_all(&departed);
+	unreg_await("unregister");
+	complete_all(&has_unregistered);
 	/*
-	 * The repeated calls use opener's handles. If opener has left they have to fail by
+	 * The repeated calls use opener's handles. If opener has unregistered they have to fail by
 	 * themselves.
 	 */
-	WRITE_ONCE(stop, !opener->left);
+	WRITE_ONCE(stop, !opener->unregistered);
 	do {
 		for (int n = 0; n < DRIVERS; n++)
 			for (int event = 0; event < COUNT; event++)
@@ -330,8 +330,8 @@ static void end(void)
 		usleep_range(50, 100);
 		waiting = false;
 		for (size_t n = 0; n < ARRAY_SIZE(waits); n++)
-			waiting |= stage_is_running(waits[n]);
-	} while (waiting && stage_time_left() > 1);
+			waiting |= unreg_is_running(waits[n]);
+	} while (waiting && unreg_time_left() > 1);
 }
 
 static void report(void)
@@ -341,9 +341,9 @@ static void report(void)
 	for (int n = OPENER; n <= OTHER; n++) {
 		if (!handles[n][0])
 			continue;
-		if (!drivers[n].left)
+		if (!drivers[n].unregistered)
 			d2d_event_reset(handles[n][0]);
-		stage_note_error(asked[n], d2d_event_query(handles[n][0]));
+		unreg_note_error(asked[n], d2d_event_query(handles[n][0]));
 	}
 }
 
@@ -351,9 +351,9 @@ static void clean(void)
 {
 	for (int n = 0; n < DRIVERS; n++)
 		for (int event = 0; event < COUNT; event++)
-			if (handles[n][event] && !drivers[n].left)
+			if (handles[n][event] && !drivers[n].unregistered)
 				d2d_event_close(handles[n][event]);
-	for (int n = 0; n < MANY && many[n] && !opener->left; n++)
+	for (int n = 0; n < MANY && many[n] && !opener->unregistered; n++)
 		d2d_event_close(many[n]);
 }
 
@@ -361,7 +361,7 @@ const struct subject events = {
 	.name = "event",
 	.roles = { "opener", "other", "waiter", "bystander" },
 	.stages = stages,
-	.leave = stage_leave,
+	.unregister = unreg_unregister,
 	.end = end,
 	.report = report,
 	.clean = clean,
