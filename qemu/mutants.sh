@@ -43,15 +43,15 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# not_refused COPY DRIVER REASON - compiles a hostile driver in the copy, and prints what is wrong unless
+# compiler_accepts COPY DRIVER REASON - compiles a hostile driver in the copy, and prints what is wrong unless
 # check/hostile.sh complains, in a line that matches REASON, that the compiler accepts the driver
-not_refused() {
-	local said
-	said=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$said" && return; }
+compiler_accepts() {
+	local output
+	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
 	. "$(kernel_dir stock)/kernel.env"
-	said=$("$LAB/enter.sh" "$1/qemu/check/hostile.sh" "$1/build/$KVER" \
+	output=$("$LAB/enter.sh" "$1/qemu/check/hostile.sh" "$1/build/$KVER" \
 		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
-	grep -qE "^$3" <<<"$said" || echo "hostile.sh says nothing like '$3': $said"
+	grep -qE "^$3" <<<"$output" || echo "hostile.sh says nothing like '$3': $output"
 }
 
 # take_copy NUMBER... - waits until one of these copies is free, and locks it; $copy is its path
@@ -73,7 +73,7 @@ take_copy() {
 
 # mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail as it must
 mutate() {
-	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused kernel images said
+	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")
 	modules=$(sed -n 's/^modules: //p' "$mutant")
 	refused=$(sed -n 's/^refused: //p' "$mutant")
@@ -96,18 +96,18 @@ mutate() {
 		"$3" "$4"' \
 		sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
 	if [ -n "$refused" ]; then
-		not_refused "$copy" "${refused%% *}" "${refused#* }"
+		compiler_accepts "$copy" "${refused%% *}" "${refused#* }"
 		return
 	fi
 	images=$(mktemp -d "$copy/build/images.XXXXXX")
-	if ! said=$(D2D_KERNEL=$(kernel_dir "$kernel") D2D_ONLY=$modules \
+	if ! output=$(D2D_KERNEL=$(kernel_dir "$kernel") D2D_ONLY=$modules \
 		"$copy/qemu/run/image.sh" "$images/$kernel" --selftests 2>&1); then
-		echo "the mutant does not compile: $said"
+		echo "the mutant does not compile: $output"
 	else
 		# The next mutant is compiled in the copy while this one runs.
 		exec {copy_lock}>&-
 		# shellcheck disable=SC2001 # sed works on each line
-		said=$(D2D_IMAGES=$images "$LAB/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$said"
+		output=$(D2D_IMAGES=$images "$LAB/run/boots.sh" - <<<"$boot" 2>&1) || sed 's/^# //' <<<"$output"
 	fi
 	rm -r "$images"
 }

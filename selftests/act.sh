@@ -129,7 +129,7 @@ act_pends()
 }
 
 # fresh NAME... - unregisters all actors, registers new ones of these names (NAME+ as atomic),
-# allocates r0 for the first one, and marks the start of the trace
+# allocates r0 for the first one, and starts the trace
 fresh()
 {
 	commands=reset
@@ -141,7 +141,7 @@ fresh()
 	done
 	loaded actor || load actor || return
 	act "$commands; alloc r0 ${1%+}"
-	mark
+	start_trace
 }
 
 # hold PLACE - from now on, the module hold_calls blocks calls into the drivers that use it (actor,

@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since the mark
+# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since start_trace
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
@@ -35,12 +35,12 @@ owner_rounds()
 
 start 5
 
-mark
+start_trace
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
 verdict "module_a is loaded and unloaded $OWNER_ROUNDS times, without a peer"
 
 # With completion=1 and deferred=1 no thread waits for the handshake, so unloading begins while it is pending.
-mark
+start_trace
 load module_a completion=1
 rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
@@ -54,7 +54,7 @@ verdict "all items were taken, but for the two that are left for the next peer"
 [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
 verdict "module_a has no users when module_b is unloaded"
 
-mark
+start_trace
 unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
 verdict "module_a is unloaded: it logs that two items are left"
 ktap_finished

@@ -5,9 +5,9 @@
 #
 # A case usually looks like this:
 #
-#   mark
-#   fails EBUSY load module_b && refused module_a no-free-context
-#   verdict "the only context is in use: module_b is refused"
+#   start_trace
+#   fails EBUSY load module_b && only_refusal_is module_a no-free-context
+#   verdict "the only context is in use: module_b gets EBUSY"
 
 # The kernel's KTAP helpers. An installed collection has them beside it; in the source tree the
 # Makefile passes their path in KSFT_HELPERS.
@@ -42,7 +42,7 @@ if [ -n "${D2D_CASE-}" ]; then
 	}
 fi
 
-MARK="d2d selftest mark"
+TRACE_START="d2d selftest: the trace starts"
 # Why the last command failed: "errno=N (text)", or what a check found. verdict() prints it.
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
@@ -89,7 +89,7 @@ fails()
 {
 	wanted=$(number "$1")
 	shift
-	! "$@" && read -r said <"$NOTES" && [ "${said%% *}" = "errno=$wanted" ]
+	! "$@" && read -r noted <"$NOTES" && [ "${noted%% *}" = "errno=$wanted" ]
 }
 
 loaded()
@@ -105,37 +105,56 @@ unload_all()
 	done
 }
 
-# mark - makes trace() and refused() ignore what the kernel has logged so far
-mark()
+# start_trace - makes trace() and only_refusal_is() ignore what the kernel has logged so far
+start_trace()
 {
 	# Reading a long log for each case is slow. So in the lab, where qemu/ sets D2D_LOG, this
 	# moves the log to that file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
-	echo "$MARK" >/dev/kmsg
+	echo "$TRACE_START" >/dev/kmsg
 }
 
-# trace - prints the d2d lines of the kernel log since the last mark
+# trace - prints the d2d lines of the kernel log since the last start_trace
 trace()
 {
-	dmesg | awk -v mark="$MARK" '
-		index($0, mark) { n = 0; next }
+	dmesg | awk -v start="$TRACE_START" '
+		index($0, start) { n = 0; next }
 		/: d2d: / { line[n++] = $0 }
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# refused DRIVER REASON - whether the trace has exactly one refusal: DRIVER refused something, for
-# this reason
-refused()
+# only_refusal_is DRIVER REASON - whether the trace has exactly one refusal: DRIVER refused something,
+# for this reason
+only_refusal_is()
 {
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
 		/step=refuse/ { refusals++; right = index($0, driver) && index($0, reason) }
 		END { exit !(refusals == 1 && right) }'
 }
 
+# logged MODULE KEY - prints the last number that this module has logged as KEY=NUMBER
+logged()
+{
+	dmesg | sed -n "s/.*$1: .*\<$2=\([0-9]*\).*/\1/p" | tail -n 1
+}
+
 # traced TEXT - whether a line of the trace has this text
 traced()
 {
 	trace | grep -q "$1"
+}
+
+# owner_is_idle - whether module_a has a free context, no request, and no event but its own. Otherwise
+# $NOTES has what it has
+owner_is_idle()
+{
+	state=/sys/kernel/debug/d2d-module_a/state
+	{
+		grep -q state=free $state/contexts || echo "no free context"
+		cat $state/requests
+		grep -v '^name=module_a\.' $state/events
+	} >"$NOTES"
+	[ ! -s "$NOTES" ]
 }
 
 # await COMMAND... - repeats the command until it succeeds; fails after 30 s, as only a hang does

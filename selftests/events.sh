@@ -56,7 +56,7 @@ await_field()
 	done
 }
 
-# waited - prints the index that each wait since the mark has returned: the place, among the events
+# waited - prints the index that each wait since start_trace has returned: the place, among the events
 # of the wait, of the one that was set
 waited()
 {
@@ -107,7 +107,7 @@ sins()
 both_kinds()
 {
 	x=$1 y=$(other "$1")
-	mark
+	start_trace
 	$x create 0 note notification && $y open 0 note notification &&
 		$x create 1 sync synchronization && $y open 1 sync synchronization &&
 		[ "$(field note kind)" = notification ] && [ "$(field sync kind)" = synchronization ] &&
@@ -123,7 +123,7 @@ both_kinds()
 		"$x" query 1 is=reset && fails ETIMEDOUT "$y" wait any 1 timeout=1
 	verdict "$x sets a synchronization event twice: it ends one wait of $y, which resets it"
 
-	mark
+	start_trace
 	meanwhile "$y" wait any 0
 	first=$pid
 	meanwhile "$y" wait any 0
@@ -131,7 +131,7 @@ both_kinds()
 		[ "$(field note waiters)" = 0 ] && "$x" reset 0
 	verdict "$x sets a notification event: both threads of $y that wait go on"
 
-	mark
+	start_trace
 	meanwhile "$y" wait any 1
 	first=$pid
 	await_field sync waiters 1
@@ -149,7 +149,7 @@ both_kinds()
 	done
 	verdict "$x sets and resets an event in each execution context, and $y sees it there"
 
-	mark
+	start_trace
 	for place in worker softirq hardirq; do
 		meanwhile "$y" wait any 1
 		await_field sync waiters 1 && "$x" set 1 "in=$place" was=reset && wait "$pid" || return
@@ -166,12 +166,12 @@ refuses()
 {
 	errno=$1 reason=$2
 	shift 2
-	mark
-	fails "$errno" "$@" && refused "$A" "$reason"
+	start_trace
+	fails "$errno" "$@" && only_refusal_is "$A" "$reason"
 }
 
 start $((52 + $(sins | wc -l)))
-mark
+start_trace
 load "$A" contexts=1 && load "$B"
 both_kinds a
 both_kinds b
@@ -201,7 +201,7 @@ for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
 done
 verdict "bad-event-name: a name that cannot be the name of a file"
 
-mark
+start_trace
 for slot in 10 11 12; do
 	a create $slot "any$slot" synchronization
 	b open $slot "any$slot" synchronization
@@ -210,25 +210,25 @@ a set 12 was=reset && a set 11 was=reset && b wait any 10 11 12 && b wait any 12
 	b wait any 12 10 && [ "$(waited)" = "1 0 1" ]
 verdict "a wait for any event returns the first in its list that is set, and resets no other"
 
-mark
+start_trace
 meanwhile b wait any 10 11 12
 await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$pid" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
 verdict "a thread waits for any of three events: it returns the one that is set, and waits for none after that"
 
-mark
+start_trace
 meanwhile b wait all 10 11 12
 await_field any12 waiters 1 && a set 10 was=reset && a set 12 in=softirq was=reset && a query 10 is=set && a query 12 is=set &&
 	[ "$(field any10 waiters)" = 1 ] && a set 11 in=hardirq was=reset && wait "$pid" &&
 	a query 10 is=reset && a query 11 is=reset && a query 12 is=reset
 verdict "a thread waits for all of three events: it resets none before all are set"
 
-mark
+start_trace
 a set 10 was=reset && meanwhile b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
 	a set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && a set 10 was=reset && wait "$pid" && a query 11 is=reset
 verdict "a thread waits for all of two events, and another wait resets the one that was set: the first goes on when both are set"
 
-mark
+start_trace
 for slot in $(seq 0 64); do
 	b create "$slot" "many$slot" synchronization || break
 done
@@ -267,7 +267,7 @@ for place in softirq hardirq; do
 done
 verdict "wait-in-atomic-context: a wait in softirq or hardirq"
 
-mark
+start_trace
 meanwhile b wait any 0 interruptible
 await_field many0 waiters 1 && kill "$pid" && ! wait "$pid" && [ "$(field many0 waiters)" = 0 ]
 verdict "a signal ends an interruptible wait"
@@ -292,11 +292,11 @@ else
 fi
 
 while read -r sin errno reason; do
-	mark
+	start_trace
 	if [ "$reason" = none ]; then
 		fails "$errno" load event_sins "sin=$sin" && ! trace | grep -q 'step=refuse'
 	else
-		fails "$errno" load event_sins "sin=$sin" && refused $A "$reason"
+		fails "$errno" load event_sins "sin=$sin" && only_refusal_is $A "$reason"
 	fi && ! loaded event_sins && [ ! -e "$EVENTS/sin" ]
 	verdict "a driver's $sin fails with $errno"
 done <<EOF
@@ -307,7 +307,7 @@ EOF
 doorbell()
 {
 	x=$1 y=$(other "$1")
-	mark
+	start_trace
 	"$x" create 0 bell synchronization && "$x" doorbell 0 && "$y" put 5 && [ "$(field bell sets)" = 1 ] && "$y" put 3 in=hardirq &&
 		[ "$(field bell sets)" = 1 ] && "$x" wait any 0 && "$x" query 0 is=reset
 	verdict "$y puts items on an empty queue: the doorbell of $x rings once"
@@ -320,7 +320,7 @@ doorbell()
 		[ "$(field bell sets)" = 4 ]
 	verdict "$x gives a queue that has items a doorbell: it rings at once"
 
-	mark
+	start_trace
 	"$x" close 0 && [ ! -e "$EVENTS/bell" ] && "$x" take 8 && "$y" put 1 && "$y" put 1 in=hardirq && "$x" take 8 &&
 		! trace | grep -q 'step=refuse'
 	verdict "$x closes its doorbell's event: puts do not ring, and nothing is refused"
@@ -328,22 +328,22 @@ doorbell()
 doorbell a
 doorbell b
 
-mark
+start_trace
 meanwhile b wait any 5 interruptible
 await_field many5 waiters 1
 fails EAGAIN unload $B && kill "$pid" && ! wait "$pid" && [ -e "$EVENTS/many6" ] && unload $B &&
 	[ ! -e "$EVENTS/many6" ] && [ -e "$EVENTS/many63" ] && [ "$(field down kind)" = synchronization ]
 verdict "a driver with events is unloaded: its events are closed, and events that others have open stay"
 
-mark
+start_trace
 load $B && b open 0 down synchronization && b query 0 is=reset && a close 1 && b query 0 is=reset
 verdict "a driver is loaded again: it opens an event that exists"
 
-mark
+start_trace
 b create 1 watched synchronization && read -r line <"$EVENTS/watched" && b close 1 && [ ! -e "$EVENTS/watched" ]
 verdict "an event is closed whose file was open: its file is removed"
 
-mark
+start_trace
 b create 1 fleeting synchronization && exec 3<"$EVENTS/fleeting" && b set 1 was=reset && unload $B &&
 	[ ! -e "$EVENTS/fleeting" ] && ! read -r line <&3 && fails EAGAIN unload $A
 verdict "an event's file is open: the event can be closed and its driver unloaded, but not the owner"

@@ -81,9 +81,9 @@ sweep()
 {
 	what=$1 least=$2
 	shift 2
-	mark
-	said=$(./fail_nth "$@") && [ "${said%% *}" -ge "$least" ]
-	verdict "$what: $said"
+	start_trace
+	counted=$(./fail_nth "$@") && [ "${counted%% *}" -ge "$least" ]
+	verdict "$what: $counted"
 }
 
 # load_b COMPLETION DEFERRED
@@ -154,7 +154,7 @@ sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise
 # allocation of any task fail, and shows that this setting works. The last case uses the setting to
 # show that workers, softirq and hardirq allocate nothing.
 setting probability 100 interval 1 times 1
-mark
+start_trace
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "an allocation of any task fails when it should"
 unload module_b

@@ -6,19 +6,13 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# said KEY - prints a count from the last line of the module
-said()
-{
-	dmesg | sed -n "s/.*handle_kinds: .*$1=\([0-9]*\).*/\1/p" | tail -n 1
-}
-
 start 2
 load module_a
-mark
-load handle_kinds && [ "$(said wrong)" = 0 ]
+start_trace
+load handle_kinds && [ "$(logged handle_kinds wrong)" = 0 ]
 verdict "a handle of another kind gets ESTALE from each function, and nothing changes"
 
-[ "$(said refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(said refusals)" ]
+[ "$(logged handle_kinds refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(logged handle_kinds refusals)" ]
 verdict "each of these refusals logs a line"
 unload handle_kinds
 unload module_a

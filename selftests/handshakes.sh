@@ -41,7 +41,7 @@ via()
 # begin_with COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
 begin_with()
 {
-	load hold_calls && load module_a "completion=$1" "timeout=$2" && load actor && mark &&
+	load hold_calls && load module_a "completion=$1" "timeout=$2" && load actor && start_trace &&
 		act "register alice; on-dispatch alice pend"
 }
 
@@ -59,7 +59,7 @@ attach_fails()
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
-		refused module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
+		only_refusal_is module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
 }
 
 owner_knows()
@@ -70,14 +70,14 @@ owner_knows()
 # is_free - whether module_b can get the context
 is_free()
 {
-	mark
+	start_trace
 	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b
 }
 
-# owner_goes - whether the owner can be unloaded, and frees the context
-owner_goes()
+# owner_unloads - whether the owner can be unloaded, and frees the context
+owner_unloads()
 {
-	mark
+	start_trace
 	unload actor && unload module_a && ! loaded module_a && [ ! -e /sys/kernel/debug/d2d-module_a ] &&
 		[ "$(lines "step=free ctx=c0\$")" = 1 ]
 }
@@ -95,10 +95,10 @@ pended_by_a_process()
 # does not wait for a pended handshake (completion=1)
 asking_fails()
 {
-	! wait "$asking" && read -r said <"$ASKED" &&
+	! wait "$asking" && read -r noted <"$ASKED" &&
 		case $1 in
-		1) [ "${said%% *}" = "errno=$EINPROGRESS" ] ;;
-		*) [ "${said%% *}" = "errno=$2" ] ;;
+		1) [ "${noted%% *}" = "errno=$EINPROGRESS" ] ;;
+		*) [ "${noted%% *}" = "errno=$2" ] ;;
 		esac
 }
 
@@ -108,10 +108,10 @@ one_is_held()
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
 }
 
-# come_and_go - alice attaches and detaches $ROUNDS times. From round to round she detaches later:
+# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. From round to round she detaches later:
 # first before, then while, then after her handshake times out (`kmod race`). d2d_attach() fails
 # with EINPROGRESS or, if her dispatch routine takes longer than the timeout, with ETIMEDOUT
-come_and_go()
+attach_and_detach_repeatedly()
 {
 	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
 }
@@ -120,51 +120,51 @@ start 21
 
 for completion in 0 1 2; do
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails EBUSY load module_b && act "unregister alice" && is_free && owner_goes
+		fails EBUSY load module_b && act "unregister alice" && is_free && owner_unloads
 	verdict "completion=$completion: a handshake is never completed: it times out, and the context is free when the driver unregisters"
 	unload_all
 
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && is_free &&
-		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_goes
+		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: a handshake is completed after its timeout: ESTALE, and the context is free"
 	unload_all
 
 	begin_with $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
-		asking_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_goes
+		asking_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake is cancelled"
 	unload_all
 
 	begin_with $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
-		is_free && owner_goes
+		is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
 	begin_with $completion $LONG && pended_by_a_process && act "complete alice status=-$EIO" &&
-		asking_fails $completion "$EIO" && is_free && act "unregister alice" && owner_goes
+		asking_fails $completion "$EIO" && is_free && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
 	# The asking process is inside alice's dispatch routine, so it gets ECANCELED with any completion.
 	begin_with $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
-		asking_fails 2 "$ECANCELED" && act "unregister bob" && is_free && owner_goes
+		asking_fails 2 "$ECANCELED" && act "unregister bob" && is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: both are cancelled"
 	unload_all
 done
 
 load hold_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
-	await context_is attached && mark && act "register alice; on-dispatch alice pend" &&
+	await context_is attached && start_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
-	refused module_a not-completed-in-time && context_is attached && unload module_b && owner_goes
+	only_refusal_is module_a not-completed-in-time && context_is attached && unload module_b && owner_unloads
 verdict "a handshake was completed in time: its timeout does not affect the attached driver"
 unload_all
 
-begin_with 1 1 && come_and_go && act "unregister alice" && is_free && owner_goes
+begin_with 1 1 && attach_and_detach_repeatedly && act "unregister alice" && is_free && owner_unloads
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 
-load hold_calls && hold handshake && load module_a completion=1 timeout=50 && mark && load held_peer deferred=1 &&
+load hold_calls && hold handshake && load module_a completion=1 timeout=50 && start_trace && load held_peer deferred=1 &&
 	await one_inside && timed_out 1 && hold none && await context_is free && is_free && unload held_peer &&
 	unload module_a
 verdict "a driver in Rust completes after the timeout: the context is free"

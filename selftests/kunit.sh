@@ -25,7 +25,7 @@ if [ -z "$(module_path d2d_kunit)" ]; then
 	exit 4
 fi
 
-mark
+start_trace
 load module_a && load d2d_kunit
 for suite in $SUITES; do
 	results "$suite"

@@ -54,7 +54,7 @@ round()
 }
 
 start 3
-mark
+start_trace
 load $A contexts=1 && load $B && b flood $MANY && [ "$(count)" = $MANY ]
 verdict "$MANY events exist at a time"
 

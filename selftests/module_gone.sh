@@ -41,12 +41,6 @@ expelled()
 		! dmesg | grep "of a module that is gone"
 }
 
-# nothing_left - whether the owner has no request and no event of forgetful, and a context is free
-nothing_left()
-{
-	! grep -q . "$DEBUG/state/requests" && [ ! -e "$DEBUG/events/forgotten" ] && grep -q 'state=free' "$DEBUG/state/contexts"
-}
-
 # another_works - whether module_b can be loaded, works with the owner, and can be unloaded
 another_works()
 {
@@ -56,7 +50,7 @@ another_works()
 # comes_back - whether forgetful can be loaded again, and cleans up without a refusal if it leaves nothing behind
 comes_back()
 {
-	mark
+	start_trace
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
 }
 
@@ -71,8 +65,8 @@ load stranger
 load module_a timeout=100
 for at in init exit; do
 	for leaves in $(left_behind); do
-		mark
-		go "$leaves" "$at" && expelled && nothing_left && another_works && comes_back
+		start_trace
+		go "$leaves" "$at" && expelled && owner_is_idle && another_works && comes_back
 		verdict "$at leaves a driver behind, $leaves: the owner removes it, and all works on"
 	done
 done
@@ -82,33 +76,33 @@ done
 unload module_a
 load module_a completion=1
 for at in init exit; do
-	mark
-	go handshake "$at" && expelled && nothing_left && another_works && comes_back
+	start_trace
+	go handshake "$at" && expelled && owner_is_idle && another_works && comes_back
 	verdict "$at leaves a pending handshake behind: the owner removes the driver, and all works on"
 done
 
-mark
-fails EINPROGRESS load bad_peer sin=never-completed && [ -z "$(names module-gone)" ] && nothing_left && another_works
+start_trace
+fails EINPROGRESS load bad_peer sin=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
 verdict "bad_peer detaches with its handshake pending: nothing is left for the owner to remove"
 unload module_a
 load module_a timeout=100
 
-mark
+start_trace
 go registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver while it goes away"
 
 # Another driver has sent forgetful a request, and waits for it
 load actor
-mark
+start_trace
 load forgetful leaves=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
 act_meanwhile "wait r1"
 waiter=$meanwhile
-unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && nothing_left && another_works
+unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && owner_is_idle && another_works
 verdict "a module goes with a request pending: the sender gets ECANCELED"
 
 # A thread is inside forgetful's dispatch routine while forgetful is unloaded
-mark
+start_trace
 load forgetful leaves=registered at=exit && act "lookup forgetful" && hold task
 act_meanwhile "send r1 forgetful"
 sender=$meanwhile
@@ -121,9 +115,9 @@ load bad_peer sin=none && unload bad_peer && unloading forgetful
 verdict "a module goes while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
 hold none
 wait "$remover"
-gone=$?
+unloaded=$?
 wait "$sender"
-[ "$gone" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
+[ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module goes while a thread is inside its driver: it ends when the thread has returned"
 unload actor
 
@@ -136,7 +130,7 @@ else
 	load actor
 	load held_peer
 	act "register x; alloc r1 x; lookup held_peer; forge-handle held_peer; detach held_peer" && hold task
-	mark
+	start_trace
 	act_meanwhile "send r1 held_peer $ADD"
 	sender=$meanwhile
 	await one_inside
@@ -155,11 +149,11 @@ fi
 
 # forgetful registers a driver whose routines are in the module stranger, which does not import the
 # owner's symbols
-mark
+start_trace
 load forgetful leaves=stranger && unload forgetful && [ -e "$DEBUG/events/strange" ] && ! trace | grep step=refuse
 verdict "a module goes that has registered a driver of another module: the driver stays"
 
-mark
+start_trace
 unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$DEBUG/events/strange" ] && another_works
 verdict "the module goes that has the routines of a driver: the owner removes the driver"
 
@@ -175,10 +169,10 @@ for kind in stranger stranger-attached; do
 		;;
 	esac
 	load stranger
-	mark
+	start_trace
 	load forgetful "leaves=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
 		[ ! -e "$DEBUG" ] && [ ! -e /sys/kernel/tracing/events/d2d ] && unload stranger &&
-		load module_a timeout=100 && [ -e "$DEBUG/state/contexts" ] && nothing_left && another_works && load stranger &&
+		load module_a timeout=100 && [ -e "$DEBUG/state/contexts" ] && owner_is_idle && another_works && load stranger &&
 		comes_back
 	verdict "drivers-left: the owner is unloaded with a driver left, $kind: it frees what it can, and all can be loaded again"
 	unload stranger
@@ -189,7 +183,7 @@ if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name"
 else
 	load stranger
-	mark
+	start_trace
 	hold task
 	load forgetful leaves=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
@@ -197,7 +191,7 @@ else
 	# The owner has cancelled and freed the request of the handshake before that.
 	await traced reason=drivers-left
 	hold none
-	wait "$remover" && [ ! -e "$DEBUG" ] && unload stranger && load module_a timeout=100 && nothing_left && another_works
+	wait "$remover" && [ ! -e "$DEBUG" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi
 unload module_a
@@ -217,7 +211,7 @@ waits()
 }
 await waits
 for at in init exit; do
-	mark
+	start_trace
 	go event "$at" && expelled && waits
 	verdict "$at leaves an event open that another module waits for: the wait goes on"
 done
@@ -225,6 +219,6 @@ event_act torture_peer0 set 0 was=reset && wait "$waiter" 2>"$NOTES"
 verdict "an event that a module left open is set: the wait ends"
 event_act torture_peer0 close 0
 [ ! -e "$EVENT" ]
-verdict "an event that a module left open is closed by its last driver: it is gone"
+verdict "an event that a module left open is closed by its last driver: it does not exist any more"
 unload_all
 ktap_finished

@@ -132,7 +132,7 @@ disturb()
 
 start 17
 
-mark
+start_trace
 load_all 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
 verdict "three peers have a context each"
@@ -140,11 +140,11 @@ verdict "three peers have a context each"
 [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'third_peer: d2d: .* step=pend '
 verdict "third_peer has pended its handshake and completed it later"
 
-mark
-fails EBUSY load bad_peer && refused module_a no-free-context && ! loaded bad_peer
+start_trace
+fails EBUSY load bad_peer && only_refusal_is module_a no-free-context && ! loaded bad_peer
 verdict "no-free-context: a fourth peer"
 
-mark
+start_trace
 exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return from=peer op=drain')" = 12 ] &&
 	each everywhere dequeue
 verdict "module_a calls each peer's operations, in each execution context"
@@ -154,7 +154,7 @@ each everywhere dispatch && each everywhere complete && everywhere cancel module
 verdict "module_a sends each peer requests, and cancels some, in each execution context"
 
 for name in $PEERS; do
-	mark
+	start_trace
 	exercise "$name" 1 && everywhere enqueue "$name"
 	verdict "$name calls module_a's operations, in each execution context"
 	[ "$name" != third_peer ] || continue
@@ -163,7 +163,7 @@ for name in $PEERS; do
 done
 unload_peers && unload module_a
 
-mark
+start_trace
 load_all 3 && exercise_all
 verdict "the owner and all peers work at the same time, in two processes each"
 
@@ -173,7 +173,7 @@ verdict "no context has lost an item"
 each attributed
 verdict "each peer's items went through its own context"
 
-mark
+start_trace
 load_all 3
 for name in $PEERS; do
 	disturb "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
@@ -181,7 +181,7 @@ for name in $PEERS; do
 done
 unload_peers && unload module_a
 
-mark
+start_trace
 load_all 64 && exercise_all && unload_peers && unload module_a && conserved 64
 verdict "the owner and all peers work at the same time, with 64 contexts"
 ktap_finished

@@ -9,18 +9,12 @@ STATE=/sys/kernel/debug/d2d-module_a/state
 
 start 4
 
-# said FIELD - prints the last value of this field in the log
-said()
-{
-	dmesg | sed -n "s/.*[ :]$1=\([0-9]*\).*/\1/p" | tail -n 1
-}
-
 load module_a
-symbols=$(said symbols)
+symbols=$(logged module_a symbols)
 load pointers || { dmesg | sed -n 's/.*\(pointers: .*\)/# \1/p' | grep -v d2d: | head -n 40; false; }
 verdict "each function refuses each bad pointer and does nothing"
 
-[ -n "$symbols" ] && [ "$symbols" = "$(said functions)" ]
+[ -n "$symbols" ] && [ "$symbols" = "$(logged pointers functions)" ]
 verdict "the module has called all $symbols exported functions"
 
 ! grep -q pointers "$STATE/requests" && ! grep -q "name=new" "$STATE/events"

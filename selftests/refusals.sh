@@ -118,36 +118,36 @@ parameters()
 start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + 2 * $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
 
 # The kernel refuses it: module_b's symbols are missing.
-mark
+start_trace
 fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
 
 load module_a timeout=100
 while read -r sin errno reason; do
-	mark
-	fails "$errno" load bad_peer "sin=$sin" && refused module_a "${reason:-$sin}" && ! loaded bad_peer
+	start_trace
+	fails "$errno" load bad_peer "sin=$sin" && only_refusal_is module_a "${reason:-$sin}" && ! loaded bad_peer
 	verdict "a peer's $sin: ${reason:-$sin}, $errno"
 done <<EOT
 $(peer_sins)
 EOT
 
-mark
+start_trace
 fails ETIMEDOUT load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
 
 for sin in stale-attach stale-unregister; do
-	mark
-	fails ESTALE load bad_peer "sin=$sin" && refused module_a stale-driver-handle && ! loaded bad_peer
+	start_trace
+	fails ESTALE load bad_peer "sin=$sin" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
 	verdict "a peer's $sin: stale-driver-handle, for the handle of an earlier registration"
 done
 
-mark
-fails ESTALE load bad_peer sin=old-request-handle && refused module_a stale-request-handle && ! loaded bad_peer
+start_trace
+fails ESTALE load bad_peer sin=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
 
-mark
+start_trace
 fails E2BIG load bad_peer sin=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner with too many hops: E2BIG"
 
@@ -159,36 +159,36 @@ done <<EOT
 $(item_sins)
 EOT
 
-mark
+start_trace
 fails ENOTRECOVERABLE load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: its handle is revoked"
 
 # The only context is free, so no refusal has kept it.
-mark
+start_trace
 load bad_peer sin=none && trace | grep -q "step=attached to=bad_peer"
 verdict "after all refusals a peer in C that does nothing wrong is attached"
 
-mark
-fails EBUSY load module_b && refused module_a no-free-context && ! loaded module_b
+start_trace
+fails EBUSY load module_b && only_refusal_is module_a no-free-context && ! loaded module_b
 verdict "no-free-context: a second peer, and the owner has one context"
 
-mark
+start_trace
 fails EAGAIN unload module_a && [ -z "$(trace)" ]
 verdict "module_a is unloaded while a peer is loaded: EAGAIN"
 
-mark
+start_trace
 unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load module_b
 verdict "the peer is unloaded: the context is free for module_b"
 
-mark
+start_trace
 ! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
-	refused module_b parameter-out-of-range
+	only_refusal_is module_b parameter-out-of-range
 verdict "parameter-out-of-range: 0 rounds are written to the exercise file"
 
-mark
+start_trace
 ! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
 verdict "a text is written to the exercise file: the write fails"
-mark
+start_trace
 exec 3>/sys/kernel/debug/d2d-module_b/exercise
 fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its exercise file is open: EAGAIN"
@@ -196,17 +196,18 @@ exec 3>&-
 unload module_b
 unload module_a
 
-# owner_refused REASON - as refused; the lines about bad_owner have no "d2d:", so trace() does not print them
-owner_refused()
+# refusal_by_module_b_is REASON - as only_refusal_is. The lines about bad_owner have no "d2d:", so
+# trace() does not print them
+refusal_by_module_b_is()
 {
-	dmesg | awk -v mark="$MARK" 'index($0, mark) { n = "" } { n = n "\n" $0 } END { print n }' |
+	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |
 		grep -q "module_b: bad_owner: step=refuse reason=$1 "
 }
 
 while read -r sin reason errno; do
 	load bad_owner "sin=$sin"
-	mark
-	fails "$errno" load module_b && ! loaded module_b && owner_refused "$reason"
+	start_trace
+	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
 	verdict "an owner's $sin: $reason, $errno"
 	unload bad_owner
 
@@ -221,21 +222,21 @@ $(owner_sins)
 EOT
 
 load bad_owner sin=unknown-code
-mark
+start_trace
 fails ENOTTY load module_b && ! loaded module_b
 verdict "an owner's unknown-code: ENOTTY"
 unload bad_owner
 
-mark
+start_trace
 fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
-	refused module_a out-of-memory && ! trace | grep -q step=alloc
+	only_refusal_is module_a out-of-memory && ! trace | grep -q step=alloc
 verdict "out-of-memory: contexts with more memory than the machine has"
 
 while read -r module parameter; do
 	[ "$module" = module_a ] || load module_a
-	mark
+	start_trace
 	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&
-		refused "$module" parameter-out-of-range
+		only_refusal_is "$module" parameter-out-of-range
 	verdict "parameter-out-of-range: $module with $parameter"
 	unload_all
 done <<EOT

@@ -30,8 +30,8 @@ has_exited()
 	! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"
 }
 
-# succeed PID... - waits for these processes; fails if one hangs or exits with an error
-succeed()
+# exit_in_time PID... - waits for these processes; fails if one hangs or exits with an error
+exit_in_time()
 {
 	for pid; do
 		await has_exited "$pid" && wait "$pid" || return
@@ -204,7 +204,7 @@ verdict "a completion routine gets the result and keeps the request: it can be s
 
 fresh alice bob
 act "on-completed alice free; send r0 bob $ADD routine value=2; expect r0 output=3" && no_refusal &&
-	fails ESTALE act "send r0 bob" && refused module_a stale-request
+	fails ESTALE act "send r0 bob" && only_refusal_is module_a stale-request
 verdict "a completion routine lets the owner free the request: its handle is stale"
 
 fresh alice bob
@@ -215,7 +215,7 @@ verdict "the receiver pends and completes later: a wait after that gets the resu
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=8" && meanwhile_sleeps &&
-	act "complete bob output=8" && succeed "$meanwhile"
+	act "complete bob output=8" && exit_in_time "$meanwhile"
 verdict "the receiver pends and completes later: a sender that sleeps is woken"
 
 fresh alice bob
@@ -281,12 +281,12 @@ verdict "the sender cancels a request with a completion routine: the routine get
 
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" && act "free r0" && cancelled_called bob 1 && no_refusal &&
-	fails ESTALE act "wait r0" && refused module_a stale-request && fails ECANCELED act "complete bob status=-$EIO"
+	fails ESTALE act "wait r0" && only_refusal_is module_a stale-request && fails ECANCELED act "complete bob status=-$EIO"
 verdict "the sender frees a pending request: this cancels it"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
-	act "cancel r0" && succeed "$meanwhile" && fails ECANCELED act "complete bob status=-$EIO"
+	act "cancel r0" && exit_in_time "$meanwhile" && fails ECANCELED act "complete bob status=-$EIO"
 verdict "one thread cancels a request while another waits for it: the wait ends with ECANCELED"
 
 # Several threads and one request
@@ -294,20 +294,20 @@ verdict "one thread cancels a request while another waits for it: the wait ends 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=6" && meanwhile_sleeps &&
 	one=$meanwhile && act_meanwhile "wait r0 timeout=60000; expect r0 output=6" && meanwhile_sleeps && two=$meanwhile &&
-	act "complete bob output=6" && succeed "$one" "$two" && no_refusal
+	act "complete bob output=6" && exit_in_time "$one" "$two" && no_refusal
 verdict "two threads wait for a request: both get the result"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
 	act_meanwhile "wait r0; expect r0 status=-$ETIMEDOUT ended=timed-out" && meanwhile_sleeps &&
-	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && succeed "$meanwhile" &&
+	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && exit_in_time "$meanwhile" &&
 	fails ECANCELED act "complete bob" && no_refusal
 verdict "two threads wait for a request, and one of the waits times out: both get ETIMEDOUT"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
 	act_meanwhile "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && meanwhile_sleeps &&
-	act "free r0" && succeed "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
+	act "free r0" && exit_in_time "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
 	! grep -q alice "$REQUESTS"
 verdict "freed while another thread waits: the wait gets ECANCELED, and then nothing is left of the request"
 
@@ -322,9 +322,9 @@ send_again_at_once()
 		act_pends "send r0 bob $HOLD out=0" && act_meanwhile "wait r0 timeout=60000; expect r0 status=-$error" && meanwhile_sleeps || return
 		! act "complete bob status=-$error; send r0 bob $HOLD out=0" || return
 		if grep -q "^errno=$EINPROGRESS " "$NOTES"; then
-			succeed "$meanwhile" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
+			exit_in_time "$meanwhile" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
 		else
-			grep -q "^errno=$EBUSY " "$NOTES" && succeed "$meanwhile" || return
+			grep -q "^errno=$EBUSY " "$NOTES" && exit_in_time "$meanwhile" || return
 		fi
 	done
 }
@@ -335,41 +335,41 @@ verdict "sent again while another thread waits: that thread gets the first resul
 # Refusals that take more than one command
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "send r0 bob" && refused module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: sent while it is pending"
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "read r0 8" && refused module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: its output is read while it is pending"
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=1; wait r0" &&
-	fails ESTALE act "complete-again bob" && refused module_a stale-request-handle
+	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: completed twice, the second time after the sender got the result"
 fresh alice bob
 act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails ESTALE act "errno-inside bob" &&
-	refused module_a stale-request-handle
+	only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: completed twice inside the dispatch routine"
 fresh alice bob
-act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && refused module_a has-completion-routine
+act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
 verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine"
 fresh alice bob
-act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && refused module_a no-buffer
+act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && only_refusal_is module_a no-buffer
 verdict "no-buffer: the output is read to a null pointer"
 fresh alice bob
 act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
-	refused module_a unregister-from-inside
+	only_refusal_is module_a unregister-from-inside
 verdict "unregister-from-inside: in the driver's own completion routine"
 
 fresh alice bob
 act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
-	refused module_a no-return-routine
+	only_refusal_is module_a no-return-routine
 verdict "no-return-routine: forwarded by a driver that wants it back and has no routine for that"
 fresh alice bob
 act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
-	refused module_a no-cancel-routine
+	only_refusal_is module_a no-cancel-routine
 verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called"
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
-	fails EDEADLK act "errno-inside bob" && refused module_a unregister-from-inside
+	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
 verdict "unregister-from-inside: in the driver's own returned routine"
 
 # Refusals from the tables
@@ -377,16 +377,16 @@ verdict "unregister-from-inside: in the driver's own returned routine"
 while read -r errno reason command; do
 	fresh alice bob
 	act "register dave no-routines; alloc r2 dave"
-	mark
-	fails "$errno" act "$command" && refused module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
+	start_trace
+	fails "$errno" act "$command" && only_refusal_is module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
 	verdict "$reason: $command fails with $errno"
 done <<EOT
 $(sender_sins)
 EOT
 fresh alice bob
 while read -r role status reason; do
-	mark
-	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && refused module_a "$reason"
+	start_trace
+	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
 	verdict "$reason: the receiver does $role, and the sender gets $status"
 done <<EOT
 $(receiver_sins)
@@ -434,7 +434,7 @@ for driver in $PEERS; do
 	fresh alice
 	act "lookup $driver" && act_pends "send r0 $driver $HOLD trace" && unload "$driver" &&
 		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
-		load "$driver" && fails ESTALE act "send r0 $driver" && refused module_a stale-target &&
+		load "$driver" && fails ESTALE act "send r0 $driver" && only_refusal_is module_a stale-target &&
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
 	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and its handle is stale after a reload"
 done
@@ -486,7 +486,7 @@ verdict "three drivers forward a request and want it back: it comes back through
 
 fresh alice bob+ carol+ dave+ erin+ frank+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
-act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
+act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	got_back dave "-$E2BIG" 1 && got_back carol "-$E2BIG" 1 && got_back bob "-$E2BIG" 1
 verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, and completes it so"
 
@@ -539,7 +539,7 @@ verdict "the receiver unregisters: the forwarder gets the request back with ECAN
 
 fresh alice bob+ carol+
 act "on-dispatch bob pend; unregister carol"
-act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && refused module_a stale-target
+act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
 verdict "stale-target: forwarded to a driver that has unregistered"
 
 # Chains of modules, in Rust and in C: relay_peer forwards to DRIVER, which its parameter next
@@ -549,7 +549,7 @@ each_peer load
 while read -r next driver; do
 	fresh alice bob+
 	load relay_peer "next=$next"
-	mark
+	start_trace
 	act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
 			[ "$driver" = bob ] ||
@@ -557,7 +557,7 @@ while read -r next driver; do
 		}
 	verdict "relay_peer forwards alice's request to $driver: relay_peer gets it back, and alice gets the result"
 
-	mark
+	start_trace
 	case $driver in
 	module_a) exercise module_a ;;
 	bob) : ;;
@@ -581,7 +581,7 @@ EOT
 # not get the request back, 2 it gets the request back and keeps it pending
 fresh alice
 load relay_peer next=3 mode=1
-mark
+start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
@@ -590,7 +590,7 @@ unload relay_peer
 
 fresh alice bob+
 load relay_peer next=1
-mark
+start_trace
 act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
@@ -600,7 +600,7 @@ unload relay_peer
 
 fresh alice
 load relay_peer next=2 mode=2
-mark
+start_trace
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
 verdict "relay_peer gets a request back from third_peer, keeps it pending, and completes it later"
@@ -618,15 +618,15 @@ verdict "relay_peer gets a request back from third_peer and keeps it pending, an
 
 fresh alice
 load relay_peer next=4 mode=1
-mark
-act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
+start_trace
+act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards to itself, and the fourth time gets E2BIG"
 unload relay_peer
 fresh alice
 load relay_peer next=4 mode=0
-mark
-act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && refused module_a no-stack-location &&
+start_trace
+act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "no-stack-location: the same, and relay_peer gets it back three times; going back takes no stack location"
 unload relay_peer
@@ -684,7 +684,7 @@ for ms in 0xffffffff 60000; do
 	returning_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
 	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: unregistering waits"
 	hold none
-	succeed "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
+	exit_in_time "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
 	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: all end when the routine returns"
 done
 
@@ -692,14 +692,14 @@ returning_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 time
 	fails EALREADY act "cancel r0" && no_refusal
 verdict "returning to a forwarder, and cancelled: a wait ends when its limit is over, with EINPROGRESS"
 hold none
-succeed "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+exit_in_time "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "returning to a forwarder, and cancelled: the wait gets the result when the routine returns"
 
 while read -r action reason; do
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $HOLD" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
-		fails EDEADLK act "errno-inside bob" && refused module_a "$reason" && act "alloc r1 alice; free r1"
+		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
 	verdict "$reason: the returned routine does $action, for which the request would wait"
 done <<EOT
 wait-for-r0 wait-from-inside
@@ -709,13 +709,13 @@ EOT
 for place in softirq hardirq irqs-off; do
 	fresh alice bob
 	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place wait r0" &&
-		refused module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
+		only_refusal_is module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
 	verdict "wait-in-atomic-context: for a pending request, in $place"
 done
 for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
 	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place send r1 bob" &&
-		refused module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
+		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
 	verdict "send-in-atomic-context: sent and forwarded without the flag, in $place; the forwarder keeps the request"
 done
 fresh alice bob
@@ -739,21 +739,21 @@ unregistering_bob()
 	act "alloc r1 alice; alloc r2 bob; on-dispatch bob hold" && hold task
 	act_meanwhile "send r0 bob; wait r0; expect r0 status=-$ECANCELED"
 	sender=$meanwhile
-	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && mark
+	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && start_trace
 }
 
 unregistering_bob && one_inside
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering waits"
-fails ESHUTDOWN act "send r1 bob" && refused module_a target-is-leaving
+fails ESHUTDOWN act "send r1 bob" && only_refusal_is module_a target-is-leaving
 verdict "target-is-leaving: sent to a driver that is unregistering"
-mark
-fails ESHUTDOWN act "send r2 alice" && refused module_a driver-is-leaving
+start_trace
+fails ESHUTDOWN act "send r2 alice" && only_refusal_is module_a driver-is-leaving
 verdict "driver-is-leaving: sent by a driver that is unregistering"
-mark
-fails EALREADY act "unregister bob" && refused module_a already-unregistering
+start_trace
+fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
 verdict "already-unregistering: unregistered once more while it is unregistering"
 hold none
-succeed "$meanwhile" "$sender"
+exit_in_time "$meanwhile" "$sender"
 verdict "a receiver unregisters while a thread is inside its dispatch routine: it ends when the routine returns, and cancels the request"
 
 fresh alice

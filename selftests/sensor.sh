@@ -14,26 +14,26 @@ collect()
 	./kmod write "$COLLECT" "$1" 2>"$NOTES"
 }
 
-# said - prints the lines of both drivers since the mark, without the trace
-said()
+# printed - prints the lines of both drivers since start_trace, without the trace
+printed()
 {
-	dmesg | awk -v mark="$MARK" '
-		index($0, mark) { n = 0; next }
+	dmesg | awk -v start="$TRACE_START" '
+		index($0, start) { n = 0; next }
 		!/: d2d: / && match($0, /(sensor|consumer): /) { line[n++] = substr($0, RSTART) }
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
 start 6
-mark
+start_trace
 fails ENOENT load sensor
 verdict "the sensor is loaded before the consumer: ENOENT"
 
 load consumer && fails ESHUTDOWN collect 1
 verdict "the consumer collects without a sensor: ESHUTDOWN"
 
-mark
+start_trace
 load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer &&
-	said >"$NOTES" && diff spec/sensor.expected "$NOTES"
+	printed >"$NOTES" && diff spec/sensor.expected "$NOTES"
 verdict "both drivers print what their Windows originals print"
 
 trace | awk '
@@ -45,7 +45,7 @@ load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload se
 	unload consumer
 verdict "period 0: EINVAL; a sensor that was unloaded: ESHUTDOWN"
 
-load consumer && load loud_sensor && mark && collect 1 && unload loud_sensor && unload consumer &&
-	said >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
+load consumer && load loud_sensor && start_trace && collect 1 && unload loud_sensor && unload consumer &&
+	printed >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
 verdict "samples whose sum is no number of 64 bits: the sum wraps around"
 ktap_finished

@@ -23,8 +23,8 @@ owner_rounds()
 {
 	round=0
 	while [ "$round" -lt 10 ]; do
-		if ! said=$( (echo 1 >/sys/kernel/debug/d2d-module_a/exercise) 2>&1); then
-			case $said in
+		if ! error=$( (echo 1 >/sys/kernel/debug/d2d-module_a/exercise) 2>&1); then
+			case $error in
 			*"No space left on device"*) echo full >>"$FULL" ;;
 			*) return 1 ;;
 			esac
@@ -67,11 +67,11 @@ recorded()
 	grep -q '\[ticker_peer\]' "$TRACING/trace"
 }
 
-# value KEY TEXT - prints a value from the last line since the mark that has this text
+# value KEY TEXT - prints a value from the last line since start_trace that has this text
 value()
 {
-	dmesg | awk -v mark="$MARK" -v key="$1" -v text="$2" '
-		index($0, mark) { value = "" }
+	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '
+		index($0, start) { value = "" }
 		index($0, text) {
 			for (i = 1; i <= NF; i++) {
 				split($i, field, "=")
@@ -90,7 +90,7 @@ total()
 }
 
 start 5
-mark
+start_trace
 load module_a capacity=4
 # User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's, an
 # allocation in the interrupt looks like one of the peer.

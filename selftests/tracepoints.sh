@@ -96,7 +96,7 @@ echo counter >"$TRACING/trace_clock"
 echo 65536 >"$TRACING/buffer_size_kb"
 echo ':mod:module_a' >"$TRACING/set_event"
 forget
-mark
+start_trace
 load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
 	fails EAGAIN unload module_a && unload module_b && fails ENOENT unload module_b &&
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
@@ -167,7 +167,7 @@ verdict "a driver in C is unloaded while its tracepoints are on: what was record
 off
 
 load hold_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
-mark
+start_trace
 for step in build_request call_driver dispatch complete completion pend cancel; do
 	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
 	echo 1 >"$EVENTS/d2d_$step/enable"

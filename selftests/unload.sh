@@ -42,8 +42,8 @@ waits_in()
 	grep -q '^State:.*D (disk sleep)' "/proc/$1/status" && grep -q "] $2+" "/proc/$1/stack"
 }
 
-# steps_are STEP... - whether the trace has these steps of the handshake and of unloading, in this order
-steps_are()
+# unloading_steps_are STEP... - whether the trace has these steps of the handshake and of unloading, in this order
+unloading_steps_are()
 {
 	[ "$(trace | sed -nE 's/.* step=(pend|cancel|attached|detach|rundown|unregister|unload|refuse).*/\1/p' | xargs)" = "$*" ]
 }
@@ -54,14 +54,14 @@ op_calls()
 	trace | grep -c 'module_a: d2d: .* step=op-call to=peer'
 }
 
-# new_request_refused - whether the owner refuses a new request to the peer
-new_request_refused()
+# new_request_fails - whether the owner refuses a new request to the peer
+new_request_fails()
 {
 	fails ESHUTDOWN act "send r1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_call_refused - whether the owner's exercise returns without having called the peer
-new_call_refused()
+# new_exercise_makes_no_call - whether the owner's exercise returns without having called the peer
+new_exercise_makes_no_call()
 {
 	before=$(op_calls)
 	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
@@ -75,11 +75,11 @@ unloading_waits()
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	grep -q '^held_peer .* Unloading ' /proc/modules && steps_are "$@"
+	grep -q '^held_peer .* Unloading ' /proc/modules && unloading_steps_are "$@"
 }
 
-# gone - whether unloading has ended and succeeded
-gone()
+# unloaded - whether unloading has ended and succeeded
+unloaded()
 {
 	wait "$remover" && ! loaded held_peer
 }
@@ -125,16 +125,16 @@ verdict_and_clean()
 held_in()
 {
 	load_settled held_peer || return
-	mark
+	start_trace
 	hold "$1"
 	taskset "$2" sh -c "echo 1 >$EXERCISE" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&
-		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
+		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
 	hold none
-	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload &&
+	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload &&
 		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
@@ -144,17 +144,17 @@ held_in()
 request_held()
 {
 	load_settled held_peer && act "lookup held_peer" || return
-	mark
+	start_trace
 	hold task
 	./kmod write "$ACTOR" "send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_unregister detach rundown &&
-		new_request_refused && await waits_in "$remover" d2d_unregister &&
-		steps_are detach rundown refuse && one_inside
+		new_request_fails && await waits_in "$remover" d2d_unregister &&
+		unloading_steps_are detach rundown refuse && one_inside
 	seen=$?
 	hold none
-	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown refuse unregister unload
+	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
 # request_held_in PLACE CPUS - the same for a request that is sent in an interrupt. Here detaching
@@ -162,16 +162,16 @@ request_held()
 request_held_in()
 {
 	load_settled held_peer && act "lookup held_peer" || return
-	mark
+	start_trace
 	hold "$1"
 	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&
-		new_call_refused && await waits_in "$remover" d2d_readers_wait && steps_are detach && one_inside
+		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
 	hold none
-	wait "$caller" && gone && [ "$seen" = 0 ] && steps_are detach rundown unregister unload
+	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload
 }
 
 if [ ! -d "$EVENTS" ]; then
@@ -216,15 +216,15 @@ for place in task softirq hardirq; do
 done
 
 hold handshake
-mark
+start_trace
 load held_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
 seen=$?
 hold none
-gone && [ "$seen" = 0 ] && steps_are pend attached detach rundown unregister unload
+unloaded && [ "$seen" = 0 ] && unloading_steps_are pend attached detach rundown unregister unload
 verdict_and_clean "unloading waits for a pended handshake"
 
-mark
-load held_peer && unload held_peer && steps_are attached detach rundown unregister unload
+start_trace
+load held_peer && unload held_peer && unloading_steps_are attached detach rundown unregister unload
 verdict "unloading does not wait when no thread is inside"
 unload actor
 unload module_a

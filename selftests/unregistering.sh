@@ -60,19 +60,6 @@ as_expected()
 	[ $# = 0 ]
 }
 
-# nothing_left - whether the owner has no request, and no event but its own
-nothing_left()
-{
-	! read -r left <$OWNER/state/requests || return
-	while read -r left; do
-		case $left in
-		name=module_a.*) ;;
-		*) return 1 ;;
-		esac
-	done <$OWNER/state/events
-	left=
-}
-
 # where_they_hang SEEN - prints the kernel stacks of the threads that hang
 where_they_hang()
 {
@@ -147,7 +134,7 @@ run_case()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
 	shift 4
-	seen='' left=''
+	seen=''
 	tell open "$subject" "$stage" "$how"
 	opened=$?
 	case $stage in
@@ -182,13 +169,13 @@ run_case()
 	esac
 	# Only after every 16th case, because this takes longer than a case.
 	case_number=$((case_number + 1))
-	[ $((case_number % 16)) != 0 ] || { nothing_left && mark; }
+	[ $((case_number % 16)) != 0 ] || { owner_is_idle && start_trace; }
 }
 
 start $(($(cases | wc -l) + 1))
 load module_a
 load unregistering
-mark
+start_trace
 hung='' loaded='' case_number=0
 cases >"$NOTES.cases"
 trap 'rm -f "$NOTES" "$NOTES.cases" "$NOTES.watched"' EXIT
@@ -210,7 +197,6 @@ while read -r subject stage driver how expected; do
 	if [ "$rc" != 0 ]; then
 		echo "# seen:     $seen"
 		echo "# expected: $expected"
-		[ -z "$left" ] || echo "# left:     $left"
 	fi
 	case $seen in
 	hung=*)
@@ -224,7 +210,7 @@ done <"$NOTES.cases"
 if [ -n "$hung" ]; then
 	ktap_test_skip "the owner has no request and no event of others in the end: skipped after a hang"
 else
-	nothing_left
+	owner_is_idle
 	verdict "the owner has no request and no event of others in the end"
 	unload unregistering
 	unload module_a

@@ -9,21 +9,21 @@ cd "$(dirname "$0")" || exit 1
 start 8
 load module_a
 
-mark
+start_trace
 load skew_older && trace | grep -q "step=attached to=skew_older"
 verdict "a peer with an older, shorter table is attached, and its operations work"
 trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-return errno=-$EOPNOTSUPP "
 verdict "an operation that the older table does not have: EOPNOTSUPP"
 unload skew_older
 
-mark
+start_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer table is attached, and its operations work"
 
 # These refuse the owner's table themselves, before the owner sees theirs. MODULE REASON ERRNO
 while read -r module reason errno; do
-	mark
-	fails "$errno" load "$module" && ! loaded "$module" && refused "$module" "$reason"
+	start_trace
+	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"
 	verdict "$module: $reason, $errno"
 done <<EOT
 skew_reordered bad-prefix EBADR
@@ -32,8 +32,8 @@ skew_major bad-ops-major EPROTO
 skew_build bad-build EXDEV
 EOT
 
-mark
-fails EBADE load skew_core && ! loaded skew_core && refused module_a bad-layout
+start_trace
+fails EBADE load skew_core && ! loaded skew_core && only_refusal_is module_a bad-layout
 verdict "skew_core: bad-layout, EBADE"
 
 unload module_a

@@ -25,8 +25,8 @@ not_loaded()
 	! loaded "$1"
 }
 
-# goes - unloads the peer in the background; whether that succeeds without hanging
-goes()
+# peer_unloads - unloads the peer in the background; whether that succeeds without hanging
+peer_unloads()
 {
 	./kmod unload waiting_peer 2>"$NOTES" &
 	remover=$!
@@ -39,28 +39,22 @@ ended()
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# nothing_left - whether the context is free, the event closed, and the owner has no request
-nothing_left()
-{
-	[ ! -e "$EVENT" ] && ! grep -q . "$OWNER/state/requests" && grep -q 'state=free' "$OWNER/state/contexts"
-}
-
 # in_operation WHAT - unloads the peer while its operation waits
 in_operation()
 {
 	load waiting_peer place=0 "what=$1" || return
-	mark
+	start_trace
 	echo 1 >$OWNER/exercise 2>/dev/null &
 	caller=$!
-	await one_waits "$1" && goes && ended operation || return
-	! wait "$caller" && nothing_left
+	await one_waits "$1" && peer_unloads && ended operation || return
+	! wait "$caller" && owner_is_idle
 }
 
 # in_deferred WHAT - unloads the peer while its work item waits
 in_deferred()
 {
-	mark
-	load waiting_peer place=1 "what=$1" && await one_waits "$1" && goes && ended deferred && nothing_left
+	start_trace
+	load waiting_peer place=1 "what=$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
 }
 
 is_attached()
@@ -92,9 +86,9 @@ verdict_or_end "a deferred handshake waits for an event: unloading ends the wait
 in_deferred 1
 verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
 
-mark
-load waiting_peer place=1 what=2 && await is_attached && refused waiting_peer settled-link-from-inside &&
-	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && goes && nothing_left
+start_trace
+load waiting_peer place=1 what=2 && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
+	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
 verdict_or_end "settled-link-from-inside: a deferred handshake waits for itself"
 
 unload module_a

@@ -18,9 +18,9 @@ if [ ${#expected[@]} -eq 0 ] && ! grep -qx '// compiles' "$driver"; then
 	exit 1
 fi
 rc=0
-said=$(cd "$out" && RUSTC_BOOTSTRAP=1 sh -c "$command"' --error-format=short -Awarnings --emit=metadata -o hostile.rmeta "$0"' \
+output=$(cd "$out" && RUSTC_BOOTSTRAP=1 sh -c "$command"' --error-format=short -Awarnings --emit=metadata -o hostile.rmeta "$0"' \
 	"$driver" 2>&1) || rc=$?
-mapfile -t errors < <(sed -n 's/^[^ ]*: error\(\[E[0-9]*\]\)\?: /\1: /p' <<<"$said" | sed 's/^: //' | sort -u)
+mapfile -t errors < <(sed -n 's/^[^ ]*: error\(\[E[0-9]*\]\)\?: /\1: /p' <<<"$output" | sed 's/^: //' | sort -u)
 wrong=0
 for text in "${expected[@]}"; do
 	grep -qF -e "$text" <<<"$(printf '%s\n' "${errors[@]}")" || { echo "no error: $text" && wrong=1; }
@@ -29,7 +29,7 @@ for error in "${errors[@]}"; do
 	grep -qF -f <(printf '%s\n' "${expected[@]}") <<<"$error" || { echo "unexpected error: $error" && wrong=1; }
 done
 if [ ${#errors[@]} -eq 0 ] && [ "$rc" -ne 0 ]; then
-	echo "rustc failed with $rc: $said"
+	echo "rustc failed with $rc: $output"
 	wrong=1
 fi
 exit "$wrong"

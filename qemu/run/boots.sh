@@ -55,7 +55,7 @@ done
 
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 said case='' stop='' EXPECT APPEND image platform
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' EXPECT APPEND image platform
 	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
@@ -68,18 +68,18 @@ boot() {
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
 	esac
-	said=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${platform[@]}" "${scenario%%/*}" \
+	output=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${platform[@]}" "${scenario%%/*}" \
 		"$image" "${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" \
 		${APPEND:+"$APPEND"} 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
-		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $said"
+		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"
 	elif [ "$rc" -ne 1 ]; then
-		echo "d2d-vm ended with $rc, expected 1: $said"
-	elif ! grep -qE "^FAIL: $reason" <<<"$said"; then
-		echo "none of the reasons is '$reason': $said"
+		echo "d2d-vm ended with $rc, expected 1: $output"
+	elif ! grep -qE "^FAIL: $reason" <<<"$output"; then
+		echo "none of the reasons is '$reason': $output"
 	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.reports" ]; then
 		while read -r text; do
-			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$said" || echo "not found: $text"
+			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$output" || echo "not found: $text"
 		done <"$LAB/guest/$case.reports"
 	fi
 }

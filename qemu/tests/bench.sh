@@ -16,9 +16,9 @@ log=$dir/log
 # guard PASSED RECORD - compares the run with a record; exactly PASSED contenders must pass, and all others fail
 guard() {
 	local rc=0
-	"${tool[@]}" guard "$2" "$run" >"$dir/said" || rc=$?
-	cat "$dir/said"
-	[ "$(grep -c '^ok ' "$dir/said")" -eq "$1" ] && [ "$(grep -c '^not ok ' "$dir/said")" -eq $((contenders - $1)) ] &&
+	"${tool[@]}" guard "$2" "$run" >"$dir/output" || rc=$?
+	cat "$dir/output"
+	[ "$(grep -c '^ok ' "$dir/output")" -eq "$1" ] && [ "$(grep -c '^not ok ' "$dir/output")" -eq $((contenders - $1)) ] &&
 		[ "$rc" -eq $(($1 < contenders)) ]
 }
 

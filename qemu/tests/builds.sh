@@ -21,40 +21,40 @@ mkdir -p "$tree/rust" "$dir/out"
 find "$kernel/tree" -mindepth 1 -maxdepth 1 ! -name rust -exec ln -s -t "$tree" {} +
 find "$kernel/tree/rust" -mindepth 1 -maxdepth 1 -exec ln -s -t "$tree/rust" {} +
 
-# refused REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches
-refused() {
+# fails_with REGEX ARGUMENT... - runs make, which must fail before it compiles anything, with one line that matches
+fails_with() {
 	local why=$1
 	shift
-	! make --no-print-directory "$@" >"$dir/said" 2>&1 || return
-	cat "$dir/said"
-	[ "$(grep -cE -e "$why" "$dir/said")" -eq 1 ] && ! grep -vE -e "$why" -e '^make|^  UPD ' "$dir/said"
+	! make --no-print-directory "$@" >"$dir/output" 2>&1 || return
+	cat "$dir/output"
+	[ "$(grep -cE -e "$why" "$dir/output")" -eq 1 ] && ! grep -vE -e "$why" -e '^make|^  UPD ' "$dir/output"
 }
 
 build=(-C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" modules)
 for file in "$tree"/rust/*.rmeta "$tree"/rust/*.so; do
 	mv "$file" "$dir/file"
-	expect "without rust/${file##*/} nothing is compiled" refused "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
+	expect "without rust/${file##*/} nothing is compiled" fails_with "There is no $file, .*make KVER=${KVER//+/.}" "${build[@]}"
 	mv "$dir/file" "$file"
 done
 printf '#!/bin/sh\necho rustc 1.0.0\n' >"$dir/rustc"
 chmod +x "$dir/rustc"
 expect "another compiler is refused" \
-	refused "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
+	fails_with "is 'rustc [0-9.]+ .*\)': .*rustc is 'rustc 1.0.0'" "${build[@]}" RUSTC="$dir/rustc"
 expect "a compiler that is missing is refused" \
-	refused "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
-expect "a tree that is missing is refused" refused "There is no kernel tree $dir/none" KDIR="$dir/none"
+	fails_with "is 'rustc [0-9.]+ .*\)': .*none is missing" "${build[@]}" RUSTC="$dir/none"
+expect "a tree that is missing is refused" fails_with "There is no kernel tree $dir/none" KDIR="$dir/none"
 expect "make clean needs no configuration" \
 	make --no-print-directory -C "$tree" M="$PWD" MO="$dir/out" "${KMAKE[@]}" D2D_SELFTESTS=y clean
 
 expect "a module that does not exist is refused" \
-	refused 'D2D_ONLY: there is no module nosuch' "${build[@]}" D2D_ONLY='module_a nosuch'
+	fails_with 'D2D_ONLY: there is no module nosuch' "${build[@]}" D2D_ONLY='module_a nosuch'
 
 for name in CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM; do
-	expect "make test $name= is refused" refused "$name is empty" "$name=" test
-	expect "make test $name=' ' is refused" refused "$name is empty" "$name= " test
+	expect "make test $name= is refused" fails_with "$name is empty" "$name=" test
+	expect "make test $name=' ' is refused" fails_with "$name is empty" "$name= " test
 done
 expect "an empty list of tests is refused" \
-	refused 'TEST_PROGS is empty' -C selftests KDIR="$kernel/tree" TEST_PROGS= run_tests
+	fails_with 'TEST_PROGS is empty' -C selftests KDIR="$kernel/tree" TEST_PROGS= run_tests
 expect "a test that does not exist is refused" \
-	refused 'there is no test nosuch' -C selftests KDIR="$kernel/tree" TEST_PROGS='state.sh nosuch' run_tests
+	fails_with 'there is no test nosuch' -C selftests KDIR="$kernel/tree" TEST_PROGS='state.sh nosuch' run_tests
 ktap_end

@@ -13,8 +13,8 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 
-# said REGEX - whether the output of gdb, its lines joined by blanks, matches
-said() {
+# gdb_prints REGEX - whether the output of gdb, its lines joined by blanks, matches
+gdb_prints() {
 	tr '\n' ' ' <"$dir/gdb" | grep -qE -- "$1"
 }
 
@@ -30,12 +30,12 @@ done
 rc=0
 wait $! || rc=$?
 
-expect "a breakpoint in $function is hit" said 'Breakpoint [0-9]+, .*bounce'
-expect "one in a function that does not exist is not" said "<PENDING> +$nowhere"
+expect "a breakpoint in $function is hit" gdb_prints 'Breakpoint [0-9]+, .*bounce'
+expect "one in a function that does not exist is not" gdb_prints "<PENDING> +$nowhere"
 expect "the backtrace leads from module_b's function through the library to module_a" \
-	said '#0 .*/module_b/module_b\.rs:.*#1 .*/shared/d2d/interface\.rs:.*#[0-9]+ .*/module_a/module_a\.rs:'
-expect "an argument has its value" said '\$1 = 2 '
-expect "the kernel's gdb scripts find both modules" said 'module_b .*module_a '
+	gdb_prints '#0 .*/module_b/module_b\.rs:.*#1 .*/shared/d2d/interface\.rs:.*#[0-9]+ .*/module_a/module_a\.rs:'
+expect "an argument has its value" gdb_prints '\$1 = 2 '
+expect "the kernel's gdb scripts find both modules" gdb_prints 'module_b .*module_a '
 expect "the machine goes on, and its run passes" [ "$rc" -eq 0 ]
 if [ "$failed" -gt 0 ]; then
 	sed 's/^/# gdb: /' "$dir/gdb"

@@ -20,16 +20,16 @@ log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 
-# refused REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add its own line. CMD
+# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add its own line. CMD
 # and its children must close the pipe within $limit seconds.
 limit=60
-refused() {
-	local why=$1 said
+fails_with() {
+	local why=$1 output
 	shift
-	! said=$(timeout "$limit" "$@" 2>&1) || { echo "it passed" && return 1; }
-	said=$(grep -v '^make: ' <<<"$said")
-	echo "$said"
-	[[ $said != *$'\n'* ]] && grep -qE -e "$why" <<<"$said"
+	! output=$(timeout "$limit" "$@" 2>&1) || { echo "it passed" && return 1; }
+	output=$(grep -v '^make: ' <<<"$output")
+	echo "$output"
+	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output"
 }
 
 # no_namespaces KIND CMD... - runs CMD as a plain user. The user has ranges of ids, but may
@@ -50,27 +50,27 @@ export -f no_namespaces booting
 export LAB dir
 
 for target in run shell test check gdb mutants; do
-	expect "make $target KERNEL=nosuch" refused "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
+	expect "make $target KERNEL=nosuch" fails_with "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
 done
-expect "make mutants MUTANTS=nosuch" refused "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
-expect "make verify PART=nosuch" refused "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
+expect "make mutants MUTANTS=nosuch" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
+expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
 	make verify PART=nosuch
-expect "make test CASE=nosuch.sh" refused "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
-expect "make test CASE=:x" refused "there is no test '' in selftests/" make test CASE=:x
-expect "make torture SECONDS=0" refused "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
-expect "make torture SEED=x" refused "SEED is .* not 'x'" make torture SEED=x
-expect "make torture SEED=4294967296" refused "SEED is .* not '4294967296'" make torture SEED=4294967296
-expect "make gdb VM=nosuch" refused "no machine waits for a debugger in nosuch" make gdb VM=nosuch
-expect "a machine of an unknown mode" refused "there is no mode 'nosuch'" qemu/vm.sh nosuch
-expect "an empty table" refused "nothing to boot" bash -c 'booting ""'
-expect "a table that is missing" refused "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
-expect "no boot of this kernel" refused "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
-expect "a boot of an unknown kernel" refused "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
-expect "a boot of an unknown scenario" refused "there is no scenario nosuch" bash -c 'booting "stock nosuch 60"'
-expect "a boot without a limit" refused "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
+expect "make test CASE=nosuch.sh" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
+expect "make test CASE=:x" fails_with "there is no test '' in selftests/" make test CASE=:x
+expect "make torture SECONDS=0" fails_with "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
+expect "make torture SEED=x" fails_with "SEED is .* not 'x'" make torture SEED=x
+expect "make torture SEED=4294967296" fails_with "SEED is .* not '4294967296'" make torture SEED=4294967296
+expect "make gdb VM=nosuch" fails_with "no machine waits for a debugger in nosuch" make gdb VM=nosuch
+expect "a machine of an unknown mode" fails_with "there is no mode 'nosuch'" qemu/vm.sh nosuch
+expect "an empty table" fails_with "nothing to boot" bash -c 'booting ""'
+expect "a table that is missing" fails_with "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
+expect "no boot of this kernel" fails_with "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
+expect "a boot of an unknown kernel" fails_with "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
+expect "a boot of an unknown scenario" fails_with "there is no scenario nosuch" bash -c 'booting "stock nosuch 60"'
+expect "a boot without a limit" fails_with "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
 
 for kind in user mnt pid; do
-	expect "no namespaces left: $kind" refused "unshare failed: No space left on device" \
+	expect "no namespaces left: $kind" fails_with "unshare failed: No space left on device" \
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
@@ -81,25 +81,25 @@ dying() {
 	! :
 }
 export -f dying
-expect "the progress of a step ends with it" refused '^$' timeout 10 bash -c dying
+expect "the progress of a step ends with it" fails_with '^$' timeout 10 bash -c dying
 
 # building LINE - runs build.sh for a kernel whose build prints LINE and fails. Another part of make verify may be
 # building; build.sh then says that it waits, and can wait for minutes.
 building() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
-	printf 'modules:\n\t@cat said; exit 1\n' >"$dir/kernel/tree/Makefile"
-	echo "$1" >"$dir/kernel/tree/said"
+	printf 'modules:\n\t@cat output; exit 1\n' >"$dir/kernel/tree/Makefile"
+	echo "$1" >"$dir/kernel/tree/output"
 	D2D_KERNEL=$dir/kernel "$LAB/build.sh" 2>&1 | grep '^build: ' | grep -v ': another run holds .*, waiting for it$'
 	! :
 }
 export -f building
 limit=600
-expect "another Rust API gets a hint" refused "no modules for refused: its kernel crate lacks .* by KVER=" \
+expect "another Rust API gets a hint" fails_with "no modules for refused: its kernel crate lacks .* by KVER=" \
 	bash -c "building 'error[E0432]: unresolved import \`kernel::sync::Other\`'"
-expect "an error of the project's own gets none" refused "no modules for refused$" \
+expect "an error of the project's own gets none" fails_with "no modules for refused$" \
 	bash -c "building 'error[E0425]: cannot find value \`kernel_x\` in this scope'"
-expect "a full disk gets none" refused "no modules for refused$" \
+expect "a full disk gets none" fails_with "no modules for refused$" \
 	bash -c "building 'error: could not write output: No space left on device'"
 limit=60
 
@@ -113,17 +113,17 @@ running() {
 	! :
 }
 export -f running
-expect "make run A_PARAMS=nosuch=1" refused "module_a has no parameter 'nosuch'; it has: .*contexts" \
+expect "make run A_PARAMS=nosuch=1" fails_with "module_a has no parameter 'nosuch'; it has: .*contexts" \
 	bash -c "running A_PARAMS='contexts=1 nosuch=1'"
-expect "make run B_PARAMS=nosuch" refused "module_b has no parameter 'nosuch'; it has: deferred" \
+expect "make run B_PARAMS=nosuch" fails_with "module_b has no parameter 'nosuch'; it has: deferred" \
 	bash -c "running B_PARAMS=nosuch"
-expect "make run A_PARAMS='x;y'" refused "no list of module parameters" make run A_PARAMS='x;y'
+expect "make run A_PARAMS='x;y'" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
 # failing LINE... - runs the demonstration, which must fail: at a step that prints these lines, and for no other reason
 failing() {
-	! "$LAB/vm.sh" run >"$dir/said" 2>/dev/null || return
-	cat "$dir/said"
-	diff <(sed -n '/^lab: FAILED/,$p' "$dir/said") <(printf '%s\n' "$@" 'FAIL: result: rc is 1, expected 0')
+	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
+	cat "$dir/output"
+	diff <(sed -n '/^lab: FAILED/,$p' "$dir/output") <(printf '%s\n' "$@" 'FAIL: result: rc is 1, expected 0')
 }
 A_PARAMS=contexts=abc expect "a module that is refused ends the run" failing \
 	"lab: FAILED: insmod: can't insert '/lib/d2d/module_a.ko': Invalid argument" \

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::LazyLock;
 
 /// Stands between the driver's name and its step.
-const MARK: &str = ": d2d: ";
+const PREFIX: &str = ": d2d: ";
 
 /// The header that defines the vocabulary: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
 const HEADER: &str = include_str!("../../shared/include/d2d.h");
@@ -65,7 +65,7 @@ pub struct Line<'a> {
     pub task: Option<&'a str>,
 }
 
-/// Why a line with the mark of a step is not a step.
+/// Why a line with the prefix of a step is not a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// It has no driver's name.
@@ -94,9 +94,9 @@ impl<'a> Line<'a> {
     ///
     /// The line must have no escape sequences (see [`plain`]) and at most one step (see [`split`]).
     pub fn parse(text: &'a str) -> Option<Result<Self, Damage>> {
-        let (mark, step) = find_mark(text)?;
-        let parsed = match mark {
-            Mark::Print { driver } => {
+        let (prefix, step) = find_prefix(text)?;
+        let parsed = match prefix {
+            Prefix::Print { driver } => {
                 let line = Self {
                     driver,
                     time: print_time(text),
@@ -104,7 +104,7 @@ impl<'a> Line<'a> {
                 };
                 line.parse_step(step)
             }
-            Mark::Event { head } => Self::event(head).parse_step(step),
+            Prefix::Event { head } => Self::event(head).parse_step(step),
         };
         Some(parsed)
     }
@@ -179,33 +179,33 @@ pub fn fields(detail: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Says whether this line has a step, which may be damaged.
 pub fn is_marked(text: &str) -> bool {
-    find_mark(text).is_some()
+    find_prefix(text).is_some()
 }
 
 /// How a line begins that has a step.
-enum Mark<'a> {
+enum Prefix<'a> {
     /// `module_a: d2d: `
     Print { driver: &'a str },
     /// `insmod-77 [000] ...1. 3.866349: d2d_alloc: `
     Event { head: &'a str },
 }
 
-/// Finds the mark. Returns it, and the text behind it.
-fn find_mark(text: &str) -> Option<(Mark<'_>, &str)> {
+/// Finds the prefix. Returns it, and the text behind it.
+fn find_prefix(text: &str) -> Option<(Prefix<'_>, &str)> {
     if let Some(at) = find_print(text) {
         let driver = &text[driver_start(text, at)..at];
-        return Some((Mark::Print { driver }, &text[at + MARK.len()..]));
+        return Some((Prefix::Print { driver }, &text[at + PREFIX.len()..]));
     }
     let at = text.find("d2d")?;
     let (name, step) = text[at..].split_once(": ")?;
     let named = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
     let ours = name.len() > 3 && name.chars().all(named) && step.contains("seq=");
-    ours.then_some((Mark::Event { head: &text[..at] }, step))
+    ours.then_some((Prefix::Event { head: &text[..at] }, step))
 }
 
-/// Finds the mark of a printed step.
+/// Finds the prefix of a printed step.
 fn find_print(text: &str) -> Option<usize> {
-    text.find(MARK)
+    text.find(PREFIX)
 }
 
 /// The text up to the first blank. Searches byte by byte, as words are short.
@@ -314,12 +314,12 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
-        let Some(first) = find_print(text).map(|at| at + MARK.len()) else {
+        let Some(first) = find_print(text).map(|at| at + PREFIX.len()) else {
             return Some(text);
         };
         let time = embedded_time(&text[first..]).map(|at| first + at);
-        let mark = find_print(&text[first..]).map(|at| driver_start(text, first + at));
-        let next = time.into_iter().chain(mark).min();
+        let prefix = find_print(&text[first..]).map(|at| driver_start(text, first + at));
+        let next = time.into_iter().chain(prefix).min();
         let Some(next) = next.filter(|next| *next > first) else {
             return Some(text);
         };

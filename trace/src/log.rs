@@ -32,7 +32,7 @@ pub struct Counts {
     pub joined: u64,
     /// Lines longer than [`MAX_LINE`], of which the rest was skipped.
     pub cut: u64,
-    /// Lines with the mark of a step, but without a whole step.
+    /// Lines with the prefix of a step, but without a whole step.
     pub damaged: u64,
     /// Where the first few of these were, and why.
     pub damaged_lines: Vec<String>,

@@ -207,7 +207,7 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match self.found {
+        let sign = match self.found {
             Found::Same => "=",
             Found::Differs => "~",
             Found::Only(Side::Linux) => "L",
@@ -219,7 +219,7 @@ impl fmt::Display for Row {
             Found::Moved(Side::Linux) => "!! in another order on Linux:",
             Found::Moved(Side::Windows) => "!! in another order on Windows:",
         };
-        write!(f, "{mark}")?;
+        write!(f, "{sign}")?;
         if self.unexplained && self.on_both() {
             write!(f, " !!")?;
         }

@@ -342,11 +342,11 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
 /// Waits for a process. Returns how often it loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
     let output = context(child.wait_with_output(), "wait for a process")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let said = said.trim();
-    match said.parse() {
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let printed = printed.trim();
+    match printed.parse() {
         Ok(cycles) if output.status.success() => Ok(cycles),
-        _ => Err(format!("{said} ({})", output.status)),
+        _ => Err(format!("{printed} ({})", output.status)),
     }
 }
 
@@ -593,9 +593,9 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
         let seed = seed.wrapping_add(number);
         let mut play = |seed: u32| {
             let played = fuzz::round(seed, time).map_err(|why| format!("seed {seed}: {why}"));
-            played.map(|(more, said)| {
+            played.map(|(more, printed)| {
                 counts.add(&more);
-                log.add(&said);
+                log.add(&printed);
                 fuzz::judge(&counts)
             })
         };
