@@ -72,9 +72,9 @@ meanwhile()
 	pid=$meanwhile
 }
 
-# What the module event_sins does wrong. Each line is SIN ERRNO REASON. REASON is "none" if the
+# What the module event_faults does wrong. Each line is FAULT ERRNO REASON. REASON is "none" if the
 # owner logs no line
-sins()
+faults()
 {
 	cat <<-EOF
 		no-name EFAULT bad-event-name-pointer
@@ -170,7 +170,7 @@ refuses()
 	fails "$errno" "$@" && only_refusal_is "$A" "$reason"
 }
 
-start $((52 + $(sins | wc -l)))
+start $((52 + $(faults | wc -l)))
 start_trace
 load "$A" contexts=1 && load "$B"
 both_kinds a
@@ -291,16 +291,16 @@ else
 	verdict "an event is closed while a reader of its file stalls: closing does not wait $stalled"
 fi
 
-while read -r sin errno reason; do
+while read -r fault errno reason; do
 	start_trace
 	if [ "$reason" = none ]; then
-		fails "$errno" load event_sins "sin=$sin" && ! trace | grep -q 'step=refuse'
+		fails "$errno" load event_faults "fault=$fault" && ! trace | grep -q 'step=refuse'
 	else
-		fails "$errno" load event_sins "sin=$sin" && only_refusal_is $A "$reason"
-	fi && ! loaded event_sins && [ ! -e "$EVENTS/sin" ]
-	verdict "a driver's $sin fails with $errno"
+		fails "$errno" load event_faults "fault=$fault" && only_refusal_is $A "$reason"
+	fi && ! loaded event_faults && [ ! -e "$EVENTS/fault" ]
+	verdict "a driver's $fault fails with $errno"
 done <<EOF
-$(sins)
+$(faults)
 EOF
 
 # doorbell a|b - this driver, x, takes from a queue that has a doorbell; the other one, y, puts on it

@@ -137,13 +137,13 @@ sweep "a request that is sent in hardirq to a driver that may sleep" 3 write "$A
 	"alloc r0 alice; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
 unload actor
 unload hold_calls
-sweep "loading a peer in C" 1 load "$(module_path bad_peer)" sin=none
-sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" sin=none
-sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_sins)" sin=none
-load event_sins sin=none
-sweep "watching an event" 2 read /sys/kernel/debug/d2d-module_a/events/sin0
-unload event_sins
-sweep "closing events" 0 unload "$(module_path event_sins)" sin=none
+sweep "loading a peer in C" 1 load "$(module_path bad_peer)" fault=none
+sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" fault=none
+sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_faults)" fault=none
+load event_faults fault=none
+sweep "watching an event" 2 read /sys/kernel/debug/d2d-module_a/events/fault0
+unload event_faults
+sweep "closing events" 0 unload "$(module_path event_faults)" fault=none
 total load "$(module_path module_b)"
 sweep "unloading module_b" 0 unload "$(module_path module_b)"
 load module_b

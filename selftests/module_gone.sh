@@ -82,7 +82,7 @@ for at in init exit; do
 done
 
 start_trace
-fails EINPROGRESS load bad_peer sin=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
+fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
 verdict "bad_peer detaches with its handshake pending: nothing is left for the owner to remove"
 unload module_a
 load module_a timeout=100
@@ -111,7 +111,7 @@ unload forgetful &
 remover=$!
 await unloading forgetful && await traced reason=module-gone
 fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
-load bad_peer sin=none && unload bad_peer && unloading forgetful
+load bad_peer fault=none && unload bad_peer && unloading forgetful
 verdict "a module goes while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
 hold none
 wait "$remover"

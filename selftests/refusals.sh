@@ -5,9 +5,9 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# What bad_peer does wrong and the owner refuses. Each line is SIN ERRNO [REASON]; REASON is SIN if
+# What bad_peer does wrong and the owner refuses. Each line is FAULT ERRNO [REASON]; REASON is FAULT if
 # it is missing
-peer_sins()
+peer_faults()
 {
 	cat <<-EOT
 	bad-magic            EBADMSG
@@ -51,8 +51,8 @@ peer_sins()
 	EOT
 }
 
-# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. SIN REASON ERRNO
-owner_sins()
+# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. FAULT REASON ERRNO
+owner_faults()
 {
 	cat <<-EOT
 	bad-request   bad-magic     EBADMSG
@@ -84,8 +84,8 @@ owner_sins()
 	EOT
 }
 
-# What bad_peer does wrong with an item. SIN ERRNO
-item_sins()
+# What bad_peer does wrong with an item. FAULT ERRNO
+item_faults()
 {
 	cat <<-EOT
 	stale-item          ESTALE
@@ -115,7 +115,7 @@ parameters()
 	EOT
 }
 
-start $(($(peer_sins | wc -l) + $(item_sins | wc -l) + 2 * $(owner_sins | wc -l) + $(parameters | wc -l) + 15))
+start $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
 # The kernel refuses it: module_b's symbols are missing.
 start_trace
@@ -123,49 +123,49 @@ fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
 
 load module_a timeout=100
-while read -r sin errno reason; do
+while read -r fault errno reason; do
 	start_trace
-	fails "$errno" load bad_peer "sin=$sin" && only_refusal_is module_a "${reason:-$sin}" && ! loaded bad_peer
-	verdict "a peer's $sin: ${reason:-$sin}, $errno"
+	fails "$errno" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" && ! loaded bad_peer
+	verdict "a peer's $fault: ${reason:-$fault}, $errno"
 done <<EOT
-$(peer_sins)
+$(peer_faults)
 EOT
 
 start_trace
-fails ETIMEDOUT load bad_peer sin=not-completed-in-time && ! loaded bad_peer &&
+fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
 
-for sin in stale-attach stale-unregister; do
+for fault in stale-attach stale-unregister; do
 	start_trace
-	fails ESTALE load bad_peer "sin=$sin" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
-	verdict "a peer's $sin: stale-driver-handle, for the handle of an earlier registration"
+	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
+	verdict "a peer's $fault: stale-driver-handle, for the handle of an earlier registration"
 done
 
 start_trace
-fails ESTALE load bad_peer sin=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
+fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
 
 start_trace
-fails E2BIG load bad_peer sin=too-many-hops && ! loaded bad_peer
+fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner with too many hops: E2BIG"
 
 # The C header that bad_peer is compiled with refuses these; no line is logged.
-while read -r sin errno; do
-	fails "$errno" load bad_peer "sin=$sin" && ! loaded bad_peer
-	verdict "a peer's $sin: $errno"
+while read -r fault errno; do
+	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
+	verdict "a peer's $fault: $errno"
 done <<EOT
-$(item_sins)
+$(item_faults)
 EOT
 
 start_trace
-fails ENOTRECOVERABLE load bad_peer sin=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
+fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: its handle is revoked"
 
 # The only context is free, so no refusal has kept it.
 start_trace
-load bad_peer sin=none && trace | grep -q "step=attached to=bad_peer"
+load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
 verdict "after all refusals a peer in C that does nothing wrong is attached"
 
 start_trace
@@ -204,24 +204,24 @@ refusal_by_module_b_is()
 		grep -q "module_b: bad_owner: step=refuse reason=$1 "
 }
 
-while read -r sin reason errno; do
-	load bad_owner "sin=$sin"
+while read -r fault reason errno; do
+	load bad_owner "fault=$fault"
 	start_trace
 	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
-	verdict "an owner's $sin: $reason, $errno"
+	verdict "an owner's $fault: $reason, $errno"
 	unload bad_owner
 
 	# c_peer ignores the fields of the request that offers the context.
-	[ "$sin" != bad-request ] || continue
-	load bad_owner "sin=$sin"
+	[ "$fault" != bad-request ] || continue
+	load bad_owner "fault=$fault"
 	fails "$errno" load c_peer && ! loaded c_peer
-	verdict "an owner's $sin, to a peer in C: $errno"
+	verdict "an owner's $fault, to a peer in C: $errno"
 	unload bad_owner
 done <<EOT
-$(owner_sins)
+$(owner_faults)
 EOT
 
-load bad_owner sin=unknown-code
+load bad_owner fault=unknown-code
 start_trace
 fails ENOTTY load module_b && ! loaded module_b
 verdict "an owner's unknown-code: ENOTTY"

@@ -101,7 +101,7 @@ each_peer()
 # What a sender can do wrong. Each line is ERRNO REASON COMMAND. r0 is a request of alice that was
 # never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no other
 # routine than dispatch.
-sender_sins()
+sender_faults()
 {
 	cat <<-EOT
 	EBADMSG      bad-magic             send r0 bob $ADD bad-magic
@@ -149,7 +149,7 @@ sender_sins()
 }
 
 # What a receiver's dispatch routine can do wrong. ROLE STATUS REASON, where STATUS is what the sender gets
-receiver_sins()
+receiver_faults()
 {
 	cat <<-EOT
 	forget            EIO      not-completed
@@ -176,7 +176,7 @@ wrong_sizes()
 }
 
 trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
-start $(($(sender_sins | wc -l) + $(receiver_sins | wc -l) + $(wrong_sizes | wc -l) + 135))
+start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + $(wrong_sizes | wc -l) + 135))
 load hold_calls
 load module_a contexts=4 completion=1
 
@@ -381,7 +381,7 @@ while read -r errno reason command; do
 	fails "$errno" act "$command" && only_refusal_is module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
 	verdict "$reason: $command fails with $errno"
 done <<EOT
-$(sender_sins)
+$(sender_faults)
 EOT
 fresh alice bob
 while read -r role status reason; do
@@ -389,7 +389,7 @@ while read -r role status reason; do
 	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
 	verdict "$reason: the receiver does $role, and the sender gets $status"
 done <<EOT
-$(receiver_sins)
+$(receiver_faults)
 EOT
 act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "a request that was refused so often still works"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * An owner that is loaded instead of module_a, and whose handshake has the one fault that the
- * parameter sin names. Any driver that attaches must refuse the context.
+ * parameter fault names. Any driver that attaches must refuse the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -12,9 +12,9 @@
 #include "d2d_pair.h"
 #include "d2d_point.h"
 
-static char *sin = "none";
-module_param(sin, charp, 0);
-MODULE_PARM_DESC(sin, "What is wrong with the context");
+static char *fault = "none";
+module_param(fault, charp, 0);
+MODULE_PARM_DESC(fault, "What is wrong with the context");
 
 static u64 chain[] = D2D_PAIR_OWNER_CHAIN;
 
@@ -40,9 +40,9 @@ static struct d2d_driver peer;
 static int status;
 static void *page;
 
-static bool sin_is(const char *name)
+static bool fault_is(const char *name)
 {
-	return !strcmp(sin, name);
+	return !strcmp(fault, name);
 }
 
 /* Returns a copy of an object that ends in unmapped memory: only its first bytes are mapped. */
@@ -63,61 +63,61 @@ int d2d_attach(d2d_handle driver)
 {
 	int returned;
 
-	if (sin_is("bad-request"))
+	if (fault_is("bad-request"))
 		request.hdr.magic = 0;
-	if (sin_is("unknown-code"))
+	if (fault_is("unknown-code"))
 		request.code = D2D_CTL_CODE(0xfff, D2D_METHOD_BUFFERED);
-	if (sin_is("no-context"))
+	if (fault_is("no-context"))
 		request.user_buffer = NULL;
-	if (sin_is("bad-context-pointer"))
+	if (fault_is("bad-context-pointer"))
 		request.user_buffer = (char *)&context + 1;
-	if (sin_is("unreadable-context"))
+	if (fault_is("unreadable-context"))
 		request.user_buffer = (void *)PAGE_SIZE;
-	if (sin_is("unmapped-context"))
+	if (fault_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
-	if (sin_is("half-context"))
+	if (fault_is("half-context"))
 		/* A context that is misaligned would be refused for that. */
 		request.user_buffer = cut_off(&context, ALIGN(sizeof(context.hdr),
 							      __alignof__(context)));
-	if (sin_is("bad-magic"))
+	if (fault_is("bad-magic"))
 		context.hdr.magic = D2D_DRIVER_MAGIC;
-	if (sin_is("bad-size"))
+	if (fault_is("bad-size"))
 		context.hdr.size += 8;
-	if (sin_is("bad-major"))
+	if (fault_is("bad-major"))
 		context.hdr.major++;
-	if (sin_is("bad-layout"))
+	if (fault_is("bad-layout"))
 		context.hdr.layout ^= 1;
-	if (sin_is("no-ops-table"))
+	if (fault_is("no-ops-table"))
 		context.owner.ops = NULL;
-	if (sin_is("bad-ops-pointer"))
+	if (fault_is("bad-ops-pointer"))
 		context.owner.ops = (void *)((char *)&ops + 1);
-	if (sin_is("unmapped-ops"))
+	if (fault_is("unmapped-ops"))
 		context.owner.ops = page + PAGE_SIZE;
-	if (sin_is("half-ops"))
+	if (fault_is("half-ops"))
 		context.owner.ops = cut_off(&ops, sizeof(ops.hdr));
-	if (sin_is("bad-ops-major"))
+	if (fault_is("bad-ops-major"))
 		ops.hdr.major++;
-	if (sin_is("bad-ops-size"))
+	if (fault_is("bad-ops-size"))
 		ops.hdr.size = 0;
-	if (sin_is("bad-build"))
+	if (fault_is("bad-build"))
 		ops.hdr.build = 1;
-	if (sin_is("bad-prefix"))
+	if (fault_is("bad-prefix"))
 		chain[1] ^= 1;
-	if (sin_is("no-chain"))
+	if (fault_is("no-chain"))
 		ops.hdr.chain = NULL;
-	if (sin_is("misaligned-chain"))
+	if (fault_is("misaligned-chain"))
 		ops.hdr.chain = (void *)((char *)chain + 1);
-	if (sin_is("unmapped-chain"))
+	if (fault_is("unmapped-chain"))
 		ops.hdr.chain = page + PAGE_SIZE;
-	if (sin_is("half-chain"))
+	if (fault_is("half-chain"))
 		ops.hdr.chain = cut_off(chain, sizeof(*chain));
-	if (sin_is("bad-module-pointer"))
+	if (fault_is("bad-module-pointer"))
 		context.module = NULL;
-	if (sin_is("misaligned-module"))
+	if (fault_is("misaligned-module"))
 		context.module = (void *)((char *)THIS_MODULE + 1);
-	if (sin_is("unmapped-module"))
+	if (fault_is("unmapped-module"))
 		context.module = page + PAGE_SIZE;
-	if (sin_is("operation-outside-text"))
+	if (fault_is("operation-outside-text"))
 		ops.ping = (void *)&context;
 	status = 0;
 	returned = peer.dispatch(peer.self, &request);

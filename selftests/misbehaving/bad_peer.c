@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does the one wrong thing that the parameter sin names. Its initialization
+ * A driver in C that does the one wrong thing that the parameter fault names. Its initialization
  * fails with the errno by which the owner refuses that, or with -ENOTRECOVERABLE if the owner
- * does not refuse it. With sin=none it is a well-behaved peer, and stays loaded.
+ * does not refuse it. With fault=none it is a well-behaved peer, and stays loaded.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -13,9 +13,9 @@
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 
-static char *sin = "none";
-module_param(sin, charp, 0);
-MODULE_PARM_DESC(sin, "What to do wrong");
+static char *fault = "none";
+module_param(fault, charp, 0);
+MODULE_PARM_DESC(fault, "What to do wrong");
 
 static struct d2d_context *context;
 static d2d_handle self;
@@ -23,15 +23,15 @@ static d2d_handle last_request;
 static int stale;
 static bool attached;
 
-static bool sin_is(const char *name)
+static bool fault_is(const char *name)
 {
-	return !strcmp(sin, name);
+	return !strcmp(fault, name);
 }
 
-/* Whether the module stays loaded after this sin */
+/* Whether the module stays loaded after this fault */
 static int stays(void)
 {
-	return sin_is("none") || sin_is("detach-from-operation");
+	return fault_is("none") || fault_is("detach-from-operation");
 }
 
 static DEFINE_MUTEX(mutex);
@@ -82,7 +82,7 @@ static int peer_drain(void *this, u32 *result)
 	 * The owner calls this operation during the handshake too, but would refuse the detach
 	 * then, as it knows that the driver is inside its own handshake.
 	 */
-	if (sin_is("detach-from-operation") && attached)
+	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
 	*result = 0;
 	spin_lock_irqsave(&queue->lock, flags);
@@ -126,31 +126,31 @@ static noinline __ref void fill(void)
 {
 	const struct d2d_ops *table = &ops.hdr;
 
-	if (sin_is("no-ops-table"))
+	if (fault_is("no-ops-table"))
 		return;
-	if (sin_is("bad-ops-pointer"))
+	if (fault_is("bad-ops-pointer"))
 		table = (void *)((char *)&ops + 1);
-	if (sin_is("unreadable-ops"))
+	if (fault_is("unreadable-ops"))
 		table = (void *)PAGE_SIZE;
-	if (sin_is("bad-ops-major"))
+	if (fault_is("bad-ops-major"))
 		ops.hdr.major++;
-	if (sin_is("bad-ops-size"))
+	if (fault_is("bad-ops-size"))
 		ops.hdr.size = 3;
-	if (sin_is("garbage-ops-size"))
+	if (fault_is("garbage-ops-size"))
 		ops.hdr.size = U32_MAX;
-	if (sin_is("bad-build"))
+	if (fault_is("bad-build"))
 		ops.hdr.build = 1;
-	if (sin_is("bad-chain-pointer"))
+	if (fault_is("bad-chain-pointer"))
 		ops.hdr.chain = NULL;
-	if (sin_is("unreadable-chain"))
+	if (fault_is("unreadable-chain"))
 		ops.hdr.chain = (void *)(TASK_SIZE - 8);
-	if (sin_is("wrong-interface"))
+	if (fault_is("wrong-interface"))
 		chain[0] = D2D_PAIR_OWNER_INTERFACE;
-	if (sin_is("bad-prefix"))
+	if (fault_is("bad-prefix"))
 		chain[2] ^= 1;
-	if (sin_is("operation-outside-text"))
+	if (fault_is("operation-outside-text"))
 		ops.bounce = (void *)_printk;
-	if (sin_is("operation-in-init-text"))
+	if (fault_is("operation-in-init-text"))
 		ops.ping = READ_ONCE(init_ping);
 	context->peer.ops = table;
 }
@@ -163,16 +163,16 @@ static int dispatch(void *this, const struct d2d_request *request)
 	 * The handle of the previous handshake must stay stale while another handshake is in
 	 * progress.
 	 */
-	if (sin_is("old-request-handle") && last_request)
+	if (fault_is("old-request-handle") && last_request)
 		stale = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
-	if (sin_is("not-completed"))
+	if (fault_is("not-completed"))
 		return 0;
-	if (sin_is("bad-status"))
+	if (fault_is("bad-status"))
 		return d2d_complete(request->handle, 1, 0);
-	if (sin_is("not-completed-in-time") || sin_is("never-completed"))
+	if (fault_is("not-completed-in-time") || fault_is("never-completed"))
 		return -D2D_STATUS_PENDING;
-	if (sin_is("detach-from-inside"))
+	if (fault_is("detach-from-inside"))
 		return d2d_complete(request->handle, d2d_detach(self), 0);
 
 	context = request->user_buffer;
@@ -221,22 +221,22 @@ static int mishandle_item(void)
 	handle = d2d_queue_take(queue);
 	if (!handle || !d2d_queue_redeem(queue, handle))
 		return -ENOTRECOVERABLE;
-	if (sin_is("foreign-item"))
+	if (fault_is("foreign-item"))
 		return d2d_queue_release(&context->to_owner, handle);
-	if (sin_is("item-of-no-pool"))
+	if (fault_is("item-of-no-pool"))
 		return d2d_queue_release(queue, handle | ((1 << D2D_ITEM_INDEX_BITS) - 1));
-	if (sin_is("item-redeemed-twice"))
+	if (fault_is("item-redeemed-twice"))
 		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
-	if (sin_is("item-not-released"))
+	if (fault_is("item-not-released"))
 		return 0;
 	err = d2d_queue_release(queue, handle);
 	if (err)
 		return err;
-	if (sin_is("stale-item"))
+	if (fault_is("stale-item"))
 		return d2d_queue_redeem(queue, handle) ? 0 : -ESTALE;
-	if (sin_is("item-released-twice"))
+	if (fault_is("item-released-twice"))
 		return d2d_queue_release(queue, handle);
-	if (sin_is("item-too-long"))
+	if (fault_is("item-too-long"))
 		return d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, queue->item_size + 1);
 	while (!err)
 		err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
@@ -245,28 +245,28 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* Commits the sins of a registered driver. Returns the errno by which the owner refused. */
+/* Commits the faults of a registered driver. Returns the errno by which the owner refused. */
 static int misbehave(void)
 {
 	d2d_handle other = self;
 	int err;
 
-	if (sin_is("name-taken"))
+	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
 	/* The old handle, in other, and the new one have the same index. */
-	if (sin_is("stale-attach") || sin_is("stale-unregister"))
+	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
 		err = 0;
 	if (err)
 		return err;
-	if (sin_is("stale-attach"))
+	if (fault_is("stale-attach"))
 		return d2d_attach(other);
-	if (sin_is("stale-unregister"))
+	if (fault_is("stale-unregister"))
 		return d2d_unregister(other);
-	if (sin_is("not-attached"))
+	if (fault_is("not-attached"))
 		return d2d_detach(self);
-	if (sin_is("unknown-step")) {
+	if (fault_is("unknown-step")) {
 		d2d_trace(driver.name, D2D_STEP_COUNT, "");
 		return -EINVAL;
 	}
@@ -277,7 +277,7 @@ static int misbehave(void)
 	 * The context stays reserved for the driver until its late completion, which the owner
 	 * refuses.
 	 */
-	if (sin_is("not-completed-in-time") &&
+	if (fault_is("not-completed-in-time") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
 		return -ENOTRECOVERABLE;
 	/* The handshake is pending: detaching cancels it. */
@@ -286,24 +286,24 @@ static int misbehave(void)
 	if (err)
 		return err;
 
-	if (sin_is("already-attached"))
+	if (fault_is("already-attached"))
 		err = d2d_attach(self);
-	if (sin_is("stale-request-handle"))
+	if (fault_is("stale-request-handle"))
 		err = d2d_complete(last_request, 0, 0);
-	if (sin_is("old-request-handle"))
+	if (fault_is("old-request-handle"))
 		err = d2d_detach(self) ?: d2d_attach(self) ?: stale;
-	if (sin_is("too-many-hops"))
+	if (fault_is("too-many-hops"))
 		err = owner_bounce(~0);
-	if (sin_is("still-attached"))
+	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
 	/* No call waits for the mutex here, so this does not deadlock, but lockdep reports it. */
-	if (sin_is("detach-under-lock")) {
+	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);
 		mutex_unlock(&mutex);
 		return 0;
 	}
-	if (strstr(sin, "item") || sin_is("full-queue"))
+	if (strstr(fault, "item") || fault_is("full-queue"))
 		err = mishandle_item();
 	attached = !err;
 	if (err || !stays())
@@ -327,14 +327,14 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 
 static typeof(init_dispatch) *dispatch_of_init __refdata = init_dispatch;
 
-/* Returns the driver object's address, or a wrong one if that is the sin. */
+/* Returns the driver object's address, or a wrong one if that is the fault. */
 static const struct d2d_driver *address(void)
 {
-	if (sin_is("no-driver"))
+	if (fault_is("no-driver"))
 		return NULL;
-	if (sin_is("bad-driver-pointer"))
+	if (fault_is("bad-driver-pointer"))
 		return (void *)((char *)&driver + 1);
-	if (sin_is("unreadable-driver"))
+	if (fault_is("unreadable-driver"))
 		return (void *)PAGE_SIZE;
 	return &driver;
 }
@@ -343,29 +343,29 @@ static int __init bad_peer_init(void)
 {
 	int err;
 
-	if (sin_is("too-many-drivers"))
+	if (fault_is("too-many-drivers"))
 		return too_many_drivers() ?: -ENOTRECOVERABLE;
-	if (sin_is("bad-magic"))
+	if (fault_is("bad-magic"))
 		driver.hdr.magic = D2D_CONTEXT_MAGIC;
-	if (sin_is("bad-size"))
+	if (fault_is("bad-size"))
 		driver.hdr.size--;
-	if (sin_is("bad-major"))
+	if (fault_is("bad-major"))
 		driver.hdr.major++;
-	if (sin_is("bad-layout"))
+	if (fault_is("bad-layout"))
 		driver.hdr.layout ^= 1;
-	if (sin_is("bad-module-pointer"))
+	if (fault_is("bad-module-pointer"))
 		driver.owner = (void *)((char *)THIS_MODULE + 1);
-	if (sin_is("unreadable-module"))
+	if (fault_is("unreadable-module"))
 		driver.owner = (void *)PAGE_SIZE;
-	if (sin_is("dispatch-outside-text"))
+	if (fault_is("dispatch-outside-text"))
 		driver.dispatch = (void *)_printk;
-	if (sin_is("dispatch-in-init-text"))
+	if (fault_is("dispatch-in-init-text"))
 		driver.dispatch = READ_ONCE(dispatch_of_init);
-	if (sin_is("bad-name"))
+	if (fault_is("bad-name"))
 		driver.name[0] = ' ';
-	if (sin_is("name-too-long"))
+	if (fault_is("name-too-long"))
 		memset(driver.name, 'x', sizeof(driver.name));
-	if (sin_is("no-dispatch-or-owner"))
+	if (fault_is("no-dispatch-or-owner"))
 		driver.dispatch = NULL;
 	err = d2d_register(address(), &self);
 	if (err)

@@ -2,7 +2,7 @@
 # Drivers, an owner and a module that break the rules. test_modules/modules.mk defines the functions that are
 # called here.
 
-$(foreach name,bad_owner bad_peer event_sins forgetful handle_kinds pointers splat stranger,\
+$(foreach name,bad_owner bad_peer event_faults forgetful handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
 CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does the one wrong thing with an event that the parameter sin names. It
+ * A driver in C that does the one wrong thing with an event that the parameter fault names. It
  * registers but does not attach, as events need no context. Its initialization fails with the
  * errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
- * Unregistering closes the handles that are open then. With sin=none the driver creates, opens and
+ * Unregistering closes the handles that are open then. With fault=none the driver creates, opens and
  * waits for events, and stays loaded.
  */
 #include <linux/init.h>
@@ -13,16 +13,16 @@
 
 #include "d2d_event.h"
 
-static char *sin = "none";
-module_param(sin, charp, 0);
-MODULE_PARM_DESC(sin, "What to do wrong");
+static char *fault = "none";
+module_param(fault, charp, 0);
+MODULE_PARM_DESC(fault, "What to do wrong");
 
 static d2d_handle self;
 static d2d_handle event;
 
-static bool sin_is(const char *name)
+static bool fault_is(const char *name)
 {
-	return !strcmp(sin, name);
+	return !strcmp(fault, name);
 }
 
 static int dispatch(void *this, const struct d2d_request *request)
@@ -55,44 +55,44 @@ static int wait_under_lock(void)
 	return err;
 }
 
-/* Commits the sins of a driver that has an event. Returns the errno by which the owner refused. */
+/* Commits the faults of a driver that has an event. Returns the errno by which the owner refused. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };
 
-	if (sin_is("event-twice"))
+	if (fault_is("event-twice"))
 		return wait(pair, 2, 0, NULL);
-	if (sin_is("no-events"))
+	if (fault_is("no-events"))
 		return wait(NULL, 1, 0, NULL);
-	if (sin_is("unreadable-events"))
+	if (fault_is("unreadable-events"))
 		return wait((void *)PAGE_SIZE, 1, 0, NULL);
-	if (sin_is("bad-index"))
+	if (fault_is("bad-index"))
 		return wait(&event, 1, 0, (void *)((char *)&event + 1));
-	if (sin_is("bad-flags"))
+	if (fault_is("bad-flags"))
 		return wait(&event, 1, 4, NULL);
-	if (sin_is("too-many"))
+	if (fault_is("too-many"))
 		return wait(&event, U32_MAX, 0, NULL);
-	if (sin_is("wait-under-lock"))
+	if (fault_is("wait-under-lock"))
 		return wait_under_lock();
-	if (sin_is("timeout"))
+	if (fault_is("timeout"))
 		return wait(&event, 1, D2D_EVENT_WAIT_ALL | D2D_EVENT_WAIT_INTERRUPTIBLE, NULL);
-	if (sin_is("left-open"))
+	if (fault_is("left-open"))
 		return 0;
 
 	if (d2d_event_close(event))
 		return -ENOTRECOVERABLE;
-	if (sin_is("closed-twice"))
+	if (fault_is("closed-twice"))
 		return d2d_event_close(event);
-	if (sin_is("set-when-closed"))
+	if (fault_is("set-when-closed"))
 		return d2d_event_set(event);
-	if (sin_is("reset-when-closed"))
+	if (fault_is("reset-when-closed"))
 		return d2d_event_reset(event);
-	if (sin_is("query-when-closed"))
+	if (fault_is("query-when-closed"))
 		return d2d_event_query(event);
-	if (sin_is("wait-when-closed"))
+	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
 	/* d2d_event_ring() returns nothing, and ignores a stale handle. */
-	if (sin_is("ring-when-closed"))
+	if (fault_is("ring-when-closed"))
 		d2d_event_ring(event);
 	return 0;
 }
@@ -101,7 +101,7 @@ static int misuse(void)
 static int behave(void)
 {
 	d2d_handle events[6];
-	char name[] = "sin0";
+	char name[] = "fault0";
 	int err = 0;
 	u32 n;
 
@@ -118,26 +118,26 @@ static int behave(void)
 
 static int misbehave(void)
 {
-	if (sin_is("none"))
+	if (fault_is("none"))
 		return behave();
-	if (sin_is("no-name"))
+	if (fault_is("no-name"))
 		return create(NULL, D2D_EVENT_NOTIFICATION);
-	if (sin_is("unreadable-name"))
+	if (fault_is("unreadable-name"))
 		return create((void *)PAGE_SIZE, D2D_EVENT_NOTIFICATION);
-	if (sin_is("empty-name"))
+	if (fault_is("empty-name"))
 		return create("", D2D_EVENT_NOTIFICATION);
-	if (sin_is("bad-kind"))
-		return create("sin", 2);
-	if (sin_is("no-handle"))
-		return d2d_event_create(self, "sin", D2D_EVENT_NOTIFICATION, 0, NULL);
-	if (sin_is("unknown-event"))
-		return d2d_event_open(self, "sin", D2D_EVENT_NOTIFICATION, &event);
-	if (sin_is("unknown-driver"))
-		return d2d_event_create(self + 1, "sin", D2D_EVENT_NOTIFICATION, 0, &event);
-	return create("sin", D2D_EVENT_SYNCHRONIZATION) ?: misuse();
+	if (fault_is("bad-kind"))
+		return create("fault", 2);
+	if (fault_is("no-handle"))
+		return d2d_event_create(self, "fault", D2D_EVENT_NOTIFICATION, 0, NULL);
+	if (fault_is("unknown-event"))
+		return d2d_event_open(self, "fault", D2D_EVENT_NOTIFICATION, &event);
+	if (fault_is("unknown-driver"))
+		return d2d_event_create(self + 1, "fault", D2D_EVENT_NOTIFICATION, 0, &event);
+	return create("fault", D2D_EVENT_SYNCHRONIZATION) ?: misuse();
 }
 
-static int __init event_sins_init(void)
+static int __init event_faults_init(void)
 {
 	int err;
 
@@ -145,18 +145,18 @@ static int __init event_sins_init(void)
 	if (err)
 		return err;
 	err = misbehave();
-	if (!err && sin_is("none"))
+	if (!err && fault_is("none"))
 		return 0;
 	d2d_unregister(self);
 	return err ?: -ENOTRECOVERABLE;
 }
-module_init(event_sins_init);
+module_init(event_faults_init);
 
-static void __exit event_sins_exit(void)
+static void __exit event_faults_exit(void)
 {
 	d2d_unregister(self);
 }
-module_exit(event_sins_exit);
+module_exit(event_faults_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a driver that does one thing wrong with an event");
