@@ -42,8 +42,8 @@
 #       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
 #       forward                      forwards it to TO, with CODE or the code that it came with
 #       forward-back                 the same, and gets it back (on-returned)
-#       hold                         answers; if the test has called `hold PLACE` (below), blocks
-#                                    first, until `hold none`
+#       pause                        answers; if the test has called `pause PLACE` (below), pauses
+#                                    first, until `pause none`
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       forget                       returns 0 without completing the request
@@ -54,9 +54,9 @@
 #                                    that it got
 #   on-returned NAME ACTION          what NAME does when a request that it has forwarded comes back
 #       pass-up                      completes it with the same status (default)
-#       keep                         keeps it pending
+#       pend                         keeps it pending
 #       forward-again                forwards it to the same driver once more
-#       hold                         blocks like on-dispatch hold, and then passes it up
+#       pause                        pauses like on-dispatch pause, and then passes it up
 #       unregister                   tries to unregister itself
 #       unregister-first             tries to unregister the driver that was registered first
 #       wait-for-r0                  tries to wait for r0
@@ -107,7 +107,7 @@ HOLD=0x222008
 RELEASE=0x22200c
 
 ACTOR=/sys/kernel/debug/d2d-actor/do
-HELD=/sys/module/hold_calls/parameters
+PAUSES=/sys/module/pause_calls/parameters
 
 act()
 {
@@ -144,18 +144,18 @@ fresh()
 	start_trace
 }
 
-# hold PLACE - from now on, the module hold_calls blocks calls into the drivers that use it (actor,
-# held_peer). With task, softirq or hardirq it blocks an operation or a routine that runs in this
-# execution context; with handshake, a driver that is about to complete its handshake. hold none
-# releases them.
-hold()
+# pause PLACE - from now on, the module pause_calls pauses calls into the drivers that use it (actor,
+# paused_peer). With task, softirq or hardirq it pauses an operation or a routine that runs in this
+# execution context; with handshake, a driver that is about to complete its handshake. pause none
+# resumes them.
+pause()
 {
-	echo "$1" >"$HELD/hold"
+	echo "$1" >"$PAUSES/pause"
 }
 
-# one_inside - whether exactly one call is blocked, and none was released by the time limit of
-# hold_calls
+# one_inside - whether exactly one call is paused, and none was resumed by the time limit of
+# pause_calls
 one_inside()
 {
-	[ "$(cat "$HELD/inside" "$HELD/late" | xargs)" = "1 0" ]
+	[ "$(cat "$PAUSES/inside" "$PAUSES/late" | xargs)" = "1 0" ]
 }

@@ -127,7 +127,7 @@ done
 
 # d2d_request_alloc() allocates the buffers and the completion. The first call also allocates a
 # table for 64 requests, which is too large for slab. Lookup and send allocate nothing.
-load hold_calls
+load pause_calls
 load module_a
 load actor
 act "register alice; register bob"
@@ -136,7 +136,7 @@ sweep "the first request, to module_a and then to bob" 3 write "$ACTOR" \
 sweep "a request that is sent in hardirq to a driver that may sleep" 3 write "$ACTOR" \
 	"alloc r0 alice; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
 unload actor
-unload hold_calls
+unload pause_calls
 sweep "loading a peer in C" 1 load "$(module_path bad_peer)" fault=none
 sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" fault=none
 sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_faults)" fault=none

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The timeout of handshakes, for each way in which the owner learns of completion (its parameter
 # completion). An actor pends its handshake, and then completes it too late, never completes it, or
-# detaches. held_peer does the same in Rust: its work item completes too late.
+# detaches. paused_peer does the same in Rust: its work item completes too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -41,7 +41,7 @@ via()
 # begin_with COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
 begin_with()
 {
-	load hold_calls && load module_a "completion=$1" "timeout=$2" && load actor && start_trace &&
+	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && start_trace &&
 		act "register alice; on-dispatch alice pend"
 }
 
@@ -153,7 +153,7 @@ for completion in 0 1 2; do
 	unload_all
 done
 
-load hold_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
+load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
 	await context_is attached && start_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	only_refusal_is module_a not-completed-in-time && context_is attached && unload module_b && owner_unloads
@@ -164,8 +164,8 @@ begin_with 1 1 && attach_and_detach_repeatedly && act "unregister alice" && is_f
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 
-load hold_calls && hold handshake && load module_a completion=1 timeout=50 && start_trace && load held_peer deferred=1 &&
-	await one_inside && timed_out 1 && hold none && await context_is free && is_free && unload held_peer &&
+load pause_calls && pause handshake && load module_a completion=1 timeout=50 && start_trace && load paused_peer deferred=1 &&
+	await one_inside && timed_out 1 && pause none && await context_is free && is_free && unload paused_peer &&
 	unload module_a
 verdict "a driver in Rust completes after the timeout: the context is free"
 unload_all

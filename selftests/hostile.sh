@@ -45,8 +45,8 @@ for what in "makes numbers up" "forgets what it should drop" "calls itself" "nes
 	verdict "hostile_peer $what: nothing happens"
 done
 
-load hold_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
-	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload hold_calls
+load pause_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
+	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload pause_calls
 verdict "a driver in C is served while hostile_peer is loaded"
 
 unload hostile_peer && owner_is_idle

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 DEBUG=/sys/kernel/debug/d2d-module_a
-trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 
 # The values of forgetful's parameter leaves: what it leaves behind
 left_behind()
@@ -60,7 +60,7 @@ unloading()
 }
 
 start 29
-load hold_calls
+load pause_calls
 load stranger
 load module_a timeout=100
 for at in init exit; do
@@ -103,7 +103,7 @@ verdict "a module goes with a request pending: the sender gets ECANCELED"
 
 # A thread is inside forgetful's dispatch routine while forgetful is unloaded
 start_trace
-load forgetful leaves=registered at=exit && act "lookup forgetful" && hold task
+load forgetful leaves=registered at=exit && act "lookup forgetful" && pause task
 act_meanwhile "send r1 forgetful"
 sender=$meanwhile
 await one_inside
@@ -113,7 +113,7 @@ await unloading forgetful && await traced reason=module-gone
 fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
 load bad_peer fault=none && unload bad_peer && unloading forgetful
 verdict "a module goes while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
-hold none
+pause none
 wait "$remover"
 unloaded=$?
 wait "$sender"
@@ -121,28 +121,28 @@ wait "$sender"
 verdict "a module goes while a thread is inside its driver: it ends when the thread has returned"
 unload actor
 
-# held_peer, in Rust, is unloaded while another thread already unregisters held_peer's driver: the
+# paused_peer, in Rust, is unloaded while another thread already unregisters paused_peer's driver: the
 # module actor does so by a forged handle
 name="a module goes while another one unregisters its driver: its code stays until that is done"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
 else
 	load actor
-	load held_peer
-	act "register x; alloc r1 x; lookup held_peer; forge-handle held_peer; detach held_peer" && hold task
+	load paused_peer
+	act "register x; alloc r1 x; lookup paused_peer; forge-handle paused_peer; detach paused_peer" && pause task
 	start_trace
-	act_meanwhile "send r1 held_peer $ADD"
+	act_meanwhile "send r1 paused_peer $ADD"
 	sender=$meanwhile
 	await one_inside
-	act_meanwhile "unregister held_peer"
+	act_meanwhile "unregister paused_peer"
 	thief=$meanwhile
-	await fails ESHUTDOWN act "alloc r2 held_peer"
-	unload held_peer &
+	await fails ESHUTDOWN act "alloc r2 paused_peer"
+	unload paused_peer &
 	remover=$!
-	await unloading held_peer
-	hold none
+	await unloading paused_peer
+	pause none
 	wait "$sender"
-	wait "$thief" && wait "$remover" && ! loaded held_peer && another_works
+	wait "$thief" && wait "$remover" && ! loaded paused_peer && another_works
 	verdict "$name"
 	unload actor
 fi
@@ -184,13 +184,13 @@ if [ -e /sys/kernel/debug/kmemleak ]; then
 else
 	load stranger
 	start_trace
-	hold task
+	pause task
 	load forgetful leaves=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
 	remover=$!
 	# The owner has cancelled and freed the request of the handshake before that.
 	await traced reason=drivers-left
-	hold none
+	pause none
 	wait "$remover" && [ ! -e "$DEBUG" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi

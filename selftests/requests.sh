@@ -175,9 +175,9 @@ wrong_sizes()
 	done
 }
 
-trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + $(wrong_sizes | wc -l) + 135))
-load hold_calls
+load pause_calls
 load module_a contexts=4 completion=1
 
 # Between drivers that have no context
@@ -502,12 +502,12 @@ act "send r0 bob $ADD trace; wait r0; expect r0 status=-$EPERM" &&
 verdict "a driver gets a request back and forwards it again: it gets it back again"
 
 fresh alice bob+ carol+
-act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob keep"
+act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob pend"
 act_pends "send r0 bob $ADD trace" && got_back bob "-$EPERM" 1 && act "complete bob output=9; wait r0; expect r0 output=9"
 verdict "a driver gets a request back with an errno, keeps it pending, and completes it otherwise"
 
 fresh alice bob+ carol+
-act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob keep"
+act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob pend"
 act_pends "send r0 bob $HOLD" && act "complete carol output=6" && got_back bob 0 1 &&
 	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
@@ -532,7 +532,7 @@ act_pends "send r0 bob $HOLD" && act "unregister bob; wait r0; expect r0 status=
 verdict "the forwarder unregisters: the receiver's cancelled routine is called, and the sender gets ECANCELED"
 
 fresh alice bob+ carol+
-act "on-dispatch bob forward-back carol; on-returned bob keep; on-dispatch carol pend-with-cancel"
+act "on-dispatch bob forward-back carol; on-returned bob pend; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $HOLD" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
 	act "complete bob output=4; wait r0; expect r0 output=4"
 verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, and may complete it otherwise"
@@ -662,7 +662,7 @@ act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "s
 	act "unregister carol; wait r0; expect r0 status=-$ECANCELED ended=left"
 verdict "the receiver unregisters, and the forwarder passes its status up: ended=left"
 fresh alice bob carol
-act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob keep" && act_pends "send r0 bob $HOLD" &&
+act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pend" && act_pends "send r0 bob $HOLD" &&
 	act "unregister carol; complete bob status=-$EIO; wait r0; expect r0 status=-$EIO ended=completed"
 verdict "the receiver unregisters, and the forwarder completes with another status: ended=completed"
 
@@ -674,8 +674,8 @@ verdict "the receiver unregisters, and the forwarder completes with another stat
 returning_to_bob()
 {
 	fresh alice bob carol
-	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob hold"
-	hold task
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
+	pause task
 	act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
 		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
@@ -683,7 +683,7 @@ returning_to_bob()
 for ms in 0xffffffff 60000; do
 	returning_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
 	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: unregistering waits"
-	hold none
+	pause none
 	exit_in_time "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
 	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: all end when the routine returns"
 done
@@ -691,7 +691,7 @@ done
 returning_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
 	fails EALREADY act "cancel r0" && no_refusal
 verdict "returning to a forwarder, and cancelled: a wait ends when its limit is over, with EINPROGRESS"
-hold none
+pause none
 exit_in_time "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "returning to a forwarder, and cancelled: the wait gets the result when the routine returns"
 
@@ -736,7 +736,7 @@ verdict "a receiver unregisters with a request pending: the sender gets ECANCELE
 unregistering_bob()
 {
 	fresh alice bob
-	act "alloc r1 alice; alloc r2 bob; on-dispatch bob hold" && hold task
+	act "alloc r1 alice; alloc r2 bob; on-dispatch bob pause" && pause task
 	act_meanwhile "send r0 bob; wait r0; expect r0 status=-$ECANCELED"
 	sender=$meanwhile
 	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && start_trace
@@ -752,18 +752,18 @@ verdict "driver-is-leaving: sent by a driver that is unregistering"
 start_trace
 fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
 verdict "already-unregistering: unregistered once more while it is unregistering"
-hold none
+pause none
 exit_in_time "$meanwhile" "$sender"
 verdict "a receiver unregisters while a thread is inside its dispatch routine: it ends when the routine returns, and cancels the request"
 
 fresh alice
-hold handshake
-load held_peer deferred=1 && await one_inside && act "lookup held_peer; send r0 held_peer; wait r0; expect r0 output=42" && one_inside
+pause handshake
+load paused_peer deferred=1 && await one_inside && act "lookup paused_peer; send r0 paused_peer; wait r0; expect r0 output=42" && one_inside
 verdict "a driver that has not completed its handshake serves requests"
-hold none
-unload held_peer
+pause none
+unload paused_peer
 
 unload actor
-unload hold_calls
+unload pause_calls
 unload module_a
 ktap_finished

@@ -48,9 +48,9 @@ readers()
 	done
 }
 
-trap 'rm -f "$NOTES"; ! loaded hold_calls || hold none' EXIT
+trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 start 12
-load hold_calls
+load pause_calls
 
 HASH='0x[0-9a-f]+'
 OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
@@ -131,12 +131,12 @@ verdict "processes read the files: the owner can be unloaded between two reads"
 # shellcheck disable=SC2086 # a list
 wait $pids
 
-load module_a && load held_peer && hold task
+load module_a && load paused_peer && pause task
 ./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
-	json_has calls.0.in_flight 1 && hold none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
+	json_has calls.0.in_flight 1 && pause none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
 verdict "a call is inside a peer: it is in flight, until it returns"
-unload held_peer
+unload paused_peer
 unload module_a
-unload hold_calls
+unload pause_calls
 ktap_finished

@@ -166,7 +166,7 @@ unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver in C is unloaded while its tracepoints are on: what was recorded stays"
 off
 
-load hold_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
+load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
 start_trace
 for step in build_request call_driver dispatch complete completion pend cancel; do
 	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
@@ -189,7 +189,7 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 time
 verdict "pend and cancel: a request is pended and times out"
 off
 unload actor
-unload hold_calls
+unload pause_calls
 unload module_a
 
 load torture_owner && load torture_peer0

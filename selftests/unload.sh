@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A peer's module is unloaded while a thread is inside it: in an operation that the owner has
-# called, in the dispatch routine, or in the work item of a pended handshake. The module hold_calls
+# called, in the dispatch routine, or in the work item of a pended handshake. The module pause_calls
 # keeps the thread there until the test has seen that unloading waits for it. So the test does not
 # depend on time.
 
-# A call that is held in an interrupt occupies its CPU, which then takes no other interrupt. So the
+# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So the
 # test holds such calls on CPU 1, and itself runs on CPU 0 from its start. If it had run on CPU 1
 # too, the kernel would interrupt that CPU when the test unmaps memory, and wait for it. As it is,
 # nothing but unloading waits for CPU 1.
@@ -25,7 +25,7 @@ WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 # shellcheck disable=SC2086 # a list
-trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded hold_calls || hold none; watchdogs $ALL_SECONDS' EXIT
+trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || pause none; watchdogs $ALL_SECONDS' EXIT
 
 # watchdogs SECONDS... - sets the limits in $WATCHDOGS, in this order
 watchdogs()
@@ -57,7 +57,7 @@ op_calls()
 # new_request_fails - whether the owner refuses a new request to the peer
 new_request_fails()
 {
-	fails ESHUTDOWN act "send r1 held_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
+	fails ESHUTDOWN act "send r1 paused_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
 # new_exercise_makes_no_call - whether the owner's exercise returns without having called the peer
@@ -71,17 +71,17 @@ new_exercise_makes_no_call()
 # function after these steps
 unloading_waits()
 {
-	./kmod unload held_peer 2>"$NOTES" &
+	./kmod unload paused_peer 2>"$NOTES" &
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	grep -q '^held_peer .* Unloading ' /proc/modules && unloading_steps_are "$@"
+	grep -q '^paused_peer .* Unloading ' /proc/modules && unloading_steps_are "$@"
 }
 
 # unloaded - whether unloading has ended and succeeded
 unloaded()
 {
-	wait "$remover" && ! loaded held_peer
+	wait "$remover" && ! loaded paused_peer
 }
 
 # watch 1|0 - starts or stops recording what settled() reads
@@ -93,7 +93,7 @@ watch()
 }
 
 # settled - whether the kernel has freed the init memory of the module that was loaded last. The
-# kernel's work item for that waits for all CPUs, so it would hang while the test holds one of them.
+# kernel's work item for that waits for all CPUs, so it would hang while the test pauses a call on one of them.
 settled()
 {
 	awk '/(do_free_init|execmem_cache_clean)/ {
@@ -118,59 +118,59 @@ load_settled()
 verdict_and_clean()
 {
 	verdict "$1"
-	! loaded held_peer || unload held_peer
+	! loaded paused_peer || unload paused_peer
 }
 
-# held_in PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
-held_in()
+# paused_in PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
+paused_in()
 {
-	load_settled held_peer || return
+	load_settled paused_peer || return
 	start_trace
-	hold "$1"
+	pause "$1"
 	taskset "$2" sh -c "echo 1 >$EXERCISE" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&
 		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
-	hold none
+	pause none
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload &&
-		trace | grep -q "held_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
+		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
-# request_held - unloads the peer while its dispatch routine runs in the sending process. Detaching
+# request_paused - unloads the peer while its dispatch routine runs in the sending process. Detaching
 # cancels the request and does not wait for the routine; unregistering does. The request ends with
 # ECANCELED
-request_held()
+request_paused()
 {
-	load_settled held_peer && act "lookup held_peer" || return
+	load_settled paused_peer && act "lookup paused_peer" || return
 	start_trace
-	hold task
-	./kmod write "$ACTOR" "send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
+	pause task
+	./kmod write "$ACTOR" "send r0 paused_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_unregister detach rundown &&
 		new_request_fails && await waits_in "$remover" d2d_unregister &&
 		unloading_steps_are detach rundown refuse && one_inside
 	seen=$?
-	hold none
+	pause none
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# request_held_in PLACE CPUS - the same for a request that is sent in an interrupt. Here detaching
+# request_paused_in PLACE CPUS - the same for a request that is sent in an interrupt. Here detaching
 # waits too: its grace period ends only when each CPU has left its interrupts
-request_held_in()
+request_paused_in()
 {
-	load_settled held_peer && act "lookup held_peer" || return
+	load_settled paused_peer && act "lookup paused_peer" || return
 	start_trace
-	hold "$1"
-	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 held_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
+	pause "$1"
+	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 paused_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&
 		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
-	hold none
+	pause none
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload
 }
 
@@ -180,16 +180,16 @@ if [ ! -d "$EVENTS" ]; then
 	exit 4
 fi
 start 8
-load hold_calls
+load pause_calls
 watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
-# The timeout of a handshake is longer than hold_calls holds a call.
+# The timeout of a handshake is longer than pause_calls pauses a call.
 load module_a completion=1 timeout=600000
 load actor
 fresh alice
 act "alloc r1 alice"
 
-held_in task 3
+paused_in task 3
 verdict_and_clean "unloading waits for a call in a process, and the owner makes no new calls"
 
 for place in softirq hardirq; do
@@ -197,36 +197,36 @@ for place in softirq hardirq; do
 		ktap_test_skip "unloading waits for a call in $place: needs a second CPU"
 		continue
 	fi
-	held_in "$place" 2
+	paused_in "$place" 2
 	verdict_and_clean "unloading waits for a call in $place, and the owner makes no new calls"
 done
 
 for place in task softirq hardirq; do
 	if [ -e /sys/kernel/debug/kmemleak ] || [ "$(nproc --all)" -lt 2 ]; then
-		# A debugging kernel can take longer than hold_calls holds a call.
+		# A debugging kernel can take longer than pause_calls pauses a call.
 		ktap_test_skip "unloading waits for a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
 	if [ "$place" = task ]; then
-		request_held
+		request_paused
 	else
-		request_held_in "$place" 2
+		request_paused_in "$place" 2
 	fi
 	verdict_and_clean "unloading waits for a request in $place, and the owner refuses new ones"
 done
 
-hold handshake
+pause handshake
 start_trace
-load held_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
+load paused_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
 seen=$?
-hold none
+pause none
 unloaded && [ "$seen" = 0 ] && unloading_steps_are pend attached detach rundown unregister unload
 verdict_and_clean "unloading waits for a pended handshake"
 
 start_trace
-load held_peer && unload held_peer && unloading_steps_are attached detach rundown unregister unload
+load paused_peer && unload paused_peer && unloading_steps_are attached detach rundown unregister unload
 verdict "unloading does not wait when no thread is inside"
 unload actor
 unload module_a
-unload hold_calls
+unload pause_calls
 ktap_finished

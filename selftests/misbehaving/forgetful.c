@@ -20,7 +20,7 @@
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_request.h"
-#include "hold_calls.h"
+#include "pause_calls.h"
 #include "stranger.h"
 
 static char *leaves = "nothing";
@@ -66,7 +66,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	struct d2d_context *context = request->user_buffer;
 
 	check("dispatch");
-	d2d_hold_operation();
+	d2d_pause_operation();
 	/* Leaves all requests pending, and the handshake too if that is to be left behind. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
 		return -D2D_STATUS_PENDING;

@@ -8,7 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "d2d.h"
-#include "hold_calls.h"
+#include "pause_calls.h"
 #include "stranger.h"
 
 static int (*attach)(d2d_handle driver);
@@ -17,7 +17,7 @@ static d2d_handle attaching;
 /* Leaves each request pending: without d2d_complete() it cannot complete one. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
-	d2d_hold_operation();
+	d2d_pause_operation();
 	return -D2D_STATUS_PENDING;
 }
 

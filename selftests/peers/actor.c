@@ -19,11 +19,11 @@
 
 #include "d2d_pair.h"
 #include "d2d_request.h"
-#include "hold_calls.h"
+#include "pause_calls.h"
 
 #define DRIVERS		24
 #define REQUESTS	8
-#define KEPT		4
+#define MOST_PENDED		4
 #define MOST_REQUESTS	10000
 /* Longest line of commands. */
 #define LINE		512
@@ -31,23 +31,23 @@
 /* What a dispatch routine does. */
 enum role {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, FORGET, BAD_STATUS, COMPLETE_TWICE,
-	HOLD, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_BAD_POINTER, REFUSE, ASK,
+	PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
 static const char * const roles[] = {
 	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "forget", "bad-status",
-	"complete-twice", "hold", "unregister", "detach", "read-too-much", "write-too-much",
+	"complete-twice", "pause", "unregister", "detach", "read-too-much", "write-too-much",
 	"write-bad-pointer", "refuse", "ask",
 };
 
 /* What the routine for requests that come back does. */
 enum on_returned {
-	PASS_UP, KEEP_PENDING, FORWARD_AGAIN, THEN_UNREGISTER, THEN_HOLD, WAIT_FOR_R0,
+	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
 	UNREGISTER_FIRST,
 };
 
 static const char * const on_returned[] = {
-	"pass-up", "keep", "forward-again", "unregister", "hold", "wait-for-r0",
+	"pass-up", "pend", "forward-again", "unregister", "pause", "wait-for-r0",
 	"unregister-first",
 };
 
@@ -65,8 +65,8 @@ struct actor {
 	enum on_completed on_completed;
 	struct actor *to;	/* where it forwards requests to */
 	u32 code;		/* the code of forwarded requests; 0: unchanged */
-	d2d_handle kept[KEPT];	/* oldest first */
-	d2d_handle last;	/* what was taken from kept most recently */
+	d2d_handle pended[MOST_PENDED];	/* oldest first */
+	d2d_handle last;	/* what was taken from pended most recently */
 	int errno_inside;	/* what the last call from inside a routine returned */
 };
 
@@ -78,7 +78,7 @@ struct request {
 
 static struct actor actors[DRIVERS];
 static struct request requests[REQUESTS];
-static DEFINE_SPINLOCK(kept_lock);
+static DEFINE_SPINLOCK(pended_lock);
 
 /* Set if the line of commands has an unknown word; the write then fails. */
 static bool misspelt;
@@ -173,30 +173,31 @@ static struct request *next_request(char **line)
 	return requests + number;
 }
 
-static void keep(struct actor *actor, d2d_handle request)
+static void add_pended(struct actor *actor, d2d_handle request)
 {
 	unsigned long flags;
 	int n = 0;
 
-	spin_lock_irqsave(&kept_lock, flags);
-	while (n < KEPT - 1 && actor->kept[n])
+	spin_lock_irqsave(&pended_lock, flags);
+	while (n < MOST_PENDED - 1 && actor->pended[n])
 		n++;
-	actor->kept[n] = request;
-	spin_unlock_irqrestore(&kept_lock, flags);
+	actor->pended[n] = request;
+	spin_unlock_irqrestore(&pended_lock, flags);
 }
 
-/* Takes the oldest kept request; if none is kept, returns the one that was taken last. */
-static d2d_handle take_kept(struct actor *actor)
+/* Takes the oldest pended request; if there is none, returns the one that was taken last. */
+static d2d_handle take_pended(struct actor *actor)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&kept_lock, flags);
-	if (actor->kept[0]) {
-		actor->last = actor->kept[0];
-		memmove(actor->kept, actor->kept + 1, sizeof(actor->kept) - sizeof(*actor->kept));
-		actor->kept[KEPT - 1] = 0;
+	spin_lock_irqsave(&pended_lock, flags);
+	if (actor->pended[0]) {
+		actor->last = actor->pended[0];
+		memmove(actor->pended, actor->pended + 1,
+			sizeof(actor->pended) - sizeof(*actor->pended));
+		actor->pended[MOST_PENDED - 1] = 0;
 	}
-	spin_unlock_irqrestore(&kept_lock, flags);
+	spin_unlock_irqrestore(&pended_lock, flags);
 	return actor->last;
 }
 
@@ -259,8 +260,8 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 	case ANSWER:
 		err = answer(request);
 		break;
-	case HOLD:
-		d2d_hold_operation();
+	case PAUSE:
+		d2d_pause_operation();
 		err = answer(request);
 		break;
 	case PEND_WITH_CANCEL:
@@ -269,7 +270,7 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 			return -D2D_STATUS_PENDING;
 		fallthrough;
 	case PEND:
-		keep(actor, handle);
+		add_pended(actor, handle);
 		return -D2D_STATUS_PENDING;
 	case FORWARD:
 	case FORWARD_BACK:
@@ -323,8 +324,8 @@ static int actor_returned(void *self, const struct d2d_request *request,
 	snprintf(detail, sizeof(detail), "via=returned status=%d", result->status);
 	d2d_trace(actor->object.name, D2D_STEP_COMPLETION, detail);
 	switch (actor->on_returned) {
-	case KEEP_PENDING:
-		keep(actor, request->handle);
+	case THEN_PEND:
+		add_pended(actor, request->handle);
 		return -D2D_STATUS_PENDING;
 	case FORWARD_AGAIN:
 		actor->on_returned = PASS_UP;
@@ -333,8 +334,8 @@ static int actor_returned(void *self, const struct d2d_request *request,
 	case THEN_UNREGISTER:
 		actor->errno_inside = d2d_unregister(actor->self);
 		break;
-	case THEN_HOLD:
-		d2d_hold_operation();
+	case THEN_PAUSE:
+		d2d_pause_operation();
 		break;
 	case WAIT_FOR_R0:
 		actor->errno_inside = d2d_request_wait(requests[0].handle, 1, &ignored);
@@ -371,7 +372,7 @@ static void actor_cancelled(void *self, d2d_handle request)
 	struct actor *actor = self;
 
 	d2d_trace(actor->object.name, D2D_STEP_CANCEL,
-		  request == actor->kept[0] ? "told=this" : "told=another");
+		  request == actor->pended[0] ? "told=this" : "told=another");
 }
 
 /* If the owner refuses, as when the name is taken, the actor of this name stays as it is. */
@@ -748,7 +749,7 @@ static int actor_complete(char **line)
 {
 	static const char * const options[] = { "status", "output" };
 	struct actor *actor = next_actor(line);
-	d2d_handle request = take_kept(actor);
+	d2d_handle request = take_pended(actor);
 	s64 value, status = 0;
 	u64 output = 0;
 	int err;
@@ -774,7 +775,7 @@ static int actor_set_cancel(char **line)
 {
 	struct actor *actor = next_actor(line);
 
-	return d2d_request_set_cancel(actor->kept[0] ?: actor->last);
+	return d2d_request_set_cancel(actor->pended[0] ?: actor->last);
 }
 
 static int actor_forward(char **line)
@@ -783,7 +784,7 @@ static int actor_forward(char **line)
 
 	actor->to = next_actor(line);
 	actor->code = next_number(line, D2D_PAIR_IOCTL_ADD);
-	return forward(actor, take_kept(actor), 0, next_word(line));
+	return forward(actor, take_pended(actor), 0, next_word(line));
 }
 
 static int actor_attach(char **line)

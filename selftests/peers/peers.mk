@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# Well-behaved drivers and owners for scenarios in which module_b and module_a have no part, and hold_calls,
-# which blocks calls inside such drivers. test_modules/modules.mk defines the functions that are called here.
+# Well-behaved drivers and owners for scenarios in which module_b and module_a have no part, and pause_calls,
+# which pauses calls inside such drivers. test_modules/modules.mk defines the functions that are called here.
 
-$(foreach name,actor c_peer hold_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+$(foreach name,actor c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 
-$(foreach name,held third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
+$(foreach name,paused third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
 d2d-owners := leaving

@@ -2,8 +2,8 @@
 
 //! Test: a peer whose module is removed while a call is inside it.
 //!
-//! The module hold_calls blocks that call in an operation, in a dispatch routine or in the handshake, until
-//! the test releases it. The released operation still has its context and may call the owner. It asks the
+//! The module pause_calls pauses that call in an operation, in a dispatch routine or in the handshake, until
+//! the test resumes it. The resumed operation still has its context and may call the owner. It asks the
 //! owner to call the peer back, which has to fail because the peer is detaching; the trace shows the errno.
 
 use d2d::{
@@ -32,15 +32,15 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// hold_calls is in C. Declaring its functions is the only unsafe code here.
+// pause_calls is in C. Declaring its functions is the only unsafe code here.
 unsafe extern "C" {
-    safe fn d2d_hold_operation();
-    safe fn d2d_hold_handshake();
+    safe fn d2d_pause_operation();
+    safe fn d2d_pause_handshake();
 }
 
 d2d::module_peer! {
-    type: Held,
-    name: "held_peer",
+    type: Paused,
+    name: "paused_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that is removed while it is called",
     license: "GPL",
@@ -48,17 +48,17 @@ d2d::module_peer! {
     params: {
         deferred: u32 {
             default: 0,
-            description: "Complete the handshake: 0 at once, 1 later, when hold_calls lets it go",
+            description: "Complete the handshake: 0 at once, 1 later, when pause_calls resumes it",
         },
     },
 }
 
 /// The driver.
-struct Held {
+struct Paused {
     deferred: bool,
 }
 
-impl Driver for Held {
+impl Driver for Paused {
     type Pair = DemoPair;
     type Front = ();
 
@@ -83,7 +83,7 @@ impl Driver for Held {
     }
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        d2d_hold_operation();
+        d2d_pause_operation();
         request
             .on(ADD, |value, request| {
                 request.complete(&value.wrapping_add(1))
@@ -99,13 +99,13 @@ impl Driver for Held {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        d2d_hold_handshake();
+        d2d_pause_handshake();
         offer.accept()
     }
 }
 
 #[vtable]
-impl PeerOps for Held {
+impl PeerOps for Paused {
     fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         Ok(value.wrapping_add(1))
     }
@@ -119,7 +119,7 @@ impl PeerOps for Held {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        d2d_hold_operation();
+        d2d_pause_operation();
         let taken = take_all(&link.incoming(), |taken| {
             trace!(Dequeue, "queue=to_peer {}", taken);
         });

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-#ifndef D2D_HOLD_CALLS_H
-#define D2D_HOLD_CALLS_H
+#ifndef D2D_PAUSE_CALLS_H
+#define D2D_PAUSE_CALLS_H
 
 /**
- * d2d_hold_operation() - Block while the test holds calls of this execution context
+ * d2d_pause_operation() - Wait while the test pauses calls of this execution context
  *
  * A test peer calls it inside an operation or a routine. It sleeps in a task and spins in
  * softirq and hard interrupt.
  *
  * Context: Any context but NMI. May sleep if called in a task.
  */
-void d2d_hold_operation(void);
+void d2d_pause_operation(void);
 
 /**
- * d2d_hold_handshake() - Block while the test holds handshakes
+ * d2d_pause_handshake() - Wait while the test pauses handshakes
  *
  * A test peer calls it before it completes a handshake.
  *
  * Context: Process context. May sleep.
  */
-void d2d_hold_handshake(void);
+void d2d_pause_handshake(void);
 
-#endif /* D2D_HOLD_CALLS_H */
+#endif /* D2D_PAUSE_CALLS_H */

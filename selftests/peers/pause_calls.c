@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Pauses calls inside a test peer until the test resumes them, so that the test knows that
+ * they are inside. It is a module of its own, because the peer's files are already removed
+ * while the peer is being unloaded.
+ *
+ *   /sys/module/pause_calls/parameters/pause   which calls to pause: task, softirq or hardirq for
+ *                                             those that run in this execution context, handshake,
+ *                                             or none
+ *   /sys/module/pause_calls/parameters/inside  how many calls are paused now
+ *   /sys/module/pause_calls/parameters/late    how many calls continued because of the time limit
+ */
+#include <linux/atomic.h>
+#include <linux/jiffies.h>
+#include <linux/module.h>
+#include <linux/preempt.h>
+#include <linux/string.h>
+#include <linux/sysfs.h>
+#include <linux/timekeeping.h>
+#include <linux/wait.h>
+
+#include "pause_calls.h"
+
+/*
+ * A failing test must not hang the machine: both limits are shorter than the kernel's watchdogs.
+ * unload.sh pauses calls in interrupts, and makes the watchdogs wait longer.
+ */
+#define SLEEP_SECONDS	100
+#define SPIN_SECONDS	50
+
+enum place { NONE, TASK, SOFTIRQ, HARDIRQ, HANDSHAKE };
+
+static const char * const places[] = { "none", "task", "softirq", "hardirq", "handshake" };
+
+static enum place paused;
+static atomic_t inside = ATOMIC_INIT(0);
+static atomic_t late = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(resumed);
+
+static int set_pause(const char *text, const struct kernel_param *param)
+{
+	int place = sysfs_match_string(places, text);
+
+	if (place < 0)
+		return place;
+	WRITE_ONCE(paused, place);
+	wake_up_all(&resumed);
+	return 0;
+}
+
+static int get_pause(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%s\n", places[READ_ONCE(paused)]);
+}
+
+static int get_count(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%d\n", atomic_read(param->arg));
+}
+
+static const struct kernel_param_ops pause_ops = { .set = set_pause, .get = get_pause };
+static const struct kernel_param_ops count_ops = { .get = get_count };
+
+module_param_cb(pause, &pause_ops, NULL, 0600);
+MODULE_PARM_DESC(pause, "Which calls to pause: task, softirq, hardirq, handshake or none");
+module_param_cb(inside, &count_ops, &inside, 0400);
+MODULE_PARM_DESC(inside, "How many calls are paused");
+module_param_cb(late, &count_ops, &late, 0400);
+MODULE_PARM_DESC(late, "How many calls went on after a timeout");
+
+static bool is_paused(enum place place)
+{
+	return READ_ONCE(paused) == place;
+}
+
+static void pause_in(enum place place)
+{
+	u64 end = ktime_get_mono_fast_ns() + SPIN_SECONDS * NSEC_PER_SEC;
+
+	if (!is_paused(place))
+		return;
+	atomic_inc(&inside);
+	if (place == TASK || place == HANDSHAKE)
+		wait_event_timeout(resumed, !is_paused(place), SLEEP_SECONDS * HZ);
+	else
+		while (is_paused(place) && ktime_get_mono_fast_ns() < end)
+			cpu_relax();
+	if (is_paused(place))
+		atomic_inc(&late);
+	atomic_dec(&inside);
+}
+
+void d2d_pause_operation(void)
+{
+	pause_in(in_hardirq() ? HARDIRQ : in_serving_softirq() ? SOFTIRQ : TASK);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_pause_operation, "D2D");
+
+void d2d_pause_handshake(void)
+{
+	pause_in(HANDSHAKE);
+}
+EXPORT_SYMBOL_NS_GPL(d2d_pause_handshake, "D2D");
+
+MODULE_AUTHOR("Beyond IRPs");
+MODULE_DESCRIPTION("Test: pauses calls into a peer that is being removed");
+MODULE_LICENSE("GPL");
