@@ -9,7 +9,7 @@
 
 # The programs of one machine; the other one runs the rest, and takes about the same time. Two machines run because an
 # emulated machine uses one CPU of the host, which has two.
-half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,comings_and_goings.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
+half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {
 	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"

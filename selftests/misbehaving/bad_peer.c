@@ -245,7 +245,7 @@ static int mishandle_item(void)
 	return err;
 }
 
-/* Commits the faults of a registered driver. Returns the errno by which the owner refused. */
+/* The faults of a registered driver. Returns the errno by which the owner refused. */
 static int misbehave(void)
 {
 	d2d_handle other = self;

@@ -3,8 +3,8 @@
  * A driver in C that does the one wrong thing with an event that the parameter fault names. It
  * registers but does not attach, as events need no context. Its initialization fails with the
  * errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
- * Unregistering closes the handles that are open then. With fault=none the driver creates, opens and
- * waits for events, and stays loaded.
+ * Unregistering closes the handles that are open then. With fault=none the driver creates, opens
+ * and waits for events, and stays loaded.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -55,7 +55,7 @@ static int wait_under_lock(void)
 	return err;
 }
 
-/* Commits the faults of a driver that has an event. Returns the errno by which the owner refused. */
+/* The faults of a driver that has an event. Returns the errno by which the owner refused. */
 static int misuse(void)
 {
 	d2d_handle pair[2] = { event, event };

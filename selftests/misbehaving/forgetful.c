@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module that registers two drivers and does not unregister them before its code is freed.
- * The parameter leaves names what the module leaves behind; the driver "forgetful" has it, and
- * "forgetful_too" is its second driver. The parameter at says when the module goes away: in
- * init, which fails with -ENOTRECOVERABLE, or in exit. None of the routines may be called after
- * that; they print a line if they are.
+ * The parameter forgets names what the driver "forgetful" has then; "forgetful_too" is a second
+ * driver. The parameter at says when the module is unloaded: after its init has failed with
+ * -ENOTRECOVERABLE, or after its exit. None of the routines may be called after that; they print
+ * a line if they are.
  *
- * leaves=nothing unregisters both drivers, as it should be. leaves=stranger registers a driver
- * that belongs to the module stranger and has an event, and goes away; with
- * leaves=stranger-attached that driver has a context, too, and with leaves=stranger-attaching a
- * work item of the module stranger asks for one.
+ * forgets=nothing unregisters both drivers, as it should be. forgets=stranger registers a driver
+ * that belongs to the module stranger and has an event; with forgets=stranger-attached that driver
+ * has a context, too, and with forgets=stranger-attaching a work item of the module stranger asks
+ * for one.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -23,9 +23,9 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-static char *leaves = "nothing";
-module_param(leaves, charp, 0);
-MODULE_PARM_DESC(leaves, "What to leave behind");
+static char *forgets = "nothing";
+module_param(forgets, charp, 0);
+MODULE_PARM_DESC(forgets, "What to forget");
 
 static char *at = "init";
 module_param(at, charp, 0);
@@ -33,18 +33,18 @@ MODULE_PARM_DESC(at, "When: init or exit");
 
 static d2d_handle self;
 static d2d_handle too;
-static bool gone;
+static bool unloaded;
 
 static bool does(const char *what)
 {
-	return !strcmp(leaves, what);
+	return !strcmp(forgets, what);
 }
 
-/* Each routine calls this first. Prints a line if the module has gone away. */
+/* Each routine calls this first. Prints a line if the module is unloaded. */
 static void check(const char *routine)
 {
-	if (READ_ONCE(gone))
-		pr_err("%s was called of a module that is gone\n", routine);
+	if (READ_ONCE(unloaded))
+		pr_err("%s was called after the module was unloaded\n", routine);
 }
 
 static int peer_ping(void *this, u32 value, u32 *result)
@@ -67,7 +67,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_pause_operation();
-	/* Leaves all requests pending, and the handshake too if that is to be left behind. */
+	/* Leaves all requests pending, and the handshake too if that is to be forgotten. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
 		return -D2D_STATUS_PENDING;
 	context->peer.ops = &ops.hdr;
@@ -111,8 +111,8 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Makes what the module leaves behind. */
-static int leave(void)
+/* Makes what the module forgets. */
+static int make_forgotten(void)
 {
 	d2d_handle event;
 	int err;
@@ -127,7 +127,7 @@ static int leave(void)
 	}
 	if (does("sent"))
 		return send("module_a", D2D_SEND_ROUTINE) ?: send("module_a", 0);
-	if (does("held"))
+	if (does("pended"))
 		return send("forgetful_too", D2D_SEND_ROUTINE);
 	if (does("event"))
 		return d2d_event_create(self, "forgotten", D2D_EVENT_NOTIFICATION, 0, &event) ?:
@@ -182,19 +182,19 @@ static int __init forgetful_init(void)
 {
 	int err;
 
-	if (strstarts(leaves, "stranger"))
+	if (strstarts(forgets, "stranger"))
 		return register_stranger();
 	err = register_both();
 	if (err)
 		return err;
-	err = leave();
+	err = make_forgotten();
 	if (err) {
 		unregister_both();
 		return err;
 	}
 	if (!strcmp(at, "exit"))
 		return 0;
-	WRITE_ONCE(gone, true);
+	WRITE_ONCE(unloaded, true);
 	return -ENOTRECOVERABLE;
 }
 module_init(forgetful_init);
@@ -203,7 +203,7 @@ static void __exit forgetful_exit(void)
 {
 	if (does("nothing"))
 		unregister_both();
-	WRITE_ONCE(gone, true);
+	WRITE_ONCE(unloaded, true);
 	/* The owner must refuse a driver of a module that is being unloaded. */
 	if (does("registered")) {
 		strscpy(driver.name, "forgetful_anew");
@@ -213,7 +213,7 @@ static void __exit forgetful_exit(void)
 module_exit(forgetful_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: a module that goes away without unregistering its drivers");
+MODULE_DESCRIPTION("Test: a module that is unloaded without unregistering its drivers");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");

@@ -7,7 +7,7 @@ $(foreach name,actor c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selft
 $(foreach name,paused third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
-d2d-owners := leaving
+d2d-owners := unloading
 obj-m += $(d2d-owners:%=selftests/test_modules/%_owner.o)
 define d2d-owner-module
 selftests/test_modules/$1_owner-y := selftests/peers/$1.o $(d2d-owner) shared/pair/d2d_pair.o $(d2d)

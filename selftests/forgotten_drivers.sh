@@ -7,23 +7,23 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-DEBUG=/sys/kernel/debug/d2d-module_a
+OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 
-# The values of forgetful's parameter leaves: what it leaves behind
-left_behind()
+# The values of forgetful's parameter forgets
+forgotten()
 {
-	echo registered context handshake sent held event
+	echo registered context handshake sent pended event
 }
 
-# go LEAVES AT - loads forgetful with this value of its parameter leaves. If AT is init, its init
+# load_and_unload FORGETS AT - loads forgetful with this value of its parameter forgets. If AT is init, its init
 # fails; if AT is exit, unloads it
-go()
+load_and_unload()
 {
 	if [ "$2" = init ]; then
-		fails ENOTRECOVERABLE load forgetful "leaves=$1" at=init && ! loaded forgetful
+		fails ENOTRECOVERABLE load forgetful "forgets=$1" at=init && ! loaded forgetful
 	else
-		load forgetful "leaves=$1" at=exit && unload forgetful
+		load forgetful "forgets=$1" at=exit && unload forgetful
 	fi
 }
 
@@ -38,17 +38,17 @@ names()
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
-		! dmesg | grep "of a module that is gone"
+		! dmesg | grep "was called after the module was unloaded"
 }
 
 # another_works - whether module_b can be loaded, works with the owner, and can be unloaded
 another_works()
 {
-	load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise && echo 1 >"$DEBUG/exercise" && unload module_b
+	load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise && echo 1 >"$OWNER/exercise" && unload module_b
 }
 
-# comes_back - whether forgetful can be loaded again, and cleans up without a refusal if it leaves nothing behind
-comes_back()
+# can_be_reloaded - whether forgetful can be loaded again, and unregisters without a refusal if it forgets nothing
+can_be_reloaded()
 {
 	start_trace
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
@@ -64,46 +64,46 @@ load pause_calls
 load stranger
 load module_a timeout=100
 for at in init exit; do
-	for leaves in $(left_behind); do
+	for forgets in $(forgotten); do
 		start_trace
-		go "$leaves" "$at" && expelled && owner_is_idle && another_works && comes_back
-		verdict "$at leaves a driver behind, $leaves: the owner removes it, and all works on"
+		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
+		verdict "$at forgets a driver, $forgets: the owner removes it, and all others go on"
 	done
 done
 
-# With completion=1, d2d_attach() does not wait for a pended handshake, so the module goes away
+# With completion=1, d2d_attach() does not wait for a pended handshake, so the module is unloaded
 # while its handshake is pending.
 unload module_a
 load module_a completion=1
 for at in init exit; do
 	start_trace
-	go handshake "$at" && expelled && owner_is_idle && another_works && comes_back
-	verdict "$at leaves a pending handshake behind: the owner removes the driver, and all works on"
+	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
+	verdict "$at forgets a pending handshake: the owner removes the driver, and all others go on"
 done
 
 start_trace
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
-verdict "bad_peer detaches with its handshake pending: nothing is left for the owner to remove"
+verdict "bad_peer detaches with its handshake pending: the owner has nothing to remove"
 unload module_a
 load module_a timeout=100
 
 start_trace
-go registered exit && [ "$(names module-is-going)" = forgetful_anew ]
-verdict "module-is-going: a module registers a driver while it goes away"
+load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
+verdict "module-is-going: a module registers a driver while it is being unloaded"
 
 # Another driver has sent forgetful a request, and waits for it
 load actor
 start_trace
-load forgetful leaves=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
+load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
 act_meanwhile "wait r1"
 waiter=$meanwhile
 unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && owner_is_idle && another_works
-verdict "a module goes with a request pending: the sender gets ECANCELED"
+verdict "a module is unloaded with a request pending: the sender gets ECANCELED"
 
 # A thread is inside forgetful's dispatch routine while forgetful is unloaded
 start_trace
-load forgetful leaves=registered at=exit && act "lookup forgetful" && pause task
+load forgetful forgets=registered at=exit && act "lookup forgetful" && pause task
 act_meanwhile "send r1 forgetful"
 sender=$meanwhile
 await one_inside
@@ -112,18 +112,18 @@ remover=$!
 await unloading forgetful && await traced reason=module-gone
 fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
 load bad_peer fault=none && unload bad_peer && unloading forgetful
-verdict "a module goes while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
+verdict "a module is unloaded while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
 pause none
 wait "$remover"
 unloaded=$?
 wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
-verdict "a module goes while a thread is inside its driver: it ends when the thread has returned"
+verdict "a module is unloaded while a thread is inside its driver: it ends when the thread has returned"
 unload actor
 
 # paused_peer, in Rust, is unloaded while another thread already unregisters paused_peer's driver: the
 # module actor does so by a forged handle
-name="a module goes while another one unregisters its driver: its code stays until that is done"
+name="a module is unloaded while another one unregisters its driver: its code stays until that is done"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
 else
@@ -150,12 +150,12 @@ fi
 # forgetful registers a driver whose routines are in the module stranger, which does not import the
 # owner's symbols
 start_trace
-load forgetful leaves=stranger && unload forgetful && [ -e "$DEBUG/events/strange" ] && ! trace | grep step=refuse
-verdict "a module goes that has registered a driver of another module: the driver stays"
+load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
+verdict "a module is unloaded that has registered a driver of another module: the driver stays"
 
 start_trace
-unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$DEBUG/events/strange" ] && another_works
-verdict "the module goes that has the routines of a driver: the owner removes the driver"
+unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
+verdict "the module is unloaded that has the routines of a driver: the owner removes the driver"
 
 # stranger-attached leaves a context allocated on purpose, which kmemleak would report.
 kinds=stranger
@@ -164,17 +164,17 @@ for kind in stranger stranger-attached; do
 	case " $kinds " in
 	*" $kind "*) ;;
 	*)
-		ktap_test_skip "drivers-left: the owner is unloaded with a driver left, $kind: it frees what it can, and all can be loaded again"
+		ktap_test_skip "drivers-left: the owner is unloaded with a driver registered, $kind: it frees what it can, and all can be loaded again"
 		continue
 		;;
 	esac
 	load stranger
 	start_trace
-	load forgetful "leaves=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
-		[ ! -e "$DEBUG" ] && [ ! -e /sys/kernel/tracing/events/d2d ] && unload stranger &&
-		load module_a timeout=100 && [ -e "$DEBUG/state/contexts" ] && owner_is_idle && another_works && load stranger &&
-		comes_back
-	verdict "drivers-left: the owner is unloaded with a driver left, $kind: it frees what it can, and all can be loaded again"
+	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
+		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d ] && unload stranger &&
+		load module_a timeout=100 && [ -e "$OWNER/state/contexts" ] && owner_is_idle && another_works && load stranger &&
+		can_be_reloaded
+	verdict "drivers-left: the owner is unloaded with a driver registered, $kind: it frees what it can, and all can be loaded again"
 	unload stranger
 done
 
@@ -185,18 +185,18 @@ else
 	load stranger
 	start_trace
 	pause task
-	load forgetful leaves=stranger-attaching && await one_inside && unload forgetful
+	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
 	remover=$!
 	# The owner has cancelled and freed the request of the handshake before that.
 	await traced reason=drivers-left
 	pause none
-	wait "$remover" && [ ! -e "$DEBUG" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
+	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi
 unload module_a
 
-# torture_peer0's thread waits for an event that forgetful opens and leaves open
+# torture_peer0's thread waits for an event that forgetful opens and forgets
 load torture_owner
 load torture_peer0
 load stranger
@@ -212,13 +212,13 @@ waits()
 await waits
 for at in init exit; do
 	start_trace
-	go event "$at" && expelled && waits
-	verdict "$at leaves an event open that another module waits for: the wait goes on"
+	load_and_unload event "$at" && expelled && waits
+	verdict "$at forgets an event that another module waits for: the wait goes on"
 done
 event_act torture_peer0 set 0 was=reset && wait "$waiter" 2>"$NOTES"
-verdict "an event that a module left open is set: the wait ends"
+verdict "an event that a module has forgotten is set: the wait ends"
 event_act torture_peer0 close 0
 [ ! -e "$EVENT" ]
-verdict "an event that a module left open is closed by its last driver: it does not exist any more"
+verdict "an event that a module has forgotten is closed by its last driver: it does not exist any more"
 unload_all
 ktap_finished

@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The owner leaving_owner (peers/leaving.rs) is unloaded, or its loading fails, while its dispatch
+# The owner unloading_owner (peers/unloading.rs) is unloaded, or its loading fails, while its dispatch
 # routine and its work item wait for events without a limit, and it has a request pended. With
 # hook=1 the owner itself ends the waits, in Owner::leaving(); otherwise the library must end them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-OWNER=leaving_owner
+OWNER=unloading_owner
 FILES=/sys/kernel/debug/d2d-$OWNER
 
 # waits_for EVENT - whether a thread waits for this event
@@ -20,7 +20,7 @@ waits_for()
 # exist then
 under_way()
 {
-	await waits_for leaving.served && await waits_for leaving.item &&
+	await waits_for unloading.served && await waits_for unloading.item &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
@@ -41,8 +41,8 @@ in_order()
 	done
 }
 
-# left - whether the owner is gone, and has cleaned up in this order
-left()
+# has_unloaded - whether the owner is unloaded, and has cleaned up in this order
+has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
 		in_order "$(numbered step=unregister)" "$(numbered step=free)" "$(numbered step=unload)"
@@ -59,43 +59,43 @@ library_ends()
 # hook_ends - whether the hook was called before the owner was unregistered, and ended both waits
 hook_ends()
 {
-	in_order "$(numbered step=completion via=hook serving=0 keeping=7)" "$(numbered step=unregister)" &&
+	in_order "$(numbered step=completion via=hook serving=0 pending=7)" "$(numbered step=unregister)" &&
 		[ -n "$(numbered step=event-wait by=dispatch status=0)" ] &&
 		[ -n "$(numbered step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
 }
 
 start 6
 start_trace
-load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && left && ! trace | grep -q step=refuse
+load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
 
 start_trace
-load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && left
+load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && has_unloaded
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
 # The initialization may fail before a thread has begun to wait. That thread finds its event closed
 # already, and gets another errno than ECANCELED.
 start_trace
-fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && left
+fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && has_unloaded
 verdict "the owner's loading fails: the library ends its waits"
 
 start_trace
-fails EIO load "$OWNER" fail=1 hook=1 && hook_ends && left
+fails EIO load "$OWNER" fail=1 hook=1 && hook_ends && has_unloaded
 verdict "the owner's loading fails: its hook is called"
 
 start_trace
-load "$OWNER" && under_way && unload "$OWNER" && left
+load "$OWNER" && under_way && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
 # A module whose initialization fails is freed even while one of its files is open. So an event's
 # file must not be opened before the module is loaded.
 start_trace
 find_module "$OWNER"
-./kmod load "$path" hold=1 2>/dev/null &
+./kmod load "$path" wait=1 2>/dev/null &
 loader=$!
-await [ -e "$FILES/events/leaving.held" ]
-(exec 3<"$FILES/events/leaving.held") 2>/dev/null && opened=yes || opened=no
+await [ -e "$FILES/events/unloading.event" ]
+(exec 3<"$FILES/events/unloading.event") 2>/dev/null && opened=yes || opened=no
 kill -TERM "$loader"
-! wait "$loader" && [ "$opened" = no ] && await traced reason=module-is-loading && left
+! wait "$loader" && [ "$opened" = no ] && await traced reason=module-is-loading && has_unloaded
 verdict "module-is-loading: an event's file is opened before the owner is loaded"
 ktap_finished

@@ -4,13 +4,13 @@
 //!
 //! Its initialization sends two requests to itself and starts a work item:
 //!
-//! - the dispatch routine of the first request waits for the event `leaving.served`, in a worker of
+//! - the dispatch routine of the first request waits for the event `unloading.served`, in a worker of
 //!   the library,
 //! - the second request stays pending,
-//! - the work item waits for the event `leaving.item`.
+//! - the work item waits for the event `unloading.item`.
 //!
 //! None of these waits has a time limit. With `hook=1` the owner ends all three in [`Owner::leaving`]; with
-//! `hook=0` the library has to. With `hold=1` the initialization does none of this: it waits until a signal
+//! `hook=0` the library has to. With `wait=1` the initialization does none of this: it waits until a signal
 //! interrupts it, and fails.
 
 #![forbid(unsafe_code)]
@@ -59,10 +59,10 @@ use kernel::{
 };
 
 d2d_owner::module_owner! {
-    type: LeavingOwner,
-    name: "leaving_owner",
+    type: UnloadingOwner,
+    name: "unloading_owner",
     authors: ["Beyond IRPs"],
-    description: "Test: an owner that has work under way when it leaves",
+    description: "Test: an owner that has work under way when it is unloaded",
     license: "GPL",
     params: {
         hook: u32 {
@@ -73,20 +73,20 @@ d2d_owner::module_owner! {
             default: 0,
             description: "Loading fails once all three wait: 0 no, 1 yes",
         },
-        hold: u32 {
+        wait: u32 {
             default: 0,
             description: "Loading waits for a signal and then fails: 0 no, 1 yes",
         },
     },
 }
 
-/// Waits for `leaving.served`.
+/// Waits for `unloading.served`.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
 /// Stays pending.
-const KEEP: ControlCode<(), u64> = ControlCode::new(0x8e1);
+const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
-/// What the hook completes [`KEEP`] with.
-const KEPT: u64 = 7;
+/// What the hook completes [`PEND`] with.
+const PENDED: u64 = 7;
 
 /// The work item: the event that it waits for, and its progress.
 #[pin_data]
@@ -103,7 +103,7 @@ impl Item {
     fn start() -> Result<Arc<Self>> {
         let item = Arc::pin_init(
             try_pin_init!(Self {
-                event: create_event(c"leaving.item", Kind::Synchronization, false)?,
+                event: create_event(c"unloading.item", Kind::Synchronization, false)?,
                 begun <- Completion::new(),
                 ended <- Completion::new(),
             }),
@@ -127,8 +127,8 @@ struct UnderWay {
     served: Arc<Event>,
     item: Arc<Item>,
     serving: Option<Sent<u64>>,
-    keeping: Option<Sent<u64>>,
-    kept: Option<Pended<u64>>,
+    pending: Option<Sent<u64>>,
+    pended: Option<Pended<u64>>,
 }
 
 #[pin_data]
@@ -138,21 +138,21 @@ struct Inner {
     /// Completed when the dispatch routine has got [`SERVE`].
     #[pin]
     serving: Completion,
-    /// Completed when [`KEEP`] is pending.
+    /// Completed when [`PEND`] is pending.
     #[pin]
-    kept: Completion,
+    pended: Completion,
 }
 
 /// The owner.
-struct LeavingOwner(Pin<KBox<Inner>>);
+struct UnloadingOwner(Pin<KBox<Inner>>);
 
-impl LeavingOwner {
+impl UnloadingOwner {
     /// Ends all three waits. Uses the owner's queues, requests and events, which must still work in the hook.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.way.lock();
         let way = (*guard).as_mut().ok_or(ENODATA)?;
-        let (serving, keeping) = (way.serving.take(), way.keeping.take());
-        let (served, item, kept) = (way.served.clone(), way.item.clone(), way.kept.take());
+        let (serving, pending) = (way.serving.take(), way.pending.take());
+        let (served, item, pended) = (way.served.clone(), way.item.clone(), way.pended.take());
         drop(guard);
 
         for (_, link) in contexts.iter() {
@@ -162,20 +162,20 @@ impl LeavingOwner {
         served.set()?;
         item.event.set()?;
         item.ended.wait_for_completion();
-        kept.ok_or(ENODATA)?.complete(&KEPT)?;
+        pended.ok_or(ENODATA)?.complete(&PENDED)?;
         let serving = serving.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
-        let keeping = keeping.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
+        let pending = pending.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
         trace!(
             Completion,
-            "via=hook serving={} keeping={}",
+            "via=hook serving={} pending={}",
             serving,
-            keeping
+            pending
         );
         Ok(())
     }
 }
 
-impl Owner for LeavingOwner {
+impl Owner for UnloadingOwner {
     type Pair = DemoPair;
 
     fn config() -> Result<Config> {
@@ -184,20 +184,20 @@ impl Owner for LeavingOwner {
 
     fn new(_id: u32) -> Result<Self> {
         let inner = pin_init!(Inner {
-            way <- new_mutex!(None, "leaving_owner::way"),
+            way <- new_mutex!(None, "unloading_owner::way"),
             serving <- Completion::new(),
-            kept <- Completion::new(),
+            pended <- Completion::new(),
         });
         Ok(Self(KBox::pin_init(inner, GFP_KERNEL)?))
     }
 
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        if module_parameters::hold.value() != 0 {
-            let held = create_event(c"leaving.held", Kind::Notification, false)?;
-            return held.wait(Wait::FOREVER.interruptible());
+        if module_parameters::wait.value() != 0 {
+            let event = create_event(c"unloading.event", Kind::Notification, false)?;
+            return event.wait(Wait::FOREVER.interruptible());
         }
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        let served = create_event(c"leaving.served", Kind::Notification, false)?;
+        let served = create_event(c"unloading.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, item) = (contexts.sender(), Item::start()?);
         // Stored before anything else can fail, so that `leaving` and `drop` find the work item.
@@ -205,8 +205,8 @@ impl Owner for LeavingOwner {
             served,
             item: item.clone(),
             serving: None,
-            keeping: None,
-            kept: None,
+            pending: None,
+            pended: None,
         });
         let to = sender.lookup(OwnerModule::NAME)?;
         let send = |code| {
@@ -214,12 +214,12 @@ impl Owner for LeavingOwner {
             let sent = packet.send(&to, code, &(), Sleep::Cannot);
             sent.map_err(|refused| refused.error)
         };
-        let (serving, keeping) = (send(SERVE)?, send(KEEP)?);
+        let (serving, pending) = (send(SERVE)?, send(PEND)?);
         if let Some(way) = &mut *this.0.way.lock() {
-            (way.serving, way.keeping) = (Some(serving), Some(keeping));
+            (way.serving, way.pending) = (Some(serving), Some(pending));
         }
-        // Returns when `KEEP` is pending, so that the hook can complete it.
-        this.0.kept.wait_for_completion();
+        // Returns when `PEND` is pending, so that the hook can complete it.
+        this.0.pended.wait_for_completion();
         if module_parameters::fail.value() == 0 {
             return Ok(());
         }
@@ -263,14 +263,14 @@ impl Owner for LeavingOwner {
                     Err(error) => request.fail(error),
                 }
             })
-            .on(KEEP, |(), request| {
+            .on(PEND, |(), request| {
                 let (disposition, request) = request.pend();
                 let before = match &mut *this.0.way.lock() {
-                    Some(way) => way.kept.replace(request),
+                    Some(way) => way.pended.replace(request),
                     None => Some(request),
                 };
                 drop(before);
-                this.0.kept.complete_all();
+                this.0.pended.complete_all();
                 disposition
             })
             .or_unknown()
@@ -281,7 +281,7 @@ impl Owner for LeavingOwner {
     fn detached(&self, _link: &OwnerLink<DemoPair>) {}
 }
 
-impl Drop for LeavingOwner {
+impl Drop for UnloadingOwner {
     /// Waits until the work item has ended. The unload hangs here if neither the hook nor the
     /// library has ended the work item's wait.
     fn drop(&mut self) {
@@ -292,7 +292,7 @@ impl Drop for LeavingOwner {
 }
 
 #[vtable]
-impl OwnerOps for LeavingOwner {
+impl OwnerOps for UnloadingOwner {
     fn ping(&self, _link: &OwnerLink<DemoPair>, value: u32) -> Result<u32> {
         Ok(value.wrapping_add(1))
     }
