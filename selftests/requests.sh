@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Makes relay_peer complete the request that it keeps pending
+# Makes relay_peer complete the request that it has pended
 RELAY_COMPLETE=0x2223c0
 # The handshake's code, which drivers cannot send
 SHARE_CONTEXT=0x222003
@@ -542,13 +542,30 @@ act "on-dispatch bob pend; unregister carol"
 act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
 verdict "stale-target: forwarded to a driver that has unregistered"
 
-# Chains of modules, in Rust and in C: relay_peer forwards to DRIVER, which its parameter next
-# selects by the number NEXT
+# Chains of modules, in Rust and in C
+
+# load_relay DRIVER [complete|nothing|pend] - loads relay_peer, which forwards its requests to DRIVER. The
+# second word is the value of its parameter then: what it does with a request that returns; with
+# nothing, none returns
+load_relay()
+{
+	next=0
+	for name in module_a module_b third_peer c_peer relay_peer bob; do
+		[ "$name" != "$1" ] || break
+		next=$((next + 1))
+	done
+	case ${2-complete} in
+	complete) action=0 ;;
+	nothing) action=1 ;;
+	pend) action=2 ;;
+	esac
+	load relay_peer "next=$next" "then=$action"
+}
 
 each_peer load
-while read -r next driver; do
+for driver in module_a module_b third_peer c_peer bob; do
 	fresh alice bob+
-	load relay_peer "next=$next"
+	load_relay "$driver"
 	start_trace
 	act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
@@ -569,18 +586,10 @@ while read -r next driver; do
 	esac
 	verdict "relay_peer forwards module_a's requests to $driver in each execution context: completed, pended and cancelled"
 	unload relay_peer
-done <<EOT
-0 module_a
-1 module_b
-2 third_peer
-3 c_peer
-5 bob
-EOT
+done
 
-# relay_peer's parameter mode: 0 it gets the request back and completes it (the default), 1 it does
-# not get the request back, 2 it gets the request back and keeps it pending
 fresh alice
-load relay_peer next=3 mode=1
+load_relay c_peer nothing
 start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
@@ -589,7 +598,7 @@ verdict "relay_peer forwards to c_peer and does not want it back: alice gets the
 unload relay_peer
 
 fresh alice bob+
-load relay_peer next=1
+load_relay module_b
 start_trace
 act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
@@ -599,32 +608,38 @@ verdict "bob forwards to relay_peer, and that to module_b: both get it back"
 unload relay_peer
 
 fresh alice
-load relay_peer next=2 mode=2
+load_relay third_peer pend
 start_trace
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
-verdict "relay_peer gets a request back from third_peer, keeps it pending, and completes it later"
+verdict "relay_peer gets a request back from third_peer, pends it, and completes it later"
+unload relay_peer
 
 fresh alice
+load_relay third_peer pend
+start_trace
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
-verdict "relay_peer gets a request back from third_peer and keeps it pending, and alice cancels it"
+verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it"
+unload relay_peer
 
 fresh alice
+load_relay third_peer pend
+start_trace
 act "lookup relay_peer" && act_pends "send r0 relay_peer $ADD" && unload relay_peer &&
 	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
-verdict "relay_peer gets a request back from third_peer and keeps it pending, and is unloaded: alice gets ECANCELED"
+verdict "relay_peer gets a request back from third_peer and pends it, and is unloaded: alice gets ECANCELED"
 
 fresh alice
-load relay_peer next=4 mode=1
+load_relay relay_peer nothing
 start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards to itself, and the fourth time gets E2BIG"
 unload relay_peer
 fresh alice
-load relay_peer next=4 mode=0
+load_relay relay_peer
 start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]

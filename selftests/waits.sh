@@ -11,12 +11,28 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# one_waits WHAT - whether a thread waits for the event (0), or for the request (1)
+# load_waiting operation|deferred event|request|link - loads the peer with the values of its parameters
+# waits_in and waits_for
+load_waiting()
+{
+	case $1 in
+	operation) waits_in=0 ;;
+	deferred) waits_in=1 ;;
+	esac
+	case $2 in
+	event) waits_for=0 ;;
+	request) waits_for=1 ;;
+	link) waits_for=2 ;;
+	esac
+	load waiting_peer "waits_in=$waits_in" "waits_for=$waits_for"
+}
+
+# one_waits event|request - whether a thread waits for this
 one_waits()
 {
 	case $1 in
-	0) read -r line 2>/dev/null <"$EVENT" && [ "${line#*waiters=1}" != "$line" ] ;;
-	1) grep -q ' phase=held ' "$OWNER/state/requests" ;;
+	event) read -r line 2>/dev/null <"$EVENT" && [ "${line#*waiters=1}" != "$line" ] ;;
+	request) grep -q ' phase=held ' "$OWNER/state/requests" ;;
 	esac
 }
 
@@ -39,10 +55,10 @@ ended()
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
 }
 
-# in_operation WHAT - unloads the peer while its operation waits
+# in_operation event|request - unloads the peer while its operation waits
 in_operation()
 {
-	load waiting_peer place=0 "what=$1" || return
+	load_waiting operation "$1" || return
 	start_trace
 	echo 1 >$OWNER/exercise 2>/dev/null &
 	caller=$!
@@ -50,11 +66,11 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_deferred WHAT - unloads the peer while its work item waits
+# in_deferred event|request - unloads the peer while its work item waits
 in_deferred()
 {
 	start_trace
-	load waiting_peer place=1 "what=$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
+	load_waiting deferred "$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
 }
 
 is_attached()
@@ -74,20 +90,20 @@ start 5
 # The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 
-in_operation 0
+in_operation event
 verdict_or_end "an operation waits for an event: unloading ends the wait"
 
-in_operation 1
+in_operation request
 verdict_or_end "an operation waits for a request: unloading ends the wait"
 
-in_deferred 0
+in_deferred event
 verdict_or_end "a deferred handshake waits for an event: unloading ends the wait"
 
-in_deferred 1
+in_deferred request
 verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
 
 start_trace
-load waiting_peer place=1 what=2 && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
+load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
 verdict_or_end "settled-link-from-inside: a deferred handshake waits for itself"
 

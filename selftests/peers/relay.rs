@@ -2,12 +2,12 @@
 
 //! Test: a peer that forwards each request to another driver.
 //!
-//! The parameter `next` selects that driver. The parameter `mode` selects what happens after the other
+//! The parameter `next` selects that driver. The parameter `then` selects what happens after the other
 //! driver has completed the request:
 //!
-//! - 0: the request returns to this peer, which completes it,
-//! - 1: the request does not return,
-//! - 2: the request returns and stays pending here, until the request [`LET_GO`] arrives.
+//! - [`COMPLETE`]: the request returns to this peer, which completes it,
+//! - [`NOTHING`]: the request does not return,
+//! - [`PEND`]: the request returns and stays pending here, until the request [`COMPLETE_PENDED`] arrives.
 
 #![forbid(unsafe_code)]
 
@@ -57,9 +57,9 @@ d2d::module_peer! {
             default: 0,
             description: "Where to forward: 0 module_a, 1 module_b, 2 third_peer, 3 c_peer, 4 itself, 5 bob",
         },
-        mode: u32 {
+        then: u32 {
             default: 0,
-            description: "Afterwards: 0 complete it, 1 it does not return, 2 keep it pending",
+            description: "Then: 0 complete it, 1 nothing (it does not return), 2 pend it",
         },
     },
 }
@@ -73,14 +73,16 @@ const DRIVERS: [&CStr; 6] = [
     c"bob",
 ];
 
-/// Makes this peer complete the request that it keeps.
-const LET_GO: ControlCode<(), ()> = ControlCode::new(0x8f0);
+/// Makes this peer complete the request that it has pended.
+const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
-const AWAY: u32 = 1;
-const KEEP: u32 = 2;
+// Values of `then`
+const COMPLETE: u32 = 0;
+const NOTHING: u32 = 1;
+const PEND: u32 = 2;
 
 /// A request that came back and was not completed yet.
-struct Kept {
+struct Returned {
     request: Pended<()>,
     outcome: Outcome,
 }
@@ -88,8 +90,8 @@ struct Kept {
 /// The driver.
 struct Relay {
     next: &'static CStr,
-    mode: u32,
-    kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
+    then: u32,
+    pended: Pin<KBox<SpinLockIrq<Option<Returned>>>>,
 }
 
 impl Relay {
@@ -100,17 +102,17 @@ impl Relay {
         };
         let code = request.code();
         request
-            .forward(&target, code, self.mode != AWAY, Sleep::Cannot)
+            .forward(&target, code, self.then != NOTHING, Sleep::Cannot)
             .unwrap_or_else(|(error, request)| request.fail(error))
     }
 
-    fn take(&self, f: impl Fn(&Kept) -> bool) -> Option<Kept> {
-        self.kept.lock().take_if(|kept| f(kept))
+    fn take(&self, f: impl Fn(&Returned) -> bool) -> Option<Returned> {
+        self.pended.lock().take_if(|returned| f(returned))
     }
 
-    fn let_go(&self) -> Result {
-        let kept = self.take(|_| true).ok_or(ENOENT)?;
-        kept.request.complete_as(kept.outcome)
+    fn complete_pended(&self) -> Result {
+        let returned = self.take(|_| true).ok_or(ENOENT)?;
+        returned.request.complete_as(returned.outcome)
     }
 }
 
@@ -123,11 +125,11 @@ impl Driver for Relay {
     fn new() -> Result<Self> {
         let next = module_parameters::next.value();
         let next = check_parameter(PeerModule::NAME, "next", next, 0..=5)?;
-        let mode = module_parameters::mode.value();
+        let then = module_parameters::then.value();
         Ok(Self {
             next: DRIVERS.get(next as usize).ok_or(EINVAL)?,
-            mode: check_parameter(PeerModule::NAME, "mode", mode, 0..=2)?,
-            kept: KBox::pin_init(new_spinlock_irq!(None, "relay_peer::kept"), GFP_KERNEL)?,
+            then: check_parameter(PeerModule::NAME, "then", then, COMPLETE..=PEND)?,
+            pended: KBox::pin_init(new_spinlock_irq!(None, "relay_peer::pended"), GFP_KERNEL)?,
         })
     }
 
@@ -145,7 +147,7 @@ impl Driver for Relay {
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         match request.code() {
-            code if code == LET_GO.raw() => match self.let_go() {
+            code if code == COMPLETE_PENDED.raw() => match self.complete_pended() {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
@@ -158,17 +160,17 @@ impl Driver for Relay {
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         let status = outcome.result.err().map_or(0, Error::to_errno);
         trace!(Completion, "via=returned status={}", status);
-        if self.mode != KEEP {
+        if self.then != PEND {
             return request.complete_as(outcome);
         }
-        let mut place = self.kept.lock();
+        let mut place = self.pended.lock();
         let (disposition, request) = request.pend();
-        let kept = Kept { request, outcome };
+        let returned = Returned { request, outcome };
         // A cancellation from here on calls `cancelled()`, which waits for this lock and then finds the
         // request in its place.
-        let lost = match kept.request.tell_if_cancelled() {
-            Ok(()) => place.replace(kept),
-            Err(_) => Some(kept),
+        let lost = match returned.request.tell_if_cancelled() {
+            Ok(()) => place.replace(returned),
+            Err(_) => Some(returned),
         };
         drop(place);
         drop(lost);
@@ -177,7 +179,7 @@ impl Driver for Relay {
 
     fn cancelled(&self, id: RequestId) {
         trace!(Cancel, "told=this");
-        drop(self.take(|kept| kept.request.id() == id));
+        drop(self.take(|returned| returned.request.id() == id));
     }
 }
 

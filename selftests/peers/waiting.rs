@@ -46,16 +46,24 @@ d2d::module_peer! {
     license: "GPL",
     imports_ns: ["D2D"],
     params: {
-        place: u32 {
+        waits_in: u32 {
             default: 0,
             description: "Where it waits: 0 in the operation drain, 1 in deferred",
         },
-        what: u32 {
+        waits_for: u32 {
             default: 0,
-            description: "Wait for: 0 its own event, 1 a request that it sends, 2 its settled link",
+            description: "Waits for: 0 its own event, 1 a request that it sends, 2 its settled link",
         },
     },
 }
+
+// Values of `waits_in`: in which function it waits.
+const DEFERRED: u32 = 1;
+
+// Values of `waits_for`
+const EVENT: u32 = 0;
+const REQUEST: u32 = 1;
+const LINK: u32 = 2;
 
 /// The driver that keeps [`HOLD`] pending.
 const OWNER: &CStr = c"module_a";
@@ -80,7 +88,7 @@ struct Inner {
 /// The driver.
 struct Waiting {
     is_deferred: bool,
-    what: u32,
+    waits_for: u32,
     inner: Pin<KBox<Inner>>,
 }
 
@@ -100,9 +108,9 @@ impl Waiting {
         self.inner.ready.wait_for_completion();
         let awaited = self.inner.awaited.lock().take();
         let Awaited { event, handle } = awaited.ok_or(ENODATA)?;
-        match self.what {
-            0 => event.wait(Wait::FOREVER),
-            1 => {
+        match self.waits_for {
+            EVENT => event.wait(Wait::FOREVER),
+            REQUEST => {
                 let sender = handle.sender();
                 let packet = sender.packet_for(HOLD)?;
                 let to = sender.lookup(OWNER)?;
@@ -128,15 +136,16 @@ impl Driver for Waiting {
     type Front = Front;
 
     fn new() -> Result<Self> {
-        let place = module_parameters::place.value();
-        let what = module_parameters::what.value();
+        let waits_in = module_parameters::waits_in.value();
+        let waits_for = module_parameters::waits_for.value();
         let inner = pin_init!(Inner {
             awaited <- new_spinlock_irq!(None, "waiting_peer::awaited"),
             ready <- Completion::new(),
         });
         Ok(Self {
-            is_deferred: check_parameter(PeerModule::NAME, "place", place, 0..=1)? == 1,
-            what: check_parameter(PeerModule::NAME, "what", what, 0..=2)?,
+            is_deferred: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=DEFERRED)?
+                == DEFERRED,
+            waits_for: check_parameter(PeerModule::NAME, "waits_for", waits_for, 0..=LINK)?,
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
         })
     }
