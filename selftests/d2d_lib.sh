@@ -20,9 +20,40 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# D2D_CASE selects one case: the program runs up to the first case whose name has this shell pattern
-# in it, reports that case only, and exits.
+# selected NAME - whether D2D_CASE selects the case of this name
+selected()
+{
+	# shellcheck disable=SC2254 # a pattern
+	case $1 in
+	*${D2D_CASE-}*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# D2D_CASE selects one case: the program reports only the first case whose name has this shell
+# pattern in it, and exits after it. A case that begins with `fresh` or `fresh_...` needs nothing of
+# the other cases of the program, so it is skipped if it is not selected. All other commands before
+# the selected case run as usual.
 if [ -n "${D2D_CASE-}" ]; then
+	if [ -z "${D2D_FRESH_SKIPPED-}" ]; then
+		# Puts each such case, from its `fresh` to its `verdict "NAME"`, in an "if selected NAME"
+		program=$(awk '
+			function flush() { printf "%s", text; text = "" }
+			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
+			line ~ /^\t*fresh/ { flush(); begin = tabs }
+			{ text = text line "\n" }
+			begin && tabs == begin && line ~ /^\t*verdict[a-z_]* ".*"$/ {
+				name = line
+				sub(/^\t*verdict[a-z_]* /, "", name)
+				text = "if selected " name "; then\n" text "fi\n"
+				begin = 0
+			}
+			line == "" { begin = 0 }
+			!begin { flush() }
+			END { flush() }' "${0##*/}")
+		D2D_FRESH_SKIPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
+	fi
+
 	ktap_set_plan()
 	{
 		echo "1..1"
@@ -30,15 +61,11 @@ if [ -n "${D2D_CASE-}" ]; then
 
 	__ktap_test()
 	{
-		# shellcheck disable=SC2254 # a pattern
-		case $2 in
-		*$D2D_CASE*)
-			echo "$1 1 $2${3:+ # $3}"
-			unload_all
-			[ "$1" = ok ]
-			exit
-			;;
-		esac
+		selected "$2" || return 0
+		echo "$1 1 $2${3:+ # $3}"
+		unload_all
+		[ "$1" = ok ]
+		exit
 	}
 fi
 
@@ -112,6 +139,12 @@ start_trace()
 	# moves the log to that file.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
+}
+
+# fresh_trace - as start_trace, at the beginning of a case that needs nothing of the cases before it
+fresh_trace()
+{
+	start_trace
 }
 
 # trace - prints the d2d lines of the kernel log since the last start_trace

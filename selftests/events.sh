@@ -292,7 +292,7 @@ else
 fi
 
 while read -r fault errno reason; do
-	start_trace
+	fresh_trace
 	if [ "$reason" = none ]; then
 		fails "$errno" load event_faults "fault=$fault" && ! trace | grep -q 'step=refuse'
 	else

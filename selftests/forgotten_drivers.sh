@@ -65,7 +65,7 @@ load stranger
 load module_a timeout=100
 for at in init exit; do
 	for forgets in $(forgotten); do
-		start_trace
+		fresh_trace
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 		verdict "$at forgets a driver, $forgets: the owner removes it, and all others go on"
 	done
@@ -76,18 +76,18 @@ done
 unload module_a
 load module_a completion=1
 for at in init exit; do
-	start_trace
+	fresh_trace
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 	verdict "$at forgets a pending handshake: the owner removes the driver, and all others go on"
 done
 
-start_trace
+fresh_trace
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
 verdict "bad_peer detaches with its handshake pending: the owner has nothing to remove"
 unload module_a
 load module_a timeout=100
 
-start_trace
+fresh_trace
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver while it is being unloaded"
 

@@ -38,8 +38,8 @@ via()
 	esac
 }
 
-# begin_with COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
-begin_with()
+# fresh_owner COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
+fresh_owner()
 {
 	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && start_trace &&
 		act "register alice; on-dispatch alice pend"
@@ -119,34 +119,34 @@ attach_and_detach_repeatedly()
 start 21
 
 for completion in 0 1 2; do
-	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails EBUSY load module_b && act "unregister alice" && is_free && owner_unloads
 	verdict "completion=$completion: a handshake is never completed: it times out, and the context is free when the driver unregisters"
 	unload_all
 
-	begin_with $completion 50 && attach_fails $completion && timed_out $completion &&
+	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
 		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && is_free &&
 		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: a handshake is completed after its timeout: ESTALE, and the context is free"
 	unload_all
 
-	begin_with $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
+	fresh_owner $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
 		asking_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake is cancelled"
 	unload_all
 
-	begin_with $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
+	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
 		is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
-	begin_with $completion $LONG && pended_by_a_process && act "complete alice status=-$EIO" &&
+	fresh_owner $completion $LONG && pended_by_a_process && act "complete alice status=-$EIO" &&
 		asking_fails $completion "$EIO" && is_free && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
 	# The asking process is inside alice's dispatch routine, so it gets ECANCELED with any completion.
-	begin_with $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
+	fresh_owner $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
 		asking_fails 2 "$ECANCELED" && act "unregister bob" && is_free && owner_unloads
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: both are cancelled"
@@ -160,7 +160,7 @@ load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load a
 verdict "a handshake was completed in time: its timeout does not affect the attached driver"
 unload_all
 
-begin_with 1 1 && attach_and_detach_repeatedly && act "unregister alice" && is_free && owner_unloads
+fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && is_free && owner_unloads
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 

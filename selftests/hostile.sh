@@ -29,6 +29,7 @@ start 13
 
 load module_a
 for name in rebinds_core rebinds_kernel; do
+	fresh_trace
 	whole "$name"
 	verdict "$name is an ordinary peer, though it redefines names that macros of the library use"
 done

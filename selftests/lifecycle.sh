@@ -23,7 +23,7 @@ scenario()
 start 6
 for completion in 0 1 2; do
 	for deferred in 0 1; do
-		start_trace
+		fresh_trace
 		scenario "$completion" "$deferred" &&
 			trace | ./trace_check spec/lifecycle.spec "completion=$completion" "deferred=$deferred"
 		verdict "completion=$completion deferred=$deferred: the trace has the steps of the spec, in order"

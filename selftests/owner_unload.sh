@@ -65,31 +65,31 @@ hook_ends()
 }
 
 start 6
-start_trace
+fresh_trace
 load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
 
-start_trace
+fresh_trace
 load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && has_unloaded
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
 # The initialization may fail before a thread has begun to wait. That thread finds its event closed
 # already, and gets another errno than ECANCELED.
-start_trace
+fresh_trace
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && has_unloaded
 verdict "the owner's loading fails: the library ends its waits"
 
-start_trace
+fresh_trace
 fails EIO load "$OWNER" fail=1 hook=1 && hook_ends && has_unloaded
 verdict "the owner's loading fails: its hook is called"
 
-start_trace
+fresh_trace
 load "$OWNER" && under_way && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
 # A module whose initialization fails is freed even while one of its files is open. So an event's
 # file must not be opened before the module is loaded.
-start_trace
+fresh_trace
 find_module "$OWNER"
 ./kmod load "$path" wait=1 2>/dev/null &
 loader=$!

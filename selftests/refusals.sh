@@ -118,48 +118,49 @@ parameters()
 start $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
 # The kernel refuses it: module_b's symbols are missing.
-start_trace
+fresh_trace
 fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
 
 load module_a timeout=100
 while read -r fault errno reason; do
-	start_trace
+	fresh_trace
 	fails "$errno" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" && ! loaded bad_peer
 	verdict "a peer's $fault: ${reason:-$fault}, $errno"
 done <<EOT
 $(peer_faults)
 EOT
 
-start_trace
+fresh_trace
 fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
 
 for fault in stale-attach stale-unregister; do
-	start_trace
+	fresh_trace
 	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
 	verdict "a peer's $fault: stale-driver-handle, for the handle of an earlier registration"
 done
 
-start_trace
+fresh_trace
 fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
 
-start_trace
+fresh_trace
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner with too many hops: E2BIG"
 
 # The C header that bad_peer is compiled with refuses these; no line is logged.
 while read -r fault errno; do
+	fresh_trace
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
 	verdict "a peer's $fault: $errno"
 done <<EOT
 $(item_faults)
 EOT
 
-start_trace
+fresh_trace
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: its handle is revoked"
 
@@ -205,6 +206,7 @@ refusal_by_module_b_is()
 }
 
 while read -r fault reason errno; do
+	fresh_trace
 	load bad_owner "fault=$fault"
 	start_trace
 	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
@@ -213,6 +215,7 @@ while read -r fault reason errno; do
 
 	# c_peer ignores the fields of the request that offers the context.
 	[ "$fault" != bad-request ] || continue
+	fresh_trace
 	load bad_owner "fault=$fault"
 	fails "$errno" load c_peer && ! loaded c_peer
 	verdict "an owner's $fault, to a peer in C: $errno"
@@ -221,18 +224,19 @@ done <<EOT
 $(owner_faults)
 EOT
 
+fresh_trace
 load bad_owner fault=unknown-code
-start_trace
 fails ENOTTY load module_b && ! loaded module_b
 verdict "an owner's unknown-code: ENOTTY"
 unload bad_owner
 
-start_trace
+fresh_trace
 fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
 	only_refusal_is module_a out-of-memory && ! trace | grep -q step=alloc
 verdict "out-of-memory: contexts with more memory than the machine has"
 
 while read -r module parameter; do
+	fresh_trace
 	[ "$module" = module_a ] || load module_a
 	start_trace
 	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&

@@ -337,23 +337,29 @@ verdict "sent again while another thread waits: that thread gets the first resul
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: sent while it is pending"
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: its output is read while it is pending"
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=1; wait r0" &&
 	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: completed twice, the second time after the sender got the result"
+
 fresh alice bob
 act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails ESTALE act "errno-inside bob" &&
 	only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: completed twice inside the dispatch routine"
+
 fresh alice bob
 act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
 verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine"
+
 fresh alice bob
 act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && only_refusal_is module_a no-buffer
 verdict "no-buffer: the output is read to a null pointer"
+
 fresh alice bob
 act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
 	only_refusal_is module_a unregister-from-inside
@@ -363,10 +369,12 @@ fresh alice bob
 act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
 	only_refusal_is module_a no-return-routine
 verdict "no-return-routine: forwarded by a driver that wants it back and has no routine for that"
+
 fresh alice bob
 act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
 	only_refusal_is module_a no-cancel-routine
 verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called"
+
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
 	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
@@ -383,7 +391,9 @@ while read -r errno reason command; do
 done <<EOT
 $(sender_faults)
 EOT
+
 fresh alice bob
+
 while read -r role status reason; do
 	start_trace
 	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
@@ -638,6 +648,7 @@ act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards to itself, and the fourth time gets E2BIG"
 unload relay_peer
+
 fresh alice
 load_relay relay_peer
 start_trace
@@ -645,6 +656,7 @@ act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "no-stack-location: the same, and relay_peer gets it back three times; going back takes no stack location"
 unload relay_peer
+
 each_peer unload
 
 # The result says who ended a request, whatever its status is
@@ -660,22 +672,28 @@ ETIMEDOUT
 ESHUTDOWN
 EIO
 EOT
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "the sender cancels: ended=cancelled"
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out"
 verdict "the wait times out: ended=timed-out"
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD routine" && act "unregister bob; expect r0 status=-$ECANCELED ended=left"
 verdict "the receiver unregisters: ended=left"
+
 fresh alice bob
 act "on-dispatch bob forget; send r0 bob; wait r0; expect r0 status=-$EIO ended=not-completed"
 verdict "the receiver's dispatch routine returns 0 without completing: ended=not-completed"
+
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "send r0 bob $HOLD" &&
 	act "unregister carol; wait r0; expect r0 status=-$ECANCELED ended=left"
 verdict "the receiver unregisters, and the forwarder passes its status up: ended=left"
+
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pend" && act_pends "send r0 bob $HOLD" &&
 	act "unregister carol; complete bob status=-$EIO; wait r0; expect r0 status=-$EIO ended=completed"
@@ -733,6 +751,7 @@ for place in softirq hardirq irqs-off; do
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
 	verdict "send-in-atomic-context: sent and forwarded without the flag, in $place; the forwarder keeps the request"
 done
+
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=2" && for place in softirq hardirq irqs-off; do
 	act "in $place wait r0; expect r0 output=2" || break

@@ -189,6 +189,7 @@ load actor
 fresh alice
 act "alloc r1 alice"
 
+fresh_trace
 paused_in task 3
 verdict_and_clean "unloading waits for a call in a process, and the owner makes no new calls"
 
@@ -197,6 +198,7 @@ for place in softirq hardirq; do
 		ktap_test_skip "unloading waits for a call in $place: needs a second CPU"
 		continue
 	fi
+	fresh_trace
 	paused_in "$place" 2
 	verdict_and_clean "unloading waits for a call in $place, and the owner makes no new calls"
 done
@@ -207,6 +209,7 @@ for place in task softirq hardirq; do
 		ktap_test_skip "unloading waits for a request in $place: needs a second CPU, and a kernel without debugging"
 		continue
 	fi
+	fresh_trace
 	if [ "$place" = task ]; then
 		request_paused
 	else
@@ -215,15 +218,15 @@ for place in task softirq hardirq; do
 	verdict_and_clean "unloading waits for a request in $place, and the owner refuses new ones"
 done
 
+fresh_trace
 pause handshake
-start_trace
 load paused_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
 seen=$?
 pause none
 unloaded && [ "$seen" = 0 ] && unloading_steps_are pend attached detach rundown unregister unload
 verdict_and_clean "unloading waits for a pended handshake"
 
-start_trace
+fresh_trace
 load paused_peer && unload paused_peer && unloading_steps_are attached detach rundown unregister unload
 verdict "unloading does not wait when no thread is inside"
 unload actor

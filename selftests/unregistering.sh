@@ -184,6 +184,7 @@ while read -r subject stage driver how expected; do
 	case $expected in
 	impossible:*) name="$name ($expected)" ;;
 	esac
+	selected "$name" || continue
 	if [ -n "$hung" ]; then
 		ktap_test_skip "$name: skipped after a hang"
 		continue

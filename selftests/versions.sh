@@ -16,13 +16,13 @@ trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-r
 verdict "an operation that the older table does not have: EOPNOTSUPP"
 unload skew_older
 
-start_trace
+fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer table is attached, and its operations work"
 
 # These refuse the owner's table themselves, before the owner sees theirs. MODULE REASON ERRNO
 while read -r module reason errno; do
-	start_trace
+	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"
 	verdict "$module: $reason, $errno"
 done <<EOT
@@ -32,7 +32,7 @@ skew_major bad-ops-major EPROTO
 skew_build bad-build EXDEV
 EOT
 
-start_trace
+fresh_trace
 fails EBADE load skew_core && ! loaded skew_core && only_refusal_is module_a bad-layout
 verdict "skew_core: bad-layout, EBADE"
 

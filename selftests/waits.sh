@@ -90,19 +90,23 @@ start 5
 # The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 
+fresh_trace
 in_operation event
 verdict_or_end "an operation waits for an event: unloading ends the wait"
 
+fresh_trace
 in_operation request
 verdict_or_end "an operation waits for a request: unloading ends the wait"
 
+fresh_trace
 in_deferred event
 verdict_or_end "a deferred handshake waits for an event: unloading ends the wait"
 
+fresh_trace
 in_deferred request
 verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
 
-start_trace
+fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
 verdict_or_end "settled-link-from-inside: a deferred handshake waits for itself"
