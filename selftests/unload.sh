@@ -139,8 +139,8 @@ paused_in()
 }
 
 # request_paused - unloads the peer while its dispatch routine runs in the sending process. Detaching
-# cancels the request and does not wait for the routine; unregistering does. The request ends with
-# ECANCELED
+# cancels the request and does not wait for the routine; unregistering, which follows the step rundown,
+# does. The request ends with ECANCELED
 request_paused()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -149,8 +149,8 @@ request_paused()
 	./kmod write "$ACTOR" "send r0 paused_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
-		unloading_waits d2d_unregister detach rundown &&
-		new_request_fails && await waits_in "$remover" d2d_unregister &&
+		unloading_waits cleanup_module detach rundown &&
+		new_request_fails && await waits_in "$remover" cleanup_module &&
 		unloading_steps_are detach rundown refuse && one_inside
 	seen=$?
 	pause none
