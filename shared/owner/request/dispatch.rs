@@ -38,7 +38,8 @@ use kernel::{
 
 impl Requests {
     /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
-    /// is completed.
+    /// is completed. The request of a handshake that its driver has pended is not, even if another thread
+    /// has completed it meanwhile: the steps of a handshake do not depend on how fast that thread is.
     #[inline(always)]
     pub(super) fn call(&self, passed: Passed<'_>) -> bool {
         let Passed {
@@ -47,9 +48,15 @@ impl Requests {
             word,
             sending,
         } = passed;
-        match &receiver {
+        let returned = match &receiver {
             Some(receiver) => self.dispatch(record, receiver, word),
-            None => self.have_dispatched(record, word),
+            None => {
+                self.have_dispatched(record, word);
+                0
+            }
+        };
+        if returned == PENDING && record.is_handshake() {
+            return false;
         }
         // A request that is sent again was completed.
         !record.word().is_on_its_way() || record.sendings.get() != sending
@@ -65,9 +72,9 @@ impl Requests {
     }
 
     /// Calls the dispatch routine of the driver that a request is with since `word`, in the sender's
-    /// context.
+    /// context. Returns what the routine has returned, and 0 if it was not called.
     #[inline(always)]
-    fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) {
+    fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
         // If it is that of this generation, it is this one.
         let in_place = word.has(bits::RUN) && record.is_frame_of(word.seq());
         let mut view = record.view(word);
@@ -78,7 +85,7 @@ impl Requests {
         // Unless the buffers are in place, the request may have been taken and sent to another driver meanwhile:
         // then the view is what that driver is to see.
         if !in_place && !record.is_still(word) {
-            return;
+            return 0;
         }
         let tells = record.telling().is_on();
         if tells {
@@ -91,6 +98,7 @@ impl Requests {
         if now.is_held_as(word.seq()) || in_place && now.has(bits::RUN) {
             self.end_frame(record, receiver, word, in_place, returned);
         }
+        returned
     }
 
     /// Ends the call of a dispatch routine that has not completed the request, or from which it was

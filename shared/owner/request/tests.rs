@@ -369,6 +369,11 @@ impl Actor {
                 self.status.store(errno, Relaxed);
                 PENDING
             }
+            // As if another thread completes it before the routine returns.
+            abi::D2D_IOCTL_SHARE_CONTEXT => {
+                self.complete(request.handle, 0);
+                PENDING
+            }
             PASS_ON => self.forward(request.handle, ROUTINE),
             LET_GO => self.forward(request.handle, 0),
             _ => 0,
@@ -556,6 +561,21 @@ mod cases {
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);
         assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pended_handshake_is_pending_although_it_is_completed() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        let send = abi::d2d_send {
+            to: b.target,
+            code: abi::D2D_IOCTL_SHARE_CONTEXT,
+            ..a.actor.how()
+        };
+        assert_eq!(bench.requests.send_handshake(request, &send), Ok(false));
+        assert_eq!(bench.wait(request, 0)?.status, 0);
         Ok(())
     }
 
