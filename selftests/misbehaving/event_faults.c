@@ -106,7 +106,7 @@ static int behave(void)
 	u32 n;
 
 	for (n = 0; n < ARRAY_SIZE(events) && !err; n++) {
-		name[3] = '0' + n;
+		name[strlen("fault")] = '0' + n;
 		err = d2d_event_create(self, name, D2D_EVENT_SYNCHRONIZATION, 0, &events[n]) ?:
 		      d2d_event_open(self, name, D2D_EVENT_SYNCHRONIZATION, &event);
 	}
