@@ -1,23 +1,23 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the modules for one kernel, inside the toolchain root, in build/KVER/. The source tree stays clean. The script
-# holds the build lock until it ends: no other build can replace the modules before --stage has copied them.
-# Usage: build.sh [--selftests] [--bench] [--stage DIR]
-#   --selftests  also build the test modules; with --stage, install the kselftest collection in DIR/kselftest
+# holds the build lock until it ends: no other build can replace the modules before --install has copied them.
+# Usage: build.sh [--selftests] [--bench] [--install DIR]
+#   --selftests  also build the test modules; with --install, install the kselftest collection in DIR/kselftest
 #   --bench      also build the modules of the bench
-#   --stage DIR  copy the modules, stripped, to DIR/lib/d2d
+#   --install DIR  copy the modules, stripped, to DIR/lib/d2d
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY, D2D_BUILD_ID  see Kbuild
 #   D2D_NO_POINTS=y         build without the tracepoints of hot paths, in build/KVER-no-points/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
-stage='' selftests='' bench=''
+install='' selftests='' bench=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--selftests) selftests=y ;;
 	--bench) bench=y ;;
-	--stage) stage=$2 && shift ;;
+	--install) install=$2 && shift ;;
 	*) die "what is $1?" ;;
 	esac
 	shift
@@ -41,4 +41,4 @@ mkdir -p "$out"
 	fi
 	die "no modules for $KVER"
 }
-[ -z "$stage" ] || "$LAB/enter.sh" "$LAB/run/stage.sh" "$kernel/tree" "$out" "$stage" ${selftests:+selftests}
+[ -z "$install" ] || "$LAB/enter.sh" "$LAB/run/install.sh" "$kernel/tree" "$out" "$install" ${selftests:+selftests}

@@ -18,7 +18,7 @@ done
 known_parameters() {
 	local names word
 	[ -n "$2" ] || return 0
-	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/stage/lib/d2d/$1.ko" | cut -d: -f1)
+	names=$("$LAB/enter.sh" modinfo -F parmtype "$dir/root/lib/d2d/$1.ko" | cut -d: -f1)
 	for word in $2; do
 		# The kernel takes "-" in a parameter's name as "_".
 		word=${word%%=*} word=${word//-/_}
@@ -26,13 +26,13 @@ known_parameters() {
 	done
 }
 
-mkdir -p "$dir"/stage/{bin,d2d,usr/bin}
-printf 'A_PARAMS="%s"\nB_PARAMS="%s"\n' "${A_PARAMS-}" "${B_PARAMS-}" >"$dir/stage/d2d/params"
-cp "$LAB"/guest/* "$dir/stage/d2d/"
-mv "$dir/stage/d2d/init" "$dir/stage/init"
-cp "$D2D_ROOT/usr/bin/busybox" "$dir/stage/usr/bin/"
-"$LAB/build.sh" --stage "$dir/stage" "$@" >&2
+mkdir -p "$dir"/root/{bin,d2d,usr/bin}
+printf 'A_PARAMS="%s"\nB_PARAMS="%s"\n' "${A_PARAMS-}" "${B_PARAMS-}" >"$dir/root/d2d/params"
+cp "$LAB"/guest/* "$dir/root/d2d/"
+mv "$dir/root/d2d/init" "$dir/root/init"
+cp "$D2D_ROOT/usr/bin/busybox" "$dir/root/usr/bin/"
+"$LAB/build.sh" --install "$dir/root" "$@" >&2
 known_parameters module_a "${A_PARAMS-}"
 known_parameters module_b "${B_PARAMS-}"
-"$LAB/enter.sh" sh -ec 'cd "$1/stage"; busybox --install -s bin; find . | cpio --quiet -o -H newc -R 0:0 >"$1/initramfs.cpio"' sh "$dir"
-rm -r "$dir/stage"
+"$LAB/enter.sh" sh -ec 'cd "$1/root"; busybox --install -s bin; find . | cpio --quiet -o -H newc -R 0:0 >"$1/initramfs.cpio"' sh "$dir"
+rm -r "$dir/root"

@@ -1,25 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that build.sh has built in OUT, stripped, to STAGE/lib/d2d. With "selftests", it also installs the
-# kselftest collection with the kernel's own runner in STAGE/kselftest. Runs inside the toolchain root.
-# Usage: stage.sh TREE OUT STAGE [selftests]
-# TREE is the kernel's tree; STAGE becomes the root of the guest's file system.
+# Copies the modules that build.sh has built in OUT, stripped, to DIR/lib/d2d. With "selftests", it also installs the
+# kselftest collection with the kernel's own runner in DIR/kselftest. Runs inside the toolchain root.
+# Usage: install.sh TREE OUT DIR [selftests]
+# TREE is the kernel's tree; DIR becomes the root of the guest's file system.
 set -euo pipefail
 
 tree=$1
 out=$2
-stage=$3
+dir=$3
 
-mkdir -p "$stage/lib/d2d"
+mkdir -p "$dir/lib/d2d"
 while read -r object; do
-	strip --strip-debug -o "$stage/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
+	strip --strip-debug -o "$dir/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
 done <"$out/modules.order"
 
 [ "${4-}" = selftests ] || exit 0
 
 project=$(realpath "$(dirname "$0")/../..")
 kselftest=$tree/tools/testing/selftests
-to=$stage/kselftest
+to=$dir/kselftest
 mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
@@ -30,6 +30,6 @@ make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="
 "${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"
 while read -r object; do
 	case $object in
-	*test_modules/*) ln "$stage/lib/d2d/$(basename "$object" .o).ko" "$to/d2d/test_modules/" ;;
+	*test_modules/*) ln "$dir/lib/d2d/$(basename "$object" .o).ko" "$to/d2d/test_modules/" ;;
 	esac
 done <"$out/modules.order"
