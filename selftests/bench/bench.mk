@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# The bench: an owner, a peer, and the crate with their interface; in C, the harness that the peer measures
+# The bench: an owner, a peer, and the crate with their interface; in C, what the peer measures
 # with, and the kernel's mechanisms that it compares with. See test_modules/modules.mk.
 
 d2d-bench := selftests/bench
@@ -16,7 +16,7 @@ RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --e
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
 $(eval $(call d2d-bench-module,owner,$(d2d-owner) $(d2d-bench)/exported.o))
-$(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,harness.o mechanisms.o crowd.o)))
+$(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o)))
 
 clean-files += $(d2d-bench)/*.rmeta
 
@@ -24,7 +24,7 @@ clean-files += $(d2d-bench)/*.rmeta
 d2d-twin := $(d2d-bench)/twin
 obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin.o)
 selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o drivers.o requests.o events.o step.o)
-selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/harness.o
+selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/measure.o
 selftests/test_modules/check_twin-y := $(d2d-twin)/check.o
 # define_trace.h includes the tracepoints' header a second time
 CFLAGS_$(d2d-twin)/step.o := -I$(src)/$(d2d-twin)

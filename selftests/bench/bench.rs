@@ -3,7 +3,7 @@
 //! The interface of the bench's owner and peer.
 //!
 //! - `bench_owner.rs` and `bench_peer.rs`: the two drivers, with the loops that run in each.
-//! - `contender.rs` and `harness.c`: measure a loop.
+//! - `contender.rs` and `measure.c`: measure a loop.
 //! - `mechanisms.c`: loops of the kernel's mechanisms, to compare with.
 
 #![forbid(unsafe_code)]

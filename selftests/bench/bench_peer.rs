@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The peer: measures loops, or allocates memory that `qemu/guest/bench.sh` measures. Its control
-//! file takes the words in [`BenchPeer::control`]. The harness (`harness.c`) prints the figures to the
+//! file takes the words in [`BenchPeer::control`]. `measure.c` prints the figures to the
 //! kernel log.
 
 #![deny(unsafe_code)]

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The harness for loops in Rust.
+//! Measures loops in Rust.
 //!
-//! C header: `harness.h`.
+//! C header: `measure.h`.
 
 use bench::BenchPair;
 use d2d::context::Context;
@@ -171,7 +171,7 @@ impl Contender {
             flags: self.flags,
         };
         // SAFETY: The strings are static. `first::<F, G>` takes the address of an `(F, G)`, and `other`
-        // takes that of `loops`. Both closures are `Sync`, and outlive the harness's threads, which
+        // takes that of `loops`. Both closures are `Sync`, and outlive the threads of `measure.c`, which
         // end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
@@ -201,7 +201,7 @@ unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
 unsafe extern "C" fn producer<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
-    // A put has at most PUT_AT_ONCE items (`harness.c`), so the count fits.
+    // A put has at most PUT_AT_ONCE items (`measure.c`), so the count fits.
     put(n).map_or_else(Error::to_errno, |count| count as c_int)
 }
 

@@ -8,7 +8,7 @@
 #include <linux/module.h>
 
 #include "d2d.h"
-#include "harness.h"
+#include "measure.h"
 
 /* All contexts but that of the measuring driver. */
 #define MAX_CROWD	63

@@ -20,7 +20,7 @@
 
 #include "d2d_queue.h"
 #include "exported.h"
-#include "harness.h"
+#include "measure.h"
 
 /* Number and size of the items, as in the queues of a context. */
 #define CAPACITY	256

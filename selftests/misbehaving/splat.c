@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Does one wrong thing when it is loaded, for example insmod splat.ko kind=oops. The tests of the
- * harness check that the run then fails for the right reason.
+ * Does one wrong thing when it is loaded, for example insmod splat.ko kind=oops.
+ * qemu/tests/harness.sh checks that the run then fails for the right reason.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>
@@ -222,6 +222,6 @@ static void __exit splat_exit(void)
 
 module_init(splat_init);
 module_exit(splat_exit);
-MODULE_DESCRIPTION("does one wrong thing, to test the harness");
+MODULE_DESCRIPTION("does one wrong thing, which d2d-vm must notice");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");

@@ -5,7 +5,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
-#include "../harness.h"
+#include "../measure.h"
 #include "event.h"
 #include "peer.h"
 #include "queue.h"

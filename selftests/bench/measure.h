@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Measures the contenders of the bench. contender.rs has the same types in Rust. */
-#ifndef D2D_BENCH_HARNESS_H
-#define D2D_BENCH_HARNESS_H
+#ifndef D2D_BENCH_MEASURE_H
+#define D2D_BENCH_MEASURE_H
 
 #include <linux/types.h>
 
@@ -55,4 +55,4 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 /* Measures attaching and detaching such a driver. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
-#endif /* D2D_BENCH_HARNESS_H */
+#endif /* D2D_BENCH_MEASURE_H */

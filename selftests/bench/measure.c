@@ -4,7 +4,7 @@
  * (qemu/bench/).
  *
  * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's
- * interrupt there. Further threads are bound to the other CPUs in turn. The harness reads the
+ * interrupt there. Further threads are bound to the other CPUs in turn. This file reads the
  * clock once before and once after a batch of loops, and subtracts nothing.
  */
 #include <linux/completion.h>
@@ -17,7 +17,7 @@
 #include <linux/sched/task.h>
 #include <linux/timekeeping.h>
 
-#include "harness.h"
+#include "measure.h"
 
 #define BATCHES		30
 /* Number of batches for each point of a curve. */
