@@ -38,12 +38,12 @@ use d2d_owner::{
     Peer, //
 };
 use d2d_pair::{
-    desk::{
+    demo_events::DemoEvents,
+    demo_requests::{
         self,
-        Desk,
+        DemoRequests,
         Packets, //
     },
-    signals::Signals,
     DemoPair,
     Note,
     OwnerOps,
@@ -88,7 +88,7 @@ d2d_owner::module_owner! {
 
 /// A's value for one context.
 struct DriverA {
-    desk: Desk,
+    requests: DemoRequests,
 }
 
 impl DriverA {
@@ -97,9 +97,10 @@ impl DriverA {
     fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
-        run_in(place, || desk::demonstrate(packets, to))??;
-        self.desk
-            .demonstrate(place, &sender, to, || Signals::new(peer.name(), open_event))
+        run_in(place, || demo_requests::demonstrate(packets, to))??;
+        self.requests.demonstrate(place, &sender, to, || {
+            DemoEvents::new(peer.name(), open_event)
+        })
     }
 }
 
@@ -121,17 +122,19 @@ impl Owner for DriverA {
     }
 
     fn new(_id: u32) -> Result<Self> {
-        Ok(Self { desk: Desk::new()? })
+        Ok(Self {
+            requests: DemoRequests::new()?,
+        })
     }
 
     /// The [`DriverA`] of context 0 serves the requests of all drivers, so only this one needs A's
     /// events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
-        let signals = Signals::new(OwnerModule::NAME, |name, kind| {
+        let events = DemoEvents::new(OwnerModule::NAME, |name, kind| {
             create_event(name, kind, false)
         })?;
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        this.desk.set_signals(Some(signals));
+        this.requests.set_events(Some(events));
         Ok(())
     }
 
@@ -174,14 +177,14 @@ impl Owner for DriverA {
     /// The [`DriverA`] of context 0 serves all requests, whichever driver sends them.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         match contexts.get(0) {
-            Some((this, _)) => this.desk.dispatch(request),
+            Some((this, _)) => this.requests.dispatch(request),
             None => request.fail(ENODEV),
         }
     }
 
     fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
         if let Some((this, _)) = contexts.get(0) {
-            this.desk.cancelled(id);
+            this.requests.cancelled(id);
         }
     }
 

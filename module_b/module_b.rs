@@ -34,12 +34,12 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    desk::{
+    demo_events::DemoEvents,
+    demo_requests::{
         self,
-        Desk,
+        DemoRequests,
         Packets, //
     },
-    signals::Signals,
     DemoPair,
     Note,
     PeerOps,
@@ -74,16 +74,16 @@ const OWNER: &CStr = c"module_a";
 struct DriverB {
     /// Whether a work item completes the handshake.
     deferred: bool,
-    desk: Desk,
+    requests: DemoRequests,
 }
 
-/// Its drop removes B's events from the desk before B is unregistered, so no request can set them
+/// Its drop removes B's events from `requests` before B is unregistered, so no request can set them
 /// afterwards.
 struct Front(Handle<DriverB>);
 
 impl Drop for Front {
     fn drop(&mut self) {
-        self.0.desk.set_signals(None);
+        self.0.requests.set_events(None);
     }
 }
 
@@ -99,7 +99,7 @@ impl Driver for DriverB {
         let deferred = check_parameter(PeerModule::NAME, "deferred", deferred, 0..=1)? == 1;
         Ok(Self {
             deferred,
-            desk: Desk::new()?,
+            requests: DemoRequests::new()?,
         })
     }
 
@@ -107,11 +107,11 @@ impl Driver for DriverB {
     fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
         // A failed handshake is no reason to unload B, so ignore the error.
         let _ = driver.settled_link();
-        Signals::new(PeerModule::NAME, |name, kind| {
+        DemoEvents::new(PeerModule::NAME, |name, kind| {
             driver.create_event(name, kind, false)
         })
-        .map(|signals| {
-            driver.desk.set_signals(Some(signals));
+        .map(|events| {
+            driver.requests.set_events(Some(events));
             Front(driver)
         })
     }
@@ -129,10 +129,10 @@ impl Driver for DriverB {
                 let packets = Packets::new(&sender)?;
                 run_in(place, || {
                     exercise(link, place)?;
-                    desk::demonstrate(packets, &owner)
+                    demo_requests::demonstrate(packets, &owner)
                 })??;
-                driver.desk.demonstrate(place, &sender, &owner, || {
-                    Signals::new(OWNER, |name, kind| driver.open_event(name, kind))
+                driver.requests.demonstrate(place, &sender, &owner, || {
+                    DemoEvents::new(OWNER, |name, kind| driver.open_event(name, kind))
                 })?;
             }
         }
@@ -148,11 +148,11 @@ impl Driver for DriverB {
     }
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        self.desk.dispatch(request)
+        self.requests.dispatch(request)
     }
 
     fn cancelled(&self, id: RequestId) {
-        self.desk.cancelled(id);
+        self.requests.cancelled(id);
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {

@@ -22,7 +22,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    desk::ADD,
+    demo_requests::ADD,
     take_all,
     DemoPair,
     PeerOps, //

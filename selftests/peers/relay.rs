@@ -31,7 +31,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    desk::SIGNAL,
+    demo_requests::SIGNAL,
     take_all,
     DemoPair,
     PeerOps, //

@@ -33,7 +33,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    desk::Desk,
+    demo_requests::DemoRequests,
     DemoPair,
     Note,
     PeerOps,
@@ -63,7 +63,7 @@ d2d::module_peer! {
 struct Third {
     /// Handles of items that were taken and not redeemed yet.
     shelf: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
-    desk: Desk,
+    requests: DemoRequests,
 }
 
 impl Third {
@@ -150,7 +150,7 @@ impl Driver for Third {
         )?;
         Ok(Self {
             shelf,
-            desk: Desk::new()?,
+            requests: DemoRequests::new()?,
         })
     }
 
@@ -180,11 +180,11 @@ impl Driver for Third {
     }
 
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
-        self.desk.dispatch(request)
+        self.requests.dispatch(request)
     }
 
     fn cancelled(&self, id: RequestId) {
-        self.desk.cancelled(id);
+        self.requests.cancelled(id);
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {

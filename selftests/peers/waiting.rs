@@ -24,7 +24,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    desk::HOLD,
+    demo_requests::HOLD,
     DemoPair,
     PeerOps, //
 };

@@ -7,8 +7,8 @@
 
 #![forbid(unsafe_code)]
 
-pub mod desk;
-pub mod signals;
+pub mod demo_events;
+pub mod demo_requests;
 
 use d2d::{
     abi,

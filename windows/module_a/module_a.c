@@ -36,8 +36,8 @@ static const D2D_PAIR_OWNER_OPS OwnerOps = {
 };
 
 static PDEVICE_OBJECT Device;
-static D2D_DESK Desk;
-static D2D_SIGNALS Signals;
+static D2D_DEMO_REQUESTS Requests;
+static D2D_DEMO_EVENTS Events;
 
 /* Returns the peer's operations. The caller has acquired the peer. */
 static const D2D_PAIR_PEER_OPS *
@@ -267,7 +267,7 @@ DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_D2D_QUERY_INTERFACE) {
         return D2dServerQueryInterface(Irp);
     }
-    return D2dDeskDispatch(&Desk, Irp);
+    return D2dDemoRequestsDispatch(&Requests, Irp);
 }
 
 static NTSTATUS NTAPI
@@ -282,10 +282,10 @@ static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
-    D2dDeskClose(&Desk);
+    D2dDemoRequestsClose(&Requests);
     D2dPairDeleteDevice(Device, MODULE_A_LINK);
     D2dTrace("unregister", "name=%s", MODULE_A_NAME);
-    D2dSignalsClose(&Signals);
+    D2dDemoEventsClose(&Events);
     D2dServerUninitialize();
     D2dTrace("unload", "");
 }
@@ -328,7 +328,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_CLOSE] = D2dPairCreateClose;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchDeviceControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
-    D2dDeskInitialize(&Desk);
+    D2dDemoRequestsInitialize(&Requests);
 
     status = D2dReadParameter(RegistryPath, L"completion", D2dCompletionCount - 1, &completion);
     if (!NT_SUCCESS(status)) {
@@ -345,11 +345,11 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     }
     D2dTrace("register", "name=%s", MODULE_A_NAME);
     D2dTrace("export", "functions=3 by=interface");
-    status = D2dSignalsCreate(&Signals, MODULE_A_NAME);
+    status = D2dDemoEventsCreate(&Events, MODULE_A_NAME);
     if (!NT_SUCCESS(status)) {
         goto delete_device;
     }
-    D2dDeskSetSignals(&Desk, &Signals);
+    D2dDemoRequestsSetEvents(&Requests, &Events);
     return STATUS_SUCCESS;
 
 delete_device:

@@ -33,8 +33,8 @@ static const D2D_PAIR_PEER_OPS PeerOps = {
 
 static PDEVICE_OBJECT Device;
 static D2D_DRIVER Driver;
-static D2D_DESK Desk;
-static D2D_SIGNALS Signals;
+static D2D_DEMO_REQUESTS Requests;
+static D2D_DEMO_EVENTS Events;
 
 /* Driver A. While B references the file object, A is not unloaded. */
 static PFILE_OBJECT OwnerFile;
@@ -281,7 +281,7 @@ DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     if (stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_D2D_SHARE_CONTEXT) {
         return Share(Irp);
     }
-    return D2dDeskDispatch(&Desk, Irp);
+    return D2dDemoRequestsDispatch(&Requests, Irp);
 }
 
 static NTSTATUS NTAPI
@@ -345,11 +345,11 @@ static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
     UNREFERENCED_PARAMETER(DriverObject);
-    D2dDeskClose(&Desk);
+    D2dDemoRequestsClose(&Requests);
     D2dTrace("detach", "ctx=c%u", Context->Id);
     (VOID)Owner.Detach(&Driver);
     Context = NULL;
-    D2dSignalsClose(&Signals);
+    D2dDemoEventsClose(&Events);
     D2dPairDeleteDevice(Device, MODULE_B_LINK);
     D2dTrace("unregister", "name=%s", MODULE_B_NAME);
     D2dTrace("unload", "");
@@ -378,7 +378,7 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_CLOSE] = D2dPairCreateClose;
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchDeviceControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
-    D2dDeskInitialize(&Desk);
+    D2dDemoRequestsInitialize(&Requests);
 
     status = D2dReadParameter(RegistryPath, L"deferred", 1, &Deferred);
     if (!NT_SUCCESS(status)) {
@@ -398,11 +398,11 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         goto delete_device;
     }
-    status = D2dSignalsCreate(&Signals, MODULE_B_NAME);
+    status = D2dDemoEventsCreate(&Events, MODULE_B_NAME);
     if (!NT_SUCCESS(status)) {
         goto detach;
     }
-    D2dDeskSetSignals(&Desk, &Signals);
+    D2dDemoRequestsSetEvents(&Requests, &Events);
     return STATUS_SUCCESS;
 
 detach:

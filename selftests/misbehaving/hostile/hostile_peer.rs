@@ -53,7 +53,7 @@ use d2d::{
     trace::refuse, //
 };
 use d2d_pair::{
-    desk::HOLD,
+    demo_requests::HOLD,
     DemoPair,
     Note,
     PeerOps, //

@@ -92,32 +92,32 @@ typedef struct _D2D_PAIR_PEER_DATA {
 /* exchange.c */
 ULONG D2dPairTakeAll(PD2D_QUEUE Queue, PCSTR QueueName);
 
-/* signals.c: the two named events of a driver, which the driver sets for the other one. */
-typedef struct _D2D_SIGNALS {
+/* demo_events.c: the two named events of a driver, which the driver sets for the other one. */
+typedef struct _D2D_DEMO_EVENTS {
     PKEVENT Notice;
     HANDLE NoticeHandle;
     PKEVENT Turn;
     HANDLE TurnHandle;
-} D2D_SIGNALS, *PD2D_SIGNALS;
+} D2D_DEMO_EVENTS, *PD2D_DEMO_EVENTS;
 
-NTSTATUS D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver);
-NTSTATUS D2dSignalsOpen(PD2D_SIGNALS Signals, PCSTR Driver);
-VOID D2dSignalsClose(PD2D_SIGNALS Signals);
-VOID D2dSignalsSet(const D2D_SIGNALS *Signals);
-NTSTATUS D2dSignalsWait(const D2D_SIGNALS *Signals);
+NTSTATUS D2dDemoEventsCreate(PD2D_DEMO_EVENTS Events, PCSTR Driver);
+NTSTATUS D2dDemoEventsOpen(PD2D_DEMO_EVENTS Events, PCSTR Driver);
+VOID D2dDemoEventsClose(PD2D_DEMO_EVENTS Events);
+VOID D2dDemoEventsSet(const D2D_DEMO_EVENTS *Events);
+NTSTATUS D2dDemoEventsWait(const D2D_DEMO_EVENTS *Events);
 
-/* desk.c: serves the requests of the other driver. */
-typedef struct _D2D_DESK {
+/* demo_requests.c: serves the requests of the other driver. */
+typedef struct _D2D_DEMO_REQUESTS {
     KSPIN_LOCK Lock;            /* protects Held and Closed */
     LIST_ENTRY Held;            /* the pended requests */
-    BOOLEAN Closed;             /* the driver leaves: it pends no more requests */
-    PD2D_SIGNALS Signals;       /* the driver's events, once they are there */
-} D2D_DESK, *PD2D_DESK;
+    BOOLEAN Closed;             /* the driver is unloaded: it pends no more requests */
+    PD2D_DEMO_EVENTS Events;    /* the driver's events, once they exist */
+} D2D_DEMO_REQUESTS, *PD2D_DEMO_REQUESTS;
 
-VOID D2dDeskInitialize(PD2D_DESK Desk);
-VOID D2dDeskSetSignals(PD2D_DESK Desk, PD2D_SIGNALS Signals);
-NTSTATUS D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp);
-VOID D2dDeskClose(PD2D_DESK Desk);
+VOID D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests);
+VOID D2dDemoRequestsSetEvents(PD2D_DEMO_REQUESTS Requests, PD2D_DEMO_EVENTS Events);
+NTSTATUS D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp);
+VOID D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests);
 
 /* show.c: sends the other driver each request, and waits for its events. */
 NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,

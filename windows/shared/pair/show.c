@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Tries all that the other driver's desk serves: sends each request and waits for the events.
+ * Tries all that the other driver serves: sends each request and waits for the events.
  */
 #include "d2d_pair.h"
 
@@ -138,14 +138,14 @@ ShowSignal(PVOID Context)
 
 /* Opens the other driver's events and waits for them. IRQL = PASSIVE_LEVEL. */
 static NTSTATUS
-WaitForSignals(const D2D_TARGET *Target)
+WaitForEvents(const D2D_TARGET *Target)
 {
-    D2D_SIGNALS signals;
-    NTSTATUS status = D2dSignalsOpen(&signals, Target->Name);
+    D2D_DEMO_EVENTS events;
+    NTSTATUS status = D2dDemoEventsOpen(&events, Target->Name);
 
     if (NT_SUCCESS(status)) {
-        status = D2dSignalsWait(&signals);
-        D2dSignalsClose(&signals);
+        status = D2dDemoEventsWait(&events);
+        D2dDemoEventsClose(&events);
     }
     return status;
 }
@@ -177,7 +177,7 @@ D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Targ
         status = D2dRunIn(DeviceObject, Place, ShowSignal, show);
     }
     if (NT_SUCCESS(status)) {
-        status = WaitForSignals(Target);
+        status = WaitForEvents(Target);
     }
     ShowUninitialize(show);
     ExFreePoolWithTag(show, D2D_POOL_TAG);

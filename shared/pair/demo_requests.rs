@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The requests that both drivers of the pair serve, and how they show them to each other.
+//! The requests that both drivers of the demonstration serve and send.
 
-use crate::signals::Signals;
+use crate::demo_events::DemoEvents;
 use d2d::{
     abi,
     packet::{
@@ -42,7 +42,7 @@ pub const HOLD: ControlCode<u64, u64> = ControlCode::new(0x802);
 /// Completes a [`HOLD`]; `ENOENT` if there is none with this key.
 pub const RELEASE: ControlCode<abi::d2d_pair_release, ()> = ControlCode::new(0x803);
 
-/// Sets the driver's [`Signals`].
+/// Sets the driver's [`DemoEvents`].
 pub const SIGNAL: ControlCode<(), ()> = ControlCode::new(0x804);
 
 const _: () = {
@@ -60,24 +60,24 @@ struct Held {
     request: Pended<u64>,
 }
 
-/// What a driver serves requests with.
-pub struct Desk(Pin<KBox<Inner>>);
+/// Serves the requests of the demonstration: the requests that a driver has pended, and its events.
+pub struct DemoRequests(Pin<KBox<Inner>>);
 
 #[pin_data]
 struct Inner {
-    /// The requests that it has left pending.
+    /// The requests that it has pended.
     #[pin]
     held: SpinLockIrq<[Option<Held>; HELD]>,
-    /// Its events, while it is there.
+    /// Its events, while it is registered.
     #[pin]
-    signals: SpinLockIrq<Option<Signals>>,
-    /// Held by who waits for the other driver's events: only then are they for nobody else.
+    events: SpinLockIrq<Option<DemoEvents>>,
+    /// Locked while a thread waits for the other driver's events, so that no other thread takes them.
     #[pin]
     waiting: Mutex<()>,
 }
 
-impl Desk {
-    /// Makes an empty one. May sleep.
+impl DemoRequests {
+    /// Makes one without pended requests or events. May sleep.
     ///
     /// # Errors
     ///
@@ -85,15 +85,15 @@ impl Desk {
     pub fn new() -> Result<Self> {
         let inner = pin_init!(Inner {
             held <- new_spinlock_irq!([const { None }; HELD], "d2d_pair::held"),
-            signals <- new_spinlock_irq!(None, "d2d_pair::signals"),
+            events <- new_spinlock_irq!(None, "d2d_pair::events"),
             waiting <- new_mutex!((), "d2d_pair::waiting"),
         });
         Ok(Self(KBox::pin_init(inner, GFP_KERNEL)?))
     }
 
-    /// Lays the driver's events ready to be set, or takes them away. May sleep.
-    pub fn set_signals(&self, signals: Option<Signals>) {
-        let before = core::mem::replace(&mut *self.0.signals.lock(), signals);
+    /// Sets the events that [`SIGNAL`] sets, or removes them. May sleep.
+    pub fn set_events(&self, events: Option<DemoEvents>) {
+        let before = core::mem::replace(&mut *self.0.events.lock(), events);
         drop(before);
     }
 
@@ -116,8 +116,8 @@ impl Desk {
     }
 
     fn signal(&self, by: &CStr) -> Result {
-        let signals = self.0.signals.lock();
-        signals.as_ref().ok_or(ENOTTY)?.set(by)
+        let events = self.0.events.lock();
+        events.as_ref().ok_or(ENOTTY)?.set(by)
     }
 
     /// Has the other driver set its events in `place`, opens them, and waits for them. May sleep.
@@ -125,13 +125,13 @@ impl Desk {
     /// # Errors
     ///
     /// Why the request was not sent, what it was completed with, why they could not be opened, or those
-    /// of [`Signals::wait`].
+    /// of [`DemoEvents::wait`].
     pub fn demonstrate(
         &self,
         place: Place,
         sender: &Sender,
         to: &Target,
-        open: impl FnOnce() -> Result<Signals>,
+        open: impl FnOnce() -> Result<DemoEvents>,
     ) -> Result {
         let packet = sender.packet_for(SIGNAL)?.traced();
         let _guard = self.0.waiting.lock();
@@ -153,7 +153,7 @@ impl Desk {
         // Neither `pend` nor `tell_if_cancelled` calls a routine, which might need the lock.
         let (disposition, request) = request.pend();
         // If the request is cancelled from here on, `cancelled` waits for the lock and then finds it.
-        // If it was cancelled before, the library does not call `cancelled`, and the desk must not keep it.
+        // If it was cancelled before, the library does not call `cancelled`, and this driver must not keep it.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(Held { key, request })
@@ -176,13 +176,13 @@ impl Desk {
         held.request.complete(&release.value)
     }
 
-    /// Forgets a request that was taken back. Any context.
+    /// Forgets a cancelled request. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
         drop(self.take(|held| held.request.id() == id));
     }
 }
 
-/// The requests that are needed for [`demonstrate`], made ahead.
+/// The requests that [`demonstrate`] sends.
 pub struct Packets {
     add: Packet,
     hold: [Packet; 2],
@@ -190,7 +190,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Makes them. May sleep.
+    /// Allocates them. May sleep.
     ///
     /// # Errors
     ///
@@ -205,8 +205,8 @@ impl Packets {
     }
 }
 
-/// Sends requests to the other driver: one that it completes at once, one that it leaves pending and
-/// completes later, and one that is taken back. Any context.
+/// Sends requests to the other driver: one that it completes at once, one that it pends and
+/// completes later, and one that this driver cancels. Any execution context.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The named events of a driver of the pair, which it sets for the other one.
+//! The named events of a driver of the demonstration, which it sets for the other one.
 
 use d2d::{
     event::{
@@ -22,12 +22,12 @@ use kernel::{
 const TIMEOUT: u32 = 5000;
 
 /// A driver's two events, named after it.
-pub struct Signals {
+pub struct DemoEvents {
     notice: Event,
     turn: Event,
 }
 
-impl Signals {
+impl DemoEvents {
     /// Has `open` create or open the events of driver `name`. May sleep.
     ///
     /// # Errors

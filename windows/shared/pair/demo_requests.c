@@ -2,28 +2,28 @@
 /* The requests that both drivers of the pair serve. IRQL <= DISPATCH_LEVEL. */
 #include "d2d_pair.h"
 
-/* The driver may use DriverContext of an IRP that it has pended: here CancelHeld finds the desk. */
-#define DESK_OF(irp)    (*(PD2D_DESK *)&(irp)->Tail.Overlay.DriverContext[0])
+/* The driver may use DriverContext of an IRP that it has pended: here CancelHeld finds the list. */
+#define REQUESTS_OF(irp)    (*(PD2D_DEMO_REQUESTS *)&(irp)->Tail.Overlay.DriverContext[0])
 
 static DRIVER_CANCEL CancelHeld;
 
 VOID
-D2dDeskInitialize(PD2D_DESK Desk)
+D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests)
 {
-    KeInitializeSpinLock(&Desk->Lock);
-    InitializeListHead(&Desk->Held);
-    Desk->Signals = NULL;
-    Desk->Closed = FALSE;
+    KeInitializeSpinLock(&Requests->Lock);
+    InitializeListHead(&Requests->Held);
+    Requests->Events = NULL;
+    Requests->Closed = FALSE;
 }
 
 /*
- * Gives the desk the driver's events, which SIGNAL sets. They must exist until nobody can send
+ * Sets the events of the driver that SIGNAL sets. They must exist until nobody can send
  * requests any more.
  */
 VOID
-D2dDeskSetSignals(PD2D_DESK Desk, PD2D_SIGNALS Signals)
+D2dDemoRequestsSetEvents(PD2D_DEMO_REQUESTS Requests, PD2D_DEMO_EVENTS Events)
 {
-    InterlockedExchangePointer((PVOID volatile *)&Desk->Signals, Signals);
+    InterlockedExchangePointer((PVOID volatile *)&Requests->Events, Events);
 }
 
 static NTSTATUS
@@ -42,30 +42,30 @@ Add(PIRP Irp)
 static VOID NTAPI
 CancelHeld(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
-    PD2D_DESK desk = DESK_OF(Irp);
+    PD2D_DEMO_REQUESTS requests = REQUESTS_OF(Irp);
     KIRQL irql;
 
     UNREFERENCED_PARAMETER(DeviceObject);
     IoReleaseCancelSpinLock(Irp->CancelIrql);
-    KeAcquireSpinLock(&desk->Lock, &irql);
+    KeAcquireSpinLock(&requests->Lock, &irql);
     RemoveEntryList(&Irp->Tail.Overlay.ListEntry);
-    KeReleaseSpinLock(&desk->Lock, irql);
+    KeReleaseSpinLock(&requests->Lock, irql);
     D2dRequestComplete(Irp, STATUS_CANCELLED, 0);
 }
 
 /* Pends a request. Once the lock is released, another thread may complete it. */
 static NTSTATUS
-Hold(PD2D_DESK Desk, PIRP Irp)
+Hold(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
     NTSTATUS status = STATUS_PENDING;
     KIRQL irql;
 
     D2dTrace("pend", "code=0x%08x", IOCTL_D2D_PAIR_HOLD);
-    KeAcquireSpinLock(&Desk->Lock, &irql);
-    if (Desk->Closed) {
+    KeAcquireSpinLock(&Requests->Lock, &irql);
+    if (Requests->Closed) {
         status = STATUS_DELETE_PENDING;
     } else {
-        DESK_OF(Irp) = Desk;
+        REQUESTS_OF(Irp) = Requests;
         IoSetCancelRoutine(Irp, CancelHeld);
         if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
             /* The IRP was cancelled before; IoCancelIrp will not call CancelHeld. */
@@ -73,10 +73,10 @@ Hold(PD2D_DESK Desk, PIRP Irp)
         } else {
             /* If CancelHeld runs already, it waits for the lock. */
             IoMarkIrpPending(Irp);
-            InsertTailList(&Desk->Held, &Irp->Tail.Overlay.ListEntry);
+            InsertTailList(&Requests->Held, &Irp->Tail.Overlay.ListEntry);
         }
     }
-    KeReleaseSpinLock(&Desk->Lock, irql);
+    KeReleaseSpinLock(&Requests->Lock, irql);
     return status == STATUS_PENDING ? status : D2dRequestComplete(Irp, status, 0);
 }
 
@@ -85,11 +85,11 @@ Hold(PD2D_DESK Desk, PIRP Irp)
  * that are being cancelled to CancelHeld. The caller holds the lock.
  */
 static PIRP
-TakeHeld(PD2D_DESK Desk, const ULONGLONG *Key)
+TakeHeld(PD2D_DEMO_REQUESTS Requests, const ULONGLONG *Key)
 {
     PLIST_ENTRY entry;
 
-    for (entry = Desk->Held.Flink; entry != &Desk->Held; entry = entry->Flink) {
+    for (entry = Requests->Held.Flink; entry != &Requests->Held; entry = entry->Flink) {
         PIRP irp = CONTAINING_RECORD(entry, IRP, Tail.Overlay.ListEntry);
         const ULONGLONG *key = irp->AssociatedIrp.SystemBuffer;
 
@@ -102,16 +102,16 @@ TakeHeld(PD2D_DESK Desk, const ULONGLONG *Key)
 }
 
 static NTSTATUS
-Release(PD2D_DESK Desk, PIRP Irp)
+Release(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
     const D2D_PAIR_RELEASE *release = Irp->AssociatedIrp.SystemBuffer;
     PULONGLONG output;
     KIRQL irql;
     PIRP held;
 
-    KeAcquireSpinLock(&Desk->Lock, &irql);
-    held = TakeHeld(Desk, &release->Key);
-    KeReleaseSpinLock(&Desk->Lock, irql);
+    KeAcquireSpinLock(&Requests->Lock, &irql);
+    held = TakeHeld(Requests, &release->Key);
+    KeReleaseSpinLock(&Requests->Lock, irql);
     if (held == NULL) {
         return D2dRequestComplete(Irp, STATUS_NOT_FOUND, 0);
     }
@@ -122,14 +122,14 @@ Release(PD2D_DESK Desk, PIRP Irp)
 }
 
 static NTSTATUS
-Signal(PD2D_DESK Desk, PIRP Irp)
+Signal(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
-    PD2D_SIGNALS signals = ReadPointerAcquire((PVOID volatile *)&Desk->Signals);
+    PD2D_DEMO_EVENTS events = ReadPointerAcquire((PVOID volatile *)&Requests->Events);
 
-    if (signals == NULL) {
+    if (events == NULL) {
         return D2dRequestComplete(Irp, STATUS_INVALID_DEVICE_STATE, 0);
     }
-    D2dSignalsSet(signals);
+    D2dDemoEventsSet(events);
     return D2dRequestComplete(Irp, STATUS_SUCCESS, 0);
 }
 
@@ -138,7 +138,7 @@ Signal(PD2D_DESK Desk, PIRP Irp)
  * IRP_MJ_INTERNAL_DEVICE_CONTROL.
  */
 NTSTATUS
-D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp)
+D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     ULONG input = stack->Parameters.DeviceIoControl.InputBufferLength;
@@ -152,14 +152,14 @@ D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
     case IOCTL_D2D_PAIR_HOLD:
         return input == number && output == number
-                   ? Hold(Desk, Irp)
+                   ? Hold(Requests, Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
     case IOCTL_D2D_PAIR_RELEASE:
         return input == sizeof(D2D_PAIR_RELEASE)
-                   ? Release(Desk, Irp)
+                   ? Release(Requests, Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
     case IOCTL_D2D_PAIR_SIGNAL:
-        return Signal(Desk, Irp);
+        return Signal(Requests, Irp);
     default:
         return D2dRequestComplete(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }
@@ -167,16 +167,16 @@ D2dDeskDispatch(PD2D_DESK Desk, PIRP Irp)
 
 /* Completes all pended requests, and pends no more: the driver is being unloaded. */
 VOID
-D2dDeskClose(PD2D_DESK Desk)
+D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests)
 {
     KIRQL irql;
     PIRP irp;
 
     do {
-        KeAcquireSpinLock(&Desk->Lock, &irql);
-        Desk->Closed = TRUE;
-        irp = TakeHeld(Desk, NULL);
-        KeReleaseSpinLock(&Desk->Lock, irql);
+        KeAcquireSpinLock(&Requests->Lock, &irql);
+        Requests->Closed = TRUE;
+        irp = TakeHeld(Requests, NULL);
+        KeReleaseSpinLock(&Requests->Lock, irql);
         if (irp != NULL) {
             D2dRequestComplete(irp, STATUS_CANCELLED, 0);
         }

@@ -36,64 +36,64 @@ OpenEvent(CREATE_EVENT *Create, PCSTR Step, PCSTR Driver, PCSTR Suffix, PCSTR Ki
 }
 
 static NTSTATUS
-OpenBoth(PD2D_SIGNALS Signals, PCSTR Step, PCSTR Driver)
+OpenBoth(PD2D_DEMO_EVENTS Events, PCSTR Step, PCSTR Driver)
 {
     NTSTATUS status;
 
-    RtlZeroMemory(Signals, sizeof(*Signals));
+    RtlZeroMemory(Events, sizeof(*Events));
     status = OpenEvent(IoCreateNotificationEvent, Step, Driver, "notice", "notification",
-                       &Signals->Notice, &Signals->NoticeHandle);
+                       &Events->Notice, &Events->NoticeHandle);
     if (NT_SUCCESS(status)) {
         status = OpenEvent(IoCreateSynchronizationEvent, Step, Driver, "turn",
-                           "synchronization", &Signals->Turn, &Signals->TurnHandle);
+                           "synchronization", &Events->Turn, &Events->TurnHandle);
     }
     if (!NT_SUCCESS(status)) {
-        D2dSignalsClose(Signals);
+        D2dDemoEventsClose(Events);
     }
     return status;
 }
 
 /* Creates the driver's own events, before another driver knows of them. */
 NTSTATUS
-D2dSignalsCreate(PD2D_SIGNALS Signals, PCSTR Driver)
+D2dDemoEventsCreate(PD2D_DEMO_EVENTS Events, PCSTR Driver)
 {
-    NTSTATUS status = OpenBoth(Signals, "event-create", Driver);
+    NTSTATUS status = OpenBoth(Events, "event-create", Driver);
 
     if (NT_SUCCESS(status)) {
-        KeClearEvent(Signals->Notice);
-        KeClearEvent(Signals->Turn);
+        KeClearEvent(Events->Notice);
+        KeClearEvent(Events->Turn);
     }
     return status;
 }
 
 /* Opens the events that another driver has created. */
 NTSTATUS
-D2dSignalsOpen(PD2D_SIGNALS Signals, PCSTR Driver)
+D2dDemoEventsOpen(PD2D_DEMO_EVENTS Events, PCSTR Driver)
 {
-    return OpenBoth(Signals, "event-open", Driver);
+    return OpenBoth(Events, "event-open", Driver);
 }
 
 /* The events live as long as their handles. */
 VOID
-D2dSignalsClose(PD2D_SIGNALS Signals)
+D2dDemoEventsClose(PD2D_DEMO_EVENTS Events)
 {
-    if (Signals->Notice != NULL) {
-        ZwClose(Signals->NoticeHandle);
+    if (Events->Notice != NULL) {
+        ZwClose(Events->NoticeHandle);
     }
-    if (Signals->Turn != NULL) {
-        ZwClose(Signals->TurnHandle);
+    if (Events->Turn != NULL) {
+        ZwClose(Events->TurnHandle);
     }
-    RtlZeroMemory(Signals, sizeof(*Signals));
+    RtlZeroMemory(Events, sizeof(*Events));
 }
 
 /* Sets both. IRQL <= DISPATCH_LEVEL. */
 VOID
-D2dSignalsSet(const D2D_SIGNALS *Signals)
+D2dDemoEventsSet(const D2D_DEMO_EVENTS *Events)
 {
     D2dTrace("event-set", "kind=notification");
-    KeSetEvent(Signals->Notice, IO_NO_INCREMENT, FALSE);
+    KeSetEvent(Events->Notice, IO_NO_INCREMENT, FALSE);
     D2dTrace("event-set", "kind=synchronization");
-    KeSetEvent(Signals->Turn, IO_NO_INCREMENT, FALSE);
+    KeSetEvent(Events->Turn, IO_NO_INCREMENT, FALSE);
 }
 
 static NTSTATUS
@@ -118,13 +118,13 @@ WaitForOne(PKEVENT Event, PCSTR Kind, BOOLEAN SetAfterwards)
  * event, and this function the notification event.
  */
 NTSTATUS
-D2dSignalsWait(const D2D_SIGNALS *Signals)
+D2dDemoEventsWait(const D2D_DEMO_EVENTS *Events)
 {
-    NTSTATUS status = WaitForOne(Signals->Notice, "notification", TRUE);
+    NTSTATUS status = WaitForOne(Events->Notice, "notification", TRUE);
 
     if (NT_SUCCESS(status)) {
-        status = WaitForOne(Signals->Turn, "synchronization", FALSE);
+        status = WaitForOne(Events->Turn, "synchronization", FALSE);
     }
-    KeClearEvent(Signals->Notice);
+    KeClearEvent(Events->Notice);
     return status;
 }
