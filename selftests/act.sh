@@ -100,11 +100,11 @@
 #                                    disabled (irqs-off)
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete ADD with its
-# input plus 1. They pend HOLD until they get RELEASE with the same input, and then complete both.
+# input plus 1. They pend PEND until they get COMPLETE with the same input, and then complete both.
 # An actor ignores the code, and does what on-dispatch says.
 ADD=0x222004
-HOLD=0x222008
-RELEASE=0x22200c
+PEND=0x222008
+COMPLETE=0x22200c
 
 ACTOR=/sys/kernel/debug/d2d-actor/do
 PAUSES=/sys/module/pause_calls/parameters

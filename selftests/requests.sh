@@ -170,8 +170,8 @@ wrong_sizes()
 		echo "$driver $ADD in=4"
 		echo "$driver $ADD in=16"
 		echo "$driver $ADD out=4"
-		echo "$driver $HOLD out=4"
-		echo "$driver $RELEASE in=8 out=0"
+		echo "$driver $PEND out=4"
+		echo "$driver $COMPLETE in=8 out=0"
 	done
 }
 
@@ -208,65 +208,65 @@ act "on-completed alice free; send r0 bob $ADD routine value=2; expect r0 output
 verdict "a completion routine lets the owner free the request: its handle is stale"
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND trace" &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:pend &&
 	act "complete bob output=7; wait r0; expect r0 output=7" && cancelled_called bob 0
 verdict "the receiver pends and completes later: a wait after that gets the result"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=8" && meanwhile_sleeps &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act_meanwhile "wait r0; expect r0 output=8" && meanwhile_sleeps &&
 	act "complete bob output=8" && exit_in_time "$meanwhile"
 verdict "the receiver pends and completes later: a sender that sleeps is woken"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD routine" && act "complete bob status=-$EIO; expect r0 status=-$EIO"
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND routine" && act "complete bob status=-$EIO; expect r0 status=-$EIO"
 verdict "the receiver pends and completes later: the completion routine gets the result"
 
 fresh alice bob
-act "lookup module_a" && act_pends "send r0 module_a $HOLD value=5" &&
-	act "alloc r1 alice in=16; send r1 module_a $RELEASE in=16 out=0 value=5; wait r1; expect r1" &&
+act "lookup module_a" && act_pends "send r0 module_a $PEND value=5" &&
+	act "alloc r1 alice in=16; send r1 module_a $COMPLETE in=16 out=0 value=5; wait r1; expect r1" &&
 	act "wait r0; expect r0 output=0; free r0; free r1" && no_refusal
 verdict "the owner pends a request and completes it later"
 
 # Timeout and cancellation
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND trace" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" &&
 	cancelled_called bob 1 && trace | grep -q "alice: d2d: .* step=cancel req=r[0-9]* from=bob status=-$ETIMEDOUT"
 verdict "a wait times out: the request is cancelled with ETIMEDOUT, and the receiver's cancelled routine is called"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1" &&
 	fails ECANCELED act "complete bob status=-$EIO" && fails ECANCELED act "complete bob" && no_refusal &&
 	act "expect r0 status=-$ETIMEDOUT"
 verdict "the receiver completes after the timeout: it gets ECANCELED, and the sender's result does not change"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=3; wait r0 timeout=0; expect r0 output=3"
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=3; wait r0 timeout=0; expect r0 output=3"
 verdict "a wait with timeout 0 gets the result of a completed request"
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD trace" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND trace" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 1 && no_refusal && fails ECANCELED act "complete bob status=-$EIO"
 verdict "the sender cancels: the receiver's cancelled routine is called"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 0 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "the sender cancels, and the receiver did not ask for its cancelled routine: it gets ECANCELED when it completes"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
 verdict "the receiver asks for its cancelled routine after it has pended: cancelling calls it"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
 	fails ECANCELED act "complete bob status=-$EIO"
 verdict "the receiver asks for its cancelled routine after the sender has cancelled: it gets ECANCELED"
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" && act "cancel r0" && fails EALREADY act "cancel r0" &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" && act "cancel r0" && fails EALREADY act "cancel r0" &&
 	cancelled_called bob 1 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "the sender cancels twice: the second time it gets EALREADY"
 
@@ -275,37 +275,37 @@ act "send r0 bob" && fails EALREADY act "cancel r0" && act "wait r0; expect r0 o
 verdict "the sender cancels a completed request: it gets EALREADY, and the result does not change"
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD routine" && act "cancel r0; expect r0 status=-$ECANCELED" &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND routine" && act "cancel r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 1 && fails ECANCELED act "complete bob status=-$EIO"
 verdict "the sender cancels a request with a completion routine: the routine gets ECANCELED"
 
 fresh alice bob
-act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" && act "free r0" && cancelled_called bob 1 && no_refusal &&
+act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" && act "free r0" && cancelled_called bob 1 && no_refusal &&
 	fails ESTALE act "wait r0" && only_refusal_is module_a stale-request && fails ECANCELED act "complete bob status=-$EIO"
 verdict "the sender frees a pending request: this cancels it"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
 	act "cancel r0" && exit_in_time "$meanwhile" && fails ECANCELED act "complete bob status=-$EIO"
 verdict "one thread cancels a request while another waits for it: the wait ends with ECANCELED"
 
 # Several threads and one request
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0; expect r0 output=6" && meanwhile_sleeps &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act_meanwhile "wait r0; expect r0 output=6" && meanwhile_sleeps &&
 	one=$meanwhile && act_meanwhile "wait r0 timeout=60000; expect r0 output=6" && meanwhile_sleeps && two=$meanwhile &&
 	act "complete bob output=6" && exit_in_time "$one" "$two" && no_refusal
 verdict "two threads wait for a request: both get the result"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" &&
 	act_meanwhile "wait r0; expect r0 status=-$ETIMEDOUT ended=timed-out" && meanwhile_sleeps &&
 	act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out" && exit_in_time "$meanwhile" &&
 	fails ECANCELED act "complete bob" && no_refusal
 verdict "two threads wait for a request, and one of the waits times out: both get ETIMEDOUT"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" &&
 	act_meanwhile "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && meanwhile_sleeps &&
 	act "free r0" && exit_in_time "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
 	! grep -q alice "$REQUESTS"
@@ -319,8 +319,8 @@ verdict "freed while another thread waits: the wait gets ECANCELED, and then not
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-		act_pends "send r0 bob $HOLD out=0" && act_meanwhile "wait r0 timeout=60000; expect r0 status=-$error" && meanwhile_sleeps || return
-		! act "complete bob status=-$error; send r0 bob $HOLD out=0" || return
+		act_pends "send r0 bob $PEND out=0" && act_meanwhile "wait r0 timeout=60000; expect r0 status=-$error" && meanwhile_sleeps || return
+		! act "complete bob status=-$error; send r0 bob $PEND out=0" || return
 		if grep -q "^errno=$EINPROGRESS " "$NOTES"; then
 			exit_in_time "$meanwhile" && act "cancel r0" && fails ECANCELED act "complete bob status=-$error" || return
 		else
@@ -335,15 +335,15 @@ verdict "sent again while another thread waits: that thread gets the first resul
 # Refusals that take more than one command
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: sent while it is pending"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: its output is read while it is pending"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=1; wait r0" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=1; wait r0" &&
 	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: completed twice, the second time after the sender got the result"
 
@@ -423,26 +423,26 @@ for driver in module_a $PEERS; do
 	verdict "$driver completes a code that it knows, and another one with ENOTTY"
 
 	fresh alice
-	act "lookup $driver; alloc r1 alice in=16" && act_pends "send r0 $driver $HOLD value=5" &&
-		act "send r1 $driver $RELEASE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
-		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
+	act "lookup $driver; alloc r1 alice in=16" && act_pends "send r0 $driver $PEND value=5" &&
+		act "send r1 $driver $COMPLETE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
+		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
 		no_refusal
 	verdict "$driver pends a request and completes it later"
 
 	fresh alice
-	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $HOLD 40" &&
-		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
+	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $PEND 40" &&
+		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
 	verdict "$driver forgets requests that their sender has cancelled"
 
 	fresh alice bob
-	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $HOLD value=5" && act "unregister bob" &&
-		act "send r1 $driver $RELEASE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
+	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $PEND value=5" && act "unregister bob" &&
+		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
 	verdict "$driver forgets requests whose sender has unregistered"
 done
 
 for driver in $PEERS; do
 	fresh alice
-	act "lookup $driver" && act_pends "send r0 $driver $HOLD trace" && unload "$driver" &&
+	act "lookup $driver" && act_pends "send r0 $driver $PEND trace" && unload "$driver" &&
 		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
 		load "$driver" && fails ESTALE act "send r0 $driver" && only_refusal_is module_a stale-target &&
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
@@ -468,18 +468,18 @@ for place in task worker softirq hardirq; do
 	verdict "sent from $place to a driver that may sleep: dispatched in a task"
 
 	fresh alice bob+
-	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD routine trace" &&
+	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND routine trace" &&
 		act "$in complete bob output=7; expect r0 output=7" && did bob complete $context && did alice completion $context
 	verdict "completed from $place: the completion routine runs there"
 
 	fresh alice bob+
-	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $HOLD" &&
+	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" &&
 		act "$in cancel r0; wait r0; expect r0 status=-$ECANCELED" && did bob cancel $context &&
 		fails ECANCELED act "$in complete bob status=-$EIO"
 	verdict "cancelled from $place: the receiver's cancelled routine runs there"
 
 	fresh alice bob+ dave+
-	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD trace" && may_pend "$in forward bob dave $ADD back" &&
+	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND trace" && may_pend "$in forward bob dave $ADD back" &&
 		act "wait r0; expect r0 output=42" && did dave dispatch $context && did bob completion $context
 	verdict "forwarded from $place: dispatched there, and the forwarder's returned routine runs there"
 done
@@ -518,38 +518,38 @@ verdict "a driver gets a request back with an errno, keeps it pending, and compl
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob pend"
-act_pends "send r0 bob $HOLD" && act "complete carol output=6" && got_back bob 0 1 &&
+act_pends "send r0 bob $PEND" && act "complete carol output=6" && got_back bob 0 1 &&
 	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
 verdict "a driver gets a request back and keeps it pending, and the sender cancels: its cancelled routine is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
 verdict "the sender cancels a forwarded request: the receiver and the forwarder learn of it"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
+act_pends "send r0 bob $PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
 	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
 verdict "the wait for a forwarded request times out: the receiver and the forwarder learn of it"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $HOLD" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+act_pends "send r0 bob $PEND" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	fails ECANCELED act "complete carol status=-$EIO"
 verdict "the forwarder unregisters: the receiver's cancelled routine is called, and the sender gets ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-returned bob pend; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $HOLD" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
+act_pends "send r0 bob $PEND" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
 	act "complete bob output=4; wait r0; expect r0 output=4"
 verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, and may complete it otherwise"
 
 fresh alice bob+ carol+
 act "on-dispatch bob pend; unregister carol"
-act_pends "send r0 bob $HOLD" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
+act_pends "send r0 bob $PEND" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
 verdict "stale-target: forwarded to a driver that has unregistered"
 
 # Chains of modules, in Rust and in C
@@ -663,7 +663,7 @@ each_peer unload
 
 while read -r error; do
 	fresh alice bob
-	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && status=-$(number "$error") &&
+	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && status=-$(number "$error") &&
 		act "complete bob status=$status; wait r0; expect r0 status=$status ended=completed" && no_refusal
 	verdict "the receiver completes with $error: ended=completed"
 done <<EOT
@@ -674,15 +674,15 @@ EIO
 EOT
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "the sender cancels: ended=cancelled"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out"
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT ended=timed-out"
 verdict "the wait times out: ended=timed-out"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD routine" && act "unregister bob; expect r0 status=-$ECANCELED ended=left"
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND routine" && act "unregister bob; expect r0 status=-$ECANCELED ended=left"
 verdict "the receiver unregisters: ended=left"
 
 fresh alice bob
@@ -690,12 +690,12 @@ act "on-dispatch bob forget; send r0 bob; wait r0; expect r0 status=-$EIO ended=
 verdict "the receiver's dispatch routine returns 0 without completing: ended=not-completed"
 
 fresh alice bob carol
-act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "send r0 bob $HOLD" &&
+act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "send r0 bob $PEND" &&
 	act "unregister carol; wait r0; expect r0 status=-$ECANCELED ended=left"
 verdict "the receiver unregisters, and the forwarder passes its status up: ended=left"
 
 fresh alice bob carol
-act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pend" && act_pends "send r0 bob $HOLD" &&
+act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pend" && act_pends "send r0 bob $PEND" &&
 	act "unregister carol; complete bob status=-$EIO; wait r0; expect r0 status=-$EIO ended=completed"
 verdict "the receiver unregisters, and the forwarder completes with another status: ended=completed"
 
@@ -709,7 +709,7 @@ returning_to_bob()
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
 	pause task
-	act_pends "send r0 bob $HOLD" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
+	act_pends "send r0 bob $PEND" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
 		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
 
@@ -730,7 +730,7 @@ verdict "returning to a forwarder, and cancelled: the wait gets the result when 
 
 while read -r action reason; do
 	fresh alice bob carol
-	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $HOLD" &&
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $PEND" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
 		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
 	verdict "$reason: the returned routine does $action, for which the request would wait"
@@ -741,19 +741,19 @@ EOT
 
 for place in softirq hardirq irqs-off; do
 	fresh alice bob
-	act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place wait r0" &&
+	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place wait r0" &&
 		only_refusal_is module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
 	verdict "wait-in-atomic-context: for a pending request, in $place"
 done
 for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
-	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && fails EDEADLK act "in $place send r1 bob" &&
+	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
 	verdict "send-in-atomic-context: sent and forwarded without the flag, in $place; the forwarder keeps the request"
 done
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "complete bob output=2" && for place in softirq hardirq irqs-off; do
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=2" && for place in softirq hardirq irqs-off; do
 	act "in $place wait r0; expect r0 output=2" || break
 done
 verdict "a wait for a completed request is allowed in atomic context"
@@ -761,7 +761,7 @@ verdict "a wait for a completed request is allowed in atomic context"
 # Drivers that unregister
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" &&
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 

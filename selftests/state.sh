@@ -83,7 +83,7 @@ shows contexts "ctx=0 state=free peer=- .*" &&
 verdict "the peer is unloaded: the context is free, and items are left in the queue"
 
 load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
-	act_pends "send r0 bob $HOLD" &&
+	act_pends "send r0 bob $PEND" &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request is pending: its sender, holder and code"

@@ -183,7 +183,7 @@ verdict "a request that was sent without D2D_SEND_TRACE: its steps are recorded,
 
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
 forget
-act "on-dispatch bob pend" && act_pends "send r0 bob $HOLD" && act "wait r0 timeout=1" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel: a request is pended and times out"

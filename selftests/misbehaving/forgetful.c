@@ -102,7 +102,7 @@ static int send(const char *to, u32 flags)
 	if (err)
 		return err;
 	key++;
-	send = d2d_send_to(target, D2D_PAIR_IOCTL_HOLD);
+	send = d2d_send_to(target, D2D_PAIR_IOCTL_PEND);
 	send.input = &key;
 	send.input_len = sizeof(key);
 	send.output_len = sizeof(key);

@@ -36,14 +36,14 @@ static int alloc(d2d_handle handle)
 
 static int send(d2d_handle handle)
 {
-	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_PEND);
 
 	return d2d_request_send(handle, &send);
 }
 
 static int send_to(d2d_handle handle)
 {
-	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_PEND);
 
 	return d2d_request_send(idle, &send);
 }
@@ -57,7 +57,7 @@ static int wait(d2d_handle handle)
 
 static int call(d2d_handle handle)
 {
-	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_PEND);
 	struct d2d_result result;
 
 	return d2d_request_call(handle, &send, 0, &result, NULL, 0);
@@ -79,14 +79,14 @@ static int write(d2d_handle handle)
 
 static int forward(d2d_handle handle)
 {
-	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_PEND);
 
 	return d2d_request_forward(handle, &send);
 }
 
 static int forward_to(d2d_handle handle)
 {
-	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(handle, D2D_PAIR_IOCTL_PEND);
 
 	return d2d_request_forward(live[HELD], &send);
 }
@@ -246,7 +246,7 @@ static int make_all(void)
 	      d2d_request_alloc(live[DRIVER], 0, 0, &live[SENT]);
 	if (err)
 		return err;
-	send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_HOLD);
+	send = d2d_send_to(live[TARGET], D2D_PAIR_IOCTL_PEND);
 	err = d2d_request_send(live[SENT], &send);
 	if (err != -EINPROGRESS)
 		return err ?: -EPROTO;

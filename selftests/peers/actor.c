@@ -642,7 +642,7 @@ static int actor_send_and_cancel(char **line)
 {
 	struct request *request = next_request(line);
 	struct actor *to = next_actor(line);
-	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_HOLD));
+	struct d2d_send send = d2d_send_to(to->target, next_number(line, D2D_PAIR_IOCTL_PEND));
 	u64 times = next_number(line, 1);
 	u64 value = 5;
 	int err = 0;

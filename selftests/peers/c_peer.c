@@ -23,7 +23,7 @@
 
 #define MAX_HOPS	16
 /* Most requests of other drivers that this driver keeps pending. */
-#define MAX_HELD	32
+#define MAX_PENDED	32
 
 /* This driver's handle, from d2d_register() */
 static d2d_handle self;
@@ -175,27 +175,27 @@ static int adopt(struct d2d_context *offered)
  * The requests that this driver keeps pending. A sender may cancel one at any time; the owner
  * then calls c_peer_cancelled() in any context, so the list has a lock.
  */
-static struct held {
-	d2d_handle request;	/* 0: nothing is held here */
+static struct pended {
+	d2d_handle request;	/* 0: no request is pended here */
 	u64 key;
-} held[MAX_HELD];
+} pended[MAX_PENDED];
 
-static DEFINE_SPINLOCK(held_lock);
+static DEFINE_SPINLOCK(pended_lock);
 
 /* Removes a request from the list: the one with this handle, or, if that is 0, with this key. */
-static d2d_handle take_held(d2d_handle request, u64 key)
+static d2d_handle take_pended(d2d_handle request, u64 key)
 {
 	d2d_handle taken = 0;
 	unsigned long flags;
 
-	spin_lock_irqsave(&held_lock, flags);
-	for (struct held *h = held; h < held + MAX_HELD && !taken; h++) {
+	spin_lock_irqsave(&pended_lock, flags);
+	for (struct pended *h = pended; h < pended + MAX_PENDED && !taken; h++) {
 		if (h->request && (request ? h->request == request : h->key == key)) {
 			taken = h->request;
 			h->request = 0;
 		}
 	}
-	spin_unlock_irqrestore(&held_lock, flags);
+	spin_unlock_irqrestore(&pended_lock, flags);
 	return taken;
 }
 
@@ -204,21 +204,21 @@ static d2d_handle take_held(d2d_handle request, u64 key)
  * after that finds the request on the list, and one before that makes
  * d2d_request_set_cancel() fail, so the request is not added.
  */
-static int hold(d2d_handle request, u64 key)
+static int pend(d2d_handle request, u64 key)
 {
 	unsigned long flags;
 	int err = -EBUSY;
 
-	spin_lock_irqsave(&held_lock, flags);
-	for (struct held *h = held; h < held + MAX_HELD; h++) {
+	spin_lock_irqsave(&pended_lock, flags);
+	for (struct pended *h = pended; h < pended + MAX_PENDED; h++) {
 		if (h->request)
 			continue;
 		err = d2d_request_set_cancel(request);
 		if (!err)
-			*h = (struct held){ .request = request, .key = key };
+			*h = (struct pended){ .request = request, .key = key };
 		break;
 	}
-	spin_unlock_irqrestore(&held_lock, flags);
+	spin_unlock_irqrestore(&pended_lock, flags);
 	return err;
 }
 
@@ -234,7 +234,7 @@ static int serve_add(const struct d2d_request *request)
 	return d2d_request_write(request->handle, &value, sizeof(value));
 }
 
-static int serve_hold(const struct d2d_request *request)
+static int serve_pend(const struct d2d_request *request)
 {
 	u64 key;
 	int err;
@@ -245,27 +245,27 @@ static int serve_hold(const struct d2d_request *request)
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
 	/* Another thread may complete the request before this function returns. */
-	return hold(request->handle, key) ?: -D2D_STATUS_PENDING;
+	return pend(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
-static int serve_release(const struct d2d_request *request)
+static int serve_complete(const struct d2d_request *request)
 {
-	struct d2d_pair_release release;
+	struct d2d_pair_complete complete;
 	d2d_handle other;
 	int err;
 
-	err = d2d_request_input(request, &release, sizeof(release));
+	err = d2d_request_input(request, &complete, sizeof(complete));
 	if (err)
 		return err;
-	other = take_held(0, release.key);
+	other = take_pended(0, complete.key);
 	if (!other)
 		return -ENOENT;
 	/*
 	 * No other thread can find the request now, so it has to be completed here even after
 	 * an error.
 	 */
-	err = d2d_request_write(other, &release.value, sizeof(release.value));
-	return d2d_complete(other, err, err ? 0 : sizeof(release.value)) ?: err;
+	err = d2d_request_write(other, &complete.value, sizeof(complete.value));
+	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
 /*
@@ -292,11 +292,11 @@ static int dispatch(void *this, const struct d2d_request *request)
 		err = serve_add(request);
 		information = err ? 0 : sizeof(u64);
 		break;
-	case D2D_PAIR_IOCTL_HOLD:
-		err = serve_hold(request);
+	case D2D_PAIR_IOCTL_PEND:
+		err = serve_pend(request);
 		break;
-	case D2D_PAIR_IOCTL_RELEASE:
-		err = serve_release(request);
+	case D2D_PAIR_IOCTL_COMPLETE:
+		err = serve_complete(request);
 		break;
 	}
 	/* If the sender has cancelled the request, the owner refuses this, which does no harm. */
@@ -308,7 +308,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 /* The owner has cancelled the request; the handle is stale and only identifies it. Any context. */
 static void c_peer_cancelled(void *this, d2d_handle request)
 {
-	take_held(request, 0);
+	take_pended(request, 0);
 }
 
 /*
@@ -318,14 +318,14 @@ static void c_peer_cancelled(void *this, d2d_handle request)
 struct round {
 	const char *from;	/* where it runs, for the trace */
 	d2d_handle call;	/* the request that module_a completes at once */
-	d2d_handle hold;	/* the one that module_a keeps pending; see c_peer_completed() */
-	int held;		/* how often hold was sent */
-	struct completion done;	/* completed once for each completion of hold */
-	int status;		/* hold's last status */
-	u64 value;		/* hold's last output */
+	d2d_handle pend;	/* the one that module_a keeps pending; see c_peer_completed() */
+	int pended;		/* how often pend was sent */
+	struct completion done;	/* completed once for each completion of pend */
+	int status;		/* pend's last status */
+	u64 value;		/* pend's last output */
 };
 
-/* The request round->hold is completed. Keeps it, so that it can be sent again. Any context. */
+/* The request round->pend is completed. Keeps it, so that it can be sent again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -361,20 +361,20 @@ static int call(struct round *round, u32 code, const void *input, u32 input_len,
 }
 
 /* Sends a request that stays pending. Its handle is the key, as no other request has the same. */
-static int send_hold(struct round *round)
+static int send_pend(struct round *round)
 {
-	const struct d2d_send send = D2D_SEND_INIT(target, D2D_PAIR_IOCTL_HOLD,
-		.input = &round->hold,
-		.input_len = sizeof(round->hold),
+	const struct d2d_send send = D2D_SEND_INIT(target, D2D_PAIR_IOCTL_PEND,
+		.input = &round->pend,
+		.input_len = sizeof(round->pend),
 		.output_len = sizeof(round->value),
 		.tag = (uintptr_t)round,
 		.flags = D2D_SEND_ROUTINE | D2D_SEND_ATOMIC | D2D_SEND_TRACE);
 	int err;
 
-	err = d2d_request_send(round->hold, &send);
+	err = d2d_request_send(round->pend, &send);
 	if (err && err != -EINPROGRESS)
 		return err;
-	round->held++;
+	round->pended++;
 	return err ? 0 : -EBADMSG;
 }
 
@@ -384,7 +384,7 @@ static int send_hold(struct round *round)
  */
 static int send_requests(struct round *round)
 {
-	struct d2d_pair_release release = { .key = round->hold, .value = 7 };
+	struct d2d_pair_complete complete = { .key = round->pend, .value = 7 };
 	u64 value = 41;
 	int err;
 
@@ -394,14 +394,14 @@ static int send_requests(struct round *round)
 	if (value != 42)
 		return -EBADMSG;
 
-	err = send_hold(round) ?:
-	      call(round, D2D_PAIR_IOCTL_RELEASE, &release, sizeof(release), NULL);
+	err = send_pend(round) ?:
+	      call(round, D2D_PAIR_IOCTL_COMPLETE, &complete, sizeof(complete), NULL);
 	if (err)
 		return err;
 	if (round->status || round->value != 7)
 		return -EBADMSG;
 
-	err = send_hold(round) ?: d2d_request_cancel(round->hold);
+	err = send_pend(round) ?: d2d_request_cancel(round->pend);
 	if (err)
 		return err;
 	return round->status == -ECANCELED ? 0 : -EBADMSG;
@@ -501,8 +501,8 @@ static int run_in_syscall(struct round *round)
  */
 static void end_round(struct round *round)
 {
-	d2d_request_cancel(round->hold);
-	while (round->held--)
+	d2d_request_cancel(round->pend);
+	while (round->pended--)
 		wait_for_completion(&round->done);
 }
 
@@ -512,17 +512,17 @@ static int run_rounds(u32 rounds)
 	int err;
 
 	init_completion(&round.done);
-	err = d2d_request_alloc(self, sizeof(struct d2d_pair_release), sizeof(u64), &round.call);
+	err = d2d_request_alloc(self, sizeof(struct d2d_pair_complete), sizeof(u64), &round.call);
 	if (err)
 		return err;
-	err = d2d_request_alloc(self, sizeof(u64), sizeof(u64), &round.hold);
+	err = d2d_request_alloc(self, sizeof(u64), sizeof(u64), &round.pend);
 	if (!err) {
 		while (rounds-- && !err)
 			err = run_in_syscall(&round) ?: run_in_worker(&round) ?:
 			      run_in_timer(&round, " from=softirq", HRTIMER_MODE_REL_SOFT) ?:
 			      run_in_timer(&round, " from=hardirq", HRTIMER_MODE_REL);
 		end_round(&round);
-		d2d_request_free(round.hold);
+		d2d_request_free(round.pend);
 	}
 	d2d_request_free(round.call);
 	return err;

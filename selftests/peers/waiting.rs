@@ -24,7 +24,7 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    demo_requests::HOLD,
+    demo_requests::PEND,
     DemoPair,
     PeerOps, //
 };
@@ -65,7 +65,7 @@ const EVENT: u32 = 0;
 const REQUEST: u32 = 1;
 const LINK: u32 = 2;
 
-/// The driver that keeps [`HOLD`] pending.
+/// The driver that keeps [`PEND`] pending.
 const OWNER: &CStr = c"module_a";
 
 /// What the wait needs.
@@ -112,9 +112,9 @@ impl Waiting {
             EVENT => event.wait(Wait::FOREVER),
             REQUEST => {
                 let sender = handle.sender();
-                let packet = sender.packet_for(HOLD)?;
+                let packet = sender.packet_for(PEND)?;
                 let to = sender.lookup(OWNER)?;
-                let sent = packet.send(&to, HOLD, &1, Sleep::May);
+                let sent = packet.send(&to, PEND, &1, Sleep::May);
                 let sent = sent.map_err(|refused| refused.error)?;
                 sent.wait(None)?.output::<u64>()?;
                 Ok(())

@@ -76,10 +76,10 @@ use kernel::{
 };
 
 /// The receiver pends this request, and later completes it with the [`output_for`] of its key.
-const HOLD: ControlCode<u64, u64> = ControlCode::new(0x801);
+const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
 /// The receiver forwards this request to the driver of [`RequestTraffic::set_below`], which pends it as
-/// [`HOLD`]. Without such a driver, the receiver pends the request itself.
-const HOLD_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
+/// [`PEND`]. Without such a driver, the receiver pends the request itself.
+const PEND_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
 
 /// Number of the requests of one side; each has a slot. A thread sends the request in slot
 /// [`TIMED`] and waits for it with a short limit.
@@ -255,7 +255,7 @@ impl RequestTraffic {
         self.count(Count::WrongErrors, wrong.into());
     }
 
-    /// Sets the driver to which `HOLD_BELOW` is forwarded.
+    /// Sets the driver to which `PEND_BELOW` is forwarded.
     pub fn set_below(&self, below: Target) {
         self.inner.lock().below = Some(below);
     }
@@ -271,7 +271,7 @@ impl RequestTraffic {
             false => SLOTS,
         };
         for slot in TIMED + 1..end {
-            let packet = sender.packet_for(HOLD)?;
+            let packet = sender.packet_for(PEND)?;
             if let Some(number) = self.claim(slot, first) {
                 self.send(packet, slot, number, way);
             }
@@ -295,8 +295,8 @@ impl RequestTraffic {
         let uncounted = if way.uncounted { UNCOUNTED } else { 0 };
         let key = uncounted | (number << 8) | (way.context as usize * SLOTS + slot) as u64;
         let code = match may_be_passed_on(slot) {
-            true => HOLD_BELOW,
-            false => HOLD,
+            true => PEND_BELOW,
+            false => PEND,
         };
         match packet.send_with_routine(&way.to, code, &key, Sleep::Cannot, key) {
             Ok(cancel) => {
@@ -372,7 +372,7 @@ impl RequestTraffic {
             return;
         };
         let key = (number << 8) | (way.context as usize * SLOTS + TIMED) as u64;
-        match packet.call(&way.to, HOLD, &key, Some(ms)) {
+        match packet.call(&way.to, PEND, &key, Some(ms)) {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
             Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),
             Err(CallError::Ended(_, ECANCELED)) if !way.unregisters => self.count_if_wrong(true),
@@ -459,7 +459,7 @@ impl RequestTraffic {
         dispatch(request, |_| Some(self))
     }
 
-    fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
+    fn pend<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
         let cell = cell(key);
         let (disposition, request) = request.pend();
         let mut lost = Some(ReceivedRequest { key, request });
@@ -499,11 +499,11 @@ impl RequestTraffic {
     fn pass_on<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
         let below = self.inner.lock().below;
         let Some(below) = below else {
-            return self.hold(key, request);
+            return self.pend(key, request);
         };
         let returns = (key >> 8) & 1 == 0;
         let request = request.into_request();
-        match request.forward(&below, HOLD.raw(), returns, Sleep::Cannot) {
+        match request.forward(&below, PEND.raw(), returns, Sleep::Cannot) {
             Ok(disposition) => {
                 self.count(Count::Forwarded, 1);
                 disposition
@@ -543,7 +543,7 @@ impl RequestTraffic {
         first: bool,
         meeting: Option<&Meeting>,
     ) -> Result {
-        let mut packet = sender.packet_for(HOLD)?;
+        let mut packet = sender.packet_for(PEND)?;
         let mut chosen = Chosen {
             to_cancel: [false; SLOTS],
             to_complete: KVec::with_capacity(SLOTS, GFP_KERNEL)?,
@@ -618,11 +618,11 @@ pub fn dispatch<'a, 'b>(
     requests: impl Fn(u32) -> Option<&'b RequestTraffic>,
 ) -> Disposition<'a> {
     request
-        .on(HOLD, |key, request| match requests(context(key)) {
-            Some(requests) => requests.hold(key, request),
+        .on(PEND, |key, request| match requests(context(key)) {
+            Some(requests) => requests.pend(key, request),
             None => request.fail(ENXIO),
         })
-        .on(HOLD_BELOW, |key, request| match requests(context(key)) {
+        .on(PEND_BELOW, |key, request| match requests(context(key)) {
             Some(requests) => requests.pass_on(key, request),
             None => request.fail(ENXIO),
         })

@@ -34,22 +34,22 @@
 /*
  * Requests that both drivers serve, in any context.
  * ADD: input and output are a u64; the output is the input plus 1.
- * HOLD: input is a u64, the key, and so is the output. Stays pending until RELEASE
+ * PEND: input is a u64, the key, and so is the output. Stays pending until COMPLETE
  *	with the same key. -EBUSY if too many are pending.
- * RELEASE: input is struct d2d_pair_release. -ENOENT if there is no HOLD with the key.
+ * COMPLETE: input is struct d2d_pair_complete. -ENOENT if there is no PEND with the key.
  * SIGNAL: sets the driver's two events: DRIVER.notice, a notification event, and
  *	DRIVER.turn, a synchronization event, where DRIVER is its name.
  */
 enum d2d_pair_ioctl {
 	D2D_PAIR_IOCTL_ADD = D2D_CTL_CODE(0x801, D2D_METHOD_BUFFERED),
-	D2D_PAIR_IOCTL_HOLD = D2D_CTL_CODE(0x802, D2D_METHOD_BUFFERED),
-	D2D_PAIR_IOCTL_RELEASE = D2D_CTL_CODE(0x803, D2D_METHOD_BUFFERED),
+	D2D_PAIR_IOCTL_PEND = D2D_CTL_CODE(0x802, D2D_METHOD_BUFFERED),
+	D2D_PAIR_IOCTL_COMPLETE = D2D_CTL_CODE(0x803, D2D_METHOD_BUFFERED),
 	D2D_PAIR_IOCTL_SIGNAL = D2D_CTL_CODE(0x804, D2D_METHOD_BUFFERED),
 };
 
-struct d2d_pair_release {
-	u64 key;	/* that of HOLD */
-	u64 value;	/* what HOLD is completed with */
+struct d2d_pair_complete {
+	u64 key;	/* that of PEND */
+	u64 value;	/* what PEND is completed with */
 };
 
 /* Kind of the items that carry a number, a u64. */

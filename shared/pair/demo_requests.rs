@@ -36,26 +36,26 @@ use kernel::{
 
 /// Adds 1 to a number.
 pub const ADD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// Stays pending until a [`RELEASE`] with the same key completes it with the value in its input.
+/// Stays pending until a [`COMPLETE`] with the same key completes it with the value in its input.
 /// `EBUSY` if too many are pending.
-pub const HOLD: ControlCode<u64, u64> = ControlCode::new(0x802);
-/// Completes a [`HOLD`]; `ENOENT` if there is none with this key.
-pub const RELEASE: ControlCode<abi::d2d_pair_release, ()> = ControlCode::new(0x803);
+pub const PEND: ControlCode<u64, u64> = ControlCode::new(0x802);
+/// Completes a [`PEND`]; `ENOENT` if there is none with this key.
+pub const COMPLETE: ControlCode<abi::d2d_pair_complete, ()> = ControlCode::new(0x803);
 
 /// Sets the driver's [`DemoEvents`].
 pub const SIGNAL: ControlCode<(), ()> = ControlCode::new(0x804);
 
 const _: () = {
     assert!(ADD.raw() == abi::D2D_PAIR_IOCTL_ADD);
-    assert!(HOLD.raw() == abi::D2D_PAIR_IOCTL_HOLD);
-    assert!(RELEASE.raw() == abi::D2D_PAIR_IOCTL_RELEASE);
+    assert!(PEND.raw() == abi::D2D_PAIR_IOCTL_PEND);
+    assert!(COMPLETE.raw() == abi::D2D_PAIR_IOCTL_COMPLETE);
     assert!(SIGNAL.raw() == abi::D2D_PAIR_IOCTL_SIGNAL);
 };
 
 /// Requests that a driver keeps pending at a time, at most.
-const HELD: usize = 32;
+const MOST_PENDED: usize = 32;
 
-struct Held {
+struct KeyedRequest {
     key: u64,
     request: Pended<u64>,
 }
@@ -67,7 +67,7 @@ pub struct DemoRequests(Pin<KBox<Inner>>);
 struct Inner {
     /// The requests that it has pended.
     #[pin]
-    held: SpinLockIrq<[Option<Held>; HELD]>,
+    pended: SpinLockIrq<[Option<KeyedRequest>; MOST_PENDED]>,
     /// Its events, while it is registered.
     #[pin]
     events: SpinLockIrq<Option<DemoEvents>>,
@@ -84,7 +84,7 @@ impl DemoRequests {
     /// `ENOMEM`.
     pub fn new() -> Result<Self> {
         let inner = pin_init!(Inner {
-            held <- new_spinlock_irq!([const { None }; HELD], "d2d_pair::held"),
+            pended <- new_spinlock_irq!([const { None }; MOST_PENDED], "d2d_pair::pended"),
             events <- new_spinlock_irq!(None, "d2d_pair::events"),
             waiting <- new_mutex!((), "d2d_pair::waiting"),
         });
@@ -103,10 +103,12 @@ impl DemoRequests {
             .on(ADD, |value, request| {
                 request.complete(&value.wrapping_add(1))
             })
-            .on(HOLD, |key, request| self.hold(key, request))
-            .on(RELEASE, |release, request| match self.release(&release) {
-                Ok(()) => request.complete(&()),
-                Err(error) => request.fail(error),
+            .on(PEND, |key, request| self.pend(key, request))
+            .on(COMPLETE, |complete, request| {
+                match self.complete(&complete) {
+                    Ok(()) => request.complete(&()),
+                    Err(error) => request.fail(error),
+                }
             })
             .on(SIGNAL, |(), request| match self.signal(request.name()) {
                 Ok(()) => request.complete(&()),
@@ -144,10 +146,10 @@ impl DemoRequests {
         open()?.wait(sender.name())
     }
 
-    fn hold<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
-        let mut held = self.0.held.lock();
-        let Some(place) = held.iter_mut().find(|place| place.is_none()) else {
-            drop(held);
+    fn pend<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
+        let mut pended = self.0.pended.lock();
+        let Some(place) = pended.iter_mut().find(|place| place.is_none()) else {
+            drop(pended);
             return request.fail(EBUSY);
         };
         // Neither `pend` nor `tell_if_cancelled` calls a routine, which might need the lock.
@@ -156,37 +158,38 @@ impl DemoRequests {
         // If it was cancelled before, the library does not call `cancelled`, and this driver must not keep it.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
-                .replace(Held { key, request })
-                .map(|held| held.request),
+                .replace(KeyedRequest { key, request })
+                .map(|keyed| keyed.request),
             Err(_) => Some(request),
         };
-        drop(held);
+        drop(pended);
         drop(lost);
         disposition
     }
 
-    fn take(&self, f: impl Fn(&Held) -> bool) -> Option<Held> {
-        let mut held = self.0.held.lock();
-        held.iter_mut()
-            .find_map(|place| place.take_if(|held| f(held)))
+    fn take(&self, f: impl Fn(&KeyedRequest) -> bool) -> Option<KeyedRequest> {
+        let mut pended = self.0.pended.lock();
+        pended
+            .iter_mut()
+            .find_map(|place| place.take_if(|keyed| f(keyed)))
     }
 
-    fn release(&self, release: &abi::d2d_pair_release) -> Result {
-        let held = self.take(|held| held.key == release.key).ok_or(ENOENT)?;
-        held.request.complete(&release.value)
+    fn complete(&self, complete: &abi::d2d_pair_complete) -> Result {
+        let keyed = self.take(|keyed| keyed.key == complete.key).ok_or(ENOENT)?;
+        keyed.request.complete(&complete.value)
     }
 
     /// Forgets a cancelled request. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
-        drop(self.take(|held| held.request.id() == id));
+        drop(self.take(|keyed| keyed.request.id() == id));
     }
 }
 
 /// The requests that [`demonstrate`] sends.
 pub struct Packets {
     add: Packet,
-    hold: [Packet; 2],
-    release: Packet,
+    pend: [Packet; 2],
+    complete: Packet,
 }
 
 impl Packets {
@@ -196,11 +199,11 @@ impl Packets {
     ///
     /// Those of [`Sender::packet`].
     pub fn new(sender: &Sender) -> Result<Self> {
-        let hold = || Ok::<_, Error>(sender.packet_for(HOLD)?.traced());
+        let pend = || Ok::<_, Error>(sender.packet_for(PEND)?.traced());
         Ok(Self {
             add: sender.packet_for(ADD)?.traced(),
-            hold: [hold()?, hold()?],
-            release: sender.packet_for(RELEASE)?.traced(),
+            pend: [pend()?, pend()?],
+            complete: sender.packet_for(COMPLETE)?.traced(),
         })
     }
 }
@@ -214,8 +217,8 @@ impl Packets {
 pub fn demonstrate(packets: Packets, to: &Target) -> Result {
     let Packets {
         add,
-        hold: [first, second],
-        release,
+        pend: [first, second],
+        complete,
     } = packets;
     let sent = add
         .send(to, ADD, &41, Sleep::Cannot)
@@ -227,17 +230,17 @@ pub fn demonstrate(packets: Packets, to: &Target) -> Result {
 
     let key = first.id();
     first
-        .send_with_routine(to, HOLD, &key, Sleep::Cannot, 1)
+        .send_with_routine(to, PEND, &key, Sleep::Cannot, 1)
         .map_err(|refused| refused.error)?;
-    let value = abi::d2d_pair_release { key, value: 7 };
-    let sent = release
-        .send(to, RELEASE, &value, Sleep::Cannot)
+    let value = abi::d2d_pair_complete { key, value: 7 };
+    let sent = complete
+        .send(to, COMPLETE, &value, Sleep::Cannot)
         .map_err(|refused| refused.error)?;
     sent.returned().map_err(|_| EINPROGRESS)?.outcome().result?;
 
     let key = second.id();
     second
-        .send_with_routine(to, HOLD, &key, Sleep::Cannot, 2)
+        .send_with_routine(to, PEND, &key, Sleep::Cannot, 2)
         .map_err(|refused| refused.error)?
         .cancel()
 }

@@ -53,7 +53,7 @@ use d2d::{
     trace::refuse, //
 };
 use d2d_pair::{
-    demo_requests::HOLD,
+    demo_requests::PEND,
     DemoPair,
     Note,
     PeerOps, //
@@ -171,9 +171,9 @@ impl Hostile {
         forget(link.incoming().take());
         let _ = link.incoming().take_handle();
         forget(sender.packet(16, 16)?);
-        let held = sender.packet_for(HOLD)?;
+        let held = sender.packet_for(PEND)?;
         forget(
-            held.send(&owner, HOLD, &0x4057, Sleep::May)
+            held.send(&owner, PEND, &0x4057, Sleep::May)
                 .map_err(|refused| refused.error)?,
         );
         let own = sender.packet_for(FORGET)?;

@@ -44,7 +44,7 @@ static int send(u32 flags)
 	static const u64 key = 1;
 
 	if (!first) {
-		what.code = D2D_PAIR_IOCTL_HOLD;
+		what.code = D2D_PAIR_IOCTL_PEND;
 		what.input = &key;
 		what.input_len = sizeof(key);
 		what.output_len = sizeof(key);

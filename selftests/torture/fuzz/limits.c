@@ -203,7 +203,7 @@ unlock:
  */
 void fuzz_forget(void)
 {
-	struct d2d_send send = d2d_send_to(0, D2D_PAIR_IOCTL_HOLD);
+	struct d2d_send send = d2d_send_to(0, D2D_PAIR_IOCTL_PEND);
 	d2d_handle driver, request, event;
 	u64 key = fuzz_seed;
 	int err;

@@ -24,24 +24,24 @@
 /*
  * Requests that both drivers serve, IRP_MJ_INTERNAL_DEVICE_CONTROL only.
  * ADD: input and output are a ULONGLONG; the output is the input plus 1.
- * HOLD: input is a ULONGLONG, the key, and so is the output. Stays pending until RELEASE
+ * PEND: input is a ULONGLONG, the key, and so is the output. Stays pending until COMPLETE
  *      with the same key.
- * RELEASE: input is a D2D_PAIR_RELEASE. STATUS_NOT_FOUND: there is no HOLD with the key.
+ * COMPLETE: input is a D2D_PAIR_COMPLETE. STATUS_NOT_FOUND: there is no PEND with the key.
  * SIGNAL: sets the driver's two events.
  */
 #define IOCTL_D2D_PAIR_ADD \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)
-#define IOCTL_D2D_PAIR_HOLD \
+#define IOCTL_D2D_PAIR_PEND \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x802, METHOD_BUFFERED, FILE_ANY_ACCESS)
-#define IOCTL_D2D_PAIR_RELEASE \
+#define IOCTL_D2D_PAIR_COMPLETE \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x803, METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define IOCTL_D2D_PAIR_SIGNAL \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x804, METHOD_BUFFERED, FILE_ANY_ACCESS)
 
-typedef struct _D2D_PAIR_RELEASE {
-    ULONGLONG Key;      /* that of HOLD */
-    ULONGLONG Value;    /* what HOLD is completed with */
-} D2D_PAIR_RELEASE, *PD2D_PAIR_RELEASE;
+typedef struct _D2D_PAIR_COMPLETE {
+    ULONGLONG Key;      /* that of PEND */
+    ULONGLONG Value;    /* what PEND is completed with */
+} D2D_PAIR_COMPLETE, *PD2D_PAIR_COMPLETE;
 
 /* Kind of the items that carry a number. */
 #define D2D_PAIR_KIND_NOTE  1
@@ -108,8 +108,8 @@ NTSTATUS D2dDemoEventsWait(const D2D_DEMO_EVENTS *Events);
 
 /* demo_requests.c: serves the requests of the other driver. */
 typedef struct _D2D_DEMO_REQUESTS {
-    KSPIN_LOCK Lock;            /* protects Held and Closed */
-    LIST_ENTRY Held;            /* the pended requests */
+    KSPIN_LOCK Lock;            /* protects Pended and Closed */
+    LIST_ENTRY Pended;          /* the pended requests */
     BOOLEAN Closed;             /* the driver is unloaded: it pends no more requests */
     PD2D_DEMO_EVENTS Events;    /* the driver's events, once they exist */
 } D2D_DEMO_REQUESTS, *PD2D_DEMO_REQUESTS;

@@ -2,16 +2,16 @@
 /* The requests that both drivers of the pair serve. IRQL <= DISPATCH_LEVEL. */
 #include "d2d_pair.h"
 
-/* The driver may use DriverContext of an IRP that it has pended: here CancelHeld finds the list. */
+/* The driver may use DriverContext of an IRP that it has pended: here CancelPended finds the list. */
 #define REQUESTS_OF(irp)    (*(PD2D_DEMO_REQUESTS *)&(irp)->Tail.Overlay.DriverContext[0])
 
-static DRIVER_CANCEL CancelHeld;
+static DRIVER_CANCEL CancelPended;
 
 VOID
 D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests)
 {
     KeInitializeSpinLock(&Requests->Lock);
-    InitializeListHead(&Requests->Held);
+    InitializeListHead(&Requests->Pended);
     Requests->Events = NULL;
     Requests->Closed = FALSE;
 }
@@ -40,7 +40,7 @@ Add(PIRP Irp)
  * routine out of the IRP. So nobody else completes the IRP.
  */
 static VOID NTAPI
-CancelHeld(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+CancelPended(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PD2D_DEMO_REQUESTS requests = REQUESTS_OF(Irp);
     KIRQL irql;
@@ -55,25 +55,25 @@ CancelHeld(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 
 /* Pends a request. Once the lock is released, another thread may complete it. */
 static NTSTATUS
-Hold(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
+Pend(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
     NTSTATUS status = STATUS_PENDING;
     KIRQL irql;
 
-    D2dTrace("pend", "code=0x%08x", IOCTL_D2D_PAIR_HOLD);
+    D2dTrace("pend", "code=0x%08x", IOCTL_D2D_PAIR_PEND);
     KeAcquireSpinLock(&Requests->Lock, &irql);
     if (Requests->Closed) {
         status = STATUS_DELETE_PENDING;
     } else {
         REQUESTS_OF(Irp) = Requests;
-        IoSetCancelRoutine(Irp, CancelHeld);
+        IoSetCancelRoutine(Irp, CancelPended);
         if (Irp->Cancel && IoSetCancelRoutine(Irp, NULL) != NULL) {
-            /* The IRP was cancelled before; IoCancelIrp will not call CancelHeld. */
+            /* The IRP was cancelled before; IoCancelIrp will not call CancelPended. */
             status = STATUS_CANCELLED;
         } else {
-            /* If CancelHeld runs already, it waits for the lock. */
+            /* If CancelPended runs already, it waits for the lock. */
             IoMarkIrpPending(Irp);
-            InsertTailList(&Requests->Held, &Irp->Tail.Overlay.ListEntry);
+            InsertTailList(&Requests->Pended, &Irp->Tail.Overlay.ListEntry);
         }
     }
     KeReleaseSpinLock(&Requests->Lock, irql);
@@ -82,14 +82,14 @@ Hold(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 
 /*
  * Takes a pended request with this key, or any if Key is NULL, off the list. Leaves requests
- * that are being cancelled to CancelHeld. The caller holds the lock.
+ * that are being cancelled to CancelPended. The caller holds the lock.
  */
 static PIRP
-TakeHeld(PD2D_DEMO_REQUESTS Requests, const ULONGLONG *Key)
+TakePended(PD2D_DEMO_REQUESTS Requests, const ULONGLONG *Key)
 {
     PLIST_ENTRY entry;
 
-    for (entry = Requests->Held.Flink; entry != &Requests->Held; entry = entry->Flink) {
+    for (entry = Requests->Pended.Flink; entry != &Requests->Pended; entry = entry->Flink) {
         PIRP irp = CONTAINING_RECORD(entry, IRP, Tail.Overlay.ListEntry);
         const ULONGLONG *key = irp->AssociatedIrp.SystemBuffer;
 
@@ -102,22 +102,22 @@ TakeHeld(PD2D_DEMO_REQUESTS Requests, const ULONGLONG *Key)
 }
 
 static NTSTATUS
-Release(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
+Complete(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
-    const D2D_PAIR_RELEASE *release = Irp->AssociatedIrp.SystemBuffer;
+    const D2D_PAIR_COMPLETE *complete = Irp->AssociatedIrp.SystemBuffer;
     PULONGLONG output;
     KIRQL irql;
-    PIRP held;
+    PIRP pended;
 
     KeAcquireSpinLock(&Requests->Lock, &irql);
-    held = TakeHeld(Requests, &release->Key);
+    pended = TakePended(Requests, &complete->Key);
     KeReleaseSpinLock(&Requests->Lock, irql);
-    if (held == NULL) {
+    if (pended == NULL) {
         return D2dRequestComplete(Irp, STATUS_NOT_FOUND, 0);
     }
-    output = held->AssociatedIrp.SystemBuffer;
-    *output = release->Value;
-    D2dRequestComplete(held, STATUS_SUCCESS, sizeof(*output));
+    output = pended->AssociatedIrp.SystemBuffer;
+    *output = complete->Value;
+    D2dRequestComplete(pended, STATUS_SUCCESS, sizeof(*output));
     return D2dRequestComplete(Irp, STATUS_SUCCESS, 0);
 }
 
@@ -150,13 +150,13 @@ D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
         return input == number && output == number
                    ? Add(Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
-    case IOCTL_D2D_PAIR_HOLD:
+    case IOCTL_D2D_PAIR_PEND:
         return input == number && output == number
-                   ? Hold(Requests, Irp)
+                   ? Pend(Requests, Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
-    case IOCTL_D2D_PAIR_RELEASE:
-        return input == sizeof(D2D_PAIR_RELEASE)
-                   ? Release(Requests, Irp)
+    case IOCTL_D2D_PAIR_COMPLETE:
+        return input == sizeof(D2D_PAIR_COMPLETE)
+                   ? Complete(Requests, Irp)
                    : D2dRequestComplete(Irp, STATUS_INVALID_BUFFER_SIZE, 0);
     case IOCTL_D2D_PAIR_SIGNAL:
         return Signal(Requests, Irp);
@@ -175,7 +175,7 @@ D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests)
     do {
         KeAcquireSpinLock(&Requests->Lock, &irql);
         Requests->Closed = TRUE;
-        irp = TakeHeld(Requests, NULL);
+        irp = TakePended(Requests, NULL);
         KeReleaseSpinLock(&Requests->Lock, irql);
         if (irp != NULL) {
             D2dRequestComplete(irp, STATUS_CANCELLED, 0);

@@ -9,8 +9,8 @@ typedef struct _SHOW {
     PD2D_ROUTINE Exercise;
     PVOID Context;
     D2D_PACKET Add;
-    D2D_PACKET Hold[2];
-    D2D_PACKET Release;
+    D2D_PACKET Pend[2];
+    D2D_PACKET Complete;
     D2D_PACKET Signal;
 } SHOW, *PSHOW;
 
@@ -18,7 +18,7 @@ static NTSTATUS
 ShowInitialize(PSHOW Show)
 {
     PD2D_PACKET packets[] = {
-        &Show->Add, &Show->Hold[0], &Show->Hold[1], &Show->Release, &Show->Signal,
+        &Show->Add, &Show->Pend[0], &Show->Pend[1], &Show->Complete, &Show->Signal,
     };
     NTSTATUS status = STATUS_SUCCESS;
     ULONG i;
@@ -34,9 +34,9 @@ static VOID
 ShowUninitialize(PSHOW Show)
 {
     D2dPacketUninitialize(&Show->Add);
-    D2dPacketUninitialize(&Show->Hold[0]);
-    D2dPacketUninitialize(&Show->Hold[1]);
-    D2dPacketUninitialize(&Show->Release);
+    D2dPacketUninitialize(&Show->Pend[0]);
+    D2dPacketUninitialize(&Show->Pend[1]);
+    D2dPacketUninitialize(&Show->Complete);
     D2dPacketUninitialize(&Show->Signal);
 }
 
@@ -63,12 +63,12 @@ ShowAdd(PSHOW Show)
 
 /* Sends a request that the other driver pends under a unique key. */
 static NTSTATUS
-ShowHold(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
+ShowPend(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
 {
     NTSTATUS status;
 
     *Key = (ULONG_PTR)Packet;
-    status = D2dPacketSend(Packet, Show->Target, IOCTL_D2D_PAIR_HOLD, Key, sizeof(*Key),
+    status = D2dPacketSend(Packet, Show->Target, IOCTL_D2D_PAIR_PEND, Key, sizeof(*Key),
                            sizeof(*Key), D2dViaRoutine);
     if (status == STATUS_PENDING) {
         return STATUS_SUCCESS;
@@ -78,18 +78,18 @@ ShowHold(PSHOW Show, PD2D_PACKET Packet, PULONGLONG Key)
 
 /* Sends a request that the other driver pends, and completes when it gets the next one. */
 static NTSTATUS
-ShowRelease(PSHOW Show)
+ShowComplete(PSHOW Show)
 {
-    D2D_PAIR_RELEASE release = { .Value = 7 };
-    NTSTATUS status = ShowHold(Show, &Show->Hold[0], &release.Key);
+    D2D_PAIR_COMPLETE complete = { .Value = 7 };
+    NTSTATUS status = ShowPend(Show, &Show->Pend[0], &complete.Key);
 
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    status = Completed(D2dPacketSend(&Show->Release, Show->Target, IOCTL_D2D_PAIR_RELEASE,
-                                     &release, sizeof(release), 0, D2dViaReturn));
+    status = Completed(D2dPacketSend(&Show->Complete, Show->Target, IOCTL_D2D_PAIR_COMPLETE,
+                                     &complete, sizeof(complete), 0, D2dViaReturn));
     if (!NT_SUCCESS(status)) {
-        D2dPacketCancel(&Show->Hold[0], Show->Target);
+        D2dPacketCancel(&Show->Pend[0], Show->Target);
     }
     return status;
 }
@@ -99,9 +99,9 @@ static NTSTATUS
 ShowCancel(PSHOW Show)
 {
     ULONGLONG key;
-    NTSTATUS status = ShowHold(Show, &Show->Hold[1], &key);
+    NTSTATUS status = ShowPend(Show, &Show->Pend[1], &key);
 
-    if (NT_SUCCESS(status) && !D2dPacketCancel(&Show->Hold[1], Show->Target)) {
+    if (NT_SUCCESS(status) && !D2dPacketCancel(&Show->Pend[1], Show->Target)) {
         status = STATUS_UNSUCCESSFUL;
     }
     return status;
@@ -118,7 +118,7 @@ ShowRequests(PVOID Context)
         status = ShowAdd(show);
     }
     if (NT_SUCCESS(status)) {
-        status = ShowRelease(show);
+        status = ShowComplete(show);
     }
     if (NT_SUCCESS(status)) {
         status = ShowCancel(show);
