@@ -153,7 +153,7 @@ impl Owner for DriverA {
             for (this, link) in contexts.iter() {
                 for place in Place::ALL {
                     run_in(place, || match exercise(link, place) {
-                        // There is no peer, or it has begun to leave.
+                        // There is no peer, or it is detaching.
                         Err(ESHUTDOWN) => Ok(()),
                         result => result,
                     })??;
@@ -161,7 +161,7 @@ impl Owner for DriverA {
                         continue;
                     };
                     match this.send(contexts, &peer, place) {
-                        // The peer has begun to leave.
+                        // The peer is detaching.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
                         // The peer does not serve the demonstration's requests, or not in this
                         // execution context; or it is loading, and has not created its events.
@@ -260,7 +260,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
 
 /// Calls the peer and exchanges items with it. Any execution context.
 ///
-/// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to leave meanwhile.
+/// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
 fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
     let peer = link.peer()?;
     let place = place.name();

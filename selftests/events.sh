@@ -98,7 +98,7 @@ faults()
 		too-many EINVAL bad-event-count
 		wait-under-lock EDEADLK wait-in-atomic-context
 		timeout ETIMEDOUT none
-		left-open ENOTRECOVERABLE none
+		not-closed ENOTRECOVERABLE none
 	EOF
 }
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Out of memory. While modules are loaded, used and unloaded, the kernel makes each of their
 # allocations fail, one at a time. The system call must then either fail with ENOMEM and one line in
-# the log, or succeed without the memory, and must leave nothing behind. This needs a kernel with
+# the log, or succeed without the memory, and must keep no memory. This needs a kernel with
 # failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Drivers in safe Rust that try to cause undefined behaviour. The library may refuse what they do,
-# but nothing else may happen, and nothing of them may be left when they are unloaded.
+# but nothing else may happen, and the owner has nothing of them once they are unloaded.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -54,7 +54,7 @@ unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded: the owner has no context, event or request of it"
 
 load hostile_peer && does 2 && does 6
-verdict "hostile_peer forgets what it should drop, leaves, and goes on"
+verdict "hostile_peer forgets what it should drop, calls d2d_leave(), and goes on"
 
 unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded after that: the owner has no context, event or request of it"

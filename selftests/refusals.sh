@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each refusal of a handshake and of a parameter: its errno, one line with its reason, and nothing left behind.
+# Each refusal of a handshake and of a parameter: its errno, and one line with its reason. The owner keeps nothing of the refused driver.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

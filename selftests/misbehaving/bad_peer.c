@@ -312,7 +312,7 @@ static int misbehave(void)
 }
 
 /* Unregisters the driver, whether or not it is attached. */
-static void leave(void)
+static void unregister_any(void)
 {
 	if (d2d_unregister(self) != -EBUSY)
 		return;
@@ -374,7 +374,7 @@ static int __init bad_peer_init(void)
 	err = misbehave();
 	if (!err && stays())
 		return 0;
-	leave();
+	unregister_any();
 	return err ?: -ENOTRECOVERABLE;
 }
 module_init(bad_peer_init);

@@ -76,7 +76,7 @@ static int misuse(void)
 		return wait_under_lock();
 	if (fault_is("timeout"))
 		return wait(&event, 1, D2D_EVENT_WAIT_ALL | D2D_EVENT_WAIT_INTERRUPTIBLE, NULL);
-	if (fault_is("left-open"))
+	if (fault_is("not-closed"))
 		return 0;
 
 	if (d2d_event_close(event))

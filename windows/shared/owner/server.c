@@ -35,7 +35,7 @@ D2dServerContext(VOID)
     return Server.Context;
 }
 
-/* Returns FALSE if there is no peer or it has begun to leave. IRQL <= DISPATCH_LEVEL. */
+/* Returns FALSE if there is no peer or it is detaching. IRQL <= DISPATCH_LEVEL. */
 BOOLEAN
 D2dServerAcquirePeer(PD2D_TARGET Target)
 {
