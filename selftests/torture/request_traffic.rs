@@ -298,16 +298,19 @@ impl RequestTraffic {
             true => PEND_BELOW,
             false => PEND,
         };
+        // Counted before the request can end: once it has, `stop` may return, and the counts may be taken.
+        self.count(Count::Sent, 1);
+        self.count(Count::Unsettled, 1);
         match packet.send_with_routine(&way.to, code, &key, Sleep::Cannot, key) {
             Ok(cancel) => {
-                self.count(Count::Sent, 1);
-                self.count(Count::Unsettled, 1);
                 self.inner.lock().cancels[slot] = Some(cancel);
                 let state = (number << NUMBER) | ON_ITS_WAY;
                 // The request may have ended already.
                 let _ = self.slots[slot].cmpxchg(state, state | SENT, Full);
             }
             Err(refused) => {
+                self.count(Count::Sent, 1u64.wrapping_neg());
+                self.count(Count::Unsettled, 1u64.wrapping_neg());
                 // Sender or receiver has unregistered, or is unregistering.
                 let expected = refused.error == ESHUTDOWN || refused.error == ESTALE;
                 self.count(Count::Shutdowns, expected.into());
@@ -322,20 +325,25 @@ impl RequestTraffic {
         let key = completed.tag();
         let slot = cell(key) % SLOTS;
         let number = (key & !UNCOUNTED) >> 8;
-        let way = self.inner.lock().way;
-        let next = match way {
-            Some(_) => ((number + 1) << NUMBER) | ON_ITS_WAY,
-            None => number << NUMBER,
-        };
-        let before = self.slots[slot].xchg(next, Full);
-        if before >> NUMBER != number || before & ON_ITS_WAY == 0 {
+        let is_on_its_way = |state: u64| state >> NUMBER == number && state & ON_ITS_WAY != 0;
+        if !is_on_its_way(self.slots[slot].load(Acquire)) {
             return self.count(Count::WrongValues, 1);
         }
+        let way = self.inner.lock().way;
+        // Before the slot is free, as then `stop` may return, and the counts may be taken.
         self.ended(
             key,
             completed.output(),
             way.is_some_and(|way| way.unregisters),
         );
+        let next = match way {
+            Some(_) => ((number + 1) << NUMBER) | ON_ITS_WAY,
+            None => number << NUMBER,
+        };
+        // Another thread may have completed it at the same moment.
+        if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
+            return self.count(Count::WrongValues, 1);
+        }
         if let Some(way) = way {
             self.send(completed.into_packet(), slot, number + 1, way);
         }
