@@ -7,14 +7,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-STEPS=200
+TICKS=200
 TRACING=/sys/kernel/tracing
 FULL=$(mktemp)
 trap 'rm -f "$NOTES" "$FULL"' EXIT
 
 tick()
 {
-	echo "$STEPS" >/sys/kernel/debug/d2d-ticker_peer/tick
+	echo "$TICKS" >/sys/kernel/debug/d2d-ticker_peer/tick
 }
 
 # owner_rounds - runs module_a's exercise ten times. A round that finds the queue full is no

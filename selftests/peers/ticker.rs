@@ -7,7 +7,7 @@
 //! takes an item and checks its number, so the numbers of each producer must arrive in order and without a
 //! gap. When the module is unloaded it prints its counters, which the test compares with the owner's.
 //!
-//! Writing N to `/sys/kernel/debug/d2d-ticker_peer/tick` makes N steps in the writing process. The write
+//! Writing N to `/sys/kernel/debug/d2d-ticker_peer/tick` makes N exchanges of items in the writing process. The write
 //! returns when the timer has ticked N times, too.
 
 #![forbid(unsafe_code)]
@@ -183,7 +183,7 @@ struct Ticker(Pin<KBox<State>>);
 
 impl Ticker {
     /// Puts two items on each queue and takes one, so that the queues are full most of the time.
-    fn step(&self, link: &PeerLink<DemoPair>, producer: usize) {
+    fn exchange(&self, link: &PeerLink<DemoPair>, producer: usize) {
         let lock = match producer {
             TIMER => &self.0.timer,
             _ => &self.0.process,
@@ -249,7 +249,7 @@ impl HrTimerCallback for Clock {
         mut context: HrTimerCallbackContext<'_, Self>,
     ) -> HrTimerRestart {
         if let Some(link) = this.driver.link() {
-            this.driver.step(link, TIMER);
+            this.driver.exchange(link, TIMER);
             this.driver.0.ticks.fetch_add(1, Release);
         }
         context.forward_now(PERIOD);
@@ -289,18 +289,18 @@ impl Driver for Ticker {
         Ok(clock.start(PERIOD))
     }
 
-    /// Reads the number of steps, 1 to 1000, and makes them.
+    /// Reads the number of exchanges, 1 to 1000, and makes them.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
-        let steps = control::read_number(reader)?;
-        check_parameter(PeerModule::NAME, "tick", steps, 1..=1000)?;
+        let count = control::read_number(reader)?;
+        check_parameter(PeerModule::NAME, "tick", count, 1..=1000)?;
         let link = driver.settled_link()?;
         let before = driver.ticks();
-        for _ in 0..steps {
-            driver.step(link, PROCESS);
+        for _ in 0..count {
+            driver.exchange(link, PROCESS);
         }
-        while driver.ticks().wrapping_sub(before) < steps {
+        while driver.ticks().wrapping_sub(before) < count {
             fsleep(PERIOD);
-            driver.step(link, PROCESS);
+            driver.exchange(link, PROCESS);
         }
         Ok(())
     }

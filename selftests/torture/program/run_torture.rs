@@ -547,7 +547,7 @@ fn unload_all() {
 }
 
 /// Plays rounds of traffic. Returns how many failed.
-fn load_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
+fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
     for number in 0..rounds {
@@ -652,18 +652,18 @@ fn main() -> ExitCode {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         now.map_or(0, |since| since.subsec_nanos())
     });
-    let of_load = match only_fuzz {
+    let of_traffic = match only_fuzz {
         true => 0,
         false => seconds.div_ceil(10).max(seconds.clamp(3, 9)),
     };
     let of_fuzz = seconds.div_ceil(10).max(3);
     let time = Duration::from_secs(seconds.into());
 
-    println!("TAP version 13\n1..{}\n# seed {seed}", of_load + of_fuzz);
+    println!("TAP version 13\n1..{}\n# seed {seed}", of_traffic + of_fuzz);
     let mut failed = 0;
-    if of_load > 0 {
-        failed += load_rounds(of_load, seed, time / of_load);
+    if of_traffic > 0 {
+        failed += traffic_rounds(of_traffic, seed, time / of_traffic);
     }
-    failed += fuzz_rounds(of_fuzz, of_load, seed, time / of_fuzz);
+    failed += fuzz_rounds(of_fuzz, of_traffic, seed, time / of_fuzz);
     ExitCode::from(u8::from(failed > 0))
 }
