@@ -40,5 +40,5 @@ expect "4.2 percent more than recorded is red" guard 0 "$dir/lower"
 grep -v '^request	' "$dir/record" >"$dir/less"
 recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
 expect "what was never recorded is red" guard "$recorded" "$dir/less"
-expect "and it is said how to record it" grep -qF "'make bench' records it" "$dir/said"
+expect "and it is said how to record it" grep -qF "'make bench' records it" "$dir/output"
 ktap_end
