@@ -8,6 +8,8 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 OWNER=/sys/kernel/debug/d2d-module_a
+# Begins the reason for which a case is skipped on a kernel with kmemleak
+LEAKS="leaks on purpose, which kmemleak reports"
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 
 # The values of forgetful's parameter forgets
@@ -125,7 +127,7 @@ unload actor
 # module actor does so by a forged handle
 name="a module is unloaded while another one unregisters its driver: its code stays until that is done"
 if [ -e /sys/kernel/debug/kmemleak ]; then
-	ktap_test_skip "$name: what its routines use stays, a leak to a kernel that looks for leaks"
+	ktap_test_skip "$name: $LEAKS, since d2d_unregister() refuses paused_peer, which so keeps what its routines use"
 else
 	load actor
 	load paused_peer
@@ -157,14 +159,13 @@ start_trace
 unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
 verdict "the module is unloaded that has the routines of a driver: the owner removes the driver"
 
-# stranger-attached leaves a context allocated on purpose, which kmemleak would report.
 kinds=stranger
 [ -e /sys/kernel/debug/kmemleak ] || kinds="stranger stranger-attached"
 for kind in stranger stranger-attached; do
 	case " $kinds " in
 	*" $kind "*) ;;
 	*)
-		ktap_test_skip "drivers-left: the owner is unloaded with a driver registered, $kind: it frees what it can, and all can be loaded again"
+		ktap_test_skip "drivers-left: the owner is unloaded with a driver registered, $kind: it frees what it can, and all can be loaded again: $LEAKS, since the owner does not free the context of a driver that it leaves behind"
 		continue
 		;;
 	esac
@@ -180,7 +181,7 @@ done
 
 name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both come to an end"
 if [ -e /sys/kernel/debug/kmemleak ]; then
-	ktap_test_skip "$name"
+	ktap_test_skip "$name: $LEAKS, since the owner does not free the context of a driver that it leaves behind"
 else
 	load stranger
 	start_trace
