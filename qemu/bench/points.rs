@@ -18,6 +18,15 @@ impl Compared {
     pub fn ratio(&self) -> f64 {
         self.with / self.without
     }
+
+    pub fn without(&self) -> f64 {
+        self.without
+    }
+
+    /// Returns how many more instructions it takes with its tracepoints.
+    pub fn more(&self) -> f64 {
+        self.with - self.without
+    }
 }
 
 fn figure(one: &Contender) -> f64 {

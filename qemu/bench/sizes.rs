@@ -66,6 +66,11 @@ pub fn files(sizes: &[Size]) -> Option<(f64, f64)> {
     Some((file(0)?, file(1)?))
 }
 
+/// Returns the bytes of the files of the demonstration.
+pub fn demonstration(sizes: &[Size]) -> Option<f64> {
+    Some(pair(sizes, PAIRS[2].1)?[2] as f64)
+}
+
 pub fn tables(sizes: &[Size]) -> String {
     let head = ["", "text", "data", "file", "× twin (file)"];
     let mut rows = vec![cells(head)];
