@@ -13,18 +13,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return -EINVAL;
 }
 
-static const struct d2d_driver driver = {
-	.hdr = {
-		.magic = D2D_DRIVER_MAGIC,
-		.size = sizeof(driver),
-		.major = D2D_ABI_MAJOR,
-		.minor = D2D_ABI_MINOR,
-		.layout = D2D_LAYOUT,
-	},
-	.name = "skew_core",
-	.owner = THIS_MODULE,
-	.dispatch = dispatch,
-};
+static const struct d2d_driver driver = D2D_DRIVER_INIT("skew_core", .dispatch = dispatch);
 
 static int __init skew_core_init(void)
 {

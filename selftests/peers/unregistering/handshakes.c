@@ -29,12 +29,7 @@ static int bounce(void *self, u32 hops, u32 *result)
 
 /* Without ping and drain, so that the owner makes no call when it has attached the driver. */
 static const struct d2d_pair_peer_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.bounce = bounce,
 };
 

@@ -244,21 +244,13 @@ static int prepare(struct unreg_driver *driver, const char *name)
 	bool is_registered = driver->self && !driver->unregistered &&
 			     !strcmp(driver->object.name, name);
 	struct unreg_driver fresh = {
-		.object = {
-			.hdr = {
-				.magic = D2D_DRIVER_MAGIC,
-				.size = sizeof(driver->object),
-				.major = D2D_ABI_MAJOR,
-				.minor = D2D_ABI_MINOR,
-				.layout = D2D_LAYOUT,
-			},
-			.owner = THIS_MODULE,
+		.object = D2D_DRIVER_INIT("",
 			.self = driver,
 			.dispatch = unreg_dispatch,
 			.returned = unreg_returned,
 			.completed = unreg_completed,
 			.cancelled = unreg_cancelled,
-		},
+		),
 		.returned_status = NO_STATUS,
 		.completed_status = NO_STATUS,
 	};

@@ -50,12 +50,7 @@ static int drain(void *this, u32 *result)
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
 
 static const struct d2d_pair_peer_ops ops = {
-	.hdr = {
-		.size = sizeof(ops),
-		.major = D2D_PAIR_MAJOR,
-		.minor = D2D_PAIR_MINOR,
-		.chain = chain,
-	},
+	.hdr = D2D_OPS_INIT(struct d2d_pair_peer_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 	.ping = ping,
 	.bounce = bounce,
 	.drain = drain,
