@@ -38,10 +38,16 @@ use kernel::{
 
 impl Requests {
     /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
-    /// is completed. The request of a handshake that its driver has pended is not, even if another thread
-    /// has completed it meanwhile: the steps of a handshake do not depend on how fast that thread is.
+    /// is completed.
     #[inline(always)]
     pub(super) fn call(&self, passed: Passed<'_>) -> bool {
+        self.call_and_return(passed).1
+    }
+
+    /// As [`Requests::call`]. Returns also what the driver's dispatch routine has returned; 0 if it was not
+    /// called here.
+    #[inline(always)]
+    pub(super) fn call_and_return(&self, passed: Passed<'_>) -> (c_int, bool) {
         let Passed {
             record,
             receiver,
@@ -55,11 +61,9 @@ impl Requests {
                 0
             }
         };
-        if returned == PENDING && record.is_handshake() {
-            return false;
-        }
         // A request that is sent again was completed.
-        !record.word().is_on_its_way() || record.sendings.get() != sending
+        let is_completed = !record.word().is_on_its_way() || record.sendings.get() != sending;
+        (returned, is_completed)
     }
 
     #[cold]
@@ -182,8 +186,7 @@ impl Requests {
         }
     }
 
-    /// Dispatches a request that was sent by who could not sleep, if it was not taken back meanwhile.
-    /// May sleep.
+    /// Dispatches a request whose sender could not sleep, if it was not taken back meanwhile. May sleep.
     pub(super) fn dispatch_queued(&self, record: &Record) {
         let word = record.word();
         if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
@@ -196,16 +199,14 @@ impl Requests {
         let word = loop {
             let now = record.word();
             if now.seq() != word.seq() {
-                // It has changed hands: whoever has sent it then has queued it, too.
+                // It has changed hands, and its new sender has queued it, too.
                 return;
             }
-            match word::DEQUEUE.of(now) {
-                None => return,
-                Some(_) => {
-                    if let Some(word) = record.step(&word::DEQUEUE, now) {
-                        break word;
-                    }
-                }
+            if word::DEQUEUE.of(now).is_none() {
+                return;
+            }
+            if let Some(word) = record.step(&word::DEQUEUE, now) {
+                break word;
             }
         };
         let view = record.view(word);

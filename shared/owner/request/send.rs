@@ -16,6 +16,7 @@ use super::{
     Requests,
     IN_USE,
     ON_ITS_WAY,
+    PENDING,
     STALE_REQUEST, //
 };
 use crate::{
@@ -75,6 +76,21 @@ fn why_not(word: Word) -> Refusal {
     }
 }
 
+/// Returns which routine the sender needs, of [`has`]: `routine` if the request is to come back by it.
+#[inline(always)]
+fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
+    match send.flags & abi::D2D_SEND_ROUTINE {
+        0 => 0,
+        _ => routine,
+    }
+}
+
+/// Returns whether the receiver is called in the sender's context.
+#[inline(always)]
+fn is_inline(send: &abi::d2d_send, receiver: &Inside<'_>) -> bool {
+    send.flags & abi::D2D_SEND_ATOMIC == 0 || receiver.is_atomic()
+}
+
 impl Requests {
     /// Makes a request of a driver's; see `d2d_request_alloc`. May sleep.
     pub(crate) fn alloc(&self, sender: d2d_handle, input: u32, output: u32) -> Result<d2d_handle> {
@@ -97,8 +113,8 @@ impl Requests {
         let handle = record.handle();
         // It is this thread's alone until then.
         let _ = record.go(&word::MADE);
-        // After that: if this does not see that the driver is leaving, whoever unregisters it sees the
-        // request.
+        // After that: if this does not see that the driver is leaving, the thread that unregisters it sees
+        // the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
             let _ = self.discard(handle);
             return Err(self.refuse(refusal, sender));
@@ -215,19 +231,28 @@ impl Requests {
         handle: d2d_handle,
         send: *const abi::d2d_send,
     ) -> Result<bool> {
-        let (stack, mut copy) = (Stack::current(), MaybeUninit::uninit());
-        let send = self.check(send, false, stack, &mut copy)?;
-        let passed = self.prepare::<false>(handle, send, stack)?;
-        Ok(self.call(passed))
+        Ok(self.call(self.start(handle, send, false)?))
     }
 
     /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether it is
-    /// completed. May sleep.
+    /// completed. If its driver has pended it, it is not, even if another thread has completed it meanwhile:
+    /// the steps of a handshake do not depend on how fast that thread is. May sleep.
     pub(crate) fn send_handshake(&self, handle: d2d_handle, send: &abi::d2d_send) -> Result<bool> {
+        let (returned, is_completed) = self.call_and_return(self.start(handle, send, true)?);
+        Ok(is_completed && returned != PENDING)
+    }
+
+    /// Puts a request with its receiver, which is called next.
+    #[inline(always)]
+    fn start(
+        &self,
+        handle: d2d_handle,
+        send: *const abi::d2d_send,
+        by_library: bool,
+    ) -> Result<Passed<'_>> {
         let (stack, mut copy) = (Stack::current(), MaybeUninit::uninit());
-        let send = self.check(send, true, stack, &mut copy)?;
-        let passed = self.prepare::<false>(handle, send, stack)?;
-        Ok(self.call(passed))
+        let send = self.check(send, by_library, stack, &mut copy)?;
+        self.prepare::<false>(handle, send, stack)
     }
 
     /// As [`Requests::send`], and counts the caller among those that wait for the request. Returns the
@@ -290,12 +315,9 @@ impl Requests {
         if send.input_len > record.input_size.get() || send.output_len > record.output_size.get() {
             return Err(("buffer-too-small", EMSGSIZE));
         }
-        let needs = match send.flags & abi::D2D_SEND_ROUTINE {
-            0 => 0,
-            _ => has::COMPLETED,
-        };
-        // After the claim: if this does not see that the sender is leaving, whoever unregisters it sees
-        // the claim.
+        let needs = routine_of(send, has::COMPLETED);
+        // After the claim: if this does not see that the sender is leaving, the thread that unregisters it
+        // sees the claim.
         self.registry
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;
@@ -304,7 +326,7 @@ impl Requests {
             return Err(("bad-input-pointer", EFAULT));
         }
         let receiver = self.registry.enter_target(stack.task(), send.to)?;
-        let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || receiver.is_atomic();
+        let inline = is_inline(send, &receiver);
         Ok((receiver, inline))
     }
 
@@ -419,7 +441,7 @@ impl Requests {
         };
         match self.next_receiver(record, claimed, send, stack) {
             Ok(receiver) => {
-                let inline = send.flags & abi::D2D_SEND_ATOMIC == 0 || receiver.is_atomic();
+                let inline = is_inline(send, &receiver);
                 level.to.set(handle::target(send.to));
                 level.code.set(send.code);
                 level
@@ -442,10 +464,7 @@ impl Requests {
         send: &abi::d2d_send,
         stack: Stack,
     ) -> Result<Inside<'_>, Refusal> {
-        let needs = match send.flags & abi::D2D_SEND_ROUTINE {
-            0 => 0,
-            _ => has::RETURNED,
-        };
+        let needs = routine_of(send, has::RETURNED);
         self.registry
             .check_sender(record.holder(claimed), needs, NO_RETURNED)?;
         self.registry.enter_target(stack.task(), send.to)

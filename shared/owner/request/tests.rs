@@ -87,6 +87,11 @@ impl Bench {
         self.party_as(name, |_| {})
     }
 
+    /// Registers a driver whose dispatch routine uses the buffers in place.
+    fn party_in_place(&self, name: &CStr) -> Result<Party<'_>> {
+        self.party_as(name, |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)
+    }
+
     fn party_as(
         &self,
         name: &CStr,
@@ -552,7 +557,7 @@ mod cases {
     fn pending_a_cancelled_request_calls_no_routine() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let b = bench.party_in_place(c"b")?;
         let request = a.alloc()?;
         b.actor.cancels.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
@@ -742,7 +747,7 @@ mod cases {
     fn a_request_cancelled_while_it_is_forwarded_waits_for_the_frame() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let b = bench.party_in_place(c"b")?;
         let request = a.alloc()?;
         let record = bench.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
@@ -763,7 +768,7 @@ mod cases {
     fn a_request_cancelled_while_it_comes_back_waits_for_the_frame() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let b = bench.party_in_place(c"b")?;
         let c = bench.party(c"c")?;
         let request = a.alloc()?;
         let record = bench.record(request)?;
@@ -791,7 +796,7 @@ mod cases {
     fn a_driver_in_the_middle_does_not_wait_for_a_frame_of_another() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let b = bench.party_in_place(c"b")?;
         let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
         let request = a.alloc()?;
         let record = bench.record(request)?;
@@ -866,7 +871,7 @@ mod cases {
     fn a_frame_gives_up_no_buffers_of_another_one() -> Result {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
-        let b = bench.party_as(c"b", |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)?;
+        let b = bench.party_in_place(c"b")?;
         let request = a.alloc()?;
         let record = bench.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
