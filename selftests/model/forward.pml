@@ -254,7 +254,7 @@ inline take(me, level, leaves)
 	od
 }
 
-/* Requests::complete() by R in its frame, or by whoever has kept it */
+/* Requests::complete() by R in its frame, or by the thread that R has left it with */
 inline complete(me, h, inside)
 {
 	do

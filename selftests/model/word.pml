@@ -55,7 +55,7 @@ byte routines;		/* calls of S's completion routine */
 byte kept;		/* the hold that R has left with the thread that completes later */
 bool woken[2];		/* the threads that wait: 0 for the sender, 1 for the other one */
 bool sender_done, waiter_done = true, resender_done = true;
-byte id;		/* the generation of the handle of whoever has made the request: 1 is S */
+byte id;		/* the generation of the sender's handle: 1 while the request is that of S */
 
 inline unmake()
 {

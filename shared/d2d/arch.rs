@@ -4,7 +4,7 @@
 //!
 //! The kernel crate's atomic operations are calls of helpers in C, and it has none for SRCU's fast readers.
 //! On x86 these are the instructions that a C compiler makes of the kernel's macros. Elsewhere, and
-//! where lockdep wants to know who is inside, they are calls: of the helpers, and of
+//! with lockdep, which follows each reader, they are calls: of the helpers, and of
 //! `shared/d2d/readers.c`.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]

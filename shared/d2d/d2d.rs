@@ -17,7 +17,7 @@
 //! - [`rundown`]: protection of calls into a driver that may leave, and [`readers`], which it counts by.
 //! - [`event`]: named events, to tell others a state.
 //! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
-//! - [`request`] and [`packet`]: requests at any time, for who receives and who sends them.
+//! - [`request`] and [`packet`]: requests at any time, for the receiver and for the sender.
 //! - [`control`]: a file through which user space acts on a driver, and what it is made of.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!

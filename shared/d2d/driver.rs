@@ -146,9 +146,9 @@ impl<T: Driver> Handle<T> {
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Who uses it must be done before the driver is detached: be it in its operations, in
-    /// [`dispatch`](Driver::dispatch), or reached through its [`Front`](Driver::Front). It is safe
-    /// to use later, but another driver may hold the context then.
+    /// Finish using it before the driver is detached: in its operations, in
+    /// [`dispatch`](Driver::dispatch), and wherever its [`Front`](Driver::Front) leads. Using it later is
+    /// safe, but another driver may have the context then.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }

@@ -87,7 +87,7 @@ pub const fn batch_of(size: usize) -> usize {
 /// - named by a handle: its `claim` is not 0,
 /// - in one [`Batch`] or [`TakenValue`].
 ///
-/// Whoever takes an item from one of these places has it alone.
+/// The thread that takes an item from one of these places has it alone.
 #[derive(Clone, Copy)]
 pub struct Queue<'a> {
     raw: NonNull<abi::d2d_queue>,

@@ -21,9 +21,9 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 }
 
 /*
- * Of who is seen lockdep hears what it hears of srcu_read_lock(): that of
- * srcu_read_lock_fast() is not enough for it to know who waits for readers that wait
- * for him.
+ * Tells lockdep of a seen reader what srcu_read_lock() tells it: what
+ * srcu_read_lock_fast() tells is not enough to find a thread that waits for readers
+ * which wait for that thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 {

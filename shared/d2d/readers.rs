@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who is inside, counted by the kernel's sleepable RCU, as its fast readers are: what is inside a
-//! [`Rundown`](crate::rundown::Rundown), and in the owner's entry points.
+//! The threads inside a [`Rundown`](crate::rundown::Rundown) or inside the owner's entry points, counted as
+//! fast readers of the kernel's sleepable RCU.
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
@@ -28,7 +28,7 @@ use kernel::{
     },
 };
 
-/// Those who are inside.
+/// The threads that are inside.
 ///
 /// # Invariants
 ///
@@ -92,12 +92,12 @@ impl Readers {
         self.srcu.get()
     }
 
-    /// Goes inside, until the result is dropped, and returns what `place` has then. Whoever changes
-    /// `place` and then calls [`Readers::wait`] knows afterwards that nobody who has seen what was
-    /// there before is inside. Any context but NMI.
+    /// Goes inside, until the result is dropped, and returns what `place` has then. After a thread has
+    /// changed `place` and called [`Readers::wait`], no thread is inside that has seen the old value. Any
+    /// context but NMI.
     ///
-    /// Who is `seen` is a reader to lockdep, which looks for deadlocks of who waits. One that is inside for
-    /// nearly everything, as the entry points are, would hide others from it.
+    /// lockdep looks for deadlocks of threads that wait for a reader if the reader is `seen`. The entry points are
+    /// not: nearly everything runs inside them, so they would hide other readers from lockdep.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, seen: bool) -> (Inside<'_>, *mut T) {
         // SAFETY: By the type invariants.
@@ -112,7 +112,7 @@ impl Readers {
         (inside, arch::load_acquire(place))
     }
 
-    /// Waits until all have left who are inside now. May sleep.
+    /// Waits until all threads that are inside now have left. May sleep.
     pub fn wait(&self) {
         // SAFETY: By the type invariants.
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };

@@ -7,8 +7,8 @@
 //! it, so it cannot be completed twice, and the disposition that a routine returns can only be had
 //! that way. Both are tied to the call by their lifetime, so that neither outlives it or is taken
 //! for that of another request. A request that was left pending is a value, too, [`Pended`], which
-//! lives as long as the driver likes. The owner may take a request back at any time; whoever completes
-//! it then is told so.
+//! lives as long as the driver likes. The owner may take a request back at any time; completing it then
+//! returns `ECANCELED`.
 
 use crate::{
     abi,
@@ -332,8 +332,8 @@ impl<'a> Request<'a> {
         self.complete(outcome.result, outcome.information)
     }
 
-    /// Leaves the request pending: whoever has the second value completes it later, in any context. Any
-    /// context; calls no routine of a driver.
+    /// Leaves the request pending. The second value completes it later, in any context. Any context; calls
+    /// no routine of a driver.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
@@ -349,8 +349,8 @@ impl<'a> Request<'a> {
 
     /// Passes the request on to another driver, which sees the code `code`. With `returns`,
     /// [`Driver::returned`](crate::driver::Driver::returned) gets it back when that one has completed
-    /// it; otherwise it goes back up at once. The context is what `sleep` says; who must sleep to wait
-    /// for it in [`Driver::dispatch`](crate::driver::Driver::dispatch) would wait for himself.
+    /// it; otherwise it goes back up at once. The context is what `sleep` says. Do not wait for it in
+    /// [`Driver::dispatch`](crate::driver::Driver::dispatch): the wait would wait for itself.
     ///
     /// # Errors
     ///

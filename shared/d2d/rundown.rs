@@ -37,8 +37,8 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// `value` is written only by whoever moved `state` to `OPENING` or `CLOSING`, in the latter case
-/// after all have left who were inside when `open` had become null. `open` is null, or points to what
+/// `value` is written only by the thread that moved `state` to `OPENING` or `CLOSING`, in the latter case
+/// after all threads have left that were inside when `open` became null. `open` is null, or points to what
 /// is in `value`.
 #[pin_data]
 pub struct Rundown<T> {
@@ -118,8 +118,8 @@ impl<T> Rundown<T> {
         }
         self.readers.wait_and(release);
         before.ok()?;
-        // SAFETY: We have moved the state to `CLOSING`, and whoever saw it open has left; by the type
-        // invariants nobody else uses the value.
+        // SAFETY: This thread has moved the state to `CLOSING`, and each thread that saw it open has left; by
+        // the type invariants nobody else uses the value.
         let value = unsafe { (*self.value.get()).take() };
         self.state.store(CLOSED, Release);
         value

@@ -28,7 +28,7 @@
 #error "d2d: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
 #ifndef CONFIG_SMP
-#error "d2d: spinlocks exclude nobody without SMP, not even who takes one twice"
+#error "d2d: without SMP a spinlock excludes nobody, not even a thread that has it already"
 #endif
 
 /*
@@ -177,8 +177,9 @@ struct d2d_endpoint {
 
 /*
  * An item is in one place: queued, on one of the two lists of items without a use, named
- * by a handle, or with the driver that has taken it. Who takes it from there has it
- * alone. A driver that passes it on to other code names it by a handle: see d2d_queue.h.
+ * by a handle, or with the driver that has taken it. The thread that takes it from there
+ * has it alone. A driver that passes it on to other code names it by a handle: see
+ * d2d_queue.h.
  */
 struct d2d_item {
 	struct d2d_item *next;	/* the item after it, in its queue or on its list */
@@ -323,7 +324,7 @@ struct d2d_result {
 
 /*
  * How a request is sent, and to whom. What user_buffer points to is between the two
- * drivers: who has the request may look at it even after it was taken back.
+ * drivers: the receiver may look at it even after the request was taken back.
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -392,8 +393,8 @@ struct d2d_send {
  *	d2d_request_set_cancel(). The handle is stale and only tells which one.
  *
  * The latter three are called in the context that the request is completed or
- * cancelled in: any. Who sends or forwards from inside them to drivers that complete
- * at once runs out of stack if that has no end: a request inside another takes 2 to
+ * cancelled in: any. A driver that sends or forwards from inside them to drivers that
+ * complete at once runs out of stack if that has no end: a request inside another takes 2 to
  * 3 KiB of the 16 KiB that a kernel thread has. None of the routines
  * detaches or unregisters its driver, nor another one: -EDEADLK.
  */
@@ -421,7 +422,7 @@ struct d2d_driver {
 	}
 
 /*
- * The layout, stated once more for whoever compiles this header; the Rust side
+ * The layout, stated once more for each file that includes this header; the Rust side
  * states the same in shared/d2d/layout.rs. All that varies with the kernel's
  * configuration is the size of a spinlock.
  */
@@ -669,8 +670,8 @@ enum d2d_step {
  *	Sending it again is -EBUSY until all of them have the result
  * d2d_request_cancel: any context. Takes the request back, so that its status
  *	is -ECANCELED. -EALREADY it is completed, or about to be, or was
- *	cancelled, -ESTALE handle. Who is too late learns so, without a line in
- *	the trace
+ *	cancelled, -ESTALE handle. -EALREADY is no refusal: the trace has no line
+ *	of it
  * d2d_request_free: any context. Cancels it if it is on its way, and frees it
  *	when no routine has it and no thread waits for it; completed() is not
  *	called then, unless it is being called already: d2d_unregister() waits

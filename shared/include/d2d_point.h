@@ -35,7 +35,7 @@ extern struct d2d_point_keys d2d_points;
 #endif
 
 /*
- * What a queue's tracepoint is hit with. There is no pointer in it: whoever hits it holds the
+ * What a queue's tracepoint is hit with. There is no pointer in it: the caller holds the
  * queue's lock, which other drivers need, and the owner follows no pointer under such a lock.
  */
 struct d2d_queue_hit {

@@ -120,7 +120,7 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 			item->handle += 1ULL << 32;
 		handle = item->handle;
 		queue->handed = 1;
-		/* Pairs with the exchange of the claim by whoever releases or redeems the item. */
+		/* Pairs with the exchange of the claim when the item is released or redeemed. */
 		smp_store_release(&item->claim, handle);
 		if (d2d_point_enabled(queues))
 			d2d_point_hit(queue, D2D_STEP_DEQUEUE, 1);

@@ -31,7 +31,7 @@ static inline int d2d_request_output(d2d_handle request, const struct d2d_result
 	return len ? d2d_request_read(request, output, len) : 0;
 }
 
-/* For who receives: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */
+/* For the receiver: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */
 static inline int d2d_request_input(const struct d2d_request *request, void *input, u32 len)
 {
 	if (request->input_len != len)

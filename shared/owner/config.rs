@@ -32,7 +32,7 @@ const _: () = assert!(
 pub(crate) enum Learn {
     /// The dispatch routine returns completed; if it returns pending, the owner has to wait.
     Return,
-    /// A completion routine is called, by whoever completes the request.
+    /// A completion routine is called, by the thread that completes the request.
     Routine,
     /// The owner waits.
     Wait,

@@ -7,7 +7,7 @@
 //! - `handshake`: how a context is shared with a driver; `detach`: how it is taken back.
 //! - `event`: the named events.
 //! - `registry`: the registered drivers and how far each is with its context; `driver_object`: what a driver
-//!   registers; `slot`: who is inside its routines.
+//!   registers; `slot`: the threads inside its routines.
 //! - `request`: the requests that drivers send each other; `timeouts`: the time limit of handshakes that
 //!   nobody waits for.
 //! - `going`: modules that go away, with or without their drivers.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: the tracepoints, events/d2d/ in tracefs, one for each step of
- * the vocabulary. Who wants to hit one includes d2d_point.h or d2d.h instead.
+ * the vocabulary. Code that hits one includes d2d_point.h or d2d.h instead.
  *
  * The text of an event is that of a line in dmesg, with the driver before it, and
  * its fields are for filters: what a step does not have is 0 or "", -1 for ctx

@@ -109,8 +109,8 @@ impl Server {
         true
     }
 
-    /// Takes back the request that a driver has not completed in time. Then the context is given back,
-    /// here or by whoever is just completing the request. May sleep.
+    /// Takes back the request that a driver has not completed in time. Then the context is given back, here
+    /// or by a thread that is just completing the request. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {

@@ -5,7 +5,7 @@
 //! - `state`: whether an event is set: a word, which one atomic step changes while nobody waits.
 //! - `openings`: the handles.
 //! - `wait`: waiting, and the dispatcher's lock, which only waiters need.
-//! - `names`: the names, and who has opened what.
+//! - `names`: the names, and which driver has opened which event.
 //! - `file`: the file through which user space watches an event.
 
 pub(crate) mod file;

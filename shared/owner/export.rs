@@ -93,11 +93,11 @@ pub struct Gate {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 extern "C" {
-    /// Who is in the entry points. Defined in `gate.c`: a static one cannot be made in Rust.
+    /// The threads inside the entry points. Defined in `gate.c`: a static one cannot be made in Rust.
     static mut d2d_gate: bindings::srcu_struct;
 }
 
-/// Those who are in the entry points.
+/// The threads inside the entry points.
 fn readers() -> &'static Readers {
     // SAFETY: It is a static one, and made for fast readers.
     unsafe { Readers::from_raw(&raw mut d2d_gate) }

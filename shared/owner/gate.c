@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the owner's half cannot do in Rust with those who are inside: a static
- * srcu_struct, and its readers' counters, which are on each CPU.
+ * What Rust cannot do with the threads inside the entry points: define a static
+ * srcu_struct, and read its counters, which are on each CPU.
  */
 #include <linux/srcu.h>
 
 #include "gate.h"
 
-/* Who is in the owner's entry points. */
+/* The threads inside the owner's entry points. */
 DEFINE_SRCU_FAST(d2d_gate);
 
-/* How often somebody has entered, and how many are inside, about now. */
+/* How often a thread has entered, and how many are inside, about now. */
 void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 {
 	u64 locks = 0, unlocks = 0;
@@ -22,7 +22,7 @@ void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 		unlocks += atomic_long_read(&ctrs[0].srcu_unlocks);
 		unlocks += atomic_long_read(&ctrs[1].srcu_unlocks);
 	}
-	/* Who has left is then seen to have entered. */
+	/* Pairs with the increments of a reader: a counted exit implies a counted entry. */
 	smp_mb();
 	for_each_possible_cpu(cpu) {
 		ctrs = per_cpu_ptr(srcu->sda, cpu)->srcu_ctrs;

@@ -62,7 +62,7 @@ const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
 const IN_USE: Refusal = ("request-in-use", EBUSY);
 const BAD_STATUS: &str = "bad-status";
 
-/// Who has lost a race learns so; it is nobody's mistake, and prints nothing.
+/// The caller has lost a race. That is nobody's mistake, so no line is printed.
 const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
 
 /// The requests of all drivers.

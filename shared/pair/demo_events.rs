@@ -59,8 +59,8 @@ impl DemoEvents {
         Ok(())
     }
 
-    /// Waits for both, which leaves neither of them set: one is taken by who waits, the other has to
-    /// be reset. May sleep.
+    /// Waits for both, and leaves neither of them set: the wait takes one, and this resets the other. May
+    /// sleep.
     ///
     /// # Errors
     ///

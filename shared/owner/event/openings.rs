@@ -106,7 +106,7 @@ pub(crate) enum Lacking {
     Room,
 }
 
-/// What only a thread with the dispatcher's lock has: who has it adds and removes handles.
+/// What adding and removing a handle needs. Only a thread with the dispatcher's lock has it.
 pub(crate) struct Vacancies {
     /// No slot in a chunk before this one is free.
     first: usize,

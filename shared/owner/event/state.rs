@@ -57,8 +57,8 @@ impl State {
         }
     }
 
-    /// Sets the event, and returns whether it was set before; `None` if the word is guarded. What the
-    /// caller did before is seen by whoever takes the event.
+    /// Sets the event, and returns whether it was set before; `None` if the word is guarded. The thread
+    /// that takes the event sees what the caller did before.
     #[inline(always)]
     pub(crate) fn set(&self) -> Option<bool> {
         let before = self.update(|word| (word | SET).wrapping_add(COUNT))?;
@@ -93,8 +93,8 @@ impl State {
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded, which it is not. The caller holds the lock until [`State::unguard`], or has
-    /// let somebody wait who does that.
+    /// Makes the word guarded, which it is not. The caller holds the lock until [`State::unguard`], or has let a
+    /// thread wait that calls it.
     pub(crate) fn guard(&self) {
         // One step, not a loop: interrupts are disabled, and others may set the event again and again.
         self.0.fetch_add(GUARDED, Full);

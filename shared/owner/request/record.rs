@@ -286,7 +286,8 @@ impl Record {
     /// read of them belongs to that holder. A request that is with its sender may just be sent again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
-        // The fields are written after a transition to `Fill` or `Forward`: who has read such a value sees that.
+        // The fields are written after a transition to `Fill` or `Forward`: a thread that has read such a value
+        // sees the transition.
         read_barrier();
         let now = self.word();
         now.seq() == word.seq() && now.is_on_its_way()
@@ -379,7 +380,7 @@ impl Record {
     pub(super) fn was_taken(&self, seq: u32) -> bool {
         let word = self.word();
         if word.is(Phase::Taken) && word.seq() == seq {
-            // Whoever delivers it may not have noted that yet.
+            // The thread that delivers it may not have noted that yet.
             return !self.is_handshake();
         }
         seq != 0 && self.taken[seq as usize % TAKEN].get() == seq
@@ -493,8 +494,8 @@ type Pointer = *mut Chunk;
 /// `chunk` is null, or that of a box with an initialized chunk, and then never changes again.
 struct Place {
     chunk: Atomic<*mut Chunk>,
-    /// How many of the records are not free, or are just being taken: no fewer, so that whoever looks at all
-    /// requests may skip the rest.
+    /// At least the number of records that are not free or are just being taken. If it is 0, a search of all
+    /// requests may skip the chunk.
     used: Atomic<u64>,
 }
 

@@ -184,7 +184,7 @@ impl Requests {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
             ms => msecs_to_jiffies(ms) as c_long,
         };
-        // Before it sleeps: whoever brings it home wakes it then.
+        // Before it sleeps: the thread that brings the request home wakes the sleepers if it sees this.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }

@@ -170,13 +170,13 @@ impl Word {
         self.is(Held) && self.seq() == seq
     }
 
-    /// Returns whether whoever has made it so delivers it.
+    /// Returns whether the actor whose transition has led to this word delivers the request.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
         (self.is(Done) || self.is(Taken)) && !self.has(CARRY | PARKED | PINS)
     }
 
-    /// Returns whether whoever has made it so frees the record.
+    /// Returns whether the actor whose transition has led to this word frees the record.
     pub(crate) const fn is_unused(self) -> bool {
         self.is(Idle) && self.has(ORPHAN) && !self.has(RUN | PINS | WAITERS)
     }
@@ -326,7 +326,7 @@ transitions! {
 
     /// A record becomes a request.
     ALLOC: Free => Fill [] Acquire;
-    /// It is ready. Full: whoever makes it looks then whether its driver is leaving.
+    /// It is ready. Full: its maker looks then whether its driver is leaving.
     MADE: Fill => Idle [add SEQ] Full;
     /// It is going to be sent. Full: the sender looks then whether its driver is leaving.
     CLAIM: Idle => Fill [unless RUN|PINS|WAITERS|ORPHAN] Full;
@@ -377,8 +377,8 @@ transitions! {
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// It was taken for the sake of a lower driver. Now no forwarder gets it back.
     TAKE_ON: Taken => Same [unless PARKED, clear REASON|TO] Full;
-    /// As both, if nobody delivers it: whoever takes it for a driver that leaves does so. For its sender it stays
-    /// parked.
+    /// As both, if nobody delivers it. If it is taken for a driver that leaves, the taker delivers it; if for its
+    /// sender, it stays parked.
     TAKE_PARKED: Done|Taken => Taken [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time of the handshake is over. Its holder keeps it.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
