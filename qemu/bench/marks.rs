@@ -9,8 +9,8 @@ use crate::log::Log;
 use crate::markdown::{cells, number, table, NONE};
 use crate::{points, sizes, Measured};
 
-/// Timer ticks make medians larger by about this factor. `AtMost` allows for it; in the operations to which `AtMost`
-/// applies, this is less than one instruction.
+/// Timer ticks make medians larger by about this factor. `AtMost` and `Points` allow for it; in the operations to which
+/// they apply it, this is less than one instruction.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -163,7 +163,8 @@ impl Mark {
             Points(most) => {
                 let compared = points::compare(all.log(ICOUNT)?, all.no_points.as_ref()?);
                 let is_within = |one: &&points::Compared| {
-                    one.ratio() <= most || one.without() < SHORT && one.more() <= 1.0
+                    one.ratio() <= most
+                        || one.without() < SHORT && one.with() <= (one.without() + 1.0) * TICK
                 };
                 let within = compared.iter().filter(is_within).count();
                 let worst = compared

@@ -23,9 +23,8 @@ impl Compared {
         self.without
     }
 
-    /// Returns how many more instructions it takes with its tracepoints.
-    pub fn more(&self) -> f64 {
-        self.with - self.without
+    pub fn with(&self) -> f64 {
+        self.with
     }
 }
 
