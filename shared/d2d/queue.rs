@@ -288,8 +288,7 @@ impl<'a> Queue<'a> {
 
     /// Takes all released items, to be the free ones, of which there is none. The lock is held. Returns
     /// the first one, or null.
-    #[cold]
-    #[inline(never)]
+    #[inline(always)]
     fn reclaim(self) -> *mut abi::d2d_item {
         Word::xchg(self.released(), core::ptr::null_mut())
     }
