@@ -423,6 +423,7 @@ impl<'a> Routed<'a> {
     }
 
     /// Completes a request of another code with `ENOTTY`.
+    #[inline]
     pub fn or_unknown(self) -> Disposition<'a> {
         match self {
             Self::Open(request) => request.fail(ENOTTY),

@@ -756,6 +756,7 @@ unsafe fn text<const N: usize>(pointer: *const c_char) -> StringCopy<N> {
     unsafe { StringCopy::read(pointer) }.unwrap_or_else(|| StringCopy::new(b"?"))
 }
 
+#[inline(always)]
 fn errno(result: Result) -> c_int {
     result.map_or_else(Error::to_errno, |()| 0)
 }

@@ -89,6 +89,7 @@ static SEQ: Atomic<u64> = Atomic::new(0);
 static LOAD: SetOnce<u64> = SetOnce::new();
 
 /// Returns whether the caller may sleep, as far as the kernel keeps count of it. Any context.
+#[inline(always)]
 pub(crate) fn may_sleep() -> bool {
     d2d_may_sleep() != 0
 }
