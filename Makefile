@@ -15,7 +15,7 @@ help = @printf '  %-22s %s\n' '$(1)' '$(2)'
 ifdef KVER
 modules:
 	@qemu/build.sh
-	@ls build/$(KVER)/*.ko
+	@sed 's|^|build/$(KVER)/|; s|o$$|ko|' build/$(KVER)/modules.order
 else
 modules:
 	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' takes another one," \

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0
+# How a pair is built: the crate of its interface, an owner and a peer. The makefile of a pair sets these variables and
+# includes this file; the variables are free again afterwards.
+#
+#   pair            the folder with the three sources
+#   pair-interface  the crate of the interface: its source without .rs
+#   pair-owner      the module of the owner: its source without .rs
+#   pair-peer       the module of the peer: its source without .rs
+
+pair-crates := -L $(obj)/shared -L $(obj)/$(pair) --extern d2d --extern d2d_owner --extern $(pair-interface)
+
+RUSTFLAGS_$(pair)/$(pair-interface).o := --emit=metadata=$(obj)/$(pair)/lib$(pair-interface).rmeta \
+					 -L $(obj)/shared --extern d2d
+$(obj)/$(pair)/$(pair-interface).o: $(obj)/shared/d2d/d2d.o
+$(obj)/$(pair)/$(pair-interface).o: private modfile := $(obj)/$(pair)/$(pair-interface)
+
+obj-m += examples/$(pair-owner).o examples/$(pair-peer).o
+
+# Only an owner links the owner's half of the library.
+examples/$(pair-owner)-y := $(pair)/$(pair-owner).o $(pair)/$(pair-interface).o $(d2d-owner) $(d2d)
+RUSTFLAGS_$(pair)/$(pair-owner).o := $(pair-crates)
+$(obj)/$(pair)/$(pair-owner).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
+
+examples/$(pair-peer)-y := $(pair)/$(pair-peer).o $(pair)/$(pair-interface).o $(d2d)
+RUSTFLAGS_$(pair)/$(pair-peer).o := $(pair-crates)
+$(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
+
+clean-files += $(pair)/*.rmeta
