@@ -83,7 +83,7 @@ help:
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
-	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=? lists them)
+	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
 	$(call help,torture,load two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,bench,measure the project and its C twin and the alternatives; write docs/results.md)
 	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
@@ -102,7 +102,7 @@ help:
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for which modules builds (default: that of the running kernel))
 	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
-	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT)
+	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")

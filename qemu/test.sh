@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
 # one machine and shows its KTAP. The line of counts comes last.
-# Environment: KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT; see also
-# kernel_dir (lib/lab.sh)
+# Environment: KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or "list" to
+# list the programs and their cases; see also kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -15,10 +15,15 @@ known_program() {
 	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"
 }
 
-if [ -n "${CASE-}" ]; then
+if [ "${CASE-}" = list ]; then
+	mapfile -t programs < <(sed -n '/^TEST_PROGS [:+]=/,/[^\\]$/p' "$PROJECT/selftests/Makefile" | grep -o '[a-z_]*\.sh')
+	cd "$PROJECT/selftests"
+	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"
+elif [ -n "${CASE-}" ]; then
 	known_program "${CASE%%:*}"
-	# A word of the kernel's command line cannot contain a blank. The guest matches "?" with any character.
-	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:-]/?}"
+	# A word of the kernel's command line cannot contain a blank. The guest matches "?" with any character, and
+	# "*" with any text.
+	exec "$LAB/vm.sh" test "d2d.case=${CASE//[^A-Za-z0-9._:*-]/?}"
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test
 fi

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the parts of the tests that `make test` and `make check` leave out, or one part. The counts come last.
-# Usage: verify.sh [PART]
+# Usage: verify.sh [PART|list]
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset KERNEL CASE
@@ -20,7 +20,10 @@ part windows "$PROJECT/windows/compare/compare.sh"
 part example "$LAB/example.sh"
 part mutants "$LAB/mutants.sh"
 
-if [ -n "${1-}" ]; then
+if [ "${1-}" = list ]; then
+	printf '%s\n' "${part_names[@]}"
+	exit
+elif [ -n "${1-}" ]; then
 	[ -n "${part_command[$1]-}" ] || die "there is no part '$1': PART is one of ${part_names[*]}"
 	part_names=("$1")
 fi

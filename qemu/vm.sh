@@ -59,7 +59,6 @@ case $mode in
 run) modules=() ;;
 bench) modules=(--bench) ;;
 shell)
-	say "the machine gets the selftests as well: they are built in 90 s the first time, and when the library has changed"
 	# QEMU puts the terminal into raw mode, and leaves it so if it is killed.
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT
 	;;

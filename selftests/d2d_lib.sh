@@ -59,6 +59,15 @@ if [ -n "${D2D_CASE-}" ]; then
 		echo "1..1"
 	}
 
+	# Reached if no case is selected
+	ktap_finished()
+	{
+		unload_all
+		echo "Bail out! no case of ${0##*/} has '$(echo "$D2D_CASE" | tr '?' ' ')' in its name" \
+			"(make test CASE=list lists them)"
+		exit 1
+	}
+
 	__ktap_test()
 	{
 		selected "$2" || return 0

@@ -5,6 +5,7 @@
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
+#                           and "*" any text
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout anew for some lines, and a virtio-serial
 # port would lose them.
 

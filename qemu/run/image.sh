@@ -31,6 +31,9 @@ printf 'A_PARAMS="%s"\nB_PARAMS="%s"\n' "${A_PARAMS-}" "${B_PARAMS-}" >"$dir/roo
 cp "$LAB"/guest/* "$dir/root/d2d/"
 mv "$dir/root/d2d/init" "$dir/root/init"
 cp "$D2D_ROOT/usr/bin/busybox" "$dir/root/usr/bin/"
+case " $* " in
+*' --selftests '*) say "build the modules and the test modules, about 90 s the first time and after a change of the library" ;;
+esac
 "$LAB/build.sh" --install "$dir/root" "$@" >&2
 known_parameters module_a "${A_PARAMS-}"
 known_parameters module_b "${B_PARAMS-}"

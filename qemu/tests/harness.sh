@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that d2d-vm notices a fault in a guest, and names the reason. The fault of a row harness/CASE is the case CASE
-# of qemu/guest/harness.sh. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
+# of qemu/guest/harness.sh; the last row of the stock kernel asks a kselftest for a case that it lacks. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
 # environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
@@ -27,6 +27,7 @@ stock harness/hung-task        60  console: INFO: task insmod:.* blocked for mor
 stock harness/refcount         60  console: refcount_t: addition on 0
 stock harness/list             60  console: kernel BUG at lib/list_debug.c
 stock harness/slab             60  console: BUG splat .*Objects remaining
+stock test/handles.sh:no?such?case  120  no case of handles.sh has 'no such case' in its name
 
 sanitizer harness/good             180
 sanitizer harness/use_after_free   180  console: BUG: KASAN: slab-use-after-free in splat_use_after_free

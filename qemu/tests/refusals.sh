@@ -32,6 +32,13 @@ fails_with() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output"
 }
 
+# lists WORD CMD... - runs CMD, which must succeed and print WORD as a line
+lists() {
+	local word=$1
+	shift
+	"$@" >"$dir/list" && cat "$dir/list" && grep -qxF -e "$word" "$dir/list"
+}
+
 # no_namespaces KIND CMD... - runs CMD as a plain user. The user has ranges of ids, but may
 # create no namespace of this kind
 no_namespaces() {
@@ -55,6 +62,11 @@ done
 expect "make mutants MUTANTS=nosuch" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
 expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
 	make verify PART=nosuch
+expect "make verify PART=list" lists mutants make verify PART=list
+expect "make test CASE=list: a program" lists fuzz.sh make test CASE=list
+expect "make test CASE=list: a case" lists 'handles.sh:each of these refusals logs a line' make test CASE=list
+expect "make test CASE=list: a case whose name is completed when it runs" \
+	lists 'unload.sh:unloading waits for a call in *, and the owner makes no new calls' make test CASE=list
 expect "make test CASE=nosuch.sh" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
 expect "make test CASE=:x" fails_with "there is no test '' in selftests/" make test CASE=:x
 expect "make torture SECONDS=0" fails_with "SECONDS is 1 to 999999, not '0'" make torture SECONDS=0
@@ -146,7 +158,7 @@ terminal() {
 	wait $!
 	exec 5>&-
 	tr -d '\r' <"$dir/terminal" | grep -v '^  [A-Z]'
-	grep -q "^vm: .* selftests" "$dir/terminal" && [ "$(cat "$dir/rc")" -eq 0 ] && cmp "$dir/before" "$dir/after" &&
+	grep -q "^image: .* test modules" "$dir/terminal" && [ "$(cat "$dir/rc")" -eq 0 ] && cmp "$dir/before" "$dir/after" &&
 		! grep -q "$(printf '\033\\(c\\|\\[?7l\\)')" "$dir/terminal"
 }
 expect "make shell leaves the terminal as it was" terminal

@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
     // If the demonstration has come to its end, the trace above explains a failure better than the console.
-    let is_explained = mode == "run" && !evidence.result.is_empty();
+    let is_explained = verdict.is_explained || mode == "run" && !evidence.result.is_empty();
     if (mode == "run" || reports) && !verdict.passed() && !is_explained {
         for line in splat::excerpt(&evidence.console) {
             println!("# console: {line}");

@@ -63,6 +63,8 @@ pub struct Verdict {
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
+    /// The only reason is one that a test gave when it bailed out. The console has nothing to add.
+    pub is_explained: bool,
 }
 
 impl Verdict {
@@ -89,7 +91,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let logged = splat::scan(&evidence.dmesg);
     let new = logged.iter().filter(|splat| !on_console.contains(splat));
     reasons.extend(new.map(|splat| format!("dmesg: {splat}")));
-    let tests_failed = report.tally.failed > 0;
+    let tests_failed = report.tally.failed > 0 || report.bailed_out;
     let end = judge_result(expected, &evidence.result, tests_failed);
     if end.is_empty() && !expected.log_may_wrap && !begins_at_boot(&evidence.dmesg) {
         reasons.push("dmesg: the beginning is lost, and what it may have said".into());
@@ -101,6 +103,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let tests = report.failed.iter().map(|test| format!("test: {test}"));
     Verdict {
         tally,
+        is_explained: report.bailed_out && reasons.len() == 1,
         reasons: tests.chain(reasons).collect(),
     }
 }
@@ -298,6 +301,21 @@ mod tests {
             judged("TAP version 13\n1..1\n"),
             "KTAP: the run: a plan of 1 and 0 results"
         );
+    }
+
+    #[test]
+    fn a_test_that_bails_out_is_the_only_reason() {
+        let mut evidence = good();
+        evidence.ktap =
+            "TAP version 13\n1..1\n# Bail out! no case\nnot ok 1 a.sh # exit=1\n".into();
+        evidence.result = evidence.result.replace("rc=0", "rc=1");
+        let expected = Expected::new("n1", FIELDS, true);
+        let verdict = judge(&expected, &evidence);
+        assert_eq!(verdict.tally.to_string(), "0 passed, 1 failed, 0 skipped");
+        assert_eq!(verdict.reasons, ["no case"]);
+        assert!(verdict.is_explained);
+        evidence.console += "[    2.0] WARNING: CPU: 0 PID: 1 at x.c:1\n";
+        assert!(!judge(&expected, &evidence).is_explained);
     }
 
     #[test]
