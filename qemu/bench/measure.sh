@@ -33,7 +33,7 @@ measure() {
 		cat "$PROJECT/build/$KVER/bench/output"
 		[ "$2" = uml ] || condition emulator "$(first_line qemu-system-x86_64)"
 		condition rustc "$(first_line rustc)"
-		condition 'C compiler' "$(first_line "${KMAKE[0]#CC=}")"
+		condition 'C compiler' "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$kernel/tree/.config")"
 		condition 'load of the host before' "$load"
 	} >"$dir/output"
 	mapfile -t modules < <(find "$objects/selftests" -name 'bench_*.ko' -o -name 'twin_*.ko')
