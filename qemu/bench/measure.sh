@@ -21,6 +21,7 @@ first_line() {
 # The name of DIR is that of the instrument (bench/instrument.rs).
 measure() {
 	local dir=$1 kernel objects modules load
+	# shellcheck disable=SC2034 # kernel.env sets both
 	local KVER KMAKE
 	kernel=$(KVER=$requested_kver kernel_dir "$2")
 	. "$kernel/kernel.env"
