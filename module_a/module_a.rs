@@ -3,7 +3,7 @@
 //! Driver A: owns the shared contexts.
 //!
 //! When A is loaded, it allocates the contexts, fills in their queues, locks, functions and data, and
-//! exports the functions by which a peer attaches; `attach` in `shared/owner/server.rs` is the
+//! exports the functions by which a peer attaches; `attach` in `shared/owner/handshake.rs` is the
 //! handshake. When a peer has attached, A plays the demonstration with it: calls and items in both
 //! directions.
 //!

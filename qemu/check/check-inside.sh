@@ -44,6 +44,22 @@ unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
+# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. There the project is $D2D, whose
+# build is in $D2D/build/KVER.
+outside() {
+	local D2D rc=0
+	D2D=$(mktemp -d)
+	mkdir "$D2D/build" "$D2D/driver"
+	ln -s "$PWD/shared" "$D2D/shared"
+	ln -s "$PWD/$out" "$D2D/build/$KVER"
+	sed -n '/^```make$/,/^```$/{/^```/!p}' docs/guide.md >"$D2D/driver/Kbuild"
+	cp selftests/peers/c_peer.c "$D2D/driver/my_driver.c"
+	make --no-print-directory -C "$tree" M="$D2D/driver" D2D="$D2D" "${KMAKE[@]}" KCFLAGS=-Werror modules &&
+		modinfo -F depends "$D2D/driver/my_driver.ko" | grep -qx module_a || rc=1
+	rm -r "$D2D"
+	return "$rc"
+}
+
 # checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory
 checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary -f "$OLDPWD/$1")
@@ -80,6 +96,7 @@ expect "rustfmt, with the kernel's settings" \
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy, rustdoc and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
+expect "a driver in C outside of the project builds as docs/guide.md says" outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
 done
@@ -91,6 +108,9 @@ while read -r document; do
 	# The change log names files and symbols that do not exist any more.
 	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$documents" names "$document"
 done < <(sources '*.md')
+expect "figures in README.md" "$documents" figures README.md "Is it fast?" docs/results.tsv
+expect "figures in docs/limits.md" "$documents" figures docs/limits.md "Marks that are missed" docs/results.md
+expect "names in the comments of the sources" "$documents" comments
 expect "public items of shared/ in docs/soundness.md" "$documents" items docs/soundness.md shared/d2d shared/owner
 expect "functions of windows/ in docs/porting.md" "$documents" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals

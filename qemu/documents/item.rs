@@ -26,7 +26,7 @@ fn word(text: &str) -> &str {
 }
 
 /// Returns the text after the generic parameters with which it may begin.
-fn after_generics(text: &str) -> &str {
+pub fn after_generics(text: &str) -> &str {
     let mut depth = 0;
     for (at, c) in text.char_indices() {
         match c {

@@ -3,19 +3,25 @@
 // Checks a document against the sources that it describes.
 //
 // Usage: d2d-documents {quotes,names} DOCUMENT | d2d-documents {apis,items} DOCUMENT DIR...
+//        d2d-documents comments | d2d-documents figures DOCUMENT HEADING RECORDED
 //
-//   quotes  The file that a quote names contains the quote (quote.rs).
-//   names   Each path, make target, variable, parameter, symbol and function that a code span of the document
-//           names exists in the project (name.rs).
-//   apis    Each Windows kernel function that a source in DIR calls stands in a table of the document (api.rs).
-//   items   Each public item that a Rust source in DIR declares stands in a table of the document, and each item in
-//           the tables is declared there (item.rs).
+//   quotes    The file that a quote names contains the quote (quote.rs).
+//   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
+//             names exists in the project (name.rs).
+//   comments  Each path, and each function of a file, that a comment of the project's sources names exists (comment.rs).
+//   figures   Each figure in the tables below HEADING is in the file RECORDED, which the bench writes (figure.rs).
+//   apis      Each Windows kernel function that a source in DIR calls stands in a table of the document (api.rs).
+//   items     Each public item that a Rust source in DIR declares stands in a table of the document, and each item in
+//             the tables is declared there (item.rs).
 // Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
 // is one.
 
 mod api;
+mod comment;
+mod figure;
 mod item;
 mod name;
+mod place;
 mod quote;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +87,24 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
                 &name::Project::new(found),
             ))
         }
+        ["figures", document, heading, recorded] => {
+            let recorded = read(Path::new(recorded))?;
+            Ok(figure::check(
+                &read(Path::new(document))?,
+                heading,
+                &recorded,
+            ))
+        }
+        ["comments"] => {
+            let mut found = BTreeMap::new();
+            files(Path::new("."), &mut found)?;
+            let sources = found.clone().into_iter();
+            let sources = sources.filter(|(path, _)| !path.ends_with(".md"));
+            let project = name::Project::new(found);
+            Ok(sources
+                .flat_map(|(path, text)| comment::check(&path, &text, &project))
+                .collect())
+        }
         ["apis", document, dirs @ ..] if !dirs.is_empty() => {
             let mut paths = Vec::new();
             for dir in dirs {
@@ -105,7 +129,9 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             Ok(item::check(&read(Path::new(document))?, &items))
         }
         _ => Err(
-            "usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR...".into(),
+            "usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR... | comments | \
+                figures DOCUMENT HEADING RECORDED"
+                .into(),
         ),
     }
 }

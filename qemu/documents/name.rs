@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
-//! targets and variables, module parameters, symbols of the library, and places in the form `file:function`.
+//! targets and variables, module parameters, symbols of the library, and places.
+//!
+//! A place (place.rs) is a name in a file.
 //!
 //! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute ones, and
 //! those in the kernel's tree, its file systems and build directories. Placeholders are written in capital
 //! letters: `selftests/mutants/NAME.mutant`.
 
+use crate::place::{definitions, in_one_span, in_two_spans};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A name with one of these extensions is the name of a file, even without a directory before it.
@@ -22,7 +25,7 @@ const OUTSIDE: &[&str] = &[
 ];
 
 /// A placeholder stands for any name in a path or a make target.
-const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP"];
+const PLACEHOLDERS: &[&str] = &["NAME", "FILE", "DIR", "PAIR", "STEP", "CASE"];
 
 /// The names that exist in the project
 pub struct Project {
@@ -33,11 +36,11 @@ pub struct Project {
     targets: BTreeSet<String>,
 }
 
-fn is_word(c: char) -> bool {
+pub fn is_word(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c| !is_word(c)).filter(|word| !word.is_empty())
 }
 
@@ -74,7 +77,7 @@ impl Project {
     }
 
     /// Whether an argument of a command looks like a path of the project: it begins with a directory of the project.
-    fn may_have(&self, path: &str) -> bool {
+    pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
     }
@@ -84,14 +87,16 @@ impl Project {
     }
 
     /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path is
-    /// relative to the top of the project or to the document's directory. A bare name matches files everywhere.
+    /// relative to the top of the project, to the document's directory, or to one above it. A bare name matches files
+    /// everywhere.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');
-        let from_dir = format!("{dir}{path}");
+        let above = dir.match_indices('/').map(|(at, _)| &dir[..=at]);
+        let from_dir: Vec<_> = above.map(|dir| format!("{dir}{path}")).collect();
         let anywhere = format!("/{path}");
         let is_found = |file: &&String| {
             matches(path, file)
-                || matches(&from_dir, file)
+                || from_dir.iter().any(|path| matches(path, file))
                 || !path.contains('/')
                     && file
                         .rfind('/')
@@ -100,36 +105,25 @@ impl Project {
         self.files.keys().filter(is_found).collect()
     }
 
-    /// Whether a file defines an item, a function or a macro of this name, or has a line of this number
-    fn defines(&self, path: &str, name: &str) -> bool {
-        let Some(Some(text)) = self.files.get(path) else {
-            return false;
-        };
-        if let Ok(line) = name.parse::<usize>() {
-            return (1..=text.lines().count()).contains(&line);
+    /// Checks a place: `name` is an item, a function, a macro or the number of a line, in a file that matches `path`.
+    pub fn check_place(&self, path: &str, name: &str, dir: &str, wrong: &mut Vec<String>) {
+        let found = self.find(path, dir);
+        if found.is_empty() {
+            wrong.push(format!("no file {path}"));
+            return;
         }
-        let before = [
-            "fn",
-            "struct",
-            "enum",
-            "trait",
-            "type",
-            "const",
-            "static",
-            "union",
-            "macro_rules!",
-            "#define",
-        ];
-        text.match_indices(name).any(|(at, _)| {
-            let (head, tail) = (&text[..at], &text[at + name.len()..]);
-            let line = head.rsplit('\n').next().unwrap_or_default();
-            !head.ends_with(is_word)
-                && !tail.starts_with(is_word)
-                && (before.iter().any(|word| line.trim_end().ends_with(word))
-                    // A function, or a macro call that defines one, in C; a function in shell
-                    || path.ends_with(".c") && tail.starts_with('(') && !line.starts_with(char::is_whitespace)
-                    || path.ends_with(".sh") && tail.starts_with("()"))
-        })
+        let owners: BTreeSet<_> = found
+            .iter()
+            .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
+            .flat_map(|(path, text)| definitions(path, text, name))
+            .collect();
+        let is_one = owners.len() == 1 || name.contains("::") || owners.contains("");
+        if owners.is_empty() {
+            wrong.push(format!("no {name} in {path}"));
+        } else if !is_one {
+            let owners = Vec::from_iter(owners).join(", ");
+            wrong.push(format!("more than one {name} in {path}: of {owners}"));
+        }
     }
 
     /// Whether a module's source declares this parameter
@@ -177,7 +171,7 @@ fn braces(path: &str) -> Vec<String> {
 }
 
 /// Whether a text has the form of a path of the project
-fn is_path(text: &str) -> bool {
+pub fn is_path(text: &str) -> bool {
     let first = text.split('/').next().unwrap_or_default();
     let is_file = text
         .rsplit_once('.')
@@ -225,7 +219,7 @@ fn check_make(project: &Project, command: &str, wrong: &mut Vec<String>) {
     }
 }
 
-fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<String>) {
+pub fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<String>) {
     for one in braces(path) {
         if project.find(&one, dir).is_empty() {
             wrong.push(format!("no file {one}"));
@@ -233,22 +227,9 @@ fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<String>)
     }
 }
 
-/// Splits a text of the form `file:function`.
-fn place(text: &str) -> Option<(&str, &str)> {
-    let (path, name) = text.split_once(':')?;
-    (is_path(path) && path.contains('.') && !name.is_empty() && name.chars().all(is_word))
-        .then_some((path, name))
-}
-
 fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
-    if let Some((path, name)) = place(span) {
-        let found = project.find(path, dir);
-        match found.iter().any(|path| project.defines(path, name)) {
-            true => {}
-            false if found.is_empty() => wrong.push(format!("no file {path}")),
-            false => wrong.push(format!("no {name} in {path}")),
-        }
-        return;
+    if let Some((path, name)) = in_one_span(span) {
+        return project.check_place(path, name, dir, wrong);
     }
     if span == "make" || span.starts_with("make ") {
         return check_make(project, span, wrong);
@@ -339,22 +320,60 @@ fn resolve(dir: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// Returns a line for each name in the document that does not exist.
-pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
-    let dir = path.rfind('/').map_or("", |at| &path[..=at]);
-    let mut all = vec![];
+/// Splits a document's lines into prose and blocks of code, and returns each with the language of its block.
+fn lines(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut fence = None;
-    for (index, line) in document.lines().enumerate() {
-        let mut wrong = vec![];
-        let text = line.trim_start();
-        if let Some(language) = text.strip_prefix("```") {
+    document.lines().map(move |line| {
+        if let Some(language) = line.trim_start().strip_prefix("```") {
             fence = match fence {
                 None => Some(language),
                 Some(_) => None,
             };
-        } else if fence.is_some() || line.starts_with("    ") {
+            return ("", None);
+        }
+        match fence {
+            None if line.starts_with("    ") => (line, Some("")),
+            language => (line, language),
+        }
+    })
+}
+
+/// The directory of a path, with a slash at its end
+pub fn directory(path: &str) -> &str {
+    path.rfind('/').map_or("", |at| &path[..=at])
+}
+
+/// Checks the links in a line of a document.
+fn check_links(project: &Project, line: &str, document: &str, dir: &str, wrong: &mut Vec<String>) {
+    for (link, heading) in links(line) {
+        let target = match link {
+            "" => Some(Some(document)),
+            link => {
+                let file = project.files.get(&resolve(dir, link));
+                file.map(|text| text.as_deref())
+            }
+        };
+        match (target, heading) {
+            (None, _) => wrong.push(format!("no file {link}")),
+            (Some(Some(text)), Some(name)) if !has_heading(text, name) => {
+                wrong.push(format!("no heading {name} in {link}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns a line for each name in the document that does not exist.
+pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
+    let dir = directory(path);
+    let mut all = vec![];
+    let mut prose = String::new();
+    for (index, (line, code)) in lines(document).enumerate() {
+        let mut wrong = vec![];
+        if let Some(language) = code {
+            let text = line.trim_start();
             let command = text.strip_prefix("$ ").unwrap_or(text);
-            if matches!(fence, None | Some("" | "sh")) && command.starts_with("make ") {
+            if ["", "sh"].contains(&language) && command.starts_with("make ") {
                 check_make(project, command, &mut wrong);
             }
         } else {
@@ -364,37 +383,27 @@ pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
                 check_span(project, span, before, dir, &mut wrong);
                 before = pieces.next().unwrap_or_default();
             }
-            for (link, heading) in links(line) {
-                let target = match link {
-                    "" => Some(Some(document)),
-                    link => {
-                        let file = project.files.get(&resolve(dir, link));
-                        file.map(|text| text.as_deref())
-                    }
-                };
-                match (target, heading) {
-                    (None, _) => wrong.push(format!("no file {link}")),
-                    (Some(Some(text)), Some(name)) if !has_heading(text, name) => {
-                        wrong.push(format!("no heading {name} in {link}"));
-                    }
-                    _ => {}
-                }
-            }
+            check_links(project, line, document, dir, &mut wrong);
+            prose += line;
         }
-        all.extend(
-            wrong
-                .into_iter()
-                .map(|why| format!("{path}:{}: {why}", index + 1)),
-        );
+        prose.push('\n');
+        all.extend(wrong.into_iter().map(|why| (index + 1, why)));
     }
-    all
+    for (line, path, name) in in_two_spans(&prose) {
+        let mut wrong = vec![];
+        project.check_place(path, name, dir, &mut wrong);
+        all.extend(wrong.into_iter().map(|why| (line, why)));
+    }
+    all.iter()
+        .map(|(line, why)| format!("{path}:{line}: {why}"))
+        .collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn project() -> Project {
+    pub fn project() -> Project {
         let files = [
             (
                 "Makefile",
@@ -407,8 +416,12 @@ mod tests {
             ),
             (
                 "shared/d2d/queue.rs",
-                "impl Queue {\n    pub fn put(&self) { take(); }\n}\n",
+                "impl Queue {\n    pub fn put(&self) { take(); }\n}\n\n\
+                impl<'a, T: Fn() -> u32> Batch<'a, T> {\n    fn read() {}\n    fn len() {}\n}\n\n\
+                impl<T> Drop for Item<T> {\n    fn read() {}\n}\n\ntrait Side {\n    fn side();\n}\n\n\
+                #[cfg(a)]\nfn twice() {}\n#[cfg(b)]\nfn twice() {}\n",
             ),
+            ("shared/include/d2d.h", "int d2d_take(int x);\n"),
             ("shared/owner/gate.c", "int d2d_enter(int x)\n{\n}\n"),
             ("selftests/mutants/lock-order.mutant", ""),
             ("docs/guide.md", "# A guide\n\n## What B's `x` is\n"),
@@ -420,7 +433,7 @@ mod tests {
         )
     }
 
-    fn wrong(document: &str) -> Vec<String> {
+    pub fn wrong(document: &str) -> Vec<String> {
         check("docs/a.md", document, &project())
     }
 
@@ -532,7 +545,7 @@ mod tests {
             wrong("`shared/d2d/queue.rs:take`"),
             ["docs/a.md:1: no take in shared/d2d/queue.rs"]
         );
-        assert_eq!(wrong("`queue.rs:9`"), ["docs/a.md:1: no 9 in queue.rs"]);
+        assert_eq!(wrong("`queue.rs:99`"), ["docs/a.md:1: no 99 in queue.rs"]);
         assert_eq!(
             wrong("`shared/nosuch.rs:put`"),
             ["docs/a.md:1: no file shared/nosuch.rs"]

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What bindgen reads to make shared/d2d_abi.rs: the boundary, and nothing else. */
+/* What bindgen reads to make the crate d2d_abi: the boundary, and nothing else. */
 #include "d2d.h"
 #include "d2d_event.h"
 #include "d2d_pair.h"

@@ -4,7 +4,7 @@
  * that owns the shared contexts (module_a) and a driver that adopts one.
  *
  * This header is the source of the boundary. C drivers include it; the Rust
- * types are made from it by bindgen during the build (shared/d2d_abi.rs).
+ * types are made from it by bindgen during the build (the crate d2d_abi).
  *
  * Vocabulary, with the Windows counterpart:
  *   owner            the driver that allocates the contexts (module_a)

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A place: a name in a file. A text writes it in one code span, `shared/d2d/queue.rs:put`, or in two with "in" between
+//! them. If several types of the file have a function of this name, the place names the type, as in
+//! `queue.rs:Queue::put`.
+
+use crate::item::after_generics;
+use crate::name::{is_path, is_word, words};
+use std::collections::BTreeSet;
+
+/// The words before a name that is defined
+const BEFORE: &[&str] = &[
+    "fn",
+    "struct",
+    "enum",
+    "trait",
+    "type",
+    "const",
+    "static",
+    "union",
+    "macro_rules!",
+    "#define",
+];
+
+/// Whether a text is a word, or several with `::` between them
+fn is_name(text: &str) -> bool {
+    text.split("::")
+        .all(|word| !word.is_empty() && word.chars().all(is_word))
+}
+
+/// Splits a text of the form `file:function`.
+pub fn in_one_span(text: &str) -> Option<(&str, &str)> {
+    let (path, name) = text.split_once(':')?;
+    (is_path(path) && path.contains('.') && is_name(name)).then_some((path, name))
+}
+
+/// Finds the places in a text that stand in two code spans, and returns the number of the line, the path and the
+/// name of each.
+pub fn in_two_spans(text: &str) -> Vec<(usize, &str, &str)> {
+    let pieces: Vec<_> = text.split('`').collect();
+    let mut line = 1;
+    let mut found = vec![];
+    for (index, piece) in pieces.iter().enumerate() {
+        if let (true, [between, path, ..]) = (index % 2 == 1, &pieces[index + 1..]) {
+            let name = piece.rsplit(' ').next().unwrap_or_default();
+            let name = name.trim_end_matches("()").trim_end_matches('!');
+            if between.trim() == "in" && is_path(path) && path.contains('.') && is_name(name) {
+                found.push((line, *path, name));
+            }
+        }
+        line += piece.matches('\n').count();
+    }
+    found
+}
+
+/// Returns the type that a line begins to implement, or the trait that it declares.
+fn implemented(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let begins = [
+        "impl ",
+        "impl<",
+        "unsafe impl",
+        "trait ",
+        "pub trait ",
+        "pub(crate) trait ",
+        "pub unsafe trait ",
+    ];
+    if !begins.iter().any(|begin| line.starts_with(begin)) {
+        return None;
+    }
+    let (head, _) = line.split_once('{').unwrap_or((line, ""));
+    let of = match head.rsplit_once(" for ") {
+        Some((_, of)) => of,
+        None => after_generics(
+            head.split_once("impl")
+                .map_or(head, |(_, of)| of.trim_start()),
+        ),
+    };
+    let before = ["pub", "crate", "unsafe", "trait"];
+    words(of).find(|word| !before.contains(word))
+}
+
+/// Returns the types in whose implementation a file defines an item, a function or a macro of this name; see
+/// `owner` for what is in no type. A name `Type::name` has only the definitions in this type. The number of a line is
+/// defined in the file if the file has that line.
+pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
+    if let Ok(line) = name.parse::<usize>() {
+        let has_line = (1..=text.lines().count()).contains(&line);
+        return has_line.then_some("").into_iter().collect();
+    }
+    let (of, name) = match name.rsplit_once("::") {
+        Some((of, name)) => (of.rsplit("::").next(), name),
+        None => (None, name),
+    };
+    let all = text.match_indices(name).filter_map(|(at, _)| {
+        let (head, tail) = (&text[..at], &text[at + name.len()..]);
+        let begin = head.rfind('\n').map_or(0, |at| at + 1);
+        let line = &head[begin..];
+        let is_defined = !head.ends_with(is_word)
+            && !tail.starts_with(is_word)
+            && (BEFORE.iter().any(|word| line.trim_end().ends_with(word))
+                // A function, or a macro call that defines one, in C; a function in shell
+                || line.starts_with("typedef ") && tail.starts_with(';')
+                || path.ends_with(['c', 'h']) && tail.starts_with('(') && !line.starts_with([' ', '\t'])
+                || path.ends_with(".sh") && tail.starts_with("()"));
+        is_defined.then(|| owner(&head[..begin], line))
+    });
+    all.filter(|owner| of.is_none_or(|of| of == *owner))
+        .collect()
+}
+
+/// Returns the type to whose implementation a line belongs; `before` is the text before it. Returns "" if the line
+/// is in no block (rustfmt indents what is in a block), and "a block" if it is in one of another kind, such as a macro.
+fn owner<'a>(before: &'a str, line: &str) -> &'a str {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut least = indent(line);
+    for line in before.lines().rev().filter(|line| !line.trim().is_empty()) {
+        if indent(line) < least {
+            least = indent(line);
+            if let Some(of) = implemented(line) {
+                return of;
+            }
+        }
+    }
+    match indent(line) {
+        0 => "",
+        _ => "a block",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::name::tests::wrong;
+
+    #[test]
+    fn a_place_in_two_spans_is_checked() {
+        let right = "`put` in `shared/d2d/queue.rs`, `Queue::put()` in\n`queue.rs`, `struct x` of `queue.rs`\n\
+            `int d2d_take` in `d2d.h`, `Batch::read` in `queue.rs`, a `b` in `c`\n";
+        assert_eq!(wrong(right), Vec::<String>::new());
+        assert_eq!(
+            wrong("`nosuch` in `shared/d2d/queue.rs`"),
+            ["docs/a.md:1: no nosuch in shared/d2d/queue.rs"]
+        );
+        assert_eq!(
+            wrong("x\n`take()` in\n`queue.rs`"),
+            ["docs/a.md:2: no take in queue.rs"]
+        );
+        assert_eq!(
+            wrong("`Queue::read` in `queue.rs`"),
+            ["docs/a.md:1: no Queue::read in queue.rs"]
+        );
+        assert_eq!(
+            wrong("`put` in `shared/nosuch.rs`")[0],
+            "docs/a.md:1: no file shared/nosuch.rs"
+        );
+        // A block of code is not prose.
+        assert_eq!(
+            wrong("```rust\n`take` in `queue.rs`\n```\n"),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn a_place_is_one_function() {
+        let right = "`queue.rs:Item::read`, `queue.rs:Batch::read`, `queue.rs:len`, `queue.rs:Side::side`, `queue.rs:twice`";
+        assert_eq!(wrong(right), Vec::<String>::new());
+        assert_eq!(
+            wrong("`queue.rs:read`"),
+            ["docs/a.md:1: more than one read in queue.rs: of Batch, Item"]
+        );
+        assert_eq!(
+            wrong("`queue.rs:Queue::read`"),
+            ["docs/a.md:1: no Queue::read in queue.rs"]
+        );
+    }
+}
