@@ -418,7 +418,7 @@ pub mod tests {
                 "shared/d2d/queue.rs",
                 "impl Queue {\n    pub fn put(&self) { take(); }\n}\n\n\
                 impl<'a, T: Fn() -> u32> Batch<'a, T> {\n    fn read() {}\n    fn len() {}\n}\n\n\
-                impl<T> Drop for Item<T> {\n    fn read() {}\n}\n\ntrait Side {\n    fn side();\n}\n\n\
+                impl<T> Drop for Item<T>\nwhere\n    T: Copy,\n{\n    fn read() {}\n}\n\ntrait Side {\n    fn side();\n}\n\n\
                 #[cfg(a)]\nfn twice() {}\n#[cfg(b)]\nfn twice() {}\n",
             ),
             ("shared/include/d2d.h", "int d2d_take(int x);\n"),

@@ -114,7 +114,9 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a st
 fn owner<'a>(before: &'a str, line: &str) -> &'a str {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut least = indent(line);
-    for line in before.lines().rev().filter(|line| !line.trim().is_empty()) {
+    // A "where" and what follows it belong to the line before.
+    let is_begin = |line: &&str| !["", "where", "{"].contains(&line.trim());
+    for line in before.lines().rev().filter(is_begin) {
         if indent(line) < least {
             least = indent(line);
             if let Some(of) = implemented(line) {
