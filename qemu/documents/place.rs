@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 /// The words before a name that is defined
 const BEFORE: &[&str] = &[
     "fn",
+    "mod",
     "struct",
     "enum",
     "trait",
