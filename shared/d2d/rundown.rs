@@ -106,8 +106,8 @@ impl<T> Rundown<T> {
         self.close_and(|| {})
     }
 
-    /// Refuses entry from now on and waits until nobody is inside. Calls `release` after
-    /// 100 ms, and again until then: it ends what the threads inside may be waiting for. May sleep.
+    /// Refuses entry from now on and waits until nobody is inside. Calls `release` after 100 ms, and again until
+    /// nobody is inside: it ends what the threads there may be waiting for. May sleep.
     ///
     /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
     /// it may still be entered. Called from inside, it never returns; lockdep reports that.

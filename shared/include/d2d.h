@@ -587,9 +587,9 @@ enum d2d_step {
  *	time, -ECANCELED detached meanwhile, -ENOMEM, -EAGAIN too many requests
  * d2d_detach: returns when the owner is not inside the driver's operations any
  *	more and will not enter them again. Takes back the requests that the
- *	driver has, and cancels those that it has sent. If an operation, or a
- *	routine that has one of these requests or the handshake, is still running
- *	later (100 ms, 10 ms), d2d_detach() ends what it may be waiting for: it goes on to
+ *	driver has, and cancels those that it has sent. If an operation is still running
+ *	after 100 ms, or a routine that has one of these requests or the handshake
+ *	after 10 ms, d2d_detach() ends what it may be waiting for: it goes on to
  *	take back and cancel the driver's requests, and all waits that were begun
  *	with the driver's event handles end with -ECANCELED. The events stay open.
  *	Not to be called from inside an operation, nor with a lock held that an

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Taking requests from their holders: for the sender, for a time limit, and for a driver that leaves.
+//!
+//! Four functions take all requests that a driver has, has passed on or has sent:
+//!
+//! - `clear`: once, and says whether there were any.
+//! - `take_back`: once; before that, it waits for those that the driver is just sending.
+//! - `cancel_all`: those that there are now, and waits until they have left the driver. The
+//!   driver detaches, and may get more.
+//! - `run_down`: repeats `clear` until no request is with the driver, which gets no more, and no
+//!   thread is inside it. Then it frees the driver's own requests.
 
 use super::{
     record::Record,
@@ -81,7 +90,8 @@ impl Requests {
             let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
-            // A driver in the middle ends the wait of a parked request for a frame, unless it has to wait itself.
+            // A parked request waits for the frame that uses its buffers. A forwarder that leaves ends this wait,
+            // unless a thread is inside its routines, for which it has to wait anyway.
             let goes_home = match taker {
                 Taker::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.is_visited(driver)

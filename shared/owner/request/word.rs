@@ -377,8 +377,8 @@ transitions! {
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// It was taken for the sake of a lower driver. Now no forwarder gets it back.
     TAKE_ON: Taken => Same [unless PARKED, clear REASON|TO] Full;
-    /// As both, if nobody delivers it. If it is taken for a driver that leaves, the taker delivers it; if for its
-    /// sender, it stays parked.
+    /// What `RECALL_BELOW` and `TAKE_ON` are for, done to a parked request. If it is taken for a driver that leaves, the
+    /// taker delivers it; if for its sender, it stays parked.
     TAKE_PARKED: Done|Taken => Taken [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time of the handshake is over. Its holder keeps it.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
