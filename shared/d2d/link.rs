@@ -108,15 +108,15 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.open(endpoint)
     }
 
-    /// Refuses new calls into the peer and waits for those that run. Calls `release` after
-    /// 100 ms, and again until then: it ends what the peer's operations may be waiting for. Then clears
-    /// the peer's doorbell. May sleep.
+    /// Refuses new calls into the peer and waits for those that run. Calls `end_waits` after 100 ms, and
+    /// again until none runs: it ends what the peer's operations may be waiting for. Then clears the
+    /// peer's doorbell. May sleep.
     ///
     /// # Safety
     ///
     /// Called by the one that has opened it, once, and not from inside the peer.
-    pub unsafe fn close(&self, release: impl Fn()) {
-        self.peer.close_and(release);
+    pub unsafe fn close(&self, end_waits: impl Fn()) {
+        self.peer.close_and(end_waits);
         self.outgoing().set_doorbell(None);
     }
 }

@@ -29,7 +29,7 @@ use kernel::{
     time::Msecs, //
 };
 
-/// What a driver sends requests by.
+/// A driver as the sender of requests.
 #[derive(Clone, Copy)]
 pub struct Sender {
     driver: abi::d2d_handle,

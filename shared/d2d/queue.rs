@@ -258,7 +258,7 @@ impl<'a> Queue<'a> {
             (*raw).free = item;
             let count = seq.wrapping_sub((*raw).put) as usize;
             if count < payloads.len() {
-                self.refuse(payloads.len() - count, count == 0);
+                self.count_refused(payloads.len() - count, count == 0);
                 if count == 0 {
                     return (0, 0);
                 }
@@ -301,7 +301,7 @@ impl<'a> Queue<'a> {
     /// The lock is held.
     #[cold]
     #[inline(never)]
-    unsafe fn refuse(self, missing: usize, all: bool) {
+    unsafe fn count_refused(self, missing: usize, all: bool) {
         let raw = self.raw.as_ptr();
         // SAFETY: The caller holds the lock.
         unsafe {

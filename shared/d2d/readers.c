@@ -71,11 +71,11 @@ static void wait_for_readers(struct work_struct *work)
 }
 
 /*
- * Waits for the readers. While they take long, calls release() again and again, once a
+ * Waits for the readers. While they take long, calls end_waits() again and again, once a
  * second in the end. A worker waits for the grace period: the kernel has no wait for one
  * that has a limit and is expedited. May sleep.
  */
-void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *data)
+void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
 	struct waiting waiting = { .srcu = srcu };
 	/* The jiffy that has begun may be over at once. */
@@ -89,8 +89,8 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*release)(void *), void *d
 	INIT_WORK_ONSTACK(&waiting.work, wait_for_readers);
 	queue_work(system_dfl_wq, &waiting.work);
 	while (!wait_for_completion_timeout(&waiting.done, patience)) {
-		release(data);
-		/* On a slow kernel release() takes longer than that: let others run. */
+		end_waits(data);
+		/* On a slow kernel end_waits() takes longer than that: let others run. */
 		patience = min(2 * patience, msecs_to_jiffies(1000));
 	}
 	flush_work(&waiting.work);

@@ -57,7 +57,7 @@ extern "C" {
     /// Defined in `shared/d2d/readers.c`.
     fn d2d_readers_wait(
         srcu: *mut bindings::srcu_struct,
-        release: unsafe extern "C" fn(*mut c_void),
+        end_waits: unsafe extern "C" fn(*mut c_void),
         data: *mut c_void,
     );
 }
@@ -118,18 +118,18 @@ impl Readers {
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };
     }
 
-    /// As [`Readers::wait`]. Calls `release` after 100 ms, and again until all readers have left:
-    /// `release` ends what the readers may be waiting for. May sleep.
-    pub(crate) fn wait_and<F: Fn()>(&self, release: F) {
+    /// As [`Readers::wait`]. Calls `end_waits` after 100 ms, and again until all readers have left:
+    /// `end_waits` ends what the readers may be waiting for. May sleep.
+    pub(crate) fn wait_and<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
-        /// `release` points to an `F`.
-        unsafe extern "C" fn call<F: Fn()>(release: *mut c_void) {
-            // SAFETY: `release` points to an `F`, which nobody writes to.
-            unsafe { (*release.cast_const().cast::<F>())() };
+        /// `end_waits` points to an `F`.
+        unsafe extern "C" fn call<F: Fn()>(end_waits: *mut c_void) {
+            // SAFETY: `end_waits` points to an `F`, which nobody writes to.
+            unsafe { (*end_waits.cast_const().cast::<F>())() };
         }
 
-        let data = core::ptr::from_ref(&release).cast_mut().cast();
+        let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
         // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives until
         // `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
         unsafe { d2d_readers_wait(self.srcu.get(), call::<F>, data) };

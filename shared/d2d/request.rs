@@ -258,7 +258,8 @@ impl<'a> Request<'a> {
         self.raw.code
     }
 
-    /// Returns what the code says that it is. It comes from another driver.
+    /// Returns the `user_buffer` of the request, a pointer from another driver. The control code says
+    /// what it points to.
     pub(crate) fn user_buffer(&self) -> *mut c_void {
         self.user_buffer
     }

@@ -101,22 +101,22 @@ impl<T> Rundown<T> {
         self.readers.as_raw().cast()
     }
 
-    /// As [`Rundown::close_and`], without a `release`.
+    /// As [`Rundown::close_and`], without `end_waits`.
     pub fn close(&self) -> Option<T> {
         self.close_and(|| {})
     }
 
-    /// Refuses entry from now on and waits until nobody is inside. Calls `release` after 100 ms, and again until
+    /// Refuses entry from now on and waits until nobody is inside. Calls `end_waits` after 100 ms, and again until
     /// nobody is inside: it ends what the threads there may be waiting for. May sleep.
     ///
     /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
     /// it may still be entered. Called from inside, it never returns; lockdep reports that.
-    pub fn close_and(&self, release: impl Fn()) -> Option<T> {
+    pub fn close_and(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
             self.open.store(core::ptr::null_mut(), Relaxed);
         }
-        self.readers.wait_and(release);
+        self.readers.wait_and(end_waits);
         before.ok()?;
         // SAFETY: This thread has moved the state to `CLOSING`, and each thread that saw it open has left; by
         // the type invariants nobody else uses the value.

@@ -325,9 +325,9 @@ impl<O: Owner> ContextTable for Seats<O> {
         unsafe { link.open(endpoint) }
     }
 
-    unsafe fn close(&self, index: usize, release: &dyn Fn()) {
+    unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
         // SAFETY: The caller has opened it, and calls this once, from outside the peer.
-        unsafe { self.link(index).close(release) };
+        unsafe { self.link(index).close(end_waits) };
     }
 
     fn attached(&self, index: usize) {

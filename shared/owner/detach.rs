@@ -79,7 +79,7 @@ impl Server {
                 self.run_down(handle, before, index);
                 true
             }
-            State::Attaching(handshake) => self.cancel(handle, handshake, before.name()),
+            State::Attaching(handshake) => self.cancel_handshake(handle, handshake, before.name()),
             State::Abandoned(handshake) => {
                 let index = handshake.context;
                 emit(before.name(), Step::Detach, fmt!("ctx=c{}", index));
@@ -93,7 +93,7 @@ impl Server {
     /// Takes back the request that a driver is attaching by. The sender, or the completion routine, then
     /// gives the context back, and this waits for that. Returns whether it was taken: not if it is not sent
     /// yet, or is being completed. May sleep.
-    fn cancel(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
+    fn cancel_handshake(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
         }
@@ -144,7 +144,7 @@ impl Server {
         const PATIENCE: u32 = 10;
 
         if *rounds >= PATIENCE {
-            self.release(handle);
+            self.end_waits(handle);
         }
         *rounds += 1;
         fsleep(Delta::from_millis(1));
@@ -154,7 +154,7 @@ impl Server {
     /// operation takes long, this ends what it may be waiting for. May sleep.
     fn run_down(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
-        unsafe { self.contexts.close(index, &|| self.release(handle)) };
+        unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The dispatch routine may be left later than the request in it was completed.
         self.wait_for_sender(handle);
         emit(
@@ -181,7 +181,7 @@ impl Server {
 
     /// Ends what the threads inside a driver may be waiting for: its requests, and events by its
     /// handles. May sleep.
-    fn release(&self, handle: abi::d2d_handle) {
+    fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.take_back(handle);
         self.events.cancel_waits(handle);
     }

@@ -5,8 +5,8 @@
 //! It is the exchange of the Windows original: look the driver up, build an internal device control
 //! request whose user buffer is the context, send it to the driver's dispatch routine, learn of its
 //! completion, and open the context to both. The request is one like any other, of the owner's own
-//! driver object. What is known of a handshake beside its request stands in the
-//! [registry](crate::registry).
+//! driver object. The [registry](crate::registry) has the rest of its state: which
+//! driver is attaching, to which context, and whether it was too late.
 
 use crate::{
     config::Learn,

@@ -264,9 +264,9 @@ impl Requests {
     }
 
     /// Takes the requests that a driver has or has passed on by now, cancels those that it has sent, and
-    /// waits until they have left it. Calls `release` again and again if that takes long: it ends what
+    /// waits until they have left it. Calls `end_waits` again and again if that takes long: it ends what
     /// the driver's routines may be waiting for. May sleep.
-    pub(crate) fn cancel_all(&self, driver: d2d_handle, release: impl Fn()) {
+    pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
         /// How often a request is looked at before that.
         const PATIENCE: u32 = 10;
 
@@ -280,7 +280,7 @@ impl Requests {
                     break;
                 }
                 if rounds >= PATIENCE {
-                    release();
+                    end_waits();
                 }
                 rounds += 1;
                 fsleep(Delta::from_millis(1));

@@ -415,7 +415,7 @@ impl Requests {
         Ok(self.call(passed.map_err(|refusal| self.refuse(refusal, handle))?))
     }
 
-    /// Puts a request that a driver holds with another one.
+    /// Passes a request that a driver holds on to another driver.
     fn pass_on(
         &self,
         handle: d2d_handle,
