@@ -76,17 +76,19 @@ impl fmt::Display for Taken {
 /// Takes everything off a queue, one item and then the rest in batches, and returns the number of
 /// items. Tells `each` of what is taken together.
 pub fn take_all(queue: &Queue<'_>, mut each: impl FnMut(Taken)) -> u32 {
-    let mut all = 0;
-    let mut next = ("single", 1);
+    let Some(item) = queue.take() else {
+        return 0;
+    };
+    each(Taken::new("single", &item));
+    drop(item);
+    let mut all = 1;
     loop {
-        let (how, max) = next;
-        let batch = queue.take_batch(max);
+        let batch = queue.take_batch(BATCH);
         if batch.is_empty() {
             return all;
         }
-        each(Taken::new(how, &batch));
+        each(Taken::new("batch", &batch));
         all += batch.len() as u32;
-        next = ("batch", BATCH);
     }
 }
 
