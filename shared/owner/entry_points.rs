@@ -34,7 +34,7 @@ macro_rules! entry_points {
         $($method:ident = $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
     ) => {
         /// Number of exported functions.
-        pub(crate) const COUNT: usize = [$(stringify!($name)),*].len();
+        pub const COUNT: usize = [$(stringify!($name)),*].len();
 
         const _: () = {
             use types::*;
@@ -87,7 +87,9 @@ macro_rules! entry_points {
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
                         // SAFETY: The kernel drops the module before its code goes away.
-                        let parts = unsafe { $crate::export::Gate::parts(&GATE) }?;
+                        let parts = unsafe {
+                            $crate::export::Gate::parts(&GATE, $crate::entry_points::COUNT)
+                        }?;
                         $crate::__private::Ok(Self { _parts: parts })
                     }
                 }

@@ -5,22 +5,28 @@
 //! - `state`: whether an event is set: a word, which one atomic step changes while nobody waits.
 //! - `openings`: the handles.
 //! - `wait`: waiting, and the dispatcher's lock, which only waiters need.
-//! - `names`: the names, and which driver has opened which event.
+//! - `name`: what an event may be called; `names`: all events, and which driver has opened which event.
 //! - `file`: the file through which user space watches an event.
 
 pub(crate) mod file;
+pub(crate) mod name;
 pub(crate) mod names;
 mod openings;
 mod state;
 pub(crate) mod wait;
 
 use self::{
-    names::Name,
-    state::State,
-    wait::{
-        Dispatcher,
-        Key, //
-    }, //
+    name::Name,
+    openings::{
+        Openings,
+        Vacancies, //
+    },
+    state::State, //
+};
+use crate::lock::{
+    new_irq_lock,
+    IrqLock,
+    IrqSave, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -28,6 +34,7 @@ use kernel::{
     container_of,
     prelude::*,
     sync::{
+        lock::Guard,
         poll::{
             PollCondVar,
             PollCondVarBox, //
@@ -40,9 +47,60 @@ use kernel::{
 
 pub(crate) use d2d::event::Kind;
 
-/// Why something was refused: the reason for the trace, and the error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal(pub(crate) &'static str, pub(crate) Error);
+/// What the dispatcher's lock protects.
+struct Inner {
+    vacancies: Vacancies,
+    key: Key,
+}
+
+/// Proof that the dispatcher's lock is held. Each dispatcher has one, inside its lock.
+struct Key(());
+
+/// The dispatcher's lock, and the handles of events.
+#[pin_data]
+pub(crate) struct Dispatcher {
+    /// Name of the owner.
+    owner: &'static CStr,
+    openings: Openings<Event>,
+    #[pin]
+    inner: IrqLock<Inner>,
+}
+
+impl Dispatcher {
+    /// Makes one without events. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            owner,
+            openings: Openings::new()?,
+            inner <- new_irq_lock!(
+                Inner {
+                    vacancies: Vacancies::new(),
+                    key: Key(()),
+                },
+                "d2d_dispatcher"
+            ),
+        })
+    }
+
+    /// Returns the name of the owner.
+    fn owner(&self) -> &'static CStr {
+        self.owner
+    }
+
+    fn lock(&self) -> Guard<'_, Inner, IrqSave> {
+        self.inner.lock()
+    }
+
+    /// Waits until the events are freed whose last handles were closed. May sleep.
+    fn wait_for_retired() {
+        // SAFETY: Safe to call where sleeping is.
+        unsafe { bindings::rcu_barrier() };
+    }
+}
 
 /// What can be seen of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

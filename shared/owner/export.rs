@@ -10,7 +10,6 @@ use crate::{
         OwnerDriver,
         Seats, //
     },
-    entry_points,
     event::file,
     going::{
         Going,
@@ -163,7 +162,8 @@ impl Gate {
         }
     }
 
-    /// Makes the owner's server and control file. May sleep.
+    /// Makes the owner's server and control file; `symbols` is how many functions the module exports. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -172,14 +172,17 @@ impl Gate {
     /// # Safety
     ///
     /// The parts are dropped before the code of module `M` goes away.
-    pub unsafe fn parts<O: Owner, M: ModuleMetadata>(&'static self) -> Result<Parts<O, M>>
+    pub unsafe fn parts<O: Owner, M: ModuleMetadata>(
+        &'static self,
+        symbols: usize,
+    ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<O, M>()?;
+        let opened = self.open::<O, M>(symbols)?;
         O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
         let way = Way(opened.driver.clone());
         Ok(Parts {
@@ -216,7 +219,7 @@ impl Gate {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<O: Owner, M: ModuleMetadata>(&'static self) -> Result<Opened<O>>
+    fn open<O: Owner, M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -232,11 +235,7 @@ impl Gate {
         unsafe { server.enrol(&object)? };
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
-        emit(
-            self.name,
-            Step::Export,
-            fmt!("symbols={} ns=D2D", entry_points::COUNT),
-        );
+        emit(self.name, Step::Export, fmt!("symbols={} ns=D2D", symbols));
         Ok(Opened {
             gate: self,
             driver,

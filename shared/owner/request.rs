@@ -75,23 +75,6 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Makes it, without a request. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(owner: &'static CStr, registry: Arc<Registry>) -> Result<Arc<Self>> {
-        Ok(Arc::new(
-            Self {
-                workers: Workers::new()?,
-                owner,
-                registry,
-                records: Records::new()?,
-            },
-            GFP_KERNEL,
-        )?)
-    }
-
     /// Iterates over all records, used or free.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()

@@ -9,13 +9,12 @@ use crate::{
     driver_object::Driver,
     event::{
         file::Operations,
+        name::Name,
         names::{
             Events,
-            Name,
             Wanted, //
         },
-        Kind,
-        Refusal, //
+        Kind, //
     },
     refusals::Refusals,
     registry::{
@@ -345,7 +344,7 @@ impl Server {
         // SAFETY: A driver has named `name` as the string's address.
         let name = unsafe { Name::read(name) }.map_err(refuse)?;
         let kind = Kind::from_raw(kind)
-            .ok_or(Refusal("bad-event-kind", EINVAL))
+            .ok_or(("bad-event-kind", EINVAL))
             .map_err(refuse)?;
         let wanted = Wanted { name, kind, make };
         let mut by = None;

@@ -10,26 +10,25 @@ use super::{
         Operations,
         WatchFile, //
     },
+    name::Name,
     wait::{
         Block,
-        Dispatcher,
         Manner, //
     },
+    Dispatcher,
     Event,
-    Kind,
-    Refusal, //
+    Kind, //
 };
+use crate::registry::Refusal;
 use d2d::{
     abi::{
         self,
         d2d_handle, //
     },
     control::Directory,
-    probe::StringCopy,
     trace::refuse, //
 };
 use kernel::{
-    ffi::c_char,
     prelude::*,
     rbtree::{
         RBTree,
@@ -42,44 +41,6 @@ use kernel::{
         Mutex, //
     }, //
 };
-
-/// The name of an event, and a NUL.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Name([u8; abi::D2D_EVENT_NAME_SIZE as usize]);
-
-impl Name {
-    /// Reads a name from an address that may be bad. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of `d2d_event_create`.
-    ///
-    /// # Safety
-    ///
-    /// A driver has named `from` as the string's address.
-    pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
-        // SAFETY: A driver has named `from` as the string's address.
-        let name = unsafe { StringCopy::read(from) };
-        let name = name.ok_or(Refusal("bad-event-name-pointer", EFAULT))?;
-        if !name.is_complete() {
-            return Err(Refusal("event-name-too-long", ENAMETOOLONG));
-        }
-        let text = name.as_c_str().to_bytes();
-        let right = text
-            .iter()
-            .all(|byte| byte.is_ascii_graphic() && *byte != b'/');
-        if right && !matches!(text, b"" | b"." | b"..") {
-            Ok(Self(*name.bytes()))
-        } else {
-            Err(Refusal("bad-event-name", EINVAL))
-        }
-    }
-
-    pub(crate) fn as_c_str(&self) -> &CStr {
-        // There is a NUL: `read` has refused what has none.
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")
-    }
-}
 
 struct Names {
     tree: RBTree<Name, WatchFile>,
@@ -150,7 +111,7 @@ impl Events {
     /// Prints the line of a refusal.
     pub(crate) fn refuse(
         &self,
-        Refusal(reason, error): Refusal,
+        (reason, error): Refusal,
         detail: kernel::fmt::Arguments<'_>,
     ) -> Error {
         refuse(self.owner, reason, error, detail)
@@ -159,7 +120,7 @@ impl Events {
     /// Refuses a handle that names no event.
     pub(crate) fn stale(&self, handle: d2d_handle) -> Error {
         self.refuse(
-            Refusal("stale-event-handle", ESTALE),
+            ("stale-event-handle", ESTALE),
             fmt!("handle=0x{:x}", handle),
         )
     }
@@ -194,19 +155,18 @@ impl Events {
         if let Some(file) = names.tree.get(&wanted.name) {
             let event = file.event();
             if event.kind() != wanted.kind {
-                return Err(Refusal("other-event-kind", EPROTOTYPE));
+                return Err(("other-event-kind", EPROTOTYPE));
             }
             return Ok((self.dispatcher.open(driver, event)?, false));
         }
-        let set = wanted.make.ok_or(Refusal("unknown-event", ENOENT))?;
+        let set = wanted.make.ok_or(("unknown-event", ENOENT))?;
         if names.count >= abi::D2D_EVENT_MAX as usize {
-            return Err(Refusal("too-many-events", ENFILE));
+            return Err(("too-many-events", ENFILE));
         }
-        let no_memory = |_| Refusal("out-of-memory", ENOMEM);
+        let no_memory = |_| ("out-of-memory", ENOMEM);
         let node = RBTreeNodeReservation::new(GFP_KERNEL).map_err(no_memory)?;
         let event = Event::new(wanted.name, wanted.kind, set, self.dispatcher.clone());
-        let event =
-            Arc::pin_init(event, GFP_KERNEL).map_err(|error| Refusal("out-of-memory", error))?;
+        let event = Arc::pin_init(event, GFP_KERNEL).map_err(|error| ("out-of-memory", error))?;
         let handle = self.dispatcher.open(driver, &event)?;
         let file = WatchFile::new(&self.files, self.operations, event);
         names.tree.insert(node.into_node(wanted.name, file));
@@ -315,7 +275,7 @@ impl Events {
         const FEW: usize = 4;
 
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
-            return Err(Refusal("bad-event-count", EINVAL));
+            return Err(("bad-event-count", EINVAL));
         }
         let mut few = [Block::new(0); FEW];
         let mut many = KVec::new();
@@ -327,19 +287,19 @@ impl Events {
                     _ => GFP_KERNEL,
                 };
                 many.resize(count, Block::new(0), flags)
-                    .map_err(|_| Refusal("out-of-memory", ENOMEM))?;
+                    .map_err(|_| ("out-of-memory", ENOMEM))?;
                 &mut many[..]
             }
         };
         for (n, block) in blocks.iter_mut().enumerate() {
-            let handle = handles(n).ok_or(Refusal("bad-events-pointer", EFAULT))?;
+            let handle = handles(n).ok_or(("bad-events-pointer", EFAULT))?;
             *block = Block::new(handle);
         }
         let outcome = self.dispatcher.wait(blocks, manner)?;
         if let Ok(index) = outcome {
             if !fill(index) {
                 self.dispatcher.put_back(blocks, manner.all, index);
-                return Err(Refusal("bad-index-pointer", EFAULT));
+                return Err(("bad-index-pointer", EFAULT));
             }
         }
         Ok(outcome)

@@ -6,7 +6,6 @@
 //! of a chunk are used again, but their memory stays until the end, 1.5 MB at most. An event that a
 //! handle names is freed at the earliest a grace period of RCU after the handle was removed.
 
-use super::Event;
 use crate::handle::Kind;
 use d2d::{
     abi::{
@@ -36,13 +35,13 @@ const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / SLOTS;
 ///
 /// If `handle` is not 0, `event` points to an event that is not freed before a grace period has begun
 /// and ended after `handle` became 0. Only a thread that has the [`Vacancies`] changes the fields.
-struct Slot {
+struct Slot<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
-    event: Atomic<*mut Event>,
+    event: Atomic<*mut E>,
 }
 
-impl Slot {
+impl<E> Slot<E> {
     const fn new() -> Self {
         // INVARIANT: There is no handle.
         Self {
@@ -57,7 +56,7 @@ impl Slot {
     /// If the slot is used again between the first two loads, the third one tells: the new event is
     /// stored after the old handle was removed.
     #[inline(always)]
-    fn event_of(&self, handle: d2d_handle) -> Option<*mut Event> {
+    fn event_of(&self, handle: d2d_handle) -> Option<*mut E> {
         if Word::load_acquire(&self.handle) != handle {
             return None;
         }
@@ -67,13 +66,13 @@ impl Slot {
 }
 
 /// Memory for the slots of 64 handles.
-pub(crate) struct Chunk {
+pub(crate) struct Chunk<E> {
     /// Slots with a handle.
     used: Atomic<u64>,
-    slots: [Slot; SLOTS],
+    slots: [Slot<E>; SLOTS],
 }
 
-impl Chunk {
+impl<E> Chunk<E> {
     /// Allocates one without handles. May sleep.
     ///
     /// # Errors
@@ -128,11 +127,11 @@ impl Vacancies {
 /// # Invariants
 ///
 /// A pointer in `chunks` is null or came from [`KBox::into_raw`], and is dropped with this.
-pub(crate) struct Openings {
-    chunks: KVec<Atomic<*mut Chunk>>,
+pub(crate) struct Openings<E> {
+    chunks: KVec<Atomic<*mut Chunk<E>>>,
 }
 
-impl Openings {
+impl<E> Openings<E> {
     /// Makes one without handles. May sleep.
     ///
     /// # Errors
@@ -148,14 +147,14 @@ impl Openings {
     }
 
     #[inline(always)]
-    fn chunk(&self, number: usize) -> Option<&Chunk> {
+    fn chunk(&self, number: usize) -> Option<&Chunk<E>> {
         let chunk = Word::load_acquire(self.chunks.get(number)?);
         // SAFETY: By the type invariants it is null, or a chunk that is not dropped before this is.
         unsafe { chunk.as_ref() }
     }
 
     #[inline(always)]
-    fn slot(&self, handle: d2d_handle) -> Option<(&Chunk, &Slot)> {
+    fn slot(&self, handle: d2d_handle) -> Option<(&Chunk<E>, &Slot<E>)> {
         let (index, _) = Kind::Event.parts(handle)?;
         let chunk = self.chunk(index / SLOTS)?;
         Some((chunk, &chunk.slots[index % SLOTS]))
@@ -163,11 +162,7 @@ impl Openings {
 
     /// Returns the event that a handle names. Any context.
     #[inline(always)]
-    pub(crate) fn find<'a>(
-        &'a self,
-        handle: d2d_handle,
-        _reader: &'a rcu::Guard,
-    ) -> Option<&'a Event> {
+    pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
         let (_, slot) = self.slot(handle)?;
         let event = slot.event_of(handle)?;
         // SAFETY: By the invariants of `Slot` the event is not freed before a grace period that ends
@@ -180,7 +175,7 @@ impl Openings {
         &'a self,
         handle: d2d_handle,
         reader: &'a rcu::Guard,
-    ) -> Option<(d2d_handle, &'a Event)> {
+    ) -> Option<(d2d_handle, &'a E)> {
         let driver = Word::load_acquire(&self.slot(handle)?.1.driver);
         Some((driver, self.find(handle, reader)?))
     }
@@ -197,9 +192,9 @@ impl Openings {
     pub(crate) unsafe fn add(
         &self,
         vacancies: &mut Vacancies,
-        spare: &mut Option<KBox<Chunk>>,
+        spare: &mut Option<KBox<Chunk<E>>>,
         driver: d2d_handle,
-        event: *const Event,
+        event: *const E,
     ) -> Result<d2d_handle, Lacking> {
         let is_full = |number: &usize| {
             let chunk = self.chunk(*number);
@@ -214,7 +209,7 @@ impl Openings {
             Word::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
         }
         let chunk = self.chunk(number).ok_or(Lacking::Chunk)?;
-        let is_free = |slot: &Slot| Word::load(&slot.handle) == 0;
+        let is_free = |slot: &Slot<E>| Word::load(&slot.handle) == 0;
         let free = chunk.slots.iter().position(is_free).ok_or(Lacking::Room)?;
         vacancies.generation = vacancies.generation.wrapping_add(1).max(1);
         let handle = Kind::Event.handle(number * SLOTS + free, vacancies.generation);
@@ -233,7 +228,7 @@ impl Openings {
         vacancies: &mut Vacancies,
         handle: d2d_handle,
         reader: &'a rcu::Guard,
-    ) -> Option<&'a Event> {
+    ) -> Option<&'a E> {
         let event = self.find(handle, reader)?;
         let (chunk, slot) = self.slot(handle)?;
         Word::store_release(&slot.handle, 0);
@@ -265,7 +260,7 @@ impl Openings {
     }
 }
 
-impl Drop for Openings {
+impl<E> Drop for Openings<E> {
     fn drop(&mut self) {
         for chunk in &self.chunks {
             let chunk = Word::load(chunk);

@@ -11,25 +11,21 @@
 //! to look at, or to leave.
 
 use super::{
-    names::Name,
+    name::Name,
     openings::{
         Chunk,
-        Lacking,
-        Openings,
-        Vacancies, //
+        Lacking, //
     },
+    Dispatcher,
     Event,
-    Kind,
-    Refusal, //
+    Inner,
+    Key,
+    Kind, //
 };
 use crate::{
     completion::Completion,
     handle,
-    lock::{
-        new_irq_lock,
-        IrqLock,
-        IrqSave, //
-    }, //
+    registry::Refusal, //
 };
 use core::cell::UnsafeCell;
 use d2d::abi::{
@@ -41,30 +37,10 @@ use kernel::{
     container_of,
     prelude::*,
     sync::{
-        lock::Guard,
         rcu,
         Arc, //
     }, //
 };
-
-/// What the dispatcher's lock protects.
-pub(super) struct Inner {
-    vacancies: Vacancies,
-    pub(super) key: Key,
-}
-
-/// Proof that the dispatcher's lock is held. Each dispatcher has one, inside its lock.
-pub(super) struct Key(());
-
-/// The dispatcher's lock, and the handles of events.
-#[pin_data]
-pub(crate) struct Dispatcher {
-    /// Name of the owner.
-    owner: &'static CStr,
-    openings: Openings,
-    #[pin]
-    inner: IrqLock<Inner>,
-}
 
 /// How to wait.
 #[derive(Clone, Copy)]
@@ -279,34 +255,6 @@ impl Waiter {
 }
 
 impl Dispatcher {
-    /// Makes one without events. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            owner,
-            openings: Openings::new()?,
-            inner <- new_irq_lock!(
-                Inner {
-                    vacancies: Vacancies::new(),
-                    key: Key(()),
-                },
-                "d2d_dispatcher"
-            ),
-        })
-    }
-
-    /// Returns the name of the owner.
-    pub(crate) fn owner(&self) -> &'static CStr {
-        self.owner
-    }
-
-    pub(super) fn lock(&self) -> Guard<'_, Inner, IrqSave> {
-        self.inner.lock()
-    }
-
     /// Opens an event for a driver, and returns the handle. May sleep.
     ///
     /// # Errors
@@ -323,7 +271,7 @@ impl Dispatcher {
                 let Inner { vacancies, key } = &mut *self.lock();
                 let uses = event.uses(key);
                 if uses.closed {
-                    return Err(Refusal("unknown-event", ENOENT));
+                    return Err(("unknown-event", ENOENT));
                 }
                 // SAFETY: From here on the handles have a reference, which is dropped a grace period after
                 // the last of them was removed.
@@ -342,10 +290,10 @@ impl Dispatcher {
                 }
             };
             match lacking {
-                Lacking::Room => return Err(Refusal("too-many-event-handles", EMFILE)),
+                Lacking::Room => return Err(("too-many-event-handles", EMFILE)),
                 Lacking::Chunk => {
                     let chunk = Chunk::new();
-                    spare = Some(chunk.map_err(|error| Refusal("out-of-memory", error))?);
+                    spare = Some(chunk.map_err(|error| ("out-of-memory", error))?);
                 }
             }
         }
@@ -370,12 +318,6 @@ impl Dispatcher {
         };
         event.notify();
         Some((event.name, true))
-    }
-
-    /// Waits until the events are freed whose last handles were closed. May sleep.
-    pub(crate) fn wait_for_retired() {
-        // SAFETY: Safe to call where sleeping is.
-        unsafe { bindings::rcu_barrier() };
     }
 
     /// Returns a handle that was opened by one of the drivers that `f` chooses, if there is one among
@@ -553,7 +495,7 @@ impl Dispatcher {
         } else if manner.timeout == Some(0) {
             Ok(Some(Err(ETIMEDOUT)))
         } else if events().any(|event| event.uses(key).waiting >= D2D_EVENT_MAX_WAITS) {
-            Err(Refusal("too-many-waits", EAGAIN))
+            Err(("too-many-waits", EAGAIN))
         } else {
             // SAFETY: The events were looked up under the lock, no two of them are the same, and the
             // waiter is a user of each. The caller leaves the waiter and its blocks where they are.
@@ -576,11 +518,11 @@ impl Dispatcher {
             let block = unsafe { &mut *block };
             let event = self.openings.find(block.opening, &reader);
             // INVARIANT: The event has a handle, which is not removed while the lock is held.
-            block.event = event.ok_or(Refusal("stale-event-handle", ESTALE))?;
+            block.event = event.ok_or(("stale-event-handle", ESTALE))?;
             let mut before = waiter.blocks().take(n);
             // SAFETY: The blocks before are the waiter's as well.
             if before.any(|other| unsafe { (*other).event } == block.event) {
-                return Err(Refusal("event-twice", EINVAL));
+                return Err(("event-twice", EINVAL));
             }
         }
         Ok(())

@@ -10,10 +10,7 @@ use super::{
     Gate, //
 };
 use crate::{
-    event::{
-        wait::Manner,
-        Refusal, //
-    },
+    event::wait::Manner,
     server::Server,
     trace, //
 };
@@ -205,10 +202,9 @@ impl Gate {
     ) -> c_int {
         errno(self.with(|server| {
             let refuse = |reason, error| {
-                let refusal = Refusal(reason, error);
                 Err(server
                     .events()
-                    .refuse(refusal, fmt!("events={} flags={}", count, flags)))
+                    .refuse((reason, error), fmt!("events={} flags={}", count, flags)))
             };
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);

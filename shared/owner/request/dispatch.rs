@@ -8,7 +8,10 @@
 //! neither sent again nor freed, and no forwarder gets it back, before that.
 
 use super::{
-    record::Record,
+    record::{
+        Record,
+        Records, //
+    },
     send::Passed,
     word::{
         self,
@@ -16,11 +19,13 @@ use super::{
         Phase,
         Word, //
     },
+    workers::Workers,
     Requests,
     PENDING, //
 };
 use crate::{
     driver_object::Driver,
+    registry::Registry,
     slot::Inside, //
 };
 use d2d::{
@@ -31,12 +36,32 @@ use d2d::{
     }, //
 };
 use kernel::{
+    bindings,
+    container_of,
     ffi::c_int,
     prelude::*,
+    sync::Arc,
     task::Task, //
 };
 
 impl Requests {
+    /// Makes the requests of an owner, of which there is none yet. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(owner: &'static CStr, registry: Arc<Registry>) -> Result<Arc<Self>> {
+        Ok(Arc::new(
+            Self {
+                workers: Workers::new()?,
+                owner,
+                registry,
+                records: Records::new(run)?,
+            },
+            GFP_KERNEL,
+        )?)
+    }
+
     /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
     /// is completed.
     #[inline(always)]
@@ -272,4 +297,18 @@ impl Requests {
             fmt!("by={} returned={}", driver.name(), returned),
         );
     }
+}
+
+/// Runs in a worker.
+///
+/// # Safety
+///
+/// `work` is the work item of a record, whose [`Requests`] live.
+unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+    // SAFETY: The caller says that it is that of a record.
+    let record = unsafe { Record::of_work(work) };
+    // SAFETY: A record is taken from the records that are part of the requests, which do not move and outlive
+    // their workers.
+    let requests = unsafe { &*container_of!(record.records(), Requests, records) };
+    requests.dispatch_queued(record);
 }

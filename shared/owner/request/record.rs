@@ -7,14 +7,11 @@
 //! that several threads use at the same time are [`Once`]; the [`Word`] says which thread may write
 //! which of them, and each change of the word orders the accesses before and after it.
 
-use super::{
-    word::{
-        self,
-        Phase,
-        Transition,
-        Word, //
-    },
-    Requests, //
+use super::word::{
+    self,
+    Phase,
+    Transition,
+    Word, //
 };
 use crate::{
     handle::{
@@ -115,7 +112,7 @@ pub(crate) struct Record {
     index: Once<u32>,
     /// The capacity of the vector that `input` and `output` lie in.
     capacity: Once<usize>,
-    requests: Once<*mut Requests>,
+    records: Once<*mut Records>,
     work: Opaque<bindings::work_struct>,
 }
 
@@ -452,36 +449,29 @@ impl Record {
         self.user_buffer.set(user_buffer);
     }
 
-    /// Has a worker dispatch it. Any context.
-    ///
-    /// # Safety
-    ///
-    /// `queue` is a work queue, which is not destroyed before it has run its work.
-    pub(super) unsafe fn enqueue(&self, queue: *mut bindings::workqueue_struct) {
-        // SAFETY: The work item is initialized and stays, as the record does. If it is queued already,
-        // it has not run yet, and finds the request.
-        unsafe {
-            bindings::queue_work_on(
-                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
-                queue,
-                self.work.get(),
-            )
-        };
+    /// Returns its work item, which is initialized.
+    pub(super) fn work(&self) -> *mut bindings::work_struct {
+        self.work.get()
     }
 
-    /// Runs in a worker.
+    /// Returns the record of a work item.
     ///
     /// # Safety
     ///
-    /// `work` is that of a record whose requests live.
-    unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+    /// `work` is the work item of a record that lives for `'a`.
+    pub(super) unsafe fn of_work<'a>(work: *mut bindings::work_struct) -> &'a Self {
         // SAFETY: The caller says that it is that of a record.
-        let record = unsafe { &*kernel::container_of!(Opaque::cast_from(work), Self, work) };
-        // SAFETY: The requests outlive their workers.
-        let requests = unsafe { &*record.requests.get() };
-        requests.dispatch_queued(record);
+        unsafe { &*kernel::container_of!(Opaque::cast_from(work), Self, work) }
+    }
+
+    /// Returns the records that it is one of.
+    pub(super) fn records(&self) -> *mut Records {
+        self.records.get()
     }
 }
+
+/// What a worker runs for a record's work item.
+pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 
 /// Memory for some records, none of which moves.
 type Chunk = [Record; PLACES];
@@ -504,15 +494,17 @@ pub(crate) struct Records {
     chunks: KVec<Place>,
     /// Where to look for a free record first: those before it were in use lately.
     first: Once<usize>,
+    run: Work,
 }
 
 impl Records {
-    /// Makes room for [`REQUESTS`], which are allocated when they are needed. May sleep.
+    /// Makes room for [`REQUESTS`], which are allocated when they are needed. Their work items will `run`. May
+    /// sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new(run: Work) -> Result<Self> {
         let mut chunks = KVec::with_capacity(REQUESTS / PLACES, GFP_KERNEL)?;
         for _ in 0..REQUESTS / PLACES {
             // INVARIANT: The pointer is null.
@@ -525,6 +517,7 @@ impl Records {
         Ok(Self {
             chunks,
             first: Once::new(0),
+            run,
         })
     }
 
@@ -562,12 +555,12 @@ impl Records {
     /// # Errors
     ///
     /// `EAGAIN` if there is none, `ENOMEM`.
-    pub(super) fn take(&self, requests: *const Requests) -> Result<&Record> {
+    pub(super) fn take(&self) -> Result<&Record> {
         let places = self.chunks.len() * PLACES;
         let first = self.first.get();
         for index in (0..places).map(|n| (first + n) % places) {
             if self.get(index).is_none() {
-                self.add(index / PLACES, requests)?;
+                self.add(index / PLACES)?;
             }
             let free = self
                 .get(index)
@@ -605,7 +598,7 @@ impl Records {
     }
 
     /// Makes a chunk, unless another thread does so.
-    fn add(&self, number: usize, requests: *const Requests) -> Result {
+    fn add(&self, number: usize) -> Result {
         let mut chunk = KBox::<Chunk>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
         let first: *mut Record = chunk.as_mut_ptr().cast();
         for place in 0..PLACES {
@@ -615,10 +608,10 @@ impl Records {
             unsafe {
                 (&raw mut (*record).id).write(Once::new(1));
                 (&raw mut (*record).index).write(Once::new((number * PLACES + place) as u32));
-                (&raw mut (*record).requests).write(Once::new(requests.cast_mut()));
+                (&raw mut (*record).records).write(Once::new(core::ptr::from_ref(self).cast_mut()));
                 bindings::init_work_with_key(
                     Opaque::cast_into(&raw const (*record).work),
-                    Some(Record::run),
+                    Some(self.run),
                     false,
                     c"d2d::Record::work".as_char_ptr(),
                     kernel::static_lock_class!().as_ptr(),

@@ -105,7 +105,7 @@ impl Requests {
         }
         let buffers =
             Buffers::new(input, output).map_err(|error| report_memory(self.owner, error))?;
-        let record = self.records.take(self).map_err(|error| match error {
+        let record = self.records.take().map_err(|error| match error {
             EAGAIN => self.refuse(("too-many-requests", EAGAIN), sender),
             error => report_memory(self.owner, error),
         })?;

@@ -5,6 +5,7 @@
 use super::record::Record;
 use kernel::{
     bindings,
+    ffi::c_int,
     prelude::*, //
 };
 
@@ -44,8 +45,16 @@ impl Workers {
 
     /// Has a worker dispatch a request. Any context.
     pub(super) fn enqueue(&self, record: &Record) {
-        // SAFETY: By the type invariants it is a work queue, and destroying it runs its work first.
-        unsafe { record.enqueue(self.0) };
+        // SAFETY: By the type invariants it is a work queue, and destroying it runs its work first. The work
+        // item is initialized and stays, as the record does. If it is queued already, it has not run yet, and
+        // finds the request.
+        unsafe {
+            bindings::queue_work_on(
+                bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
+                self.0,
+                record.work(),
+            )
+        };
     }
 }
 

@@ -71,7 +71,7 @@ impl Fixture {
         kind: Kind,
         make: Option<bool>,
     ) -> Result<(d2d_handle, bool)> {
-        let name = name_of(name).map_err(|Refusal(_, error)| error)?;
+        let name = name_of(name).map_err(|(_, error)| error)?;
         let wanted = Wanted { name, kind, make };
         self.events.open(driver, wanted, || Ok(()))
     }
@@ -173,7 +173,7 @@ fn name_of(name: &CStr) -> Result<Name, Refusal> {
 }
 
 fn refusal(name: &CStr) -> Option<Error> {
-    name_of(name).err().map(|Refusal(_, error)| error)
+    name_of(name).err().map(|(_, error)| error)
 }
 
 #[kunit_tests(d2d_events)]
@@ -210,7 +210,7 @@ mod cases {
         for bad in [0usize, 1, 4096] {
             // SAFETY: No device is mapped at this address, so reading it has no side effects.
             let name = unsafe { Name::read(core::ptr::without_provenance(bad)) };
-            assert_eq!(name.err().map(|Refusal(_, error)| error), Some(EFAULT));
+            assert_eq!(name.err().map(|(_, error)| error), Some(EFAULT));
         }
         Ok(())
     }
@@ -276,7 +276,7 @@ mod cases {
     #[test]
     fn a_driver_that_is_not_registered_gets_no_event() -> Result {
         let fixture = Fixture::new()?;
-        let name = name_of(c"one").map_err(|Refusal(_, error)| error)?;
+        let name = name_of(c"one").map_err(|(_, error)| error)?;
         let wanted = Wanted {
             name,
             kind: NOTIFICATION,

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The name of an event.
+
+use crate::registry::Refusal;
+use d2d::{
+    abi,
+    probe::StringCopy, //
+};
+use kernel::{
+    ffi::c_char,
+    prelude::*, //
+};
+
+/// The name of an event, and a NUL.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name([u8; abi::D2D_EVENT_NAME_SIZE as usize]);
+
+impl Name {
+    /// Reads a name from an address that may be bad. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_create`.
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `from` as the string's address.
+    pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
+        // SAFETY: A driver has named `from` as the string's address.
+        let name = unsafe { StringCopy::read(from) };
+        let name = name.ok_or(("bad-event-name-pointer", EFAULT))?;
+        if !name.is_complete() {
+            return Err(("event-name-too-long", ENAMETOOLONG));
+        }
+        let text = name.as_c_str().to_bytes();
+        let right = text
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && *byte != b'/');
+        if right && !matches!(text, b"" | b"." | b"..") {
+            Ok(Self(*name.bytes()))
+        } else {
+            Err(("bad-event-name", EINVAL))
+        }
+    }
+
+    pub(crate) fn as_c_str(&self) -> &CStr {
+        // There is a NUL: `read` has refused what has none.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")
+    }
+}
