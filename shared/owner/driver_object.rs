@@ -30,11 +30,11 @@ type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
 pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
     module: *const bindings::module,
-    this: *mut c_void,
-    dispatch: Dispatch,
-    returned: Option<Returned>,
-    completed: Option<Completed>,
-    cancelled: Option<Cancelled>,
+    pub(crate) this: *mut c_void,
+    pub(crate) dispatch: Dispatch,
+    pub(crate) returned: Option<Returned>,
+    pub(crate) completed: Option<Completed>,
+    pub(crate) cancelled: Option<Cancelled>,
     flags: u32,
 }
 
@@ -140,78 +140,5 @@ impl Driver {
     #[inline]
     pub(crate) fn uses_in_place(&self) -> bool {
         self.flags & abi::D2D_DISPATCH_IN_PLACE != 0
-    }
-
-    /// Returns whether it has a completion routine.
-    pub(crate) fn has_completed(&self) -> bool {
-        self.completed.is_some()
-    }
-
-    /// Returns whether it has a routine for requests that come back.
-    pub(crate) fn has_returned(&self) -> bool {
-        self.returned.is_some()
-    }
-
-    /// Returns whether it has a cancel routine.
-    pub(crate) fn has_cancelled(&self) -> bool {
-        self.cancelled.is_some()
-    }
-
-    /// Calls the driver's dispatch routine. May sleep, unless the driver [is
-    /// atomic](Driver::is_atomic).
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    #[inline(always)]
-    pub(crate) unsafe fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered until this returns, so its routine and `this` are
-        // there, and the routine takes a request, by the contract of `d2d_register`.
-        unsafe { (self.dispatch)(self.this, request) }
-    }
-
-    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
-    /// is the status that it goes on with.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn returned(
-        &self,
-        request: &abi::d2d_request,
-        result: &abi::d2d_result,
-    ) -> c_int {
-        self.returned.map_or(result.status, |returned| {
-            // SAFETY: As for `dispatch`.
-            unsafe { returned(self.this, request, result) }
-        })
-    }
-
-    /// Calls the driver's completion routine, if it has one. Any context.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn completed(
-        &self,
-        request: abi::d2d_handle,
-        result: &abi::d2d_result,
-    ) -> c_int {
-        self.completed.map_or(0, |completed| {
-            // SAFETY: As for `dispatch`.
-            unsafe { completed(self.this, request, result) }
-        })
-    }
-
-    /// Calls the driver's cancel routine, if it has one. Any context.
-    ///
-    /// # Safety
-    ///
-    /// The driver stays registered until this returns.
-    pub(crate) unsafe fn cancelled(&self, request: abi::d2d_handle) {
-        if let Some(cancelled) = self.cancelled {
-            // SAFETY: As for `dispatch`.
-            unsafe { cancelled(self.this, request) };
-        }
     }
 }

@@ -112,9 +112,9 @@ impl Slot {
     /// The registry's lock is held, and the slot is vacant.
     pub(crate) unsafe fn fill(&self, driver: Driver) -> u32 {
         let has = [
-            (driver.has_completed(), has::COMPLETED),
-            (driver.has_returned(), has::RETURNED),
-            (driver.has_cancelled(), has::CANCELLED),
+            (driver.completed.is_some(), has::COMPLETED),
+            (driver.returned.is_some(), has::RETURNED),
+            (driver.cancelled.is_some(), has::CANCELLED),
         ];
         self.has.set(
             has.iter()
@@ -234,29 +234,37 @@ impl Deref for Inside<'_> {
 }
 
 impl Inside<'_> {
-    /// As [`Driver::dispatch`], safely.
+    /// Calls the driver's dispatch routine. May sleep, unless the driver [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered, as this is borrowed.
-        unsafe { Driver::dispatch(self, request) }
+        // SAFETY: The driver stays registered, as this is borrowed. So its routine and `this` are there, and
+        // the routine takes a request, by the contract of `d2d_register`.
+        unsafe { (self.dispatch)(self.this, request) }
     }
 
-    /// As [`Driver::returned`], safely.
+    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
+    /// is the status that it goes on with.
     pub(crate) fn returned(&self, request: &abi::d2d_request, result: &abi::d2d_result) -> c_int {
-        // SAFETY: As above.
-        unsafe { Driver::returned(self, request, result) }
+        self.returned.map_or(result.status, |returned| {
+            // SAFETY: As for `dispatch`.
+            unsafe { returned(self.this, request, result) }
+        })
     }
 
-    /// As [`Driver::completed`], safely.
+    /// Calls the driver's completion routine, if it has one. Any context.
     pub(crate) fn completed(&self, request: abi::d2d_handle, result: &abi::d2d_result) -> c_int {
-        // SAFETY: As above.
-        unsafe { Driver::completed(self, request, result) }
+        self.completed.map_or(0, |completed| {
+            // SAFETY: As for `dispatch`.
+            unsafe { completed(self.this, request, result) }
+        })
     }
 
-    /// As [`Driver::cancelled`], safely.
+    /// Calls the driver's cancel routine, if it has one. Any context.
     pub(crate) fn cancelled(&self, request: abi::d2d_handle) {
-        // SAFETY: As above.
-        unsafe { Driver::cancelled(self, request) };
+        if let Some(cancelled) = self.cancelled {
+            // SAFETY: As for `dispatch`.
+            unsafe { cancelled(self.this, request) };
+        }
     }
 }
 
