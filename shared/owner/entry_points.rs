@@ -108,10 +108,10 @@ macro_rules! entry_points {
                         ///
                         /// As the C header says.
                         #[no_mangle]
-                        #[allow(unused_unsafe, reason = "some methods are safe")]
                         unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
-                            // SAFETY: The caller keeps to what the C header says.
-                            unsafe { $crate::export::Gate::$method(&GATE, $($argument),*) }
+                            // SAFETY: They are this function's, whose caller keeps to what the C header says.
+                            $(let $argument = unsafe { $crate::export::Arg::new($argument) };)*
+                            $crate::export::Gate::$method(&GATE, $($argument),*)
                         }
                     )*
                 };

@@ -149,6 +149,24 @@ impl Show for View {
     }
 }
 
+/// An argument of an exported function.
+///
+/// # Invariants
+///
+/// The method that gets it is that of the function. The caller of the function keeps to what the C header says.
+#[derive(Clone, Copy)]
+pub struct Arg<T>(T);
+
+impl<T> Arg<T> {
+    /// # Safety
+    ///
+    /// As the invariants of the type say.
+    pub unsafe fn new(value: T) -> Self {
+        // INVARIANT: The caller says so.
+        Self(value)
+    }
+}
+
 impl Gate {
     /// Makes a closed gate for module `name`.
     pub const fn new(name: &'static CStr) -> Self {
@@ -287,22 +305,16 @@ impl Gate {
     }
 
     /// `d2d_register`.
-    ///
-    /// # Safety
-    ///
-    /// As in `d2d.h`: `driver` is null or a driver object, `handle` is null or valid for a write.
-    pub unsafe fn register(
+    pub fn register(
         &self,
-        driver: *const abi::d2d_driver,
-        handle: *mut abi::d2d_handle,
+        Arg(driver): Arg<*const abi::d2d_driver>,
+        handle: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
         errno(self.with(|server| {
-            if driver.is_null() || handle.is_null() {
+            if driver.is_null() || handle.0.is_null() {
                 return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
             }
-            // SAFETY: `handle` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { self.output(handle, "bad-handle-pointer")? };
+            let to = self.output(handle, "bad-handle-pointer")?;
             // SAFETY: If there is a driver object at `driver`, it is as `d2d.h` says.
             let value = unsafe { server.register(driver)? };
             self.fill(to, value, "bad-handle-pointer", || server.unregister(value))
@@ -316,12 +328,9 @@ impl Gate {
     }
 
     /// Checks the place for a result, before anything else is done.
-    ///
-    /// # Safety
-    ///
-    /// If `to` is valid for writes of a `T`, nobody else uses what is there during the call.
-    unsafe fn output<T: Copy>(&self, to: *mut T, reason: &str) -> Result<Output<T>> {
-        // SAFETY: The caller says that nobody else uses what is at `to`.
+    fn output<T: Copy>(&self, Arg(to): Arg<*mut T>, reason: &str) -> Result<Output<T>> {
+        // SAFETY: By the type invariants it is the caller's own place for the result: nobody else uses it during
+        // the call.
         unsafe { Output::new(to) }.ok_or_else(|| refuse(self.name, reason, EFAULT, fmt!("")))
     }
 
@@ -341,13 +350,13 @@ impl Gate {
     }
 
     /// `d2d_trace`.
-    ///
-    /// # Safety
-    ///
-    /// `driver` and `detail` are addresses that the caller has named as those of strings.
-    pub unsafe fn trace(&self, driver: *const c_char, step: u32, detail: *const c_char) {
-        // SAFETY: The caller has named them.
-        let (driver, detail) = unsafe { (text::<NAME>(driver), text::<DETAIL>(detail)) };
+    pub fn trace(
+        &self,
+        driver: Arg<*const c_char>,
+        Arg(step): Arg<u32>,
+        detail: Arg<*const c_char>,
+    ) {
+        let (driver, detail) = (text::<NAME>(driver), text::<DETAIL>(detail));
         let (driver, detail) = (driver.as_c_str(), detail.as_c_str());
         let Some(step) = Step::from_raw(step) else {
             refuse(
@@ -366,54 +375,36 @@ impl Gate {
     }
 
     /// `d2d_attach`.
-    ///
-    /// # Safety
-    ///
-    /// The driver is the caller's.
-    pub unsafe fn attach(&self, driver: abi::d2d_handle) -> c_int {
+    pub fn attach(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| Server::attach(server, driver)))
     }
 
     /// `d2d_detach`.
-    ///
-    /// # Safety
-    ///
-    /// The driver is the caller's.
-    pub unsafe fn detach(&self, driver: abi::d2d_handle) -> c_int {
+    pub fn detach(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.detach(driver)))
     }
 
     /// `d2d_leave`.
-    ///
-    /// # Safety
-    ///
-    /// The driver is the caller's.
-    pub unsafe fn leave(&self, driver: abi::d2d_handle) -> c_int {
+    pub fn leave(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.leave(driver)))
     }
 
     /// `d2d_unregister`.
-    ///
-    /// # Safety
-    ///
-    /// The driver is the caller's.
-    pub unsafe fn unregister(&self, driver: abi::d2d_handle) -> c_int {
+    pub fn unregister(&self, Arg(driver): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.unregister(driver)))
     }
 
     /// `d2d_lookup`.
-    ///
-    /// # Safety
-    ///
-    /// `name` is null or NUL-terminated, `driver` is null or valid for a write.
-    pub unsafe fn lookup(&self, name: *const c_char, driver: *mut abi::d2d_handle) -> c_int {
+    pub fn lookup(
+        &self,
+        Arg(name): Arg<*const c_char>,
+        driver: Arg<*mut abi::d2d_handle>,
+    ) -> c_int {
         errno(self.with(|server| {
-            if name.is_null() || driver.is_null() {
+            if name.is_null() || driver.0.is_null() {
                 return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
             }
-            // SAFETY: `driver` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { self.output(driver, "bad-handle-pointer")? };
+            let to = self.output(driver, "bad-handle-pointer")?;
             // SAFETY: The caller has named the string.
             let name = unsafe { StringCopy::<{ abi::D2D_NAME_SIZE as usize }>::read(name) }
                 .ok_or_else(|| refuse(self.name, "bad-name-pointer", EFAULT, fmt!("")))?;
@@ -432,24 +423,18 @@ impl Gate {
     }
 
     /// `d2d_request_alloc`.
-    ///
-    /// # Safety
-    ///
-    /// The driver is the caller's, and `request` is null or valid for a write.
-    pub unsafe fn request_alloc(
+    pub fn request_alloc(
         &self,
-        driver: abi::d2d_handle,
-        input_size: u32,
-        output_size: u32,
-        request: *mut abi::d2d_handle,
+        Arg(driver): Arg<abi::d2d_handle>,
+        Arg(input_size): Arg<u32>,
+        Arg(output_size): Arg<u32>,
+        request: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
         errno(self.with(|server| {
-            if request.is_null() {
+            if request.0.is_null() {
                 return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
             }
-            // SAFETY: `request` is the caller's own place for the result: nobody else uses it
-            // during the call.
-            let to = unsafe { self.output(request, "bad-handle-pointer")? };
+            let to = self.output(request, "bad-handle-pointer")?;
             let handle = server.requests().alloc(driver, input_size, output_size)?;
             self.fill(to, handle, "bad-handle-pointer", || {
                 server.requests().free(handle)
@@ -458,34 +443,25 @@ impl Gate {
     }
 
     /// `d2d_request_send`.
-    ///
-    /// # Safety
-    ///
-    /// As in `d2d.h`, if there is a structure at `send`.
-    pub unsafe fn request_send(
+    pub fn request_send(
         &self,
-        request: abi::d2d_handle,
-        send: *const abi::d2d_send,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(send): Arg<*const abi::d2d_send>,
     ) -> c_int {
         // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_send` says.
         pending(self.with(|server| unsafe { server.requests().send(request, send) }))
     }
 
     /// `d2d_request_call`.
-    ///
-    /// # Safety
-    ///
-    /// As in `d2d.h`, if there is a structure at `send`. `result` is null or valid for a write, `output` is
-    /// null or valid for writes of `output_len` bytes.
     #[inline]
-    pub unsafe fn request_call(
+    pub fn request_call(
         &self,
-        request: abi::d2d_handle,
-        send: *const abi::d2d_send,
-        ms: u32,
-        result: *mut abi::d2d_result,
-        output: *mut c_void,
-        output_len: u32,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(send): Arg<*const abi::d2d_send>,
+        Arg(ms): Arg<u32>,
+        Arg(result): Arg<*mut abi::d2d_result>,
+        Arg(output): Arg<*mut c_void>,
+        Arg(output_len): Arg<u32>,
     ) -> c_int {
         const SIZE: usize = size_of::<abi::d2d_result>();
         errno(self.with(|server| {
@@ -515,23 +491,17 @@ impl Gate {
     }
 
     /// `d2d_request_wait`.
-    ///
-    /// # Safety
-    ///
-    /// `result` is null or valid for a write.
-    pub unsafe fn request_wait(
+    pub fn request_wait(
         &self,
-        request: abi::d2d_handle,
-        ms: u32,
-        result: *mut abi::d2d_result,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(ms): Arg<u32>,
+        result: Arg<*mut abi::d2d_result>,
     ) -> c_int {
         errno(self.with(|server| {
-            if result.is_null() {
+            if result.0.is_null() {
                 return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
             }
-            // SAFETY: `result` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { self.output(result, "bad-result-pointer")? };
+            let to = self.output(result, "bad-result-pointer")?;
             let value = server.requests().wait(request, ms, Limit::Take)?;
             // The result stays with the request: nothing is to be undone.
             self.fill(to, value, "bad-result-pointer", || Ok(()))
@@ -539,118 +509,82 @@ impl Gate {
     }
 
     /// `d2d_request_cancel`.
-    ///
-    /// # Safety
-    ///
-    /// The request is the caller's.
-    pub unsafe fn request_cancel(&self, request: abi::d2d_handle) -> c_int {
+    pub fn request_cancel(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.requests().cancel(request)))
     }
 
     /// `d2d_request_free`.
-    ///
-    /// # Safety
-    ///
-    /// The request is the caller's.
-    pub unsafe fn request_free(&self, request: abi::d2d_handle) -> c_int {
+    pub fn request_free(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.requests().free(request)))
     }
 
     /// `d2d_request_read`.
-    ///
-    /// # Safety
-    ///
-    /// `buffer` is null or valid for writes of `len` bytes.
-    pub unsafe fn request_read(
+    pub fn request_read(
         &self,
-        request: abi::d2d_handle,
-        buffer: *mut c_void,
-        len: u32,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(buffer): Arg<*mut c_void>,
+        Arg(len): Arg<u32>,
     ) -> c_int {
         // SAFETY: `buffer` is null or the caller's own place for `len` bytes.
         errno(self.with(|server| unsafe { server.requests().read(request, buffer.cast(), len) }))
     }
 
     /// `d2d_request_write`.
-    ///
-    /// # Safety
-    ///
-    /// None of the owner's: it is unsafe as all entry points are.
-    pub unsafe fn request_write(
+    pub fn request_write(
         &self,
-        request: abi::d2d_handle,
-        buffer: *const c_void,
-        len: u32,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(buffer): Arg<*const c_void>,
+        Arg(len): Arg<u32>,
     ) -> c_int {
         errno(self.with(|server| server.requests().write(request, buffer.cast(), len)))
     }
 
     /// `d2d_request_set_cancel`.
-    ///
-    /// # Safety
-    ///
-    /// The request was dispatched to the caller.
-    pub unsafe fn request_set_cancel(&self, request: abi::d2d_handle) -> c_int {
+    pub fn request_set_cancel(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.requests().set_cancel(request)))
     }
 
     /// `d2d_request_pend`.
-    ///
-    /// # Safety
-    ///
-    /// The request was dispatched to the caller.
-    pub unsafe fn request_pend(&self, request: abi::d2d_handle) -> c_int {
+    pub fn request_pend(&self, Arg(request): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.requests().pend(request)))
     }
 
     /// `d2d_request_forward`.
-    ///
-    /// # Safety
-    ///
-    /// As in `d2d.h`, if there is a structure at `send`.
-    pub unsafe fn request_forward(
+    pub fn request_forward(
         &self,
-        request: abi::d2d_handle,
-        send: *const abi::d2d_send,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(send): Arg<*const abi::d2d_send>,
     ) -> c_int {
         // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_forward` says.
         pending(self.with(|server| unsafe { server.requests().forward(request, send) }))
     }
 
     /// `d2d_complete`.
-    ///
-    /// # Safety
-    ///
-    /// The request was dispatched to the caller.
-    pub unsafe fn complete(
+    pub fn complete(
         &self,
-        request: abi::d2d_handle,
-        status: c_int,
-        information: u64,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(status): Arg<c_int>,
+        Arg(information): Arg<u64>,
     ) -> c_int {
         self.with(|server| Ok(server.complete(request, status, information, None)))
             .unwrap_or_else(Error::to_errno)
     }
 
     /// `d2d_complete_with`.
-    ///
-    /// # Safety
-    ///
-    /// The request was dispatched to the caller.
     #[inline]
-    pub unsafe fn complete_with(
+    pub fn complete_with(
         &self,
-        request: abi::d2d_handle,
-        status: c_int,
-        information: u64,
-        output_len: u32,
+        Arg(request): Arg<abi::d2d_handle>,
+        Arg(status): Arg<c_int>,
+        Arg(information): Arg<u64>,
+        Arg(output_len): Arg<u32>,
     ) -> c_int {
         self.with(|server| Ok(server.complete(request, status, information, Some(output_len))))
             .unwrap_or_else(Error::to_errno)
     }
 
     /// `d2d_point_queue`. The caller holds the queue's lock: no pointer is followed here.
-    pub fn hit_queue(&self, hit: abi::d2d_queue_hit) {
+    pub fn hit_queue(&self, Arg(hit): Arg<abi::d2d_queue_hit>) {
         let abi::d2d_queue_hit {
             driver,
             doorbell,
@@ -678,21 +612,15 @@ impl Gate {
     }
 
     /// `d2d_point_op`.
-    ///
-    /// # Safety
-    ///
-    /// `driver`, `side` and `op` are each null or a string.
-    pub unsafe fn hit_op(
+    pub fn hit_op(
         &self,
-        driver: *const c_char,
-        step: u32,
-        side: *const c_char,
-        op: *const c_char,
-        status: c_int,
+        driver: Arg<*const c_char>,
+        Arg(step): Arg<u32>,
+        side: Arg<*const c_char>,
+        op: Arg<*const c_char>,
+        Arg(status): Arg<c_int>,
     ) {
-        // SAFETY: The caller has named them.
-        let (driver, side, op) =
-            unsafe { (text::<NAME>(driver), text::<NAME>(side), text::<NAME>(op)) };
+        let (driver, side, op) = (text::<NAME>(driver), text::<NAME>(side), text::<NAME>(op));
         let (driver, side, op) = (driver.as_c_str(), side.as_c_str(), op.as_c_str());
         match Step::from_raw(step) {
             Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
@@ -743,15 +671,11 @@ const DETAIL: usize = abi::D2D_DETAIL_SIZE as usize;
 
 /// A string of another driver's, cut off if it is too long; empty if there is none, `?` if it cannot
 /// be read.
-///
-/// # Safety
-///
-/// The caller has named `pointer` as a string's address.
-unsafe fn text<const N: usize>(pointer: *const c_char) -> StringCopy<N> {
+fn text<const N: usize>(Arg(pointer): Arg<*const c_char>) -> StringCopy<N> {
     if pointer.is_null() {
         return StringCopy::new(b"");
     }
-    // SAFETY: The caller has named it.
+    // SAFETY: By the type invariants the caller has named it as a string's address.
     unsafe { StringCopy::read(pointer) }.unwrap_or_else(|| StringCopy::new(b"?"))
 }
 

@@ -7,6 +7,7 @@
 
 use super::{
     errno,
+    Arg,
     Gate, //
 };
 use crate::{
@@ -57,54 +58,39 @@ impl Gate {
     }
 
     /// `d2d_event_create`.
-    ///
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    pub unsafe fn create_event(
+    pub fn create_event(
         &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
-        initial: u32,
-        event: *mut abi::d2d_handle,
+        driver: Arg<abi::d2d_handle>,
+        name: Arg<*const c_char>,
+        kind: Arg<u32>,
+        Arg(initial): Arg<u32>,
+        event: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
-        // SAFETY: `event` is null or the caller's own place for a handle.
-        unsafe { self.make_or_open_event(driver, name, kind, Some(initial != 0), event) }
+        self.make_or_open_event(driver, name, kind, Some(initial != 0), event)
     }
 
     /// `d2d_event_open`.
-    ///
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    pub unsafe fn open_event(
+    pub fn open_event(
         &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
-        event: *mut abi::d2d_handle,
+        driver: Arg<abi::d2d_handle>,
+        name: Arg<*const c_char>,
+        kind: Arg<u32>,
+        event: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
-        // SAFETY: `event` is null or the caller's own place for a handle.
-        unsafe { self.make_or_open_event(driver, name, kind, None, event) }
+        self.make_or_open_event(driver, name, kind, None, event)
     }
 
-    /// # Safety
-    ///
-    /// `event` is null or valid for a write.
-    unsafe fn make_or_open_event(
+    fn make_or_open_event(
         &self,
-        driver: abi::d2d_handle,
-        name: *const c_char,
-        kind: u32,
+        Arg(driver): Arg<abi::d2d_handle>,
+        Arg(name): Arg<*const c_char>,
+        Arg(kind): Arg<u32>,
         make: Option<bool>,
-        event: *mut abi::d2d_handle,
+        event: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
         errno(self.with(|server| {
-            // SAFETY: `event` is the caller's own place for the result: nobody else uses it during
-            // the call.
-            let to = unsafe { self.output(event, "bad-handle-pointer")? };
-            // SAFETY: The caller has named the string.
+            let to = self.output(event, "bad-handle-pointer")?;
+            // SAFETY: By the type invariants the caller has named the string.
             let value = unsafe { server.open_event(driver, name, kind, make)? };
             self.fill(to, value, "bad-handle-pointer", || {
                 server.events().close(value)
@@ -113,12 +99,12 @@ impl Gate {
     }
 
     /// `d2d_event_close`.
-    pub fn close_event(&self, event: abi::d2d_handle) -> c_int {
+    pub fn close_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         errno(self.with(|server| server.events().close(event)))
     }
 
     /// `d2d_event_set`.
-    pub fn set_event(&self, event: abi::d2d_handle) -> c_int {
+    pub fn set_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let before = self.try_briefly(|server, reader| {
             if point::events() {
                 server.hit_event(Step::EventSet, event, fmt!(""));
@@ -129,38 +115,34 @@ impl Gate {
     }
 
     /// `d2d_event_reset`.
-    pub fn reset_event(&self, event: abi::d2d_handle) -> c_int {
+    pub fn reset_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let reset = self.try_briefly(|server, reader| server.events().reset(event, reader));
         reset.map_or_else(|| self.refuse_event(event), |()| 0)
     }
 
     /// `d2d_event_query`.
-    pub fn query_event(&self, event: abi::d2d_handle) -> c_int {
+    pub fn query_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let is_set = self.try_briefly(|server, reader| server.events().is_set(event, reader));
         is_set.map_or_else(|| self.refuse_event(event), c_int::from)
     }
 
     /// `d2d_event_ring`.
-    pub fn ring_event(&self, event: abi::d2d_handle) {
+    pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
         // Where there is no event, nobody waits for it: that is no refusal.
         self.try_briefly(|server, reader| server.events().set(event, reader));
     }
 
     /// `d2d_event_wait`.
-    ///
-    /// # Safety
-    ///
-    /// `index` is null or valid for a write.
-    pub unsafe fn wait_for_events(
+    pub fn wait_for_events(
         &self,
-        events: *const abi::d2d_handle,
-        count: u32,
-        flags: u32,
-        timeout: u32,
-        index: *mut u32,
+        Arg(events): Arg<*const abi::d2d_handle>,
+        Arg(count): Arg<u32>,
+        Arg(flags): Arg<u32>,
+        Arg(timeout): Arg<u32>,
+        index: Arg<*mut u32>,
     ) -> c_int {
         if count == 1
-            && index.is_null()
+            && index.0.is_null()
             && flags & !(ALL | INTERRUPTIBLE) == 0
             && !point::events()
             && (timeout == 0 || trace::may_sleep())
@@ -181,24 +163,19 @@ impl Gate {
                 _ => {}
             }
         }
-        // SAFETY: `index` is null or the caller's own place for the result.
-        unsafe { self.wait_long(events, count, flags, timeout, index) }
+        self.wait_long(events, count, flags, timeout, index)
     }
 
     /// As [`Gate::wait_for_events`], if it was not enough to take one event that is set.
-    ///
-    /// # Safety
-    ///
-    /// `index` is null or valid for a write.
     #[cold]
     #[inline(never)]
-    unsafe fn wait_long(
+    fn wait_long(
         &self,
         events: *const abi::d2d_handle,
         count: u32,
         flags: u32,
         timeout: u32,
-        index: *mut u32,
+        Arg(index): Arg<*mut u32>,
     ) -> c_int {
         errno(self.with(|server| {
             let refuse = |reason, error| {
@@ -209,8 +186,8 @@ impl Gate {
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);
             }
-            // SAFETY: `index` is the caller's own place for the result: nobody else uses it during
-            // the call.
+            // SAFETY: By the type invariants it is null or the caller's own place for the result: nobody else
+            // uses it during the call.
             let to = unsafe { Output::new(index) };
             if !index.is_null() && to.is_none() {
                 return refuse("bad-index-pointer", EFAULT);
