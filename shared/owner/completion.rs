@@ -7,6 +7,7 @@
 
 use kernel::{
     bindings,
+    ffi::c_long,
     prelude::*,
     task::MAX_SCHEDULE_TIMEOUT,
     time::msecs_to_jiffies,
@@ -40,30 +41,23 @@ impl Completion {
         unsafe { bindings::complete_all(self.inner.get()) };
     }
 
-    /// May sleep.
-    pub(crate) fn wait(&self) {
-        // SAFETY: It is initialized.
-        unsafe { bindings::wait_for_completion(self.inner.get()) };
-    }
-
-    /// Waits for at most `ms` milliseconds, and returns whether it is completed. May sleep.
-    pub(crate) fn wait_for(&self, ms: u32) -> bool {
-        // SAFETY: It is initialized.
-        unsafe {
-            bindings::wait_for_completion_timeout(self.inner.get(), msecs_to_jiffies(ms)) != 0
-        }
-    }
-
-    /// As [`Completion::wait_for`], or without limit if `ms` is `None`; a signal ends it. May sleep.
+    /// Waits for at most `ms` milliseconds, without limit if that is `None`, and returns whether it is
+    /// completed. A signal ends the wait if it is `interruptible`. May sleep.
     ///
     /// # Errors
     ///
     /// `ERESTARTSYS` if a signal came.
-    pub(crate) fn wait_interruptible(&self, ms: Option<u32>) -> Result<bool> {
+    pub(crate) fn wait(&self, ms: Option<u32>, interruptible: bool) -> Result<bool> {
         let jiffies = ms.map_or(MAX_SCHEDULE_TIMEOUT as usize, msecs_to_jiffies);
         // SAFETY: It is initialized.
         let left = unsafe {
-            bindings::wait_for_completion_interruptible_timeout(self.inner.get(), jiffies)
+            match interruptible {
+                true => {
+                    bindings::wait_for_completion_interruptible_timeout(self.inner.get(), jiffies)
+                }
+                // Not more than `MAX_SCHEDULE_TIMEOUT`.
+                false => bindings::wait_for_completion_timeout(self.inner.get(), jiffies) as c_long,
+            }
         };
         match left {
             ..0 => Err(ERESTARTSYS),

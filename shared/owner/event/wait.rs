@@ -451,14 +451,7 @@ impl Dispatcher {
         if let Some(ended) = unsafe { self.begin(waiter, manner) }? {
             return Ok(ended);
         }
-        let completed = match manner.timeout {
-            timeout if manner.interruptible => waiter.done.wait_interruptible(timeout),
-            None => {
-                waiter.done.wait();
-                Ok(true)
-            }
-            Some(ms) => Ok(waiter.done.wait_for(ms)),
-        };
+        let completed = waiter.done.wait(manner.timeout, manner.interruptible);
         let key = &mut self.lock().key;
         if let Some(outcome) = *waiter.outcome(key) {
             return Ok(outcome);
