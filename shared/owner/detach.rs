@@ -38,7 +38,7 @@ impl Server {
             let before = self.registry.update(handle, detaching)?;
             let name = before.name();
             match before.state {
-                State::Registered if before.is_detached => {
+                State::Registered if before.is_detached() => {
                     return Err(refuse(
                         self.name,
                         "not-attached",
@@ -65,7 +65,7 @@ impl Server {
     /// of it before; `None` when there is nothing to detach. Any context.
     pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Known> {
         let before = self.registry.update(handle, detaching).ok()?;
-        (!before.is_detached).then_some(before)
+        (!before.is_detached()).then_some(before)
     }
 
     /// Ends what [`detaching`] has begun. Returns whether the driver is detached; if not, the caller

@@ -85,41 +85,21 @@ impl State {
     }
 }
 
-/// What is known of a driver beside its object.
+/// What is known of a driver, at one moment or as long as the lock is held.
 #[derive(Clone, Copy)]
-struct Listing {
+pub(crate) struct Known {
     driver: Driver,
     /// Whether it is still being registered: it cannot be found by its name.
-    registering: bool,
+    is_registering: bool,
     /// Whether a thread is removing it.
-    unregistering: bool,
-    leaving: bool,
-    expelled: bool,
-    state: State,
+    pub(crate) is_unregistering: bool,
+    pub(crate) is_leaving: bool,
+    is_expelled: bool,
+    pub(crate) state: State,
     /// The task that is in `d2d_attach()` for it, or 0.
     sending: u64,
     /// When the time of its handshake is over, if no thread waits for that.
     due: Option<Instant<Monotonic>>,
-    /// What its last handshake was refused with, or 0.
-    refusal: c_int,
-}
-
-impl Listing {
-    fn is_detached(&self) -> bool {
-        self.state == State::Registered && self.sending == 0
-    }
-}
-
-/// What is known of a driver at one moment.
-#[derive(Clone, Copy)]
-pub(crate) struct Known {
-    driver: Driver,
-    pub(crate) state: State,
-    /// Whether it holds no context, and no thread is in `d2d_attach()` for it.
-    pub(crate) is_detached: bool,
-    pub(crate) is_leaving: bool,
-    pub(crate) is_unregistering: bool,
-    sending: u64,
     /// What its last handshake was refused with, or 0.
     pub(crate) refusal: c_int,
 }
@@ -132,21 +112,12 @@ impl core::ops::Deref for Known {
     }
 }
 
-impl From<&Listing> for Known {
-    fn from(listing: &Listing) -> Self {
-        Self {
-            driver: listing.driver,
-            state: listing.state,
-            is_detached: listing.is_detached(),
-            is_leaving: listing.leaving,
-            is_unregistering: listing.unregistering,
-            sending: listing.sending,
-            refusal: listing.refusal,
-        }
-    }
-}
-
 impl Known {
+    /// Returns whether it holds no context, and no thread is in `d2d_attach()` for it.
+    pub(crate) fn is_detached(&self) -> bool {
+        self.state == State::Registered && self.sending == 0
+    }
+
     /// Returns the context that is reserved for it.
     pub(crate) fn context(&self) -> Option<usize> {
         self.state.context()
@@ -160,6 +131,19 @@ impl Known {
     /// Returns whether the calling thread is in `d2d_attach()` for it.
     pub(crate) fn is_attached_by_current(&self) -> bool {
         self.sending == Task::current_raw() as u64
+    }
+
+    /// Lets no request to the driver or from it, nor any at all into its routines if it was expelled.
+    fn leave(&mut self, slot: &Slot) {
+        self.is_leaving = true;
+        self.mark(slot);
+    }
+
+    /// Sets the flags of the driver's slot.
+    fn mark(&self, slot: &Slot) {
+        let leaving = if self.is_leaving { LEAVING } else { 0 };
+        let expelled = if self.is_expelled { EXPELLED } else { 0 };
+        slot.set(slot.state().generation(), leaving | expelled);
     }
 }
 
@@ -175,7 +159,7 @@ pub(crate) enum Overdue {
 
 /// What the lock protects.
 struct Listings {
-    of: KVec<Option<Listing>>,
+    of: KVec<Option<Known>>,
     /// Whether the timer is set, or its work is running and will look once more.
     timed: bool,
 }
@@ -318,12 +302,12 @@ impl Registry {
                 let mut free = free.filter(|(_, (listing, _))| listing.is_none());
                 free.next()
                     .map(|(index, (listing, slot))| {
-                        *listing = Some(Listing {
+                        *listing = Some(Known {
                             driver,
-                            registering: true,
-                            unregistering: false,
-                            leaving: false,
-                            expelled: false,
+                            is_registering: true,
+                            is_unregistering: false,
+                            is_leaving: false,
+                            is_expelled: false,
                             state: State::Registered,
                             sending: 0,
                             due: None,
@@ -347,8 +331,8 @@ impl Registry {
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, listing| {
             // The thread that has expelled the driver removes it.
-            let listed = listing.as_mut().filter(|listed| !listed.expelled)?;
-            listed.registering = false;
+            let listed = listing.as_mut().filter(|listed| !listed.is_expelled)?;
+            listed.is_registering = false;
             if is_going {
                 *listing = None;
                 slot.vacate();
@@ -370,7 +354,7 @@ impl Registry {
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
-        f: impl FnOnce(&Slot, &mut Option<Listing>) -> R,
+        f: impl FnOnce(&Slot, &mut Option<Known>) -> R,
     ) -> Option<R> {
         let (slot, generation) = self.slot(Kind::Driver, handle)?;
         let (index, _) = Kind::Driver.parts(handle)?;
@@ -383,7 +367,7 @@ impl Registry {
     }
 
     /// As [`Registry::with`], of the listing alone.
-    fn listed<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Listing) -> R) -> Option<R> {
+    fn listed<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
         self.with(handle, |_, listing| listing.as_mut().map(f))
             .flatten()
     }
@@ -400,27 +384,27 @@ impl Registry {
     /// `ENOENT`.
     pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
         self.find(Kind::Target, |listing| {
-            listing.driver.name() == name && !listing.registering
+            listing.driver.name() == name && !listing.is_registering
         })
         .map(|(handle, _)| handle)
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
     }
 
     /// Finds a driver, and returns a handle of this kind and what is known of it.
-    fn find(&self, kind: Kind, f: impl Fn(&Listing) -> bool) -> Option<(abi::d2d_handle, Known)> {
+    fn find(&self, kind: Kind, f: impl Fn(&Known) -> bool) -> Option<(abi::d2d_handle, Known)> {
         let listings = self.listings.lock();
         let mut listed = listings.of.iter().zip(&self.slots).enumerate();
         listed.find_map(|(index, (listing, slot))| {
             let listing = listing.as_ref().filter(|listing| f(listing))?;
             let handle = kind.handle(index, slot.state().generation());
-            Some((handle, listing.into()))
+            Some((handle, *listing))
         })
     }
 
     /// Finds the driver that is attached to a context and does not leave. Any context.
     pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Known)> {
         self.find(Kind::Target, |listing| {
-            listing.state == State::Attached(context) && !listing.leaving
+            listing.state == State::Attached(context) && !listing.is_leaving
         })
     }
 
@@ -446,7 +430,7 @@ impl Registry {
 
     /// Returns what is known of a driver. Any context; prints nothing.
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Known> {
-        self.listed(handle, |listing| Known::from(&*listing))
+        self.listed(handle, |listing| *listing)
     }
 
     /// Returns whether the calling task is inside a routine of any driver. Any context.
@@ -485,10 +469,10 @@ impl Registry {
     /// `EALREADY` if another thread is removing it.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, listing| match listing {
-            Some(listing) if listing.unregistering => Err(("already-unregistering", EALREADY)),
+            Some(listing) if listing.is_unregistering => Err(("already-unregistering", EALREADY)),
             Some(listing) if listing.is_detached() => {
                 listing.leave(slot);
-                listing.unregistering = true;
+                listing.is_unregistering = true;
                 Ok(())
             }
             _ => Err(("still-attached", EBUSY)),
@@ -505,11 +489,11 @@ impl Registry {
         let mut listed = listings.of.iter_mut().zip(&self.slots).enumerate();
         listed.find_map(|(index, (listing, slot))| {
             let listing = listing.as_mut()?;
-            if listing.expelled || !f(&listing.driver) {
+            if listing.is_expelled || !f(&listing.driver) {
                 return None;
             }
-            let before = Known::from(&*listing);
-            (listing.unregistering, listing.expelled) = (true, true);
+            let before = *listing;
+            (listing.is_unregistering, listing.is_expelled) = (true, true);
             listing.leave(slot);
             let handle = Kind::Driver.handle(index, slot.state().generation());
             Some((handle, before))
@@ -544,7 +528,7 @@ impl Registry {
     /// its routines, and returns what was known of it. No request names it. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, listing| {
-            let driver = listing.filter(|listing| listing.unregistering)?.driver;
+            let driver = listing.filter(|listing| listing.is_unregistering)?.driver;
             slot.is_empty().then(|| {
                 *listing = None;
                 slot.vacate();
@@ -560,7 +544,7 @@ impl Registry {
         // A driver that is being sent a handshake cannot have been removed.
         self.listed(handle, |listing| {
             listing.sending = 0;
-            Known::from(&*listing)
+            *listing
         })
     }
 
@@ -622,7 +606,7 @@ impl Registry {
                 .and_then(|(index, _)| listings.of.get_mut(index)?.as_mut());
             match (found, free) {
                 (None, _) => Err(("stale-driver-handle", ESTALE, None)),
-                (Some(listing), _) if listing.leaving => {
+                (Some(listing), _) if listing.is_leaving => {
                     Err(("driver-is-leaving", ESHUTDOWN, Some(listing.driver)))
                 }
                 (Some(listing), _) if !listing.is_detached() => {
@@ -635,7 +619,7 @@ impl Registry {
                         request: 0,
                     });
                     (listing.sending, listing.refusal) = (Task::current_raw() as u64, 0);
-                    Ok((Known::from(&*listing), context))
+                    Ok((*listing, context))
                 }
             }
         };
@@ -657,7 +641,7 @@ impl Registry {
         f: impl FnOnce(State) -> Option<State>,
     ) -> Result<Known> {
         self.listed(handle, |listing| {
-            let before = Known::from(&*listing);
+            let before = *listing;
             listing.state = f(before.state).unwrap_or(before.state);
             before
         })
@@ -716,21 +700,6 @@ impl Registry {
         }
         listings.timed = next.is_some();
         next.map_or(Overdue::Nothing, Overdue::In)
-    }
-}
-
-impl Listing {
-    /// Lets no request to the driver or from it, nor any at all into its routines if it was expelled.
-    fn leave(&mut self, slot: &Slot) {
-        self.leaving = true;
-        self.mark(slot);
-    }
-
-    /// Sets the flags of the driver's slot.
-    fn mark(&self, slot: &Slot) {
-        let leaving = if self.leaving { LEAVING } else { 0 };
-        let expelled = if self.expelled { EXPELLED } else { 0 };
-        slot.set(slot.state().generation(), leaving | expelled);
     }
 }
 
