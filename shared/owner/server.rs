@@ -301,7 +301,7 @@ impl Server {
         handle: abi::d2d_handle,
         detail: kernel::fmt::Arguments<'_>,
     ) {
-        let Some((driver, name, kind)) = self.events.opening(handle) else {
+        let Some((driver, name, kind)) = self.events.dispatcher().opening(handle) else {
             return;
         };
         let driver = self.registry.peek(driver);

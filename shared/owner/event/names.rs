@@ -36,7 +36,6 @@ use kernel::{
     },
     sync::{
         new_mutex,
-        rcu,
         Arc,
         Mutex, //
     }, //
@@ -218,36 +217,10 @@ impl Events {
         }
     }
 
-    /// Sets an event, and returns whether it was set before; `None` for a stale handle. See
-    /// `d2d_event_set`. Any context.
+    /// Returns what sets, resets and takes an event by its handle.
     #[inline]
-    pub(crate) fn set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
-        self.dispatcher.set(handle, reader)
-    }
-
-    /// Resets an event; `None` for a stale handle. See `d2d_event_reset`. Any context.
-    #[inline]
-    pub(crate) fn reset(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<()> {
-        self.dispatcher.reset(handle, reader)
-    }
-
-    /// Returns whether an event is set; `None` for a stale handle. See `d2d_event_query`. Any context.
-    #[inline]
-    pub(crate) fn is_set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
-        self.dispatcher.is_set(handle, reader)
-    }
-
-    /// Returns whether an event was set, and takes it. `None` if only [`Events::wait`] can tell. Any
-    /// context.
-    #[inline]
-    pub(crate) fn try_take(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
-        self.dispatcher.try_take(handle, reader)
-    }
-
-    /// Returns the driver that has opened the event that a handle names, its name and its kind. Any
-    /// context.
-    pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
-        self.dispatcher.opening(handle)
+    pub(crate) fn dispatcher(&self) -> &Dispatcher {
+        &self.dispatcher
     }
 
     /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. Calls `fill` with the

@@ -109,27 +109,29 @@ impl Gate {
             if point::events() {
                 server.hit_event(Step::EventSet, event, fmt!(""));
             }
-            server.events().set(event, reader)
+            server.events().dispatcher().set(event, reader)
         });
         before.map_or_else(|| self.refuse_event(event), c_int::from)
     }
 
     /// `d2d_event_reset`.
     pub fn reset_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
-        let reset = self.try_briefly(|server, reader| server.events().reset(event, reader));
+        let reset =
+            self.try_briefly(|server, reader| server.events().dispatcher().reset(event, reader));
         reset.map_or_else(|| self.refuse_event(event), |()| 0)
     }
 
     /// `d2d_event_query`.
     pub fn query_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
-        let is_set = self.try_briefly(|server, reader| server.events().is_set(event, reader));
+        let is_set =
+            self.try_briefly(|server, reader| server.events().dispatcher().is_set(event, reader));
         is_set.map_or_else(|| self.refuse_event(event), c_int::from)
     }
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
         // Where there is no event, nobody waits for it: that is no refusal.
-        self.try_briefly(|server, reader| server.events().set(event, reader));
+        self.try_briefly(|server, reader| server.events().dispatcher().set(event, reader));
     }
 
     /// `d2d_event_wait`.
@@ -150,7 +152,9 @@ impl Gate {
             // SAFETY: A handle is a number.
             let handle = unsafe { probe::read(events) };
             let take = |handle| {
-                self.try_briefly(|server, reader| server.events().try_take(handle, reader))
+                self.try_briefly(|server, reader| {
+                    server.events().dispatcher().try_take(handle, reader)
+                })
             };
             match handle.and_then(take) {
                 Some(true) => {

@@ -15,6 +15,7 @@ use kernel::{
     bindings,
     str::CString,
     sync::{
+        rcu,
         Arc,
         Completion,
         SetOnce, //
@@ -82,16 +83,22 @@ impl Fixture {
     }
 
     fn set(&self, event: d2d_handle) -> Result<bool> {
-        self.events.set(event, &rcu::read_lock()).ok_or(ESTALE)
+        self.events
+            .dispatcher()
+            .set(event, &rcu::read_lock())
+            .ok_or(ESTALE)
     }
 
     fn reset(&self, event: d2d_handle) -> Result {
-        self.events.reset(event, &rcu::read_lock()).ok_or(ESTALE)
+        self.events
+            .dispatcher()
+            .reset(event, &rcu::read_lock())
+            .ok_or(ESTALE)
     }
 
     /// Returns what can be seen of an event.
     fn status(&self, event: d2d_handle) -> Result<Status> {
-        let (_, name, _) = self.events.opening(event).ok_or(ESTALE)?;
+        let (_, name, _) = self.events.dispatcher().opening(event).ok_or(ESTALE)?;
         let mut status = Err(ESTALE);
         self.events.for_each(|event| {
             if *event.name() == name {
@@ -104,14 +111,14 @@ impl Fixture {
 
     /// Returns whether an event is set, if drivers are told the same as files are.
     fn is_set(&self, event: d2d_handle) -> Result<bool> {
-        let is_set = self.events.is_set(event, &rcu::read_lock());
+        let is_set = self.events.dispatcher().is_set(event, &rcu::read_lock());
         let seen = self.status(event)?.set;
         is_set.filter(|set| *set == seen).ok_or(EIO)
     }
 
     /// Takes an event without the lock, if nobody waits for it.
     fn try_take(&self, event: d2d_handle) -> Option<bool> {
-        self.events.try_take(event, &rcu::read_lock())
+        self.events.dispatcher().try_take(event, &rcu::read_lock())
     }
 
     fn wait(&self, events: &[d2d_handle], manner: Manner) -> Result<u32> {
