@@ -59,8 +59,8 @@ impl Requests {
             .and_then(|access| {
                 let record = access.record;
                 let (from, length) = match is_holder {
-                    true => (record.input(), record.input_len.get()),
-                    false => (record.output(), record.output_len.get()),
+                    true => (record.input.get(), record.input_len.get()),
+                    false => (record.output.get(), record.output_len.get()),
                 };
                 if len > length {
                     return Err(("nothing-to-read", EMSGSIZE));
@@ -87,7 +87,7 @@ impl Requests {
                     return Err(("output-too-long", EMSGSIZE));
                 }
                 // SAFETY: There is room for as many bytes.
-                if !unsafe { probe::copy(record.output(), buffer, len as usize) } {
+                if !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
                     // Some of it may have been replaced.
                     record.output_len.set(0);
                     return Err(("bad-output-pointer", EFAULT));

@@ -108,8 +108,8 @@ impl Requests {
         let in_place = word.has(bits::RUN) && record.is_frame_of(word.seq());
         let mut view = record.view(word);
         if in_place {
-            view.input = record.input().cast_const().cast();
-            view.output = record.output().cast();
+            view.input = record.input.get().cast_const().cast();
+            view.output = record.output.get().cast();
         }
         // Unless the buffers are in place, the request may have been taken and sent to another driver meanwhile:
         // then the view is what that driver is to see.

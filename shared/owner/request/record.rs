@@ -91,8 +91,8 @@ pub(crate) struct Record {
     /// What it was sent with, and how its steps are told.
     pub(super) flags: Once<u32>,
     sender: Once<u64>,
-    input: Once<*mut u8>,
-    output: Once<*mut u8>,
+    pub(super) input: Once<*mut u8>,
+    pub(super) output: Once<*mut u8>,
     pub(super) input_len: Once<u32>,
     /// For how much of the output there is room this time.
     pub(super) output_room: Once<u32>,
@@ -101,7 +101,7 @@ pub(crate) struct Record {
     pub(super) information: Once<u64>,
     pub(super) ended: Once<u32>,
     pub(super) tag: Once<u64>,
-    user_buffer: Once<*mut c_void>,
+    pub(super) user_buffer: Once<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
     /// The task that is inside `returned()` as long as the word says so.
     pub(super) carrier: Once<u64>,
@@ -383,18 +383,6 @@ impl Record {
         seq != 0 && self.taken[seq as usize % TAKEN].get() == seq
     }
 
-    /// Returns where the input lies.
-    #[inline(always)]
-    pub(super) fn input(&self) -> *mut u8 {
-        self.input.get()
-    }
-
-    /// Returns where the output lies.
-    #[inline(always)]
-    pub(super) fn output(&self) -> *mut u8 {
-        self.output.get()
-    }
-
     /// Makes it a request of a driver. The caller has it in [`Fill`](Phase::Fill).
     pub(super) fn make(&self, sender: d2d_handle, input: u32, output: u32, buffers: Buffers) {
         let mut memory = core::mem::ManuallyDrop::new(buffers.0);
@@ -442,11 +430,6 @@ impl Record {
             input: null_mut(),
             output: null_mut(),
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn set_user_buffer(&self, user_buffer: *mut c_void) {
-        self.user_buffer.set(user_buffer);
     }
 
     /// Returns its work item, which is initialized.

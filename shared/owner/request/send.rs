@@ -322,7 +322,7 @@ impl Requests {
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;
         // SAFETY: The input is as long, and this thread has the request alone.
-        if length > 0 && !unsafe { stack.copy(record.input(), send.input.cast(), length) } {
+        if length > 0 && !unsafe { stack.copy(record.input.get(), send.input.cast(), length) } {
             return Err(("bad-input-pointer", EFAULT));
         }
         let receiver = self.registry.enter_target(stack.task(), send.to)?;
@@ -348,7 +348,7 @@ impl Requests {
             flags |= Telling::POINT;
         }
         record.flags.set(flags);
-        record.set_user_buffer(send.user_buffer);
+        record.user_buffer.set(send.user_buffer);
         record.input_len.set(send.input_len);
         record.output_room.set(send.output_len);
         record.tag.set(send.tag);

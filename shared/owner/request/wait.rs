@@ -226,10 +226,11 @@ impl Requests {
         }
         let result = record.result();
         let length = result.output_len as usize;
+        let from = record.output.get();
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
         // SAFETY: The caller says that nobody else uses what is at `output`. The output does not change while
         // this thread is counted.
-        let is_bad = is_read && !unsafe { stack.copy_out(output.cast(), record.output(), length) };
+        let is_bad = is_read && !unsafe { stack.copy_out(output.cast(), from, length) };
         if record.telling().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
         }
