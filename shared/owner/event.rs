@@ -4,7 +4,7 @@
 //!
 //! - `state`: whether an event is set: a word, which one atomic step changes while nobody waits.
 //! - `openings`: the handles.
-//! - `wait`: waiting, and the dispatcher's lock, which only waiters need.
+//! - `wait`: waiting, under the dispatcher's lock.
 //! - `name`: what an event may be called; `names`: all events, and which driver has opened which event.
 //! - `file`: the file through which user space watches an event.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for events, and the lock that waiters need.
+//! Waiting for events.
 //!
 //! A thread that waits has a [`Block`] on the list of each of its events. A thread that sets an event with
 //! waiters gives it to them, in the order in which they began to wait, before it releases the lock. So no

@@ -307,8 +307,8 @@ impl Requests {
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
     // SAFETY: The caller says that it is that of a record.
     let record = unsafe { Record::of_work(work) };
-    // SAFETY: A record is taken from the records that are part of the requests, which do not move and outlive
-    // their workers.
+    // SAFETY: Only `Requests::new` makes records, as a part of the requests. These do not move, and outlive their
+    // workers.
     let requests = unsafe { &*container_of!(record.records(), Requests, records) };
     requests.dispatch_queued(record);
 }
