@@ -17,10 +17,10 @@ use d2d::{
     control,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     link::PeerLink,
-    offer::Offer,
     request::{
         Disposition,
         Request,

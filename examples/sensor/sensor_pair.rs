@@ -8,10 +8,10 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    context::Pair,
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     }, //
 };

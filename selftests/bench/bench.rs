@@ -9,13 +9,13 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    context::Pair,
+    control_code::ControlCode,
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
-    },
-    request::ControlCode, //
+    }, //
 };
 use kernel::prelude::*;
 

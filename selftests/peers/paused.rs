@@ -10,10 +10,10 @@ use d2d::{
     abi,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     link::PeerLink,
-    offer::Offer,
     request::{
         Disposition,
         Request, //

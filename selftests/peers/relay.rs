@@ -13,16 +13,18 @@
 
 use d2d::{
     abi,
+    control_code::ControlCode,
     driver::{
         Driver,
         Handle, //
     },
     link::PeerLink,
-    packet::Sleep,
-    request::{
-        ControlCode,
-        Disposition,
+    packet::{
         Outcome,
+        Sleep, //
+    },
+    request::{
+        Disposition,
         Pended,
         Request,
         RequestId, //

@@ -15,10 +15,10 @@ use d2d::{
     control,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     link::PeerLink,
-    offer::Offer,
     queue::ItemHandle,
     request::{
         Disposition,

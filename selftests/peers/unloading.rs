@@ -17,6 +17,7 @@
 
 use d2d::{
     abi,
+    control_code::ControlCode,
     event::{
         Event,
         Kind,
@@ -28,7 +29,6 @@ use d2d::{
         Sleep, //
     },
     request::{
-        ControlCode,
         Disposition,
         Pended,
         Request, //

@@ -9,7 +9,8 @@ use d2d::{
     abi,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     event::{
         Event,
@@ -17,7 +18,6 @@ use d2d::{
         Wait, //
     },
     link::PeerLink,
-    offer::Offer,
     packet::Sleep,
     request::Disposition,
     trace,

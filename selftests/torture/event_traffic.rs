@@ -37,7 +37,7 @@ pub struct EventTraffic {
 
 impl EventTraffic {
     /// Opens the events of a context, or creates them. May sleep.
-    pub fn open<P: d2d::context::Pair>(
+    pub fn open<P: d2d::link::Pair>(
         context: &Context<P>,
         create: impl Fn(&CStr, Kind, bool) -> Result<Event>,
     ) -> Result<Self> {

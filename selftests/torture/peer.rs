@@ -45,14 +45,14 @@ use core::marker::PhantomData;
 use d2d::{
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     event::{
         Event,
         Kind, //
     },
     link::PeerLink,
-    offer::Offer,
     packet::Completed,
     request::{
         Disposition,

@@ -24,6 +24,7 @@ use crate::{
 };
 use core::ops::Range;
 use d2d::{
+    control_code::ControlCode,
     event::{
         Event,
         Kind,
@@ -39,7 +40,6 @@ use d2d::{
         Target, //
     },
     request::{
-        ControlCode,
         Disposition,
         Pended,
         Request,
@@ -49,8 +49,8 @@ use d2d::{
     run_in::{
         run_in,
         Place, //
-    }, //
-    trace::refuse,
+    },
+    trace::refuse, //
 };
 use kernel::{
     prelude::*,

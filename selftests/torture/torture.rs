@@ -33,10 +33,10 @@ pub mod run;
 pub mod tally;
 
 use d2d::{
-    context::Pair,
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     }, //
 };

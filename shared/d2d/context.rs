@@ -6,39 +6,17 @@
 
 use crate::{
     abi,
-    interface::{
-        Interface,
-        Plain, //
-    },
-    link::{
-        OwnerLink,
-        PeerLink, //
-    },
+    interface::Plain,
     queue::Queue, //
 };
 use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-use kernel::sync::{
-    lock::{
-        spinlock::SpinLockIrqBackend,
-        Lock, //
-    },
-    SpinLockIrqGuard, //
+use kernel::sync::lock::{
+    spinlock::SpinLockIrqBackend,
+    Lock, //
 };
-
-/// What the two drivers of a pair have agreed on.
-pub trait Pair: Sized + 'static {
-    /// Operations of the owner.
-    type Owner: Interface<Link = OwnerLink<Self>>;
-    /// Operations of the peer.
-    type Peer: Interface<Link = PeerLink<Self>>;
-    /// Data of the owner, at most `D2D_DATA_SIZE` bytes.
-    type OwnerData: Plain;
-    /// Data of the peer, at most `D2D_DATA_SIZE` bytes.
-    type PeerData: Plain;
-}
 
 /// A context, seen by either side.
 ///
@@ -55,7 +33,7 @@ unsafe impl<P> Send for Context<P> {}
 // SAFETY: As above.
 unsafe impl<P> Sync for Context<P> {}
 
-impl<P: Pair> Context<P> {
+impl<P> Context<P> {
     /// Makes a context of its C counterpart.
     ///
     /// # Safety
@@ -92,32 +70,13 @@ impl<P: Pair> Context<P> {
         unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
     }
 
-    /// Runs `f` on the owner's data, under the data's lock with interrupts disabled. Any context.
-    pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
-        let guard = self.lock_data();
-        // SAFETY: The lock is held, and the area is `D2D_DATA_SIZE` bytes long.
-        unsafe { Self::with_data(&guard, &raw mut (*self.as_raw()).data.owner, f) }
-    }
-
-    /// Runs `f` on the peer's data, under the data's lock with interrupts disabled. Any context.
-    pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
-        let guard = self.lock_data();
-        // SAFETY: As above.
-        unsafe { Self::with_data(&guard, &raw mut (*self.as_raw()).data.peer, f) }
-    }
-
-    fn lock_data(&self) -> SpinLockIrqGuard<'_, ()> {
-        // SAFETY: The lock is initialized and lives as long as the context.
-        let lock: &Lock<(), SpinLockIrqBackend> =
-            unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) };
-        lock.lock()
-    }
-
+    /// Runs `f` on an area of the data, under the data's lock with interrupts disabled. Any context.
+    ///
     /// # Safety
     ///
-    /// `area` is one that the lock protects whose guard is given.
-    unsafe fn with_data<T: Plain, R>(
-        _guard: &SpinLockIrqGuard<'_, ()>,
+    /// `area` is the owner's or the peer's in the data of this context.
+    pub(crate) unsafe fn with_data<T: Plain, R>(
+        &self,
         area: *mut [u64; abi::D2D_DATA_SIZE as usize / size_of::<u64>()],
         f: impl FnOnce(&mut T) -> R,
     ) -> R {
@@ -125,6 +84,10 @@ impl<P: Pair> Context<P> {
             assert!(size_of::<T>() <= abi::D2D_DATA_SIZE as usize);
             assert!(align_of::<T>() <= align_of::<u64>());
         }
+        // SAFETY: The lock is initialized and lives as long as the context.
+        let lock: &Lock<(), SpinLockIrqBackend> =
+            unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) };
+        let _guard = lock.lock();
         // SAFETY: The area is large and aligned enough, any bytes are a `T`, and the lock is held,
         // so that this is the only reference.
         f(unsafe { &mut *area.cast::<T>() })

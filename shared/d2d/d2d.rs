@@ -16,17 +16,20 @@
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may leave, and [`readers`], which it counts by.
 //! - [`event`]: named events, to tell others a state.
-//! - [`driver`] and [`offer`]: the peer's module, and its side of the handshake.
-//! - [`request`] and [`packet`]: requests at any time, for the receiver and for the sender.
+//! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: its module.
+//! - [`control_code`], [`request`] and [`packet`]: requests at any time, for the receiver and for the
+//!   sender.
 //! - [`control`]: a file through which user space acts on a driver, and what it is made of.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
 //! behaviour, whatever safe code does with it.
 
+mod adopt;
 mod arch;
 pub mod context;
 pub mod control;
+pub mod control_code;
 pub mod driver;
 pub mod event;
 pub mod fingerprint;
@@ -39,7 +42,6 @@ mod layout;
 pub mod left;
 pub mod link;
 mod lock;
-pub mod offer;
 #[doc(hidden)]
 pub mod once;
 pub mod packet;
@@ -49,7 +51,8 @@ pub mod probe;
 pub mod queue;
 #[doc(hidden)]
 pub mod readers;
-mod registration;
+#[doc(hidden)]
+pub mod registration;
 pub mod request;
 pub mod run_in;
 pub mod rundown;

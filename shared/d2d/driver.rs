@@ -1,51 +1,78 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that is the peer in a context, and the module that it lives in.
+//! A driver that is the peer in a context, and the offer of the context: the request of the handshake, as
+//! the driver sees it.
+//!
+//! An offer is a value: completing or pending it consumes it, so it cannot be completed twice, and the
+//! disposition that the driver returns can only be had that way. Both are tied to the call by their
+//! lifetime, so that neither outlives it or is taken for that of another.
 
 use crate::{
-    context::Pair,
-    control::{
-        Control,
-        ControlFile, //
-    },
+    abi,
+    adopt,
+    control::Control,
     event::{
         Event,
         Kind, //
     },
-    interface::TableFor,
-    link::PeerLink,
-    offer::Offer,
+    handler::Handler,
+    interface::{
+        Binding,
+        Link,
+        TableFor, //
+    },
+    link::{
+        Pair,
+        PeerLink,
+        PeerSeat, //
+    },
     packet::{
         Completed,
+        Outcome,
         Sender, //
-    },
-    registration::{
-        Registration,
-        Shared, //
     },
     request::{
         Disposition,
-        Outcome,
+        Kept,
         Request,
         RequestId, //
     },
     trace::{
         self,
+        refuse,
         Step, //
     }, //
 };
 use core::ops::Deref;
 use kernel::{
+    bindings,
     prelude::*,
     sync::{
         atomic::{
-            ordering::Full,
+            ordering::{
+                Acquire,
+                Full,
+                Relaxed,
+                Release, //
+            },
             Atomic, //
         },
-        Arc, //
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        SetOnce,
+        SpinLockIrq, //
     },
+    task::Task,
     uaccess::UserSliceReader,
-    ModuleMetadata, //
+    workqueue::{
+        self,
+        impl_has_work,
+        new_work,
+        HasWork,
+        Work,
+        WorkItem, //
+    }, //
 };
 
 /// A driver that can be the peer in a context; [`module_peer!`](crate::module_peer) makes the
@@ -208,135 +235,369 @@ impl<T: Driver> Control for Handle<T> {
     }
 }
 
-/// Whether the module of a peer has begun to initialize.
-#[doc(hidden)]
-pub struct Started(Atomic<u32>);
-
-impl Started {
-    /// Makes the flag of a module that has not begun.
-    #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
-    pub const fn new() -> Self {
-        Self(Atomic::new(0))
-    }
-}
-
-/// What the module of a peer consists of.
+/// The offer of a context that the driver has received and not completed yet.
 ///
-/// Its parts are in a box, so that [`module_peer!`](crate::module_peer) has no pinned field to
-/// initialize. A driver can rebind names in the kernel crate's macros for pinned fields, and so get
-/// hold of what the macros are called with.
-#[doc(hidden)]
-pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
-
-/// The parts of a [`Peer`]. The fields are dropped in this order.
-#[pin_data]
-struct Parts<T: Driver, M: ModuleMetadata> {
-    _control: Option<ControlFile<Handle<T>, M>>,
-    #[pin]
-    _front: T::Front,
-    _registration: Registration<T>,
-    _last: LastLine,
+/// It has to be completed or left pending before the driver can return.
+pub struct Offer<'a, T: Driver> {
+    driver: ArcBorrow<'a, Shared<T>>,
+    request: Request<'a>,
 }
 
-impl<T: Driver, M: ModuleMetadata> Peer<T, M>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    /// Registers the driver of module `M` and asks the owner for a context. May sleep.
+impl<'a, T: Driver> Offer<'a, T> {
+    /// Adopts the context, fills in the driver's [data](Driver::data), and completes the offer: what
+    /// most drivers do with it.
+    pub fn accept(self) -> Disposition<'a>
+    where
+        <T::Pair as Pair>::Peer: TableFor<T>,
+    {
+        let data = self.driver.state().data();
+        match self.adopt() {
+            Ok(adopted) => adopted.fill(data).complete(Ok(()), 0),
+            Err(refused) => refused,
+        }
+    }
+
+    /// Completes the request. Any context.
+    ///
+    /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
+    /// `information` is what the request's code says it means, 0 if nothing.
+    pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
+        let (disposition, result) = self.request.finish(result, information);
+        self.driver.set_completed(result);
+        disposition
+    }
+
+    /// Leaves the request pending: [`Driver::deferred`] will get it, in a kernel worker.
+    ///
+    /// One request can wait for the worker at a time; another is completed with `EBUSY`, as is every
+    /// one once the module is being unloaded.
+    pub fn pend(self) -> Disposition<'a>
+    where
+        <T::Pair as Pair>::Peer: TableFor<T>,
+    {
+        let code = abi::D2D_IOCTL_SHARE_CONTEXT;
+        trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
+        match Shared::defer(self.driver, self.request.keep()) {
+            Ok(()) => Disposition::pending(),
+            Err(kept) => Self {
+                driver: self.driver,
+                request: kept.into_request(),
+            }
+            .complete(Err(EBUSY), 0),
+        }
+    }
+
+    /// Adopts the context that the request carries: checks it and saves its address.
     ///
     /// # Errors
     ///
-    /// `EEXIST` if it was called with this `started` before, and nothing is done; `ENOMEM`, or what the
-    /// driver's functions and the owner return.
-    ///
-    /// # Safety
-    ///
-    /// The peer is dropped before the module's code goes away. The kernel's initialization of the module
-    /// is the first to pass `started`.
-    pub unsafe fn new(started: &'static Started) -> Result<Self> {
-        if started.0.xchg(1, Full) != 0 {
-            return Err(EEXIST);
+    /// If the request carries none or the context is refused, the request is completed with `EFAULT`
+    /// (no context, or a bad pointer to or in it),
+    /// `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic number, major version, size or layout of the
+    /// context), what [`Endpoint::copy`] refuses the owner's table with, or `EALREADY` (the driver
+    /// holds a context), and what became of it is returned.
+    pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
+    where
+        <T::Pair as Pair>::Peer: TableFor<T>,
+    {
+        let link = adopt::adopt(self.driver.name(), self.request.user_buffer());
+        match link.and_then(|link| self.keep(link)) {
+            Ok(()) => Ok(Adopted(self)),
+            Err(error) => Err(self.complete(Err(error), 0)),
         }
-        trace::emit(M::NAME, Step::Load, fmt!(""));
-        let place = KBox::new_uninit(GFP_KERNEL)
-            .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
-        let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
-        // SAFETY: The peer drops the registration, and the caller drops the peer in time.
-        let registration = unsafe { Registration::new::<M>(driver)? };
-        registration.attach()?;
-        let handle = registration.handle();
-        let for_file = handle.clone();
-        let parts = place.write_pin_init(try_pin_init!(Parts {
-            _registration: registration,
-            _front <- reporting(M::NAME, T::front(handle)),
-            _control: T::CONTROL
-                // SAFETY: The peer drops the file, and the caller drops the peer in time.
-                .map(|name| unsafe { ControlFile::new(None, name, for_file) })
-                .transpose()?,
-            _last: LastLine(M::NAME),
-        }))?;
-        Ok(Self(parts))
+    }
+
+    fn keep(&self, link: PeerLink<T::Pair>) -> Result {
+        let name = self.driver.name();
+        let id = link.context().id();
+        if !self.driver.binding().seat().take(link) {
+            return Err(refuse(
+                name,
+                "already-adopted",
+                EALREADY,
+                fmt!("ctx=c{}", id),
+            ));
+        }
+        trace::emit(name, Step::Adopt, fmt!("ctx=c{}", id));
+        Ok(())
     }
 }
 
-/// Initializes as `init` does, and prints the line if memory runs out.
-fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
-    let initialize = move |slot: *mut T| {
-        // SAFETY: `slot` is what this closure was called with: valid for writes, and pinned if
-        // `init` needs that.
-        unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
-    };
-    // SAFETY: It does what `init` does.
-    unsafe { pin_init::pin_init_from_closure(initialize) }
-}
+/// A request whose context the driver has adopted and now fills in.
+pub struct Adopted<'a, T: Driver>(Offer<'a, T>);
 
-/// Ends the trace of a load when it is dropped.
-struct LastLine(&'static CStr);
-
-impl Drop for LastLine {
-    fn drop(&mut self) {
-        trace::emit(self.0, Step::Unload, fmt!(""));
+impl<'a, T: Driver> Adopted<'a, T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    /// Fills in the driver's functions and data, which the owner may use once the request is
+    /// completed.
+    pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
+        let binding = self.0.driver.binding();
+        if let Some(link) = PeerLink::of(binding.seat()) {
+            let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
+            link.context().with_peer_data(|area| *area = data);
+            // SAFETY: This driver has not completed the request, and until it does, the peer's
+            // endpoint is its own: a context whose time is over stays reserved until then, and the
+            // registration is detached only after the last call that a request is tied to.
+            unsafe {
+                (*link.context().as_raw()).peer = abi::d2d_endpoint {
+                    ops: table.cast::<abi::d2d_ops>(),
+                    self_: binding.as_raw(),
+                }
+            };
+            trace::emit(
+                self.0.driver.name(),
+                Step::Fill,
+                fmt!("ctx=c{}", link.context().id()),
+            );
+        }
+        self.0
     }
 }
 
-/// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
-/// driver.
-///
-/// `type` is the [`Driver`]; what follows is that of `module!`, and has to import the namespace
-/// `D2D`. The module owns the registration, so that no code of the driver can keep it from being
-/// dropped when the module is unloaded.
-///
-/// ```ignore
-/// d2d::module_peer! {
-///     type: MyDriver,
-///     name: "my_driver",
-///     authors: ["..."],
-///     license: "GPL",
-///     imports_ns: ["D2D"],
-/// }
-/// ```
-#[macro_export]
-macro_rules! module_peer {
-    (type: $Driver:ty, $($rest:tt)*) => {
-        struct PeerModule {
-            _peer: $crate::driver::Peer<$Driver, Self>,
-        }
+/// There is no handshake, or it has failed.
+const IDLE: u32 = 0;
+/// The owner was asked for a context.
+const UNDER_WAY: u32 = 1;
+/// Both sides may use the context.
+const ATTACHED: u32 = 2;
 
-        impl $crate::__private::Module for PeerModule {
-            fn init(
-                _module: &'static $crate::__private::ThisModule,
-            ) -> $crate::__private::Result<Self> {
-                static STARTED: $crate::driver::Started = $crate::driver::Started::new();
-                // SAFETY: The kernel initializes the module before any of its code can run, so that
-                // this is the first to pass `STARTED`, and drops it when the module is unloaded.
-                let peer = unsafe { $crate::driver::Peer::new(&STARTED) }?;
-                $crate::__private::Ok(Self { _peer: peer })
-            }
-        }
+/// What the work item has to do.
+struct Deferred {
+    /// The offer that waits for it.
+    offer: Option<Kept>,
+    /// Whether no other may come: the registration is being dropped.
+    closed: bool,
+}
 
-        $crate::__private::module! {
-            type: PeerModule,
-            $($rest)*
+/// What a registration, its handles and the offers on their way share.
+#[pin_data]
+pub(crate) struct Shared<T: Driver> {
+    /// Name of the driver: that of its module.
+    name: &'static CStr,
+    #[pin]
+    binding: Binding<PeerSeat<T::Pair>, T>,
+    /// Its handle, once it is registered.
+    driver: SetOnce<abi::d2d_handle>,
+    /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
+    progress: Atomic<u32>,
+    #[pin]
+    pended: SpinLockIrq<Deferred>,
+    #[pin]
+    work: Work<Self>,
+    /// The task that is in [`Driver::deferred`], 0 if there is none. Only compared.
+    worker: Atomic<usize>,
+}
+
+impl_has_work! {
+    impl{T: Driver} HasWork<Self> for Shared<T> { self.work }
+}
+
+impl<T: Driver> WorkItem for Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        let offer = this.pended.lock().offer.take();
+        if let Some(kept) = offer {
+            this.worker.store(Task::current_raw() as usize, Relaxed);
+            // The disposition tells a dispatch routine's caller what happened; here is none.
+            let _ = this.state().deferred(Offer {
+                driver: this.as_arc_borrow(),
+                request: kept.into_request(),
+            });
+            this.worker.store(0, Relaxed);
         }
-    };
+    }
+}
+
+impl<T: Driver> Shared<T> {
+    /// Makes what a driver shares that is not registered yet. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(name: &'static CStr, state: T) -> Result<Arc<Self>>
+    where
+        <T::Pair as Pair>::Peer: TableFor<T>,
+    {
+        Arc::pin_init(
+            try_pin_init!(Self {
+                name,
+                driver: SetOnce::new(),
+                binding <- Binding::new(PeerSeat::new(), Ok(state)),
+                progress: Atomic::new(IDLE),
+                pended <- new_spinlock_irq!(
+                    Deferred {
+                        offer: None,
+                        closed: false,
+                    },
+                    "d2d::Shared::pended"
+                ),
+                work <- new_work!("d2d::Shared::work"),
+                worker: Atomic::new(0),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Notes the handle that it is registered by.
+    pub(crate) fn set_driver(&self, driver: abi::d2d_handle) {
+        self.driver.populate(driver);
+    }
+
+    /// Notes that the owner is asked for a context.
+    pub(crate) fn begin(&self) {
+        self.progress.store(UNDER_WAY, Release);
+    }
+
+    /// Notes that there is no handshake any more, and returns whether there was one.
+    pub(crate) fn end(&self) -> bool {
+        self.progress.xchg(IDLE, Full) != IDLE
+    }
+
+    pub(crate) fn state(&self) -> &T {
+        self.binding.state()
+    }
+
+    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
+        &self.binding
+    }
+
+    pub(crate) fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    /// Returns its handle, or 0 before it is registered.
+    pub(crate) fn driver(&self) -> abi::d2d_handle {
+        self.driver.copy().unwrap_or(0)
+    }
+
+    /// Returns what it sends requests by.
+    pub(crate) fn sender(&self) -> Sender {
+        // SAFETY: It is this driver's.
+        unsafe { Sender::from_raw(self.driver(), self.name) }
+    }
+
+    /// Returns the link to the owner, while both sides may use the context.
+    pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
+        match self.progress.load(Acquire) {
+            ATTACHED => PeerLink::of(self.binding.seat()),
+            _ => None,
+        }
+    }
+
+    /// Notes what the request that carries the context was completed with.
+    pub(crate) fn set_completed(&self, result: Result) {
+        self.progress
+            .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
+    }
+
+    fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
+        // SAFETY: The pointer is that of an initialized value.
+        unsafe {
+            Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
+                Arc::as_ptr(this).cast_mut(),
+            ))
+        }
+    }
+
+    /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
+    pub(crate) fn is_deferred_by_current(&self) -> bool {
+        // A task finds its own address only if it has stored the address itself.
+        self.worker.load(Relaxed) == Task::current_raw() as usize
+    }
+
+    /// Runs what is queued and waits for it. May sleep.
+    pub(crate) fn flush_work(this: &Arc<Self>) {
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        unsafe { bindings::flush_work(Self::raw_work(this)) };
+    }
+
+    /// Lets nothing be pended any more, waits for the work item if it runs, and takes it off the
+    /// queue, and cancels its offer, if it has not begun. May sleep.
+    pub(crate) fn stop_work(this: &Arc<Self>) {
+        let offer = {
+            let mut pended = this.pended.lock();
+            pended.closed = true;
+            pended.offer.take()
+        };
+        if let Some(kept) = offer {
+            let _ = kept.into_request().fail(ECANCELED);
+            this.set_completed(Err(ECANCELED));
+        }
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
+            // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
+            // will not run.
+            drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
+        }
+    }
+}
+
+impl<T: Driver> Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    /// Hands a pended offer to the work item, or back if one is waiting there already or none may
+    /// come any more.
+    pub(crate) fn defer(this: ArcBorrow<'_, Self>, kept: Kept) -> Result<(), Kept> {
+        let mut pended = this.pended.lock();
+        if pended.closed || pended.offer.is_some() {
+            return Err(kept);
+        }
+        pended.offer = Some(kept);
+        drop(pended);
+        // SAFETY: The work queue is a C global that is always there.
+        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
+        // It may be queued already; then it has not run yet, and finds the request.
+        let _ = queue.enqueue(Arc::from(this));
+        Ok(())
+    }
+}
+
+impl<T: Driver> Handler for Shared<T>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    const DISPATCH_ATOMIC: bool = T::DISPATCH_ATOMIC;
+
+    fn name(&self) -> &'static CStr {
+        self.name
+    }
+
+    fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a> {
+        if request.code() != abi::D2D_IOCTL_SHARE_CONTEXT {
+            return this.state().dispatch(request);
+        }
+        trace::emit(
+            this.name,
+            Step::Dispatch,
+            fmt!(
+                "major=0x{:02x} code=0x{:08x}",
+                abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+                request.code()
+            ),
+        );
+        let offer = Offer {
+            driver: this,
+            request,
+        };
+        this.state().share(offer)
+    }
+
+    fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
+        self.state().returned(request, outcome)
+    }
+
+    fn completed(&self, completed: Completed) {
+        self.state().completed(completed);
+    }
+
+    fn cancelled(&self, id: RequestId) {
+        self.state().cancelled(id);
+    }
 }

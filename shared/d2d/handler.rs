@@ -8,11 +8,13 @@
 use crate::{
     abi,
     header,
-    packet::Completed,
+    packet::{
+        Completed,
+        Outcome, //
+    },
     request::{
         receive,
         Disposition,
-        Outcome,
         Request,
         RequestId, //
     }, //
@@ -39,7 +41,7 @@ pub trait Handler: Send + Sync + Sized + 'static {
     fn name(&self) -> &'static CStr;
 
     /// Receives a request.
-    fn dispatch<'a>(this: ArcBorrow<'_, Self>, request: Request<'a>) -> Disposition<'a>;
+    fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a>;
 
     /// Receives a request back that it has forwarded, with what the lower driver has made of it.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a>;
@@ -99,9 +101,12 @@ unsafe extern "C" fn dispatch<H: Handler>(
     request: *const abi::d2d_request,
 ) -> c_int {
     // SAFETY: `this` was registered, and the registration keeps its reference until it is unregistered.
-    let this = unsafe { handler::<H>(this) };
-    // SAFETY: `request` is valid for reads during the call, and is the driver's.
-    unsafe { receive(this.name(), request, |request| H::dispatch(this, request)) }
+    // `request` is valid for reads during the call, and is the driver's.
+    unsafe {
+        receive(handler::<H>(this).name(), request, |request| {
+            H::dispatch(handler::<H>(this), request)
+        })
+    }
 }
 
 /// The C routine for requests that come back.

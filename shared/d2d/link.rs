@@ -8,15 +8,13 @@
 
 use crate::{
     arch,
-    context::{
-        Context,
-        Pair, //
-    },
+    context::Context,
     event::Event,
     interface::{
         Endpoint,
         Interface,
-        Link, //
+        Link,
+        Plain, //
     },
     queue::Queue,
     rundown::{
@@ -38,6 +36,32 @@ use kernel::{
         SetOnce, //
     }, //
 };
+
+/// What the two drivers of a pair have agreed on.
+pub trait Pair: Sized + 'static {
+    /// Operations of the owner.
+    type Owner: Interface<Link = OwnerLink<Self>>;
+    /// Operations of the peer.
+    type Peer: Interface<Link = PeerLink<Self>>;
+    /// Data of the owner, at most `D2D_DATA_SIZE` bytes.
+    type OwnerData: Plain;
+    /// Data of the peer, at most `D2D_DATA_SIZE` bytes.
+    type PeerData: Plain;
+}
+
+impl<P: Pair> Context<P> {
+    /// Runs `f` on the owner's data, under the data's lock with interrupts disabled. Any context.
+    pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
+        // SAFETY: It is the owner's area in the data of this context.
+        unsafe { self.with_data(&raw mut (*self.as_raw()).data.owner, f) }
+    }
+
+    /// Runs `f` on the peer's data, under the data's lock with interrupts disabled. Any context.
+    pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
+        // SAFETY: It is the peer's area in the data of this context.
+        unsafe { self.with_data(&raw mut (*self.as_raw()).data.peer, f) }
+    }
+}
 
 /// The owner's side of a context, with or without a peer.
 #[pin_data]

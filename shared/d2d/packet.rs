@@ -12,14 +12,10 @@
 
 use crate::{
     abi,
+    control_code::ControlCode,
     header,
     interface::Plain,
     left,
-    request::{
-        ControlCode,
-        Ended,
-        Outcome, //
-    },
     status::to_result,
     trace::said_by_owner, //
 };
@@ -175,6 +171,56 @@ impl From<CallError> for Error {
             | CallError::NotWaited(error)
             | CallError::Ended(_, error)
             | CallError::NoOutput(error) => error,
+        }
+    }
+}
+
+/// How a request has ended: whose result it has. C type: `enum d2d_ended`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// A driver that had it has completed it, with any result.
+    Completed,
+    /// Its sender has cancelled or freed it, detaches or unregisters: `ECANCELED`.
+    Cancelled,
+    /// The time of a thread that waited for it is over: `ETIMEDOUT`.
+    TimedOut,
+    /// A driver that had it, or had forwarded it, detaches or unregisters: `ECANCELED`.
+    Left,
+    /// A dispatch routine has returned without having completed it: `EIO`.
+    NotCompleted,
+}
+
+impl Ended {
+    fn new(raw: abi::d2d_ended) -> Self {
+        match raw {
+            abi::D2D_ENDED_CANCELLED => Self::Cancelled,
+            abi::D2D_ENDED_TIMED_OUT => Self::TimedOut,
+            abi::D2D_ENDED_LEFT => Self::Left,
+            abi::D2D_ENDED_NOT_COMPLETED => Self::NotCompleted,
+            _ => Self::Completed,
+        }
+    }
+}
+
+/// What came of a request so far.
+#[derive(Clone, Copy)]
+pub struct Outcome {
+    /// Success, or an error.
+    pub result: Result,
+    /// How the request has ended, and so whose result that is.
+    pub ended: Ended,
+    /// What the request's code says that it means.
+    pub information: u64,
+}
+
+impl Outcome {
+    #[doc(hidden)]
+    #[inline]
+    pub fn new(result: &abi::d2d_result) -> Self {
+        Self {
+            result: to_result(result.status),
+            ended: Ended::new(result.ended),
+            information: result.information,
         }
     }
 }
@@ -350,21 +396,24 @@ impl Packet {
         })?;
         Ok(result)
     }
+}
 
-    fn read<O: Plain>(&self, result: &abi::d2d_result) -> Result<O> {
-        let mut output = O::new_zeroed();
-        let bytes = output.as_mut_bytes();
-        if bytes.len() != result.output_len as usize {
-            return Err(EMSGSIZE);
-        }
-        if !bytes.is_empty() {
-            // SAFETY: The buffer is as long as is said.
-            to_result(unsafe {
-                abi::d2d_request_read(self.handle, bytes.as_mut_ptr().cast(), result.output_len)
-            })?;
-        }
-        Ok(output)
+/// Reads the input or the output of a request, of which there are `len` bytes. Any context.
+///
+/// # Errors
+///
+/// `EMSGSIZE` if a `T` has another size; those of `d2d_request_read` in `d2d.h`.
+pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
+    let mut value = T::new_zeroed();
+    let bytes = value.as_mut_bytes();
+    if bytes.len() != len as usize {
+        return Err(EMSGSIZE);
     }
+    if !bytes.is_empty() {
+        // SAFETY: The buffer is as long as is said.
+        to_result(unsafe { abi::d2d_request_read(request, bytes.as_mut_ptr().cast(), len) })?;
+    }
+    Ok(value)
 }
 
 impl Drop for Packet {
@@ -506,7 +555,7 @@ impl Completed {
     /// What the request was completed with, `EMSGSIZE` if the output is no `O`.
     pub fn output<O: Plain>(&self) -> Result<O> {
         to_result(self.result.status)?;
-        self.packet.read(&self.result)
+        read(self.packet.handle, self.result.output_len)
     }
 
     /// Returns the request, which may be sent again.

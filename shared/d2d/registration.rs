@@ -1,42 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registration of a peer with the owner, and what it shares with requests and handles.
+//! The registration of a peer with the owner, and the module that holds it.
 
 use crate::{
     abi,
-    context::Pair,
+    control::ControlFile,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Shared, //
     },
-    handler::{
-        self,
-        Handler, //
-    },
-    interface::{
-        Binding,
-        Link,
-        TableFor, //
-    },
+    handler,
+    interface::TableFor,
     left,
-    link::{
-        PeerLink,
-        PeerSeat, //
-    },
-    offer::{
-        Offer,
-        RawOffer, //
-    },
-    packet::{
-        Completed,
-        Sender, //
-    },
-    request::{
-        Disposition,
-        Outcome,
-        Request,
-        RequestId, //
-    },
+    link::Pair,
     status::to_result,
     trace::{
         self,
@@ -44,232 +21,16 @@ use crate::{
     }, //
 };
 use kernel::{
-    bindings,
     prelude::*,
     sync::{
         atomic::{
-            ordering::{
-                Acquire,
-                Full,
-                Relaxed,
-                Release, //
-            },
+            ordering::Full,
             Atomic, //
         },
-        new_spinlock_irq,
-        Arc,
-        ArcBorrow,
-        SetOnce,
-        SpinLockIrq, //
-    },
-    task::Task,
-    workqueue::{
-        self,
-        impl_has_work,
-        new_work,
-        HasWork,
-        Work,
-        WorkItem, //
+        Arc, //
     },
     ModuleMetadata, //
 };
-
-/// There is no handshake, or it has failed.
-const IDLE: u32 = 0;
-/// The owner was asked for a context.
-const UNDER_WAY: u32 = 1;
-/// Both sides may use the context.
-const ATTACHED: u32 = 2;
-
-/// What the work item has to do.
-struct Pended {
-    /// The offer that waits for it.
-    offer: Option<RawOffer>,
-    /// Whether no other may come: the registration is being dropped.
-    closed: bool,
-}
-
-/// What a registration, its handles and the offers on their way share.
-#[pin_data]
-pub(crate) struct Shared<T: Driver> {
-    /// Name of the driver: that of its module.
-    name: &'static CStr,
-    #[pin]
-    binding: Binding<PeerSeat<T::Pair>, T>,
-    /// Its handle, once it is registered.
-    driver: SetOnce<abi::d2d_handle>,
-    /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
-    progress: Atomic<u32>,
-    #[pin]
-    pended: SpinLockIrq<Pended>,
-    #[pin]
-    work: Work<Self>,
-    /// The task that is in [`Driver::deferred`], 0 if there is none. Only compared.
-    worker: Atomic<usize>,
-}
-
-impl_has_work! {
-    impl{T: Driver} HasWork<Self> for Shared<T> { self.work }
-}
-
-impl<T: Driver> WorkItem for Shared<T>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    type Pointer = Arc<Self>;
-
-    fn run(this: Arc<Self>) {
-        let offer = this.pended.lock().offer.take();
-        if let Some(raw) = offer {
-            this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The disposition tells a dispatch routine's caller what happened; here is none.
-            let _ = this.state().deferred(Offer::new(this.as_arc_borrow(), raw));
-            this.worker.store(0, Relaxed);
-        }
-    }
-}
-
-impl<T: Driver> Shared<T> {
-    pub(crate) fn state(&self) -> &T {
-        self.binding.state()
-    }
-
-    pub(crate) fn binding(&self) -> &Binding<PeerSeat<T::Pair>, T> {
-        &self.binding
-    }
-
-    pub(crate) fn name(&self) -> &'static CStr {
-        self.name
-    }
-
-    /// Returns its handle, or 0 before it is registered.
-    pub(crate) fn driver(&self) -> abi::d2d_handle {
-        self.driver.copy().unwrap_or(0)
-    }
-
-    /// Returns what it sends requests by.
-    pub(crate) fn sender(&self) -> Sender {
-        // SAFETY: It is this driver's.
-        unsafe { Sender::from_raw(self.driver(), self.name) }
-    }
-
-    /// Returns the link to the owner, while both sides may use the context.
-    pub(crate) fn link(&self) -> Option<&PeerLink<T::Pair>> {
-        match self.progress.load(Acquire) {
-            ATTACHED => PeerLink::of(self.binding.seat()),
-            _ => None,
-        }
-    }
-
-    /// Notes what the request that carries the context was completed with.
-    pub(crate) fn set_completed(&self, result: Result) {
-        self.progress
-            .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
-    }
-
-    fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
-        // SAFETY: The pointer is that of an initialized value.
-        unsafe {
-            Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
-                Arc::as_ptr(this).cast_mut(),
-            ))
-        }
-    }
-
-    /// Returns whether the calling task is in [`Driver::deferred`]. Any context.
-    pub(crate) fn is_deferred_by_current(&self) -> bool {
-        // A task finds its own address only if it has stored the address itself.
-        self.worker.load(Relaxed) == Task::current_raw() as usize
-    }
-
-    /// Runs what is queued and waits for it. May sleep.
-    pub(crate) fn flush_work(this: &Arc<Self>) {
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        unsafe { bindings::flush_work(Self::raw_work(this)) };
-    }
-
-    /// Lets nothing be pended any more, waits for the work item if it runs, and takes it off the
-    /// queue, and cancels its offer, if it has not begun. May sleep.
-    fn stop_work(this: &Arc<Self>) {
-        let offer = {
-            let mut pended = this.pended.lock();
-            pended.closed = true;
-            pended.offer.take()
-        };
-        if let Some(raw) = offer {
-            raw.complete(ECANCELED.to_errno(), 0);
-            this.set_completed(Err(ECANCELED));
-        }
-        // SAFETY: The work item is initialized and lives as long as `this`.
-        if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
-            // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
-            // will not run.
-            drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
-        }
-    }
-}
-
-impl<T: Driver> Shared<T>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    /// Hands a pended offer to the work item, or back if one is waiting there already or none may
-    /// come any more.
-    pub(crate) fn defer(this: ArcBorrow<'_, Self>, raw: RawOffer) -> Result<(), RawOffer> {
-        let mut pended = this.pended.lock();
-        if pended.closed || pended.offer.is_some() {
-            return Err(raw);
-        }
-        pended.offer = Some(raw);
-        drop(pended);
-        // SAFETY: The work queue is a C global that is always there.
-        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-        // It may be queued already; then it has not run yet, and finds the request.
-        let _ = queue.enqueue(Arc::from(this));
-        Ok(())
-    }
-}
-
-impl<T: Driver> Handler for Shared<T>
-where
-    <T::Pair as Pair>::Peer: TableFor<T>,
-{
-    const DISPATCH_ATOMIC: bool = T::DISPATCH_ATOMIC;
-
-    fn name(&self) -> &'static CStr {
-        self.name
-    }
-
-    fn dispatch<'a>(this: ArcBorrow<'_, Self>, request: Request<'a>) -> Disposition<'a> {
-        if request.code() != abi::D2D_IOCTL_SHARE_CONTEXT {
-            return this.state().dispatch(request);
-        }
-        trace::emit(
-            this.name,
-            Step::Dispatch,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x}",
-                abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
-                request.code()
-            ),
-        );
-        let offer = Offer::new(this, RawOffer::new(&request));
-        // What became of the offer is what became of the request.
-        Disposition::new(this.state().share(offer).into_raw())
-    }
-
-    fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
-        self.state().returned(request, outcome)
-    }
-
-    fn completed(&self, completed: Completed) {
-        self.state().completed(completed);
-    }
-
-    fn cancelled(&self, id: RequestId) {
-        self.state().cancelled(id);
-    }
-}
 
 /// A registered driver. Dropping it detaches and unregisters the driver, and returns when nothing
 /// of the owner is inside it any more; may sleep.
@@ -292,34 +53,14 @@ where
     ///
     /// The registration is dropped before the module's code goes away.
     pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
-        let shared = Arc::pin_init(
-            try_pin_init!(Shared {
-                name: M::NAME,
-                driver: SetOnce::new(),
-                binding <- Binding::new(
-                    PeerSeat::new(),
-                    Ok(state),
-                ),
-                progress: Atomic::new(IDLE),
-                pended <- new_spinlock_irq!(
-                    Pended {
-                        offer: None,
-                        closed: false,
-                    },
-                    "d2d::Shared::pended"
-                ),
-                work <- new_work!("d2d::Shared::work"),
-                worker: Atomic::new(0),
-            }),
-            GFP_KERNEL,
-        )
-        .map_err(|error| trace::report_memory(M::NAME, error))?;
+        let shared =
+            Shared::new(M::NAME, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
         // SAFETY: The dispatch routine and what it is called with stay until the registration is
         // dropped.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
-        shared.driver.populate(handle);
+        shared.set_driver(handle);
         Ok(Self { shared, handle })
     }
 
@@ -330,7 +71,7 @@ where
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
     pub(crate) fn attach(&self) -> Result {
-        self.shared.progress.store(UNDER_WAY, Release);
+        self.shared.begin();
         // SAFETY: The handle is that of a registered driver.
         let result = to_result(unsafe { abi::d2d_attach(self.handle) });
         if result == Err(EINPROGRESS) {
@@ -372,7 +113,7 @@ impl<T: Driver> Drop for Registration<T> {
         Shared::flush_work(&self.shared);
         // What the driver has pended again meanwhile is not: nothing of it runs after this.
         Shared::stop_work(&self.shared);
-        if self.shared.progress.xchg(IDLE, Full) != IDLE {
+        if self.shared.end() {
             // SAFETY: The handle is that of a registered driver.
             unsafe { abi::d2d_detach(self.handle) };
         }
@@ -384,4 +125,137 @@ impl<T: Driver> Drop for Registration<T> {
             core::mem::forget(self.shared.clone());
         }
     }
+}
+
+/// Whether the module of a peer has begun to initialize.
+#[doc(hidden)]
+pub struct Started(Atomic<u32>);
+
+impl Started {
+    /// Makes the flag of a module that has not begun.
+    #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
+    pub const fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+}
+
+/// What the module of a peer consists of.
+///
+/// Its parts are in a box, so that [`module_peer!`](crate::module_peer) has no pinned field to
+/// initialize. A driver can rebind names in the kernel crate's macros for pinned fields, and so get
+/// hold of what the macros are called with.
+#[doc(hidden)]
+pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
+
+/// The parts of a [`Peer`]. The fields are dropped in this order.
+#[pin_data]
+struct Parts<T: Driver, M: ModuleMetadata> {
+    _control: Option<ControlFile<Handle<T>, M>>,
+    #[pin]
+    _front: T::Front,
+    _registration: Registration<T>,
+    _last: LastLine,
+}
+
+impl<T: Driver, M: ModuleMetadata> Peer<T, M>
+where
+    <T::Pair as Pair>::Peer: TableFor<T>,
+{
+    /// Registers the driver of module `M` and asks the owner for a context. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if it was called with this `started` before, and nothing is done; `ENOMEM`, or what the
+    /// driver's functions and the owner return.
+    ///
+    /// # Safety
+    ///
+    /// The peer is dropped before the module's code goes away. The kernel's initialization of the module
+    /// is the first to pass `started`.
+    pub unsafe fn new(started: &'static Started) -> Result<Self> {
+        if started.0.xchg(1, Full) != 0 {
+            return Err(EEXIST);
+        }
+        trace::emit(M::NAME, Step::Load, fmt!(""));
+        let place = KBox::new_uninit(GFP_KERNEL)
+            .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
+        let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
+        // SAFETY: The peer drops the registration, and the caller drops the peer in time.
+        let registration = unsafe { Registration::new::<M>(driver)? };
+        registration.attach()?;
+        let handle = registration.handle();
+        let for_file = handle.clone();
+        let parts = place.write_pin_init(try_pin_init!(Parts {
+            _registration: registration,
+            _front <- reporting(M::NAME, T::front(handle)),
+            _control: T::CONTROL
+                // SAFETY: The peer drops the file, and the caller drops the peer in time.
+                .map(|name| unsafe { ControlFile::new(None, name, for_file) })
+                .transpose()?,
+            _last: LastLine(M::NAME),
+        }))?;
+        Ok(Self(parts))
+    }
+}
+
+/// Initializes as `init` does, and prints the line if memory runs out.
+fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
+    let initialize = move |slot: *mut T| {
+        // SAFETY: `slot` is what this closure was called with: valid for writes, and pinned if
+        // `init` needs that.
+        unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
+    };
+    // SAFETY: It does what `init` does.
+    unsafe { pin_init::pin_init_from_closure(initialize) }
+}
+
+/// Ends the trace of a load when it is dropped.
+struct LastLine(&'static CStr);
+
+impl Drop for LastLine {
+    fn drop(&mut self) {
+        trace::emit(self.0, Step::Unload, fmt!(""));
+    }
+}
+
+/// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
+/// driver.
+///
+/// `type` is the [`Driver`]; what follows is that of `module!`, and has to import the namespace
+/// `D2D`. The module owns the registration, so that no code of the driver can keep it from being
+/// dropped when the module is unloaded.
+///
+/// ```ignore
+/// d2d::module_peer! {
+///     type: MyDriver,
+///     name: "my_driver",
+///     authors: ["..."],
+///     license: "GPL",
+///     imports_ns: ["D2D"],
+/// }
+/// ```
+#[macro_export]
+macro_rules! module_peer {
+    (type: $Driver:ty, $($rest:tt)*) => {
+        struct PeerModule {
+            _peer: $crate::registration::Peer<$Driver, Self>,
+        }
+
+        impl $crate::__private::Module for PeerModule {
+            fn init(
+                _module: &'static $crate::__private::ThisModule,
+            ) -> $crate::__private::Result<Self> {
+                static STARTED: $crate::registration::Started = $crate::registration::Started::new();
+                // SAFETY: The kernel initializes the module before any of its code can run, so that
+                // this is the first to pass `STARTED`, and drops it when the module is unloaded.
+                let peer = unsafe { $crate::registration::Peer::new(&STARTED) }?;
+                $crate::__private::Ok(Self { _peer: peer })
+            }
+        }
+
+        $crate::__private::module! {
+            type: PeerModule,
+            $($rest)*
+        }
+    };
 }

@@ -12,10 +12,13 @@
 
 use crate::{
     abi,
+    control_code::ControlCode,
     header,
     interface::Plain,
     left,
     packet::{
+        self,
+        Outcome,
         Sender,
         Sleep,
         Target, //
@@ -29,58 +32,16 @@ use core::{
         c_void, //
     },
     marker::PhantomData,
-    mem::ManuallyDrop, //
+    mem::ManuallyDrop,
+    ptr::{
+        null,
+        null_mut, //
+    }, //
 };
-use kernel::{
-    prelude::*, //
-};
-
-/// Makes a control code, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function, METHOD_BUFFERED, 0)` does.
-///
-/// A function has 12 bits. Those up to `0x800` are the library's.
-pub const fn ctl_code(function: u16) -> u32 {
-    assert!(function < 0x1000);
-    (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_BUFFERED
-}
-
-const _: () = assert!(ctl_code(0x800) | abi::D2D_METHOD_NEITHER == abi::D2D_IOCTL_SHARE_CONTEXT);
-
-/// A control code, with the types of the request's input and output. `()` stands for none.
-pub struct ControlCode<I: Plain, O: Plain> {
-    raw: u32,
-    _types: PhantomData<fn(I) -> O>,
-}
-
-impl<I: Plain, O: Plain> Clone for ControlCode<I, O> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<I: Plain, O: Plain> Copy for ControlCode<I, O> {}
-
-impl<I: Plain, O: Plain> ControlCode<I, O> {
-    /// Makes the code of this function number: see [`ctl_code`].
-    pub const fn new(function: u16) -> Self {
-        assert!(function > 0x800);
-        const {
-            assert!(size_of::<I>() <= abi::D2D_BUFFER_SIZE as usize);
-            assert!(size_of::<O>() <= abi::D2D_BUFFER_SIZE as usize);
-        }
-        Self {
-            raw: ctl_code(function),
-            _types: PhantomData,
-        }
-    }
-
-    /// Returns the number.
-    pub const fn raw(self) -> u32 {
-        self.raw
-    }
-}
+use kernel::prelude::*;
 
 /// A lifetime that stands for one call of a driver: neither longer nor shorter ones will do.
-pub(crate) type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
+type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 /// What became of a request: the return value of a routine that receives it.
 #[must_use = "a routine returns what became of its request"]
@@ -117,56 +78,6 @@ impl RequestId {
     }
 }
 
-/// How a request has ended: whose result it has. C type: `enum d2d_ended`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// A driver that had it has completed it, with any result.
-    Completed,
-    /// Its sender has cancelled or freed it, detaches or unregisters: `ECANCELED`.
-    Cancelled,
-    /// The time of a thread that waited for it is over: `ETIMEDOUT`.
-    TimedOut,
-    /// A driver that had it, or had forwarded it, detaches or unregisters: `ECANCELED`.
-    Left,
-    /// A dispatch routine has returned without having completed it: `EIO`.
-    NotCompleted,
-}
-
-impl Ended {
-    fn new(raw: abi::d2d_ended) -> Self {
-        match raw {
-            abi::D2D_ENDED_CANCELLED => Self::Cancelled,
-            abi::D2D_ENDED_TIMED_OUT => Self::TimedOut,
-            abi::D2D_ENDED_LEFT => Self::Left,
-            abi::D2D_ENDED_NOT_COMPLETED => Self::NotCompleted,
-            _ => Self::Completed,
-        }
-    }
-}
-
-/// What came of a request so far.
-#[derive(Clone, Copy)]
-pub struct Outcome {
-    /// Success, or an error.
-    pub result: Result,
-    /// How the request has ended, and so whose result that is.
-    pub ended: Ended,
-    /// What the request's code says that it means.
-    pub information: u64,
-}
-
-impl Outcome {
-    #[doc(hidden)]
-    #[inline]
-    pub fn new(result: &abi::d2d_result) -> Self {
-        Self {
-            result: to_result(result.status),
-            ended: Ended::new(result.ended),
-            information: result.information,
-        }
-    }
-}
-
 /// What a driver knows of a request.
 struct Raw {
     name: &'static CStr,
@@ -188,21 +99,6 @@ impl Raw {
         // SAFETY: A handle that is stale is refused.
         let answer = unsafe { abi::d2d_complete(self.handle, status, information) };
         (status, to_result(answer))
-    }
-
-    fn read<T: Plain>(&self) -> Result<T> {
-        let mut value = T::new_zeroed();
-        let bytes = value.as_mut_bytes();
-        if bytes.len() != self.input_len as usize {
-            return Err(EMSGSIZE);
-        }
-        if !bytes.is_empty() {
-            // SAFETY: The buffer is as long as is said.
-            to_result(unsafe {
-                abi::d2d_request_read(self.handle, bytes.as_mut_ptr().cast(), self.input_len)
-            })?;
-        }
-        Ok(value)
     }
 
     fn write<T: Plain>(&self, value: &T) -> Result {
@@ -262,10 +158,6 @@ impl<'a> Request<'a> {
     /// what it points to.
     pub(crate) fn user_buffer(&self) -> *mut c_void {
         self.user_buffer
-    }
-
-    pub(crate) fn handle(&self) -> abi::d2d_handle {
-        self.raw.handle
     }
 
     /// Returns the name of the request, which it keeps as long as this driver has it.
@@ -339,6 +231,21 @@ impl<'a> Request<'a> {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
 
+    /// Leaves the request pending, to be received again by [`Kept::into_request`].
+    pub(crate) fn keep(self) -> Kept {
+        let user_buffer = self.user_buffer;
+        Kept {
+            raw: self.give_up(),
+            user_buffer,
+        }
+    }
+
+    /// As [`Request::complete`]. Returns what the owner has answered, too.
+    pub(crate) fn finish(self, result: Result, information: u64) -> (Disposition<'a>, Result) {
+        let (status, answer) = self.raw.complete(result, information);
+        (Disposition::new(status), result.and(answer))
+    }
+
     /// Ends the use of the buffers in place.
     fn give_up(self) -> Raw {
         if !self.place.input.is_null() {
@@ -376,6 +283,31 @@ impl<'a> Request<'a> {
     }
 }
 
+/// A request that the driver has left pending, with what only its own library uses.
+pub(crate) struct Kept {
+    raw: Raw,
+    user_buffer: *mut c_void,
+}
+
+// SAFETY: The buffer belongs to the sender, who has it ready for any context.
+unsafe impl Send for Kept {}
+
+impl Kept {
+    /// Begins another call with the request.
+    pub(crate) fn into_request<'a>(self) -> Request<'a> {
+        Request {
+            raw: self.raw,
+            // INVARIANT: Both are null.
+            place: InPlace {
+                input: null(),
+                output: null_mut(),
+            },
+            user_buffer: self.user_buffer,
+            _call: PhantomData,
+        }
+    }
+}
+
 /// What became of a request that is looked at by code: see [`Request::on`].
 #[must_use = "a routine returns what became of its request"]
 pub enum Routed<'a> {
@@ -395,7 +327,7 @@ impl<'a> Routed<'a> {
         let Self::Open(request) = self else {
             return self;
         };
-        if request.code() != code.raw {
+        if request.code() != code.raw() {
             return Self::Open(request);
         }
         let (input, output) = request.lengths();
@@ -411,16 +343,18 @@ impl<'a> Routed<'a> {
             };
             return Self::Done(f(value, request));
         }
-        Self::Done(match request.raw.read::<I>() {
-            Ok(value) => f(
-                value,
-                Typed {
-                    request,
-                    _output: PhantomData,
-                },
-            ),
-            Err(error) => request.fail(error),
-        })
+        Self::Done(
+            match packet::read::<I>(request.raw.handle, request.raw.input_len) {
+                Ok(value) => f(
+                    value,
+                    Typed {
+                        request,
+                        _output: PhantomData,
+                    },
+                ),
+                Err(error) => request.fail(error),
+            },
+        )
     }
 
     /// Completes a request of another code with `ENOTTY`.

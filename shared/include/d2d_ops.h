@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: what a C peer does with the context that it is offered. Rust drivers have
- * shared/d2d/offer.rs and shared/d2d/interface.rs.
+ * shared/d2d/driver.rs and shared/d2d/interface.rs.
  *
  * All pointers of the owner are followed without trust. Any context but NMI; nothing here sleeps
  * or allocates.

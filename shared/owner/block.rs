@@ -9,11 +9,9 @@ use core::ptr::{
 };
 use d2d::{
     abi,
-    context::{
-        Context,
-        Pair, //
-    },
+    context::Context,
     header,
+    link::Pair,
     trace::{
         emit,
         Step, //

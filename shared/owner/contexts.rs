@@ -21,7 +21,6 @@ use crate::{
 use core::ffi::c_void;
 use d2d::{
     abi,
-    context::Pair,
     handler::Handler,
     interface::{
         Binding,
@@ -31,17 +30,18 @@ use d2d::{
     },
     link::{
         OwnerLink,
+        Pair,
         PeerCall, //
     },
     packet::{
         Completed,
+        Outcome,
         Sender,
         Target, //
     },
     queue::Queue,
     request::{
         Disposition,
-        Outcome,
         Request,
         RequestId, //
     },
@@ -388,7 +388,7 @@ impl<O: Owner> Handler for OwnerDriver<O> {
         self.server.name()
     }
 
-    fn dispatch<'a>(this: ArcBorrow<'_, Self>, request: Request<'a>) -> Disposition<'a> {
+    fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a> {
         O::dispatch(&this.contexts(), request)
     }
 

@@ -27,7 +27,6 @@ use core::{
 };
 use d2d::{
     abi,
-    context::Pair,
     control::{
         Control,
         ControlFile,
@@ -39,6 +38,7 @@ use d2d::{
     handler,
     interface::TableFor,
     left,
+    link::Pair,
     probe::{
         Output,
         Stack,

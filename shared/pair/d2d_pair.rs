@@ -12,10 +12,10 @@ pub mod demo_requests;
 
 use d2d::{
     abi,
-    context::Pair,
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     },
     queue::{

@@ -5,6 +5,7 @@
 use crate::demo_events::DemoEvents;
 use d2d::{
     abi,
+    control_code::ControlCode,
     packet::{
         Packet,
         Sender,
@@ -12,7 +13,6 @@ use d2d::{
         Target, //
     },
     request::{
-        ControlCode,
         Disposition,
         Pended,
         Request,

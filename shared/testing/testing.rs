@@ -6,13 +6,11 @@
 
 use crate::{
     abi,
-    context::{
-        Context,
-        Pair, //
-    },
+    context::Context,
     header,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     }, //
 };

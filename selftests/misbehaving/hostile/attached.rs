@@ -5,7 +5,6 @@
 
 use d2d::{
     abi,
-    context::Pair,
     driver::{
         Driver,
         Handle, //
@@ -13,9 +12,10 @@ use d2d::{
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     },
-    trace,
+    trace, //
 };
 use real_kernel::{
     error::{

@@ -11,12 +11,13 @@
 use core::mem::forget;
 use d2d::{
     abi,
-    context::Pair,
     control,
     control::Directory,
+    control_code::ControlCode,
     driver::{
         Driver,
-        Handle, //
+        Handle,
+        Offer, //
     },
     event::{
         Event,
@@ -24,11 +25,15 @@ use d2d::{
         Wait, //
     },
     left,
-    link::PeerLink,
-    offer::Offer,
+    link::{
+        Pair,
+        PeerLink, //
+    },
     packet::{
         CallError,
         Completed,
+        Ended,
+        Outcome,
         Packet,
         Sender,
         Sleep,
@@ -36,10 +41,7 @@ use d2d::{
     },
     queue::ItemHandle,
     request::{
-        ControlCode,
         Disposition,
-        Ended,
-        Outcome,
         Pended,
         Request,
         RequestId, //

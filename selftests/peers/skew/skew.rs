@@ -5,7 +5,6 @@
 
 use d2d::{
     abi,
-    context::Pair,
     driver::{
         Driver,
         Handle, //
@@ -13,8 +12,9 @@ use d2d::{
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
-    },
+    }, //
 };
 use kernel::prelude::*;
 

@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    driver::Driver,
-    offer::Offer,
+    driver::{
+        Driver,
+        Offer, //
+    },
     queue::{
         ItemHandle,
         Queue, //

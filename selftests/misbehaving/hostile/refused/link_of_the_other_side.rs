@@ -5,7 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use d2d::context::Pair;
+use d2d::link::Pair;
 use d2d_pair::{
     OwnerInterface,
     PeerInterface, //

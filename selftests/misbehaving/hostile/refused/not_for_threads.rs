@@ -10,7 +10,6 @@
 
 use core::cell::Cell;
 use d2d::{
-    context::Pair,
     driver::{
         Driver,
         Handle, //
@@ -18,6 +17,7 @@ use d2d::{
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     }, //
 };

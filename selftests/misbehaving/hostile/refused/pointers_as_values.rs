@@ -11,14 +11,14 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    context::Pair,
+    control_code::ControlCode,
     interface,
     link::{
         OwnerLink,
+        Pair,
         PeerLink, //
     },
-    queue::Queue,
-    request::ControlCode, //
+    queue::Queue, //
 };
 use kernel::prelude::*;
 

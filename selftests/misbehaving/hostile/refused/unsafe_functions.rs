@@ -9,14 +9,16 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    context::Pair,
     driver::{
         Driver,
         Peer,
         Started, //
     },
     interface::TableFor,
-    link::OwnerLink,
+    link::{
+        OwnerLink,
+        Pair, //
+    },
     packet::Sender,
     queue::Queue, //
 };
