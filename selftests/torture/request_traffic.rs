@@ -311,8 +311,14 @@ impl RequestTraffic {
             Err(refused) => {
                 self.count(Count::Sent, 1u64.wrapping_neg());
                 self.count(Count::Unsettled, 1u64.wrapping_neg());
-                // Sender or receiver has unregistered, or is unregistering.
-                let expected = refused.error == ESHUTDOWN || refused.error == ESTALE;
+                let expected = match refused.error {
+                    // Sender or receiver has unregistered, or is unregistering.
+                    ESHUTDOWN | ESTALE => true,
+                    // The request came back because a driver is unregistering, and the dispatch routine that it was
+                    // taken from still uses its buffers.
+                    EBUSY => way.unregisters || way.uncounted,
+                    _ => false,
+                };
                 self.count(Count::Shutdowns, expected.into());
                 self.count_if_wrong(!expected);
                 self.slots[slot].store(number << NUMBER, Release);
