@@ -79,7 +79,7 @@ distclean: clean
 
 help:
 	@echo 'Targets:'
-	$(call help,modules,build module_a.ko and module_b.ko (the default))
+	$(call help,modules,build the modules of the demonstration and of the pairs in examples/ (the default))
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
