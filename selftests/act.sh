@@ -44,6 +44,7 @@
 #       forward-back                 the same, and gets it back (on-returned)
 #       pause                        answers; if the test has called `pause PLACE` (below), pauses
 #                                    first, until `pause none`
+#       answer-and-pause             answers, and then pauses inside its dispatch routine
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
 #       forget                       returns 0 without completing the request

@@ -61,7 +61,7 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-start 29
+start 30
 load pause_calls
 load stranger
 load module_a timeout=100
@@ -121,6 +121,29 @@ unloaded=$?
 wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: it ends when the thread has returned"
+
+# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it. bob has
+# completed the first sending, but the worker is still inside bob's dispatch routine. So the second
+# sending, to forgetful, waits for the worker while forgetful is unloaded. That r1 was dispatched
+# shows that the trace would tell it of r0, too.
+start_trace
+load forgetful forgets=registered at=exit &&
+	act "reset; register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
+act_pends "send r1 forgetful $ADD trace" && pause task
+# 0 if bob has answered already
+act "in hardirq send r0 bob $ADD atomic"
+await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $ADD atomic trace"
+sent=$?
+act_meanwhile "wait r0"
+waiter=$meanwhile
+unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled &&
+	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
+ended=$?
+pause none
+# This waits until no thread is inside bob.
+act "unregister bob; free r0; free r1"
+[ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
+verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 unload actor
 
 # paused_peer, in Rust, is unloaded while another thread already unregisters paused_peer's driver: the

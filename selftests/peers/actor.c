@@ -31,13 +31,14 @@
 /* What a dispatch routine does. */
 enum role {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, FORGET, BAD_STATUS, COMPLETE_TWICE,
-	PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH, WRITE_BAD_POINTER, REFUSE, ASK,
+	PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
+	WRITE_BAD_POINTER, REFUSE, ASK,
 };
 
 static const char * const roles[] = {
 	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "forget", "bad-status",
-	"complete-twice", "pause", "unregister", "detach", "read-too-much", "write-too-much",
-	"write-bad-pointer", "refuse", "ask",
+	"complete-twice", "pause", "answer-and-pause", "unregister", "detach", "read-too-much",
+	"write-too-much", "write-bad-pointer", "refuse", "ask",
 };
 
 /* What the routine for requests that come back does. */
@@ -264,6 +265,11 @@ static int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_operation();
 		err = answer(request);
 		break;
+	case ANSWER_AND_PAUSE:
+		err = answer(request);
+		d2d_complete(handle, err, err ? 0 : request->output_len);
+		d2d_pause_operation();
+		return err;
 	case PEND_WITH_CANCEL:
 		/* If this fails, the request is cancelled already, and the owner completes it. */
 		if (d2d_request_set_cancel(handle))
