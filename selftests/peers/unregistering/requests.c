@@ -217,16 +217,28 @@ static int open_dispatched_by_worker(const char *observer)
 	       unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
-static int open_dispatched_below(const char *observer)
+/* upper forwards the request to "next", and a thread is inside receiver's dispatch routine. */
+static int open_dispatched_through(struct unreg_driver *next, const char *observer)
 {
 	int err = make(observer, upper);
 
 	if (err)
 		return err;
-	forwards(upper, receiver, FORWARDS_BACK);
+	forwards(upper, next, FORWARDS_BACK);
 	unreg_close_checkpoint(&receiver->before);
 	start("send", do_send);
 	return unreg_await_thread_in(&receiver->before) ?: observe();
+}
+
+static int open_dispatched_below(const char *observer)
+{
+	return open_dispatched_through(receiver, observer);
+}
+
+static int open_dispatched_below_twice(const char *observer)
+{
+	forwards(lower, receiver, FORWARDS_BACK);
+	return open_dispatched_through(lower, observer);
 }
 
 static int open_pended(const char *observer)
@@ -389,6 +401,7 @@ static const struct stage stages[] = {
 	{ "dispatched", open_dispatched },
 	{ "dispatched-by-worker", open_dispatched_by_worker },
 	{ "dispatched-below", open_dispatched_below },
+	{ "dispatched-below-twice", open_dispatched_below_twice },
 	{ "pended", open_pended },
 	{ "pended-told", open_pended_told },
 	{ "pended-by-owner", open_pended_by_owner },
