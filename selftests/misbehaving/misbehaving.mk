@@ -9,11 +9,8 @@ CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers
 
 # pointers.c includes a table of the exported functions, generated from their prototypes.
 CFLAGS_selftests/misbehaving/pointers.o := -I$(obj)/selftests/misbehaving
-$(obj)/selftests/misbehaving/pointers_calls.h: $(src)/selftests/misbehaving/pointers.awk \
-					       $(wildcard $(src)/shared/include/*.h) FORCE
+$(obj)/selftests/misbehaving/pointers_calls.h: $(src)/selftests/misbehaving/pointers.awk $(d2d-prototypes) FORCE
 	$(call if_changed,d2d_calls)
-quiet_cmd_d2d_calls = GEN     $@
-      cmd_d2d_calls = awk -f $(filter-out FORCE,$^) >$@
 targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 

@@ -1,35 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # Generates from the prototypes in shared/include/ what pointers.c needs to call each exported function:
 # a description of its arguments, and a wrapper that takes them as an array of numbers.
+# Read after prototypes.awk.
 
-BEGIN {
-	print "/* Made from shared/include/ by pointers.awk. */"
-}
-
-# Collects a prototype, from its first line to its semicolon.
-/^(int|void) d2d_[a-z_]+\(/ && !/^(int|void) d2d_[a-z_]+\([^;]*\{/ { text = "" ; reading = 1 }
-reading { text = text " " $0 }
-reading && /;/ { reading = 0; prototype(text) }
-
-function prototype(text,	result, name, count, pieces, n, list, type, kind, value)
+function prototype(result, name, count, pieces,	n, list, type, kind, value)
 {
-	gsub(/[ \t]+/, " ", text)
-	sub(/^ /, "", text)
-	result = text
-	sub(/ .*/, "", result)
-	name = text
-	sub(/^[a-z]+ /, "", name)
-	sub(/\(.*/, "", name)
-	sub(/^[^(]*\(/, "", text)
-	sub(/\);.*/, "", text)
-	count = split(text, pieces, /, */)
-
 	list = ""
 	printf "\nstatic const struct argument arguments_of_%s[] = {\n", name
 	for (n = 1; n <= count; n++) {
-		type = pieces[n]
-		sub(/[a-z_0-9]+$/, "", type)
-		sub(/ $/, "", type)
+		type = type_of(pieces[n])
 		if (type == "const char *")
 			kind = "STRING"
 		else if (type ~ /^const .*\*$/)

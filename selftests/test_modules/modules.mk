@@ -18,3 +18,10 @@ selftests/test_modules/$1-y := $2.o shared/pair/d2d_pair.o $(d2d)
 RUSTFLAGS_$2.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$2.o: $(obj)/shared/pair/d2d_pair.o
 endef
+
+# What is generated from the prototypes of the exported functions: its rule has a script in awk and $(d2d-prototypes)
+# as prerequisites, and calls if_changed,d2d_calls.
+d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk $(wildcard $(src)/shared/include/*.h)
+quiet_cmd_d2d_calls = GEN     $@
+      cmd_d2d_calls = awk -f $(filter %/prototypes.awk,$^) \
+		      -f $(filter-out %/prototypes.awk,$(filter %.awk,$^)) $(filter %.h,$^) >$@
