@@ -3,4 +3,7 @@
 # A short run of the fuzzer of the exported functions; the torture runs it for longer. It prints its seed.
 # Usage: fuzz.sh [SECONDS [SEED]]
 cd "$(dirname "$0")" || exit 1
-exec ./run_torture fuzz "${1:-6}" ${2:+"$2"}
+# An emulated machine is too slow for the tens of thousands of calls that reach the limits of the owner.
+what=calls
+! grep -q "User Mode Linux" /proc/cpuinfo || what=fuzz
+exec ./run_torture "$what" "${1:-6}" ${2:+"$2"}

@@ -22,7 +22,14 @@ $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
 clean-files += $(d2d-torture)/*.rmeta
 
 # All modules of the fuzzer are linked from the same objects, so these get a module name of their own.
-d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o oracle.o \
-	      errnos.o things.o drivers.o)
+d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o buffers.o \
+	      oracle.o coverage.o things.o drivers.o)
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))
 $(foreach object,$(d2d-fuzz),$(eval $(obj)/$(object): private modfile := $(obj)/$(d2d-torture)/fuzz/fuzz))
+
+# The exported functions, generated from their prototypes.
+$(obj)/$(d2d-torture)/fuzz/fuzz_calls.h: $(src)/$(d2d-torture)/fuzz/fuzz_calls.awk $(d2d-prototypes) FORCE
+	$(call if_changed,d2d_calls)
+targets += $(d2d-torture)/fuzz/fuzz_calls.h
+$(foreach object,$(d2d-fuzz),$(eval CFLAGS_$(object) := -I$(obj)/$(d2d-torture)/fuzz))
+$(addprefix $(obj)/,$(d2d-fuzz)): $(obj)/$(d2d-torture)/fuzz/fuzz_calls.h

@@ -4,10 +4,10 @@
  * long, and lets the oracle judge its result.
  */
 #include <linux/jiffies.h>
+#include <linux/string.h>
 
 #include "fuzz.h"
 
-#define LONGEST_BUFFER	128
 #define MOST_EVENTS	8
 
 static struct fuzz_watch watch_of(struct fuzz_caller *caller, enum fuzz_call call,
@@ -26,14 +26,15 @@ int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32
 {
 	int err = d2d_request_alloc(driver->handle, input, output, handle);
 
-	fuzz_judge(caller, FUZZ_ALLOC, err, driver, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, driver, 1, 0);
 	return err;
 }
 
 int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 		      struct fuzz_pick *target, struct d2d_send *send)
 {
-	struct fuzz_watch watch = watch_of(caller, FUZZ_SEND, request->handle, FUZZ_LONGEST_MS);
+	struct fuzz_watch watch = watch_of(caller, FUZZ_REQUEST_SEND, request->handle,
+					   FUZZ_LONGEST_MS);
 	const struct fuzz_pick picks[] = { *request, *target };
 	int err;
 
@@ -41,7 +42,37 @@ int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 	fuzz_watch_begins(&watch);
 	err = d2d_request_send(request->handle, send);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_SEND, err, picks, 2, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_SEND, err, picks, 2, 0);
+	return err;
+}
+
+/*
+ * Sends a request, waits for it and reads the output. With D2D_SEND_ROUTINE the owner must refuse
+ * this; with D2D_SEND_ATOMIC it must not wait.
+ */
+int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
+		      struct fuzz_pick *target, struct d2d_send *send, struct fuzz_answer *answer)
+{
+	bool waits = !(send->flags & D2D_SEND_ATOMIC);
+	struct fuzz_watch watch = watch_of(caller, FUZZ_REQUEST_CALL, request->handle,
+					   waits ? answer->ms : FUZZ_LONGEST_MS);
+	const struct fuzz_pick picks[] = { *request, *target };
+	unsigned long since = jiffies;
+	int err;
+
+	send->to = target->handle;
+	fuzz_watch_begins(&watch);
+	err = d2d_request_call(request->handle, send, answer->ms, &answer->result, answer->output,
+			       answer->room);
+	fuzz_watch_ended(&watch);
+	fuzz_judge(caller, FUZZ_REQUEST_CALL, err, picks, 2, 0);
+	fuzz_check_answer(send->tag, err, answer);
+	if (!err)
+		fuzz_note_result(answer->result.tag, &answer->result);
+	if (err == -EINPROGRESS && waits)
+		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, answer->ms);
+	if (send->flags & D2D_SEND_ROUTINE && (!err || err == -EINPROGRESS))
+		fuzz_violation("called-with-routine", "tag=0x%llx err=%d", send->tag, err);
 	return err;
 }
 
@@ -53,7 +84,7 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 
 	send->to = target->handle;
 	err = d2d_request_forward(hold->handle, send);
-	fuzz_judge(caller, FUZZ_FORWARD, err, picks, 2, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_FORWARD, err, picks, 2, 0);
 	if (!err || err == -EINPROGRESS)
 		fuzz_note_dead(FUZZ_HOLD, hold->handle);
 	return err;
@@ -66,13 +97,13 @@ int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result)
 {
-	struct fuzz_watch watch = watch_of(caller, FUZZ_WAIT, request->handle, ms);
+	struct fuzz_watch watch = watch_of(caller, FUZZ_REQUEST_WAIT, request->handle, ms);
 	int err;
 
 	fuzz_watch_begins(&watch);
 	err = d2d_request_wait(request->handle, ms, result);
 	fuzz_watch_ended(&watch);
-	fuzz_judge(caller, FUZZ_WAIT, err, request, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_WAIT, err, request, 1, 0);
 	if (!err)
 		fuzz_note_result(result->tag, result);
 	return err;
@@ -82,7 +113,7 @@ int fuzz_request_cancel(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	int err = d2d_request_cancel(request->handle);
 
-	fuzz_judge(caller, FUZZ_CANCEL, err, request, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_CANCEL, err, request, 1, 0);
 	return err;
 }
 
@@ -93,7 +124,7 @@ int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request)
 	if (request->thing)
 		atomic_inc(&request->thing->ending);
 	err = d2d_request_free(request->handle);
-	fuzz_judge(caller, FUZZ_FREE, err, request, 1, 1);
+	fuzz_judge(caller, FUZZ_REQUEST_FREE, err, request, 1, 1);
 	if (!request->thing)
 		return err;
 	if (err) {
@@ -105,19 +136,24 @@ int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request)
 	return err;
 }
 
-/* Reads or writes len bytes of a request's buffers. */
-int fuzz_request_touch(struct fuzz_caller *caller, struct fuzz_pick *request, bool write, u32 len)
+int fuzz_request_read(struct fuzz_caller *caller, struct fuzz_pick *request, u32 len)
 {
-	enum fuzz_call call = write ? FUZZ_WRITE : FUZZ_READ;
-	u8 buffer[LONGEST_BUFFER] = {};
+	u8 buffer[FUZZ_OUTPUT];
 	int err;
 
-	len = min(len, LONGEST_BUFFER);
-	if (write)
-		err = d2d_request_write(request->handle, buffer, len);
-	else
-		err = d2d_request_read(request->handle, buffer, len);
-	fuzz_judge(caller, call, err, request, 1, 0);
+	err = d2d_request_read(request->handle, buffer, min(len, FUZZ_OUTPUT));
+	fuzz_judge(caller, FUZZ_REQUEST_READ, err, request, 1, 0);
+	return err;
+}
+
+int fuzz_request_write(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag, u32 len)
+{
+	u8 buffer[FUZZ_OUTPUT];
+	int err;
+
+	memset(buffer, fuzz_byte(tag), sizeof(buffer));
+	err = d2d_request_write(hold->handle, buffer, min(len, FUZZ_OUTPUT));
+	fuzz_judge(caller, FUZZ_REQUEST_WRITE, err, hold, 1, 0);
 	return err;
 }
 
@@ -127,19 +163,48 @@ int fuzz_request_set_cancel(struct fuzz_caller *caller, struct fuzz_pick *hold)
 
 	fuzz_note_tells(hold->handle);
 	err = d2d_request_set_cancel(hold->handle);
-	fuzz_judge(caller, FUZZ_SET_CANCEL, err, hold, 1, 0);
+	fuzz_judge(caller, FUZZ_REQUEST_SET_CANCEL, err, hold, 1, 0);
 	return err;
+}
+
+int fuzz_request_pend(struct fuzz_caller *caller, struct fuzz_pick *hold)
+{
+	bool finished = fuzz_is_finished(hold->handle);
+	int err;
+
+	err = d2d_request_pend(hold->handle);
+	fuzz_judge(caller, FUZZ_REQUEST_PEND, err, hold, 1, 0);
+	if (!err && finished)
+		fuzz_violation("pended-when-finished", "handle=0x%llx", hold->handle);
+	return err;
+}
+
+static void judge_completion(struct fuzz_caller *caller, enum fuzz_call call, int err,
+			     const struct fuzz_pick *hold)
+{
+	fuzz_judge(caller, call, err, hold, 1, 0);
+	if (!err) {
+		fuzz_note_finished(hold->handle);
+		fuzz_note_dead(FUZZ_HOLD, hold->handle);
+	}
 }
 
 int fuzz_complete(struct fuzz_caller *caller, struct fuzz_pick *hold, int status, u64 information)
 {
 	int err = d2d_complete(hold->handle, status, information);
 
-	fuzz_judge(caller, FUZZ_COMPLETE, err, hold, 1, 0);
-	if (!err) {
-		fuzz_note_finished(hold->handle);
-		fuzz_note_dead(FUZZ_HOLD, hold->handle);
-	}
+	judge_completion(caller, FUZZ_COMPLETE, err, hold);
+	return err;
+}
+
+int fuzz_complete_with(struct fuzz_caller *caller, struct fuzz_pick *hold, int status,
+		       u64 information, u32 output_len)
+{
+	int err = d2d_complete_with(hold->handle, status, information, output_len);
+
+	judge_completion(caller, FUZZ_COMPLETE_WITH, err, hold);
+	if (!err && output_len > D2D_BUFFER_SIZE)
+		fuzz_violation("output-too-long", "handle=0x%llx", hold->handle);
 	return err;
 }
 
@@ -174,6 +239,13 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 		fuzz_note_dead(FUZZ_EVENT, event->handle);
 	}
 	return err;
+}
+
+/* A stale handle is no error here, so it does not count as one. */
+void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
+{
+	d2d_event_ring(event->handle);
+	fuzz_count(FUZZ_EVENT_RING, event->origin == FUZZ_LIVE ? 0 : -ESTALE, event, 1);
 }
 
 /* Sets, resets or queries an event. */

@@ -135,7 +135,9 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	memset(life, 0, sizeof(*life));
 	life->object = fuzz_driver_object(name, life);
 	if (fuzz_chance(caller, 50))
-		life->object.flags = D2D_DISPATCH_ATOMIC;
+		life->object.flags |= D2D_DISPATCH_ATOMIC;
+	if (fuzz_chance(caller, 40))
+		life->object.flags |= D2D_DISPATCH_IN_PLACE;
 	if (fuzz_chance(caller, 10))
 		life->object.returned = NULL;
 	if (fuzz_chance(caller, 10))
@@ -158,6 +160,29 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_made(driver, life->handle, life);
 }
 
+/* From the beginning of this on, nobody can rely on the driver's events, nor on sending. */
+int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
+{
+	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_watch watch = {
+		.call = FUZZ_LEAVE,
+		.handle = driver->handle,
+		.limit = FUZZ_LONGEST_MS,
+		.actor = caller->actor,
+	};
+	int err;
+
+	if (life)
+		atomic_inc(&life->leaving);
+	fuzz_watch_begins(&watch);
+	err = d2d_leave(driver->handle);
+	fuzz_watch_ended(&watch);
+	fuzz_judge(caller, FUZZ_LEAVE, err, driver, 1, 0);
+	if (life && !err)
+		fuzz_note_left(life);
+	return err;
+}
+
 static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
@@ -172,6 +197,7 @@ static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	if (life) {
 		/* Unregistering gives back the context of a handshake that has timed out. */
 		fuzz_close_context(life);
+		atomic_inc(&life->leaving);
 		atomic_inc(&life->ending);
 	}
 	fuzz_watch_begins(&watch);
@@ -182,6 +208,7 @@ static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
 		return err;
 	if (err) {
 		atomic_dec(&life->ending);
+		atomic_dec(&life->leaving);
 	} else {
 		if (atomic_read(&life->inside))
 			fuzz_violation("inside-after-unregister", "name=%s handle=0x%llx inside=%d",
@@ -197,7 +224,41 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
 
+	if (fuzz_chance(caller, 30)) {
+		fuzz_driver_leave(caller, &driver);
+		fuzz_detach(caller, &driver);
+	}
 	end_life(caller, &driver);
+	fuzz_unpick(&driver);
+}
+
+/*
+ * Sends a request, leaves, and waits for the request: d2d_leave() has cancelled it. Nobody else
+ * knows its handle. Mostly unregisters the driver then.
+ */
+void fuzz_play_leave(struct fuzz_caller *caller)
+{
+	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
+	struct fuzz_pick request = { .origin = FUZZ_LIVE };
+	struct d2d_result result = {};
+	int sent = -ESTALE;
+	int err;
+
+	if (driver.thing && !fuzz_request_alloc(caller, &driver, 0, 0, &request.handle)) {
+		fuzz_note_seen(request.handle, FUZZ_REQUEST);
+		sent = fuzz_send(caller, &request, D2D_SEND_ATOMIC, NULL, NULL);
+	}
+	err = fuzz_driver_leave(caller, &driver);
+	if (!err && (!sent || sent == -EINPROGRESS)) {
+		err = fuzz_request_wait(caller, &request, FUZZ_PATIENCE_MS, &result);
+		if (err == -EINPROGRESS || result.status == -ETIMEDOUT)
+			fuzz_violation("sent-outlives-leave", "request=0x%llx err=%d status=%d",
+				       request.handle, err, result.status);
+	}
+	if (fuzz_chance(caller, 90)) {
+		fuzz_detach(caller, &driver);
+		end_life(caller, &driver);
+	}
 	fuzz_unpick(&driver);
 }
 

@@ -11,7 +11,8 @@
  *   link.c	the handshake, and plays with a context
  *   calls.c	a wrapper of each exported function, which calls it and judges its result
  *   oracle.c	the rules, and the violations of them
- *   errnos.c	the errors that each function may return
+ *   coverage.c	the errors that each function may return, and what was called how often
+ *   buffers.c	the bytes in the buffers of requests
  *   things.c	the things that exist, and the handles that name them
  *   drivers.c	the drivers' lives, from registering to unregistering
  *
@@ -26,11 +27,13 @@
 #include <linux/list.h>
 #include <linux/math64.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/types.h>
 
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_request.h"
+#include "fuzz_calls.h"
 
 #define FUZZ_DRIVERS	8
 #define FUZZ_REQUESTS	96
@@ -41,6 +44,11 @@
 #define FUZZ_MARGIN_MS	30000
 /* The longest limit of a wait. */
 #define FUZZ_LONGEST_MS	100
+/* The limit of a wait that has to end before, because somebody else ends it. */
+#define FUZZ_PATIENCE_MS	10000
+
+/* The most bytes of output that the fuzzer's requests have room for. */
+#define FUZZ_OUTPUT	80
 
 /* What a handle names. */
 enum fuzz_kind {
@@ -57,14 +65,7 @@ enum fuzz_origin {
 	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
 	FUZZ_NOTHING,	/* 0 */
 	FUZZ_FOREIGN,	/* another module's */
-};
-
-enum fuzz_call {
-	FUZZ_REGISTER, FUZZ_ATTACH, FUZZ_DETACH, FUZZ_UNREGISTER, FUZZ_LOOKUP, FUZZ_ALLOC,
-	FUZZ_SEND, FUZZ_WAIT, FUZZ_CANCEL, FUZZ_FREE, FUZZ_READ, FUZZ_WRITE, FUZZ_SET_CANCEL,
-	FUZZ_FORWARD, FUZZ_COMPLETE, FUZZ_EVENT_CREATE, FUZZ_EVENT_OPEN, FUZZ_EVENT_CLOSE,
-	FUZZ_EVENT_SET, FUZZ_EVENT_RESET, FUZZ_EVENT_QUERY, FUZZ_EVENT_WAIT,
-	FUZZ_CALLS
+	FUZZ_ORIGINS
 };
 
 struct fuzz_random {
@@ -86,6 +87,9 @@ struct fuzz_life {
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
 	atomic_t ending;	/* calls that unregister it and have not failed */
+	atomic_t leaving;	/* calls of d2d_leave() and those of ending */
+	bool left;		/* d2d_leave() has returned */
+	u64 left_tag;		/* that of this module's last send when it returned */
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
 	atomic_t users;		/* calls that use the context */
@@ -117,6 +121,15 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* if it is live */
 	u32 nth;
+	bool left;	/* the driver had left when the handle was chosen */
+};
+
+/* Where d2d_request_call() puts the result and the output. */
+struct fuzz_answer {
+	u32 ms;
+	u32 room;
+	struct d2d_result result;
+	u8 output[FUZZ_OUTPUT];
 };
 
 /* A call that may take long. */
@@ -138,6 +151,13 @@ struct fuzz_kept {
 	bool is_offer;
 	int adoption;		/* for an offer, the number of the handshake */
 	bool for_ever;		/* no play completes it */
+};
+
+/* A dispatch routine that may use the buffers of its request in place. */
+struct fuzz_frame {
+	const struct d2d_request *request;	/* NULL: it does not, or not any more */
+	u64 tag;
+	u32 sum;	/* of the input */
 };
 
 extern u64 fuzz_seed;
@@ -173,6 +193,14 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
+/* Makes the nth next allocation of this thread fail, if the kernel has fault injection; 0: none. */
+static inline void fuzz_fail_nth(u32 nth)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	current->fail_nth = nth;
+#endif
+}
+
 /* Picks the handle of a request that a driver holds. It may become stale at any time. */
 static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 {
@@ -195,7 +223,9 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err);
 void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_result *result);
 void fuzz_note_result(u64 tag, const struct d2d_result *result);
-void fuzz_note_hold(d2d_handle handle, u64 tag);
+void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_life *life);
+void fuzz_note_left(struct fuzz_life *life);
+bool fuzz_is_finished(d2d_handle handle);
 void fuzz_note_finished(d2d_handle handle);
 void fuzz_note_tells(d2d_handle handle);
 void fuzz_note_cancelled(d2d_handle handle);
@@ -207,12 +237,20 @@ void fuzz_oracle_reset(void);
 ssize_t fuzz_report(char *text, size_t size);
 u32 fuzz_violations(void);
 
-/* errnos.c */
+/* coverage.c */
 bool fuzz_is_documented(enum fuzz_call call, int err);
 const char *fuzz_call_name(enum fuzz_call call);
-void fuzz_count_errno(enum fuzz_call call, int err);
-ssize_t fuzz_report_errnos(char *text, size_t size);
-void fuzz_errnos_reset(void);
+void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32 count);
+ssize_t fuzz_report_coverage(char *text, size_t size);
+void fuzz_coverage_reset(void);
+
+/* buffers.c */
+u8 fuzz_byte(u64 tag);
+void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
+		       struct fuzz_life *life);
+void fuzz_frame_ends(struct fuzz_frame *frame);
+void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
+void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
 /* things.c */
 struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind);
@@ -220,6 +258,7 @@ void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_li
 void fuzz_thing_failed(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
 void fuzz_things_of_end(struct fuzz_life *life);
+void fuzz_events_of_end(struct fuzz_life *life);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
 bool fuzz_is_live(const struct fuzz_pick *pick, int own);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
@@ -236,6 +275,8 @@ int fuzz_drivers_init(void);
 void fuzz_drivers_free(void);
 void fuzz_play_register(struct fuzz_caller *caller);
 void fuzz_play_unregister(struct fuzz_caller *caller);
+void fuzz_play_leave(struct fuzz_caller *caller);
+int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver);
 void fuzz_unregister_all(struct fuzz_caller *caller);
 struct d2d_driver fuzz_driver_object(const char *name, void *self);
 bool fuzz_enter(struct fuzz_life *life, const char *routine);
@@ -265,29 +306,38 @@ int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32
 		       d2d_handle *handle);
 int fuzz_request_send(struct fuzz_caller *caller, struct fuzz_pick *request,
 		      struct fuzz_pick *target, struct d2d_send *send);
+int fuzz_request_call(struct fuzz_caller *caller, struct fuzz_pick *request,
+		      struct fuzz_pick *target, struct d2d_send *send, struct fuzz_answer *answer);
 int fuzz_request_forward(struct fuzz_caller *caller, struct fuzz_pick *hold,
 			 struct fuzz_pick *target, struct d2d_send *send);
 int fuzz_request_wait(struct fuzz_caller *caller, struct fuzz_pick *request, u32 ms,
 		      struct d2d_result *result);
 int fuzz_request_cancel(struct fuzz_caller *caller, struct fuzz_pick *request);
 int fuzz_request_free(struct fuzz_caller *caller, struct fuzz_pick *request);
-int fuzz_request_touch(struct fuzz_caller *caller, struct fuzz_pick *request, bool write, u32 len);
+int fuzz_request_read(struct fuzz_caller *caller, struct fuzz_pick *request, u32 len);
+int fuzz_request_write(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag, u32 len);
 int fuzz_request_set_cancel(struct fuzz_caller *caller, struct fuzz_pick *hold);
+int fuzz_request_pend(struct fuzz_caller *caller, struct fuzz_pick *hold);
 int fuzz_complete(struct fuzz_caller *caller, struct fuzz_pick *hold, int status, u64 information);
+int fuzz_complete_with(struct fuzz_caller *caller, struct fuzz_pick *hold, int status,
+		       u64 information, u32 output_len);
 int fuzz_event_open(struct fuzz_caller *caller, struct fuzz_pick *driver, const char *name,
 		    u32 kind, bool make, d2d_handle *handle);
 int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event);
+void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event);
 int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum fuzz_call call);
 int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 count, u32 flags,
 		    u32 timeout);
 
 /* plays.c, sleepers.c, limits.c */
-int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag);
+int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
+	      struct fuzz_answer *answer);
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags);
-void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag);
+void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
+		 struct fuzz_frame *frame);
 void fuzz_play(struct fuzz_caller *caller);
 void fuzz_play_asleep(struct fuzz_caller *caller);
-void fuzz_play_limits(struct fuzz_caller *caller);
+void fuzz_play_limits(struct fuzz_caller *caller, u32 which);
 void fuzz_forget(void);
 
 #endif /* FUZZ_H */

@@ -5,25 +5,31 @@
  * registered.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/errno.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
-#include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "fuzz.h"
 
 #define WAITERS	80
+/* That many threads may wait for a request. */
+#define MOST_WAITS	63
+#define TRIES_TO_ATTACH	1000
 /* More than the owner's tables can hold. */
 #define MOST	(D2D_EVENT_MAX_OPEN + 1)
 
-static DEFINE_MUTEX(limits_lock);
+#define CODE_PEND	D2D_CTL_CODE(0x8ff, D2D_METHOD_BUFFERED)
+
 static d2d_handle *handles;
 
-/* The dispatch routine of these drivers: fails every request. */
-static int refuse(void *self, const struct d2d_request *request)
+/* The dispatch routine of these drivers: pends this module's own request, and fails all others. */
+static int dispatch(void *self, const struct d2d_request *request)
 {
+	if (request->code == CODE_PEND)
+		return -D2D_STATUS_PENDING;
 	d2d_complete(request->handle, -EPERM, 0);
 	return -EPERM;
 }
@@ -33,7 +39,7 @@ static int register_one(const char *what, u32 number, d2d_handle *handle)
 	struct d2d_driver object = fuzz_driver_object("", NULL);
 
 	snprintf(object.name, sizeof(object.name), "%s.%s%u", THIS_MODULE->name, what, number);
-	object.dispatch = refuse;
+	object.dispatch = dispatch;
 	object.returned = NULL;
 	object.completed = NULL;
 	object.cancelled = NULL;
@@ -61,7 +67,7 @@ static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u
 			       count, most, err);
 }
 
-static void many_drivers(struct fuzz_caller *caller)
+static void many_drivers(struct fuzz_caller *caller, d2d_handle driver)
 {
 	int err = 0;
 	u32 count;
@@ -86,7 +92,17 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 		if (err)
 			break;
 	}
-	expect(caller, FUZZ_ALLOC, count, 4096, err, -EAGAIN);
+	expect(caller, FUZZ_REQUEST_ALLOC, count, 4096, err, -EAGAIN);
+	/* The other actors may free a request, or have all contexts, just now. */
+	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < MOST; tries++) {
+		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
+			count++;
+		err = d2d_attach(driver);
+		fuzz_judge(caller, FUZZ_ATTACH, err, NULL, 0, 0);
+		if (err == -EAGAIN)
+			break;
+		usleep_range(100, 200);
+	}
 	/* Free half of the requests here; d2d_unregister() frees the rest. */
 	for (u32 n = 0; n < count / 2; n++)
 		d2d_request_free(handles[n]);
@@ -109,6 +125,7 @@ static void many_events(struct fuzz_caller *caller, d2d_handle driver)
 
 static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 {
+	d2d_handle event;
 	char name[32];
 	int err = 0;
 	u32 count;
@@ -120,81 +137,216 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 			break;
 	}
 	expect(caller, FUZZ_EVENT_CREATE, count, D2D_EVENT_MAX_OPEN, err, -EMFILE);
+	err = d2d_event_open(driver, name, 0, &event);
+	fuzz_judge(caller, FUZZ_EVENT_OPEN, err, NULL, 0, 0);
 	for (u32 n = 0; n < count / 2; n++)
 		d2d_event_close(handles[n]);
 }
 
+/* Threads that wait for the same event or request, more than the owner allows. */
 static struct {
-	d2d_handle event;
+	d2d_handle event;	/* or 0: they wait for the request */
+	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;
+	struct completion enough;	/* are refused */
 	struct completion done;
 } crowd;
 
-static int wait_in_crowd(void *unused)
+static int wait_in_crowd(void *most)
 {
-	int err = d2d_event_wait(&crowd.event, 1, 0, FUZZ_LONGEST_MS, NULL);
+	struct d2d_result result;
+	int err;
 
-	if (err == -EAGAIN)
-		atomic_inc(&crowd.refused);
-	else if (err && err != -ETIMEDOUT)
-		fuzz_violation("limit", "call=d2d_event_wait err=%d", err);
+	if (crowd.event)
+		err = d2d_event_wait(&crowd.event, 1, 0, FUZZ_PATIENCE_MS, NULL);
+	else
+		err = d2d_request_wait(crowd.request, FUZZ_PATIENCE_MS, &result);
+	if (err == -EAGAIN && atomic_inc_return(&crowd.refused) == WAITERS - (long)most)
+		complete(&crowd.enough);
+	else if (err && err != -EAGAIN && err != -ETIMEDOUT)
+		fuzz_violation("limit", "call=%s err=%d", crowd.event ? "d2d_event_wait" :
+			       "d2d_request_wait", err);
 	if (atomic_dec_and_test(&crowd.left))
 		complete(&crowd.done);
 	return 0;
 }
 
-/*
- * Makes more threads wait for an event than the owner allows, so that it refuses some. On a slow
- * machine the threads may wait one after the other, and none is refused.
- */
+/* Has threads wait until the owner has refused those beyond this number; then calls end(). */
+static void gather(enum fuzz_call call, long most, void (*end)(void))
+{
+	init_completion(&crowd.enough);
+	init_completion(&crowd.done);
+	atomic_set(&crowd.refused, 0);
+	atomic_set(&crowd.left, 1);
+	for (u32 n = 0; n < WAITERS; n++) {
+		atomic_inc(&crowd.left);
+		if (IS_ERR(kthread_run(wait_in_crowd, (void *)most, "%s-wait", THIS_MODULE->name)))
+			atomic_dec(&crowd.left);
+	}
+	wait_for_completion_timeout(&crowd.enough, msecs_to_jiffies(FUZZ_PATIENCE_MS));
+	end();
+	if (!atomic_dec_and_test(&crowd.left))
+		wait_for_completion(&crowd.done);
+	if (atomic_read(&crowd.refused) > WAITERS - most)
+		fuzz_violation("limit", "call=%s refused=%d most=%ld", fuzz_call_name(call),
+			       atomic_read(&crowd.refused), most);
+	for (u32 n = 0; n < atomic_read(&crowd.refused); n++)
+		fuzz_count(call, -EAGAIN, NULL, 0);
+}
+
+static void set_event_of_crowd(void)
+{
+	d2d_event_set(crowd.event);
+}
+
+static void cancel_request_of_crowd(void)
+{
+	d2d_request_cancel(crowd.request);
+}
+
 static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 {
+	struct d2d_send send = d2d_send_to(0, CODE_PEND);
 	char name[32];
 	int err;
 
 	snprintf(name, sizeof(name), "%s.crowd", THIS_MODULE->name);
-	err = d2d_event_create(driver, name, 0, 0, &crowd.event);
+	err = d2d_event_create(driver, name, D2D_EVENT_NOTIFICATION, 0, &crowd.event);
 	fuzz_judge(caller, FUZZ_EVENT_CREATE, err, NULL, 0, 0);
-	if (err)
-		return;
-	init_completion(&crowd.done);
-	atomic_set(&crowd.left, 1);
-	for (u32 n = 0; n < WAITERS; n++) {
-		atomic_inc(&crowd.left);
-		if (IS_ERR(kthread_run(wait_in_crowd, NULL, "%s-wait", THIS_MODULE->name)))
-			atomic_dec(&crowd.left);
-	}
-	if (!atomic_dec_and_test(&crowd.left))
-		wait_for_completion(&crowd.done);
-	for (u32 n = 0; n < atomic_read(&crowd.refused); n++)
-		fuzz_count_errno(FUZZ_EVENT_WAIT, -EAGAIN);
-	atomic_set(&crowd.refused, 0);
+	if (!err)
+		gather(FUZZ_EVENT_WAIT, D2D_EVENT_MAX_WAITS, set_event_of_crowd);
+
+	crowd.event = 0;
+	snprintf(name, sizeof(name), "%s.limits0", THIS_MODULE->name);
+	err = d2d_request_alloc(driver, 0, 0, &crowd.request);
+	fuzz_judge(caller, FUZZ_REQUEST_ALLOC, err, NULL, 0, 0);
+	err = err ?: d2d_lookup(name, &send.to) ?: d2d_request_send(crowd.request, &send);
+	if (err == -EINPROGRESS)
+		gather(FUZZ_REQUEST_WAIT, MOST_WAITS, cancel_request_of_crowd);
 }
 
-/* Reaches one of the limits. */
-void fuzz_play_limits(struct fuzz_caller *caller)
+#ifdef CONFIG_FAILSLAB
+/* As often as it may take until a call needs memory, and the other actors leave some to it. */
+#define TRIES	4096
+
+/* Allocates a request without buffers, so that all the memory that it may need is its record. */
+static int alloc_small(d2d_handle driver)
+{
+	d2d_handle request;
+
+	return d2d_request_alloc(driver, 0, 0, &request);
+}
+
+/* Attaches when the owner has no memory for another record. */
+static int attach(d2d_handle driver)
+{
+	int err;
+
+	fuzz_fail_nth(1);
+	err = alloc_small(driver);
+	if (err != -ENOMEM)
+		return err;
+	fuzz_fail_nth(1);
+	return d2d_attach(driver);
+}
+
+static int alloc(d2d_handle driver)
+{
+	d2d_handle request;
+
+	fuzz_fail_nth(1);
+	return d2d_request_alloc(driver, 16, 16, &request);
+}
+
+static int create(d2d_handle driver)
+{
+	d2d_handle event;
+
+	fuzz_fail_nth(1);
+	return d2d_event_create(driver, "fuzz.no-memory", 0, 0, &event);
+}
+
+static int open(d2d_handle driver)
+{
+	d2d_handle event;
+	char name[32];
+	int err;
+
+	snprintf(name, sizeof(name), "%s.no-memory", THIS_MODULE->name);
+	err = d2d_event_create(driver, name, 0, 0, &event);
+	if (err)
+		return err;
+	fuzz_fail_nth(1);
+	return d2d_event_open(driver, name, 0, &event);
+}
+
+static int wait(d2d_handle driver)
+{
+	d2d_handle events[6] = {};
+
+	fuzz_fail_nth(1);
+	return d2d_event_wait(events, ARRAY_SIZE(events), 0, 0, NULL);
+}
+
+/* Makes an allocation fail in each function that documents -ENOMEM. */
+static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
+{
+	static const struct {
+		enum fuzz_call call;
+		int (*play)(d2d_handle driver);
+	} plays[] = {
+		{ FUZZ_ATTACH, attach }, { FUZZ_REQUEST_ALLOC, alloc },
+		{ FUZZ_EVENT_CREATE, create }, { FUZZ_EVENT_OPEN, open },
+		{ FUZZ_EVENT_WAIT, wait },
+	};
+
+	for (u32 n = 0; n < ARRAY_SIZE(plays); n++) {
+		for (u32 tries = 0; tries < TRIES; tries++) {
+			int err = plays[n].play(driver);
+
+			fuzz_fail_nth(0);
+			if (err != -ENOMEM)
+				continue;
+			fuzz_judge(caller, plays[n].call, err, NULL, 0, 0);
+			break;
+		}
+	}
+}
+#else
+static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
+{
+}
+#endif
+
+/*
+ * Reaches one of the limits. Two modules may do this at the same time, in the order of their
+ * numbers: those that are next to each other need different things.
+ */
+void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {
 	void (* const plays[])(struct fuzz_caller *caller, d2d_handle driver) = {
-		many_requests, many_events, many_openings, many_waits,
+		many_drivers, many_openings, many_events, many_requests, many_waits, no_memory,
 	};
-	u32 which = fuzz_below(caller, ARRAY_SIZE(plays) + 1);
 	d2d_handle driver;
 
-	if (!mutex_trylock(&limits_lock))
-		return;
+	which %= ARRAY_SIZE(plays);
 	handles = kvcalloc(MOST, sizeof(*handles), GFP_KERNEL);
 	if (!handles)
-		goto unlock;
-	if (which == ARRAY_SIZE(plays)) {
-		many_drivers(caller);
-	} else if (!register_one("limits", 0, &driver)) {
-		plays[which](caller, driver);
-		unregister_one(driver);
+		return;
+	/* The fuzzer's other module may have reached the limit of drivers just now. */
+	for (u32 tries = 0; tries < FUZZ_PATIENCE_MS / 20; tries++) {
+		int err = register_one("limits", 0, &driver);
+
+		fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, 0);
+		if (!err) {
+			plays[which](caller, driver);
+			unregister_one(driver);
+			break;
+		}
+		msleep(20);
 	}
 	kvfree(handles);
-unlock:
-	mutex_unlock(&limits_lock);
 }
 
 /*

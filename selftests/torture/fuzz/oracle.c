@@ -71,7 +71,32 @@ static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
 	u32 kind = (u32)handle >> D2D_HANDLE_KIND_SHIFT;
 
-	return call == FUZZ_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
+	return call == FUZZ_REQUEST_READ && (kind == D2D_HANDLE_SENT || kind == D2D_HANDLE_HELD);
+}
+
+/* Returns whether a function needs drivers that have not left. */
+static bool needs_staying_drivers(enum fuzz_call call)
+{
+	switch (call) {
+	case FUZZ_ATTACH:
+	case FUZZ_REQUEST_ALLOC:
+	case FUZZ_REQUEST_SEND:
+	case FUZZ_REQUEST_CALL:
+	case FUZZ_REQUEST_FORWARD:
+	case FUZZ_EVENT_CREATE:
+	case FUZZ_EVENT_OPEN:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns whether the driver that a picked thing belongs to has begun to leave. */
+static bool is_leaving(const struct fuzz_pick *pick)
+{
+	struct fuzz_life *life = pick->thing ? READ_ONCE(pick->thing->life) : NULL;
+
+	return life && atomic_read(&life->leaving);
 }
 
 /*
@@ -82,15 +107,19 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)
 {
 	bool accepted = err >= 0 || err == -EINPROGRESS;
-	bool live = true;
+	bool live = true, leaving = false;
 
-	fuzz_count_errno(call, err);
+	fuzz_count(call, err, picks, count);
 	if (!fuzz_is_documented(call, err))
 		fuzz_violation("undocumented-errno", "call=%s err=%d handle=0x%llx actor=%u",
 			       fuzz_call_name(call), err, count ? picks->handle : 0,
 			       caller->actor);
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&picks[n], own);
+		leaving |= is_leaving(&picks[n]);
+		if (accepted && picks[n].left && needs_staying_drivers(call))
+			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx actor=%u",
+				       fuzz_call_name(call), err, picks[n].handle, caller->actor);
 		switch (picks[n].origin) {
 		case FUZZ_OTHER:
 			if (takes_both_kinds(call, picks[n].handle))
@@ -109,7 +138,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			break;
 		}
 	}
-	if (count && live && (err == -ESTALE || err == -ESHUTDOWN))
+	if (count && live && (err == -ESTALE || (err == -ESHUTDOWN && !leaving)))
 		fuzz_violation("live-handle-refused", "call=%s err=%d handle=0x%llx actor=%u",
 			       fuzz_call_name(call), err, picks->handle, caller->actor);
 }
@@ -146,10 +175,14 @@ static struct sending {
 	u64 tag;
 	u32 flags;
 	u32 completed;
+	bool dispatched;
+	bool refused;
 	bool has_result;
 	struct d2d_result result;
 } sendings[SENDINGS];
-static u64 next_tag;
+static u64 last_tag;
+
+#define TAG_NUMBER	0xffffffffffffull
 static DEFINE_SPINLOCK(sendings_lock);
 
 static struct sending *find_sending(u64 tag)
@@ -171,7 +204,7 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 	u64 tag;
 
 	spin_lock_irqsave(&sendings_lock, irq);
-	tag = (++next_tag & 0xffffffffffffull) | (u64)to_owner << 48 |
+	tag = (++last_tag & TAG_NUMBER) | (u64)to_owner << 48 |
 	      (u64)THIS_MODULE->name[4] << 56;
 	sending = &sendings[(u32)tag % SENDINGS];
 	*sending = (struct sending){ .tag = tag, .flags = flags };
@@ -181,10 +214,10 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 	return tag;
 }
 
-/* d2d_request_send() has returned: the request was sent or refused. */
+/* d2d_request_send() or d2d_request_call() has returned: the request was sent or refused. */
 void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 {
-	bool completed = false;
+	bool completed = false, dispatched = false;
 	struct sending *sending;
 	unsigned long irq;
 
@@ -192,13 +225,57 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 		return;
 	spin_lock_irqsave(&sendings_lock, irq);
 	sending = find_sending(tag);
-	if (sending)
+	if (sending) {
 		completed = sending->completed;
+		dispatched = sending->dispatched;
+		sending->refused = true;
+	}
 	if (request->thing && flags & D2D_SEND_ROUTINE)
 		atomic_dec(&request->thing->outcomes);
 	spin_unlock_irqrestore(&sendings_lock, irq);
 	if (completed)
 		fuzz_violation("completed-without-sending", "tag=0x%llx err=%d", tag, err);
+	if (dispatched)
+		fuzz_violation("dispatched-without-sending", "tag=0x%llx err=%d", tag, err);
+}
+
+/*
+ * A driver was dispatched a request. It must not be one that was refused, nor one that was sent to
+ * the driver after it had left. A forwarded request may have been sent before or after.
+ */
+static void note_dispatched(u64 tag, struct fuzz_life *life)
+{
+	u64 left_tag = READ_ONCE(life->left_tag);
+	struct sending *sending;
+	bool refused = false;
+	unsigned long irq;
+
+	if (tag >> 56 != THIS_MODULE->name[4])
+		return;
+	spin_lock_irqsave(&sendings_lock, irq);
+	sending = find_sending(tag);
+	if (sending) {
+		refused = sending->refused;
+		sending->dispatched = true;
+	}
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	if (refused)
+		fuzz_violation("dispatched-without-sending", "tag=0x%llx", tag);
+	if (left_tag && (tag & TAG_NUMBER) > (left_tag & TAG_NUMBER))
+		fuzz_violation("sent-to-a-driver-that-left", "tag=0x%llx name=%s", tag,
+			       life->object.name);
+}
+
+/* d2d_leave() has returned. */
+void fuzz_note_left(struct fuzz_life *life)
+{
+	unsigned long irq;
+
+	spin_lock_irqsave(&sendings_lock, irq);
+	if (!life->left_tag)
+		WRITE_ONCE(life->left_tag, last_tag);
+	spin_unlock_irqrestore(&sendings_lock, irq);
+	fuzz_events_of_end(life);
 }
 
 /* Returns whether a request may end with this result. */
@@ -309,8 +386,8 @@ static struct hold {
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
 
-/* A routine was called with this handle, which must be new. */
-void fuzz_note_hold(d2d_handle handle, u64 tag)
+/* A routine of a driver was called with this handle, which must be new. */
+void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_life *life)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
 	unsigned long flags;
@@ -322,9 +399,23 @@ void fuzz_note_hold(d2d_handle handle, u64 tag)
 	spin_unlock_irqrestore(&holds_lock, flags);
 	if (again)
 		fuzz_violation("routine-called-twice", "handle=0x%llx tag=0x%llx", handle, tag);
+	note_dispatched(tag, life);
 }
 
-/* d2d_complete() has returned 0. */
+/* Returns whether a driver has completed a request, or was told that it was cancelled. */
+bool fuzz_is_finished(d2d_handle handle)
+{
+	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
+	unsigned long flags;
+	bool finished;
+
+	spin_lock_irqsave(&holds_lock, flags);
+	finished = hold->handle == handle && (hold->finished || hold->cancelled);
+	spin_unlock_irqrestore(&holds_lock, flags);
+	return finished;
+}
+
+/* d2d_complete() or d2d_complete_with() has returned 0. */
 void fuzz_note_finished(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];

@@ -6,6 +6,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "d2d_point.h"
 #include "fuzz.h"
 
 /* A control code of the fuzzer's drivers, or one that the owner serves. */
@@ -65,8 +66,9 @@ static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
 	return sizeof(d2d_handle[2]);
 }
 
-/* Sends a request to a random driver. */
-int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag)
+/* Sends a request to a random driver. If there is an answer, d2d_request_call() does this. */
+int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
+	      struct fuzz_answer *answer)
 {
 	bool to_owner = false;
 	struct fuzz_pick target = any_target(caller, &to_owner);
@@ -94,7 +96,10 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	send.user_buffer = (void *)(unsigned long)send.tag;
 	if (tag)
 		*tag = send.tag;
-	err = fuzz_request_send(caller, request, &target, &send);
+	if (answer)
+		err = fuzz_request_call(caller, request, &target, &send, answer);
+	else
+		err = fuzz_request_send(caller, request, &target, &send);
 	fuzz_send_ended(send.tag, request, send.flags, err);
 	fuzz_unpick(&target);
 	return err;
@@ -120,7 +125,19 @@ static void play_send(struct fuzz_caller *caller)
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
 	u32 flags = fuzz_below(caller, 4);
 
-	fuzz_send(caller, &request, flags, NULL);
+	fuzz_send(caller, &request, flags, NULL, NULL);
+	fuzz_unpick(&request);
+}
+
+/* Calls a driver without waiting for the result. */
+static void play_call(struct fuzz_caller *caller)
+{
+	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
+	u32 flags = D2D_SEND_ATOMIC | (fuzz_chance(caller, 5) ? D2D_SEND_ROUTINE : 0);
+	struct fuzz_answer answer;
+
+	fuzz_answer_begins(caller, &answer, 0);
+	fuzz_send(caller, &request, flags, NULL, &answer);
 	fuzz_unpick(&request);
 }
 
@@ -144,7 +161,7 @@ static void play_read(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
 
-	fuzz_request_touch(caller, &request, false, fuzz_below(caller, 80));
+	fuzz_request_read(caller, &request, fuzz_below(caller, FUZZ_OUTPUT));
 	fuzz_unpick(&request);
 }
 
@@ -170,7 +187,7 @@ static void play_complete(struct fuzz_caller *caller)
 	if (kept.is_offer)
 		fuzz_complete_offer(caller, &kept, fuzz_chance(caller, 70) ? 0 : -ENXIO);
 	else
-		fuzz_finish(caller, &hold, kept.tag);
+		fuzz_finish(caller, &hold, kept.tag, NULL);
 }
 
 static void play_forward(struct fuzz_caller *caller)
@@ -186,10 +203,20 @@ static void play_hold(struct fuzz_caller *caller)
 	struct fuzz_kept kept;
 	struct fuzz_pick hold = any_hold(caller, &kept, true);
 
-	if (fuzz_chance(caller, 30))
+	switch (fuzz_below(caller, 4)) {
+	case 0:
 		fuzz_request_set_cancel(caller, &hold);
-	else
-		fuzz_request_touch(caller, &hold, fuzz_chance(caller, 50), fuzz_below(caller, 80));
+		break;
+	case 1:
+		fuzz_request_pend(caller, &hold);
+		break;
+	case 2:
+		fuzz_request_read(caller, &hold, fuzz_below(caller, FUZZ_OUTPUT));
+		break;
+	default:
+		fuzz_request_write(caller, &hold, kept.tag, fuzz_below(caller, FUZZ_OUTPUT));
+		break;
+	}
 }
 
 static void play_event(struct fuzz_caller *caller)
@@ -207,7 +234,7 @@ static void play_ring(struct fuzz_caller *caller)
 {
 	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
 
-	d2d_event_ring(event.handle);
+	fuzz_event_ring(caller, &event);
 	fuzz_unpick(&event);
 }
 
@@ -241,10 +268,27 @@ static void play_no_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&event);
 }
 
+/* Traces a step, mostly by a tracepoint only. */
 static void play_trace(struct fuzz_caller *caller)
 {
-	if (fuzz_chance(caller, 10))
+	struct d2d_queue_hit hit = {
+		.doorbell = fuzz_next(&caller->random),
+		.queue = fuzz_below(caller, 8),
+		.step = fuzz_below(caller, D2D_STEP_COUNT + 1),
+		.n = fuzz_below(caller, 4),
+	};
+
+	if (fuzz_chance(caller, 10)) {
 		d2d_trace(THIS_MODULE->name, fuzz_below(caller, D2D_STEP_REFUSE), "fuzz=1");
+		fuzz_count(FUZZ_TRACE, 0, NULL, 0);
+	} else if (fuzz_chance(caller, 50)) {
+		memset(hit.driver, 'x', sizeof(hit.driver));
+		d2d_point_queue(hit);
+		fuzz_count(FUZZ_POINT_QUEUE, 0, NULL, 0);
+	} else {
+		d2d_point_op(THIS_MODULE->name, hit.step, "owner", "ping", -(int)hit.n);
+		fuzz_count(FUZZ_POINT_OP, 0, NULL, 0);
+	}
 }
 
 /* Makes a random play that does not sleep. */
@@ -254,10 +298,10 @@ void fuzz_play(struct fuzz_caller *caller)
 		u32 weight;
 		void (*play)(struct fuzz_caller *caller);
 	} plays[] = {
-		{ 20, play_send }, { 8, play_cancel }, { 3, play_free }, { 4, play_read },
-		{ 14, play_complete }, { 4, play_forward }, { 6, play_hold }, { 20, play_event },
-		{ 4, play_ring }, { 6, play_poll }, { 1, play_trace }, { 1, play_no_wait },
-		{ 9, fuzz_play_link },
+		{ 16, play_send }, { 4, play_call }, { 8, play_cancel }, { 3, play_free },
+		{ 4, play_read }, { 14, play_complete }, { 4, play_forward }, { 6, play_hold },
+		{ 20, play_event }, { 4, play_ring }, { 6, play_poll }, { 1, play_trace },
+		{ 1, play_no_wait }, { 9, fuzz_play_link },
 	};
 	u32 chance = fuzz_below(caller, 100);
 

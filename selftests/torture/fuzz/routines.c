@@ -50,19 +50,30 @@ static void take_gift(struct fuzz_caller *caller, const struct d2d_request *requ
 		fuzz_note_foreign(gift.kind, gift.handle);
 }
 
-/* Completes a request, sometimes wrongly. */
-void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag)
+/* Completes a request, sometimes wrongly. frame is NULL if the caller is no dispatch routine. */
+void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
+		 struct fuzz_frame *frame)
 {
 	static const int statuses[] = { -EPERM, -ENXIO, -EPIPE };
 	static const int bad[] = { 1, -EINPROGRESS, -D2D_STATUS_PENDING, -5000 };
+	/* In place, the routine has written all of the output. */
+	u32 most = frame && frame->request ? frame->request->output_len : 0;
+	u64 information = fuzz_information(tag);
 	int status = 0;
 
+	if (frame)
+		fuzz_frame_ends(frame);
 	if (fuzz_chance(caller, 30))
 		status = statuses[fuzz_below(caller, ARRAY_SIZE(statuses))];
 	else if (fuzz_chance(caller, 3))
 		status = bad[fuzz_below(caller, ARRAY_SIZE(bad))];
-	fuzz_complete(caller, hold, status, fuzz_information(tag));
-	if (fuzz_chance(caller, 5) && !fuzz_complete(caller, hold, status, fuzz_information(tag)))
+	if (fuzz_chance(caller, 3))
+		fuzz_complete_with(caller, hold, status, information, D2D_BUFFER_SIZE + 1);
+	if (fuzz_chance(caller, 50))
+		fuzz_complete_with(caller, hold, status, information, fuzz_below(caller, most + 1));
+	else
+		fuzz_complete(caller, hold, status, information);
+	if (fuzz_chance(caller, 5) && !fuzz_complete(caller, hold, status, information))
 		fuzz_violation("completed-again", "handle=0x%llx", hold->handle);
 }
 
@@ -83,7 +94,7 @@ static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz
 
 /*
  * Tries to detach or unregister inside a routine. This must fail, as a driver would wait for
- * itself, or two drivers for each other.
+ * itself, or two drivers for each other. A driver may leave there.
  */
 static void try_to_leave(struct fuzz_caller *caller)
 {
@@ -91,6 +102,11 @@ static void try_to_leave(struct fuzz_caller *caller)
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, false);
 	int err;
 
+	if (fuzz_chance(caller, 10)) {
+		fuzz_driver_leave(caller, &driver);
+		fuzz_unpick(&driver);
+		return;
+	}
 	if (call == FUZZ_DETACH)
 		err = d2d_detach(driver.handle);
 	else
@@ -101,8 +117,9 @@ static void try_to_leave(struct fuzz_caller *caller)
 	fuzz_unpick(&driver);
 }
 
+/* Pends, forwards or completes a request, or forgets to. Gives up the buffers before. */
 static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
-		 const struct d2d_request *request)
+		 const struct d2d_request *request, struct fuzz_frame *frame)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
 	u64 tag = (u64)(unsigned long)request->user_buffer;
@@ -110,20 +127,26 @@ static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
 	int err;
 
 	if (chance < 25) {
+		if (frame->request || fuzz_chance(caller, 20)) {
+			fuzz_frame_ends(frame);
+			fuzz_request_pend(caller, &hold);
+		}
 		if (keep(caller, life, &hold, tag))
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 40 && fuzz_nest()) {
+		fuzz_frame_ends(frame);
 		err = fuzz_forward(caller, &hold, fuzz_chance(caller, 60) ? D2D_SEND_ROUTINE : 0);
 		fuzz_unnest();
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 43) {
+		fuzz_frame_ends(frame);
 		return 0;
 	} else if (chance < 60) {
-		fuzz_request_touch(caller, &hold, true, fuzz_below(caller, 80));
-		fuzz_request_touch(caller, &hold, false, fuzz_below(caller, 80));
+		fuzz_request_write(caller, &hold, tag, fuzz_below(caller, FUZZ_OUTPUT));
+		fuzz_request_read(caller, &hold, fuzz_below(caller, FUZZ_OUTPUT));
 	}
-	fuzz_finish(caller, &hold, tag);
+	fuzz_finish(caller, &hold, tag, frame);
 	return 0;
 }
 
@@ -132,6 +155,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 	bool may_sleep, is_ours = request->code != D2D_IOCTL_SHARE_CONTEXT;
 	struct fuzz_life *life = self;
 	struct fuzz_caller caller;
+	struct fuzz_frame frame;
 	int status = -EIO;
 
 	may_sleep = !(life->object.flags & D2D_DISPATCH_ATOMIC);
@@ -145,13 +169,14 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 		fuzz_note_seen(request->handle, FUZZ_OFFER);
 		status = fuzz_share(&caller, life, request);
 	} else {
-		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer);
+		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer, life);
 		fuzz_note_seen(request->handle, FUZZ_HOLD);
+		fuzz_frame_begins(&frame, request, life);
 		take_gift(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
 			try_to_leave(&caller);
-		status = serve(&caller, life, request);
+		status = serve(&caller, life, request, &frame);
 	}
 leave:
 	fuzz_leave(life, "dispatch");
@@ -172,7 +197,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 	caller = caller_of(request->handle ^ tag, false);
 	if (!fuzz_enter(life, "returned"))
 		goto leave;
-	fuzz_note_hold(request->handle, tag);
+	fuzz_note_hold(request->handle, tag, life);
 	fuzz_note_seen(request->handle, FUZZ_HOLD);
 	play_inside(&caller);
 	chance = fuzz_below(&caller, 100);
@@ -185,7 +210,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 			status = -D2D_STATUS_PENDING;
 		fuzz_unnest();
 	} else if (chance < 50) {
-		fuzz_finish(&caller, &hold, tag);
+		fuzz_finish(&caller, &hold, tag, NULL);
 		status = -D2D_STATUS_PENDING;
 	} else if (chance < 60) {
 		status = -EPIPE;
@@ -207,7 +232,7 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 	fuzz_note_completed(result->tag, request.thing, result);
 	play_inside(&caller);
 	if (request.thing && fuzz_chance(&caller, 10) && fuzz_nest()) {
-		fuzz_send(&caller, &request, D2D_SEND_ROUTINE | D2D_SEND_ATOMIC, NULL);
+		fuzz_send(&caller, &request, D2D_SEND_ROUTINE | D2D_SEND_ATOMIC, NULL, NULL);
 		fuzz_unnest();
 	} else if (request.thing && fuzz_chance(&caller, 20)) {
 		atomic_inc(&request.thing->ending);
@@ -227,6 +252,7 @@ void fuzz_cancelled(void *self, d2d_handle request)
 
 	if (fuzz_enter(life, "cancelled")) {
 		fuzz_note_cancelled(request);
+		fuzz_note_dead(FUZZ_HOLD, request);
 		play_inside(&caller);
 	}
 	fuzz_leave(life, "cancelled");

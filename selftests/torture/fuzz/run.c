@@ -2,11 +2,11 @@
 /*
  * A module of the fuzzer. Write "SEED MILLISECONDS" to /sys/kernel/debug/d2d-NAME/run, where
  * NAME is the module's name, to play for that long. The write fails with EBADMSG if the oracle
- * found a violation. The file "report" shows the violations, and "errnos" the results of each
- * function.
+ * found a violation. The file "report" shows the violations, and "coverage" how often each
+ * function was called, with what handles and results.
  *
- * With "limits" after these words, the module also reaches one of the limits of the owner's
- * tables; with "forget", it leaves a driver registered.
+ * With "limits=N" after these words, the module also reaches a limit, that of the Nth play in
+ * limits.c; with "forget", it leaves a driver registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -29,7 +29,7 @@
 #define TIMERS	2
 #define IRQ_WORKS	1
 #define ACTORS	(THREADS + WORKERS + TIMERS + IRQ_WORKS)
-#define REPORT	8192
+#define REPORT	16384
 
 u64 fuzz_seed;
 bool fuzz_is_over;
@@ -186,7 +186,8 @@ static void stop(void)
 	fuzz_things_reset();
 }
 
-static int run(u64 seed, u32 ms, bool limits)
+/* limits is the number of a play, or negative. */
+static int run(u64 seed, u32 ms, int limits)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
 	struct actor main = { .number = ACTORS + 1 };
@@ -195,11 +196,11 @@ static int run(u64 seed, u32 ms, bool limits)
 	fuzz_seed = seed;
 	fuzz_is_over = false;
 	fuzz_oracle_reset();
-	fuzz_errnos_reset();
+	fuzz_coverage_reset();
 	start();
-	if (limits) {
+	if (limits >= 0) {
 		caller = next_step(&main, true);
-		fuzz_play_limits(&caller);
+		fuzz_play_limits(&caller, limits);
 	}
 	while (time_before(jiffies, end) && !fuzz_violations()) {
 		msleep(20);
@@ -212,6 +213,8 @@ static int run(u64 seed, u32 ms, bool limits)
 static ssize_t run_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[64] = {};
+	const char *word;
+	int limits = -1;
 	u64 seed;
 	u32 ms;
 	int err;
@@ -222,8 +225,11 @@ static ssize_t run_write(struct file *file, const char __user *buffer, size_t co
 		return -EFAULT;
 	if (sscanf(text, "%llu %u", &seed, &ms) != 2)
 		return -EINVAL;
+	word = strstr(text, "limits=");
+	if (word && sscanf(word, "limits=%d", &limits) != 1)
+		return -EINVAL;
 	mutex_lock(&run_lock);
-	err = run(seed, ms, strstr(text, "limits"));
+	err = run(seed, ms, limits);
 	if (!err && strstr(text, "forget")) {
 		fuzz_forget();
 		err = fuzz_violations() ? -EBADMSG : 0;
@@ -263,15 +269,15 @@ static const struct file_operations report_fops = {
 	.read = report_read,
 };
 
-static ssize_t errnos_read(struct file *file, char __user *buffer, size_t count, loff_t *offset)
+static ssize_t coverage_read(struct file *file, char __user *buffer, size_t count, loff_t *offset)
 {
-	return show(buffer, count, offset, fuzz_report_errnos);
+	return show(buffer, count, offset, fuzz_report_coverage);
 }
 
-static const struct file_operations errnos_fops = {
+static const struct file_operations coverage_fops = {
 	.owner = THIS_MODULE,
 	.open = simple_open,
-	.read = errnos_read,
+	.read = coverage_read,
 };
 
 static struct dentry *dir;
@@ -293,7 +299,7 @@ static int __init fuzz_init(void)
 	dir = debugfs_create_dir(name, NULL);
 	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
 	debugfs_create_file("report", 0400, dir, NULL, &report_fops);
-	debugfs_create_file("errnos", 0400, dir, NULL, &errnos_fops);
+	debugfs_create_file("coverage", 0400, dir, NULL, &coverage_fops);
 	return 0;
 }
 module_init(fuzz_init);

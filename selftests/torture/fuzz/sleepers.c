@@ -5,7 +5,6 @@
  */
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
-#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "fuzz.h"
@@ -78,6 +77,20 @@ static void play_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
+/* Calls a driver and waits. Only one actor uses the request. */
+static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
+{
+	u32 ms = any_limit(caller, request, 1);
+	unsigned long since = jiffies;
+	struct fuzz_answer answer;
+	int err;
+
+	fuzz_answer_begins(caller, &answer, ms);
+	err = fuzz_send(caller, request, 0, NULL, &answer);
+	if (!err && answer.result.status == -ETIMEDOUT)
+		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
+}
+
 /* Sends and waits. Only one actor uses the request, so it knows the result of each send. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
@@ -88,7 +101,8 @@ static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 	u64 tag;
 	int err;
 
-	err = fuzz_send(caller, request, fuzz_chance(caller, 50) ? D2D_SEND_ATOMIC : 0, &tag);
+	err = fuzz_send(caller, request, fuzz_chance(caller, 50) ? D2D_SEND_ATOMIC : 0, &tag,
+			NULL);
 	if (err && err != -EINPROGRESS)
 		return;
 	if (err && fuzz_chance(caller, 30))
@@ -102,7 +116,7 @@ static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 	if (cancelled && result.status != -ECANCELED)
 		fuzz_violation("cancelled-in-vain", "tag=0x%llx status=%d", tag, result.status);
 	if (result.status == -ETIMEDOUT)
-		fuzz_check_timed_out(FUZZ_WAIT, since, ms);
+		fuzz_check_timed_out(FUZZ_REQUEST_WAIT, since, ms);
 	if (fuzz_chance(caller, 30))
 		fuzz_request_wait(caller, request, 0, &result);
 }
@@ -111,14 +125,21 @@ static void play_request(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, false);
 	u32 flags = fuzz_below(caller, 4);
+	struct fuzz_answer answer;
 	struct d2d_result result;
 	u32 ms;
 	int err;
 
 	if (request.thing && request.thing->audience % 3 == 1) {
-		play_alone(caller, &request);
+		if (fuzz_chance(caller, 50))
+			call_alone(caller, &request);
+		else
+			play_alone(caller, &request);
+	} else if (fuzz_chance(caller, 50)) {
+		fuzz_answer_begins(caller, &answer, any_limit(caller, &request, 1));
+		fuzz_send(caller, &request, flags & D2D_SEND_ATOMIC, NULL, &answer);
 	} else {
-		err = fuzz_send(caller, &request, flags, NULL);
+		err = fuzz_send(caller, &request, flags, NULL, NULL);
 		if (err == -EINPROGRESS && fuzz_chance(caller, 50)) {
 			ms = any_limit(caller, &request, 1);
 			fuzz_request_wait(caller, &request, ms, &result);
@@ -182,21 +203,6 @@ static void play_events(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Makes one of this thread's next allocations fail, if the kernel has fault injection. */
-static void fail_soon(struct fuzz_caller *caller)
-{
-#ifdef CONFIG_FAULT_INJECTION
-	current->fail_nth = fuzz_chance(caller, 5) ? 1 + fuzz_below(caller, 6) : 0;
-#endif
-}
-
-static void fail_no_more(void)
-{
-#ifdef CONFIG_FAULT_INJECTION
-	current->fail_nth = 0;
-#endif
-}
-
 /* Makes a random play that may sleep. Routines register and unregister no drivers. */
 void fuzz_play_asleep(struct fuzz_caller *caller)
 {
@@ -206,11 +212,12 @@ void fuzz_play_asleep(struct fuzz_caller *caller)
 	} plays[] = {
 		{ 22, play_alloc }, { 24, play_request }, { 8, play_wait }, { 20, play_open },
 		{ 10, play_close }, { 6, play_events }, { 4, fuzz_play_register },
-		{ 1, fuzz_play_unregister }, { 3, fuzz_play_attach }, { 2, fuzz_play_detach },
+		{ 1, fuzz_play_unregister }, { 1, fuzz_play_leave }, { 2, fuzz_play_attach },
+		{ 2, fuzz_play_detach },
 	};
 	u32 chance = fuzz_below(caller, caller->in_routine ? 90 : 100);
 
-	fail_soon(caller);
+	fuzz_fail_nth(fuzz_chance(caller, 5) ? 1 + fuzz_below(caller, 6) : 0);
 	for (u32 n = 0; n < ARRAY_SIZE(plays); n++) {
 		if (chance < plays[n].weight) {
 			plays[n].play(caller);
@@ -218,5 +225,5 @@ void fuzz_play_asleep(struct fuzz_caller *caller)
 		}
 		chance -= plays[n].weight;
 	}
-	fail_no_more();
+	fuzz_fail_nth(0);
 }

@@ -86,7 +86,10 @@ void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_li
 	spin_lock_irqsave(&lock, flags);
 	thing->handle = handle;
 	thing->life = life;
-	thing->state = life && READ_ONCE(life->gone) ? FUZZ_IS_DEAD : FUZZ_IS_LIVE;
+	if (life && (life->gone || (life->left && thing->kind == FUZZ_EVENT)))
+		thing->state = FUZZ_IS_DEAD;
+	else
+		thing->state = FUZZ_IS_LIVE;
 	spin_unlock_irqrestore(&lock, flags);
 }
 
@@ -118,6 +121,30 @@ static void note_dead(enum fuzz_kind kind, d2d_handle handle)
 	dead[kind][n < DEAD ? n : OLD + n % (DEAD - OLD)] = handle;
 }
 
+/* The caller holds the lock. */
+static void things_of_kind_end(struct fuzz_life *life, enum fuzz_kind kind)
+{
+	for (u32 n = 0; n < counts[kind]; n++) {
+		struct fuzz_thing *thing = &things[kind][n];
+
+		if (thing->state == FUZZ_IS_LIVE && thing->life == life) {
+			thing->state = FUZZ_IS_DEAD;
+			note_dead(kind, thing->handle);
+		}
+	}
+}
+
+/* Notes that a driver has left, and so its events are closed. */
+void fuzz_events_of_end(struct fuzz_life *life)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&lock, flags);
+	WRITE_ONCE(life->left, true);
+	things_of_kind_end(life, FUZZ_EVENT);
+	spin_unlock_irqrestore(&lock, flags);
+}
+
 /* Notes that a driver is gone, and with it all its things. */
 void fuzz_things_of_end(struct fuzz_life *life)
 {
@@ -125,16 +152,8 @@ void fuzz_things_of_end(struct fuzz_life *life)
 
 	spin_lock_irqsave(&lock, flags);
 	WRITE_ONCE(life->gone, true);
-	for (int kind = 0; kind < FUZZ_KINDS; kind++) {
-		for (u32 n = 0; n < counts[kind]; n++) {
-			struct fuzz_thing *thing = &things[kind][n];
-
-			if (thing->state == FUZZ_IS_LIVE && thing->life == life) {
-				thing->state = FUZZ_IS_DEAD;
-				note_dead(kind, thing->handle);
-			}
-		}
-	}
+	for (int kind = 0; kind < FUZZ_KINDS; kind++)
+		things_of_kind_end(life, kind);
 	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT; k++) {
 		if (k->handle && k->life == life) {
 			note_dead(k->is_offer ? FUZZ_OFFER : FUZZ_HOLD, k->handle);
@@ -157,7 +176,8 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 		if (thing->handle != handle || thing->state != FUZZ_IS_LIVE)
 			continue;
 		atomic_inc(&thing->users);
-		pick = (struct fuzz_pick){ handle, FUZZ_LIVE, thing, thing->nth };
+		pick = (struct fuzz_pick){ handle, FUZZ_LIVE, thing, thing->nth,
+					   thing->life && thing->life->left };
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	return pick;
@@ -176,6 +196,8 @@ bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 		return false;
 	life = READ_ONCE(thing->life);
 	if (READ_ONCE(thing->nth) != pick->nth || READ_ONCE(thing->state) != FUZZ_IS_LIVE)
+		return false;
+	if (thing->kind == FUZZ_EVENT && life && atomic_read(&life->leaving))
 		return false;
 	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
 		return atomic_read(&life->ending) == own && !READ_ONCE(life->gone);
@@ -213,7 +235,8 @@ static struct fuzz_pick pick_live(struct fuzz_caller *caller, enum fuzz_kind kin
 		if (thing->state != FUZZ_IS_LIVE || !is_for(thing, caller->actor))
 			continue;
 		atomic_inc(&thing->users);
-		pick = (struct fuzz_pick){ thing->handle, FUZZ_LIVE, thing, thing->nth };
+		pick = (struct fuzz_pick){ thing->handle, FUZZ_LIVE, thing, thing->nth,
+					   thing->life && thing->life->left };
 		break;
 	}
 	spin_unlock_irqrestore(&lock, flags);

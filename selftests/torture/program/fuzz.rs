@@ -20,19 +20,20 @@ const STATE: &str = "/sys/kernel/debug/d2d-module_a/state";
 /// How long the owner waits for a pended handshake, in milliseconds.
 const TIMEOUT: u32 = 60;
 
-/// How often each function returned each errno.
+/// How often each function was called with what handles, and returned what.
 #[derive(Default)]
 pub struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Adds lines of "FUNCTION ERRNO:COUNT...".
+    /// Adds lines of "FUNCTION KEY:COUNT...". A key is a result, or where a handle came from. If it ends in "!",
+    /// the fuzzer has to reach it.
     fn add_report(&mut self, report: &str) {
         for line in report.lines() {
             let mut words = line.split(' ');
             let name = words.next().unwrap_or_default();
-            for (errno, count) in words.filter_map(|word| word.split_once(':')) {
+            for (key, count) in words.filter_map(|word| word.split_once(':')) {
                 let count: u64 = count.parse().unwrap_or(0);
-                *self.0.entry(format!("{name} {errno}")).or_default() += count;
+                *self.0.entry(format!("{name} {key}")).or_default() += count;
             }
         }
     }
@@ -44,37 +45,54 @@ impl Counts {
     }
 
     pub fn calls(&self) -> u64 {
-        self.0.values().sum()
+        let is_result = |key: &str| {
+            let key = key
+                .split_once(' ')
+                .map(|(_, key)| key.trim_end_matches('!'));
+            key.is_some_and(|key| key.parse::<i32>().is_ok())
+        };
+        let results = self.0.iter().filter(|(key, _)| is_result(key));
+        results.map(|(_, count)| count).sum()
     }
 
-    /// Functions that never succeeded.
-    fn idle(&self) -> Vec<&str> {
-        let idle = self.0.iter().filter(|(_, count)| **count == 0);
-        idle.filter_map(|(key, _)| key.strip_suffix(" 0")).collect()
+    /// What was not reached: with `limits`, also errnos, which are negative.
+    fn missing(&self, limits: bool) -> Vec<&str> {
+        let missing = self.0.iter().filter(|(_, count)| **count == 0);
+        missing
+            .filter_map(|(key, _)| key.strip_suffix('!'))
+            .filter(|key| limits || !key.contains(" -"))
+            .collect()
     }
 
     /// A line for each function.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for (key, count) in &self.0 {
-            let (name, errno) = key.split_once(' ').unwrap_or((key, ""));
+            let (name, key) = key.split_once(' ').unwrap_or((key, ""));
+            let key = key.trim_end_matches('!');
             match lines
                 .last_mut()
                 .filter(|line| line.starts_with(&format!("{name} ")))
             {
                 Some(line) => {
-                    let _ = write!(line, " {errno}:{count}");
+                    let _ = write!(line, " {key}:{count}");
                 }
-                None => lines.push(format!("{name} {errno}:{count}")),
+                None => lines.push(format!("{name} {key}:{count}")),
             }
         }
         lines
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. Returns the errnos of its
-/// functions.
-fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
+/// Loads a module, lets it play, and unloads it, again and again. Sometimes, and with `at_once` the first
+/// time, the module reaches this limit. Returns what it has called.
+fn come_and_go(
+    name: &str,
+    seed: u64,
+    limit: u32,
+    at_once: bool,
+    deadline: Instant,
+) -> Outcome<Counts> {
     let dir = format!("/sys/kernel/debug/d2d-{name}");
     let mut random = Random(seed);
     let mut counts = Counts::default();
@@ -83,12 +101,15 @@ fn come_and_go(name: &str, seed: u64, deadline: Instant) -> Outcome<Counts> {
         let left = deadline
             .saturating_duration_since(Instant::now())
             .as_millis() as u64;
-        let limits = if random.below(6) == 0 { " limits" } else { "" };
+        let limits = match (at_once && counts.0.is_empty()) || random.below(6) == 0 {
+            true => format!(" limits={limit}"),
+            false => String::new(),
+        };
         let forget = ["", " forget"][random.below(2) as usize];
         load(name, "")?;
         let command = format!("{seed} {}{limits}{forget}", ms.min(left + 100));
         let played = fs::write(format!("{dir}/run"), &command);
-        counts.add_report(&fs::read_to_string(format!("{dir}/errnos")).unwrap_or_default());
+        counts.add_report(&fs::read_to_string(format!("{dir}/coverage")).unwrap_or_default());
         if let Err(error) = played {
             let report = fs::read_to_string(format!("{dir}/report")).unwrap_or_default();
             unload(name).ok();
@@ -227,8 +248,9 @@ fn prepare() {
     }
 }
 
-/// Plays a round with a new owner. All decisions follow from the seed.
-pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
+/// Plays a round with a new owner. All decisions follow from the seed. With `limits`, each module reaches
+/// a limit.
+pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> {
     prepare();
     let completion = seed % 3;
     load(
@@ -239,11 +261,13 @@ pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
     let over = AtomicBool::new(false);
     let (played, log) = thread::scope(|scope| {
         let log = scope.spawn(|| Log::follow(&over));
-        let threads: Vec<_> = (0u64..)
+        let threads: Vec<_> = (0..)
             .zip(MODULES)
             .map(|(n, name)| {
-                let seed = (u64::from(seed) << 8) | n;
-                scope.spawn(move || come_and_go(name, seed, deadline))
+                // So three rounds in a row reach all six limits.
+                let limit = seed % 3 * 2 + n;
+                let seed = (u64::from(seed) << 8) | u64::from(n);
+                scope.spawn(move || come_and_go(name, seed, limit, limits, deadline))
             })
             .collect();
         let joined = threads.into_iter().map(|thread| thread.join());
@@ -272,11 +296,15 @@ pub fn round(seed: u32, time: Duration) -> Outcome<(Counts, Log)> {
     }
 }
 
-/// Judges all rounds together: a function that never succeeded was not tested.
-pub fn judge(counts: &Counts) -> Outcome<()> {
-    match counts.idle().as_slice() {
+/// Judges all rounds together. A function was not tested if it never succeeded, or was never called with a
+/// handle of one of the wrong kinds, or, with `limits`, never returned the errno of a limit.
+pub fn judge(counts: &Counts, limits: bool) -> Outcome<()> {
+    if counts.0.is_empty() {
+        return Err("nothing was called".into());
+    }
+    match counts.missing(limits).as_slice() {
         [] => Ok(()),
-        idle => Err(format!("never succeeded: {}", idle.join(", "))),
+        missing => Err(format!("never: {}", missing.join(", "))),
     }
 }
 

@@ -5,9 +5,10 @@
 //! balance. Then, for the same time, rounds of the fuzzer of the C functions follow: see [`fuzz`].
 //! Reports in KTAP.
 //!
-//! Usage: `run_torture [fuzz] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. Modules are looked for
-//! in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed that was printed, a
-//! failure is likely to come again, but not certain.
+//! Usage: `run_torture [fuzz|calls] SECONDS [SEED]`; `fuzz` runs the fuzzer alone, and `calls` does not
+//! require it to reach the limits of the owner. Modules are looked for in `$D2D_MODULES`,
+//! `test_modules`, `..` and `/lib/d2d`. With the seed that was printed, a failure is likely to come
+//! again, but not certain.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -586,17 +587,19 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     failed
 }
 
-/// Plays rounds of the fuzzer, after `after` other tests. Returns how many failed.
-fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
+/// Plays rounds of the fuzzer, after `after` other tests. With `limits`, they have to reach the limits of
+/// the owner. Returns how many failed.
+fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool) -> u32 {
     let (mut counts, mut log, mut failed) = (fuzz::Counts::default(), fuzz::Log::default(), 0);
     for number in 0..rounds {
         let seed = seed.wrapping_add(number);
         let mut play = |seed: u32| {
-            let played = fuzz::round(seed, time).map_err(|why| format!("seed {seed}: {why}"));
+            let played =
+                fuzz::round(seed, time, limits).map_err(|why| format!("seed {seed}: {why}"));
             played.map(|(more, printed)| {
                 counts.add(&more);
                 log.add(&printed);
-                fuzz::judge(&counts)
+                fuzz::judge(&counts, limits)
             })
         };
         let mut done = play(seed);
@@ -605,9 +608,11 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
             done = done.map(|_| Ok(()));
         }
         for extra in 1..=EXTRA_ROUNDS {
-            // If a function never succeeded, play more rounds: on a slow machine it may need them.
-            if let Ok(Err(_)) = done {
-                done = play(seed.wrapping_add(extra));
+            // If something was not reached, play more rounds: on a slow machine it may need them.
+            if let Ok(Err(missing)) = done {
+                let seed = seed.wrapping_add(extra);
+                println!("# {missing}; one more round, seed {seed}");
+                done = play(seed);
             }
         }
         let word = match done.and_then(|judged| judged) {
@@ -634,7 +639,8 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration) -> u32 {
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let only_fuzz = args.first().is_some_and(|arg| arg == "fuzz");
+    let limits = args.first().is_none_or(|arg| arg != "calls");
+    let only_fuzz = !limits || args.first().is_some_and(|arg| arg == "fuzz");
     if only_fuzz {
         args.remove(0);
     }
@@ -643,7 +649,7 @@ fn main() -> ExitCode {
         [seconds] => (seconds.parse(), None),
         [seconds, seed] => (seconds.parse(), seed.parse().ok()),
         _ => {
-            eprintln!("usage: run_torture [fuzz] SECONDS [SEED]");
+            eprintln!("usage: run_torture [fuzz|calls] SECONDS [SEED]");
             return ExitCode::from(2);
         }
     };
@@ -664,6 +670,6 @@ fn main() -> ExitCode {
     if of_traffic > 0 {
         failed += traffic_rounds(of_traffic, seed, time / of_traffic);
     }
-    failed += fuzz_rounds(of_fuzz, of_traffic, seed, time / of_fuzz);
+    failed += fuzz_rounds(of_fuzz, of_traffic, seed, time / of_fuzz, limits);
     ExitCode::from(u8::from(failed > 0))
 }

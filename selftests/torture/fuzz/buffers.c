@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The bytes in the buffers of requests. All that is ever written as the output of a send is one
+ * byte, which follows from the tag. So the sender knows the output of a request that was forwarded
+ * as well, and finds bytes of another send.
+ */
+#include <linux/string.h>
+
+#include "fuzz.h"
+
+/* What an answer's output is before the call. */
+#define UNTOUCHED	0xa5
+
+/* Returns the byte of which the output of a send consists. */
+u8 fuzz_byte(u64 tag)
+{
+	u8 byte = fuzz_mix(tag);
+
+	return byte == UNTOUCHED ? 0 : byte;
+}
+
+static u32 sum(const u8 *bytes, u32 len)
+{
+	u32 sum = 0;
+
+	for (u32 n = 0; n < len; n++)
+		sum = sum * 31 + bytes[n];
+	return sum;
+}
+
+/* A dispatch routine begins. Writes output in place, if the routine may. */
+void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
+		       struct fuzz_life *life)
+{
+	bool in_place = request->input || request->output;
+
+	*frame = (struct fuzz_frame){ .tag = (unsigned long)request->user_buffer };
+	if (in_place && !(life->object.flags & D2D_DISPATCH_IN_PLACE))
+		fuzz_violation("buffers-in-place-unasked", "tag=0x%llx", frame->tag);
+	if (!in_place)
+		return;
+	frame->request = request;
+	frame->sum = sum(request->input, request->input_len);
+	memset(request->output, fuzz_byte(frame->tag), request->output_len);
+}
+
+/*
+ * A dispatch routine is about to give up the buffers. Nobody else may have used them since it
+ * began, even if the request was cancelled or freed, or its sender has left.
+ */
+void fuzz_frame_ends(struct fuzz_frame *frame)
+{
+	const struct d2d_request *request = frame->request;
+
+	frame->request = NULL;
+	if (!request)
+		return;
+	if (sum(request->input, request->input_len) != frame->sum)
+		fuzz_violation("input-in-place-changed", "tag=0x%llx", frame->tag);
+	if (memchr_inv(request->output, fuzz_byte(frame->tag), request->output_len))
+		fuzz_violation("output-in-place-changed", "tag=0x%llx", frame->tag);
+}
+
+void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms)
+{
+	answer->ms = ms;
+	answer->room = fuzz_below(caller, FUZZ_OUTPUT + 1);
+	memset(&answer->result, 0, sizeof(answer->result));
+	memset(answer->output, UNTOUCHED, sizeof(answer->output));
+}
+
+/*
+ * d2d_request_call() has returned. Checks that the result is that of this send, and that the output
+ * is, too: all of it, if there is room for it and the status is 0, otherwise nothing.
+ */
+void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer)
+{
+	const struct d2d_result *result = &answer->result;
+	bool to_owner = tag >> 48 & 1;
+	u32 len = 0;
+
+	if (!err && result->tag != tag)
+		fuzz_violation("result-of-another", "tag=0x%llx other=0x%llx", tag, result->tag);
+	if (!err && !result->status && result->output_len <= answer->room)
+		len = result->output_len;
+	if (!to_owner && memchr_inv(answer->output, fuzz_byte(tag), len))
+		fuzz_violation("output-of-another", "tag=0x%llx len=%u", tag, len);
+	if (memchr_inv(answer->output + len, UNTOUCHED, sizeof(answer->output) - len))
+		fuzz_violation("output-without-room", "tag=0x%llx err=%d status=%d len=%u room=%u",
+			       tag, err, result->status, result->output_len, answer->room);
+}
