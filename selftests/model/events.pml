@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events: shared/owner/event/state.rs, whose word one atomic step changes while nobody
- * waits, against threads that begin to wait, wait and stop waiting under the dispatcher's
- * lock, as in shared/owner/event/wait.rs.
+ * Events: the word of an event (shared/owner/event/state.rs). While nobody waits, threads change
+ * it by one atomic step. Threads that begin, go on or stop waiting hold the dispatcher's lock
+ * (shared/owner/event/wait.rs).
  *
  * Two synchronization events (with NOTIFICATION, the second one is a notification event).
  * One thread sets the first event twice, one sets the second event, one takes the first
@@ -17,8 +17,9 @@
  * - When no thread can go on, no thread sleeps whose events are set; a word is guarded if
  *   and only if somebody waits. So no wake-up is lost.
  *
- * Left out: generations of handles and RCU, which keep the event; the order of waiters,
- * where this tries any order; files that watch an event, which are users as waiters are.
+ * Left out: generations of handles and RCU, which keep the event; the order of waiters, which is
+ * fixed here; files that watch an event: a watching file counts as a user of the event, like a
+ * waiter.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. The code
  * needs only the order of accesses to one word, and of what the lock orders: a compare
@@ -51,7 +52,7 @@ bool finished[WAITERS];
 
 byte gained[EVENTS];	/* sets that have found the event reset */
 byte taken[EVENTS];
-bool over;		/* nothing can happen any more, but for what the monitor ends */
+bool over;		/* no thread can go on: the monitor ends the waits that are left */
 
 inline lock()
 {
@@ -198,7 +199,7 @@ inline set(at)
 	fi
 }
 
-active proctype setter_of_both()
+active proctype setter_of_the_first()
 {
 	byte old, e, w;
 	bool done;

@@ -13,12 +13,16 @@
  *   OTHER	F forwards it from another thread than that of its dispatch routine
  *   RELEASED	F does not get it back
  *
- * What must hold is asserted: one delivers it at a time (delivering); it comes home once; what was
- * granted as cancelled is that, unless a driver that got it back has completed it; F does not hold
- * it while R's frame uses the buffers, nor does S if it was cancelled and no driver leaves; F is told or gets it back at most once; and a driver is
- * unregistered only when no thread is inside and no request is with it. A driver that leaves does
- * not wait for a routine of another one (blocked: R's dispatch routine may never return), but
- * R itself does.
+ * What must hold is asserted:
+ *   - only one thread delivers the request at a time (delivering), and it comes home once;
+ *   - a request whose cancellation was granted ends as cancelled, unless a driver that got it back
+ *     has completed it;
+ *   - while R's dispatch routine uses the buffers, F does not hold the request, and S does not
+ *     either if the request was cancelled and no driver leaves;
+ *   - F is told of the cancellation, or gets the request back, at most once;
+ *   - a driver is unregistered only when no thread is inside and no request is with it;
+ *   - a driver that leaves waits for its own routines, and for no routine of another driver
+ *     (blocked: R's dispatch routine may never return).
  */
 #include "word.inc"
 
@@ -52,7 +56,7 @@ bool second;		/* R is the second */
 
 byte delivering, homes, told, back;
 bool inplace;		/* R's frame uses the buffers */
-bool granted;		/* a cancellation was */
+bool granted;		/* a cancellation was granted */
 bool completed_after;	/* a driver that got it back has completed it since */
 byte kept;		/* a hold that is completed later */
 byte result;		/* 1 completed, 2 taken */
@@ -77,7 +81,7 @@ inline give_back(me)
 		d_step { back++; assert(told + back <= 1) };
 		h = SQ(w);
 		if
-		/* It is completed by the status that returned() returns, */
+		/* returned() returns a status: the request is completed with it. */
 		:: INSIDE(F, me) = false;
 		   do
 		   :: true ->
@@ -92,7 +96,7 @@ inline give_back(me)
 			:: else
 			fi
 		   od
-		/* or kept. */
+		/* returned() keeps the request. */
 		:: kept = h; INSIDE(F, me) = false
 		fi;
 		atomic {
@@ -200,8 +204,8 @@ inline deliver(me)
 }
 
 /*
- * Requests::take(): for the sender (level 0, leaves is false), for S or F, which leaves (level 0), or for R
- * (level 1). ok is whether it was granted.
+ * Requests::take(): for S, which cancels (level 0, leaves is false); for S or F, when it unregisters (level 0,
+ * leaves is true); for R, when it unregisters (level 1). ok is whether it was granted.
  */
 inline take(me, level, leaves)
 {
@@ -423,7 +427,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* It waits, and takes the request when the time is over. */
+	/* The sender waits, and takes the request when the time is over. */
 	if
 	:: PH(word) == Idle
 	:: take(0, 0, false);

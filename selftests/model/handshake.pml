@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The handshake and its undoing: shared/owner/handshake.rs and detach.rs, with the
- * attachment of shared/owner/registry.rs. Its request is one of word.pml.
+ * The handshake and its undoing: shared/owner/handshake.rs and detach.rs, with the states of a
+ * driver in shared/owner/registry.rs. Its request is one of word.pml.
  *
  * A driver asks for a context, once or twice. Its dispatch routine completes the request,
  * with success or not, leaves it pending, or forgets it; what is pending is completed at
@@ -18,8 +18,8 @@
  * What must hold is asserted: the driver fills in a context only while the context is its
  * own (holder); a context is given back once, and not while the driver may still fill it
  * in (owned); the link is opened only for what was completed with success and is closed
- * before the context is free; when the driver is unregistered, the context is free and
- * nobody is inside the driver; and no run ends before its processes do.
+ * before the context is free; and when the driver is unregistered, the context is free and
+ * nobody is inside the driver. Spin checks that every process comes to its end.
  */
 #include "word.inc"
 
@@ -96,7 +96,7 @@ inline conclude(r)
 	fi
 }
 
-/* Requests::reclaim() and discard() */
+/* Requests::reclaim() */
 inline reclaim()
 {
 	GO(RECLAIM);
@@ -106,6 +106,7 @@ inline reclaim()
 	fi
 }
 
+/* Requests::discard() */
 inline free()
 {
 	do
@@ -161,11 +162,11 @@ inline deliver()
 	woken = true;
 	if
 	:: routine ->
-		/* Server::completed_handshake(): by_request(), and what it comes to */
+		/* Server::completed_handshake(): by_request() and the functions that it calls */
 		SEE;
 		if
 		:: result == 3 ->
-			/* The thread that sends it may be inside the dispatch routine: then it is left to it. */
+			/* If the sending thread may be inside the dispatch routine, giving back is left to it. */
 #ifdef GIVEN_BACK_EARLY
 			atomic { refused = true; left = false };
 #else
@@ -221,7 +222,10 @@ inline wait_for_sender()
 	!sending
 }
 
-/* Requests::take() for the detaching, which waits for the frame, or for the owner, which leaves */
+/*
+ * Requests::take() for d2d_detach(), which waits for the dispatch routine (leaves is false), or for
+ * an owner that is unloaded (leaves is true)
+ */
 inline take(leaves)
 {
 	do

@@ -14,7 +14,7 @@ trap 'rm -rf "$dir"' EXIT
 #
 # EXPECTED is what the search has to find:
 #   holds   nothing; the line has no MUTANT
-#   twin    a fault; ../mutants has a mutant of the same name, which breaks the same thing in the
+#   mutant  a fault; ../mutants has a mutant of the same name, which breaks the same thing in the
 #           code
 #   fails   a fault; no mutant breaks this in the code, so WHAT says which function would have to be
 #           wrong
@@ -46,17 +46,17 @@ holds handshake states ROUTINE,ATTACHES=1,OWNER_LEAVES - : the same, with a comp
 holds events states - - : two threads wait for one event and for two, without a limit
 holds events states LIMIT - : two threads wait for one event and for two, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
-twin rundown states - no-rundown-wait : Rundown::close()
-twin rundown states - call-after-detach : Rundown::enter()
+mutant rundown states - no-rundown-wait : Rundown::close()
+mutant rundown states - call-after-detach : Rundown::enter()
 fails rundown states - check-before-enter : Rundown::enter() loads the state before read_lock()
 fails rundown states - state-after-wait : Rundown::close() moves to CLOSING after synchronize()
 fails rundown states - free-before-wait : Rundown::close() takes the value before synchronize()
 fails rundown states - open-before-value : Rundown::open() stores OPEN before the value
 fails rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of refusing
-twin word states COPIES,RESENDS,CANCEL view-not-checked : Requests::dispatch() does not ask is_still()
-twin word states COPIES,RESENDS,CANCEL still-by-generation-only : Record::is_still() does not look at the phase
-twin word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whose request it is
-twin word states CANCEL sender-not-woken : Requests::bring_home() without wake()
+mutant word states COPIES,RESENDS,CANCEL view-not-checked : Requests::dispatch() does not ask is_still()
+mutant word states COPIES,RESENDS,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
+mutant word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whose request it is
+mutant word states CANCEL sender-not-woken : Requests::bring_home() without wake()
 fails word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
 fails word states LEAVE_R check-before-enter : Slot::enter() looks at the word before it takes the cell
@@ -66,10 +66,10 @@ fails handshake states - given-back-as-seen : Server::give_back() only from the 
 fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
 fails handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to take the request of a handshake
-twin forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
+mutant forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
-twin events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
-twin events states - guarded-for-one-user-only : Event::end_use() does not look at users
+mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
+mutant events states - guarded-for-one-user-only : Event::end_use() does not look at users
 fails events states - guard-ignored : State::update() changes a word that is guarded
 '
 
@@ -116,7 +116,7 @@ report() {
 	unset "numbers[$pid]"
 	read -r expected model search configuration mutant _ what <<<"${cases[number]}"
 	what="$model.pml $search $configuration $mutant: $what"
-	if [ "$expected" = twin ]; then
+	if [ "$expected" = mutant ]; then
 		what+=", as ../mutants/$mutant.mutant"
 		# The mutant of the code must exist; mutants.sh shows that the tests find it.
 		[ -e "../mutants/$mutant.mutant" ] || echo no such mutant >"$dir/$number/log"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers
- * use a context, one after the other. Two tasks, whose calls are recursive, and an interrupt call
+ * use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls
  * into each peer while it detaches.
  *
  * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and

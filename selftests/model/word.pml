@@ -13,19 +13,18 @@
  *   CANCEL	another thread of S takes it back
  *   WAITS	another thread of S waits for it
  *   LEAVE_R, LEAVE_S	the driver unregisters meanwhile
- *   KEEP	when its time is over, R keeps the request, as a handshake
  *   REUSED	another driver gets the record when S has freed the request, and sends a request
  *		of its own in it
  *
  * What must hold is asserted: nobody writes or frees buffers that somebody else uses; of
  * all that complete the request or take it, one does so (claims), and one delivers it
  * (delivering); it comes home once for each time that it was sent; a waiter gets the result of the
- * sending that it has waited for; R and S are entered only while they are registered; and a driver
- * is unregistered only when no thread is inside and no request is with it. That everybody who
- * sleeps is woken is that no run ends before its processes do.
+ * sending that it has waited for; and R and S are entered only while they are registered. Spin
+ * checks that every process comes to its end, so every thread that sleeps is woken.
  *
- * Memory is sequentially consistent here: the column of the table says which transition is
- * ordered how, and why that is enough is said at the code.
+ * Memory is sequentially consistent here. The last column of the table in
+ * shared/owner/request/word.rs says how each transition is ordered, and the code says why that
+ * suffices.
  */
 #include "word.inc"
 
@@ -43,13 +42,13 @@ bool leavingR, goneR, leavingS, goneS;
 /* What must hold */
 byte claims;		/* of this sending */
 byte delivering;
-byte sending;		/* counts */
-byte homes;		/* of all sendings */
+byte sending;		/* the number of the current sending */
+byte homes;		/* how often it has come home, in all sendings */
 byte result;		/* 0: none; 1: completed; 2: taken, 3: late; of sending */
 byte inplace;		/* a frame uses the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
-byte view;		/* the driver whose view of the request the fields are: 1 for R */
+byte view;		/* whose view of the request the fields hold: 1 for R */
 byte routines;		/* calls of S's completion routine */
 
 byte kept;		/* the hold that R has left with the thread that completes later */
@@ -310,7 +309,7 @@ inline wait_for_it(me)
 	:: true ->
 		w = word;
 		if
-		/* Not freed, nor never sent */
+		/* Freed, or never sent: there is nothing to wait for. */
 		:: !CAN_WAIT(w) || sending == 0 -> goto waited
 		:: else
 		fi;
@@ -329,16 +328,8 @@ inline wait_for_it(me)
 		:: else
 		fi;
 		if
-#ifdef KEEP
-		:: STEP(OVERDUE);
-		   if
-		   :: ok -> goto counted
-		   :: else
-		   fi
-#else
 		:: me == 0 -> take(me)
-#endif
-		/* d2d_word_wait(): on the list of those to be woken, it looks once more. */
+		/* d2d_word_wait(): after it has joined the waiters, the thread looks once more. */
 		:: woken[me] = false;
 		   STEP(SLEEP);
 		   if
@@ -354,7 +345,6 @@ inline wait_for_it(me)
 	od;
 	/* The result is that of the sending. */
 	assert(h == sending && result != 0);
-counted:
 	GO(WAITED);
 	assert(ok);
 	if
@@ -412,7 +402,7 @@ proctype sender()
 #ifndef VIEW_NOT_CHECKED
 		/* Record::is_still() */
 		w = word;
-#ifdef STILL_BY_GENERATION_ONLY
+#ifdef IS_STILL_IGNORES_THE_PHASE
 		ok = SQ(w) == h;
 #else
 		ok = SQ(w) == h && ON_ITS_WAY(w);
@@ -440,7 +430,7 @@ proctype sender()
 		:: true
 		fi;
 #endif
-		/* It returns. What it has given up by completing it, it does not use any more. */
+		/* The routine returns. If it has completed the request, it has given up the buffers. */
 		w = word;
 		if
 		:: (w & RUN) && SQ(w) == h ->
@@ -471,7 +461,7 @@ returned:
 	/* Freeing is refused while another thread sends it. */
 	(resender_done);
 	free();
-	/* What is on its way then is taken. */
+	/* If the request is still on its way, S takes it. */
 	if
 	:: w & ORPHAN -> take(0)
 	:: else
@@ -512,7 +502,10 @@ proctype resender()
 	resender_done = true
 }
 
-/* A thread of R completes what was left pending, or is about to be. */
+/*
+ * A thread of R completes a request that R's dispatch routine has left pending, or is about to
+ * leave pending.
+ */
 proctype completer()
 {
 	int w, old;
@@ -584,18 +577,12 @@ proctype leaver_of_R()
 		:: PH(w) == Held || (w & PARKED) -> take(4)
 		:: else
 		fi;
-#ifndef SCAN_LAST
-		ok = EMPTY_R;
-#else
-		ok = true;
-#endif
 		if
-		:: clear && ok -> break
+		:: clear && EMPTY_R -> break
 		:: else -> (EMPTY_R && !ON_ITS_WAY(word)) || PH(word) == Held || (word & PARKED)
 		fi
 	od;
-	goneR = true;
-	assert(EMPTY_R || leavingR)
+	goneR = true
 }
 
 /* Requests::run_down() of S */
