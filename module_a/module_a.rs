@@ -190,11 +190,7 @@ impl Owner for DriverA {
 
     fn attached(&self, link: &OwnerLink<DemoPair>) {
         if let Err(error) = demonstrate(link) {
-            trace!(
-                OpReturn,
-                "errno={} demonstration=incomplete",
-                error.to_errno()
-            );
+            trace!(op_return, errno: error.to_errno(), demonstration: "incomplete");
         }
     }
 
@@ -202,7 +198,7 @@ impl Owner for DriverA {
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
-        trace!(Enqueue, "queue=to_peer n={} how=batch for=next", put);
+        trace!(enqueue, queue: "to_peer", n: put, how: "batch", for: "next");
     }
 }
 
@@ -219,9 +215,9 @@ impl OwnerOps for DriverA {
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
-        trace!(OpCall, "to=peer op=bounce hops={}", left);
+        trace!(op_call, to: "peer", op: "bounce", hops: left);
         let calls = link.peer()?.ops().bounce(left)?;
-        trace!(OpReturn, "from=peer op=bounce calls={}", calls);
+        trace!(op_return, from: "peer", op: "bounce", calls: calls);
         Ok(calls.saturating_add(1))
     }
 
@@ -230,7 +226,7 @@ impl OwnerOps for DriverA {
         for _ in 0..taken {
             link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
         }
-        trace!(Enqueue, "queue=to_peer n={} how=single for=answer", taken);
+        trace!(enqueue, queue: "to_peer", n: taken, how: "single", for: "answer");
         Ok(taken)
     }
 }
@@ -238,21 +234,21 @@ impl OwnerOps for DriverA {
 /// Puts items for the peer, calls its operations, and takes the items that it has put.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &1)?;
-    trace!(Enqueue, "queue=to_peer n=1 how=single");
+    trace!(enqueue, queue: "to_peer", n: 1, how: "single");
     let notes: [Note; 3] = [2, 3, 4];
     let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-    trace!(Enqueue, "queue=to_peer n={} how=batch", put);
+    trace!(enqueue, queue: "to_peer", n: put, how: "batch");
 
     let peer = link.peer()?;
-    trace!(OpCall, "to=peer op=ping value=41");
+    trace!(op_call, to: "peer", op: "ping", value: 41);
     let value = peer.ops().ping(41)?;
-    trace!(OpReturn, "from=peer op=ping value={}", value);
-    trace!(OpCall, "to=peer op=drain");
+    trace!(op_return, from: "peer", op: "ping", value: value);
+    trace!(op_call, to: "peer", op: "drain");
     let taken = peer.ops().drain()?;
-    trace!(OpReturn, "from=peer op=drain taken={}", taken);
-    trace!(OpCall, "to=peer op=bounce hops=2");
+    trace!(op_return, from: "peer", op: "drain", taken: taken);
+    trace!(op_call, to: "peer", op: "bounce", hops: 2);
     let calls = peer.ops().bounce(2)?;
-    trace!(OpReturn, "from=peer op=bounce calls={}", calls);
+    trace!(op_return, from: "peer", op: "bounce", calls: calls);
 
     take_all(link);
     Ok(())
@@ -265,20 +261,20 @@ fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
     let peer = link.peer()?;
     let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &8)?;
-    trace!(Enqueue, "queue=to_peer n=1 how=single from={}", place);
-    trace!(OpCall, "to=peer op=drain from={}", place);
+    trace!(enqueue, queue: "to_peer", n: 1, how: "single", from: place);
+    trace!(op_call, to: "peer", op: "drain", from: place);
     let taken = peer.ops().drain()?;
-    trace!(OpReturn, "from=peer op=drain taken={}", taken);
+    trace!(op_return, from: "peer", op: "drain", taken: taken);
     take_all(link);
-    trace!(OpCall, "to=peer op=bounce hops=2 from={}", place);
+    trace!(op_call, to: "peer", op: "bounce", hops: 2, from: place);
     let calls = peer.ops().bounce(2)?;
-    trace!(OpReturn, "from=peer op=bounce calls={}", calls);
+    trace!(op_return, from: "peer", op: "bounce", calls: calls);
     Ok(())
 }
 
 /// Takes all items from the peer, and returns their number.
 fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
     d2d_pair::take_all(&link.incoming(), |taken| {
-        trace!(Dequeue, "queue=to_owner {}", taken);
+        taken.trace(OwnerModule::NAME, "to_owner");
     })
 }

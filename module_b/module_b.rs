@@ -176,9 +176,9 @@ impl PeerOps for DriverB {
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
-        trace!(OpCall, "to=owner op=bounce hops={}", left);
+        trace!(op_call, to: "owner", op: "bounce", hops: left);
         let calls = link.owner().bounce(left)?;
-        trace!(OpReturn, "from=owner op=bounce calls={}", calls);
+        trace!(op_return, from: "owner", op: "bounce", calls: calls);
         Ok(calls.saturating_add(1))
     }
 
@@ -187,10 +187,10 @@ impl PeerOps for DriverB {
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(link);
         link.outgoing().put::<Note>(KIND_NOTE, &10)?;
-        trace!(Enqueue, "queue=to_owner n=1 how=single");
+        trace!(enqueue, queue: "to_owner", n: 1, how: "single");
         let notes: [Note; 3] = [20, 30, 40];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-        trace!(Enqueue, "queue=to_owner n={} how=batch", put);
+        trace!(enqueue, queue: "to_owner", n: put, how: "batch");
         Ok(taken)
     }
 }
@@ -198,7 +198,7 @@ impl PeerOps for DriverB {
 /// Takes all items from the owner, and returns their number.
 fn take_all(link: &PeerLink<DemoPair>) -> u32 {
     d2d_pair::take_all(&link.incoming(), |taken| {
-        trace!(Dequeue, "queue=to_peer {}", taken);
+        taken.trace(PeerModule::NAME, "to_peer");
     })
 }
 
@@ -206,13 +206,13 @@ fn take_all(link: &PeerLink<DemoPair>) -> u32 {
 fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
     let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;
-    trace!(Enqueue, "queue=to_owner n=1 how=single from={}", place);
-    trace!(OpCall, "to=owner op=drain from={}", place);
+    trace!(enqueue, queue: "to_owner", n: 1, how: "single", from: place);
+    trace!(op_call, to: "owner", op: "drain", from: place);
     let taken = link.owner().drain()?;
-    trace!(OpReturn, "from=owner op=drain taken={}", taken);
+    trace!(op_return, from: "owner", op: "drain", taken: taken);
     take_all(link);
-    trace!(OpCall, "to=owner op=bounce hops=2 from={}", place);
+    trace!(op_call, to: "owner", op: "bounce", hops: 2, from: place);
     let calls = link.owner().bounce(2)?;
-    trace!(OpReturn, "from=owner op=bounce calls={}", calls);
+    trace!(op_return, from: "owner", op: "bounce", calls: calls);
     Ok(())
 }

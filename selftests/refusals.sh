@@ -48,6 +48,7 @@ peer_faults()
 	detach-from-inside   EDEADLK
 	never-completed      ETIMEDOUT not-completed-in-time
 	unknown-step         EINVAL
+	bad-record-pointer   EFAULT
 	EOT
 }
 

@@ -76,7 +76,7 @@ if [ ! -e "$TRACING/set_event" ]; then
 	ktap_skip_all "needs tracefs, with events"
 	exit 4
 fi
-ktap_set_plan 14
+ktap_set_plan 15
 
 HEAD='seq=0 load=[0-9]+'
 
@@ -164,6 +164,12 @@ has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n
 verdict "enqueue, dequeue, op_call and op_return of a driver in C"
 unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver in C is unloaded while its tracepoints are on: what was recorded stays"
+off
+
+on op_call
+fails EINVAL load bad_peer fault=unknown-field &&
+	has "op_call driver=bad_peer seq=[0-9]+ load=[0-9]+ in=task step=op-call [?]=1 queue=[?] name=two[?]lines"
+verdict "an unknown field, a text that cannot be read and one with a line break: each is shown as ?"
 off
 
 load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"

@@ -232,25 +232,18 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
 /* Prints only what the tests look for, in other lines than module_a does. */
-void d2d_trace(const char *driver, enum d2d_step step, const char *detail)
+void d2d_trace(const struct d2d_record *record)
 {
-	pr_info("%s: bad_owner: step=%s %s\n", driver, step == D2D_STEP_REFUSE ? "refuse" : "other",
-		detail);
+	const struct d2d_field *reason = &record->fields[0];
+	bool refuse = record->step == D2D_STEP_REFUSE;
+
+	pr_info("%s: bad_owner: step=%s reason=%.*s errno=%lld\n", record->driver,
+		refuse ? "refuse" : "other", refuse ? (int)reason->length : 0,
+		(const char *)(unsigned long)reason->value, refuse ? reason[1].value : 0);
 }
 EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
 
 /* This owner has no tracepoints. */
-void d2d_point_queue(struct d2d_queue_hit hit)
-{
-}
-EXPORT_SYMBOL_NS_GPL(d2d_point_queue, "D2D");
-
-void d2d_point_op(const char *driver, enum d2d_step step, const char *side, const char *op,
-		  int status)
-{
-}
-EXPORT_SYMBOL_NS_GPL(d2d_point_op, "D2D");
-
 #ifdef CONFIG_TRACEPOINTS
 struct d2d_point_keys d2d_points = {
 	.queues = STATIC_KEY_FALSE_INIT,

@@ -267,8 +267,18 @@ static int misbehave(void)
 	if (fault_is("not-attached"))
 		return d2d_detach(self);
 	if (fault_is("unknown-step")) {
-		d2d_trace(driver.name, D2D_STEP_COUNT, "");
+		d2d_trace(D2D_RECORD(driver.name, COUNT, 0));
 		return -EINVAL;
+	}
+	if (fault_is("unknown-field")) {
+		d2d_trace(D2D_RECORD(driver.name, OP_CALL, 0, D2D_NUMBER(COUNT, 1),
+				     { .value = 8, .key = D2D_FIELD_QUEUE, .length = 4 },
+				     D2D_TEXT(NAME, "two\nlines")));
+		return -EINVAL;
+	}
+	if (fault_is("bad-record-pointer")) {
+		d2d_trace(NULL);
+		return -EFAULT;
 	}
 
 	/* This fails with what the owner refuses during the handshake. */

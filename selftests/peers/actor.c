@@ -324,11 +324,10 @@ static int actor_returned(void *self, const struct d2d_request *request,
 {
 	struct actor *actor = self;
 	struct d2d_result ignored;
-	char detail[32];
 	int err;
 
-	snprintf(detail, sizeof(detail), "via=returned status=%d", result->status);
-	d2d_trace(actor->object.name, D2D_STEP_COMPLETION, detail);
+	d2d_trace(D2D_RECORD(actor->object.name, COMPLETION, 0, D2D_TEXT(VIA, "returned"),
+			     D2D_NUMBER(STATUS, result->status)));
 	switch (actor->on_returned) {
 	case THEN_PEND:
 		add_pended(actor, request->handle);
@@ -376,9 +375,9 @@ static int actor_completed(void *self, d2d_handle handle, const struct d2d_resul
 static void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;
+	const char *told = request == actor->pended[0] ? "this" : "another";
 
-	d2d_trace(actor->object.name, D2D_STEP_CANCEL,
-		  request == actor->pended[0] ? "told=this" : "told=another");
+	d2d_trace(D2D_RECORD(actor->object.name, CANCEL, 0, D2D_TEXT(TOLD, told)));
 }
 
 /* If the owner refuses, as when the name is taken, the actor of this name stays as it is. */

@@ -32,16 +32,7 @@ static d2d_handle target;
 /* Set before the handshake is completed, and never NULL after that. */
 static struct d2d_context *context;
 
-static __printf(2, 3) void trace(enum d2d_step step, const char *format, ...)
-{
-	char detail[D2D_DETAIL_SIZE];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(detail, sizeof(detail), format, args);
-	va_end(args);
-	d2d_trace(KBUILD_MODNAME, step, detail);
-}
+#define trace(step, ...)	d2d_trace(D2D_RECORD(KBUILD_MODNAME, step, 0, ##__VA_ARGS__))
 
 static const u64 owner_chain[] = D2D_PAIR_OWNER_CHAIN;
 
@@ -76,17 +67,19 @@ static u32 take_all(void)
 		taken++;
 	}
 	if (taken)
-		trace(D2D_STEP_DEQUEUE, "queue=to_peer n=%u how=handle sum=%llu", taken, sum);
+		trace(DEQUEUE, D2D_TEXT(QUEUE, "to_peer"), D2D_NUMBER(N, taken),
+		      D2D_TEXT(HOW, "handle"), D2D_NUMBER(SUM, sum));
 	return taken;
 }
 
-static int put_note(u64 note, const char *from)
+static int put_note(u64 note, struct d2d_field from)
 {
 	int err;
 
 	err = d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (!err)
-		trace(D2D_STEP_ENQUEUE, "queue=to_owner n=1 how=single%s", from);
+		trace(ENQUEUE, D2D_TEXT(QUEUE, "to_owner"), D2D_NUMBER(N, 1),
+		      D2D_TEXT(HOW, "single"), from);
 	return err;
 }
 
@@ -109,13 +102,15 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 	if (hops > MAX_HOPS)
 		return -E2BIG;
 	if (hops) {
-		trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=%u", hops - 1);
+		trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "bounce"),
+		      D2D_NUMBER(HOPS, hops - 1));
 		d2d_point_call("owner", "bounce");
 		err = owner.bounce(context->owner.self, hops - 1, &calls);
 		d2d_point_return("owner", "bounce", err);
 		if (err)
 			return err;
-		trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", calls);
+		trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "bounce"),
+		      D2D_NUMBER(CALLS, calls));
 		calls++;
 	}
 	*result = calls;
@@ -125,7 +120,7 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 static int c_peer_drain(void *this, u32 *result)
 {
 	*result = take_all();
-	return put_note(10, "");
+	return put_note(10, (struct d2d_field) { 0 });
 }
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
@@ -160,14 +155,14 @@ static int adopt(struct d2d_context *offered)
 	if (err)
 		return err;
 	context = offered;
-	trace(D2D_STEP_ADOPT, "ctx=c%u", context->id);
+	trace(ADOPT, D2D_NUMBER(CTX, context->id));
 
 	spin_lock_irqsave(&context->data.lock, flags);
 	memcpy(context->data.peer, &data, sizeof(data));
 	spin_unlock_irqrestore(&context->data.lock, flags);
 	context->peer.ops = &ops.hdr;
 	context->peer.self = context;
-	trace(D2D_STEP_FILL, "ctx=c%u", context->id);
+	trace(FILL, D2D_NUMBER(CTX, context->id));
 	return 0;
 }
 
@@ -280,8 +275,8 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	switch (request->code) {
 	case D2D_IOCTL_SHARE_CONTEXT:
-		trace(D2D_STEP_DISPATCH, "major=0x%02x code=0x%08x", request->major_function,
-		      request->code);
+		trace(DISPATCH, D2D_NUMBER(MAJOR, request->major_function),
+		      D2D_NUMBER(CODE, request->code));
 		err = adopt(request->user_buffer);
 		/*
 		 * module_a may call the operations once the request is completed, so all must
@@ -316,7 +311,7 @@ static void c_peer_cancelled(void *this, d2d_handle request)
  * execution context, again and again.
  */
 struct round {
-	const char *from;	/* where it runs, for the trace */
+	struct d2d_field from;	/* where it runs, for the trace */
 	d2d_handle call;	/* the request that module_a completes at once */
 	d2d_handle pend;	/* the one that module_a keeps pending; see c_peer_completed() */
 	int pended;		/* how often pend was sent */
@@ -419,21 +414,24 @@ static int exercise(struct round *round)
 	err = put_note(7, round->from);
 	if (err)
 		return err;
-	trace(D2D_STEP_OP_CALL, "to=owner op=drain%s", round->from);
+	trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "drain"), round->from);
 	d2d_point_call("owner", "drain");
 	err = owner.drain(context->owner.self, &result);
 	d2d_point_return("owner", "drain", err);
 	if (err)
 		return err;
-	trace(D2D_STEP_OP_RETURN, "from=owner op=drain taken=%u", result);
+	trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "drain"),
+	      D2D_NUMBER(TAKEN, result));
 	take_all();
-	trace(D2D_STEP_OP_CALL, "to=owner op=bounce hops=2%s", round->from);
+	trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "bounce"), D2D_NUMBER(HOPS, 2),
+	      round->from);
 	d2d_point_call("owner", "bounce");
 	err = owner.bounce(context->owner.self, 2, &result);
 	d2d_point_return("owner", "bounce", err);
 	if (err)
 		return err;
-	trace(D2D_STEP_OP_RETURN, "from=owner op=bounce calls=%u", result);
+	trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "bounce"),
+	      D2D_NUMBER(CALLS, result));
 	return send_requests(round);
 }
 
@@ -457,7 +455,7 @@ static int run_in_worker(struct round *round)
 {
 	struct job job = { .round = round };
 
-	round->from = " from=worker";
+	round->from = (struct d2d_field)D2D_TEXT(FROM, "worker");
 	INIT_WORK_ONSTACK(&job.work, work_job);
 	queue_work(system_dfl_wq, &job.work);
 	flush_work(&job.work);
@@ -478,7 +476,7 @@ static int run_in_timer(struct round *round, const char *from, enum hrtimer_mode
 {
 	struct job job = { .round = round };
 
-	round->from = from;
+	round->from = (struct d2d_field)D2D_TEXT(FROM, from);
 	init_completion(&job.done);
 	hrtimer_setup_on_stack(&job.timer, timer_job, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job.timer, ns_to_ktime(NSEC_PER_USEC), mode);
@@ -491,7 +489,7 @@ static int run_in_timer(struct round *round, const char *from, enum hrtimer_mode
 
 static int run_in_syscall(struct round *round)
 {
-	round->from = " from=syscall";
+	round->from = (struct d2d_field)D2D_TEXT(FROM, "syscall");
 	return exercise(round);
 }
 
@@ -519,8 +517,8 @@ static int run_rounds(u32 rounds)
 	if (!err) {
 		while (rounds-- && !err)
 			err = run_in_syscall(&round) ?: run_in_worker(&round) ?:
-			      run_in_timer(&round, " from=softirq", HRTIMER_MODE_REL_SOFT) ?:
-			      run_in_timer(&round, " from=hardirq", HRTIMER_MODE_REL);
+			      run_in_timer(&round, "softirq", HRTIMER_MODE_REL_SOFT) ?:
+			      run_in_timer(&round, "hardirq", HRTIMER_MODE_REL);
 		end_round(&round);
 		d2d_request_free(round.pend);
 	}
@@ -556,7 +554,7 @@ static int __init c_peer_init(void)
 {
 	int err;
 
-	trace(D2D_STEP_LOAD, "%s", "");
+	trace(LOAD);
 	err = d2d_register(&driver, &self);
 	if (err)
 		return err;
@@ -582,7 +580,7 @@ static void __exit c_peer_exit(void)
 	debugfs_remove(dir);
 	d2d_detach(self);
 	d2d_unregister(self);
-	trace(D2D_STEP_UNLOAD, "%s", "");
+	trace(UNLOAD);
 }
 module_exit(c_peer_exit);
 

@@ -121,12 +121,12 @@ impl PeerOps for Paused {
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         d2d_pause_operation();
         let taken = take_all(&link.incoming(), |taken| {
-            trace!(Dequeue, "queue=to_peer {}", taken);
+            taken.trace(PeerModule::NAME, "to_peer");
         });
-        trace!(OpCall, "to=owner op=bounce hops=1");
+        trace!(op_call, to: "owner", op: "bounce", hops: 1);
         match link.owner().bounce(1) {
-            Ok(calls) => trace!(OpReturn, "from=owner op=bounce calls={}", calls),
-            Err(error) => trace!(OpReturn, "from=owner op=bounce errno={}", error.to_errno()),
+            Ok(calls) => trace!(op_return, from: "owner", op: "bounce", calls: calls),
+            Err(error) => trace!(op_return, from: "owner", op: "bounce", errno: error.to_errno()),
         }
         Ok(taken)
     }

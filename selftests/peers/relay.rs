@@ -161,7 +161,7 @@ impl Driver for Relay {
 
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         let status = outcome.result.err().map_or(0, Error::to_errno);
-        trace!(Completion, "via=returned status={}", status);
+        trace!(completion, via: "returned", status: status);
         if self.then != PEND {
             return request.complete_as(outcome);
         }
@@ -180,7 +180,7 @@ impl Driver for Relay {
     }
 
     fn cancelled(&self, id: RequestId) {
-        trace!(Cancel, "told=this");
+        trace!(cancel, told: "this");
         drop(self.take(|returned| returned.request.id() == id));
     }
 }

@@ -113,7 +113,7 @@ impl Third {
         while self.store(link)? {
             taken += 1;
         }
-        trace!(Dequeue, "queue=to_peer n={} how=handle", taken);
+        trace!(dequeue, queue: "to_peer", n: taken, how: "handle");
         Ok(taken)
     }
 
@@ -122,15 +122,10 @@ impl Third {
     fn exercise(&self, link: &PeerLink<DemoPair>, place: Place) -> Result {
         let (count, sum) = self.redeem_all(link)?;
         link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
-        trace!(
-            Enqueue,
-            "queue=to_owner n=1 how=single redeemed={} from={}",
-            count,
-            place.name()
-        );
-        trace!(OpCall, "to=owner op=drain from={}", place.name());
+        trace!(enqueue, queue: "to_owner", n: 1, how: "single", redeemed: count, from: place.name());
+        trace!(op_call, to: "owner", op: "drain", from: place.name());
         let taken = link.owner().drain()?;
-        trace!(OpReturn, "from=owner op=drain taken={}", taken);
+        trace!(op_return, from: "owner", op: "drain", taken: taken);
         self.store_all(link)?;
         Ok(())
     }

@@ -113,7 +113,7 @@ impl Item {
         workqueue::system_long().try_spawn(GFP_KERNEL, move || {
             this.begun.complete_all();
             let waited = this.event.wait(Wait::FOREVER);
-            trace!(EventWait, "by=item status={}", status(waited));
+            trace!(event_wait, by: "item", status: status(waited));
             // The kernel crate cannot flush a work item. The module's exit waits for grace periods after
             // this completion, and the instructions that remain here take less time than those.
             this.ended.complete_all();
@@ -165,12 +165,7 @@ impl UnloadingOwner {
         pended.ok_or(ENODATA)?.complete(&PENDED)?;
         let serving = serving.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
         let pending = pending.ok_or(ENODATA)?.wait(None)?.output::<u64>()?;
-        trace!(
-            Completion,
-            "via=hook serving={} pending={}",
-            serving,
-            pending
-        );
+        trace!(completion, via: "hook", serving: serving, pending: pending);
         Ok(())
     }
 }
@@ -236,7 +231,7 @@ impl Owner for UnloadingOwner {
             return;
         };
         if let Err(error) = this.end(contexts) {
-            trace!(Completion, "via=hook errno={}", error.to_errno());
+            trace!(completion, via: "hook", errno: error.to_errno());
         }
     }
 
@@ -257,7 +252,7 @@ impl Owner for UnloadingOwner {
                 let served = this.0.way.lock().as_ref().map(|way| way.served.clone());
                 this.0.serving.complete_all();
                 let waited = served.map_or(Err(ENODATA), |event| event.wait(Wait::FOREVER));
-                trace!(EventWait, "by=dispatch status={}", status(waited));
+                trace!(event_wait, by: "dispatch", status: status(waited));
                 match waited {
                     Ok(()) => request.complete(&0),
                     Err(error) => request.fail(error),

@@ -126,7 +126,7 @@ impl Waiting {
     fn wait_in(&self, place: &str) -> Result {
         let waited = self.wait();
         let status = waited.map_or_else(Error::to_errno, |()| 0);
-        trace!(EventWait, "by={} status={}", place, status);
+        trace!(event_wait, by: place, status: status);
         waited
     }
 }

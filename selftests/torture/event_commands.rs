@@ -21,10 +21,7 @@ use d2d::{
         run_in,
         Place, //
     },
-    trace::{
-        emit,
-        Step, //
-    }, //
+    step,
 };
 use kernel::{
     prelude::*,
@@ -124,7 +121,7 @@ impl OpenEvents {
             }
             "wait" => {
                 let index = self.wait(words)?;
-                emit(by.name(), Step::EventWait, fmt!("index={}", index));
+                step!(by.name(), event_wait, index: index);
                 Ok(())
             }
             "doorbell" => {

@@ -39,6 +39,7 @@ use d2d::{
         Sleep,
         Target, //
     },
+    refuse,
     request::{
         Disposition,
         Pended,
@@ -49,8 +50,7 @@ use d2d::{
     run_in::{
         run_in,
         Place, //
-    },
-    trace::refuse, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -653,11 +653,9 @@ impl Drop for RequestTraffic {
         let wrong = wrong.map(|count| self.books.get(count));
         if lost || wrong != [0; 3] {
             let [unsettled, values, errors] = wrong;
-            refuse(
-                c"torture",
-                "requests-do-not-balance",
-                EIO,
-                fmt!("on-its-way={lost} unsettled={unsettled} values={values} errors={errors}"),
+            refuse!(
+                c"torture", "requests-do-not-balance", EIO, on_its_way: lost, unsettled: unsettled,
+                values: values, errors: errors
             );
         }
         warn_on!(lost || wrong != [0; 3]);

@@ -12,7 +12,7 @@ use crate::{
         PeerLink, //
     },
     probe,
-    trace::refuse, //
+    refuse, //
 };
 use core::{
     ffi::c_void,
@@ -31,21 +31,10 @@ use kernel::{
 /// major version, size or layout of the context), or what [`Endpoint::copy`] refuses the owner's table with.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
-        return Err(refuse(
-            name,
-            "no-context",
-            EFAULT,
-            fmt!("code=0x{:08x}", abi::D2D_IOCTL_SHARE_CONTEXT),
-        ));
+        return Err(refuse!(name, "no-context", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT));
     };
-    let unreadable = || {
-        refuse(
-            name,
-            "bad-context-pointer",
-            EFAULT,
-            fmt!("code=0x{:08x}", abi::D2D_IOCTL_SHARE_CONTEXT),
-        )
-    };
+    let unreadable =
+        || refuse!(name, "bad-context-pointer", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT);
     // SAFETY: A header is made of numbers.
     let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;

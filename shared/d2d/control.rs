@@ -8,9 +8,9 @@
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
-use crate::trace::{
+use crate::{
     refuse,
-    report_memory, //
+    trace::report_memory, //
 };
 use core::{
     fmt::Write,
@@ -114,7 +114,7 @@ pub fn check_loaded<M: ModuleMetadata>() -> Result {
     let state = unsafe { (&raw const (*module).state).read_volatile() };
     match state == bindings::module_state_MODULE_STATE_LIVE {
         true => Ok(()),
-        false => Err(refuse(M::NAME, "module-is-loading", ENODEV, fmt!(""))),
+        false => Err(refuse!(M::NAME, "module-is-loading", ENODEV)),
     }
 }
 

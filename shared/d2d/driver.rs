@@ -31,17 +31,14 @@ use crate::{
         Outcome,
         Sender, //
     },
+    refuse,
     request::{
         Disposition,
         Kept,
         Request,
         RequestId, //
     },
-    trace::{
-        self,
-        refuse,
-        Step, //
-    }, //
+    step, //
 };
 use core::ops::Deref;
 use kernel::{
@@ -188,12 +185,7 @@ impl<T: Driver> Handle<T> {
     /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `ENOTCONN` if there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_deferred_by_current() {
-            return Err(trace::refuse(
-                self.0.name(),
-                "settled-link-from-inside",
-                EDEADLK,
-                fmt!(""),
-            ));
+            return Err(refuse!(self.0.name(), "settled-link-from-inside", EDEADLK));
         }
         Shared::flush_work(&self.0);
         self.link().ok_or(ENOTCONN)
@@ -276,7 +268,7 @@ impl<'a, T: Driver> Offer<'a, T> {
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
-        trace::emit(self.driver.name(), Step::Pend, fmt!("code=0x{:08x}", code));
+        step!(self.driver.name(), pend, code: code);
         match Shared::defer(self.driver, self.request.keep()) {
             Ok(()) => Disposition::pending(),
             Err(kept) => Self {
@@ -311,14 +303,9 @@ impl<'a, T: Driver> Offer<'a, T> {
         let name = self.driver.name();
         let id = link.context().id();
         if !self.driver.binding().seat().take(link) {
-            return Err(refuse(
-                name,
-                "already-adopted",
-                EALREADY,
-                fmt!("ctx=c{}", id),
-            ));
+            return Err(refuse!(name, "already-adopted", EALREADY, ctx: id));
         }
-        trace::emit(name, Step::Adopt, fmt!("ctx=c{}", id));
+        step!(name, adopt, ctx: id);
         Ok(())
     }
 }
@@ -346,11 +333,7 @@ where
                     self_: binding.as_raw(),
                 }
             };
-            trace::emit(
-                self.0.driver.name(),
-                Step::Fill,
-                fmt!("ctx=c{}", link.context().id()),
-            );
+            step!(self.0.driver.name(), fill, ctx: link.context().id());
         }
         self.0
     }
@@ -573,14 +556,8 @@ where
         if request.code() != abi::D2D_IOCTL_SHARE_CONTEXT {
             return this.state().dispatch(request);
         }
-        trace::emit(
-            this.name,
-            Step::Dispatch,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x}",
-                abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
-                request.code()
-            ),
+        step!(
+            this.name, dispatch, major: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL, code: request.code()
         );
         let offer = Offer {
             driver: this,

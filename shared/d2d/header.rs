@@ -2,11 +2,7 @@
 
 //! The header that every object of the boundary begins with.
 
-use crate::{
-    abi,
-    layout::LAYOUT,
-    trace::refuse, //
-};
+use crate::{abi, layout::LAYOUT, refuse};
 use kernel::prelude::*;
 
 /// Makes the header of an object of type `T`.
@@ -53,12 +49,7 @@ pub fn check<T>(driver: &CStr, what: &str, header: &abi::d2d_header, magic: u32)
     } else {
         return Ok(());
     };
-    Err(refuse(
-        driver,
-        reason,
-        error,
-        fmt!("what={} got=0x{:x} expected=0x{:x}", what, got, wanted),
-    ))
+    Err(refuse!(driver, reason, error, what: what, got: got, expected: wanted))
 }
 
 #[cfg(d2d_tests)]

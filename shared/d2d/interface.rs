@@ -11,7 +11,7 @@ use crate::{
         self,
         Text, //
     },
-    trace::refuse, //
+    refuse,
 };
 use core::{
     ffi::{
@@ -253,17 +253,7 @@ impl<I: Interface> Endpoint<I> {
         module: *const bindings::module,
     ) -> Result<Self> {
         let refused = |reason: &str, error: Error, got: u64, expected: u64| {
-            Err(refuse(
-                driver,
-                reason,
-                error,
-                fmt!(
-                    "interface={} got=0x{:x} expected=0x{:x}",
-                    I::NAME,
-                    got,
-                    expected
-                ),
-            ))
+            Err(refuse!(driver, reason, error, interface: I::NAME, got: got, expected: expected))
         };
         if raw.ops.is_null() {
             return refused("no-ops-table", EFAULT, 0, 1);
@@ -608,15 +598,11 @@ macro_rules! interface {
                     let this = $crate::interface::Remote::this(&self.0);
                     // Not a closure: what it refers to would be kept in memory.
                     let status = if $crate::point::ops() {
-                        const NAMES: $crate::point::Names = $crate::point::Names::new(
-                            $crate::__private::concat!($name, "\0"),
-                            $crate::__private::concat!($crate::__private::stringify!($op), "\0"),
-                        );
-                        $crate::point::call(&NAMES);
+                        $crate::point::call($name, $crate::__private::stringify!($op));
                         // SAFETY: `Remote` holds operations that may be called with its `this`,
                         // and `result` is valid for a write.
                         let status = unsafe { op(this, $($arg,)* &mut result) };
-                        $crate::point::returned(&NAMES, status);
+                        $crate::point::returned($name, $crate::__private::stringify!($op), status);
                         status
                     } else {
                         // SAFETY: As above.

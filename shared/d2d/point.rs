@@ -11,7 +11,11 @@
 
 use crate::{
     abi,
-    trace::Step, //
+    fields,
+    trace::{
+        Step,
+        StepRecord, //
+    }, //
 };
 use core::cell::UnsafeCell;
 use kernel::{
@@ -88,54 +92,30 @@ pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
         let depth = (*queue).put.wrapping_sub((*queue).taken) as u32;
         ((*queue).id, depth, (*queue).doorbell)
     };
-    let hit = abi::d2d_queue_hit {
-        // SAFETY: The name never changes, and the module outlives its code.
-        driver: unsafe { (*__this_module.0.get()).name },
-        doorbell,
-        queue: id,
-        depth,
-        step: step as u32,
-        n,
-    };
-    // SAFETY: The owner takes any values.
-    unsafe { abi::d2d_point_queue(hit) };
-}
-
-/// An operation: what it belongs to and what it is called.
-pub struct Names {
-    side: &'static CStr,
-    op: &'static CStr,
-}
-
-impl Names {
-    /// Makes one of two strings that end with a NUL.
-    pub const fn new(side: &'static str, op: &'static str) -> Self {
-        match (
-            CStr::from_bytes_with_nul(side.as_bytes()),
-            CStr::from_bytes_with_nul(op.as_bytes()),
-        ) {
-            (Ok(side), Ok(op)) => Self { side, op },
-            _ => panic!("a name without a NUL"),
-        }
+    let name = ["to_peer", "to_owner"][id as usize % 2];
+    let record = StepRecord::new(module_name(), step).with(&fields![queue: name, ctx: id / 2]);
+    match step {
+        Step::D2D_STEP_DOORBELL => record.with(&fields![handle: doorbell]),
+        _ => record.with(&fields![n: n, depth: depth]),
     }
-
-    fn hit(&self, step: Step, status: c_int) {
-        let (side, op) = (self.side.as_char_ptr(), self.op.as_char_ptr());
-        // SAFETY: All are strings that live for the duration of the call.
-        unsafe { abi::d2d_point_op(module_name().as_char_ptr(), step as u32, side, op, status) };
-    }
+    .hit();
 }
 
-/// Hits the tracepoint of a call of an operation, in the name of this module. Any context but NMI.
+/// Hits the tracepoint of a call of an operation of `side`, in the name of this module. Any context but
+/// NMI.
 #[cold]
 #[inline(never)]
-pub fn call(names: &Names) {
-    names.hit(Step::OpCall, 0);
+pub fn call(side: &str, op: &str) {
+    StepRecord::new(module_name(), Step::D2D_STEP_OP_CALL)
+        .with(&fields![to: side, op: op])
+        .hit();
 }
 
 /// Hits the tracepoint of its return. Any context but NMI.
 #[cold]
 #[inline(never)]
-pub fn returned(names: &Names, status: c_int) {
-    names.hit(Step::OpReturn, status);
+pub fn returned(side: &str, op: &str, status: c_int) {
+    StepRecord::new(module_name(), Step::D2D_STEP_OP_RETURN)
+        .with(&fields![from: side, op: op, status: status])
+        .hit();
 }

@@ -145,6 +145,22 @@ impl Stack {
         unsafe { copy(to, from, length) }
     }
 
+    /// As [`read`]; fast if `from` is on this stack.
+    ///
+    /// # Safety
+    ///
+    /// As for [`read`].
+    pub unsafe fn read<T>(self, from: *const T) -> Option<T> {
+        if from.is_null() || !from.is_aligned() {
+            return None;
+        }
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: `value` has room for a `T`.
+        let complete = unsafe { self.copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
+        // SAFETY: All of it was written, and the caller says that any bytes are a `T`.
+        complete.then(|| unsafe { value.assume_init() })
+    }
+
     /// As [`copy_out`]; fast if `to` is on this stack.
     ///
     /// # Safety

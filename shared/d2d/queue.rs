@@ -39,8 +39,8 @@ use crate::{
         IrqSave, //
     },
     point,
-    trace::Step, //
-    word::Word,
+    trace::Step,
+    word::Word, //
 };
 use core::{
     marker::PhantomData,
@@ -277,9 +277,9 @@ impl<'a> Queue<'a> {
             }
             let doorbell = if was_empty { (*raw).doorbell } else { 0 };
             if point::queues() {
-                point::queue(raw, Step::Enqueue, count as u32);
+                point::queue(raw, Step::D2D_STEP_ENQUEUE, count as u32);
                 if doorbell != 0 {
-                    point::queue(raw, Step::Doorbell, 0);
+                    point::queue(raw, Step::D2D_STEP_DOORBELL, 0);
                 }
             }
             (count, doorbell)
@@ -307,7 +307,7 @@ impl<'a> Queue<'a> {
         unsafe {
             (*raw).refused = (*raw).refused.wrapping_add(missing as u64);
             if all && point::queues() {
-                point::queue(raw, Step::Enqueue, 0);
+                point::queue(raw, Step::D2D_STEP_ENQUEUE, 0);
             }
         }
     }
@@ -324,7 +324,7 @@ impl<'a> Queue<'a> {
             (*raw).doorbell = doorbell;
             let rings = doorbell != 0 && (*raw).put != (*raw).taken;
             if rings && point::queues() {
-                point::queue(raw, Step::Doorbell, 0);
+                point::queue(raw, Step::D2D_STEP_DOORBELL, 0);
             }
             rings
         };
@@ -379,7 +379,7 @@ impl<'a> Queue<'a> {
             (*raw).first = (*last).next;
             (*raw).taken = (*raw).taken.wrapping_add(count.into());
             if point::queues() {
-                point::queue(raw, Step::Dequeue, count);
+                point::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
             // INVARIANT: These items are on the queue no more.
             let chain = Chain {

@@ -15,10 +15,8 @@ use crate::{
     left,
     link::Pair,
     status::to_result,
-    trace::{
-        self,
-        Step, //
-    }, //
+    step,
+    trace, //
 };
 use kernel::{
     prelude::*,
@@ -176,7 +174,7 @@ where
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        trace::emit(M::NAME, Step::Load, fmt!(""));
+        step!(M::NAME, load);
         let place = KBox::new_uninit(GFP_KERNEL)
             .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
         let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
@@ -214,7 +212,7 @@ struct LastLine(&'static CStr);
 
 impl Drop for LastLine {
     fn drop(&mut self) {
-        trace::emit(self.0, Step::Unload, fmt!(""));
+        step!(self.0, unload);
     }
 }
 

@@ -23,8 +23,8 @@ use crate::{
         Sleep,
         Target, //
     },
+    refuse,
     status::to_result,
-    trace::refuse, //
 };
 use core::{
     ffi::{
@@ -206,16 +206,9 @@ impl<'a> Request<'a> {
     #[inline(never)]
     fn refuse_lengths(self) -> Disposition<'a> {
         let (input, output) = self.lengths();
-        let error = refuse(
-            self.raw.name,
-            "wrong-buffer-size",
-            EMSGSIZE,
-            fmt!(
-                "code=0x{:08x} input={} output={}",
-                self.raw.code,
-                input,
-                output
-            ),
+        let error = refuse!(
+            self.raw.name, "wrong-buffer-size", EMSGSIZE, code: self.raw.code, input: input,
+            output: output
         );
         self.fail(error)
     }
@@ -483,12 +476,7 @@ impl<O: Plain> Drop for Pended<O> {
         // Unless it was taken back, of which this is the natural end.
         if answer.is_ok() {
             let code = self.raw.code;
-            refuse(
-                self.raw.name,
-                "request-dropped",
-                EIO,
-                fmt!("code=0x{:08x}", code),
-            );
+            refuse!(self.raw.name, "request-dropped", EIO, code: code);
         }
     }
 }

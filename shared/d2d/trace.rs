@@ -6,15 +6,17 @@
 //! module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
 //! ```
 //!
-//! The line is made by the owner's `d2d_trace`, which counts `seq` for all drivers, and hits the
-//! step's tracepoint. What happens too often for a line hits it through [`point`](crate::point).
+//! A step is one [`StepRecord`]. The owner's `d2d_trace` makes the line and the tracepoint from it, and
+//! counts `seq` for all drivers. The steps and their fields are listed in
+//! `shared/include/d2d_step.h`.
 
 use crate::abi;
-use core::ops::RangeInclusive;
+use core::{
+    marker::PhantomData,
+    ops::RangeInclusive, //
+};
 use kernel::{
-    fmt,
     prelude::*,
-    str::Formatter,
     sync::atomic::{
         ordering::Relaxed,
         Atomic, //
@@ -22,156 +24,187 @@ use kernel::{
     task::Task, //
 };
 
-macro_rules! steps {
-    ($($(#[$doc:meta])* $step:ident = $raw:ident, $name:literal;)*) => {
-        /// A step of the vocabulary, shared with the Windows version of the pair.
-        #[derive(Clone, Copy, PartialEq, Eq)]
-        #[repr(u32)]
-        pub enum Step {
-            $($(#[$doc])* $step = abi::$raw,)*
-        }
+pub use abi::{
+    d2d_key as Key,
+    d2d_step as Step, //
+};
 
-        impl Step {
-            /// Returns the step with this number, if there is one.
-            pub fn from_raw(raw: u32) -> Option<Self> {
-                match raw {
-                    $(abi::$raw => Some(Self::$step),)*
-                    _ => None,
+/// The value of a field.
+pub struct Value<'a> {
+    value: u64,
+    length: u32,
+    _text: PhantomData<&'a [u8]>,
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        #[allow(clippy::cast_lossless, reason = "the same for all of them")]
+        impl From<$number> for Value<'_> {
+            fn from(number: $number) -> Self {
+                Self {
+                    value: number as u64,
+                    length: abi::D2D_IS_NUMBER,
+                    _text: PhantomData,
                 }
             }
-
-            /// Returns the name as it stands in the trace.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$step => $name,)*
-                }
-            }
         }
+    )*};
+}
 
-        const _: () = assert!([$($name),*].len() == abi::D2D_STEP_COUNT as usize);
+numbers!(bool, i32, u8, u32, u64, usize);
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self {
+            value: text.as_ptr().expose_provenance() as u64,
+            // A text of 4 GB would be the mark of a number.
+            length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
+            _text: PhantomData,
+        }
+    }
+}
+
+impl<'a> From<&'a CStr> for Value<'a> {
+    fn from(text: &'a CStr) -> Self {
+        let bytes = text.to_bytes();
+        Self {
+            value: bytes.as_ptr().expose_provenance() as u64,
+            length: bytes.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
+            _text: PhantomData,
+        }
+    }
+}
+
+/// A field of a step.
+#[derive(Clone, Copy)]
+pub struct Field<'a>(abi::d2d_field, PhantomData<&'a [u8]>);
+
+impl<'a> Field<'a> {
+    /// Makes the field `key` with a number or a text.
+    pub fn new(key: Key, value: impl Into<Value<'a>>) -> Self {
+        let Value { value, length, .. } = value.into();
+        let field = abi::d2d_field {
+            value,
+            key: key as u32,
+            length,
+        };
+        Self(field, PhantomData)
+    }
+}
+
+/// Makes an array of [`Field`]s. The names are those in `shared/include/d2d_step.h`.
+///
+/// ```ignore
+/// fields![to: driver.name(), ctx: 0]
+/// ```
+#[macro_export]
+macro_rules! fields {
+    ($($key:ident: $value:expr),* $(,)?) => {
+        [$($crate::trace::Field::new(
+            $crate::__private::paste!($crate::trace::Key::[<D2D_FIELD_ $key:upper>]),
+            $value,
+        )),*]
     };
 }
 
-steps! {
-    /// A driver's initialization begins.
-    Load = D2D_STEP_LOAD, "load";
-    /// A context is allocated.
-    Alloc = D2D_STEP_ALLOC, "alloc";
-    /// A lock of a context is initialized.
-    InitLock = D2D_STEP_INIT_LOCK, "init-lock";
-    /// A queue of a context is initialized.
-    InitQueue = D2D_STEP_INIT_QUEUE, "init-queue";
-    /// The owner's entry points are ready to be called.
-    Export = D2D_STEP_EXPORT, "export";
-    /// A driver object is registered.
-    Register = D2D_STEP_REGISTER, "register";
-    /// The owner looks a driver up.
-    Lookup = D2D_STEP_LOOKUP, "lookup";
-    /// A request is built.
-    BuildRequest = D2D_STEP_BUILD_REQUEST, "build-request";
-    /// A request is sent to a driver.
-    CallDriver = D2D_STEP_CALL_DRIVER, "call-driver";
-    /// A dispatch routine receives a request.
-    Dispatch = D2D_STEP_DISPATCH, "dispatch";
-    /// The peer saves the context's address.
-    Adopt = D2D_STEP_ADOPT, "adopt";
-    /// The peer fills in its functions and data.
-    Fill = D2D_STEP_FILL, "fill";
-    /// A driver completes a request.
-    Complete = D2D_STEP_COMPLETE, "complete";
-    /// The sender learns of the completion.
-    Completion = D2D_STEP_COMPLETION, "completion";
-    /// Both sides may use the context from here on.
-    Attached = D2D_STEP_ATTACHED, "attached";
-    /// Items are put on a queue.
-    Enqueue = D2D_STEP_ENQUEUE, "enqueue";
-    /// Items are taken from a queue.
-    Dequeue = D2D_STEP_DEQUEUE, "dequeue";
-    /// Items left on a queue are released with it.
-    Drain = D2D_STEP_DRAIN, "drain";
-    /// A doorbell is rung.
-    Doorbell = D2D_STEP_DOORBELL, "doorbell";
-    /// An operation of the other side is called.
-    OpCall = D2D_STEP_OP_CALL, "op-call";
-    /// The operation has returned.
-    OpReturn = D2D_STEP_OP_RETURN, "op-return";
-    /// A named event is created.
-    EventCreate = D2D_STEP_EVENT_CREATE, "event-create";
-    /// A named event is opened.
-    EventOpen = D2D_STEP_EVENT_OPEN, "event-open";
-    /// A named event is set.
-    EventSet = D2D_STEP_EVENT_SET, "event-set";
-    /// A named event is waited for.
-    EventWait = D2D_STEP_EVENT_WAIT, "event-wait";
-    /// A driver leaves a request pending.
-    Pend = D2D_STEP_PEND, "pend";
-    /// A pending request is taken back.
-    Cancel = D2D_STEP_CANCEL, "cancel";
-    /// Detaching begins: new calls are refused.
-    Detach = D2D_STEP_DETACH, "detach";
-    /// The last call into the detaching driver has returned.
-    Rundown = D2D_STEP_RUNDOWN, "rundown";
-    /// A driver object is removed.
-    Unregister = D2D_STEP_UNREGISTER, "unregister";
-    /// A context is freed.
-    Free = D2D_STEP_FREE, "free";
-    /// A driver's exit is done.
-    Unload = D2D_STEP_UNLOAD, "unload";
-    /// Something is refused, with the reason.
-    Refuse = D2D_STEP_REFUSE, "refuse";
+/// A step that a driver takes.
+#[derive(Clone, Copy)]
+pub struct StepRecord<'a>(abi::d2d_record, PhantomData<&'a [u8]>);
+
+impl<'a> StepRecord<'a> {
+    /// Makes the record of a step in the name of `driver`.
+    pub fn new(driver: &'a CStr, step: Step) -> Self {
+        let name = driver.to_bytes();
+        let record = abi::d2d_record {
+            driver: driver.as_char_ptr(),
+            driver_length: name.len() as u32,
+            step: step as u32,
+            flags: 0,
+            reserved: 0,
+            fields: [abi::d2d_field {
+                value: 0,
+                key: Key::D2D_FIELD_END as u32,
+                length: 0,
+            }; abi::D2D_RECORD_FIELDS as usize],
+        };
+        Self(record, PhantomData)
+    }
+
+    /// Adds fields. Ignores those beyond `D2D_RECORD_FIELDS`.
+    #[must_use]
+    pub fn with(mut self, fields: &[Field<'a>]) -> Self {
+        let end = Key::D2D_FIELD_END as u32;
+        let free = self.0.fields.iter_mut().filter(|field| field.key == end);
+        free.zip(fields).for_each(|(to, from)| *to = from.0);
+        self
+    }
+
+    /// Takes the step: prints its line and hits its tracepoint. Any context.
+    pub fn emit(self) {
+        // SAFETY: The record lives during the call, and its texts do, too.
+        unsafe { abi::d2d_trace(&self.0) };
+    }
+
+    /// Takes a step that is too frequent for a line: hits its tracepoint. Any context.
+    pub fn hit(mut self) {
+        self.0.flags |= abi::D2D_RECORD_HOT;
+        self.emit();
+    }
 }
 
-/// Prints a trace line in the name of the calling module.
+/// Takes a step in the name of a driver. Any context.
 ///
-/// Takes the name of a [`Step`] and, optionally, a format string with arguments for the fields that
-/// follow. Any context.
+/// Takes the driver's name, the name of a [`Step`], and [fields](fields!).
 ///
 /// ```ignore
-/// trace!(Enqueue, "queue=to_owner n={}", 4);
+/// step!(driver.name(), enqueue, queue: "to_owner", n: 4);
 /// ```
+#[macro_export]
+macro_rules! step {
+    ($driver:expr, $step:ident $(, $($field:tt)+)?) => {
+        $crate::trace::emit(
+            $driver,
+            $crate::__private::paste!($crate::trace::Step::[<D2D_STEP_ $step:upper>]),
+            &$crate::fields![$($($field)+)?],
+        )
+    };
+}
+
+/// Takes a step in the name of the calling module: [`step!`] without the driver's name.
 #[macro_export]
 #[expect(clippy::crate_in_macro_def)]
 macro_rules! trace {
-    ($step:ident) => { $crate::trace!($step, "") };
-    ($step:ident, $($arg:tt)+) => {
-        match $crate::__private::fmt!($($arg)+) {
-            args => $crate::trace::emit(
-                <crate::LocalModule as $crate::__private::ModuleMetadata>::NAME,
-                $crate::trace::Step::$step,
-                args,
-            ),
-        }
+    ($($step:tt)+) => {
+        $crate::step!(
+            <crate::LocalModule as $crate::__private::ModuleMetadata>::NAME,
+            $($step)+
+        )
     };
 }
 
-/// Prints a trace line in the name of `driver`. Any context.
+/// Refuses something: as [`trace::refuse()`](crate::trace::refuse()), with [fields](fields!).
 ///
-/// `detail` is cut off after `D2D_DETAIL_SIZE - 1` bytes.
-pub fn emit(driver: &CStr, step: Step, detail: fmt::Arguments<'_>) {
-    with_text(detail, |text| {
-        // SAFETY: Both are strings that live for the duration of the call.
-        unsafe { abi::d2d_trace(driver.as_char_ptr(), step as u32, text.as_char_ptr()) };
-    });
+/// ```ignore
+/// return Err(refuse!(driver.name(), "not-attached", ENOTCONN, ctx: 0));
+/// ```
+#[macro_export]
+macro_rules! refuse {
+    ($driver:expr, $reason:expr, $error:expr $(, $($field:tt)+)?) => {
+        $crate::trace::refuse($driver, $reason, $error, &$crate::fields![$($($field)+)?])
+    };
 }
 
-/// Hands `f` the detail as a string. Any context.
-#[doc(hidden)]
-pub fn with_text(detail: fmt::Arguments<'_>, f: impl FnOnce(&CStr)) {
-    let mut buffer = [0u8; abi::D2D_DETAIL_SIZE as usize];
-    let text = buffer.len() - 1;
-    // A detail that does not fit is cut off; the rest of the line is still worth having.
-    let _ = fmt::Write::write_fmt(&mut Formatter::new(&mut buffer[..text]), detail);
-    // The buffer's last byte is never written.
-    f(CStr::from_bytes_until_nul(&buffer).unwrap_or(c""));
+/// Takes a step in the name of `driver`. Any context.
+pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
+    StepRecord::new(driver, step).with(fields).emit();
 }
 
 /// Prints the line of a refusal in the name of `driver` and returns the error. Any context.
-pub fn refuse(driver: &CStr, reason: &str, error: Error, detail: fmt::Arguments<'_>) -> Error {
-    emit(
-        driver,
-        Step::Refuse,
-        fmt!("reason={} errno={} {}", reason, error.to_errno(), detail),
-    );
+pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -> Error {
+    StepRecord::new(driver, Step::D2D_STEP_REFUSE)
+        .with(&fields![reason: reason, errno: error.to_errno()])
+        .with(fields)
+        .emit();
     error
 }
 
@@ -197,7 +230,7 @@ pub(crate) fn said_by_owner(result: Result) -> Result {
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
     if error == ENOMEM && OWNER_HAS_SAID.cmpxchg(task, 0, Relaxed).is_err() {
-        refuse(driver, "out-of-memory", error, fmt!(""));
+        refuse!(driver, "out-of-memory", error);
     }
     error
 }
@@ -212,16 +245,8 @@ pub fn check_parameter(
     if range.contains(&value) {
         return Ok(value);
     }
-    Err(refuse(
-        driver,
-        "parameter-out-of-range",
-        ERANGE,
-        fmt!(
-            "param={} value={} min={} max={}",
-            name,
-            value,
-            range.start(),
-            range.end()
-        ),
+    let (min, max) = (*range.start(), *range.end());
+    Err(refuse!(
+        driver, "parameter-out-of-range", ERANGE, param: name, value: value, min: min, max: max
     ))
 }

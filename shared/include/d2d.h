@@ -24,6 +24,8 @@
 #include <linux/stddef.h>
 #include <linux/types.h>
 
+#include "d2d_step.h"
+
 #ifdef CONFIG_PREEMPT_RT
 #error "d2d: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
@@ -47,8 +49,6 @@
 
 /* Longest driver name including the terminating NUL, in bytes. */
 #define D2D_NAME_SIZE		32
-/* Longest text after the step name in a trace line, including NUL, in bytes. */
-#define D2D_DETAIL_SIZE		160
 /* Plain data each side can publish in a context, in bytes. */
 #define D2D_DATA_SIZE		64
 
@@ -512,44 +512,6 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
 	d2d_driver, cancelled), d2d_driver, flags)
 
-/* The steps of the trace; names in shared/d2d/trace.rs. */
-enum d2d_step {
-	D2D_STEP_LOAD,
-	D2D_STEP_ALLOC,
-	D2D_STEP_INIT_LOCK,
-	D2D_STEP_INIT_QUEUE,
-	D2D_STEP_EXPORT,
-	D2D_STEP_REGISTER,
-	D2D_STEP_LOOKUP,
-	D2D_STEP_BUILD_REQUEST,
-	D2D_STEP_CALL_DRIVER,
-	D2D_STEP_DISPATCH,
-	D2D_STEP_ADOPT,
-	D2D_STEP_FILL,
-	D2D_STEP_COMPLETE,
-	D2D_STEP_COMPLETION,
-	D2D_STEP_ATTACHED,
-	D2D_STEP_ENQUEUE,
-	D2D_STEP_DEQUEUE,
-	D2D_STEP_DRAIN,
-	D2D_STEP_DOORBELL,
-	D2D_STEP_OP_CALL,
-	D2D_STEP_OP_RETURN,
-	D2D_STEP_EVENT_CREATE,
-	D2D_STEP_EVENT_OPEN,
-	D2D_STEP_EVENT_SET,
-	D2D_STEP_EVENT_WAIT,
-	D2D_STEP_PEND,
-	D2D_STEP_CANCEL,
-	D2D_STEP_DETACH,
-	D2D_STEP_RUNDOWN,
-	D2D_STEP_UNREGISTER,
-	D2D_STEP_FREE,
-	D2D_STEP_UNLOAD,
-	D2D_STEP_REFUSE,
-	D2D_STEP_COUNT
-};
-
 /*
  * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
  * or a negative errno. A refusal also prints one trace line with the reason
@@ -701,13 +663,11 @@ enum d2d_step {
  *	and taken as -EIO
  * d2d_complete_with: as d2d_complete(), after output_len bytes of output were written in
  *	place. -EMSGSIZE more than there is room for
- * d2d_trace: prints one trace line; any context. A text that cannot be read is
- *	printed as "?". An unknown step is refused, with EINVAL in the line
  *
- * All but d2d_trace(): -ENODEV if the owner is on its way out.
+ * All: -ENODEV if the owner is on its way out.
  *
- * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel(), d2d_request_pend() and
- * d2d_trace() call no routine of a driver. Each of the others may call routines of any
+ * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend()
+ * call no routine of a driver. Each of the others may call routines of any
  * driver before it returns: reading or writing a buffer does so, for example, if the
  * request was taken back meanwhile. Do not call them with a lock held that such a
  * routine takes.
@@ -732,6 +692,5 @@ int d2d_request_pend(d2d_handle request);
 int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
 int d2d_complete(d2d_handle request, int status, u64 information);
 int d2d_complete_with(d2d_handle request, int status, u64 information, u32 output_len);
-void d2d_trace(const char *driver, enum d2d_step step, const char *detail);
 
 #endif /* D2D_H */

@@ -14,15 +14,15 @@
 #include <linux/string.h>
 
 #include "d2d.h"
+#include "d2d_step.h"
+
+/* X(group): the groups of d2d_step.h. */
+#define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
 
 #ifdef CONFIG_TRACEPOINTS
-/* A key for each group of tracepoints that hot paths hit: one of them is on. */
-struct d2d_point_keys {
-	struct static_key_false queues;		/* enqueue, dequeue, doorbell */
-	struct static_key_false ops;		/* op_call, op_return */
-	struct static_key_false requests;	/* build_request to completion, pend, cancel */
-	struct static_key_false events;		/* event_set, event_wait */
-};
+/* A static key for each group: whether one of its tracepoints is on. */
+#define D2D_POINT_KEY(group)	struct static_key_false group;
+struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
 
 extern struct d2d_point_keys d2d_points;
 #endif
@@ -35,58 +35,45 @@ extern struct d2d_point_keys d2d_points;
 #endif
 
 /*
- * What a queue's tracepoint is hit with. There is no pointer in it: the caller holds the
- * queue's lock, which other drivers need, and the owner follows no pointer under such a lock.
+ * Hits the tracepoint of a step of n items of a queue, or of its doorbell. The lock is held, so
+ * that the trace has the queue's own order.
  */
-struct d2d_queue_hit {
-	char driver[MODULE_NAME_LEN];	/* name of the module, cut off if there is no NUL */
-	d2d_handle doorbell;	/* the queue's, as the next two are */
-	u32 queue;		/* id */
-	u32 depth;
-	u32 step;		/* enum d2d_step */
-	u32 n;			/* items */
-};
-
-/*
- * Exported as the functions of d2d.h are; each hits the tracepoint of a step in the
- * name of a driver, without a line, and so without a seq: it is 0. Any context but NMI.
- *
- * d2d_point_queue: n items were put or taken, or the doorbell is going to be rung. The
- *	queue's lock is held, so that the trace has the queue's own order
- * d2d_point_op: an operation of a side ("owner" or "peer") is called, or has returned a
- *	status
- */
-void d2d_point_queue(struct d2d_queue_hit hit);
-void d2d_point_op(const char *driver, enum d2d_step step, const char *side, const char *op,
-		  int status);
-
-/* Hits the tracepoint of a step of n items of a queue, or of its doorbell. The lock is held. */
-static inline void d2d_point_hit(const struct d2d_queue *queue, enum d2d_step step, u32 n)
+static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_queue *queue,
+							    enum d2d_step step, u32 n)
 {
-	struct d2d_queue_hit hit = {
-		.doorbell = queue->doorbell,
-		.queue = queue->id,
-		.depth = queue->put - queue->taken,
+	const char *name = queue->id % 2 ? "to_owner" : "to_peer";
+	struct d2d_record hit = {
+		.driver = THIS_MODULE->name,
+		.driver_length = strlen(THIS_MODULE->name),
 		.step = step,
-		.n = n,
+		.flags = D2D_RECORD_HOT,
+		.fields = { D2D_TEXT(QUEUE, name), D2D_NUMBER(CTX, queue->id / 2) },
 	};
 
-	strscpy(hit.driver, THIS_MODULE->name);
-	d2d_point_queue(hit);
+	if (step == D2D_STEP_DOORBELL) {
+		hit.fields[2] = (struct d2d_field)D2D_NUMBER(HANDLE, queue->doorbell);
+	} else {
+		hit.fields[2] = (struct d2d_field)D2D_NUMBER(N, n);
+		hit.fields[3] = (struct d2d_field)D2D_NUMBER(DEPTH, queue->put - queue->taken);
+	}
+	d2d_trace(&hit);
 }
 
-/* Before a driver in C calls an operation of the other side. */
+/* Before a driver in C calls an operation of the other side, "owner" or "peer". */
 static inline void d2d_point_call(const char *side, const char *op)
 {
 	if (d2d_point_enabled(ops))
-		d2d_point_op(THIS_MODULE->name, D2D_STEP_OP_CALL, side, op, 0);
+		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_CALL, D2D_RECORD_HOT,
+				     D2D_TEXT(TO, side), D2D_TEXT(OP, op)));
 }
 
 /* And when it has returned this status. */
 static inline void d2d_point_return(const char *side, const char *op, int status)
 {
 	if (d2d_point_enabled(ops))
-		d2d_point_op(THIS_MODULE->name, D2D_STEP_OP_RETURN, side, op, status);
+		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_RETURN, D2D_RECORD_HOT,
+				     D2D_TEXT(FROM, side), D2D_TEXT(OP, op),
+				     D2D_NUMBER(STATUS, status)));
 }
 
 #endif /* D2D_POINT_H */

@@ -12,10 +12,7 @@ use d2d::{
     context::Context,
     header,
     link::Pair,
-    trace::{
-        emit,
-        Step, //
-    }, //
+    step, //
 };
 use kernel::{
     bindings,
@@ -137,11 +134,7 @@ impl Block {
     ) -> Result<Self> {
         let raw = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
         let block = raw.get();
-        emit(
-            driver,
-            Step::Alloc,
-            fmt!("ctx=c{} bytes={}", id, config.context_bytes()),
-        );
+        step!(driver, alloc, ctx: id, bytes: config.context_bytes());
         let mut items = [Items::new(config)?, Items::new(config)?];
         // SAFETY: The block is ours alone, zeroed and pinned: these are parts of it.
         let (queues, data) = unsafe {
@@ -161,24 +154,17 @@ impl Block {
         for ((name, queue), items) in queues.into_iter().zip(&mut items) {
             // SAFETY: The lock is a part of the block.
             unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
-            emit(driver, Step::InitLock, fmt!("ctx=c{} lock={}", id, name));
+            step!(driver, init_lock, ctx: id, lock: name);
             // SAFETY: The queue is zeroed but for its lock and id, and the items are kept beside the block.
             unsafe { items.add_to(queue, config)? };
-            emit(
-                driver,
-                Step::InitQueue,
-                fmt!(
-                    "ctx=c{} queue={} capacity={} item={}",
-                    id,
-                    name,
-                    config.capacity,
-                    config.item_size
-                ),
+            step!(
+                driver, init_queue, ctx: id, queue: name, capacity: config.capacity,
+                item: config.item_size
             );
         }
         // SAFETY: The lock is a part of the block.
         unsafe { Self::init_lock(data, static_lock_class!()) };
-        emit(driver, Step::InitLock, fmt!("ctx=c{} lock=data", id));
+        step!(driver, init_lock, ctx: id, lock: "data");
         // INVARIANT: All of it is initialized, and the items are kept.
         Ok(Self { raw, _items: items })
     }

@@ -45,10 +45,7 @@ use d2d::{
         Request,
         RequestId, //
     },
-    trace::{
-        emit,
-        Step, //
-    }, //
+    step,
 };
 use kernel::{
     bindings,
@@ -277,23 +274,14 @@ impl<O: Owner> Drop for Seat<O> {
             ("to_owner", context.to_owner()),
         ] {
             let counters = queue.counters();
-            emit(
-                self.owner,
-                Step::Drain,
-                fmt!(
-                    "ctx=c{} queue={} left={} put={} taken={} refused={} stale={}",
-                    context.id(),
-                    name,
-                    counters.depth,
-                    counters.put,
-                    counters.taken,
-                    counters.refused,
-                    counters.stale
-                ),
+            step!(
+                self.owner, drain, ctx: context.id(), queue: name, left: counters.depth,
+                put: counters.put, taken: counters.taken, refused: counters.refused,
+                stale: counters.stale
             );
         }
         if !self.block.is_kept() {
-            emit(self.owner, Step::Free, fmt!("ctx=c{}", context.id()));
+            step!(self.owner, free, ctx: context.id());
         }
     }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: the tracepoints, events/d2d/ in tracefs, one for each step of
- * the vocabulary. Code that hits one includes d2d_point.h or d2d.h instead.
+ * d2d_step.h. To hit one, include that file or d2d_point.h instead.
  *
- * The text of an event is that of a line in dmesg, with the driver before it, and
- * its fields are for filters: what a step does not have is 0 or "", -1 for ctx
- * and req. seq is that of the line in dmesg, or 0 for what has none there.
+ * The text of an event is that of a line in dmesg, with the driver before it. Its
+ * other fields are for filters: one that the step does not have is 0 or "", and -1 for ctx
+ * and req. seq is that of the line in dmesg, or 0 for a step without a line.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM d2d
@@ -15,25 +15,64 @@
 
 #include <linux/tracepoint.h>
 
+#include "d2d_point.h"
 #include "points.h"
 
-/* A group has a key in struct d2d_point_keys, which counts its events that are on. */
-int d2d_queues_on(void);
-void d2d_queues_off(void);
-int d2d_ops_on(void);
-void d2d_ops_off(void);
-int d2d_requests_on(void);
-void d2d_requests_off(void);
-int d2d_events_on(void);
-void d2d_events_off(void);
+#ifndef D2D_TRACE_FIELDS
+#define D2D_TRACE_FIELDS
+
+/* Switch the key of a group, which counts its tracepoints that are on. */
+#define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
+D2D_GROUPS(D2D_SWITCHES)
+
+/* Returns the first field with this key. */
+static inline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
+{
+	for (u32 i = 0; i < D2D_RECORD_FIELDS && record->fields[i].key; i++)
+		if (record->fields[i].key == key)
+			return &record->fields[i];
+	return NULL;
+}
+
+/* Returns its number, or none if there is none. */
+static inline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
+{
+	const struct d2d_field *field = d2d_find_field(record, key);
+
+	return field && field->length == D2D_IS_NUMBER ? field->value : none;
+}
+
+/* Returns the length of its text, or 0 if there is none. */
+static inline u32 d2d_text_length(const struct d2d_record *record, u32 key)
+{
+	const struct d2d_field *field = d2d_find_field(record, key);
+
+	return field && field->length != D2D_IS_NUMBER ? field->length : 0;
+}
+
+/* Returns its text, which has no NUL. */
+static inline const char *d2d_text(const struct d2d_record *record, u32 key)
+{
+	if (!d2d_text_length(record, key))
+		return "";
+	return (const char *)(unsigned long)d2d_find_field(record, key)->value;
+}
+#endif
+
+#define D2D_PROTO								\
+	TP_PROTO(const struct d2d_record *record, u64 seq, u64 load, const char *in,	\
+		 const char *detail)
+#define D2D_TEXT_FIELD(name, constant)						\
+	__string_len(name, d2d_text(record, D2D_FIELD_##constant),		\
+		     d2d_text_length(record, D2D_FIELD_##constant))
 
 DECLARE_EVENT_CLASS(d2d_step,
-		    TP_PROTO(const struct d2d_hit *hit),
-		    TP_ARGS(hit),
-		    TP_STRUCT__entry(__string(driver, hit->driver)
+		    D2D_PROTO,
+		    TP_ARGS(record, seq, load, in, detail),
+		    TP_STRUCT__entry(__string(driver, record->driver)
 				     __field(u64, seq)
 				     __field(u64, load)
-				     __string(in, hit->in)
+				     __string(in, in)
 				     __field(s32, ctx)
 				     __field(s32, req)
 				     __field(u64, handle)
@@ -41,23 +80,25 @@ DECLARE_EVENT_CLASS(d2d_step,
 				     __field(s32, status)
 				     __field(u32, n)
 				     __field(u32, depth)
-				     __string_len(queue, hit->queue.text, hit->queue.len)
-				     __string_len(op, hit->op.text, hit->op.len)
-				     __string_len(name, hit->name.text, hit->name.len)
-				     __string_len(step, hit->step.text, hit->step.len)
-				     __string(detail, hit->detail)
+				     D2D_TEXT_FIELD(queue, QUEUE)
+				     D2D_TEXT_FIELD(op, OP)
+				     D2D_TEXT_FIELD(name, NAME)
+				     __string(step, d2d_step_words[record->step].text)
+				     __string(detail, detail)
 				    ),
 		    TP_fast_assign(__assign_str(driver);
-				   __entry->seq = hit->seq;
-				   __entry->load = hit->load;
+				   __entry->seq = seq;
+				   __entry->load = load;
 				   __assign_str(in);
-				   __entry->ctx = hit->ctx;
-				   __entry->req = hit->req;
-				   __entry->handle = hit->handle;
-				   __entry->code = hit->code;
-				   __entry->status = hit->status;
-				   __entry->n = hit->n;
-				   __entry->depth = hit->depth;
+				   __entry->ctx = d2d_number(record, D2D_FIELD_CTX, -1);
+				   __entry->req = d2d_number(record, D2D_FIELD_REQ, -1);
+				   __entry->handle = d2d_number(record, D2D_FIELD_HANDLE, 0);
+				   __entry->code = d2d_number(record, D2D_FIELD_CODE, 0);
+				   __entry->status =
+					d2d_number(record, D2D_FIELD_STATUS,
+						   d2d_number(record, D2D_FIELD_ERRNO, 0));
+				   __entry->n = d2d_number(record, D2D_FIELD_N, 0);
+				   __entry->depth = d2d_number(record, D2D_FIELD_DEPTH, 0);
 				   __assign_str(queue);
 				   __assign_str(op);
 				   __assign_str(name);
@@ -69,50 +110,30 @@ DECLARE_EVENT_CLASS(d2d_step,
 			      __get_str(step), __get_str(detail))
 );
 
-/* A step that only a line tells of. */
-#define D2D_LINE(step)								\
-	DEFINE_EVENT(d2d_step, d2d_##step, TP_PROTO(const struct d2d_hit *hit), TP_ARGS(hit))
-/* One that places of a group hit as well. */
-#define D2D_HOT(group, step)							\
-	DEFINE_EVENT_FN(d2d_step, d2d_##step, TP_PROTO(const struct d2d_hit *hit),	\
-			TP_ARGS(hit), d2d_##group##_on, d2d_##group##_off)
+/* A tracepoint with the key of its group, or without one. */
+#define D2D_HOT_POINT(name, group)						\
+	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
+			TP_ARGS(record, seq, load, in, detail),			\
+			d2d_##group##_on, d2d_##group##_off);
+#define D2D_POINT_none(name)							\
+	DEFINE_EVENT(d2d_step, d2d_##name, D2D_PROTO,				\
+		     TP_ARGS(record, seq, load, in, detail));
+#define D2D_POINT_requests(name)	D2D_HOT_POINT(name, requests)
+#define D2D_POINT_queues(name)		D2D_HOT_POINT(name, queues)
+#define D2D_POINT_ops(name)		D2D_HOT_POINT(name, ops)
+#define D2D_POINT_events(name)		D2D_HOT_POINT(name, events)
+#define D2D_STEP_POINT(constant, point, name, group)	D2D_POINT_##group(point)
+D2D_STEPS(D2D_STEP_POINT)
 
-D2D_LINE(load);
-D2D_LINE(alloc);
-D2D_LINE(init_lock);
-D2D_LINE(init_queue);
-D2D_LINE(export);
-D2D_LINE(register);
-D2D_LINE(lookup);
-D2D_HOT(requests, build_request);
-D2D_HOT(requests, call_driver);
-D2D_HOT(requests, dispatch);
-D2D_LINE(adopt);
-D2D_LINE(fill);
-D2D_HOT(requests, complete);
-D2D_HOT(requests, completion);
-D2D_LINE(attached);
-D2D_HOT(queues, enqueue);
-D2D_HOT(queues, dequeue);
-D2D_LINE(drain);
-D2D_HOT(queues, doorbell);
-D2D_HOT(ops, op_call);
-D2D_HOT(ops, op_return);
-D2D_LINE(event_create);
-D2D_LINE(event_open);
-D2D_HOT(events, event_set);
-D2D_HOT(events, event_wait);
-D2D_HOT(requests, pend);
-D2D_HOT(requests, cancel);
-D2D_LINE(detach);
-D2D_LINE(rundown);
-D2D_LINE(unregister);
-D2D_LINE(free);
-D2D_LINE(unload);
-D2D_LINE(refuse);
-
-#undef D2D_LINE
-#undef D2D_HOT
+#undef D2D_HOT_POINT
+#undef D2D_POINT_none
+#undef D2D_POINT_requests
+#undef D2D_POINT_queues
+#undef D2D_POINT_ops
+#undef D2D_POINT_events
+#undef D2D_STEP_POINT
+#undef D2D_PROTO
+#undef D2D_TEXT_FIELD
 
 #endif /* D2D_TRACE_H */
 

@@ -11,14 +11,7 @@ use crate::{
     },
     server::Server, //
 };
-use d2d::{
-    abi,
-    trace::{
-        emit,
-        refuse,
-        Step, //
-    }, //
-};
+use d2d::{abi, refuse, step};
 use kernel::{
     prelude::*,
     task::might_sleep,
@@ -39,20 +32,10 @@ impl Server {
             let name = before.name();
             match before.state {
                 State::Registered if before.is_detached() => {
-                    return Err(refuse(
-                        self.name,
-                        "not-attached",
-                        ENOTCONN,
-                        fmt!("name={}", name),
-                    ));
+                    return Err(refuse!(self.name, "not-attached", ENOTCONN, name: name));
                 }
                 State::Detaching(_) => {
-                    return Err(refuse(
-                        self.name,
-                        "already-detaching",
-                        EALREADY,
-                        fmt!("name={}", name),
-                    ));
+                    return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
                 _ if self.end_to_detach(handle, &before) => return Ok(()),
                 // The request of the handshake cannot be taken, or the sender has not left the driver.
@@ -73,7 +56,7 @@ impl Server {
     pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Known) -> bool {
         match before.state {
             State::Attached(index) => {
-                emit(before.name(), Step::Detach, fmt!("ctx=c{}", index));
+                step!(before.name(), detach, ctx: index);
                 self.requests
                     .cancel_all(handle, || self.events.cancel_waits(handle));
                 self.run_down(handle, before, index);
@@ -82,7 +65,7 @@ impl Server {
             State::Attaching(handshake) => self.cancel_handshake(handle, handshake, before.name()),
             State::Abandoned(handshake) => {
                 let index = handshake.context;
-                emit(before.name(), Step::Detach, fmt!("ctx=c{}", index));
+                step!(before.name(), detach, ctx: index);
                 self.end_abandoned(handle, handshake);
                 true
             }
@@ -97,11 +80,7 @@ impl Server {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
         }
-        emit(
-            self.name,
-            Step::Cancel,
-            fmt!("to={} ctx=c{}", name, handshake.context),
-        );
+        step!(self.name, cancel, to: name, ctx: handshake.context);
         self.wait_for_sender(handle);
         while self.is_attaching(handle, handshake) {
             fsleep(Delta::from_millis(1));
@@ -157,21 +136,13 @@ impl Server {
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The dispatch routine may be left later than the request in it was completed.
         self.wait_for_sender(handle);
-        emit(
-            self.name,
-            Step::Rundown,
-            fmt!("of={} ctx=c{}", driver.name(), index),
-        );
+        step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
             // SAFETY: The driver is gone, and the owner is not one in C.
             let revoked = unsafe { queue.revoke_handles() };
             if revoked > 0 {
-                emit(
-                    self.name,
-                    Step::Drain,
-                    fmt!("ctx=c{} queue={} revoked={}", index, name, revoked),
-                );
+                step!(self.name, drain, ctx: index, queue: name, revoked: revoked);
             }
         }
         self.contexts.detached(index);

@@ -5,12 +5,16 @@
 use core::ffi::c_void;
 use d2d::{
     abi,
+    fields,
     header,
     probe::{
         self,
         Text, //
     },
-    trace::refuse, //
+    trace::{
+        refuse,
+        Field, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -54,10 +58,9 @@ impl Driver {
     ///
     /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
     pub(crate) unsafe fn copy(owner: &CStr, object: *const abi::d2d_driver) -> Result<Self> {
-        let refused = |reason: &str, error: Error, detail: kernel::fmt::Arguments<'_>| {
-            refuse(owner, reason, error, detail)
-        };
-        let bad_pointer = || refused("bad-driver-pointer", EFAULT, fmt!(""));
+        let refused =
+            |reason: &str, error: Error, fields: &[Field<'_>]| refuse(owner, reason, error, fields);
+        let bad_pointer = || refused("bad-driver-pointer", EFAULT, &[]);
         // SAFETY: A header is made of numbers.
         let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
         let header = header
@@ -71,20 +74,20 @@ impl Driver {
             refused(
                 "name-too-long",
                 ENAMETOOLONG,
-                fmt!("max={}", abi::D2D_NAME_SIZE - 1),
+                &fields![max: abi::D2D_NAME_SIZE - 1],
             )
         })?;
         if length == 0 || !name[..length].iter().all(u8::is_ascii_graphic) {
-            return Err(refused("bad-name", EINVAL, fmt!("length={}", length)));
+            return Err(refused("bad-name", EINVAL, &fields![length: length]));
         }
         let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
-            return Err(refused("no-dispatch-or-owner", EFAULT, fmt!("")));
+            return Err(refused("no-dispatch-or-owner", EFAULT, &[]));
         };
         // SAFETY: The driver that registers has named the module.
         let text = unsafe { Text::of(object.owner) }
-            .ok_or_else(|| refused("bad-module-pointer", EFAULT, fmt!("")))?;
+            .ok_or_else(|| refused("bad-module-pointer", EFAULT, &[]))?;
         if !text.contains(dispatch as usize) {
-            return Err(refused("dispatch-outside-text", ENOEXEC, fmt!("")));
+            return Err(refused("dispatch-outside-text", ENOEXEC, &[]));
         }
         let routines = [
             object.returned.map(|routine| routine as usize),
@@ -96,15 +99,11 @@ impl Driver {
             .flatten()
             .all(|routine| text.contains(routine))
         {
-            return Err(refused("routine-outside-text", ENOEXEC, fmt!("")));
+            return Err(refused("routine-outside-text", ENOEXEC, &[]));
         }
         let known = abi::D2D_DISPATCH_ATOMIC | abi::D2D_DISPATCH_IN_PLACE;
         if object.flags & !known != 0 || object.reserved != 0 {
-            return Err(refused(
-                "bad-flags",
-                EINVAL,
-                fmt!("flags=0x{:x}", object.flags),
-            ));
+            return Err(refused("bad-flags", EINVAL, &fields![flags: object.flags]));
         }
 
         Ok(Self {

@@ -12,7 +12,7 @@ pub mod types {
     pub use crate::abi::{
         d2d_driver,
         d2d_handle,
-        d2d_queue_hit,
+        d2d_record,
         d2d_result,
         d2d_send, //
     };
@@ -158,7 +158,7 @@ entry_points! {
         information: u64,
         output_len: u32,
     ) -> c_int;
-    trace = d2d_trace(driver: *const c_char, step: u32, detail: *const c_char);
+    trace = d2d_trace(record: *const d2d_record);
     create_event = d2d_event_create(
         driver: d2d_handle,
         name: *const c_char,
@@ -184,12 +184,4 @@ entry_points! {
         timeout: u32,
         index: *mut u32,
     ) -> c_int;
-    hit_queue = d2d_point_queue(hit: d2d_queue_hit);
-    hit_op = d2d_point_op(
-        driver: *const c_char,
-        step: u32,
-        side: *const c_char,
-        op: *const c_char,
-        status: c_int,
-    );
 }

@@ -35,6 +35,7 @@ use d2d::{
         ShowFile,
         Text, //
     },
+    fields,
     handler,
     interface::TableFor,
     left,
@@ -45,8 +46,9 @@ use d2d::{
         StringCopy, //
     },
     readers::Readers,
+    refuse,
+    step,
     trace::{
-        emit,
         refuse,
         report_memory,
         Step, //
@@ -241,7 +243,7 @@ impl Gate {
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
-        emit(self.name, Step::Load, fmt!(""));
+        step!(self.name, load);
         let module = M::THIS_MODULE.as_ptr();
         let (server, driver) = self
             .make::<O, M>(module)
@@ -253,7 +255,7 @@ impl Gate {
         unsafe { server.enrol(&object)? };
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
-        emit(self.name, Step::Export, fmt!("symbols={} ns=D2D", symbols));
+        step!(self.name, export, symbols: symbols, ns: "D2D");
         Ok(Opened {
             gate: self,
             driver,
@@ -291,7 +293,7 @@ impl Gate {
     #[cold]
     #[inline(never)]
     fn refuse_no_owner(&self) -> Error {
-        refuse(self.name, "no-owner", ENODEV, fmt!(""))
+        refuse!(self.name, "no-owner", ENODEV)
     }
 
     /// Runs `f` on the server, if there is one.
@@ -312,7 +314,7 @@ impl Gate {
     ) -> c_int {
         errno(self.with(|server| {
             if driver.is_null() || handle.0.is_null() {
-                return Err(refuse(self.name, "no-driver", EFAULT, fmt!("")));
+                return Err(refuse!(self.name, "no-driver", EFAULT));
             }
             let to = self.output(handle, "bad-handle-pointer")?;
             // SAFETY: If there is a driver object at `driver`, it is as `d2d.h` says.
@@ -324,14 +326,14 @@ impl Gate {
     #[cold]
     #[inline(never)]
     fn refuse_pointer(&self, reason: &str) -> Error {
-        refuse(self.name, reason, EFAULT, fmt!(""))
+        refuse!(self.name, reason, EFAULT)
     }
 
     /// Checks the place for a result, before anything else is done.
     fn output<T: Copy>(&self, Arg(to): Arg<*mut T>, reason: &str) -> Result<Output<T>> {
         // SAFETY: By the type invariants it is the caller's own place for the result: nobody else uses it during
         // the call.
-        unsafe { Output::new(to) }.ok_or_else(|| refuse(self.name, reason, EFAULT, fmt!("")))
+        unsafe { Output::new(to) }.ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
     /// Writes a result. If its place has gone since it was checked, `undo` takes back what was done.
@@ -346,31 +348,28 @@ impl Gate {
             return Ok(());
         }
         undo()?;
-        Err(refuse(self.name, reason, EFAULT, fmt!("")))
+        Err(refuse!(self.name, reason, EFAULT))
     }
 
     /// `d2d_trace`.
-    pub fn trace(
-        &self,
-        driver: Arg<*const c_char>,
-        Arg(step): Arg<u32>,
-        detail: Arg<*const c_char>,
-    ) {
-        let (driver, detail) = (text::<NAME>(driver), text::<DETAIL>(detail));
-        let (driver, detail) = (driver.as_c_str(), detail.as_c_str());
-        let Some(step) = Step::from_raw(step) else {
-            refuse(
-                self.name,
-                "unknown-step",
-                EINVAL,
-                fmt!("by={} number={}", driver, step),
-            );
+    pub fn trace(&self, Arg(record): Arg<*const abi::d2d_record>) {
+        // SAFETY: By the type invariants the caller has named it as a record's address. A record is made of numbers and
+        // pointers, which may be anything.
+        let Some(mut record) = (unsafe { Stack::current().read(record) }) else {
+            refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };
-        trace::line(driver, step, detail);
-        if step == Step::Refuse {
-            // Before there is a server, the line has to do.
-            self.try_with(|server| server.refusals().lock().note(driver, detail));
+        // SAFETY: The caller has named them.
+        match unsafe { trace::tell(&mut record) } {
+            Ok(Some(told)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
+                // Before there is a server, the line has to do.
+                self.try_with(|server| server.refusals().lock().note(&told));
+            }
+            Ok(_) => {}
+            Err(driver) => {
+                let fields = fields![by: driver.as_str(), number: record.step];
+                refuse(self.name, "unknown-step", EINVAL, &fields);
+            }
         }
     }
 
@@ -402,20 +401,15 @@ impl Gate {
     ) -> c_int {
         errno(self.with(|server| {
             if name.is_null() || driver.0.is_null() {
-                return Err(refuse(self.name, "no-name-or-handle", EFAULT, fmt!("")));
+                return Err(refuse!(self.name, "no-name-or-handle", EFAULT));
             }
             let to = self.output(driver, "bad-handle-pointer")?;
             // SAFETY: The caller has named the string.
             let name = unsafe { StringCopy::<{ abi::D2D_NAME_SIZE as usize }>::read(name) }
-                .ok_or_else(|| refuse(self.name, "bad-name-pointer", EFAULT, fmt!("")))?;
+                .ok_or_else(|| refuse!(self.name, "bad-name-pointer", EFAULT))?;
             if !name.is_complete() {
                 let max = abi::D2D_NAME_SIZE - 1;
-                return Err(refuse(
-                    self.name,
-                    "name-too-long",
-                    ENAMETOOLONG,
-                    fmt!("max={}", max),
-                ));
+                return Err(refuse!(self.name, "name-too-long", ENAMETOOLONG, max: max));
             }
             let handle = server.registry().lookup(name.as_c_str())?;
             self.fill(to, handle, "bad-handle-pointer", || Ok(()))
@@ -432,7 +426,7 @@ impl Gate {
     ) -> c_int {
         errno(self.with(|server| {
             if request.0.is_null() {
-                return Err(refuse(self.name, "no-handle", EFAULT, fmt!("")));
+                return Err(refuse!(self.name, "no-handle", EFAULT));
             }
             let to = self.output(request, "bad-handle-pointer")?;
             let handle = server.requests().alloc(driver, input_size, output_size)?;
@@ -499,7 +493,7 @@ impl Gate {
     ) -> c_int {
         errno(self.with(|server| {
             if result.0.is_null() {
-                return Err(refuse(self.name, "no-result", EFAULT, fmt!("")));
+                return Err(refuse!(self.name, "no-result", EFAULT));
             }
             let to = self.output(result, "bad-result-pointer")?;
             let value = server.requests().wait(request, ms, Limit::Take)?;
@@ -582,56 +576,6 @@ impl Gate {
         self.with(|server| Ok(server.complete(request, status, information, Some(output_len))))
             .unwrap_or_else(Error::to_errno)
     }
-
-    /// `d2d_point_queue`. The caller holds the queue's lock: no pointer is followed here.
-    pub fn hit_queue(&self, Arg(hit): Arg<abi::d2d_queue_hit>) {
-        let abi::d2d_queue_hit {
-            driver,
-            doorbell,
-            queue: id,
-            depth,
-            step,
-            n,
-        } = hit;
-        let driver = StringCopy::<NAME>::new(&driver);
-        let driver = driver.as_c_str();
-        let (queue, ctx) = (["to_peer", "to_owner"][id as usize % 2], id / 2);
-        match Step::from_raw(step) {
-            Some(step @ Step::Doorbell) => trace::hit(
-                driver,
-                step,
-                fmt!("queue={} ctx=c{} handle=0x{:x}", queue, ctx, doorbell),
-            ),
-            Some(step) => trace::hit(
-                driver,
-                step,
-                fmt!("queue={} ctx=c{} n={} depth={}", queue, ctx, n, depth),
-            ),
-            None => {}
-        }
-    }
-
-    /// `d2d_point_op`.
-    pub fn hit_op(
-        &self,
-        driver: Arg<*const c_char>,
-        Arg(step): Arg<u32>,
-        side: Arg<*const c_char>,
-        op: Arg<*const c_char>,
-        Arg(status): Arg<c_int>,
-    ) {
-        let (driver, side, op) = (text::<NAME>(driver), text::<NAME>(side), text::<NAME>(op));
-        let (driver, side, op) = (driver.as_c_str(), side.as_c_str(), op.as_c_str());
-        match Step::from_raw(step) {
-            Some(step @ Step::OpCall) => trace::hit(driver, step, fmt!("to={} op={}", side, op)),
-            Some(step) => trace::hit(
-                driver,
-                step,
-                fmt!("from={} op={} status={}", side, op, status),
-            ),
-            None => {}
-        }
-    }
 }
 
 impl<O: Owner> Drop for Opened<O> {
@@ -660,23 +604,8 @@ struct LastLine(&'static CStr);
 
 impl Drop for LastLine {
     fn drop(&mut self) {
-        emit(self.0, Step::Unload, fmt!(""));
+        step!(self.0, unload);
     }
-}
-
-/// Longest name of a driver, a side or an operation in the trace, with its NUL.
-const NAME: usize = 64;
-/// Longest text of a line, with its NUL.
-const DETAIL: usize = abi::D2D_DETAIL_SIZE as usize;
-
-/// A string of another driver's, cut off if it is too long; empty if there is none, `?` if it cannot
-/// be read.
-fn text<const N: usize>(Arg(pointer): Arg<*const c_char>) -> StringCopy<N> {
-    if pointer.is_null() {
-        return StringCopy::new(b"");
-    }
-    // SAFETY: By the type invariants the caller has named it as a string's address.
-    unsafe { StringCopy::read(pointer) }.unwrap_or_else(|| StringCopy::new(b"?"))
 }
 
 #[inline(always)]

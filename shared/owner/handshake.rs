@@ -29,12 +29,15 @@ use crate::{
 };
 use d2d::{
     abi,
+    fields,
     header,
     packet::Completed,
+    refuse,
+    step,
     trace::{
-        emit,
-        refuse,
-        Step, //
+        Field,
+        Step,
+        StepRecord, //
     }, //
 };
 use kernel::{
@@ -53,7 +56,7 @@ impl Server {
     pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
         let (driver, index) = this.registry.reserve(handle, this.contexts.len())?;
         let name = driver.name();
-        emit(this.name, Step::Lookup, fmt!("name={}", name));
+        step!(this.name, lookup, name: name);
         let result = Self::offer(this, handle, &driver, index);
         // Its request may have been taken, or completed late, while this thread was here: the dispatch
         // routine may have used the context until then.
@@ -83,16 +86,7 @@ impl Server {
         // Nobody else ends the handshake before there is a request.
         this.registry
             .transition(handle, State::Attaching(begun), State::Attaching(handshake));
-        emit(
-            this.name,
-            Step::CallDriver,
-            fmt!(
-                "to={} code=0x{:08x} ctx=c{}",
-                driver.name(),
-                send.code,
-                index
-            ),
-        );
+        step!(this.name, call_driver, to: driver.name(), code: send.code, ctx: index);
         match this.requests.send_handshake(handshake.request, &send) {
             Ok(is_completed) if this.config.learn == Learn::Routine => {
                 if !is_completed {
@@ -117,9 +111,9 @@ impl Server {
     fn learn(&self, handle: abi::d2d_handle, handshake: Handshake, is_completed: bool) -> Result {
         let via = match self.config.learn {
             // As on Windows, a pended answer leaves no choice.
-            Learn::Return if !is_completed => "wait asked=return",
-            Learn::Return => "return",
-            _ => "wait",
+            Learn::Return if !is_completed => &fields![via: "wait", asked: "return"][..],
+            Learn::Return => &fields![via: "return"],
+            _ => &fields![via: "wait"],
         };
         let waited = self
             .requests
@@ -150,7 +144,11 @@ impl Server {
                 Overdue::Handshake(handle, handshake) => {
                     if self.requests.keep_overdue(handshake.request) {
                         self.time_out(handle, handshake);
-                        self.trace_completion(handshake, "routine", ETIMEDOUT.to_errno());
+                        self.trace_completion(
+                            handshake,
+                            &fields![via: "routine"],
+                            ETIMEDOUT.to_errno(),
+                        );
                     }
                 }
                 // It is less than the timeout, which is a number of milliseconds.
@@ -166,16 +164,10 @@ impl Server {
     /// context.
     fn time_out(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let driver = self.registry.peek(handle);
-        refuse(
-            self.name,
-            "not-completed-in-time",
-            ETIMEDOUT,
-            fmt!(
-                "by={} ms={} ctx=c{}",
-                driver.as_ref().map_or(c"?", |driver| driver.name()),
-                self.config.timeout,
-                handshake.context
-            ),
+        let by = driver.as_ref().map_or(c"?", |driver| driver.name());
+        refuse!(
+            self.name, "not-completed-in-time", ETIMEDOUT, by: by, ms: self.config.timeout,
+            ctx: handshake.context
         );
         self.registry.transition(
             handle,
@@ -208,16 +200,7 @@ impl Server {
             },
             reserved: 0,
         };
-        emit(
-            self.name,
-            Step::BuildRequest,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x} ctx=c{}",
-                send.major_function,
-                code,
-                index
-            ),
-        );
+        step!(self.name, build_request, major: send.major_function, code: code, ctx: index);
         let handshake = Handshake {
             context: index,
             request,
@@ -265,7 +248,7 @@ impl Server {
         let (handle, handshake) = self.registry.by_request(request)?;
         match result.ended {
             abi::D2D_ENDED_COMPLETED | abi::D2D_ENDED_NOT_COMPLETED => {
-                self.trace_completion(handshake, "routine", result.status);
+                self.trace_completion(handshake, &fields![via: "routine"], result.status);
                 let _ = self.conclude(handle, handshake, result);
             }
             _ => {
@@ -280,12 +263,11 @@ impl Server {
         None
     }
 
-    fn trace_completion(&self, handshake: Handshake, via: &str, status: c_int) {
-        emit(
-            self.name,
-            Step::Completion,
-            fmt!("via={} status={} ctx=c{}", via, status, handshake.context),
-        );
+    fn trace_completion(&self, handshake: Handshake, via: &[Field<'_>], status: c_int) {
+        StepRecord::new(self.name, Step::D2D_STEP_COMPLETION)
+            .with(via)
+            .with(&fields![status: status, ctx: handshake.context])
+            .emit();
     }
 
     /// Opens the context of a completed handshake to its driver. Any context.
@@ -306,11 +288,7 @@ impl Server {
             Ok(driver) => driver,
             Err(error) => return Err(self.abort(handle, handshake, error)),
         };
-        emit(
-            self.name,
-            Step::Attached,
-            fmt!("to={} ctx=c{}", driver.name(), index),
-        );
+        step!(self.name, attached, to: driver.name(), ctx: index);
         // Before it can be detached, which waits for this.
         self.contexts.attached(index);
         self.registry

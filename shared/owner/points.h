@@ -2,41 +2,26 @@
 #ifndef D2D_POINTS_H
 #define D2D_POINTS_H
 
-#include <linux/build_bug.h>
-#include <linux/types.h>
+#include "d2d_step.h"
 
-/* A string without a NUL. */
-struct d2d_piece {
+/* How a line shows the name of a step or a field, and the number of that field. Rust type: Word. */
+struct d2d_word {
 	const char *text;
-	u32 len;
+	u32 length;
+	u32 form;
 };
 
-/* What the tracepoint of a step is hit with. Rust type: Hit in trace.rs. */
-struct d2d_hit {
-	const char *driver;
-	const char *in;
-	const char *detail;
-	struct d2d_piece step;
-	struct d2d_piece queue;
-	struct d2d_piece op;
-	struct d2d_piece name;
-	u64 seq;
-	u64 load;
-	u64 handle;
-	s32 ctx;
-	s32 req;
-	s32 status;
-	u32 code;
-	u32 n;
-	u32 depth;
-};
+extern const struct d2d_word d2d_step_words[D2D_STEP_COUNT];
+extern const struct d2d_word d2d_field_words[D2D_FIELD_COUNT];
 
-static_assert(sizeof(struct d2d_hit) == 136);
-
-/* Whether the tracepoint of a step, one that there is, is on. */
+/* Returns whether the tracepoint of a step, which exists, is on. */
 bool d2d_is_on(u32 step);
 
-/* Hits it. Any context but NMI. */
-void d2d_hit(u32 step, const struct d2d_hit *hit);
+/*
+ * Hits the tracepoint of the record's step. All texts of the record are in the owner's
+ * memory. Any context but NMI.
+ */
+void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
+	     const char *detail);
 
 #endif /* D2D_POINTS_H */

@@ -2,6 +2,7 @@
 
 //! What was refused last, for the file `refusals` of the owner's state.
 
+use crate::trace::Told;
 use d2d::abi;
 use kernel::{
     prelude::*,
@@ -30,11 +31,11 @@ impl Refusals {
     }
 
     /// Notes one. What is too long is cut off.
-    pub(crate) fn note(&mut self, driver: &CStr, detail: &CStr) {
+    pub(crate) fn note(&mut self, told: &Told) {
         self.count += 1;
         for (to, from) in [
-            (&mut self.driver[..], driver.to_bytes()),
-            (&mut self.detail[..], detail.to_bytes()),
+            (&mut self.driver[..], told.driver.bytes()),
+            (&mut self.detail[..], told.detail.bytes()),
         ] {
             to.fill(0);
             let length = from.len().min(to.len());

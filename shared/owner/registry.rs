@@ -26,8 +26,12 @@ use crate::{
 };
 use d2d::{
     abi,
+    fields,
     probe,
-    trace::refuse, //
+    trace::{
+        refuse,
+        Field, //
+    }, //
 };
 use kernel::{
     bindings,
@@ -206,8 +210,8 @@ impl Registry {
         })
     }
 
-    fn refuse(&self, reason: &str, error: Error, detail: kernel::fmt::Arguments<'_>) -> Error {
-        refuse(self.owner, reason, error, detail)
+    fn refuse(&self, reason: &str, error: Error, fields: &[Field<'_>]) -> Error {
+        refuse(self.owner, reason, error, fields)
     }
 
     /// Returns the slot that a handle of this kind names, and the generation in it.
@@ -323,7 +327,7 @@ impl Registry {
         // going: if it did not see the driver, this sees a module that is going.
         added
             .and_then(|handle| self.publish(handle, is_going(driver.module())))
-            .map_err(|(reason, error)| self.refuse(reason, error, fmt!("name={}", driver.name())))
+            .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
     /// Ends the registering of a driver: it can be found from here on, or is removed if its module
@@ -374,7 +378,7 @@ impl Registry {
 
     fn refuse_stale(&self, handle: abi::d2d_handle) -> Error {
         let (reason, error) = STALE_DRIVER;
-        self.refuse(reason, error, fmt!("handle=0x{:x}", handle))
+        self.refuse(reason, error, &fields![handle: handle])
     }
 
     /// Finds a driver by name, for sending it requests. Any context.
@@ -387,7 +391,7 @@ impl Registry {
             listing.driver.name() == name && !listing.is_registering
         })
         .map(|(handle, _)| handle)
-        .ok_or_else(|| self.refuse("no-such-driver", ENOENT, fmt!("name={}", name)))
+        .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
     }
 
     /// Finds a driver, and returns a handle of this kind and what is known of it.
@@ -478,7 +482,7 @@ impl Registry {
             _ => Err(("still-attached", EBUSY)),
         })
         .ok_or_else(|| self.refuse_stale(handle))?
-        .map_err(|(reason, error)| self.refuse(reason, error, fmt!("handle=0x{:x}", handle)))
+        .map_err(|(reason, error)| self.refuse(reason, error, &fields![handle: handle]))
     }
 
     /// Takes one of the drivers that `f` chooses out of service, whatever is being done with it: none
@@ -625,7 +629,7 @@ impl Registry {
         };
         reserved.map_err(|(reason, error, driver)| {
             let name = driver.as_ref().map_or(c"?", Driver::name);
-            self.refuse(reason, error, fmt!("name={}", name))
+            self.refuse(reason, error, &fields![name: name])
         })
     }
 

@@ -33,9 +33,12 @@ use d2d::{
         self,
         d2d_handle, //
     },
+    fields,
+    refuse,
     trace::{
-        refuse,
-        Step, //
+        Field,
+        Step,
+        StepRecord, //
     }, //
 };
 use kernel::{
@@ -85,7 +88,7 @@ impl Requests {
     fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
         let (reason, error) = refusal;
         if reason != TAKEN_BACK.0 {
-            refuse(self.owner, reason, error, fmt!("handle=0x{:x}", handle));
+            refuse!(self.owner, reason, error, handle: handle);
         }
         error
     }
@@ -106,24 +109,18 @@ impl Requests {
         if errno && status != PENDING && status != EINPROGRESS.to_errno() {
             return status;
         }
-        refuse(self.owner, BAD_STATUS, EIO, fmt!("status={}", status)).to_errno()
+        refuse!(self.owner, BAD_STATUS, EIO, status: status).to_errno()
     }
 
     /// Tells of a step of a request in the name of a driver.
     #[cold]
     #[inline(never)]
-    fn trace(
-        &self,
-        record: &Record,
-        driver: d2d_handle,
-        step: Step,
-        detail: kernel::fmt::Arguments<'_>,
-    ) {
+    fn trace(&self, record: &Record, driver: d2d_handle, step: Step, fields: &[Field<'_>]) {
         let driver = self.registry.peek(driver);
         let name = driver.as_ref().map_or(c"?", |driver| driver.name());
-        record
-            .telling()
-            .tell(name, step, fmt!("req=r{} {}", record.number(), detail));
+        let number = fields![req: record.number()];
+        let step = StepRecord::new(name, step).with(&number).with(fields);
+        record.telling().take(step);
     }
 }
 

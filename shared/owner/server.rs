@@ -22,16 +22,19 @@ use crate::{
         Registry,
         State, //
     },
-    request::Requests,
-    trace, //
+    request::Requests, //
 };
 use d2d::{
     abi,
     event::Event,
+    fields,
+    refuse,
+    step,
     trace::{
         emit,
-        refuse,
-        Step, //
+        Field,
+        Step,
+        StepRecord, //
     }, //
 };
 use kernel::{
@@ -146,7 +149,7 @@ impl Server {
                 continue;
             };
             let name = driver.name();
-            refuse(self.name, "drivers-left", EBUSY, fmt!("name={}", name));
+            refuse!(self.name, "drivers-left", EBUSY, name: name);
             if let Some(index) = driver.context() {
                 self.contexts.keep(index);
             }
@@ -160,7 +163,7 @@ impl Server {
         let is_of_module = |driver: &Driver| driver.module() == module;
         while let Some((handle, driver)) = self.registry.expel(is_of_module) {
             let name = driver.name();
-            refuse(self.name, "module-gone", ESHUTDOWN, fmt!("name={}", name));
+            refuse!(self.name, "module-gone", ESHUTDOWN, name: name);
             self.run_out(handle, &driver);
         }
         // Another thread may still unregister one of them.
@@ -228,7 +231,7 @@ impl Server {
         let handle = unsafe { self.registry.add(object)? };
         let driver = self.registry.get(handle)?;
         let name = driver.name();
-        emit(driver.name(), Step::Register, fmt!("name={}", name));
+        step!(driver.name(), register, name: name);
         Ok(handle)
     }
 
@@ -241,12 +244,7 @@ impl Server {
         if !is_inside {
             return Ok(());
         }
-        Err(refuse(
-            self.name,
-            reason,
-            EDEADLK,
-            fmt!("handle=0x{:x}", handle),
-        ))
+        Err(refuse!(self.name, reason, EDEADLK, handle: handle))
     }
 
     /// Begins to unregister a driver; see `d2d_leave`. May sleep.
@@ -283,7 +281,7 @@ impl Server {
             }
         };
         let name = driver.name();
-        emit(driver.name(), Step::Unregister, fmt!("name={}", name));
+        step!(driver.name(), unregister, name: name);
     }
 
     /// Returns the events.
@@ -295,37 +293,21 @@ impl Server {
     /// context.
     #[cold]
     #[inline(never)]
-    pub(crate) fn hit_event(
-        &self,
-        step: Step,
-        handle: abi::d2d_handle,
-        detail: kernel::fmt::Arguments<'_>,
-    ) {
+    pub(crate) fn hit_event(&self, step: Step, handle: abi::d2d_handle, fields: &[Field<'_>]) {
         let Some((driver, name, kind)) = self.events.dispatcher().opening(handle) else {
             return;
         };
         let driver = self.registry.peek(driver);
-        trace::hit(
-            driver.as_ref().map_or(self.name, |driver| driver.name()),
-            step,
-            fmt!(
-                "name={} kind={} handle=0x{:x}{}",
-                name.as_c_str(),
-                kind.name(),
-                handle,
-                detail
-            ),
-        );
+        let name_of = driver.as_ref().map_or(self.name, |driver| driver.name());
+        StepRecord::new(name_of, step)
+            .with(&fields![name: name.as_c_str(), kind: kind.name(), handle: handle])
+            .with(fields)
+            .hit();
     }
 
     fn refuse_leaving(&self, driver: &Driver) -> Error {
         let name = driver.name();
-        refuse(
-            self.name,
-            "driver-is-leaving",
-            ESHUTDOWN,
-            fmt!("name={}", name),
-        )
+        refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
     /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
@@ -340,7 +322,7 @@ impl Server {
         kind: u32,
         make: Option<bool>,
     ) -> Result<abi::d2d_handle> {
-        let refuse = |refusal| self.events.refuse(refusal, fmt!("kind={}", kind));
+        let refuse = |refusal| self.events.refuse(refusal, &fields![kind: kind]);
         // SAFETY: A driver has named `name` as the string's address.
         let name = unsafe { Name::read(name) }.map_err(refuse)?;
         let kind = Kind::from_raw(kind)
@@ -358,15 +340,11 @@ impl Server {
         })?;
         let by = by.as_ref().map_or(self.name, |by: &Known| by.name());
         let step = if made {
-            Step::EventCreate
+            Step::D2D_STEP_EVENT_CREATE
         } else {
-            Step::EventOpen
+            Step::D2D_STEP_EVENT_OPEN
         };
-        emit(
-            by,
-            step,
-            fmt!("name={} kind={}", name.as_c_str(), kind.name()),
-        );
+        emit(by, step, &fields![name: name.as_c_str(), kind: kind.name()]);
         Ok(handle)
     }
 }

@@ -2,18 +2,15 @@
 
 //! How the steps of a request are told.
 
-use crate::trace::hit;
 use d2d::{
     abi::D2D_SEND_TRACE,
     trace::{
-        emit,
-        Step, //
+        Field,
+        Step,
+        StepRecord, //
     }, //
 };
-use kernel::{
-    fmt,
-    prelude::*, //
-};
+use kernel::prelude::*;
 
 /// The flags of a request, which say how its steps are told: not at all, by lines, or where they are
 /// too many for that, by their tracepoints alone.
@@ -30,12 +27,17 @@ impl Telling {
         self.0 & (Self::LINE | Self::POINT) != 0
     }
 
-    /// Tells of a step in the name of `driver`. Any context.
-    pub(crate) fn tell(self, driver: &CStr, step: Step, detail: fmt::Arguments<'_>) {
+    /// Takes a step in the name of `driver`. Any context.
+    pub(crate) fn tell(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
+        self.take(StepRecord::new(driver, step).with(fields));
+    }
+
+    /// Takes a step. Any context.
+    pub(crate) fn take(self, record: StepRecord<'_>) {
         if self.0 & Self::LINE != 0 {
-            emit(driver, step, detail);
+            record.emit();
         } else {
-            hit(driver, step, detail);
+            record.hit();
         }
     }
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace line, made in one place for all drivers, its sequence number, and the tracepoints.
+//! Makes the trace line and the tracepoint of a step, for all drivers.
+//!
+//! A step comes as a record, from which the line is written once, into a buffer on the stack. There
+//! is no allocation and no lock.
 
-use d2d::trace::{
-    with_text,
-    Step, //
+use d2d::{
+    abi,
+    probe,
+    trace::Step, //
 };
 use kernel::{
     bindings,
@@ -12,7 +16,6 @@ use kernel::{
         c_char,
         c_uint, //
     },
-    fmt,
     prelude::*,
     print::{
         call_printk,
@@ -27,46 +30,16 @@ use kernel::{
     }, //
 };
 
-/// A string without a NUL. C type: `struct d2d_piece`.
-#[derive(Clone, Copy)]
+/// How a line shows a step or a field. C type: `struct d2d_word`.
 #[repr(C)]
-struct Piece {
+struct Word {
     text: *const u8,
-    len: u32,
+    length: u32,
+    form: u32,
 }
 
-impl Piece {
-    fn new(text: &[u8]) -> Self {
-        Self {
-            text: text.as_ptr(),
-            len: text.len() as u32,
-        }
-    }
-}
-
-/// What a tracepoint is hit with. C type: `struct d2d_hit`.
-#[repr(C)]
-struct Hit {
-    driver: *const c_char,
-    place: *const c_char,
-    detail: *const c_char,
-    step: Piece,
-    queue: Piece,
-    op: Piece,
-    name: Piece,
-    seq: u64,
-    load: u64,
-    handle: u64,
-    ctx: i32,
-    req: i32,
-    status: i32,
-    code: u32,
-    n: u32,
-    depth: u32,
-}
-
-// As in C.
-const _: () = assert!(size_of::<Hit>() == 136);
+const STEPS: usize = Step::D2D_STEP_COUNT as usize;
+const FIELDS: usize = abi::d2d_key::D2D_FIELD_COUNT as usize;
 
 unsafe extern "C" {
     /// Defined in `irq_context.c`.
@@ -74,9 +47,38 @@ unsafe extern "C" {
     /// As above.
     safe fn d2d_may_sleep() -> c_uint;
     /// Defined in `points.c`.
-    safe fn d2d_is_on(step: u32) -> bool;
+    fn d2d_is_on(step: u32) -> bool;
     /// As above.
-    fn d2d_hit(step: u32, hit: *const Hit);
+    fn d2d_hit(
+        record: *const abi::d2d_record,
+        seq: u64,
+        load: u64,
+        place: *const c_char,
+        detail: *const c_char,
+    );
+    /// Defined in `words.c`.
+    static d2d_step_words: [Word; STEPS];
+    /// As above.
+    static d2d_field_words: [Word; FIELDS];
+}
+
+// SAFETY: It is constant.
+unsafe impl Sync for Word {}
+
+impl Word {
+    const UNKNOWN: Self = Self {
+        text: core::ptr::null(),
+        length: 0,
+        form: abi::D2D_FORM_NUMBER,
+    };
+
+    fn text(&self) -> &'static [u8] {
+        if self.text.is_null() {
+            return b"?";
+        }
+        // SAFETY: It is a string constant of `words.c` with this length.
+        unsafe { core::slice::from_raw_parts(self.text, self.length as usize) }
+    }
 }
 
 /// Names of what [`d2d_irq_context`] returns.
@@ -111,91 +113,221 @@ fn place() -> &'static CStr {
     IN.get(d2d_irq_context() as usize).unwrap_or(&c"?")
 }
 
-/// Reads a number as the trace has it: decimal, or hexadecimal after `0x`.
-fn number(text: &str) -> Option<i64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok().map(|n| n as i64),
-        None => text.parse().ok(),
-    }
+/// A text of at most `N - 1` bytes. What does not fit is cut off.
+///
+/// # Invariants
+///
+/// `length` is less than `N`. The bytes from there on are 0.
+pub(crate) struct Text<const N: usize> {
+    bytes: [u8; N],
+    length: usize,
 }
 
-/// Hits the tracepoint of a step in the name of `driver`, without a line. Any context.
-#[cold]
-#[inline(never)]
-pub(crate) fn hit(driver: &CStr, step: Step, detail: fmt::Arguments<'_>) {
-    with_text(detail, |detail| point(driver, step, detail, 0));
-}
-
-/// Hits the tracepoint of a step in the name of `driver`, if it is on; `seq` is that of the line, or 0
-/// without one. Any context.
-fn point(driver: &CStr, step: Step, detail: &CStr, seq: u64) {
-    if !d2d_is_on(step as u32) {
-        return;
-    }
-    let mut hit = Hit {
-        driver: driver.as_char_ptr(),
-        place: place().as_char_ptr(),
-        detail: detail.as_char_ptr(),
-        step: Piece::new(step.name().as_bytes()),
-        queue: Piece::new(b""),
-        op: Piece::new(b""),
-        name: Piece::new(b""),
-        seq,
-        load: load(),
-        handle: 0,
-        ctx: -1,
-        req: -1,
-        status: 0,
-        code: 0,
-        n: 0,
-        depth: 0,
-    };
-    // The fields for filters are what the text says.
-    let fields = detail.to_str().unwrap_or("").split(' ');
-    for (key, value) in fields.filter_map(|field| field.split_once('=')) {
-        let number = number(value).unwrap_or(0);
-        match key {
-            "queue" => hit.queue = Piece::new(value.as_bytes()),
-            "op" => hit.op = Piece::new(value.as_bytes()),
-            "name" => hit.name = Piece::new(value.as_bytes()),
-            "ctx" => hit.ctx = value.get(1..).and_then(|id| id.parse().ok()).unwrap_or(-1),
-            "req" => hit.req = value.get(1..).and_then(|id| id.parse().ok()).unwrap_or(-1),
-            "handle" => hit.handle = number as u64,
-            "code" => hit.code = number as u32,
-            "status" | "errno" => hit.status = number as i32,
-            "n" => hit.n = number as u32,
-            "depth" => hit.depth = number as u32,
-            _ => {}
+impl<const N: usize> Text<N> {
+    fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            length: 0,
         }
     }
-    // SAFETY: All that it points to lives during the call.
-    unsafe { d2d_hit(step as u32, &hit) };
+
+    /// Returns the text without its NUL.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Returns the text. All of it is ASCII.
+    pub(crate) fn as_str(&self) -> &str {
+        core::str::from_utf8(self.bytes()).unwrap_or("?")
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.length..N - 1).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &[u8]) {
+        let room = self.room();
+        let length = text.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..length), text.get(..length)) {
+            to.copy_from_slice(from);
+            self.length += length;
+        }
+    }
+
+    fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
+        let mut digits = [b'0'; 20];
+        let mut first = digits.len();
+        while let Some(digit) = first.checked_sub(1).and_then(|at| digits.get_mut(at)) {
+            *digit = b"0123456789abcdef"[(number % base) as usize % 16];
+            first -= 1;
+            number /= base;
+            if number == 0 {
+                break;
+            }
+        }
+        let first = first.min(digits.len().saturating_sub(least));
+        self.push(digits.get(first..).unwrap_or_default());
+    }
+
+    /// Copies a text from an address that may be bad. Shows as `?` what cannot be printed, and a text that
+    /// cannot be read.
+    ///
+    /// # Safety
+    ///
+    /// A driver has named `from` as the address of a text: reading there has no effect.
+    unsafe fn copy(&mut self, from: *const u8, length: usize) {
+        let room = self.room();
+        let length = length.min(room.len());
+        let Some(to) = room.get_mut(..length) else {
+            return;
+        };
+        // SAFETY: There is room for `length` bytes.
+        if unsafe { probe::copy(to.as_mut_ptr(), from, length) } {
+            let hidden = to.iter_mut().filter(|byte| !byte.is_ascii_graphic());
+            hidden.for_each(|byte| *byte = b'?');
+            self.length += length;
+        } else {
+            to.fill(0);
+            self.push(b"?");
+        }
+    }
+
+    fn push_field(&mut self, form: u32, value: u64) {
+        let signed = value as i64;
+        match form {
+            abi::D2D_FORM_SIGNED => {
+                if signed < 0 {
+                    self.push(b"-");
+                }
+                self.push_number(signed.unsigned_abs(), 10, 1);
+            }
+            abi::D2D_FORM_HEX => self.push_hex(value, 1),
+            abi::D2D_FORM_HEX2 => self.push_hex(value, 2),
+            abi::D2D_FORM_HEX8 => self.push_hex(value, 8),
+            abi::D2D_FORM_CONTEXT => {
+                self.push(b"c");
+                self.push_number(value, 10, 1);
+            }
+            abi::D2D_FORM_REQUEST => {
+                self.push(b"r");
+                self.push_number(value, 10, 1);
+            }
+            _ => self.push_number(value, 10, 1),
+        }
+    }
+
+    fn push_hex(&mut self, value: u64, least: usize) {
+        self.push(b"0x");
+        self.push_number(value, 16, least);
+    }
 }
 
-/// Prints the line of a step in the name of `driver`, and hits its tracepoint. Any context.
-pub(crate) fn line(driver: &CStr, step: Step, detail: &CStr) {
-    let load = load();
-    let seq = SEQ.fetch_add(1, Relaxed).wrapping_add(1);
-    let level = match step {
-        Step::Refuse => &format_strings::WARNING,
-        _ => &format_strings::INFO,
+/// The name of a driver, cut off if it is too long.
+pub(crate) type Name = Text<64>;
+/// The fields of a step.
+pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
+/// What a line has after the driver's name.
+type Line = Text<{ 96 + abi::D2D_DETAIL_SIZE as usize }>;
+
+/// A record that was copied from its driver, with its texts.
+pub(crate) struct Told {
+    pub(crate) driver: Name,
+    pub(crate) detail: Detail,
+}
+
+/// Prints the line of a step, unless it is hot, and hits its tracepoint, if that is on. Returns what was
+/// printed, or `None` if nothing was. Any context.
+///
+/// # Errors
+///
+/// Returns the record back if its step does not exist.
+///
+/// # Safety
+///
+/// A driver has named the record's addresses as those of texts: reading there has no effect.
+pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, Name> {
+    let mut driver = Name::new();
+    // SAFETY: The caller says that a driver has named the address.
+    unsafe { driver.copy(record.driver, record.driver_length as usize) };
+    // SAFETY: The words are constant.
+    let (steps, words) = unsafe { (&d2d_step_words, &d2d_field_words) };
+    let Some(step) = steps.get(record.step as usize) else {
+        return Err(driver);
     };
-    let space = if detail.is_empty() { "" } else { " " };
-    // SAFETY: The format string is the kernel's own, and the name is NUL-terminated.
-    unsafe {
-        call_printk(
-            level,
-            driver.to_bytes_with_nul(),
-            fmt!(
-                "d2d: seq={} load={} in={} step={}{}{}\n",
+    let is_hot = record.flags & abi::D2D_RECORD_HOT != 0;
+    // SAFETY: The step exists.
+    let is_on = unsafe { d2d_is_on(record.step) };
+    if is_hot && !is_on {
+        return Ok(None);
+    }
+    let mut detail = Detail::new();
+    for field in &mut record.fields {
+        if field.key == abi::d2d_key::D2D_FIELD_END as u32 {
+            break;
+        }
+        // The text of an unknown field is copied, too: the tracepoint looks at each field.
+        let word = words.get(field.key as usize).unwrap_or(&Word::UNKNOWN);
+        if detail.length > 0 {
+            detail.push(b" ");
+        }
+        detail.push(word.text());
+        detail.push(b"=");
+        if field.length == abi::D2D_IS_NUMBER {
+            detail.push_field(word.form, field.value);
+            continue;
+        }
+        let from = detail.length;
+        let address = core::ptr::with_exposed_provenance(field.value as usize);
+        // SAFETY: The caller says that a driver has named the address.
+        unsafe { detail.copy(address, field.length as usize) };
+        // The tracepoint gets the copy.
+        let text = detail.bytes().get(from..).unwrap_or_default();
+        field.value = text.as_ptr().expose_provenance() as u64;
+        field.length = text.len() as u32;
+    }
+    let (load, place) = (load(), place());
+    let mut seq = 0;
+    if !is_hot {
+        seq = SEQ.fetch_add(1, Relaxed).wrapping_add(1);
+        print(record.step, &driver, step, (seq, load, place), &detail);
+    }
+    if is_on {
+        record.driver = driver.bytes.as_ptr().cast();
+        // SAFETY: The step exists. All that the record points to lives during the call, and the texts end
+        // with a NUL.
+        unsafe {
+            d2d_hit(
+                record,
                 seq,
                 load,
-                place(),
-                step.name(),
-                space,
-                detail
-            ),
-        )
+                place.as_char_ptr(),
+                detail.bytes.as_ptr().cast(),
+            )
+        };
+    }
+    Ok(Some(Told { driver, detail }))
+}
+
+fn print(number: u32, driver: &Name, step: &Word, at: (u64, u64, &CStr), detail: &Detail) {
+    let (seq, load, place) = at;
+    let mut line = Line::new();
+    line.push(b"d2d: seq=");
+    line.push_number(seq, 10, 1);
+    line.push(b" load=");
+    line.push_number(load, 10, 1);
+    line.push(b" in=");
+    line.push(place.to_bytes());
+    line.push(b" step=");
+    line.push(step.text());
+    if detail.length > 0 {
+        line.push(b" ");
+        line.push(detail.bytes());
+    }
+    line.push(b"\n");
+    let level = match number == Step::D2D_STEP_REFUSE as u32 {
+        true => &format_strings::WARNING,
+        false => &format_strings::INFO,
     };
-    point(driver, step, detail, seq);
+    // SAFETY: The format string is the kernel's own, and the name is NUL-terminated.
+    unsafe { call_printk(level, &driver.bytes, fmt!("{}", line.as_str())) };
 }

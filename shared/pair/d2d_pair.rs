@@ -12,6 +12,7 @@ pub mod demo_requests;
 
 use d2d::{
     abi,
+    fields,
     interface,
     link::{
         OwnerLink,
@@ -21,9 +22,13 @@ use d2d::{
     queue::{
         Batch,
         Queue, //
+    },
+    trace::{
+        emit,
+        Step, //
     }, //
 };
-use kernel::fmt;
+use kernel::prelude::*;
 
 /// Kind of the items that carry a [`Note`].
 pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
@@ -60,16 +65,18 @@ impl Taken {
     }
 }
 
-impl fmt::Display for Taken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
+impl Taken {
+    /// Takes the step of driver `by`.
+    pub fn trace(&self, by: &CStr, queue: &str) {
+        let &Self {
             how,
             count,
             first,
             last,
             sum,
         } = self;
-        write!(f, "n={count} how={how} first={first} last={last} sum={sum}")
+        let fields = fields![queue: queue, n: count, how: how, first: first, last: last, sum: sum];
+        emit(by, Step::D2D_STEP_DEQUEUE, &fields);
     }
 }
 

@@ -8,10 +8,7 @@ use d2d::{
         Kind,
         Wait, //
     },
-    trace::{
-        emit,
-        Step, //
-    }, //
+    step,
 };
 use kernel::{
     prelude::*,
@@ -53,7 +50,7 @@ impl DemoEvents {
     /// `ESTALE` if they are closed.
     pub fn set(&self, by: &CStr) -> Result {
         for event in self.each() {
-            emit(by, Step::EventSet, fmt!("kind={}", event.kind().name()));
+            step!(by, event_set, kind: event.kind().name());
             event.set()?;
         }
         Ok(())
@@ -69,11 +66,7 @@ impl DemoEvents {
         for event in self.each() {
             event.wait(Wait::at_most(TIMEOUT))?;
             let is_set = event.is_set()?;
-            emit(
-                by,
-                Step::EventWait,
-                fmt!("kind={} set={}", event.kind().name(), u32::from(is_set)),
-            );
+            step!(by, event_wait, kind: event.kind().name(), set: u32::from(is_set));
             if is_set != (event.kind() == Kind::Notification) {
                 return Err(EBADMSG);
             }

@@ -11,6 +11,7 @@ bool d2d_is_on(u32 step)
 	return false;
 }
 
-void d2d_hit(u32 step, const struct d2d_hit *hit)
+void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
+	     const char *detail)
 {
 }

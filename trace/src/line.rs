@@ -24,14 +24,14 @@ use std::sync::LazyLock;
 /// Stands between the driver's name and its step.
 const PREFIX: &str = ": d2d: ";
 
-/// The header that defines the vocabulary: `D2D_STEP_INIT_LOCK` is the step `init-lock`.
-const HEADER: &str = include_str!("../../shared/include/d2d.h");
+/// The header that lists the vocabulary: `X(INIT_LOCK, init_lock, "init-lock", none)` is the step `init-lock`.
+const HEADER: &str = include_str!("../../shared/include/d2d_step.h");
 
 /// The names of all steps of the vocabulary.
 pub fn steps() -> impl Iterator<Item = String> {
     HEADER.lines().filter_map(|line| {
-        let constant = line.trim().strip_prefix("D2D_STEP_")?.strip_suffix(',')?;
-        Some(constant.to_lowercase().replace('_', "-"))
+        let step = line.trim().strip_prefix("X(")?;
+        Some(step.split('"').nth(1)?.to_owned())
     })
 }
 

@@ -116,7 +116,7 @@ impl Driver for Attached {
 impl PeerOps for Attached {
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         let answer = link.owner().ping(value)?;
-        trace!(OpReturn, "from=owner op=ping value={}", answer);
+        trace!(op_return, from: "owner", op: "ping", value: answer);
         Result::Ok(answer)
     }
 }

@@ -11,8 +11,10 @@
 use core::mem::forget;
 use d2d::{
     abi,
-    control,
-    control::Directory,
+    control::{
+        self,
+        Directory, //
+    },
     control_code::ControlCode,
     driver::{
         Driver,
@@ -40,6 +42,7 @@ use d2d::{
         Target, //
     },
     queue::ItemHandle,
+    refuse,
     request::{
         Disposition,
         Pended,
@@ -52,7 +55,6 @@ use d2d::{
     },
     rundown::Rundown,
     trace,
-    trace::refuse, //
 };
 use d2d_pair::{
     demo_requests::PEND,
@@ -61,7 +63,6 @@ use d2d_pair::{
     PeerOps, //
 };
 use kernel::{
-    fmt,
     module::this_module,
     prelude::*,
     sync::{
@@ -141,21 +142,8 @@ impl Drop for Front {
     }
 }
 
-/// Its text is longer than a line of the trace, and formatting it makes other trace lines.
-struct Talker(u32);
-
-impl fmt::Display for Talker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(less) = self.0.checked_sub(1) {
-            trace!(OpCall, "to=owner op=talk {}", Talker(less));
-            refuse(c"hostile_peer", "talks", EINVAL, fmt!("{}", Talker(less)));
-        }
-        for _ in 0..64 {
-            f.write_str("talk\0\n")?;
-        }
-        Err(fmt::Error)
-    }
-}
+/// A text that is longer than a line of the trace, and would break it.
+const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
     is.then_some(()).ok_or(EBADMSG)
@@ -290,7 +278,7 @@ impl Hostile {
                     drop(inner);
                     event.set()?;
                     event.wait(Wait::NOT)?;
-                    trace!(OpCall, "to=owner op=nothing");
+                    trace!(op_call, to: "owner", op: "nothing");
                     link.set_doorbell(None);
                     Ok::<_, Error>(())
                 })
@@ -299,7 +287,12 @@ impl Hostile {
         run_in(Place::Worker, || {
             run_in(Place::HardIrq, || run_in_caller(link))
         })???;
-        trace!(OpCall, "to=owner op=talk {}", Talker(2));
+        let text = core::str::from_utf8(NEWLINES)?;
+        trace!(op_call, to: "owner", op: text, n: u64::MAX);
+        trace!(
+            op_call, n: 1, n: 2, n: 3, n: 4, n: 5, n: 6, n: 7, n: 8, n: 9, n: 10, n: 11, n: 12
+        );
+        refuse!(c"hostile_peer", text, EINVAL, name: "two words\0");
         Ok(())
     }
 

@@ -225,7 +225,8 @@ static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
 	owner = container_of_const(context->owner.ops, struct d2d_pair_owner_ops, hdr);
 	switch (fuzz_below(caller, 3)) {
 	case 0:
-		d2d_point_op(THIS_MODULE->name, D2D_STEP_OP_CALL, "owner", "ping", 0);
+		d2d_trace(D2D_RECORD(THIS_MODULE->name, OP_CALL, D2D_RECORD_HOT,
+				     D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "ping")));
 		if (owner->ping(context->owner.self, 1, &result) || result != 2)
 			fuzz_violation("operation-of-owner", "op=ping result=%u", result);
 		break;

@@ -268,27 +268,27 @@ static void play_no_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&event);
 }
 
-/* Traces a step, mostly by a tracepoint only. */
+/*
+ * Traces a step, mostly by a tracepoint only. Any field can be a number, or a text that cannot be
+ * read: there is nothing on the first page.
+ */
 static void play_trace(struct fuzz_caller *caller)
 {
-	struct d2d_queue_hit hit = {
-		.doorbell = fuzz_next(&caller->random),
-		.queue = fuzz_below(caller, 8),
-		.step = fuzz_below(caller, D2D_STEP_COUNT + 1),
-		.n = fuzz_below(caller, 4),
-	};
+	struct d2d_record record = *D2D_RECORD(THIS_MODULE->name, LOAD, 0, D2D_TEXT(VIA, "fuzz"));
 
 	if (fuzz_chance(caller, 10)) {
-		d2d_trace(THIS_MODULE->name, fuzz_below(caller, D2D_STEP_REFUSE), "fuzz=1");
-		fuzz_count(FUZZ_TRACE, 0, NULL, 0);
-	} else if (fuzz_chance(caller, 50)) {
-		memset(hit.driver, 'x', sizeof(hit.driver));
-		d2d_point_queue(hit);
-		fuzz_count(FUZZ_POINT_QUEUE, 0, NULL, 0);
+		record.step = fuzz_below(caller, D2D_STEP_REFUSE);
 	} else {
-		d2d_point_op(THIS_MODULE->name, hit.step, "owner", "ping", -(int)hit.n);
-		fuzz_count(FUZZ_POINT_OP, 0, NULL, 0);
+		record.step = fuzz_below(caller, D2D_STEP_COUNT);
+		record.flags = D2D_RECORD_HOT;
 	}
+	for (u32 i = 1; i < D2D_RECORD_FIELDS; i++) {
+		record.fields[i].value = fuzz_below(caller, PAGE_SIZE);
+		record.fields[i].key = fuzz_below(caller, D2D_FIELD_COUNT + 2);
+		record.fields[i].length = fuzz_chance(caller, 50) ? D2D_IS_NUMBER : 4;
+	}
+	d2d_trace(&record);
+	fuzz_count(FUZZ_TRACE, 0, NULL, 0);
 }
 
 /* Makes a random play that does not sleep. */

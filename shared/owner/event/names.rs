@@ -26,7 +26,11 @@ use d2d::{
         d2d_handle, //
     },
     control::Directory,
-    trace::refuse, //
+    fields,
+    trace::{
+        refuse,
+        Field, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -108,20 +112,13 @@ impl Events {
     }
 
     /// Prints the line of a refusal.
-    pub(crate) fn refuse(
-        &self,
-        (reason, error): Refusal,
-        detail: kernel::fmt::Arguments<'_>,
-    ) -> Error {
-        refuse(self.owner, reason, error, detail)
+    pub(crate) fn refuse(&self, (reason, error): Refusal, fields: &[Field<'_>]) -> Error {
+        refuse(self.owner, reason, error, fields)
     }
 
     /// Refuses a handle that names no event.
     pub(crate) fn stale(&self, handle: d2d_handle) -> Error {
-        self.refuse(
-            ("stale-event-handle", ESTALE),
-            fmt!("handle=0x{:x}", handle),
-        )
+        self.refuse(("stale-event-handle", ESTALE), &fields![handle: handle])
     }
 
     /// Opens an event for a driver, if `registered` finds it. Makes the event if that is wanted and it does
@@ -142,7 +139,7 @@ impl Events {
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
-        opened.map_err(|refusal| self.refuse(refusal, fmt!("name={}", wanted.name.as_c_str())))
+        opened.map_err(|refusal| self.refuse(refusal, &fields![name: wanted.name.as_c_str()]))
     }
 
     fn open_locked(
@@ -234,7 +231,7 @@ impl Events {
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<u32> {
         self.wait_with(count, handles, manner, fill)
-            .map_err(|refusal| self.refuse(refusal, fmt!("events={}", count)))?
+            .map_err(|refusal| self.refuse(refusal, &fields![events: count]))?
     }
 
     fn wait_with(

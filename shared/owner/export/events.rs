@@ -17,13 +17,14 @@ use crate::{
 };
 use d2d::{
     abi,
+    fields,
     point,
     probe::{
         self,
         Output, //
     },
-    trace::Step, //
-    word::Word,
+    trace::Step,
+    word::Word, //
 };
 use kernel::{
     ffi::{
@@ -107,7 +108,7 @@ impl Gate {
     pub fn set_event(&self, Arg(event): Arg<abi::d2d_handle>) -> c_int {
         let before = self.try_briefly(|server, reader| {
             if point::events() {
-                server.hit_event(Step::EventSet, event, fmt!(""));
+                server.hit_event(Step::D2D_STEP_EVENT_SET, event, &[]);
             }
             server.events().dispatcher().set(event, reader)
         });
@@ -185,7 +186,7 @@ impl Gate {
             let refuse = |reason, error| {
                 Err(server
                     .events()
-                    .refuse((reason, error), fmt!("events={} flags={}", count, flags)))
+                    .refuse((reason, error), &fields![events: count, flags: flags]))
             };
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);
@@ -216,9 +217,9 @@ impl Gate {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
                 server.hit_event(
-                    Step::EventWait,
+                    Step::D2D_STEP_EVENT_WAIT,
                     first,
-                    fmt!(" events={} status={}", count, status),
+                    &fields![events: count, status: status],
                 );
             }
             result.map(|_| ())

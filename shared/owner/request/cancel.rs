@@ -29,6 +29,7 @@ use crate::{
 };
 use d2d::{
     abi::d2d_handle,
+    fields,
     trace::Step, //
 };
 use kernel::{
@@ -199,8 +200,8 @@ impl Requests {
         self.trace(
             record,
             by,
-            Step::Cancel,
-            fmt!("from={} status={}", name, status.to_errno()),
+            Step::D2D_STEP_CANCEL,
+            &fields![from: name, status: status.to_errno()],
         );
     }
 

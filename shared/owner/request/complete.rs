@@ -26,8 +26,9 @@ use d2d::{
         self,
         d2d_handle, //
     },
+    fields,
+    step,
     trace::{
-        emit,
         Step, //
     }, //
 };
@@ -127,8 +128,8 @@ impl Requests {
             self.trace(
                 record,
                 record.holder(claimed),
-                Step::Complete,
-                fmt!("status={} info={}", result.status, result.information),
+                Step::D2D_STEP_COMPLETE,
+                &fields![status: result.status, info: result.information],
             );
         }
         let handshake = record.is_handshake().then(|| record.holder(claimed));
@@ -145,15 +146,9 @@ impl Requests {
     fn trace_handshake(&self, record: &Record, claimed: Word) {
         let driver = self.registry.peek(record.holder(claimed));
         let result = record.result();
-        emit(
-            driver.as_ref().map_or(c"?", |driver| driver.name()),
-            Step::Complete,
-            fmt!(
-                "status={} info={} ctx=c{}",
-                result.status,
-                result.information,
-                result.tag
-            ),
+        step!(
+            driver.as_ref().map_or(c"?", |driver| driver.name()), complete, status: result.status,
+            info: result.information, ctx: result.tag
         );
     }
 
@@ -345,12 +340,8 @@ impl Requests {
     ) {
         telling.tell(
             driver.name(),
-            Step::Completion,
-            fmt!(
-                "req=r{} via=routine status={}",
-                super::record::number(handle),
-                status
-            ),
+            Step::D2D_STEP_COMPLETION,
+            &fields![req: super::record::number(handle), via: "routine", status: status],
         );
     }
 }

@@ -30,8 +30,9 @@ use crate::{
 };
 use d2d::{
     abi,
+    fields,
+    refuse,
     trace::{
-        refuse,
         Step, //
     }, //
 };
@@ -261,8 +262,8 @@ impl Requests {
         self.trace(
             record,
             from,
-            Step::CallDriver,
-            fmt!("to={} code=0x{:08x}", name, record.code(word)),
+            Step::D2D_STEP_CALL_DRIVER,
+            &fields![to: name, code: record.code(word)],
         );
     }
 
@@ -271,31 +272,21 @@ impl Requests {
     fn trace_dispatch(record: &Record, driver: &Driver, view: &abi::d2d_request) {
         record.telling().tell(
             driver.name(),
-            Step::Dispatch,
-            fmt!(
-                "req=r{} major=0x{:02x} code=0x{:08x}",
-                record.number(),
-                view.major_function,
-                view.code
-            ),
+            Step::D2D_STEP_DISPATCH,
+            &fields![req: record.number(), major: view.major_function, code: view.code],
         );
     }
 
     fn trace_pend(&self, record: &Record, driver: &Driver, word: Word) {
         record.telling().tell(
             driver.name(),
-            Step::Pend,
-            fmt!("req=r{} code=0x{:08x}", record.number(), record.code(word)),
+            Step::D2D_STEP_PEND,
+            &fields![req: record.number(), code: record.code(word)],
         );
     }
 
     fn refuse_uncompleted(&self, driver: &Driver, returned: c_int) {
-        refuse(
-            self.owner,
-            "not-completed",
-            EIO,
-            fmt!("by={} returned={}", driver.name(), returned),
-        );
+        refuse!(self.owner, "not-completed", EIO, by: driver.name(), returned: returned);
     }
 }
 

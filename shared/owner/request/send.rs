@@ -38,11 +38,12 @@ use d2d::{
         self,
         d2d_handle, //
     },
+    fields,
     header,
     point,
     probe::Stack,
+    refuse,
     trace::{
-        refuse,
         report_memory,
         Step, //
     }, //
@@ -96,11 +97,8 @@ impl Requests {
     pub(crate) fn alloc(&self, sender: d2d_handle, input: u32, output: u32) -> Result<d2d_handle> {
         let max = abi::D2D_BUFFER_SIZE;
         if input.max(output) > max {
-            return Err(refuse(
-                self.owner,
-                "buffer-too-large",
-                EMSGSIZE,
-                fmt!("input={} output={} max={}", input, output, max),
+            return Err(refuse!(
+                self.owner, "buffer-too-large", EMSGSIZE, input: input, output: output, max: max
             ));
         }
         let buffers =
@@ -159,7 +157,7 @@ impl Requests {
     #[cold]
     #[inline(never)]
     fn refuse_pointer(&self) -> Error {
-        refuse(self.owner, "bad-send-pointer", EFAULT, fmt!(""))
+        refuse!(self.owner, "bad-send-pointer", EFAULT)
     }
 
     #[cold]
@@ -176,16 +174,9 @@ impl Requests {
         } else {
             "bad-flags"
         };
-        refuse(
-            self.owner,
-            reason,
-            EINVAL,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x} flags=0x{:x}",
-                send.major_function,
-                send.code,
-                send.flags
-            ),
+        refuse!(
+            self.owner, reason, EINVAL, major: send.major_function, code: send.code,
+            flags: send.flags
         )
     }
 
@@ -387,14 +378,13 @@ impl Requests {
         self.trace(
             record,
             record.sender(),
-            Step::BuildRequest,
-            fmt!(
-                "major=0x{:02x} code=0x{:08x} input={} output={}",
-                send.major_function,
-                send.code,
-                send.input_len,
-                send.output_len
-            ),
+            Step::D2D_STEP_BUILD_REQUEST,
+            &fields![
+                major: send.major_function,
+                code: send.code,
+                input: send.input_len,
+                output: send.output_len,
+            ],
         );
     }
 

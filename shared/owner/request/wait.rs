@@ -27,6 +27,7 @@ use d2d::{
         self,
         d2d_handle, //
     },
+    fields,
     probe::Stack,
     trace::Step, //
 };
@@ -103,8 +104,8 @@ impl Requests {
         self.trace(
             record,
             sender,
-            Step::Completion,
-            fmt!("via={} status={}", via, result.status),
+            Step::D2D_STEP_COMPLETION,
+            &fields![via: via, status: result.status],
         );
     }
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: the steps of the trace. A step is one record, struct d2d_record.
+ * The owner makes the line in dmesg and the tracepoint from it:
+ *
+ *   module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
+ *
+ * The two lists in this file are the only ones. The Rust types, the names in the
+ * lines, the tracepoints and the vocabulary of the trace tool are made from them.
+ */
+#ifndef D2D_STEP_H
+#define D2D_STEP_H
+
+#include <linux/string.h>
+#include <linux/types.h>
+
+/*
+ * X(constant, tracepoint, name in the line, group): a step. A step that also occurs without a
+ * line has a group; see d2d_point.h.
+ */
+#define D2D_STEPS(X) \
+	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
+	X(ALLOC, alloc, "alloc", none) /* a context is allocated */ \
+	X(INIT_LOCK, init_lock, "init-lock", none) /* a lock of a context is initialized */ \
+	X(INIT_QUEUE, init_queue, "init-queue", none) /* a queue of a context is initialized */ \
+	X(EXPORT, export, "export", none) /* the owner's functions can be called */ \
+	X(REGISTER, register, "register", none) /* a driver object is registered */ \
+	X(LOOKUP, lookup, "lookup", none) /* the owner looks a driver up */ \
+	X(BUILD_REQUEST, build_request, "build-request", requests) /* a request is built */ \
+	X(CALL_DRIVER, call_driver, "call-driver", requests) /* a request is sent to a driver */ \
+	X(DISPATCH, dispatch, "dispatch", requests) /* a dispatch routine receives a request */ \
+	X(ADOPT, adopt, "adopt", none) /* the peer saves the context's address */ \
+	X(FILL, fill, "fill", none) /* the peer fills in its functions and data */ \
+	X(COMPLETE, complete, "complete", requests) /* a driver completes a request */ \
+	X(COMPLETION, completion, "completion", requests) /* the sender learns of it */ \
+	X(ATTACHED, attached, "attached", none) /* from here on both sides may use the context */ \
+	X(ENQUEUE, enqueue, "enqueue", queues) /* items are put on a queue */ \
+	X(DEQUEUE, dequeue, "dequeue", queues) /* items are taken from a queue */ \
+	X(DRAIN, drain, "drain", none) /* items left on a queue are released with it */ \
+	X(DOORBELL, doorbell, "doorbell", queues) /* a doorbell is rung */ \
+	X(OP_CALL, op_call, "op-call", ops) /* an operation of the other side is called */ \
+	X(OP_RETURN, op_return, "op-return", ops) /* the operation has returned */ \
+	X(EVENT_CREATE, event_create, "event-create", none) /* a named event is created */ \
+	X(EVENT_OPEN, event_open, "event-open", none) /* a named event is opened */ \
+	X(EVENT_SET, event_set, "event-set", events) /* a named event is set */ \
+	X(EVENT_WAIT, event_wait, "event-wait", events) /* a wait for a named event returns */ \
+	X(PEND, pend, "pend", requests) /* a driver leaves a request pending */ \
+	X(CANCEL, cancel, "cancel", requests) /* a pending request is cancelled */ \
+	X(DETACH, detach, "detach", none) /* detaching begins: new calls are refused */ \
+	X(RUNDOWN, rundown, "rundown", none) /* the last call into the driver has returned */ \
+	X(UNREGISTER, unregister, "unregister", none) /* a driver object is removed */ \
+	X(FREE, free, "free", none) /* a context is freed */ \
+	X(UNLOAD, unload, "unload", none) /* a driver's exit is done */ \
+	X(REFUSE, refuse, "refuse", none) /* something is refused, with the reason */
+
+#define D2D_STEP_CONSTANT(constant, point, name, group)	D2D_STEP_##constant,
+enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };
+
+/* How a line shows a field's number. A field can have a text instead. */
+enum d2d_form {
+	D2D_FORM_NUMBER,	/* 42 */
+	D2D_FORM_SIGNED,	/* -19 */
+	D2D_FORM_HEX,		/* 0x2a */
+	D2D_FORM_HEX2,		/* 0x0f */
+	D2D_FORM_HEX8,		/* 0x00222003 */
+	D2D_FORM_CONTEXT,	/* c0 */
+	D2D_FORM_REQUEST,	/* r0 */
+};
+
+/* X(constant, name, form): a field. In lines of the same step, fields have the same order. */
+#define D2D_FIELDS(X) \
+	X(ASKED, asked, NUMBER) X(BY, by, NUMBER) X(BYTES, bytes, NUMBER) \
+	X(CALLS, calls, NUMBER) X(CAPACITY, capacity, NUMBER) X(CODE, code, HEX8) \
+	X(CTX, ctx, CONTEXT) X(DEMONSTRATION, demonstration, NUMBER) \
+	X(DEPTH, depth, NUMBER) X(ERRNO, errno, SIGNED) X(ERRORS, errors, NUMBER) \
+	X(EVENTS, events, NUMBER) X(EXPECTED, expected, HEX) X(FIRST, first, NUMBER) \
+	X(FLAGS, flags, HEX) X(FOR, for, NUMBER) X(FROM, from, NUMBER) X(GOT, got, HEX) \
+	X(HANDLE, handle, HEX) X(HOPS, hops, NUMBER) X(HOW, how, NUMBER) \
+	X(INDEX, index, NUMBER) X(INFO, info, NUMBER) X(INPUT, input, NUMBER) \
+	X(INTERFACE, interface, NUMBER) X(ITEM, item, NUMBER) X(KIND, kind, NUMBER) \
+	X(LAST, last, NUMBER) X(LEFT, left, NUMBER) X(LENGTH, length, NUMBER) \
+	X(LOCK, lock, NUMBER) X(MAJOR, major, HEX2) X(MAX, max, NUMBER) X(MIN, min, NUMBER) \
+	X(MS, ms, NUMBER) X(N, n, NUMBER) X(NAME, name, NUMBER) X(NS, ns, NUMBER) \
+	X(NUMBER, number, NUMBER) X(OF, of, NUMBER) X(ON_ITS_WAY, on_its_way, NUMBER) \
+	X(OP, op, NUMBER) X(OUTPUT, output, NUMBER) X(PARAM, param, NUMBER) \
+	X(PENDING, pending, NUMBER) X(PUT, put, NUMBER) X(QUEUE, queue, NUMBER) \
+	X(REASON, reason, NUMBER) X(REDEEMED, redeemed, NUMBER) X(REFUSED, refused, NUMBER) \
+	X(REQ, req, REQUEST) X(RETURNED, returned, SIGNED) X(REVOKED, revoked, NUMBER) \
+	X(SERVING, serving, NUMBER) X(SET, set, NUMBER) X(STALE, stale, NUMBER) \
+	X(STATUS, status, SIGNED) X(SUM, sum, NUMBER) X(SYMBOLS, symbols, NUMBER) \
+	X(TAKEN, taken, NUMBER) X(TO, to, NUMBER) X(TOLD, told, NUMBER) \
+	X(UNSETTLED, unsettled, NUMBER) X(VALUE, value, NUMBER) X(VALUES, values, NUMBER) \
+	X(VIA, via, NUMBER) X(WHAT, what, NUMBER)
+
+#define D2D_FIELD_CONSTANT(constant, name, form)	D2D_FIELD_##constant,
+enum d2d_key { D2D_FIELD_END, D2D_FIELDS(D2D_FIELD_CONSTANT) D2D_FIELD_COUNT };
+
+/* A field of a step: a number, or a text. */
+struct d2d_field {
+	u64 value;	/* the number, or the text's address */
+	u32 key;	/* enum d2d_key */
+	u32 length;	/* of the text, in bytes; D2D_IS_NUMBER for a number */
+};
+
+#define D2D_IS_NUMBER		0xffffffffu
+/* Most fields of a step. */
+#define D2D_RECORD_FIELDS	10
+
+/* A step. */
+struct d2d_record {
+	const char *driver;	/* the name of the driver that takes the step */
+	u32 driver_length;	/* in bytes */
+	u32 step;		/* enum d2d_step */
+	u32 flags;
+	u32 reserved;
+	struct d2d_field fields[D2D_RECORD_FIELDS];	/* up to the first D2D_FIELD_END */
+};
+
+/* The step is too frequent for a line: only its tracepoint is hit. */
+#define D2D_RECORD_HOT		0x1
+
+/* The most bytes of the fields in a line, with the NUL. What does not fit is cut off. */
+#define D2D_DETAIL_SIZE		160
+
+/**
+ * d2d_trace - take a step
+ * @record: the step
+ *
+ * Exported by the owner, as the functions of d2d.h are. Prints the line of the
+ * step and hits its tracepoint. The name of an unknown field, a text that cannot be
+ * read, and each byte of a text that is no visible character of ASCII is printed as "?".
+ * The owner refuses a record that it cannot read, or whose step does not exist.
+ *
+ * Context: Any, but NMI. Calls no routine of a driver.
+ */
+void d2d_trace(const struct d2d_record *record);
+
+/* A field in the braces of D2D_RECORD(), for example D2D_NUMBER(CTX, context->id). */
+#define D2D_NUMBER(constant, number) \
+	{ .value = (u64)(s64)(number), .key = D2D_FIELD_##constant, .length = D2D_IS_NUMBER }
+#define D2D_TEXT(constant, text) \
+	{ .value = (unsigned long)(text), .key = D2D_FIELD_##constant, .length = strlen(text) }
+
+/* The address of a record, for example D2D_RECORD("my_driver", ADOPT, 0, D2D_NUMBER(CTX, 0)). */
+#define D2D_RECORD(name, constant, flag, ...)				\
+	(&(const struct d2d_record) {					\
+		.driver = (name),					\
+		.driver_length = strlen(name),				\
+		.step = D2D_STEP_##constant,				\
+		.flags = (flag),					\
+		.fields = { __VA_ARGS__ },				\
+	})
+
+#endif /* D2D_STEP_H */
