@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
 	--selftests) selftests=y ;;
 	--bench) bench=y ;;
 	--install) install=$2 && shift ;;
-	*) die "what is $1?" ;;
+	*) die "unknown option: $1" ;;
 	esac
 	shift
 done
@@ -37,7 +37,7 @@ mkdir -p "$out"
 	${D2D_BUILD_ID:+D2D_BUILD_ID="$D2D_BUILD_ID"} \
 	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules 2>&1 | tee "$out/log" || {
 	if grep -qE '^error.*`kernel(::[^`]*)?`' "$out/log"; then
-		die "no modules for $KVER: its kernel crate lacks what the errors name; choose a kernel with another Rust API by KVER="
+		die "no modules for $KVER: its kernel crate lacks the items that the errors name; set KVER= to a kernel with another Rust API"
 	fi
 	die "no modules for $KVER"
 }

@@ -43,8 +43,8 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# compiler_accepts COPY DRIVER REASON - compiles a hostile driver in the copy, and prints what is wrong unless
-# check/hostile.sh complains, in a line that matches REASON, that the compiler accepts the driver
+# compiler_accepts COPY DRIVER REASON - compiles a hostile driver in the copy. check/hostile.sh must complain, in
+# a line that matches REASON, that the compiler accepts the driver; if it does not, this prints its output
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/, unless it is built already: two
-# parts of make verify, which may run at the same time, play what is there.
+# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/. Two parts of make verify run
+# the result, perhaps at the same time; so this builds it only if it is not there.
 . "$(dirname "$0")/lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-more.sh")

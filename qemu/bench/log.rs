@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_did_not_come_to_its_end_is_none() {
+    fn an_unfinished_run_is_refused() {
         let cut = LOG.rsplit_once("[    2.5").unwrap().0;
         assert!(Log::parse(cut).unwrap().check_ends().is_err());
         assert!(Log::parse("").unwrap().check_ends().is_err());

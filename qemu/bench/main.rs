@@ -7,7 +7,7 @@
 //        d2d-bench record DIR
 //
 // Each DIR has the files of a run, and is named after the run's instrument: icount, uml or kvm. The run no-points is
-// one of icount, of modules without tracepoints. The files are:
+// measured like icount, but its modules were built without tracepoints. The files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
@@ -155,7 +155,7 @@ fn report(docs: &Path, dirs: &[&str]) -> Result<String, String> {
         .filter(|section| !section.starts_with("The conditions"));
     let mut said = said.collect::<Vec<_>>().join("\n");
     said += &format!(
-        "\nThe clock is right, and {loops} loops are in the code and call what they are to call.\n"
+        "\nThe clock is right, and {loops} loops are in the code and call what they must call.\n"
     );
     Ok(said)
 }
@@ -186,9 +186,9 @@ fn main() -> ExitCode {
         }
     };
     match result {
-        Ok((said, well)) => {
+        Ok((said, passed)) => {
             print!("{said}");
-            ExitCode::from(u8::from(!well))
+            ExitCode::from(u8::from(!passed))
         }
         Err(why) => {
             println!("FAIL: {why}");

@@ -9,8 +9,8 @@ use crate::log::Log;
 use crate::markdown::{cells, number, table, NONE};
 use crate::{points, sizes, Measured};
 
-/// Timer ticks make medians larger by about this factor. `AtMost` and `Points` allow for it; in the operations to which
-/// they apply it, this is less than one instruction.
+/// Timer ticks make medians larger by about this factor. `AtMost`, `Points` and `Within` allow for it. In an
+/// operation below 500 instructions this is less than one instruction.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ

@@ -28,7 +28,7 @@ impl Role {
 
 pub struct Operation {
     pub title: &'static str,
-    /// The contenders of the project. The marks apply to the first one.
+    /// The contenders of the project. Tables compare the first one.
     project: &'static [&'static str],
     /// The contenders that are floors. Tables give ratios to the first one.
     floor: &'static [&'static str],

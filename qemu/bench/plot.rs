@@ -156,7 +156,7 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture: the bars, and a chart for each axis and instrument.
+/// Returns the picture: the bars, and a chart for each axis and each of the first two instruments that measured it.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_is_not_there_is_not_left_out_of_a_sum() {
+    fn a_missing_module_gives_no_sum() {
         let less: Vec<_> = TEXT.lines().take(4).collect();
         assert_eq!(files(&sizes(&less.join("\n"))), None);
     }

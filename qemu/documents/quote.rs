@@ -112,7 +112,7 @@ pub fn check(document: &str, read: impl Fn(&str) -> Result<String, String>) -> V
         match read(quote.path).map(|source| check_quote(quote, &source)) {
             Ok(Ok(())) => {}
             Ok(Err(line)) => wrong.push(format!(
-                "line {line}: not, or not here, in {}: {}",
+                "line {line} does not occur in {}, or not at this place: {}",
                 quote.path,
                 document.lines().nth(line - 1).unwrap_or_default()
             )),
@@ -145,8 +145,11 @@ mod tests {
 
     #[test]
     fn quote_with_another_line_is_not_found() {
-        let at =
-            |line: usize, text| vec![format!("line {line}: not, or not here, in a.rs: {text}")];
+        let at = |line: usize, text| {
+            vec![format!(
+                "line {line} does not occur in a.rs, or not at this place: {text}"
+            )]
+        };
         assert_eq!(wrong("one();\ntwo()"), at(5, "two()"));
         assert_eq!(wrong("one();\n    two();"), at(5, "    two();"));
         assert_eq!(wrong("one();\nthree();"), at(5, "three();"));

@@ -87,7 +87,7 @@ fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let length = lines[begin..].iter().position(is_end);
     length
         .map(|length| (begin, begin + length + 1))
-        .ok_or_else(|| format!("it has no end: {text}"))
+        .ok_or_else(|| format!("the function has no end: {text}"))
 }
 
 /// Applies a change to the lines of its file.

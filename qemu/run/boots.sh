@@ -76,7 +76,7 @@ boot() {
 	elif [ "$rc" -ne 1 ]; then
 		echo "d2d-vm ended with $rc, expected 1: $output"
 	elif ! grep -qE "^FAIL: $reason" <<<"$output"; then
-		echo "none of the reasons is '$reason': $output"
+		echo "d2d-vm gave no reason that matches '$reason': $output"
 	elif [ -n "$case" ] && [ -e "$LAB/guest/$case.reports" ]; then
 		while read -r text; do
 			grep -qxF -e "FAIL: console: $text" -e "FAIL: dmesg: $text" <<<"$output" || echo "not found: $text"

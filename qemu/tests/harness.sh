@@ -14,7 +14,7 @@ stock harness/power-off        60  no result line
 stock harness/hang              5  timeout after 5 s
 stock harness/left-over        60  result: modules is 1, expected 0
 stock harness/taint            60  result: taint is 274496, expected 274432
-stock harness/lost-log         60  dmesg: the beginning is lost
+stock harness/lost-log         60  dmesg: the log has lost its beginning
 stock harness/texts            60  console: BUG: KASAN
 stock harness/quiet-texts      60  dmesg: traps: busybox
 stock harness/warn             60  console: WARNING: .*splat_warn

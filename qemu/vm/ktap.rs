@@ -181,7 +181,7 @@ impl Parser {
                 level.results += 1;
                 if number != Some(level.results) {
                     let expected = level.results;
-                    self.problem(format!("result {expected} is numbered otherwise: {line}"));
+                    self.problem(format!("result {expected} has the wrong number: {line}"));
                 }
             }
             Line::BailOut(reason) => {
@@ -307,7 +307,7 @@ ok 3 selftests: d2d: c.sh # SKIP
     #[test]
     fn a_wrong_number_is_a_problem() {
         let (_, told) = outcome("TAP version 13\n1..2\nok 1 a\nok 3 c\n");
-        assert_eq!(told, "KTAP: result 2 is numbered otherwise: ok 3 c");
+        assert_eq!(told, "KTAP: result 2 has the wrong number: ok 3 c");
     }
 
     #[test]

@@ -73,7 +73,7 @@ fn nonce() -> String {
 /// mounted.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
-/// After this time without KTAP, `follow` prints what the guest's threads do.
+/// After this time without KTAP, `follow` prints what the guest's threads do (User-Mode Linux only).
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// The time between two looks at the machine
@@ -261,7 +261,8 @@ impl Machine {
     /// Starts the machine, and returns when its first process runs. About one emulated machine in 200 never gets
     /// there: its kernel hangs, before any code under test has run. So if the console is silent for a minute, this
     /// function kills the machine and starts another one (a slow kernel prints something now and then). It does not
-    /// watch the second machine, nor one with a debugger, which may have stopped it on purpose.
+    /// watch the second machine, nor User-Mode Linux, nor a machine with a debugger, which may have stopped it on
+    /// purpose: then it returns at once.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

@@ -95,8 +95,8 @@ fn main() -> ExitCode {
         println!("\nFAIL: test: {test}");
         return ExitCode::FAILURE;
     }
-    let reports = mode == "test" || mode == "torture";
-    let mut expected = Expected::new(&machine.nonce, FIELDS, reports);
+    let prints_ktap = mode == "test" || mode == "torture";
+    let mut expected = Expected::new(&machine.nonce, FIELDS, prints_ktap);
     expected.log_may_wrap = mode == "torture";
     if platform == Platform::Uml {
         expected.set(FIELDS_UML);
@@ -119,12 +119,12 @@ fn main() -> ExitCode {
     }
     // If the demonstration has come to its end, the trace above explains a failure better than the console.
     let is_explained = verdict.is_explained || mode == "run" && !evidence.result.is_empty();
-    if (mode == "run" || reports) && !verdict.passed() && !is_explained {
+    if (mode == "run" || prints_ktap) && !verdict.passed() && !is_explained {
         for line in splat::excerpt(&evidence.console) {
             println!("# console: {line}");
         }
         if let Ok(logs) = std::env::var("D2D_LOGS") {
-            println!("# the whole: {logs}/console.log");
+            println!("# the whole console log: {logs}/console.log");
         }
     }
     for reason in &verdict.reasons {

@@ -82,9 +82,12 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let mut reasons = report.problems;
     match &evidence.ended {
         Ended::Timeout(limit) => reasons.push(format!("timeout after {} s", limit.as_secs())),
-        // The KTAP has the test at which the run was stopped.
+        // main() reports the test at which the run was stopped, and does not call this function.
         Ended::Exit(Some(0)) | Ended::Stopped(_) => {}
-        Ended::Exit(status) => reasons.push(format!("the VM ended with {status:?}")),
+        Ended::Exit(Some(status)) => {
+            reasons.push(format!("the VM ended with exit status {status}"))
+        }
+        Ended::Exit(None) => reasons.push("the VM was killed".into()),
     }
     let on_console = splat::scan(&evidence.console);
     reasons.extend(on_console.iter().map(|splat| format!("console: {splat}")));
@@ -94,7 +97,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let tests_failed = report.tally.failed > 0 || report.bailed_out;
     let end = judge_result(expected, &evidence.result, tests_failed);
     if end.is_empty() && !expected.log_may_wrap && !begins_at_boot(&evidence.dmesg) {
-        reasons.push("dmesg: the beginning is lost, and what it may have said".into());
+        reasons.push("dmesg: the log has lost its beginning, and perhaps a report in it".into());
     }
     reasons.extend(end);
 
@@ -251,7 +254,7 @@ mod tests {
         let late = reasons(|e| e.ended = Ended::Timeout(std::time::Duration::from_secs(9)));
         assert_eq!(late, "timeout after 9 s");
         let failed = reasons(|e| e.ended = Ended::Exit(Some(1)));
-        assert_eq!(failed, "the VM ended with Some(1)");
+        assert_eq!(failed, "the VM ended with exit status 1");
     }
 
     #[test]
@@ -268,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_log_without_its_beginning_is_no_evidence() {
-        let lost = "dmesg: the beginning is lost, and what it may have said";
+        let lost = "dmesg: the log has lost its beginning, and perhaps a report in it";
         assert_eq!(reasons(|e| e.dmesg.clear()), lost);
         assert_eq!(reasons(|e| e.dmesg.replace_range(..28, "")), lost);
     }
