@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Measures how many instructions each operation takes, and fails if one takes over 3 percent more than `make bench`
-# has recorded in docs/results.tsv. Then tests/bench.sh shows that this comparison, the guard, can fail.
+# has recorded in docs/results.tsv. Then tests/guard.sh shows that this comparison, the guard, can fail.
 # Prints KTAP, and last a line of counts.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
@@ -12,5 +12,5 @@ dir=$PROJECT/build/bench-check/icount
 D2D_TIMEOUT=1200 D2D_ICOUNT=y measure "$dir" stock '1 min'
 tool=$("$LAB/root/tools.sh" bench)
 part_now "instructions against the recorded ones" "$LAB/enter.sh" "$tool" guard "$PROJECT/docs/results.tsv" "$dir"
-part_now "the guard can fail" "$LAB/tests/bench.sh"
+part_now "the guard can fail" "$LAB/tests/guard.sh"
 total

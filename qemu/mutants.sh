@@ -17,7 +17,7 @@
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 # Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
-# shellcheck disable=SC2034 # a variable of lib/jobs.sh
+# shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
 
 mapfile -t names < <(

@@ -13,7 +13,7 @@ part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
 part model "$LAB/enter.sh" selftests/model/run.sh
 part torture "$LAB/torture.sh" 8
-part refusals "$LAB/tests/refusals.sh"
+part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part gdb "$LAB/tests/gdb.sh"
 part windows "$PROJECT/windows/compare/compare.sh"

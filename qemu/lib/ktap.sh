@@ -3,7 +3,7 @@
 # Reports checks in KTAP: call ktap_begin, then expect or expect_silence for each check, and ktap_end at the
 # end. Before the first expect, set `log` to the path of a file, to which expect writes the output of the check.
 
-. "${BASH_SOURCE[0]%/*}/jobs.sh"
+. "${BASH_SOURCE[0]%/*}/background.sh"
 
 passed=0 failed=0
 

@@ -7,7 +7,7 @@
 # declares a part; run_parts then runs the declared parts, two at a time, and shows the results of their tests. If a
 # part fails, run_parts also shows the output that belongs to each failed test.
 
-. "${BASH_SOURCE[0]%/*}/jobs.sh"
+. "${BASH_SOURCE[0]%/*}/background.sh"
 
 passed=0 failed=0 skipped=0
 failures=()
