@@ -272,27 +272,34 @@ impl Event {
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        let mut watchers = match self.watchers.as_ref() {
-            Some(_) => None,
-            None => Some(PollCondVarBox::new(
-                c"d2d_event_watchers",
-                kernel::static_lock_class!(),
-            )?),
-        };
-        {
-            let key = &mut self.dispatcher.lock().key;
-            self.begin_use(key);
-            // Under the lock: if several threads open the file at once, none goes on before the
-            // watchers are there.
-            if self.watchers.as_ref().is_none() {
-                if let Some(watchers) = watchers.take() {
-                    self.watchers.populate(watchers);
-                }
+        // If another thread has been quicker, these are dropped at the end, without the lock.
+        let mut spare = self.spare_watchers()?;
+        self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
+        Ok(())
+    }
+
+    /// Makes the watchers if nobody has watched the event yet. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    fn spare_watchers(&self) -> Result<Option<PollCondVarBox>> {
+        if self.watchers().is_some() {
+            return Ok(None);
+        }
+        let watchers = PollCondVarBox::new(c"d2d_event_watchers", kernel::static_lock_class!())?;
+        Ok(Some(watchers))
+    }
+
+    /// Makes the caller a user, and takes its watchers if the event has none. With the lock, so that no
+    /// other thread which opens the file goes on before the watchers are there.
+    fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
+        self.begin_use(key);
+        if self.watchers().is_none() {
+            if let Some(watchers) = spare.take() {
+                self.watchers.populate(watchers);
             }
         }
-        // Those of a thread that came second.
-        drop(watchers);
-        Ok(())
     }
 
     /// Ends what [`Event::watch`] has begun. Any context.

@@ -15,10 +15,16 @@ use kernel::{
     bindings,
     str::CString,
     sync::{
+        aref::ARef,
         rcu,
         Arc,
         Completion,
         SetOnce, //
+    },
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
     },
     workqueue, //
 };
@@ -158,9 +164,7 @@ impl Sleeper {
         let mut handles = KVec::new();
         handles.extend_from_slice(events, GFP_KERNEL)?;
         let (fixture, theirs) = (fixture.clone(), outcome.clone());
-        // SAFETY: `system_dfl_wq` is initialized at boot and never freed.
-        let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-        queue.try_spawn(GFP_KERNEL, move || {
+        in_a_thread(move || {
             theirs.result.populate(fixture.wait(&handles, manner));
             drop(fixture);
             theirs.done.complete_all();
@@ -172,6 +176,72 @@ impl Sleeper {
         self.0.done.wait_for_completion();
         self.0.result.copy().unwrap_or(Err(EIO))
     }
+}
+
+/// Calls `f` in another thread.
+fn in_a_thread(f: impl FnOnce() + Send + 'static) -> Result {
+    // SAFETY: `system_dfl_wq` is initialized at boot and never freed.
+    let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
+    queue.try_spawn(GFP_KERNEL, f)?;
+    Ok(())
+}
+
+/// `close_all` in another thread.
+struct Closer(Arc<Closing>);
+
+#[pin_data]
+struct Closing {
+    task: SetOnce<ARef<Task>>,
+    ended: SetOnce<()>,
+    #[pin]
+    done: Completion,
+}
+
+impl Closer {
+    fn new(fixture: &Arc<Fixture>, driver: d2d_handle) -> Result<Self> {
+        let closing = Arc::pin_init(
+            pin_init!(Closing {
+                task: SetOnce::new(),
+                ended: SetOnce::new(),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )?;
+        let (fixture, theirs) = (fixture.clone(), closing.clone());
+        in_a_thread(move || {
+            let task: &Task = kernel::current!();
+            theirs.task.populate(task.into());
+            fixture.events.close_all(driver);
+            drop(fixture);
+            theirs.ended.populate(());
+            theirs.done.complete_all();
+        })?;
+        Ok(Self(closing))
+    }
+
+    /// Waits until `close_all` sleeps, as it does while another thread has the mutex, or has returned.
+    /// Returns whether it sleeps.
+    fn settle(&self) -> bool {
+        while self.0.ended.as_ref().is_none() {
+            if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {
+                return true;
+            }
+            // The mutex's waiter does not sleep while its holder runs.
+            fsleep(Delta::from_millis(1));
+        }
+        false
+    }
+
+    fn join(self) {
+        self.0.done.wait_for_completion();
+    }
+}
+
+/// Returns whether a task runs or is ready to run.
+fn is_running(task: &Task) -> bool {
+    // SAFETY: The reference keeps the task. Its state changes meanwhile, so the read is volatile.
+    let state = unsafe { (&raw const (*task.as_ptr()).__state).read_volatile() };
+    state == bindings::TASK_RUNNING
 }
 
 fn name_of(name: &CStr) -> Result<Name, Refusal> {
@@ -322,6 +392,63 @@ mod cases {
             fixture.open(c"shared", NOTIFICATION, None).err(),
             Some(ENOENT)
         );
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_that_leaves_waits_for_its_open() -> Result {
+        let fixture = Fixture::new()?;
+        let wanted = Wanted {
+            name: name_of(c"one").map_err(|(_, error)| error)?,
+            kind: NOTIFICATION,
+            make: Some(true),
+        };
+        let mut closers = KVec::new();
+        let mut sleeping = 0;
+        // Two threads close all events of the driver. A third one, which opens an event, has found that the
+        // driver is registered, and has not added the handle yet.
+        let (handle, _) = fixture.events.open(DRIVER, wanted, || {
+            for _ in 0..2 {
+                let closer = Closer::new(&fixture, DRIVER)?;
+                sleeping += usize::from(closer.settle());
+                closers.push(closer, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        closers.into_iter().for_each(Closer::join);
+        assert_eq!(sleeping, 2);
+        assert_eq!(fixture.events.close(handle), Err(ESTALE));
+        // The event is gone, and its name is free.
+        let (_, made) = fixture.open(c"one", SYNCHRONIZATION, Some(false))?;
+        assert!(made);
+        Ok(())
+    }
+
+    #[test]
+    fn two_threads_are_the_first_to_watch_an_event() -> Result {
+        let fixture = Fixture::new()?;
+        let one = fixture.make(c"one", NOTIFICATION)?;
+        let name = name_of(c"one").map_err(|(_, error)| error)?;
+        let names = fixture.events.names.lock();
+        let event = names.tree.get(&name).ok_or(ENOENT)?.event().clone();
+        drop(names);
+        let watchers = || event.watchers().map(core::ptr::from_ref);
+        // Both find that nobody has watched it.
+        let mut spares = [event.spare_watchers()?, event.spare_watchers()?];
+        assert!(spares.iter().all(Option::is_some) && watchers().is_none());
+        event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[0]);
+        let first = watchers();
+        assert!(first.is_some() && spares[0].is_none());
+        // The second one uses the watchers of the first, and drops its own without the lock.
+        event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[1]);
+        assert!(watchers() == first && spares[1].is_some());
+        assert!(event.spare_watchers()?.is_none());
+        // As long as one of the two watches it, it is set and taken with the lock.
+        assert_eq!(fixture.try_take(one), None);
+        event.unwatch();
+        assert_eq!(fixture.try_take(one), None);
+        event.unwatch();
+        assert_eq!(fixture.try_take(one), Some(false));
         Ok(())
     }
 
