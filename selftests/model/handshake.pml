@@ -30,7 +30,7 @@
 mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
 /* registry.rs: Listing */
 mtype state = Registered;
-byte request;		/* of Attaching and Abandoned; 0 before it is made */
+byte request;		/* of Attaching and Abandoned */
 bool sending, leaving, gone;
 bool refused;		/* of the last handshake */
 byte due;		/* the request that the timer limits */
@@ -259,34 +259,29 @@ proctype attacher()
 	do
 	:: n < ATTACHES ->
 		n++;
+		/* Requests::alloc() */
+		(word & PHASE) == Free;
+		GO(ALLOC);
+		GO(MADE);
+		if
+		:: owner_leaving -> reclaim(); goto next
+		:: else
+		fi;
+		made++;
+		r = made;
 		/* Registry::reserve() */
 		atomic {
 			if
 			:: state == Registered && !sending && !leaving && !gone ->
 				assert(!holder);
-				state = Attaching; request = 0; sending = true; holder = true; refused = false; ok = true
+				state = Attaching; request = r; sending = true; holder = true; refused = false; ok = true
 			:: else -> ok = false
 			fi
 		};
 		if
-		:: !ok -> goto next
+		:: !ok -> reclaim(); goto next
 		:: else
 		fi;
-		/* build_request() */
-		(word & PHASE) == Free;
-		GO(ALLOC);
-		GO(MADE);
-		if
-		:: owner_leaving ->
-			free();
-			SEE;
-			give_back(0);
-			goto sent
-		:: else
-		fi;
-		made++;
-		r = made;
-		atomic { assert(state == Attaching && request == 0); request = r };
 		GO(CLAIM);
 		if
 		:: !ok ->
@@ -525,7 +520,7 @@ proctype detacher()
 		:: before == Attaching ->
 			ok = false;
 			if
-			:: r != 0 && made == r -> take(false)
+			:: made == r -> take(false)
 			:: else
 			fi;
 			if

@@ -54,10 +54,19 @@ use kernel::{
 impl Server {
     /// The handshake; see `d2d_attach`. May sleep.
     pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
-        let (driver, index) = this.registry.reserve(handle, this.contexts.len())?;
+        // Before the context is reserved: from then on the handshake has a request, which ends it.
+        let request = this.requests.alloc(own_handle(), 0, 0)?;
+        let reserved = this.registry.reserve(handle, request, this.contexts.len());
+        let (driver, handshake) = match reserved {
+            Ok(reserved) => reserved,
+            Err(error) => {
+                let _ = this.requests.free(request);
+                return Err(error);
+            }
+        };
         let name = driver.name();
         step!(this.name, lookup, name: name);
-        let result = Self::offer(this, handle, &driver, index);
+        let result = Self::offer(this, handle, &driver, handshake);
         // Its request may have been taken, or completed late, while this thread was here: the dispatch
         // routine may have used the context until then.
         let known = this.registry.sent(handle);
@@ -73,20 +82,11 @@ impl Server {
         this: ArcBorrow<'_, Self>,
         handle: abi::d2d_handle,
         driver: &Driver,
-        index: usize,
+        handshake: Handshake,
     ) -> Result {
-        let begun = Handshake {
-            context: index,
-            request: 0,
-        };
-        let (handshake, send) = match this.build_request(handle, index) {
-            Ok(built) => built,
-            Err(error) => return Err(this.abort(handle, begun, error)),
-        };
-        // Nobody else ends the handshake before there is a request.
-        this.registry
-            .transition(handle, State::Attaching(begun), State::Attaching(handshake));
-        step!(this.name, call_driver, to: driver.name(), code: send.code, ctx: index);
+        let send = this.build_request(handle, handshake.context);
+        let context = handshake.context;
+        step!(this.name, call_driver, to: driver.name(), code: send.code, ctx: context);
         match this.requests.send_handshake(handshake.request, &send) {
             Ok(is_completed) if this.config.learn == Learn::Routine => {
                 if !is_completed {
@@ -176,14 +176,9 @@ impl Server {
         );
     }
 
-    fn build_request(
-        &self,
-        handle: abi::d2d_handle,
-        index: usize,
-    ) -> Result<(Handshake, abi::d2d_send)> {
+    fn build_request(&self, handle: abi::d2d_handle, index: usize) -> abi::d2d_send {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         let context = self.contexts.as_raw(index);
-        let request = self.requests.alloc(own_handle(), 0, 0)?;
         let send = abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
             to: handle::target(handle),
@@ -201,11 +196,7 @@ impl Server {
             reserved: 0,
         };
         step!(self.name, build_request, major: send.major_function, code: code, ctx: index);
-        let handshake = Handshake {
-            context: index,
-            request,
-        };
-        Ok((handshake, send))
+        send
     }
 
     /// Completes a request; see `d2d_complete`.

@@ -48,7 +48,7 @@ use kernel::{
 /// Drivers that can be registered at a time, the owner among them.
 pub(crate) const SLOTS: usize = 128;
 
-/// The context of a handshake, and the handle that the owner has of its request; 0 before it is made.
+/// The context of a handshake, and the handle that the owner has of its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) context: usize,
@@ -581,7 +581,8 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Reserves a free one of `contexts` for a driver and returns both. Any context.
+    /// Reserves a free one of `contexts` for the handshake of a driver by this request. Returns what is
+    /// known of the driver, and the handshake. Any context.
     ///
     /// The driver is `Attaching` from then on, and cannot be removed before [`Registry::sent`].
     ///
@@ -592,8 +593,9 @@ impl Registry {
     pub(crate) fn reserve(
         &self,
         driver: abi::d2d_handle,
+        request: abi::d2d_handle,
         contexts: usize,
-    ) -> Result<(Known, usize)> {
+    ) -> Result<(Known, Handshake)> {
         let reserved = {
             let (slot, generation) = self
                 .slot(Kind::Driver, driver)
@@ -618,12 +620,10 @@ impl Registry {
                 }
                 (Some(listing), None) => Err(("no-free-context", EBUSY, Some(listing.driver))),
                 (Some(listing), Some(context)) => {
-                    listing.state = State::Attaching(Handshake {
-                        context,
-                        request: 0,
-                    });
+                    let handshake = Handshake { context, request };
+                    listing.state = State::Attaching(handshake);
                     (listing.sending, listing.refusal) = (Task::current_raw() as u64, 0);
-                    Ok((*listing, context))
+                    Ok((*listing, handshake))
                 }
             }
         };

@@ -70,18 +70,20 @@ fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Resu
         .map(|before| before.state)
 }
 
+/// The request of each handshake but one; any number.
+const REQUEST: abi::d2d_handle = 1;
+
 /// Reserves a context for a driver, out of `contexts`, and returns its number.
 fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Result<usize> {
     registry
-        .reserve(driver, contexts)
-        .map(|(_, context)| context)
+        .reserve(driver, REQUEST, contexts)
+        .map(|(_, handshake)| handshake.context)
 }
 
-/// A handshake whose request does not exist yet.
 fn handshake(context: usize) -> Handshake {
     Handshake {
         context,
-        request: 0,
+        request: REQUEST,
     }
 }
 
