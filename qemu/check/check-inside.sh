@@ -65,7 +65,7 @@ outside() {
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS)\(' "$1" ||
-		lists=(--ignore COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON)
+		lists=(--ignore "COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON")
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${lists[@]}" -f "$OLDPWD/$1")
 }
 

@@ -80,7 +80,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// What it has agreed on with the owner.
     type Pair: Pair;
 
-    /// Name of its control file in debugfs, see [`ControlFile`]; `None` if it has none.
+    /// Name of its control file in debugfs, see [`ControlFile`](crate::control::ControlFile); `None` if
+    /// it has none.
     const CONTROL: Option<&'static CStr> = None;
 
     /// Through what else others reach the driver: devices, timers and the like, or `()`. It is made
@@ -284,10 +285,10 @@ impl<'a, T: Driver> Offer<'a, T> {
     /// # Errors
     ///
     /// If the request carries none or the context is refused, the request is completed with `EFAULT`
-    /// (no context, or a bad pointer to or in it),
-    /// `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic number, major version, size or layout of the
-    /// context), what [`Endpoint::copy`] refuses the owner's table with, or `EALREADY` (the driver
-    /// holds a context), and what became of it is returned.
+    /// (no context, or a bad pointer to or in it), `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic
+    /// number, major version, size or layout of the context), what
+    /// [`Endpoint::copy`](crate::interface::Endpoint::copy) refuses the owner's table with, or
+    /// `EALREADY` (the driver holds a context), and what became of it is returned.
     pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests, as the driver that receives them sees them; [`packet`](crate::packet) is the sender's
-//! side.
+//! Requests, as the driver that receives them sees them; [`packet`] is the sender's side.
 //!
 //! C type: `struct d2d_request`. A request is a value: completing, pending or forwarding it consumes
 //! it, so it cannot be completed twice, and the disposition that a routine returns can only be had

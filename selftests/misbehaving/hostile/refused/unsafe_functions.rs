@@ -9,18 +9,18 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    driver::{
-        Driver,
-        Peer,
-        Started, //
-    },
+    driver::Driver,
     interface::TableFor,
     link::{
         OwnerLink,
         Pair, //
     },
     packet::Sender,
-    queue::Queue, //
+    queue::Queue,
+    registration::{
+        Peer,
+        Started, //
+    }, //
 };
 use kernel::{
     prelude::*,
