@@ -25,11 +25,12 @@
 #ifdef CONFIG_UML
 
 /*
- * Whether a range may be accessed at all; that may fail all the same.
+ * Whether a range may be accessed at all. A write may fail all the same.
  *
- * User-Mode Linux retries an access to its vmalloc area that has faulted until the page is there.
- * A page that is not mapped must not be touched. No address is a process's: processes live in
- * address spaces of their own.
+ * User-Mode Linux enables interrupts when an access faults, and retries an access to its vmalloc
+ * area until the page is there. So a page that is not mapped must not be touched: only the
+ * kernel's memory, which has the kernel in it, and mapped pages of the vmalloc area may be. No
+ * address is a process's: processes live in address spaces of their own.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -37,9 +38,13 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 
 	if (first + size < first)
 		return false;
-	for (page = first; page - first < size; page = (page & PAGE_MASK) + PAGE_SIZE)
-		if (is_vmalloc_addr((void *)page) && !vmalloc_to_page((void *)page))
+	for (page = first; page - first < size; page = (page & PAGE_MASK) + PAGE_SIZE) {
+		bool in_memory = page >= uml_physmem && page < (unsigned long)high_memory;
+		bool in_vmalloc = is_vmalloc_addr((void *)page) && vmalloc_to_page((void *)page);
+
+		if (!in_memory && !in_vmalloc)
 			return false;
+	}
 	return true;
 }
 
