@@ -2,8 +2,8 @@
 
 //! Checks that the paths and places (place.rs) exist which the comments of the sources name.
 
-use crate::name::{check_path, directory, is_path, is_word, Project};
-use crate::place::{in_one_span, in_two_spans};
+use crate::name::{check_path, directory, is_path, is_word, report, Project};
+use crate::place::in_one_span;
 
 /// Returns the comments of a source. Its code becomes empty lines.
 fn comments(path: &str, source: &str) -> String {
@@ -48,14 +48,8 @@ pub fn check(path: &str, source: &str, project: &Project) -> Vec<String> {
         }
         all.extend(wrong.into_iter().map(|why| (index + 1, why)));
     }
-    for (line, path, name) in in_two_spans(&text) {
-        let mut wrong = vec![];
-        project.check_place(path, name, dir, &mut wrong);
-        all.extend(wrong.into_iter().map(|why| (line, why)));
-    }
-    all.iter()
-        .map(|(line, why)| format!("{path}:{line}: {why}"))
-        .collect()
+    project.check_two_spans(&text, dir, &mut all);
+    report(path, &all)
 }
 
 #[cfg(test)]

@@ -105,6 +105,15 @@ impl Project {
         self.files.keys().filter(is_found).collect()
     }
 
+    /// Checks the places in a text that stand in two code spans.
+    pub fn check_two_spans(&self, text: &str, dir: &str, all: &mut Vec<(usize, String)>) {
+        for (line, path, name) in in_two_spans(text) {
+            let mut wrong = vec![];
+            self.check_place(path, name, dir, &mut wrong);
+            all.extend(wrong.into_iter().map(|why| (line, why)));
+        }
+    }
+
     /// Checks a place: `name` is an item, a function, a macro or the number of a line, in a file that matches `path`.
     pub fn check_place(&self, path: &str, name: &str, dir: &str, wrong: &mut Vec<String>) {
         let found = self.find(path, dir);
@@ -389,12 +398,14 @@ pub fn check(path: &str, document: &str, project: &Project) -> Vec<String> {
         prose.push('\n');
         all.extend(wrong.into_iter().map(|why| (index + 1, why)));
     }
-    for (line, path, name) in in_two_spans(&prose) {
-        let mut wrong = vec![];
-        project.check_place(path, name, dir, &mut wrong);
-        all.extend(wrong.into_iter().map(|why| (line, why)));
-    }
-    all.iter()
+    project.check_two_spans(&prose, dir, &mut all);
+    report(path, &all)
+}
+
+/// Returns a line for each complaint about a file.
+pub fn report(path: &str, complaints: &[(usize, String)]) -> Vec<String> {
+    complaints
+        .iter()
         .map(|(line, why)| format!("{path}:{line}: {why}"))
         .collect()
 }
