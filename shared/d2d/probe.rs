@@ -151,14 +151,10 @@ impl Stack {
     ///
     /// As for [`read`].
     pub unsafe fn read<T>(self, from: *const T) -> Option<T> {
-        if from.is_null() || !from.is_aligned() {
-            return None;
-        }
-        let mut value = MaybeUninit::<T>::uninit();
-        // SAFETY: `value` has room for a `T`.
-        let complete = unsafe { self.copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
-        // SAFETY: All of it was written, and the caller says that any bytes are a `T`.
-        complete.then(|| unsafe { value.assume_init() })
+        // SAFETY: `to` has room for a `T`.
+        let copy = |to, size| unsafe { self.copy(to, from.cast(), size) };
+        // SAFETY: Any bytes are a `T`, and `Stack::copy()` returns whether it has written all of them.
+        unsafe { read_by(from, copy) }
     }
 
     /// As [`copy_out`]; fast if `to` is on this stack.
@@ -199,14 +195,27 @@ impl Stack {
 ///
 /// Any bytes are a `T`.
 pub unsafe fn read<T>(from: *const T) -> Option<T> {
+    // SAFETY: `to` has room for a `T`.
+    let copy = |to, size| unsafe { copy(to, from.cast(), size) };
+    // SAFETY: Any bytes are a `T`, and `copy()` returns whether it has written all of them.
+    unsafe { read_by(from, copy) }
+}
+
+/// As [`read`]; `copy` copies that many bytes from there, and returns whether it has.
+///
+/// # Safety
+///
+/// Any bytes are a `T`. `copy` writes to no more bytes than it is asked for, and to all of them if it
+/// returns `true`.
+#[inline(always)]
+unsafe fn read_by<T>(from: *const T, copy: impl FnOnce(*mut u8, usize) -> bool) -> Option<T> {
     if from.is_null() || !from.is_aligned() {
         return None;
     }
     let mut value = MaybeUninit::<T>::uninit();
-    // SAFETY: `value` has room for a `T`.
-    let complete = unsafe { copy(value.as_mut_ptr().cast(), from.cast(), size_of::<T>()) };
-    // SAFETY: All of it was written, and the caller says that any bytes are a `T`.
-    complete.then(|| unsafe { value.assume_init() })
+    let is_complete = copy(value.as_mut_ptr().cast(), size_of::<T>());
+    // SAFETY: `copy` has written all of it, and any bytes are a `T`.
+    is_complete.then(|| unsafe { value.assume_init() })
 }
 
 /// A string of another driver's, copied and cut off after `N - 1` bytes.
