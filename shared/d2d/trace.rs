@@ -55,21 +55,22 @@ numbers!(bool, i32, u8, u32, u64, usize);
 
 impl<'a> From<&'a str> for Value<'a> {
     fn from(text: &'a str) -> Self {
-        Self {
-            value: text.as_ptr().expose_provenance() as u64,
-            // A text of 4 GB would be the mark of a number.
-            length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
-            _text: PhantomData,
-        }
+        Self::text(text.as_bytes())
     }
 }
 
 impl<'a> From<&'a CStr> for Value<'a> {
     fn from(text: &'a CStr) -> Self {
-        let bytes = text.to_bytes();
+        Self::text(text.to_bytes())
+    }
+}
+
+impl<'a> Value<'a> {
+    fn text(text: &'a [u8]) -> Self {
         Self {
-            value: bytes.as_ptr().expose_provenance() as u64,
-            length: bytes.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
+            value: text.as_ptr().expose_provenance() as u64,
+            // A text of 4 GB would be the mark of a number.
+            length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
             _text: PhantomData,
         }
     }
