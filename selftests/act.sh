@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# act: tells actors what to do. An actor is a driver of the module actor (peers/actor.c): it sends,
-# receives, completes and cancels requests as the test commands. Sourced by d2d_lib.sh.
+# act: tells actors what to do. An actor is a driver of the module actor (peers/actor.c), which sends,
+# receives, completes and cancels requests as the test commands. d2d_lib.sh sources this file.
 # shellcheck disable=SC2034 # the programs use the variables
 #
 #   act "COMMAND[; COMMAND...]"
@@ -15,33 +15,33 @@
 # fresh registers the actors alice and bob, and allocates alice's request r0. Then alice sends r0 to
 # bob with the default input, 41, and bob completes it with the output 42.
 #
-# NAME and TO name drivers: an actor, or a driver of another module, such as module_a, after
-# `lookup`. rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver,
-# such as complete and forward, act on the oldest request that it has pended. The words after
+# NAME and TO name drivers: an actor or, after `lookup`, a driver of another module, such as module_a.
+# rN is one of the requests r0 to r7. CODE is a control code. Commands of the receiver, such as
+# complete and forward, act on the oldest request that it has pended. The words after "Mistake" or
 # "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
 #
 # Drivers
 #   reset                            unregisters all actors, and forgets all names and requests
 #   register NAME [OPTION...]        registers a driver object, and looks it up
 #       atomic                       its dispatch routine does not sleep (D2D_DISPATCH_ATOMIC)
-#       no-routines                  dispatch is its only routine
+#       no-routines                  its driver object has no routine other than dispatch
 #       Mistakes: unknown-flag; returned-outside, completed-outside, cancelled-outside (the address
 #       of that routine is not in a module's text)
 #   unregister NAME
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
-#   forge-handle NAME                NAME is another module's driver: computes the driver handle
-#                                    that its module got from d2d_register(). After that the
-#                                    commands detach and unregister act on that driver
+#   forge-handle NAME                for another module's driver: computes the driver handle that
+#                                    this module got from d2d_register(). After that the commands
+#                                    detach and unregister act on NAME
 # What a driver's routines do
 #   on-dispatch NAME ROLE [TO [CODE]]
 #       answer                       completes the request with its input + 1 (default)
 #       refuse                       completes it with -EPERM
 #       pend                         pends it
 #       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
-#       forward                      forwards it to TO, with CODE or the code that it came with
-#       forward-back                 the same, and gets it back (on-returned)
+#       forward                      forwards it to TO with CODE, or with its own code
+#       forward-back                 the same, and wants it back (see on-returned)
 #       pause                        answers; if the test has called `pause PLACE` (below), pauses
 #                                    first, until `pause none`
 #       answer-and-pause             answers, and then pauses inside its dispatch routine
@@ -95,7 +95,7 @@
 #                                    before
 #   set-cancel NAME                  asks the owner to call NAME's cancelled routine if the oldest
 #                                    pended request is cancelled
-#   forward NAME TO [CODE [back]]    forwards that request; with back, NAME gets it back
+#   forward NAME TO [CODE [back]]    forwards that request; with back, NAME wants it back
 #
 #   in PLACE COMMAND                 runs one command in a worker, in softirq or hardirq, or with interrupts
 #                                    disabled (irqs-off)
@@ -146,9 +146,9 @@ fresh()
 }
 
 # pause PLACE - from now on, the module pause_calls pauses calls into the drivers that use it (actor,
-# paused_peer). With task, softirq or hardirq it pauses an operation or a routine that runs in this
-# execution context; with handshake, a driver that is about to complete its handshake. pause none
-# resumes them.
+# forgetful, paused_peer). With task, softirq or hardirq it pauses an operation or a routine that runs
+# in this execution context; with handshake, a driver that is about to complete its handshake. pause
+# none resumes the paused calls.
 pause()
 {
 	echo "$1" >"$PAUSES/pause"

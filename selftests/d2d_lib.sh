@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the test programs share: they load and unload modules, check errnos, and read the trace.
-# Each sources it from its own directory.
+# What the test programs share: functions that load and unload modules, check errnos, and read the
+# trace. A test program changes to its own directory and then sources this file.
+#
+# A comment "NAME - whether ..." says when the function succeeds; otherwise it fails.
 #
 # A case usually looks like this:
 #
@@ -79,7 +81,8 @@ if [ -n "${D2D_CASE-}" ]; then
 fi
 
 TRACE_START="d2d selftest: the trace starts"
-# Why the last command failed: "errno=N (text)", or what a check found. verdict() prints it.
+# The file that says why the last command failed: "errno=N (text)", or what a check found. verdict()
+# prints it.
 NOTES=$(mktemp)
 trap 'rm -f "$NOTES"' EXIT
 
@@ -100,7 +103,7 @@ find_module()
 	path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# load NAME [PARAM=VALUE...] - one system call; writes the errno to $NOTES
+# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES
 load()
 {
 	find_module "$1"
@@ -108,7 +111,7 @@ load()
 	./kmod load "$path" "$@" 2>"$NOTES"
 }
 
-# unload NAME - one system call; writes the errno to $NOTES
+# unload NAME - unloads a module by one system call; writes the errno to $NOTES
 unload()
 {
 	./kmod unload "$1" 2>"$NOTES"
@@ -186,8 +189,8 @@ traced()
 	trace | grep -q "$1"
 }
 
-# owner_is_idle - whether module_a has a free context, no request, and no event but its own. Otherwise
-# $NOTES has what it has
+# owner_is_idle - whether module_a has a free context, no request, and no event but its own. If not,
+# $NOTES says what module_a has
 owner_is_idle()
 {
 	state=/sys/kernel/debug/d2d-module_a/state
@@ -199,7 +202,7 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until it succeeds; fails after 30 s, as only a hang does
+# await COMMAND... - repeats the command until it succeeds; fails after 30 s, which only a hang takes
 await()
 {
 	tries=0
@@ -210,7 +213,7 @@ await()
 	done
 }
 
-# all_succeed PID... - waits for these processes; whether all of them exited with 0
+# all_succeed PID... - waits for these processes to exit; succeeds if all exit with 0
 all_succeed()
 {
 	all=0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
 # event_act: makes the drivers of torture_owner and torture_peer0 use named events and the doorbells
-# of their queues. Sourced by d2d_lib.sh; torture/event_commands.rs in these modules carries out the
-# commands.
+# of their queues. torture/event_commands.rs in these modules runs the commands. d2d_lib.sh sources
+# this file.
 #
 #   event_act MODULE COMMAND
 #
@@ -35,7 +35,7 @@
 #   flood COUNT                      creates COUNT events
 #   ebb                              closes the events that flood created
 
-# event_words MODULE COMMAND - sets $words to what the module's control file is written for the command
+# event_words MODULE COMMAND - sets $words to the text that the module's control file takes for the command
 event_words()
 {
 	words=event

@@ -56,14 +56,14 @@ await_field()
 	done
 }
 
-# waited - prints the index that each wait since start_trace has returned: the place, among the events
-# of the wait, of the one that was set
+# waited - prints the index that each wait since start_trace has returned: the position of the event
+# that ended the wait in the list of the wait
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# meanwhile a|b COMMAND - as a or b, but in the background; $pid is the ID of the process
+# meanwhile a|b COMMAND - as the function a or b, but in the background; $pid is the ID of the process
 meanwhile()
 {
 	module=$(driver "$1")
@@ -112,7 +112,7 @@ both_kinds()
 		$x create 1 sync synchronization && $y open 1 sync synchronization &&
 		[ "$(field note kind)" = notification ] && [ "$(field sync kind)" = synchronization ] &&
 		[ "$(trace | grep -c 'step=event-create')" = 2 ] && [ "$(trace | grep -c 'step=event-open')" = 2 ]
-	verdict "$x creates events and $y opens them by name: one event each"
+	verdict "$x creates an event of each kind, and $y opens both by name"
 
 	fails ETIMEDOUT "$y" wait any 0 timeout=0 && "$x" set 0 was=reset && "$y" query 0 is=set && "$y" wait any 0 timeout=0 &&
 		"$x" wait any 0 && "$x" set 0 was=set && "$y" reset 0 && "$x" query 0 is=reset &&
@@ -147,7 +147,7 @@ both_kinds()
 				"$y" wait any "$slot" "in=$place" timeout=0 && "$y" reset "$slot" "in=$place" || return
 		done
 	done
-	verdict "$x sets and resets an event in each execution context, and $y sees it there"
+	verdict "$x sets and resets an event in each execution context: queries and waits of $y see the state there"
 
 	start_trace
 	for place in worker softirq hardirq; do
@@ -181,25 +181,25 @@ a create 0 up notification set && b create 0 up notification && b query 0 is=set
 verdict "two drivers create the same event: the first decides whether it is set"
 
 refuses EPROTOTYPE other-event-kind b create 2 up synchronization
-verdict "other-event-kind: an existing event is created with the other kind"
+verdict "other-event-kind: an existing event is created with the other kind: EPROTOTYPE"
 
 refuses EPROTOTYPE other-event-kind b open 2 up synchronization
-verdict "other-event-kind: an existing event is opened with the other kind"
+verdict "other-event-kind: an existing event is opened with the other kind: EPROTOTYPE"
 
 refuses ENOENT unknown-event b open 2 nowhere notification
-verdict "unknown-event: an event that does not exist is opened"
+verdict "unknown-event: an event that does not exist is opened: ENOENT"
 
 long=$(printf %063d 0)
 refuses ENAMETOOLONG event-name-too-long b create 2 "${long}0" notification
-verdict "event-name-too-long: a name of 64 bytes"
+verdict "event-name-too-long: an event is created with a name of 64 bytes: ENAMETOOLONG"
 
 b create 2 "$long" notification && [ "$(field "$long" name)" = "$long" ] && b close 2
-verdict "a name of 63 bytes is allowed"
+verdict "an event can be created with a name of 63 bytes"
 
 for name in . .. a/b "$(printf 'a\001')" "$(printf '\303\244')"; do
 	refuses EINVAL bad-event-name b create 2 "$name" notification || break
 done
-verdict "bad-event-name: a name that cannot be the name of a file"
+verdict "bad-event-name: an event is created with a name that no file can have: EINVAL"
 
 start_trace
 for slot in 10 11 12; do
@@ -214,7 +214,7 @@ start_trace
 meanwhile b wait any 10 11 12
 await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$pid" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
-verdict "a thread waits for any of three events: it returns the one that is set, and waits for none after that"
+verdict "a thread waits for any of three events: the wait returns the one that is set, and no event has a waiter after that"
 
 start_trace
 meanwhile b wait all 10 11 12
@@ -239,13 +239,13 @@ a open 2 many63 synchronization && meanwhile b wait any "$many" && await_field m
 verdict "a wait for 64 events is allowed"
 
 refuses EINVAL bad-event-count b wait any "$many" 64
-verdict "bad-event-count: a wait for 65 events"
+verdict "bad-event-count: a wait for 65 events: EINVAL"
 
 refuses EINVAL bad-event-count b wait any
-verdict "bad-event-count: a wait for no event"
+verdict "bad-event-count: a wait for no event: EINVAL"
 
 refuses EINVAL event-twice b wait all 1 2 1
-verdict "event-twice: a wait for the same event twice"
+verdict "event-twice: a wait for the same event twice: EINVAL"
 
 pids=
 for _ in $(seq 64); do
@@ -254,7 +254,7 @@ for _ in $(seq 64); do
 done
 await_field many0 waiters 64
 refuses EAGAIN too-many-waits b wait any 1 0 && [ "$(field many1 waiters)" = 0 ]
-verdict "too-many-waits: the 65th thread that waits for an event"
+verdict "too-many-waits: the 65th thread that waits for an event: EAGAIN"
 for _ in $(seq 64); do
 	b set 0 was=reset
 done
@@ -265,7 +265,7 @@ verdict "64 threads wait for a synchronization event: 64 sets let all of them go
 for place in softirq hardirq; do
 	refuses EDEADLK wait-in-atomic-context b wait any 0 "in=$place" || break
 done
-verdict "wait-in-atomic-context: a wait in softirq or hardirq"
+verdict "wait-in-atomic-context: a wait in softirq or hardirq: EDEADLK"
 
 start_trace
 meanwhile b wait any 0 interruptible
@@ -281,7 +281,7 @@ verdict "a thread waits for an event, and other handles of it are closed: it sti
 
 event_words "$B" set 4 in=hardirq
 watched=$(./eventctl watch "$EVENTS/many4" "/sys/kernel/debug/d2d-$B/torture" "$words" "event close 4" 2>&1)
-verdict "a program watches an event by read, poll and epoll: $watched"
+verdict "a program watches an event by read, poll and epoll, until it is closed: $watched"
 
 stalled=$(./eventctl stall "$EVENTS/many7" "/sys/kernel/debug/d2d-$B/torture" "event close 7" 2>&1)
 if [ $? = 4 ]; then
@@ -337,17 +337,17 @@ verdict "a driver with events is unloaded: its events are closed, and events tha
 
 start_trace
 load $B && b open 0 down synchronization && b query 0 is=reset && a close 1 && b query 0 is=reset
-verdict "a driver is loaded again: it opens an event that exists"
+verdict "a driver is loaded again: it opens an event that the owner has kept open, and the event stays when the owner closes it"
 
 start_trace
 b create 1 watched synchronization && read -r line <"$EVENTS/watched" && b close 1 && [ ! -e "$EVENTS/watched" ]
-verdict "an event is closed whose file was open: its file is removed"
+verdict "an event is closed after a program has read its file: the file is removed"
 
 start_trace
 b create 1 fleeting synchronization && exec 3<"$EVENTS/fleeting" && b set 1 was=reset && unload $B &&
 	[ ! -e "$EVENTS/fleeting" ] && ! read -r line <&3 && fails EAGAIN unload $A
-verdict "an event's file is open: the event can be closed and its driver unloaded, but not the owner"
+verdict "an event's file is open: the event can be closed and its driver unloaded; unloading the owner gets EAGAIN"
 exec 3<&-
 unload $A
-verdict "the owner is unloaded with events of its own open"
+verdict "the owner can be unloaded while it has events open"
 ktap_finished

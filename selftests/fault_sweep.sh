@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Out of memory. While modules are loaded, used and unloaded, the kernel makes each of their
 # allocations fail, one at a time. The system call must then either fail with ENOMEM and one line in
-# the log, or succeed without the memory, and must keep no memory. This needs a kernel with
-# failslab and its stack filter.
+# the log, and leak nothing, or succeed without the memory. This needs a kernel with failslab and its
+# stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -43,27 +43,27 @@ function_range()
 		$3 == name { begin = $1 }' /proc/kallsyms
 }
 
-# reject NAME - makes failslab ignore allocations with this function on the stack
-reject()
+# ignore_calls_of NAME - makes failslab ignore allocations with this function on the stack
+ignore_calls_of()
 {
 	# shellcheck disable=SC2046 # two words
 	set -- $(function_range "$1")
 	setting reject-start "${1:-0}" reject-end "${2:-0}"
 }
 
-# reset - sets failslab as it is when the kernel starts
-reset()
+# reset_failslab - gives the settings of failslab the values that they have when the kernel starts
+reset_failslab()
 {
 	setting probability 0 task-filter N ignore-gfp-wait Y stacktrace-depth 32 \
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# ours - makes failslab count the modules' allocations only, without those that kmemleak makes to
-# record them
-ours()
+# count_modules_only - makes failslab count the modules' allocations only, without those by which kmemleak records
+# each of them
+count_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
-	reject __alloc_object
+	ignore_calls_of __alloc_object
 }
 
 # total FAIL_NTH_ARGUMENT... - prints, for information only, how many allocations the call makes,
@@ -72,11 +72,11 @@ total()
 {
 	setting require-start 0 reject-start 0 reject-end 0
 	echo "# with the kernel's own: $(./fail_nth count "$@")"
-	ours
+	count_modules_only
 }
 
-# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - a case: makes each allocation of the call fail in turn.
-# The call must have at least LEAST allocations
+# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - runs a case: fail_nth repeats the call and each time makes
+# another one of its allocations fail. The call must have at least LEAST allocations
 sweep()
 {
 	what=$1 least=$2
@@ -86,7 +86,7 @@ sweep()
 	verdict "$what: $counted"
 }
 
-# load_b COMPLETION DEFERRED
+# load_b COMPLETION DEFERRED - runs the case in which module_b is loaded and attaches
 load_b()
 {
 	load module_a "completion=$1"
@@ -95,7 +95,7 @@ load_b()
 	unload module_a
 }
 
-# exercise MODULE ROUNDS
+# exercise MODULE ROUNDS - makes a driver exchange items, calls and requests with the other side
 exercise()
 {
 	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
@@ -106,10 +106,10 @@ if [ ! -e "$FAILSLAB/require-start" ] || [ ! -e /proc/self/fail-nth ]; then
 	ktap_skip_all "needs a kernel with CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER"
 	exit 4
 fi
-trap 'reset; rm -f "$NOTES"' EXIT
-reset
+trap 'reset_failslab; rm -f "$NOTES"' EXIT
+reset_failslab
 setting verbose 0 cache-filter N
-ours
+count_modules_only
 ktap_set_plan 20
 
 # A capacity at which the last chunk of each queue comes from slab. Chunks of more than two pages do
@@ -150,18 +150,18 @@ load module_b
 sweep "the exercise of module_b" 3 write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise 1
 
-# So far fail_nth made allocations of the calling task fail. The next case makes the first
-# allocation of any task fail, and shows that this setting works. The last case uses the setting to
-# show that workers, softirq and hardirq allocate nothing.
+# fail_nth makes allocations of the calling task fail. The next two cases make the first allocation
+# fail that any task or interrupt makes. The first of them shows that this setting works; the second
+# one uses it to show that workers, softirq and hardirq allocate nothing.
 setting probability 100 interval 1 times 1
 start_trace
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
-verdict "an allocation of any task fails when it should"
+verdict "failslab makes the first allocation of any task fail: the exercise gets out-of-memory"
 unload module_b
 
 # Ignores allocations inside a system call: only those in workers and interrupts are left.
 unload module_a
-reject "$SYSCALL"
+ignore_calls_of "$SYSCALL"
 setting times 1
 load module_a completion=1 && load module_b deferred=1 &&
 	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&

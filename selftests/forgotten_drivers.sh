@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A module (misbehaving/forgetful.c) is unloaded, or its init fails, while drivers of it are still
+# A module (misbehaving/forgetful.c) is unloaded, or its init fails, while its drivers are still
 # registered. The owner removes these drivers before the kernel frees the module's code. Other
-# drivers go on, and all modules can be loaded again.
+# drivers go on working, and all modules can be loaded again.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 
-# The values of forgetful's parameter forgets
+# forgotten - prints what forgetful can have when it is unloaded: the values of its parameter forgets
 forgotten()
 {
 	echo registered context handshake sent pended event
@@ -41,7 +41,7 @@ expelled()
 		! dmesg | grep "was called after the module was unloaded"
 }
 
-# another_works - whether module_b can be loaded, works with the owner, and can be unloaded
+# another_works - whether another driver, module_b, can be loaded, work with the owner, and be unloaded
 another_works()
 {
 	load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise && echo 1 >"$OWNER/exercise" && unload module_b
@@ -54,13 +54,15 @@ can_be_reloaded()
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
 }
 
+# unloading NAME - whether this module is being unloaded
 unloading()
 {
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# leaks_on_purpose NAME WHY - skips the case NAME on a kernel with kmemleak, whose report would fail the run.
-# Does not skip it if D2D_CASE selects it: qemu/tests/harness.sh shows that the run fails then
+# leaks_on_purpose NAME WHY - skips the case NAME on a kernel with kmemleak, whose report would fail the run,
+# and succeeds. If D2D_CASE selects the case, does not skip it and fails: qemu/tests/harness.sh shows that
+# the run fails then
 leaks_on_purpose()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return
@@ -76,7 +78,7 @@ for at in init exit; do
 	for forgets in $(forgotten); do
 		fresh_trace
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-		verdict "$at forgets a driver, $forgets: the owner removes it, and all others go on"
+		verdict "$at forgets a driver ($forgets): the owner removes it, and others work"
 	done
 done
 
@@ -87,18 +89,18 @@ load module_a completion=1
 for at in init exit; do
 	fresh_trace
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
-	verdict "$at forgets a pending handshake: the owner removes the driver, and all others go on"
+	verdict "$at forgets a driver with a pending handshake: the owner removes it, and others work"
 done
 
 fresh_trace
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
-verdict "bad_peer detaches with its handshake pending: the owner has nothing to remove"
+verdict "bad_peer detaches and unregisters with its handshake pending: the owner has nothing to remove"
 unload module_a
 load module_a timeout=100
 
 fresh_trace
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
-verdict "module-is-going: a module registers a driver while it is being unloaded"
+verdict "module-is-going: a module registers a driver in its exit: the owner refuses it"
 
 # Another driver has sent forgetful a request, and waits for it
 load actor
@@ -121,18 +123,18 @@ remover=$!
 await unloading forgetful && await traced reason=module-gone
 fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
 load bad_peer fault=none && unload bad_peer && unloading forgetful
-verdict "a module is unloaded while a thread is inside its driver: it waits, and meanwhile others are loaded and unloaded"
+verdict "a module is unloaded while a thread is inside its driver: unloading waits, and other modules can be loaded and unloaded meanwhile"
 pause none
 wait "$remover"
 unloaded=$?
 wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
-verdict "a module is unloaded while a thread is inside its driver: it ends when the thread has returned"
+verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it. bob has
-# completed the first sending, but the worker is still inside bob's dispatch routine. So the second
-# sending, to forgetful, waits for the worker while forgetful is unloaded. That r1 was dispatched
-# shows that the trace would tell it of r0, too.
+# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it. The first time
+# bob completes it, but the worker is still inside bob's dispatch routine. So the second time, to
+# forgetful, r0 stays queued for the worker while forgetful is unloaded. r1 is there to show that the
+# trace records a dispatch by forgetful.
 start_trace
 load forgetful forgets=registered at=exit &&
 	act "reset; register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
@@ -153,10 +155,10 @@ act "unregister bob; free r0; free r1"
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 unload actor
 
-# paused_peer, in Rust, is unloaded while another thread already unregisters paused_peer's driver: the
-# module actor does so by a forged handle
-name="a module is unloaded while another one unregisters its driver: its code stays until that is done"
-if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which so keeps what its routines use"; then
+# paused_peer, in Rust, is unloaded while the module actor unregisters paused_peer's driver by a forged
+# handle
+name="a module is unloaded while another one unregisters its driver: the kernel frees its code only after that"
+if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	load actor
 	load paused_peer
 	act "register x; alloc r1 x; lookup paused_peer; forge-handle paused_peer; detach paused_peer" && pause task
@@ -165,14 +167,14 @@ if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which so ke
 	sender=$meanwhile
 	await one_inside
 	act_meanwhile "unregister paused_peer"
-	thief=$meanwhile
+	unregisterer=$meanwhile
 	await fails ESHUTDOWN act "alloc r2 paused_peer"
 	unload paused_peer &
 	remover=$!
 	await unloading paused_peer
 	pause none
 	wait "$sender"
-	wait "$thief" && wait "$remover" && ! loaded paused_peer && another_works
+	wait "$unregisterer" && wait "$remover" && ! loaded paused_peer && another_works
 	verdict "$name"
 	unload actor
 fi
@@ -181,14 +183,14 @@ fi
 # owner's symbols
 start_trace
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
-verdict "a module is unloaded that has registered a driver of another module: the driver stays"
+verdict "the module that has registered another module's driver is unloaded: the driver stays"
 
 start_trace
 unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
-verdict "the module is unloaded that has the routines of a driver: the owner removes the driver"
+verdict "the module with the routines of a driver is unloaded: the owner removes the driver"
 
 for kind in stranger stranger-attached; do
-	name="drivers-left: the owner is unloaded with a driver registered, $kind: it frees what it can, and all can be loaded again"
+	name="drivers-left: the owner is unloaded with a driver registered ($kind): it frees what it can, and all modules can be loaded again"
 	load stranger
 	start_trace
 	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
@@ -199,7 +201,7 @@ for kind in stranger stranger-attached; do
 	unload stranger
 done
 
-name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both come to an end"
+name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both calls return"
 if ! leaks_on_purpose "$name" "the owner does not free the context of a driver that it leaves behind"; then
 	load stranger
 	start_trace
@@ -207,7 +209,7 @@ if ! leaks_on_purpose "$name" "the owner does not free the context of a driver t
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
 	remover=$!
-	# The owner has cancelled and freed the request of the handshake before that.
+	# When this line is logged, the owner has cancelled and freed the request of the handshake.
 	await traced reason=drivers-left
 	pause none
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
@@ -215,7 +217,7 @@ if ! leaks_on_purpose "$name" "the owner does not free the context of a driver t
 fi
 unload module_a
 
-# torture_peer0's thread waits for an event that forgetful opens and forgets
+# A thread of torture_peer0 waits for an event that forgetful opens and does not close
 load torture_owner
 load torture_peer0
 load stranger
@@ -232,12 +234,12 @@ await waits
 for at in init exit; do
 	start_trace
 	load_and_unload event "$at" && expelled && waits
-	verdict "$at forgets an event that another module waits for: the wait goes on"
+	verdict "$at forgets a driver with an open event: another module's wait for the event goes on"
 done
 event_act torture_peer0 set 0 was=reset && wait "$waiter" 2>"$NOTES"
-verdict "an event that a module has forgotten is set: the wait ends"
+verdict "after that the event is set: the other module's wait ends"
 event_act torture_peer0 close 0
 [ ! -e "$EVENT" ]
-verdict "an event that a module has forgotten is closed by its last driver: it does not exist any more"
+verdict "after that the other module closes the event, as the last one: its file is removed"
 unload_all
 ktap_finished

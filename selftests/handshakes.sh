@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The timeout of handshakes, for each way in which the owner learns of completion (its parameter
-# completion). An actor pends its handshake, and then completes it too late, never completes it, or
-# detaches. paused_peer does the same in Rust: its work item completes too late.
+# completion). An actor pends its handshake, and then completes it in time, too late or never, or
+# detaches. paused_peer is a driver in Rust whose work item completes the handshake too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -11,9 +11,9 @@ CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
 # The longest timeout
 LONG=600000
 ROUNDS=100
-# The file for the errno that the background process of pended_by_a_process() gets
-ASKED=$(mktemp)
-trap 'rm -f "$NOTES" "$ASKED"' EXIT
+# The file for the errno that the process of attach_in_background() gets
+ATTACH_ERRNO=$(mktemp)
+trap 'rm -f "$NOTES" "$ATTACH_ERRNO"' EXIT
 
 # lines TEXT - prints how many lines of the trace have this text
 lines()
@@ -27,8 +27,8 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the value of via= in the trace when a pended handshake ends: the way in
-# which the owner learns of that
+# via COMPLETION - prints the value of via= with which the trace shows the end of a pended handshake:
+# how the owner learns of the completion
 via()
 {
 	case $1 in
@@ -45,7 +45,8 @@ fresh_owner()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_fails COMPLETION - alice asks for a context, and gets EINPROGRESS, or ETIMEDOUT if the owner waits
+# attach_fails COMPLETION - whether alice, when she attaches, gets EINPROGRESS, or ETIMEDOUT if the owner
+# waits for the completion
 attach_fails()
 {
 	if [ "$1" = 1 ]; then
@@ -62,13 +63,14 @@ timed_out()
 		only_refusal_is module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
 }
 
+# owner_knows COMPLETION - whether the owner has learned exactly once that the handshake timed out
 owner_knows()
 {
 	[ "$(lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# is_free - whether module_b can get the context
-is_free()
+# module_b_can_attach - whether module_b gets the context, so that it was free
+module_b_can_attach()
 {
 	start_trace
 	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b
@@ -82,27 +84,26 @@ owner_unloads()
 		[ "$(lines "step=free ctx=c0\$")" = 1 ]
 }
 
-# pended_by_a_process - attaches alice in the background, in the process $asking; alice pends the
-# handshake
-pended_by_a_process()
+# attach_in_background - attaches alice in the process $attaching; alice pends the handshake
+attach_in_background()
 {
-	./kmod write "$ACTOR" "attach alice" 2>"$ASKED" &
-	asking=$!
+	./kmod write "$ACTOR" "attach alice" 2>"$ATTACH_ERRNO" &
+	attaching=$!
 	await context_is attaching
 }
 
-# asking_fails COMPLETION ERRNO - whether the process $asking got this errno, or EINPROGRESS if d2d_attach()
-# does not wait for a pended handshake (completion=1)
-asking_fails()
+# attaching_fails COMPLETION ERRNO - whether the process $attaching got this errno, or EINPROGRESS if
+# d2d_attach() does not wait for a pended handshake (completion=1)
+attaching_fails()
 {
-	! wait "$asking" && read -r noted <"$ASKED" &&
+	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
 		case $1 in
 		1) [ "${noted%% *}" = "errno=$EINPROGRESS" ] ;;
 		*) [ "${noted%% *}" = "errno=$2" ] ;;
 		esac
 }
 
-# one_is_held - whether a driver has pended a request, other than that of a handshake
+# one_is_held - whether a driver has pended a request that is not a handshake's
 one_is_held()
 {
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
@@ -120,35 +121,36 @@ start 21
 
 for completion in 0 1 2; do
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails EBUSY load module_b && act "unregister alice" && is_free && owner_unloads
+		fails EBUSY load module_b && act "unregister alice" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: a handshake is never completed: it times out, and the context is free when the driver unregisters"
 	unload_all
 
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
-		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && is_free &&
+		fails ESTALE act "complete alice status=-$EIO" && fails ESTALE act "complete-again alice" && module_b_can_attach &&
 		attach_fails $completion && await context_is abandoned && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: a handshake is completed after its timeout: ESTALE, and the context is free"
 	unload_all
 
-	fresh_owner $completion $LONG && pended_by_a_process && act "detach alice; unregister alice" &&
-		asking_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && is_free && owner_unloads
+	fresh_owner $completion $LONG && attach_in_background && act "detach alice; unregister alice" &&
+		attaching_fails $completion "$ECANCELED" && fails ESTALE act "complete alice status=-$EIO" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches and the owner is unloaded before the timeout: the handshake is cancelled"
 	unload_all
 
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion && act "detach alice" &&
-		is_free && owner_unloads
+		module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches after the timeout: the context is free"
 	unload_all
 
-	fresh_owner $completion $LONG && pended_by_a_process && act "complete alice status=-$EIO" &&
-		asking_fails $completion "$EIO" && is_free && act "unregister alice" && owner_unloads
+	fresh_owner $completion $LONG && attach_in_background && act "complete alice status=-$EIO" &&
+		attaching_fails $completion "$EIO" && module_b_can_attach && act "unregister alice" && owner_unloads
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# The asking process is inside alice's dispatch routine, so it gets ECANCELED with any completion.
+	# The process $attaching is inside alice's dispatch routine, so it gets ECANCELED for each value of
+	# completion.
 	fresh_owner $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
-		pended_by_a_process && await one_is_held && act "detach alice; unregister alice" &&
-		asking_fails 2 "$ECANCELED" && act "unregister bob" && is_free && owner_unloads
+		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
+		attaching_fails 2 "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads
 	verdict "completion=$completion: the driver detaches while its dispatch routine waits for a request: both are cancelled"
 	unload_all
 done
@@ -160,12 +162,12 @@ load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load a
 verdict "a handshake was completed in time: its timeout does not affect the attached driver"
 unload_all
 
-fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && is_free && owner_unloads
+fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && module_b_can_attach && owner_unloads
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 
 load pause_calls && pause handshake && load module_a completion=1 timeout=50 && start_trace && load paused_peer deferred=1 &&
-	await one_inside && timed_out 1 && pause none && await context_is free && is_free && unload paused_peer &&
+	await one_inside && timed_out 1 && pause none && await context_is free && module_b_can_attach && unload paused_peer &&
 	unload module_a
 verdict "a driver in Rust completes after the timeout: the context is free"
 unload_all

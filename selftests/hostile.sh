@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Drivers in safe Rust that try to cause undefined behaviour. The library may refuse what they do,
-# but nothing else may happen, and the owner has nothing of them once they are unloaded.
+# Drivers in safe Rust that try to cause undefined behaviour. Each attempt must either work as
+# documented or be refused. After such a driver is unloaded, the owner has nothing of it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# does NUMBER - runs this misuse of hostile_peer (hostile_peer.rs, `control`); fails if the library
-# accepts what it should refuse
-does()
+# misuse NUMBER - makes hostile_peer misuse the library in this way (hostile_peer.rs, `control`); fails
+# if the library accepts what it must refuse
+misuse()
 {
 	./kmod write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"
 }
 
-# whole NAME - whether a driver can be loaded, calls the owner, and detaches and unregisters when it
-# is unloaded; tried twice
-whole()
+# works_as_peer NAME - whether a driver can be loaded and call the owner, and detaches and unregisters when
+# it is unloaded, twice in a row
+works_as_peer()
 {
 	for _ in 1 2; do
 		start_trace
@@ -30,20 +30,21 @@ start 13
 load module_a
 for name in rebinds_core rebinds_kernel; do
 	fresh_trace
-	whole "$name"
-	verdict "$name is an ordinary peer, though it redefines names that macros of the library use"
+	works_as_peer "$name"
+	verdict "$name works as a peer, although it redefines names that macros of the library use"
 done
 
 start_trace
 load hostile_peer && loaded hostile_peer
-verdict "a driver initializes itself again inside its initialization: it is loaded all the same"
+verdict "hostile_peer calls its module's init again inside init: EEXIST, and it is loaded"
 
 number=0
-for what in "makes numbers up" "forgets what it should drop" "calls itself" "nests what has locks" \
-	"makes what the library makes"; do
+for what in "uses made-up handles and wrong names" "leaks requests, items and events" \
+	"sends itself requests inside its routines" "calls the library under the library's locks" \
+	"creates objects that only the library needs"; do
 	number=$((number + 1))
-	does "$number"
-	verdict "hostile_peer $what: nothing happens"
+	misuse "$number"
+	verdict "hostile_peer $what: the library refuses what it must, and nothing else happens"
 done
 
 load pause_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
@@ -53,8 +54,8 @@ verdict "a driver in C is served while hostile_peer is loaded"
 unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded: the owner has no context, event or request of it"
 
-load hostile_peer && does 2 && does 6
-verdict "hostile_peer forgets what it should drop, calls d2d_leave(), and goes on"
+load hostile_peer && misuse 2 && misuse 6
+verdict "hostile_peer leaks requests, items and events, marks itself as unregistered, and can still use an event"
 
 unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded after that: the owner has no context, event or request of it"

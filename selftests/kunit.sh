@@ -12,8 +12,8 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite and prints its results. Some kernels run no suite when d2d_kunit is
-# loaded, and still report that all passed; so this starts each suite by its file
+# results SUITE - runs a suite and prints its results. It starts the suite by its file, because some
+# kernels run no suite when d2d_kunit is loaded, and still report that all passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -60,7 +60,7 @@ done <"$RESULTS"
 
 # shellcheck disable=SC2086 # one word for each suite
 [ "$(cd "$KUNIT" && printf '%s\n' d2d_*)" = "$(printf 'd2d_%s\n' $SUITES)" ]
-verdict "d2d_kunit has no other suites than these"
+verdict "d2d_kunit has exactly the suites that this program lists"
 unload d2d_kunit && unload module_a
-verdict "the suites and then the owner can be unloaded"
+verdict "d2d_kunit and then the owner can be unloaded"
 ktap_finished

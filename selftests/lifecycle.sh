@@ -1,12 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The whole life of module_a (A) and module_b (B), compared with spec/lifecycle.spec step by step.
-# Each case combines a way in which A learns that the handshake is complete (completion=) with one
-# in which B completes it (deferred=).
+# module_a (A) and module_b (B) are loaded, attach, exchange items and requests, detach and are
+# unloaded. The trace is compared with spec/lifecycle.spec step by step. Each case combines a way in
+# which A learns that the handshake is complete (completion=) with a way in which B completes it
+# (deferred=).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
+# scenario COMPLETION DEFERRED - runs all of this with these values of the modules' parameters
 scenario()
 {
 	load module_a "completion=$1" &&

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Ten thousand named events exist at a time; when they are closed, all their memory is free again.
+# Ten thousand named events exist at a time. When they are closed, all their memory is freed.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -12,8 +12,8 @@ MANY=10000
 # A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
 # makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# All events are created and closed ROUNDS more times. After that at most TOLERANCE more objects may
-# be in use, as the rest of the system allocates too: less than a leak of one object per 40 events.
+# All events are created and closed ROUNDS more times. After that fewer than TOLERANCE more objects may
+# be in use: the rest of the system allocates too, but a leak of one object per 40 events is noticed.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -22,7 +22,7 @@ b()
 	event_act "$B" "$@"
 }
 
-# count - prints how many of the events exist
+# count - prints how many of these events exist
 count()
 {
 	find "$EVENTS" -name 'flood*' | wc -l
@@ -35,8 +35,8 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# objects_in_the_end - as objects, but repeats until the number no longer falls, because some
-# objects are freed only after a grace period
+# objects_in_the_end - as objects, but repeats until the number no longer falls, because RCU frees some
+# objects only after a grace period
 objects_in_the_end()
 {
 	least=$(objects) still=0
@@ -59,10 +59,10 @@ load $A contexts=1 && load $B && b flood $MANY && [ "$(count)" = $MANY ]
 verdict "$MANY events exist at a time"
 
 b ebb && [ "$(count)" = 0 ]
-verdict "all of them are closed"
+verdict "all $MANY events are closed: none exists"
 
-# The allocators keep some pages after their objects are freed. The number of these pages does not
-# grow with each round, as a leak does.
+# The allocators keep some pages after their objects are freed, so the first rounds do not count. The
+# number of these pages does not grow with each further round; a leak would.
 name="the memory of closed events is freed"
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "$name: a debugging kernel delays freeing, and kmemleak finds leaks there"

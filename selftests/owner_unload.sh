@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The owner unloading_owner (peers/unloading.rs) is unloaded, or its loading fails, while its dispatch
-# routine and its work item wait for events without a limit, and it has a request pended. With
-# hook=1 the owner itself ends the waits, in Owner::leaving(); otherwise the library must end them.
+# routine and its work item wait for events without a limit, and it has pended a request. With
+# hook=1 the owner ends the waits itself, in its hook Owner::leaving(); otherwise the library must end
+# them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -16,16 +17,16 @@ waits_for()
 	grep -q ' waiters=1$' "$FILES/events/$1"
 }
 
-# under_way - returns when the dispatch routine and the work item wait; succeeds if both requests
-# exist then
-under_way()
+# both_wait - returns when the dispatch routine and the work item wait; succeeds if the owner has both
+# requests then
+both_wait()
 {
 	await waits_for unloading.served && await waits_for unloading.item &&
 		[ "$(wc -l <"$FILES/state/requests")" = 2 ]
 }
 
-# numbered KEY=VALUE... - prints the number of the trace line that has these words, in this order
-numbered()
+# line_of KEY=VALUE... - prints the number of the trace line that has these words, in this order
+line_of()
 {
 	words=$(printf '%s .*' "$@")
 	trace | grep -n "${words% .\*}" | cut -d: -f1
@@ -45,36 +46,36 @@ in_order()
 has_unloaded()
 {
 	! loaded "$OWNER" && [ ! -e "$FILES" ] &&
-		in_order "$(numbered step=unregister)" "$(numbered step=free)" "$(numbered step=unload)"
+		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - whether both waits ended with STATUS: the first one before the owner
-# unregistered its driver, the second one before it freed the contexts
+# library_ends STATUS - whether both waits ended with STATUS: that of the dispatch routine before the
+# owner unregistered its driver, and that of the work item before the owner freed the contexts
 library_ends()
 {
-	in_order "$(numbered step=event-wait by=dispatch "status=$1\$")" "$(numbered step=unregister)" &&
-		in_order "$(numbered step=event-wait by=item "status=$1\$")" "$(numbered step=free)"
+	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
+		in_order "$(line_of step=event-wait by=item "status=$1\$")" "$(line_of step=free)"
 }
 
 # hook_ends - whether the hook was called before the owner was unregistered, and ended both waits
 hook_ends()
 {
-	in_order "$(numbered step=completion via=hook serving=0 pending=7)" "$(numbered step=unregister)" &&
-		[ -n "$(numbered step=event-wait by=dispatch status=0)" ] &&
-		[ -n "$(numbered step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
+	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&
+		[ -n "$(line_of step=event-wait by=dispatch status=0)" ] &&
+		[ -n "$(line_of step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
 }
 
 start 6
 fresh_trace
-load "$OWNER" && under_way && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
+load "$OWNER" && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
 
 fresh_trace
-load "$OWNER" hook=1 && under_way && unload "$OWNER" && hook_ends && has_unloaded
+load "$OWNER" hook=1 && both_wait && unload "$OWNER" && hook_ends && has_unloaded
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
-# The initialization may fail before a thread has begun to wait. That thread finds its event closed
-# already, and gets another errno than ECANCELED.
+# The initialization may fail before a thread has begun to wait. That thread then finds its event
+# closed, and gets another errno than ECANCELED.
 fresh_trace
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && has_unloaded
 verdict "the owner's loading fails: the library ends its waits"
@@ -84,7 +85,7 @@ fails EIO load "$OWNER" fail=1 hook=1 && hook_ends && has_unloaded
 verdict "the owner's loading fails: its hook is called"
 
 fresh_trace
-load "$OWNER" && under_way && unload "$OWNER" && has_unloaded
+load "$OWNER" && both_wait && unload "$OWNER" && has_unloaded
 verdict "the owner can be loaded and unloaded again"
 
 # A module whose initialization fails is freed even while one of its files is open. So an event's
@@ -97,5 +98,5 @@ await [ -e "$FILES/events/unloading.event" ]
 (exec 3<"$FILES/events/unloading.event") 2>/dev/null && opened=yes || opened=no
 kill -TERM "$loader"
 ! wait "$loader" && [ "$opened" = no ] && await traced reason=module-is-loading && has_unloaded
-verdict "module-is-loading: an event's file is opened before the owner is loaded"
+verdict "module-is-loading: an event's file cannot be opened before the owner's initialization is over"
 ktap_finished

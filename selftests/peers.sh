@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at a time, in C and in Rust, each with a context of its own. A peer's context is not
-# affected when the others work, or are loaded and unloaded.
+# Several peers at a time, in C and in Rust, each with a context of its own. What the others do, and
+# that they are loaded and unloaded, does not affect a peer's context.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# disturb() reloads a peer while the others work: at least TIMES times, and until each other peer
-# has done something while this one was detached, but at most MOST_TIMES times. Each time the others
-# play WORK rounds.
+# reload_while_others_work() reloads a peer at least TIMES times, and until each other peer has done
+# something while this one was detached, but at most MOST_TIMES times. Each time the others run WORK
+# rounds of their exercise.
 TIMES=4
 MOST_TIMES=40
 WORK=5
 
-# load_all CONTEXTS - loads the owner, with so many contexts, and all peers
+# load_all CONTEXTS - loads the owner, with this number of contexts, and all peers
 load_all()
 {
 	load module_a "contexts=$1" && each load
@@ -26,6 +26,7 @@ unload_peers()
 	each unload
 }
 
+# exercise MODULE ROUNDS - makes a driver exchange items, calls and requests with the other side
 exercise()
 {
 	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
@@ -49,8 +50,8 @@ contexts_of()
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# everywhere STEP NAME - whether a driver has taken a step in each execution context
-everywhere()
+# in_each_context STEP NAME - whether a driver has taken a step in each execution context
+in_each_context()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
 		"hardirq softirq task" ]
@@ -64,8 +65,9 @@ each()
 	done
 }
 
-# conserved CONTEXTS - whether each queue of these contexts has lost no item: put = taken + left
-conserved()
+# no_item_is_lost CONTEXTS - whether the trace accounts for the items of this number of contexts: in each
+# queue, put = taken + left
+no_item_is_lost()
 {
 	trace | awk -v contexts="$1" '
 		/step=drain ctx=c[0-9]* queue=[a-z_]* left=/ {
@@ -79,9 +81,9 @@ conserved()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# attributed NAME - whether the owner counted in the peer's context exactly the items that the peer
-# put and took: no item went to another context
-attributed()
+# items_stay_in_context NAME - whether the owner counted, in the peer's context, exactly the items that the
+# peer put and took; then no item went to another context
+items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
 		function number(key,   i, field) {
@@ -98,8 +100,8 @@ attributed()
 		END { exit !(put > 0 && put == counted_put && taken > 0 && taken == counted_taken) }'
 }
 
-# busy_meanwhile NAME - whether each other peer did something while this one was away
-busy_meanwhile()
+# others_worked_meanwhile NAME - whether each other peer did something while this one was detached
+others_worked_meanwhile()
 {
 	for other in $PEERS; do
 		[ "$other" != "$1" ] || continue
@@ -111,11 +113,11 @@ busy_meanwhile()
 	done
 }
 
-# disturb NAME - unloads and loads a peer while the owner and all other peers work
-disturb()
+# reload_while_others_work NAME - unloads and loads a peer while the owner and all other peers work
+reload_while_others_work()
 {
 	times=0
-	until [ "$times" -ge "$TIMES" ] && busy_meanwhile "$1"; do
+	until [ "$times" -ge "$TIMES" ] && others_worked_meanwhile "$1"; do
 		[ "$times" -lt "$MOST_TIMES" ] || return
 		pids=
 		for other in module_a $PEERS; do
@@ -142,46 +144,46 @@ verdict "third_peer has pended its handshake and completed it later"
 
 start_trace
 fails EBUSY load bad_peer && only_refusal_is module_a no-free-context && ! loaded bad_peer
-verdict "no-free-context: a fourth peer"
+verdict "no-free-context: a fourth peer gets EBUSY"
 
 start_trace
 exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return from=peer op=drain')" = 12 ] &&
-	each everywhere dequeue
+	each in_each_context dequeue
 verdict "module_a calls each peer's operations, in each execution context"
 
-each everywhere dispatch && each everywhere complete && everywhere cancel module_a &&
+each in_each_context dispatch && each in_each_context complete && in_each_context cancel module_a &&
 	[ "$(trace | grep -c "module_a: d2d: .* step=cancel .*status=-$ECANCELED")" = 12 ]
 verdict "module_a sends each peer requests, and cancels some, in each execution context"
 
 for name in $PEERS; do
 	start_trace
-	exercise "$name" 1 && everywhere enqueue "$name"
+	exercise "$name" 1 && in_each_context enqueue "$name"
 	verdict "$name calls module_a's operations, in each execution context"
 	[ "$name" != third_peer ] || continue
-	everywhere build-request "$name" && everywhere completion "$name" && everywhere complete module_a
+	in_each_context build-request "$name" && in_each_context completion "$name" && in_each_context complete module_a
 	verdict "$name sends requests to module_a, in each execution context"
 done
 unload_peers && unload module_a
 
 start_trace
 load_all 3 && exercise_all
-verdict "the owner and all peers work at the same time, in two processes each"
+verdict "the owner and all peers work at the same time, in two processes each: all succeed"
 
-unload_peers && unload module_a && conserved 3
+unload_peers && unload module_a && no_item_is_lost 3
 verdict "no context has lost an item"
 
-each attributed
-verdict "each peer's items went through its own context"
+each items_stay_in_context
+verdict "all items of each peer went through its own context"
 
 start_trace
 load_all 3
 for name in $PEERS; do
-	disturb "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
-	verdict "$name is unloaded and loaded while the others work"
+	reload_while_others_work "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
+	verdict "$name is unloaded and loaded while the others work: it has one context, and all succeed"
 done
 unload_peers && unload module_a
 
 start_trace
-load_all 64 && exercise_all && unload_peers && unload module_a && conserved 64
-verdict "the owner and all peers work at the same time, with 64 contexts"
+load_all 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64
+verdict "the owner and all peers work at the same time, with 64 contexts: all succeed, and no item is lost"
 ktap_finished

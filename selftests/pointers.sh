@@ -18,9 +18,9 @@ verdict "each function refuses each bad pointer and does nothing"
 verdict "the module has called all $symbols exported functions"
 
 ! grep -q pointers "$STATE/requests" && ! grep -q "name=new" "$STATE/events"
-verdict "no request and no event is left of these calls"
+verdict "after these calls the owner has no request and no event of them"
 
 unload pointers && load module_b && echo 1 >/sys/kernel/debug/d2d-module_b/exercise
-verdict "a peer can attach after these calls"
+verdict "after these calls a peer can attach"
 unload_all
 ktap_finished

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each refusal of a handshake and of a parameter: its errno, and one line with its reason. The owner keeps nothing of the refused driver.
+# Each refusal of a registration, a handshake and a parameter: its errno, and one line with its reason. The
+# owner keeps nothing of the refused driver.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -52,7 +53,8 @@ peer_faults()
 	EOT
 }
 
-# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. FAULT REASON ERRNO
+# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. Each line is
+# FAULT REASON ERRNO
 owner_faults()
 {
 	cat <<-EOT
@@ -85,7 +87,7 @@ owner_faults()
 	EOT
 }
 
-# What bad_peer does wrong with an item. FAULT ERRNO
+# What bad_peer does wrong with an item. Each line is FAULT ERRNO
 item_faults()
 {
 	cat <<-EOT
@@ -99,7 +101,7 @@ item_faults()
 	EOT
 }
 
-# Parameters that are out of range. MODULE PARAMETER
+# Parameters that are out of range. Each line is MODULE PARAMETER
 parameters()
 {
 	cat <<-EOT
@@ -118,7 +120,7 @@ parameters()
 
 start $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
-# The kernel refuses it: module_b's symbols are missing.
+# The kernel's loader refuses module_b, because the symbols that it imports are missing.
 fresh_trace
 fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
@@ -150,9 +152,9 @@ verdict "a peer's old-request-handle: stale-request-handle, while a new request 
 
 fresh_trace
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
-verdict "a peer calls the owner with too many hops: E2BIG"
+verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# The C header that bad_peer is compiled with refuses these; no line is logged.
+# The functions of the C header, inside bad_peer, refuse these; they log no line.
 while read -r fault errno; do
 	fresh_trace
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
@@ -163,16 +165,16 @@ EOT
 
 fresh_trace
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
-verdict "a peer detaches and keeps an item: its handle is revoked"
+verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
-# The only context is free, so no refusal has kept it.
+# The owner has one context. That bad_peer gets it shows that no refused driver has kept it.
 start_trace
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
-verdict "after all refusals a peer in C that does nothing wrong is attached"
+verdict "after all these refusals a peer in C that does nothing wrong is attached"
 
 start_trace
 fails EBUSY load module_b && only_refusal_is module_a no-free-context && ! loaded module_b
-verdict "no-free-context: a second peer, and the owner has one context"
+verdict "no-free-context: the owner has one context, and a second peer gets EBUSY"
 
 start_trace
 fails EAGAIN unload module_a && [ -z "$(trace)" ]
@@ -180,16 +182,16 @@ verdict "module_a is unloaded while a peer is loaded: EAGAIN"
 
 start_trace
 unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load module_b
-verdict "the peer is unloaded: the context is free for module_b"
+verdict "a peer is unloaded: its context is free for module_b"
 
 start_trace
 ! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
 	only_refusal_is module_b parameter-out-of-range
-verdict "parameter-out-of-range: 0 rounds are written to the exercise file"
+verdict "parameter-out-of-range: 0 rounds are written to the exercise file: the write fails"
 
 start_trace
 ! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
-verdict "a text is written to the exercise file: the write fails"
+verdict "a word is written to the exercise file: the write fails, without a refusal"
 start_trace
 exec 3>/sys/kernel/debug/d2d-module_b/exercise
 fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
@@ -234,7 +236,7 @@ unload bad_owner
 fresh_trace
 fails ENOMEM load module_a contexts=64 capacity=1048576 item_size=4096 && ! loaded module_a &&
 	only_refusal_is module_a out-of-memory && ! trace | grep -q step=alloc
-verdict "out-of-memory: contexts with more memory than the machine has"
+verdict "out-of-memory: contexts with more memory than the machine has: ENOMEM"
 
 while read -r module parameter; do
 	fresh_trace
@@ -242,7 +244,7 @@ while read -r module parameter; do
 	start_trace
 	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&
 		only_refusal_is "$module" parameter-out-of-range
-	verdict "parameter-out-of-range: $module with $parameter"
+	verdict "parameter-out-of-range: $module with $parameter: ERANGE"
 	unload_all
 done <<EOT
 $(parameters)

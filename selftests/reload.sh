@@ -15,7 +15,8 @@ items()
 	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-rounds()
+# peer_rounds - loads and unloads module_b PEER_ROUNDS times, and alternates the values of deferred
+peer_rounds()
 {
 	n=0
 	while [ "$n" -lt "$PEER_ROUNDS" ]; do
@@ -24,6 +25,8 @@ rounds()
 	done
 }
 
+# owner_rounds - loads and unloads module_a OWNER_ROUNDS times, with other values of completion and contexts
+# each time
 owner_rounds()
 {
 	n=0
@@ -42,17 +45,17 @@ verdict "module_a is loaded and unloaded $OWNER_ROUNDS times, without a peer"
 # With completion=1 and deferred=1 no thread waits for the handshake, so unloading begins while it is pending.
 start_trace
 load module_a completion=1
-rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
+peer_rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
 
 # Each time module_b is unloaded, module_a puts two items for the next peer. The last two stay in
 # the queue.
 [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
-verdict "all items were taken, but for the two that are left for the next peer"
+verdict "all items were taken, except the last two, which stay for the next peer"
 
 [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
-verdict "module_a has no users when module_b is unloaded"
+verdict "module_a has no users after module_b is unloaded"
 
 start_trace
 unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a

@@ -1,18 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Requests between drivers: sent, completed, pended, forwarded, cancelled and timed out, in each execution
-# context and over several modules; every refusal, by its reason; and drivers that unregister meanwhile.
+# Requests between drivers, in each execution context and across several modules. Drivers send, complete,
+# pend, forward and cancel them, and waits for them time out. The owner refuses each wrong use with an
+# errno and a reason. Drivers unregister while they have requests.
 #
 # act() tells the actors alice, bob and so on what to do; act.sh documents its commands. Each case
-# begins with new actors (fresh). Usually alice sends r0, bob receives it, and carol and dave get it
-# when it is forwarded.
+# begins with new actors (fresh). In most cases alice sends r0 to bob, who may forward it to carol, and
+# carol to dave.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# Makes relay_peer complete the request that it has pended
+# The code at which relay_peer completes the request that it has pended
 RELAY_COMPLETE=0x2223c0
-# The handshake's code, which drivers cannot send
+# The code of the handshake; the owner refuses it from drivers
 SHARE_CONTEXT=0x222003
 UNKNOWN_CODE=0x223ffc
 # An address that nothing is mapped at
@@ -44,7 +45,7 @@ steps_are()
 	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
 }
 
-# refusals_are_only REASON
+# refusals_are_only REASON - whether all refusals in the trace, if any, have this reason
 refusals_are_only()
 {
 	! trace | grep step=refuse | grep -qv "reason=$1 "
@@ -55,8 +56,8 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the last command is a send. Succeeds whether the receiver has
-# completed that request or pended it
+# may_pend COMMAND... - as act; the last command sends or forwards a request. Succeeds both if the
+# receiver has completed that request and if it is pending
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
@@ -77,8 +78,8 @@ got_back()
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
-# did NAME STEP CONTEXT - whether a driver took a step once in this execution context
-did()
+# took_step NAME STEP CONTEXT - whether a driver took this step exactly once, in this execution context
+took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
 }
@@ -148,7 +149,7 @@ sender_faults()
 	EOT
 }
 
-# What a receiver's dispatch routine can do wrong. ROLE STATUS REASON, where STATUS is what the sender gets
+# What a receiver's dispatch routine can do wrong. Each line is ROLE STATUS REASON; the sender gets STATUS
 receiver_faults()
 {
 	cat <<-EOT
@@ -162,8 +163,8 @@ receiver_faults()
 	EOT
 }
 
-# Requests whose buffers do not have the size that the code needs, to drivers in Rust and in C. DRIVER
-# OPTIONS-OF-SEND
+# Requests whose buffers do not have the size that the code needs, to drivers in Rust and in C. Each
+# line is DRIVER OPTIONS-OF-SEND
 wrong_sizes()
 {
 	for driver in module_a module_b c_peer; do
@@ -190,7 +191,7 @@ verdict "the receiver completes at once: the send returns the result"
 
 fresh alice bob
 act "send r0 bob; wait r0; lookup module_a; send r0 module_a $ADD value=9; wait r0; expect r0 output=10; read r0 8" && no_refusal
-verdict "the sender sends a completed request again, to the owner"
+verdict "the sender sends a completed request again, to the owner: it gets the new output"
 
 fresh alice bob
 act "alloc r1 bob; on-dispatch alice refuse; send r1 alice; wait r1; expect r1 status=-$EPERM"
@@ -200,12 +201,12 @@ fresh alice bob
 act "send r0 bob $ADD routine trace; expect r0 output=42" &&
 	act "send r0 bob $ADD routine value=1; expect r0 output=2; send r0 bob; wait r0" && no_refusal &&
 	trace | grep -q 'alice: d2d: .* step=completion req=r[0-9]* via=routine status=0'
-verdict "a completion routine gets the result and keeps the request: it can be sent again"
+verdict "a completion routine gets the result and keeps the request: the sender can send it again"
 
 fresh alice bob
 act "on-completed alice free; send r0 bob $ADD routine value=2; expect r0 output=3" && no_refusal &&
 	fails ESTALE act "send r0 bob" && only_refusal_is module_a stale-request
-verdict "a completion routine lets the owner free the request: its handle is stale"
+verdict "a completion routine lets the owner free the request: sending it again gets ESTALE"
 
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND trace" &&
@@ -226,7 +227,7 @@ fresh alice bob
 act "lookup module_a" && act_pends "send r0 module_a $PEND value=5" &&
 	act "alloc r1 alice in=16; send r1 module_a $COMPLETE in=16 out=0 value=5; wait r1; expect r1" &&
 	act "wait r0; expect r0 output=0; free r0; free r1" && no_refusal
-verdict "the owner pends a request and completes it later"
+verdict "the owner pends a request and completes it later: the sender gets the output"
 
 # Timeout and cancellation
 
@@ -248,12 +249,12 @@ verdict "a wait with timeout 0 gets the result of a completed request"
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND trace" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 1 && no_refusal && fails ECANCELED act "complete bob status=-$EIO"
-verdict "the sender cancels: the receiver's cancelled routine is called"
+verdict "the sender cancels: it gets ECANCELED, and the receiver's cancelled routine is called"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 0 && fails ECANCELED act "complete bob status=-$EIO" && no_refusal
-verdict "the sender cancels, and the receiver did not ask for its cancelled routine: it gets ECANCELED when it completes"
+verdict "the sender cancels, and the receiver has not asked for its cancelled routine: the receiver gets ECANCELED when it completes"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "set-cancel bob; cancel r0" && cancelled_called bob 1 &&
@@ -263,7 +264,7 @@ verdict "the receiver asks for its cancelled routine after it has pended: cancel
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "cancel r0" && fails ECANCELED act "set-cancel bob" &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "the receiver asks for its cancelled routine after the sender has cancelled: it gets ECANCELED"
+verdict "the receiver asks for its cancelled routine after the sender has cancelled: the receiver gets ECANCELED"
 
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" && act "cancel r0" && fails EALREADY act "cancel r0" &&
@@ -277,12 +278,12 @@ verdict "the sender cancels a completed request: it gets EALREADY, and the resul
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND routine" && act "cancel r0; expect r0 status=-$ECANCELED" &&
 	cancelled_called bob 1 && fails ECANCELED act "complete bob status=-$EIO"
-verdict "the sender cancels a request with a completion routine: the routine gets ECANCELED"
+verdict "the sender cancels a request that has a completion routine: the routine gets ECANCELED"
 
 fresh alice bob
 act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" && act "free r0" && cancelled_called bob 1 && no_refusal &&
 	fails ESTALE act "wait r0" && only_refusal_is module_a stale-request && fails ECANCELED act "complete bob status=-$EIO"
-verdict "the sender frees a pending request: this cancels it"
+verdict "the sender frees a pending request: the request is cancelled, and its handle is stale"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act_meanwhile "wait r0; expect r0 status=-$ECANCELED" && meanwhile_sleeps &&
@@ -309,13 +310,13 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" &&
 	act_meanwhile "wait r0; expect r0 status=-$ECANCELED ended=cancelled" && meanwhile_sleeps &&
 	act "free r0" && exit_in_time "$meanwhile" && no_refusal && fails ECANCELED act "complete bob" && fails ESTALE act "wait r0" &&
 	! grep -q alice "$REQUESTS"
-verdict "freed while another thread waits: the wait gets ECANCELED, and then nothing is left of the request"
+verdict "a thread frees a request while another one waits for it: the wait gets ECANCELED, and the owner has no request of the sender"
 
-# The receiver completes the request, and the sender sends it again at once, while the waiting
-# thread may have been woken but not have read the result. Then the owner refuses the send with
-# EBUSY. Each round has a status of its own, so that a wait that gets the result of a later round is
-# noticed. The request has no output, as the owner would refuse to let the thread read the output of
-# a request that was sent again.
+# send_again_at_once - 20 times, the receiver completes r0 and the sender sends it again at once,
+# while a thread waits for the first result. If that thread is awake but has not read the result
+# yet, the owner refuses the send with EBUSY. Each round completes with a status of its own, to
+# notice a wait that gets the result of a later round. r0 has no output, because the owner refuses
+# to read the output of a request that was sent again.
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -330,55 +331,55 @@ send_again_at_once()
 }
 fresh alice bob
 act "on-dispatch bob pend" && send_again_at_once && refusals_are_only request-waited-for
-verdict "sent again while another thread waits: that thread gets the first result, or the send gets EBUSY"
+verdict "a completed request is sent again while a thread waits for it: the thread gets the first result, and the send works or gets EBUSY"
 
 # Refusals that take more than one command
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
-verdict "request-on-its-way: sent while it is pending"
+verdict "request-on-its-way: a pending request is sent again: EBUSY"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
-verdict "request-on-its-way: its output is read while it is pending"
+verdict "request-on-its-way: the output of a pending request is read: EBUSY"
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=1; wait r0" &&
 	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
-verdict "stale-request-handle: completed twice, the second time after the sender got the result"
+verdict "stale-request-handle: a request is completed twice, the second time after the sender got the result: ESTALE"
 
 fresh alice bob
 act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails ESTALE act "errno-inside bob" &&
 	only_refusal_is module_a stale-request-handle
-verdict "stale-request-handle: completed twice inside the dispatch routine"
+verdict "stale-request-handle: a request is completed twice inside the dispatch routine: ESTALE"
 
 fresh alice bob
 act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
-verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine"
+verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine: EINVAL"
 
 fresh alice bob
 act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && only_refusal_is module_a no-buffer
-verdict "no-buffer: the output is read to a null pointer"
+verdict "no-buffer: the output is read to a null pointer: EFAULT"
 
 fresh alice bob
 act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
 	only_refusal_is module_a unregister-from-inside
-verdict "unregister-from-inside: in the driver's own completion routine"
+verdict "unregister-from-inside: a driver unregisters itself in its completion routine: EDEADLK"
 
 fresh alice bob
 act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
 	only_refusal_is module_a no-return-routine
-verdict "no-return-routine: forwarded by a driver that wants it back and has no routine for that"
+verdict "no-return-routine: a driver without a returned routine forwards a request and wants it back: EINVAL"
 
 fresh alice bob
 act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
 	only_refusal_is module_a no-cancel-routine
-verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called"
+verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called: EINVAL"
 
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
 	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
-verdict "unregister-from-inside: in the driver's own returned routine"
+verdict "unregister-from-inside: a driver unregisters itself in its returned routine: EDEADLK"
 
 # Refusals from the tables
 
@@ -397,12 +398,12 @@ fresh alice bob
 while read -r role status reason; do
 	start_trace
 	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
-	verdict "$reason: the receiver does $role, and the sender gets $status"
+	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $status"
 done <<EOT
 $(receiver_faults)
 EOT
 act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
-verdict "a request that was refused so often still works"
+verdict "after all these refusals the request can be sent and completed"
 
 # Requests to drivers that have contexts: module_a, its peers in Rust, and a peer in C
 
@@ -420,24 +421,24 @@ for driver in module_a $PEERS; do
 	fresh alice
 	act "lookup $driver; send r0 $driver $ADD; wait r0; expect r0 output=42; send r0 $driver $UNKNOWN_CODE; wait r0; expect r0 status=-$ENOTTY" &&
 		no_refusal
-	verdict "$driver completes a code that it knows, and another one with ENOTTY"
+	verdict "$driver completes a known code with 0, and an unknown one with ENOTTY"
 
 	fresh alice
 	act "lookup $driver; alloc r1 alice in=16" && act_pends "send r0 $driver $PEND value=5" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
 		no_refusal
-	verdict "$driver pends a request and completes it later"
+	verdict "$driver pends a request, and completes it when COMPLETE names it by its input; another input gets ENOENT"
 
 	fresh alice
 	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $PEND 40" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
-	verdict "$driver forgets requests that their sender has cancelled"
+	verdict "$driver no longer has a request that its sender has cancelled: COMPLETE gets ENOENT"
 
 	fresh alice bob
 	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $PEND value=5" && act "unregister bob" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
-	verdict "$driver forgets requests whose sender has unregistered"
+	verdict "$driver no longer has a request whose sender has unregistered: COMPLETE gets ENOENT"
 done
 
 for driver in $PEERS; do
@@ -446,7 +447,7 @@ for driver in $PEERS; do
 		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
 		load "$driver" && fails ESTALE act "send r0 $driver" && only_refusal_is module_a stale-target &&
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
-	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and its handle is stale after a reload"
+	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and ESTALE when it sends to the reloaded $driver by the old handle"
 done
 each_peer unload
 
@@ -459,29 +460,29 @@ for place in task worker softirq hardirq; do
 	*) in="in $place" context=$place ;;
 	esac
 	fresh alice bob+
-	act "$in send r0 bob $ADD atomic trace; wait r0; expect r0 output=42" && did bob dispatch $context && did bob complete $context
-	verdict "sent from $place to a driver that never sleeps: dispatched there"
+	act "$in send r0 bob $ADD atomic trace; wait r0; expect r0 output=42" && took_step bob dispatch $context && took_step bob complete $context
+	verdict "a request is sent in $place to a driver that never sleeps: it is dispatched and completed there"
 
 	fresh alice carol
-	may_pend "$in send r0 carol $ADD atomic trace" && act "wait r0; expect r0 output=42" && did carol dispatch task &&
-		did alice call-driver $context
-	verdict "sent from $place to a driver that may sleep: dispatched in a task"
+	may_pend "$in send r0 carol $ADD atomic trace" && act "wait r0; expect r0 output=42" && took_step carol dispatch task &&
+		took_step alice call-driver $context
+	verdict "a request is sent in $place to a driver that may sleep: a task dispatches it"
 
 	fresh alice bob+
 	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND routine trace" &&
-		act "$in complete bob output=7; expect r0 output=7" && did bob complete $context && did alice completion $context
-	verdict "completed from $place: the completion routine runs there"
+		act "$in complete bob output=7; expect r0 output=7" && took_step bob complete $context && took_step alice completion $context
+	verdict "a request is completed in $place: the sender's completion routine runs there"
 
 	fresh alice bob+
 	act "on-dispatch bob pend-with-cancel" && act_pends "send r0 bob $PEND" &&
-		act "$in cancel r0; wait r0; expect r0 status=-$ECANCELED" && did bob cancel $context &&
+		act "$in cancel r0; wait r0; expect r0 status=-$ECANCELED" && took_step bob cancel $context &&
 		fails ECANCELED act "$in complete bob status=-$EIO"
-	verdict "cancelled from $place: the receiver's cancelled routine runs there"
+	verdict "a request is cancelled in $place: the receiver's cancelled routine runs there"
 
 	fresh alice bob+ dave+
 	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND trace" && may_pend "$in forward bob dave $ADD back" &&
-		act "wait r0; expect r0 output=42" && did dave dispatch $context && did bob completion $context
-	verdict "forwarded from $place: dispatched there, and the forwarder's returned routine runs there"
+		act "wait r0; expect r0 output=42" && took_step dave dispatch $context && took_step bob completion $context
+	verdict "a request is forwarded in $place: it is dispatched there, and the forwarder's returned routine runs there"
 done
 
 # Chains of actors: each forwards to the next
@@ -498,42 +499,42 @@ fresh alice bob+ carol+ dave+ erin+ frank+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
 act "on-dispatch erin forward-back frank; send r0 bob; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	got_back dave "-$E2BIG" 1 && got_back carol "-$E2BIG" 1 && got_back bob "-$E2BIG" 1
-verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, and completes it so"
+verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG, completes the request with it, and the others get that status"
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
 act "send r0 bob $ADD; wait r0; expect r0 output=42" && got_back bob 0 1 && got_back carol 0 0 && got_back dave 0 0
-verdict "of three drivers that forward a request only the first wants it back: only that one gets it"
+verdict "of three drivers that forward a request only the first wants it back: only its returned routine is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob forward-again"
 act "send r0 bob $ADD trace; wait r0; expect r0 status=-$EPERM" &&
 	got_back bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
-verdict "a driver gets a request back and forwards it again: it gets it back again"
+verdict "a forwarder gets a request back and forwards it again: its returned routine is called a second time"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob pend"
 act_pends "send r0 bob $ADD trace" && got_back bob "-$EPERM" 1 && act "complete bob output=9; wait r0; expect r0 output=9"
-verdict "a driver gets a request back with an errno, keeps it pending, and completes it otherwise"
+verdict "a forwarder gets a request back with EPERM, pends it, and completes it with 0: the sender gets 0 and the output"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob pend"
 act_pends "send r0 bob $PEND" && act "complete carol output=6" && got_back bob 0 1 &&
 	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
-verdict "a driver gets a request back and keeps it pending, and the sender cancels: its cancelled routine is called"
+verdict "a forwarder gets a request back and pends it, and the sender cancels: the forwarder's cancelled routine is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the sender cancels a forwarded request: the receiver and the forwarder learn of it"
+verdict "the sender cancels a forwarded request: the receiver's cancelled routine is called, and the forwarder gets it back with ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
 	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
-verdict "the wait for a forwarded request times out: the receiver and the forwarder learn of it"
+verdict "the wait for a forwarded request times out: the receiver's cancelled routine is called, and the forwarder gets it back with ETIMEDOUT"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
@@ -545,18 +546,18 @@ fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-returned bob pend; on-dispatch carol pend-with-cancel"
 act_pends "send r0 bob $PEND" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
 	act "complete bob output=4; wait r0; expect r0 output=4"
-verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, and may complete it otherwise"
+verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, pends it, and completes it with 0"
 
 fresh alice bob+ carol+
 act "on-dispatch bob pend; unregister carol"
 act_pends "send r0 bob $PEND" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
-verdict "stale-target: forwarded to a driver that has unregistered"
+verdict "stale-target: a request is forwarded to a driver that has unregistered: ESTALE"
 
 # Chains of modules, in Rust and in C
 
-# load_relay DRIVER [complete|nothing|pend] - loads relay_peer, which forwards its requests to DRIVER. The
-# second word is the value of its parameter then: what it does with a request that returns; with
-# nothing, none returns
+# load_relay DRIVER [complete|nothing|pend] - loads relay_peer, which forwards its requests to DRIVER. When
+# a request comes back, relay_peer completes it (default) or pends it. With nothing, it does not want
+# requests back
 load_relay()
 {
 	next=0
@@ -604,7 +605,7 @@ start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
-verdict "relay_peer forwards to c_peer and does not want it back: alice gets the result directly"
+verdict "relay_peer forwards a request to c_peer and does not want it back: alice gets the result directly"
 unload relay_peer
 
 fresh alice bob+
@@ -614,7 +615,7 @@ act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $AD
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
 		relay_peer:complete bob:completion alice:completion
-verdict "bob forwards to relay_peer, and that to module_b: both get it back"
+verdict "bob forwards a request to relay_peer, which forwards it to module_b: both get it back"
 unload relay_peer
 
 fresh alice
@@ -622,7 +623,7 @@ load_relay third_peer pend
 start_trace
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
-verdict "relay_peer gets a request back from third_peer, pends it, and completes it later"
+verdict "relay_peer gets a request back from third_peer, pends it, and completes it later: alice gets the output"
 unload relay_peer
 
 fresh alice
@@ -631,7 +632,7 @@ start_trace
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
-verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it"
+verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
 unload relay_peer
 
 fresh alice
@@ -646,7 +647,7 @@ load_relay relay_peer nothing
 start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
-verdict "no-stack-location: relay_peer forwards to itself, and the fourth time gets E2BIG"
+verdict "no-stack-location: relay_peer forwards a request to itself: the fourth time it gets E2BIG"
 unload relay_peer
 
 fresh alice
@@ -654,12 +655,12 @@ load_relay relay_peer
 start_trace
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
-verdict "no-stack-location: the same, and relay_peer gets it back three times; going back takes no stack location"
+verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: it gets it back three times, as going back takes no stack location"
 unload relay_peer
 
 each_peer unload
 
-# The result says who ended a request, whatever its status is
+# The result names what ended a request (ended=), whatever its status is
 
 while read -r error; do
 	fresh alice bob
@@ -692,7 +693,7 @@ verdict "the receiver's dispatch routine returns 0 without completing: ended=not
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-dispatch carol pend" && act_pends "send r0 bob $PEND" &&
 	act "unregister carol; wait r0; expect r0 status=-$ECANCELED ended=left"
-verdict "the receiver unregisters, and the forwarder passes its status up: ended=left"
+verdict "the receiver unregisters, and the forwarder passes that status up: ended=left"
 
 fresh alice bob carol
 act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pend" && act_pends "send r0 bob $PEND" &&
@@ -702,9 +703,9 @@ verdict "the receiver unregisters, and the forwarder completes with another stat
 # A request is cancelled, or its sender unregisters, while the owner is giving it back to bob, who forwarded
 # it to carol
 
-# returning_to_bob MS - brings this about: carol has completed, and the process $completer is inside
-# bob's returned routine. The process $waiter waits for the request, for at most MS
-returning_to_bob()
+# pause_return_to_bob MS - makes carol complete r0, and pauses the process $completer inside bob's
+# returned routine. The process $waiter waits for r0, for at most MS
+pause_return_to_bob()
 {
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
@@ -714,26 +715,26 @@ returning_to_bob()
 }
 
 for ms in 0xffffffff 60000; do
-	returning_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
-	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: unregistering waits"
+	pause_return_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: unregistering waits"
 	pause none
 	exit_in_time "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
-	verdict "returning to a forwarder, its sender unregisters, a thread waits $ms ms: all end when the routine returns"
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: when the routine returns, unregistering ends, and the wait gets ECANCELED"
 done
 
-returning_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
+pause_return_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
 	fails EALREADY act "cancel r0" && no_refusal
-verdict "returning to a forwarder, and cancelled: a wait ends when its limit is over, with EINPROGRESS"
+verdict "a request returns to its forwarder and is cancelled: a wait whose limit passes gets EINPROGRESS, and cancelling again EALREADY"
 pause none
 exit_in_time "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
-verdict "returning to a forwarder, and cancelled: the wait gets the result when the routine returns"
+verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the routine returns"
 
 while read -r action reason; do
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $PEND" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
 		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
-	verdict "$reason: the returned routine does $action, for which the request would wait"
+	verdict "$reason: the returned routine does $action, which would wait for that routine: EDEADLK"
 done <<EOT
 wait-for-r0 wait-from-inside
 unregister-first unregister-from-inside
@@ -743,13 +744,13 @@ for place in softirq hardirq irqs-off; do
 	fresh alice bob
 	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place wait r0" &&
 		only_refusal_is module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
-	verdict "wait-in-atomic-context: for a pending request, in $place"
+	verdict "wait-in-atomic-context: a wait for a pending request in $place: EDEADLK"
 done
 for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
 	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
-	verdict "send-in-atomic-context: sent and forwarded without the flag, in $place; the forwarder keeps the request"
+	verdict "send-in-atomic-context: one request is sent and one forwarded in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete its request"
 done
 
 fresh alice bob
@@ -765,9 +766,9 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "unregister b
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-# unregistering_bob - brings this about: the process $sender is inside bob's dispatch routine, and
-# the process $meanwhile unregisters bob, which has to wait until $sender has returned
-unregistering_bob()
+# pause_unregistering_bob - pauses the process $sender inside bob's dispatch routine, and unregisters
+# bob in the process $meanwhile, which has to wait until $sender has returned
+pause_unregistering_bob()
 {
 	fresh alice bob
 	act "alloc r1 alice; alloc r2 bob; on-dispatch bob pause" && pause task
@@ -776,19 +777,19 @@ unregistering_bob()
 	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && start_trace
 }
 
-unregistering_bob && one_inside
+pause_unregistering_bob && one_inside
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering waits"
 fails ESHUTDOWN act "send r1 bob" && only_refusal_is module_a target-is-leaving
-verdict "target-is-leaving: sent to a driver that is unregistering"
+verdict "target-is-leaving: a request is sent to a driver that is unregistering: ESHUTDOWN"
 start_trace
 fails ESHUTDOWN act "send r2 alice" && only_refusal_is module_a driver-is-leaving
-verdict "driver-is-leaving: sent by a driver that is unregistering"
+verdict "driver-is-leaving: a driver that is unregistering sends a request: ESHUTDOWN"
 start_trace
 fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
-verdict "already-unregistering: unregistered once more while it is unregistering"
+verdict "already-unregistering: a driver is unregistered again while it is unregistering: EALREADY"
 pause none
 exit_in_time "$meanwhile" "$sender"
-verdict "a receiver unregisters while a thread is inside its dispatch routine: it ends when the routine returns, and cancels the request"
+verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering ends when the routine returns, and the sender gets ECANCELED"
 
 fresh alice
 pause handshake

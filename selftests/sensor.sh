@@ -43,9 +43,9 @@ verdict "all samples went through the queue, and none is left"
 
 load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1 &&
 	unload consumer
-verdict "period 0: EINVAL; a sensor that was unloaded: ESHUTDOWN"
+verdict "collecting with period 0 gets EINVAL, and without the sensor, which was unloaded, ESHUTDOWN"
 
 load consumer && load loud_sensor && start_trace && collect 1 && unload loud_sensor && unload consumer &&
 	printed >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
-verdict "samples whose sum is no number of 64 bits: the sum wraps around"
+verdict "samples whose sum overflows 64 bits: the sum wraps around"
 ktap_finished

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The files in debugfs that show the owner's contexts, queues, calls, requests, events and refusals,
-# as text and in JSON. The test reads them in situations that it brings about, under load, and while
-# a process holds them open.
+# as text and in JSON. The test brings about known states of the owner and compares the files with them.
+# It also reads the files under load, and tries to unload the owner while a process has one open.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -63,38 +63,38 @@ load module_a capacity=16 completion=1
 	shows requests && shows refusals "count=0 driver=- last=-" &&
 	shows events "name=module_a.notice kind=notification state=reset sets=0 waiters=0" \
 		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0"
-verdict "without a peer: each file shows an unused context"
+verdict "without a peer: each file shows a free context"
 
 json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \
 	queues.1.queue to_owner calls.1.in_flight null requests "[]" events.0.name module_a.notice refusals.0.count 0
-verdict "without a peer: the JSON shows an unused context"
+verdict "without a peer: the JSON shows a free context"
 
 load module_b
 shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
 	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
-verdict "a peer is attached and has exchanged items: its name and the counts of items"
+verdict "a peer is attached and has exchanged items: the files show its name and the counts of items"
 
 unload module_b
 shows contexts "ctx=0 state=free peer=- .*" &&
 	shows queues "ctx=0 queue=to_peer depth=2 capacity=16 high_water=4 put=6 taken=4 refused=0 stale=0" ".*" &&
 	json_has contexts.0.state free queues.0.depth 2
-verdict "the peer is unloaded: the context is free, and items are left in the queue"
+verdict "the peer is unloaded: the files show a free context, and the items that are left in the queue"
 
 load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
 	act_pends "send r0 bob $PEND" &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
-verdict "a request is pending: its sender, holder and code"
+verdict "a request is pending: the files show its sender, holder and code"
 
 act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" && shows requests && json_has requests "[]"
-verdict "the request is completed: it is not shown any more"
+verdict "the request is completed: the files no longer show it"
 
 fails ENOENT act "lookup nobody"
 shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
 	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-$ENOENT name=nobody"
-verdict "a refusal: the count and the last reason"
+verdict "after a refusal the files show the count and the last reason"
 unload actor
 unload module_a
 
@@ -106,14 +106,14 @@ await grep -q 'waiters=1$' "$STATE/events" && grep -q '^name=bell kind=synchroni
 	./json <"$DIRECTORY/state.json" 2>"$NOTES" &&
 	event_act torture_peer0 set 0 was=reset && wait "$meanwhile" &&
 	grep -q '^name=bell kind=synchronization state=reset sets=1 waiters=0$' "$STATE/events"
-verdict "a thread waits for an event and goes on: the counts of waiters and sets"
+verdict "a thread waits for an event and goes on: the files show the counts of waiters and sets"
 unload torture_peer0
 unload torture_owner
 DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 
 load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
-verdict "a file is held open: the owner cannot be unloaded, and the file shows the state when it was opened"
+verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state when it was opened"
 exec 3<&- 4<&-
 
 pids=
@@ -124,10 +124,10 @@ for round in 1 2 3 4 5; do
 	unload module_b && load module_b || exercised=1
 done
 [ "$exercised" = 0 ] && [ "$round" = 5 ]
-verdict "processes read the files while drivers exchange items, are unloaded and loaded"
+verdict "processes read the files while drivers exchange items and are reloaded: the drivers' calls succeed"
 unload module_b
 await unload module_a
-verdict "processes read the files: the owner can be unloaded between two reads"
+verdict "processes read the files again and again: the owner can be unloaded between two reads"
 # shellcheck disable=SC2086 # a list
 wait $pids
 
@@ -135,7 +135,7 @@ load module_a && load paused_peer && pause task
 ./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
 	json_has calls.0.in_flight 1 && pause none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
-verdict "a call is inside a peer: it is in flight, until it returns"
+verdict "a call is inside a peer: the files show it as in flight until it returns"
 unload paused_peer
 unload module_a
 unload pause_calls

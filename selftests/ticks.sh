@@ -17,8 +17,8 @@ tick()
 	echo "$TICKS" >/sys/kernel/debug/d2d-ticker_peer/tick
 }
 
-# owner_rounds - runs module_a's exercise ten times. A round that finds the queue full is no
-# failure; it adds a line to $FULL
+# owner_rounds - runs module_a's exercise ten times. If it finds the queue full, this adds a line to
+# $FULL and goes on
 owner_rounds()
 {
 	round=0
@@ -33,8 +33,8 @@ owner_rounds()
 	done
 }
 
-# at_once COMMAND... - runs each in a process of its own; whether all succeeded
-at_once()
+# in_parallel COMMAND... - runs each command in a process of its own; succeeds if all do
+in_parallel()
 {
 	pids=
 	for command; do
@@ -61,8 +61,8 @@ record()
 	done
 }
 
-# recorded - whether an allocation of the peer was recorded
-recorded()
+# peer_allocated - whether an allocation by the peer's code is among those recorded
+peer_allocated()
 {
 	grep -q '\[ticker_peer\]' "$TRACING/trace"
 }
@@ -82,7 +82,7 @@ value()
 		END { print value }'
 }
 
-# total STEP QUEUE - prints the number of items in module_a's lines of this step, added up
+# total STEP QUEUE - prints how many items module_a's lines of this step have, added up
 total()
 {
 	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 n=\([0-9]*\).*/\1/p" |
@@ -92,27 +92,27 @@ total()
 start 5
 start_trace
 load module_a capacity=4
-# User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's, an
-# allocation in the interrupt looks like one of the peer.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's code,
+# an allocation in the interrupt looks like one of the peer.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	record 1
 	load ticker_peer
 	record 0
-	recorded
+	peer_allocated
 	seen=$?
 	record 1
-	at_once tick tick
+	in_parallel tick tick
 	ticked=$?
 	record 0
-	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! recorded
-	verdict "puts and takes do not allocate (loading the peer does, and is seen)"
+	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! peer_allocated
+	verdict "puts and takes do not allocate memory; loading the peer does, and is recorded"
 else
 	load ticker_peer
 	ktap_test_skip "puts and takes do not allocate: needs tracefs with the events of kmem, and a stack for interrupts"
 fi
 
-at_once tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a
-verdict "the timer, processes of the peer and processes of module_a work at once"
+in_parallel tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a
+verdict "the peer's timer, processes of the peer and processes of module_a work at the same time: all succeed"
 
 peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]

@@ -21,8 +21,8 @@ restore_tracing()
 	}
 }
 
-# forget - clears the trace buffer
-forget()
+# clear_buffer - clears the kernel's trace buffer
+clear_buffer()
 {
 	echo >"$TRACING/trace"
 }
@@ -30,7 +30,7 @@ forget()
 # on STEP [FILTER] - clears the buffer and switches the tracepoint of this step on
 on()
 {
-	forget
+	clear_buffer
 	step=$EVENTS/d2d_$1
 	[ $# = 1 ] || echo "$2" >"$step/filter"
 	echo 1 >"$step/enable"
@@ -85,9 +85,9 @@ load module_a
 find "$EVENTS" -name 'd2d_*' | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
 verdict "each step has a tracepoint, and there is no other"
 
-forget
+clear_buffer
 load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
-verdict "tracepoints are off: nothing is recorded"
+verdict "while tracepoints are off, nothing is recorded"
 unload module_a
 
 # The clock "local" may show the same time on several CPUs; the trace would then not have their order.
@@ -95,7 +95,7 @@ echo counter >"$TRACING/trace_clock"
 # Before the owner is loaded, so that its first step is recorded too
 echo 65536 >"$TRACING/buffer_size_kb"
 echo ':mod:module_a' >"$TRACING/set_event"
-forget
+clear_buffer
 start_trace
 load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
 	fails EAGAIN unload module_a && unload module_b && fails ENOENT unload module_b &&
@@ -114,13 +114,13 @@ exercise module_b
 has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "enqueue driver=module_a $HEAD in=softirq step=enqueue queue=to_peer ctx=c0 n=1 depth=1" &&
 	only "enqueue .* $HEAD in=.*"
-verdict "enqueue: each item that is put on a queue, in each execution context"
+verdict "enqueue records each put, in each execution context"
 off
 
 on dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
 exercise module_b
 only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
-verdict "dequeue, filtered by driver, queue and depth: only what matches"
+verdict "dequeue with a filter for driver, queue and depth records only what matches"
 off
 
 on op_call 'seq == 0'
@@ -130,14 +130,14 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	has "op_call driver=module_b $HEAD in=hardirq step=op-call to=owner op=bounce" &&
 	has "op_return driver=module_b $HEAD in=hardirq step=op-return from=owner op=bounce status=0" &&
 	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
-verdict "op_call and op_return: each call of an operation and its return, in both directions"
+verdict "op_call and op_return record each call of an operation and its return, in both directions"
 off
 
 # The tracepoints op_call and op_return share one static key: either of them must switch it on.
 on op_return 'seq == 0'
 exercise module_b
 only "op_return .*"
-verdict "op_return alone: each return, and no call"
+verdict "op_return alone records each return and no call"
 off
 
 on event_set 'seq == 0 && name == "module_a.turn"'
@@ -146,7 +146,7 @@ exercise module_b
 has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.turn kind=synchronization handle=0x[0-9a-f]+" &&
 	has "event_wait driver=module_b $HEAD in=task step=event-wait name=module_a.turn kind=synchronization handle=0x[0-9a-f]+ events=1 status=0" &&
 	only "event_(set|wait) .* name=module_a.turn .*"
-verdict "event_set and event_wait: an event is set, and a wait for it returns"
+verdict "event_set and event_wait record that an event is set and that a wait for it returns"
 off
 unload module_b
 
@@ -161,15 +161,15 @@ has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n
 	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
 	has "op_call driver=c_peer $HEAD in=hardirq step=op-call to=owner op=drain" &&
 	has "op_return driver=c_peer $HEAD in=hardirq step=op-return from=owner op=drain status=0"
-verdict "enqueue, dequeue, op_call and op_return of a driver in C"
+verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in C"
 unload c_peer && loaded module_a && has "enqueue .*"
-verdict "a driver in C is unloaded while its tracepoints are on: what was recorded stays"
+verdict "a driver in C is unloaded while its tracepoints are on: what they recorded stays"
 off
 
 on op_call
 fails EINVAL load bad_peer fault=unknown-field &&
 	has "op_call driver=bad_peer seq=[0-9]+ load=[0-9]+ in=task step=op-call [?]=1 queue=[?] name=two[?]lines"
-verdict "an unknown field, a text that cannot be read and one with a line break: each is shown as ?"
+verdict "an unknown field, an unreadable text and a line break in a text are recorded as ?"
 off
 
 load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
@@ -178,21 +178,21 @@ for step in build_request call_driver dispatch complete completion pend cancel; 
 	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
 	echo 1 >"$EVENTS/d2d_$step/enable"
 done
-forget
+clear_buffer
 act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
 	[ "$(recorded | cut -d ' ' -f 1 | xargs)" = "build_request call_driver dispatch complete completion" ] &&
 	has "build_request driver=alice $HEAD in=task step=build-request req=r[0-9]+ major=0x0f code=0x00222004 input=8 output=8" &&
 	has "dispatch driver=bob $HEAD in=task step=dispatch req=r[0-9]+ major=0x0f code=0x00222004" &&
 	has "completion driver=alice $HEAD in=task step=completion req=r[0-9]+ via=return status=0" &&
 	! trace | grep . >"$NOTES"
-verdict "a request that was sent without D2D_SEND_TRACE: its steps are recorded, and have no lines in dmesg"
+verdict "the steps of a request that was sent without D2D_SEND_TRACE are recorded, and have no lines in dmesg"
 
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
-forget
+clear_buffer
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
-verdict "pend and cancel: a request is pended and times out"
+verdict "pend and cancel record that a request is pended and times out"
 off
 unload actor
 unload pause_calls
@@ -203,7 +203,7 @@ on doorbell
 event_act torture_owner create 0 bell synchronization && event_act torture_owner doorbell 0 &&
 	event_act torture_peer0 put 5 in=hardirq &&
 	only "doorbell driver=torture_peer0 $HEAD in=hardirq step=doorbell queue=to_owner ctx=c0 handle=0x[0-9a-f]+"
-verdict "doorbell: a queue rings"
+verdict "doorbell records that a put rings the queue's doorbell"
 unload torture_peer0
 unload torture_owner
 ktap_finished

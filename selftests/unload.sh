@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # A peer's module is unloaded while a thread is inside it: in an operation that the owner has
 # called, in the dispatch routine, or in the work item of a pended handshake. The module pause_calls
-# keeps the thread there until the test has seen that unloading waits for it. So the test does not
-# depend on time.
+# keeps the thread there until the test has seen that unloading waits for it. So the result does not
+# depend on timing.
 
 # A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So the
-# test holds such calls on CPU 1, and itself runs on CPU 0 from its start. If it had run on CPU 1
-# too, the kernel would interrupt that CPU when the test unmaps memory, and wait for it. As it is,
-# nothing but unloading waits for CPU 1.
+# test pauses such calls on CPU 1, and itself runs on CPU 0 from its start. If it had ever run on CPU
+# 1, the kernel would interrupt that CPU whenever the test unmaps memory, and wait for the answer. Now
+# only unloading waits for CPU 1.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -60,7 +60,7 @@ new_request_fails()
 	fails ESHUTDOWN act "send r1 paused_peer" && trace | grep -q "step=refuse reason=target-is-leaving"
 }
 
-# new_exercise_makes_no_call - whether the owner's exercise returns without having called the peer
+# new_exercise_makes_no_call - whether the owner's exercise returns without calling the peer
 new_exercise_makes_no_call()
 {
 	before=$(op_calls)
@@ -104,7 +104,7 @@ settled()
 		END { exit !(freed && queued == ended) }' /sys/kernel/tracing/trace
 }
 
-# load_settled NAME - loads a module, and waits for that work item
+# load_settled NAME - loads a module, and waits until the kernel has freed the module's init memory
 load_settled()
 {
 	watch 1
@@ -121,8 +121,8 @@ verdict_and_clean()
 	! loaded paused_peer || unload paused_peer
 }
 
-# paused_in PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
-paused_in()
+# unload_during_call PLACE CPUS - unloads the peer while a call of the owner is inside it in this execution context
+unload_during_call()
 {
 	load_settled paused_peer || return
 	start_trace
@@ -138,10 +138,10 @@ paused_in()
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
-# request_paused - unloads the peer while its dispatch routine runs in the sending process. Detaching
+# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Detaching
 # cancels the request and does not wait for the routine; unregistering, which follows the step rundown,
 # does. The request ends with ECANCELED
-request_paused()
+unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
 	start_trace
@@ -157,9 +157,9 @@ request_paused()
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# request_paused_in PLACE CPUS - the same for a request that is sent in an interrupt. Here detaching
-# waits too: its grace period ends only when each CPU has left its interrupts
-request_paused_in()
+# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an interrupt.
+# Then detaching waits too: its grace period ends only when each CPU has left its interrupts
+unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
 	start_trace
@@ -190,7 +190,7 @@ fresh alice
 act "alloc r1 alice"
 
 fresh_trace
-paused_in task 3
+unload_during_call task 3
 verdict_and_clean "unloading waits for a call in a process, and the owner makes no new calls"
 
 for place in softirq hardirq; do
@@ -199,7 +199,7 @@ for place in softirq hardirq; do
 		continue
 	fi
 	fresh_trace
-	paused_in "$place" 2
+	unload_during_call "$place" 2
 	verdict_and_clean "unloading waits for a call in $place, and the owner makes no new calls"
 done
 
@@ -211,9 +211,9 @@ for place in task softirq hardirq; do
 	fi
 	fresh_trace
 	if [ "$place" = task ]; then
-		request_paused
+		unload_during_request
 	else
-		request_paused_in "$place" 2
+		unload_during_request_in "$place" 2
 	fi
 	verdict_and_clean "unloading waits for a request in $place, and the owner refuses new ones"
 done

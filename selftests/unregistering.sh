@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A driver unregisters in the middle of something: while a request, an event, a handshake or an
-# operation is in a certain stage. For example, the receiver unregisters while it has a request
-# pended. Each line of unregistering.table is a case: the stage, the driver that unregisters, and
-# what each thread and routine must observe. In all cases each wait ends, d2d_unregister() returns,
-# the owner calls no routine of the driver after that, and it keeps no request and no event. The
-# module unregistering (peers/unregistering/) keeps the subject in its stage while the driver
-# unregisters. After a thread has hung, the remaining cases are skipped.
+# A driver unregisters while a request, an event, a handshake or an operation is in a certain stage.
+# For example, the receiver unregisters while a request is pending with it. Each line of
+# unregistering.table is a case: the stage, the driver that unregisters, and what each thread and
+# routine must observe. In all cases each wait ends, d2d_unregister() returns, the owner calls no
+# routine of the driver after that, and the owner keeps no request and no event of it. The module
+# unregistering (peers/unregistering/) keeps the subject in its stage while the driver unregisters.
+# After a thread has hung, the remaining cases are skipped.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
 # runs only the cases that match; "*" matches all. The variable UNREGISTERING may have these arguments
@@ -48,7 +48,8 @@ is_one_of()
 	esac
 }
 
-# as_expected SEEN EXPECTED... - whether both have the same observers, and each result is one of the expected ones
+# as_expected SEEN EXPECTED... - whether both name the same observers, and what each one saw is one of its
+# expected results
 as_expected()
 {
 	seen=$1
@@ -69,8 +70,8 @@ where_they_hang()
 	done
 }
 
-# unregisters DRIVER - unregisters a driver. For the owner, only checks that it has users, so that the
-# kernel would refuse to unload it; lifecycle.sh tries that
+# unregisters DRIVER - unregisters a driver. For the owner, only checks that module_a has users, because the
+# kernel refuses to unload a module that has some, as lifecycle.sh shows
 unregisters()
 {
 	if [ "$1" = owner ]; then
@@ -80,8 +81,8 @@ unregisters()
 	fi
 }
 
-# owner_for HOW - loads module_a with the parameters for HOW, if it has others: for a handshake
-# completion, and with "-short" also a short timeout
+# owner_for HOW - reloads module_a with the parameters for HOW, unless it has them. HOW of a handshake is
+# the value of completion, and with "-short" there is a short timeout, too
 owner_for()
 {
 	case $1 in
@@ -116,20 +117,20 @@ watch()
 	await is_watching
 }
 
-# is_told - whether the program of watch() has exited. It exits when the event is closed
+# is_told - whether the program of watch() has exited, which it does when the event is closed
 is_told()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# returns STATUS - sets $? for verdict()
+# returns STATUS - sets $?, which verdict() reads
 returns()
 {
 	return "$1"
 }
 
 # run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
-# an impossible case the driver does not unregister, and all threads must end as usual
+# an impossible case no driver unregisters, and all threads must end as usual
 run_case()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
@@ -142,8 +143,8 @@ run_case()
 	esac
 	unregisters "$driver"
 	unregistered=$?
-	# A watching program is one more observer. If only the unregistering driver had the event open,
-	# the program is told now; otherwise it must still sleep.
+	# A watching program is one more observer. If only the unregistering driver had the event open, the
+	# program must exit now; otherwise it must still sleep.
 	case "$stage $*" in
 	watched*"told=now"*) await is_told && seen=told=now ;;
 	watched*) is_watching && seen=told=later ;;
@@ -167,7 +168,7 @@ run_case()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# Only after every 16th case, because this takes longer than a case.
+	# Checks this after every 16th case only, because the check takes longer than a case.
 	case_number=$((case_number + 1))
 	[ $((case_number % 16)) != 0 ] || { owner_is_idle && start_trace; }
 }

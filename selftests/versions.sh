@@ -13,14 +13,14 @@ start_trace
 load skew_older && trace | grep -q "step=attached to=skew_older"
 verdict "a peer with an older, shorter table is attached, and its operations work"
 trace | grep -q "step=op-return from=peer op=ping" && trace | grep -q "step=op-return errno=-$EOPNOTSUPP "
-verdict "an operation that the older table does not have: EOPNOTSUPP"
+verdict "the owner calls an operation that the older table does not have: EOPNOTSUPP"
 unload skew_older
 
 fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer table is attached, and its operations work"
 
-# These refuse the owner's table themselves, before the owner sees theirs. MODULE REASON ERRNO
+# These peers refuse the owner's table before the owner sees theirs. Each line is MODULE REASON ERRNO
 while read -r module reason errno; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"

@@ -11,8 +11,7 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# load_waiting operation|deferred event|request|link - loads the peer with the values of its parameters
-# waits_in and waits_for
+# load_waiting operation|deferred event|request|link - loads the peer: where it waits, and for what
 load_waiting()
 {
 	case $1 in
@@ -41,7 +40,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# peer_unloads - unloads the peer in the background; whether that succeeds without hanging
+# peer_unloads - unloads the peer in the background; succeeds if that does, without hanging
 peer_unloads()
 {
 	./kmod unload waiting_peer 2>"$NOTES" &
@@ -73,6 +72,7 @@ in_deferred()
 	load_waiting deferred "$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
 }
 
+# is_attached - whether the trace shows that a peer is attached
 is_attached()
 {
 	trace | grep -q step=attached
@@ -109,7 +109,7 @@ verdict_or_end "a deferred handshake waits for a request: unloading ends the wai
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
-verdict_or_end "settled-link-from-inside: a deferred handshake waits for itself"
+verdict_or_end "settled-link-from-inside: a deferred handshake waits for its own end: EDEADLK"
 
 unload module_a
 ktap_finished

@@ -64,7 +64,7 @@ expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is 
 	make verify PART=nosuch
 expect "make verify PART=list" lists mutants make verify PART=list
 expect "make test CASE=list: a program" lists fuzz.sh make test CASE=list
-expect "make test CASE=list: a case" lists 'handles.sh:each of these refusals logs a line' make test CASE=list
+expect "make test CASE=list: a case" lists 'handles.sh:each stale handle that a function refuses logs a line with ESTALE' make test CASE=list
 expect "make test CASE=list: a case whose name is completed when it runs" \
 	lists 'unload.sh:unloading waits for a call in *, and the owner makes no new calls' make test CASE=list
 expect "make test CASE=nosuch.sh" fails_with "there is no test 'nosuch.sh' in selftests/" make test CASE=nosuch.sh
