@@ -251,7 +251,7 @@ fn queue_put_take(
     })
 }
 
-/// Measures the queue to the owner; nobody else uses it.
+/// Measures the queue to the owner, which no other driver uses meanwhile.
 fn queues(link: &PeerLink<BenchPair>) -> Result {
     contender::queue_in_c(link.context())?;
     Contender::new(c"queue-handle", c"queue-handle-c", c"redeem")
@@ -394,7 +394,7 @@ fn put_take<const WORDS: usize>(
     Ok(())
 }
 
-/// The same, but passes the item on by its handle.
+/// Puts an item, takes its handle, redeems the handle, reads the item and releases it.
 #[inline(never)]
 fn loop_queue_handle(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();

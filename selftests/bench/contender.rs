@@ -64,7 +64,7 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, so that `size` of them hold a context besides this one. May sleep.
+/// Attaches or detaches drivers, so that `size` of them have a context besides this one. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     // SAFETY: The context is initialized and has both endpoints. The measuring function detaches
     // the drivers before it returns.
@@ -121,7 +121,7 @@ impl Contender {
         unsafe { self.measure(&(run, ()), None) }
     }
 
-    /// The same, in hard interrupt.
+    /// Measures the loop `run` in hard interrupt, and prints the figures. May sleep.
     pub(crate) fn run_in_hardirq<F: Loop>(mut self, run: F) -> Result {
         self.flags = HARDIRQ;
         self.run(run)
@@ -133,7 +133,8 @@ impl Contender {
         unsafe { self.measure(&(run, other), Some(second::<F, G>)) }
     }
 
-    /// The same for two threads that spin while they wait. Not measured on one CPU.
+    /// As [`run_pair`](Self::run_pair), for two threads that spin while they wait. Not measured on one
+    /// CPU.
     pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
         self.flags = SPINS;
         self.run_pair(run, other)
@@ -188,7 +189,7 @@ unsafe extern "C" fn first<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
 
 /// # Safety
 ///
-/// As above.
+/// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
@@ -197,7 +198,7 @@ unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
 
 /// # Safety
 ///
-/// As above.
+/// `arg` is the address of an `(F, G)` that outlives the call.
 unsafe extern "C" fn producer<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };

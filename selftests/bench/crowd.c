@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Drivers in C that each hold a context and do nothing else, so that many contexts are attached
- * while another driver measures. Also measures attaching and detaching one of them.
+ * Drivers in C that are attached and do nothing else, so that many contexts are in use while
+ * another driver measures. Also measures attaching and detaching one of them.
  */
 #include <linux/errno.h>
 #include <linux/kernel.h>
@@ -10,7 +10,7 @@
 #include "d2d.h"
 #include "measure.h"
 
-/* All contexts but that of the measuring driver. */
+/* One driver for each context, except that of the measuring driver. */
 #define MAX_CROWD	63
 
 static d2d_handle crowd[MAX_CROWD];
@@ -40,7 +40,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT("bench_crowd", .dispatch = dispatch);
 
-static int come(const struct d2d_driver *object, d2d_handle *handle)
+static int attach_one(const struct d2d_driver *object, d2d_handle *handle)
 {
 	int err;
 
@@ -53,7 +53,7 @@ static int come(const struct d2d_driver *object, d2d_handle *handle)
 	return err;
 }
 
-static int go(d2d_handle handle)
+static int detach_one(d2d_handle handle)
 {
 	int err;
 
@@ -71,18 +71,18 @@ int d2d_bench_crowd(const struct d2d_context *context, u32 size)
 	model = context;
 	while (crowd_size < size && !err) {
 		snprintf(object.name, sizeof(object.name), "bench_crowd%u", crowd_size);
-		err = come(&object, &crowd[crowd_size]);
+		err = attach_one(&object, &crowd[crowd_size]);
 		if (!err)
 			crowd_size++;
 	}
 	while (crowd_size > size && !err)
-		err = go(crowd[--crowd_size]);
+		err = detach_one(crowd[--crowd_size]);
 	return err;
 }
 
 /*
- * Registers a driver, attaches it, detaches it and unregisters it. Detaching waits until nobody
- * can be inside the driver's operations. The trace of all this is printed to the kernel log.
+ * Attaches a registered driver and detaches it. Detaching waits until no thread can be inside the
+ * driver's operations. The loop includes printing the lines of the trace.
  */
 static noinline int loop_attach_detach(void *arg, u64 n)
 {

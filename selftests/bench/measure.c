@@ -29,7 +29,9 @@
 #define WARM		3
 /* A batch takes at least so long that reading the clock and a timer tick do not matter. */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* With producers a batch takes at least so long, and all producers on a CPU have their turns. */
+/*
+ * With producers a batch takes at least so long, so that all producers on a CPU have their turns.
+ */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
 #define PUT_AT_ONCE	16
@@ -106,7 +108,7 @@ static int end(struct part *part, struct task_struct *task)
 	return kthread_stop_put(task);
 }
 
-/* Returns the CPUs after the first one in turn; the first one if there is no other. */
+/* Returns a CPU other than the first one, each in turn; the first one if there is no other. */
 static unsigned int other_cpu(unsigned int index)
 {
 	unsigned int others = num_online_cpus() - 1;
@@ -212,7 +214,10 @@ static int batch(struct measurement *measurement, u64 n, u64 *ns)
 	return end(&other, task) ?: err;
 }
 
-/* Warms up with growing batches until WARM in a row take BATCH_NS: a single one may by chance. */
+/*
+ * Warms up with growing batches until WARM batches in a row take BATCH_NS, because a single one may
+ * take so long by chance.
+ */
 static int warm_up(struct measurement *measurement, u64 *n)
 {
 	int long_enough = 0, err;

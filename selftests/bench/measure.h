@@ -49,7 +49,7 @@ struct d2d_context;
 /* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Attaches or detaches drivers, so that size of them hold a context besides this one. */
+/* Attaches or detaches drivers, so that this number of them have a context besides this one. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
 /* Measures attaching and detaching such a driver. */

@@ -71,7 +71,10 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Protects calls into a driver that may leave, by hand; rundown.rs is the library's way. */
+/*
+ * What drivers would write to protect calls into a driver that may detach. The library has
+ * rundown.rs.
+ */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
 
@@ -104,7 +107,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		counter = srcu_read_lock_fast(&srcu_fast);
-		/* As above. */
+		/* See loop_indirect_call_srcu(). */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock_fast(&srcu_fast, counter);

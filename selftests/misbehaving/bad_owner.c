@@ -76,7 +76,7 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
 	if (fault_is("half-context"))
-		/* A context that is misaligned would be refused for that. */
+		/* The copy is aligned: a driver refuses a misaligned context before it reads it. */
 		request.user_buffer = cut_off(&context, ALIGN(sizeof(context.hdr),
 							      __alignof__(context)));
 	if (fault_is("bad-magic"))
@@ -231,7 +231,7 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 }
 EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
-/* Prints only what the tests look for, in other lines than module_a does. */
+/* Prints the reason and the errno of a refusal, in a format that trace() of d2d_lib.sh ignores. */
 void d2d_trace(const struct d2d_record *record)
 {
 	const struct d2d_field *reason = &record->fields[0];
@@ -305,7 +305,7 @@ EXPORT_SYMBOL_NS_GPL(d2d_event_wait, "D2D");
 
 static int __init bad_owner_init(void)
 {
-	/* A page that is not mapped follows each area. */
+	/* vzalloc() leaves an unmapped page behind the area. */
 	page = vzalloc(PAGE_SIZE);
 	if (!page)
 		return -ENOMEM;

@@ -37,9 +37,9 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * The owner calls this in process context when it has attached the driver, so it may sleep, which
- * operations otherwise must not. The mutex is for detach-under-lock: d2d_detach() waits for this
- * operation, so lockdep has to see that the detaching thread must not hold the mutex.
+ * The owner calls this in process context when it has attached the driver, so this operation may
+ * sleep; others must not. The mutex is for the fault detach-under-lock: d2d_detach() waits for this
+ * operation, so lockdep must report a thread that detaches while it holds the mutex.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -79,8 +79,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The owner calls this operation during the handshake too, but would refuse the detach
-	 * then, as it knows that the driver is inside its own handshake.
+	 * The owner calls this operation also while it attaches the driver, when it would refuse
+	 * to detach the driver.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -104,8 +104,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * Read from memory: clang stores the address of an __init function as an immediate of 32 bits,
- * which is too short for a module in User-Mode Linux.
+ * The address of peer_init_ping(), read from memory: as an immediate, clang stores the address of
+ * an __init function in 32 bits, which is too short for a module in User-Mode Linux.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -281,7 +281,7 @@ static int misbehave(void)
 		return -EFAULT;
 	}
 
-	/* This fails with what the owner refuses during the handshake. */
+	/* If the fault is one of the handshake, this fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
 	 * The context stays reserved for the driver until its late completion, which the owner

@@ -37,7 +37,7 @@ static int create(const char *name, u32 kind)
 	return d2d_event_create(self, name, kind, 0, &event);
 }
 
-/* Nobody sets these events; the time limit of 1 ms ends the wait. */
+/* No thread sets these events, so the time limit of 1 ms ends a wait that the owner accepts. */
 static int wait(const d2d_handle *events, u32 count, u32 flags, u32 *index)
 {
 	return d2d_event_wait(events, count, flags, 1, index);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that registers two drivers and does not unregister them before its code is freed.
- * The parameter forgets names what the driver "forgetful" has then; "forgetful_too" is a second
+ * A module that registers two drivers and does not unregister them before its code is freed. The
+ * parameter forgets names what the driver "forgetful" has then; "forgetful_too" is a second
  * driver. The parameter at says when the module is unloaded: after its init has failed with
- * -ENOTRECOVERABLE, or after its exit. None of the routines may be called after that; they print
- * a line if they are.
+ * -ENOTRECOVERABLE, or after its exit. A routine that is called after that prints a line, for
+ * which the test fails.
  *
  * forgets=nothing unregisters both drivers, as it should be. forgets=stranger registers a driver
  * that belongs to the module stranger and has an event; with forgets=stranger-attached that driver
@@ -89,7 +89,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = di
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* Sends a request that the receiver leaves pending: the second driver, or module_a. */
+/* Sends a request to the second driver or to module_a, which leaves it pending. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -111,7 +111,7 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Makes what the module forgets. */
+/* Gives the driver what forgets names. */
 static int make_forgotten(void)
 {
 	d2d_handle event;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Passes handles of the wrong kind to each function that takes a handle. The driver has a valid
- * handle of each kind. The handle of a handshake is valid only while the driver's dispatch routine
- * runs, so the whole test runs there. The initialization fails with -ENOTRECOVERABLE if a function
- * does not fail with -ESTALE, or if something that a handle names has changed. The last line says
- * how many refusals the owner must have printed.
+ * handle of each kind. One is an item of a context, which the driver has only during its
+ * handshake, so the whole test runs in the dispatch routine. The initialization fails with
+ * -ENOTRECOVERABLE if a function does not fail with -ESTALE, or if something that a handle names
+ * has changed. The last line says how many refusals the owner must have printed.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -144,7 +144,7 @@ static const struct use {
 	const char *name;
 	int (*call)(d2d_handle handle);
 	unsigned long takes;	/* the kinds that it accepts */
-	bool silent;		/* refuses without a line */
+	bool silent;		/* refuses without a line in the log */
 } uses[] = {
 	{ "d2d_attach", d2d_attach, BIT(DRIVER) },
 	{ "d2d_detach", d2d_detach, BIT(DRIVER) },
@@ -232,7 +232,7 @@ static void pass_all_to(const struct use *use)
 	}
 }
 
-/* Fills in live[] but for DRIVER and OFFER, and idle. */
+/* Fills in idle, and live[] except for DRIVER. The dispatch routine fills in HELD. */
 static int make_all(void)
 {
 	struct d2d_send send;
@@ -310,7 +310,7 @@ static int __init handle_kinds_init(void)
 	err = d2d_register(&driver, &live[DRIVER]);
 	if (err)
 		return err;
-	expect(d2d_attach(live[DRIVER]) == -EPERM, "after", "offer");
+	expect(d2d_attach(live[DRIVER]) == -EPERM, "after", "handshake");
 	expect(!d2d_unregister(live[DRIVER]), "after", "driver");
 	pr_info("refusals=%u wrong=%u\n", refusals, wrong);
 	return wrong ? -ENOTRECOVERABLE : 0;

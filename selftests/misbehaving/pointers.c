@@ -70,7 +70,7 @@ struct bad {
 	const char *name;
 	unsigned long address;
 	bool must_fail;
-	enum kind only;		/* for arguments of this kind, if not 0 */
+	enum kind only;		/* the kind of argument that gets it; 0: each pointer */
 };
 
 static int serve_echo(const struct d2d_request *request)
@@ -163,14 +163,14 @@ static void check(const char *after)
 
 	err = echo(done);
 	if (err)
-		fail("after %s a request is %d", after, err);
+		fail("after %s a request ends with %d", after, err);
 	err = d2d_event_wait(&event, 1, 0, 0, NULL);
 	if (err)
-		fail("after %s a wait is %d", after, err);
+		fail("after %s a wait returns %d", after, err);
 	/* The request is still with the receiver. */
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
-		fail("after %s the held request is %d", after, err);
+		fail("after %s writing the held request returns %d", after, err);
 	/* The calls that would create these had no valid address for the handle. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s a driver is registered", after);
@@ -193,8 +193,8 @@ static unsigned long valid(const struct argument *argument)
 }
 
 /*
- * Calls the function with a bad pointer and one set of the other arguments. Returns whether
- * -EFAULT came.
+ * Calls the function with a bad pointer and one set of the other arguments. Returns whether the
+ * function returned -EFAULT.
  */
 static bool call(const struct function *function, u32 which, const struct bad *bad, u32 set)
 {
@@ -258,7 +258,7 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 		     function->arguments[which].name, bad->name);
 }
 
-/* Functions without pointers get handles that name nothing. */
+/* Calls a function without pointers with handles that name nothing. */
 static void call_without(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
@@ -324,12 +324,12 @@ static void try_input(void)
 		to.input = (void *)wrong[n];
 		err = d2d_request_send(done, &to);
 		if (err != -EFAULT)
-			fail("an input at 0x%lx is %d", wrong[n], err);
+			fail("a send with an input at 0x%lx returns %d", wrong[n], err);
 	}
 	check("a bad input");
 }
 
-/* More bytes than the library keeps on its stack. */
+/* Inputs and outputs of more bytes than the library keeps on its stack */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
@@ -338,21 +338,21 @@ static void try_large(void)
 
 	err = d2d_request_alloc(self, D2D_BUFFER_SIZE, D2D_BUFFER_SIZE, &request);
 	if (err) {
-		fail("a large request is %d", err);
+		fail("allocating a large request returns %d", err);
 		return;
 	}
 	to.input = page + 1;
 	to.input_len = D2D_BUFFER_SIZE;
 	err = d2d_request_send(request, &to);
 	if (err != -EFAULT)
-		fail("a large input that ends where nothing is mapped is %d", err);
+		fail("a send with a large input that ends in unmapped memory returns %d", err);
 	to.input_len = D2D_BUFFER_SIZE + 1;
 	err = d2d_request_send(request, &to);
 	if (err != -EMSGSIZE)
-		fail("an input that is too large is %d", err);
+		fail("a send with an input that is too large returns %d", err);
 	err = d2d_request_write(held, page, D2D_BUFFER_SIZE + 1);
 	if (err != -EMSGSIZE)
-		fail("an output that is too large is %d", err);
+		fail("writing an output that is too large returns %d", err);
 	d2d_request_free(request);
 	check("a large input");
 }
@@ -407,11 +407,11 @@ static void try_vanishing_index(const d2d_handle *events, u32 flags)
 	flush_work(&vanishing.work);
 	destroy_work_on_stack(&vanishing.work);
 	if (err != -EFAULT)
-		fail("a wait whose index has gone is %d", err);
+		fail("a wait whose index was unmapped returns %d", err);
 	for (n = 0; n < 2; n++) {
 		err = d2d_event_wait(&events[n], 1, 0, 0, NULL);
 		if (err != (n < vanishing.first ? -ETIMEDOUT : 0))
-			fail("event %u, flags %u, after a wait whose index has gone: %d",
+			fail("event %u, flags %u, after a wait whose index was unmapped: %d",
 			     n, flags, err);
 	}
 free:
@@ -427,7 +427,7 @@ static void try_vanishing_indices(void)
 	err = d2d_event_create(self, "first", D2D_EVENT_SYNCHRONIZATION, 0, &events[0]) ?:
 	      d2d_event_create(self, "second", D2D_EVENT_SYNCHRONIZATION, 0, &events[1]);
 	if (err) {
-		fail("events for an index that goes: %d", err);
+		fail("creating two events returns %d", err);
 	} else {
 		try_vanishing_index(events, 0);
 		try_vanishing_index(events, D2D_EVENT_WAIT_ALL);

@@ -80,7 +80,7 @@ static void splat_slab(void)
 	if (!cache)
 		return;
 	if (!kmem_cache_alloc(cache, GFP_KERNEL))
-		pr_err("no memory to forget\n");
+		pr_err("no memory for the object\n");
 	kmem_cache_destroy(cache);
 }
 

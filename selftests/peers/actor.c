@@ -23,7 +23,7 @@
 
 #define DRIVERS		24
 #define REQUESTS	8
-#define MOST_PENDED		4
+#define MOST_PENDED	4
 #define MOST_REQUESTS	10000
 /* Longest line of commands. */
 #define LINE		512
@@ -41,7 +41,7 @@ static const char * const roles[] = {
 	"write-too-much", "write-bad-pointer", "refuse", "ask",
 };
 
-/* What the routine for requests that come back does. */
+/* What the returned routine does with a request that comes back. */
 enum on_returned {
 	PASS_UP, THEN_PEND, FORWARD_AGAIN, THEN_UNREGISTER, THEN_PAUSE, WAIT_FOR_R0,
 	UNREGISTER_FIRST,
@@ -372,6 +372,7 @@ static int actor_completed(void *self, d2d_handle handle, const struct d2d_resul
 	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
+/* Traces whether the owner has called this for the oldest pended request, as the tests expect. */
 static void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;
@@ -380,7 +381,7 @@ static void actor_cancelled(void *self, d2d_handle request)
 	d2d_trace(D2D_RECORD(actor->object.name, CANCEL, 0, D2D_TEXT(TOLD, told)));
 }
 
-/* If the owner refuses, as when the name is taken, the actor of this name stays as it is. */
+/* If the owner refuses, for example because the name is taken, the actor of this name stays. */
 static int actor_register(char **line)
 {
 	struct actor *actor = next_actor(line);
@@ -698,6 +699,7 @@ static int actor_expect(char **line)
 	struct request *request = next_request(line);
 	const struct d2d_result *result = &request->result;
 	u64 information = 0, output = 0;
+	/* Without ended=, any ending is right. */
 	u32 ended = result->ended;
 	s32 status = 0;
 	char *word;
@@ -918,7 +920,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate: in fault_sweep.sh each failing allocation has to be one of the library. */
+/* Must not allocate: in fault_sweep.sh only the library's allocations may fail. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[LINE] = {};

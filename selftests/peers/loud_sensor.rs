@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a sensor whose samples all have the largest value that there is.
+//! Test: a sensor whose samples all have the value [`u64::MAX`], so that their sum overflows.
 
 #![forbid(unsafe_code)]
 
@@ -48,7 +48,7 @@ impl Driver for LoudSensor {
 
 #[vtable]
 impl SensorOps for LoudSensor {
-    /// Raises all samples of a burst at once.
+    /// Puts all samples of a burst on the queue.
     fn set_rate(&self, link: &PeerLink<SensorPair>, _period: u32) -> Result<u32> {
         for number in 0..u64::from(BURST) {
             let value = u64::MAX;

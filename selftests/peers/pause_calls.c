@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Pauses calls inside a test peer until the test resumes them, so that the test knows that
- * they are inside. It is a module of its own, because the peer's files are already removed
- * while the peer is being unloaded.
+ * Pauses calls inside a test peer until the test resumes them, so that the test knows that they are
+ * inside. It is a module of its own, because the peer's own files do not exist any more while the
+ * peer is being unloaded.
  *
  *   /sys/module/pause_calls/parameters/pause   which calls to pause: task, softirq or hardirq for
  *                                             those that run in this execution context, handshake,
@@ -103,5 +103,5 @@ void d2d_pause_handshake(void)
 EXPORT_SYMBOL_NS_GPL(d2d_pause_handshake, "D2D");
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Test: pauses calls into a peer that is being removed");
+MODULE_DESCRIPTION("Test: pauses calls into a peer");
 MODULE_LICENSE("GPL");

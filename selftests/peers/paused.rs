@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer whose module is removed while a call is inside it.
+//! Test: a peer that is unloaded while a call is inside it.
 //!
 //! The module pause_calls pauses that call in an operation, in a dispatch routine or in the handshake, until
 //! the test resumes it. The resumed operation still has its context and may call the owner. It asks the
@@ -42,7 +42,7 @@ d2d::module_peer! {
     type: Paused,
     name: "paused_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that is removed while it is called",
+    description: "Test: a peer that is unloaded while a call is inside it",
     license: "GPL",
     imports_ns: ["D2D"],
     params: {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Well-behaved drivers and owners for scenarios in which module_b and module_a have no part, and pause_calls,
-# which pauses calls inside such drivers. test_modules/modules.mk defines the functions that are called here.
+# Test drivers and owners that keep the rules of the interface, and pause_calls, which pauses calls inside them.
+# test_modules/modules.mk defines the functions that are called here.
 
 $(foreach name,actor c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
 

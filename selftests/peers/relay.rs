@@ -61,7 +61,7 @@ d2d::module_peer! {
         },
         then: u32 {
             default: 0,
-            description: "Then: 0 complete it, 1 nothing (it does not return), 2 pend it",
+            description: "With a request that returns: 0 complete it, 1 nothing (none returns), 2 pend it",
         },
     },
 }
@@ -165,17 +165,17 @@ impl Driver for Relay {
         if self.then != PEND {
             return request.complete_as(outcome);
         }
-        let mut place = self.pended.lock();
+        let mut pended = self.pended.lock();
         let (disposition, request) = request.pend();
         let returned = Returned { request, outcome };
-        // A cancellation from here on calls `cancelled()`, which waits for this lock and then finds the
-        // request in its place.
-        let lost = match returned.request.tell_if_cancelled() {
-            Ok(()) => place.replace(returned),
+        // If the sender cancels after this, `cancelled()` is called, waits for this lock, and then finds
+        // the request in `pended`.
+        let not_pended = match returned.request.tell_if_cancelled() {
+            Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),
         };
-        drop(place);
-        drop(lost);
+        drop(pended);
+        drop(not_pended);
         disposition
     }
 

@@ -2,9 +2,9 @@
 
 //! Test: a peer that passes items on by handle, and always completes the handshake later.
 //!
-//! module_b reads an item when it takes it. This peer takes a handle instead and stores it on a shelf,
-//! as a number. The next round, which mostly runs in another execution context, redeems the handles
-//! that it finds there. The owner revokes the handles that are still on the shelf when the peer detaches.
+//! module_b reads an item when it takes it. This peer takes a handle instead, and stores it as a number.
+//! The next round, which mostly runs in another execution context, redeems the stored handles. When the
+//! peer detaches, the owner revokes the handles that are still stored.
 //!
 //! Writing N to `/sys/kernel/debug/d2d-third_peer/exercise` plays N rounds in each execution context.
 
@@ -62,19 +62,19 @@ d2d::module_peer! {
 /// The driver.
 struct Third {
     /// Handles of items that were taken and not redeemed yet.
-    shelf: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
+    stored: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
     requests: DemoRequests,
 }
 
 impl Third {
-    /// Takes the handle of an item and stores it on the shelf, or redeems it at once if the shelf is full.
-    /// Returns whether there was an item.
+    /// Takes the handle of an item and stores it, or redeems it at once if there is no room. Returns
+    /// whether there was an item.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);
         };
         let number = handle.into_raw();
-        let mut numbers = self.shelf.lock();
+        let mut numbers = self.stored.lock();
         if let Some(place) = numbers.iter_mut().find(|place| place.is_none()) {
             *place = Some(number);
             return Ok(true);
@@ -84,10 +84,10 @@ impl Third {
         Ok(true)
     }
 
-    /// Redeems all handles on the shelf. Returns the number of items and the sum of their notes.
+    /// Redeems all stored handles. Returns the number of items and the sum of their notes.
     fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<(u32, Note)> {
         let (mut count, mut sum) = (0, 0);
-        let numbers = core::mem::take(&mut *self.shelf.lock());
+        let numbers = core::mem::take(&mut *self.stored.lock());
         for number in numbers.into_iter().flatten() {
             let note = Self::redeem(link, number)?;
             count += 1;
@@ -117,8 +117,9 @@ impl Third {
         Ok(taken)
     }
 
-    /// One round: redeems the handles that `drain` stored, in whatever execution context the owner called
-    /// it, sends the owner their sum, and stores the handles of the answers.
+    /// One round: redeems the stored handles, puts the sum of their notes for the owner, and stores the
+    /// handles of the answers. `drain` has stored the handles, in the execution context in which the owner
+    /// called it.
     fn exercise(&self, link: &PeerLink<DemoPair>, place: Place) -> Result {
         let (count, sum) = self.redeem_all(link)?;
         link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
@@ -139,12 +140,12 @@ impl Driver for Third {
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
 
     fn new() -> Result<Self> {
-        let shelf = KBox::pin_init(
-            new_spinlock_irq!([None; 8], "third_peer::shelf"),
+        let stored = KBox::pin_init(
+            new_spinlock_irq!([None; 8], "third_peer::stored"),
             GFP_KERNEL,
         )?;
         Ok(Self {
-            shelf,
+            stored,
             requests: DemoRequests::new()?,
         })
     }

@@ -62,7 +62,7 @@ d2d_owner::module_owner! {
     type: UnloadingOwner,
     name: "unloading_owner",
     authors: ["Beyond IRPs"],
-    description: "Test: an owner that has work under way when it is unloaded",
+    description: "Test: an owner that has work under in_progress when it is unloaded",
     license: "GPL",
     params: {
         hook: u32 {
@@ -80,9 +80,9 @@ d2d_owner::module_owner! {
     },
 }
 
-/// Waits for `unloading.served`.
+/// The dispatch routine completes this request after it has waited for the event `unloading.served`.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
-/// Stays pending.
+/// The dispatch routine pends this request, and does not complete it.
 const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
 /// What the hook completes [`PEND`] with.
@@ -122,8 +122,8 @@ impl Item {
     }
 }
 
-/// What has not ended yet.
-struct UnderWay {
+/// What is in progress until the owner is unloaded.
+struct InProgress {
     served: Arc<Event>,
     item: Arc<Item>,
     serving: Option<Sent<u64>>,
@@ -134,8 +134,8 @@ struct UnderWay {
 #[pin_data]
 struct Inner {
     #[pin]
-    way: Mutex<Option<UnderWay>>,
-    /// Completed when the dispatch routine has got [`SERVE`].
+    in_progress: Mutex<Option<InProgress>>,
+    /// Completed when the dispatch routine has received [`SERVE`].
     #[pin]
     serving: Completion,
     /// Completed when [`PEND`] is pending.
@@ -149,10 +149,14 @@ struct UnloadingOwner(Pin<KBox<Inner>>);
 impl UnloadingOwner {
     /// Ends all three waits. Uses the owner's queues, requests and events, which must still work in the hook.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
-        let mut guard = self.0.way.lock();
-        let way = (*guard).as_mut().ok_or(ENODATA)?;
-        let (serving, pending) = (way.serving.take(), way.pending.take());
-        let (served, item, pended) = (way.served.clone(), way.item.clone(), way.pended.take());
+        let mut guard = self.0.in_progress.lock();
+        let in_progress = (*guard).as_mut().ok_or(ENODATA)?;
+        let (serving, pending) = (in_progress.serving.take(), in_progress.pending.take());
+        let (served, item, pended) = (
+            in_progress.served.clone(),
+            in_progress.item.clone(),
+            in_progress.pended.take(),
+        );
         drop(guard);
 
         for (_, link) in contexts.iter() {
@@ -179,7 +183,7 @@ impl Owner for UnloadingOwner {
 
     fn new(_id: u32) -> Result<Self> {
         let inner = pin_init!(Inner {
-            way <- new_mutex!(None, "unloading_owner::way"),
+            in_progress <- new_mutex!(None, "unloading_owner::in_progress"),
             serving <- Completion::new(),
             pended <- Completion::new(),
         });
@@ -196,7 +200,7 @@ impl Owner for UnloadingOwner {
         let served = Arc::new(served, GFP_KERNEL)?;
         let (sender, item) = (contexts.sender(), Item::start()?);
         // Stored before anything else can fail, so that `leaving` and `drop` find the work item.
-        *this.0.way.lock() = Some(UnderWay {
+        *this.0.in_progress.lock() = Some(InProgress {
             served,
             item: item.clone(),
             serving: None,
@@ -210,8 +214,8 @@ impl Owner for UnloadingOwner {
             sent.map_err(|refused| refused.error)
         };
         let (serving, pending) = (send(SERVE)?, send(PEND)?);
-        if let Some(way) = &mut *this.0.way.lock() {
-            (way.serving, way.pending) = (Some(serving), Some(pending));
+        if let Some(in_progress) = &mut *this.0.in_progress.lock() {
+            (in_progress.serving, in_progress.pending) = (Some(serving), Some(pending));
         }
         // Returns when `PEND` is pending, so that the hook can complete it.
         this.0.pended.wait_for_completion();
@@ -249,7 +253,12 @@ impl Owner for UnloadingOwner {
         };
         request
             .on(SERVE, |(), request| {
-                let served = this.0.way.lock().as_ref().map(|way| way.served.clone());
+                let served = this
+                    .0
+                    .in_progress
+                    .lock()
+                    .as_ref()
+                    .map(|in_progress| in_progress.served.clone());
                 this.0.serving.complete_all();
                 let waited = served.map_or(Err(ENODATA), |event| event.wait(Wait::FOREVER));
                 trace!(event_wait, by: "dispatch", status: status(waited));
@@ -260,8 +269,8 @@ impl Owner for UnloadingOwner {
             })
             .on(PEND, |(), request| {
                 let (disposition, request) = request.pend();
-                let before = match &mut *this.0.way.lock() {
-                    Some(way) => way.pended.replace(request),
+                let before = match &mut *this.0.in_progress.lock() {
+                    Some(in_progress) => in_progress.pended.replace(request),
                     None => Some(request),
                 };
                 drop(before);
@@ -280,8 +289,8 @@ impl Drop for UnloadingOwner {
     /// Waits until the work item has ended. The unload hangs here if neither the hook nor the
     /// library has ended the work item's wait.
     fn drop(&mut self) {
-        if let Some(way) = &*self.0.way.lock() {
-            way.item.ended.wait_for_completion();
+        if let Some(in_progress) = &*self.0.in_progress.lock() {
+            in_progress.item.ended.wait_for_completion();
         }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer whose module is removed while one of its functions waits without a time limit. The function
-//! is an operation or [`Driver::deferred`]. Only the library can end the wait.
+//! Test: a peer that is unloaded while one of its functions waits without a time limit. The function is
+//! an operation or [`Driver::deferred`]. Only the library can end the wait.
 
 #![forbid(unsafe_code)]
 
@@ -71,8 +71,8 @@ const OWNER: &CStr = c"module_a";
 /// What the wait needs.
 struct Awaited {
     event: Event,
-    /// Keeps the driver allocated. While it is stored in the driver itself, the driver cannot be
-    /// freed, so the function that waits takes it out.
+    /// Keeps the driver allocated. The driver cannot be freed while this handle is stored in it, so the
+    /// function that waits takes the handle out.
     handle: Handle<Waiting>,
 }
 

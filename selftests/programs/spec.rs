@@ -40,6 +40,9 @@ impl fmt::Display for Expected {
     }
 }
 
+/// The errnos that a spec may name in a value, and what the trace has instead.
+const ERRNOS: [(&str, &str); 1] = [("-ECANCELED", "-125")];
+
 /// What was read of a spec: the definitions of parts (parameters and lines), and the steps.
 #[derive(Default)]
 pub struct Spec {
@@ -117,6 +120,11 @@ impl Spec {
         if !is_step(second) {
             return Err(format!("not a step: {second}"));
         }
+        for value in fields.values_mut() {
+            if let Some((_, number)) = ERRNOS.iter().find(|(name, _)| *name == value.as_str()) {
+                *value = (*number).into();
+            }
+        }
         fields.entry("in".into()).or_insert_with(|| "task".into());
         self.steps.push(Expected {
             part: part.into(),
@@ -131,6 +139,12 @@ impl Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_an_errno() {
+        let steps = Spec::parse("A cancel status=-ECANCELED", &Fields::new()).unwrap();
+        assert_eq!(steps[0].fields["status"], "-125");
+    }
 
     #[test]
     fn refuses_a_spec_with_a_mistake() {

@@ -157,7 +157,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
             "follow" => event_traffic()?.follow()?,
             "event" => return driver.events.command(&mut words, driver),
             "race" => {
-                let (way, first) = (way(driver, link, false)?, words.number()?);
+                let (route, first) = (route(driver, link, false)?, words.number()?);
                 let (races, places) = (words.number()?, words.number()?);
                 let sender = driver.sender();
                 let open = || {
@@ -169,18 +169,18 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 let meeting = meeting.as_ref();
                 driver
                     .requests
-                    .race(&sender, way, first, races, places, false, meeting)?;
-                driver.requests.take_books()
+                    .race(&sender, route, first, races, places, false, meeting)?;
+                driver.requests.take_counts()
             }
             "settle" => {
                 driver.requests.stop();
-                driver.requests.take_books()
+                driver.requests.take_counts()
             }
             "uncounted" => {
-                let way = way(driver, link, true)?;
+                let route = route(driver, link, true)?;
                 return driver
                     .requests
-                    .start(&driver.sender(), way, words.number()?);
+                    .start(&driver.sender(), route, words.number()?);
             }
             "below" => {
                 let name = CString::try_from_fmt(fmt!("{}", words.word()))?;
@@ -242,12 +242,12 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for Handle<TorturePe
 }
 
 /// Returns how the peer sends requests to the owner, which outlives it.
-fn way<M: ModuleMetadata + 'static, const PENDS: bool>(
+fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &Handle<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,
     uncounted: bool,
-) -> Result<request_traffic::Way> {
-    Ok(request_traffic::Way {
+) -> Result<request_traffic::Route> {
+    Ok(request_traffic::Route {
         to: driver.sender().lookup(OWNER)?,
         context: link.context().id(),
         unregisters: false,

@@ -16,9 +16,9 @@
 use crate::{
     mix,
     tally::{
-        Books,
         Count,
         Index,
+        SharedCounts,
         Tally, //
     }, //
 };
@@ -138,7 +138,7 @@ struct ReceivedRequest {
 
 /// How a side sends requests.
 #[derive(Clone, Copy)]
-pub struct Way {
+pub struct Route {
     /// The receiver.
     pub to: Target,
     /// The number of the context that both sides share.
@@ -205,7 +205,7 @@ struct Chosen {
 /// The part under the lock.
 struct Inner {
     /// `None` if requests that end are not sent again.
-    way: Option<Way>,
+    route: Option<Route>,
     cancels: [Option<Cancel>; SLOTS],
     pended: KVec<Option<ReceivedRequest>>,
     below: Option<Target>,
@@ -215,7 +215,7 @@ struct Inner {
 pub struct RequestTraffic {
     slots: [Atomic<u64>; SLOTS],
     inner: Pin<KBox<SpinLockIrq<Inner>>>,
-    books: Books,
+    shared_counts: SharedCounts,
 }
 
 impl RequestTraffic {
@@ -227,7 +227,7 @@ impl RequestTraffic {
         }
         let inner = new_spinlock_irq!(
             Inner {
-                way: None,
+                route: None,
                 cancels: [None; SLOTS],
                 pended,
                 below: None,
@@ -237,18 +237,18 @@ impl RequestTraffic {
         Ok(Self {
             slots: core::array::from_fn(|_| Atomic::new(0)),
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
-            books: Books::default(),
+            shared_counts: SharedCounts::default(),
         })
     }
 
     /// Returns the counts since the last call.
-    pub fn take_books(&self) -> Tally {
-        self.books.take()
+    pub fn take_counts(&self) -> Tally {
+        self.shared_counts.take()
     }
 
     fn count(&self, count: Count, value: u64) {
         // Cannot fail: `index` returns a valid number.
-        let _ = self.books.add(count.index(), value);
+        let _ = self.shared_counts.add(count.index(), value);
     }
 
     fn count_if_wrong(&self, wrong: bool) {
@@ -263,17 +263,17 @@ impl RequestTraffic {
     /// Sends all requests that are not on their way. `first` must be larger than in all calls
     /// before, so that keys are new: the other side may still have requests of an earlier sender.
     /// May sleep.
-    pub fn start(&self, sender: &Sender, way: Way, first: u32) -> Result {
-        self.inner.lock().way = Some(way);
+    pub fn start(&self, sender: &Sender, route: Route, first: u32) -> Result {
+        self.inner.lock().route = Some(route);
         // Few requests, as the library prints a line for each cancel or refusal of them.
-        let end = match way.unregisters || way.uncounted {
+        let end = match route.unregisters || route.uncounted {
             true => 9,
             false => SLOTS,
         };
         for slot in TIMED + 1..end {
             let packet = sender.packet_for(PEND)?;
             if let Some(number) = self.claim(slot, first) {
-                self.send(packet, slot, number, way);
+                self.send(packet, slot, number, route);
             }
         }
         Ok(())
@@ -291,9 +291,9 @@ impl RequestTraffic {
     }
 
     /// Sends the request of a claimed slot. Any execution context.
-    fn send(&self, packet: Packet, slot: usize, number: u64, way: Way) {
-        let uncounted = if way.uncounted { UNCOUNTED } else { 0 };
-        let key = uncounted | (number << 8) | (way.context as usize * SLOTS + slot) as u64;
+    fn send(&self, packet: Packet, slot: usize, number: u64, route: Route) {
+        let uncounted = if route.uncounted { UNCOUNTED } else { 0 };
+        let key = uncounted | (number << 8) | (route.context as usize * SLOTS + slot) as u64;
         let code = match may_be_passed_on(slot) {
             true => PEND_BELOW,
             false => PEND,
@@ -301,7 +301,7 @@ impl RequestTraffic {
         // Counted before the request can end: once it has, `stop` may return, and the counts may be taken.
         self.count(Count::Sent, 1);
         self.count(Count::Unsettled, 1);
-        match packet.send_with_routine(&way.to, code, &key, Sleep::Cannot, key) {
+        match packet.send_with_routine(&route.to, code, &key, Sleep::Cannot, key) {
             Ok(cancel) => {
                 self.inner.lock().cancels[slot] = Some(cancel);
                 let state = (number << NUMBER) | ON_ITS_WAY;
@@ -316,7 +316,7 @@ impl RequestTraffic {
                     ESHUTDOWN | ESTALE => true,
                     // The request came back because a driver is unregistering, and the dispatch routine that it was
                     // taken from still uses its buffers.
-                    EBUSY => way.unregisters || way.uncounted,
+                    EBUSY => route.unregisters || route.uncounted,
                     _ => false,
                 };
                 self.count(Count::Shutdowns, expected.into());
@@ -335,14 +335,14 @@ impl RequestTraffic {
         if !is_on_its_way(self.slots[slot].load(Acquire)) {
             return self.count(Count::WrongValues, 1);
         }
-        let way = self.inner.lock().way;
+        let route = self.inner.lock().route;
         // Before the slot is free, as then `stop` may return, and the counts may be taken.
         self.ended(
             key,
             completed.output(),
-            way.is_some_and(|way| way.unregisters),
+            route.is_some_and(|route| route.unregisters),
         );
-        let next = match way {
+        let next = match route {
             Some(_) => ((number + 1) << NUMBER) | ON_ITS_WAY,
             None => number << NUMBER,
         };
@@ -350,8 +350,8 @@ impl RequestTraffic {
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
-        if let Some(way) = way {
-            self.send(completed.into_packet(), slot, number + 1, way);
+        if let Some(route) = route {
+            self.send(completed.into_packet(), slot, number + 1, route);
         }
     }
 
@@ -381,19 +381,19 @@ impl RequestTraffic {
 
     /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
     /// sleep.
-    fn call(&self, packet: &mut Packet, way: Way, first: u32, ms: u32) {
+    fn call(&self, packet: &mut Packet, route: Route, first: u32, ms: u32) {
         let Some(number) = self.claim(TIMED, first) else {
             return;
         };
-        let key = (number << 8) | (way.context as usize * SLOTS + TIMED) as u64;
-        match packet.call(&way.to, PEND, &key, Some(ms)) {
+        let key = (number << 8) | (route.context as usize * SLOTS + TIMED) as u64;
+        match packet.call(&route.to, PEND, &key, Some(ms)) {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
             Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),
-            Err(CallError::Ended(_, ECANCELED)) if !way.unregisters => self.count_if_wrong(true),
+            Err(CallError::Ended(_, ECANCELED)) if !route.unregisters => self.count_if_wrong(true),
             output => {
                 self.count(Count::Sent, 1);
                 self.count(Count::Unsettled, 1);
-                self.ended(key, output.map_err(Error::from), way.unregisters);
+                self.ended(key, output.map_err(Error::from), route.unregisters);
             }
         }
         self.slots[TIMED].store(number << NUMBER, Release);
@@ -410,15 +410,15 @@ impl RequestTraffic {
 
     /// Cancels a chosen request. Any execution context.
     fn cancel(&self, slot: usize) {
-        let (way, cancel) = {
+        let (route, cancel) = {
             let inner = self.inner.lock();
-            (inner.way, inner.cancels[slot])
+            (inner.route, inner.cancels[slot])
         };
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
         // If the receiver may unregister, that may have ended the request: count nothing.
-        let certain = way.is_none_or(|way| !way.unregisters);
+        let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
             // The receiver has completed it first, as no other thread cancels this request.
@@ -550,7 +550,7 @@ impl RequestTraffic {
     pub fn race(
         &self,
         sender: &Sender,
-        way: Way,
+        route: Route,
         run: u32,
         races: u32,
         places: u32,
@@ -568,14 +568,14 @@ impl RequestTraffic {
             (mix(random) % limit as u64) as usize
         };
         let cells = |context: usize| context * SLOTS..(context + 1) * SLOTS;
-        self.start(sender, way, run)?;
+        self.start(sender, route, run)?;
         let mut raced = 0;
         while raced < races {
             let place = Place::ALL[below(4)];
             if places & (1 << place as u32) == 0 {
                 continue;
             }
-            let own = cells(way.context as usize);
+            let own = cells(route.context as usize);
             // The cells of a random context: requests that other drivers have forwarded.
             let other = cells(below(CELLS / SLOTS));
             run_in(place, || {
@@ -595,17 +595,17 @@ impl RequestTraffic {
             })??;
             raced += 1;
             if raced % 16 == 0 {
-                self.call(&mut packet, way, run, below(8) as u32 / 7);
+                self.call(&mut packet, route, run, below(8) as u32 / 7);
             }
         }
         // Send the requests again that ended because the receiver unregistered.
-        self.start(sender, way, run)
+        self.start(sender, route, run)
     }
 
     /// Stops sending, and cancels all requests that are on their way. No race may be under way. May
     /// sleep.
     pub fn stop(&self) {
-        self.inner.lock().way = None;
+        self.inner.lock().route = None;
         for (number, slot) in self.slots.iter().enumerate() {
             while slot.load(Acquire) & ON_ITS_WAY != 0 {
                 if self.choose(number) {
@@ -645,12 +645,12 @@ pub fn dispatch<'a, 'b>(
 
 impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
-    /// [`take_books`](Self::take_books) must be 0. The test fails because of the warning.
+    /// [`take_counts`](Self::take_counts) must be 0. The test fails because of the warning.
     fn drop(&mut self) {
         let lost = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let lost = self.slots.iter().any(lost);
         let wrong = [Count::Unsettled, Count::WrongValues, Count::WrongErrors];
-        let wrong = wrong.map(|count| self.books.get(count));
+        let wrong = wrong.map(|count| self.shared_counts.get(count));
         if lost || wrong != [0; 3] {
             let [unsettled, values, errors] = wrong;
             refuse!(

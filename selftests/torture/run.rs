@@ -340,7 +340,7 @@ impl Run {
                 self.event_traffic
                     .take(choice, self.may_sleep, &mut self.tally);
             }
-            _ => self.look(side),
+            _ => self.check_counters(side),
         }
     }
 
@@ -470,7 +470,7 @@ impl Run {
     }
 
     /// Checks that a queue's counters are consistent.
-    fn look<S: Side>(&mut self, side: &S) {
+    fn check_counters<S: Side>(&mut self, side: &S) {
         let counters = queue(side.context(), S::OUT).counters();
         let right = counters.put.wrapping_sub(counters.taken) == counters.depth.into()
             && counters.depth <= counters.high_water;

@@ -217,16 +217,16 @@ impl Tally {
     }
 }
 
-/// The counts of all runs.
-pub struct Books([Atomic<u64>; COUNTS]);
+/// The counts of all runs, to which several threads add at the same time.
+pub struct SharedCounts([Atomic<u64>; COUNTS]);
 
-impl Default for Books {
+impl Default for SharedCounts {
     fn default() -> Self {
         Self(core::array::from_fn(|_| Atomic::new(0)))
     }
 }
 
-impl Books {
+impl SharedCounts {
     /// Adds to the count with this number; `EINVAL` if there is none.
     pub fn add(&self, number: usize, value: u64) -> Result {
         self.0.get(number).ok_or(EINVAL)?.add(value, Relaxed);

@@ -5,9 +5,9 @@
 //! It works like the kernel's locktorture and rcutorture. Processes write commands to the control
 //! files of an owner and of several peers. A command makes a *run*: many random operations on both
 //! queues, and calls in both directions, in the system call, in a worker, in softirq or in hard
-//! interrupt. Meanwhile other peers are loaded and unloaded. No two items are alike, so the side
-//! that takes an item can check that it is whole, in the right queue, and in order. At the end,
-//! sums over all items that were put and all that were taken show whether one was lost or came
+//! interrupt. Meanwhile other peers are loaded and unloaded. No two items have the same payload, so
+//! the side that takes an item can check that it is whole, in the right queue, and in order. At the
+//! end, sums over all items that were put and all that were taken show whether one was lost or taken
 //! twice.
 //!
 //! - `item`: the payload of the items, and the checks of taken ones.

@@ -66,11 +66,11 @@ use torture::{
         Run, //
     },
     tally::{
-        Books,
         Count,
         Direction,
         Flow,
         Index,
+        SharedCounts,
         NAMES, //
     },
     Checker,
@@ -110,7 +110,7 @@ const TIMEOUT: u32 = 60_000;
 
 /// The owner's value for one context.
 struct TortureOwner {
-    books: Books,
+    shared_counts: SharedCounts,
     events: Pin<KBox<OpenEvents>>,
     requests: RequestTraffic,
     event_traffic: SetOnce<EventTraffic>,
@@ -137,7 +137,7 @@ impl Owner for TortureOwner {
 
     fn new(_id: u32) -> Result<Self> {
         Ok(Self {
-            books: Books::default(),
+            shared_counts: SharedCounts::default(),
             events: OpenEvents::new()?,
             requests: RequestTraffic::new()?,
             event_traffic: SetOnce::new(),
@@ -176,7 +176,7 @@ impl Owner for TortureOwner {
             }
             "lead" => {
                 let tally = event_traffic(link)?.lead(words.number()?)?;
-                owner.books.add_all(&tally);
+                owner.shared_counts.add_all(&tally);
                 return Ok(());
             }
             "stop" => return event_traffic(link)?.stop(),
@@ -186,18 +186,20 @@ impl Owner for TortureOwner {
                 let unregisters = words.number()? != 0;
                 let open = || Meeting::open(link.context().id(), true, create_event);
                 let meeting = (words.number()? != 0).then(open).transpose()?;
-                let Some(way) = owner.way(contexts, link, unregisters) else {
+                let Some(route) = owner.route(contexts, link, unregisters) else {
                     return Ok(());
                 };
                 let (sender, meeting) = (contexts.sender(), meeting.as_ref());
                 return owner
                     .requests
-                    .race(&sender, way, first, races, places, true, meeting);
+                    .race(&sender, route, first, races, places, true, meeting);
             }
-            "event" => return owner.events.command(&mut words, &Way(link)),
+            "event" => return owner.events.command(&mut words, &OwnerSide(link)),
             _ => return Err(EINVAL),
         };
-        owner.books.add_all(&run.finish::<OwnerLink<TorturePair>>());
+        owner
+            .shared_counts
+            .add_all(&run.finish::<OwnerLink<TorturePair>>());
         Ok(())
     }
 
@@ -258,25 +260,25 @@ impl OwnerOps for TortureOwner {
     }
 
     fn report(&self, _link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32> {
-        self.books.add(count as usize, value).map(|()| 0)
+        self.shared_counts.add(count as usize, value).map(|()| 0)
     }
 
     fn next(&self, _link: &OwnerLink<TorturePair>) -> Result<u64> {
-        Ok(self.books.get((Direction::ToPeer, Flow::Taken)))
+        Ok(self.shared_counts.get((Direction::ToPeer, Flow::Taken)))
     }
 }
 
 impl TortureOwner {
     /// Returns how the owner sends requests to the peer, if there is one.
-    fn way(
+    fn route(
         &self,
         contexts: &Contexts<'_, Self>,
         link: &OwnerLink<TorturePair>,
         unregisters: bool,
-    ) -> Option<request_traffic::Way> {
+    ) -> Option<request_traffic::Route> {
         let peer = contexts.peer(link);
         self.count(Count::Shutdowns, peer.is_none().into());
-        peer.map(|peer| request_traffic::Way {
+        peer.map(|peer| request_traffic::Route {
             to: *peer.target(),
             context: link.context().id(),
             unregisters,
@@ -286,7 +288,7 @@ impl TortureOwner {
 
     fn count(&self, count: Count, value: u64) {
         // Cannot fail: `index` returns a valid number.
-        let _ = self.books.add(count.index(), value);
+        let _ = self.shared_counts.add(count.index(), value);
     }
 
     /// Compares two sums; counts and prints a difference.
@@ -302,7 +304,7 @@ impl TortureOwner {
     /// is lost, and compares the queue's counters with the runs' counts.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
-        let next = self.books.get((direction, Flow::Taken));
+        let next = self.shared_counts.get((direction, Flow::Taken));
         let mut checker = Checker::sole(link.context().id(), direction, next);
         checker.take_all(&queue);
         let room = module_parameters::capacity.value();
@@ -310,7 +312,7 @@ impl TortureOwner {
         self.expect(link, "room", queue.counters().depth.into(), room.into());
         checker.take_all(&queue);
         tally.add_taken(direction, checker.taken());
-        self.books.add_all(&tally);
+        self.shared_counts.add_all(&tally);
 
         let Counters {
             depth,
@@ -320,17 +322,22 @@ impl TortureOwner {
             stale,
             ..
         } = queue.counters();
-        let book = |flow| self.books.get((direction, flow));
+        let counted = |flow| self.shared_counts.get((direction, flow));
         self.expect(link, "depth", depth.into(), 0);
-        self.expect(link, "put", put, book(Flow::Put));
-        self.expect(link, "taken", taken, book(Flow::Taken));
+        self.expect(link, "put", put, counted(Flow::Put));
+        self.expect(link, "taken", taken, counted(Flow::Taken));
         self.expect(link, "taken of put", taken, put);
-        self.expect(link, "refused", refused, book(Flow::Refused));
-        self.expect(link, "stale", stale, book(Flow::Stale));
-        let checksums_put = book(Flow::ChecksumsPut);
-        self.expect(link, "checksums", book(Flow::ChecksumsTaken), checksums_put);
+        self.expect(link, "refused", refused, counted(Flow::Refused));
+        self.expect(link, "stale", stale, counted(Flow::Stale));
+        let checksums_put = counted(Flow::ChecksumsPut);
+        self.expect(
+            link,
+            "checksums",
+            counted(Flow::ChecksumsTaken),
+            checksums_put,
+        );
         let places = self.sum_places(direction, put);
-        self.expect(link, "places", book(Flow::Places), places);
+        self.expect(link, "places", counted(Flow::Places), places);
     }
 
     /// Returns the sum of `mix(number)` over all numbers below `end`. A later call must not have a
@@ -352,9 +359,9 @@ fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
 }
 
 /// Opens events for the owner, and gives it the queues of a context.
-struct Way<'a>(&'a OwnerLink<TorturePair>);
+struct OwnerSide<'a>(&'a OwnerLink<TorturePair>);
 
-impl Opener for Way<'_> {
+impl Opener for OwnerSide<'_> {
     fn name(&self) -> &'static CStr {
         OwnerModule::NAME
     }
@@ -389,21 +396,26 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
     settle(contexts);
     for (owner, link) in contexts.iter() {
         owner.requests.clear();
-        owner.books.add_all(&owner.requests.take_books());
+        owner.shared_counts.add_all(&owner.requests.take_counts());
         for direction in Direction::ALL {
             owner.balance(link, direction);
-            put = put.wrapping_add(owner.books.get((direction, Flow::Put)));
-            refused = refused.wrapping_add(owner.books.get((direction, Flow::Refused)));
+            put = put.wrapping_add(owner.shared_counts.get((direction, Flow::Put)));
+            refused = refused.wrapping_add(owner.shared_counts.get((direction, Flow::Refused)));
         }
         let [updates, _] = link.context().with_owner_data(|data| *data);
-        let expected = owner.books.get(Count::Updates);
+        let expected = owner.shared_counts.get(Count::Updates);
         owner.expect(link, "updates", updates, expected);
         if let Some(event_traffic) = owner.event_traffic.as_ref() {
             owner.count(Count::TokensTaken, event_traffic.take_all());
         }
-        let taken = owner.books.get(Count::TokensTaken);
-        owner.expect(link, "tokens", taken, owner.books.get(Count::Tokens));
-        for (sum, count) in sums.iter_mut().zip(owner.books.counts()) {
+        let taken = owner.shared_counts.get(Count::TokensTaken);
+        owner.expect(
+            link,
+            "tokens",
+            taken,
+            owner.shared_counts.get(Count::Tokens),
+        );
+        for (sum, count) in sums.iter_mut().zip(owner.shared_counts.counts()) {
             *sum = sum.wrapping_add(count);
         }
     }

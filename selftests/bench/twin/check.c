@@ -314,6 +314,6 @@ static void __exit check_twin_exit(void)
 module_exit(check_twin_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Bench: whether the twin does its duty");
+MODULE_DESCRIPTION("Bench: checks of the C twin");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("TWIN");

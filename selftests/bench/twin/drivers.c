@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The registered drivers, the threads inside their routines, and the handshake that shares a
- * context with a driver: look the driver up, build an internal device control request whose
- * user buffer is the context, send it, learn of its completion, and open the context to both.
+ * The registered drivers, the calls of their routines, and the handshake that shares a context
+ * with a driver: look the driver up, build an internal device control request whose user buffer is
+ * the context, send it, learn of its completion, and open the context to both.
  */
 #include <linux/ctype.h>
 #include <linux/delay.h>
@@ -25,7 +25,7 @@ void twin_drivers_init(void)
 	for (slot = slots; slot < slots + MAX_DRIVERS; slot++) {
 		slot->generation = 1;
 		slot->offer.left = true;
-		INIT_LIST_HEAD(&slot->visits);
+		INIT_LIST_HEAD(&slot->calls);
 		init_completion(&slot->offer.done);
 		init_completion(&slot->offer.gone);
 	}
@@ -47,35 +47,35 @@ struct twin_slot *twin_driver_find(twin_handle handle)
 }
 
 /* The caller holds the lock. */
-void twin_visit_begin(struct twin_visit *visit, struct twin_slot *slot)
+void twin_call_begin(struct twin_call *call, struct twin_slot *slot)
 {
-	visit->task = current;
-	visit->slot = slot;
-	list_add(&visit->node, &slot->visits);
+	call->task = current;
+	call->slot = slot;
+	list_add(&call->node, &slot->calls);
 }
 
-void twin_visit_end(struct twin_visit *visit)
+void twin_call_end(struct twin_call *call)
 {
 	unsigned long flags;
 
-	if (!visit->slot)
+	if (!call->slot)
 		return;
 	spin_lock_irqsave(&twin_drivers_lock, flags);
-	list_del(&visit->node);
+	list_del(&call->node);
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 }
 
-bool twin_drivers_visited(twin_handle handle)
+bool twin_driver_is_called(twin_handle handle)
 {
 	struct twin_slot *slot;
 	unsigned long flags;
-	bool visited;
+	bool called;
 
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(handle);
-	visited = slot && !list_empty(&slot->visits);
+	called = slot && !list_empty(&slot->calls);
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
-	return visited;
+	return called;
 }
 
 int twin_probe(void *to, const void *from, size_t size)
@@ -311,7 +311,7 @@ static int refuse_stale(twin_handle handle)
 /* Refuses a call from inside a driver's routine: the call would wait for that routine to end. */
 static int check_outside(twin_handle handle, const char *reason)
 {
-	struct twin_visit *visit;
+	struct twin_call *call;
 	struct twin_slot *slot;
 	unsigned long flags;
 	bool inside = false;
@@ -320,8 +320,8 @@ static int check_outside(twin_handle handle, const char *reason)
 	slot = twin_driver_find(handle);
 	if (slot) {
 		inside = !slot->offer.left && slot->offer.sender == current;
-		list_for_each_entry(visit, &slot->visits, node)
-			inside |= visit->task == current;
+		list_for_each_entry(call, &slot->calls, node)
+			inside |= call->task == current;
 	}
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	if (inside)
@@ -606,7 +606,7 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * Cancels a driver's handshake, unless it is being completed, and takes its context back. Waits
+ * Cancels a driver's handshake, unless it is being completed, and makes its context free. Waits
  * until the sender has left the driver.
  */
 static bool cancel_offer(struct twin_slot *slot)
@@ -651,7 +651,7 @@ static void revoke_handles(const char *name, struct twin_context *context,
 			  revoked);
 }
 
-/* Waits until the owner has left the driver's operations, and takes the context back. */
+/* Waits until no thread is inside the driver's operations, and makes the context free. */
 static void run_down(struct twin_slot *slot)
 {
 	struct twin_owner_link *link = &slot->seat->link;
@@ -729,7 +729,7 @@ static bool remove_driver(struct twin_slot *slot)
 	bool removed;
 
 	spin_lock_irqsave(&twin_drivers_lock, flags);
-	removed = list_empty(&slot->visits);
+	removed = list_empty(&slot->calls);
 	if (removed) {
 		slot->used = false;
 		slot->generation = slot->generation + 1 ?: 1;

@@ -335,7 +335,7 @@ static int run_calls(void)
 	return d2d_bench_run(&b_to_a) ?: d2d_bench_run(&a_to_b);
 }
 
-/* The other driver's side of the handshake: it offers what the measuring driver offers. */
+/* The side of the handshake of a driver that offers the measuring driver's operations. */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =

@@ -78,12 +78,12 @@ struct twin_slot {
 	enum twin_state state;
 	struct twin_seat *seat;		/* NULL if it is only registered */
 	struct twin_driver object;
-	struct list_head visits;	/* the calls inside its routines */
+	struct list_head calls;	/* the calls inside its routines */
 	struct twin_offer offer;
 };
 
 /* A call of a driver's routine. The driver stays registered until the call ends. */
-struct twin_visit {
+struct twin_call {
 	struct list_head node;
 	struct task_struct *task;
 	struct twin_slot *slot;		/* NULL before the call begins */
@@ -94,9 +94,9 @@ extern spinlock_t twin_drivers_lock;
 
 struct twin_slot *twin_driver_find(twin_handle handle);
 twin_handle twin_driver_handle(const struct twin_slot *slot);
-void twin_visit_begin(struct twin_visit *visit, struct twin_slot *slot);
-void twin_visit_end(struct twin_visit *visit);
-bool twin_drivers_visited(twin_handle handle);
+void twin_call_begin(struct twin_call *call, struct twin_slot *slot);
+void twin_call_end(struct twin_call *call);
+bool twin_driver_is_called(twin_handle handle);
 void twin_drivers_init(void);
 
 /* Reads through a pointer without trust. */

@@ -2,8 +2,8 @@
 /*
  * Requests. A request is allocated once and can be sent again and again. Its sender names it by
  * the handle from its allocation; its holder by another handle, which is new each time. Both use
- * it only through this file, under one lock; the drivers' lock may be taken inside that one.
- * Completing and cancelling claim the request first: of all that try, exactly one succeeds.
+ * it only through this file, under one lock. The drivers' lock may be taken while that lock is
+ * held. Completing and cancelling claim the request first: of all that try, exactly one succeeds.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -129,7 +129,10 @@ static void unlink_packet(struct packet *packet)
 	ida_free(&indices, packet->index);
 }
 
-/* Tells a driver that it has lost a race. This is not a mistake, so nothing is printed. */
+/*
+ * Prints the refusal of a call. -ECANCELED is no mistake of the driver, which has only lost a
+ * race, so nothing is printed then.
+ */
 static int refuse(twin_handle handle, const char *reason, int err)
 {
 	if (err == -ECANCELED)
@@ -137,7 +140,7 @@ static int refuse(twin_handle handle, const char *reason, int err)
 	return twin_refuse(TWIN_OWNER, reason, err, "handle=0x%llx", handle);
 }
 
-/* Prints a step of a traced request, in the name of a driver. */
+/* Prints a step of a request with TWIN_SEND_TRACE, as a driver's step. */
 static void tell(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
 {
 	char name[TWIN_NAME_SIZE] = "?";
@@ -241,11 +244,11 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * Finds the receiver of a request, and keeps it registered until it has been called: either begins
- * the visit, or queues the request for a worker. The caller holds the lock.
+ * Finds the receiver of a request, and begins the call of its dispatch routine, which keeps it
+ * registered; or leaves that to a worker. The caller holds the lock.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
-			 struct twin_visit *visit, const char **reason)
+			 struct twin_call *call, const char **reason)
 {
 	struct twin_slot *slot;
 	int err = 0;
@@ -279,7 +282,7 @@ static int find_receiver(const struct packet *packet, const struct twin_send *se
 		goto unlock;
 	}
 	if (!(send->flags & TWIN_SEND_ATOMIC) || slot->object.flags & TWIN_DISPATCH_ATOMIC)
-		twin_visit_begin(visit, slot);
+		twin_call_begin(call, slot);
 unlock:
 	spin_unlock(&twin_drivers_lock);
 	return err;
@@ -301,7 +304,7 @@ static void view(const struct packet *packet, struct twin_request *request)
 }
 
 /* Fills in a request, and makes the receiver its holder. The caller holds the lock. */
-static int prepare(struct packet *packet, const struct twin_send *send, struct twin_visit *visit,
+static int prepare(struct packet *packet, const struct twin_send *send, struct twin_call *call,
 		   const char **reason)
 {
 	int err;
@@ -315,20 +318,20 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	*reason = "buffer-too-small";
 	if (send->input_len > packet->input_size || send->output_len > packet->output_size)
 		return -EMSGSIZE;
-	/* Before the visit: once a visit has begun, nothing may fail. */
+	/* Before the call of the receiver begins: after that nothing may fail. */
 	*reason = "bad-input-pointer";
 	if (send->input_len &&
 	    (!send->input ||
 	     copy_from_kernel_nofault(packet->buffers, send->input, send->input_len)))
 		return -EFAULT;
-	err = find_receiver(packet, send, visit, reason);
+	err = find_receiver(packet, send, call, reason);
 	if (err)
 		return err;
 	holds = holds + 1 ?: 1;
 	packet->hold = holds;
 	packet->holder = send->to & ~(twin_handle)TWIN_HANDLE_TARGET;
 	packet->tells = false;
-	packet->queued = !visit->slot;
+	packet->queued = !call->slot;
 	packet->sendings = packet->sendings + 1 ?: 1;
 	packet->major_function = send->major_function;
 	packet->code = send->code;
@@ -359,9 +362,9 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 
 /*
  * Returns a claimed request to its sender. Returns true if the caller has to call the completion
- * routine, whose visit has begun. The caller holds the lock.
+ * routine, for which *call has begun. The caller holds the lock.
  */
-static bool come_home(struct packet *packet, struct twin_visit *visit, struct packet **freed)
+static bool come_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
 	struct twin_slot *slot = NULL;
 
@@ -375,7 +378,7 @@ static bool come_home(struct packet *packet, struct twin_visit *visit, struct pa
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->sender);
 		if (slot)
-			twin_visit_begin(visit, slot);
+			twin_call_begin(call, slot);
 		spin_unlock(&twin_drivers_lock);
 	}
 	return slot;
@@ -384,10 +387,10 @@ static bool come_home(struct packet *packet, struct twin_visit *visit, struct pa
 static int discard(twin_handle handle);
 
 /* Calls the sender's completion routine. */
-static void call_completed(struct twin_visit *visit, twin_handle key, u32 flags,
+static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 			   const struct twin_result *result)
 {
-	const struct twin_driver *driver = &visit->slot->object;
+	const struct twin_driver *driver = &call->slot->object;
 	int kept;
 
 	trace_twin_request_completion(key, result->status);
@@ -408,17 +411,17 @@ static void deliver(struct packet *packet, unsigned long flags)
 	struct twin_result result = packet->result;
 	u32 send_flags = packet->flags;
 	struct packet *freed = NULL;
-	struct twin_visit visit;
+	struct twin_call call;
 	bool told;
 
-	visit.slot = NULL;
-	told = come_home(packet, &visit, &freed);
+	call.slot = NULL;
+	told = come_home(packet, &call, &freed);
 	spin_unlock_irqrestore(&lock, flags);
 	if (freed)
 		packet_put(freed);
 	if (told) {
-		call_completed(&visit, key, send_flags, &result);
-		twin_visit_end(&visit);
+		call_completed(&call, key, send_flags, &result);
+		twin_call_end(&call);
 	}
 }
 
@@ -460,10 +463,10 @@ int twin_requests_complete(twin_handle handle, int status, u64 information)
 }
 
 /* Calls the driver's dispatch routine. Returns whether the request is still pending. */
-static bool dispatch(const struct twin_visit *visit, const struct twin_request *request,
+static bool dispatch(const struct twin_call *call, const struct twin_request *request,
 		     twin_handle key, u32 sending, u32 send_flags)
 {
-	const struct twin_driver *driver = &visit->slot->object;
+	const struct twin_driver *driver = &call->slot->object;
 	struct packet *packet;
 	unsigned long flags;
 	bool kept, is = false;
@@ -483,7 +486,7 @@ static bool dispatch(const struct twin_visit *visit, const struct twin_request *
 	if (kept && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
-		/* If it was cancelled meanwhile, that is its result. */
+		/* This has no effect if the request was cancelled meanwhile. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}
@@ -496,7 +499,7 @@ static bool dispatch(const struct twin_visit *visit, const struct twin_request *
 static void dispatch_queued(struct work_struct *work)
 {
 	struct packet *packet = container_of(work, struct packet, work);
-	struct twin_visit visit = {};
+	struct twin_call call = {};
 	struct twin_request request;
 	struct twin_slot *slot;
 	unsigned long flags;
@@ -509,16 +512,16 @@ static void dispatch_queued(struct work_struct *work)
 		slot = twin_driver_find(packet->holder);
 		/* If the receiver is leaving, unregistering it cancels the request. */
 		if (slot && !slot->leaving)
-			twin_visit_begin(&visit, slot);
+			twin_call_begin(&call, slot);
 		spin_unlock(&twin_drivers_lock);
 	}
 	view(packet, &request);
 	sending = packet->sendings;
 	send_flags = packet->flags;
 	spin_unlock_irqrestore(&lock, flags);
-	if (visit.slot) {
-		dispatch(&visit, &request, key_of(packet), sending, send_flags);
-		twin_visit_end(&visit);
+	if (call.slot) {
+		dispatch(&call, &request, key_of(packet), sending, send_flags);
+		twin_call_end(&call);
 	}
 	packet_put(packet);
 }
@@ -527,7 +530,7 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 {
 	struct twin_request received;
 	struct packet *packet;
-	struct twin_visit visit;
+	struct twin_call call;
 	struct twin_send send;
 	unsigned long flags;
 	const char *reason;
@@ -541,11 +544,11 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		return err;
 	if (!(send.flags & TWIN_SEND_ATOMIC))
 		might_sleep();
-	visit.slot = NULL;
+	call.slot = NULL;
 	key = request & ~(twin_handle)TWIN_HANDLE_SENDER;
 	spin_lock_irqsave(&lock, flags);
 	packet = find_sent(request);
-	err = prepare(packet, &send, &visit, &reason);
+	err = prepare(packet, &send, &call, &reason);
 	if (!err) {
 		view(packet, &received);
 		sending = packet->sendings;
@@ -557,9 +560,9 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 	trace_twin_request_send(request, 0);
 	tell(send.flags, sender, "build-request", key, 0);
 	tell(send.flags, sender, "call-driver", key, 0);
-	if (visit.slot) {
-		is = dispatch(&visit, &received, key, sending, send.flags);
-		twin_visit_end(&visit);
+	if (call.slot) {
+		is = dispatch(&call, &received, key, sending, send.flags);
+		twin_call_end(&call);
 	} else {
 		/* A work item that is queued already has not run yet, and will find the request. */
 		if (!queue_work(workers, &packet->work))
@@ -583,7 +586,7 @@ static bool concerns(const struct packet *packet, twin_handle driver)
  */
 static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 {
-	struct twin_visit visit = {};
+	struct twin_call call = {};
 	struct packet *packet;
 	struct twin_request request;
 	struct twin_slot *slot;
@@ -613,15 +616,15 @@ static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 		spin_lock(&twin_drivers_lock);
 		slot = twin_driver_find(packet->holder);
 		if (slot)
-			twin_visit_begin(&visit, slot);
+			twin_call_begin(&call, slot);
 		spin_unlock(&twin_drivers_lock);
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	trace_twin_request_cancel(request.handle, status);
 	tell(send_flags, packet->sender, "cancel", key, status);
-	if (visit.slot) {
-		visit.slot->object.cancelled(visit.slot->object.self, request.handle);
-		twin_visit_end(&visit);
+	if (call.slot) {
+		call.slot->object.cancelled(call.slot->object.self, request.handle);
+		twin_call_end(&call);
 	}
 	spin_lock_irqsave(&lock, flags);
 	/* packet is still valid: a request that is on its way is never freed. */
@@ -880,7 +883,7 @@ void twin_requests_run_down(twin_handle driver)
 	unsigned long flags;
 	u32 index;
 
-	while (take_back(driver, 0) || twin_drivers_visited(driver))
+	while (take_back(driver, 0) || twin_driver_is_called(driver))
 		fsleep(USEC_PER_MSEC);
 	for (index = 0; index < READ_ONCE(end); index++) {
 		spin_lock_irqsave(&lock, flags);

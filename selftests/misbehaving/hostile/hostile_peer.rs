@@ -82,13 +82,13 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The receiver sends itself a request of this code with a smaller number, until the number is 0.
+/// The receiver sends itself another request of this code, with a number that is one less, until it is 0.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
-/// The receiver completes it with the information and the status that are its input.
-const ABSURD: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
-/// The receiver pends it and forgets it.
+/// The receiver completes this request with the information and the status that are its input.
+const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
+/// The receiver pends this request and leaks the previous one that it has pended.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// The sender's completion routine sends it again, as often as its tag says.
+/// The sender's completion routine sends this request again, as often as its tag says.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
 /// How deep requests of [`AGAIN`] are nested.
@@ -108,8 +108,7 @@ struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
 }
 
-/// Uses what [`Kept`] has. The driver is unregistered by then: only after that does the library
-/// drop it.
+/// Uses what [`Kept`] has, after the driver is unregistered: the library drops the driver only then.
 impl Drop for Hostile {
     fn drop(&mut self) {
         let Some(kept) = self.kept.lock().take() else {
@@ -125,7 +124,7 @@ impl Drop for Hostile {
     }
 }
 
-/// Allocates things and forgets them while the driver is being detached.
+/// Makes objects and leaks them while the driver is being detached.
 struct Front(Handle<Hostile>);
 
 impl Drop for Front {
@@ -154,8 +153,8 @@ impl Hostile {
         sender.lookup(c"hostile_peer")
     }
 
-    /// Forgets a value of each type whose `drop` matters.
-    fn forget_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
+    /// Leaks a value of each type whose `drop` matters.
+    fn leak_all(driver: &Handle<Self>, link: &PeerLink<DemoPair>) -> Result {
         let sender = driver.sender();
         let owner = sender.lookup(c"module_a")?;
         forget(link.incoming().take());
@@ -222,7 +221,7 @@ impl Hostile {
         expect(Event::wait_all(&[&event, &event], Wait::NOT) == Err(EINVAL))
     }
 
-    /// Sends itself requests from inside its routines, and completes some with absurd results.
+    /// Sends itself requests from inside its routines, and completes some with invalid results.
     fn reenter(driver: &Handle<Self>) -> Result {
         let sender = driver.sender();
         let to = Self::target(&sender)?;
@@ -236,14 +235,14 @@ impl Hostile {
                     .map_err(|refused| refused.error)
             })??;
         }
-        let mut packet = sender.packet_for(ABSURD)?;
+        let mut packet = sender.packet_for(INVALID)?;
         for (information, status) in [
             (0, 0),
             (!0, EINPROGRESS.to_errno()),
             (1, EIOCBQUEUED.to_errno()),
         ] {
             let input = [information, i64::from(status) as u64];
-            let result = packet.call(&to, ABSURD, &input, None);
+            let result = packet.call(&to, INVALID, &input, None);
             let expected = match status {
                 0 => Ok(()),
                 _ => Err(CallError::Ended(Ended::Completed, EIO)),
@@ -358,7 +357,7 @@ impl Driver for Hostile {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
             1 => Self::make_up(driver, link),
-            2 => Self::forget_all(driver, link),
+            2 => Self::leak_all(driver, link),
             3 => Self::reenter(driver),
             4 => Self::nest(driver, link),
             5 => Self::imitate(),
@@ -396,7 +395,7 @@ impl Driver for Hostile {
                     Err(error) => request.fail(error),
                 }
             })
-            .on(ABSURD, |[information, status], request| {
+            .on(INVALID, |[information, status], request| {
                 let status = status as i32;
                 request.into_request().complete_as(Outcome {
                     result: kernel::error::to_result(status),

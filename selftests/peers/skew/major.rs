@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver with the next major version of the interfaces. Its own copy of the library
+//! Test: a driver with the next major version of the interfaces. The driver's copy of the library
 //! refuses the owner's table.
 
 #![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that declares the operations in another order. Its own copy of the library
+//! Test: a driver that declares the operations in another order. The driver's copy of the library
 //! refuses the owner's table.
 
 #![forbid(unsafe_code)]

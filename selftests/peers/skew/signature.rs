@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that declares an operation with another argument type. Its own copy of the
+//! Test: a driver that declares an operation with another argument type. The driver's copy of the
 //! library refuses the owner's table.
 
 #![forbid(unsafe_code)]

@@ -119,9 +119,9 @@ static void do_open(struct unreg_thread *thread)
 }
 
 /*
- * Closes the many handles one by one, until the owner refuses one because opener has unregistered.
- * Keeps the last handle until the driver has unregistered, so that some handle is still open
- * however slow the unregistering thread is.
+ * Closes the handles in many[] one by one, until the owner refuses one because opener has
+ * unregistered. Closes the last handle only after a driver has unregistered, so that a handle is
+ * open until then, however slow the unregistering thread is.
  */
 static void do_close(struct unreg_thread *thread)
 {
@@ -187,6 +187,7 @@ static int wait_mixed(const char *how, u32 flags)
 	return wait_by("mixed", mixed, flags, D2D_EVENT_FOREVER);
 }
 
+/* Starts a thread that repeats a call, and returns when it has made two calls. */
 static int loop(const char *name, void (*run)(struct unreg_thread *thread))
 {
 	if (!unreg_start(name, run, (struct unreg_thread){}, -1))
@@ -309,7 +310,7 @@ static const struct stage stages[] = {
 
 /*
  * Sets the events until all waits have ended; a synchronization event releases one thread each
- * time. The driver has already unregistered, so it did not need this.
+ * time. By then the driver has unregistered, so its unregistering did not depend on this.
  */
 static void end(void)
 {

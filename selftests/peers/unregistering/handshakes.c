@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a handshake between the owner and the driver "peer". A driver calls
- * d2d_detach() and then d2d_unregister(). VALUE of "unregister" is the result of d2d_unregister(),
- * followed by "/" and that of d2d_detach(). After that the driver "next" attaches, which shows
- * whether the context is free. HOW only names the value of the owner's parameter completion,
- * with which the test has loaded the owner.
+ * The stages of a handshake between the owner and the driver "peer". The driver that unregisters
+ * calls d2d_detach() and then d2d_unregister(). VALUE of "unregister" is the result of
+ * d2d_unregister(), followed by "/" and that of d2d_detach(). After that the driver "next"
+ * attaches, which shows whether the context is free. HOW only names the value of the owner's
+ * parameter completion, with which the test has loaded the owner.
  */
 #include <linux/err.h>
 #include <linux/string.h>
@@ -82,7 +82,7 @@ static int attach(void)
 	return unreg_settle(start("attach", do_attach, peer));
 }
 
-/* The same; the thread sleeps in this checkpoint. */
+/* Begins the handshake in a thread, and returns when that thread sleeps in this checkpoint. */
 static int attach_into(struct checkpoint *checkpoint)
 {
 	timed_out = false;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The stages of a call into the driver "peer". The call waits without a time limit for something
- * of peer's own, so that peer can unregister only if the library ends the wait. HOW says what the
- * driver calls:
+ * The stages of a call into the driver "peer". The call waits without a time limit for an event
+ * or a request of peer, so peer can unregister only if the library ends the wait. HOW says what
+ * the driver that unregisters calls:
  *
  *   detach	d2d_detach() and d2d_unregister()
  *   leave	d2d_leave(), d2d_detach() and d2d_unregister()
@@ -261,8 +261,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends peer's waits, which still go on if another driver than peer has unregistered. That driver
- * did not need this.
+ * Ends peer's waits, which still go on if another driver than peer has unregistered. The
+ * unregistering of that driver did not depend on this.
  */
 static void end(void)
 {

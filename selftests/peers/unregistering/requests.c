@@ -7,7 +7,7 @@
  *   wait	a thread waits for the request without a limit
  *   timed	a thread waits with a limit, which is too long to expire
  *   routine	the owner calls the sender's completion routine
- *   none	it does not learn of it; at the end it sends the request again
+ *   none	the sender does not learn of it; at the end it sends the request again
  */
 #include <linux/err.h>
 #include <linux/sched.h>
@@ -90,9 +90,9 @@ static void do_free(struct unreg_thread *thread)
 }
 
 /*
- * Completes the request and unregisters at once. The waiting thread is bound to the same CPU,
- * where this one has a realtime priority. So the waiting thread is awake but has not run when this
- * one unregisters.
+ * Completes the request and unregisters at once. The waiting thread is bound to the same CPU as
+ * this thread, which has a realtime priority. So the waiting thread is awake, but has not run
+ * yet, when this thread unregisters.
  */
 static void do_complete_and_unregister(struct unreg_thread *thread)
 {
@@ -172,8 +172,8 @@ static int open_idle_completed(const char *observer)
 }
 
 /*
- * The request is sent twice. "lower" has completed the first sending but sleeps in its dispatch
- * routine. As a request has one worker at a time, the second sending is not dispatched to
+ * The request is sent twice. The first time "lower" completes it, but sleeps in its dispatch
+ * routine. A request has one worker at a time, so the second time it is not dispatched to
  * "receiver" yet.
  */
 static int open_sent_to_worker(const char *observer)
@@ -428,8 +428,8 @@ static const struct stage stages[] = {
 };
 
 /*
- * Ends the request, so that the observing thread ends, too. The driver has already unregistered,
- * so it did not need this.
+ * Ends the request, so that the observing thread ends, too. By then the driver has unregistered, so
+ * its unregistering did not depend on this.
  */
 static void end(void)
 {

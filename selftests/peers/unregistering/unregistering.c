@@ -115,6 +115,7 @@ int unreg_await_thread_in(struct checkpoint *checkpoint)
 	return 0;
 }
 
+/* Sleeps in the checkpoint while it is closed. */
 static void pass(struct checkpoint *checkpoint)
 {
 	if (!READ_ONCE(checkpoint->closed))
@@ -158,7 +159,8 @@ static int forward(struct unreg_driver *driver, const struct d2d_request *reques
 	return -D2D_STATUS_PENDING;
 }
 
-static int play(struct unreg_driver *driver, const struct d2d_request *request)
+/* Does with a request what in_dispatch says. */
+static int react(struct unreg_driver *driver, const struct d2d_request *request)
 {
 	int err = 0;
 
@@ -196,7 +198,7 @@ static int unreg_dispatch(void *self, const struct d2d_request *request)
 	if (request->code == D2D_IOCTL_SHARE_CONTEXT)
 		driver->context = request->user_buffer;
 	pass(&driver->before);
-	err = play(driver, request);
+	err = react(driver, request);
 	pass(&driver->after);
 	return leave_routine(driver, err);
 }
@@ -480,7 +482,7 @@ static int command_unregister(char *line)
 		thread = unreg_start("unregister", unregister_by,
 				     (struct unreg_thread){ .driver = &drivers[n] },
 				     unregister_cpu);
-		/* A thread that runs on is reported by "end". */
+		/* If the thread still runs, the command "end" reports it. */
 		return thread ? (unreg_settle(thread), 0) : -ENOMEM;
 	}
 	return -ENOENT;

@@ -26,7 +26,7 @@ enum reaction {
 	PENDS,		/* leaves it pending */
 	PENDS_TOLD,	/* leaves it pending, and asks to be told if it is cancelled */
 	FORWARDS,	/* forwards it to the driver next */
-	FORWARDS_BACK,	/* the same, and gets it back */
+	FORWARDS_BACK,	/* the same, and wants it back */
 	REFUSES,	/* completes it with an error */
 	WAITS,		/* waits for the driver's event, and then completes it */
 };
@@ -126,9 +126,10 @@ struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thre
 
 /**
  * unreg_settle() - Wait until a thread sleeps or has ended
- * @thread: the thread; NULL is -ENOMEM
+ * @thread: the thread, or NULL
  *
- * Return: 0, or -ETIMEDOUT if it still runs when the command's time is over.
+ * Return: 0, -ENOMEM without a thread, or -ETIMEDOUT if it still runs when the command's time is
+ * over.
  */
 int unreg_settle(struct unreg_thread *thread);
 
@@ -160,8 +161,8 @@ void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
 void unreg_note_error(const char *name, int err);
 
 /*
- * Waits until the threads of this name have ended. Notes late=NAME if the command's time is
- * over before.
+ * Waits until the threads of this name have ended. Notes late=NAME if one still runs when the
+ * command's time is over.
  */
 void unreg_await(const char *name);
 bool unreg_has_thread(const char *name);

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The bytes in the buffers of requests. All that is ever written as the output of a send is one
- * byte, which follows from the tag. So the sender knows the output of a request that was forwarded
- * as well, and finds bytes of another send.
+ * The bytes in the buffers of requests. All bytes of the output of a send have one value, which
+ * follows from the tag of the send. So the sender knows the output even if the request was
+ * forwarded, and notices bytes of another send.
  */
 #include <linux/string.h>
 
 #include "fuzz.h"
 
-/* What an answer's output is before the call. */
+/* The bytes of an answer's output before the call */
 #define UNTOUCHED	0xa5
 
-/* Returns the byte of which the output of a send consists. */
+/* Returns the value of all bytes of the output of a send. */
 u8 fuzz_byte(u64 tag)
 {
 	u8 byte = fuzz_mix(tag);

@@ -160,7 +160,9 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_made(driver, life->handle, life);
 }
 
-/* From the beginning of this on, nobody can rely on the driver's events, nor on sending. */
+/*
+ * Calls d2d_leave(). From its beginning on, the driver's events may be closed, and sends refused.
+ */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
@@ -233,8 +235,8 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 }
 
 /*
- * Sends a request, leaves, and waits for the request: d2d_leave() has cancelled it. Nobody else
- * knows its handle. Mostly unregisters the driver then.
+ * Sends a request, leaves, and waits for the request, which d2d_leave() must have cancelled: no
+ * other caller knows its handle. Mostly unregisters the driver then.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {

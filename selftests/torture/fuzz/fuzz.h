@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
- * and altered handles, from every execution context; an oracle judges each result. The parts:
+ * and altered handles, from every execution context; an oracle judges each result. What a thread or
+ * an interrupt does at a time is a play, such as sending a request. The parts:
  *
  *   run.c	the module: actors (threads, a worker, timers, an irq_work) and reports
  *   plays.c	random plays that do not sleep
@@ -44,7 +45,7 @@
 #define FUZZ_MARGIN_MS	30000
 /* The longest limit of a wait. */
 #define FUZZ_LONGEST_MS	100
-/* The limit of a wait that has to end before, because somebody else ends it. */
+/* The limit of a wait that another thread has to end earlier. */
 #define FUZZ_PATIENCE_MS	10000
 
 /* The most bytes of output that the fuzzer's requests have room for. */
@@ -89,7 +90,7 @@ struct fuzz_life {
 	atomic_t ending;	/* calls that unregister it and have not failed */
 	atomic_t leaving;	/* calls of d2d_leave() and those of ending */
 	bool left;		/* d2d_leave() has returned */
-	u64 left_tag;		/* that of this module's last send when it returned */
+	u64 left_tag;		/* of this module's last send when d2d_leave() returned */
 	bool gone;		/* it is unregistered */
 	struct d2d_context *context;
 	atomic_t users;		/* calls that use the context */
@@ -121,7 +122,7 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* if it is live */
 	u32 nth;
-	bool left;	/* the driver had left when the handle was chosen */
+	bool left;	/* its driver had left when the handle was chosen */
 };
 
 /* Where d2d_request_call() puts the result and the output. */

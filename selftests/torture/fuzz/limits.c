@@ -54,6 +54,10 @@ static void unregister_one(d2d_handle handle)
 		fuzz_violation("driver-left", "handle=0x%llx err=%d", handle, err);
 }
 
+/*
+ * Checks that a call has failed with the errno of its limit, after at most this number of
+ * successes.
+ */
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {

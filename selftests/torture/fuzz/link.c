@@ -177,8 +177,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
 	if (life) {
 		/*
-		 * If the driver got another context meanwhile, this may have detached it from that
-		 * one as well. So forget the context.
+		 * If the driver got another context meanwhile, d2d_detach() may have detached it
+		 * from that one as well. So the plays must not use the context any more.
 		 */
 		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
 			WRITE_ONCE(life->context, NULL);

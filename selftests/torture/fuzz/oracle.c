@@ -143,7 +143,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, picks->handle, caller->actor);
 }
 
-/* Handles of this module, live and dead. Older ones are forgotten. */
+/* Handles of this module, live and dead. New ones replace old ones. */
 static struct {
 	d2d_handle handle;
 	enum fuzz_kind kind;
@@ -170,7 +170,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 			       kind);
 }
 
-/* The results of sends, by their tags. Older ones are forgotten. */
+/* The results of sends, by their tags. New ones replace old ones. */
 static struct sending {
 	u64 tag;
 	u32 flags;
@@ -299,7 +299,7 @@ static bool is_outcome(u64 tag, const struct d2d_result *result)
 }
 
 /* Returns whether the members status and ended of a result agree. */
-static bool is_ended_so(u64 tag, const struct d2d_result *result)
+static bool status_fits_ending(u64 tag, const struct d2d_result *result)
 {
 	bool to_owner = tag >> 48 & 1;
 
@@ -320,7 +320,7 @@ static bool is_ended_so(u64 tag, const struct d2d_result *result)
 
 static void check_result(u64 tag, const struct d2d_result *result)
 {
-	if (!is_ended_so(tag, result))
+	if (!status_fits_ending(tag, result))
 		fuzz_violation("ended-otherwise", "tag=0x%llx status=%d ended=%u", tag,
 			       result->status, result->ended);
 	if (result->tag != tag)
@@ -376,7 +376,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 			       result->status);
 }
 
-/* Requests that the drivers have received, by their handles. Older ones are forgotten. */
+/* Requests that the drivers have received, by their handles. New ones replace old ones. */
 static struct hold {
 	d2d_handle handle;
 	u64 tag;
@@ -435,7 +435,7 @@ void fuzz_note_finished(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* d2d_request_set_cancel() is called. */
+/* d2d_request_set_cancel() is called: from now on the owner may call the cancelled routine. */
 void fuzz_note_tells(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -447,7 +447,7 @@ void fuzz_note_tells(d2d_handle handle)
 	spin_unlock_irqrestore(&holds_lock, flags);
 }
 
-/* The cancel routine was called. */
+/* The cancelled routine was called. */
 void fuzz_note_cancelled(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];

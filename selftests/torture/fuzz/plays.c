@@ -48,7 +48,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 }
 
 /* Picks a handle to pass to another module: not of a thing that only one actor may use. */
-static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
+static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[2])
 {
 	static const enum fuzz_kind kinds[] = {
 		FUZZ_DRIVER, FUZZ_TARGET, FUZZ_REQUEST, FUZZ_EVENT,
@@ -56,14 +56,13 @@ static u64 choose_gift(struct fuzz_caller *caller, d2d_handle gift[2])
 	enum fuzz_kind kind = kinds[fuzz_below(caller, ARRAY_SIZE(kinds))];
 	struct fuzz_pick pick = fuzz_pick(caller, kind, true);
 
-	gift[0] = 0;
-	gift[1] = FUZZ_KINDS;
+	passed[0] = 0;
+	passed[1] = FUZZ_KINDS;
 	if (pick.origin == FUZZ_LIVE && pick.thing->audience % 3 == 0) {
-		gift[0] = pick.handle;
-		gift[1] = kind;
+		passed[0] = pick.handle;
+		passed[1] = kind;
 	}
 	fuzz_unpick(&pick);
-	return sizeof(d2d_handle[2]);
 }
 
 /* Sends a request to a random driver. If there is an answer, d2d_request_call() does this. */
@@ -73,18 +72,18 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	bool to_owner = false;
 	struct fuzz_pick target = any_target(caller, &to_owner);
 	struct d2d_send send = d2d_send_to(0, any_code(caller, to_owner));
-	d2d_handle gift[2];
+	d2d_handle passed[2];
 	int err;
 
 	if (request->thing) {
 		send.input_len = request->thing->input_size;
 		send.output_len = fuzz_below(caller, request->thing->output_size + 1);
 	}
-	choose_gift(caller, gift);
-	send.input_len = min(send.input_len, sizeof(gift));
+	choose_handle_to_pass(caller, passed);
+	send.input_len = min(send.input_len, sizeof(passed));
 	if (fuzz_chance(caller, 2))
 		send.output_len = D2D_BUFFER_SIZE;
-	send.input = gift;
+	send.input = passed;
 	send.flags = flags;
 	if (fuzz_chance(caller, 1))
 		send.flags |= D2D_SEND_TRACE;

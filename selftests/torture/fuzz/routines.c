@@ -10,8 +10,8 @@
 /* The actor number of routines. */
 #define ROUTINE	1000
 
-/* The input of a request: a handle of the sender's module, and its kind. */
-struct gift {
+/* The input of a request: a handle of the sender's module, and its kind */
+struct passed_handle {
 	d2d_handle handle;
 	u64 kind;
 };
@@ -39,15 +39,15 @@ static void play_inside(struct fuzz_caller *caller)
 }
 
 /* Notes the handle in the input, if the sender is of another module. */
-static void take_gift(struct fuzz_caller *caller, const struct d2d_request *request)
+static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_request *request)
 {
 	u64 tag = (u64)(unsigned long)request->user_buffer;
-	struct gift gift;
+	struct passed_handle passed;
 
-	if (request->input_len != sizeof(gift) || tag >> 56 == THIS_MODULE->name[4])
+	if (request->input_len != sizeof(passed) || tag >> 56 == THIS_MODULE->name[4])
 		return;
-	if (!d2d_request_read(request->handle, &gift, sizeof(gift)))
-		fuzz_note_foreign(gift.kind, gift.handle);
+	if (!d2d_request_read(request->handle, &passed, sizeof(passed)))
+		fuzz_note_foreign(passed.kind, passed.handle);
 }
 
 /* Completes a request, sometimes wrongly. frame is NULL if the caller is no dispatch routine. */
@@ -172,7 +172,7 @@ int fuzz_dispatch(void *self, const struct d2d_request *request)
 		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer, life);
 		fuzz_note_seen(request->handle, FUZZ_HOLD);
 		fuzz_frame_begins(&frame, request, life);
-		take_gift(&caller, request);
+		note_passed_handle(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
 			try_to_leave(&caller);

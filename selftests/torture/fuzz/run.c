@@ -68,7 +68,8 @@ static void step_asleep(struct actor *actor)
 		fuzz_play(&caller);
 }
 
-static void one_less(void)
+/* Notes that an actor has ended. */
+static void actor_ended(void)
 {
 	if (atomic_dec_and_test(&playing))
 		complete(&all_left);
@@ -82,14 +83,14 @@ static int play_in_thread(void *data)
 		step_asleep(actor);
 		cond_resched();
 	}
-	one_less();
+	actor_ended();
 	return 0;
 }
 
 static void play_in_worker(struct work_struct *work)
 {
 	if (READ_ONCE(fuzz_is_over)) {
-		one_less();
+		actor_ended();
 		return;
 	}
 	step_asleep(&actors[THREADS]);
@@ -151,9 +152,9 @@ static void start(void)
 }
 
 /*
- * Ends a run. The actors stop, so nobody completes requests any more. Waits with a limit then time
- * out, and waits without one end when the drivers are unregistered. If a thread is stuck, the
- * module stays loaded.
+ * Ends a run. The actors stop, so no driver completes requests any more. Waits with a limit then
+ * time out, and waits without one end when the drivers are unregistered. If a thread is stuck,
+ * the module stays loaded.
  */
 static void stop(void)
 {
@@ -168,13 +169,13 @@ static void stop(void)
 	while (fuzz_overdue() && fuzz_violations() == before)
 		msleep(20);
 	fuzz_unregister_all(&caller);
-	one_less();
+	actor_ended();
 	if (!wait_for_completion_timeout(&all_left, msecs_to_jiffies(FUZZ_MARGIN_MS))) {
 		fuzz_violation("thread-stuck", "count=%d", atomic_read(&playing));
 		__module_get(THIS_MODULE);
 		return;
 	}
-	/* Each thread has said so from inside the module, and may still be there. */
+	/* Each thread has called actor_ended() in this module's code, and may still be in it. */
 	for (u32 n = 0; n < THREADS; n++) {
 		if (threads[n])
 			kthread_stop_put(threads[n]);

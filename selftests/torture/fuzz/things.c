@@ -36,7 +36,10 @@ static struct {
 static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
-/* Call this only while no thread sends the request: its completion routine may be called late. */
+/*
+ * Checks that the completion routine was called once for each send that asked for it. No thread may
+ * be sending the request meanwhile.
+ */
 static void check_outcomes(struct fuzz_thing *thing)
 {
 	int outcomes = atomic_read(&thing->outcomes);
@@ -46,7 +49,7 @@ static void check_outcomes(struct fuzz_thing *thing)
 			       thing->handle, outcomes);
 }
 
-/* Returns a free place, or NULL. */
+/* Returns a free place for a thing of this kind, or NULL. */
 struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
 {
 	struct fuzz_thing *found = NULL;
@@ -163,7 +166,7 @@ void fuzz_things_of_end(struct fuzz_life *life)
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Returns the live thing of a handle, or NULL. */
+/* Picks the live thing of a handle. If there is none, the pick has no thing. */
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 {
 	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Drives the torture in rounds. In each round, processes write commands to the control files of an
-//! owner and its peers, while other peers are loaded and unloaded; after it, the books must
-//! balance. Then, for the same time, rounds of the fuzzer of the C functions follow: see [`fuzz`].
+//! owner and its peers, while other peers are loaded and unloaded. After the round, the owner's counts
+//! must agree. Then rounds of the fuzzer of the C functions follow, for as long again: see [`fuzz`].
 //! Reports in KTAP.
 //!
 //! Usage: `run_torture [fuzz|calls] SECONDS [SEED]`; `fuzz` runs the fuzzer alone, and `calls` does not
@@ -403,13 +403,13 @@ impl Totals {
         2 * self.get("put")
             + self.get("calls")
             + self.get("updates")
-            + self.races()
+            + self.event_operations()
             + self.get("sent")
     }
 
     /// The number of operations on events: sets and waits. For each count in `wakes`, a thread has
     /// set an event and waited for one.
-    fn races(&self) -> u64 {
+    fn event_operations(&self) -> u64 {
         self.get("sets") + self.get("waits") + 2 * self.get("wakes")
     }
 }
@@ -423,7 +423,7 @@ impl std::fmt::Display for Totals {
     }
 }
 
-/// Lets the owner compare its books. Returns the counts that it prints.
+/// Lets the owner compare its counts. Returns those that it prints.
 fn check() -> Outcome<Totals> {
     let kmsg = OpenOptions::new()
         .read(true)
@@ -572,10 +572,10 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     }
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();
-    let races = sum.races();
+    let events = sum.event_operations();
     let requests = sum.get("races");
     let mut line = format!(
-        "operations={operations} set-against-wait={races} complete-against-cancel={requests} cycles={cycles} seconds={elapsed:.1}"
+        "operations={operations} set-against-wait={events} complete-against-cancel={requests} cycles={cycles} seconds={elapsed:.1}"
     );
     let _ = write!(
         line,

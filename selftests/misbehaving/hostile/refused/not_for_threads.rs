@@ -38,7 +38,7 @@ impl ModuleMetadata for LocalModule {
 pub trait Send {}
 impl<T> Send for T {}
 
-/// As above.
+/// Rebinds `Sync`; the library's macros must not use it.
 pub trait Sync {}
 impl<T> Sync for T {}
 

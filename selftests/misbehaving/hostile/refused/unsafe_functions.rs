@@ -27,7 +27,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The static of `module_peer!`, made again.
+/// A second static like the one that `module_peer!` defines.
 static STARTED: Started = Started::new();
 
 fn register_again<T: Driver, M: ModuleMetadata>() -> Result<Peer<T, M>>
