@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# act: tells actors what to do. An actor is a driver of the module actor (peers/actor.c), which sends,
+# act: tells actors what to do. An actor is a driver of the module actor (peers/actor/), which sends,
 # receives, completes and cancels requests as the test commands. d2d_lib.sh sources this file.
 # shellcheck disable=SC2034 # the programs use the variables
 #

@@ -2,7 +2,10 @@
 # Test drivers and owners that keep the rules of the interface, and pause_calls, which pauses calls inside them.
 # test_modules/modules.mk defines the functions that are called here.
 
-$(foreach name,actor c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+$(foreach name,c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selftests/peers/$(name).o)))
+
+# Drivers that do what a case tells them
+$(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
 $(foreach name,paused third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 

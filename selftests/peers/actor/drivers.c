@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The commands that register drivers, attach them, and tell them what their routines do. */
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+
+#include "actor.h"
+
+static const char * const roles[] = {
+	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "forget", "bad-status",
+	"complete-twice", "pause", "answer-and-pause", "unregister", "detach", "read-too-much",
+	"write-too-much", "write-bad-pointer", "refuse", "ask",
+};
+
+static const char * const on_returned[] = {
+	"pass-up", "pend", "forward-again", "unregister", "pause", "wait-for-r0",
+	"unregister-first",
+};
+
+static const char * const on_completed[] = { "keep", "free", "unregister" };
+
+/* If the owner refuses, for example because the name is taken, the actor of this name stays. */
+int actor_register(char **line)
+{
+	struct actor *actor = line_actor(line);
+	struct actor fresh = {
+		.object = {
+			.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),
+			.owner = THIS_MODULE,
+			.self = actor,
+			.dispatch = actor_dispatch,
+			.returned = actor_returned,
+			.completed = actor_completed,
+			.cancelled = actor_cancelled,
+		},
+	};
+	struct d2d_driver *object = &fresh.object;
+	char *word;
+	int err;
+
+	strscpy(object->name, actor->object.name);
+	while ((word = line_word(line))) {
+		if (!strcmp(word, "atomic")) {
+			object->flags = D2D_DISPATCH_ATOMIC;
+		} else if (!strcmp(word, "unknown-flag")) {
+			object->flags = D2D_DISPATCH_IN_PLACE << 1;
+		} else if (!strcmp(word, "no-routines")) {
+			object->returned = NULL;
+			object->completed = NULL;
+			object->cancelled = NULL;
+		} else if (!strcmp(word, "returned-outside")) {
+			object->returned = (void *)_printk;
+		} else if (!strcmp(word, "completed-outside")) {
+			object->completed = (void *)_printk;
+		} else if (!strcmp(word, "cancelled-outside")) {
+			object->cancelled = (void *)_printk;
+		} else {
+			line_misspelt(word);
+		}
+	}
+	err = d2d_register(object, &fresh.self);
+	if (err)
+		return err;
+	*actor = fresh;
+	return d2d_lookup(object->name, &actor->target);
+}
+
+int actor_unregister(char **line)
+{
+	struct actor *actor = line_actor(line);
+	int err;
+
+	err = d2d_unregister(actor->self);
+	if (!err)
+		actor->self = 0;
+	return err;
+}
+
+void actor_unregister_all(void)
+{
+	for (struct actor *actor = actors; actor < actors + DRIVERS; actor++)
+		if (actor->self && d2d_unregister(actor->self) == -EBUSY) {
+			d2d_detach(actor->self);
+			d2d_unregister(actor->self);
+		}
+}
+
+int actor_reset(char **line)
+{
+	actor_unregister_all();
+	memset(actors, 0, sizeof(actors));
+	memset(requests, 0, sizeof(requests));
+	return 0;
+}
+
+int actor_lookup(char **line)
+{
+	static const char * const options[] = { "name", "handle" };
+	struct actor *actor = line_actor(line);
+	s64 value;
+
+	switch (line_option(line, options, ARRAY_SIZE(options), &value)) {
+	case 0:
+		return d2d_lookup(NULL, &actor->target);
+	case 1:
+		return d2d_lookup(actor->object.name, NULL);
+	default:
+		return d2d_lookup(actor->object.name, &actor->target);
+	}
+}
+
+/* A driver's handle and the handle for sending to it differ in the kind only. */
+int actor_forge_handle(char **line)
+{
+	struct actor *actor = line_actor(line);
+	u64 kinds = D2D_HANDLE_TARGET ^ D2D_HANDLE_DRIVER;
+
+	actor->self = actor->target ^ (kinds << D2D_HANDLE_KIND_SHIFT);
+	return 0;
+}
+
+int actor_on_dispatch(char **line)
+{
+	struct actor *actor = line_actor(line);
+
+	WRITE_ONCE(actor->role, line_index(line, roles, ARRAY_SIZE(roles)));
+	if (*line) {
+		actor->to = line_actor(line);
+		actor->code = line_number(line, 0);
+	}
+	return 0;
+}
+
+int actor_on_returned(char **line)
+{
+	struct actor *actor = line_actor(line);
+
+	actor->on_returned = line_index(line, on_returned, ARRAY_SIZE(on_returned));
+	return 0;
+}
+
+int actor_on_completed(char **line)
+{
+	struct actor *actor = line_actor(line);
+
+	actor->on_completed = line_index(line, on_completed, ARRAY_SIZE(on_completed));
+	return 0;
+}
+
+int actor_errno_inside(char **line)
+{
+	return line_actor(line)->errno_inside;
+}
+
+int actor_attach(char **line)
+{
+	return d2d_attach(line_actor(line)->self);
+}
+
+int actor_detach(char **line)
+{
+	return d2d_detach(line_actor(line)->self);
+}
