@@ -23,7 +23,7 @@ clean-files += $(d2d-bench)/*.rmeta
 # The C twin of the pair
 d2d-twin := $(d2d-bench)/twin
 obj-m += $(addprefix selftests/test_modules/,twin_owner.o twin_peer.o check_twin.o)
-selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o drivers.o requests.o events.o step.o)
+selftests/test_modules/twin_owner-y := $(addprefix $(d2d-twin)/,owner.o probe.o drivers.o requests.o events.o step.o)
 selftests/test_modules/twin_peer-y := $(addprefix $(d2d-twin)/,peer.o loops.o unchecked.o) $(d2d-bench)/measure.o
 selftests/test_modules/check_twin-y := $(d2d-twin)/check.o
 # define_trace.h includes the tracepoints' header a second time

@@ -99,10 +99,13 @@ void twin_call_end(struct twin_call *call);
 bool twin_driver_is_called(twin_handle handle);
 void twin_drivers_init(void);
 
-/* Reads through a pointer without trust. */
+int twin_check_status(int status);
+
+/* Checks (probe.c). The first two read through a pointer without trust. */
 int twin_probe(void *to, const void *from, size_t size);
 int twin_probe_string(char *to, const char *from, size_t size);
-int twin_check_status(int status);
+/* Copies a driver object, and checks the copy. */
+int twin_check_driver(const struct twin_driver *from, struct twin_driver *object);
 
 /* Requests (requests.c). */
 int twin_requests_init(void);
