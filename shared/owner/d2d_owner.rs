@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Driver to driver, the owner's half: what exists once, in the module that owns the contexts.
+//! The server behind the functions that an owner exports. It is linked into the module that owns
+//! the contexts.
 //!
-//! - `config`: what the contexts are like.
-//! - `server`: what exists once for all contexts; `contexts`: the driver that owns them, and its part of each.
-//! - `handshake`: how a context is shared with a driver; `detach`: how it is taken back.
+//! The exported functions and the state behind them:
+//!
+//! - `entry_points`: the list of the exported functions, and the declaration of the owner's module;
+//!   `export`: what each of these functions does.
+//! - `server`: what exists once for all contexts of an owner.
+//! - `contexts`: the driver that owns the contexts, and its part of each; `context_table`: the
+//!   contexts as the server knows them; `block`: the memory of a context; `config`: the number and
+//!   the sizes of contexts, queues and items.
+//! - `registry`: the registered drivers, and how far each is with its context; `driver_object`: the
+//!   copy of what a driver registers; `slot`: the threads inside its routines.
+//!
+//! What happens between the drivers:
+//!
+//! - `handshake`: how the owner shares a context with a driver; `timeouts`: the time limit of
+//!   handshakes that no thread waits for; `detach`: how the owner takes the context back; `going`:
+//!   modules that are unloaded, whether they have unregistered their drivers or not.
+//! - `request`: the requests that drivers send each other.
 //! - `event`: the named events.
-//! - `registry`: the registered drivers and how far each is with its context; `driver_object`: what a driver
-//!   registers; `slot`: the threads inside its routines.
-//! - `request`: the requests that drivers send each other; `timeouts`: the time limit of handshakes that
-//!   nobody waits for.
-//! - `going`: modules that go away, with or without their drivers.
-//! - `block`: allocation of a context with its locks, queues and items.
-//! - `trace`: the trace line and its sequence number, and the tracepoints; `telling`: which of them a
-//!   request has.
-//! - `state`: all of that, for user space to read.
-//! - `entry_points`: the list of the functions that the owner exports, and its module; `export`: what they
-//!   do.
+//!
+//! What can be seen of it:
+//!
+//! - `trace`: the trace line with its sequence number, and the tracepoints; `telling`: which of them
+//!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
+//!   owner's state.
+//!
+//! `handle`, `lock` and `completion` are tools of these.
 //!
 //! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
 //! [`module_owner!`](crate::module_owner).

@@ -2,17 +2,18 @@
 
 //! Requests, from any registered driver to any other.
 //!
-//! A request is made once and sent as often as needed. Its sender names it by the handle that it got
-//! when it was made; its holder by another one, which is new each time that the request changes
-//! hands, so that a handle kept for too long names nothing. Both lead to the request's record.
+//! A driver allocates a request once and sends it as often as it needs. The sender names the
+//! request by the handle that `d2d_request_alloc()` gave it; the holder names it by another handle.
+//! The holder's handle is a new one each time that the request changes hands, so a handle kept for
+//! too long is stale. Both handles lead to the request's record.
 //!
 //! - [`word`]: the state of a request, and the table of its transitions.
 //! - [`record`]: the memory of requests.
-//! - [`send`]: making, sending and forwarding a request; [`dispatch`]: calling its receiver.
-//! - [`complete`]: completing it, and bringing it home; [`cancel`]: taking it from its holder.
-//! - [`wait`]: waiting for it, and freeing it; [`buffers`]: reading and writing.
+//! - [`send`]: allocating, sending and forwarding requests; [`dispatch`]: calling the receiver.
+//! - [`complete`]: completing a request and bringing it home; [`cancel`]: cancelling it.
+//! - [`wait`]: waiting for a request and freeing it; [`buffers`]: reading and writing its buffers.
 //!
-//! No lock is taken: all that is done to a request is a transition of its word.
+//! No lock protects a request: every change of its state is a transition of its word.
 
 mod buffers;
 mod cancel;
@@ -65,12 +66,13 @@ const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
 const IN_USE: Refusal = ("request-in-use", EBUSY);
 const BAD_STATUS: &str = "bad-status";
 
-/// The caller has lost a race. That is nobody's mistake, so no line is printed.
+/// The request was cancelled before its holder called. The holder has lost a race and made no
+/// mistake, so no line is printed.
 const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
 
 /// The requests of all drivers.
 pub(crate) struct Requests {
-    /// Dropped first: that waits for the workers.
+    /// Dropped first: dropping them waits for the workers, which use the other fields.
     workers: Workers,
     owner: &'static CStr,
     pub(crate) registry: Arc<Registry>,
@@ -78,7 +80,8 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Iterates over all records, used or free.
+    /// Iterates over the records of all requests, and over some free records; see
+    /// [`Records::iter`].
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()
     }
@@ -93,7 +96,8 @@ impl Requests {
         error
     }
 
-    /// Refuses a status that is neither 0 nor an errno, or one that says that there is none yet.
+    /// Returns the status that a driver states. A status that is neither 0 nor an errno, or that
+    /// means that the request is not completed yet, is refused and becomes `-EIO`.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {
@@ -112,7 +116,7 @@ impl Requests {
         refuse!(self.owner, BAD_STATUS, EIO, status: status).to_errno()
     }
 
-    /// Tells of a step of a request in the name of a driver.
+    /// Traces a step of a request in the name of `driver`. Any context.
     #[cold]
     #[inline(never)]
     fn trace(&self, record: &Record, driver: d2d_handle, step: Step, fields: &[Field<'_>]) {

@@ -2,9 +2,9 @@
 
 //! Reading and writing the buffers of requests by handle.
 //!
-//! A thread reads the input in the frame that may use the buffers in place without more. Any other copy pins
-//! the request: as long as it runs, the request does not go up, and is neither sent nor freed. No copy of a
-//! driver's pointer faults, however bad the pointer is.
+//! A thread in the frame that may use the buffers in place reads the input without a pin. Every
+//! other copy pins the request: as long as the copy runs, the request is not delivered, sent or
+//! freed. If a driver's pointer is bad, the copy fails and does no harm.
 
 use super::{
     record::Record,
@@ -28,7 +28,8 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Access to the buffers of a request. They stay what they are until this is dropped.
+/// Access to the buffers of a request. Until this is dropped, the buffers are not freed, and the
+/// request is not sent again.
 struct Access<'a> {
     requests: &'a Requests,
     record: &'a Record,
@@ -44,11 +45,13 @@ impl Drop for Access<'_> {
 }
 
 impl Requests {
-    /// Reads the input or the output of a request; see `d2d_request_read`. A bad pointer does no harm.
+    /// Reads the input or the output of a request; see `d2d_request_read`. Any context. `buffer`
+    /// may be a bad pointer.
     ///
     /// # Safety
     ///
-    /// If `buffer` is valid for writes of `len` bytes, nobody else uses what is there.
+    /// If `buffer` is valid for writes of `len` bytes, nobody else uses these bytes during the
+    /// call.
     pub(crate) unsafe fn read(&self, handle: d2d_handle, buffer: *mut u8, len: u32) -> Result {
         let is_holder = Kind::Held.parts(handle).is_some();
         let access = match is_holder {
@@ -68,8 +71,9 @@ impl Requests {
                 if buffer.is_null() {
                     return Err(("no-buffer", EFAULT));
                 }
-                // SAFETY: There are as many bytes to be read, and the caller says that nobody else uses
-                // what is at `buffer`.
+                // SAFETY: `from` is valid for reads of `length` bytes, which are at least `len`,
+                // and `access` keeps them. The caller says that nobody else uses what is at
+                // `buffer`.
                 if !unsafe { probe::copy_out(buffer, from, len as usize) } {
                     return Err(("bad-buffer-pointer", EFAULT));
                 }
@@ -78,7 +82,8 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// Replaces the output of a request; see `d2d_request_write`. A bad pointer does no harm.
+    /// Replaces the output of a request; see `d2d_request_write`. Any context. `buffer` may be a
+    /// bad pointer.
     pub(crate) fn write(&self, handle: d2d_handle, buffer: *const u8, len: u32) -> Result {
         self.access(handle, true)
             .and_then(|access| {
@@ -86,9 +91,10 @@ impl Requests {
                 if len > record.output_room.get() {
                     return Err(("output-too-long", EMSGSIZE));
                 }
-                // SAFETY: There is room for as many bytes.
+                // SAFETY: The output has room for `output_room` bytes, which are at least `len`,
+                // and `access` keeps them.
                 if !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
-                    // Some of it may have been replaced.
+                    // A part of the output may have been overwritten.
                     record.output_len.set(0);
                     return Err(("bad-output-pointer", EFAULT));
                 }
@@ -98,9 +104,9 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// Gives its holder access to the buffers of a request. The length of the output is written only under a
-    /// pin, even in the frame that uses the buffers: if a driver leaves, the request goes home before the frame
-    /// has ended.
+    /// Gives the holder of a request access to its buffers. The holder writes the length of the
+    /// output only under a pin, even in the frame that uses the buffers: if a driver leaves, the
+    /// request may go home before the frame has ended.
     #[inline]
     fn access(&self, handle: d2d_handle, writes: bool) -> Result<Access<'_>, Refusal> {
         let (record, seq) = self.held(handle)?;
@@ -120,7 +126,7 @@ impl Requests {
         }
     }
 
-    /// Gives its sender access to the buffers of a request.
+    /// Gives the sender of a request that is home access to its buffers.
     fn access_home(&self, handle: d2d_handle) -> Result<Access<'_>, Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
@@ -137,8 +143,9 @@ impl Requests {
         }
     }
 
-    /// Pins a request in this state. Returns whether it was still in it. The last pin is left for telling the
-    /// holder that the request is taken, which must not wait for the copies: they may run on this CPU, interrupted.
+    /// Pins a request, if its state is still `word`. Returns whether it was. The last pin is left
+    /// for the call of the holder's `cancelled()`. That call must not wait until a copy ends: it
+    /// may have interrupted the copy on this CPU.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
@@ -146,7 +153,7 @@ impl Requests {
         Ok(record.step(&word::PINNED, word).is_some())
     }
 
-    /// Ends a pin, and does what has waited for that.
+    /// Ends a pin, and delivers the request or frees its record if that has waited for the pin.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

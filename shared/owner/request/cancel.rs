@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Taking requests from their holders: for the sender, for a time limit, and for a driver that leaves.
+//! Cancelling requests, which takes them from their holders: for the sender, for a time limit, and
+//! for a driver that leaves.
 //!
-//! Four functions take all requests that a driver has, has passed on or has sent:
+//! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
-//! - `clear`: once, and says whether there were any.
-//! - `take_back`: once; before that, it waits for those that the driver is just sending.
-//! - `cancel_all`: those that there are now, and waits until they have left the driver. The
-//!   driver detaches, and may get more.
-//! - `run_down`: repeats `clear` until no request is with the driver, which gets no more, and no
-//!   thread is inside it. Then it frees the driver's own requests.
+//! - `clear` cancels each of them once, and says whether any was left.
+//! - `take_back` cancels each of them once. Before, it waits for those that the driver's threads
+//!   are just sending.
+//! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that
+//!   there are now, and waits until they have left the driver.
+//! - `run_down` is for a driver that unregisters, and gets no more requests: it repeats `clear`
+//!   until no request is with the driver and no thread is inside its routines. Then it frees the
+//!   driver's own requests.
 
 use super::{
     record::Record,
@@ -40,19 +43,20 @@ use kernel::{
     }, //
 };
 
-/// For whom a request is taken.
+/// On whose behalf a request is taken.
 #[derive(Clone, Copy)]
 pub(super) enum Taker {
-    /// Its sender, by this handle and for this reason.
+    /// Its sender, which has this handle, for this reason.
     Sender(d2d_handle, Reason),
-    /// A driver that leaves or detaches, and has it, has passed it on, or has sent it.
+    /// A driver that leaves or detaches, and has the request, has forwarded it or has sent it.
     Driver(d2d_handle),
 }
 
 impl Taker {
-    /// Returns the level from which on a request is taken in this state, and why; `None` if the taker is
-    /// not concerned. The record may be another request's by now: this one's state has not changed if a
-    /// transition from `word` succeeds after this.
+    /// Returns the level of the forwarder that gets a request in this state back after it was
+    /// taken, or 0 for the sender, and why it is taken; `None` if the request does not concern the
+    /// taker. The record may have another request by now. The answer is right if a transition from
+    /// `word` succeeds afterwards.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -64,35 +68,37 @@ impl Taker {
                 if record.sender() == driver {
                     return Some((level, Reason::Cancelled));
                 }
-                // Detaching takes the request of the driver's handshake.
+                // The request of a handshake is left to `Server::detach`.
                 (!record.is_handshake()).then_some((level, Reason::Left))
             }
         }
     }
 }
 
-/// What came of taking a request.
+/// What an attempt to take a request has led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taking {
-    /// It was taken, now or by this at the next step that another thread takes it up.
+    /// The request was taken, or it was recalled, and the thread that delivers or forwards it takes
+    /// it.
     Done,
-    /// It was completed or taken before, and another thread takes it up.
+    /// The request was completed or taken before, and another thread delivers it.
     Busy,
-    /// It is not on its way, or not with this driver.
+    /// The request is not on its way, or does not concern the taker.
     Nothing,
 }
 
 impl Requests {
-    /// Takes a request from its holder, or notes that it is to be taken from the forwarder that would get
-    /// it next. Then it goes on up. Any context.
+    /// Takes a request from its holder and delivers it. If no driver holds the request, recalls it
+    /// before a forwarder gets it back. Any context.
     pub(super) fn take(&self, record: &Record, taker: Taker) -> Taking {
         loop {
             let word = record.word();
             let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
-            // A parked request waits for the frame that uses its buffers. A forwarder that leaves ends this wait,
-            // unless a thread is inside its routines, for which it has to wait anyway.
+            // A parked request stays parked until the frame that uses its buffers ends. If a
+            // forwarder leaves, this call delivers the request earlier, unless a thread is inside
+            // the forwarder's routines, which the forwarder has to wait for anyway.
             let goes_home = match taker {
                 Taker::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.is_visited(driver)
@@ -116,7 +122,7 @@ impl Requests {
         }
     }
 
-    /// Takes a request from its holder; `None` if its state has changed.
+    /// Takes a request from its holder, and delivers it. Returns `None` if the state has changed.
     fn take_held(
         &self,
         record: &Record,
@@ -127,11 +133,13 @@ impl Requests {
     ) -> Option<Taking> {
         let tells = word.has(bits::TELLS);
         let taken = word::TAKE.of(word)?.because(reason, level);
-        // The sender may send it again when it is home, so that waits until the frame is over that uses the
-        // buffers. A driver that leaves does not wait for another one's frame.
+        // The sender may send the request again as soon as it is home. So a request that the sender
+        // cancels stays parked until the frame that uses its buffers ends. A driver that leaves
+        // does not wait for the frame of another driver.
         let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::RUN);
         let taken = taken.with(bits::PARKED, waits);
-        // While the holder is told, nobody takes it up. `Requests::pin` has left one pin for that.
+        // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
+        // `Requests::pin` has left one pin for that.
         let taken = taken.plus(if tells { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
         record.change(word, taken).ok()?;
@@ -153,8 +161,8 @@ impl Requests {
         Some(Taking::Done)
     }
 
-    /// Has a request taken that no driver holds just now, if it would come to a forwarder before it is
-    /// home; `None` if its state has changed.
+    /// Recalls a request that no driver holds, if a forwarder would get it before it is home.
+    /// Returns `None` if the state has changed.
     fn take_later(
         &self,
         record: &Record,
@@ -165,7 +173,7 @@ impl Requests {
         let mut below = record.levels.iter().take(word.level()).skip(1);
         let comes_back = below.any(|level| level.returns.get() != 0);
         if !comes_back && !word.is(Phase::Forward) && !word.has(bits::PARKED) {
-            // If the state has changed, this was another's.
+            // If the state has changed, the levels may be those of another request.
             return (record.word() == word).then_some(Taking::Busy);
         }
         let transition = if word.has(bits::PARKED) {
@@ -178,7 +186,7 @@ impl Requests {
         let Some(taken) = transition.of(word) else {
             return Some(Taking::Busy);
         };
-        // As in `take_held`: for the sender, it goes on waiting for the frame.
+        // As in `take_held`: if the sender cancels, the request stays parked.
         let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::PARKED);
         let taken = taken.because(reason, 0).with(bits::PARKED, waits);
         record.change(word, taken).ok()?;
@@ -205,7 +213,8 @@ impl Requests {
         );
     }
 
-    /// Returns the record that its sender names, unless it is freed.
+    /// Returns the record of a sender's handle and its state, unless the sender has freed the
+    /// request.
     pub(super) fn sent(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         let word = record.word();
@@ -215,7 +224,7 @@ impl Requests {
         Ok((record, word))
     }
 
-    /// Takes a request back; see `d2d_request_cancel`.
+    /// Cancels a request; see `d2d_request_cancel`. Any context.
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
         let sent = self.sent(handle);
         let (record, _) = sent.map_err(|refusal| self.refuse(refusal, handle))?;
@@ -225,15 +234,15 @@ impl Requests {
         }
     }
 
-    /// Takes the request of a handshake from its driver. Returns whether it was there to be taken.
+    /// Cancels the request of a handshake. Returns whether this call has taken the request.
     pub(crate) fn cancel_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle).is_ok_and(|(record, _)| {
             self.take(record, Taker::Sender(handle, Reason::Cancelled)) == Taking::Done
         })
     }
 
-    /// Notes that the time of a handshake is over: its driver keeps the request. Returns whether the
-    /// driver had it.
+    /// Notes that the time limit of a handshake has passed; its driver keeps the request. Returns
+    /// whether the driver held the request.
     pub(crate) fn keep_overdue(&self, handle: d2d_handle) -> bool {
         while let Ok((record, word)) = self.sent(handle) {
             if word::OVERDUE.of(word).is_none() {
@@ -246,17 +255,18 @@ impl Requests {
         false
     }
 
-    /// Returns whether a sender's handle is that of the request of a handshake.
+    /// Returns whether a sender's handle names the request of a handshake.
     pub(crate) fn is_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle)
             .is_ok_and(|(record, _)| record.is_handshake())
     }
 
-    /// Takes all that a driver has or has passed on, and cancels what it has sent. Does not wait for
-    /// other drivers. May sleep.
+    /// Cancels all requests that a driver has, has forwarded or has sent. Does not wait for other
+    /// drivers. May sleep.
     pub(crate) fn take_back(&self, driver: d2d_handle) {
         for record in self.records() {
-            // A thread of the driver is just sending it, and may not have seen that the driver leaves.
+            // A thread of the driver is just sending the request, and may not have seen that the
+            // driver leaves.
             while record.word().is(Phase::Fill) && record.sender() == driver {
                 fsleep(Delta::from_millis(1));
             }
@@ -264,11 +274,11 @@ impl Requests {
         }
     }
 
-    /// Takes the requests that a driver has or has passed on by now, cancels those that it has sent, and
-    /// waits until they have left it. Calls `end_waits` again and again if that takes long: it ends what
-    /// the driver's routines may be waiting for. May sleep.
+    /// Cancels the requests that a driver has, has forwarded or has sent by now, and waits until
+    /// they have left the driver. If that takes long, calls `end_waits` again and again, which ends
+    /// what the driver's routines may be waiting for. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
-        /// How often a request is looked at before that.
+        /// How many rounds of 1 ms pass before the first call of `end_waits`.
         const PATIENCE: u32 = 10;
 
         let mut rounds = 0;
@@ -289,13 +299,14 @@ impl Requests {
         }
     }
 
-    /// Takes all requests of a driver that is leaving, and frees those that it has made. Returns when no
-    /// thread is inside the driver's routines, no request is with it, and no thread waits for a request
-    /// of its. May sleep.
+    /// Cancels all requests of a driver that is leaving, and frees those that the driver has
+    /// allocated. Returns when no thread is inside the driver's routines, no request is with the
+    /// driver, and no thread waits for one of its own requests. May sleep.
     pub(crate) fn run_down(&self, driver: d2d_handle) {
         loop {
-            // A thread that is inside may leave a request with the driver; a request that is with it may
-            // let a thread inside. So the threads are looked at before the requests and after them.
+            // A thread inside the driver may leave a request with it, and a request that is with
+            // the driver may bring a thread inside. So the loop looks for threads before it looks
+            // at the requests, and again afterwards.
             let was_visited = self.registry.is_visited(driver);
             let is_clear = self.clear(driver);
             if is_clear && !was_visited && !self.registry.is_visited(driver) {
@@ -303,8 +314,8 @@ impl Requests {
             }
             fsleep(Delta::from_millis(1));
         }
-        // They are with the driver, which sends no more. A frame of another driver may still use the
-        // buffers of one: it frees that request later.
+        // The driver's own requests are home, and it sends no more. If a frame of another driver
+        // still uses the buffers of one, the end of that frame frees the request.
         for record in self.records() {
             if record.sender() == driver && record.word().is(Phase::Idle) {
                 let _ = self.discard(record.handle());
@@ -312,8 +323,8 @@ impl Requests {
         }
     }
 
-    /// Takes all requests that a driver is concerned with. Returns whether there were none but its own
-    /// ones that nobody uses.
+    /// Cancels all requests that concern a driver. Returns whether no other request was left than
+    /// the driver's own that are home and that nobody copies or waits for.
     fn clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {

@@ -40,9 +40,9 @@ use kernel::{
 
 /// What became of the completion of a request.
 pub(crate) enum Completion {
-    /// It is on its way to its sender, or there.
+    /// The request is on its way to its sender, or home.
     Done,
-    /// The same, and it was that of a handshake with this driver.
+    /// As `Done`, and the request is that of a handshake with this driver.
     Handshake(d2d_handle),
 }
 
@@ -53,7 +53,8 @@ impl Requests {
         self.records.find(Kind::Held, handle).ok_or(STALE_HOLD)
     }
 
-    /// Why a handle does not name a hold any more.
+    /// Returns why a holder's handle is stale: the request was taken from the holder, or the holder
+    /// has completed or forwarded it.
     #[cold]
     pub(super) fn stale_hold(&self, record: &Record, seq: u32) -> Refusal {
         match record.was_taken(seq) {
@@ -62,8 +63,8 @@ impl Requests {
         }
     }
 
-    /// Completes a request; see `d2d_complete`. With `output_len`, that many bytes of output were written
-    /// in place.
+    /// Completes a request; see `d2d_complete`. With `output_len`, the holder has written that many
+    /// bytes of output in place. Any context.
     #[inline(always)]
     pub(crate) fn complete(
         &self,
@@ -95,7 +96,8 @@ impl Requests {
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
             }
-            // The frame that uses the buffers gives them up.
+            // If the calling thread is in the frame that uses the buffers, that frame gives them
+            // up.
             let keeps = held.has(bits::RUN) && !record.is_inside(held, seq);
             let claimed = claimed.with(bits::RUN, keeps);
             if record.change(held, claimed).is_ok() {
@@ -106,7 +108,7 @@ impl Requests {
         if let Some(length) = output_len {
             record.output_len.set(length);
         }
-        // As usual, nothing but the change of the word is left to be done.
+        // Usually only one more change of the word is left to be done.
         let is_plain = claimed.level() == 1
             && !record.is_handshake()
             && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
@@ -135,14 +137,14 @@ impl Requests {
         let handshake = record.is_handshake().then(|| record.holder(claimed));
         self.finish(record);
         match handshake {
-            // Its time was over before.
+            // The time limit of the handshake had passed before.
             Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLD),
             Some(driver) => Ok(Completion::Handshake(driver)),
             None => Ok(Completion::Done),
         }
     }
 
-    /// Prints the step of a driver that completes a handshake, whose tag is the context.
+    /// Traces that a driver completes a handshake. The tag of the request is the context.
     fn trace_handshake(&self, record: &Record, claimed: Word) {
         let driver = self.registry.peek(record.holder(claimed));
         let result = record.result();
@@ -152,16 +154,17 @@ impl Requests {
         );
     }
 
-    /// Gives back a request whose result is written.
+    /// Ends the completion of a request whose result is written, and delivers the request if it is
+    /// over.
     pub(super) fn finish(&self, record: &Record) {
-        // It is claimed by this thread, which alone ends that.
+        // This thread has claimed the request, so only this thread makes the transition.
         if record.go(&word::COMPLETED).is_ok_and(|word| word.is_over()) {
             self.deliver(record);
         }
     }
 
-    /// Notes that the holder of a request wants to be told if it is taken; see
-    /// `d2d_request_set_cancel`.
+    /// Notes that the holder of a request wants to be told if the request is taken; see
+    /// `d2d_request_set_cancel`. Any context.
     pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
         self.ask(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
@@ -183,16 +186,17 @@ impl Requests {
         }
     }
 
-    /// Delivers a request that the caller has made [over](Word::is_over): takes it up, level by level,
-    /// until a forwarder keeps it or it is with its sender.
+    /// Delivers a request that the caller has made [over](Word::is_over): takes it up, level by
+    /// level, until a forwarder keeps it or it is home.
     ///
-    /// A thread that completes the request or takes it back while this is inside a forwarder's
-    /// `returned()` leaves the rest to this call. So going up does not nest, and takes the stack of one
-    /// level.
+    /// If the request is completed or taken again while this thread is inside a forwarder's
+    /// `returned()`, this call goes on with the delivery. So deliveries do not nest, and need the
+    /// stack of one level.
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // Before it leaves this state, by which others see that the hold was taken.
+        // This comes before the request leaves the phase `Taken`, by which other threads see until
+        // then that the hold was taken.
         let taken = record.word();
         if taken.is(Phase::Taken) {
             record.note_taken(taken);
@@ -211,7 +215,7 @@ impl Requests {
                 }
                 continue;
             }
-            // Those that go up without one are not told.
+            // A forwarder that does not want the request back is not told either.
             let returns = record.levels[word.level() - 1].returns.get() != 0;
             let above = record.levels[word.level() - 2].to.get();
             let is_told = word.is(Phase::Taken) && word.level() - 1 > word.to();
@@ -239,7 +243,7 @@ impl Requests {
         }
     }
 
-    /// Notes the result of a request that was taken.
+    /// Writes the result of a request that was taken.
     fn fail(&self, record: &Record, word: Word) {
         let (error, ended) = match word.reason() {
             Reason::Cancelled => (ECANCELED, abi::D2D_ENDED_CANCELLED),
@@ -249,7 +253,8 @@ impl Requests {
         record.fail(error.to_errno(), ended);
     }
 
-    /// Tells a forwarder that a request was taken from it. Does nothing if the word has changed.
+    /// Tells a forwarder, by its `returned()`, that a request was taken. Tells it nothing if the
+    /// word has changed.
     fn tell(&self, record: &Record, word: Word, forwarder: d2d_handle) {
         let Some(driver) = self.registry.enter(forwarder) else {
             let _ = record.step(&word::PASS, word);
@@ -261,12 +266,12 @@ impl Requests {
         };
         record.note_taken(told);
         let result = record.result();
-        // What it returns does not matter: the request is not its own.
+        // What `returned()` returns does not matter: the forwarder does not hold the request.
         driver.returned(&record.view(told), &result);
         let _ = record.go(&word::CARRIED);
     }
 
-    /// Gives a request back to a forwarder. Returns whether it is still for the caller to deliver.
+    /// Gives a request back to a forwarder. Returns whether the caller still delivers the request.
     fn give_back(&self, record: &Record, word: Word, forwarder: d2d_handle) -> bool {
         let Some(driver) = self.registry.enter(forwarder) else {
             let _ = record.step(&word::PASS, word);
@@ -286,7 +291,8 @@ impl Requests {
                 break;
             };
             if record.step(&word::COMPLETE, now).is_some() {
-                // What it means stays what it was, unless the driver has completed it itself.
+                // `information` stays what it was, unless the driver has completed the request
+                // itself.
                 record.complete(status, result.information);
                 let _ = record.go(&word::COMPLETED);
                 break;
@@ -295,8 +301,8 @@ impl Requests {
         record.go(&word::CARRIED).is_ok_and(|word| word.is_over())
     }
 
-    /// Gives a request to its sender, and calls the sender's completion routine. Returns whether it has:
-    /// not if the word has changed.
+    /// Brings a request home, and calls the sender's completion routine if the request has one.
+    /// Returns `false` if the word has changed and the request is not home.
     fn bring_home(&self, record: &Record, word: Word) -> bool {
         if word.has(bits::LATE) {
             record.fail(ETIMEDOUT.to_errno(), abi::D2D_ENDED_TIMED_OUT);
@@ -305,7 +311,8 @@ impl Requests {
         }
         let (result, handle, telling) = (record.result(), record.handle(), record.telling());
         let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
-        // Before it is home: until then, the sender stays registered.
+        // This thread enters the sender before the request is home: until then, the sender stays
+        // registered.
         let sender = match is_called {
             true => self.registry.enter(record.sender()),
             false => None,
@@ -325,7 +332,7 @@ impl Requests {
             }
             let keeps = sender.completed(handle, &result);
             if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
-                // It may have freed it itself.
+                // The routine may have freed the request itself.
                 let _ = self.discard(handle);
             }
         }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calling the driver that a request is with.
+//! Calling the dispatch routine of the driver that a request is with.
 //!
-//! If a driver's dispatch routine is called in the sender's context, and the driver has asked for that, it may
-//! use the request's buffers in place until it completes, pends or forwards the request, or returns.
-//! [`RUN`](bits::RUN) says so in the word. If the request is taken from the driver meanwhile, it is
-//! neither sent again nor freed, and no forwarder gets it back, before that.
+//! A dispatch routine that is called in the sender's execution context may use the request's
+//! buffers in place, if its driver has registered with `D2D_DISPATCH_IN_PLACE`. It may do so until
+//! it completes, pends or forwards the request, or returns. Until then the word has
+//! [`RUN`](bits::RUN). If the request is taken from the driver meanwhile, the request is neither
+//! sent again nor freed, and no forwarder gets it back, as long as the word has `RUN`.
 
 use super::{
     record::{
@@ -46,7 +47,7 @@ use kernel::{
 };
 
 impl Requests {
-    /// Makes the requests of an owner, of which there is none yet. May sleep.
+    /// Makes an empty table of an owner's requests, and the workers. May sleep.
     ///
     /// # Errors
     ///
@@ -63,15 +64,15 @@ impl Requests {
         )?)
     }
 
-    /// Calls the driver that a request is with now, or has a worker do so. Returns whether the request
-    /// is completed.
+    /// Calls the receiver of a request that was just sent or forwarded, or has a worker call it.
+    /// Returns whether the request is completed.
     #[inline(always)]
     pub(super) fn call(&self, passed: Passed<'_>) -> bool {
         self.call_and_return(passed).1
     }
 
-    /// As [`Requests::call`]. Returns also what the driver's dispatch routine has returned; 0 if it was not
-    /// called here.
+    /// As [`Requests::call`]. Returns also what the dispatch routine has returned, or 0 if this
+    /// thread has not called it.
     #[inline(always)]
     pub(super) fn call_and_return(&self, passed: Passed<'_>) -> (c_int, bool) {
         let Passed {
@@ -87,7 +88,7 @@ impl Requests {
                 0
             }
         };
-        // A request that is sent again was completed.
+        // If the request has been sent again, it was completed before.
         let is_completed = !record.word().is_on_its_way() || record.sendings.get() != sending;
         (returned, is_completed)
     }
@@ -101,19 +102,21 @@ impl Requests {
         self.workers.enqueue(record);
     }
 
-    /// Calls the dispatch routine of the driver that a request is with since `word`, in the sender's
-    /// context. Returns what the routine has returned, and 0 if it was not called.
+    /// Calls the dispatch routine of the driver that the request came to by `word`, in the sender's
+    /// execution context. Returns what the routine has returned, or 0 if the request was taken
+    /// before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // If it is that of this generation, it is this one.
+        // `RUN` may belong to an earlier frame. If the frame is that of this generation, it is this
+        // call.
         let in_place = word.has(bits::RUN) && record.is_frame_of(word.seq());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
             view.output = record.output.get().cast();
         }
-        // Unless the buffers are in place, the request may have been taken and sent to another driver meanwhile:
-        // then the view is what that driver is to see.
+        // A request whose buffers this call does not use in place may have been taken and sent to
+        // another driver meanwhile. Then `view` is what that driver is to see.
         if !in_place && !record.is_still(word) {
             return 0;
         }
@@ -124,15 +127,16 @@ impl Requests {
         }
         let returned = receiver.dispatch(&view);
         let now = record.word();
-        // As usual, the routine has completed the request, and so has given up the buffers.
+        // Usually the routine has completed the request, and has so given up the buffers: nothing
+        // is left to do.
         if now.is_held_as(word.seq()) || in_place && now.has(bits::RUN) {
             self.end_frame(record, receiver, word, in_place, returned);
         }
         returned
     }
 
-    /// Ends the call of a dispatch routine that has not completed the request, or from which it was
-    /// taken.
+    /// Ends the call of a dispatch routine that has not completed the request, or whose request was
+    /// taken. A request that the routine has neither completed nor pended fails with `-EIO`.
     #[cold]
     #[inline(never)]
     fn end_frame(
@@ -170,11 +174,12 @@ impl Requests {
         }
     }
 
-    /// Notes that the calling frame leaves a request pending, and gives up the buffers; see
-    /// `d2d_request_pend`.
+    /// Gives up the buffers of a request that the calling frame leaves pending; see
+    /// `d2d_request_pend`. Any context.
     ///
-    /// Calls no routine of a driver, so the caller may hold a lock of its own: a request that was taken
-    /// meanwhile keeps [`RUN`](bits::RUN), and goes up when the dispatch routine has returned.
+    /// Calls no routine of a driver, so the caller may hold a lock of its own: if the request was
+    /// taken meanwhile, the word keeps [`RUN`](bits::RUN), and the request is delivered when the
+    /// dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, seq) = self
             .held(handle)
@@ -190,13 +195,15 @@ impl Requests {
         }
     }
 
-    /// Notes that the calling frame does not use the buffers any more, and does what has waited for that. Does
-    /// nothing if the frame has given them up: an interrupt on this CPU may complete the request meanwhile, as if
-    /// the frame did so, and then another frame may use the buffers.
+    /// Gives up the buffers that the calling frame uses, and delivers the request or frees its
+    /// record if that has waited for the frame. Does nothing if the frame has given up the buffers
+    /// before: an interrupt on this CPU, which has the same task, may have completed the request,
+    /// and another frame may use the buffers by now.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // Frames of a task end in the reverse order, so one of this task is the calling one.
+            // The frames of a task end in reverse order, so a frame of this task is the calling
+            // one.
             if !now.has(bits::RUN) || !record.frame_is_of(Task::current_raw() as u64) {
                 return;
             }
@@ -212,20 +219,22 @@ impl Requests {
         }
     }
 
-    /// Dispatches a request whose sender could not sleep, if it was not taken back meanwhile. May sleep.
+    /// Dispatches a request whose sender could not sleep, unless the request was taken meanwhile.
+    /// May sleep.
     pub(super) fn dispatch_queued(&self, record: &Record) {
         let word = record.word();
         if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
             return;
         }
-        // The requests of a departing driver are taken back.
+        // If the driver is leaving, its requests are cancelled.
         let Some(receiver) = self.registry.enter_staying(record.holder(word)) else {
             return;
         };
         let word = loop {
             let now = record.word();
             if now.seq() != word.seq() {
-                // It has changed hands, and its new sender has queued it, too.
+                // The request has changed hands. If a worker is to dispatch it again, its work item
+                // was queued again.
                 return;
             }
             if word::DEQUEUE.of(now).is_none() {
@@ -236,7 +245,8 @@ impl Requests {
             }
         };
         let view = record.view(word);
-        // The request may have been taken and sent to another driver meanwhile.
+        // The request may have been taken and sent to another driver, which `view` is meant for,
+        // meanwhile.
         if !record.is_still(word) {
             return;
         }
@@ -290,16 +300,18 @@ impl Requests {
     }
 }
 
-/// Runs in a worker.
+/// What the work item of a record calls. Runs in a worker.
 ///
 /// # Safety
 ///
 /// `work` is the work item of a record, whose [`Requests`] live.
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: The caller says that it is that of a record.
+    // SAFETY: The caller says that `work` is the work item of a record, which lives as long as the
+    // requests.
     let record = unsafe { Record::of_work(work) };
-    // SAFETY: Only `Requests::new` makes records, as a part of the requests. These do not move, and outlive their
-    // workers.
+    // SAFETY: The table was in its place in a `Requests` when it allocated the record: only
+    // `Requests::new` makes tables. The `Requests` is in an `Arc`, so it does not move, and it
+    // waits for the workers before it is freed.
     let requests = unsafe { &*container_of!(record.records(), Requests, records) };
     requests.dispatch_queued(record);
 }

@@ -2,10 +2,11 @@
 
 //! The records of requests.
 //!
-//! A record stays where it is until the owner is unloaded, whatever becomes of the request in it. So
-//! a handle leads to a record without a lock, and a stale one is found out by its generation. Fields
-//! that several threads use at the same time are [`Once`]; the [`Word`] says which thread may write
-//! which of them, and each change of the word orders the accesses before and after it.
+//! A record stays where it is until the owner is unloaded, whatever becomes of the request in it.
+//! So a handle leads to its record without a lock, and the generation in the handle shows whether
+//! the handle is stale. Fields that several threads use at the same time are [`Once`]. The [`Word`]
+//! says which thread may write to which of these fields, and each change of the word orders the
+//! accesses before and after it.
 
 use super::word::{
     self,
@@ -51,10 +52,10 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Requests that there can be at a time, of all drivers.
+/// The number of requests that all drivers together can have at a time.
 const REQUESTS: usize = 4096;
 
-/// Records that are allocated together.
+/// The number of records in a chunk, which are allocated together.
 const PLACES: usize = 16;
 
 extern "C" {
@@ -63,38 +64,39 @@ extern "C" {
     fn d2d_word_wake(word: *mut u64);
 }
 
-/// A driver that a request was sent to: a stack location.
+/// A driver that a request was sent or forwarded to; `d2d.h` calls this a stack location.
 pub(super) struct Level {
     pub(super) to: Once<u64>,
     pub(super) code: Once<u32>,
-    /// Whether the driver above, having forwarded it, gets it back.
+    /// Not 0 if the driver above, which has forwarded the request, gets it back.
     pub(super) returns: Once<u32>,
 }
 
-/// How a request has ended that was never sent.
+/// The value of `ended` as long as the request has not been sent.
 const NOT_SENT: u32 = u32::MAX;
 
-/// How many of the handles of a request that were taken from their holders are remembered.
+/// How many holds that were taken a record remembers.
 const TAKEN: usize = 8;
 
-/// Memory for a request.
+/// The memory of a request.
 #[repr(C, align(64))]
 pub(crate) struct Record {
     word: Atomic<u64>,
     /// The generation of the sender's handle.
     id: Once<u32>,
-    /// Counts how often requests were sent in this record.
+    /// Counts the sends of all requests that this record has had.
     pub(super) sendings: Once<u32>,
-    /// The frame that [`RUN`](word::bits::RUN) is about: the task and the generation of its hold.
+    /// The frame that [`RUN`](word::bits::RUN) refers to: its task, and the generation of the hold
+    /// that it dispatches.
     frame_task: Once<u64>,
     frame_seq: Once<u32>,
-    /// What it was sent with, and how its steps are told.
+    /// The flags that the request was sent with, and [`Telling::POINT`].
     pub(super) flags: Once<u32>,
     sender: Once<u64>,
     pub(super) input: Once<*mut u8>,
     pub(super) output: Once<*mut u8>,
     pub(super) input_len: Once<u32>,
-    /// For how much of the output there is room this time.
+    /// How many bytes of output the receivers of this send may write.
     pub(super) output_room: Once<u32>,
     pub(super) status: Once<c_int>,
     pub(super) output_len: Once<u32>,
@@ -103,9 +105,10 @@ pub(crate) struct Record {
     pub(super) tag: Once<u64>,
     pub(super) user_buffer: Once<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
-    /// The task that is inside `returned()` as long as the word says so.
+    /// The task that is inside a forwarder's `returned()`, as long as the word has
+    /// [`CARRY`](word::bits::CARRY).
     pub(super) carrier: Once<u64>,
-    /// Generations of holds that were taken, each at its remainder.
+    /// The generations of holds that were taken lately, each at the index `generation % TAKEN`.
     taken: [Once<u32>; TAKEN],
     pub(super) input_size: Once<u32>,
     pub(super) output_size: Once<u32>,
@@ -116,17 +119,17 @@ pub(crate) struct Record {
     work: Opaque<bindings::work_struct>,
 }
 
-// SAFETY: The work item is used by the kernel's functions only, which any thread may call. What the pointers
-// lead to is used by those that the word allows to.
+// SAFETY: Only the kernel's functions use the work item, and any thread may call them. A thread
+// uses the memory that the pointers lead to only while the word allows it to.
 unsafe impl Sync for Record {}
 // SAFETY: As above.
 unsafe impl Send for Record {}
 
-/// The memory of a request's buffers.
+/// The memory of a request's buffers, before a record has it.
 pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
-    /// May sleep.
+    /// Allocates buffers of `input` and `output` bytes, all zero. May sleep.
     ///
     /// # Errors
     ///
@@ -139,17 +142,17 @@ impl Buffers {
 }
 
 impl Record {
-    /// Returns its state. What was written before the transition to it can be read.
+    /// Returns the state. The caller can read what was written before the transition to this state.
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         Word(u64::load_acquire(&self.word))
     }
 
-    /// Replaces a state, if it is still this one.
+    /// Changes the state to `new`, if it is still `old`.
     ///
     /// # Errors
     ///
-    /// The state that there is.
+    /// The state that was found instead.
     #[inline(always)]
     pub(super) fn change(&self, old: Word, new: Word) -> Result<(), Word> {
         match u64::cmpxchg(&self.word, old.0, new.0) {
@@ -158,7 +161,8 @@ impl Record {
         }
     }
 
-    /// Makes a transition, if the state is still this one and allows it. Returns the new state.
+    /// Makes a transition, if the state is still `old` and allows the transition. Returns the new
+    /// state.
     #[inline(always)]
     pub(super) fn step(&self, transition: &Transition, old: Word) -> Option<Word> {
         let new = transition.of(old)?;
@@ -166,7 +170,8 @@ impl Record {
         Some(new)
     }
 
-    /// As [`Record::step`], and parks the request if a frame uses the buffers: the end of the frame delivers it.
+    /// As [`Record::step`], and parks the request if a frame uses the buffers: the end of that
+    /// frame delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::RUN);
         let new = transition.of(old)?.with(word::bits::PARKED, in_use);
@@ -174,8 +179,11 @@ impl Record {
         Some(new)
     }
 
-    /// Makes a transition, from whatever state allows it. Returns the new state, or the one that does
-    /// not.
+    /// Makes a transition from the current state, whatever it is. Returns the new state.
+    ///
+    /// # Errors
+    ///
+    /// The current state, if it does not allow the transition.
     #[inline(always)]
     pub(crate) fn go(&self, transition: &Transition) -> Result<Word, Word> {
         loop {
@@ -189,36 +197,37 @@ impl Record {
         }
     }
 
-    /// Makes a transition from [`Fill`](Phase::Fill), in which nobody else changes the word.
+    /// Ends [`Fill`](Phase::Fill), in which only the calling thread changes the word. A thread that
+    /// sees the new state can read what this thread has written before.
     #[inline(always)]
     pub(super) fn publish(&self, new: Word) {
         u64::store_release(&self.word, new.0);
     }
 
-    /// Returns its sender's handle.
+    /// Returns the sender's handle of the request.
     pub(crate) fn handle(&self) -> d2d_handle {
         Kind::Sent.handle(self.index.get() as usize, self.id.get())
     }
 
-    /// Returns whether this is the generation of its sender's handle. The word that was read before
-    /// has not changed if a transition from it succeeds after this.
+    /// Returns whether the sender's handle has this generation. The answer still holds if a
+    /// transition from a word that was read before succeeds afterwards.
     #[inline(always)]
     pub(super) fn is(&self, id: u32) -> bool {
         self.id.get() == id
     }
 
-    /// Returns the driver whose request it is.
+    /// Returns the handle of the driver that has allocated the request.
     #[inline(always)]
     pub(crate) fn sender(&self) -> d2d_handle {
         self.sender.get()
     }
 
-    /// Returns what names it in the trace.
+    /// Returns the number by which the trace names the request.
     pub(crate) fn number(&self) -> u32 {
         self.index.get()
     }
 
-    /// Returns the handle of the hold of this generation.
+    /// Returns the holder's handle of this generation.
     #[inline(always)]
     pub(super) fn hold(&self, seq: u32) -> d2d_handle {
         Kind::Held.handle(self.index.get() as usize, seq)
@@ -233,17 +242,17 @@ impl Record {
         self.flags.get() & abi::D2D_SEND_ROUTINE != 0
     }
 
-    /// Returns whether it was sent since it was made.
+    /// Returns whether the request was sent since it was allocated.
     pub(super) fn was_sent(&self) -> bool {
         self.ended.get() != NOT_SENT
     }
 
-    /// Returns whether it is the request of a handshake.
+    /// Returns whether the request is that of a handshake.
     pub(super) fn is_handshake(&self) -> bool {
         self.levels[0].code.get() == abi::D2D_IOCTL_SHARE_CONTEXT
     }
 
-    /// Returns the driver that has it, or had it last.
+    /// Returns the driver of the last level, or the sender if the request has no level.
     pub(crate) fn holder(&self, word: Word) -> d2d_handle {
         match word.level().checked_sub(1).and_then(|n| self.levels.get(n)) {
             Some(level) => level.to.get(),
@@ -251,15 +260,15 @@ impl Record {
         }
     }
 
-    /// Returns the code that its holder sees.
+    /// Returns the code that the driver of the last level sees, or 0 if the request has no level.
     pub(crate) fn code(&self, word: Word) -> u32 {
         let level = word.level().checked_sub(1).and_then(|n| self.levels.get(n));
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level that a driver is concerned at, if it is on its way: the first one if it is the
-    /// sender, else the first that leads to it. A parked request is not with the driver of the last level any
-    /// more.
+    /// Returns where a request that is on its way concerns a driver: 0 for its sender, otherwise
+    /// the index of the first level that leads to the driver. A parked request does not concern the
+    /// driver of the last level any more.
     pub(super) fn level_of(&self, word: Word, driver: d2d_handle) -> Option<usize> {
         if !word.is_on_its_way() {
             return None;
@@ -272,26 +281,28 @@ impl Record {
         levels.position(|level| level.to.get() == driver)
     }
 
-    /// Notes which frame may use the buffers in place. The word does not say yet that one does.
+    /// Notes the frame that may use the buffers in place. The caller sets [`RUN`](word::bits::RUN)
+    /// afterwards.
     #[inline(always)]
     pub(super) fn set_frame(&self, task: u64, seq: u32) {
         self.frame_task.set(task);
         self.frame_seq.set(seq);
     }
 
-    /// Returns whether nobody has written to the fields that the holder sees since `word`, so that what was
-    /// read of them belongs to that holder. A request that is with its sender may just be sent again.
+    /// Returns whether the fields that the holder sees have not been written to since `word`, so
+    /// that what the caller has read of them belongs to that holder. Returns `false` if the request
+    /// is home: a thread may just be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
-        // The fields are written after a transition to `Fill` or `Forward`: a thread that has read such a value
-        // sees the transition.
+        // A thread writes to these fields after its transition to `Fill`. If the caller has read a
+        // value of that thread, it sees the transition here.
         read_barrier();
         let now = self.word();
         now.seq() == word.seq() && now.is_on_its_way()
     }
 
-    /// Returns whether the calling thread is in the frame that may use the buffers in place, as the
-    /// holder of this generation.
+    /// Returns whether the calling thread is in the frame that may use the buffers in place, and
+    /// that frame dispatches the hold of this generation.
     #[inline(always)]
     pub(super) fn is_inside(&self, word: Word, seq: u32) -> bool {
         word.has(word::bits::RUN)
@@ -299,27 +310,29 @@ impl Record {
             && self.frame_task.get() == Task::current_raw() as u64
     }
 
-    /// Returns whether the frame that may use the buffers in place is that of the holder of this generation.
+    /// Returns whether the frame that may use the buffers in place dispatches the hold of this
+    /// generation.
     #[inline(always)]
     pub(super) fn is_frame_of(&self, seq: u32) -> bool {
         self.frame_seq.get() == seq
     }
 
-    /// Returns whether the frame that may use the buffers in place is of this task.
+    /// Returns whether the frame that may use the buffers in place belongs to this task.
     pub(super) fn frame_is_of(&self, task: u64) -> bool {
         self.frame_task.get() == task
     }
 
-    /// Wakes the threads that wait for it. Any context.
+    /// Wakes the threads that sleep in [`Record::sleep`]. Any context.
     pub(super) fn wake(&self) {
-        // SAFETY: Only the address of the word is used.
+        // SAFETY: The function uses only the address of the word.
         unsafe { d2d_word_wake(self.word.as_ptr()) };
     }
 
-    /// Waits until it is with its sender, for at most so many jiffies. A thread that makes it so wakes
-    /// this one if the word says [`ASLEEP`](word::bits::ASLEEP). Returns whether it is. May sleep.
+    /// Sleeps until the request is home, for at most so many jiffies. If the word has
+    /// [`ASLEEP`](word::bits::ASLEEP), the thread that brings the request home wakes this one.
+    /// Returns whether the request is home. May sleep.
     pub(super) fn sleep(&self, jiffies: c_long) -> bool {
-        // SAFETY: The word stays, as the record does.
+        // SAFETY: The word is a part of the record, which is borrowed while this thread sleeps.
         unsafe {
             d2d_word_wait(
                 self.word.as_ptr(),
@@ -330,8 +343,8 @@ impl Record {
         }
     }
 
-    /// Returns the result. It does not change while the request is with its sender and waited for, nor
-    /// while it is being delivered by the caller.
+    /// Returns the result. It does not change while the request is home and the word counts the
+    /// caller as waiting, nor while the caller delivers the request.
     #[inline(always)]
     pub(super) fn result(&self) -> abi::d2d_result {
         abi::d2d_result {
@@ -344,11 +357,11 @@ impl Record {
         }
     }
 
-    /// Notes what the driver of the last level has completed it with. The caller has claimed it.
+    /// Writes the result with which the holder completes the request, which the caller has claimed.
     #[inline(always)]
     pub(super) fn complete(&self, status: c_int, information: u64) {
-        // A driver that gets the request back and completes it with the status that it was told
-        // passes on how the request has ended.
+        // A forwarder that completes a returned request with the status that it was told passes on
+        // how the request has ended.
         if status != self.status.get() {
             self.ended.set(abi::D2D_ENDED_COMPLETED);
         }
@@ -356,7 +369,8 @@ impl Record {
         self.information.set(information);
     }
 
-    /// Notes that no driver has completed it: it has no output. The caller has claimed or delivers it.
+    /// Writes the result of a request that no driver has completed, and that has no output. The
+    /// caller has claimed the request, or delivers it.
     pub(super) fn fail(&self, status: c_int, ended: abi::d2d_ended) {
         self.status.set(status);
         self.information.set(0);
@@ -364,26 +378,27 @@ impl Record {
         self.ended.set(ended);
     }
 
-    /// Remembers that the hold of `word` was taken. The caller delivers the request, and no transition has
-    /// changed the generation since.
+    /// Remembers that the hold of `word` was taken. The caller delivers the request, and the
+    /// generation has not changed since the hold was taken.
     pub(super) fn note_taken(&self, word: Word) {
         if !self.is_handshake() {
             self.taken[word.seq() as usize % TAKEN].set(word.seq());
         }
     }
 
-    /// Returns whether the hold of this generation was taken not long ago. For a handshake, the driver is not
-    /// told that.
+    /// Returns whether the hold of this generation is one that was taken lately. Returns `false`
+    /// for a handshake: its driver gets `ESTALE` instead of `ECANCELED`.
     pub(super) fn was_taken(&self, seq: u32) -> bool {
         let word = self.word();
         if word.is(Phase::Taken) && word.seq() == seq {
-            // The thread that delivers it may not have noted that yet.
+            // The deliverer may not have called `note_taken()` yet.
             return !self.is_handshake();
         }
         seq != 0 && self.taken[seq as usize % TAKEN].get() == seq
     }
 
-    /// Makes it a request of a driver. The caller has it in [`Fill`](Phase::Fill).
+    /// Makes the record a request of the driver `sender`. The caller has the record in
+    /// [`Fill`](Phase::Fill).
     pub(super) fn make(&self, sender: d2d_handle, input: u32, output: u32, buffers: Buffers) {
         let mut memory = core::mem::ManuallyDrop::new(buffers.0);
         let start: *mut u8 = memory.as_mut_ptr().cast();
@@ -400,21 +415,23 @@ impl Record {
         self.levels[0].code.set(0);
     }
 
-    /// Frees the memory of a request, whose handle is stale from here on. Any context.
+    /// Frees the buffers of the request, and makes the sender's handle stale. Any context.
     ///
     /// # Safety
     ///
-    /// The caller has it in [`Fill`](Phase::Fill), has [made](Record::make) it or found it made, and leaves
-    /// that by [`FREED`](word::FREED).
+    /// The record was [made](Record::make), and nobody else uses it: the caller has it in
+    /// [`Fill`](Phase::Fill), or is dropping all records. Afterwards the caller makes it free by
+    /// [`FREED`](word::FREED), or frees its memory.
     pub(super) unsafe fn unmake(&self) {
         self.id.set(self.id.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
-        // SAFETY: `make` has taken a vector of this start and capacity apart. The caller has the record in `Fill`, so
-        // nobody else uses the vector.
+        // SAFETY: The record was made, so `make` has taken a vector of this start and capacity
+        // apart, and only this call puts it together again. Nobody else uses the record, so nobody
+        // uses the vector.
         drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 
-    /// What the driver of the last level gets to see.
+    /// Returns what the driver of the last level gets to see of the request.
     #[inline(always)]
     pub(super) fn view(&self, word: Word) -> abi::d2d_request {
         let level = &self.levels[(word.level().wrapping_sub(1)) % self.levels.len()];
@@ -432,7 +449,7 @@ impl Record {
         }
     }
 
-    /// Returns its work item, which is initialized.
+    /// Returns the record's work item, which is initialized.
     pub(super) fn work(&self) -> *mut bindings::work_struct {
         self.work.get()
     }
@@ -443,11 +460,11 @@ impl Record {
     ///
     /// `work` is the work item of a record that lives for `'a`.
     pub(super) unsafe fn of_work<'a>(work: *mut bindings::work_struct) -> &'a Self {
-        // SAFETY: The caller says that it is that of a record.
+        // SAFETY: The caller says that `work` is the field of a record that lives for `'a`.
         unsafe { &*kernel::container_of!(Opaque::cast_from(work), Self, work) }
     }
 
-    /// Returns the records that it is one of.
+    /// Returns the table that the record is a part of.
     pub(super) fn records(&self) -> *mut Records {
         self.records.get()
     }
@@ -456,33 +473,35 @@ impl Record {
 /// What a worker runs for a record's work item.
 pub(super) type Work = unsafe extern "C" fn(*mut bindings::work_struct);
 
-/// Memory for some records, none of which moves.
+/// Records that are allocated together, and do not move.
 type Chunk = [Record; PLACES];
 type Pointer = *mut Chunk;
 
-/// Where the memory of some records is.
+/// The place of a chunk, which is allocated when it is needed.
 ///
 /// # Invariants
 ///
-/// `chunk` is null, or that of a box with an initialized chunk, and then never changes again.
+/// `chunk` is null, or came from [`KBox::into_raw`] of an initialized chunk and then does not
+/// change until the table is dropped.
 struct Place {
     chunk: Atomic<*mut Chunk>,
-    /// At least the number of records that are not free or are just being taken. If it is 0, a search of all
-    /// requests may skip the chunk.
+    /// At least the number of records of the chunk that are not free, or that a thread is just
+    /// taking. If it is 0, [`Records::iter`] skips the chunk.
     used: Atomic<u64>,
 }
 
-/// The records of all requests.
+/// The table of all records.
 pub(crate) struct Records {
     chunks: KVec<Place>,
-    /// Where to look for a free record first: those before it were in use lately.
+    /// The index at which the search for a free record begins: the records before it were in use
+    /// lately.
     first: Once<usize>,
     run: Work,
 }
 
 impl Records {
-    /// Makes room for [`REQUESTS`], which are allocated when they are needed. Their work items will `run`. May
-    /// sleep.
+    /// Makes a table for [`REQUESTS`] records, which are allocated when they are needed. Their work
+    /// items call `run`. May sleep.
     ///
     /// # Errors
     ///
@@ -504,11 +523,12 @@ impl Records {
         })
     }
 
-    /// Returns the record of this index, if there is memory for it.
+    /// Returns the record of this index, if its chunk is allocated.
     #[inline(always)]
     pub(super) fn get(&self, index: usize) -> Option<&Record> {
         let chunk = Pointer::load_acquire(&self.chunks.get(index / PLACES)?.chunk);
-        // SAFETY: By the type invariants it is null or a chunk that stays.
+        // SAFETY: By the invariants of `Place` it is null, or the chunk is initialized and stays as
+        // long as the table.
         let chunk = unsafe { chunk.as_ref() }?;
         Some(&chunk[index % PLACES])
     }
@@ -520,8 +540,9 @@ impl Records {
         Some((self.get(index)?, generation))
     }
 
-    /// Iterates over the records that are not free, and some that are. If the caller has changed something by a
-    /// fully ordered operation before, it sees each request whose maker has not seen the change.
+    /// Iterates over the records that are not free, and over some that are. If the caller has
+    /// changed a flag by a fully ordered operation before, it finds each request whose maker does
+    /// not see the change of the flag.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let is_used = |number: &usize| {
             let place = self.chunks.get(*number);
@@ -533,11 +554,11 @@ impl Records {
         })
     }
 
-    /// Takes a free record, which is in [`Fill`](Phase::Fill) then. May sleep.
+    /// Takes a free record, and leaves it in [`Fill`](Phase::Fill). May sleep.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if there is none, `ENOMEM`.
+    /// `EAGAIN` if no record is free, `ENOMEM`.
     pub(super) fn take(&self) -> Result<&Record> {
         let places = self.chunks.len() * PLACES;
         let first = self.first.get();
@@ -561,7 +582,7 @@ impl Records {
         Err(EAGAIN)
     }
 
-    /// Notes that a record is free. Any context.
+    /// Notes that the caller has made a record free. Any context.
     pub(super) fn note_free(&self, record: &Record) {
         let index = record.index.get() as usize;
         self.count(index, u64::MAX);
@@ -570,7 +591,7 @@ impl Records {
         }
     }
 
-    /// Adds to the number of records that are used, of the memory in which this one is.
+    /// Adds `change` to the number of used records of the chunk that has the record of this index.
     fn count(&self, index: usize, change: u64) {
         if let Some(Place { used, .. }) = self.chunks.get(index / PLACES) {
             let mut old = u64::load(used);
@@ -580,14 +601,15 @@ impl Records {
         }
     }
 
-    /// Makes a chunk, unless another thread does so.
+    /// Allocates a chunk, unless another thread does so meanwhile. May sleep.
     fn add(&self, number: usize) -> Result {
         let mut chunk = KBox::<Chunk>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
         let first: *mut Record = chunk.as_mut_ptr().cast();
         for place in 0..PLACES {
             let record = first.wrapping_add(place);
-            // SAFETY: The record lies in the box, which is zeroed. Numbers and null pointers are what a
-            // free record consists of, but for these fields and the work item.
+            // SAFETY: The record lies in the box, which nobody else has yet, and where it stays. A
+            // free record consists of numbers and null pointers, for which the zeros of the box are
+            // valid, and of the fields that are written here.
             unsafe {
                 (&raw mut (*record).id).write(Once::new(1));
                 (&raw mut (*record).index).write(Once::new((number * PLACES + place) as u32));
@@ -601,12 +623,12 @@ impl Records {
                 );
             }
         }
-        // SAFETY: All records are initialized.
+        // SAFETY: The loop has initialized all records of the chunk.
         let chunk = KBox::into_raw(unsafe { chunk.assume_init() });
         let place = self.chunks.get(number).ok_or(EAGAIN)?;
-        // INVARIANT: It is that of a box with a chunk.
+        // INVARIANT: `chunk` came from `KBox::into_raw`, and is initialized.
         if place.chunk.cmpxchg(null_mut(), chunk, Full).is_err() {
-            // SAFETY: It came from `into_raw` just now, and nobody has seen it.
+            // SAFETY: `chunk` came from `into_raw` and was not stored, so nobody else has it.
             drop(unsafe { KBox::from_raw(chunk) });
         }
         Ok(())
@@ -620,11 +642,13 @@ impl Drop for Records {
             if chunk.is_null() {
                 continue;
             }
-            // SAFETY: By the type invariants it is that of a box, which nobody uses any more.
+            // SAFETY: By the invariants of `Place` it came from `KBox::into_raw`. Nobody else has
+            // the table any more, so nobody uses the chunk.
             let chunk = unsafe { KBox::from_raw(chunk) };
             for record in &*chunk {
                 if !record.word().is(Phase::Free) {
-                    // SAFETY: It is not free, so it was made, and nobody else is left.
+                    // SAFETY: No thread is left between `take` and `make`, so a record that is not
+                    // free was made. Nobody else has the table any more.
                     unsafe { record.unmake() };
                 }
             }
@@ -632,7 +656,7 @@ impl Drop for Records {
     }
 }
 
-/// Returns what names a request in the trace, of a handle of either kind.
+/// Returns the number by which the trace names a request, from a handle of either kind.
 pub(crate) fn number(handle: d2d_handle) -> u32 {
     handle::index(handle)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Making, sending and forwarding requests.
+//! Allocating, sending and forwarding requests.
 
 use super::{
     record::{
@@ -53,20 +53,21 @@ use kernel::{
     task::might_sleep, //
 };
 
-/// A request that is with a driver from here on.
+/// A request that was just sent or forwarded, and whose receiver has not been called yet.
 pub(super) struct Passed<'a> {
     pub(super) record: &'a Record,
-    /// The driver that it is with, unless a worker calls it.
+    /// The receiver, which the calling thread has entered; `None` if a worker is to call it.
     pub(super) receiver: Option<Inside<'a>>,
-    /// The word that it was published with.
+    /// The word by which the request came to its receiver.
     pub(super) word: Word,
+    /// The record's `sendings` of this send.
     pub(super) sending: u32,
 }
 
 const NO_COMPLETED: Refusal = ("no-completion-routine", EINVAL);
 const NO_RETURNED: Refusal = ("no-return-routine", EINVAL);
 
-/// Why a request is not sent, with the state that says so.
+/// Returns why a request in this state cannot be sent.
 fn why_not(word: Word) -> Refusal {
     match word.phase() {
         Phase::Free => STALE_REQUEST,
@@ -77,7 +78,8 @@ fn why_not(word: Word) -> Refusal {
     }
 }
 
-/// Returns which routine the sender needs, of [`has`]: `routine` if the request is to come back by it.
+/// Returns which routine the sender needs, as a bit of [`has`]: `routine` if it wants that routine
+/// to be called.
 #[inline(always)]
 fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
     match send.flags & abi::D2D_SEND_ROUTINE {
@@ -86,14 +88,15 @@ fn routine_of(send: &abi::d2d_send, routine: u32) -> u32 {
     }
 }
 
-/// Returns whether the receiver is called in the sender's context.
+/// Returns whether the receiver is called in the sender's execution context, and not by a worker.
 #[inline(always)]
 fn is_inline(send: &abi::d2d_send, receiver: &Inside<'_>) -> bool {
     send.flags & abi::D2D_SEND_ATOMIC == 0 || receiver.is_atomic()
 }
 
 impl Requests {
-    /// Makes a request of a driver's; see `d2d_request_alloc`. May sleep.
+    /// Allocates a request for the driver `sender`; see `d2d_request_alloc`. Returns the sender's
+    /// handle. May sleep.
     pub(crate) fn alloc(&self, sender: d2d_handle, input: u32, output: u32) -> Result<d2d_handle> {
         let max = abi::D2D_BUFFER_SIZE;
         if input.max(output) > max {
@@ -109,10 +112,10 @@ impl Requests {
         })?;
         record.make(sender, input, output, buffers);
         let handle = record.handle();
-        // It is this thread's alone until then.
+        // This thread has the record alone in `Fill`, so the transition is made.
         let _ = record.go(&word::MADE);
-        // After that: if this does not see that the driver is leaving, the thread that unregisters it sees
-        // the request.
+        // The check comes after the transition: if it does not see that the driver is leaving, the
+        // thread that unregisters the driver sees the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
             let _ = self.discard(handle);
             return Err(self.refuse(refusal, sender));
@@ -120,7 +123,8 @@ impl Requests {
         Ok(handle)
     }
 
-    /// Copies what a driver says of what it sends.
+    /// Copies the structure that says how to send a request, and checks the copy. `by_library` is
+    /// whether the library sends a handshake: nobody else may use its code.
     #[inline(always)]
     fn check<'s>(
         &self,
@@ -129,7 +133,7 @@ impl Requests {
         stack: Stack,
         copy: &'s mut MaybeUninit<abi::d2d_send>,
     ) -> Result<&'s abi::d2d_send> {
-        // SAFETY: There is room for the structure.
+        // SAFETY: `copy` has room for the structure.
         let copied = unsafe {
             stack.copy(
                 copy.as_mut_ptr().cast(),
@@ -140,7 +144,8 @@ impl Requests {
         if !copied || !send.is_aligned() {
             return Err(self.refuse_pointer());
         }
-        // SAFETY: All of it was copied; it is made of numbers and pointers, all of which may be null.
+        // SAFETY: All bytes of it were copied. It is made of numbers and raw pointers, so any bytes
+        // are valid.
         let send = unsafe { copy.assume_init_ref() };
         let known: u32 = abi::D2D_SEND_ROUTINE | abi::D2D_SEND_ATOMIC | abi::D2D_SEND_TRACE;
         if !header::is::<abi::d2d_send>(&send.hdr, abi::D2D_SEND_MAGIC)
@@ -180,21 +185,23 @@ impl Requests {
         )
     }
 
-    /// Refuses a send that may sleep, because the receiver's dispatch routine may, in a context that
-    /// must not sleep.
+    /// Refuses a send without `D2D_SEND_ATOMIC` in an execution context that must not sleep: the
+    /// receiver's dispatch routine may sleep.
     #[inline(always)]
     fn check_context(&self, send: &abi::d2d_send, handle: d2d_handle) -> Result {
         if send.flags & abi::D2D_SEND_ATOMIC == 0 {
             if !trace::may_sleep() {
                 return Err(self.refuse(("send-in-atomic-context", EDEADLK), handle));
             }
-            // A debugging kernel finds more contexts here that must not sleep.
+            // On a debugging kernel, this reports contexts that must not sleep and that the check
+            // above does not know.
             might_sleep();
         }
         Ok(())
     }
 
-    /// Claims a request for sending it. Returns its state since then.
+    /// Claims a request that is home, in order to send it. Returns its record and its state since
+    /// the claim.
     #[inline(always)]
     fn claim(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, id) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
@@ -212,7 +219,7 @@ impl Requests {
         }
     }
 
-    /// Sends a request; see `d2d_request_send`. Returns whether it is completed.
+    /// Sends a request; see `d2d_request_send`. Returns whether the request is completed.
     ///
     /// # Safety
     ///
@@ -225,15 +232,16 @@ impl Requests {
         Ok(self.call(self.start(handle, send, false)?))
     }
 
-    /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether it is
-    /// completed. If its driver has pended it, it is not, even if another thread has completed it meanwhile:
-    /// the steps of a handshake do not depend on how fast that thread is. May sleep.
+    /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether
+    /// the request is completed. A request that the driver has pended counts as not completed, even
+    /// if another thread has completed it meanwhile: the steps of a handshake do not depend on how
+    /// fast that thread is. May sleep.
     pub(crate) fn send_handshake(&self, handle: d2d_handle, send: &abi::d2d_send) -> Result<bool> {
         let (returned, is_completed) = self.call_and_return(self.start(handle, send, true)?);
         Ok(is_completed && returned != PENDING)
     }
 
-    /// Puts a request with its receiver, which is called next.
+    /// Checks `send` and gives the request to its receiver, which the caller calls next.
     #[inline(always)]
     fn start(
         &self,
@@ -246,7 +254,7 @@ impl Requests {
         self.prepare::<false>(handle, send, stack)
     }
 
-    /// As [`Requests::send`], and counts the caller among those that wait for the request. Returns the
+    /// As [`Requests::send`], and counts the calling thread as waiting for the request. Returns the
     /// record, and whether the caller may sleep.
     ///
     /// # Safety
@@ -270,7 +278,8 @@ impl Requests {
         Ok((record, send.flags & abi::D2D_SEND_ATOMIC == 0))
     }
 
-    /// Checks what a driver sends, and puts the request with its receiver.
+    /// Claims a request, fills it in and gives it to its receiver. With `WAITS`, counts the calling
+    /// thread as waiting for the request.
     #[inline(always)]
     pub(super) fn prepare<const WAITS: bool>(
         &self,
@@ -294,8 +303,8 @@ impl Requests {
         }
     }
 
-    /// Checks a claimed request against what is sent, copies the input, and enters the receiver. Returns
-    /// it, and whether it is called here.
+    /// Checks that a claimed request may be sent so, copies the input, and enters the receiver.
+    /// Returns the receiver, and whether this thread calls it.
     #[inline(always)]
     fn fill(
         &self,
@@ -307,12 +316,13 @@ impl Requests {
             return Err(("buffer-too-small", EMSGSIZE));
         }
         let needs = routine_of(send, has::COMPLETED);
-        // After the claim: if this does not see that the sender is leaving, the thread that unregisters it
-        // sees the claim.
+        // The check comes after the claim: if it does not see that the sender is leaving, the
+        // thread that unregisters the sender sees the claim.
         self.registry
             .check_sender(record.sender(), needs, NO_COMPLETED)?;
         let length = send.input_len as usize;
-        // SAFETY: The input is as long, and this thread has the request alone.
+        // SAFETY: The input has room for `input_size` bytes, which are at least `length`, and this
+        // thread has the request alone.
         if length > 0 && !unsafe { stack.copy(record.input.get(), send.input.cast(), length) } {
             return Err(("bad-input-pointer", EFAULT));
         }
@@ -321,7 +331,7 @@ impl Requests {
         Ok((receiver, inline))
     }
 
-    /// Puts a filled request with its receiver.
+    /// Writes the remaining fields of a claimed request, and gives the request to its receiver.
     #[inline(always)]
     fn publish<'a, const WAITS: bool>(
         &'a self,
@@ -351,7 +361,7 @@ impl Requests {
         level.to.set(handle::target(send.to));
         level.code.set(send.code);
         level.returns.set(0);
-        // It is in `Fill`, from which this is allowed.
+        // The request is in `Fill`, which allows `SEND`.
         let word = word::SEND.of(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
         let word = word.with(bits::RUN, in_place).with(bits::QUEUED, !inline);
@@ -362,7 +372,7 @@ impl Requests {
         if record.telling().is_on() {
             self.trace_build(record, send);
         }
-        // From here on others may complete it, or take it back.
+        // From here on other threads may complete or cancel the request.
         record.publish(word);
         Passed {
             record,
@@ -388,7 +398,7 @@ impl Requests {
         );
     }
 
-    /// Passes a request on; see `d2d_request_forward`. Returns whether it is completed.
+    /// Forwards a request; see `d2d_request_forward`. Returns whether the request is completed.
     ///
     /// # Safety
     ///
@@ -405,7 +415,7 @@ impl Requests {
         Ok(self.call(passed.map_err(|refusal| self.refuse(refusal, handle))?))
     }
 
-    /// Passes a request that a driver holds on to another driver.
+    /// Claims a request that a driver holds, and gives it to the next receiver.
     fn pass_on(
         &self,
         handle: d2d_handle,
@@ -413,7 +423,7 @@ impl Requests {
         stack: Stack,
     ) -> Result<Passed<'_>, Refusal> {
         let (record, seq) = self.held(handle)?;
-        // Claimed, so that the levels are this thread's.
+        // After the claim, only this thread writes to the levels.
         let (claimed, level) = loop {
             let held = record.word();
             if word::FORWARD.of(held).is_none() || held.seq() != seq {
@@ -446,7 +456,7 @@ impl Requests {
         }
     }
 
-    /// Checks that a forwarder may pass a claimed request on, and enters the receiver.
+    /// Checks that the forwarder of a claimed request may send, and enters the next receiver.
     fn next_receiver(
         &self,
         record: &Record,
@@ -460,7 +470,7 @@ impl Requests {
         self.registry.enter_target(stack.task(), send.to)
     }
 
-    /// Puts a claimed request with the receiver below, unless it was cancelled meanwhile.
+    /// Gives a claimed request to the next receiver, unless the request was cancelled meanwhile.
     fn publish_below<'a>(
         &'a self,
         record: &'a Record,
@@ -475,8 +485,8 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
-        // If this is the frame that uses the buffers, it gives them away. If another one does, the receiver
-        // cannot use them in place.
+        // If the calling thread is in the frame that uses the buffers, that frame gives them up. If
+        // another frame uses them, the receiver cannot use them in place.
         let is_ours = record.is_inside(record.word(), seq);
         loop {
             let claimed = record.word();
@@ -502,10 +512,11 @@ impl Requests {
         }
     }
 
-    /// Takes a request from its forwarder that was cancelled while the forwarder passed it on. A frame that uses
-    /// the buffers, most often the forwarder's own, delivers the request when it ends.
+    /// Takes a request that was cancelled while its holder was forwarding it, and delivers it. If a
+    /// frame uses the buffers, most often the forwarder's own, the end of that frame delivers the
+    /// request instead. Returns the refusal for the forwarder.
     pub(super) fn recalled(&self, record: &Record) -> Refusal {
-        // Only this thread ends the forwarding.
+        // Only this thread ends the phase `Forward`, so the loop ends.
         let taken = loop {
             if let Some(taken) = record.park(&word::FORWARD_RECALLED, record.word()) {
                 break taken;

@@ -56,7 +56,7 @@ const FORGET: u32 = 0x22_240c;
 const PASS_ON: u32 = 0x22_2410;
 /// Forward it with the same code, but do not get it back.
 const LET_GO: u32 = 0x22_2414;
-/// Have it cancelled by its sender, and then pend it with a lock held.
+/// Cancel it on behalf of its sender, and then pend it with a lock held.
 const CANCEL_AND_PEND: u32 = 0x22_2418;
 
 const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
@@ -67,7 +67,7 @@ const SEND_AGAIN: u32 = 2;
 
 const OUTPUT: [u8; 4] = *b"done";
 
-/// The table of requests, and its drivers.
+/// A table of requests and a registry of drivers, for one test.
 struct Bench {
     requests: Arc<Requests>,
     registry: Arc<Registry>,
@@ -114,7 +114,8 @@ impl Bench {
             *to = *from;
         }
         change(&mut object);
-        // SAFETY: The actor is dropped when the driver is unregistered.
+        // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver
+        // is unregistered.
         let driver = unsafe { self.registry.add(&object)? };
         Ok(Party {
             bench: self,
@@ -196,7 +197,8 @@ impl Party<'_> {
         unsafe { self.bench.requests.send(request, &send) }
     }
 
-    /// Sends a request without input and output, up to the moment when its receiver is called.
+    /// Sends a request without input and output, but does not call the receiver yet: the test does
+    /// so later, by `Requests::call`.
     fn pass(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<Passed<'_>> {
         let send = abi::d2d_send {
             to: to.target,
@@ -374,7 +376,8 @@ impl Actor {
                 self.status.store(errno, Relaxed);
                 PENDING
             }
-            // As if another thread completes it before the routine returns.
+            // Complete it, as another thread may do before the routine returns, and return
+            // `PENDING`.
             abi::D2D_IOCTL_SHARE_CONTEXT => {
                 self.complete(request.handle, 0);
                 PENDING
@@ -605,14 +608,14 @@ mod cases {
         let request = a.alloc()?;
         let passed = a.pass(request, &b, PEND, 0)?;
         bench.requests.cancel(request)?;
-        // It is with its sender, who may be filling it in for another driver.
+        // The request is home, and its sender may be filling it in for another driver.
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [0; 4]);
 
         let passed = a.pass(request, &b, PEND, 0)?;
         bench.requests.cancel(request)?;
         assert!(!a.send(request, &c, PEND, 0)?);
-        // It is with another driver, which has another view of it.
+        // The request is with another driver, which has another view of it.
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [0; 4]);
         bench.complete(c.holds(), 0)?;
@@ -659,7 +662,7 @@ mod cases {
         Ok(())
     }
 
-    /// Adds or removes a thread that waits for a request, as if it had been woken but had not run yet.
+    /// Adds or removes a thread that waits for a request: one that was woken, but has not run yet.
     fn pretend_waiter(bench: &Bench, request: u64, waits: bool) -> Result {
         let record = bench.record(request)?;
         match waits {
@@ -681,7 +684,7 @@ mod cases {
         bench.complete(held, FAILED)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         assert_eq!(b.calls()[0], 1);
-        // Each of them still sees the result.
+        // Each waiting thread still sees the result.
         assert_eq!(bench.status(request)?, FAILED);
         pretend_waiter(&bench, request, false)?;
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
@@ -729,12 +732,12 @@ mod cases {
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND, 0)?;
         let record = bench.record(request)?;
-        // As if a copy ran.
+        // Pretend that a copy runs.
         assert!(record.go(&word::PINNED).is_ok());
         bench.requests.cancel(request)?;
         assert!(record.word().is(Phase::Taken));
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
-        // Another one that is too late.
+        // A second cancel is too late.
         assert_eq!(bench.requests.cancel(request), Err(EALREADY));
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
         bench.requests.unpin(record);
@@ -751,13 +754,13 @@ mod cases {
         let request = a.alloc()?;
         let record = bench.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
-        // As if the dispatch routine forwarded it.
+        // Pretend that the dispatch routine is forwarding the request.
         assert!(record.go(&word::FORWARD).is_ok());
         bench.requests.cancel(request)?;
         bench.requests.recalled(record);
         assert!(record.word().is(Phase::Taken));
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
-        // The routine is called, and returns.
+        // The dispatch routine is called, and returns.
         assert!(bench.requests.call(passed));
         assert_eq!(bench.status(request)?, CANCELED);
         assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
@@ -779,7 +782,7 @@ mod cases {
             run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
             PENDING
         );
-        // As if c were just completing it.
+        // Pretend that c is just completing the request.
         assert!(record.go(&word::COMPLETE).is_ok());
         bench.requests.cancel(request)?;
         bench.requests.finish(record);
@@ -816,7 +819,7 @@ mod cases {
         let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
         assert!(take(&d) == Taking::Done);
         assert!(record.word().has(word::bits::PARKED));
-        // It is not with d any more, and c is told that it is taken.
+        // The request is not with d any more, and c is told that it was taken.
         assert!(take(&d) == Taking::Nothing);
         assert!(take(&c) == Taking::Done);
         assert!(take(&c) == Taking::Nothing);
@@ -906,7 +909,8 @@ mod cases {
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         let (old, held) = a.pend(&b, PEND, 0)?;
         let record = bench.record(old)?;
-        // As if the thread that cancels it had found the record, and then had not run for a while.
+        // Pretend that a thread that cancels `old` has found the record, and then has not run for a
+        // while.
         bench.complete(held, 0)?;
         bench.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;
@@ -1279,7 +1283,7 @@ mod cases {
         assert_eq!(b.heard(), FAILED);
         assert!(b.holds() != before);
         assert_eq!(bench.complete(before, 0), Err(ESTALE));
-        // Sent once more, the request is completed with another status.
+        // Forwarded once more, the request is completed with another status.
         assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
         assert_eq!(c.calls()[0], 2);
         assert_eq!(bench.complete(below, 0), Err(ESTALE));
@@ -1460,7 +1464,7 @@ mod cases {
         }
         for n in 0..100 {
             assert!(bench.registry.is_visited(a.driver));
-            // Not in the order in which they have come.
+            // The threads leave in another order than that in which they have entered.
             drop(inside[n * 7 % 100].take());
         }
         assert!(!bench.registry.is_visited(a.driver));

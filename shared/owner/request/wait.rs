@@ -2,8 +2,8 @@
 
 //! Waiting for requests, and freeing them.
 //!
-//! A thread that waits is counted in the word. Until it has the result of the sending that it waits
-//! for, the request cannot be sent again and is not freed.
+//! The word counts the threads that wait. Until each of them has the result of the send that it
+//! waits for, the request cannot be sent again, and its record is not freed.
 
 use super::{
     cancel::Taker,
@@ -49,25 +49,25 @@ use kernel::{
     }, //
 };
 
-/// How many milliseconds longer than asked for `d2d_request_wait` waits for a request that another
-/// task is just carrying up.
+/// How many milliseconds a wait goes on after its time limit has passed, if another thread is just
+/// delivering the request.
 const GRACE: u32 = 1000;
 
 const IN_ATOMIC_CONTEXT: Refusal = ("wait-in-atomic-context", EDEADLK);
 pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 
-/// What becomes of a request when the time of a thread that waits for it is over.
+/// What happens to a request when the time limit of a thread that waits for it passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// It is taken from its holder.
+    /// The request is taken from its holder.
     Take,
-    /// Its holder keeps it, and the sender's completion routine is called when it is completed: for a
-    /// handshake. The wait ends with `ETIMEDOUT`.
+    /// The holder keeps the request of a handshake, and the owner's completion routine is called
+    /// when the request is completed. The wait ends with `ETIMEDOUT`.
     Keep,
 }
 
 impl Requests {
-    /// Waits for a request; see `d2d_request_wait`. May sleep, unless it is completed.
+    /// Waits for a request; see `d2d_request_wait`. May sleep, unless the request is completed.
     pub(crate) fn wait(
         &self,
         handle: d2d_handle,
@@ -109,12 +109,13 @@ impl Requests {
         );
     }
 
-    /// Counts the calling thread among those that wait for a request. Returns the state since then.
+    /// Counts the calling thread as waiting for a request. Returns the record, and the state since
+    /// then.
     fn begin_to_wait(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
             if word.is(Phase::Fill) {
-                // Another thread is just sending it, or freeing it.
+                // Another thread is just sending or freeing the request.
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
@@ -127,13 +128,15 @@ impl Requests {
             if record.has_routine() {
                 return Err(HAS_ROUTINE);
             }
-            // If it is with its sender there is nothing to wait for, so any context may ask for the result.
+            // A request that is home has a result, so the caller does not wait, and may be in any
+            // context.
             if !word.is(Phase::Idle) {
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
                 if word.has(bits::CARRY) && record.carrier.get() == Task::current_raw() as u64 {
-                    // It runs a routine that has to return before the request goes on.
+                    // The caller is inside a `returned()` that has to return before the delivery
+                    // goes on.
                     return Err(("wait-from-inside", EDEADLK));
                 }
             }
@@ -146,16 +149,19 @@ impl Requests {
         }
     }
 
-    /// Sleeps until a request that this thread is counted for is home, or until its time is over and it
-    /// was taken. Returns whether it is home. May sleep.
+    /// Sleeps until a request is home, for at most `ms` milliseconds; then `limit` says what
+    /// happens. The word counts the calling thread as waiting. Returns whether the request is home.
+    /// May sleep.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT` if its holder keeps it; the thread is not counted any more then.
+    /// `ETIMEDOUT` if the holder keeps the request. The word does not count the calling thread any
+    /// more then.
     #[cold]
     #[inline(never)]
     pub(super) fn sleep(&self, record: &Record, ms: u32, limit: Limit) -> Result<bool> {
-        // A debugging kernel finds more contexts here that must not sleep.
+        // On a debugging kernel, this reports contexts that must not sleep and that the callers'
+        // checks do not know.
         might_sleep();
         if Self::sleep_for(record, ms) {
             return Ok(true);
@@ -163,7 +169,7 @@ impl Requests {
         match limit {
             Limit::Take => {
                 self.take(record, Taker::Sender(record.handle(), Reason::TimedOut));
-                // Another task may be carrying it up.
+                // Another thread may be delivering the request.
                 Ok(Self::sleep_for(record, GRACE))
             }
             Limit::Keep => loop {
@@ -171,7 +177,7 @@ impl Requests {
                     self.end_to_wait(record);
                     return Err(ETIMEDOUT);
                 }
-                // It is just being completed, or taken.
+                // No driver holds the request: another thread is completing or delivering it.
                 if Self::sleep_for(record, GRACE) {
                     return Ok(true);
                 }
@@ -179,20 +185,23 @@ impl Requests {
         }
     }
 
-    /// Sleeps until a request is home, for at most so many milliseconds. Returns whether it is.
+    /// Sleeps until a request is home, for at most so many milliseconds. Returns whether the
+    /// request is home.
     fn sleep_for(record: &Record, ms: u32) -> bool {
         let jiffies = match ms {
             abi::D2D_FOREVER => MAX_SCHEDULE_TIMEOUT as c_long,
             ms => msecs_to_jiffies(ms) as c_long,
         };
-        // Before it sleeps: the thread that brings the request home wakes the sleepers if it sees this.
+        // This comes before the thread sleeps: the thread that brings the request home wakes the
+        // sleepers if it sees `ASLEEP`.
         if record.go(&word::SLEEP).is_err() {
             return true;
         }
         record.sleep(jiffies)
     }
 
-    /// Notes that a thread does not wait for a request any more.
+    /// Ends the counting of a thread that waits for a request, and frees the record if its sender
+    /// has freed the request and nobody uses it any more.
     #[inline(always)]
     pub(super) fn end_to_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
@@ -200,13 +209,13 @@ impl Requests {
         }
     }
 
-    /// Sends a request, waits for it and reads its output; see `d2d_request_call`. May sleep, unless it is sent
-    /// as one that must not.
+    /// Sends a request, waits for it and reads its output; see `d2d_request_call`. May sleep,
+    /// unless `send` has `D2D_SEND_ATOMIC`.
     ///
     /// # Safety
     ///
-    /// As in `d2d.h`, if there is a structure at `send`. If `output` is valid for writes of `room` bytes,
-    /// nobody else uses what is there.
+    /// If there is a structure at `send`, it is as `d2d.h` says. If `output` is valid for writes of
+    /// `room` bytes, nobody else uses these bytes during the call.
     #[inline(always)]
     pub(crate) unsafe fn send_and_read(
         &self,
@@ -229,8 +238,9 @@ impl Requests {
         let length = result.output_len as usize;
         let from = record.output.get();
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
-        // SAFETY: The caller says that nobody else uses what is at `output`. The output does not change while
-        // this thread is counted.
+        // SAFETY: The caller says that nobody else uses what is at `output`. `from` is valid for
+        // reads of `length` bytes, which do not change while the request is home and the word
+        // counts this thread as waiting.
         let is_bad = is_read && !unsafe { stack.copy_out(output.cast(), from, length) };
         if record.telling().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
@@ -242,12 +252,13 @@ impl Requests {
         Ok(result)
     }
 
-    /// Frees a request; see `d2d_request_free`.
+    /// Frees a request; see `d2d_request_free`. Any context.
     pub(crate) fn free(&self, handle: d2d_handle) -> Result {
         self.discard(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
+    /// As [`Requests::free`], but prints no line. Any context.
     pub(super) fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
@@ -262,14 +273,14 @@ impl Requests {
                 continue;
             }
             if record.step(&word::ABANDONED, word).is_some() {
-                // The last thread that uses it frees it.
+                // The last thread that uses the request frees its record.
                 self.take(record, Taker::Sender(handle, Reason::Cancelled));
                 return Ok(());
             }
         }
     }
 
-    /// Frees the record of a request that was freed by its sender, if nobody uses it.
+    /// Frees the record of a request that its sender has freed, if nobody uses the request.
     pub(super) fn reclaim(&self, record: &Record) {
         if let Ok(filling) = record.go(&word::RECLAIM) {
             self.unmake(record, filling);
@@ -277,7 +288,8 @@ impl Requests {
     }
 
     fn unmake(&self, record: &Record, filling: Word) {
-        // SAFETY: This thread has it in `Fill`, from which it makes it free.
+        // SAFETY: The request was `Idle`, so its record was made. This thread has the record alone
+        // in `Fill`, and makes it free next.
         unsafe { record.unmake() };
         if let Some(free) = word::FREED.of(filling) {
             record.publish(free);

@@ -1,31 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The word of a request: its whole state, and the table of its transitions.
+//! The word of a request, which is the request's whole state, and the table of the word's
+//! transitions.
 //!
-//! A request changes state by one compare-and-exchange of its word. `transitions!` lists all
-//! changes that there are; `selftests/model/` generates the transitions of its models from this list.
+//! A thread changes the state by one compare-and-exchange of the word. In [`Fill`], which only one
+//! thread can leave, one store is enough. `transitions!` lists all changes; the models in
+//! `selftests/model/` get their transitions from this list.
 //!
-//! A request is *over* when it is [`Done`] or [`Taken`] and nothing [holds it back](Word::is_over).
-//! The actor whose transition has made it so delivers it: it alone
-//! takes the request up, level by level, until a forwarder keeps it or it is home. Nobody else is
-//! then allowed a transition but those that add a request to be cancelled, to be freed or to be
-//! waited for.
+//! A request is *over* when it is [`Done`] or [`Taken`] and nothing [holds it up](Word::is_over).
+//! The thread whose transition makes the request over delivers it: that thread alone takes the
+//! request up, level by level, until a forwarder keeps it or it is home. Meanwhile, other threads
+//! can only note in the word that they cancel the request (`RECALL_BELOW`, `TAKE_ON`), free it
+//! (`ABANDONED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up its buffers
+//! (`FRAME_END`).
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
-    /// The record is nobody's.
+    /// The record has no request.
     Free,
-    /// With its sender.
+    /// Home: with its sender.
     Idle,
-    /// One thread has it alone: it makes, fills in or frees the request.
+    /// One thread has the record alone: it allocates, fills in or frees the request.
     Fill,
     /// With the driver of the last level, its holder.
     Held,
-    /// Its holder is passing it on.
+    /// Its holder is forwarding it.
     Forward,
-    /// Its holder has completed it, and writes the result.
+    /// Its holder has claimed it for completion, and is writing the result.
     Busy,
     /// Completed: on its way up.
     Done,
@@ -41,56 +44,59 @@ const PHASES: [Phase; 8] = [Free, Idle, Fill, Held, Forward, Busy, Done, Taken];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Reason {
-    /// Its sender does not want it any more.
+    /// Its sender cancels or frees it, detaches or unregisters.
     Cancelled,
-    /// The time of a thread that waits for it is over.
+    /// The time limit of a thread that waits for it has passed.
     TimedOut,
     /// A driver that has it, or has forwarded it, detaches or unregisters.
     Left,
 }
 
-/// The parts of a word. The names are those of the table.
+/// The parts of a word, by the names that the table uses.
 pub(crate) mod bits {
     pub(crate) const PHASE: u64 = 7;
     /// The number of drivers that the request is with, one below the other.
     pub(crate) const LEVEL: u64 = 7 << 3;
-    /// A dispatch routine may use the buffers in place: that of the record's frame.
+    /// The frame that the record names may use the buffers in place.
     pub(crate) const RUN: u64 = 1 << 6;
-    /// The deliverer is inside a driver's `returned()`, and goes on when that has returned.
+    /// A forwarder's `returned()` runs. The carrier goes on with the delivery when the routine has
+    /// returned.
     pub(crate) const CARRY: u64 = 1 << 7;
-    /// Nobody delivers it, because a frame still uses the buffers: it would be given to a forwarder, or was
-    /// cancelled by its sender.
+    /// No thread delivers the request, because a frame still uses its buffers. Either a forwarder
+    /// would get it back, or its sender has cancelled it. The end of the frame delivers it, unless
+    /// a driver that leaves does so earlier.
     pub(crate) const PARKED: u64 = 1 << 8;
-    /// A worker is to dispatch it.
+    /// A worker will dispatch the request. Its holder does not know of it yet.
     pub(crate) const QUEUED: u64 = 1 << 9;
-    /// It was cancelled while it could not be taken from anybody.
+    /// The request was cancelled while no driver held it.
     pub(crate) const RECALL: u64 = 1 << 10;
-    /// Its sender has freed it.
+    /// The sender has freed the request while it was in use.
     pub(crate) const ORPHAN: u64 = 1 << 11;
-    /// Its holder is to be told if it is taken.
+    /// The holder has asked to be told if the request is taken.
     pub(crate) const TELLS: u64 = 1 << 12;
-    /// A thread that waits for it sleeps, or is about to.
+    /// A thread that waits for the request sleeps, or is about to.
     pub(crate) const ASLEEP: u64 = 1 << 13;
-    /// The time of the handshake is over, and its holder still has it.
+    /// The time limit of the handshake has passed while its driver held the request.
     pub(crate) const LATE: u64 = 1 << 14;
-    /// A [`Reason`](super::Reason).
+    /// Why the request was taken, or will be: a [`Reason`](super::Reason).
     pub(crate) const REASON: u64 = 3 << 16;
-    /// The forwarders at deeper levels than this one are told that it was taken; the one at this level
-    /// gets it back.
+    /// How far up a taken request goes: the forwarder at this level gets it back, and the
+    /// forwarders at deeper levels are told that it was taken. 0 stands for the sender.
     pub(crate) const TO: u64 = 3 << 18;
-    /// Copies from and to the buffers that run.
+    /// The number of pins: running copies from or to the buffers, and a running call of the
+    /// holder's `cancelled()`.
     pub(crate) const PINS: u64 = 63 << 20;
-    /// Threads that wait.
+    /// The number of threads that wait for the request.
     pub(crate) const WAITERS: u64 = 63 << 26;
 
-    // What can be added. Taking away is adding the complement.
+    // The terms that a transition adds to a word. To subtract, it adds the two's complement.
     pub(crate) const UP: u64 = 1 << 3;
     pub(crate) const DOWN: u64 = UP.wrapping_neg();
     pub(crate) const PIN: u64 = 1 << 20;
     pub(crate) const UNPIN: u64 = PIN.wrapping_neg();
     pub(crate) const WAITER: u64 = 1 << 26;
     pub(crate) const UNWAITER: u64 = WAITER.wrapping_neg();
-    /// The generation of the handle of its holder.
+    /// One generation of the holder's handle.
     pub(crate) const SEQ: u64 = 1 << 32;
 }
 
@@ -106,7 +112,6 @@ impl Word {
         PHASES[(self.0 & PHASE) as usize]
     }
 
-    /// Returns whether the phase is this one.
     #[inline(always)]
     pub(crate) const fn is(self, phase: Phase) -> bool {
         self.0 & PHASE == phase as u64
@@ -118,24 +123,24 @@ impl Word {
         self.0 & bits != 0
     }
 
-    /// Returns the number of drivers that it is with.
+    /// Returns the number of drivers that the request is with.
     #[inline(always)]
     pub(crate) const fn level(self) -> usize {
         ((self.0 & LEVEL) / UP) as usize
     }
 
-    /// Returns the generation of its holder's handle.
+    /// Returns the generation of the holder's handle.
     #[inline(always)]
     pub(crate) const fn seq(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    /// Returns the level that keeps it, of a request that was taken.
+    /// Returns the level of the forwarder that gets a taken request back, or 0 for the sender.
     pub(crate) const fn to(self) -> usize {
         ((self.0 & TO) >> 18) as usize
     }
 
-    /// Returns why it was taken.
+    /// Returns why the request was taken.
     pub(crate) const fn reason(self) -> Reason {
         match (self.0 & REASON) >> 16 {
             0 => Reason::Cancelled,
@@ -144,12 +149,13 @@ impl Word {
         }
     }
 
-    /// Returns it with a reason and the level that keeps it, which it did not have.
+    /// Returns the word with this reason, and with this level for the forwarder that gets the
+    /// request back.
     pub(crate) const fn because(self, reason: Reason, to: usize) -> Self {
         Self((self.0 & !(REASON | TO)) | (reason as u64) << 16 | (to as u64) << 18)
     }
 
-    /// Returns it with these bits set, or cleared.
+    /// Returns the word with these bits set, or with them cleared.
     #[inline(always)]
     pub(crate) const fn with(self, bits: u64, set: bool) -> Self {
         match set {
@@ -158,44 +164,47 @@ impl Word {
         }
     }
 
-    /// Returns it with what can be added.
+    /// Returns the word with a term added, such as `PIN` or `DOWN` of [`bits`].
     #[inline(always)]
     pub(crate) const fn plus(self, what: u64) -> Self {
         Self(self.0.wrapping_add(what))
     }
 
-    /// Returns whether the driver of the last level has it under this generation.
+    /// Returns whether a driver holds the request by the handle of this generation.
     #[inline(always)]
     pub(crate) const fn is_held_as(self, seq: u32) -> bool {
         self.is(Held) && self.seq() == seq
     }
 
-    /// Returns whether the actor whose transition has led to this word delivers the request.
+    /// Returns whether the request is over: the thread whose transition has led to this word
+    /// delivers it.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
         (self.is(Done) || self.is(Taken)) && !self.has(CARRY | PARKED | PINS)
     }
 
-    /// Returns whether the actor whose transition has led to this word frees the record.
+    /// Returns whether the thread whose transition has led to this word frees the record.
     pub(crate) const fn is_unused(self) -> bool {
         self.is(Idle) && self.has(ORPHAN) && !self.has(RUN | PINS | WAITERS)
     }
 
-    /// Returns whether it is on its way, so that drivers other than its sender are concerned.
+    /// Returns whether the request is on its way: it was sent and is not home, so it concerns other
+    /// drivers than its sender.
     pub(crate) const fn is_on_its_way(self) -> bool {
         !(self.is(Free) || self.is(Idle) || self.is(Fill))
     }
 }
 
-/// What other memory accesses a transition has to be ordered against. All are made by a compare-and-exchange
-/// that is fully ordered, or by a release: the table says what is needed.
+/// How a transition has to be ordered against other memory accesses. The table says what each
+/// transition needs. The code makes every transition by a fully ordered compare-and-exchange, or
+/// out of [`Fill`] by a store with release semantics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
-    /// What comes after it stays after it.
+    /// Accesses after the transition are not made before it.
     Acquire,
-    /// What comes before it stays before it.
+    /// Accesses before the transition are not made after it.
     Release,
-    /// Both, and what is read after it is not older than it.
+    /// Both; and loads after the transition are not made before the stores that precede it.
     Full,
 }
 
@@ -271,7 +280,7 @@ impl Transition {
         }
     }
 
-    /// Returns what a word becomes, if the transition is allowed from it.
+    /// Returns what the transition makes of a word, if the word allows it.
     #[inline(always)]
     pub(crate) const fn of(&self, word: Word) -> Option<Word> {
         let Word(word) = word;
@@ -291,11 +300,12 @@ impl Transition {
     }
 }
 
-/// Makes a constant of each line of the table, and `ALL` of all of them.
+/// Makes a constant of each line of the table, and the list `ALL` of these constants.
 ///
-/// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. It applies to a word of one of these
-/// phases that has all bits `with` and none of the bits `unless`. `Same` leaves the phase as it
-/// is. What an actor adds to that (a reason, `RUN`, `QUEUED`, a waiter) is in its code.
+/// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. The transition is allowed from a word
+/// of one of the phases `FROM` that has all bits `with` and none of the bits `unless`. `Same`
+/// leaves the phase as it is. The code that makes the transition may change more at the same time:
+/// a reason, `RUN`, `QUEUED`, `PARKED`, a pin or a waiter.
 macro_rules! transitions {
     (@to Same) => { None };
     (@to $to:ident) => { Some($to) };
@@ -322,93 +332,98 @@ macro_rules! transitions {
 
 // selftests/model/transitions.awk reads these lines.
 transitions! {
-    // The sender, alone with the request.
+    // Transitions that the sender's threads make.
 
-    /// A record becomes a request.
+    /// A thread takes a free record for a new request.
     ALLOC: Free => Fill [] Acquire;
-    /// It is ready. Full: its maker looks then whether its driver is leaving.
+    /// The request is allocated. Full: its maker checks next whether the sender is leaving.
     MADE: Fill => Idle [add SEQ] Full;
-    /// It is going to be sent. Full: the sender looks then whether its driver is leaving.
+    /// A thread is going to send the request. Full: the thread checks next whether the sender is
+    /// leaving.
     CLAIM: Idle => Fill [unless RUN|PINS|WAITERS|ORPHAN] Full;
-    /// It was not sent.
+    /// The send was refused.
     UNCLAIM: Fill => Idle [] Release;
-    /// It is with its receiver, whom the sender has entered.
+    /// The request is with its receiver, which the sending thread has entered.
     SEND: Fill => Held [add SEQ|UP] Release;
-    /// Nobody uses it: it is going to be freed.
+    /// Nobody uses the request, and a thread is going to free it.
     RECLAIM: Idle => Fill [unless RUN|PINS|WAITERS] Acquire;
-    /// It is a free record again.
+    /// The record is free again.
     FREED: Fill => Free [clear ORPHAN] Release;
-    /// Its sender has freed it, but it is in use.
+    /// The sender frees a request that is in use. Its last user frees the record.
     ABANDONED: Idle|Held|Forward|Busy|Done|Taken => Same [unless ORPHAN, set ORPHAN] Full;
 
-    // The holder, by its handle.
+    // Transitions that the holder makes, by its handle; the sender may also pin a request that is
+    // home.
 
     /// A copy from or to the buffers begins.
     PINNED: Idle|Held => Same [unless QUEUED, add PIN] Acquire;
-    /// It has ended.
+    /// A copy, or a call of the holder's `cancelled()`, has ended.
     UNPINNED: Idle|Held|Forward|Busy|Done|Taken => Same [add UNPIN] Full;
-    /// The holder wants to be told if it is taken.
+    /// The holder asks to be told if the request is taken.
     ASK: Held => Same [unless QUEUED, set TELLS] Full;
-    /// The holder completes it.
+    /// The holder claims the request to complete it.
     COMPLETE: Held => Busy [unless QUEUED, clear TELLS] Full;
     /// The result is written.
     COMPLETED: Busy => Done [] Full;
-    /// The holder passes it on.
+    /// The holder claims the request to forward it.
     FORWARD: Held => Forward [unless QUEUED] Acquire;
-    /// It is with the next driver, whom the holder has entered.
+    /// The request is with the next driver, which the forwarding thread has entered.
     FORWARDED: Forward => Held [unless RECALL, clear TELLS, add SEQ|UP] Release;
-    /// The next driver cannot have it.
+    /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
-    /// It was cancelled meanwhile.
+    /// The request was cancelled while the holder was forwarding it.
     FORWARD_RECALLED: Forward => Taken [with RECALL, clear RECALL|TELLS|TO] Full;
 
-    // The calls of a dispatch routine.
+    // Transitions that belong to the call of a dispatch routine.
 
-    /// A worker dispatches it.
+    /// A worker is going to dispatch the request.
     DEQUEUE: Held => Same [with QUEUED, clear QUEUED] Acquire;
     /// The frame does not use the buffers any more.
     FRAME_END: Idle|Held|Forward|Busy|Done|Taken => Same [with RUN, clear RUN|PARKED] Full;
 
-    // Those that cancel it: the sender, a time limit, a driver that leaves.
+    // Transitions that cancel the request: for the sender, for a time limit, for a driver that
+    // leaves.
 
-    /// It is taken from its holder.
+    /// The request is taken from its holder.
     TAKE: Held => Taken [clear QUEUED|TELLS|REASON|TO] Full;
-    /// It will be taken from the forwarder that would get it next.
+    /// The request is recalled: the thread that forwards or delivers it will take it.
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
-    /// It was taken for the sake of a lower driver. Now no forwarder gets it back.
+    /// A forwarder was going to get a taken request back. Now no forwarder does.
     TAKE_ON: Taken => Same [unless PARKED, clear REASON|TO] Full;
-    /// What `RECALL_BELOW` and `TAKE_ON` are for, done to a parked request. If it is taken for a driver that leaves, the
-    /// taker delivers it; if for its sender, it stays parked.
+    /// Replaces `RECALL_BELOW` and `TAKE_ON` for a parked request. If a driver leaves, the taker
+    /// delivers the request; if the sender cancels, the taker leaves it parked.
     TAKE_PARKED: Done|Taken => Taken [with PARKED, clear PARKED|REASON|TO] Full;
-    /// The time of the handshake is over. Its holder keeps it.
+    /// The time limit of a handshake has passed. Its driver keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
 
-    // The deliverer.
+    // Transitions that the deliverer makes.
 
-    /// It was cancelled while it was being completed.
+    /// The deliverer takes a recalled request.
     RECALLED: Done => Taken [with RECALL, clear RECALL|TO] Full;
-    /// It passes a forwarder that does not want it back.
+    /// The request goes past a forwarder that does not want it back, or that can no longer be
+    /// called.
     PASS: Done|Taken => Same [unless RECALL, add DOWN] Full;
-    /// A forwarder is to get it back, but a frame still uses the buffers.
+    /// A forwarder would get the request back, but a frame still uses the buffers.
     PARK: Done|Taken => Same [with RUN, unless RECALL, set PARKED] Full;
-    /// A forwarder, whom the deliverer has entered, gets it back.
+    /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Taken => Held
         [unless RECALL|RUN, clear TELLS|REASON|TO, set CARRY, add SEQ|DOWN] Full;
-    /// A forwarder, whom the deliverer has entered, is told that it was taken.
+    /// A forwarder, which the deliverer has entered, is told that the request was taken.
     TELL: Taken => Same [set CARRY, add SEQ|DOWN] Full;
-    /// The forwarder's routine has returned.
+    /// The forwarder's `returned()` has returned.
     CARRIED: Held|Forward|Busy|Done|Taken => Same [with CARRY, clear CARRY] Full;
-    /// It is with its sender.
+    /// The request is home.
     HOME: Busy|Done|Taken => Idle
         [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|TELLS|ASLEEP|LATE|REASON|TO] Full;
 
-    // Those that wait for it.
+    // Transitions that waiting threads make.
 
-    /// A thread waits: until it has the result, the request is neither sent nor freed.
+    /// A thread begins to wait. Until it has the result, the request is not sent again, and its
+    /// record is not freed.
     WAIT: Idle|Held|Forward|Busy|Done|Taken => Same [unless ORPHAN, add WAITER] Acquire;
-    /// It is about to sleep.
+    /// The waiting thread is about to sleep.
     SLEEP: Held|Forward|Busy|Done|Taken => Same [set ASLEEP] Full;
-    /// It has the result, or gives up.
+    /// The waiting thread has the result, or gives up.
     WAITED: Idle|Held|Forward|Busy|Done|Taken => Same [add UNWAITER] Full;
 }
 

@@ -9,26 +9,26 @@ use kernel::{
     prelude::*, //
 };
 
-/// The workers. Dropping this waits for them; may sleep.
+/// The workers. Dropping this waits until they have run all queued work items; may sleep.
 ///
 /// # Invariants
 ///
-/// It is a work queue, which is destroyed by dropping this.
+/// The pointer is that of a work queue, which only dropping this destroys.
 pub(super) struct Workers(*mut bindings::workqueue_struct);
 
-// SAFETY: A work queue is used from any thread.
+// SAFETY: Any thread may call the kernel's functions for a work queue.
 unsafe impl Send for Workers {}
 // SAFETY: As above.
 unsafe impl Sync for Workers {}
 
 impl Workers {
-    /// May sleep.
+    /// Makes the work queue. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(super) fn new() -> Result<Self> {
-        // SAFETY: The name is a format without arguments.
+        // SAFETY: The name is a C string, and a format that takes no arguments.
         let queue = unsafe {
             bindings::alloc_workqueue_noprof(
                 c"d2d_requests".as_char_ptr(),
@@ -39,15 +39,17 @@ impl Workers {
         if queue.is_null() {
             return Err(ENOMEM);
         }
-        // INVARIANT: It was made just now.
+        // INVARIANT: The work queue was made just now, and nobody else has it.
         Ok(Self(queue))
     }
 
     /// Has a worker dispatch a request. Any context.
     pub(super) fn enqueue(&self, record: &Record) {
-        // SAFETY: By the type invariants it is a work queue, and destroying it runs its work first. The work
-        // item is initialized and stays, as the record does. If it is queued already, it has not run yet, and
-        // finds the request.
+        // A work item that is queued already has not run yet, and will find the request.
+        //
+        // SAFETY: By the type invariants it is a work queue. The work item is initialized and stays
+        // as long as its record, which is freed only after the work queue was destroyed, and that
+        // runs all queued work items first.
         unsafe {
             bindings::queue_work_on(
                 bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -60,7 +62,7 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants it is a work queue, which was not destroyed before.
         unsafe { bindings::destroy_workqueue(self.0) };
     }
 }

@@ -79,7 +79,7 @@ mod cases {
         for transition in ALL {
             let changes = changing.contains(&transition.name);
             for_each_word(|word| {
-                // What is counted down is not zero before.
+                // A count that the transition decrements is not 0 before.
                 let word = match transition.name {
                     "UNPINNED" => word.plus(PIN),
                     "WAITED" => word.plus(WAITER),
