@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Events: the word of an event (shared/owner/event/state.rs). While nobody waits, threads change
- * it by one atomic step. Threads that begin, go on or stop waiting hold the dispatcher's lock
+ * it by one atomic step. A thread that begins or ends a wait holds the dispatcher's lock
  * (shared/owner/event/wait.rs).
  *
  * Two synchronization events (with NOTIFICATION, the second one is a notification event).
@@ -10,20 +10,20 @@
  * once. With LIMIT, the waits have a time limit, which ends them at any moment; otherwise
  * they wait for ever.
  *
- * What must hold is asserted:
- * - While a word is guarded, only the thread that holds the lock changes it: what that
- *   thread has loaded is still there when it stores (store).
- * - Each set that finds an event reset is taken once, or the event is set in the end.
- * - When no thread can go on, no thread sleeps whose events are set; a word is guarded if
- *   and only if somebody waits. So no wake-up is lost.
+ * The assertions say what must hold:
+ * - While a word is guarded, only the thread that holds the lock changes it: the word that
+ *   this thread has loaded is still there when it stores (store).
+ * - Each set that finds the event reset is taken once, or the event is set in the end.
+ * - When no thread can go on, no thread sleeps whose events are set, and a word is guarded
+ *   if and only if a thread waits for the event. So no wake-up is lost.
  *
- * Left out: generations of handles and RCU, which keep the event; the order of waiters, which is
- * fixed here; files that watch an event: a watching file counts as a user of the event, like a
+ * Left out: generations of handles and RCU, which keep the event in memory; the order of waiters,
+ * which is fixed here; files that watch an event: a file counts as a user of the event, like a
  * waiter.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent here. The code
- * needs only the order of accesses to one word, and of what the lock orders: a compare
- * and exchange of the word is fully ordered.
+ * Spin interleaves whole accesses, so memory is sequentially consistent in the model. The code
+ * relies only on the order of accesses to one word, and on the order that the lock provides. A
+ * compare-and-exchange of the word is fully ordered.
  */
 
 #define EVENTS	2
@@ -46,13 +46,13 @@
 byte word[EVENTS];
 byte users[EVENTS];	/* Uses::users */
 bool locked;		/* the dispatcher's lock */
-bool linked[WAITERS];	/* its blocks are on the lists */
+bool linked[WAITERS];	/* the waiter is on the lists of its events */
 bool sleeps[WAITERS];
 bool finished[WAITERS];
 
 byte gained[EVENTS];	/* sets that have found the event reset */
 byte taken[EVENTS];
-bool over;		/* no thread can go on: the monitor ends the waits that are left */
+bool over;		/* no thread could go on, and the monitor ends the waits that are left */
 
 inline lock()
 {
@@ -64,7 +64,7 @@ inline unlock()
 	locked = false
 }
 
-/* A thread with the lock stores what it has made of old. */
+/* A thread that holds the lock stores the word that it has made of old. */
 inline store(e, new)
 {
 	d_step {
@@ -75,7 +75,7 @@ inline store(e, new)
 	}
 }
 
-/* State::update(); done tells whether the word was not guarded. */
+/* State::update(); done is whether it has changed the word, which was not guarded then. */
 inline update(e, new)
 {
 	old = word[e];
@@ -137,7 +137,7 @@ inline end_use(e)
 	fi
 }
 
-/* Waiter::take(); done tells whether the wait is over. */
+/* Waiter::take(); done is whether the wait is over. */
 inline take(w)
 {
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
@@ -295,7 +295,7 @@ active proctype monitor()
 	d_step {
 		assert(!locked);
 		for (e : 0 .. WAITERS - 1) {
-			/* Its events are not all set. */
+			/* The events of a sleeping waiter are not all set. */
 			assert(!sleeps[e] || finished[e] ||
 			       !((word[0] & SET) && (!WAITS_FOR(e, 1) || (word[1] & SET))))
 		}

@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A request that is passed on: a sender S sends it to F, which forwards it to R and gets it
- * back. shared/owner/request/ with the cells of shared/owner/slot.rs. word.pml has what
- * happens between a sender and a receiver.
+ * A request that is forwarded: a sender S sends it to F, which forwards it to R and gets it
+ * back. This models shared/owner/request/ with the cells of shared/owner/slot.rs. word.pml
+ * models a request between a sender and one receiver.
  *
- * F forwards in S's thread, and R's dispatch routine runs in it, too, and uses the buffers
- * in place; R completes the request at once, or leaves it pending. What F gets back it
- * completes at once, or leaves pending. Chosen by -D:
+ * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and
+ * uses the buffers in place. R completes the request at once, or leaves it pending. F does
+ * the same with what it gets back. Chosen by -D:
  *
- *   CANCEL	another thread of S takes the request back
- *   LEAVE_S, LEAVE_F, LEAVE_R	the driver unregisters meanwhile
- *   OTHER	F forwards it from another thread than that of its dispatch routine
- *   RELEASED	F does not get it back
+ *   CANCEL	another thread of S cancels the request
+ *   LEAVE_S, LEAVE_F, LEAVE_R	S, F or R unregisters meanwhile
+ *   OTHER	F forwards the request from another thread than that of its dispatch routine
+ *   RELEASED	F does not get the request back
  *
- * What must hold is asserted:
- *   - only one thread delivers the request at a time (delivering), and it comes home once;
- *   - a request whose cancellation was granted ends as cancelled, unless a driver that got it back
- *     has completed it;
+ * The assertions say what must hold:
+ *   - only one thread delivers the request at a time (delivering), and the request comes
+ *     home once;
+ *   - a request whose cancel has succeeded (granted) ends as cancelled, unless F has got it
+ *     back and completed it;
  *   - while R's dispatch routine uses the buffers, F does not hold the request, and S does not
  *     either if the request was cancelled and no driver leaves;
  *   - F is told of the cancellation, or gets the request back, at most once;
- *   - a driver is unregistered only when no thread is inside and no request is with it;
- *   - a driver that leaves waits for its own routines, and for no routine of another driver
- *     (blocked: R's dispatch routine may never return).
+ *   - a driver is unregistered only when no thread is inside and no request is with it.
  */
 #include "word.inc"
 
@@ -43,27 +42,27 @@ bool cell[THREADS * 3];
 			 !cell[(d) * THREADS + 3] && !cell[(d) * THREADS + 4] && !cell[(d) * THREADS + 5])
 bool leaving[3], gone[3];
 
-/* levels[]: whom the request was sent to; F is the first */
-bool second;		/* R is the second */
+bool second;		/* OTHER: the completer has forwarded the request to R, which is at the second level */
 #ifdef RELEASED
 #define RETURNS	false
 #else
 #define RETURNS	true
 #endif
-/* Record::level_of() */
+/* Record::level_of(): the levels at which the request is, and whether it concerns driver d */
 #define LEVELS		(LV(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
+/* For the assertions: threads that deliver; times that the request came home, F was told, F got it back */
 byte delivering, homes, told, back;
 bool inplace;		/* R's frame uses the buffers */
-bool granted;		/* a cancellation was granted */
-bool completed_after;	/* a driver that got it back has completed it since */
-byte kept;		/* a hold that is completed later */
-byte result;		/* 1 completed, 2 taken */
+bool granted;		/* a cancel has succeeded */
+bool completed_after;	/* F has completed the request after it got it back */
+byte kept;		/* the hold that the completer will complete, or 0 */
+byte result;		/* 0 none, 1 completed, 2 taken */
 bool sender_done;
-byte carrier;
+byte carrier;		/* the thread that is inside F's returned() */
 
-/* Requests::give_back(); ok is whether it is still for the caller to deliver */
+/* Requests::give_back(); ok is whether the caller still delivers the request */
 inline give_back(me)
 {
 	INSIDE(F, me) = true;
@@ -149,7 +148,7 @@ inline deliver(me)
 				if
 				:: word == w && CAN_HOME(w) ->
 					assert(!granted || PH(w) == Taken || completed_after);
-					/* A sender that has cancelled it may send it again at once. */
+					/* A sender that has cancelled the request may send it again at once. */
 					assert(LEAVES || PH(w) != Taken || !(w & RUN));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
@@ -204,8 +203,8 @@ inline deliver(me)
 }
 
 /*
- * Requests::take(): for S, which cancels (level 0, leaves is false); for S or F, when it unregisters (level 0,
- * leaves is true); for R, when it unregisters (level 1). ok is whether it was granted.
+ * Requests::take(): if leaves is false, S cancels the request (level is 0). If leaves is true, S or F
+ * unregisters (level is 0), or R does (level is 1). ok is whether this call has taken the request.
  */
 inline take(me, level, leaves)
 {
@@ -258,7 +257,7 @@ inline take(me, level, leaves)
 	od
 }
 
-/* Requests::complete() by R in its frame, or by the thread that R has left it with */
+/* Requests::complete() by the handle of hold h: by R in its frame (inside), or by another thread */
 inline complete(me, h, inside)
 {
 	do
@@ -350,7 +349,7 @@ inline forward(me, f)
 				:: else -> recalled(me)
 				fi
 			:: else ->
-				/* The frame of F's dispatch routine gives the buffers away, or keeps them. */
+				/* If this is the frame of F's dispatch routine, it gives up the buffers. Otherwise R cannot use them. */
 				do
 				:: true ->
 					w = word;
@@ -382,7 +381,7 @@ inline forward(me, f)
 					:: complete(me, r, own)
 					:: kept = r
 					fi;
-					/* It returns. */
+					/* R's dispatch routine returns. */
 					if
 					:: own && inplace ->
 						inplace = false;
@@ -427,7 +426,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* The sender waits, and takes the request when the time is over. */
+	/* S waits, and takes the request when its time limit has passed. */
 	if
 	:: PH(word) == Idle
 	:: take(0, 0, false);
@@ -441,7 +440,7 @@ done:
 	sender_done = true
 }
 
-/* A thread that completes later what was kept; or, with OTHER, the one that forwards it */
+/* A thread that completes what was left pending. With OTHER, it also forwards the request, first. */
 proctype completer()
 {
 	int w;
@@ -476,7 +475,7 @@ proctype canceller()
 	fi
 }
 
-/* Requests::run_down() */
+/* Requests::run_down() of driver d */
 proctype leaver(byte d)
 {
 	int w;

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The handshake and its undoing: shared/owner/handshake.rs and detach.rs, with the states of a
- * driver in shared/owner/registry.rs. Its request is one of word.pml.
+ * The handshake and detaching: shared/owner/handshake.rs and detach.rs, with the states of a
+ * driver in shared/owner/registry.rs. The request of a handshake has the word that word.pml
+ * models.
  *
  * A driver asks for a context, once or twice. Its dispatch routine completes the request,
- * with success or not, leaves it pending, or forgets it; what is pending is completed at
+ * with success or not, leaves it pending, or does neither. A pending request is completed at
  * any moment, or never. Meanwhile another thread detaches and unregisters the driver.
  * Chosen by -D:
  *
- *   ROUTINE	the owner learns of completion by its routine, and a timer limits what is
- *		pending; else the thread in d2d_attach() waits, and limits it itself
- *   NEVER	what is pending is never completed
- *   ENDLESS	the time of a handshake is never over
+ *   ROUTINE	the owner learns of completion by its completion routine, and a timer limits
+ *		a pending handshake; otherwise the thread in d2d_attach() waits, with a limit
+ *   NEVER	a pending request is never completed
+ *   ENDLESS	the time limit of a handshake never passes
  *   OWNER_LEAVES	the owner is unloaded while the driver's module stays: the driver does
  *		not detach, but is expelled
  *
- * What must hold is asserted: the driver fills in a context only while the context is its
- * own (holder); a context is given back once, and not while the driver may still fill it
- * in (owned); the link is opened only for what was completed with success and is closed
- * before the context is free; and when the driver is unregistered, the context is free and
- * nobody is inside the driver. Spin checks that every process comes to its end.
+ * The assertions say what must hold:
+ *   - the driver fills in a context only while the context is its own (holder);
+ *   - a context is given back once, and not while the driver may still fill it in (filling);
+ *   - the link is opened only for a request that was completed with success, and is closed
+ *     before the context is free;
+ *   - when the driver is unregistered, the context is free and no thread is inside the driver.
+ * Spin checks that every process comes to its end.
  */
 #include "word.inc"
 
@@ -30,22 +33,23 @@
 mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
 /* registry.rs: Listing */
 mtype state = Registered;
-byte request;		/* of Attaching and Abandoned */
-bool sending, leaving, gone;
-bool refused;		/* of the last handshake */
+byte request;		/* the request of the handshake, if state is Attaching or Abandoned */
+bool sending;		/* a thread is in d2d_attach() for the driver */
+bool leaving, gone;	/* the driver is unregistering, is unregistered */
+bool refused;		/* the last handshake was refused */
 byte due;		/* the request that the timer limits */
 
-/* What must hold */
+/* For the assertions */
 bool holder;		/* the context is the driver's */
 bool filled;		/* the driver's operations are in it */
-bool open;		/* the link is */
+bool open;		/* the link is open */
 bool filling;		/* the dispatch routine may fill in the context: it has not completed the request */
 byte dispatching;	/* threads in the dispatch routine */
 
-/* The request: one record, which the next handshake uses again */
-byte made;		/* its number */
-byte result;		/* 0: none; 1: completed with success; 2: not; 3: taken or late */
-byte kept;		/* the hold that was left pending */
+/* The requests of the handshakes, all in one record */
+byte made;		/* the number of the last one */
+byte result;		/* 0 none; 1 completed with success; 2 completed without; 3 taken or late */
+byte kept;		/* the hold that was left pending, or 0 */
 bool woken;
 bool attacher_done;
 bool owner_leaving, owner_gone;
@@ -162,11 +166,11 @@ inline deliver()
 	woken = true;
 	if
 	:: routine ->
-		/* Server::completed_handshake(): by_request() and the functions that it calls */
+		/* Server::completed_handshake() */
 		SEE;
 		if
 		:: result == 3 ->
-			/* If the sending thread may be inside the dispatch routine, giving back is left to it. */
+			/* A thread in d2d_attach() may be inside the dispatch routine. Then it gives the context back. */
 #ifdef GIVEN_BACK_EARLY
 			atomic { refused = true; left = false };
 #else
@@ -185,7 +189,7 @@ inline deliver()
 	fi
 }
 
-/* Requests::complete() with success or not, by the hold h; ok is whether it was in time */
+/* Requests::complete() with this result, by the handle of hold h; ok is whether it was in time */
 inline complete(h, value, inside)
 {
 	do
@@ -223,8 +227,8 @@ inline wait_for_sender()
 }
 
 /*
- * Requests::take() for d2d_detach(), which waits for the dispatch routine (leaves is false), or for
- * an owner that is unloaded (leaves is true)
+ * Requests::take(): for d2d_detach(), which waits for the dispatch routine, if leaves is false; for
+ * an owner that is unloaded, if leaves is true
  */
 inline take(leaves)
 {
@@ -285,12 +289,12 @@ proctype attacher()
 		GO(CLAIM);
 		if
 		:: !ok ->
-			/* It was freed, as the owner is leaving. */
+			/* The owner is leaving, and has freed the request. */
 			SEE;
 			give_back(r);
 			goto sent
 		:: ok && (leaving || owner_leaving) ->
-			/* The target or the sender is leaving: it was not sent. */
+			/* The driver or the owner is leaving: the request was not sent. */
 			word = UNCLAIM(w);
 			GO(RECLAIM);
 			word = FREED(w);
@@ -344,7 +348,7 @@ proctype attacher()
 		GO(WAIT);
 		if
 		:: !ok ->
-			/* The owner is leaving, and has freed it. */
+			/* The owner is leaving, and has freed the request. */
 #ifdef OVERDUE_BY_ANY_ERROR
 			atomic {
 				if
@@ -394,7 +398,7 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::sent(), and what was left to this thread */
+		/* Registry::sent(), and giving the context back if that was left to this thread */
 		atomic { SEE; sending = false; left = (refused && (state == Attaching || state == Abandoned) && request == r) };
 		if
 		:: left ->

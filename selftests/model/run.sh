@@ -13,11 +13,11 @@ trap 'rm -rf "$dir"' EXIT
 # EXPECTED MODEL SEARCH CONFIGURATION MUTANT : WHAT
 #
 # EXPECTED is what the search has to find:
-#   holds   nothing; the line has no MUTANT
-#   mutant  a fault; ../mutants has a mutant of the same name, which breaks the same thing in the
+#   holds   no fault; the line has no MUTANT
+#   mutant  a fault; ../mutants has a mutant of the same name, which makes the same fault in the
 #           code
-#   fails   a fault; no mutant breaks this in the code, so WHAT says which function would have to be
-#           wrong
+#   fails   a fault; ../mutants has no mutant for it, so WHAT names the function of the code that
+#           the fault would be in
 #
 # SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
 # defines CONFIGURATION and MUTANT in the model. A search for cycles costs most, so only the smallest
@@ -26,21 +26,21 @@ cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
-holds word states COPIES,RESENDS,CANCEL - : it is taken from a receiver that copies, and sent to another one
-holds word states REUSED,CANCEL - : it is cancelled and freed, and another driver gets its record
+holds word states COPIES,RESENDS,CANCEL - : a request is taken from a receiver that copies, and sent to another driver
+holds word states REUSED,CANCEL - : a request is cancelled and freed, and another driver gets its record
 holds word states WAITS - : another thread waits for a request
 holds word states LEAVE_R,CANCEL - : a request is cancelled, and its receiver leaves
 holds word states LEAVE_S,CANCEL - : a request is cancelled, and its sender leaves
-holds forward states CANCEL - : a request is passed on, and cancelled
-holds forward states RELEASED,CANCEL - : the forwarder does not get it back
-holds forward states OTHER,CANCEL - : it is passed on from another thread than that of the dispatch routine
-holds forward states LEAVE_F - : the forwarder leaves
-holds forward states OTHER,LEAVE_R - : the receiver leaves
-holds forward states LEAVE_S,CANCEL - : it is cancelled, and its sender leaves
-holds handshake states - - : completion by return or waiting
-holds handshake states ROUTINE,ATTACHES=1 - : completion routine
-holds handshake states NEVER - : what is pending is never completed
-holds handshake states NEVER,ENDLESS - : what is pending is never completed, and detaching is all that ends it
+holds forward states CANCEL - : a request is forwarded, and cancelled
+holds forward states RELEASED,CANCEL - : a request is forwarded and cancelled, and its forwarder does not get it back
+holds forward states OTHER,CANCEL - : a request is forwarded from another thread than that of the dispatch routine, and cancelled
+holds forward states LEAVE_F - : a request is forwarded, and its forwarder leaves
+holds forward states OTHER,LEAVE_R - : a request is forwarded, and its receiver leaves
+holds forward states LEAVE_S,CANCEL - : a request is forwarded and cancelled, and its sender leaves
+holds handshake states - - : the owner learns of completion by the return of d2d_request_send(), or by waiting
+holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by its completion routine
+holds handshake states NEVER - : a pended handshake is never completed
+holds handshake states NEVER,ENDLESS - : a pended handshake is never completed and has no time limit, so only detaching ends it
 holds handshake states OWNER_LEAVES - : the owner is unloaded, and expels the driver
 holds handshake states ROUTINE,ATTACHES=1,OWNER_LEAVES - : the same, with a completion routine
 holds events states - - : two threads wait for one event and for two, without a limit

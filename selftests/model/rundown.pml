@@ -6,9 +6,9 @@
  *
  * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and
  * increments this index's lock count of its CPU. When it leaves, it increments the index's unlock
- * count, perhaps of another CPU. A grace period waits until no reader is left of the index that is
- * not current, flips the current index, and waits for the readers of the other one. To wait, it
- * adds up the unlock counts of all CPUs and then their lock counts, while readers enter and leave,
+ * count, perhaps of another CPU. A grace period waits until the index that is not current has no
+ * reader, flips the current index, and waits until the index that was current before has none. To
+ * wait, it adds up the unlock counts of all CPUs and then their lock counts, while readers enter and leave,
  * until the sums are equal.
  *
  * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this
@@ -36,7 +36,7 @@ mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;
 byte value_ops, value_self;
 
-/* What must hold, by peer (from 1) */
+/* For the assertions, for each peer (peers are numbered from 1) */
 bool text[PEERS + 1];		/* its code is loaded */
 bool closed[PEERS + 1];		/* close() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */

@@ -1,30 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * One request between a sender S and a receiver R: shared/owner/request/ with the cells of
- * shared/owner/slot.rs. forward.pml has the drivers in between.
+ * shared/owner/slot.rs. forward.pml models a request that is forwarded.
  *
- * S sends it, waits for it, sends it again, and frees it. R's dispatch routine runs in
- * S's thread and uses the buffers in place; it completes the request, leaves it pending,
- * or forgets it. Chosen by -D:
+ * S sends the request, waits for it, sends it again, and frees it. R's dispatch routine
+ * runs in S's thread and uses the buffers in place. It completes the request, leaves it
+ * pending, or returns without having done either. Chosen by -D:
  *
- *   SENDS	how often it is sent
+ *   SENDS	how often S sends the request
  *   COPIES	R does not use the buffers in place
- *   RESENDS	another thread of S sends it, to another driver
- *   CANCEL	another thread of S takes it back
- *   WAITS	another thread of S waits for it
- *   LEAVE_R, LEAVE_S	the driver unregisters meanwhile
- *   REUSED	another driver gets the record when S has freed the request, and sends a request
- *		of its own in it
+ *   RESENDS	another thread of S sends the request, to another driver
+ *   CANCEL	another thread of S cancels the request
+ *   WAITS	another thread of S waits for the request, too
+ *   LEAVE_R, LEAVE_S	R or S unregisters meanwhile
+ *   REUSED	when S has freed the request, another driver gets the record and sends a
+ *		request of its own
  *
- * What must hold is asserted: nobody writes or frees buffers that somebody else uses; of
- * all that complete the request or take it, one does so (claims), and one delivers it
- * (delivering); it comes home once for each time that it was sent; a waiter gets the result of the
- * sending that it has waited for; and R and S are entered only while they are registered. Spin
- * checks that every process comes to its end, so every thread that sleeps is woken.
+ * The assertions say what must hold:
+ *   - no thread writes to buffers, or frees them, while another thread uses them;
+ *   - of all threads that try to complete or take the request, one succeeds (claims), and
+ *     one delivers it (delivering);
+ *   - the request comes home once for each send;
+ *   - a waiting thread gets the result of the send that it has waited for;
+ *   - R and S are entered only while they are registered.
+ * Spin checks that every process comes to its end, so every thread that sleeps is woken.
  *
- * Memory is sequentially consistent here. The last column of the table in
- * shared/owner/request/word.rs says how each transition is ordered, and the code says why that
- * suffices.
+ * Memory is sequentially consistent in the model. The last column of the table in
+ * shared/owner/request/word.rs says how each transition is ordered, and the comments there
+ * say what needs full ordering.
  */
 #include "word.inc"
 
@@ -32,27 +35,27 @@
 #define SENDS	1
 #endif
 
-/* Slots: a cell for each thread that may be inside */
+/* The slots of R and S, with a cell for each thread that may be inside */
 #define THREADS	5
 bool cellR[THREADS], cellS[THREADS];
 bool leavingR, goneR, leavingS, goneS;
 #define EMPTY_R	(!cellR[0] && !cellR[1] && !cellR[2] && !cellR[3] && !cellR[4])
 #define EMPTY_S	(!cellS[0] && !cellS[1] && !cellS[2] && !cellS[3] && !cellS[4])
 
-/* What must hold */
-byte claims;		/* of this sending */
-byte delivering;
-byte sending;		/* the number of the current sending */
-byte homes;		/* how often it has come home, in all sendings */
-byte result;		/* 0: none; 1: completed; 2: taken, 3: late; of sending */
-byte inplace;		/* a frame uses the buffers */
+/* For the assertions */
+byte claims;		/* threads that have claimed or taken the request, in this send */
+byte delivering;	/* threads that deliver the request */
+byte sending;		/* the number of this send */
+byte homes;		/* how often the request has come home, in all sends */
+byte result;		/* of this send: 0 none; 1 completed; 2 taken; 3 late */
+byte inplace;		/* frames that use the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
-byte view;		/* whose view of the request the fields hold: 1 for R */
+byte view;		/* the receiver that the fields of the request are for: 1 is R */
 byte routines;		/* calls of S's completion routine */
 
-byte kept;		/* the hold that R has left with the thread that completes later */
-bool woken[2];		/* the threads that wait: 0 for the sender, 1 for the other one */
+byte kept;		/* the hold that R has left pending, for the completer; or 0 */
+bool woken[2];		/* whether a waiting thread was woken: 0 the sender, 1 the waiter */
 bool sender_done, waiter_done = true, resender_done = true;
 byte id;		/* the generation of the sender's handle: 1 while the request is that of S */
 
@@ -116,7 +119,7 @@ inline deliver(me)
 		:: else -> if :: w & LATE -> result = 3 :: else -> result = 1 fi
 		fi;
 		assert(claims == 1);
-		/* bring_home(): the routine, and then the transition */
+		/* bring_home(): first enters S if it will call S's routine, then makes the transition */
 		if
 		:: w & LATE && !(w & ORPHAN) -> cellS[me] = true
 		:: else
@@ -149,7 +152,7 @@ inline deliver(me)
 	fi
 }
 
-/* Requests::take(): for S, or (4) for a driver that leaves */
+/* Requests::take(), for a driver that leaves if me is 4, otherwise for S */
 inline take(me)
 {
 	do
@@ -164,7 +167,7 @@ inline take(me)
 #endif
 			atomic {
 				if
-				/* For the sender it waits for the frame that uses the buffers. */
+				/* A request that S cancels stays parked until the frame ends. */
 				:: word == w ->
 					word = ((w & RUN) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
 					w = word; ok = true; claims++
@@ -188,7 +191,10 @@ inline take(me)
 	od
 }
 
-/* Requests::complete(), by the holder h; inside: in the frame that uses the buffers */
+/*
+ * Requests::complete() by the handle of hold h; inside is whether the caller is in the frame that
+ * uses the buffers
+ */
 inline complete(me, h, inside)
 {
 	do
@@ -215,7 +221,7 @@ inline complete(me, h, inside)
 			:: inside -> inplace--
 			:: else
 			fi;
-			/* as usual, it is home at once */
+			/* Usually the next transition brings the request home. */
 			if
 			:: !(w & (ORPHAN | ASLEEP | LATE)) ->
 				result = 1;
@@ -242,7 +248,7 @@ inline complete(me, h, inside)
 	od
 }
 
-/* A copy by handle */
+/* Requests::read() or Requests::write(), by the handle of hold h */
 inline copy(me, h)
 {
 	w = word;
@@ -272,7 +278,7 @@ inline copy(me, h)
 	fi
 }
 
-/* Requests::end_frame(), of a routine that has forgotten the request */
+/* Requests::end_frame(), of a routine that has neither completed nor pended the request */
 inline complete_uncompleted(h)
 {
 	do
@@ -302,14 +308,14 @@ inline complete_uncompleted(h)
 	od
 }
 
-/* Requests::wait(), with a time limit that may be over at any moment */
+/* Requests::wait(), with a time limit that may pass at any moment */
 inline wait_for_it(me)
 {
 	do
 	:: true ->
 		w = word;
 		if
-		/* Freed, or never sent: there is nothing to wait for. */
+		/* The request was freed, or never sent. */
 		:: !CAN_WAIT(w) || sending == 0 -> goto waited
 		:: else
 		fi;
@@ -329,7 +335,7 @@ inline wait_for_it(me)
 		fi;
 		if
 		:: me == 0 -> take(me)
-		/* d2d_word_wait(): after it has joined the waiters, the thread looks once more. */
+		/* d2d_word_wait(): after the thread has joined the sleepers, it looks at the word once more. */
 		:: woken[me] = false;
 		   STEP(SLEEP);
 		   if
@@ -343,7 +349,7 @@ inline wait_for_it(me)
 		   fi
 		fi
 	od;
-	/* The result is that of the sending. */
+	/* The result is that of the send that the thread has waited for. */
 	assert(h == sending && result != 0);
 	GO(WAITED);
 	assert(ok);
@@ -397,7 +403,7 @@ proctype sender()
 		h = SQ(SEND(w));
 #ifdef COPIES
 		word = SEND(w);
-		/* Requests::dispatch(): others may take the request, and S may send it again */
+		/* Requests::dispatch(): another thread may have taken the request and sent it again. */
 		v = view;
 #ifndef VIEW_NOT_CHECKED
 		/* Record::is_still() */
@@ -413,7 +419,7 @@ proctype sender()
 		fi;
 #endif
 		assert(v == 1 && !goneR);
-		/* The dispatch routine, which may complete the request at once, or forget it */
+		/* The dispatch routine completes the request at once, or leaves it pending. */
 		if
 		:: complete(0, h, false)
 		:: kept = h
@@ -423,7 +429,7 @@ proctype sender()
 		inplace++;
 		assert(!goneR);
 		in_frame = true;
-		/* The dispatch routine */
+		/* The dispatch routine completes the request, pends it, or does neither. */
 		if
 		:: complete(0, h, true)
 		:: kept = h
@@ -458,10 +464,10 @@ returned:
 		wait_for_it(0)
 	:: break
 	od;
-	/* Freeing is refused while another thread sends it. */
+	/* Freeing would be refused while the other thread of S sends the request. */
 	(resender_done);
 	free();
-	/* If the request is still on its way, S takes it. */
+	/* Requests::discard() takes a request that is still on its way. */
 	if
 	:: w & ORPHAN -> take(0)
 	:: else
@@ -469,7 +475,7 @@ returned:
 	sender_done = true
 }
 
-/* Another thread of S waits for it, too. */
+/* Another thread of S waits for the request, too. */
 proctype waiter()
 {
 	int w, old;
@@ -480,7 +486,7 @@ proctype waiter()
 	waiter_done = true
 }
 
-/* Another thread of S sends it, to another driver, which completes it at once. */
+/* Another thread of S sends the request to another driver, which completes it at once. */
 proctype resender()
 {
 	int w, old;
@@ -502,10 +508,7 @@ proctype resender()
 	resender_done = true
 }
 
-/*
- * A thread of R completes a request that R's dispatch routine has left pending, or is about to
- * leave pending.
- */
+/* A thread of R completes what R's dispatch routine has left pending, or is about to leave pending. */
 proctype completer()
 {
 	int w, old;
@@ -537,7 +540,7 @@ proctype canceller()
 #endif
 }
 
-/* Another driver gets the record, and sends its request to R, which completes it. */
+/* Another driver gets the record, and sends a request of its own to R, which completes it. */
 proctype stranger()
 {
 	int w, old;
@@ -551,7 +554,7 @@ proctype stranger()
 	GO(CLAIM);
 	h = SQ(SEND(w));
 	word = SEND(w);
-	/* Nobody takes it. */
+	/* Nobody takes this request. */
 	GO(COMPLETE);
 	assert(ok && SQ(w) == h);
 	GO(HOME);
