@@ -2,10 +2,11 @@
 
 //! Named events.
 //!
-//! - `state`: whether an event is set: a word, which one atomic step changes while nobody waits.
-//! - `openings`: the handles.
-//! - `wait`: waiting, under the dispatcher's lock.
-//! - `name`: what an event may be called; `names`: all events, and which driver has opened which event.
+//! - `state`: the word that says whether an event is set. While nobody waits, one atomic step
+//!   changes it.
+//! - `openings`: the table of handles.
+//! - `wait`: waits, and sets that end waits, under the dispatcher's lock.
+//! - `name`: the name of an event; `names`: the table of all events by name.
 //! - `file`: the file through which user space watches an event.
 
 pub(crate) mod file;
@@ -56,7 +57,8 @@ struct Inner {
 /// Proof that the dispatcher's lock is held. Each dispatcher has one, inside its lock.
 struct Key(());
 
-/// The dispatcher's lock, and the handles of events.
+/// The table of handles, and the lock under which threads wait for events. All events of an owner
+/// share it.
 #[pin_data]
 pub(crate) struct Dispatcher {
     /// Name of the owner.
@@ -67,7 +69,7 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Makes one without events. May sleep.
+    /// Makes a dispatcher without events. May sleep.
     ///
     /// # Errors
     ///
@@ -91,39 +93,41 @@ impl Dispatcher {
         self.owner
     }
 
+    /// Takes the lock, with interrupts disabled.
     fn lock(&self) -> Guard<'_, Inner, IrqSave> {
         self.inner.lock()
     }
 
-    /// Waits until the events are freed whose last handles were closed. May sleep.
+    /// Waits until the handles' references to all [retired](Event::retire) events are dropped. May
+    /// sleep.
     fn wait_for_retired() {
-        // SAFETY: Safe to call where sleeping is.
+        // SAFETY: The caller may sleep, which is all that `rcu_barrier` needs.
         unsafe { bindings::rcu_barrier() };
     }
 }
 
-/// What can be seen of an event.
+/// The status of an event, as its file and the owner's state show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Status {
     pub(crate) set: bool,
-    /// How often it was set.
+    /// How often the event was set.
     pub(crate) sets: u64,
-    /// Waits for it.
+    /// How many threads wait for the event.
     pub(crate) waiting: u32,
-    /// Its last handle is closed.
+    /// Whether the last handle is closed.
     pub(crate) closed: bool,
 }
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// Waits that are on its list, open files, and threads that do something to it with the lock. While
-    /// there is one, the state is guarded.
+    /// The number of the event's users: threads that wait for it, open files, and threads that set,
+    /// reset or take it under the lock. While there is a user, the state is guarded.
     users: u32,
-    /// Blocks on its list.
+    /// How many blocks are on the list.
     waiting: u32,
-    /// Handles.
+    /// How many handles there are.
     openings: u32,
-    /// Its last handle is closed. No other one is opened.
+    /// Whether the last handle is closed. No other handle is opened then.
     closed: bool,
 }
 
@@ -131,10 +135,11 @@ struct Uses {
 ///
 /// # Invariants
 ///
-/// `uses`, and `waits` and what is on it, are used only with the key of `dispatcher`. What is on the
-/// list are nodes of blocks whose thread does not go on before they are off it. An event with such a
-/// block is open. `retired` is used once, when the last handle is closed; until a grace period after that,
-/// the handles have a reference together.
+/// - `uses`, `waits` and the nodes on that list are used only with the key of `dispatcher`.
+/// - Each node on the list is that of a block. The block and its waiter stay where they are until
+///   the node is off the list, and the event has a handle as long.
+/// - `retired` is used once, when the last handle is closed. All handles together have one
+///   reference to the event, which is dropped a grace period after that.
 #[pin_data]
 pub(crate) struct Event {
     state: State,
@@ -144,18 +149,19 @@ pub(crate) struct Event {
     #[pin]
     waits: Opaque<bindings::list_head>,
     name: Name,
-    /// Made when the event is watched for the first time.
+    /// The open files that wait for the event. Made when the first file is opened.
     watchers: SetOnce<PollCondVarBox>,
+    /// For the RCU callback that drops the handles' reference.
     retired: Opaque<bindings::callback_head>,
 }
 
-// SAFETY: The state is atomic. What else changes is under the dispatcher's lock.
+// SAFETY: `state` and `watchers` are atomic. All else that changes is under the dispatcher's lock.
 unsafe impl Send for Event {}
 // SAFETY: As above.
 unsafe impl Sync for Event {}
 
 impl Event {
-    /// Makes one without a handle.
+    /// Makes an event without a handle.
     pub(crate) fn new(
         name: Name,
         kind: Kind,
@@ -199,13 +205,15 @@ impl Event {
         self.kind == Kind::Synchronization
     }
 
+    /// Returns what the dispatcher's lock protects.
     fn uses<'a>(&self, _key: &'a mut Key) -> &'a mut Uses {
-        // SAFETY: By the type invariants they are used with the key only, which is borrowed.
+        // SAFETY: By the type invariants `uses` is used only with the key, which the result
+        // borrows.
         unsafe { &mut *self.uses.get() }
     }
 
-    /// Makes the caller a user: until [`Event::end_use`], only a thread that has the lock changes the
-    /// state.
+    /// Makes the caller a user. Until [`Event::end_use`], only a thread that holds the lock changes
+    /// the state.
     fn begin_use(&self, key: &mut Key) {
         let uses = self.uses(key);
         uses.users += 1;
@@ -214,6 +222,7 @@ impl Event {
         }
     }
 
+    /// Ends what [`Event::begin_use`] has begun.
     fn end_use(&self, key: &mut Key) {
         let uses = self.uses(key);
         uses.users -= 1;
@@ -233,52 +242,54 @@ impl Event {
         }
     }
 
-    /// Returns what can be seen of it. Any context.
+    /// Returns the event's status. Any context.
     pub(crate) fn status(&self) -> Status {
         self.status_locked(&mut self.dispatcher.lock().key)
     }
 
-    /// Drops the reference that the handles have together, when all RCU readers have left that may have
-    /// found the event by one of them.
+    /// Drops the handles' reference after a grace period, when no RCU reader can have the event any
+    /// more that has found it by a handle. Called once, when the last handle is closed.
     fn retire(&self, _key: &mut Key) {
         /// # Safety
         ///
-        /// `head` is `retired` of an event, whose handles have a reference.
+        /// `head` points to the `retired` of an event that has the handles' reference.
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
-            // SAFETY: The reference is the one that `Dispatcher::open` has taken for the handles. If it is the
-            // last one, the event is freed in softirq: `PollCondVarBox` frees watchers after a grace period,
-            // without waiting for it, and the dispatcher stays until `Events` has waited for this.
+            // SAFETY: `Dispatcher::open` has taken the reference for the handles. If it is the last
+            // one, this frees the event in softirq, which does not sleep: `PollCondVarBox` does not
+            // wait for the grace period after which it frees the watchers, and `Events` keeps the
+            // dispatcher until it has waited for this callback.
             drop(unsafe { Arc::from_raw(container_of!(head, Event, retired).cast_const()) });
         }
 
-        // SAFETY: The last handle is closed, which happens once, so the head is in no other use. The event
-        // lives until `release` is called. The module waits for that before it goes:
-        // `Dispatcher::wait_for_retired`.
+        // SAFETY: The last handle is closed, which happens once, so `retired` is not in use. The
+        // handles' reference keeps the event until `release` runs. The module is not unloaded
+        // before: dropping `Events` calls `Dispatcher::wait_for_retired`.
         unsafe { bindings::call_rcu(self.retired.get(), Some(release)) };
     }
 
-    /// Tells those that watch that something has happened. Any context.
+    /// Wakes the open files that wait for the event. Any context.
     fn notify(&self) {
         if let Some(watchers) = self.watchers.as_ref() {
             watchers.notify_all();
         }
     }
 
-    /// Begins to watch: from now on, [`Event::watchers`] are told when the event is set or closed. May
-    /// sleep.
+    /// Begins to watch the event for an open file: from here on a set or the closing of the last
+    /// handle wakes [`Event::watchers`]. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If another thread has been quicker, these are dropped at the end, without the lock.
+        // If another thread makes the watchers first, these ones are dropped after the lock is
+        // released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
         Ok(())
     }
 
-    /// Makes the watchers if nobody has watched the event yet. May sleep.
+    /// Makes watchers, unless the event has some already. May sleep.
     ///
     /// # Errors
     ///
@@ -291,8 +302,9 @@ impl Event {
         Ok(Some(watchers))
     }
 
-    /// Makes the caller a user, and takes its watchers if the event has none. With the lock, so that no
-    /// other thread which opens the file goes on before the watchers are there.
+    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. This is
+    /// done under the lock, so that the event has watchers when any thread that opens the file
+    /// returns from this.
     fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
         self.begin_use(key);
         if self.watchers().is_none() {
@@ -307,17 +319,17 @@ impl Event {
         self.end_use(&mut self.dispatcher.lock().key);
     }
 
-    /// Returns what is told, if the event was ever watched.
+    /// Returns the watchers, if a file was ever opened.
     pub(crate) fn watchers(&self) -> Option<&PollCondVar> {
         self.watchers.as_ref().map(|watchers| &**watchers)
     }
 
-    /// Waits, while the caller watches the event, until it was set another number of times than `seen`,
-    /// or is closed. May sleep.
+    /// Waits until the number of sets differs from `seen`, or the last handle is closed. The caller
+    /// [watches](Event::watch) the event. May sleep.
     ///
     /// # Errors
     ///
-    /// `ERESTARTSYS` if a signal came.
+    /// `ERESTARTSYS` if a signal came, `ENOENT` if the event has no watchers.
     pub(crate) fn wait_for_change(&self, seen: u64) -> Result {
         let watchers = self.watchers.as_ref().ok_or(ENOENT)?;
         let mut inner = self.dispatcher.lock();

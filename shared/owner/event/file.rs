@@ -2,10 +2,10 @@
 
 //! The file through which user space watches an event.
 //!
-//! The file has one line of text about the event. The first read of an open file returns at once. Each
-//! later read returns when the event was set since the line before, so that a shell can wait without
-//! polling. Reading takes nothing from the threads that wait for the event. An open file keeps the event
-//! and the module.
+//! A read returns one line of text about the event. The first read of an open file returns at once.
+//! Each later read waits until the event was set again since the line before, so that a shell can
+//! wait without polling. Reading does not take the event. An open file keeps the event from being
+//! freed and the module from being unloaded.
 
 use super::{
     Event,
@@ -50,7 +50,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// Longest line, in bytes.
+/// The longest line, in bytes.
 const LINE: usize = 192;
 
 /// An open file, which watches an event.
@@ -61,20 +61,21 @@ struct Watch {
     reader: Mutex<Reader>,
 }
 
-/// What an open file has returned.
+/// The current line of an open file.
 struct Reader {
     line: [u8; LINE],
     length: usize,
-    /// Bytes of the line that were read.
+    /// How many bytes of the line were read.
     position: usize,
     /// How often the event had been set when the line was made; `None` before the first line.
     seen: Option<u64>,
 }
 
 impl Reader {
+    /// Makes a new line.
     fn fill(&mut self, event: &Event, status: Status) {
         let mut text = Formatter::new(&mut self.line);
-        // It has room for the longest name and numbers.
+        // `LINE` is enough for the longest name and the largest numbers.
         let _ = text.write_fmt(fmt!(
             "name={} kind={} state={} sets={} waiters={}\n",
             event.name().as_c_str(),
@@ -89,6 +90,11 @@ impl Reader {
 }
 
 impl Watch {
+    /// Begins to watch an event. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     fn new(event: Arc<Event>) -> Result<Pin<KBox<Self>>> {
         let watch = KBox::pin_init(
             pin_init!(Self {
@@ -109,7 +115,8 @@ impl Watch {
         Ok(watch)
     }
 
-    /// Returns the events of `poll`.
+    /// Returns the flags of `poll`: `POLLIN` if a read would return a line, `POLLHUP` if the last
+    /// handle of the event is closed. May sleep.
     fn poll(&self) -> u32 {
         let reader = self.reader.lock();
         let status = self.event.status();
@@ -123,18 +130,24 @@ impl Watch {
         events
     }
 
-    /// Reads what is left of the line, or waits for a new one. May sleep.
+    /// Reads the rest of the current line, or waits for a new line. Returns the number of bytes; 0
+    /// if the last handle of the event is closed, because then there will be no other line. May
+    /// sleep.
     ///
-    /// Returns the number of bytes: 0 when the event is closed, as there will be no other line. The copy
-    /// to user space may take long. Closing the event does not wait for it: it needs no lock that is held
-    /// here.
+    /// The copy to user space may take long. Closing the event does not wait for it, because
+    /// closing needs no lock that is held here.
+    ///
+    /// # Errors
+    ///
+    /// `EAGAIN` if there is no new line and `nonblocking` is set, `ERESTARTSYS` if a signal came,
+    /// `EFAULT`.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize> {
         loop {
             let mut reader = self.reader.lock();
             if reader.position == reader.length {
                 let status = self.event.status();
                 match reader.seen {
-                    // The event was closed before the first read.
+                    // The last handle was closed before the first read.
                     None if status.closed => return Ok(0),
                     Some(seen) if seen == status.sets => {
                         if status.closed {
@@ -159,27 +172,28 @@ impl Watch {
     }
 }
 
-/// The operations of the files, in the owner's module.
+/// The kernel's file operations for the events' files.
 ///
 /// # Invariants
 ///
-/// They are the functions below, and have that module as their owner.
+/// The functions are those of this file. The `owner` is the module of the library's owner.
 #[derive(Clone, Copy)]
 pub(crate) struct Operations(&'static bindings::file_operations);
 
-// SAFETY: They never change.
+// SAFETY: The file operations never change.
 unsafe impl Send for Operations {}
 // SAFETY: As above.
 unsafe impl Sync for Operations {}
 
 impl Operations {
-    /// Returns those for module `M`.
+    /// Returns the file operations for module `M`, which is the owner's.
     pub(crate) fn of<M: ModuleMetadata>() -> Self {
-        // INVARIANT: `Of` has the functions below, and the module as their owner.
+        // INVARIANT: `Of` has the functions of this file, and `M` as their owner.
         Self(Of::<M>::OPERATIONS)
     }
 }
 
+/// The file operations for module `M`, which need a constant of their own for each module.
 struct Of<M>(PhantomData<M>);
 
 impl<M: ModuleMetadata> Of<M> {
@@ -193,8 +207,8 @@ impl<M: ModuleMetadata> Of<M> {
     };
 }
 
-/// An event with its file. Dropping it removes the file. It waits for threads that open the file, but not for
-/// those that read; may sleep.
+/// An event and its file in debugfs. Dropping this removes the file, which waits for threads that
+/// are just opening it, but not for those that read; may sleep.
 pub(crate) struct WatchFile {
     /// Dropped first: the file refers to the event.
     _file: DebugFile,
@@ -210,9 +224,10 @@ impl WatchFile {
     ) -> Self {
         let data = Arc::as_ptr(&event).cast_mut().cast::<c_void>();
         let name = event.name().as_c_str();
-        // SAFETY: `open` takes an event in an `Arc`, which is dropped after the file. The other
-        // operations use the `Watch` that `open` has made, which keeps the event. They are those of
-        // their owner.
+        // SAFETY: `open` gets `data`, which points to an event in an `Arc` that this drops after
+        // the file. The other functions use the `Watch` that `open` has made, which keeps the
+        // event. By the type invariants of `Operations`, the module of all of them is the file
+        // operations' owner.
         let file = unsafe { DebugFile::detached(directory, name, 0o400, data, operations.0) };
         Self { _file: file, event }
     }
@@ -223,9 +238,11 @@ impl WatchFile {
     }
 }
 
+/// The kernel calls this to open a file.
+///
 /// # Safety
 ///
-/// The kernel opens a file of a [`WatchFile`], and does not remove it during the call.
+/// `inode` and `file` are those of a file of a [`WatchFile`], which is not removed during the call.
 unsafe extern "C" fn open<M: ModuleMetadata>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
@@ -233,17 +250,18 @@ unsafe extern "C" fn open<M: ModuleMetadata>(
     if let Err(error) = check_loaded::<M>() {
         return error.to_errno();
     }
-    // SAFETY: `WatchFile::new` has given the file a pointer from `Arc::as_ptr`, and keeps that
-    // reference until the file is removed, which it is not during the call.
+    // SAFETY: `WatchFile::new` has given the file a pointer from `Arc::as_ptr`. The `WatchFile`
+    // keeps that reference until the file is removed, which does not happen during the call.
     let event = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<Event>()) };
     match Watch::new(event.into()) {
         Ok(watch) => {
-            // SAFETY: `inode` and `file` are what the kernel opens. The box is taken back by
-            // `release`, and not moved.
+            // SAFETY: `inode` and `file` are those that the kernel opens. The box is not moved
+            // until `release` takes it back.
             unsafe {
                 let watch = KBox::into_raw(Pin::into_inner_unchecked(watch));
                 (*file).private_data = watch.cast::<c_void>();
-                // There is no position: threads that read do not wait for each other.
+                // A stream has no position, so reads by several threads do not wait for the lock of
+                // the position.
                 bindings::stream_open(inode, file)
             }
         }
@@ -251,24 +269,28 @@ unsafe extern "C" fn open<M: ModuleMetadata>(
     }
 }
 
+/// Returns the `Watch` of an open file.
+///
 /// # Safety
 ///
-/// `file` was opened by [`open`] and is not released yet.
+/// [`open`] has opened `file`, and [`release`] is not called before the last use of the result.
 unsafe fn watch<'a>(file: *mut bindings::file) -> &'a Watch {
-    // SAFETY: `open` has put the `Watch` there, and `release`, which frees it, was not called yet.
+    // SAFETY: `open` has stored the address of the `Watch` there. Only `release` frees it.
     unsafe { &*(*file).private_data.cast::<Watch>() }
 }
 
+/// The kernel calls this to read from a file.
+///
 /// # Safety
 ///
-/// The kernel reads a file that was opened by [`open`].
+/// [`open`] has opened `file`, and [`release`] is not called before this returns.
 unsafe extern "C" fn read(
     file: *mut bindings::file,
     buffer: *mut c_char,
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: `file` was opened by `open`, and is not released during the call.
+    // SAFETY: `open` has opened `file`, and `release` is not called during the call.
     let (watch, file) = unsafe { (watch(file), File::from_raw_file(file)) };
     let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
     let to = UserPtr::from_ptr(buffer.cast::<c_void>());
@@ -278,15 +300,18 @@ unsafe extern "C" fn read(
     }
 }
 
+/// The kernel calls this to poll a file.
+///
 /// # Safety
 ///
-/// The kernel polls a file that was opened by [`open`], with a table for this call.
+/// [`open`] has opened `file`, and [`release`] is not called before this returns. `table` is the
+/// kernel's poll table of this call.
 unsafe extern "C" fn poll(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
-    // SAFETY: `file` was opened by `open`, and is not released during the call. `table` is the
-    // kernel's, for this call.
+    // SAFETY: `open` has opened `file`, and `release` is not called during the call. `table` is the
+    // kernel's poll table of this call.
     let (watch, file, table) = unsafe {
         (
             watch(file),
@@ -300,11 +325,14 @@ unsafe extern "C" fn poll(
     watch.poll()
 }
 
+/// The kernel calls this when an open file is closed.
+///
 /// # Safety
 ///
-/// The kernel releases a file that was opened by [`open`]: this is the last call for it.
+/// [`open`] has opened `file`, and this is the last call for it.
 unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `open` has put the box there, and this is the last call for the file.
+    // SAFETY: `open` has stored the address of the box there, and this is the last call for the
+    // file.
     let watch = unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<Watch>())) };
     watch.event.unwatch();
     0

@@ -12,7 +12,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// The name of an event, and a NUL.
+/// The name of an event, with a NUL.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name([u8; abi::D2D_EVENT_NAME_SIZE as usize]);
 
@@ -21,7 +21,7 @@ impl Name {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_create`.
+    /// `EFAULT`, `ENAMETOOLONG` or `EINVAL`, as `d2d_event_create` says of a name.
     ///
     /// # Safety
     ///
@@ -44,8 +44,9 @@ impl Name {
         }
     }
 
+    /// Returns the name as a C string.
     pub(crate) fn as_c_str(&self) -> &CStr {
-        // There is a NUL: `read` has refused what has none.
+        // `read` has refused a name without a NUL.
         CStr::from_bytes_until_nul(&self.0).unwrap_or(c"?")
     }
 }

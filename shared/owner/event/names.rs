@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The names of events, and which driver has opened what.
+//! The table of all events by name: creating, opening and closing events.
 //!
-//! Names are under a mutex of their own, as only creating, opening and closing look at them, and
-//! those may sleep. What is done by handle does not need it.
+//! The table is under a mutex, because everything that uses it may sleep. Setting, resetting,
+//! querying and waiting use handles, and do not need the mutex.
 
 use super::{
     file::{
@@ -45,27 +45,33 @@ use kernel::{
     }, //
 };
 
+/// What the mutex protects.
 struct Names {
     tree: RBTree<Name, WatchFile>,
+    /// The number of events in `tree`.
     count: usize,
 }
 
-/// The event that a driver wants to open.
+/// The event that a driver wants to create or open.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted {
     pub(crate) name: Name,
     pub(crate) kind: Kind,
-    /// Whether to make it set, if it does not exist; `None` if it has to exist.
+    /// `None` to open an existing event. Otherwise the event is made if it does not exist, and is
+    /// set if this is `Some(true)`.
     pub(crate) make: Option<bool>,
 }
 
-/// All events.
+/// All events of an owner.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Events {
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
+    /// The owner's directory in debugfs.
     directory: Arc<Directory>,
+    /// The directory of the events' files, within `directory`.
     files: Arc<Directory>,
+    /// The file operations of the events' files.
     operations: Operations,
     dispatcher: Arc<Dispatcher>,
     #[pin]
@@ -73,8 +79,8 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Makes it without events. Their files will be in the owner's directory, with these operations. May
-    /// sleep.
+    /// Makes the table without events, and the owner's directory in debugfs. `operations` are the
+    /// file operations of the events' files. May sleep.
     ///
     /// # Errors
     ///
@@ -104,29 +110,36 @@ impl Events {
         self.directory.clone()
     }
 
-    /// Runs `f` on each event, in the order of their names, while none comes or goes. May sleep.
+    /// Calls `f` with each event, in the order of their names, until `f` fails. No event is created
+    /// or closed meanwhile. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// That of `f`.
     pub(crate) fn for_each(&self, f: impl FnMut(&Event) -> Result) -> Result {
         let names = self.names.lock();
         let mut events = names.tree.values().map(|file| &**file.event());
         events.try_for_each(f)
     }
 
-    /// Prints the line of a refusal.
+    /// Prints the line of a refusal, and returns its errno. Any context.
     pub(crate) fn refuse(&self, (reason, error): Refusal, fields: &[Field<'_>]) -> Error {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// Refuses a handle that names no event.
+    /// Prints the refusal of a handle that names no event, and returns its errno. Any context.
     pub(crate) fn stale(&self, handle: d2d_handle) -> Error {
         self.refuse(("stale-event-handle", ESTALE), &fields![handle: handle])
     }
 
-    /// Opens an event for a driver, if `registered` finds it. Makes the event if that is wanted and it does
-    /// not exist. Returns the handle, and whether the event was made. May sleep.
+    /// Opens an event for a driver, or makes it, as `wanted` says. Returns the handle, and whether
+    /// the event was made. `registered` checks that the driver is registered and not leaving. May
+    /// sleep.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_create` or `d2d_event_open`, or what `registered` returns.
+    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line; or the error that
+    /// `registered` returns.
     pub(crate) fn open(
         &self,
         driver: d2d_handle,
@@ -135,13 +148,14 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // Under the mutex: see `close_all`.
+            // Called under the mutex, for `close_all`.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
         opened.map_err(|refusal| self.refuse(refusal, &fields![name: wanted.name.as_c_str()]))
     }
 
+    /// As [`Events::open`]. The caller has locked the mutex and called `registered`.
     fn open_locked(
         &self,
         names: &mut Names,
@@ -171,11 +185,17 @@ impl Events {
     }
 
     /// Closes a handle; see `d2d_event_close`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle.
     pub(crate) fn close(&self, handle: d2d_handle) -> Result {
         let closed = self.close_locked(&mut self.names.lock(), handle);
         closed.ok_or_else(|| self.stale(handle))
     }
 
+    /// As [`Events::close`]. The caller has locked the mutex. Returns `None` if the handle is
+    /// stale.
     fn close_locked(&self, names: &mut Names, handle: d2d_handle) -> Option<()> {
         let (name, last) = self.dispatcher.close(handle)?;
         if last && names.tree.remove(&name).is_some() {
@@ -186,8 +206,9 @@ impl Events {
 
     /// Closes all handles of a driver that has begun to leave. May sleep.
     pub(crate) fn close_all(&self, driver: d2d_handle) {
-        // A thread in `open` that has found the driver registered holds the mutex until the handle
-        // is there; the next one finds that the driver is leaving.
+        // A thread in `open` whose `registered` has succeeded holds the mutex until it has added
+        // the handle. Any later call of `registered` fails, because the driver is leaving. So from
+        // here on the driver gets no other handle.
         drop(self.names.lock());
         self.close_all_of(|other| other == driver);
     }
@@ -199,9 +220,9 @@ impl Events {
         }
     }
 
-    /// Closes all handles of the drivers that `f` chooses, which open no more. Takes the mutex only
-    /// for chunks that have such a handle: other threads wait for the mutex as well, and there may be a
-    /// thousand chunks.
+    /// Closes all handles of the drivers for which `f` returns true. These drivers open no other
+    /// handles. May sleep. Takes the mutex only for chunks with such a handle, because there may be
+    /// a thousand chunks, and other threads need the mutex, too.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             if self.dispatcher.find(&f, chunk).is_none() {
@@ -214,15 +235,20 @@ impl Events {
         }
     }
 
-    /// Returns what sets, resets and takes an event by its handle.
+    /// Returns the dispatcher, which sets, resets and takes events by their handles.
     #[inline]
     pub(crate) fn dispatcher(&self) -> &Dispatcher {
         &self.dispatcher
     }
 
-    /// Waits for the events whose handles `handles` returns; see `d2d_event_wait`. Calls `fill` with the
-    /// index; if that returns false, sets the events again that the wait has taken. May sleep, unless
-    /// the timeout is 0.
+    /// Waits for `count` events, whose handles are what `handles` returns for 0, 1 and so on; see
+    /// `d2d_event_wait`. Returns the index of the event that was taken, or 0 if the wait was for
+    /// all. Before that, calls `fill` with the index; if `fill` returns false, sets the events
+    /// again that the wait has taken. May sleep, unless the timeout is 0.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_wait`; a refusal has a line, the end of a wait has none.
     pub(crate) fn wait(
         &self,
         count: usize,
@@ -234,6 +260,7 @@ impl Events {
             .map_err(|refusal| self.refuse(refusal, &fields![events: count]))?
     }
 
+    /// As [`Events::wait`], with a refusal apart from the outcome of a wait.
     fn wait_with(
         &self,
         count: usize,
@@ -241,7 +268,7 @@ impl Events {
         manner: Manner,
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
-        /// Waiting for so many events allocates nothing.
+        /// Most events for which a wait needs no allocation.
         const FEW: usize = 4;
 
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
@@ -278,7 +305,8 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// Frees the events: they refer to the dispatcher, and it to them.
+    /// Closes all handles: the dispatcher's handles refer to the events, and the events to the
+    /// dispatcher.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
         Dispatcher::wait_for_retired();

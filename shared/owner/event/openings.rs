@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The handles of events.
+//! The table of the handles of events.
 //!
-//! [`Openings::find`] takes no lock. A handle has a slot, which holds the handle and the event. The slots
-//! of a chunk are used again, but their memory stays until the end, 1.5 MB at most. An event that a
-//! handle names is freed at the earliest a grace period of RCU after the handle was removed.
+//! Each handle has a slot, which contains the handle, the driver that has opened it, and the event.
+//! Slots are in chunks, which are allocated when they are needed. The slot of a closed handle is
+//! used again, but no chunk is freed before the table, which takes at most 1.5 MB.
+//! [`Openings::find`] takes no lock: an event is freed at the earliest a grace period of RCU after
+//! its handle was removed.
 
 use crate::handle::Kind;
 use d2d::{
@@ -23,18 +25,19 @@ use kernel::{
 };
 use pin_init::init_array_from_fn;
 
-/// Slots of a [`Chunk`].
+/// Number of slots of a [`Chunk`].
 const SLOTS: usize = 64;
 
-/// Chunks that there can be.
+/// Most chunks of a table.
 const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / SLOTS;
 
-/// A handle, or room for one.
+/// The slot of a handle. A free slot has the handle 0.
 ///
 /// # Invariants
 ///
-/// If `handle` is not 0, `event` points to an event that is not freed before a grace period has begun
-/// and ended after `handle` became 0. Only a thread that has the [`Vacancies`] changes the fields.
+/// If `handle` is not 0, `event` points to an event that is freed at the earliest when a grace
+/// period has ended that began after `handle` became 0. Only a thread that has the [`Vacancies`]
+/// changes the fields.
 struct Slot<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
@@ -43,7 +46,7 @@ struct Slot<E> {
 
 impl<E> Slot<E> {
     const fn new() -> Self {
-        // INVARIANT: There is no handle.
+        // INVARIANT: `handle` is 0.
         Self {
             handle: Atomic::new(0),
             driver: Atomic::new(0),
@@ -51,10 +54,11 @@ impl<E> Slot<E> {
         }
     }
 
-    /// Returns the event if the slot is that of `handle`.
+    /// Returns the event, if the slot is that of `handle`.
     ///
-    /// If the slot is used again between the first two loads, the third one tells: the new event is
-    /// stored after the old handle was removed.
+    /// If the slot gets another handle between the first load and the second one, the third load
+    /// returns another value than the first: a new event is stored after the old handle was
+    /// removed.
     #[inline(always)]
     fn event_of(&self, handle: d2d_handle) -> Option<*mut E> {
         if Word::load_acquire(&self.handle) != handle {
@@ -65,15 +69,15 @@ impl<E> Slot<E> {
     }
 }
 
-/// Memory for the slots of 64 handles.
+/// A chunk of slots.
 pub(crate) struct Chunk<E> {
-    /// Slots with a handle.
+    /// How many slots have a handle.
     used: Atomic<u64>,
     slots: [Slot<E>; SLOTS],
 }
 
 impl<E> Chunk<E> {
-    /// Allocates one without handles. May sleep.
+    /// Allocates a chunk without handles. May sleep.
     ///
     /// # Errors
     ///
@@ -97,19 +101,19 @@ impl<E> Chunk<E> {
     }
 }
 
-/// What keeps a handle from being added.
+/// The reason why a handle cannot be added.
 pub(crate) enum Lacking {
-    /// A [`Chunk`], which the caller allocates without the lock.
+    /// All chunks are full. The caller has to allocate another one, without the lock.
     Chunk,
     /// There are as many handles as there may be.
     Room,
 }
 
-/// What adding and removing a handle needs. Only a thread with the dispatcher's lock has it.
+/// What a thread needs in order to add or remove handles. It is under the dispatcher's lock.
 pub(crate) struct Vacancies {
-    /// No slot in a chunk before this one is free.
+    /// The number of a chunk. No chunk before it has a free slot.
     first: usize,
-    /// That of the handle that was added last.
+    /// The generation of the handle that was added last.
     generation: u32,
 }
 
@@ -122,17 +126,18 @@ impl Vacancies {
     }
 }
 
-/// The handles of events, and the events.
+/// The table of handles.
 ///
 /// # Invariants
 ///
-/// A pointer in `chunks` is null or came from [`KBox::into_raw`], and is dropped with this.
+/// A pointer in `chunks` is null or came from [`KBox::into_raw`]. The chunk is freed with the
+/// table.
 pub(crate) struct Openings<E> {
     chunks: KVec<Atomic<*mut Chunk<E>>>,
 }
 
 impl<E> Openings<E> {
-    /// Makes one without handles. May sleep.
+    /// Makes a table without handles. May sleep.
     ///
     /// # Errors
     ///
@@ -140,7 +145,7 @@ impl<E> Openings<E> {
     pub(crate) fn new() -> Result<Self> {
         let mut chunks = KVec::with_capacity(CHUNKS, GFP_KERNEL)?;
         for _ in 0..CHUNKS {
-            // INVARIANT: It is null.
+            // INVARIANT: The pointer is null.
             chunks.push(Atomic::new(core::ptr::null_mut()), GFP_KERNEL)?;
         }
         Ok(Self { chunks })
@@ -149,10 +154,12 @@ impl<E> Openings<E> {
     #[inline(always)]
     fn chunk(&self, number: usize) -> Option<&Chunk<E>> {
         let chunk = Word::load_acquire(self.chunks.get(number)?);
-        // SAFETY: By the type invariants it is null, or a chunk that is not dropped before this is.
+        // SAFETY: By the type invariants the pointer is null, or to a chunk that lives as long as
+        // `self`.
         unsafe { chunk.as_ref() }
     }
 
+    /// Returns the slot of a handle, with its chunk. Another handle may have the slot by now.
     #[inline(always)]
     fn slot(&self, handle: d2d_handle) -> Option<(&Chunk<E>, &Slot<E>)> {
         let (index, _) = Kind::Event.parts(handle)?;
@@ -160,17 +167,17 @@ impl<E> Openings<E> {
         Some((chunk, &chunk.slots[index % SLOTS]))
     }
 
-    /// Returns the event that a handle names. Any context.
+    /// Returns the event that a handle names; `None` if the handle is stale. Any context.
     #[inline(always)]
     pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
         let (_, slot) = self.slot(handle)?;
         let event = slot.event_of(handle)?;
-        // SAFETY: By the invariants of `Slot` the event is not freed before a grace period that ends
-        // after this reader.
+        // SAFETY: The handle was in the slot while the caller was an RCU reader. So by the
+        // invariants of `Slot` the event is not freed before the reader's critical section ends.
         Some(unsafe { &*event })
     }
 
-    /// Returns the driver that has opened the event, and the event. Any context.
+    /// As [`Openings::find`], with the driver that has opened the handle. Any context.
     pub(crate) fn find_with_driver<'a>(
         &'a self,
         handle: d2d_handle,
@@ -180,15 +187,17 @@ impl<E> Openings<E> {
         Some((driver, self.find(handle, reader)?))
     }
 
-    /// Adds a handle. Takes `spare` if it needs that, and only then. Any context.
+    /// Adds a handle for a driver and an event, and returns it. Takes the chunk in `spare` if all
+    /// other chunks are full. Any context.
     ///
     /// # Errors
     ///
-    /// What is lacking. If that is a chunk, the caller tries again with a `spare` one.
+    /// What is lacking. If that is a chunk, the caller tries again with a `spare` chunk.
     ///
     /// # Safety
     ///
-    /// The event is not freed before a grace period has begun and ended after the handle was removed.
+    /// The event is freed at the earliest when a grace period has ended that began after the handle
+    /// was removed.
     pub(crate) unsafe fn add(
         &self,
         vacancies: &mut Vacancies,
@@ -205,7 +214,7 @@ impl<E> Openings<E> {
         let number = vacancies.first;
         let place = self.chunks.get(number).ok_or(Lacking::Room)?;
         if self.chunk(number).is_none() {
-            // INVARIANT: It comes from `KBox::into_raw`.
+            // INVARIANT: The pointer comes from `KBox::into_raw`.
             Word::store_release(place, KBox::into_raw(spare.take().ok_or(Lacking::Chunk)?));
         }
         let chunk = self.chunk(number).ok_or(Lacking::Chunk)?;
@@ -216,13 +225,13 @@ impl<E> Openings<E> {
         let slot = &chunk.slots[free];
         Word::store_release(&slot.driver, driver);
         Word::store_release(&slot.event, event.cast_mut());
-        // INVARIANT: The caller keeps the event.
+        // INVARIANT: The caller promises that the event lives long enough.
         Word::store_release(&slot.handle, handle);
         chunk.set_used(chunk.used() + 1);
         Ok(handle)
     }
 
-    /// Removes a handle, and returns its event. Any context.
+    /// Removes a handle, and returns its event; `None` if the handle is stale. Any context.
     pub(crate) fn remove<'a>(
         &'a self,
         vacancies: &mut Vacancies,
@@ -238,14 +247,16 @@ impl<E> Openings<E> {
         Some(event)
     }
 
-    /// Returns how many chunks to look through: there is no handle in a later one. Slots are taken from
-    /// the first chunk on, so these are few unless there are many handles. Any context.
+    /// Returns the number of chunks up to the last one with a handle. It is small unless there are
+    /// many handles, because a new handle gets a slot in the first chunk that has a free one. Any
+    /// context.
     pub(crate) fn used_chunks(&self) -> usize {
         let is_used = |number: &usize| self.chunk(*number).is_some_and(|chunk| chunk.used() > 0);
         (0..CHUNKS).rev().find(is_used).map_or(0, |last| last + 1)
     }
 
-    /// Returns the first handle of a chunk that `f` chooses by the handle and its driver. Any context.
+    /// Returns the first handle of a chunk for which `f` returns true. `f` gets the handle and its
+    /// driver. Any context.
     pub(crate) fn find_in(
         &self,
         chunk: usize,
@@ -265,7 +276,8 @@ impl<E> Drop for Openings<E> {
         for chunk in &self.chunks {
             let chunk = Word::load(chunk);
             if !chunk.is_null() {
-                // SAFETY: By the type invariants it came from `KBox::into_raw`, and is dropped here.
+                // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Only
+                // `drop` takes it back.
                 drop(unsafe { KBox::from_raw(chunk) });
             }
         }

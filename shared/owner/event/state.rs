@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state of an event: one word.
+//! The state of an event, which is one word.
 //!
-//! While nobody waits for the event, one atomic step on the word sets, takes or resets it. A thread that
-//! is going to wait first makes the word *guarded*, under the dispatcher's lock, and then looks at it: a
-//! set that came before is seen, and a set that comes later finds the word guarded. It takes the lock,
-//! and so finds the waiter.
+//! While nobody waits for the event, one atomic step on the word sets, takes or resets the event.
+//! Before a thread waits, it takes the dispatcher's lock, makes the word *guarded*, and then reads
+//! it. So it sees each set from before. A thread that sets the event later finds the word guarded,
+//! takes the lock, and finds the waiter on the event's list.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -15,7 +15,7 @@
 //! | guarded | guarded: set, or not set | `*_guarded`, with the lock |
 //! | guarded | not guarded | [`unguard`](State::unguard), with the lock |
 //!
-//! `selftests/model/events.pml` is a model of it.
+//! `selftests/model/events.pml` is a model of this word.
 
 use d2d::word::Word;
 use kernel::sync::atomic::{
@@ -29,20 +29,20 @@ const SET: u64 = 1;
 /// Only a thread that holds the dispatcher's lock changes the word.
 const GUARDED: u64 = 2;
 
-/// The bits above count how often the event was set.
+/// The lowest bit of the number of sets, which is in all bits from here on.
 const COUNT: u64 = 4;
 
-/// Whether an event is set, and how often it was.
+/// Whether an event is set, and how often it was set.
 pub(crate) struct State(Atomic<u64>);
 
 impl State {
-    /// Makes one of an event that nobody waits for.
+    /// Makes the state of an event for which nobody waits.
     pub(crate) const fn new(set: bool) -> Self {
         Self(Atomic::new(if set { SET } else { 0 }))
     }
 
-    /// Changes the word to what `f` makes of it, in one atomic step, and returns what it was. Returns
-    /// `None`, and changes nothing, if the word is guarded.
+    /// Changes the word to what `f` returns for it, in one atomic step, and returns the word from
+    /// before. Returns `None`, and changes nothing, if the word is guarded.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
         let mut word = Word::load(&self.0);
@@ -57,16 +57,16 @@ impl State {
         }
     }
 
-    /// Sets the event, and returns whether it was set before; `None` if the word is guarded. The thread
-    /// that takes the event sees what the caller did before.
+    /// Sets the event, and returns whether it was set before; `None` if the word is guarded. A
+    /// thread that takes the event then sees the caller's earlier writes to memory.
     #[inline(always)]
     pub(crate) fn set(&self) -> Option<bool> {
         let before = self.update(|word| (word | SET).wrapping_add(COUNT))?;
         Some(before & SET != 0)
     }
 
-    /// Resets the event if it is set and a wait `resets` it, and returns whether it was set; `None` if
-    /// the word is guarded.
+    /// Takes the event: returns whether it is set, and if so, resets it if `resets` is true.
+    /// Returns `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn take(&self, resets: bool) -> Option<bool> {
         let word = Word::load_acquire(&self.0);
@@ -80,27 +80,30 @@ impl State {
         Some(before & SET != 0)
     }
 
-    /// Resets the event; `None` if the word is guarded.
+    /// Resets the event. Returns `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn reset(&self) -> Option<()> {
         self.update(|word| word & !SET).map(|_| ())
     }
 
-    /// Returns whether the event is set; `None` if the word is guarded: a set may be going to a waiter.
+    /// Returns whether the event is set; `None` if the word is guarded, because a waiter may be
+    /// about to take the event.
     #[inline(always)]
     pub(crate) fn is_set(&self) -> Option<bool> {
         let word = Word::load_acquire(&self.0);
         (word & GUARDED == 0).then_some(word & SET != 0)
     }
 
-    /// Makes the word guarded, which it is not. The caller holds the lock until [`State::unguard`], or has let a
-    /// thread wait that calls it.
+    /// Makes the word guarded, which it is not before. The caller holds the lock. It calls
+    /// [`State::unguard`] before it releases the lock, or adds a user to the event that does so
+    /// later.
     pub(crate) fn guard(&self) {
-        // One step, not a loop: interrupts are disabled, and others may set the event again and again.
+        // One addition instead of a loop: interrupts are disabled, and a loop could be kept from
+        // ending by threads that set the event again and again.
         self.0.fetch_add(GUARDED, Full);
     }
 
-    /// Ends what [`State::guard`] has begun. The caller holds the lock.
+    /// Makes the word not guarded any more. The caller holds the lock.
     pub(crate) fn unguard(&self) {
         Word::store_release(&self.0, Word::load(&self.0) & !GUARDED);
     }
@@ -117,8 +120,8 @@ impl State {
         Word::store_release(&self.0, Word::load(&self.0) & !SET);
     }
 
-    /// Returns whether the event is set, and how often it was. If the word is not guarded, that may have
-    /// changed when this returns.
+    /// Returns whether the event is set, and how often it was set. If the word is not guarded,
+    /// other threads may change it meanwhile.
     pub(crate) fn look(&self) -> (bool, u64) {
         let word = Word::load_acquire(&self.0);
         (word & SET != 0, word / COUNT)

@@ -2,13 +2,15 @@
 
 //! Waiting for events.
 //!
-//! A thread that waits has a [`Block`] on the list of each of its events. A thread that sets an event with
-//! waiters gives it to them, in the order in which they began to wait, before it releases the lock. So no
-//! set is lost between a look at an event and the sleep, and several events are taken at once or not at
-//! all. Without waiters, setting and taking an event needs no lock: see `state`.
+//! A waiting thread has a [`Block`] on the list of each of its events. A thread that sets an event
+//! on whose list there are blocks does so under the dispatcher's lock: before it releases the lock,
+//! it ends the waits that the set can end, in the order in which they began. A thread that begins
+//! to wait holds the lock from its look at the events until its blocks are on the lists, so that no
+//! set is lost in between, and several events are taken at once or not at all. Without waiters,
+//! setting and taking an event needs no lock: see `state`.
 //!
-//! A set holds the lock longest: at most 64 waits are on an event, and each of them has at most 64 events
-//! to look at, or to leave.
+//! A set holds the lock longest: an event has at most 64 waits, and the set looks at the at most 64
+//! events of each of them, or takes the wait off the lists of these events.
 
 use super::{
     name::Name,
@@ -45,20 +47,21 @@ use kernel::{
 /// How to wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
-    /// For all of the events, not for any.
+    /// Whether to wait for all of the events instead of any.
     pub(crate) all: bool,
-    /// A signal ends the wait.
+    /// Whether a signal ends the wait.
     pub(crate) interruptible: bool,
-    /// In milliseconds, `None` for no limit. With 0, the wait does not sleep.
+    /// The time limit in milliseconds; `None` for no limit. With 0, the wait does not sleep.
     pub(crate) timeout: Option<u32>,
 }
 
-/// One of the events that a thread waits for.
+/// One of the events for which a thread waits.
 ///
 /// # Invariants
 ///
-/// While the dispatcher's lock is held under which `event` was looked up, and while `node` is on the
-/// event's list, the event is there. In the latter case, so is `waiter`.
+/// - `event` is valid as long as the dispatcher's lock is held under which it was looked up, and
+///   while `node` is on the event's list.
+/// - `waiter` is valid while `node` is on the event's list.
 #[derive(Clone, Copy)]
 pub(crate) struct Block {
     node: bindings::list_head,
@@ -68,7 +71,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Makes one for the event of this handle.
+    /// Makes a block for the event of this handle.
     pub(crate) const fn new(opening: d2d_handle) -> Self {
         Self {
             node: bindings::list_head {
@@ -82,48 +85,50 @@ impl Block {
     }
 }
 
-/// A thread that waits.
+/// A waiting thread.
 ///
 /// # Invariants
 ///
-/// `blocks` points to `count` blocks, which belong to this; they and `outcome` are used only with
-/// the key.
+/// `blocks` points to `count` blocks that nothing but this waiter uses. The blocks and `outcome`
+/// are used only with the key.
 #[pin_data]
 struct Waiter {
     all: bool,
     count: usize,
     blocks: *mut Block,
-    /// The index of the event that the wait has got, 0 for all of them, or an error. `None` until the wait
-    /// is over.
+    /// `None` until the wait has ended. Then the index of the event that the wait has taken, 0 for
+    /// all events, or an error.
     outcome: UnsafeCell<Option<Result<u32>>>,
     #[pin]
     done: Completion,
 }
 
 impl Event {
-    /// What a wait does that it has ended. The caller is a user.
+    /// Takes the event, which is set. The caller is a user.
     fn take_guarded(&self) {
         if self.is_reset_by_wait() {
             self.state.reset_guarded();
         }
     }
 
-    /// Whether it is set. The caller is a user, so that it stays so.
+    /// Returns whether the event is set. The caller is a user and has the lock, so the answer stays
+    /// right.
     fn is_set_guarded(&self) -> bool {
         self.state.look().0
     }
 
-    /// Runs `f` on each waiter with the handle that it waits by, in the order in which they came, as
-    /// long as `f` returns true. `f` may finish the waiter that it is called with, and no other.
+    /// Calls `f` with each waiter and the handle by which it waits, in the order in which they
+    /// began to wait, until `f` returns false. `f` may finish the waiter that it is called with,
+    /// and no other.
     fn for_each_waiter(
         &self,
         key: &mut Key,
         mut f: impl FnMut(&mut Key, &Waiter, d2d_handle) -> bool,
     ) {
         let head = self.waits.get();
-        // SAFETY: By the type invariants, with the key all nodes on the list are those of blocks,
-        // and their waiters are there. A waiter has one block at most on the list, so that the
-        // next node stays there if it is finished.
+        // SAFETY: The key shows that the lock is held. So by the type invariants all nodes on the
+        // list are those of blocks, whose waiters are valid. A waiter has at most one block on the
+        // list, so the next node stays on the list if `f` finishes the waiter.
         unsafe {
             let mut node = (*head).next;
             while node != head {
@@ -137,7 +142,8 @@ impl Event {
         }
     }
 
-    /// Sets it and gives it to its waiters. Returns whether it was set before.
+    /// Sets the event and ends the waits that this can end. Returns whether the event was set
+    /// before.
     fn set_with_waiters(&self, key: &mut Key) -> bool {
         self.begin_use(key);
         let before = self.state.set_guarded();
@@ -151,7 +157,7 @@ impl Event {
         before
     }
 
-    /// Ends the waits that were begun with this handle.
+    /// Ends the waits that were begun with this handle, with `ECANCELED`.
     fn cancel(&self, key: &mut Key, opening: d2d_handle) {
         self.for_each_waiter(key, |key, waiter, by| {
             if by == opening {
@@ -163,6 +169,7 @@ impl Event {
 }
 
 impl Waiter {
+    /// Returns the addresses of the blocks.
     fn blocks(&self) -> impl Iterator<Item = *mut Block> {
         let first = self.blocks;
         (0..self.count).map(move |n| first.wrapping_add(n))
@@ -172,19 +179,21 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// The lock is held until the last use of the result, and either the events were looked up under it,
-    /// or the blocks are on the lists.
+    /// The caller holds the lock until the last use of the result. It has looked up the events
+    /// under the lock, or the blocks are on the lists.
     unsafe fn events<'a>(&self) -> impl Iterator<Item = &'a Event> {
-        // SAFETY: The events were looked up under the lock, which is still held, or the blocks are on their
-        // lists. By the invariants of `Block` the events are there.
+        // SAFETY: The caller has looked up the events under the lock, which it still holds, or the
+        // blocks are on the lists. So by the invariants of `Block` the events are valid.
         self.blocks().map(|block| unsafe { &*(*block).event })
     }
 
-    /// Takes the first event that is set, or all if all are, and returns its index, or 0. The waiter is a
-    /// user of its events.
+    /// Takes the first event that is set, and returns its index. If the wait is for all events,
+    /// takes all of them if all are set, and returns 0. Returns `None` if it takes nothing. The
+    /// waiter is a user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
-        // SAFETY: `Dispatcher::begin` has looked the events up, or `Event::set_with_waiters` has found one
-        // of the blocks on its list. Both hold the lock.
+        // SAFETY: Both callers hold the lock. `Dispatcher::begin` has looked up the events under
+        // it; `Event::set_with_waiters` has found a block of the waiter on a list, so all of them
+        // are on lists.
         let events = || unsafe { self.events() };
         if !self.all {
             let (index, event) = events()
@@ -204,12 +213,13 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// The events were looked up under the lock, which is still held. No event is there twice. The waiter
-    /// is a user of each. The blocks and `self` stay where they are until the blocks are off the lists.
+    /// The caller has looked up the events under the lock, which it still holds. No event occurs
+    /// twice. The waiter is a user of each event. The blocks and `self` stay where they are until
+    /// the blocks are off the lists.
     unsafe fn link(&self, key: &mut Key) {
         for block in self.blocks() {
-            // SAFETY: The event was looked up under the lock, which is still held. The node is on no
-            // list, and stays where it is until it is off this one.
+            // SAFETY: The caller has looked up the event under the lock, which it still holds. The
+            // node is on no list, and stays where it is until it is off this list.
             unsafe {
                 (*block).waiter = self;
                 let event = &*(*block).event;
@@ -219,15 +229,17 @@ impl Waiter {
         }
     }
 
-    /// Takes the blocks off the lists of their events, of which the waiter is no user any more.
+    /// Takes the blocks off the lists of their events. The waiter is no user of the events any
+    /// more.
     ///
     /// # Safety
     ///
-    /// They are on them.
+    /// The blocks are on the lists.
     unsafe fn unlink(&self, key: &mut Key) {
         for block in self.blocks() {
             // SAFETY: The block is on its event's list, so by the invariants of `Block` the event
-            // is there, and both neighbours are of that list.
+            // is valid. Both neighbours are nodes of that list, which only a thread with the key
+            // changes.
             let event = unsafe {
                 let (prev, next) = ((*block).node.prev, (*block).node.next);
                 (*prev).next = next;
@@ -239,27 +251,32 @@ impl Waiter {
         }
     }
 
+    /// Returns the outcome.
     fn outcome<'a>(&self, _key: &'a mut Key) -> &'a mut Option<Result<u32>> {
-        // SAFETY: By the type invariants it is used with the key only, which is borrowed.
+        // SAFETY: By the type invariants `outcome` is used only with the key, which the result
+        // borrows.
         unsafe { &mut *self.outcome.get() }
     }
 
-    /// Ends a wait whose block was found on a list.
+    /// Ends the wait of a waiter that was found by a block on a list.
     fn finish(&self, key: &mut Key, outcome: Result<u32>) {
-        // SAFETY: All of them are on the lists if one is.
+        // SAFETY: One block is on a list, so all of them are: `link` and `unlink` treat all under
+        // the lock.
         unsafe { self.unlink(key) };
         *self.outcome(key) = Some(outcome);
-        // The thread does not go on before it has had the lock, and so not before this has returned.
+        // The waiter lives until this returns: its thread takes the lock after it wakes up, in
+        // `wait`.
         self.done.complete_all();
     }
 }
 
 impl Dispatcher {
-    /// Opens an event for a driver, and returns the handle. May sleep.
+    /// Adds a handle of an event for a driver, and returns it. May sleep.
     ///
     /// # Errors
     ///
-    /// `EMFILE` if there are too many handles, `ENOENT` if the event's last handle was closed, `ENOMEM`.
+    /// `EMFILE` if there are too many handles, `ENOENT` if the event's last handle was closed,
+    /// `ENOMEM`.
     pub(crate) fn open(
         &self,
         driver: d2d_handle,
@@ -273,8 +290,9 @@ impl Dispatcher {
                 if uses.closed {
                     return Err(("unknown-event", ENOENT));
                 }
-                // SAFETY: From here on the handles have a reference, which is dropped a grace period after
-                // the last of them was removed.
+                // SAFETY: If this is the event's first handle, the code below takes the handles'
+                // reference. `Event::retire` drops it a grace period after the last handle was
+                // removed.
                 match unsafe {
                     let event = Arc::as_ptr(event);
                     self.openings.add(vacancies, &mut spare, driver, event)
@@ -299,8 +317,8 @@ impl Dispatcher {
         }
     }
 
-    /// Closes a handle, and ends the waits that were begun with it. Returns the name of the event, and
-    /// whether that was its last handle. Any context.
+    /// Closes a handle, and ends the waits that were begun with it. Returns the name of the event,
+    /// and whether this was its last handle; `None` if the handle is stale. Any context.
     pub(crate) fn close(&self, handle: d2d_handle) -> Option<(Name, bool)> {
         let reader = rcu::read_lock();
         let event = {
@@ -320,19 +338,18 @@ impl Dispatcher {
         Some((event.name, true))
     }
 
-    /// Returns a handle that was opened by one of the drivers that `f` chooses, if there is one among
-    /// those of this chunk. Any context.
+    /// Returns a handle of this chunk that a driver has opened for which `f` returns true. Any
+    /// context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
 
-    /// Ends the waits that were begun with those of a driver's handles that are in this chunk. Any
-    /// context.
+    /// Ends the waits that were begun with a driver's handles in this chunk. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize) {
         let mut next = 0;
         loop {
             let reader = rcu::read_lock();
-            // The lock is released after each handle.
+            // Taken anew for each handle, so that interrupts are not disabled for long.
             let key = &mut self.lock().key;
             let is_next = |handle, of| of == driver && handle::index(handle) >= next;
             let Some(handle) = self.openings.find_in(chunk, is_next) else {
@@ -345,14 +362,13 @@ impl Dispatcher {
         }
     }
 
-    /// Returns how many chunks to call [`Dispatcher::find`] with: there are no handles beyond these. Any
-    /// context.
+    /// Returns the number of chunks that can have handles. Any context.
     pub(crate) fn chunks(&self) -> usize {
         self.openings.used_chunks()
     }
 
-    /// Sets the event that a handle names, if it names one, and returns whether it was set before.
-    /// Any context.
+    /// Sets the event that a handle names, and returns whether it was set before; `None` if the
+    /// handle is stale. Any context.
     #[inline]
     pub(crate) fn set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -370,15 +386,16 @@ impl Dispatcher {
         before
     }
 
-    /// Takes the event that a handle names, without waiting. Returns whether it was set; `None` if the
-    /// handle names no event, or if others wait for it: [`Dispatcher::wait`] tells. Any context.
+    /// Takes the event that a handle names, without the lock and without waiting. Returns whether
+    /// the event was set; `None` if the handle is stale or the event has users. Then the caller has
+    /// to call [`Dispatcher::wait`]. Any context.
     #[inline]
     pub(crate) fn try_take(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
         event.state.take(event.is_reset_by_wait())
     }
 
-    /// Resets the event that a handle names, and returns whether it names one. Any context.
+    /// Resets the event that a handle names. Returns `None` if the handle is stale. Any context.
     #[inline]
     pub(crate) fn reset(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<()> {
         let event = self.openings.find(handle, reader)?;
@@ -391,7 +408,8 @@ impl Dispatcher {
         })
     }
 
-    /// Returns whether the event is set that a handle names. Any context.
+    /// Returns whether the event that a handle names is set; `None` if the handle is stale. Any
+    /// context.
     #[inline]
     pub(crate) fn is_set(&self, handle: d2d_handle, reader: &rcu::Guard) -> Option<bool> {
         let event = self.openings.find(handle, reader)?;
@@ -399,17 +417,18 @@ impl Dispatcher {
         is_set.or_else(|| Some(event.status().set))
     }
 
-    /// Returns the driver that has opened the event that a handle names, its name and its kind. Any
-    /// context.
+    /// Returns the driver that has opened a handle, and the name and the kind of the event. Returns
+    /// `None` if the handle is stale. Any context.
     pub(crate) fn opening(&self, handle: d2d_handle) -> Option<(d2d_handle, Name, Kind)> {
         let reader = rcu::read_lock();
         let (driver, event) = self.openings.find_with_driver(handle, &reader)?;
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the events again that a wait has taken: that of block `index`, or, if it was for `all`,
-    /// those of all blocks. Without that, what the wait has got would be lost. A notification event was
-    /// not taken. An event whose handle was closed meanwhile is not set. Any context.
+    /// Sets the events again that a wait has taken but whose result could not be returned, so that
+    /// no set is lost: the event of block `index`, or those of all blocks if the wait was for
+    /// `all`. A wait does not reset a notification event, so this sets synchronization events only.
+    /// An event whose handle was closed meanwhile is not set. Any context.
     pub(crate) fn put_back(&self, blocks: &[Block], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
@@ -425,18 +444,20 @@ impl Dispatcher {
         }
     }
 
-    /// Waits for the events of these handles: see `d2d_event_wait`. May sleep, unless the timeout is
-    /// 0. Returns how the wait has ended.
+    /// Waits for the events of these blocks; see `d2d_event_wait`. Returns the outcome of the wait:
+    /// the index of the event that was taken, 0 for all events, or `ETIMEDOUT`, `ERESTARTSYS` or
+    /// `ECANCELED`. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
-    /// `ESTALE` for a handle, `EINVAL` if an event is there twice, `EAGAIN` if too many wait.
+    /// `ESTALE` for a handle, `EINVAL` if an event occurs twice, `EAGAIN` if 64 threads wait for
+    /// one of the events.
     pub(crate) fn wait(
         &self,
         blocks: &mut [Block],
         manner: Manner,
     ) -> Result<Result<u32>, Refusal> {
-        // INVARIANT: From here on, nothing else uses the blocks.
+        // INVARIANT: The blocks are borrowed, and only the waiter uses them from here on.
         pin_init::stack_pin_init!(let waiter = pin_init!(Waiter {
             all: manner.all,
             count: blocks.len(),
@@ -445,9 +466,9 @@ impl Dispatcher {
             done <- Completion::new(),
         }));
         let waiter = &*waiter;
-        // SAFETY: The waiter is pinned, the blocks are borrowed, and this does not return before the
-        // blocks are off the lists: either another thread has taken them off, which the outcome
-        // tells, or this one does.
+        // SAFETY: The waiter is pinned and the blocks are borrowed. This function does not return
+        // before the blocks are off the lists: another thread has taken them off if there is an
+        // outcome, and otherwise this thread does.
         if let Some(ended) = unsafe { self.begin(waiter, manner) }? {
             return Ok(ended);
         }
@@ -456,13 +477,13 @@ impl Dispatcher {
         if let Some(outcome) = *waiter.outcome(key) {
             return Ok(outcome);
         }
-        // SAFETY: Nobody has finished the wait, so the blocks are on the lists.
+        // SAFETY: Without an outcome, no thread has finished the wait: the blocks are on the lists.
         unsafe { waiter.unlink(key) };
         Ok(completed.and(Err(ETIMEDOUT)))
     }
 
-    /// Takes what there is, or puts the blocks of a waiter on the lists of their events. Returns how the
-    /// wait has ended, or `None` if it has to sleep. Any context.
+    /// Takes the events that are set, or puts the blocks of a waiter on the lists of their events.
+    /// Returns the outcome of the wait, or `None` if the thread has to sleep. Any context.
     ///
     /// # Errors
     ///
@@ -470,8 +491,8 @@ impl Dispatcher {
     ///
     /// # Safety
     ///
-    /// If the result is `None`, the waiter and its blocks stay where they are until the blocks are off
-    /// the lists.
+    /// If the result is `None`, the waiter and its blocks stay where they are until the blocks are
+    /// off the lists.
     unsafe fn begin(
         &self,
         waiter: &Waiter,
@@ -479,9 +500,10 @@ impl Dispatcher {
     ) -> Result<Option<Result<u32>>, Refusal> {
         let key = &mut self.lock().key;
         self.look_up(waiter)?;
-        // SAFETY: The events were looked up under the lock, which is held until this returns.
+        // SAFETY: `look_up` has looked up the events under the lock, which is held until this
+        // returns.
         let events = || unsafe { waiter.events() };
-        // From here on no set passes by: it waits for the lock, and finds the blocks.
+        // From here on a set cannot be missed: it waits for the lock, and then finds the blocks.
         events().for_each(|event| event.begin_use(key));
         let ended = if let Some(index) = waiter.take(key) {
             Ok(Some(Ok(index)))
@@ -490,8 +512,9 @@ impl Dispatcher {
         } else if events().any(|event| event.uses(key).waiting >= D2D_EVENT_MAX_WAITS) {
             Err(("too-many-waits", EAGAIN))
         } else {
-            // SAFETY: The events were looked up under the lock, no two of them are the same, and the
-            // waiter is a user of each. The caller leaves the waiter and its blocks where they are.
+            // SAFETY: `look_up` has looked up the events under the lock, and no event occurs twice.
+            // The waiter is a user of each event. The caller leaves the waiter and its blocks where
+            // they are.
             unsafe { waiter.link(key) };
             return Ok(None);
         };
@@ -499,21 +522,23 @@ impl Dispatcher {
         ended
     }
 
-    /// Looks up the events of a waiter. The lock is held.
+    /// Looks up the events of a waiter. The caller holds the lock.
     ///
     /// # Errors
     ///
-    /// `ESTALE` for a handle, `EINVAL` if an event is there twice.
+    /// `ESTALE` for a handle, `EINVAL` if an event occurs twice.
     fn look_up(&self, waiter: &Waiter) -> Result<(), Refusal> {
         let reader = rcu::read_lock();
         for (n, block) in waiter.blocks().enumerate() {
-            // SAFETY: The block is the waiter's, and on no list.
+            // SAFETY: By the type invariants only the waiter uses the block, and no other reference
+            // to it exists.
             let block = unsafe { &mut *block };
             let event = self.openings.find(block.opening, &reader);
-            // INVARIANT: The event has a handle, which is not removed while the lock is held.
+            // INVARIANT: The event has a handle, which cannot be removed while the lock is held. So
+            // the event is valid as long.
             block.event = event.ok_or(("stale-event-handle", ESTALE))?;
             let mut before = waiter.blocks().take(n);
-            // SAFETY: The blocks before are the waiter's as well.
+            // SAFETY: By the type invariants only the waiter uses these blocks, too.
             if before.any(|other| unsafe { (*other).event } == block.event) {
                 return Err(("event-twice", EINVAL));
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: names, handles, and which waits a set event ends.
+//! Named events: their names, their handles, and the waits that a set ends.
 
 use super::*;
 use crate::event::Status;
@@ -50,7 +50,7 @@ fn now(manner: Manner) -> Manner {
     }
 }
 
-/// The table of events, which the threads of a test share.
+/// The table of events that the threads of a test share.
 #[pin_data]
 struct Fixture {
     #[pin]
@@ -83,7 +83,7 @@ impl Fixture {
         self.events.open(driver, wanted, || Ok(()))
     }
 
-    /// Creates an event that is not set.
+    /// Creates an event that is not set, and returns its handle.
     fn make(&self, name: &CStr, kind: Kind) -> Result<d2d_handle> {
         self.open(name, kind, Some(false)).map(|(handle, _)| handle)
     }
@@ -102,7 +102,7 @@ impl Fixture {
             .ok_or(ESTALE)
     }
 
-    /// Returns what can be seen of an event.
+    /// Returns the status of an event.
     fn status(&self, event: d2d_handle) -> Result<Status> {
         let (_, name, _) = self.events.dispatcher().opening(event).ok_or(ESTALE)?;
         let mut status = Err(ESTALE);
@@ -115,14 +115,15 @@ impl Fixture {
         status
     }
 
-    /// Returns whether an event is set, if drivers are told the same as files are.
+    /// Returns whether an event is set; `EIO` if the dispatcher and the event's status differ in
+    /// that.
     fn is_set(&self, event: d2d_handle) -> Result<bool> {
         let is_set = self.events.dispatcher().is_set(event, &rcu::read_lock());
         let seen = self.status(event)?.set;
         is_set.filter(|set| *set == seen).ok_or(EIO)
     }
 
-    /// Takes an event without the lock, if nobody waits for it.
+    /// Takes an event without the lock, if it has no users.
     fn try_take(&self, event: d2d_handle) -> Option<bool> {
         self.events.dispatcher().try_take(event, &rcu::read_lock())
     }
@@ -132,7 +133,7 @@ impl Fixture {
         self.events.wait(events.len(), handle, manner, |_| true)
     }
 
-    /// Waits until this many threads wait for an event.
+    /// Returns when `waiting` threads wait for an event.
     fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
         while self.status(event)?.waiting != waiting {
             // SAFETY: The tests run in a thread that may sleep, without locks.
@@ -142,7 +143,7 @@ impl Fixture {
     }
 }
 
-/// A wait for events in another thread.
+/// Another thread that waits for events.
 struct Sleeper(Arc<Outcome>);
 
 #[pin_data]
@@ -186,7 +187,7 @@ fn in_a_thread(f: impl FnOnce() + Send + 'static) -> Result {
     Ok(())
 }
 
-/// `close_all` in another thread.
+/// Another thread that calls `close_all`.
 struct Closer(Arc<Closing>);
 
 #[pin_data]
@@ -219,14 +220,14 @@ impl Closer {
         Ok(Self(closing))
     }
 
-    /// Waits until `close_all` sleeps, as it does while another thread has the mutex, or has returned.
-    /// Returns whether it sleeps.
+    /// Returns true when `close_all` sleeps, as it does while another thread has the mutex; false
+    /// when it has returned.
     fn settle(&self) -> bool {
         while self.0.ended.as_ref().is_none() {
             if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {
                 return true;
             }
-            // The mutex's waiter does not sleep while its holder runs.
+            // While the holder of the mutex runs, a waiter spins instead of sleeping.
             fsleep(Delta::from_millis(1));
         }
         false
@@ -239,7 +240,8 @@ impl Closer {
 
 /// Returns whether a task runs or is ready to run.
 fn is_running(task: &Task) -> bool {
-    // SAFETY: The reference keeps the task. Its state changes meanwhile, so the read is volatile.
+    // SAFETY: The reference keeps the task from being freed. Its state may change meanwhile, so the
+    // read is volatile.
     let state = unsafe { (&raw const (*task.as_ptr()).__state).read_volatile() };
     state == bindings::TASK_RUNNING
 }
@@ -405,8 +407,8 @@ mod cases {
         };
         let mut closers = KVec::new();
         let mut sleeping = 0;
-        // Two threads close all events of the driver. A third one, which opens an event, has found that the
-        // driver is registered, and has not added the handle yet.
+        // Two threads close all events of the driver while this thread opens an event: it has found
+        // that the driver is registered, and has not added the handle yet.
         let (handle, _) = fixture.events.open(DRIVER, wanted, || {
             for _ in 0..2 {
                 let closer = Closer::new(&fixture, DRIVER)?;
@@ -418,7 +420,7 @@ mod cases {
         closers.into_iter().for_each(Closer::join);
         assert_eq!(sleeping, 2);
         assert_eq!(fixture.events.close(handle), Err(ESTALE));
-        // The event is gone, and its name is free.
+        // The event is closed, so another one of the same name is made.
         let (_, made) = fixture.open(c"one", SYNCHRONIZATION, Some(false))?;
         assert!(made);
         Ok(())
@@ -433,17 +435,18 @@ mod cases {
         let event = names.tree.get(&name).ok_or(ENOENT)?.event().clone();
         drop(names);
         let watchers = || event.watchers().map(core::ptr::from_ref);
-        // Both find that nobody has watched it.
+        // Both threads find that the event has no watchers.
         let mut spares = [event.spare_watchers()?, event.spare_watchers()?];
         assert!(spares.iter().all(Option::is_some) && watchers().is_none());
         event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[0]);
         let first = watchers();
         assert!(first.is_some() && spares[0].is_none());
-        // The second one uses the watchers of the first, and drops its own without the lock.
+        // The second thread uses the watchers of the first one. It drops its own ones later,
+        // without the lock.
         event.begin_to_watch(&mut event.dispatcher.lock().key, &mut spares[1]);
         assert!(watchers() == first && spares[1].is_some());
         assert!(event.spare_watchers()?.is_none());
-        // As long as one of the two watches it, it is set and taken with the lock.
+        // While a file watches the event, nobody takes it without the lock.
         assert_eq!(fixture.try_take(one), None);
         event.unwatch();
         assert_eq!(fixture.try_take(one), None);
@@ -535,7 +538,7 @@ mod cases {
         assert_eq!(fixture.try_take(one), None);
         assert_eq!(fixture.try_take(other), None);
         assert!(fixture.is_set(one)? && !fixture.is_set(other)?);
-        // Another wait takes it all the same, and a reset resets it.
+        // Another thread can still take the event, or reset it.
         assert_eq!(fixture.wait(&[one], now(ANY)), Ok(0));
         assert_eq!(fixture.set(one), Ok(false));
         fixture.reset(one)?;
@@ -728,7 +731,7 @@ mod cases {
         fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
         assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
         assert_eq!(fixture.status(other)?.waiting, 0);
-        // A wait that does not sleep is not counted.
+        // The limit does not apply to a wait that does not sleep.
         assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
         fixture.set(note)?;
         for sleeper in sleepers {
