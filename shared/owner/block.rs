@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Allocation of a context: the block, its locks, its queues and their items.
+//! Allocates a context, and initializes its locks, its queues and their items.
 
 use crate::config::Config;
 use core::ptr::{
@@ -28,34 +28,40 @@ use kernel::{
     types::Opaque, //
 };
 
-/// How the memory of items is allocated: zeroed, and refused where there is too little of it, as the
-/// OOM killer would end others for what a user has asked too much of.
+/// The allocation flags for the memory of items. The memory is zeroed. If a user asks for more
+/// items than there is memory for, the allocation fails instead of calling the OOM killer, which
+/// would end other processes.
 const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
     | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
 
-/// Makes a vector with room for `count` values, whose memory is zeroed. May sleep.
+/// Makes an empty vector with zeroed memory for `count` values. May sleep.
+///
+/// # Errors
+///
+/// `ENOMEM`.
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
-    // SAFETY: It is a new allocation.
+    // SAFETY: The old address is null, so the kernel makes a new allocation.
     let memory = unsafe {
         bindings::kvrealloc_node_align(null(), size, align_of::<T>(), ITEMS, bindings::NUMA_NO_NODE)
     };
     let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
-    // SAFETY: The memory is what the vector's allocator would have allocated, for `count` values.
+    // SAFETY: The vector's allocator, `KVmalloc`, makes its memory by the same function. The memory
+    // has room for `count` values, and the vector contains none of them.
     Ok(unsafe { KVVec::from_raw_parts(memory.as_ptr(), 0, count) })
 }
 
-/// Items are allocated in chunks of at most this many bytes, so that none of these allocations is of
-/// high order.
+/// Most bytes of a chunk, the unit in which items are allocated. It keeps these allocations from
+/// being of a high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
-/// The memory of a context.
+/// A context and the items of its queues.
 ///
 /// # Invariants
 ///
-/// `raw` is initialized, and the items of its queues lie in `_items`.
+/// `raw` is initialized, and the items of its queues are in `_items`.
 pub(crate) struct Block {
     raw: Pin<KBox<Opaque<abi::d2d_context>>>,
     _items: [Items; 2],
@@ -63,9 +69,9 @@ pub(crate) struct Block {
 
 /// The memory of a queue's items.
 struct Items {
-    /// Whole words, for the items' alignment. No vector knows of a length.
+    /// The items, in words because of their alignment. The length of each inner vector is 0.
     chunks: KVVec<KVVec<u64>>,
-    /// Where each item is.
+    /// The address of each item, by its index.
     pool: KVVec<*mut abi::d2d_item>,
 }
 
@@ -74,7 +80,8 @@ impl Items {
         let capacity = config.capacity as usize;
         let bytes = capacity * config.item_words() * size_of::<u64>();
         Ok(Self {
-            // Each but the last is at least half full: an item is smaller than half a chunk.
+            // An item is smaller than half a chunk, so each chunk but the last is at least half
+            // full.
             chunks: with_room_for(bytes / (CHUNK_SIZE / 2) + 1)?,
             pool: with_room_for(capacity)?,
         })
@@ -84,7 +91,8 @@ impl Items {
     ///
     /// # Safety
     ///
-    /// The queue is zeroed but for its lock and id, nobody else uses it, and this outlives it.
+    /// The queue is zeroed except for its lock and id, no other thread uses it, and `self` outlives
+    /// it.
     unsafe fn add_to(&mut self, queue: *mut abi::d2d_queue, config: &Config) -> Result {
         let words = config.item_words();
         let per_chunk = CHUNK_SIZE / (words * size_of::<u64>());
@@ -94,8 +102,8 @@ impl Items {
             let mut chunk = with_room_for::<u64>(count * words)?;
             for item in chunk.spare_capacity_mut().chunks_exact_mut(words) {
                 let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-                // SAFETY: The item is zeroed, has room for its header and payload, is aligned, and
-                // on no list. Nobody else uses the queue.
+                // SAFETY: The item's memory is zeroed, aligned to words, large enough for its
+                // header and payload, and new. No other thread uses the queue.
                 unsafe {
                     let queue_id = (*queue).id << abi::D2D_ITEM_INDEX_BITS;
                     (*item).handle =
@@ -108,7 +116,8 @@ impl Items {
             self.chunks.push(chunk, GFP_KERNEL)?;
             left -= count;
         }
-        // SAFETY: Nobody else uses the queue. The pool moves no more, and outlives the queue.
+        // SAFETY: No other thread uses the queue. The pool is complete, so its memory does not move
+        // any more, and it outlives the queue.
         unsafe {
             (*queue).item_size = config.item_size;
             (*queue).capacity = config.capacity;
@@ -119,9 +128,8 @@ impl Items {
 }
 
 impl Block {
-    /// Allocates context number `id` and initializes all but its endpoints. May sleep.
-    ///
-    /// The trace shows it in the name of `driver`.
+    /// Allocates context number `id` and initializes all of it but its endpoints. The trace lines
+    /// show `driver` as the driver that does so. May sleep.
     ///
     /// # Errors
     ///
@@ -136,7 +144,8 @@ impl Block {
         let block = raw.get();
         step!(driver, alloc, ctx: id, bytes: config.context_bytes());
         let mut items = [Items::new(config)?, Items::new(config)?];
-        // SAFETY: The block is ours alone, zeroed and pinned: these are parts of it.
+        // SAFETY: The block is new, zeroed and pinned, so no other thread uses it. The pointers are
+        // to parts of it.
         let (queues, data) = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
@@ -152,23 +161,26 @@ impl Block {
             )
         };
         for ((name, queue), items) in queues.into_iter().zip(&mut items) {
-            // SAFETY: The lock is a part of the block.
+            // SAFETY: The lock is a part of the block, which is pinned.
             unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
             step!(driver, init_lock, ctx: id, lock: name);
-            // SAFETY: The queue is zeroed but for its lock and id, and the items are kept beside the block.
+            // SAFETY: The queue is zeroed except for its lock and id, and no other thread uses it.
+            // The block owns the items, too.
             unsafe { items.add_to(queue, config)? };
             step!(
                 driver, init_queue, ctx: id, queue: name, capacity: config.capacity,
                 item: config.item_size
             );
         }
-        // SAFETY: The lock is a part of the block.
+        // SAFETY: The lock is a part of the block, which is pinned.
         unsafe { Self::init_lock(data, static_lock_class!()) };
         step!(driver, init_lock, ctx: id, lock: "data");
-        // INVARIANT: All of it is initialized, and the items are kept.
+        // INVARIANT: `raw` is initialized, and `_items` has the items of its queues.
         Ok(Self { raw, _items: items })
     }
 
+    /// Initializes a lock of a context. Any context.
+    ///
     /// # Safety
     ///
     /// `lock` is valid for writes, pinned, and freed before this module is unloaded.
@@ -177,19 +189,20 @@ impl Block {
         unsafe { bindings::__spin_lock_init(lock, c"d2d".as_char_ptr(), class.as_ptr()) };
     }
 
-    /// Returns the context.
+    /// Returns the context that lies in the block.
     ///
     /// # Safety
     ///
-    /// The block lives as long as any code that could hold the result is in the kernel.
+    /// The block is not freed while code that could have a copy of the result can run.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
-        // SAFETY: The pointer is that of a box, which lives as long as any code that could hold the
-        // result.
+        // SAFETY: The pointer is that of a box, so it is not null. The caller promises that the
+        // block lives long enough.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
     }
 }
 
-/// A block. Dropping this frees it, unless [`Lent::keep`] was called.
+/// A block that a driver may go on using. Dropping this frees the block, unless [`Lent::keep`] was
+/// called.
 pub(crate) struct Lent {
     block: Option<Block>,
     in_use: Atomic<u32>,
@@ -203,12 +216,12 @@ impl Lent {
         }
     }
 
-    /// Says that a driver may use the context for ever.
+    /// Makes the block stay for ever, because a driver may go on using the context. Any context.
     pub(crate) fn keep(&self) {
         self.in_use.store(1, Relaxed);
     }
 
-    /// Returns whether the block stays.
+    /// Returns whether the block stays for ever.
     pub(crate) fn is_kept(&self) -> bool {
         self.in_use.load(Relaxed) != 0
     }
@@ -222,7 +235,7 @@ impl Drop for Lent {
     }
 }
 
-// SAFETY: The block is memory without ties to a thread; what is in it is used under its locks.
+// SAFETY: The block's memory is not tied to a thread. All threads use its contents under its locks.
 unsafe impl Send for Block {}
 // SAFETY: As above.
 unsafe impl Sync for Block {}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A completion that can be waited for with a time limit and used again, which the kernel crate's
-//! cannot.
+//! A completion for which a thread can wait with a time limit or until a signal comes. The kernel
+//! crate's `Completion` can do neither.
 //!
 //! C header: [`include/linux/completion.h`](srctree/include/linux/completion.h)
 
@@ -14,20 +14,20 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Something that is waited for until it is done.
+/// A `struct completion`.
 #[pin_data]
 pub(crate) struct Completion {
     #[pin]
     inner: Opaque<bindings::completion>,
 }
 
-// SAFETY: A completion is used from any thread.
+// SAFETY: A `struct completion` is not tied to a thread.
 unsafe impl Send for Completion {}
-// SAFETY: As above.
+// SAFETY: A `struct completion` has a lock of its own.
 unsafe impl Sync for Completion {}
 
 impl Completion {
-    /// Makes one that is not done.
+    /// Makes one that is not completed.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             // SAFETY: `slot` is valid for writes.
@@ -35,27 +35,27 @@ impl Completion {
         })
     }
 
-    /// Wakes all that wait, now and later. Any context.
+    /// Ends all waits, those that have begun and those that will begin. Any context.
     pub(crate) fn complete_all(&self) {
-        // SAFETY: It is initialized.
+        // SAFETY: `new` has initialized the completion.
         unsafe { bindings::complete_all(self.inner.get()) };
     }
 
-    /// Waits for at most `ms` milliseconds, without limit if that is `None`, and returns whether it is
-    /// completed. A signal ends the wait if it is `interruptible`. May sleep.
+    /// Waits until this is completed, for at most `ms` milliseconds, or without limit if `ms` is
+    /// `None`. Returns whether it is completed. May sleep.
     ///
     /// # Errors
     ///
-    /// `ERESTARTSYS` if a signal came.
+    /// `ERESTARTSYS` if `interruptible` is set and a signal came.
     pub(crate) fn wait(&self, ms: Option<u32>, interruptible: bool) -> Result<bool> {
         let jiffies = ms.map_or(MAX_SCHEDULE_TIMEOUT as usize, msecs_to_jiffies);
-        // SAFETY: It is initialized.
+        // SAFETY: `new` has initialized the completion.
         let left = unsafe {
             match interruptible {
                 true => {
                     bindings::wait_for_completion_interruptible_timeout(self.inner.get(), jiffies)
                 }
-                // Not more than `MAX_SCHEDULE_TIMEOUT`.
+                // The result fits: it is at most `MAX_SCHEDULE_TIMEOUT`.
                 false => bindings::wait_for_completion_timeout(self.inner.get(), jiffies) as c_long,
             }
         };

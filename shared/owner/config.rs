@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the contexts are like, as the owner's module parameters say.
+//! The configuration of an owner's contexts, from the parameters of its module.
 
 use d2d::{
     abi,
@@ -16,45 +16,46 @@ use kernel::{
 const CONTEXTS: u32 = 64;
 /// Most items of a queue.
 const CAPACITY: u32 = 1 << 20;
-/// Most bytes of payload of an item.
+/// Most bytes of an item's payload.
 const ITEM_SIZE: u32 = 4096;
 
-// An item's handle has room for its index and the id of its queue, of which a context has two; an
-// item has room for the length of its payload.
+// The handle of an item has room for its index and for the id of its queue (a context has two
+// queues), and an item's 16-bit length can hold the length of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
         && ITEM_SIZE <= u16::MAX as u32
 );
 
-/// How the owner learns that a request is completed.
+/// How the owner learns of the completion of a handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learn {
-    /// The dispatch routine returns completed; if it returns pending, the owner has to wait.
+    /// The peer's dispatch routine returns a completed request. If it returns a pending one, the
+    /// owner waits.
     Return,
-    /// A completion routine is called, by the thread that completes the request.
+    /// The thread that completes the request calls the owner's completion routine.
     Routine,
-    /// The owner waits.
+    /// The owner waits for the request.
     Wait,
 }
 
-/// What the contexts are like.
+/// The configuration of an owner's contexts.
 #[derive(Clone, Copy)]
 pub struct Config {
     /// Number of contexts.
     pub(crate) contexts: u32,
-    /// Items of each queue.
+    /// Number of items of each queue.
     pub(crate) capacity: u32,
-    /// Bytes of payload of each item.
+    /// Size of each item's payload, in bytes.
     pub(crate) item_size: u32,
-    /// How the owner learns of completion.
+    /// How the owner learns of the completion of a handshake.
     pub(crate) learn: Learn,
-    /// How long it waits for that, in milliseconds.
+    /// How much time a driver has to complete a handshake, in milliseconds.
     pub(crate) timeout: u32,
 }
 
 impl Config {
-    /// Checks the parameters of module `driver`.
+    /// Checks the parameters of module `driver`. Any context.
     ///
     /// # Errors
     ///
@@ -87,24 +88,24 @@ impl Config {
         self.capacity
     }
 
-    /// Returns the bytes of payload of each item.
+    /// Returns the size of each item's payload, in bytes.
     pub fn item_size(&self) -> u32 {
         self.item_size
     }
 
-    /// Returns the size of an item in whole words.
+    /// Returns the size of an item with its header, in words of 8 bytes.
     pub(crate) fn item_words(&self) -> usize {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks that there may be memory for all contexts: what cannot succeed is not begun, as the
-    /// attempt would take the memory from everybody else for a while.
+    /// Checks, before any context is allocated, that there may be enough memory for all of them. An
+    /// attempt that fails late would leave no memory for others meanwhile. Any context.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn check_memory(&self) -> Result {
-        // SAFETY: It has no requirements.
+        // SAFETY: `si_mem_available` has no preconditions.
         let pages = unsafe { bindings::si_mem_available() };
         let available = usize::try_from(pages).unwrap_or(0) * PAGE_SIZE;
         match self.contexts as usize * self.context_bytes() > available {
@@ -113,7 +114,7 @@ impl Config {
         }
     }
 
-    /// Returns the memory that one context takes, in bytes.
+    /// Returns how much memory one context needs, in bytes.
     pub(crate) fn context_bytes(&self) -> usize {
         let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
         size_of::<abi::d2d_context>() + 2 * self.capacity as usize * item

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The contexts as the server knows them: by number, without the types of the owner and its peers.
+//! The contexts as the server knows them: by number, without the Rust types of the owner's pair.
 
 use core::ffi::c_void;
 use d2d::{
@@ -12,61 +12,66 @@ use kernel::{
     prelude::*, //
 };
 
-/// What is shown of an operations table.
+/// The version of an operations table, as the owner's state shows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Version {
     pub(crate) major: u16,
     pub(crate) minor: u16,
-    /// The hash of its last operation, into which all before it went.
+    /// The hash of all operations.
     pub(crate) fingerprint: u64,
 }
 
-/// The contexts, as the server knows them: by number.
+/// The contexts of an owner. An `index` is the number of a context, less than
+/// [`ContextTable::len`].
 pub(crate) trait ContextTable: Send + Sync {
-    /// Returns how many there are.
+    /// Returns the number of contexts.
     fn len(&self) -> usize;
 
-    /// Returns the address that crosses the boundary.
+    /// Returns the address of a context, which the owner gives its peer.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
-    /// Checks the endpoint that a driver has filled in, and lets calls into the driver begin. Any context.
+    /// Checks the endpoint that a driver has filled in, and opens the link: from here on the owner
+    /// can call the driver's operations. Any context.
     ///
     /// # Errors
     ///
-    /// Those of [`Endpoint::copy`](d2d::interface::Endpoint::copy), `EBUSY` if calls are let in already.
+    /// Those of [`Endpoint::copy`](d2d::interface::Endpoint::copy), `EBUSY` if the link is open
+    /// already.
     ///
     /// # Safety
     ///
-    /// The driver, which lives in `module`, has filled in the endpoint by the contract of `struct
+    /// The driver, whose module is `module`, has filled in the endpoint by the contract of `struct
     /// d2d_context`. Its operations may be called until [`ContextTable::close`] has returned.
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result;
 
-    /// Refuses new calls into the peer and waits for those that run. Calls `release` when that takes
-    /// long. May sleep.
+    /// Closes the link: refuses new calls into the peer, and waits for those that run. While calls
+    /// run for long, calls `release` again and again, which ends the waits in which they may be.
+    /// May sleep.
     ///
     /// # Safety
     ///
-    /// Called by the one that has opened it, once, and not from inside the peer.
+    /// The link is open. No other thread closes it, and the caller is not inside the peer.
     unsafe fn close(&self, index: usize, release: &dyn Fn());
 
-    /// Tells the owner that a peer was attached. Any context.
+    /// Calls the owner's [`attached`](crate::Owner::attached). Any context.
     fn attached(&self, index: usize);
 
-    /// Tells the owner that the peer is gone. May sleep.
+    /// Calls the owner's [`detached`](crate::Owner::detached). May sleep.
     fn detached(&self, index: usize);
 
-    /// Says that a driver may use the context for ever.
+    /// Keeps the context from ever being freed, because a driver may go on using it. Any context.
     fn keep(&self, index: usize);
 
-    /// Returns the queues to the peer and from it.
+    /// Returns the queue to the peer and the queue from the peer, with their names.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
     /// Returns the version of the owner's operations.
     fn version(&self) -> Version;
 
-    /// Runs `f` while the peer is attached, which counts as a call of it. Any context but NMI.
+    /// Runs `f` under the rundown protection of the link, as a call into the peer; does nothing if
+    /// no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
-    /// Returns where those who enter and leave the peer are counted: a `struct srcu_struct`.
+    /// Returns the `struct srcu_struct` that counts the calls into the peer.
     fn peer_srcu(&self, index: usize) -> *mut c_void;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The driver that owns contexts, and what it has of each of them.
+//! The driver that owns the contexts, and its side of each context.
 //!
-//! The server knows the contexts by [`ContextTable`](crate::context_table), without the types that the owner and its peers
-//! have agreed on.
+//! The server knows the contexts only as a [`ContextTable`], without the Rust types of the owner's
+//! pair.
 
 use crate::{
     block::{
@@ -57,62 +57,79 @@ use kernel::{
     uaccess::UserSliceReader, //
 };
 
-/// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes the module that
-/// it lives in.
+/// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes its module.
 ///
-/// One value of the type belongs to each context. It also implements the operations that are
-/// offered there: the trait of its pair's owner interface.
+/// Each context has a value of the type. The type also implements the operations that the owner
+/// offers its peers: the trait of its pair's owner interface.
 pub trait Owner: Sized + Send + Sync + 'static {
-    /// What it has agreed on with its peers.
+    /// What the owner and its peers have agreed on.
     type Pair: Pair;
 
-    /// Returns what the contexts are like, when the module is loaded. Process context, may sleep.
+    /// Returns the configuration of the contexts; called once, while the module is loaded. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which loading the module fails.
     fn config() -> Result<Config>;
 
-    /// Makes the value of context number `id`. Process context, may sleep.
+    /// Makes the value of context number `id`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which loading the module fails.
     fn new(id: u32) -> Result<Self>;
 
-    /// Everything is there: drivers can register, and the owner can create events. Process context,
-    /// may sleep. If it fails, [`leaving`](Owner::leaving) is called, and the module is not loaded.
+    /// Called when drivers can register, and the owner can send requests and create events. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which loading the module fails. [`leaving`](Owner::leaving) is called before.
     fn ready(_contexts: &Contexts<'_, Self>) -> Result {
         Ok(())
     }
 
-    /// The owner begins to leave: its module is being unloaded, or loading has failed in
+    /// Called when the owner's module begins to be unloaded, or when loading has failed in
     /// [`ready`](Owner::ready) or later. Links, events, requests and handles still work. The owner
-    /// stops here what it has started: threads, work items, timers. Process context, may sleep.
+    /// stops here what it has started: threads, work items, timers. May sleep.
     ///
-    /// After this has returned, waits on the owner's events end with `ECANCELED`, then its requests
-    /// are cancelled and its driver object is unregistered, then its values of the contexts are
-    /// dropped.
+    /// After this has returned, the library ends the waits that were begun with the owner's events
+    /// with `ECANCELED`, cancels the owner's requests, unregisters its driver object, and drops the
+    /// values of the contexts, in this order.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
-    /// Returns the owner's data for its contexts.
+    /// Returns the owner's data, which is stored in each context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
-    /// Name of its control file in debugfs, see [`d2d::control::ControlFile`]; `None` if it has none.
+    /// Name of the owner's control file in debugfs, see [`d2d::control::ControlFile`]; `None` if it
+    /// has no such file.
     const CONTROL: Option<&'static CStr> = None;
 
-    /// Receives what is written to its control file, at once. Process context, may sleep.
+    /// Called when a process writes to the control file. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
     fn control(_contexts: &Contexts<'_, Self>, _reader: &mut UserSliceReader) -> Result {
         Err(EINVAL)
     }
 
-    /// Whether [`dispatch`](Owner::dispatch) never sleeps: it is called in any context then, in that
-    /// of the sender. Otherwise a sender that cannot sleep has it called from a worker.
+    /// Whether [`dispatch`](Owner::dispatch) never sleeps. If so, it is always called in the
+    /// sender's execution context. Otherwise a worker calls it if the sender cannot sleep.
     const DISPATCH_ATOMIC: bool = false;
 
-    /// Receives a request from any driver. Process context, may sleep, unless
-    /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) says otherwise.
+    /// Receives a request from any driver. May sleep, unless
+    /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) is true.
     ///
-    /// Neither this nor another routine loads or unloads a module, or waits for that: see
-    /// `struct d2d_driver` in `d2d.h`.
+    /// No routine may load or unload a module, or wait until that is done: see `struct d2d_driver`
+    /// in `d2d.h`.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request back that it has [forwarded](Request::forward), with what the lower driver
-    /// has made of it. Any context.
+    /// Receives a request that the owner has [forwarded](Request::forward), after the next driver
+    /// has completed it with `outcome` or it was cancelled. Any context.
     fn returned<'a>(
         _contexts: &Contexts<'_, Self>,
         request: Request<'a>,
@@ -121,23 +138,24 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.complete_as(outcome)
     }
 
-    /// Receives the result of a request that it has sent by
-    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine), and the request: it may
-    /// keep it and send it again. Any context.
+    /// Receives a request that the owner has sent by
+    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine), with its result. The
+    /// owner may keep the request and send it again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
-    /// A request was taken back from it that it has left pending, and has asked to be told of. Any
-    /// context.
+    /// Called when a request was cancelled that the owner has pended, if the owner has asked for
+    /// this call. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
-    /// A peer was attached. Runs in the context that the completion was learnt of in.
+    /// Called when a peer was attached: in the execution context in which the owner learns of the
+    /// handshake's completion.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
-    /// The peer is gone, and no call into it runs any more. Process context.
+    /// Called when the peer was detached and no call into it runs any more. May sleep.
     fn detached(&self, link: &OwnerLink<Self::Pair>);
 }
 
-/// The contexts, with or without a peer.
+/// The owner's contexts, with or without a peer.
 pub struct Contexts<'a, O: Owner> {
     seats: &'a Seats<O>,
     server: &'a Server,
@@ -148,29 +166,32 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Self { seats, server }
     }
 
-    /// Iterates over the contexts: the owner's value of each, and its link to the peer.
+    /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
+    /// context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
         let seats = self.seats.0.iter();
         seats.map(|seat| (seat.binding.state(), seat.binding.seat()))
     }
 
-    /// Returns what the owner sends requests by. Any context.
+    /// Returns the owner as a sender of requests. Any context.
     pub fn sender(&self) -> Sender {
-        // SAFETY: It is the owner's, which `Server::enrol` has registered.
+        // SAFETY: The handle is that of the owner's driver object, which `Server::enrol` has
+        // registered.
         unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name()) }
     }
 
-    /// Returns the driver that is attached to a context, for sending it requests; `None` once it begins
-    /// to leave. Any context.
+    /// Returns the peer of a context, to send it requests; `None` if there is no peer, or the peer
+    /// is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry().holder(id)?;
-        // SAFETY: It is one of the registry's.
+        // SAFETY: The registry has made the handle for the driver's senders.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
     }
 
-    /// Returns context number `id`, if there are so many.
+    /// Returns the owner's value of context number `id`, and the link to its peer; `None` if there
+    /// are fewer contexts. Any context.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
     }
@@ -183,29 +204,30 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Returns what requests are sent to.
+    /// Returns the peer as a target of requests.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// Returns its name.
+    /// Returns the peer's name.
     pub fn name(&self) -> &CStr {
         self.driver.name()
     }
 }
 
 impl PartialEq for Peer {
-    /// A driver that was loaded anew is another one.
+    /// Returns whether both are the same registration: a driver that was unregistered and
+    /// registered again is another peer.
     fn eq(&self, other: &Self) -> bool {
         self.target == other.target
     }
 }
 
-/// A context with the owner's side of it.
+/// A context and the owner's side of it.
 struct Seat<O: Owner> {
     owner: &'static CStr,
     binding: Pin<KBox<Binding<OwnerLink<O::Pair>, O>>>,
-    /// Keeps the memory that the binding refers to, and so is dropped after it.
+    /// The memory of the context. It is dropped after `binding`, which refers to it.
     block: Lent,
 }
 
@@ -220,7 +242,7 @@ where
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or what the owner's functions return; all is freed then.
+    /// `ENOMEM`, or the error that [`Owner::new`] returns.
     pub(crate) fn new(
         name: &'static CStr,
         module: *mut bindings::module,
@@ -240,9 +262,9 @@ where
         config: &Config,
     ) -> Result<Seat<O>> {
         let block = Block::new(name, module, id, config)?;
-        // SAFETY: The seat frees the block after the binding, of which the context becomes a part.
-        // Peers hold it longer than that only if the owner is unloaded before them, which the
-        // symbols that they import forbid.
+        // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
+        // use the context later: it imports the owner's symbols, so the owner is not unloaded
+        // before it. A driver that does not is expelled, and `Lent::keep` keeps its block.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -251,7 +273,7 @@ where
         )?;
         let context = binding.seat().context();
         let table: *const _ = <<O::Pair as Pair>::Owner as TableFor<O>>::TABLE;
-        // SAFETY: Nobody else knows of the context yet.
+        // SAFETY: No other thread knows of the context yet.
         unsafe {
             (*context.as_raw()).owner = abi::d2d_endpoint {
                 ops: table.cast::<abi::d2d_ops>(),
@@ -287,6 +309,7 @@ impl<O: Owner> Drop for Seat<O> {
 }
 
 impl<O: Owner> Seats<O> {
+    /// Returns the link of a context.
     fn link(&self, index: usize) -> &OwnerLink<O::Pair> {
         self.0[index].binding.seat()
     }
@@ -304,17 +327,19 @@ impl<O: Owner> ContextTable for Seats<O> {
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.0[index];
         let link = seat.binding.seat();
-        // SAFETY: The driver has completed the request, so the endpoint is filled in, and nobody writes
-        // it until the driver has detached.
+        // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
+        // until the driver is detached.
         let endpoint = unsafe { (*link.context().as_raw()).peer };
-        // SAFETY: By the contract of `struct d2d_context`, it is a peer's, in its module.
+        // SAFETY: By the contract of `struct d2d_context`, the endpoint is that of a peer in
+        // `module`.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
-        // SAFETY: The caller says that the operations may be called until the link is closed.
+        // SAFETY: The caller promises that the operations may be called until the link is closed.
         unsafe { link.open(endpoint) }
     }
 
     unsafe fn close(&self, index: usize, end_waits: &dyn Fn()) {
-        // SAFETY: The caller has opened it, and calls this once, from outside the peer.
+        // SAFETY: The caller promises that the link is open, that no other thread closes it, and
+        // that the caller is not inside the peer.
         unsafe { self.link(index).close(end_waits) };
     }
 
@@ -357,13 +382,14 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 }
 
-/// The owner as a driver: what its driver object receives.
+/// The owner's own driver object, which passes what it receives to `O`.
 pub(crate) struct OwnerDriver<O: Owner> {
     pub(crate) seats: Arc<Seats<O>>,
     pub(crate) server: Arc<Server>,
 }
 
 impl<O: Owner> OwnerDriver<O> {
+    /// Returns the contexts as the functions of [`Owner`] get them.
     pub(crate) fn contexts(&self) -> Contexts<'_, O> {
         Contexts::new(&self.seats, &self.server)
     }

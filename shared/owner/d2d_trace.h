@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the tracepoints, events/d2d/ in tracefs, one for each step of
- * d2d_step.h. To hit one, include that file or d2d_point.h instead.
+ * Driver to driver: the tracepoints, one for each step of d2d_step.h. In tracefs they are
+ * in events/d2d/. A driver that wants to hit one includes d2d_step.h or d2d_point.h instead.
  *
- * The text of an event is that of a line in dmesg, with the driver before it. Its
- * other fields are for filters: one that the step does not have is 0 or "", and -1 for ctx
- * and req. seq is that of the line in dmesg, or 0 for a step without a line.
+ * A trace event prints the text of the line in dmesg, after the name of the driver. Its
+ * other fields are for filters. A field that the step does not have is 0 or "", or -1 for
+ * ctx and req. seq is the number of the line in dmesg, or 0 for a step without a line.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM d2d
@@ -21,11 +21,11 @@
 #ifndef D2D_TRACE_FIELDS
 #define D2D_TRACE_FIELDS
 
-/* Switch the key of a group, which counts its tracepoints that are on. */
+/* Count how many tracepoints of a group are on, in the static key of the group. */
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
 
-/* Returns the first field with this key. */
+/* Returns the first field with this key, or NULL. */
 static inline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
 {
 	for (u32 i = 0; i < D2D_RECORD_FIELDS && record->fields[i].key; i++)
@@ -34,7 +34,7 @@ static inline const struct d2d_field *d2d_find_field(const struct d2d_record *re
 	return NULL;
 }
 
-/* Returns its number, or none if there is none. */
+/* Returns the number in the field with this key, or none if there is no such number. */
 static inline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
@@ -42,7 +42,7 @@ static inline u64 d2d_number(const struct d2d_record *record, u32 key, u64 none)
 	return field && field->length == D2D_IS_NUMBER ? field->value : none;
 }
 
-/* Returns the length of its text, or 0 if there is none. */
+/* Returns the length of the text in the field with this key, or 0 if there is no such text. */
 static inline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 {
 	const struct d2d_field *field = d2d_find_field(record, key);
@@ -50,7 +50,7 @@ static inline u32 d2d_text_length(const struct d2d_record *record, u32 key)
 	return field && field->length != D2D_IS_NUMBER ? field->length : 0;
 }
 
-/* Returns its text, which has no NUL. */
+/* Returns the text in the field with this key, which does not end with a NUL, or "". */
 static inline const char *d2d_text(const struct d2d_record *record, u32 key)
 {
 	if (!d2d_text_length(record, key))
@@ -110,7 +110,7 @@ DECLARE_EVENT_CLASS(d2d_step,
 			      __get_str(step), __get_str(detail))
 );
 
-/* A tracepoint with the key of its group, or without one. */
+/* Define the tracepoint of a step: with the key of its group, or in the group none without. */
 #define D2D_HOT_POINT(name, group)						\
 	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
 			TP_ARGS(record, seq, load, in, detail),			\
@@ -137,7 +137,7 @@ D2D_STEPS(D2D_STEP_POINT)
 
 #endif /* D2D_TRACE_H */
 
-/* Not in the kernel's own directory, but found by -I. */
+/* This file is not in the kernel's include/trace/events/; Kbuild adds its directory by -I. */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Detaching a driver: the owner takes its context back.
+//! Detaching a driver: the owner ends a handshake that is under way, or runs down the link, and
+//! takes the context back.
 
 use crate::{
     driver_object::Driver,
@@ -23,6 +24,10 @@ use kernel::{
 
 impl Server {
     /// Detaches a driver; see `d2d_detach`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_detach`, each with its line.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         let mut rounds = 0;
@@ -38,21 +43,23 @@ impl Server {
                     return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
                 _ if self.end_to_detach(handle, &before) => return Ok(()),
-                // The request of the handshake cannot be taken, or the sender has not left the driver.
+                // The request of the handshake is not sent yet or is being completed, or the thread
+                // that has sent it is still in `d2d_attach()`.
                 _ => self.pause(handle, &mut rounds),
             }
         }
     }
 
-    /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns what was known
-    /// of it before; `None` when there is nothing to detach. Any context.
+    /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns a copy of
+    /// its entry as it was before; `None` if there is nothing to detach. Any context.
     pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Known> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_detached()).then_some(before)
     }
 
-    /// Ends what [`detaching`] has begun. Returns whether the driver is detached; if not, the caller
-    /// [pauses](Server::pause) and begins anew. May sleep.
+    /// Detaches a driver from the state that `before` has; if that is `Attached`, [`detaching`] has
+    /// changed it. Returns whether the driver is detached; if not, the caller
+    /// [pauses](Server::pause) and tries again. May sleep.
     pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Known) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -73,9 +80,9 @@ impl Server {
         }
     }
 
-    /// Takes back the request that a driver is attaching by. The sender, or the completion routine, then
-    /// gives the context back, and this waits for that. Returns whether it was taken: not if it is not sent
-    /// yet, or is being completed. May sleep.
+    /// Cancels the request of a handshake that is under way, and waits until the thread that has
+    /// sent it, or the completion routine, has made the context free. Returns false if it cannot
+    /// cancel the request, which is not sent yet or is being completed. May sleep.
     fn cancel_handshake(&self, handle: abi::d2d_handle, handshake: Handshake, name: &CStr) -> bool {
         if !self.requests.cancel_handshake(handshake.request) {
             return false;
@@ -88,8 +95,9 @@ impl Server {
         true
     }
 
-    /// Takes back the request that a driver has not completed in time. Then the context is given back, here
-    /// or by a thread that is just completing the request. May sleep.
+    /// Cancels the request that a driver has not completed in time, and waits until the context is
+    /// free. The completion routine makes it free: in this thread, or in one that is just
+    /// completing the request. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {
@@ -97,13 +105,13 @@ impl Server {
         }
     }
 
-    /// Returns whether a driver's handshake is still this one.
+    /// Returns whether this handshake with a driver has not ended yet.
     fn is_attaching(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
         let known = self.registry.peek(handle);
         known.is_some_and(|known| known.state.handshake() == Some(handshake))
     }
 
-    /// Waits until the sender of a driver's handshake is done with it. May sleep.
+    /// Waits until no thread is in `d2d_attach()` for a driver. May sleep.
     fn wait_for_sender(&self, handle: abi::d2d_handle) {
         let is_sending = || {
             let known = self.registry.peek(handle);
@@ -115,11 +123,12 @@ impl Server {
         }
     }
 
-    /// Waits a millisecond for the sender of a driver's handshake. The sender may be inside the dispatch
-    /// routine, waiting there for a request or an event of the driver's own; after some rounds, this ends
-    /// the wait. May sleep.
+    /// Sleeps for a millisecond; called again and again while a thread is in `d2d_attach()` for a
+    /// driver. That thread may be inside the driver's dispatch routine, which waits there for one
+    /// of the driver's requests or events. `rounds` counts the calls: after some of them, each call
+    /// ends such waits. May sleep.
     pub(super) fn pause(&self, handle: abi::d2d_handle, rounds: &mut u32) {
-        /// How many milliseconds the dispatch routine may take to return by itself.
+        /// How many milliseconds the dispatch routine gets to return by itself.
         const PATIENCE: u32 = 10;
 
         if *rounds >= PATIENCE {
@@ -129,17 +138,22 @@ impl Server {
         fsleep(Delta::from_millis(1));
     }
 
-    /// Waits until the owner is not inside the driver any more, and takes the context back. If an
-    /// operation takes long, this ends what it may be waiting for. May sleep.
+    /// Waits until no thread of the owner is inside the driver's operations or its dispatch
+    /// routine, and takes the context back. If an operation takes long, ends the waits in which it
+    /// may be. May sleep.
     fn run_down(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
-        // SAFETY: It was opened when the driver was attached, and the state `Detaching` is ours.
+        // SAFETY: The link was opened when the driver was attached. Only this thread has changed
+        // the state to `Detaching`, so it alone closes the link. `detach` has checked that it is
+        // not inside.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
-        // The dispatch routine may be left later than the request in it was completed.
+        // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
+        // request is completed.
         self.wait_for_sender(handle);
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
-            // SAFETY: The driver is gone, and the owner is not one in C.
+            // SAFETY: No driver in C uses the items: the peer was run down, and the owner is in
+            // Rust.
             let revoked = unsafe { queue.revoke_handles() };
             if revoked > 0 {
                 step!(self.name, drain, ctx: index, queue: name, revoked: revoked);
@@ -150,15 +164,16 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Registered);
     }
 
-    /// Ends what the threads inside a driver may be waiting for: its requests, and events by its
-    /// handles. May sleep.
+    /// Ends the waits in which threads inside a driver may be: cancels the driver's requests, and
+    /// ends the waits that were begun with its handles of events. May sleep.
     fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.take_back(handle);
         self.events.cancel_waits(handle);
     }
 }
 
-/// Returns the state into which detaching takes an attached driver; `None` if it is not attached.
+/// Returns the state to which detaching changes that of an attached driver; `None` if the driver is
+/// not attached.
 fn detaching(state: State) -> Option<State> {
     match state {
         State::Attached(index) => Some(State::Detaching(index)),

@@ -29,7 +29,7 @@ type Completed =
     unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
 type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
 
-/// What a driver has registered. It does not change.
+/// A checked copy of the driver object that a driver has registered. It does not change.
 #[derive(Clone, Copy)]
 pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
@@ -42,9 +42,10 @@ pub(crate) struct Driver {
     flags: u32,
 }
 
-// SAFETY: `this` is only handed back to the driver that it came from, and `module` only looked at.
+// SAFETY: The library only passes `this` back to the driver that it came from, and only compares
+// `module` or reads from it without trust.
 unsafe impl Send for Driver {}
-// SAFETY: As above; nothing of it changes.
+// SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}
 
 impl Driver {
@@ -56,18 +57,19 @@ impl Driver {
     ///
     /// # Safety
     ///
-    /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
+    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
     pub(crate) unsafe fn copy(owner: &CStr, object: *const abi::d2d_driver) -> Result<Self> {
         let refused =
             |reason: &str, error: Error, fields: &[Field<'_>]| refuse(owner, reason, error, fields);
         let bad_pointer = || refused("bad-driver-pointer", EFAULT, &[]);
-        // SAFETY: A header is made of numbers.
+        // SAFETY: A header consists of numbers, so any bytes are one.
         let header = unsafe { probe::read(object.cast::<abi::d2d_header>()) };
         let header = header
             .filter(|_| object.is_aligned())
             .ok_or_else(bad_pointer)?;
         header::check::<abi::d2d_driver>(owner, "driver", &header, abi::D2D_DRIVER_MAGIC)?;
-        // SAFETY: A driver object is made of numbers and pointers, all of which may be null.
+        // SAFETY: A driver object consists of numbers and of pointers that may be null, so any
+        // bytes are one.
         let object = unsafe { probe::read(object) }.ok_or_else(bad_pointer)?;
         let name = object.name;
         let length = name.iter().position(|c| *c == 0).ok_or_else(|| {
@@ -83,7 +85,7 @@ impl Driver {
         let (Some(dispatch), false) = (object.dispatch, object.owner.is_null()) else {
             return Err(refused("no-dispatch-or-owner", EFAULT, &[]));
         };
-        // SAFETY: The driver that registers has named the module.
+        // SAFETY: The driver object names `owner` as the address of its module.
         let text = unsafe { Text::of(object.owner) }
             .ok_or_else(|| refused("bad-module-pointer", EFAULT, &[]))?;
         if !text.contains(dispatch as usize) {
@@ -120,22 +122,22 @@ impl Driver {
 
     /// Returns the driver's name.
     pub(crate) fn name(&self) -> &CStr {
-        // The last byte was checked to be zero when it was registered.
+        // `copy` has refused a name without a NUL.
         CStr::from_bytes_until_nul(&self.name).unwrap_or(c"?")
     }
 
-    /// Returns the module that the driver lives in.
+    /// Returns the address of the driver's module.
     pub(crate) fn module(&self) -> *const bindings::module {
         self.module
     }
 
-    /// Returns whether its dispatch routine may be called in any context.
+    /// Returns whether the dispatch routine may be called in any context.
     #[inline]
     pub(crate) fn is_atomic(&self) -> bool {
         self.flags & abi::D2D_DISPATCH_ATOMIC != 0
     }
 
-    /// Returns whether its dispatch routine uses the buffers of requests in place.
+    /// Returns whether the dispatch routine uses the buffers of requests in place.
     #[inline]
     pub(crate) fn uses_in_place(&self) -> bool {
         self.flags & abi::D2D_DISPATCH_IN_PLACE != 0

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that the owner exports, and the declaration of its module.
+//! The functions that the owner exports, and the macro that declares the owner's module.
 //!
-//! The list below is the only one on the side of Rust. The exported functions, their number in the
-//! trace and their symbols are made from it. Each function is compared with the prototype that
-//! bindgen makes of the C header: the build breaks where the two differ.
+//! The list at the end of this file is the only one in Rust. The macro makes the exported
+//! functions, their symbols and their number in the trace from it. The compiler compares each
+//! function with the prototype that bindgen makes from the C header, and stops if the two differ.
 
-/// The types of the arguments, for the functions that [`module_owner!`](crate::module_owner) makes.
+/// The types of the arguments of the functions that [`module_owner!`](crate::module_owner) makes.
 #[doc(hidden)]
 pub mod types {
     pub use crate::abi::{
@@ -25,25 +25,26 @@ pub mod types {
 
 /// Makes [`module_owner!`](crate::module_owner) from the list of exported functions.
 ///
-/// A line is the function's prototype, with the method of [`Gate`](crate::export::Gate) that
-/// implements it. `$d` stands for a dollar sign in the macro that is made. That macro contains the
-/// names of the list itself, because a macro must not take names for `unsafe` code from its caller.
+/// A line of the list names the method of [`Gate`](crate::export::Gate) that implements a function,
+/// and has the function's prototype. `$d` is the dollar sign of the macro that is made. That macro
+/// contains the list, so that its `unsafe` code uses no name from the macro's caller.
 macro_rules! entry_points {
     (
         $d:tt
         $($method:ident = $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
     ) => {
-        /// Number of exported functions.
+        /// The number of exported functions.
         pub const COUNT: usize = [$(stringify!($name)),*].len();
 
         const _: () = {
             use types::*;
 
-            // The types are those of the header's prototype.
+            // Does not compile if the prototype differs from that of the C header.
             $(const _: unsafe extern "C" fn($($type),*) $(-> $result)? = crate::abi::$name;)*
         };
 
-        // What EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits. The module of the unit tests is no owner.
+        // The same as what EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits. The module of
+        // the unit tests exports nothing.
         #[cfg(not(d2d_tests))]
         core::arch::global_asm!(
             ".section \".export_symbol\",\"a\"",
@@ -57,11 +58,12 @@ macro_rules! entry_points {
             ".previous",
         );
 
-        /// Declares a module that is the owner, as the kernel's `module_pci_driver!` does for a PCI
+        /// Declares the module of an owner, as the kernel's `module_pci_driver!` does for a PCI
         /// driver.
         ///
-        /// `type` is the [`Owner`](crate::Owner); what follows is that of `module!`. The module
-        /// exports the functions of `d2d.h`, so that there can be only one in a kernel.
+        /// `type` is the type that implements [`Owner`](crate::Owner). The other lines are those of
+        /// `module!`. The module exports the functions of `d2d.h`, so a kernel can load only one
+        /// such module.
         ///
         /// ```ignore
         /// d2d_owner::module_owner! {
@@ -86,7 +88,8 @@ macro_rules! entry_points {
                     fn init(
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
-                        // SAFETY: The kernel drops the module before its code goes away.
+                        // SAFETY: The parts are in the module's value, which the kernel crate drops
+                        // before the kernel frees the module's code.
                         let parts = unsafe {
                             $crate::export::Gate::parts(&GATE, $crate::entry_points::COUNT)
                         }?;
@@ -106,10 +109,12 @@ macro_rules! entry_points {
                     $(
                         /// # Safety
                         ///
-                        /// As the C header says.
+                        /// The caller keeps the contract that the C header states for this
+                        /// function.
                         #[no_mangle]
                         unsafe extern "C" fn $name($($argument: $type),*) $(-> $result)? {
-                            // SAFETY: They are this function's, whose caller keeps to what the C header says.
+                            // SAFETY: The arguments are those of this function, whose caller keeps
+                            // the contract in the C header.
                             $(let $argument = unsafe { $crate::export::Arg::new($argument) };)*
                             $crate::export::Gate::$method(&GATE, $($argument),*)
                         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What Rust cannot do with the threads inside the entry points: define a static
- * srcu_struct, and read its counters, which are on each CPU.
+ * The SRCU structure that counts the threads inside the entry points. Rust can neither
+ * define a static one nor read its per-CPU counters.
  */
 #include <linux/srcu.h>
 
@@ -10,7 +10,10 @@
 /* The threads inside the owner's entry points. */
 DEFINE_SRCU_FAST(d2d_gate);
 
-/* How often a thread has entered, and how many are inside, about now. */
+/*
+ * Returns how often a thread has entered, and how many threads are inside. The counters
+ * may change meanwhile: both numbers are approximate. Any context.
+ */
 void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 {
 	u64 locks = 0, unlocks = 0;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules that go away.
+//! The module notifier, which tells of modules that are unloaded or whose initialization has
+//! failed.
 //!
 //! The kernel calls its module notifiers after a module's exit has run, or its initialization has
 //! failed, and before it frees the module's text. If a driver of the module is still registered
-//! then, the module has forgotten it.
+//! then, the module has forgotten to unregister it.
 //!
-//! The kernel holds the lock of the notifier chain for reading meanwhile. Other modules can be loaded
-//! and unloaded until a thread registers or unregisters a module notifier: that thread takes the lock
-//! for writing, and from then on all others wait behind it until the driver is removed. So a routine of
-//! the driver must not wait for the loading or unloading of a module.
+//! While a notifier runs, the kernel holds the read lock of the notifier chain. Other modules can
+//! be loaded and unloaded meanwhile, until a thread registers or unregisters a module notifier:
+//! that thread waits for the write lock, and every later reader waits behind it. This lasts until
+//! the forgotten driver is removed, which waits for the driver's routines. So a routine must not
+//! wait until a module is loaded or unloaded.
 
 use kernel::{
     bindings,
@@ -24,13 +26,13 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Something that a [`Notifier`] tells of modules that go away.
+/// What a [`Notifier`] calls.
 pub(crate) trait Going: Send + Sync {
-    /// A module goes away when this has returned. May sleep.
+    /// Called for each module that is going, before the kernel frees the module's text. May sleep.
     fn going(&self, module: *const bindings::module);
 }
 
-/// A module notifier. Dropping it waits for the calls that run; may sleep.
+/// A module notifier. Dropping it waits for running calls of [`Going::going`]; may sleep.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Notifier<T: Going> {
     block: Opaque<bindings::notifier_block>,
@@ -39,24 +41,25 @@ pub(crate) struct Notifier<T: Going> {
     _pin: core::marker::PhantomPinned,
 }
 
-// SAFETY: The block is used by the notifier chain, under its lock.
+// SAFETY: Only the notifier chain uses the block, under the chain's lock. `T` is `Send`.
 unsafe impl<T: Going> Send for Notifier<T> {}
-// SAFETY: As above; `told` can be shared.
+// SAFETY: As above, and `T` is `Sync`.
 unsafe impl<T: Going> Sync for Notifier<T> {}
 
 impl<T: Going> Notifier<T> {
-    /// Makes one that is told of each module from here on. May sleep.
+    /// Registers a notifier, which calls `told` for each module that is going from here on. May
+    /// sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or `EEXIST`.
+    /// `ENOMEM`, or `EEXIST` if the notifier is registered already.
     pub(crate) fn new(told: T) -> Result<Pin<KBox<Self>>> {
         let this = KBox::pin_init(
             pin_init!(Self {
                 block: Opaque::new(bindings::notifier_block {
                     notifier_call: Some(Self::call),
                     next: core::ptr::null_mut(),
-                    // Called first, before other notifiers take parts of the module away.
+                    // Called before other notifiers, which may free parts of the module.
                     priority: c_int::MAX,
                 }),
                 told,
@@ -64,23 +67,24 @@ impl<T: Going> Notifier<T> {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: The block is initialized and pinned, and taken off the chain before it is freed.
+        // SAFETY: The block is initialized and pinned, and `drop` takes it off the chain.
         to_result(unsafe { bindings::register_module_notifier(this.block.get()) })?;
         Ok(this)
     }
 
-    /// The C routine.
+    /// The function that the kernel calls.
     ///
     /// # Safety
     ///
-    /// `block` is that of a notifier on the chain, `module` is a module.
+    /// `block` is that of a [`Notifier`] on the chain. `module` points to a module.
     unsafe extern "C" fn call(
         block: *mut bindings::notifier_block,
         state: c_ulong,
         module: *mut c_void,
     ) -> c_int {
         if state == bindings::module_state_MODULE_STATE_GOING as c_ulong {
-            // SAFETY: The block is a part of a notifier, which stays until it is off the chain.
+            // SAFETY: The block is a part of a `Notifier`, which is not freed while it is on the
+            // chain.
             let this = unsafe { &*container_of!(Opaque::cast_from(block), Self, block) };
             this.told.going(module.cast());
         }
@@ -91,7 +95,8 @@ impl<T: Going> Notifier<T> {
 #[pinned_drop]
 impl<T: Going> PinnedDrop for Notifier<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The block is initialized. If it is not on the chain, the kernel does not find it.
+        // SAFETY: The block is initialized. If it is not on the chain, because `new` has failed,
+        // the kernel returns an error and does nothing.
         unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How handles are made, and taken apart.
+//! The layout of handles: a generation, a kind and an index, as `d2d.h` says at `d2d_handle`.
 //!
-//! The layout is stated in `d2d.h`, at `d2d_handle`: a generation, a kind and an index. Each table
-//! makes handles of one [`Kind`] and finds nothing by a handle of another one. The handles of items
-//! are made in `block` and in the queues of both sides.
+//! Each table makes handles of its own [`Kind`], and refuses a handle of another kind. The handles
+//! of items are not made here, but by `block` and by the queues of both sides.
 
 use d2d::abi::{
     self,
@@ -15,34 +14,34 @@ use d2d::abi::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Kind {
-    /// A driver, as it is known to itself.
+    /// A driver: the handle that the driver itself has.
     Driver = abi::D2D_HANDLE_DRIVER,
-    /// A driver, as it is known to those that send it requests.
+    /// A driver: the handle to which others send requests.
     Target = abi::D2D_HANDLE_TARGET,
-    /// An event that was opened.
+    /// An event: the handle of a driver that has created or opened it.
     Event = abi::D2D_HANDLE_EVENT,
-    /// A request, as its sender has it.
+    /// A request: the handle that its sender has.
     Sent = abi::D2D_HANDLE_SENT,
-    /// A request, as its receiver has it.
+    /// A request: the handle that its holder has for one hold.
     Held = abi::D2D_HANDLE_HELD,
 }
 
 impl Kind {
-    /// Makes a handle. Only the generation of a hold may be 0, and the index has at most
-    /// [`D2D_HANDLE_KIND_SHIFT`](abi::D2D_HANDLE_KIND_SHIFT) bits.
+    /// Makes a handle of this kind. `generation` is not 0, except for [`Kind::Held`]. `index` has
+    /// at most [`D2D_HANDLE_KIND_SHIFT`](abi::D2D_HANDLE_KIND_SHIFT) bits.
     pub(crate) fn handle(self, index: usize, generation: u32) -> d2d_handle {
         let kind = (self as u32) << abi::D2D_HANDLE_KIND_SHIFT;
         (u64::from(generation) << 32) | u64::from(kind) | index as u64
     }
 
-    /// Returns index and generation of a handle; `None` if it is of another kind.
+    /// Returns the index and the generation of a handle; `None` if the handle is of another kind.
     pub(crate) fn parts(self, handle: d2d_handle) -> Option<(usize, u32)> {
         let is_mine = handle as u32 >> abi::D2D_HANDLE_KIND_SHIFT == self as u32;
         is_mine.then(|| (index(handle) as usize, generation(handle)))
     }
 }
 
-/// Returns the handle by which a driver is sent requests, of the one that it has itself; and the other
+/// Turns the handle of a driver into that of the same driver as a target of requests, and the other
 /// way round.
 #[inline(always)]
 pub(crate) fn target(handle: d2d_handle) -> d2d_handle {
@@ -50,12 +49,12 @@ pub(crate) fn target(handle: d2d_handle) -> d2d_handle {
     handle ^ kinds
 }
 
-/// Returns the index that is in a handle, whatever its kind.
+/// Returns the index in a handle of any kind.
 pub(crate) fn index(handle: d2d_handle) -> u32 {
     handle as u32 & ((1 << abi::D2D_HANDLE_KIND_SHIFT) - 1)
 }
 
-/// Returns the generation that is in a handle, whatever its kind.
+/// Returns the generation in a handle of any kind.
 pub(crate) fn generation(handle: d2d_handle) -> u32 {
     (handle >> 32) as u32
 }

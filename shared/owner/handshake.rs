@@ -2,11 +2,11 @@
 
 //! The handshake: how the owner shares a context with a driver.
 //!
-//! It is the exchange of the Windows original: look the driver up, build an internal device control
-//! request whose user buffer is the context, send it to the driver's dispatch routine, learn of its
-//! completion, and open the context to both. The request is one like any other, of the owner's own
-//! driver object. The [registry](crate::registry) has the rest of its state: which
-//! driver is attaching, to which context, and whether it was too late.
+//! The owner does what the Windows original does: it looks up the driver, builds an internal device
+//! control request whose user buffer is the context, sends it to the driver's dispatch routine,
+//! learns of its completion, and opens the link. The request is like any other; its sender is the
+//! owner's own driver object. The rest of the handshake's state is in the driver's entry in the
+//! [registry](crate::registry): the context, and whether the driver has taken too long.
 
 use crate::{
     config::Learn,
@@ -52,9 +52,14 @@ use kernel::{
 };
 
 impl Server {
-    /// The handshake; see `d2d_attach`. May sleep.
+    /// Attaches a driver by a handshake; see `d2d_attach`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_attach`.
     pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
-        // Before the context is reserved: from then on the handshake has a request, which ends it.
+        // The request is allocated first: who ends a handshake does so by its request, so a driver
+        // whose state is `Attaching` must have one.
         let request = this.requests.alloc(own_handle(), 0, 0)?;
         let reserved = this.registry.reserve(handle, request, this.contexts.len());
         let (driver, handshake) = match reserved {
@@ -67,8 +72,8 @@ impl Server {
         let name = driver.name();
         step!(this.name, lookup, name: name);
         let result = Self::offer(this, handle, &driver, handshake);
-        // Its request may have been taken, or completed late, while this thread was here: the dispatch
-        // routine may have used the context until then.
+        // If the request was cancelled or completed late while this thread was inside the dispatch
+        // routine, which may have used the context, nobody else has made the context free.
         let known = this.registry.sent(handle);
         let is_refused = known.filter(|known| known.refusal != 0);
         if let Some(handshake) = is_refused.and_then(|known| known.state.handshake()) {
@@ -78,6 +83,11 @@ impl Server {
     }
 
     /// Sends the request of a handshake, and learns of its completion. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_attach`, after the context was made free or the driver's state was changed to
+    /// `Abandoned`; `EINPROGRESS` if the completion routine will learn of the completion.
     fn offer(
         this: ArcBorrow<'_, Self>,
         handle: abi::d2d_handle,
@@ -92,7 +102,7 @@ impl Server {
                 if !is_completed {
                     timeouts::limit(this, handle, handshake);
                 }
-                // The driver may have completed it meanwhile.
+                // The driver may have completed the request meanwhile.
                 match this.registry.get(handle)? {
                     known if known.refusal != 0 => to_result(known.refusal),
                     known if known.state == State::Attaching(handshake) => Err(EINPROGRESS),
@@ -107,10 +117,15 @@ impl Server {
         }
     }
 
-    /// Waits for the completion of a handshake's request. May sleep.
+    /// Waits for the completion of a handshake's request, and ends the handshake. `is_completed`
+    /// says whether the dispatch routine has returned the request completed. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which the handshake has failed, `ETIMEDOUT` if the driver has taken too long.
     fn learn(&self, handle: abi::d2d_handle, handshake: Handshake, is_completed: bool) -> Result {
         let via = match self.config.learn {
-            // As on Windows, a pended answer leaves no choice.
+            // As on Windows, the owner has to wait for a request that the driver has pended.
             Learn::Return if !is_completed => &fields![via: "wait", asked: "return"][..],
             Learn::Return => &fields![via: "return"],
             _ => &fields![via: "wait"],
@@ -126,18 +141,18 @@ impl Server {
                 concluded
             }
             Err(error) if error == ETIMEDOUT => {
-                // The driver keeps the request.
+                // The request stays with the driver.
                 self.time_out(handle, handshake);
                 self.trace_completion(handshake, via, error.to_errno());
                 Err(error)
             }
-            // The owner leaves: it has taken the request and freed it before this thread was counted.
+            // The owner is being unloaded: the request was freed before this thread began to wait.
             Err(error) => Err(self.abort(handle, handshake, error)),
         }
     }
 
-    /// Ends the handshakes whose time is over and that nobody waits for. Returns how many milliseconds
-    /// it is until the time of the next one is over. Any context.
+    /// Ends the handshakes whose time limits have ended and for which nobody waits. Returns the
+    /// time until the next limit ends, or `None` if there is no other limit. Any context.
     pub(crate) fn end_overdue(&self) -> Option<Msecs> {
         loop {
             match self.registry.overdue(Instant::now()) {
@@ -151,7 +166,7 @@ impl Server {
                         );
                     }
                 }
-                // It is less than the timeout, which is a number of milliseconds.
+                // The time left is at most the configured timeout, so it fits.
                 Overdue::In(left) => {
                     return Some(Msecs::try_from(left.as_millis_ceil()).unwrap_or(Msecs::MAX));
                 }
@@ -160,8 +175,8 @@ impl Server {
         }
     }
 
-    /// Notes that the time of a handshake is over: the driver keeps its request, and the context. Any
-    /// context.
+    /// Notes that the time limit of a handshake has ended. The request and the context stay with
+    /// the driver. Any context.
     fn time_out(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let driver = self.registry.peek(handle);
         let by = driver.as_ref().map_or(c"?", |driver| driver.name());
@@ -176,6 +191,7 @@ impl Server {
         );
     }
 
+    /// Makes the parameters with which the request of a handshake is sent. Any context.
     fn build_request(&self, handle: abi::d2d_handle, index: usize) -> abi::d2d_send {
         let code = abi::D2D_IOCTL_SHARE_CONTEXT;
         let context = self.contexts.as_raw(index);
@@ -199,7 +215,9 @@ impl Server {
         send
     }
 
-    /// Completes a request; see `d2d_complete`.
+    /// Completes a request; see `d2d_complete`. Any context. Returns 0 or a negative errno: of a
+    /// handshake's request, the errno with which the owner refuses the context as the driver has
+    /// filled it in.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -217,19 +235,20 @@ impl Server {
         }
     }
 
-    /// Returns what a driver that has completed the request of a handshake is told.
+    /// Returns what `d2d_complete` returns to a driver that has completed the request of a
+    /// handshake.
     #[cold]
     fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
-        // The driver's own status is what it has completed the request with, not a refusal.
+        // If the driver itself has failed the handshake, the refusal is only its own status.
         match self.registry.peek(driver) {
             Some(known) if status == 0 => known.refusal,
             _ => 0,
         }
     }
 
-    /// Receives the request of a handshake that the owner has sent, if it learns of completion by its
-    /// routine, or if the time of the handshake was over before. Returns a request of another code. Any
-    /// context.
+    /// Ends a handshake whose request comes back to the owner's completion routine: because the
+    /// owner learns of completion by it, or because the driver has taken too long and nobody waits
+    /// any more. Returns the request if it is not that of a handshake. Any context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {
@@ -244,8 +263,8 @@ impl Server {
             }
             _ => {
                 let error = Error::from_errno(result.status);
-                // The thread in `d2d_attach()` may be inside the dispatch routine, which may use the
-                // context. Then that thread gives it back.
+                // A thread that is in `d2d_attach()` may still be inside the dispatch routine,
+                // which may use the context. Such a thread makes the context free when it returns.
                 if !self.registry.note_refusal(handle, error) {
                     self.give_back(handle, handshake);
                 }
@@ -254,6 +273,7 @@ impl Server {
         None
     }
 
+    /// Prints the trace line of a handshake's completion. Any context.
     fn trace_completion(&self, handshake: Handshake, via: &[Field<'_>], status: c_int) {
         StepRecord::new(self.name, Step::D2D_STEP_COMPLETION)
             .with(via)
@@ -261,7 +281,12 @@ impl Server {
             .emit();
     }
 
-    /// Opens the context of a completed handshake to its driver. Any context.
+    /// Ends a handshake whose request was completed: opens the link, or makes the context free if
+    /// the driver or the owner refuses. Any context.
+    ///
+    /// # Errors
+    ///
+    /// The errno of the refusal.
     fn conclude(
         &self,
         handle: abi::d2d_handle,
@@ -271,8 +296,9 @@ impl Server {
         let index = handshake.context;
         let opened = to_result(result.status)
             .and_then(|()| self.registry.get(handle))
-            // SAFETY: The driver has completed the request, so the endpoint is filled in; and it has
-            // promised that its operations may be called until it has detached, which closes the link.
+            // SAFETY: The driver has completed the request with success. By the contract of `struct
+            // d2d_context`, it has filled in the endpoint, and its operations may be called until
+            // it is detached, which closes the link.
             .and_then(|driver| unsafe { self.contexts.open(index, driver.module()) })
             .and_then(|()| self.registry.get(handle));
         let driver = match opened {
@@ -280,22 +306,23 @@ impl Server {
             Err(error) => return Err(self.abort(handle, handshake, error)),
         };
         step!(self.name, attached, to: driver.name(), ctx: index);
-        // Before it can be detached, which waits for this.
+        // Called before the state changes: until then nobody can detach the driver, so that the
+        // owner's `attached` runs before its `detached`.
         self.contexts.attached(index);
         self.registry
             .transition(handle, State::Attaching(handshake), State::Attached(index));
         Ok(())
     }
 
-    /// Takes back the context of a handshake that has failed, and passes the error on.
+    /// Makes the context of a handshake that has failed free, and returns `error`. Any context.
     fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
         self.registry.note_refusal(handle, error);
         self.give_back(handle, handshake);
         error
     }
 
-    /// Makes the context of a handshake that has failed free, unless another thread does so. The timer may
-    /// meanwhile note that the handshake's time is over. Any context.
+    /// Makes the context of a handshake that has failed free, unless another thread does so. The
+    /// timer may have changed the driver's state to `Abandoned` meanwhile. Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
         if self.registry.end_handshake(handle, handshake) {
             let index = handshake.context;
@@ -305,10 +332,11 @@ impl Server {
         }
     }
 
-    /// Forgets what a driver filled in.
+    /// Clears the endpoint that a driver has filled in. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
-        // SAFETY: No driver holds the context, so the peer's part of it is the owner's.
+        // SAFETY: The driver's state is `Detaching`, set by this thread, so no driver uses the
+        // context, and no other thread writes the peer's endpoint.
         unsafe {
             (*context).peer = abi::d2d_endpoint {
                 ops: core::ptr::null(),

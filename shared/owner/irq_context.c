@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the kernel crate has no abstraction for: in_task() and its kin are
- * macros over the preemption count.
+ * The caller's execution context. in_hardirq() and the like are macros, for which the
+ * kernel crate has no abstraction.
  */
 #include <linux/irqflags.h>
 #include <linux/preempt.h>
@@ -17,7 +17,10 @@ unsigned int d2d_irq_context(void)
 	return D2D_IN_TASK;
 }
 
-/* Where preemption is not counted, a spinlock or an RCU read side does not show. */
+/*
+ * Without CONFIG_PREEMPT_COUNT the kernel does not know whether the caller holds a spinlock
+ * or is in an RCU read-side critical section.
+ */
 unsigned int d2d_may_sleep(void)
 {
 	return IS_ENABLED(CONFIG_PREEMPT_COUNT) ? preemptible() : in_task() && !irqs_disabled();

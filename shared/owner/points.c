@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tracepoints, which must be defined in C, and their static keys. A group of
- * tracepoints has one key, so that a place that hits several of them has one branch.
+ * Defines the tracepoints, which only C can do, and their static keys. All tracepoints of
+ * a group share one key, so that code that hits several of them needs one branch.
  */
 #include <linux/export.h>
 #include <linux/module.h>

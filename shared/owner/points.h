@@ -4,7 +4,7 @@
 
 #include "d2d_step.h"
 
-/* How a line shows the name of a step or a field, and the number of that field. Rust type: Word. */
+/* The name of a step or a field, and the form of that field's number. Rust type: Word. */
 struct d2d_word {
 	const char *text;
 	u32 length;
@@ -14,12 +14,12 @@ struct d2d_word {
 extern const struct d2d_word d2d_step_words[D2D_STEP_COUNT];
 extern const struct d2d_word d2d_field_words[D2D_FIELD_COUNT];
 
-/* Returns whether the tracepoint of a step, which exists, is on. */
+/* Returns whether the tracepoint of a step is on. step < D2D_STEP_COUNT. Any context. */
 bool d2d_is_on(u32 step);
 
 /*
- * Hits the tracepoint of the record's step. All texts of the record are in the owner's
- * memory. Any context but NMI.
+ * Hits the tracepoint of the record's step, which is less than D2D_STEP_COUNT. The caller
+ * has copied all texts of the record to its own memory. Any context but NMI.
  */
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What was refused last, for the file `refusals` of the owner's state.
+//! The last refusal and the number of refusals, for the file `refusals` of the owner's state.
 
 use crate::trace::Told;
 use d2d::abi;
@@ -12,15 +12,18 @@ use kernel::{
     }, //
 };
 
-/// What was refused last, and how much.
+/// The last refusal, and the number of refusals.
 pub(crate) struct Refusals {
+    /// How many refusals there were since the owner was loaded.
     pub(crate) count: u64,
+    /// The driver whose line the last refusal has.
     pub(crate) driver: [u8; abi::D2D_NAME_SIZE as usize],
+    /// The fields of that line.
     pub(crate) detail: [u8; abi::D2D_DETAIL_SIZE as usize],
 }
 
 impl Refusals {
-    /// None yet.
+    /// Makes it without a refusal.
     pub(crate) fn new() -> impl PinInit<SpinLockIrq<Self>> {
         let none = Self {
             count: 0,
@@ -30,7 +33,7 @@ impl Refusals {
         new_spinlock_irq!(none, "d2d_refusals")
     }
 
-    /// Notes one. What is too long is cut off.
+    /// Notes a refusal. A text that is too long is cut off. Any context.
     pub(crate) fn note(&mut self, told: &Told) {
         self.count += 1;
         for (to, from) in [

@@ -2,11 +2,12 @@
 
 //! The registered drivers, and which context each of them holds.
 //!
-//! A driver is named by a handle of slot and generation, so that a handle kept for too long is
-//! refused without looking at freed memory. Its senders have a handle of another kind, which does not
-//! let them detach it.
+//! A driver's handle consists of the index of its slot and a generation, so that the registry
+//! refuses the handle of an unregistered driver without reading freed memory. The driver's senders
+//! get a handle of another kind, by which they cannot detach or unregister it.
 //!
-//! Requests find a driver by its [`Slot`], without a lock. All else is under the registry's lock.
+//! The request engine finds a driver by its [`Slot`], without a lock. All else in the registry is
+//! used under the registry's lock.
 
 use crate::{
     driver_object::Driver,
@@ -45,33 +46,35 @@ use kernel::{
     }, //
 };
 
-/// Drivers that can be registered at a time, the owner among them.
+/// Most drivers that can be registered at a time, including the owner's own driver object.
 pub(crate) const SLOTS: usize = 128;
 
-/// The context of a handshake, and the handle that the owner has of its request.
+/// A handshake: the number of its context, and the owner's handle of its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) context: usize,
     pub(crate) request: abi::d2d_handle,
 }
 
-/// How far a driver is.
+/// Whether a driver holds a context, or a handshake with it is under way.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum State {
-    /// It holds no context.
+    /// The driver holds no context.
     Registered,
-    /// A handshake is under way.
+    /// The handshake is under way.
     Attaching(Handshake),
-    /// The context that it holds.
+    /// The driver holds the context of this number.
     Attached(usize),
-    /// The context that it is giving back.
+    /// The owner is taking back the context of this number.
     Detaching(usize),
-    /// A handshake that it has not completed in time, and may still be busy with: the context stays
-    /// reserved until the driver completes the request after all, detaches or unregisters.
+    /// The driver has not completed the handshake's request in time. It may still use the context,
+    /// which stays reserved until the driver completes the request after all, detaches or
+    /// unregisters.
     Abandoned(Handshake),
 }
 
 impl State {
+    /// Returns the number of the context that is reserved for the driver.
     fn context(self) -> Option<usize> {
         match self {
             Self::Registered => None,
@@ -80,7 +83,7 @@ impl State {
         }
     }
 
-    /// Returns the handshake that has neither succeeded nor failed yet.
+    /// Returns the handshake, if it has neither succeeded nor failed yet.
     pub(crate) fn handshake(self) -> Option<Handshake> {
         match self {
             Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake),
@@ -89,22 +92,25 @@ impl State {
     }
 }
 
-/// What is known of a driver, at one moment or as long as the lock is held.
+/// The registry's entry of a driver. A copy of it shows the driver as it was when the copy was
+/// made.
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
     driver: Driver,
-    /// Whether it is still being registered: it cannot be found by its name.
+    /// Whether the driver is still being registered: [`Registry::lookup`] does not find it.
     is_registering: bool,
-    /// Whether a thread is removing it.
+    /// Whether a thread is unregistering or expelling the driver. That thread removes it.
     pub(crate) is_unregistering: bool,
+    /// Whether no request goes to the driver or comes from it any more.
     pub(crate) is_leaving: bool,
+    /// Whether none of the driver's routines is called any more.
     is_expelled: bool,
     pub(crate) state: State,
-    /// The task that is in `d2d_attach()` for it, or 0.
+    /// The task that is in `d2d_attach()` for the driver, or 0.
     sending: u64,
-    /// When the time of its handshake is over, if no thread waits for that.
+    /// When the time limit of the driver's handshake ends, if no thread waits for the handshake.
     due: Option<Instant<Monotonic>>,
-    /// What its last handshake was refused with, or 0.
+    /// The errno with which the owner has refused the driver's last handshake, or 0.
     pub(crate) refusal: c_int,
 }
 
@@ -117,33 +123,34 @@ impl core::ops::Deref for Known {
 }
 
 impl Known {
-    /// Returns whether it holds no context, and no thread is in `d2d_attach()` for it.
+    /// Returns whether the driver holds no context, and no thread is in `d2d_attach()` for it.
     pub(crate) fn is_detached(&self) -> bool {
         self.state == State::Registered && self.sending == 0
     }
 
-    /// Returns the context that is reserved for it.
+    /// Returns the number of the context that is reserved for the driver.
     pub(crate) fn context(&self) -> Option<usize> {
         self.state.context()
     }
 
-    /// Returns whether a thread is in `d2d_attach()` for it.
+    /// Returns whether a thread is in `d2d_attach()` for the driver.
     pub(crate) fn is_being_attached(&self) -> bool {
         self.sending != 0
     }
 
-    /// Returns whether the calling thread is in `d2d_attach()` for it.
+    /// Returns whether the calling thread is in `d2d_attach()` for the driver.
     pub(crate) fn is_attached_by_current(&self) -> bool {
         self.sending == Task::current_raw() as u64
     }
 
-    /// Lets no request to the driver or from it, nor any at all into its routines if it was expelled.
+    /// Notes that the driver leaves: from here on no request goes to it or comes from it. If the
+    /// driver was expelled, none of its routines is called, either.
     fn leave(&mut self, slot: &Slot) {
         self.is_leaving = true;
         self.mark(slot);
     }
 
-    /// Sets the flags of the driver's slot.
+    /// Sets the flags of the driver's slot to those of this entry.
     fn mark(&self, slot: &Slot) {
         let leaving = if self.is_leaving { LEAVING } else { 0 };
         let expelled = if self.is_expelled { EXPELLED } else { 0 };
@@ -151,24 +158,26 @@ impl Known {
     }
 }
 
-/// What the timer of handshakes finds.
+/// What the work of the timer of handshakes finds: see [`Registry::overdue`].
 pub(crate) enum Overdue {
-    /// The handshake of this driver, whose time is over.
+    /// A driver, and its handshake whose time limit has ended.
     Handshake(abi::d2d_handle, Handshake),
-    /// How long it is until the time of the next one is over.
+    /// The time until the next time limit ends.
     In(Delta),
-    /// None has a limit: the timer is not set any more.
+    /// No handshake has a time limit, and the timer is not set any more.
     Nothing,
 }
 
-/// What the lock protects.
+/// What the registry's lock protects.
 struct Listings {
+    /// The entry of each slot; `None` if the slot is vacant.
     of: KVec<Option<Known>>,
-    /// Whether the timer is set, or its work is running and will look once more.
+    /// Whether the timer of handshakes is set, or its work is running and will call
+    /// [`Registry::overdue`] once more.
     timed: bool,
 }
 
-/// The table of drivers.
+/// The table of registered drivers.
 #[pin_data]
 pub(crate) struct Registry {
     slots: KVVec<Slot>,
@@ -178,15 +187,21 @@ pub(crate) struct Registry {
     owner: &'static CStr,
 }
 
-/// Why something is refused, to be said without a lock.
+/// The reason of a refusal and its errno. The caller prints the line after it has released the
+/// lock.
 pub(crate) type Refusal = (&'static str, Error);
 
-/// Why a driver cannot send any more.
+/// The sender of a request is leaving.
 pub(crate) const SENDER_LEAVES: Refusal = ("driver-is-leaving", ESHUTDOWN);
+/// A handle names no registered driver.
 pub(crate) const STALE_DRIVER: Refusal = ("stale-driver-handle", ESTALE);
 
 impl Registry {
-    /// Makes an empty one. May sleep.
+    /// Makes a registry without drivers. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub(crate) fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
         fn slots() -> Result<KVVec<Slot>> {
             let mut slots = KVVec::with_capacity(SLOTS, GFP_KERNEL)?;
@@ -210,19 +225,25 @@ impl Registry {
         })
     }
 
+    /// Prints the line of a refusal, and returns `error`. Called without the registry's lock.
     fn refuse(&self, reason: &str, error: Error, fields: &[Field<'_>]) -> Error {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// Returns the slot that a handle of this kind names, and the generation in it.
+    /// Returns the slot that a handle of this kind names, and the handle's generation. The slot may
+    /// have another generation by now.
     #[inline(always)]
     fn slot(&self, kind: Kind, handle: abi::d2d_handle) -> Option<(&Slot, u32)> {
         let (index, generation) = kind.parts(handle)?;
         Some((self.slots.get(index)?, generation))
     }
 
-    /// Goes inside the driver that a target's handle means, to dispatch a request to it. Any context;
-    /// prints nothing.
+    /// Enters the driver that a target's handle names, so that the caller can call its dispatch
+    /// routine. `task` is the calling task. Any context; prints nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving.
     #[inline(always)]
     pub(crate) fn enter_target(
         &self,
@@ -241,22 +262,29 @@ impl Registry {
             })
     }
 
-    /// Goes inside a driver that a request names, to call one of its routines. It may be leaving.
-    /// Any context; prints nothing.
+    /// Enters a driver, so that the caller can call one of its routines other than `dispatch`. The
+    /// driver may be leaving. Returns `None` if it is not registered any more, or was expelled. Any
+    /// context; prints nothing.
     pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, EXPELLED)
             .ok()
     }
 
-    /// As [`Registry::enter`], unless the driver is leaving.
+    /// As [`Registry::enter`], but returns `None` if the driver is leaving, too.
     pub(crate) fn enter_staying(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, LEAVING | EXPELLED)
             .ok()
     }
 
-    /// Checks that a driver may send, and has what is in `needs`. Any context; prints nothing.
+    /// Checks that a driver may send requests, and has at least one of the routines in `needs`, if
+    /// that is not 0: flags of [`has`]. Any context; prints nothing.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `missing` if it has no such
+    /// routine.
     #[inline(always)]
     pub(crate) fn check_sender(
         &self,
@@ -278,13 +306,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Returns whether a driver has a cancel routine. Any context; prints nothing.
+    /// Returns whether a driver has a `cancelled` routine. Any context; prints nothing.
     pub(crate) fn has_cancelled(&self, driver: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, driver)
             .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
     }
 
-    /// Registers a driver. Any context.
+    /// Registers a driver, and returns its handle. Any context.
     ///
     /// # Errors
     ///
@@ -292,9 +320,10 @@ impl Registry {
     ///
     /// # Safety
     ///
-    /// If a driver object is found at `object`, it keeps to what `d2d_register` says.
+    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
     pub(crate) unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
-        // SAFETY: If a driver object is found at `object`, it keeps to what `d2d_register` says.
+        // SAFETY: The caller promises that a driver object at `object` keeps the contract of
+        // `d2d_register`.
         let driver = unsafe { Driver::copy(self.owner, object)? };
         let added = {
             let mut listings = self.listings.lock();
@@ -323,26 +352,34 @@ impl Registry {
                     .ok_or(("too-many-drivers", ENFILE))
             }
         };
-        // The module is looked at after that, without the lock. `expel` runs only once the module is
-        // going: if it did not see the driver, this sees a module that is going.
+        // The module's state is read after the driver was added, and without the lock. `expel` runs
+        // only after the state has become `GOING`. So if `expel` did not find the driver,
+        // `is_going` is true.
         added
             .and_then(|handle| self.publish(handle, is_going(driver.module())))
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// Ends the registering of a driver: it can be found from here on, or is removed if its module
-    /// is going. No routine of the driver can have been called yet.
+    /// Ends the registering of a driver. From here on [`Registry::lookup`] finds the driver, and
+    /// requests can be sent to it. If its module is going, removes the driver instead.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the module is going, `ENODEV` if another thread has expelled the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, listing| {
-            // The thread that has expelled the driver removes it.
+            // A thread that has expelled the driver also removes it.
             let listed = listing.as_mut().filter(|listed| !listed.is_expelled)?;
             listed.is_registering = false;
             if is_going {
                 *listing = None;
+                // Nobody is inside. The slot has had the flag `LEAVING` since `Slot::fill`, so that
+                // no request could be sent to the driver or by it.
                 slot.vacate();
                 return None;
             }
-            // Another driver may have let it leave by a guessed handle.
+            // Clears the flag `LEAVING`, which the slot has had since `Slot::fill`; unless another
+            // thread has guessed the handle and called `d2d_leave` with it.
             listed.mark(slot);
             Some(handle)
         })
@@ -353,8 +390,8 @@ impl Registry {
         })
     }
 
-    /// Runs `f` on a driver's slot and its listing, under the lock; not if there is no such driver.
-    /// Prints nothing.
+    /// Runs `f` on a driver's slot and its entry, which is not `None`, under the lock. Returns
+    /// `None` if the handle is stale. Any context; prints nothing.
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
@@ -370,7 +407,7 @@ impl Registry {
         (slot.state().generation() == generation).then(|| f(slot, listing))
     }
 
-    /// As [`Registry::with`], of the listing alone.
+    /// As [`Registry::with`], for an `f` that needs only the entry.
     fn listed<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
         self.with(handle, |_, listing| listing.as_mut().map(f))
             .flatten()
@@ -381,11 +418,11 @@ impl Registry {
         self.refuse(reason, error, &fields![handle: handle])
     }
 
-    /// Finds a driver by name, for sending it requests. Any context.
+    /// Finds a driver by its name, and returns the handle for its senders. Any context.
     ///
     /// # Errors
     ///
-    /// `ENOENT`.
+    /// `ENOENT` if no driver of that name is registered.
     pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
         self.find(Kind::Target, |listing| {
             listing.driver.name() == name && !listing.is_registering
@@ -394,7 +431,8 @@ impl Registry {
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
     }
 
-    /// Finds a driver, and returns a handle of this kind and what is known of it.
+    /// Finds the first driver for which `f` returns true, and returns a handle of this kind and a
+    /// copy of the driver's entry. Any context; prints nothing.
     fn find(&self, kind: Kind, f: impl Fn(&Known) -> bool) -> Option<(abi::d2d_handle, Known)> {
         let listings = self.listings.lock();
         let mut listed = listings.of.iter().zip(&self.slots).enumerate();
@@ -405,14 +443,14 @@ impl Registry {
         })
     }
 
-    /// Finds the driver that is attached to a context and does not leave. Any context.
+    /// Finds the driver that is attached to a context and is not leaving. Any context.
     pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Known)> {
         self.find(Kind::Target, |listing| {
             listing.state == State::Attached(context) && !listing.is_leaving
         })
     }
 
-    /// Returns the driver for which a context is reserved, and how far it is. Any context.
+    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
     pub(crate) fn by_context(&self, context: usize) -> Option<Known> {
         self.find(Kind::Driver, |listing| {
             listing.state.context() == Some(context)
@@ -420,7 +458,8 @@ impl Registry {
         .map(|(_, known)| known)
     }
 
-    /// Returns the driver whose handshake has this request, and the handshake. Any context.
+    /// Finds the handshake that has this request, and returns the driver's handle and the
+    /// handshake. Any context.
     pub(crate) fn by_request(
         &self,
         request: abi::d2d_handle,
@@ -432,7 +471,8 @@ impl Registry {
         Some((handle, known.state.handshake()?))
     }
 
-    /// Returns what is known of a driver. Any context; prints nothing.
+    /// Returns a copy of a driver's entry; `None` if the handle is stale. Any context; prints
+    /// nothing.
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Known> {
         self.listed(handle, |listing| *listing)
     }
@@ -443,14 +483,14 @@ impl Registry {
         self.slots.iter().any(|slot| slot.includes(current))
     }
 
-    /// Returns whether anybody is inside one of a driver's routines. Any context.
+    /// Returns whether any thread is inside a routine of the driver. Any context.
     pub(crate) fn is_visited(&self, handle: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, handle)
             .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
-    /// Notes that a driver leaves: from here on no request goes to it or comes from it, and no context
-    /// is offered to it. It may hold one still. Any context.
+    /// Notes that a driver leaves: from here on no request goes to it or comes from it, and no
+    /// handshake begins. The driver may still hold a context. Any context.
     ///
     /// # Errors
     ///
@@ -464,13 +504,14 @@ impl Registry {
         .ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Begins to unregister a driver that holds no context, which [leaves](Registry::leave) thereby.
-    /// Of several threads one succeeds, which then removes the driver. Any context.
+    /// Begins to unregister a driver that holds no context. The driver [leaves](Registry::leave),
+    /// too. If several threads call this, one succeeds, and then has to [remove](Registry::remove)
+    /// the driver. Any context.
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `EBUSY` if it holds a context or one is being offered to it,
-    /// `EALREADY` if another thread is removing it.
+    /// `ESTALE` for the handle, `EBUSY` if the driver holds a context or a handshake with it is
+    /// under way, `EALREADY` if another thread is unregistering it.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         self.with(handle, |slot, listing| match listing {
             Some(listing) if listing.is_unregistering => Err(("already-unregistering", EALREADY)),
@@ -485,9 +526,11 @@ impl Registry {
         .map_err(|(reason, error)| self.refuse(reason, error, &fields![handle: handle]))
     }
 
-    /// Takes one of the drivers that `f` chooses out of service, whatever is being done with it: none
-    /// of its routines is called any more, and no request goes to it or comes from it. The calls
-    /// that run go on. Returns its handle, and what was known of it before. Any context.
+    /// Expels the first driver for which `f` returns true and which was not expelled before: none
+    /// of its routines is called any more, and no request goes to it or comes from it. Calls of its
+    /// routines that run now are not ended. Returns the driver's handle, and a copy of its entry as
+    /// it was before. Unless that entry says `is_unregistering`, the caller has to
+    /// [remove](Registry::remove) the driver. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Known)> {
         let mut listings = self.listings.lock();
         let mut listed = listings.of.iter_mut().zip(&self.slots).enumerate();
@@ -504,7 +547,7 @@ impl Registry {
         })
     }
 
-    /// Returns whether one of the drivers that `f` chooses is registered. Any context.
+    /// Returns whether a driver is registered for which `f` returns true. Any context.
     pub(crate) fn has(&self, f: impl Fn(&Driver) -> bool) -> bool {
         let listings = self.listings.lock();
         listings
@@ -514,7 +557,7 @@ impl Registry {
             .any(|listing| f(&listing.driver))
     }
 
-    /// Returns what is known of a driver. Any context.
+    /// Returns a copy of a driver's entry. Any context.
     ///
     /// # Errors
     ///
@@ -528,8 +571,9 @@ impl Registry {
         !self.has(|_| true)
     }
 
-    /// Removes a driver that is [being unregistered](Registry::unregister), unless somebody is inside
-    /// its routines, and returns what was known of it. No request names it. Any context.
+    /// Removes a driver that is [being unregistered](Registry::unregister) or was expelled, and
+    /// returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
+    /// routines. The caller has ended all requests of the driver. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
         self.with(handle, |slot, listing| {
             let driver = listing.filter(|listing| listing.is_unregistering)?.driver;
@@ -542,18 +586,17 @@ impl Registry {
         .flatten()
     }
 
-    /// Notes that the thread that was in `d2d_attach()` for a driver leaves it. Returns what is known of
-    /// the driver then. Any context.
+    /// Notes that the thread in `d2d_attach()` for a driver is about to return. Returns a copy of
+    /// the driver's entry. Any context.
     pub(crate) fn sent(&self, handle: abi::d2d_handle) -> Option<Known> {
-        // A driver that is being sent a handshake cannot have been removed.
         self.listed(handle, |listing| {
             listing.sending = 0;
             *listing
         })
     }
 
-    /// Changes a driver's state if it is `from`, and returns whether it was. Any context; prints
-    /// nothing, as the driver may be gone by then.
+    /// Changes a driver's state from `from` to `to`. Returns false, and changes nothing, if the
+    /// state is another one or the handle is stale. Any context; prints nothing.
     pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
         self.listed(handle, |listing| {
             let is_from = listing.state == from;
@@ -566,9 +609,10 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Begins to take back the context of a handshake that has failed, whether its time is over or not: the
-    /// state is `Detaching` then. Returns whether the handshake had not ended before, so that the caller
-    /// makes the context free. Any context; prints nothing.
+    /// Begins to take back the context of a handshake that has failed, whether the driver's state
+    /// is `Attaching` or `Abandoned`, and makes the state `Detaching`. Returns false if another
+    /// thread has ended the handshake before. If this returns true, the caller has to make the
+    /// context free. Any context; prints nothing.
     pub(crate) fn end_handshake(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
         self.listed(handle, |listing| {
             let is_under_way = listing.state.handshake() == Some(handshake);
@@ -581,15 +625,17 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Reserves a free one of `contexts` for the handshake of a driver by this request. Returns what is
-    /// known of the driver, and the handshake. Any context.
+    /// Reserves a free context for the handshake with a driver; `request` is the handshake's
+    /// request, and `contexts` is the number of contexts. Returns a copy of the driver's entry, and
+    /// the handshake. Any context.
     ///
-    /// The driver is `Attaching` from then on, and cannot be removed before [`Registry::sent`].
+    /// The driver's state is `Attaching` from then on. Nobody can unregister the driver before
+    /// [`Registry::sent`].
     ///
     /// # Errors
     ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if it is leaving, `EALREADY` if it holds a context,
-    /// `EBUSY` if none is free.
+    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
+    /// context or a thread is in `d2d_attach()` for it, `EBUSY` if no context is free.
     pub(crate) fn reserve(
         &self,
         driver: abi::d2d_handle,
@@ -633,8 +679,8 @@ impl Registry {
         })
     }
 
-    /// Changes a driver's state by `f`, if it gives a new one, and returns what was known of the
-    /// driver before. Any context.
+    /// Changes a driver's state to the one that `f` returns, if any. Returns a copy of the driver's
+    /// entry as it was before. Any context.
     ///
     /// # Errors
     ///
@@ -652,8 +698,8 @@ impl Registry {
         .ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Notes what the handshake of a driver was refused with. Returns whether a thread is in `d2d_attach()`
-    /// for the driver. Any context.
+    /// Notes the errno with which the owner has refused the handshake with a driver. Returns
+    /// whether a thread is in `d2d_attach()` for the driver. Any context; prints nothing.
     pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
         self.listed(handle, |listing| {
             listing.refusal = error.to_errno();
@@ -662,10 +708,11 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Limits the time of a handshake that nobody waits for, if it is still under way. Returns whether
-    /// the timer has to be set for that. Any context.
+    /// Gives a handshake that nobody waits for a time limit, which ends at `due`, if the handshake
+    /// is still under way. Returns whether the caller has to set the timer. Any context; prints
+    /// nothing.
     ///
-    /// All handshakes get the same time, so that a timer which is set goes off early enough.
+    /// All handshakes get the same time, so a timer that is set already expires early enough.
     pub(crate) fn limit(
         &self,
         handle: abi::d2d_handle,
@@ -677,7 +724,8 @@ impl Registry {
         };
         let mut listings = self.listings.lock();
         let listing = listings.of.get_mut(index).and_then(Option::as_mut);
-        // The request's handle is of this handshake alone.
+        // The handle of the request tells this handshake from an earlier one, so the generation of
+        // the driver need not be compared.
         match listing.filter(|listing| listing.state == State::Attaching(handshake)) {
             Some(listing) => listing.due = Some(due),
             None => return false,
@@ -685,7 +733,8 @@ impl Registry {
         !core::mem::replace(&mut listings.timed, true)
     }
 
-    /// Finds a handshake whose time is over at `now`; it has no limit then any more. Any context.
+    /// Finds a handshake whose time limit has ended at `now`, and removes the limit. Any context;
+    /// prints nothing.
     pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
         let listings = &mut *self.listings.lock();
         let mut next: Option<Delta> = None;
@@ -707,12 +756,12 @@ impl Registry {
     }
 }
 
-/// Returns whether a module goes away: its exit runs or has run, or its initialization has failed.
+/// Returns whether a module is going: its exit runs or has run, or its initialization has failed.
 fn is_going(module: *const bindings::module) -> bool {
     let state = module
         .wrapping_byte_add(core::mem::offset_of!(bindings::module, state))
         .cast::<bindings::module_state>();
-    // SAFETY: Any bytes are a module's state, which is a number.
+    // SAFETY: A module's state is a number, so any bytes are one.
     let state = unsafe { probe::read(state) };
     state == Some(bindings::module_state_MODULE_STATE_GOING)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What exists once for all contexts of an owner: drivers, requests and events, and how a driver comes
-//! and goes.
+//! The server of an owner: its contexts, drivers, requests and events; and how a driver registers,
+//! leaves and unregisters.
 
 use crate::{
     config::Config,
@@ -60,15 +60,16 @@ use kernel::{
 /// The handle of the owner's driver object, once it is registered.
 static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
 
-/// Returns the handle of the owner's driver object; before it is registered, one that names nothing.
+/// Returns the handle of the owner's driver object; before that is registered, 0, which names
+/// nothing.
 pub(crate) fn own_handle() -> abi::d2d_handle {
     DRIVER.copy().unwrap_or(0)
 }
 
-/// The contexts and all that is known of drivers and requests.
+/// The contexts, and all that the owner knows of drivers, requests and events.
 #[pin_data]
 pub(crate) struct Server {
-    /// Name of the owner: that of its module.
+    /// Name of the owner, which is that of its module.
     pub(super) name: &'static CStr,
     pub(super) config: Config,
     pub(super) contexts: Arc<dyn ContextTable>,
@@ -78,7 +79,7 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     refusals: SpinLockIrq<Refusals>,
-    /// Takes back the handshakes whose time is over and that nobody waits for.
+    /// Ends the handshakes whose time limits have ended and for which nobody waits.
     #[pin]
     pub(crate) timer: DelayedWork<Self>,
 }
@@ -112,7 +113,8 @@ impl Server {
         )
     }
 
-    /// Registers the owner itself, for requests. May sleep.
+    /// Registers the owner's own driver object, so that the owner can send and receive requests.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -120,31 +122,32 @@ impl Server {
     ///
     /// # Safety
     ///
-    /// As `d2d_register` says of the driver object; until [`Server::strike_off`] has returned.
+    /// The driver object keeps the contract of `d2d_register` until [`Server::strike_off`] has
+    /// returned.
     pub(crate) unsafe fn enrol(&self, object: &abi::d2d_driver) -> Result {
-        // SAFETY: The caller says that the routines and what they are called with stay.
+        // SAFETY: The caller promises that the driver object keeps the contract of `d2d_register`.
         let handle = unsafe { self.register(object)? };
         DRIVER.populate(handle);
         Ok(())
     }
 
-    /// Closes the owner's events, cancels its requests, unregisters it, and then all drivers that are
-    /// left. May sleep.
+    /// Closes the owner's events, cancels its requests and unregisters its driver object. Then
+    /// expels all drivers that are still registered. May sleep.
     pub(crate) fn strike_off(&self) {
         if let Some(driver) = DRIVER.copy() {
-            // If it fails, the owner is one of those that are left.
+            // If this fails, `expel_left` removes the owner's driver object, too.
             let _ = self.unregister(driver);
         }
         self.expel_left();
     }
 
-    /// Removes the drivers that are still registered when the owner leaves. Their modules do not import
-    /// the owner's symbols, or the owner is unloaded by force. They may go on using the contexts that
-    /// they hold, so these are not freed. May sleep.
+    /// Expels all drivers that are still registered while the owner is unloaded. Their modules do
+    /// not import the owner's symbols, or the owner is unloaded by force. The drivers may go on
+    /// using the contexts that they hold, so these contexts are never freed. May sleep.
     pub(crate) fn expel_left(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
-                // Another thread is still unregistering one.
+                // Another thread is still removing a driver that was expelled.
                 fsleep(Delta::from_millis(1));
                 continue;
             };
@@ -157,8 +160,8 @@ impl Server {
         }
     }
 
-    /// Removes the drivers of a module that goes away and has forgotten to unregister them. Returns
-    /// when no driver of the module is registered. May sleep.
+    /// Expels the drivers that a module which is going has forgotten to unregister. Returns when no
+    /// driver of the module is registered any more. May sleep.
     pub(crate) fn expel(&self, module: *const bindings::module) {
         let is_of_module = |driver: &Driver| driver.module() == module;
         while let Some((handle, driver)) = self.registry.expel(is_of_module) {
@@ -166,18 +169,20 @@ impl Server {
             refuse!(self.name, "module-gone", ESHUTDOWN, name: name);
             self.run_out(handle, &driver);
         }
-        // Another thread may still unregister one of them.
+        // Another thread may have begun to unregister a driver of the module.
         while self.registry.has(is_of_module) {
             fsleep(Delta::from_millis(1));
         }
     }
 
-    /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
+    /// Removes a driver that was expelled, unless another thread is unregistering it. `before` is
+    /// the driver's entry as it was before it was expelled. May sleep.
     fn run_out(&self, handle: abi::d2d_handle, before: &Known) {
         if before.is_unregistering {
             return;
         }
-        // First: closing an event ends the wait of a thread that is inside the driver.
+        // First, because detaching waits for threads inside the driver, which may wait for an
+        // event.
         self.events.close_all(handle);
         let mut rounds = 0;
         while let Some(before) = self.begin_to_detach(handle) {
@@ -198,7 +203,7 @@ impl Server {
         self.name
     }
 
-    /// Returns what the contexts are like.
+    /// Returns the configuration of the contexts.
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
@@ -208,7 +213,7 @@ impl Server {
         &*self.contexts
     }
 
-    /// Returns what was refused.
+    /// Returns the last refusal and the number of refusals.
     pub(crate) fn refusals(&self) -> &SpinLockIrq<Refusals> {
         &self.refusals
     }
@@ -218,16 +223,21 @@ impl Server {
         &self.registry
     }
 
-    /// Registers a driver; see `d2d_register`.
+    /// Registers a driver, and returns its handle; see `d2d_register`. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_register`, each with its line.
     ///
     /// # Safety
     ///
-    /// As `d2d_register` says of its argument, which is not null.
+    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
     pub(crate) unsafe fn register(
         &self,
         object: *const abi::d2d_driver,
     ) -> Result<abi::d2d_handle> {
-        // SAFETY: If a driver object is found at `object`, it keeps to what `d2d_register` says.
+        // SAFETY: The caller promises that a driver object at `object` keeps the contract of
+        // `d2d_register`.
         let handle = unsafe { self.registry.add(object)? };
         let driver = self.registry.get(handle)?;
         let name = driver.name();
@@ -235,8 +245,12 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller: the calling task is inside a routine of a
-    /// driver object, or sends the handshake of this driver.
+    /// Refuses a call that might wait for its own caller, because the calling task is inside a
+    /// routine of any driver object, or in `d2d_attach()` for this driver. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EDEADLK`, with a line that has `reason`.
     pub(super) fn check_outside(&self, handle: abi::d2d_handle, reason: &str) -> Result {
         let known = self.registry.peek(handle);
         let is_inside =
@@ -247,17 +261,25 @@ impl Server {
         Err(refuse!(self.name, reason, EDEADLK, handle: handle))
     }
 
-    /// Begins to unregister a driver; see `d2d_leave`. May sleep.
+    /// Closes a driver's events and cancels its requests; see `d2d_leave`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle.
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.registry.leave(handle)?;
-        // After that, because a driver that leaves opens no event and sends no request.
+        // From here on the driver opens no other event and sends no other request.
         self.events.close_all(handle);
         self.requests.take_back(handle);
         Ok(())
     }
 
-    /// Removes a driver; see `d2d_unregister`. May sleep.
+    /// Unregisters a driver; see `d2d_unregister`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_unregister`, each with its line.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
         self.check_outside(handle, "unregister-from-inside")?;
@@ -265,14 +287,15 @@ impl Server {
             self.end_abandoned(handle, handshake);
         }
         self.registry.unregister(handle)?;
-        // First, so that a thread that waits for one of them in a routine of the driver comes out of it.
+        // First, because `remove` waits for routines, which may wait for one of these events.
         self.events.close_all(handle);
         self.remove(handle);
         Ok(())
     }
 
-    /// Takes back the requests of a driver that is leaving, waits until no thread is inside its
-    /// routines, and removes the driver. May sleep.
+    /// Cancels the requests of a driver that is leaving, waits until no thread is inside its
+    /// routines, and removes the driver from the registry. The caller is the thread that has begun
+    /// to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         let driver = loop {
             self.requests.run_down(handle);
@@ -289,8 +312,8 @@ impl Server {
         &self.events
     }
 
-    /// Hits the tracepoint of a step of an event, in the name of the driver whose handle it is. Any
-    /// context.
+    /// Hits the tracepoint of a step of an event, with the name of the driver that has opened the
+    /// handle. Any context.
     #[cold]
     #[inline(never)]
     pub(crate) fn hit_event(&self, step: Step, handle: abi::d2d_handle, fields: &[Field<'_>]) {
@@ -305,12 +328,19 @@ impl Server {
             .hit();
     }
 
+    /// Prints the refusal of a call of a driver that is leaving, and returns its errno. Any
+    /// context.
     fn refuse_leaving(&self, driver: &Driver) -> Error {
         let name = driver.name();
         refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
-    /// Creates or opens an event; see `d2d_event_create` and `d2d_event_open`. May sleep.
+    /// Creates an event that is set if `make` is `Some(true)`, or opens an existing event if `make`
+    /// is `None`. Returns the handle; see `d2d_event_create` and `d2d_event_open`. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line.
     ///
     /// # Safety
     ///
@@ -349,10 +379,11 @@ impl Server {
     }
 }
 
-/// Creates an event for the owner, or opens the one of that name; `set` is ignored if the event
-/// already exists. When the owner leaves, after
-/// [`Owner::leaving`](crate::contexts::Owner::leaving), the event is closed and waits for it end with
-/// `ECANCELED`. May sleep. Peers have `Handle::create_event`.
+/// Creates an event for the owner, or opens the event of that name if it already exists; then `set`
+/// is ignored. When the owner is unloaded, after
+/// [`Owner::leaving`](crate::contexts::Owner::leaving), the library closes the owner's handle, and
+/// waits that were begun with it end with `ECANCELED`. May sleep. Peers have `Handle::create_event`
+/// instead.
 ///
 /// # Errors
 ///
@@ -362,7 +393,8 @@ pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
     Event::create(own_handle(), name, kind, set)
 }
 
-/// Opens an existing event for the owner. May sleep. It is closed as one of [`create_event`] is.
+/// Opens an existing event for the owner. The library closes the handle as it does that of
+/// [`create_event`]. May sleep.
 ///
 /// # Errors
 ///

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place for a registered driver, and which threads are inside its routines.
+//! The slot of a registered driver, which also shows the threads that are inside the driver's
+//! routines.
 //!
-//! A thread that goes inside writes its task into a cell of the slot, and then looks at the slot's
-//! word. If the driver is not the one that was meant, or is leaving, the thread clears the cell and
-//! stays outside. So a thread that has set the driver to leaving waits until all cells are empty,
-//! and then knows that nobody is inside. A cell that is set and cleared in vain does no harm, even
-//! if another driver is registered there by then.
+//! To enter a driver, a thread writes the address of its task into a cell of the slot, and then
+//! reads the slot's word. If the word has another generation than the thread's handle, or a flag
+//! that keeps the thread out, the thread clears the cell and does not enter. Writing a cell and
+//! setting the flags are full barriers: a thread that has set such a flag, and then finds all cells
+//! empty, knows that no thread is inside. A thread that clears its cell without having entered does
+//! no harm, even if another driver has got the slot meanwhile.
 //!
-//! Slots stay as long as the registry, so that a stale handle leads to memory that is there.
+//! Slots live as long as the registry, so that a stale handle leads to valid memory.
 
 use crate::driver_object::Driver;
 use core::{
@@ -29,38 +31,40 @@ pub(crate) const LEAVING: u32 = 2;
 /// None of the driver's routines is called any more.
 pub(crate) const EXPELLED: u32 = 4;
 
-/// What of a driver its requests are checked for.
+/// The optional routines of a driver, as flags for [`Slot::has`].
 pub(crate) mod has {
     pub(crate) const COMPLETED: u32 = 1;
     pub(crate) const RETURNED: u32 = 2;
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Threads inside a driver at a time of which it is known which ones they are. More are only counted: such a
-/// thread is not refused with `EDEADLK` if it waits for its own return.
+/// Cells of a slot: so many threads that are inside a driver at a time are known by their tasks.
+/// Further threads are only counted, so that they are not refused with `EDEADLK` if they wait for
+/// their own return.
 const CELLS: usize = 64;
 
-/// A place for a driver. It shares no cache line with another: going inside one driver does not slow down
-/// calls of the others.
+/// The slot of a driver. No two slots share a cache line, so that entering one driver does not slow
+/// down calls of another.
 ///
 /// # Invariants
 ///
-/// `driver` is written only while the word says `VACANT`, by the holder of the registry's lock. It stays
-/// `VACANT` and unwritten until no thread is inside any more that has seen another word.
+/// `driver` is written only while the word says `VACANT`, by a thread that holds the registry's
+/// lock. The word becomes `VACANT` only when no thread is inside that has seen another word.
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// The generation of the driver's handles, and flags.
     word: Atomic<u64>,
-    /// What of `driver` can be asked from outside.
+    /// The flags of [`has`], which a thread may read without having entered.
     has: Once<u32>,
-    /// Threads inside that found no cell.
+    /// How many threads are inside that found no free cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
-    /// The tasks of the threads inside, or 0.
+    /// The tasks of the threads inside. A free cell is 0.
     cells: [Atomic<u64>; CELLS],
 }
 
-// SAFETY: By the type invariants, the driver is not written while others read it.
+// SAFETY: By the type invariants, `driver` is not written while a thread reads it. All else is
+// atomic.
 unsafe impl Sync for Slot {}
 
 /// The generation and the flags of a slot.
@@ -80,9 +84,9 @@ impl State {
 }
 
 impl Slot {
-    /// Makes one without a driver.
+    /// Makes a vacant slot.
     pub(crate) fn new() -> Self {
-        // INVARIANT: It is vacant.
+        // INVARIANT: The word says `VACANT`.
         Self {
             word: Atomic::new(1 << 32 | u64::from(VACANT)),
             has: Once::new(0),
@@ -92,24 +96,25 @@ impl Slot {
         }
     }
 
-    /// Returns its generation and its flags.
+    /// Returns the generation and the flags.
     #[inline(always)]
     pub(crate) fn state(&self) -> State {
         State(u64::load_acquire(&self.word))
     }
 
-    /// Returns what the driver has, of [`has`]; it is right if the driver was there before and after.
+    /// Returns whether the driver has any of these routines, which are flags of [`has`]. The answer
+    /// is right if the same driver has the slot before and after the call.
     #[inline(always)]
     pub(crate) fn has(&self, what: u32) -> bool {
         self.has.get() & what != 0
     }
 
-    /// Puts a driver into a vacant slot. It counts as leaving until [`Slot::set`] clears that flag.
-    /// Returns the generation of its handles.
+    /// Puts a driver into a vacant slot, and sets the flag `LEAVING`, which stays set until
+    /// [`Slot::set`] clears it. Returns the generation of the driver's handles.
     ///
     /// # Safety
     ///
-    /// The registry's lock is held, and the slot is vacant.
+    /// The caller holds the registry's lock, and the slot is vacant.
     pub(crate) unsafe fn fill(&self, driver: Driver) -> u32 {
         let has = [
             (driver.completed.is_some(), has::COMPLETED),
@@ -120,16 +125,18 @@ impl Slot {
             has.iter()
                 .fold(0, |all, (it, bit)| if *it { all | bit } else { all }),
         );
-        // SAFETY: The slot is vacant and the lock is held, so by the type invariants nobody else uses it.
+        // SAFETY: The slot is vacant and the caller holds the lock, so by the type invariants no
+        // other thread uses `driver`.
         unsafe { *self.driver.get() = Some(driver) };
         let generation = self.state().generation();
         self.set(generation, LEAVING);
         generation
     }
 
-    /// Changes the flags. The registry's lock is held.
+    /// Sets the generation and the flags. The caller holds the registry's lock.
     ///
-    /// It is a full barrier: a thread that goes inside sees the flags, or is seen inside.
+    /// The change is a full barrier. It pairs with that of [`Slot::enter`]: an entering thread sees
+    /// the flags, or the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
         let mut old = u64::load(&self.word);
@@ -138,19 +145,20 @@ impl Slot {
         }
     }
 
-    /// Removes the driver: its handles are stale from here on. The registry's lock is held, and nobody
-    /// is inside or can be let in.
+    /// Makes the slot vacant: the driver's handles are stale from here on. The caller holds the
+    /// registry's lock. No thread is inside, and the flags keep every thread out.
     pub(crate) fn vacate(&self) {
         let generation = self.state().generation().wrapping_add(1).max(1);
         self.set(generation, VACANT);
     }
 
-    /// Goes inside the driver of this generation, unless one of the flags `unless` is set: it stays
-    /// registered until the result is dropped. Any context but NMI.
+    /// Enters the driver of this generation, unless one of the flags in `unless` is set. The driver
+    /// stays registered until the result is dropped. `task` is the calling task. Any context but
+    /// NMI.
     ///
     /// # Errors
     ///
-    /// The state that has kept the thread outside.
+    /// The state of the slot, if it has another generation or such a flag.
     #[inline(always)]
     pub(crate) fn enter(
         &self,
@@ -159,7 +167,7 @@ impl Slot {
         unless: u32,
     ) -> Result<Inside<'_>, State> {
         let cell = Self::cell(task);
-        // INVARIANT: The cell is this thread's.
+        // INVARIANT: The thread has written its task into the cell.
         let inside = match u64::cmpxchg(&self.cells[cell], 0, task) {
             Ok(_) => Inside { slot: self, cell },
             Err(_) => self.enter_elsewhere(task),
@@ -175,7 +183,7 @@ impl Slot {
     #[inline(never)]
     fn enter_elsewhere(&self, task: u64) -> Inside<'_> {
         let free = |cell: &Atomic<u64>| u64::cmpxchg(cell, 0, task).is_ok();
-        // INVARIANT: The cell is this thread's, or it was counted.
+        // INVARIANT: The thread has written its task into the cell, or was counted.
         let cell = self.cells.iter().position(free).unwrap_or_else(|| {
             self.count(1);
             CELLS
@@ -190,34 +198,34 @@ impl Slot {
         }
     }
 
-    /// Returns whether nobody is inside.
+    /// Returns whether no thread is inside.
     pub(crate) fn is_empty(&self) -> bool {
         u64::load_acquire(&self.others) == 0
             && self.cells.iter().all(|cell| u64::load_acquire(cell) == 0)
     }
 
-    /// Returns whether this task, which is the calling one, is inside.
+    /// Returns whether the calling task is inside; `task` is that task.
     pub(crate) fn includes(&self, task: u64) -> bool {
         let is_of_task = |cell: &Atomic<u64>| u64::load(cell) == task;
-        // A driver that was expelled is looked for where the task usually is.
+        // Only a slot that has a driver is worth looking at all its cells.
         is_of_task(&self.cells[Self::cell(task)])
             || !self.state().is(VACANT) && self.cells.iter().any(is_of_task)
     }
 
-    /// Returns where a task usually is.
+    /// Returns the index of the cell that a task tries first.
     #[inline(always)]
     fn cell(task: u64) -> usize {
-        // Tasks lie on different pages or at least some hundred bytes apart.
+        // Tasks are at least some hundred bytes apart, so their low bits do not tell them apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }
 
-/// A thread is inside a driver, which stays registered until this is dropped.
+/// Proof that the thread is inside a driver, which stays registered until this is dropped.
 ///
 /// # Invariants
 ///
-/// The thread has written its task into the cell, or was counted if there is no such cell. What it has seen
-/// of the slot after that was not `VACANT`, or this is dropped at once.
+/// The thread has written its task into the cell, or was counted if the slot has no such cell. Then
+/// it has read the slot's word, which was not `VACANT`; otherwise it drops this at once.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,
@@ -228,22 +236,24 @@ impl Deref for Inside<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &Driver {
-        // SAFETY: By the type invariants the slot has a driver, and it stays until this is dropped.
+        // SAFETY: By the type invariants the slot has a driver, which stays until this is dropped.
         unsafe { (*self.slot.driver.get()).as_ref().unwrap_unchecked() }
     }
 }
 
 impl Inside<'_> {
-    /// Calls the driver's dispatch routine. May sleep, unless the driver [is atomic](Driver::is_atomic).
+    /// Calls the driver's dispatch routine, and returns its status. May sleep, unless the driver
+    /// [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: The driver stays registered, as this is borrowed. So its routine and `this` are there, and
-        // the routine takes a request, by the contract of `d2d_register`.
+        // SAFETY: The driver stays registered while `self` lives. By the contract of
+        // `d2d_register`, its routine and `this` are valid as long, and the routine may be called
+        // with any request.
         unsafe { (self.dispatch)(self.this, request) }
     }
 
-    /// Hands the driver a request back that it has forwarded. Any context. Without such a routine it
-    /// is the status that it goes on with.
+    /// Calls the driver's `returned` routine for a request that the driver has forwarded, and
+    /// returns the routine's status; without the routine, the status of `result`. Any context.
     pub(crate) fn returned(&self, request: &abi::d2d_request, result: &abi::d2d_result) -> c_int {
         self.returned.map_or(result.status, |returned| {
             // SAFETY: As for `dispatch`.
@@ -251,7 +261,8 @@ impl Inside<'_> {
         })
     }
 
-    /// Calls the driver's completion routine, if it has one. Any context.
+    /// Calls the driver's `completed` routine, if there is one, and returns its status, or 0. Any
+    /// context.
     pub(crate) fn completed(&self, request: abi::d2d_handle, result: &abi::d2d_result) -> c_int {
         self.completed.map_or(0, |completed| {
             // SAFETY: As for `dispatch`.
@@ -259,7 +270,7 @@ impl Inside<'_> {
         })
     }
 
-    /// Calls the driver's cancel routine, if it has one. Any context.
+    /// Calls the driver's `cancelled` routine, if there is one. Any context.
     pub(crate) fn cancelled(&self, request: abi::d2d_handle) {
         if let Some(cancelled) = self.cancelled {
             // SAFETY: As for `dispatch`.

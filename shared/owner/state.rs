@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner's state, for people and for programs.
+//! The files in debugfs that show the owner's state, for people and for programs.
 //!
-//! A file for each [`Section`], of one line for each row, and one of all sections in JSON. What is
-//! shown is copied row by row, under the lock that it is under if there is one, and put
-//! into words without: so each row is right for about one moment, and the rows of one text for several
-//! moments close to each other. Only the names of events are kept from changing while they are read,
-//! by a mutex.
+//! There is one file for each [`Section`], with one line for each row, and one file with all
+//! sections in JSON. Each row is a snapshot: it is copied under the lock that protects it, if there
+//! is one, and formatted after the lock was released. So two rows may show different moments. Only
+//! the section of events holds a mutex while it is written, so that no event is created or closed
+//! meanwhile.
 
 use crate::{
     context_table::Version,
@@ -41,7 +41,7 @@ unsafe extern "C" {
     fn d2d_readers_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
 }
 
-/// One kind of rows.
+/// A section of the state, with rows of one kind.
 #[derive(Clone, Copy)]
 pub(crate) enum Section {
     Contexts,
@@ -53,6 +53,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
+    /// All sections, with the names of their files.
     pub(crate) const ALL: [(Self, &'static CStr); 6] = [
         (Self::Contexts, c"contexts"),
         (Self::Queues, c"queues"),
@@ -63,16 +64,18 @@ impl Section {
     ];
 }
 
-/// What a field of a row contains.
+/// The value of a field in a row.
 enum Value<'a> {
     Nothing,
     Number(u64),
-    /// In hexadecimal digits; a string in JSON, whose numbers have fewer bits.
+    /// A number shown in hexadecimal. In JSON it is a string, because a number of 64 bits may not
+    /// fit there.
     Hash(u64),
     Text(&'a [u8]),
 }
 
 impl Value<'_> {
+    /// Appends the value to a text.
     fn write(&self, text: &mut Text, json: bool) -> core::fmt::Result {
         match self {
             Self::Nothing => text.write_str(if json { "null" } else { "-" }),
@@ -88,7 +91,7 @@ impl Value<'_> {
                             text.write_fmt(fmt!("\\{}", char::from(byte)))?;
                         }
                         b' '..=b'~' => text.write_char(char::from(byte))?,
-                        // What is no ASCII is nobody's name.
+                        // All names are visible ASCII characters.
                         _ => text.write_char('?')?,
                     }
                 }
@@ -98,7 +101,7 @@ impl Value<'_> {
     }
 }
 
-/// The rows of a section.
+/// Writes the rows of a section to a text.
 struct Rows<'a> {
     text: &'a mut Text,
     json: bool,
@@ -106,6 +109,11 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Writes a row. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     fn row(&mut self, fields: &[(&str, Value<'_>)]) -> Result {
         self.write(fields).map_err(|_| ENOMEM)
     }
@@ -133,12 +141,13 @@ impl Rows<'_> {
     }
 }
 
-/// A string up to its NUL, or its end.
+/// Returns a text up to its NUL, or to its end if it has none.
 fn string(bytes: &[u8]) -> Value<'_> {
     let length = bytes.iter().position(|byte| *byte == 0);
     Value::Text(&bytes[..length.unwrap_or(bytes.len())])
 }
 
+/// Returns the name of a driver, if there is one.
 fn name(driver: Option<&Known>) -> Value<'_> {
     driver.map_or(Value::Nothing, |driver| {
         Value::Text(driver.name().to_bytes())
@@ -149,13 +158,13 @@ fn number(n: impl Into<u64>) -> Value<'static> {
     Value::Number(n.into())
 }
 
-/// Returns the version of a table of operations.
+/// Returns the version of a table of operations at an address that may be bad.
 fn version(ops: *const abi::d2d_ops) -> Option<Version> {
-    // SAFETY: It is made of numbers and a pointer.
+    // SAFETY: The header of a table consists of numbers and a pointer, so any bytes are one.
     let header = unsafe { probe::read(ops) }?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
     let operations = size / size_of::<*const ()>();
-    // SAFETY: A hash is a number.
+    // SAFETY: A hash is a number, so any bytes are one.
     let fingerprint = unsafe { probe::read(header.chain.wrapping_add(operations)) }?;
     Some(Version {
         major: header.major,
@@ -235,7 +244,7 @@ impl Server {
             if state == "attached" {
                 let context = self.contexts().as_raw(n);
                 self.contexts().while_attached(n, &mut || {
-                    // SAFETY: The context is there as long as the server.
+                    // SAFETY: The context lives as long as the server.
                     theirs = version(unsafe { (&raw const (*context).peer.ops).read_volatile() });
                 });
             }
@@ -282,12 +291,14 @@ impl Server {
         Ok(())
     }
 
-    /// The peer is entered for calls under rundown protection, which counts. The owner needs none, and
-    /// to count would cost a good part of the call: its calls are only in the trace.
+    /// Shows how many calls into the peer there were and how many run now: rundown protection
+    /// counts them. Calls into the owner need no such protection, and are not counted, because that
+    /// would make them a good deal slower. Only the trace shows them.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts().len() {
             let (mut entered, mut inside) = (0, 0);
-            // SAFETY: It is that of the link, which lives.
+            // SAFETY: The `srcu_struct` is that of the context's link, which lives as long as the
+            // server.
             unsafe { d2d_readers_count(self.contexts().peer_srcu(n), &mut entered, &mut inside) };
             let (entered, inside) = (number(entered), number(inside));
             for (to, entered, inside) in [
@@ -312,7 +323,8 @@ impl Server {
             .try_for_each(|record| self.request_row(record, rows))
     }
 
-    /// What changes meanwhile may be shown as it is before or after.
+    /// Shows a request. Other threads may change it meanwhile: each field shows the request as it
+    /// is before or after such a change.
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {

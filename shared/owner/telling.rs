@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How the steps of a request are told.
+//! Whether and how the steps of a request are traced.
 
 use d2d::{
     abi::D2D_SEND_TRACE,
@@ -12,27 +12,29 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The flags of a request, which say how its steps are told: not at all, by lines, or where they are
-/// too many for that, by their tracepoints alone.
+/// The flags of a request that say how its steps are traced: not at all, by lines in dmesg and by
+/// tracepoints, or by tracepoints alone.
 #[derive(Clone, Copy)]
 pub(crate) struct Telling(pub(crate) u32);
 
 impl Telling {
-    /// By lines; what a sender says.
+    /// By lines and tracepoints: the flag that a sender sets.
     pub(crate) const LINE: u32 = D2D_SEND_TRACE;
-    /// By tracepoints alone; none of the flags that a sender may have.
+    /// By tracepoints alone: a flag that no sender can set.
     pub(crate) const POINT: u32 = 1 << 31;
 
+    /// Returns whether the steps are traced at all.
     pub(crate) fn is_on(self) -> bool {
         self.0 & (Self::LINE | Self::POINT) != 0
     }
 
-    /// Takes a step in the name of `driver`. Any context.
+    /// Traces a step of `driver`: see [`Telling::take`]. Any context.
     pub(crate) fn tell(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
         self.take(StepRecord::new(driver, step).with(fields));
     }
 
-    /// Takes a step. Any context.
+    /// Traces a step: by a line and its tracepoint if [`Telling::LINE`] is set, otherwise by its
+    /// tracepoint alone. Any context.
     pub(crate) fn take(self, record: StepRecord<'_>) {
         if self.0 & Self::LINE != 0 {
             record.emit();

@@ -2,10 +2,10 @@
 
 //! The time limit of handshakes that nobody waits for.
 //!
-//! If the owner learns of completion by its completion routine, the sender of a handshake does not
-//! wait for a driver that leaves it pending. A timer ends such a handshake when its time is over. The
-//! server has one timer for all of them: while a handshake is limited the timer is set, and each time
-//! that it goes off it looks through the [registry](crate::registry::Registry::overdue).
+//! If the owner learns of completion by its completion routine, no thread waits for a driver that
+//! pends the request of its handshake. A timer ends such a handshake when its time limit ends. The
+//! server has one timer for all handshakes. It is set while a handshake has a time limit, and each
+//! time that it expires, its work looks through the [registry](crate::registry::Registry::overdue).
 
 use crate::{
     registry::Handshake,
@@ -48,15 +48,15 @@ impl WorkItem for Server {
     }
 }
 
-/// Sets the timer, unless it is being [stopped](stop). It is not set yet. Any context.
+/// Sets the timer, which is not set yet, unless it is being [stopped](stop). Any context.
 fn set(server: Arc<Server>, ms: Msecs) {
-    // SAFETY: The work queue is a C global that always exists.
+    // SAFETY: `system_dfl_wq` is created at boot and never freed.
     let queue = unsafe { Queue::from_raw(bindings::system_dfl_wq) };
     let _ = queue.enqueue_delayed(server, msecs_to_jiffies(ms));
 }
 
-/// Gives the driver of a handshake as much time from now on as the owner's configuration says. Any
-/// context.
+/// Begins the time limit of a handshake, which ends after the time that the owner's configuration
+/// says. Any context.
 pub(crate) fn limit(server: ArcBorrow<'_, Server>, driver: d2d_handle, handshake: Handshake) {
     let ms = server.config().timeout;
     let due = Instant::now() + Delta::from_millis(ms.into());
@@ -66,17 +66,18 @@ pub(crate) fn limit(server: ArcBorrow<'_, Server>, driver: d2d_handle, handshake
 }
 
 /// Stops the timer, and waits for its work if that is running. The caller has made sure that no
-/// handshake is limited any more. May sleep.
+/// handshake has a time limit any more. May sleep.
 pub(crate) fn stop(server: &Arc<Server>) {
     let this = Arc::as_ptr(server);
-    // SAFETY: `this` is a server, which is initialized.
+    // SAFETY: `this` points to an initialized server.
     let work = unsafe { Work::raw_get(<Server as HasWork<_>>::raw_get_work(this.cast_mut())) };
-    // SAFETY: The work item is that of a `DelayedWork`, by `impl_has_delayed_work!`.
+    // SAFETY: By `impl_has_delayed_work!`, the work item is in a `DelayedWork`.
     let timer = unsafe { container_of!(work, bindings::delayed_work, work) };
-    // SAFETY: The timer is initialized, and its server lives during the call.
+    // SAFETY: The timer is initialized, and the caller's reference keeps its server during the
+    // call.
     if unsafe { bindings::cancel_delayed_work_sync(timer) } {
-        // SAFETY: The timer was set, with a reference that `enqueue_delayed` took by
-        // `Arc::into_raw`. Its work, which would have taken the reference, will not run.
+        // SAFETY: `enqueue_delayed` has set the timer with a reference from `Arc::into_raw`. The
+        // work, which would have taken the reference back, will not run.
         drop(unsafe { Arc::from_raw(this) });
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the trace line and the tracepoint of a step, for all drivers.
+//! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
-//! A step comes as a record, from which the line is written once, into a buffer on the stack. There
-//! is no allocation and no lock.
+//! A driver hands over a step as a record. The text of the line is made once, in a buffer on the
+//! stack, for both. Nothing here allocates or takes a lock.
 
 use d2d::{
     abi,
@@ -30,7 +30,7 @@ use kernel::{
     }, //
 };
 
-/// How a line shows a step or a field. C type: `struct d2d_word`.
+/// The name of a step or a field, and the form of that field's number. C type: `struct d2d_word`.
 #[repr(C)]
 struct Word {
     text: *const u8,
@@ -62,10 +62,11 @@ unsafe extern "C" {
     static d2d_field_words: [Word; FIELDS];
 }
 
-// SAFETY: It is constant.
+// SAFETY: A `Word` and its text never change.
 unsafe impl Sync for Word {}
 
 impl Word {
+    /// The word of a field that this owner does not know, because the driver's headers are newer.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
         length: 0,
@@ -76,39 +77,41 @@ impl Word {
         if self.text.is_null() {
             return b"?";
         }
-        // SAFETY: It is a string constant of `words.c` with this length.
+        // SAFETY: Except for `UNKNOWN`, the text is a string constant of `words.c` with this
+        // length.
         unsafe { core::slice::from_raw_parts(self.text, self.length as usize) }
     }
 }
 
-/// Names of what [`d2d_irq_context`] returns.
+/// The names of the execution contexts, by the numbers that [`d2d_irq_context`] returns.
 const IN: [&CStr; 3] = [c"task", c"softirq", c"hardirq"];
 
-/// Lines printed so far, by all drivers.
+/// How many lines were printed so far, for all drivers.
 static SEQ: Atomic<u64> = Atomic::new(0);
 
-/// When the owner printed its first line: milliseconds since boot, to tell its loads apart.
+/// The time when the owner printed its first line, in milliseconds since boot. It tells loads of
+/// the owner apart.
 static LOAD: SetOnce<u64> = SetOnce::new();
 
-/// Returns whether the caller may sleep, as far as the kernel keeps count of it. Any context.
+/// Returns whether the caller may sleep, as far as the kernel knows. Any context.
 #[inline(always)]
 pub(crate) fn may_sleep() -> bool {
     d2d_may_sleep() != 0
 }
 
-/// Returns which load of the owner this is.
+/// Returns the number of this load of the owner: see [`LOAD`]. Any context.
 pub(crate) fn load() -> u64 {
-    // SAFETY: Safe to call in any context.
+    // SAFETY: `ktime_get_boot_fast_ns` may be called in any context.
     let now = || unsafe { bindings::ktime_get_boot_fast_ns() } / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // The owner's first line comes before any other driver can be loaded, so nobody else is
-        // writing it.
+        // The owner prints its first line while it is loaded, when no other driver can call this.
+        // So no other thread writes `LOAD`.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
     })
 }
 
-/// Returns the name of the kind of context that the caller runs in.
+/// Returns the name of the caller's execution context.
 fn place() -> &'static CStr {
     IN.get(d2d_irq_context() as usize).unwrap_or(&c"?")
 }
@@ -117,7 +120,7 @@ fn place() -> &'static CStr {
 ///
 /// # Invariants
 ///
-/// `length` is less than `N`. The bytes from there on are 0.
+/// `length` is less than `N`. The bytes from index `length` on are 0.
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
     length: usize,
@@ -136,15 +139,17 @@ impl<const N: usize> Text<N> {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 
-    /// Returns the text. All of it is ASCII.
+    /// Returns the text, which is ASCII, without its NUL.
     pub(crate) fn as_str(&self) -> &str {
         core::str::from_utf8(self.bytes()).unwrap_or("?")
     }
 
+    /// Returns the unused bytes, except for the one that the NUL needs.
     fn room(&mut self) -> &mut [u8] {
         self.bytes.get_mut(self.length..N - 1).unwrap_or_default()
     }
 
+    /// Appends a text.
     fn push(&mut self, text: &[u8]) {
         let room = self.room();
         let length = text.len().min(room.len());
@@ -154,6 +159,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// Appends a number in base 10 or 16, with at least `least` digits.
     fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -169,19 +175,19 @@ impl<const N: usize> Text<N> {
         self.push(digits.get(first..).unwrap_or_default());
     }
 
-    /// Copies a text from an address that may be bad. Shows as `?` what cannot be printed, and a text that
-    /// cannot be read.
+    /// Appends a text from an address that may be bad. A byte that is not a visible ASCII character
+    /// becomes `?`, and so does a text that cannot be read.
     ///
     /// # Safety
     ///
-    /// A driver has named `from` as the address of a text: reading there has no effect.
+    /// A driver has named `from` as the address of a text: reading there has no side effect.
     unsafe fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());
         let Some(to) = room.get_mut(..length) else {
             return;
         };
-        // SAFETY: There is room for `length` bytes.
+        // SAFETY: `to` has `length` bytes.
         if unsafe { probe::copy(to.as_mut_ptr(), from, length) } {
             let hidden = to.iter_mut().filter(|byte| !byte.is_ascii_graphic());
             hidden.for_each(|byte| *byte = b'?');
@@ -192,6 +198,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// Appends a field's number in the form that `d2d_step.h` gives the field.
     fn push_field(&mut self, form: u32, value: u64) {
         let signed = value as i64;
         match form {
@@ -222,34 +229,35 @@ impl<const N: usize> Text<N> {
     }
 }
 
-/// The name of a driver, cut off if it is too long.
+/// The name of a driver.
 pub(crate) type Name = Text<64>;
-/// The fields of a step.
+/// The fields of a step, as `key=value`.
 pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
-/// What a line has after the driver's name.
+/// The part of a line after the driver's name.
 type Line = Text<{ 96 + abi::D2D_DETAIL_SIZE as usize }>;
 
-/// A record that was copied from its driver, with its texts.
+/// The texts of a step whose line was printed or whose tracepoint was hit.
 pub(crate) struct Told {
     pub(crate) driver: Name,
     pub(crate) detail: Detail,
 }
 
-/// Prints the line of a step, unless it is hot, and hits its tracepoint, if that is on. Returns what was
-/// printed, or `None` if nothing was. Any context.
+/// Prints the line of a step, unless the record is marked as hot, and hits the step's tracepoint,
+/// if that is on. Returns the texts, or `None` if neither was done. Replaces the texts of `record`
+/// by their copies. Any context.
 ///
 /// # Errors
 ///
-/// Returns the record back if its step does not exist.
+/// The name of the driver, if the owner does not know the step.
 ///
 /// # Safety
 ///
-/// A driver has named the record's addresses as those of texts: reading there has no effect.
+/// A driver has named the record's addresses as those of texts: reading there has no side effect.
 pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, Name> {
     let mut driver = Name::new();
-    // SAFETY: The caller says that a driver has named the address.
+    // SAFETY: The caller promises that a driver has named the address.
     unsafe { driver.copy(record.driver, record.driver_length as usize) };
-    // SAFETY: The words are constant.
+    // SAFETY: Nobody writes to the tables of `words.c`.
     let (steps, words) = unsafe { (&d2d_step_words, &d2d_field_words) };
     let Some(step) = steps.get(record.step as usize) else {
         return Err(driver);
@@ -265,7 +273,8 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
         if field.key == abi::d2d_key::D2D_FIELD_END as u32 {
             break;
         }
-        // The text of an unknown field is copied, too: the tracepoint looks at each field.
+        // The loop does not end at an unknown field: the tracepoint looks at each field, and must
+        // find copies only.
         let word = words.get(field.key as usize).unwrap_or(&Word::UNKNOWN);
         if detail.length > 0 {
             detail.push(b" ");
@@ -278,9 +287,9 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
         }
         let from = detail.length;
         let address = core::ptr::with_exposed_provenance(field.value as usize);
-        // SAFETY: The caller says that a driver has named the address.
+        // SAFETY: The caller promises that a driver has named the address.
         unsafe { detail.copy(address, field.length as usize) };
-        // The tracepoint gets the copy.
+        // The tracepoint reads the copy, not the driver's text.
         let text = detail.bytes().get(from..).unwrap_or_default();
         field.value = text.as_ptr().expose_provenance() as u64;
         field.length = text.len() as u32;
@@ -293,8 +302,8 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
     }
     if is_on {
         record.driver = driver.bytes.as_ptr().cast();
-        // SAFETY: The step exists. All that the record points to lives during the call, and the texts end
-        // with a NUL.
+        // SAFETY: The step exists. The record's texts are in `driver` and `detail`, which live
+        // during the call. `driver` and `detail` end with a NUL.
         unsafe {
             d2d_hit(
                 record,
@@ -308,6 +317,8 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
     Ok(Some(Told { driver, detail }))
 }
 
+/// Prints the line of step `number`, at `at`: its sequence number, the load and the execution
+/// context.
 fn print(number: u32, driver: &Name, step: &Word, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;
     let mut line = Line::new();
@@ -328,6 +339,7 @@ fn print(number: u32, driver: &Name, step: &Word, at: (u64, u64, &CStr), detail:
         true => &format_strings::WARNING,
         false => &format_strings::INFO,
     };
-    // SAFETY: The format string is the kernel's own, and the name is NUL-terminated.
+    // SAFETY: `level` is a format string of the kernel crate for a name that ends with a NUL, as
+    // `driver` does.
     unsafe { call_printk(level, &driver.bytes, fmt!("{}", line.as_str())) };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Waiting for the word of a request, which the kernel crate has no means for.
- * The kernel's wait queues for variables cost a request no memory.
+ * Waiting until the word of a request has a value. The kernel's wait_var_event() takes no
+ * memory in the request; the kernel crate has no abstraction for it.
  */
 #include <linux/sched.h>
 #include <linux/wait_bit.h>
@@ -9,16 +9,16 @@
 #include "word_wait.h"
 
 /*
- * Waits until the masked word has this value, for at most so many jiffies. Returns
- * whether it has. May sleep.
+ * Waits until the masked bits of the word have this value, for at most so many jiffies.
+ * Returns whether they have it. May sleep.
  */
 bool d2d_word_wait(u64 *word, u64 mask, u64 value, long jiffies)
 {
-	/* Pairs with the change of the word, a full barrier, by which the result is published. */
+	/* Pairs with the full barrier that changes the word: the result was written before. */
 	return wait_var_event_timeout(word, (smp_load_acquire(word) & mask) == value, jiffies);
 }
 
-/* Wakes those that wait for it. The word was changed by a full barrier before. Any context. */
+/* Wakes the threads that wait for the word. A full barrier has changed it. Any context. */
 void d2d_word_wake(u64 *word)
 {
 	wake_up_var(word);

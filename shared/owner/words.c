@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The names of the steps and the fields in the lines of the trace. */
+/* The names of steps and fields, as the lines of the trace show them. */
 #include "points.h"
 
 #define D2D_STEP_WORD(constant, point, name, group) \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Contexts as the owner allocates them.
+//! The contents of a new context, and its queues.
 
 use super::*;
 use core::ops::Deref;
@@ -12,7 +12,7 @@ use d2d::{
     }, //
 };
 
-/// A context in a block of its own, which no driver uses.
+/// A context that no driver uses, with its block.
 struct TestContext {
     context: Context<TestPair>,
     _block: Block,
@@ -44,14 +44,14 @@ impl Deref for TestContext {
     }
 }
 
-/// Items that one call puts.
+/// How many items one call puts.
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Returns whether the pool of a queue has `capacity` free items, each with its index in the handle, that do
-/// not overlap.
+/// Returns whether the pool of a queue has `capacity` items that do not overlap, are not taken, and
+/// have the right handles.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
-    // SAFETY: The queue is initialized, and nobody else uses it.
+    // SAFETY: The queue is initialized, and no other thread uses it.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
     // SAFETY: As above.
     let id = unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS;
@@ -102,7 +102,8 @@ mod cases {
 
     #[test]
     fn both_pools_are_whole() -> Result {
-        // One item; one chunk; more chunks than one, the last one not full; items as large as can be.
+        // One item; one chunk; several chunks, of which the last one is not full; the largest
+        // items.
         for (capacity, item_size) in [(1, 8), (64, 64), (700, 13), (7, 4096)] {
             let context = TestContext::new(0, capacity, item_size)?;
             for queue in [context.to_peer(), context.to_owner()] {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parameters of an owner, and the memory that they ask for.
+//! The parameters of an owner, and the check of the memory that its contexts need.
 
 use super::*;
 
 impl Config {
-    /// One context, whose queues have `capacity` items of `item_size` bytes.
+    /// Makes the configuration of one context whose queues have `capacity` items of `item_size`
+    /// bytes.
     pub(crate) fn with_items(capacity: u32, item_size: u32) -> Self {
         Self {
             contexts: 1,
@@ -17,7 +18,8 @@ impl Config {
     }
 }
 
-/// Returns the error by which parameters are refused: contexts, capacity, item size, completion, timeout.
+/// Returns the error with which [`Config::new`] refuses these parameters: contexts, capacity, item
+/// size, completion, timeout.
 fn refusal(parameters: [u32; 5]) -> Option<Error> {
     let [contexts, capacity, item_size, completion, timeout] = parameters;
     Config::new(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How handles are made of kind, index and generation.
+//! The layout of handles.
 
 use super::*;
 use kernel::prelude::*;
@@ -13,7 +13,7 @@ const KINDS: [Kind; 5] = [
     Kind::Held,
 ];
 
-/// An index and a generation: the lowest, some, and the highest.
+/// Pairs of index and generation: the lowest values, some others, and the highest ones.
 const PARTS: [(usize, u32); 4] = [
     (0, 1),
     (63, 1),

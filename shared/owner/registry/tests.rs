@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of drivers: which driver objects are refused, handles, and which context a driver has.
+//! The table of drivers: refused driver objects, handles, and the states of a driver.
 
 use super::*;
 use crate::handle::{
@@ -16,9 +16,11 @@ use kernel::str::CString;
 
 type Dispatch = unsafe extern "C" fn(*mut c_void, *const abi::d2d_request) -> c_int;
 
+/// A dispatch routine that returns the request's code.
+///
 /// # Safety
 ///
-/// `request` is valid for reads. `_this` is not used.
+/// `request` is valid for reads.
 unsafe extern "C" fn dispatch(_this: *mut c_void, request: *const abi::d2d_request) -> c_int {
     // SAFETY: `request` is valid for reads.
     unsafe { (*request).code as c_int }
@@ -28,7 +30,7 @@ fn registry() -> Result<Pin<KBox<Registry>>> {
     KBox::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)
 }
 
-/// A valid driver object.
+/// Makes a valid driver object.
 fn object(name: &CStr) -> abi::d2d_driver {
     let mut object = abi::d2d_driver {
         hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
@@ -49,11 +51,11 @@ fn object(name: &CStr) -> abi::d2d_driver {
 }
 
 fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
-    // SAFETY: The tests call the routine of a driver object only with a valid request.
+    // SAFETY: The driver object is valid. The tests call its routine only with a valid request.
     unsafe { registry.add(object) }
 }
 
-/// Changes a valid driver object, and returns the error by which it is refused.
+/// Returns the error with which the registry refuses a driver object that `change` has changed.
 fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
     let mut object = object(c"driver");
     change(&mut object);
@@ -70,10 +72,10 @@ fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Resu
         .map(|before| before.state)
 }
 
-/// The request of each handshake but one; any number.
+/// The handle of a handshake's request; any number.
 const REQUEST: abi::d2d_handle = 1;
 
-/// Reserves a context for a driver, out of `contexts`, and returns its number.
+/// Reserves one of `contexts` contexts for a driver, and returns the context's number.
 fn reserve(registry: &Registry, driver: abi::d2d_handle, contexts: usize) -> Result<usize> {
     registry
         .reserve(driver, REQUEST, contexts)
@@ -87,7 +89,7 @@ fn handshake(context: usize) -> Handshake {
     }
 }
 
-/// Unregisters a driver while no thread is inside its routines.
+/// Unregisters a driver; `EBUSY` if it is not detached or a thread is inside its routines.
 fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
     registry.unregister(handle)?;
     registry.remove(handle).ok_or(EBUSY)
@@ -340,7 +342,7 @@ mod cases {
     fn a_driver_that_leaves_while_it_is_registered_leaves() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
-        // As if another thread had guessed the handle before the driver was published.
+        // Another thread may have guessed the handle, and called `d2d_leave` before this `publish`.
         registry.leave(driver)?;
         assert_eq!(registry.publish(driver, false), Ok(driver));
         let refusal = registry.check_sender(driver, 0, STALE_DRIVER);
