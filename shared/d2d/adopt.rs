@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The check of a context that another driver has sent, before it is used.
+//! The check of a context that the owner offers, before the peer uses the context.
 
 use crate::{
     abi,
@@ -23,34 +23,38 @@ use kernel::{
     prelude::*, //
 };
 
-/// Checks the context at `user_buffer`, in the name of the driver `name`, and makes the peer's link of it.
+/// Checks the context at `user_buffer`, and makes the peer's link to it. The driver `name` is the
+/// one that a refusal names. Any context.
 ///
 /// # Errors
 ///
-/// `EFAULT` (no context, or a bad pointer to or in it), `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic number,
-/// major version, size or layout of the context), or what [`Endpoint::copy`] refuses the owner's table with.
+/// `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed; `EBADMSG`, `EPROTO`,
+/// `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout of the context; or the
+/// errors of [`Endpoint::copy`], which checks the owner's operations.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
         return Err(refuse!(name, "no-context", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT));
     };
     let unreadable =
         || refuse!(name, "bad-context-pointer", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT);
-    // SAFETY: A header is made of numbers.
+    // SAFETY: A header consists of numbers, so any bytes are one.
     let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
     // A context lies on two pages at most.
     const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
     let end = raw.as_ptr().wrapping_add(1).cast_const().cast::<u8>();
-    // SAFETY: A byte is a number.
+    // SAFETY: Any byte is a `u8`.
     unsafe { probe::read(end.wrapping_sub(1)) }.ok_or_else(unreadable)?;
-    // SAFETY: All of it can be read: its first and its last byte were. A block with this header is
-    // a context of this ABI, whose owner's part is not changed once it is offered.
+    // SAFETY: The whole context can be read: its first and its last byte were, and it lies on two
+    // pages at most. A block with this header is a context of this ABI, and the owner does not
+    // change these fields once it has offered the context.
     let (endpoint, module) =
         unsafe { ((*raw.as_ptr()).owner, (*raw.as_ptr()).module.cast_const()) };
-    // SAFETY: By the contract of `struct d2d_context`, it is the endpoint of its owner.
+    // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the
+    // owner of the context.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: The owner frees its contexts when it is unloaded, and it cannot be while this
-    // module, which imports its symbols, is there.
+    // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
+    // that module while this one, which imports its symbols, is loaded.
     Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))
 }

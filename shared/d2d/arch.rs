@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is one instruction where the kernel crate has a call.
+//! Operations that are one instruction here, and a call in the kernel crate.
 //!
-//! The kernel crate's atomic operations are calls of helpers in C, and it has none for SRCU's fast readers.
-//! On x86 these are the instructions that a C compiler makes of the kernel's macros. Elsewhere, and
-//! with lockdep, which follows each reader, they are calls: of the helpers, and of
-//! `shared/d2d/readers.c`.
+//! The kernel crate implements atomic operations by calls of C helpers, and has no functions for
+//! SRCU's fast readers. On x86, this file has the instructions that a C compiler makes of the
+//! kernel's macros. On other architectures, and with lockdep, which follows each reader, it calls
+//! the kernel crate and `shared/d2d/readers.c`.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod imp {
@@ -24,8 +24,8 @@ mod imp {
     #[inline(always)]
     pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
         let value;
-        // SAFETY: The place is valid for reads. x86 does not reorder loads, and what asm! may touch is
-        // all memory, so that nothing moves across it.
+        // SAFETY: `place` is valid for reads. x86 does not reorder loads, and the compiler moves no
+        // access to memory across an asm! that may access memory.
         unsafe {
             asm!(
                 "mov {value}, qword ptr [{place}]",
@@ -39,13 +39,15 @@ mod imp {
 
     /// # Safety
     ///
-    /// As that of the function of the same name below.
+    /// As for the public function of the same name.
     #[inline(always)]
     pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, _seen: bool) -> *mut srcu_ctr {
-        // SAFETY: `srcu` is initialized; the field is written while others read it.
+        // SAFETY: `srcu` is initialized. Another thread may change the field at the same time, so
+        // the read is volatile.
         let counters = unsafe { (&raw const (*srcu).srcu_ctrp).read_volatile() };
-        // SAFETY: The counters are per-CPU, in which GS leads to those of this CPU. An instruction is not
-        // interrupted, and nothing moves across asm!.
+        // SAFETY: The counters are per-CPU data: GS holds the offset of this CPU's data. One
+        // instruction is not interrupted, and the compiler moves no access to memory across the
+        // asm!.
         unsafe {
             asm!(
                 "inc qword ptr gs:[{counters} + {locks}]",
@@ -59,14 +61,14 @@ mod imp {
 
     /// # Safety
     ///
-    /// As that of the function of the same name below.
+    /// As for the public function of the same name.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(
         _srcu: *mut srcu_struct,
         counters: *mut srcu_ctr,
         _seen: bool,
     ) {
-        // SAFETY: As above.
+        // SAFETY: As in `readers_enter`, which returned these counters.
         unsafe {
             asm!(
                 "inc qword ptr gs:[{counters} + {unlocks}]",
@@ -96,7 +98,7 @@ mod imp {
         place.load(Acquire)
     }
 
-    #[allow(improper_ctypes, reason = "some are empty without lockdep")]
+    #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
     extern "C" {
         #[link_name = "d2d_readers_enter"]
         pub(crate) fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr;
@@ -119,7 +121,8 @@ pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
     imp::load_acquire(place)
 }
 
-/// `srcu_read_lock_fast()`; `seen` by lockdep or not. Any context but NMI.
+/// `srcu_read_lock_fast()`. lockdep looks for deadlocks with this reader if it is `seen`. Any
+/// context but NMI.
 ///
 /// # Safety
 ///
@@ -134,10 +137,9 @@ pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut s
 ///
 /// # Safety
 ///
-/// `counters` are those that [`readers_enter`] has returned for `srcu`, which was `seen` or not.
+/// `counters` are those that [`readers_enter`] returned for `srcu` and the same `seen`.
 #[inline(always)]
 pub(crate) unsafe fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool) {
-    // SAFETY: `counters` are those that `readers_enter` has returned for `srcu`, with the same
-    // `seen`.
+    // SAFETY: `counters` are those that `readers_enter` returned for `srcu` and the same `seen`.
     unsafe { imp::readers_leave(srcu, counters, seen) };
 }

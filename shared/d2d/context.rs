@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The shared context: a block of kernel memory that both sides know.
+//! The context: the block of kernel memory that an owner and a peer share.
 //!
 //! C type: `struct d2d_context`.
 
@@ -18,7 +18,7 @@ use kernel::sync::lock::{
     Lock, //
 };
 
-/// A context, seen by either side.
+/// A context, as either side uses it.
 ///
 /// # Invariants
 ///
@@ -28,31 +28,32 @@ pub struct Context<P> {
     _pair: PhantomData<P>,
 }
 
-// SAFETY: All that is reached through it is under locks, or never changes.
+// SAFETY: What a context gives access to is protected by locks, changes atomically, or never
+// changes.
 unsafe impl<P> Send for Context<P> {}
-// SAFETY: As above.
+// SAFETY: As for `Send`.
 unsafe impl<P> Sync for Context<P> {}
 
 impl<P> Context<P> {
-    /// Makes a context of its C counterpart.
+    /// Makes a `Context` of its C counterpart.
     ///
     /// # Safety
     ///
-    /// As the invariants of the type say.
+    /// The invariants of the type hold for `raw`.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>) -> Self {
-        // INVARIANT: The caller says that `raw` is a context of which they hold.
+        // INVARIANT: The caller says that they hold.
         Self {
             raw,
             _pair: PhantomData,
         }
     }
 
-    /// Returns the address that crosses the boundary.
+    /// Returns the address of the C structure.
     pub fn as_raw(&self) -> *mut abi::d2d_context {
         self.raw.as_ptr()
     }
 
-    /// Returns the number of the context: n in `ctx=cn` of the trace.
+    /// Returns the number of the context; the trace shows context 0 as `ctx=c0`.
     pub fn id(&self) -> u32 {
         // SAFETY: Valid by the type invariants; the field never changes.
         unsafe { (*self.raw.as_ptr()).id }
@@ -66,15 +67,16 @@ impl<P> Context<P> {
 
     /// Returns the queue from the peer to the owner.
     pub fn to_owner(&self) -> Queue<'_> {
-        // SAFETY: As above.
+        // SAFETY: As in `to_peer`.
         unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
     }
 
-    /// Runs `f` on an area of the data, under the data's lock with interrupts disabled. Any context.
+    /// Runs `f` on one side's area of the data, with the lock of the data held and interrupts
+    /// disabled. Any context.
     ///
     /// # Safety
     ///
-    /// `area` is the owner's or the peer's in the data of this context.
+    /// `area` is the owner's or the peer's area in the data of this context.
     pub(crate) unsafe fn with_data<T: Plain, R>(
         &self,
         area: *mut [u64; abi::D2D_DATA_SIZE as usize / size_of::<u64>()],
@@ -88,8 +90,8 @@ impl<P> Context<P> {
         let lock: &Lock<(), SpinLockIrqBackend> =
             unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) };
         let _guard = lock.lock();
-        // SAFETY: The area is large and aligned enough, any bytes are a `T`, and the lock is held,
-        // so that this is the only reference.
+        // SAFETY: The area is as long and aligned as asserted above, and any bytes are a `T`. The
+        // lock is held, so this is the only reference.
         f(unsafe { &mut *area.cast::<T>() })
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs: one that hands what is written to it to a driver, one that shows something, and
-//! what others are made of.
+//! Files in debugfs: [`ControlFile`] passes what is written to it to a driver, [`ShowFile`] shows a
+//! text. [`Directory`] and [`DebugFile`] are what they are made of.
 //!
-//! Not by the kernel crate's `debugfs`: its files have no owner, so that a module can be unloaded
-//! while one of them is open, and the kernel calls into the module when it is closed.
+//! The kernel crate's `debugfs` module does not serve: its files have no owner, so a module can be
+//! unloaded while a process has one of them open, and the kernel then calls freed code when the
+//! process closes the file.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h)
 
@@ -34,32 +35,34 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// What a control file hands what is written to it to.
+/// What receives the writes to a control file.
 pub trait Control: Send + Sync + 'static {
-    /// Receives what is written to the file, at once. Process context, may sleep.
+    /// Receives what a process writes to the file, during the system call. Process context, may
+    /// sleep.
     fn write(&self, reader: &mut UserSliceReader) -> Result;
 }
 
 /// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
 ///
-/// On a kernel without debugfs there is none, and nobody is told; nor are there files in it then.
+/// On a kernel without debugfs, making a directory or a file succeeds and has no effect.
 ///
 /// # Invariants
 ///
-/// `dentry` is what `debugfs_create_dir` returned, and was not removed.
+/// `dentry` is what `debugfs_create_dir` returned, which may be an error pointer, and was not
+/// removed.
 pub struct Directory {
     dentry: *mut bindings::dentry,
-    /// Removed after it.
+    /// Kept so that it is removed after this directory.
     _parent: Option<Arc<Self>>,
 }
 
 // SAFETY: Entries of debugfs can be used and removed by any thread.
 unsafe impl Send for Directory {}
-// SAFETY: As above.
+// SAFETY: As for `Send`.
 unsafe impl Sync for Directory {}
 
 impl Directory {
-    /// Makes that of a module: `/sys/kernel/debug/d2d-MODULE`. May sleep.
+    /// Makes the directory of a module: `/sys/kernel/debug/d2d-MODULE`. May sleep.
     ///
     /// # Errors
     ///
@@ -68,7 +71,7 @@ impl Directory {
         Self::new(&CString::try_from_fmt(fmt!("d2d-{}", module))?, None)
     }
 
-    /// Makes one in another. May sleep.
+    /// Makes a directory in `parent`. May sleep.
     ///
     /// # Errors
     ///
@@ -81,10 +84,10 @@ impl Directory {
         let above = parent
             .as_ref()
             .map_or(core::ptr::null_mut(), |parent| parent.dentry);
-        // SAFETY: The name is a string, and the directory above is kept. Errors need no check: the
-        // functions that take a directory take them.
+        // SAFETY: The name is a string, and the parent was not removed. It may be an error pointer:
+        // the functions of debugfs take such a directory and do nothing.
         let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
-        // INVARIANT: It was made above.
+        // INVARIANT: `dentry` is what debugfs returned above.
         let directory = Self {
             dentry,
             _parent: parent,
@@ -95,22 +98,25 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants; an error is taken as nothing to remove.
+        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
         unsafe { bindings::debugfs_remove(self.dentry) };
     }
 }
 
-/// Refuses to open a file of module `M` before the initialization of the module has succeeded.
+/// Refuses to open a file of module `M` before the initialization of the module has succeeded. Any
+/// context.
 ///
-/// A file that is open keeps the module, except while the module is being initialized: if that
-/// fails, the kernel frees the module's code all the same, which the file still needs.
+/// An open file holds a reference on the module, which keeps the kernel from unloading it. But if
+/// the initialization of the module fails, the kernel frees the module despite such references, and
+/// closing the file would then call freed code.
 ///
 /// # Errors
 ///
-/// `ENODEV`.
+/// `ENODEV` if the module is not live.
 pub fn check_loaded<M: ModuleMetadata>() -> Result {
     let module = M::THIS_MODULE.as_ptr();
-    // SAFETY: It is the module whose code this is. Another thread may change the state.
+    // SAFETY: `module` is the module to which this code belongs. Another thread may change the
+    // state at the same time, so the read is volatile.
     let state = unsafe { (&raw const (*module).state).read_volatile() };
     match state == bindings::module_state_MODULE_STATE_LIVE {
         true => Ok(()),
@@ -118,31 +124,32 @@ pub fn check_loaded<M: ModuleMetadata>() -> Result {
     }
 }
 
-/// A file in debugfs. Dropping it removes the file and waits for the threads inside its operations;
-/// for a file that is [detached when it is opened](DebugFile::detached), only for the threads that
-/// open it. It does not wait for the threads that have the file open. May sleep.
+/// A file in debugfs. Dropping it removes the file, and waits until no thread is inside the file's
+/// operations; of a file that [`DebugFile::detached`] made, until no thread is inside `open`. It
+/// does not wait until the file is closed. May sleep.
 ///
 /// # Invariants
 ///
-/// `dentry` is what debugfs returned when it made the file, and was not removed.
+/// `dentry` is what debugfs returned when it made the file, which may be an error pointer, and was
+/// not removed.
 pub struct DebugFile {
     dentry: *mut bindings::dentry,
-    /// Removed after it.
+    /// Kept so that it is removed after the file.
     _directory: Arc<Directory>,
 }
 
 // SAFETY: Entries of debugfs can be removed by any thread.
 unsafe impl Send for DebugFile {}
-// SAFETY: Nothing can be done with a reference.
+// SAFETY: The type has no method that takes a reference.
 unsafe impl Sync for DebugFile {}
 
 impl DebugFile {
-    /// Makes one. May sleep.
+    /// Makes a file. May sleep.
     ///
     /// # Safety
     ///
-    /// The operations take `data` until the file is dropped, and what `open` makes of it until it is
-    /// released; they have an owner, whose code they are.
+    /// The operations may be called with `data` until the file is dropped, and with what `open`
+    /// makes of it until `release`. Their `owner` is the module to which their code belongs.
     pub unsafe fn new(
         directory: &Arc<Directory>,
         name: &CStr,
@@ -150,8 +157,8 @@ impl DebugFile {
         data: *mut c_void,
         operations: &'static bindings::file_operations,
     ) -> Self {
-        // SAFETY: The name is a string, and the directory is there. The caller keeps `data` for as
-        // long as the operations use it.
+        // SAFETY: The name is a string, and the directory was not removed. The caller keeps `data`
+        // for as long as the operations use it.
         let dentry = unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),
@@ -162,15 +169,15 @@ impl DebugFile {
                 operations,
             )
         };
-        // INVARIANT: It was made above.
+        // INVARIANT: `dentry` is what debugfs returned above.
         Self {
             dentry,
             _directory: directory.clone(),
         }
     }
 
-    /// Makes a file whose removal waits only for the threads that open it: a read that is stuck in
-    /// a page fault on user memory does not hold up the removal. May sleep.
+    /// Makes a file whose removal waits only for threads inside `open`. So a read that is stuck in
+    /// a page fault on user memory does not delay the removal. May sleep.
     ///
     /// # Safety
     ///
@@ -182,8 +189,8 @@ impl DebugFile {
         data: *mut c_void,
         operations: &'static bindings::file_operations,
     ) -> Self {
-        // SAFETY: The name is a string, the directory is there, and debugfs protects `open`, the only
-        // operation that uses `data`, against the removal.
+        // SAFETY: The name is a string, and the directory was not removed. Removing the file waits
+        // for threads inside `open`, which is the only operation that uses `data`.
         let dentry = unsafe {
             bindings::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
@@ -193,7 +200,7 @@ impl DebugFile {
                 operations,
             )
         };
-        // INVARIANT: It was made above.
+        // INVARIANT: `dentry` is what debugfs returned above.
         Self {
             dentry,
             _directory: directory.clone(),
@@ -203,7 +210,7 @@ impl DebugFile {
 
 impl Drop for DebugFile {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants; an error is taken as nothing to remove.
+        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
         unsafe { bindings::debugfs_remove(self.dentry) };
     }
 }
@@ -224,14 +231,16 @@ pub trait Show: Send + Sync + 'static {
     fn show(&self, text: &mut Text) -> Result;
 }
 
-/// A file that shows something of module `M`, readable by root: as it was when the file was opened.
+/// A file of module `M` that shows a text, readable by root. The text is made when a process opens
+/// the file.
 ///
-/// While it is open, the module cannot be unloaded. Dropping it removes the file and waits for those
-/// that open it; may sleep. On a kernel without debugfs there is none, and nobody is told.
+/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
+/// file, and waits for threads inside `open`; may sleep. On a kernel without debugfs, making the
+/// file succeeds and has no effect.
 ///
 /// # Invariants
 ///
-/// The file refers to `_show`, which is dropped after it.
+/// The file's `data` is `_show`, which is dropped after the file.
 pub struct ShowFile<S: Show, M: ModuleMetadata> {
     _file: DebugFile,
     _show: KBox<S>,
@@ -255,14 +264,14 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     ///
     /// # Safety
     ///
-    /// The file is dropped before the module's code goes away.
+    /// The file is dropped before the kernel frees the module's text.
     pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
         let show = KBox::new(show, GFP_KERNEL)?;
         let data = core::ptr::from_ref(&*show).cast_mut().cast();
-        // SAFETY: `open` takes an `S`, which is dropped after the file. The other operations use the
-        // text that `open` has made.
+        // SAFETY: `open` expects an `S` in `data`, which is dropped after the file. The other
+        // operations use the text that `open` has made, and their owner is the module `M`.
         let file = unsafe { DebugFile::detached(directory, name, 0o400, data, Self::OPERATIONS) };
-        // INVARIANT: As above.
+        // INVARIANT: The file was made with `data`; the fields are dropped in their order.
         Ok(Self {
             _file: file,
             _show: show,
@@ -278,9 +287,9 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: the file is a [`ShowFile`]'s, and is not removed during the call.
+    /// The file is that of a [`ShowFile`], and is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: The file is not removed during the call, so its `S` is there: `data` of the file.
+        // SAFETY: The file's `data` is its `S`, which is not dropped while the file is not removed.
         let show = unsafe { &*(*inode).i_private.cast::<S>() };
         match check_loaded::<M>().and_then(|()| Self::text(show)) {
             Ok(text) => {
@@ -294,7 +303,7 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: `file` was opened by `open`.
+    /// `file` was opened by `open`.
     unsafe extern "C" fn read(
         file: *mut bindings::file,
         buffer: *mut c_char,
@@ -313,7 +322,7 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: `file` was opened by `open`, and nobody uses it any more.
+    /// `file` was opened by `open`, and nobody uses it any more.
     unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         // SAFETY: `open` has put the box there, and the kernel releases a file once.
         drop(unsafe { KBox::from_raw((*file).private_data.cast::<Text>()) });
@@ -323,12 +332,13 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
 
 /// A control file of module `M`: `/sys/kernel/debug/d2d-MODULE/FILE`, writable by root.
 ///
-/// While it is open, the module cannot be unloaded. Dropping it removes the file and waits for
-/// those that write; may sleep. On a kernel without debugfs there is none, and nobody is told.
+/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
+/// file, and waits for threads that write to it; may sleep. On a kernel without debugfs, making the
+/// file succeeds and has no effect.
 ///
 /// # Invariants
 ///
-/// The file refers to `_control`, which is dropped after it.
+/// The file's `data` is `_control`, which is dropped after the file.
 pub struct ControlFile<C: Control, M: ModuleMetadata> {
     _file: DebugFile,
     _control: KBox<C>,
@@ -343,7 +353,8 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
         ..pin_init::zeroed()
     };
 
-    /// Makes the file called `name` in a directory, or in a new one for the module. May sleep.
+    /// Makes the file called `name` in `directory`, or in a new directory for the module. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -351,7 +362,7 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     ///
     /// # Safety
     ///
-    /// The file is dropped before the module's code goes away.
+    /// The file is dropped before the kernel frees the module's text.
     pub unsafe fn new(directory: Option<Arc<Directory>>, name: &CStr, control: C) -> Result<Self> {
         let make = || -> Result<Self> {
             let control = KBox::new(control, GFP_KERNEL)?;
@@ -360,9 +371,10 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
                 None => Directory::of_module(M::NAME)?,
             };
             let data = core::ptr::from_ref(&*control).cast_mut().cast();
-            // SAFETY: The operations take a `C`, which is dropped after the file.
+            // SAFETY: The operations expect a `C` in `data`, which is dropped after the file, and
+            // their owner is the module `M`.
             let file = unsafe { DebugFile::new(&directory, name, 0o200, data, Self::OPERATIONS) };
-            // INVARIANT: As above.
+            // INVARIANT: The file was made with `data`; the fields are dropped in their order.
             Ok(Self {
                 _file: file,
                 _control: control,
@@ -374,7 +386,7 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: the file is a [`ControlFile`]'s, and is not removed during the call.
+    /// The file is that of a [`ControlFile`], and is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
         match check_loaded::<M>() {
             // SAFETY: `inode` and `file` are what the kernel opens.
@@ -385,16 +397,15 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
 
     /// # Safety
     ///
-    /// As the kernel calls it: `file` was opened by `open`, with the file's `C`, and is not removed
-    /// during the call.
+    /// `file` was opened by `open`, and is not removed during the call.
     unsafe extern "C" fn write(
         file: *mut bindings::file,
         buffer: *const c_char,
         length: usize,
         _offset: *mut bindings::loff_t,
     ) -> isize {
-        // SAFETY: `simple_open` has put the file's `C` there, which is dropped after the file is
-        // removed.
+        // SAFETY: `simple_open` has stored the file's `data` there: its `C`, which is dropped after
+        // the file is removed.
         let control = unsafe { &*(*file).private_data.cast::<C>() };
         let user = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
         match control.write(&mut UserSlice::new(user, length).reader()) {
@@ -404,11 +415,12 @@ impl<C: Control, M: ModuleMetadata> ControlFile<C, M> {
     }
 }
 
-/// Reads a number in decimal digits, as `echo` writes it.
+/// Reads a number that a process writes in decimal digits, with or without a newline. Process
+/// context, may sleep.
 ///
 /// # Errors
 ///
-/// `EINVAL` for anything else, `EFAULT` if it cannot be read.
+/// `EINVAL` if the text is no such number or longer than 16 bytes, `EFAULT` if it cannot be read.
 pub fn read_number(reader: &mut UserSliceReader) -> Result<u32> {
     let length = reader.len();
     let mut bytes = [0u8; 16];

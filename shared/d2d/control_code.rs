@@ -8,9 +8,10 @@ use crate::{
 };
 use core::marker::PhantomData;
 
-/// Makes a control code, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function, METHOD_BUFFERED, 0)` does.
+/// Makes the control code of a function number, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function,
+/// METHOD_BUFFERED, 0)` does.
 ///
-/// A function has 12 bits. Those up to `0x800` are the library's.
+/// A function number has 12 bits. Numbers up to `0x800` are reserved for the library.
 pub const fn ctl_code(function: u16) -> u32 {
     assert!(function < 0x1000);
     (0x22 << 16) | ((function as u32) << 2) | abi::D2D_METHOD_BUFFERED
@@ -18,7 +19,8 @@ pub const fn ctl_code(function: u16) -> u32 {
 
 const _: () = assert!(ctl_code(0x800) | abi::D2D_METHOD_NEITHER == abi::D2D_IOCTL_SHARE_CONTEXT);
 
-/// A control code, with the types of the request's input and output. `()` stands for none.
+/// A control code, with the types of the request's input and output. `()` stands for no input or
+/// output.
 pub struct ControlCode<I: Plain, O: Plain> {
     raw: u32,
     _types: PhantomData<fn(I) -> O>,
@@ -33,7 +35,7 @@ impl<I: Plain, O: Plain> Clone for ControlCode<I, O> {
 impl<I: Plain, O: Plain> Copy for ControlCode<I, O> {}
 
 impl<I: Plain, O: Plain> ControlCode<I, O> {
-    /// Makes the code of this function number: see [`ctl_code`].
+    /// Makes the code of a function number greater than `0x800`: see [`ctl_code`].
     pub const fn new(function: u16) -> Self {
         assert!(function > 0x800);
         const {
@@ -46,7 +48,7 @@ impl<I: Plain, O: Plain> ControlCode<I, O> {
         }
     }
 
-    /// Returns the number.
+    /// Returns the code as a number.
     pub const fn raw(self) -> u32 {
         self.raw
     }

@@ -1,29 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Driver to driver: the library that both sides of a shared context link.
+//! The library that both sides of a context link: driver-to-driver communication.
 //!
-//! The owner allocates contexts and offers one to each peer through an internal device control
-//! request; from then on both call each other through ops tables and exchange items through the
-//! context's queues, in any context but NMI. What crosses the boundary is defined in
-//! `shared/include/d2d.h`; this crate is the safe side of it:
+//! The owner allocates contexts, and offers one to each peer by an internal device control request.
+//! From then on the two sides call each other's operations and exchange items through the queues of
+//! the context, in any context but NMI. `shared/include/d2d.h` defines what crosses the boundary;
+//! this crate makes it safe to use:
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`point`]: the tracepoints of hot paths.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
-//! - [`header`]: what every object of the boundary begins with, and its check.
+//! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - [`probe`]: reading what another driver points to.
-//! - [`context`]: the shared block, its queues ([`queue`]) and its data.
+//! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
+//!   data.
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
-//! - [`rundown`]: protection of calls into a driver that may leave, and [`readers`], which it counts by.
-//! - [`event`]: named events, to tell others a state.
+//! - [`rundown`]: protection of calls into a driver that may detach; it counts the threads inside
+//!   by [`readers`].
+//! - [`event`]: named events, which tell other drivers a state.
 //! - [`driver`]: the peer's driver, and its side of the handshake; [`registration`]: its module.
-//! - [`control_code`], [`request`] and [`packet`]: requests at any time, for the receiver and for the
-//!   sender.
-//! - [`control`]: a file through which user space acts on a driver, and what it is made of.
+//! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
+//!   them.
+//! - [`control`]: files in debugfs, by which user space controls a driver.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
-//! Drivers built on it carry `#![forbid(unsafe_code)]`: no safe item of this crate causes undefined
-//! behaviour, whatever safe code does with it.
+//! The documentation of a function says where it may be called. *Any context* is each execution
+//! context in which a `spinlock_t` may be taken: task, softirq and hard interrupt, but not NMI.
+//! *Process context* is a task.
+//!
+//! Drivers that use this crate carry `#![forbid(unsafe_code)]`: no safe item of this crate causes
+//! undefined behaviour, whatever safe code does with it.
 
 mod adopt;
 mod arch;
@@ -71,10 +77,10 @@ pub use d2d_abi as abi;
 #[cfg(d2d_tests)]
 use testing::LocalModule;
 
-/// The items that the expansions of this library's macros name. A path that begins with `$crate`
-/// means the same wherever it is expanded. `::kernel`, `::core` and bare names mean what the
-/// driver's crate says: it may have bound them to items of its own, which would then stand in the
-/// library's `unsafe` code.
+/// The items that this library's macros name in their expansions. A path that begins with `$crate`
+/// has one meaning, wherever the macro is expanded. The meaning of `::kernel`, `::core` and bare
+/// names depends on the driver's crate, which could bind them to items of its own, and so put its
+/// own code into the library's `unsafe` blocks.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A driver that is the peer in a context, and the offer of the context: the request of the handshake, as
-//! the driver sees it.
+//! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
-//! An offer is a value: completing or pending it consumes it, so it cannot be completed twice, and the
-//! disposition that the driver returns can only be had that way. Both are tied to the call by their
-//! lifetime, so that neither outlives it or is taken for that of another.
+//! An offer is a value. Completing or pending an offer consumes it, so a driver cannot complete it
+//! twice, and only these calls make the [`Disposition`] that the driver has to return. The lifetime
+//! of both is that of the call: neither can outlive the call, or be used in another one.
 
 use crate::{
     abi,
@@ -72,35 +71,37 @@ use kernel::{
     }, //
 };
 
-/// A driver that can be the peer in a context; [`module_peer!`](crate::module_peer) makes the
-/// module that it lives in.
+/// A driver that can be the peer in a context. [`module_peer!`](crate::module_peer) makes its
+/// module.
 ///
-/// It also implements the operations that it offers: the trait of its pair's peer interface.
+/// The driver also implements its operations: the trait of its pair's peer interface.
 pub trait Driver: Sized + Send + Sync + 'static {
-    /// What it has agreed on with the owner.
+    /// The pair whose peer the driver is.
     type Pair: Pair;
 
-    /// Name of its control file in debugfs, see [`ControlFile`](crate::control::ControlFile); `None` if
-    /// it has none.
+    /// Name of the driver's [`ControlFile`](crate::control::ControlFile) in debugfs, or `None` for
+    /// no such file.
     const CONTROL: Option<&'static CStr> = None;
 
-    /// Through what else others reach the driver: devices, timers and the like, or `()`. It is made
-    /// after the driver is registered, and dropped before the driver leaves: its events, requests and
-    /// link still work.
+    /// What else calls the driver, such as devices and timers; or `()`. The library makes it after
+    /// the driver is registered, and drops it before the driver leaves: while it exists, the
+    /// driver's events, requests and link work.
     type Front: Send + Sync + 'static;
 
-    /// Makes the driver, when its module is loaded. Process context, may sleep.
+    /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Makes its front. Process context, may sleep.
+    /// Makes the driver's [`Front`](Driver::Front). Process context, may sleep.
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error>;
 
-    /// Receives what is written to its control file, at once. Process context, may sleep.
+    /// Receives what a process writes to the control file, during the system call. Process context,
+    /// may sleep.
     fn control(_driver: &Handle<Self>, _reader: &mut UserSliceReader) -> Result {
         Err(EINVAL)
     }
 
-    /// Returns what it tells the owner about itself in the context that it adopts.
+    /// Returns the data that [`Offer::accept`] stores in the context for the owner. Process
+    /// context, may sleep.
     fn data(&self) -> <Self::Pair as Pair>::PeerData;
 
     /// Receives the offer of a context. Process context, may sleep.
@@ -111,9 +112,9 @@ pub trait Driver: Sized + Send + Sync + 'static {
         offer.accept()
     }
 
-    /// Receives an offer that [`share`](Driver::share) left pending by [`Offer::pend`]. Process
-    /// context (a kernel worker), may sleep. If the module is being unloaded, waits for the driver's
-    /// events and requests end with `ECANCELED`.
+    /// Receives an offer that [`Offer::pend`] has left pending. Process context (a kernel worker),
+    /// may sleep. When the module is unloaded, waits for the driver's events and requests end with
+    /// `ECANCELED`.
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
     where
         <Self::Pair as Pair>::Peer: TableFor<Self>,
@@ -121,32 +122,34 @@ pub trait Driver: Sized + Send + Sync + 'static {
         offer.accept()
     }
 
-    /// Whether [`dispatch`](Driver::dispatch) never sleeps: it is called in any context then, in that
-    /// of the sender. Otherwise a sender that cannot sleep has it called from a worker.
+    /// Whether [`dispatch`](Driver::dispatch) never sleeps. If so, the library calls it in the
+    /// execution context of the sender, which may be any. Otherwise a worker calls it for a sender
+    /// that cannot sleep.
     const DISPATCH_ATOMIC: bool = false;
 
-    /// Receives a request, from the time on that the driver is registered. Process context, may sleep,
+    /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
     /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
     ///
-    /// Neither this nor another routine loads or unloads a module, or waits for that: see
-    /// `struct d2d_driver` in `d2d.h`.
+    /// No routine may load or unload a module, or wait for such a thing: see `struct d2d_driver` in
+    /// `d2d.h`.
     fn dispatch<'a>(&self, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request back that it has [forwarded](Request::forward), with what the lower driver
-    /// has made of it. Any context.
+    /// Receives a request that the driver has [forwarded](Request::forward), and the result of the
+    /// lower driver. Any context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
     }
 
-    /// Receives the result of a request that it has sent by
-    /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and the request: it may
-    /// keep it and send it again. Any context.
+    /// Receives a request that the driver has sent by
+    /// [`Packet::send_with_routine`](crate::packet::Packet::send_with_routine), and its result. The
+    /// driver may keep the request, and send it again. Any context.
     fn completed(&self, _completed: Completed) {}
 
-    /// A request was taken back from it that it has left pending, and has asked to be told of. Any
-    /// context.
+    /// Tells the driver that a request which it has left pending was cancelled. Called only for
+    /// requests for which the driver has called
+    /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled). Any context.
     fn cancelled(&self, _id: RequestId) {}
 }
 
@@ -164,22 +167,23 @@ impl<T: Driver> Handle<T> {
         Self(shared)
     }
 
-    /// Returns what the driver sends requests by, once it is registered. Any context.
+    /// Returns the driver as a sender of requests. Once the driver is unregistered, the owner
+    /// refuses what it sends. Any context.
     pub fn sender(&self) -> Sender {
         self.0.sender()
     }
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Finish using it before the driver is detached: in its operations, in
-    /// [`dispatch`](Driver::dispatch), and wherever its [`Front`](Driver::Front) leads. Using it later is
-    /// safe, but another driver may have the context then.
+    /// Use the link only while the driver is attached: in its operations, in
+    /// [`dispatch`](Driver::dispatch), and in code that its [`Front`](Driver::Front) calls. A later
+    /// use is safe, but by then the context may be shared with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
 
-    /// Waits until [`Driver::deferred`] has completed a handshake that the driver has left pending, and
-    /// has returned. Returns the link to the owner then, as [`Handle::link`]. May sleep.
+    /// Waits until [`Driver::deferred`] has returned, if the driver has left the handshake pending.
+    /// Then returns the link to the owner, as [`Handle::link`]. May sleep.
     ///
     /// # Errors
     ///
@@ -192,23 +196,24 @@ impl<T: Driver> Handle<T> {
         self.link().ok_or(ENOTCONN)
     }
 
-    /// Creates a named event, or opens it if there is one of the name; `set` is of no account then.
-    /// May sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor `..`.
+    /// Creates a named event, or opens it if it already exists; `set` is ignored then. May sleep. A
+    /// name has 1 to 63 bytes, which are visible ASCII characters other than `/`; `.` and `..` are
+    /// no names.
     ///
     /// # Errors
     ///
-    /// `ENAMETOOLONG` or `EINVAL` for the name, `EPROTOTYPE` if it is of the other kind, `ENFILE` or
-    /// `EMFILE` if there are too many events or handles of them, `ESTALE` if the driver is not
-    /// registered any more, `ENOMEM`.
+    /// `ENAMETOOLONG` or `EINVAL` for the name, `EPROTOTYPE` if the event exists and is of the
+    /// other kind, `ENFILE` if there are too many events, `EMFILE` if there are too many handles of
+    /// events, `ESTALE` if the driver is not registered any more, `ENOMEM`.
     pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
         Event::create(self.0.driver(), name, kind, set)
     }
 
-    /// Opens a named event that there is. May sleep.
+    /// Opens an existing named event. May sleep.
     ///
     /// # Errors
     ///
-    /// As [`Handle::create_event`], and `ENOENT` if there is none.
+    /// As [`Handle::create_event`], and `ENOENT` if there is no event of the name.
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
         Event::open(self.0.driver(), name, kind)
     }
@@ -230,15 +235,15 @@ impl<T: Driver> Control for Handle<T> {
 
 /// The offer of a context that the driver has received and not completed yet.
 ///
-/// It has to be completed or left pending before the driver can return.
+/// The driver has to complete it or leave it pending: it cannot return otherwise.
 pub struct Offer<'a, T: Driver> {
     driver: ArcBorrow<'a, Shared<T>>,
     request: Request<'a>,
 }
 
 impl<'a, T: Driver> Offer<'a, T> {
-    /// Adopts the context, fills in the driver's [data](Driver::data), and completes the offer: what
-    /// most drivers do with it.
+    /// Adopts the context, fills in the driver's [data](Driver::data), and completes the offer.
+    /// Most drivers need nothing else. May sleep.
     pub fn accept(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -252,18 +257,18 @@ impl<'a, T: Driver> Offer<'a, T> {
 
     /// Completes the request. Any context.
     ///
-    /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
-    /// `information` is what the request's code says it means, 0 if nothing.
+    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
+    /// completed. `information` has no meaning in a handshake.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
         self.driver.set_completed(result);
         disposition
     }
 
-    /// Leaves the request pending: [`Driver::deferred`] will get it, in a kernel worker.
+    /// Leaves the request pending. A kernel worker passes it to [`Driver::deferred`]. Any context.
     ///
-    /// One request can wait for the worker at a time; another is completed with `EBUSY`, as is every
-    /// one once the module is being unloaded.
+    /// At most one request waits for the worker. If one waits already, or the module is being
+    /// unloaded, this completes the request with `EBUSY`.
     pub fn pend(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -280,15 +285,16 @@ impl<'a, T: Driver> Offer<'a, T> {
         }
     }
 
-    /// Adopts the context that the request carries: checks it and saves its address.
+    /// Adopts the context that the request carries: checks the context and saves its address. Any
+    /// context.
     ///
     /// # Errors
     ///
-    /// If the request carries none or the context is refused, the request is completed with `EFAULT`
-    /// (no context, or a bad pointer to or in it), `EBADMSG`, `EPROTO`, `EMSGSIZE`, `EBADE` (magic
-    /// number, major version, size or layout of the context), what
-    /// [`Endpoint::copy`](crate::interface::Endpoint::copy) refuses the owner's table with, or
-    /// `EALREADY` (the driver holds a context), and what became of it is returned.
+    /// Completes the request with an error, and returns the disposition: `EFAULT` if the request
+    /// carries no context, or a pointer that cannot be followed; `EBADMSG`, `EPROTO`, `EMSGSIZE` or
+    /// `EBADE` for the magic number, major version, size or layout of the context; the errors of
+    /// [`Endpoint::copy`](crate::interface::Endpoint::copy), which checks the owner's operations;
+    /// `EALREADY` if the driver has a context already.
     pub fn adopt(self) -> Result<Adopted<'a, T>, Disposition<'a>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -311,23 +317,23 @@ impl<'a, T: Driver> Offer<'a, T> {
     }
 }
 
-/// A request whose context the driver has adopted and now fills in.
+/// An offer whose context the driver has adopted, and not filled in yet.
 pub struct Adopted<'a, T: Driver>(Offer<'a, T>);
 
 impl<'a, T: Driver> Adopted<'a, T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Fills in the driver's functions and data, which the owner may use once the request is
-    /// completed.
+    /// Fills in the driver's operations and data. The owner may use them once the request is
+    /// completed. Any context.
     pub fn fill(self, data: <T::Pair as Pair>::PeerData) -> Offer<'a, T> {
         let binding = self.0.driver.binding();
         if let Some(link) = PeerLink::of(binding.seat()) {
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
-            // SAFETY: This driver has not completed the request, and until it does, the peer's
-            // endpoint is its own: a context whose time is over stays reserved until then, and the
-            // registration is detached only after the last call that a request is tied to.
+            // SAFETY: Until this driver completes the request, only it uses the peer's endpoint. A
+            // context whose handshake has timed out stays reserved until then, and the driver is
+            // detached only after the last call that has a request has returned.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -340,37 +346,37 @@ where
     }
 }
 
-/// There is no handshake, or it has failed.
+/// The owner was not asked for a context, or the handshake has failed.
 const IDLE: u32 = 0;
 /// The owner was asked for a context.
 const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
 
-/// What the work item has to do.
+/// What the work item of a pended handshake has to do.
 struct Deferred {
-    /// The offer that waits for it.
+    /// The offer that waits for the work item.
     offer: Option<Kept>,
-    /// Whether no other may come: the registration is being dropped.
+    /// Whether no further offer may be pended, because the registration is being dropped.
     closed: bool,
 }
 
-/// What a registration, its handles and the offers on their way share.
+/// What a registration, its [`Handle`]s and its [`Offer`]s share.
 #[pin_data]
 pub(crate) struct Shared<T: Driver> {
-    /// Name of the driver: that of its module.
+    /// Name of the driver, and of its module.
     name: &'static CStr,
     #[pin]
     binding: Binding<PeerSeat<T::Pair>, T>,
-    /// Its handle, once it is registered.
+    /// The driver's handle, once the driver is registered.
     driver: SetOnce<abi::d2d_handle>,
-    /// How far the handshake is: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
+    /// State of the handshake: [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
     #[pin]
     pended: SpinLockIrq<Deferred>,
     #[pin]
     work: Work<Self>,
-    /// The task that is in [`Driver::deferred`], 0 if there is none. Only compared.
+    /// Address of the task that is in [`Driver::deferred`], or 0. It is only compared.
     worker: Atomic<usize>,
 }
 
@@ -388,7 +394,7 @@ where
         let offer = this.pended.lock().offer.take();
         if let Some(kept) = offer {
             this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The disposition tells a dispatch routine's caller what happened; here is none.
+            // The disposition is for the caller of a dispatch routine, which has returned before.
             let _ = this.state().deferred(Offer {
                 driver: this.as_arc_borrow(),
                 request: kept.into_request(),
@@ -399,7 +405,7 @@ where
 }
 
 impl<T: Driver> Shared<T> {
-    /// Makes what a driver shares that is not registered yet. May sleep.
+    /// Makes the shared part of a driver that is not registered yet. May sleep.
     ///
     /// # Errors
     ///
@@ -428,17 +434,17 @@ impl<T: Driver> Shared<T> {
         )
     }
 
-    /// Notes the handle that it is registered by.
+    /// Stores the handle that the owner returned when the driver was registered.
     pub(crate) fn set_driver(&self, driver: abi::d2d_handle) {
         self.driver.populate(driver);
     }
 
-    /// Notes that the owner is asked for a context.
+    /// Notes that the driver asks the owner for a context.
     pub(crate) fn begin(&self) {
         self.progress.store(UNDER_WAY, Release);
     }
 
-    /// Notes that there is no handshake any more, and returns whether there was one.
+    /// Notes that the driver has no context, and returns whether it has asked for one or had one.
     pub(crate) fn end(&self) -> bool {
         self.progress.xchg(IDLE, Full) != IDLE
     }
@@ -455,14 +461,14 @@ impl<T: Driver> Shared<T> {
         self.name
     }
 
-    /// Returns its handle, or 0 before it is registered.
+    /// Returns the driver's handle, or 0 before the driver is registered.
     pub(crate) fn driver(&self) -> abi::d2d_handle {
         self.driver.copy().unwrap_or(0)
     }
 
-    /// Returns what it sends requests by.
+    /// Returns the driver as a sender of requests.
     pub(crate) fn sender(&self) -> Sender {
-        // SAFETY: It is this driver's.
+        // SAFETY: It is the handle of this driver, or 0, which the owner refuses.
         unsafe { Sender::from_raw(self.driver(), self.name) }
     }
 
@@ -474,14 +480,15 @@ impl<T: Driver> Shared<T> {
         }
     }
 
-    /// Notes what the request that carries the context was completed with.
+    /// Notes the result of the handshake.
     pub(crate) fn set_completed(&self, result: Result) {
         self.progress
             .store(if result.is_ok() { ATTACHED } else { IDLE }, Release);
     }
 
     fn raw_work(this: &Arc<Self>) -> *mut bindings::work_struct {
-        // SAFETY: The pointer is that of an initialized value.
+        // SAFETY: `this` is an initialized value, and `raw_get_work` returns the address of a field
+        // of it.
         unsafe {
             Work::raw_get(<Self as HasWork<Self>>::raw_get_work(
                 Arc::as_ptr(this).cast_mut(),
@@ -495,14 +502,14 @@ impl<T: Driver> Shared<T> {
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
-    /// Runs what is queued and waits for it. May sleep.
+    /// Waits until the work item, if it is queued or runs, has returned. May sleep.
     pub(crate) fn flush_work(this: &Arc<Self>) {
         // SAFETY: The work item is initialized and lives as long as `this`.
         unsafe { bindings::flush_work(Self::raw_work(this)) };
     }
 
-    /// Lets nothing be pended any more, waits for the work item if it runs, and takes it off the
-    /// queue, and cancels its offer, if it has not begun. May sleep.
+    /// Refuses to pend further offers, and stops the work item: waits for it if it runs; if it has
+    /// not begun, takes it off the work queue and completes its offer with `ECANCELED`. May sleep.
     pub(crate) fn stop_work(this: &Arc<Self>) {
         let offer = {
             let mut pended = this.pended.lock();
@@ -515,8 +522,8 @@ impl<T: Driver> Shared<T> {
         }
         // SAFETY: The work item is initialized and lives as long as `this`.
         if unsafe { bindings::cancel_work_sync(Self::raw_work(this)) } {
-            // SAFETY: It was queued, with a reference that `enqueue` took by `Arc::into_raw`, and
-            // will not run.
+            // SAFETY: The work item was queued, and now will not run. So the reference that
+            // `enqueue` took by `Arc::into_raw` has no other owner.
             drop(unsafe { Arc::from_raw(Arc::as_ptr(this)) });
         }
     }
@@ -526,8 +533,11 @@ impl<T: Driver> Shared<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Hands a pended offer to the work item, or back if one is waiting there already or none may
-    /// come any more.
+    /// Passes a pended offer to the work item. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Returns the offer if one is waiting already, or if [`Shared::stop_work`] was called.
     pub(crate) fn defer(this: ArcBorrow<'_, Self>, kept: Kept) -> Result<(), Kept> {
         let mut pended = this.pended.lock();
         if pended.closed || pended.offer.is_some() {
@@ -535,9 +545,9 @@ where
         }
         pended.offer = Some(kept);
         drop(pended);
-        // SAFETY: The work queue is a C global that is always there.
+        // SAFETY: `system_dfl_wq` is created at boot and never destroyed.
         let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-        // It may be queued already; then it has not run yet, and finds the request.
+        // If the work item is queued already, it has not begun, and will find the offer.
         let _ = queue.enqueue(Arc::from(this));
         Ok(())
     }

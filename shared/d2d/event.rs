@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: where only a state has to be told to other drivers.
+//! Named events: they tell other drivers a state, and nothing else.
 //!
 //! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
-//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects`. The first driver that creates an event
-//! of a name makes it. Each other driver that creates or opens one of that name gets the same event. It
-//! exists until the last [`Event`] of it is dropped, in whichever driver.
+//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects` on Windows.
+//!
+//! The first driver that creates an event of a name makes it. Other drivers that create or open an
+//! event of this name get the same event. The event exists until all drivers have dropped their
+//! [`Event`]s of it.
 
 use crate::{
     abi,
@@ -18,18 +20,19 @@ use kernel::{
     prelude::*, //
 };
 
-/// What becomes of an event that is set.
+/// What setting an event does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Kind {
-    /// It stays set until it is reset. All waits for it end.
+    /// The event stays set until it is reset. All waits for it end.
     Notification = abi::D2D_EVENT_NOTIFICATION,
-    /// One wait for it ends, which resets it. If nobody waits, it stays set for the next wait.
+    /// One wait for the event ends, which resets the event. If nobody waits, the event stays set,
+    /// and the next wait ends at once.
     Synchronization = abi::D2D_EVENT_SYNCHRONIZATION,
 }
 
 impl Kind {
-    /// Returns the kind of this number, if there is one.
+    /// Returns the kind that has this number in C, if there is one.
     pub fn from_raw(raw: u32) -> Option<Self> {
         match raw {
             abi::D2D_EVENT_NOTIFICATION => Some(Self::Notification),
@@ -38,7 +41,7 @@ impl Kind {
         }
     }
 
-    /// Returns the name as it stands in the trace.
+    /// Returns the name of the kind, as the trace shows it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Notification => "notification",
@@ -50,7 +53,7 @@ impl Kind {
 /// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// In milliseconds; `None`, or 2^31 and more, for no limit. With 0, the wait does not sleep, and is
+    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 does not sleep, and is
     /// allowed in any context: it takes an event that is set, or fails with `ETIMEDOUT`.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
@@ -58,15 +61,15 @@ pub struct Wait {
 }
 
 impl Wait {
-    /// Until the event is set.
+    /// Waits until the event is set.
     pub const FOREVER: Self = Self {
         timeout: None,
         interruptible: false,
     };
-    /// Not at all: only look.
+    /// Does not wait: takes the event if it is set.
     pub const NOT: Self = Self::at_most(0);
 
-    /// Until the event is set, or so many milliseconds are over.
+    /// Waits until the event is set, but at most `ms` milliseconds.
     pub const fn at_most(ms: u32) -> Self {
         Self {
             timeout: Some(ms),
@@ -74,7 +77,7 @@ impl Wait {
         }
     }
 
-    /// The same, and a signal ends the wait.
+    /// As `self`, but a signal ends the wait.
     pub const fn interruptible(self) -> Self {
         Self {
             interruptible: true,
@@ -82,7 +85,7 @@ impl Wait {
         }
     }
 
-    /// Returns flags and timeout as C has them.
+    /// Returns the flags and the timeout of `d2d_event_wait`.
     fn as_raw(self) -> (u32, u32) {
         let flags = match self.interruptible {
             true => abi::D2D_EVENT_WAIT_INTERRUPTIBLE,
@@ -92,21 +95,21 @@ impl Wait {
     }
 }
 
-/// An event that was created or opened. Dropping it closes it; may sleep.
+/// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
-/// It is also closed when the driver that opened it leaves. A later use is refused, with a line that says
-/// so.
+/// When the driver leaves, the owner closes the handle. It refuses a later use, with a line in
+/// dmesg.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
 }
 
 impl Event {
-    /// Creates an event, or opens it if there is one of the name; `set` is ignored if the event already
-    /// exists. May sleep. A name has 1 to 63 bytes: visible characters of ASCII without `/`, not `.` nor
-    /// `..`.
+    /// Creates an event, or opens it if it already exists; `set` is ignored then. May sleep. A name
+    /// has 1 to 63 bytes, which are visible ASCII characters other than `/`; `.` and `..` are no
+    /// names.
     ///
-    /// Drivers have `Handle::create_event` and `d2d_owner::create_event`.
+    /// Drivers call `Handle::create_event` or `d2d_owner::create_event` instead.
     ///
     /// # Errors
     ///
@@ -114,7 +117,7 @@ impl Event {
     #[doc(hidden)]
     pub fn create(driver: abi::d2d_handle, name: &CStr, kind: Kind, set: bool) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: The name is a string; it and the place for the handle live during the call.
+        // SAFETY: The name is a string, and `handle` is valid for a write, during the call.
         let result = unsafe {
             abi::d2d_event_create(
                 driver,
@@ -136,7 +139,7 @@ impl Event {
     #[doc(hidden)]
     pub fn open(driver: abi::d2d_handle, name: &CStr, kind: Kind) -> Result<Self> {
         let mut handle = 0;
-        // SAFETY: The name is a string; it and the place for the handle live during the call.
+        // SAFETY: The name is a string, and `handle` is valid for a write, during the call.
         let result =
             unsafe { abi::d2d_event_open(driver, name.as_char_ptr(), kind as u32, &mut handle) };
         said_by_owner(to_result(result))?;
@@ -148,12 +151,12 @@ impl Event {
         self.kind
     }
 
-    /// Returns the handle, as drivers in C have it.
+    /// Returns the handle, which drivers in C use, too.
     pub fn as_raw(&self) -> abi::d2d_handle {
         self.handle
     }
 
-    /// Sets it, and returns whether it was set before. Any context.
+    /// Sets the event, and returns whether it was set before. Any context.
     ///
     /// # Errors
     ///
@@ -163,7 +166,7 @@ impl Event {
         to_flag(unsafe { abi::d2d_event_set(self.handle) })
     }
 
-    /// Resets it. Any context.
+    /// Resets the event. Any context.
     ///
     /// # Errors
     ///
@@ -173,7 +176,7 @@ impl Event {
         to_result(unsafe { abi::d2d_event_reset(self.handle) })
     }
 
-    /// Returns whether it is set, and takes nothing. Any context.
+    /// Returns whether the event is set. Does not take it. Any context.
     ///
     /// # Errors
     ///
@@ -183,34 +186,37 @@ impl Event {
         to_flag(unsafe { abi::d2d_event_query(self.handle) })
     }
 
-    /// Waits until it is set, and takes it if it is a synchronization event. Sleeps.
+    /// Waits until the event is set, and takes it if it is a synchronization event. May sleep,
+    /// unless the timeout is 0.
     ///
     /// # Errors
     ///
-    /// `ETIMEDOUT`, `ERESTARTSYS` if a signal came, `ECANCELED` if it was closed by the end of the
-    /// driver, `EDEADLK` if the caller must not sleep, `EAGAIN` if 64 others wait, or as
-    /// [`Event::set`].
+    /// `ETIMEDOUT`, `ERESTARTSYS` if a signal came, `ECANCELED` if the driver leaves during the
+    /// wait, `EDEADLK` if the caller must not sleep, `EAGAIN` if 64 other threads wait for the
+    /// event, or as [`Event::set`].
     #[inline]
     pub fn wait(&self, wait: Wait) -> Result {
         let (flags, timeout) = wait.as_raw();
         let no_index = core::ptr::null_mut();
-        // SAFETY: There is one handle, which lives during the call. The owner refuses a stale one.
+        // SAFETY: `self.handle` is one handle, which lives during the call. The owner refuses a
+        // stale one.
         let result = unsafe { abi::d2d_event_wait(&self.handle, 1, flags, timeout, no_index) };
         said_by_owner(to_result(result))
     }
 
-    /// Waits until one of the events is set, takes it, and returns its index: of several that are set,
-    /// the lowest. Sleeps.
+    /// Waits until one of the events is set, takes it, and returns its index. If several are set,
+    /// takes the one with the lowest index. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
-    /// As [`Event::wait`], and `EINVAL` if there are none or more than 64, or one of them is there
-    /// twice, `ENOMEM` if there are more than four.
+    /// As [`Event::wait`]; `EINVAL` if there are no events, more than 64, or one of them twice; and
+    /// `ENOMEM`, which a wait for at most four events does not return.
     pub fn wait_any(events: &[&Self], wait: Wait) -> Result<usize> {
         Self::wait_for(events, 0, wait)
     }
 
-    /// Waits until all of the events are set at the same time, and takes all of them at once. Sleeps.
+    /// Waits until all of the events are set at the same time, and takes all of them at once. May
+    /// sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
@@ -220,7 +226,8 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        // Mostly there are few. If there are too many, the owner refuses the wait before it looks at them.
+        // Most waits are for few events. If there are too many for either array, the owner refuses
+        // the wait by their number, before it reads the handles.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -234,8 +241,9 @@ impl Event {
         let flags = flags | interruptible;
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
-        // SAFETY: There are as many handles as the owner looks at; all live during the call. The owner
-        // refuses stale ones.
+        // SAFETY: `handles` has at least as many handles as the owner reads: it reads none if there
+        // are more than `D2D_EVENT_MAX_WAITS`. They live during the call, and the owner refuses
+        // stale ones.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         said_by_owner(to_result(result))?;
@@ -252,7 +260,7 @@ impl Drop for Event {
     }
 }
 
-/// Reads the result of a function that returns 0, 1, or an error.
+/// Converts the result of a C function that returns 0, 1, or a negative errno.
 fn to_flag(returned: c_int) -> Result<bool> {
     to_result(returned.min(0)).map(|()| returned > 0)
 }

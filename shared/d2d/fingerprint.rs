@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tells one interface from another: its prefix hash chain, and its build.
+//! What distinguishes one interface from another: the hash chain of its operations, and its build.
 //!
-//! C type: `struct d2d_ops`. All of it is made at compile time, by
-//! [`interface!`](crate::interface!).
+//! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
 
 /// A type in the signature of an operation.
 pub struct Type {
@@ -26,15 +25,15 @@ impl Type {
     }
 }
 
-/// An operation, with the types of its arguments and of its result, in this order.
+/// An operation and its types.
 pub struct Operation {
     /// As it is written in the trait.
     pub name: &'static str,
-    /// Never empty: there is a result.
+    /// The types of its arguments, and then that of its result.
     pub types: &'static [Type],
 }
 
-/// FNV-1a, 64 bits.
+/// The constants of the hash function: FNV-1a with 64 bits.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
@@ -52,7 +51,7 @@ const fn mix_word(mut hash: u64, word: u64) -> u64 {
     hash
 }
 
-/// Mixes the length as well, so that no two sequences of texts read alike.
+/// Mixes in the length, too, so that two different sequences of texts never mix in the same bytes.
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut hash = mix_word(hash, bytes.len() as u64);
@@ -64,8 +63,8 @@ const fn mix_text(hash: u64, text: &str) -> u64 {
     hash
 }
 
-/// Makes the chain of an interface: its own hash, and one more for each operation, each made from
-/// the one before it. `N` is the number of operations and 1.
+/// Makes the chain of an interface: the hash of its name and major version, then one for each
+/// operation, which also depends on the one before it. `N` is the number of operations plus 1.
 pub const fn chain<const N: usize>(
     interface: &str,
     major: u16,
@@ -93,16 +92,17 @@ pub const fn chain<const N: usize>(
     hashes
 }
 
-/// Makes the build of an interface whose source text is `source`: another one for other sources of
-/// it or of this library, and for another compiler or kernel. Never 0.
+/// Makes the build of an interface whose source text is `source`. It differs if that text, the
+/// sources of this library, the compiler or the kernel differ. It is never 0.
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1
 }
 
-/// Stands for a hash in a type, so that the compiler's message shows a wrong one.
+/// A hash as a type: the compiler's message about a wrong hash shows both.
 pub struct Hash<const HASH: u64>;
 
-/// Returns the first entry of `chain` that is another one in `other`, or that `other` has not, or 0.
+/// Returns the first entry of `chain` that differs from the entry of `other` at this index, or has
+/// none there. Returns 0 if there is no such entry.
 pub const fn first_difference(chain: &[u64], other: &[u64]) -> u64 {
     let mut i = 0;
     while i < chain.len() {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver receives, and the C routines through which it does so.
+//! What a driver receives, and the C routines that the owner calls for it.
 //!
-//! The owner and its peers register the same driver object: [`driver_object`] makes it of what
-//! implements [`Handler`].
+//! The owner and its peers register the same kind of driver object: [`driver_object`] makes one
+//! from a [`Handler`].
 
 use crate::{
     abi,
@@ -32,7 +32,8 @@ use kernel::{
     }, //
 };
 
-/// What a driver receives. Its contexts are those of `struct d2d_driver`.
+/// What a driver receives. `struct d2d_driver` in `d2d.h` says in which execution context each
+/// routine is called.
 pub trait Handler: Send + Sync + Sized + 'static {
     /// Whether [`dispatch`](Handler::dispatch) never sleeps.
     const DISPATCH_ATOMIC: bool;
@@ -43,18 +44,18 @@ pub trait Handler: Send + Sync + Sized + 'static {
     /// Receives a request.
     fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a>;
 
-    /// Receives a request back that it has forwarded, with what the lower driver has made of it.
+    /// Receives a request that the driver has forwarded, and the result of the lower driver.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a>;
 
-    /// Receives the result of a request that it has sent, and the request.
+    /// Receives a request that the driver has sent, and its result.
     fn completed(&self, completed: Completed);
 
-    /// A request was taken from it that it has left pending.
+    /// Tells the driver that a request which it has left pending was cancelled.
     fn cancelled(&self, id: RequestId);
 }
 
-/// Makes the driver object of `handler`, which lives in `module`. A name that is too long for its NUL is
-/// refused when it is registered.
+/// Makes the driver object of `handler`, whose code is in `module`. The owner refuses to register
+/// it if the name leaves no room for its NUL.
 pub fn driver_object<H: Handler>(
     handler: &Arc<H>,
     module: *mut bindings::module,
@@ -81,13 +82,14 @@ pub fn driver_object<H: Handler>(
     object
 }
 
-/// The driver that a C routine is called for.
+/// Returns the driver for which a C routine is called.
 ///
 /// # Safety
 ///
-/// `this` is that of an `Arc`, which keeps its reference for `'a`.
+/// `this` is what `Arc::as_ptr` returns for an `Arc<H>`, a reference of which lives for `'a`.
 unsafe fn handler<'a, H: Handler>(this: *mut c_void) -> ArcBorrow<'a, H> {
-    // SAFETY: The caller says that it is that of an `Arc` with a reference.
+    // SAFETY: The caller says that `this` is the pointer of an `Arc<H>`, a reference of which lives
+    // for `'a`.
     unsafe { ArcBorrow::from_raw(this.cast::<H>().cast_const()) }
 }
 
@@ -95,13 +97,15 @@ unsafe fn handler<'a, H: Handler>(this: *mut c_void) -> ArcBorrow<'a, H> {
 ///
 /// # Safety
 ///
-/// `this` is a registered `H`, `request` is valid for reads, and is the driver's to complete.
+/// `this` is the `self` of a registered driver object of an `H`. `request` is valid for reads, and
+/// is a request that the driver has received.
 unsafe extern "C" fn dispatch<H: Handler>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
-    // SAFETY: `this` was registered, and the registration keeps its reference until it is unregistered.
-    // `request` is valid for reads during the call, and is the driver's.
+    // SAFETY: `this` was registered, and the registration keeps its reference until the driver is
+    // unregistered, which waits for this call. `request` is valid for reads during the call, and is
+    // a request that the driver has received.
     unsafe {
         receive(handler::<H>(this).name(), request, |request| {
             H::dispatch(handler::<H>(this), request)
@@ -109,12 +113,11 @@ unsafe extern "C" fn dispatch<H: Handler>(
     }
 }
 
-/// The C routine for requests that come back.
+/// The C routine for a request that was forwarded and comes back.
 ///
 /// # Safety
 ///
-/// `this` is a registered `H`, `request` and `result` are valid for reads, and the request is the driver's
-/// to complete.
+/// As for `dispatch`; and `result` is valid for reads.
 unsafe extern "C" fn returned<H: Handler>(
     this: *mut c_void,
     request: *const abi::d2d_request,
@@ -134,17 +137,18 @@ unsafe extern "C" fn returned<H: Handler>(
 ///
 /// # Safety
 ///
-/// `this` is a registered `H`, `result` is valid for reads. The request is the driver's alone.
+/// `this` is as for `dispatch`. `result` is valid for reads. `request` is the handle of a request
+/// that has come back to the driver, its sender.
 unsafe extern "C" fn completed<H: Handler>(
     this: *mut c_void,
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: As for `dispatch`; `result` is valid for reads. The driver gave the request up when it sent
-    // it.
+    // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. Nothing else uses the
+    // handle: the driver gave its `Packet` up when it sent the request.
     let (this, completed) = unsafe { (handler::<H>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
-    // If the driver has not kept it, it was freed by being dropped.
+    // The driver has either kept the `Packet`, or dropped it, which has freed the request.
     abi::D2D_MORE_PROCESSING_REQUIRED as c_int
 }
 
@@ -152,8 +156,8 @@ unsafe extern "C" fn completed<H: Handler>(
 ///
 /// # Safety
 ///
-/// `this` is a registered `H`.
+/// `this` is as for `dispatch`.
 unsafe extern "C" fn cancelled<H: Handler>(this: *mut c_void, request: abi::d2d_handle) {
-    // SAFETY: As for `dispatch`.
+    // SAFETY: `this` is as for `dispatch`.
     unsafe { handler::<H>(this) }.cancelled(RequestId::from_raw(request));
 }

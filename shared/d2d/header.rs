@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The header that every object of the boundary begins with.
+//! The header with which every object of the boundary begins, and its check.
 
 use crate::{abi, layout::LAYOUT, refuse};
 use kernel::prelude::*;
 
-/// Makes the header of an object of type `T`.
+/// Makes the header of an object of type `T`. `magic` is the magic number of its kind.
 pub const fn new<T>(magic: u32) -> abi::d2d_header {
     abi::d2d_header {
         magic,
@@ -16,7 +16,8 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
     }
 }
 
-/// Returns whether an object is a `T` of this ABI version: whether [`check`] would accept it.
+/// Returns whether the header is exactly the one that [`new`] makes, except for its minor version.
+/// [`check`] accepts such a header, and says what is wrong with another.
 #[inline(always)]
 pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     let expected = new::<T>(magic);
@@ -25,7 +26,8 @@ pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     front(header) == front(&expected) && back(header) == back(&expected)
 }
 
-/// Refuses, in the name of `driver`, an object that is not a `T` of this ABI version.
+/// Refuses an object, called `what`, whose header is not that of a `T` of this ABI version.
+/// `driver` is the driver that the refusal names. Any context.
 ///
 /// # Errors
 ///

@@ -2,8 +2,9 @@
 
 //! Ops tables made from traits.
 //!
-//! [`interface!`](crate::interface!) turns a trait into a table of C functions with a header, the
-//! entry points that the table points to, and a caller for the other side's table.
+//! [`interface!`](crate::interface!) makes three things from a trait: a table of pointers to C
+//! functions, with a header; these functions, which call the trait's implementation; and a type
+//! that calls the operations in the other side's table.
 
 use crate::{
     abi,
@@ -37,29 +38,31 @@ use zerocopy::{
 ///
 /// # Safety
 ///
-/// The operations in a table expect [`Link`](Interface::Link)'s seat. `Table` is `repr(C)`, begins
-/// with a `struct d2d_ops`, and all the rest of it are pointers to functions: the operations that
-/// `CHAIN` is made of, in this order. In `UNSUPPORTED` none of them is null.
+/// The operations in a table expect the address of a [`Binding`] with the seat of
+/// [`Link`](Interface::Link). `Table` is `repr(C)`. It consists of a `struct d2d_ops` and then
+/// pointers to functions: the operations from which `CHAIN` is made, in this order. In
+/// `UNSUPPORTED` none of them is null.
 pub unsafe trait Interface: Sized + 'static {
-    /// How its implementations find the other side.
+    /// The link by which an implementation reaches the other side.
     type Link: Link;
     /// The C table.
     type Table: Copy + 'static;
     /// Calls the operations of a table.
     type Caller<'a>: From<Remote<'a, Self>>;
-    /// Name in the trace.
+    /// Name of the interface; the trace shows it.
     const NAME: &'static str;
-    /// Sides with different majors do not understand each other.
+    /// Major version: must be the same on both sides.
     const MAJOR: u16;
-    /// A newer minor appends operations.
+    /// Minor version: a newer one appends operations.
     const MINOR: u16;
-    /// What both sides have to be built from, or 0; see [`fingerprint::build`](crate::fingerprint).
+    /// A value that has to be the same on both sides, or 0; see
+    /// [`fingerprint::build`](crate::fingerprint).
     const BUILD: u64;
     /// The hash of the interface, and one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
-    /// A table whose operations all return `EOPNOTSUPP`, whatever they are called with. They stand for
-    /// those that the other side does not offer, so that calling need not ask.
+    /// A table whose operations all return `EOPNOTSUPP`, whatever their arguments. They replace
+    /// those that the other side does not offer, so that a call need not check for null.
     const UNSUPPORTED: Self::Table;
 }
 
@@ -69,16 +72,16 @@ pub unsafe trait Interface: Sized + 'static {
 ///
 /// # Safety
 ///
-/// Every operation of the table may be called, with what a [`Binding`] of the interface's seat and
-/// `T` says is its address, as long as the binding lives.
+/// Every operation of the table may be called with what [`Binding::as_raw`] returns for a binding
+/// of the interface's seat and a `T`, as long as that binding lives.
 pub unsafe trait TableFor<T>: Interface {
-    /// The table whose operations call `T`.
+    /// The table whose operations call those of a `T`.
     const TABLE: &'static Self::Table;
 }
 
-/// What ops receive as their first argument, and what one side knows of a context.
+/// What an operation gets as its first argument: a driver and its link.
 ///
-/// `S` finds the link to the other side; see [`Link`].
+/// `S` is where the link to the other side is kept, see [`Link`]; `T` is the driver.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -88,7 +91,7 @@ pub struct Binding<S, T> {
 }
 
 impl<S, T> Binding<S, T> {
-    /// Makes a binding of its parts.
+    /// Makes a binding.
     pub fn new(
         seat: impl PinInit<S, Error>,
         state: impl PinInit<T, Error>,
@@ -99,33 +102,33 @@ impl<S, T> Binding<S, T> {
         })
     }
 
-    /// Returns the part that finds the link.
+    /// Returns the seat, which finds the link.
     pub fn seat(&self) -> &S {
         &self.seat
     }
 
-    /// Returns the driver's own part.
+    /// Returns the driver.
     pub fn state(&self) -> &T {
         &self.state
     }
 
-    /// Returns the address that an endpoint's `self` holds.
+    /// Returns the address for the `self` of an endpoint.
     pub fn as_raw(&self) -> *mut c_void {
         core::ptr::from_ref(self).cast_mut().cast()
     }
 }
 
-/// A way to the other side, as an operation's implementation gets it.
+/// A link to the other side, which the implementation of an operation gets as an argument.
 pub trait Link: Sized + 'static {
-    /// Where a binding keeps it.
+    /// Where a [`Binding`] keeps the link.
     type Seat: 'static;
 
     /// Returns the link, if there is one yet.
     fn of(seat: &Self::Seat) -> Option<&Self>;
 }
 
-/// Plain values, which is what arguments and results of operations are: any bytes are a value, and
-/// no value refers to anything.
+/// Plain values, such as arguments and results of operations: any bytes are a value, and no value
+/// refers to anything else.
 pub trait Plain: FromBytes + IntoBytes + Immutable + Copy + Send + 'static {}
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {}
@@ -133,10 +136,11 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Fails to compile for a type that cannot be the type of an argument.
+/// Fails to compile if `T` cannot be the type of an argument.
 ///
-/// A compiler extends an argument of 1 or 2 bytes to 4, with or without its sign, and may rely on what
-/// the caller has done. The chain does not say which: `u8` and `i8` may have one name.
+/// A compiler extends an argument of 1 or 2 bytes to 4, with or without its sign, and the called
+/// function may rely on how the caller has done so. The chain does not tell the two apart: type
+/// aliases can give `u8` and `i8` the same name.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(
@@ -145,8 +149,8 @@ pub const fn assert_argument<T: Plain>() {
     );
 }
 
-/// Calls an operation's implementation: what every entry point of [`interface!`](crate::interface!)
-/// does.
+/// Calls an operation's implementation. Each C function that [`interface!`](crate::interface!)
+/// makes does this.
 ///
 /// # Safety
 ///
@@ -159,8 +163,8 @@ where
     F: FnOnce(&T, &I::Link) -> Result<R>,
 {
     // SAFETY: `this` is the address of a binding of `I`'s seat and a `T` that outlives the call, so
-    // it is not null; the binding is only used by shared reference. Where the seat itself is the
-    // link, as the owner's is, the assertion spares the check of `Link::of` below.
+    // it is not null; the binding is only used by shared reference. The owner's seat is the link
+    // itself: for it, the assertion lets the compiler drop the check of `Link::of` below.
     let binding = unsafe {
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Seat, T>>()
@@ -178,7 +182,7 @@ where
     }
 }
 
-/// A copied table of the other side and what to call its operations on.
+/// A copy of the other side's table, and the first argument for its operations.
 pub struct Remote<'a, I: Interface> {
     table: &'a I::Table,
     this: *mut c_void,
@@ -186,12 +190,12 @@ pub struct Remote<'a, I: Interface> {
 }
 
 impl<'a, I: Interface> Remote<'a, I> {
-    /// Makes a remote of its parts.
+    /// Makes a `Remote`.
     ///
     /// # Safety
     ///
     /// For `'a`, every operation in `table` may be called in any context but NMI, with `this` as
-    /// its first argument; none is missing.
+    /// its first argument. None is null.
     pub(crate) unsafe fn new(table: &'a I::Table, this: *mut c_void) -> Self {
         Self {
             table,
@@ -211,42 +215,43 @@ impl<'a, I: Interface> Remote<'a, I> {
     }
 }
 
-/// A copy of the other side's endpoint, checked.
+/// A checked copy of the other side's endpoint: its operations, and their first argument.
 ///
 /// # Invariants
 ///
-/// Every operation in `table` may be called with `this`, as long as the other side is attached; none is
-/// missing.
+/// Every operation in `table` may be called with `this`, as long as the other side is attached.
+/// None is null.
 pub struct Endpoint<I: Interface> {
     table: I::Table,
     this: *mut c_void,
 }
 
-// SAFETY: `this` is only handed back to the side that it came from, whose operations may be called
-// in any context by the contract of `struct d2d_endpoint`.
+// SAFETY: `this` is only passed to the operations of the side from which it came. By the contract
+// of `struct d2d_endpoint` they may be called in any context.
 unsafe impl<I: Interface> Send for Endpoint<I> {}
-// SAFETY: As above.
+// SAFETY: As for `Send`.
 unsafe impl<I: Interface> Sync for Endpoint<I> {}
 
 impl<I: Interface> Endpoint<I> {
-    /// Checks what the other side has filled in and copies it, so that nothing can change later.
-    /// Any context.
+    /// Checks the endpoint that the other side has filled in, and copies its table. What the other
+    /// side writes to the table later has no effect. Any context.
     ///
-    /// A shorter table than ours is taken as one without our last operations; of a longer one, the
-    /// operations that we know are taken. The chain proves that the operations that both know are
-    /// the same.
+    /// If the table is shorter than `I::Table`, the last operations of `I` are unsupported. If it
+    /// is longer, the copy leaves out its additional operations. The chain proves that the
+    /// operations in both are the same.
     ///
     /// # Errors
     ///
-    /// Each with a line in the name of `driver`: `EFAULT` without a table, or if the table, its
-    /// chain or the module cannot be read, `EPROTO` for another major version, `EMSGSIZE` for a size that
-    /// no table has, `EXDEV` for another build, `EBADR` for another interface or other operations,
-    /// `ENOEXEC` for an operation that is not in the text of `module`.
+    /// Each prints a line in the name of `driver`: `EFAULT` if there is no table, or if the table,
+    /// its chain or the module cannot be read; `EPROTO` for another major version; `EMSGSIZE` for a
+    /// size that no table can have; `EXDEV` for another build; `EBADR` for another interface or
+    /// other operations; `ENOEXEC` for an operation that is not in the text of `module`.
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's. If a table is found at `raw.ops` whose size, versions
-    /// and chain are right, its operations keep to the contract of `struct d2d_endpoint`.
+    /// `module` is null or the other side's module. If `raw.ops` points to a table whose size,
+    /// version and chain are those of `I`, its operations keep to the contract of `struct
+    /// d2d_endpoint`.
     pub unsafe fn copy(
         driver: &CStr,
         raw: abi::d2d_endpoint,
@@ -258,7 +263,7 @@ impl<I: Interface> Endpoint<I> {
         if raw.ops.is_null() {
             return refused("no-ops-table", EFAULT, 0, 1);
         }
-        // SAFETY: The header is made of numbers and a pointer.
+        // SAFETY: A header consists of numbers and a pointer, so any bytes are one.
         let Some(header) = (unsafe { probe::read(raw.ops) }) else {
             return refused("bad-ops-pointer", EFAULT, 0, 1);
         };
@@ -282,7 +287,7 @@ impl<I: Interface> Endpoint<I> {
 
         let common = (size.min(ours) - head) / ENTRY;
         for (index, expected) in I::CHAIN.iter().take(common + 1).enumerate() {
-            // SAFETY: A hash is a number.
+            // SAFETY: Any bytes are a hash, which is a number.
             match unsafe { probe::read(header.chain.wrapping_add(index)) } {
                 None => return refused("bad-chain-pointer", EFAULT, index as u64, 0),
                 Some(got) if got != *expected => {
@@ -292,7 +297,7 @@ impl<I: Interface> Endpoint<I> {
             }
         }
 
-        // SAFETY: The side whose operations these are has named the module.
+        // SAFETY: The caller says that the other side has named `module`.
         let Some(text) = (unsafe { Text::of(module) }) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
@@ -300,7 +305,7 @@ impl<I: Interface> Endpoint<I> {
         let entries = core::ptr::from_mut(&mut table).cast::<usize>();
         for index in head / ENTRY..head / ENTRY + common {
             let from = raw.ops.cast::<usize>().wrapping_add(index);
-            // SAFETY: An address is a number.
+            // SAFETY: Any bytes are an address, which is read as a number.
             let Some(operation) = (unsafe { probe::read(from) }) else {
                 return refused("bad-ops-pointer", EFAULT, index as u64, 0);
             };
@@ -313,13 +318,13 @@ impl<I: Interface> Endpoint<I> {
                 );
             }
             if operation != 0 {
-                // SAFETY: The entry is one of our table's as well, for the operation that the chain
-                // proves is the same in both.
+                // SAFETY: `index` is less than the number of entries in both tables, so the entry
+                // is in `table`. By the chain, it is that of the same operation in both.
                 unsafe { entries.add(index).write(operation) };
             }
         }
-        // INVARIANT: The caller says that the operations keep to the contract; an operation is
-        // replaced by one only.
+        // INVARIANT: The caller says that the other side's operations keep to the contract, and the
+        // others are those of `UNSUPPORTED`. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -330,10 +335,10 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// The other side stays attached for as long as the caller lives.
+    /// The other side stays attached as long as the result lives.
     pub unsafe fn caller(&self) -> I::Caller<'_> {
-        // SAFETY: The other side stays attached for as long as the result lives, so by the type
-        // invariants its operations may be called.
+        // SAFETY: The caller says that the other side stays attached as long as the result lives.
+        // By the type invariants its operations may be called until then.
         unsafe { Remote::new(&self.table, self.this) }.into()
     }
 }
@@ -356,21 +361,23 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// makes the trait, to be implemented under `#[vtable]` (an operation left out reads as
-/// unsupported: `EOPNOTSUPP`); the marker type that stands for the interface; the caller, with a
-/// method of the same name for each operation; and the `repr(C)` table. If a C type is given, the
-/// table is checked against it: same size, same offsets, same signatures, and the hashes that C
-/// drivers find in its header. For a wrong or missing hash the compiler says which value it expects.
+/// makes the trait, which a driver implements under `#[vtable]` (calling an operation that it
+/// leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the caller,
+/// with a method for each operation; and the `repr(C)` table. If a C type is given, the compiler
+/// checks the table against it: size, offsets, signatures, and the hashes in the C header. If a
+/// hash is wrong or missing, the compiler prints the value that it expects.
 ///
-/// With `build: include_str!("...")` after the version, naming the source file itself, both sides
-/// have to be built from the same sources by the same compiler; it is for interfaces whose
-/// arguments are structs that may change without another name or size.
+/// With `build: include_str!("...")` after the version, which names the source file itself, both
+/// sides have to be built from the same sources by the same compiler. Use it if an argument is a
+/// struct whose fields may change while its name and size do not.
 ///
-/// An operation has documentation, but no other attributes: they would apply to code of this library.
+/// An operation may have documentation, but no other attributes: they would apply to code of this
+/// library.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
-/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. Operations may be called in any context that the
-/// interface allows, and get the link to the other side, so that they can call back.
+/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. The documentation of an
+/// interface says in which execution contexts its operations may be called. An operation gets the
+/// link, so that it can call the other side.
 #[macro_export]
 macro_rules! interface {
     (@check [] $Interface:ident $Table:ident $($op:ident)*) => {};
@@ -383,13 +390,14 @@ macro_rules! interface {
             };
             assert!(size_of::<$Table>() == size_of::<$CTable>());
             $(assert!(offset_of!($Table, $op) == offset_of!($CTable, $op));)*
-            // The functions are of the same type in both.
+            // The functions have the same types in both.
             type D2dCTable = $CTable;
             let _: fn($Table) -> D2dCTable = |table| D2dCTable {
                 hdr: table.hdr,
                 $($op: table.$op,)*
             };
-            // The hashes are the same. Types show both in the message if they are not.
+            // The hashes are the same. If they are not, the compiler's message shows both, because
+            // they are types.
             use $crate::{
                 fingerprint::{
                     first_difference,
@@ -468,9 +476,9 @@ macro_rules! interface {
             $($($crate::interface::assert_argument::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
         };
 
-        // SAFETY: The entry points below expect the seat of `Link`. The table is `repr(C)` and begins
-        // with the header. The rest are optional function pointers, in the order of the chain, and in
-        // `UNSUPPORTED` none is null.
+        // SAFETY: The entry points below expect a binding with the seat of `Link`. The table is
+        // `repr(C)` and begins with the header. The rest are optional function pointers, in the
+        // order of the chain, and in `UNSUPPORTED` none is null.
         unsafe impl $crate::interface::Interface for $Interface {
             type Link = $Link;
             type Table = $Table;
@@ -521,16 +529,16 @@ macro_rules! interface {
         }
 
         const _: () = {
-            // If a type in an operation has one of these names, it means the parameter here and
-            // another type in the table. That does not compile.
+            // If a driver's type has one of these names, the name means the parameter here, and the
+            // driver's type in the table. The two differ, so that does not compile.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
                 $(
                     /// # Safety
                     ///
-                    /// `this` is what the endpoint's `self` says, a binding of the driver that
-                    /// outlives the call; `result` is valid for a write.
+                    /// `this` is the endpoint's `self`: the address of a binding of the driver that
+                    /// outlives the call. `result` is valid for a write.
                     unsafe extern "C" fn $op(
                         this: *mut $crate::__private::c_void,
                         $($arg: $Arg,)*
@@ -541,14 +549,16 @@ macro_rules! interface {
                             <D2dDriver as $Trait>::$op(driver, link $(, $arg)*)
                         };
                         let enter = $crate::interface::enter::<$Interface, D2dDriver, _, _>;
-                        // SAFETY: `this` is a binding of this interface's seat and the driver, and
-                        // `result` is valid for a write, as this function's caller promises.
+                        // SAFETY: This function's caller promises that `this` is the address of a
+                        // binding of this interface's seat and the driver, and that `result` is
+                        // valid for a write.
                         unsafe { enter(this, result, call) }
                     }
                 )*
             }
 
-            // SAFETY: These are the entry points for this interface's seat and the driver.
+            // SAFETY: The operations are the entry points above, which expect a binding of this
+            // interface's seat and the driver.
             unsafe impl<D2dDriver: $Trait> $crate::interface::TableFor<D2dDriver> for $Interface {
                 const TABLE: &'static $Table = &$Table {
                     hdr: $crate::abi::d2d_ops {
@@ -592,20 +602,21 @@ macro_rules! interface {
                 #[inline]
                 $vis fn $op(&self $(, $arg: $Arg)*) -> $crate::__private::Result<$Ret> {
                     let op = $crate::interface::Remote::table(&self.0).$op;
-                    // SAFETY: `Remote` holds a table in which none is missing.
+                    // SAFETY: No operation is null in the table of a `Remote`.
                     let op = unsafe { $crate::__private::Option::unwrap_unchecked(op) };
                     let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
                     let this = $crate::interface::Remote::this(&self.0);
-                    // Not a closure: what it refers to would be kept in memory.
+                    // The call is written twice: a closure would keep the arguments in memory, not
+                    // in registers.
                     let status = if $crate::point::ops() {
                         $crate::point::call($name, $crate::__private::stringify!($op));
-                        // SAFETY: `Remote` holds operations that may be called with its `this`,
-                        // and `result` is valid for a write.
+                        // SAFETY: The operations of a `Remote` may be called with its `this`, and
+                        // `result` is valid for a write.
                         let status = unsafe { op(this, $($arg,)* &mut result) };
                         $crate::point::returned($name, $crate::__private::stringify!($op), status);
                         status
                     } else {
-                        // SAFETY: As above.
+                        // SAFETY: As in the other branch.
                         unsafe { op(this, $($arg,)* &mut result) }
                     };
                     $crate::status::to_result(status)?;

@@ -2,9 +2,9 @@
 
 //! The layout of the boundary, as `shared/include/d2d.h` states it for C.
 //!
-//! The C compiler checks the one, rustc the other: what they agree on here is that bindgen's types
-//! are those that C drivers use. [`LAYOUT`] is `D2D_LAYOUT`, with which each driver says at run
-//! time what it was built with.
+//! The C compiler checks the header, and rustc checks bindgen's types against the same sizes and
+//! offsets here. [`LAYOUT`] is `D2D_LAYOUT`, a hash of them: each driver states at run time the
+//! layout that it was built with.
 
 use crate::abi::*;
 use core::mem::offset_of;
@@ -57,7 +57,7 @@ macro_rules! layout {
     }};
 }
 
-/// Hash of the sizes and offsets of all that crosses the boundary.
+/// Hash of the sizes and offsets of all structures that cross the boundary.
 pub(crate) const LAYOUT: u32 = layout! {
     d2d_header { magic size major minor layout }
     d2d_ops { size major minor build chain }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the driver of this module leaves, or has left.
+//! Whether this module's driver leaves, or has left, as `d2d_leave` defines it.
 
 use kernel::sync::atomic::{
     ordering::{
@@ -10,12 +10,11 @@ use kernel::sync::atomic::{
     Atomic, //
 };
 
-/// Not 0 once it leaves: its events are closed with that, and its requests are freed when it is
-/// unregistered.
+/// 1 once the driver leaves. Leaving closes its events, and unregistering frees its requests.
 static LEFT: Atomic<u32> = Atomic::new(0);
 
-/// Notes that the driver leaves, so that what it still holds of events and requests is dropped without
-/// freeing it twice.
+/// Notes that the driver leaves. From then on, dropping an event or a request does not call the
+/// owner, which closes and frees them itself. Any context.
 #[doc(hidden)]
 pub fn note() {
     LEFT.store(1, Release);

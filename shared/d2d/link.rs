@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each side holds of a context, and how it calls the other side.
+//! The links: the object with which each side calls the other, and uses the queues of their
+//! context.
 //!
-//! A call from the peer into the owner needs no protection: the peer imports the owner's symbols,
-//! so the owner stays. A call from the owner into the peer runs under rundown protection, which
-//! detaching waits for.
+//! A call from the peer into the owner needs no protection: the peer's module imports the owner's
+//! symbols, so the kernel does not unload the owner. A call from the owner into the peer runs under
+//! rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
     arch,
@@ -50,20 +51,22 @@ pub trait Pair: Sized + 'static {
 }
 
 impl<P: Pair> Context<P> {
-    /// Runs `f` on the owner's data, under the data's lock with interrupts disabled. Any context.
+    /// Runs `f` on the owner's data, with the lock of the data held and interrupts disabled. Any
+    /// context.
     pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
-        // SAFETY: It is the owner's area in the data of this context.
+        // SAFETY: The argument is the owner's area in the data of this context.
         unsafe { self.with_data(&raw mut (*self.as_raw()).data.owner, f) }
     }
 
-    /// Runs `f` on the peer's data, under the data's lock with interrupts disabled. Any context.
+    /// Runs `f` on the peer's data, with the lock of the data held and interrupts disabled. Any
+    /// context.
     pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
-        // SAFETY: It is the peer's area in the data of this context.
+        // SAFETY: The argument is the peer's area in the data of this context.
         unsafe { self.with_data(&raw mut (*self.as_raw()).data.peer, f) }
     }
 }
 
-/// The owner's side of a context, with or without a peer.
+/// The owner's link of a context, which has a peer or not.
 #[pin_data]
 pub struct OwnerLink<P: Pair> {
     context: Context<P>,
@@ -72,7 +75,7 @@ pub struct OwnerLink<P: Pair> {
 }
 
 impl<P: Pair> OwnerLink<P> {
-    /// Makes the link of a context that has no peer yet.
+    /// Makes the link of a context without a peer. May sleep.
     pub fn new(context: Context<P>) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             context,
@@ -95,15 +98,17 @@ impl<P: Pair> OwnerLink<P> {
         self.context.to_owner()
     }
 
-    /// Ties the queue from the peer to an event, its doorbell, or to none. Any context.
+    /// Makes an event the doorbell of the queue from the peer, or removes the doorbell. Any
+    /// context.
     ///
-    /// The event is set when an item is put on the empty queue, and now if there is one. A side that takes
-    /// all items after each ring misses none. A doorbell that is closed is silent.
+    /// The event is set when an item is put on the empty queue; and by this call, if the queue is
+    /// not empty. A side that takes all items each time that the doorbell rings misses none. A
+    /// doorbell whose event is closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
 
-    /// Enters the peer, which cannot leave until the result is dropped. Any context but NMI.
+    /// Enters the peer, which cannot detach until the result is dropped. Any context but NMI.
     ///
     /// # Errors
     ///
@@ -113,17 +118,17 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
     }
 
-    /// Returns where those who enter and leave the peer are counted: a `struct srcu_struct`.
+    /// Returns the `struct srcu_struct` that counts the threads inside the peer.
     #[doc(hidden)]
     pub fn peer_srcu(&self) -> *mut c_void {
         self.peer.srcu()
     }
 
-    /// Lets calls into a peer begin. Any context.
+    /// Opens the link: from now on, [`OwnerLink::peer`] enters the peer of `endpoint`. Any context.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if there is one already.
+    /// `EBUSY` if the context has a peer.
     ///
     /// # Safety
     ///
@@ -132,13 +137,13 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.open(endpoint)
     }
 
-    /// Refuses new calls into the peer and waits for those that run. Calls `end_waits` after 100 ms, and
-    /// again until none runs: it ends what the peer's operations may be waiting for. Then clears the
-    /// peer's doorbell. May sleep.
+    /// Closes the link: refuses new calls into the peer, and waits until no thread is inside it. If
+    /// that takes more than 100 ms, calls `end_waits` again and again, which ends the waits of the
+    /// peer's operations. Then clears the peer's doorbell. May sleep.
     ///
     /// # Safety
     ///
-    /// Called by the one that has opened it, once, and not from inside the peer.
+    /// The caller has opened the link, closes it once, and is not inside the peer.
     pub unsafe fn close(&self, end_waits: impl Fn()) {
         self.peer.close_and(end_waits);
         self.outgoing().set_doorbell(None);
@@ -153,7 +158,7 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// The peer, entered by the owner. Forgetting it keeps the peer from ever leaving.
+/// Proof that the owner's thread is inside the peer. If it is forgotten, the peer can never detach.
 #[must_use = "the peer can leave as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 
@@ -161,12 +166,12 @@ impl<P: Pair> PeerCall<'_, P> {
     /// Returns the peer's operations.
     #[inline]
     pub fn ops(&self) -> <P::Peer as Interface>::Caller<'_> {
-        // SAFETY: The peer was entered, so it stays attached while `self` lives.
+        // SAFETY: The thread is inside the peer, so the peer stays attached while `self` lives.
         unsafe { self.0.caller() }
     }
 }
 
-/// The peer's side of a context that it has adopted.
+/// The peer's link of a context that it has adopted.
 pub struct PeerLink<P: Pair> {
     context: Context<P>,
     owner: Endpoint<P::Owner>,
@@ -177,7 +182,8 @@ impl<P: Pair> Link for PeerLink<P> {
 
     #[inline]
     fn of(seat: &PeerSeat<P>) -> Option<&Self> {
-        // SAFETY: By the type invariants it points to the link, which never changes again.
+        // SAFETY: By the type invariants of `PeerSeat`, `taken` is null or points to the link,
+        // which never changes again and lives as long as `seat`.
         unsafe { arch::load_acquire(&seat.taken).as_ref() }
     }
 }
@@ -186,20 +192,20 @@ impl<P: Pair> Link for PeerLink<P> {
 ///
 /// # Invariants
 ///
-/// `taken` is null, or points to the value of `link`, which is there then.
+/// `taken` is null, or points to the value of `link`.
 #[pin_data]
 pub struct PeerSeat<P: Pair> {
     link: SetOnce<PeerLink<P>>,
-    /// What is read for each call: a `SetOnce` is read by a helper in C.
+    /// Read for each call, for which a `SetOnce` would be too slow: it calls a helper in C.
     taken: Atomic<*mut PeerLink<P>>,
     #[pin]
     _pin: PhantomPinned,
 }
 
 impl<P: Pair> PeerSeat<P> {
-    /// Makes one without a link.
+    /// Makes a seat without a link.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
-        // INVARIANT: It is null.
+        // INVARIANT: `taken` is null.
         try_pin_init!(Self {
             link: SetOnce::new(),
             taken: Atomic::new(core::ptr::null_mut()),
@@ -207,12 +213,13 @@ impl<P: Pair> PeerSeat<P> {
         })
     }
 
-    /// Keeps the link. Returns whether there was none. Any context.
+    /// Keeps the link, unless the seat has one. Returns whether it keeps this one. Any context.
     pub(crate) fn take(&self, link: PeerLink<P>) -> bool {
         let is_first = self.link.populate(link);
         if is_first {
             let link = self.link.as_ref().map(core::ptr::from_ref);
-            // INVARIANT: There is no other way to make one than pinned, so that the link stays there.
+            // INVARIANT: A seat is pinned, as `new` makes no other, so the link in it does not
+            // move.
             self.taken.store(
                 link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
                 Release,
@@ -242,10 +249,12 @@ impl<P: Pair> PeerLink<P> {
         self.context.to_peer()
     }
 
-    /// Ties the queue from the owner to an event, its doorbell, or to none. Any context.
+    /// Makes an event the doorbell of the queue from the owner, or removes the doorbell. Any
+    /// context.
     ///
-    /// The event is set when an item is put on the empty queue, and now if there is one. A side that takes
-    /// all items after each ring misses none. A doorbell that is closed is silent.
+    /// The event is set when an item is put on the empty queue; and by this call, if the queue is
+    /// not empty. A side that takes all items each time that the doorbell rings misses none. A
+    /// doorbell whose event is closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -253,8 +262,8 @@ impl<P: Pair> PeerLink<P> {
     /// Returns the owner's operations.
     #[inline]
     pub fn owner(&self) -> <P::Owner as Interface>::Caller<'_> {
-        // SAFETY: The owner's endpoint lives as long as its module, which stays loaded as long as
-        // any code of the peer's module, which imports its symbols.
+        // SAFETY: The owner's operations may be called as long as its module is loaded. The kernel
+        // does not unload that module while the peer's, which imports its symbols, is loaded.
         unsafe { self.owner.caller() }
     }
 }

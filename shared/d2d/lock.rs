@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The spinlock of the library's own data: taken in any context, as `spin_lock_irqsave()` takes it.
+//! The spinlock of the library's own data, taken in any context as by `spin_lock_irqsave()`.
 //!
-//! The kernel crate's `SpinLockIrq` counts how often interrupts are disabled, so that its guards may be
-//! dropped in any order; each taking costs about half as much again. A guard of this lock restores
-//! what it found. It must be dropped before whatever disabled interrupts earlier, and after whatever disabled
-//! them later, or interrupts are enabled under a `LocalInterruptDisabled` that still lives. Nothing
-//! in its type enforces that, so no driver can name it: `d2d` and `d2d_owner` each compile this file as
-//! a private module. Both nest their guards strictly, and call no code of a driver under one.
+//! The kernel crate's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be
+//! dropped in any order; taking it costs about half as much again. A guard of this lock restores
+//! the interrupt flag that it found. So this guard and all others that disable interrupts must be
+//! dropped in the reverse order of their making. Otherwise interrupts are enabled while a
+//! `LocalInterruptDisabled` still lives. The type does not enforce that, so no driver can name it:
+//! `d2d` and `d2d_owner` each compile this file as a private module. Both keep to this order, and
+//! call no code of a driver with such a lock held.
 
 use kernel::{
     bindings,
@@ -22,7 +23,8 @@ use kernel::{
     }, //
 };
 
-/// The backend that makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is held.
+/// The backend that makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is
+/// held.
 pub(crate) struct IrqSave;
 
 /// A [`Lock`] that is taken in any context but NMI.
@@ -38,16 +40,16 @@ macro_rules! new_irq_lock {
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use new_irq_lock;
 
-/// The raw lock that a spinlock consists of where spinlocks do not sleep, which is everywhere but
-/// under PREEMPT_RT.
+/// Returns the raw lock that a `spinlock_t` consists of. `d2d.h` refuses PREEMPT_RT, where that is
+/// not so.
 fn raw(lock: *mut bindings::spinlock_t) -> *mut bindings::raw_spinlock_t {
     lock.cast()
 }
 
-// SAFETY: It is the kernel's spinlock, which has one owner at a time.
+// SAFETY: It is the kernel's spinlock, which at most one thread holds at a time.
 unsafe impl Backend for IrqSave {
     type State = bindings::spinlock_t;
-    /// Whether interrupts were enabled before.
+    /// The interrupt flag, as it was before the lock was taken.
     type GuardState = c_ulong;
 
     #[inline]
@@ -56,7 +58,8 @@ unsafe impl Backend for IrqSave {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) {
-        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long.
+        // SAFETY: The caller provides memory for the lock, and a name and a class that live as
+        // long.
         unsafe { bindings::__spin_lock_init(lock, name, key) }
     }
 
@@ -73,11 +76,11 @@ unsafe impl Backend for IrqSave {
 
     #[inline]
     unsafe fn unlock(lock: *mut Self::State, flags: &c_ulong) {
-        // SAFETY: The caller holds the lock, and `flags` are those that taking it has returned.
+        // SAFETY: The caller holds the lock, and `flags` is what `lock` returned.
         unsafe { bindings::_raw_spin_unlock_irqrestore(raw(lock), *flags) }
     }
 
-    /// Nothing: a guard is only made of a lock that was just taken, and lockdep knows without asking.
+    /// Does nothing: only `lock` makes a guard, so the lock is held.
     #[inline]
     unsafe fn assert_is_held(_lock: *mut Self::State) {}
 }

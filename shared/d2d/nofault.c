@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Copies from and to addresses that another driver has named, for Rust: see d2d_nofault.h.
- * Any context but NMI.
+ * Copies from and to addresses that another driver has named, for shared/d2d/probe.rs. See
+ * d2d_nofault.h, whose functions are inline. Any context but NMI.
  */
 #include "d2d_nofault.h"
 #include "nofault.h"
@@ -20,7 +20,7 @@ bool d2d_nofault_write(void *to, const void *from, size_t size)
 	       d2d_copy_to_range(to, from, size);
 }
 
-/* Writes a byte as it is. */
+/* Whether a byte can be written: reads it, and writes back what was there. */
 static bool is_writable(void *at)
 {
 	u8 byte;
@@ -29,8 +29,8 @@ static bool is_writable(void *at)
 }
 
 /*
- * Whether an object of this size, at most a page, can be written: a byte of each page that it is
- * on is written as it is.
+ * Whether an object of this size, which is at most a page and not 0, can be written. Reads
+ * and writes back its first byte, and its last one if that is on another page.
  */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that threads read and write at the same time.
+//! Values that several threads read and write at the same time.
 
 use core::cell::UnsafeCell;
 
-/// A type that a processor reads and writes at once.
+/// A type that a processor reads or writes by one instruction.
 ///
 /// # Safety
 ///
-/// It is a number or a pointer of at most 64 bits.
+/// The type is a number or a pointer of at most 64 bits.
 pub unsafe trait Scalar: Copy {}
 
 // SAFETY: It is a number.
@@ -22,19 +22,19 @@ unsafe impl Scalar for usize {}
 // SAFETY: It is a pointer.
 unsafe impl<T> Scalar for *mut T {}
 
-/// A value that threads read and write as by `READ_ONCE()` and `WRITE_ONCE()`. Something else says which
-/// of several writes a reader sees.
+/// A value that threads read and write as by `READ_ONCE()` and `WRITE_ONCE()`. It orders nothing:
+/// the order of accesses has to come from something else.
 #[repr(transparent)]
 pub struct Once<T: Scalar>(UnsafeCell<T>);
 
-// SAFETY: All accesses are volatile and of one instruction, which is what the kernel's memory model asks
-// of those that race.
+// SAFETY: All accesses are volatile and one instruction, as the kernel's memory model requires of
+// accesses that race.
 unsafe impl<T: Scalar> Sync for Once<T> {}
-// SAFETY: It is a number or an address.
+// SAFETY: The value is a number or an address, which any thread may have.
 unsafe impl<T: Scalar> Send for Once<T> {}
 
 impl<T: Scalar> Once<T> {
-    /// Makes one.
+    /// Makes a cell with this value.
     pub const fn new(value: T) -> Self {
         Self(UnsafeCell::new(value))
     }

@@ -3,12 +3,13 @@
 //! Requests, as the driver that sends them sees them; [`request`](crate::request) is the receiver's
 //! side.
 //!
-//! A [`Packet`] is a request with its buffers, made ahead and used again. Sending consumes it; it
-//! comes back with the result, by whichever way the sender likes: as the result of [`Sent::wait`], or
-//! as the argument of [`Driver::completed`](crate::driver::Driver::completed), which drops it or
-//! keeps it, as a completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` does. What the
-//! sender holds meanwhile is a name, so that nothing that it does reaches a request that is with
-//! somebody else.
+//! A [`Packet`] is a request with its buffers. A driver allocates a packet once, and can send it
+//! any number of times. Sending consumes the packet. The sender gets it back with the result,
+//! either from [`Sent::wait`] or as the argument of
+//! [`Driver::completed`](crate::driver::Driver::completed). That routine may keep the packet, as a
+//! Windows completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` keeps an IRP. While
+//! the request is with its receiver, the sender has only its handle, and the owner refuses to
+//! change the request by it.
 
 use crate::{
     abi,
@@ -35,8 +36,8 @@ pub struct Sender {
 impl Sender {
     /// # Safety
     ///
-    /// `driver` is the handle of the caller's own driver object, called `name`, and was made by this
-    /// library.
+    /// `driver` is the handle of the caller's own driver object, called `name`, which this library
+    /// has registered.
     #[doc(hidden)]
     pub unsafe fn from_raw(driver: abi::d2d_handle, name: &'static CStr) -> Self {
         Self { driver, name }
@@ -51,15 +52,16 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// `ENOENT`.
+    /// `ENOENT` if no driver of this name is registered.
     pub fn lookup(&self, name: &CStr) -> Result<Target> {
         let mut handle = 0;
-        // SAFETY: The name is NUL-terminated, and there is a place for the handle.
+        // SAFETY: The name is NUL-terminated, and `handle` is valid for a write.
         to_result(unsafe { abi::d2d_lookup(name.as_char_ptr(), &mut handle) })?;
         Ok(Target(handle))
     }
 
-    /// Makes a request with room for so many bytes of input and output. May sleep.
+    /// Allocates a request with room for `input` bytes of input and `output` bytes of output. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -67,14 +69,14 @@ impl Sender {
     pub fn packet(&self, input: usize, output: usize) -> Result<Packet> {
         let (input, output) = (u32::try_from(input)?, u32::try_from(output)?);
         let mut handle = 0;
-        // SAFETY: The driver is the caller's, as `from_raw` was told. `handle` is valid for a
-        // write.
+        // SAFETY: The caller of `from_raw` promised that it is the driver's own handle. `handle` is
+        // valid for a write.
         let result = unsafe { abi::d2d_request_alloc(self.driver, input, output, &mut handle) };
         said_by_owner(to_result(result))?;
         Ok(Packet { handle, flags: 0 })
     }
 
-    /// Makes a request for this code. May sleep.
+    /// Allocates a request with buffers of the sizes that this code needs. May sleep.
     ///
     /// # Errors
     ///
@@ -84,20 +86,20 @@ impl Sender {
     }
 }
 
-/// A driver that requests are sent to. It may have left since it was found.
+/// A driver to which requests can be sent. It may be unregistered by now; sending then fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target(abi::d2d_handle);
 
 impl Target {
     /// # Safety
     ///
-    /// `handle` is what `d2d_lookup` returns for a driver.
+    /// `handle` is one that `d2d_lookup` returned.
     #[doc(hidden)]
     pub unsafe fn from_raw(handle: abi::d2d_handle) -> Self {
         Self(handle)
     }
 
-    /// How to send something without buffers.
+    /// Makes the description of a send without buffers.
     pub(crate) fn send(&self, code: u32, flags: u32) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
@@ -118,10 +120,12 @@ impl Target {
 /// Whether the caller may sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
-    /// Process context: the receiver is called at once, and may sleep, too. `EDEADLK` where the
-    /// caller must not sleep, as far as the kernel knows it.
+    /// The caller is in process context, and may sleep. The receiver is called at once, and may
+    /// sleep, too. If the kernel can tell that the caller must not sleep, the owner refuses the
+    /// request with `EDEADLK`.
     May,
-    /// Any context: the receiver is called at once if it never sleeps, and from a worker otherwise.
+    /// The caller may be in any context. The receiver is called at once if its dispatch routine
+    /// never sleeps, otherwise from a worker.
     Cannot,
 }
 
@@ -134,15 +138,16 @@ impl Sleep {
     }
 }
 
-/// A request of the driver's own that is not on its way. Dropping it frees it, in any context.
+/// A request that its sender holds: it was not sent, or has come back. Dropping it frees the
+/// request; any context.
 pub struct Packet {
     handle: abi::d2d_handle,
     flags: u32,
 }
 
-/// Why a request was not sent, and the request.
+/// A request that was not sent, and the reason.
 pub struct Refused {
-    /// One of those of `d2d_request_send` in `d2d.h`.
+    /// An error of `d2d_request_send` in `d2d.h`.
     pub error: Error,
     /// The request.
     pub packet: Packet,
@@ -156,15 +161,15 @@ pub enum CallError {
     /// The request was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in
     /// `d2d.h`. Dropping the packet cancels it.
     NotWaited(Error),
-    /// It has ended, with this error.
+    /// The request has ended with this error.
     Ended(Ended, Error),
-    /// It was completed with success, but its output cannot be read: `EMSGSIZE` for one of another
-    /// size.
+    /// The request was completed with success, but its output is not of the size of the code's
+    /// output: `EMSGSIZE`.
     NoOutput(Error),
 }
 
 impl From<CallError> for Error {
-    /// Returns the error, whose origin is lost.
+    /// Returns the error alone: which kind of failure it was is lost.
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotSent(error)
@@ -175,18 +180,18 @@ impl From<CallError> for Error {
     }
 }
 
-/// How a request has ended: whose result it has. C type: `enum d2d_ended`.
+/// How a request has ended, and thus where its result comes from. C type: `enum d2d_ended`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// A driver that had it has completed it, with any result.
+    /// Its holder has completed it, with any result.
     Completed,
-    /// Its sender has cancelled or freed it, detaches or unregisters: `ECANCELED`.
+    /// Its sender has cancelled or freed it, or detaches or unregisters: `ECANCELED`.
     Cancelled,
-    /// The time of a thread that waited for it is over: `ETIMEDOUT`.
+    /// A thread that waited for it has timed out: `ETIMEDOUT`.
     TimedOut,
-    /// A driver that had it, or had forwarded it, detaches or unregisters: `ECANCELED`.
+    /// Its holder, or a driver that had forwarded it, detaches or unregisters: `ECANCELED`.
     Left,
-    /// A dispatch routine has returned without having completed it: `EIO`.
+    /// A dispatch routine has returned without having completed or pended it: `EIO`.
     NotCompleted,
 }
 
@@ -202,14 +207,14 @@ impl Ended {
     }
 }
 
-/// What came of a request so far.
+/// The result of a request, as its sender or a driver that has forwarded it gets it.
 #[derive(Clone, Copy)]
 pub struct Outcome {
     /// Success, or an error.
     pub result: Result,
-    /// How the request has ended, and so whose result that is.
+    /// How the request has ended, and thus where the result comes from.
     pub ended: Ended,
-    /// What the request's code says that it means.
+    /// Its meaning depends on the control code.
     pub information: u64,
 }
 
@@ -235,18 +240,18 @@ const NO_RESULT: abi::d2d_result = abi::d2d_result {
 };
 
 impl Packet {
-    /// Returns a number that no other request has as long as this one is there.
+    /// Returns a number that no other existing request has.
     pub fn id(&self) -> u64 {
         self.handle
     }
 
-    /// Makes the request, from the next time that it is sent, print the line of each step.
+    /// Makes each later send of this packet trace its steps in dmesg, not only as tracepoints.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self
     }
 
-    /// How to send the request.
+    /// Makes the description of a send of this request.
     #[inline(always)]
     fn describe<I: Plain, O: Plain>(
         &self,
@@ -278,7 +283,8 @@ impl Packet {
         routine: Option<u64>,
     ) -> Result<bool> {
         let send = self.describe(to, code, input, sleep, routine);
-        // SAFETY: The input is as long as is said, and copied by the call.
+        // SAFETY: `send` names `input` and its length, and the owner copies the input during the
+        // call.
         match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
             Ok(()) => Ok(true),
             Err(EINPROGRESS) => Ok(false),
@@ -286,11 +292,11 @@ impl Packet {
         }
     }
 
-    /// Sends the request. The context is what `sleep` says.
+    /// Sends the request. `sleep` says in which execution context the caller is.
     ///
     /// # Errors
     ///
-    /// It was not sent.
+    /// The request was not sent: see [`Refused`].
     pub fn send<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -311,12 +317,13 @@ impl Packet {
         }
     }
 
-    /// Sends the request; [`Driver::completed`](crate::driver::Driver::completed) gets it with its
-    /// result and `tag`, maybe before this returns. The context is what `sleep` says.
+    /// Sends the request. [`Driver::completed`](crate::driver::Driver::completed) gets it with its
+    /// result and `tag`, possibly before this call returns. `sleep` says in which execution context
+    /// the caller is.
     ///
     /// # Errors
     ///
-    /// It was not sent.
+    /// The request was not sent: see [`Refused`].
     pub fn send_with_routine<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -328,7 +335,7 @@ impl Packet {
         match self.send_raw(to, code, input, sleep, Some(tag)) {
             Ok(_) => {
                 let cancel = Cancel(self.handle);
-                // The completion routine gets, or has got, the request.
+                // The completion routine gets the request, or has got it already.
                 core::mem::forget(self);
                 Ok(cancel)
             }
@@ -339,12 +346,12 @@ impl Packet {
         }
     }
 
-    /// Sends the request, and waits for the result; for ever without a `timeout`, or with one of 2^31 ms
-    /// or more. May sleep.
+    /// Sends the request, waits for the result, and returns the output. Waits without a limit if
+    /// `timeout` is `None`, or 2^31 ms or more. May sleep.
     ///
     /// # Errors
     ///
-    /// Each kind of [`CallError`] says what it stands for.
+    /// See [`CallError`].
     pub fn call<I: Plain, O: Plain>(
         &mut self,
         to: &Target,
@@ -356,8 +363,9 @@ impl Packet {
         let mut result = NO_RESULT;
         let mut output = O::new_zeroed();
         let bytes = output.as_mut_bytes();
-        // SAFETY: The input is as long as is said, and copied by the call. There is a place for the
-        // result, and one for as much output as is said.
+        // SAFETY: `send` names `input` and its length, and the owner copies the input during the
+        // call. `result` is valid for a write, and `bytes` for writes of as many bytes as its
+        // length.
         let status = unsafe {
             abi::d2d_request_call(
                 self.handle,
@@ -386,7 +394,7 @@ impl Packet {
 
     fn wait_raw(&self, timeout: Option<Msecs>) -> Result<abi::d2d_result> {
         let mut result = NO_RESULT;
-        // SAFETY: There is a place for the result.
+        // SAFETY: `result` is valid for a write.
         to_result(unsafe {
             abi::d2d_request_wait(
                 self.handle,
@@ -398,11 +406,12 @@ impl Packet {
     }
 }
 
-/// Reads the input or the output of a request, of which there are `len` bytes. Any context.
+/// Reads the input of a request that the driver holds, or the output of one that has come back:
+/// `len` bytes. Any context.
 ///
 /// # Errors
 ///
-/// `EMSGSIZE` if a `T` has another size; those of `d2d_request_read` in `d2d.h`.
+/// `EMSGSIZE` if a `T` does not have `len` bytes, and those of `d2d_request_read` in `d2d.h`.
 pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
     let mut value = T::new_zeroed();
     let bytes = value.as_mut_bytes();
@@ -410,7 +419,7 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
         return Err(EMSGSIZE);
     }
     if !bytes.is_empty() {
-        // SAFETY: The buffer is as long as is said.
+        // SAFETY: `bytes` has `len` bytes.
         to_result(unsafe { abi::d2d_request_read(request, bytes.as_mut_ptr().cast(), len) })?;
     }
     Ok(value)
@@ -419,13 +428,13 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
 impl Drop for Packet {
     fn drop(&mut self) {
         if !left::is_noted() {
-            // SAFETY: A handle that is stale is refused.
+            // SAFETY: The owner refuses a stale handle.
             unsafe { abi::d2d_request_free(self.handle) };
         }
     }
 }
 
-/// A request that was sent, and that the sender waits for. Dropping it cancels it.
+/// A request that was sent, for whose result the sender can wait. Dropping it cancels the request.
 pub struct Sent<O: Plain> {
     packet: Packet,
     completed: bool,
@@ -437,7 +446,7 @@ impl<O: Plain> Sent<O> {
     ///
     /// # Errors
     ///
-    /// It has not, and the request is to be waited for.
+    /// The request, if it is not completed yet: the caller has to wait for it.
     pub fn returned(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),
@@ -445,21 +454,21 @@ impl<O: Plain> Sent<O> {
         }
     }
 
-    /// Takes the request back, so that its result is `ECANCELED`. Any context.
+    /// Cancels the request: its result will be `ECANCELED`. Any context.
     ///
     /// # Errors
     ///
-    /// `EALREADY` if it is completed, or about to be, or was taken back before.
+    /// `EALREADY` if the request was completed or cancelled before, or is being completed.
     pub fn cancel(&self) -> Result {
         Cancel(self.packet.handle).cancel()
     }
 
-    /// Waits for the result; for ever without a `timeout`, or with one of 2^31 ms or more. After the
-    /// timeout, the request is taken back, and its result is `ETIMEDOUT`. May sleep.
+    /// Waits for the result. Waits without a limit if `timeout` is `None`, or 2^31 ms or more.
+    /// After the timeout, cancels the request, whose result is `ETIMEDOUT`. May sleep.
     ///
     /// # Errors
     ///
-    /// There is no result: see [`Unfinished`].
+    /// There is no result yet: see [`Unfinished`].
     pub fn wait(self, timeout: Option<Msecs>) -> Result<Completed, Unfinished<O>> {
         match self.packet.wait_raw(timeout) {
             Ok(result) => Ok(Completed {
@@ -471,38 +480,39 @@ impl<O: Plain> Sent<O> {
     }
 }
 
-/// Why there is no result of a request that was sent, and the request.
+/// A request that was sent and has no result yet, and the reason.
 pub struct Unfinished<O: Plain> {
-    /// One of those of `d2d_request_wait` in `d2d.h`: `EINPROGRESS` if the time is over while the
-    /// request is just coming back, `EDEADLK` if the caller cannot wait, `ESTALE` if its driver is not
-    /// registered any more.
+    /// An error of `d2d_request_wait` in `d2d.h`: `EINPROGRESS` if the time is over and the request
+    /// is completed, but not delivered yet; `EDEADLK` if the caller must not sleep; `ESTALE` if the
+    /// sender is not registered any more.
     pub error: Error,
-    /// The request, which may be waited for again.
+    /// The request, for which the sender may wait again.
     pub sent: Sent<O>,
 }
 
 impl<O: Plain> From<Unfinished<O>> for Error {
-    /// Drops the request, and so cancels it.
+    /// Drops the request, which cancels it.
     fn from(unfinished: Unfinished<O>) -> Self {
         unfinished.error
     }
 }
 
-/// Takes a request back that was sent with a completion routine.
+/// Cancels a request that was sent by [`Packet::send_with_routine`].
 ///
-/// It means whatever the request is used for then: one that was completed and sent again is taken back
-/// as well.
+/// It names the request, not one send of it: if the request was completed and sent again meanwhile,
+/// the new send is cancelled.
 #[derive(Clone, Copy)]
 pub struct Cancel(abi::d2d_handle);
 
 impl Cancel {
-    /// Takes the request back: its result is `ECANCELED`. Any context.
+    /// Cancels the request: its result will be `ECANCELED`. Any context.
     ///
     /// # Errors
     ///
-    /// `EALREADY` if it is completed, or about to be, or was taken back before, `ESTALE` if it is gone.
+    /// `EALREADY` if the request was completed or cancelled before, or is being completed; `ESTALE`
+    /// if it was freed.
     pub fn cancel(&self) -> Result {
-        // SAFETY: A handle that is stale is refused.
+        // SAFETY: The owner refuses a stale handle.
         to_result(unsafe { abi::d2d_request_cancel(self.0) })
     }
 }
@@ -516,7 +526,7 @@ pub struct Completed {
 impl Completed {
     /// # Safety
     ///
-    /// `request` is the handle of a request that is the caller's alone.
+    /// `request` is the handle of a request that has come back, and nothing else uses the handle.
     #[doc(hidden)]
     pub unsafe fn from_raw(request: abi::d2d_handle, result: abi::d2d_result) -> Self {
         Self {
@@ -538,12 +548,12 @@ impl Completed {
         &self.result
     }
 
-    /// Returns what it was completed with.
+    /// Returns the result and how the request has ended.
     pub fn outcome(&self) -> Outcome {
         Outcome::new(&self.result)
     }
 
-    /// Returns what it was sent with.
+    /// Returns the `tag` that the request was sent with.
     pub fn tag(&self) -> u64 {
         self.result.tag
     }
@@ -552,7 +562,8 @@ impl Completed {
     ///
     /// # Errors
     ///
-    /// What the request was completed with, `EMSGSIZE` if the output is no `O`.
+    /// The error that the request has ended with; `EMSGSIZE` if the output does not have the size
+    /// of an `O`.
     pub fn output<O: Plain>(&self) -> Result<O> {
         to_result(self.result.status)?;
         read(self.packet.handle, self.result.output_len)

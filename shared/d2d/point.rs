@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tracepoints of what happens too often for a line in dmesg.
+//! The tracepoints of steps that are too frequent for a line in dmesg.
 //!
-//! All tracepoints are the owner's, one for each step; drivers hit those of a hot path through here.
-//! Whether one of a group is on is a static key, which the owner exports: while it is off, asking is
-//! one patched branch, and on a kernel without tracepoints nothing. Nor is it where the bench has
-//! them left out, to measure that branch (`D2D_NO_POINTS` in Kbuild).
+//! The owner defines all tracepoints, one for each step. Drivers hit those of a hot path by the
+//! functions of this module. For each group of tracepoints, the owner exports a static key, which
+//! is on while one of them is on. Testing a key that is off costs one patched branch, and nothing
+//! on a kernel without tracepoints. The bench, which measures that branch, also builds the library
+//! without it (`D2D_NO_POINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_point.h`.
 
@@ -30,7 +31,7 @@ macro_rules! groups {
         #[inline(always)]
         $vis fn $group() -> bool {
             #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_points)))]
-            // SAFETY: It is a static key, defined in C.
+            // SAFETY: The field is an initialized static key, which C code defines.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
                     abi::d2d_points,
@@ -55,19 +56,19 @@ groups! {
     pub fn events();
 }
 
-/// A module, of which only what never changes is read.
+/// A `struct module`, of which only the name is read, which never changes.
 #[repr(transparent)]
 struct Module(UnsafeCell<bindings::module>);
 
-// SAFETY: As above.
+// SAFETY: Only the name is read, which never changes.
 unsafe impl Sync for Module {}
 
 #[allow(
     improper_ctypes,
-    reason = "some of its parts are empty, depending on the configuration"
+    reason = "some fields of `module` are empty in some configurations"
 )]
 extern "C" {
-    /// That of the module that this crate is linked into.
+    /// The module that this crate is linked into.
     static __this_module: Module;
 }
 
@@ -77,8 +78,8 @@ fn module_name() -> &'static CStr {
     unsafe { CStr::from_char_ptr((&raw const (*__this_module.0.get()).name).cast()) }
 }
 
-/// Hits the tracepoint of a step of `n` items of a queue, or of its doorbell, in the name of this
-/// module. Any context but NMI.
+/// Hits the tracepoint of a step that puts or takes `n` items, or rings the doorbell, in the name
+/// of this module. Any context but NMI.
 ///
 /// # Safety
 ///
@@ -86,8 +87,8 @@ fn module_name() -> &'static CStr {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
-    // SAFETY: The queue is initialized. The caller holds the lock, which protects the fields; `id` never
-    // changes.
+    // SAFETY: The queue is initialized. The caller holds the lock, which protects the fields; `id`
+    // never changes.
     let (id, depth, doorbell) = unsafe {
         let depth = (*queue).put.wrapping_sub((*queue).taken) as u32;
         ((*queue).id, depth, (*queue).doorbell)
@@ -101,8 +102,8 @@ pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
     .hit();
 }
 
-/// Hits the tracepoint of a call of an operation of `side`, in the name of this module. Any context but
-/// NMI.
+/// Hits the tracepoint of a call of an operation of `side`, in the name of this module. Any context
+/// but NMI.
 #[cold]
 #[inline(never)]
 pub fn call(side: &str, op: &str) {
@@ -111,7 +112,8 @@ pub fn call(side: &str, op: &str) {
         .hit();
 }
 
-/// Hits the tracepoint of its return. Any context but NMI.
+/// Hits the tracepoint of the return from an operation of `side`, in the name of this module. Any
+/// context but NMI.
 #[cold]
 #[inline(never)]
 pub fn returned(side: &str, op: &str, status: c_int) {

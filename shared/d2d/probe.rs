@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Access to what another driver points to, wherever the pointer leads.
+//! Access to memory by pointers from other drivers, which may be bad.
 //!
-//! A bad pointer is refused and does no harm. `nofault.c` says which are bad.
+//! An access by a bad pointer fails, and does no harm. `d2d_nofault.h` says which pointers are bad.
 
 use crate::abi;
 use core::{
@@ -43,39 +43,40 @@ pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
 ///
 /// # Safety
 ///
-/// `from` is valid for reads of `length` bytes. If `to` is valid for writes of them, nobody else uses what
-/// is there.
+/// `from` is valid for reads of `length` bytes. If `to` is valid for writes of `length` bytes,
+/// nobody else uses that memory.
 #[inline(always)]
 pub unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool {
-    // SAFETY: `from` is valid for reads of `length` bytes; if memory can be written at `to`, the caller
-    // says that it may be.
+    // SAFETY: `from` is valid for reads of `length` bytes. The caller says that nobody else uses
+    // the memory at `to`, if there is any.
     unsafe { d2d_nofault_write(to.cast::<c_void>(), from.cast(), length) }
 }
 
-/// Returns whether the first and the last of `length` bytes can be written, at an address that may be bad. Any
-/// context.
+/// Returns whether the first and the last of `length` bytes at an address that may be bad can be
+/// written. Any context.
 ///
 /// # Safety
 ///
-/// If `at` is valid for writes of `length` bytes, which is not 0, nobody else uses what is there.
+/// `length` is not 0. If `at` is valid for writes of `length` bytes, nobody else uses that memory.
 pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool {
-    // SAFETY: `at` may be any address; if memory can be written there, the caller says that it may be.
+    // SAFETY: `at` may be any address. The caller says that `length` is not 0, and that nobody else
+    // uses the memory there, if there is any.
     unsafe { d2d_nofault_is_writable(at.cast(), length) }
 }
 
-/// As `to.copy_from(from, length)`, but without a call of `memmove()` for what requests copy most: a number, or a
-/// structure whose size the compiler knows.
+/// As `to.copy_from(from, length)`, but without a call of `memmove()` for the lengths that requests
+/// copy most: 4 or 8 bytes, or a `struct d2d_send`.
 ///
 /// # Safety
 ///
 /// `from` is valid for reads of `length` bytes, and `to` for writes of them.
 #[inline(always)]
 unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
-    // The compiler copies at most so many bytes in place, and `struct d2d_send` is larger.
+    // The compiler copies at most this many bytes without a call. A `struct d2d_send` is larger.
     const IN_PLACE: usize = 64;
     const SEND: usize = size_of::<abi::d2d_send>();
 
-    // SAFETY: The caller says that both are valid for `length` bytes, which the arms keep to.
+    // SAFETY: The caller says that both are valid for `length` bytes, and each arm copies as many.
     unsafe {
         match length {
             4 => to.copy_from(from, 4),
@@ -90,13 +91,14 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
     }
 }
 
-/// The stack of the calling task. There is memory at all of its addresses, so what lies there is copied without the
-/// care that other addresses need.
+/// The stack of the calling task. All of it is mapped, so copying from and to it needs no care for
+/// faults.
 ///
 /// # Invariants
 ///
-/// It is the stack of the calling task: the pointer makes this type neither `Send` nor `Sync`, so it stays with
-/// the task that has called [`Stack::current`], and that task's stack is there as long as the task runs.
+/// `start` is the address of the calling task's stack. The pointer `task` makes this type neither
+/// `Send` nor `Sync`, so a value stays with the task that has called [`Stack::current`], and the
+/// stack is mapped as long as this task runs.
 #[derive(Clone, Copy)]
 pub struct Stack {
     task: *mut bindings::task_struct,
@@ -110,13 +112,13 @@ impl Stack {
     #[inline(always)]
     pub fn current() -> Self {
         let task = Task::current_raw();
-        // SAFETY: The calling task is there, and so is its stack.
+        // SAFETY: The calling task exists while it runs, so its `task_struct` can be read.
         let start = unsafe { (*task).stack }.addr();
-        // INVARIANT: It is the calling task's.
+        // INVARIANT: `start` is that of the calling task's stack.
         Self { task, start }
     }
 
-    /// Returns what tells the calling task from others.
+    /// Returns a number that identifies the calling task among those that exist.
     #[inline(always)]
     pub fn task(self) -> u64 {
         self.task.addr() as u64
@@ -136,8 +138,8 @@ impl Stack {
     #[inline(always)]
     pub unsafe fn copy(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(from, length) {
-            // SAFETY: `to` is valid for writes of `length` bytes. By the type invariants there is memory at `from`,
-            // which is on the calling task's stack.
+            // SAFETY: `to` is valid for writes of `length` bytes. `from` is on the calling task's
+            // stack, which is mapped by the type invariants.
             unsafe { copy_known(to, from, length) };
             return true;
         }
@@ -153,7 +155,8 @@ impl Stack {
     pub unsafe fn read<T>(self, from: *const T) -> Option<T> {
         // SAFETY: `to` has room for a `T`.
         let copy = |to, size| unsafe { self.copy(to, from.cast(), size) };
-        // SAFETY: Any bytes are a `T`, and `Stack::copy()` returns whether it has written all of them.
+        // SAFETY: Any bytes are a `T`, and `Stack::copy()` returns whether it has written all of
+        // them.
         unsafe { read_by(from, copy) }
     }
 
@@ -165,13 +168,14 @@ impl Stack {
     #[inline(always)]
     pub unsafe fn copy_out(self, to: *mut u8, from: *const u8, length: usize) -> bool {
         if self.has(to, length) {
-            // SAFETY: `from` is valid for reads of `length` bytes. By the type invariants there is memory at `to`,
-            // which is on the calling task's stack, and the caller says that nobody else uses it.
+            // SAFETY: `from` is valid for reads of `length` bytes. `to` is on the calling task's
+            // stack, which is mapped by the type invariants, and the caller says that nobody else
+            // uses this memory.
             unsafe { copy_known(to, from, length) };
             return true;
         }
-        // SAFETY: `from` is valid for reads of `length` bytes. If memory can be written at `to`, the caller says that
-        // nobody else uses it.
+        // SAFETY: `from` is valid for reads of `length` bytes. The caller says that nobody else
+        // uses the memory at `to`, if there is any.
         unsafe { copy_out(to, from, length) }
     }
 
@@ -182,14 +186,15 @@ impl Stack {
     /// As for [`is_writable`].
     #[inline(always)]
     pub unsafe fn is_writable(self, at: *mut u8, length: usize) -> bool {
-        // SAFETY: If memory can be written at `at`, the caller says that nobody else uses it.
+        // SAFETY: The caller says that `length` is not 0, and that nobody else uses the memory at
+        // `at`, if there is any.
         self.has(at, length) || unsafe { is_writable(at, length) }
     }
 }
 
 /// Reads a `T` from an address that may be bad. Any context.
 ///
-/// Returns `None` if it is misaligned, null, or cannot be read.
+/// Returns `None` if the address is misaligned or null, or cannot be read.
 ///
 /// # Safety
 ///
@@ -201,12 +206,13 @@ pub unsafe fn read<T>(from: *const T) -> Option<T> {
     unsafe { read_by(from, copy) }
 }
 
-/// As [`read`]; `copy` copies that many bytes from there, and returns whether it has.
+/// As [`read`]. `copy` copies the given number of bytes from `from`, and returns whether it has
+/// copied all of them.
 ///
 /// # Safety
 ///
-/// Any bytes are a `T`. `copy` writes to no more bytes than it is asked for, and to all of them if it
-/// returns `true`.
+/// Any bytes are a `T`. `copy` writes to no more bytes than it is asked for, and to all of them if
+/// it returns `true`.
 #[inline(always)]
 unsafe fn read_by<T>(from: *const T, copy: impl FnOnce(*mut u8, usize) -> bool) -> Option<T> {
     if from.is_null() || !from.is_aligned() {
@@ -218,7 +224,7 @@ unsafe fn read_by<T>(from: *const T, copy: impl FnOnce(*mut u8, usize) -> bool) 
     is_complete.then(|| unsafe { value.assume_init() })
 }
 
-/// A string of another driver's, copied and cut off after `N - 1` bytes.
+/// A copy of another driver's string, cut off after `N - 1` bytes.
 pub struct StringCopy<const N: usize> {
     /// The last byte is 0.
     bytes: [u8; N],
@@ -226,7 +232,7 @@ pub struct StringCopy<const N: usize> {
 }
 
 impl<const N: usize> StringCopy<N> {
-    /// Makes one of a text, which is cut off as well.
+    /// Makes a copy of a text, also cut off after `N - 1` bytes.
     pub fn new(text: &[u8]) -> Self {
         let mut bytes = [0; N];
         let room = N.saturating_sub(1);
@@ -240,14 +246,14 @@ impl<const N: usize> StringCopy<N> {
 
     /// Reads a string from an address that may be bad. Any context.
     ///
-    /// Returns `None` if it cannot be read up to its end, or up to `N` bytes.
+    /// Returns `None` if a byte before its end, of its first `N`, cannot be read.
     ///
     /// # Safety
     ///
-    /// A driver has named `from` as a string's address: safe code has not made it up, and reading
-    /// there has no effect.
+    /// Another driver has passed `from` as the address of a string: safe code has not made it up,
+    /// and reading there has no effect.
     pub unsafe fn read(from: *const c_char) -> Option<Self> {
-        // A word that is aligned lies on one page: it can be read if one of its bytes can.
+        // An aligned word lies on one page, so all of it can be read if one of its bytes can.
         const WORD: usize = size_of::<u64>();
 
         let mut bytes = [0; N];
@@ -260,7 +266,7 @@ impl<const N: usize> StringCopy<N> {
                 return None;
             }
             if let Some(end) = rest[..count].iter().position(|byte| *byte == 0) {
-                // What follows the end in the last word is not the string's.
+                // The bytes after the end in the last word are not part of the string.
                 rest[end..count].fill(0);
                 return Some(Self {
                     bytes,
@@ -283,7 +289,7 @@ impl<const N: usize> StringCopy<N> {
         self.complete
     }
 
-    /// Returns the string with its end, and zeros after it.
+    /// Returns the string, followed by zeros.
     pub fn bytes(&self) -> &[u8; N] {
         &self.bytes
     }
@@ -295,54 +301,55 @@ impl<const N: usize> StringCopy<N> {
     }
 }
 
-/// A place for a result, which another driver has named and which could be written when this was
-/// made.
+/// An address for a result, which another driver has passed. It could be written when this value
+/// was made.
 pub struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
     /// Checks an address that may be bad, before the call has any effect. Any context.
     ///
-    /// Returns `None` if it is null, misaligned, or cannot be written.
+    /// Returns `None` if the address is null or misaligned, or cannot be written.
     ///
     /// # Safety
     ///
-    /// If `to` is valid for writes of a `T`, nobody else uses what is there until this is dropped.
+    /// If `to` is valid for writes of a `T`, nobody else uses that memory until the result is
+    /// dropped.
     pub unsafe fn new(to: *mut T) -> Option<Self> {
         if to.is_null() || !to.is_aligned() {
             return None;
         }
-        // SAFETY: `to` may be any address; if memory can be written there, the caller says that it
-        // may be.
+        // SAFETY: `to` may be any address. The caller says that nobody else uses the memory there,
+        // if there is any.
         let is_writable = unsafe { d2d_nofault_is_writable(to.cast(), size_of::<T>()) };
         is_writable.then_some(Self(to))
     }
 
     /// Writes the result. Any context.
     ///
-    /// Returns whether it could still be written.
+    /// Returns whether the address could still be written.
     #[must_use]
     pub fn fill(self, value: T) -> bool {
-        // SAFETY: `value` is valid for reads; the caller of `new` says that what is at `to` may be
-        // written.
+        // SAFETY: `value` is valid for reads. The caller of `new` says that nobody else uses the
+        // memory at this address, if there is any.
         unsafe { d2d_nofault_write(self.0.cast(), (&raw const value).cast(), size_of::<T>()) }
     }
 }
 
-/// The code of a module that stays as long as the module does: not that of its initialization.
+/// The text of a module, without that of its initialization, which the kernel frees early.
 pub struct Text {
     base: usize,
     size: usize,
 }
 
 impl Text {
-    /// Looks up the text of a module, at an address that may be bad. Any context.
+    /// Looks up the text of the module at an address that may be bad. Any context.
     ///
-    /// Returns `None` if it cannot be read.
+    /// Returns `None` if the module cannot be read.
     ///
     /// # Safety
     ///
-    /// A driver has named `module` as the address of its module: safe code has not made it up, and
-    /// reading there has no effect.
+    /// Another driver has passed `module` as the address of its module: safe code has not made it
+    /// up, and reading there has no effect.
     pub unsafe fn of(module: *const bindings::module) -> Option<Self> {
         if module.is_null() || !module.is_aligned() {
             return None;
@@ -352,11 +359,11 @@ impl Text {
             .wrapping_byte_add(core::mem::offset_of!(bindings::module, mem))
             .cast::<bindings::module_memory>()
             .wrapping_add(text);
-        // SAFETY: A range and its bookkeeping are numbers and pointers, which may be anything; the
-        // flag among them is read as the number that it is in memory.
+        // SAFETY: Any bytes are a `MaybeUninit`.
         let memory = unsafe { read(memory.cast::<MaybeUninit<bindings::module_memory>>())? };
         let memory = memory.as_ptr();
-        // SAFETY: All bytes were read. Only fields that may be anything are looked at.
+        // SAFETY: All bytes were read, and any bytes are an address or a number. The field that is
+        // a `bool` is not read.
         let (base, size) = unsafe { ((*memory).base, (*memory).size) };
         Some(Self {
             base: base as usize,

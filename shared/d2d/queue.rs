@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A bounded queue of fixed-size items in the shared context.
+//! A queue of a context: bounded, with items of a fixed size.
 //!
-//! C type: `struct d2d_queue`. Every operation works in task, softirq and hard interrupt context, and
-//! none of them sleeps or allocates: the items are preallocated by the owner, and a queue without a free
-//! item is full.
+//! C type: `struct d2d_queue`. Every function works in task, softirq and hard interrupt context,
+//! and does not sleep or allocate: the owner preallocates the items. A queue is full if it has
+//! neither a free nor a released item.
 //!
-//! Putting an item takes the queue's lock, with interrupts disabled, and so does taking one. Releasing a
-//! taken item takes no lock: it is pushed on a list, which the next put that lacks a free item takes as a
-//! whole. Nobody takes a single item off that list, so an item that is pushed again does no harm.
+//! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing a taken
+//! item takes no lock: it pushes the item on a list. A put that finds no free item takes the whole
+//! list. No thread takes a single item off the list, so the ABA problem does not arise: it does not
+//! matter whether the first item was taken and pushed again between a push's load and its exchange.
 //!
 //! - [`Batch`]: items that were taken together.
 //! - [`ValueQueue`]: a queue whose items are values of one type.
-//! - [`ItemHandle`]: the name of an item that is passed on.
+//! - [`ItemHandle`]: names a taken item that is passed to other code.
 
 mod batch;
 mod handle;
@@ -58,13 +59,15 @@ use zerocopy::{
     IntoBytes, //
 };
 
-/// Most items that are moved under one lock: it is held with interrupts disabled.
+/// The most items that are put or taken while the lock is held once. It bounds the time with
+/// interrupts disabled.
 pub const MAX_BATCH: u32 = 128;
 
-/// Most bytes of payload that are copied under one lock, which is as much as one item can hold.
+/// The most bytes of payload that are copied while the lock is held once: as many as one item can
+/// hold.
 pub const MAX_BATCH_BYTES: usize = 4096;
 
-/// Returns how many payloads of `size` bytes are put under one lock.
+/// Returns the most payloads of `size` bytes that are put while the lock is held once.
 pub const fn batch_of(size: usize) -> usize {
     let most = MAX_BATCH as usize;
     match MAX_BATCH_BYTES.checked_div(size) {
@@ -74,37 +77,39 @@ pub const fn batch_of(size: usize) -> usize {
     }
 }
 
-/// One direction of item traffic of a context.
+/// A queue of a context: the items from one side to the other.
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Its pool has `capacity` items
-/// with `item_size` initialized bytes of payload, each of which is in one of these places:
+/// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Its pool has `capacity`
+/// items with `item_size` initialized bytes of payload. Each item is in exactly one of these
+/// places:
 ///
-/// - queued: one of the `put - taken` items that follow each other from `first` to `last`,
-/// - on the list `free`; both are used only with the lock,
-/// - on the list `released`, which changes atomically,
-/// - named by a handle: its `claim` is not 0,
+/// - queued: one of the `put - taken` items that follow each other from `first` to `last`. Used
+///   only with the lock held;
+/// - on the list `free`. Used only with the lock held;
+/// - on the list `released`, which changes atomically;
+/// - named by a handle: its `claim` is not 0;
 /// - in one [`Batch`] or [`TakenValue`].
 ///
-/// The thread that takes an item from one of these places has it alone.
+/// A thread that has taken an item from its place is the only one that uses the item.
 #[derive(Clone, Copy)]
 pub struct Queue<'a> {
     raw: NonNull<abi::d2d_queue>,
     _context: PhantomData<&'a abi::d2d_context>,
 }
 
-// SAFETY: Queues change under their lock or atomically, but for fields that never change.
+// SAFETY: The fields of a queue change with its lock held, or atomically, or never.
 unsafe impl Send for Queue<'_> {}
-// SAFETY: As above.
+// SAFETY: As for `Send`.
 unsafe impl Sync for Queue<'_> {}
 
-/// The counters of a queue, read together.
+/// The counters of a queue, all read at the same time.
 #[derive(Clone, Copy)]
 pub struct Counters {
-    /// Items on the queue.
+    /// Items that are queued now.
     pub depth: u32,
-    /// Largest `depth` so far.
+    /// The largest `depth` so far.
     pub high_water: u32,
     /// Items put so far.
     pub put: u64,
@@ -112,15 +117,15 @@ pub struct Counters {
     pub taken: u64,
     /// Items refused because the queue was full.
     pub refused: u64,
-    /// Handles refused because they name no item.
+    /// Handles refused because they named no item.
     pub stale: u64,
 }
 
-/// Items that follow each other: `next` of each but the last one is the next one.
+/// Items that follow each other by `next`, from `first` to `last`.
 ///
 /// # Invariants
 ///
-/// All are items of one queue, and only the holder of the chain uses them.
+/// All are items of one queue, and nothing else uses them.
 #[derive(Clone, Copy)]
 struct Chain {
     first: NonNull<abi::d2d_item>,
@@ -150,7 +155,8 @@ impl<'a> Queue<'a> {
     }
 
     fn released(self) -> &'a Atomic<*mut abi::d2d_item> {
-        // SAFETY: By the type invariants the field lives for `'a`, and changes atomically.
+        // SAFETY: By the type invariants the field lives for `'a`, and all code changes it
+        // atomically.
         unsafe { Atomic::from_ptr(&raw mut (*self.raw.as_ptr()).released) }
     }
 
@@ -160,7 +166,8 @@ impl<'a> Queue<'a> {
         let released = self.released();
         let mut first = Word::load(released);
         loop {
-            // SAFETY: The item is the caller's until the list is changed.
+            // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
+            // below.
             unsafe { (*chain.last.as_ptr()).next = first };
             match Word::cmpxchg(released, first, chain.first.as_ptr()) {
                 Ok(_) => break,
@@ -173,7 +180,7 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if the queue is full (counted in [`Counters::refused`]), `EMSGSIZE` if the payload
+    /// `ENOSPC` if the queue is full, which [`Counters::refused`] counts; `EMSGSIZE` if the payload
     /// is larger than the queue's items.
     #[inline(always)]
     pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
@@ -186,14 +193,14 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Puts as many of the payloads on the queue as there is room for, in order. Takes the lock
-    /// anew after as many as [`batch_of`] says. Any context.
+    /// Puts the payloads on the queue, in order, as far as there is room. Releases the lock and
+    /// takes it again after each [`batch_of`] payloads. Any context.
     ///
-    /// Returns the number of items put; those that found no room are counted as refused.
+    /// Returns the number of items put. [`Counters::refused`] counts the others.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if the payloads are larger than the queue's items; none is put then.
+    /// `EMSGSIZE` if the payloads are larger than the queue's items: then it puts none.
     pub fn put_batch<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> Result<usize> {
         if size_of::<T>() > self.item_size() {
             return Err(EMSGSIZE);
@@ -204,20 +211,22 @@ impl<'a> Queue<'a> {
             .sum())
     }
 
-    /// Puts as many of the payloads, each of which fits into an item, as there is room for, under one
-    /// lock, and rings the doorbell. There is at least one payload. Returns their number.
+    /// Puts the payloads, as far as there is room, holding the lock once, and rings the doorbell.
+    /// Returns the number of items put. The caller passes at least one payload, and has checked
+    /// that each fits into an item.
     #[inline(always)]
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = self.put_under_lock(kind, payloads);
         if doorbell != 0 {
-            // SAFETY: The owner passes over a stale handle.
+            // SAFETY: The owner ignores a stale handle.
             unsafe { abi::d2d_event_ring(doorbell) };
         }
         count
     }
 
-    /// As [`Queue::put_and_ring`], but returns the event that has to be set now, too, or 0. Hits
-    /// tracepoints under the lock, so that the trace has the queue's own order.
+    /// As [`Queue::put_and_ring`], but does not ring the doorbell: returns the event that the
+    /// caller has to set, or 0. Hits tracepoints with the lock held, so that the trace has the
+    /// order of the queue.
     #[inline(always)]
     fn put_under_lock<T: IntoBytes + Immutable>(
         self,
@@ -226,9 +235,9 @@ impl<'a> Queue<'a> {
     ) -> (usize, abi::d2d_handle) {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, so the queued items, the free ones and the counters are ours. Each free
-        // item has room for the payload, whose length was checked. There is a last item if the queue is
-        // not empty.
+        // SAFETY: The lock is held, so only this thread uses the queued items, the free ones and
+        // the counters. The caller has checked that a payload fits into an item. A queue that is
+        // not empty has a last item.
         unsafe {
             let mut seq = (*raw).put;
             let mut item = (*raw).free;
@@ -286,15 +295,15 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Takes all released items, to be the free ones, of which there is none. The lock is held. Returns
-    /// the first one, or null.
+    /// Takes all released items, and returns the first one, or null. The caller holds the lock, has
+    /// no free item left, and makes these the free ones.
     #[inline(always)]
     fn reclaim(self) -> *mut abi::d2d_item {
         Word::xchg(self.released(), core::ptr::null_mut())
     }
 
-    /// Counts so many items as refused, as there was no free item for them, nor for any other if it is
-    /// `all`.
+    /// Counts `missing` items as refused, because there was no free item for them. `all` says that
+    /// the put has put no item.
     ///
     /// # Safety
     ///
@@ -312,14 +321,15 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Ties the queue to an event, its doorbell, or to none. Any context.
+    /// Makes an event the doorbell of the queue, or removes the doorbell. Any context.
     ///
-    /// For the side that takes items: see [`OwnerLink::set_doorbell`](crate::link::OwnerLink::set_doorbell).
+    /// Called by the side that takes items: see
+    /// [`OwnerLink::set_doorbell`](crate::link::OwnerLink::set_doorbell).
     pub(crate) fn set_doorbell(&self, event: Option<&Event>) {
         let doorbell = event.map_or(0, Event::as_raw);
         let raw = self.raw.as_ptr();
         let guard = self.lock();
-        // SAFETY: The lock is held.
+        // SAFETY: The lock is held, and the type invariants say that `raw` is valid.
         let rings = unsafe {
             (*raw).doorbell = doorbell;
             let rings = doorbell != 0 && (*raw).put != (*raw).taken;
@@ -330,7 +340,7 @@ impl<'a> Queue<'a> {
         };
         drop(guard);
         if rings {
-            // SAFETY: The owner passes over a stale handle.
+            // SAFETY: The owner ignores a stale handle.
             unsafe { abi::d2d_event_ring(doorbell) };
         }
     }
@@ -342,29 +352,31 @@ impl<'a> Queue<'a> {
         Some(Batch::new(*self, Some(chain), count))
     }
 
-    /// Takes up to `max` of the oldest items off the queue, and no more than [`MAX_BATCH`], under one
-    /// lock. Any context.
+    /// Takes the oldest items off the queue, at most `max` and at most [`MAX_BATCH`], holding the
+    /// lock once. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
         let (chain, count) = self.take_chain(max).unzip();
         Batch::new(*self, chain, count.unwrap_or(0))
     }
 
-    /// Takes up to `max` of the oldest items, and returns how many there are.
+    /// Takes the oldest items as [`Queue::take_batch`] does, and returns them and their number.
     #[inline(always)]
     fn take_chain(self, max: u32) -> Option<(Chain, u32)> {
         let _guard = self.lock();
-        // SAFETY: The lock is held.
+        // SAFETY: `_guard` holds the lock.
         unsafe { self.unlink(max) }
     }
 
+    /// As [`Queue::take_chain`], with the lock held already.
+    ///
     /// # Safety
     ///
     /// The lock is held.
     #[inline(always)]
     unsafe fn unlink(self, max: u32) -> Option<(Chain, u32)> {
         let raw = self.raw.as_ptr();
-        // SAFETY: The lock is held, so the queued items and the counters are ours. `depth` items follow each
-        // other from the first one.
+        // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By
+        // the type invariants `depth` items follow each other from the first one.
         unsafe {
             let depth = (*raw).put.wrapping_sub((*raw).taken) as u32;
             if depth == 0 || max == 0 {
@@ -381,7 +393,7 @@ impl<'a> Queue<'a> {
             if point::queues() {
                 point::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
-            // INVARIANT: These items are on the queue no more.
+            // INVARIANT: These items are not queued any more, so nothing else uses them.
             let chain = Chain {
                 first: NonNull::new_unchecked(first),
                 last: NonNull::new_unchecked(last),
@@ -394,8 +406,8 @@ impl<'a> Queue<'a> {
     pub fn counters(&self) -> Counters {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, and `raw` is valid by the type invariants. No reference to the
-        // whole is made, as others spin on the lock in it.
+        // SAFETY: The lock is held, and `raw` is valid by the type invariants. The code makes no
+        // reference to the whole structure, because other threads spin on the lock in it.
         unsafe {
             Counters {
                 depth: (*raw).put.wrapping_sub((*raw).taken) as u32,
@@ -408,7 +420,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Returns the bytes of payload an item can hold.
+    /// Returns the bytes of payload that an item can hold. Any context.
     #[inline]
     pub fn item_size(&self) -> usize {
         // SAFETY: `raw` is valid by the type invariants; the field never changes.

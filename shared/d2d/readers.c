@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What shared/d2d/readers.rs cannot do in Rust: what include/linux/srcu.h has as macros and
- * inline functions.
+ * C functions for shared/d2d/readers.rs: they use macros and inline functions of
+ * include/linux/srcu.h, which Rust cannot call.
  */
 #include <linux/completion.h>
 #include <linux/jiffies.h>
@@ -21,15 +21,15 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 }
 
 /*
- * srcu_read_lock_fast(), but it counts the reader with an atomic operation, as the kernel
- * does where CONFIG_NEED_SRCU_NMI_SAFE is set. Both that and this_cpu_inc() are RCU
- * readers, which is all that synchronize_srcu() relies on. Where this_cpu_inc() is not one
- * instruction, it disables interrupts or preemption, which costs more than the atomic
- * operation: in User-Mode Linux, two system calls.
+ * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the
+ * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
+ * this_cpu_inc(). synchronize_srcu() only relies on both being RCU readers. Where
+ * this_cpu_inc() is not one instruction, it disables interrupts or preemption, which costs
+ * more than an atomic operation: two system calls in User-Mode Linux.
  *
- * Tells lockdep of a seen reader what srcu_read_lock() tells it: what
- * srcu_read_lock_fast() tells is not enough to find a thread that waits for readers
- * which wait for that thread.
+ * For a reader that is seen, it tells lockdep as much as srcu_read_lock() does. What
+ * srcu_read_lock_fast() tells lockdep is not enough to find a deadlock: a thread that waits
+ * for readers which wait for that thread.
  */
 struct srcu_ctr __percpu *d2d_readers_enter(struct srcu_struct *srcu, bool seen)
 {
@@ -53,7 +53,7 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_unlocks));
 }
 
-/* How long readers may take to leave by themselves, in milliseconds. */
+/* How long d2d_readers_wait() waits before it calls end_waits(), in milliseconds. */
 #define PATIENCE	100
 
 struct waiting {
@@ -71,14 +71,14 @@ static void wait_for_readers(struct work_struct *work)
 }
 
 /*
- * Waits for the readers. While they take long, calls end_waits() again and again, once a
- * second in the end. A worker waits for the grace period: the kernel has no wait for one
- * that has a limit and is expedited. May sleep.
+ * Waits until all readers have left that are inside now. Calls end_waits() after PATIENCE,
+ * then again at intervals that double up to one second. A worker waits for the grace
+ * period, because the kernel has no expedited wait for one with a timeout. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
 	struct waiting waiting = { .srcu = srcu };
-	/* The jiffy that has begun may be over at once. */
+	/* One more: the current jiffy may end at once. */
 	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
@@ -90,7 +90,10 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void 
 	queue_work(system_dfl_wq, &waiting.work);
 	while (!wait_for_completion_timeout(&waiting.done, patience)) {
 		end_waits(data);
-		/* On a slow kernel end_waits() takes longer than that: let others run. */
+		/*
+		 * On a slow kernel, end_waits() may take longer than the interval. So make it
+		 * longer each time, to let other threads run.
+		 */
 		patience = min(2 * patience, msecs_to_jiffies(1000));
 	}
 	flush_work(&waiting.work);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The threads inside a [`Rundown`](crate::rundown::Rundown) or inside the owner's entry points, counted as
-//! fast readers of the kernel's sleepable RCU.
+//! Counts the threads inside a [`Rundown`](crate::rundown::Rundown) or inside the owner's exported
+//! functions. They are fast readers of the kernel's sleepable RCU.
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
-//! The kernel crate's `Srcu` has the readers with two memory barriers, each behind a call. Those of
-//! `srcu_read_lock_fast()` have none: the side that waits bears the cost.
+//! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers, each in
+//! a call. `srcu_read_lock_fast()` has neither: the side that waits bears the cost.
 
 use crate::arch;
 use kernel::{
@@ -28,11 +28,11 @@ use kernel::{
     },
 };
 
-/// The threads that are inside.
+/// The set of the threads that are inside.
 ///
 /// # Invariants
 ///
-/// It is an initialized `struct srcu_struct` for fast readers.
+/// `srcu` is initialized for fast readers.
 #[pin_data(PinnedDrop)]
 #[repr(transparent)]
 pub struct Readers {
@@ -42,10 +42,10 @@ pub struct Readers {
 
 // SAFETY: A `struct srcu_struct` may be used and freed by any thread.
 unsafe impl Send for Readers {}
-// SAFETY: As above.
+// SAFETY: As for `Send`.
 unsafe impl Sync for Readers {}
 
-#[allow(improper_ctypes, reason = "some are empty without lockdep")]
+#[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
 extern "C" {
     /// Defined in `shared/d2d/readers.c`.
     fn d2d_readers_init(
@@ -63,15 +63,16 @@ extern "C" {
 }
 
 impl Readers {
-    /// Makes it, with nobody inside. May sleep.
+    /// Makes a set without threads. May sleep.
     pub(crate) fn new(
         name: &'static CStr,
         key: Pin<&'static LockClassKey>,
     ) -> impl PinInit<Self, Error> {
-        // INVARIANT: It is initialized.
+        // INVARIANT: `d2d_readers_init()` initializes `srcu` for fast readers.
         try_pin_init!(Self {
             srcu <- Opaque::try_ffi_init(|srcu| {
-                // SAFETY: There is room for it, and it is pinned; name and key are static.
+                // SAFETY: `srcu` has room for a `struct srcu_struct`, and is pinned. Name and key
+                // are static.
                 to_result(unsafe {
                     d2d_readers_init(srcu, name.as_char_ptr(), key.as_ptr())
                 })
@@ -81,9 +82,9 @@ impl Readers {
 
     /// # Safety
     ///
-    /// As the invariants of the type say, for `'a`.
+    /// `srcu` is initialized for fast readers, and lives for `'a`.
     pub unsafe fn from_raw<'a>(srcu: *mut bindings::srcu_struct) -> &'a Self {
-        // SAFETY: `srcu` is initialized for fast readers and lives for `'a`; the type is
+        // SAFETY: `srcu` is initialized for fast readers and lives for `'a`. The type is
         // transparent.
         unsafe { &*srcu.cast() }
     }
@@ -92,17 +93,18 @@ impl Readers {
         self.srcu.get()
     }
 
-    /// Goes inside, until the result is dropped, and returns what `place` has then. After a thread has
-    /// changed `place` and called [`Readers::wait`], no thread is inside that has seen the old value. Any
-    /// context but NMI.
+    /// Counts the calling thread as inside until the first result is dropped, and then reads
+    /// `place`. If a thread changes `place` and then calls [`Readers::wait`], no thread that has
+    /// read the old value is inside when `wait` returns. Any context but NMI.
     ///
-    /// lockdep looks for deadlocks of threads that wait for a reader if the reader is `seen`. The entry points are
-    /// not: nearly everything runs inside them, so they would hide other readers from lockdep.
+    /// If `seen` is set, lockdep looks for deadlocks between this reader and threads that wait for
+    /// it. The exported functions do not set it: nearly all code runs inside one of them, which
+    /// would hide other readers from lockdep.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, seen: bool) -> (Inside<'_>, *mut T) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `srcu` is initialized for fast readers.
         let counters = unsafe { arch::readers_enter(self.srcu.get(), seen) };
-        // INVARIANT: These are the counters.
+        // INVARIANT: `readers_enter` has counted the thread in `counters`.
         let inside = Inside {
             readers: self,
             counters,
@@ -114,24 +116,24 @@ impl Readers {
 
     /// Waits until all threads that are inside now have left. May sleep.
     pub fn wait(&self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `srcu` is initialized.
         unsafe { bindings::synchronize_srcu(self.srcu.get()) };
     }
 
-    /// As [`Readers::wait`]. Calls `end_waits` after 100 ms, and again until all readers have left:
-    /// `end_waits` ends what the readers may be waiting for. May sleep.
+    /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again,
+    /// which ends what the threads inside may be waiting for. May sleep.
     pub(crate) fn wait_and<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
         /// `end_waits` points to an `F`.
         unsafe extern "C" fn call<F: Fn()>(end_waits: *mut c_void) {
-            // SAFETY: `end_waits` points to an `F`, which nobody writes to.
+            // SAFETY: `end_waits` points to an `F`, which is only used by shared reference.
             unsafe { (*end_waits.cast_const().cast::<F>())() };
         }
 
         let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
-        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives until
-        // `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
+        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F`, which lives
+        // until `d2d_readers_wait()` has returned; `call::<F>` is not called after that.
         unsafe { d2d_readers_wait(self.srcu.get(), call::<F>, data) };
     }
 }
@@ -140,22 +142,24 @@ impl Readers {
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
         if kernel::warn_on!(
-            // SAFETY: By the type invariants.
+            // SAFETY: By the type invariants `srcu` is initialized.
             unsafe { bindings::srcu_readers_active(self.srcu.get()) }
         ) {
-            // Somebody has forgotten to leave. It is better to wait for ever than to free it.
+            // An `Inside` was forgotten. Waiting for ever is better than freeing memory that a
+            // thread inside uses.
             self.wait();
         }
-        // SAFETY: By the type invariants; nobody is inside, and nobody can enter any more.
+        // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can
+        // enter a value that is being dropped.
         unsafe { bindings::cleanup_srcu_struct(self.srcu.get()) };
     }
 }
 
-/// Somebody is inside.
+/// Proof that the thread is inside [`Readers`], which it leaves when this is dropped.
 ///
 /// # Invariants
 ///
-/// `counters` are those that have counted it.
+/// The thread was counted in `counters` of `readers`, with this `seen`.
 pub struct Inside<'a> {
     readers: &'a Readers,
     counters: *mut bindings::srcu_ctr,
@@ -166,7 +170,7 @@ pub struct Inside<'a> {
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `readers_enter` has returned these counters.
         unsafe { arch::readers_leave(self.readers.srcu.get(), self.counters, self.seen) };
     }
 }

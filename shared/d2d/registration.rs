@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registration of a peer with the owner, and the module that holds it.
+//! The registration of a peer with the owner, and the module that has it.
 
 use crate::{
     abi,
@@ -30,8 +30,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// A registered driver. Dropping it detaches and unregisters the driver, and returns when nothing
-/// of the owner is inside it any more; may sleep.
+/// A registered driver. Dropping it detaches and unregisters the driver, and returns when no thread
+/// is inside the driver's code on behalf of the owner; may sleep.
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     handle: abi::d2d_handle,
@@ -49,36 +49,37 @@ where
     ///
     /// # Safety
     ///
-    /// The registration is dropped before the module's code goes away.
+    /// The registration is dropped before the kernel frees the module's text.
     pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
         let shared =
             Shared::new(M::NAME, state).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
-        // SAFETY: The dispatch routine and what it is called with stay until the registration is
-        // dropped.
+        // SAFETY: The routines are in the module's text, which by this function's contract outlives
+        // the registration. `shared`, with which they are called, is kept by it.
         to_result(unsafe { abi::d2d_register(&object, &mut handle) })?;
         shared.set_driver(handle);
         Ok(Self { shared, handle })
     }
 
-    /// Asks the owner to share a context: it will send a request to the driver's dispatch routine,
-    /// which may leave it pending. May sleep.
+    /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
+    /// routine, which may leave the request pending; then this returns success. May sleep.
     ///
     /// # Errors
     ///
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
     pub(crate) fn attach(&self) -> Result {
         self.shared.begin();
-        // SAFETY: The handle is that of a registered driver.
+        // SAFETY: The owner refuses the handle if the driver is not registered.
         let result = to_result(unsafe { abi::d2d_attach(self.handle) });
         if result == Err(EINPROGRESS) {
-            // It goes on when the driver completes the request.
+            // The handshake goes on when the driver completes the request.
             return Ok(());
         }
         if result.is_err() {
-            // The worker may have completed the request, and may not have noted it yet. The
-            // registration is dropped next, so the driver leaves already.
+            // The worker may have completed the request, and not called `set_completed` yet. As the
+            // caller drops the registration next, the driver can leave now, which ends the worker's
+            // waits.
             self.leave();
             Shared::flush_work(&self.shared);
         }
@@ -88,16 +89,16 @@ where
 }
 
 impl<T: Driver> Registration<T> {
-    /// Ends what the driver waits for in its routines and its work item. May sleep.
+    /// Makes the driver leave, which ends the waits of its routines and its work item. May sleep.
     fn leave(&self) {
-        // The owner closes the events now, and frees the requests when the driver is unregistered.
+        // From here on, dropping an event or a request must not call the owner, which closes the
+        // events in `d2d_leave` and frees the requests in `d2d_unregister`.
         left::note();
-        // SAFETY: The handle is that of a registered driver. If it is not, because another module
-        // has unregistered the driver, the owner refuses the handle.
+        // SAFETY: The owner refuses the handle if another module has unregistered the driver.
         unsafe { abi::d2d_leave(self.handle) };
     }
 
-    /// Returns a reference to the driver that does not keep it registered.
+    /// Returns a reference to the driver, which does not keep the driver registered.
     pub(crate) fn handle(&self) -> Handle<T> {
         Handle::new(self.shared.clone())
     }
@@ -105,43 +106,43 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // First, because the work item may wait for an event or a request of the driver.
+        // Before the work item is flushed: it may wait for an event or a request of the driver.
         self.leave();
-        // A handshake that was left pending is completed before the driver is detached.
+        // The work item completes a pended handshake before the driver is detached.
         Shared::flush_work(&self.shared);
-        // What the driver has pended again meanwhile is not: nothing of it runs after this.
+        // Cancels an offer that the driver has pended since. No work item runs after this.
         Shared::stop_work(&self.shared);
         if self.shared.end() {
-            // SAFETY: The handle is that of a registered driver.
+            // SAFETY: The owner refuses the handle if the driver is not registered.
             unsafe { abi::d2d_detach(self.handle) };
         }
-        // SAFETY: As above.
+        // SAFETY: The owner refuses the handle if the driver is not registered.
         if unsafe { abi::d2d_unregister(self.handle) } != 0 {
-            // The owner has printed the reason. It may still call the driver until it removes it,
-            // which it does before the module's text goes (see `struct d2d_driver` in `d2d.h`). So
-            // what the routines use stays.
+            // The owner has printed the reason. It may call the driver's routines until it removes
+            // the driver object, which it does before the kernel frees the module's text (see
+            // `struct d2d_driver` in `d2d.h`). So keep what the routines use.
             core::mem::forget(self.shared.clone());
         }
     }
 }
 
-/// Whether the module of a peer has begun to initialize.
+/// Whether a peer's module has begun to initialize.
 #[doc(hidden)]
 pub struct Started(Atomic<u32>);
 
 impl Started {
-    /// Makes the flag of a module that has not begun.
+    /// Makes the flag of a module that has not begun to initialize.
     #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
     pub const fn new() -> Self {
         Self(Atomic::new(0))
     }
 }
 
-/// What the module of a peer consists of.
+/// What a peer's module consists of.
 ///
-/// Its parts are in a box, so that [`module_peer!`](crate::module_peer) has no pinned field to
-/// initialize. A driver can rebind names in the kernel crate's macros for pinned fields, and so get
-/// hold of what the macros are called with.
+/// The parts are in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
+/// pinned field: it would have to use the kernel crate's macros for that, in which a driver can
+/// rebind names, and so get at the values that are passed to them.
 #[doc(hidden)]
 pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Parts<T, M>>>);
 
@@ -163,13 +164,13 @@ where
     ///
     /// # Errors
     ///
-    /// `EEXIST` if it was called with this `started` before, and nothing is done; `ENOMEM`, or what the
-    /// driver's functions and the owner return.
+    /// `EEXIST` if it was called with this `started` before: then it does nothing. `ENOMEM`, and
+    /// the errors of the driver's functions and of the owner.
     ///
     /// # Safety
     ///
-    /// The peer is dropped before the module's code goes away. The kernel's initialization of the module
-    /// is the first to pass `started`.
+    /// The peer is dropped before the kernel frees the module's text. The first call with this
+    /// `started` is that of the module's `init`.
     pub unsafe fn new(started: &'static Started) -> Result<Self> {
         if started.0.xchg(1, Full) != 0 {
             return Err(EEXIST);
@@ -178,7 +179,8 @@ where
         let place = KBox::new_uninit(GFP_KERNEL)
             .map_err(|error| trace::report_memory(M::NAME, error.into()))?;
         let driver = T::new().map_err(|error| trace::report_memory(M::NAME, error))?;
-        // SAFETY: The peer drops the registration, and the caller drops the peer in time.
+        // SAFETY: The peer owns the registration, and the caller drops the peer before the kernel
+        // frees the module's text.
         let registration = unsafe { Registration::new::<M>(driver)? };
         registration.attach()?;
         let handle = registration.handle();
@@ -187,7 +189,8 @@ where
             _registration: registration,
             _front <- reporting(M::NAME, T::front(handle)),
             _control: T::CONTROL
-                // SAFETY: The peer drops the file, and the caller drops the peer in time.
+                // SAFETY: The peer owns the file, and the caller drops the peer before the kernel
+                // frees the module's text.
                 .map(|name| unsafe { ControlFile::new(None, name, for_file) })
                 .transpose()?,
             _last: LastLine(M::NAME),
@@ -196,18 +199,18 @@ where
     }
 }
 
-/// Initializes as `init` does, and prints the line if memory runs out.
+/// Initializes as `init` does, and prints the refusal's line if that fails with `ENOMEM`.
 fn reporting<T>(name: &'static CStr, init: impl PinInit<T, Error>) -> impl PinInit<T, Error> {
     let initialize = move |slot: *mut T| {
-        // SAFETY: `slot` is what this closure was called with: valid for writes, and pinned if
-        // `init` needs that.
+        // SAFETY: The caller of this closure keeps the contract of `__init` for `slot`: it is valid
+        // for writes, and pinned.
         unsafe { init.__init(slot) }.map_err(|error| trace::report_memory(name, error))
     };
-    // SAFETY: It does what `init` does.
+    // SAFETY: The closure initializes as `init` does, and fails if `init` fails.
     unsafe { pin_init::pin_init_from_closure(initialize) }
 }
 
-/// Ends the trace of a load when it is dropped.
+/// Prints the last line of the trace of a load when it is dropped.
 struct LastLine(&'static CStr);
 
 impl Drop for LastLine {
@@ -219,9 +222,9 @@ impl Drop for LastLine {
 /// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
 /// driver.
 ///
-/// `type` is the [`Driver`]; what follows is that of `module!`, and has to import the namespace
-/// `D2D`. The module owns the registration, so that no code of the driver can keep it from being
-/// dropped when the module is unloaded.
+/// `type` is the [`Driver`]. The rest are the arguments of `module!`, among which the import of the
+/// namespace `D2D` is necessary. The module owns the registration, so no code of the driver can
+/// prevent that it is dropped when the module is unloaded.
 ///
 /// ```ignore
 /// d2d::module_peer! {
@@ -244,8 +247,9 @@ macro_rules! module_peer {
                 _module: &'static $crate::__private::ThisModule,
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
-                // SAFETY: The kernel initializes the module before any of its code can run, so that
-                // this is the first to pass `STARTED`, and drops it when the module is unloaded.
+                // SAFETY: The kernel calls `init` before any other code of the module can run, so
+                // this is the first call with `STARTED`. It drops the module, which owns the peer,
+                // before it frees the module's text.
                 let peer = unsafe { $crate::registration::Peer::new(&STARTED) }?;
                 $crate::__private::Ok(Self { _peer: peer })
             }

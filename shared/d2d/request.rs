@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests, as the driver that receives them sees them; [`packet`] is the sender's side.
+//! Requests as the receiver sees them; [`packet`] is the sender's side.
 //!
-//! C type: `struct d2d_request`. A request is a value: completing, pending or forwarding it consumes
-//! it, so it cannot be completed twice, and the disposition that a routine returns can only be had
-//! that way. Both are tied to the call by their lifetime, so that neither outlives it or is taken
-//! for that of another request. A request that was left pending is a value, too, [`Pended`], which
-//! lives as long as the driver likes. The owner may take a request back at any time; completing it then
-//! returns `ECANCELED`.
+//! C type: `struct d2d_request`.
+//!
+//! A request is a value. Completing, pending or forwarding a request consumes it, so a driver
+//! cannot complete it twice, and only these calls make the [`Disposition`] that a routine has to
+//! return. The lifetime of both is that of the call of the routine: neither can outlive the call,
+//! or be used in another one. A request that was left pending becomes a [`Pended`], which a driver
+//! can keep for any time. A request may be cancelled at any time; completing it then returns
+//! `ECANCELED`.
 
 use crate::{
     abi,
@@ -39,10 +41,10 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// A lifetime that stands for one call of a driver: neither longer nor shorter ones will do.
+/// Ties a value to one call of a routine: `'a` cannot be lengthened or shortened.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// What became of a request: the return value of a routine that receives it.
+/// What a routine has done with a request; the routine returns it.
 #[must_use = "a routine returns what became of its request"]
 pub struct Disposition<'a> {
     status: c_int,
@@ -66,7 +68,7 @@ impl Disposition<'_> {
     }
 }
 
-/// Names a request that a driver has, or had: only to be compared.
+/// Identifies a request that a driver has, or had. It can only be compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(abi::d2d_handle);
 
@@ -77,7 +79,7 @@ impl RequestId {
     }
 }
 
-/// What a driver knows of a request.
+/// What a receiver needs of a request, pending or not.
 struct Raw {
     name: &'static CStr,
     handle: abi::d2d_handle,
@@ -88,30 +90,33 @@ struct Raw {
 }
 
 impl Raw {
-    /// Neither status can be that of something that is done.
+    /// Completes the request. Returns the status that it was completed with, and the owner's
+    /// answer. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
+    /// completed.
     fn complete(&self, result: Result, information: u64) -> (c_int, Result) {
         let status = match result {
             Ok(()) => 0,
             Err(EIOCBQUEUED | EINPROGRESS) => EIO.to_errno(),
             Err(error) => error.to_errno(),
         };
-        // SAFETY: A handle that is stale is refused.
+        // SAFETY: The owner refuses a stale handle.
         let answer = unsafe { abi::d2d_complete(self.handle, status, information) };
         (status, to_result(answer))
     }
 
     fn write<T: Plain>(&self, value: &T) -> Result {
         let bytes = value.as_bytes();
-        // SAFETY: The buffer is as long as is said.
+        // SAFETY: `bytes` has as many bytes as the call is told.
         to_result(unsafe {
             abi::d2d_request_write(self.handle, bytes.as_ptr().cast(), bytes.len() as u32)
         })
     }
 
-    /// Completes the request, whose output is in place already.
+    /// Completes the request, whose `length` bytes of output are in place already. Returns the
+    /// status.
     #[inline(always)]
     fn complete_in_place(&self, length: u32) -> c_int {
-        // SAFETY: A handle that is stale is refused.
+        // SAFETY: The owner refuses a stale handle.
         unsafe { abi::d2d_complete_with(self.handle, 0, length.into(), length) };
         0
     }
@@ -124,13 +129,13 @@ impl Raw {
     }
 }
 
-/// Where a request's buffers lie, if the driver may use them in place.
+/// The buffers of a request that the driver may use in place.
 ///
 /// # Invariants
 ///
-/// Both are null; or `input` is valid for reads of as many bytes as the request has, and `output` for reads
-/// and writes of as many as it has room for, until the request is completed, forwarded or left pending,
-/// or the routine returns; and nobody else uses them.
+/// Either both pointers are null. Or, until the request is completed, forwarded or left pending, or
+/// the routine returns, `input` is valid for reads of `input_len` bytes, `output` is valid for
+/// reads and writes of `output_len` bytes, and nobody else uses this memory.
 #[derive(Clone, Copy)]
 struct InPlace {
     input: *const u8,
@@ -139,7 +144,7 @@ struct InPlace {
 
 /// A request that the driver has received and not completed yet.
 ///
-/// It has to be completed, left pending or forwarded before the driver can return.
+/// The driver has to complete, pend or forward it: its routine cannot return otherwise.
 pub struct Request<'a> {
     raw: Raw,
     place: InPlace,
@@ -153,32 +158,33 @@ impl<'a> Request<'a> {
         self.raw.code
     }
 
-    /// Returns the `user_buffer` of the request, a pointer from another driver. The control code says
-    /// what it points to.
+    /// Returns the `user_buffer` of the request: a pointer from another driver, whose meaning
+    /// depends on the control code.
     pub(crate) fn user_buffer(&self) -> *mut c_void {
         self.user_buffer
     }
 
-    /// Returns the name of the request, which it keeps as long as this driver has it.
+    /// Returns the identity of the request, which does not change while this driver has the
+    /// request.
     pub fn id(&self) -> RequestId {
         RequestId(self.raw.handle)
     }
 
-    /// Returns the bytes of input, and for how many of output there is room.
+    /// Returns the length of the input, and the room for output, in bytes.
     pub fn lengths(&self) -> (usize, usize) {
         (self.raw.input_len as usize, self.raw.output_len as usize)
     }
 
-    /// Returns what requests are sent by in the name of the driver that has received this one.
+    /// Returns the receiving driver as a sender of requests.
     pub fn sender(&self) -> Sender {
-        // SAFETY: It is the driver's own.
+        // SAFETY: It is the handle of the driver that has received the request.
         unsafe { Sender::from_raw(self.raw.driver, self.raw.name) }
     }
 
-    /// Runs `f` if this is the code of the request. Any context that `f` allows.
+    /// Runs `f` with the input if the request has this code. Any context in which `f` may run.
     ///
-    /// A request with another size of input than the code's, or with less room for output, is refused
-    /// with `EMSGSIZE`.
+    /// Completes a request of this code with `EMSGSIZE`, and does not run `f`, if its input is not
+    /// as long as an `I`, or its room for output is less than an `O`.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,
@@ -189,10 +195,11 @@ impl<'a> Request<'a> {
 
     /// Completes the request. Any context.
     ///
-    /// `EIOCBQUEUED` and `EINPROGRESS`, which would say that it is not completed, become `EIO`.
-    /// `information` is what the request's code says it means, 0 if nothing.
+    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
+    /// completed. The meaning of `information` depends on the control code; 0 if it has none.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // It may have been taken back meanwhile. The caller cannot react, so the answer is ignored.
+        // The request may have been cancelled meanwhile. The caller could do nothing about that, so
+        // the answer is ignored.
         Disposition::new(self.raw.complete(result, information).0)
     }
 
@@ -212,18 +219,18 @@ impl<'a> Request<'a> {
         self.fail(error)
     }
 
-    /// Completes the request with what a lower driver has. Any context.
+    /// Completes the request with the result of a lower driver. Any context.
     pub fn complete_as(self, outcome: Outcome) -> Disposition<'a> {
         self.complete(outcome.result, outcome.information)
     }
 
-    /// Leaves the request pending. The second value completes it later, in any context. Any context; calls
-    /// no routine of a driver.
+    /// Leaves the request pending. The [`Pended`] completes it later, in any context. Any context;
+    /// calls no routine of a driver.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
 
-    /// Leaves the request pending, to be received again by [`Kept::into_request`].
+    /// Leaves the request pending. [`Kept::into_request`] makes a request of it again.
     pub(crate) fn keep(self) -> Kept {
         let user_buffer = self.user_buffer;
         Kept {
@@ -232,29 +239,31 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// As [`Request::complete`]. Returns what the owner has answered, too.
+    /// As [`Request::complete`]. Also returns `result`, or if that is success, the owner's answer.
     pub(crate) fn finish(self, result: Result, information: u64) -> (Disposition<'a>, Result) {
         let (status, answer) = self.raw.complete(result, information);
         (Disposition::new(status), result.and(answer))
     }
 
-    /// Ends the use of the buffers in place.
+    /// Ends the use of the buffers in place, as the request outlives the call.
     fn give_up(self) -> Raw {
         if !self.place.input.is_null() {
-            // SAFETY: A handle that is stale is refused.
+            // SAFETY: The owner refuses a stale handle.
             unsafe { abi::d2d_request_pend(self.raw.handle) };
         }
         self.raw
     }
 
-    /// Passes the request on to another driver, which sees the code `code`. With `returns`,
-    /// [`Driver::returned`](crate::driver::Driver::returned) gets it back when that one has completed
-    /// it; otherwise it goes back up at once. The context is what `sleep` says. Do not wait for it in
-    /// [`Driver::dispatch`](crate::driver::Driver::dispatch): the wait would wait for itself.
+    /// Forwards the request to another driver, which receives it with the code `code`. If `returns`
+    /// is set, this driver gets the request back in
+    /// [`Driver::returned`](crate::driver::Driver::returned) when the other one has completed it;
+    /// otherwise this driver has nothing more to do with it. `sleep` says in which execution
+    /// context the caller is. Do not wait in [`Driver::dispatch`](crate::driver::Driver::dispatch)
+    /// until the other driver has completed it: that may not happen before the routine returns.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_request_forward` in `d2d.h`, and the request.
+    /// Those of `d2d_request_forward` in `d2d.h`. The driver then still has the request.
     pub fn forward(
         self,
         to: &Target,
@@ -267,7 +276,7 @@ impl<'a> Request<'a> {
             false => 0,
         };
         let send = to.send(code, returns | sleep.flag());
-        // SAFETY: The structure has no buffers.
+        // SAFETY: `send` names no buffers.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
             Err(error) => Err((error, self)),
@@ -275,7 +284,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A request that the driver has left pending, with what only its own library uses.
+/// A request that the library has left pending for a driver, with its `user_buffer`.
 pub(crate) struct Kept {
     raw: Raw,
     user_buffer: *mut c_void,
@@ -285,7 +294,7 @@ pub(crate) struct Kept {
 unsafe impl Send for Kept {}
 
 impl Kept {
-    /// Begins another call with the request.
+    /// Makes a request of it, for another call of a routine.
     pub(crate) fn into_request<'a>(self) -> Request<'a> {
         Request {
             raw: self.raw,
@@ -300,17 +309,17 @@ impl Kept {
     }
 }
 
-/// What became of a request that is looked at by code: see [`Request::on`].
+/// A request that is being routed by its code: see [`Request::on`].
 #[must_use = "a routine returns what became of its request"]
 pub enum Routed<'a> {
-    /// None of the codes so far.
+    /// The request had none of the codes so far.
     Open(Request<'a>),
-    /// It was the code of a routine.
+    /// The request had one of the codes, and its closure has run.
     Done(Disposition<'a>),
 }
 
 impl<'a> Routed<'a> {
-    /// As [`Request::on`], unless the request is done with.
+    /// As [`Request::on`], unless an earlier code was that of the request.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,
@@ -327,7 +336,8 @@ impl<'a> Routed<'a> {
             return Self::Done(request.refuse_lengths());
         }
         if !request.place.input.is_null() {
-            // SAFETY: By the type invariants there are as many bytes as an `I` has, and any bytes are one.
+            // SAFETY: By the type invariants `input` is valid for `input_len` bytes, which are as
+            // many as an `I` has. Any bytes are an `I`.
             let value = unsafe { request.place.input.cast::<I>().read_unaligned() };
             let request = Typed {
                 request,
@@ -349,7 +359,7 @@ impl<'a> Routed<'a> {
         )
     }
 
-    /// Completes a request of another code with `ENOTTY`.
+    /// Completes the request with `ENOTTY` if it had none of the codes.
     #[inline]
     pub fn or_unknown(self) -> Disposition<'a> {
         match self {
@@ -371,20 +381,21 @@ impl<'a, O: Plain> Typed<'a, O> {
         self.request.raw.name
     }
 
-    /// Returns the request, whose output may be anything.
+    /// Returns the request without the type of its output.
     pub fn into_request(self) -> Request<'a> {
         self.request
     }
 
-    /// Completes the request with an output, whose size is the information. Any context.
+    /// Completes the request with an output. Its `information` is the size of the output. Any
+    /// context.
     pub fn complete(self, output: &O) -> Disposition<'a> {
         let Request { raw, place, .. } = &self.request;
         if place.output.is_null() {
             return Disposition::new(raw.complete_with(output).0);
         }
         let bytes = output.as_bytes();
-        // SAFETY: By the type invariants there is room for as many bytes as an `O` has, and nobody else
-        // uses it.
+        // SAFETY: By the type invariants `output` is valid for `output_len` bytes, which nobody
+        // else uses. `Routed::on` has checked that an `O` is not longer.
         unsafe {
             place
                 .output
@@ -404,9 +415,9 @@ impl<'a, O: Plain> Typed<'a, O> {
     }
 }
 
-/// A request that the driver has left pending. Any context.
+/// A request that the driver has left pending. It may be used in any context.
 ///
-/// One that is dropped is completed with `EIO`.
+/// Dropping it completes the request with `EIO`.
 pub struct Pended<O: Plain> {
     raw: Raw,
     _output: PhantomData<fn(O)>,
@@ -420,36 +431,38 @@ impl<O: Plain> Pended<O> {
         }
     }
 
-    /// Returns the name of the request.
+    /// Returns the identity of the request.
     pub fn id(&self) -> RequestId {
         RequestId(self.raw.handle)
     }
 
-    /// Has [`Driver::cancelled`](crate::driver::Driver::cancelled) called if the request is taken
-    /// back. Calls no routine of a driver itself.
+    /// Makes the owner call [`Driver::cancelled`](crate::driver::Driver::cancelled) if the request
+    /// is cancelled from now on. Calls no routine of a driver itself.
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if it was taken back already: nobody is told any more.
+    /// `ECANCELED` if the request is cancelled already; the routine is not called then.
     pub fn tell_if_cancelled(&self) -> Result {
-        // SAFETY: A handle that is stale is refused.
+        // SAFETY: The owner refuses a stale handle.
         to_result(unsafe { abi::d2d_request_set_cancel(self.raw.handle) })
     }
 
-    /// Completes the request with an output, whose size is the information.
+    /// Completes the request with an output. Its `information` is the size of the output.
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if it was taken back before, `EMSGSIZE` if the sender has left too little room.
+    /// `ECANCELED` if the request was cancelled before, `EMSGSIZE` if its room for output is less
+    /// than an `O`: the request is completed with `EMSGSIZE` then.
     pub fn complete(self, output: &O) -> Result {
         ManuallyDrop::new(self).raw.complete_with(output).1
     }
 
-    /// Completes the request with what a lower driver has, whose output it keeps.
+    /// Completes the request with the result of a lower driver. The output stays as the lower
+    /// driver has left it.
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if it was taken back before.
+    /// `ECANCELED` if the request was cancelled before.
     pub fn complete_as(self, outcome: Outcome) -> Result {
         let raw = &ManuallyDrop::new(self).raw;
         raw.complete(outcome.result, outcome.information).1
@@ -459,7 +472,7 @@ impl<O: Plain> Pended<O> {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if it was taken back before.
+    /// `ECANCELED` if the request was cancelled before.
     pub fn fail(self, error: Error) -> Result {
         ManuallyDrop::new(self).raw.complete(Err(error), 0).1
     }
@@ -467,12 +480,12 @@ impl<O: Plain> Pended<O> {
 
 impl<O: Plain> Drop for Pended<O> {
     fn drop(&mut self) {
-        // The requests of a driver that has left were taken back.
+        // The requests of a driver that has left were cancelled.
         if left::is_noted() {
             return;
         }
         let (_, answer) = self.raw.complete(Err(EIO), 0);
-        // Unless it was taken back, of which this is the natural end.
+        // If the request was cancelled, dropping it is no mistake.
         if answer.is_ok() {
             let code = self.raw.code;
             refuse!(self.raw.name, "request-dropped", EIO, code: code);
@@ -480,19 +493,19 @@ impl<O: Plain> Drop for Pended<O> {
     }
 }
 
-/// Hands what a C routine got to the safe one.
+/// Calls the safe routine `f` with the request that a C routine got. Returns the status for that
+/// routine.
 ///
 /// # Safety
 ///
-/// `request` is valid for reads during the call, and is a request of the caller's.
+/// `request` is valid for reads during the call, and is a request that the driver has received.
 #[doc(hidden)]
 pub unsafe fn receive(
     name: &'static CStr,
     request: *const abi::d2d_request,
     f: impl for<'a> FnOnce(Request<'a>) -> Disposition<'a>,
 ) -> c_int {
-    // SAFETY: `request` is valid for reads during the call, and `f` cannot keep the reference for
-    // longer.
+    // SAFETY: `request` is valid for reads during the call, and `f` does not get the reference.
     let request = unsafe { &*request };
     if let Err(error) =
         header::check::<abi::d2d_request>(name, "request", &request.hdr, abi::D2D_REQUEST_MAGIC)
@@ -509,7 +522,7 @@ pub unsafe fn receive(
             output_len: request.output_len,
         },
         user_buffer: request.user_buffer,
-        // INVARIANT: `struct d2d_request` says so.
+        // INVARIANT: `struct d2d_request` promises it of `input` and `output`.
         place: InPlace {
             input: request.input.cast(),
             output: request.output.cast(),

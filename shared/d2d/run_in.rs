@@ -2,9 +2,10 @@
 
 //! Running a closure in another execution context and waiting for it.
 //!
-//! What a driver does must work wherever it is called from. [`run_in`] takes it there: to a kernel
-//! worker, to softirq, to hard interrupt. It returns when the closure is done and nothing of it is
-//! left behind, so the closure may borrow, and the module may leave afterwards.
+//! A driver's code must work in each execution context from which it may be called. [`run_in`] runs
+//! a closure in the calling task, a kernel worker, softirq or hard interrupt. It returns after the
+//! closure has returned and is not used any more, so the closure may borrow, and the module may be
+//! unloaded afterwards.
 
 use core::{
     ffi::{
@@ -44,18 +45,20 @@ pub enum Place {
     Caller,
     /// A kernel worker (`system_dfl_wq`).
     Worker,
-    /// Softirq: an expired soft timer.
+    /// Softirq, in the callback of a timer.
     SoftIrq,
-    /// Hard interrupt: an expired timer of the usual kind. In the callback of a "hard" one no spinlock
-    /// may be taken where lockdep watches, as with PREEMPT_RT that alone would still be an interrupt.
+    /// Hard interrupt, in the callback of a timer. The mode of this timer is the usual one, not
+    /// `HARD`: in the callback of a `HARD` timer, lockdep reports each spinlock that is taken,
+    /// because with PREEMPT_RT only these callbacks run in hard interrupt.
     HardIrq,
 }
 
 impl Place {
-    /// All of them.
+    /// All execution contexts.
     pub const ALL: [Self; 4] = [Self::Caller, Self::Worker, Self::SoftIrq, Self::HardIrq];
 
-    /// Returns the name as it stands in the trace; the caller is taken to be in a system call.
+    /// Returns the name of the execution context, as the trace shows it. The calling task is called
+    /// `syscall`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Caller => "syscall",
@@ -70,7 +73,7 @@ impl Place {
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `f` has not run then.
+/// `ENOMEM`: then `f` has not run.
 pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> {
     might_sleep();
     let mut f = Some(f);
@@ -80,50 +83,49 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: Each of the functions below returns when the job has run or will not run.
+    // SAFETY: `once` is not used until the job has run or will not run: each of the functions below
+    // returns only then.
     let job = unsafe { Job::new(&mut once) };
     match place {
-        // SAFETY: The job is ours, and run once.
+        // SAFETY: The job is run only here, once.
         Place::Caller => unsafe { job.run() },
         Place::Worker => run_in_worker(job)?,
         Place::SoftIrq => run_in_softirq(job)?,
         Place::HardIrq => run_in_hardirq(job)?,
     }
-    // Each of the above has called the closure.
+    // Each of the functions above has run the job.
     result.ok_or(EIO)
 }
 
-/// A closure on its way to the place where it runs.
+/// A closure that is to run in another execution context.
 ///
 /// # Invariants
 ///
-/// `call` may be called with `closure`, by the one that holds the job.
+/// `call` may be called with `closure` once.
 #[derive(Clone, Copy)]
 struct Job {
     call: unsafe fn(*mut c_void),
     closure: *mut c_void,
 }
 
-// SAFETY: The closure is `Send`.
+// SAFETY: `Job::new` requires that the closure is `Send`.
 unsafe impl Send for Job {}
-// SAFETY: As above; the one that holds the job calls it once.
+// SAFETY: A shared job gives no access to the closure but by `run`, which is called once.
 unsafe impl Sync for Job {}
 
 impl Job {
     /// # Safety
     ///
-    /// Nothing else uses the closure, and it lives, until the job has been run.
+    /// Until the job has run, or will not run, the closure lives and nothing else uses it.
     unsafe fn new<F: FnMut() + Send>(closure: &mut F) -> Self {
         /// # Safety
         ///
-        /// `closure` is that of [`Job::new`].
+        /// `closure` points to an `F` that nothing else uses.
         unsafe fn call<F: FnMut()>(closure: *mut c_void) {
-            // SAFETY: `closure` is the one that `Job::new` was given, which nothing else uses until
-            // the job has been run.
+            // SAFETY: `closure` points to an `F` that nothing else uses.
             unsafe { (*closure.cast::<F>())() };
         }
-        // INVARIANT: `call` takes the closure that `closure` points to, which lives until the job
-        // has been run.
+        // INVARIANT: `closure` points to an `F`, which nothing else uses until the job has run.
         Self {
             call: call::<F>,
             closure: core::ptr::from_mut(closure).cast(),
@@ -132,10 +134,9 @@ impl Job {
 
     /// # Safety
     ///
-    /// Called once, by the one that the job was handed to.
+    /// The job is run once.
     unsafe fn run(&self) {
-        // SAFETY: By the type invariants `call` takes `closure`. It is called once, so no other
-        // call uses the closure.
+        // SAFETY: By the type invariants `call` may be called with `closure` once, which is here.
         unsafe { (self.call)(self.closure) };
     }
 }
@@ -149,11 +150,11 @@ struct WorkerJob {
 
 /// # Safety
 ///
-/// `work` is that of a [`WorkerJob`] that outlives the call.
+/// `work` is the field of a [`WorkerJob`] that outlives the call, and is queued once.
 unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
-    // SAFETY: `work` is that of a `WorkerJob`, which outlives the call.
+    // SAFETY: `work` is the field of a `WorkerJob` that outlives the call.
     let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerJob, work) };
-    // SAFETY: The work item was queued once, for this.
+    // SAFETY: The work item is queued once, so the job is run once.
     unsafe { this.job.run() };
 }
 
@@ -175,8 +176,8 @@ fn run_in_worker(job: Job) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    // SAFETY: The work item is initialized, is not queued yet, and lives until `flush_work` has
-    // seen its end.
+    // SAFETY: The work item is initialized and not queued yet, and lives until `flush_work` has
+    // returned, after which it does not run.
     unsafe {
         bindings::queue_work_on(
             bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -213,7 +214,7 @@ macro_rules! run_in_timer {
                 this: Pin<&Self>,
                 _context: HrTimerCallbackContext<'_, Self>,
             ) -> HrTimerRestart {
-                // SAFETY: The timer is started once, for this.
+                // SAFETY: The timer is started once and not restarted, so the job is run once.
                 unsafe { this.job.run() };
                 this.done.complete_all();
                 HrTimerRestart::NoRestart

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rundown protection: access to something that may be withdrawn while it is in use.
+//! Rundown protection: access to a value that another thread may withdraw at any time.
 //!
 //! The counterpart of `EX_RUNDOWN_REF` on Windows, made of the kernel's sleepable RCU
-//! ([`readers`](crate::readers)): entering is allowed in any context but NMI, holders may sleep and may
-//! enter again, and [`Rundown::close`] waits for all of them.
+//! ([`readers`](crate::readers)). A thread may enter in any context but NMI. A thread inside may
+//! sleep, and may enter again. [`Rundown::close`] waits until no thread is inside.
 
 use crate::readers::{
     Inside,
@@ -33,13 +33,13 @@ const OPENING: u32 = 1;
 const OPEN: u32 = 2;
 const CLOSING: u32 = 3;
 
-/// A value that can be entered while it is open.
+/// A value that threads can use (*enter*) while it is open.
 ///
 /// # Invariants
 ///
-/// `value` is written only by the thread that moved `state` to `OPENING` or `CLOSING`, in the latter case
-/// after all threads have left that were inside when `open` became null. `open` is null, or points to what
-/// is in `value`.
+/// `value` is written only by the thread that moved `state` to `OPENING` or `CLOSING`. In the
+/// latter case, the thread first makes `open` null, and waits until all threads have left that were
+/// inside then. `open` is null, or points to what is in `value`.
 #[pin_data]
 pub struct Rundown<T> {
     #[pin]
@@ -49,15 +49,16 @@ pub struct Rundown<T> {
     value: UnsafeCell<Option<T>>,
 }
 
-// SAFETY: The value is handed to other threads by reference, and may be dropped on another one.
+// SAFETY: Another thread may drop the value, which is `Send`.
 unsafe impl<T: Send> Send for Rundown<T> {}
-// SAFETY: As above; the invariants keep writes apart from reads.
+// SAFETY: Threads get the value by reference, so it is `Sync`. By the type invariants no thread
+// writes it meanwhile.
 unsafe impl<T: Send + Sync> Sync for Rundown<T> {}
 
 impl<T> Rundown<T> {
-    /// Makes a closed one.
+    /// Makes a closed rundown. May sleep.
     pub fn new() -> impl PinInit<Self, Error> {
-        // INVARIANT: It is closed.
+        // INVARIANT: `open` is null, and no thread has moved `state`.
         try_pin_init!(Self {
             readers <- Readers::new(c"d2d::Rundown", static_lock_class!()),
             open: Atomic::new(core::ptr::null_mut()),
@@ -66,29 +67,31 @@ impl<T> Rundown<T> {
         })
     }
 
-    /// Opens it with a value. Any context.
+    /// Opens the rundown with a value. Any context.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if it is not closed.
+    /// `EBUSY` if the rundown is not closed.
     pub fn open(&self, value: T) -> Result {
         if self.state.cmpxchg(CLOSED, OPENING, Full).is_err() {
             return Err(EBUSY);
         }
-        // SAFETY: By the type invariants only the one that moved the state to `OPENING` uses it.
+        // SAFETY: This thread has moved the state to `OPENING`, and `open` is null. By the type
+        // invariants no other thread uses the value.
         let value = unsafe { (*self.value.get()).insert(value) };
-        // INVARIANT: There is a value, and nobody closes before the state is `OPEN`.
+        // INVARIANT: `open` points to the value, and no thread moves the state to `CLOSING` before
+        // it is `OPEN`.
         self.open.store(value, Release);
         self.state.store(OPEN, Release);
         Ok(())
     }
 
-    /// Enters it, unless it is closed or closing. Any context but NMI.
+    /// Enters the rundown, unless it is closed or closing. Any context but NMI.
     #[inline]
     pub fn enter(&self) -> Option<Entered<'_, T>> {
         let (inside, value) = self.readers.enter(&self.open, true);
-        // SAFETY: It was open when we were inside, so that by the type invariants the value is there
-        // and is not written before we leave.
+        // SAFETY: If `open` was not null when this thread was inside already, it points to the
+        // value by the type invariants, and no thread writes the value before this one leaves.
         let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,
@@ -96,7 +99,7 @@ impl<T> Rundown<T> {
         })
     }
 
-    /// Returns where those who enter and leave are counted: a `struct srcu_struct`.
+    /// Returns the `struct srcu_struct` that counts the threads inside.
     pub(crate) fn srcu(&self) -> *mut c_void {
         self.readers.as_raw().cast()
     }
@@ -106,11 +109,13 @@ impl<T> Rundown<T> {
         self.close_and(|| {})
     }
 
-    /// Refuses entry from now on and waits until nobody is inside. Calls `end_waits` after 100 ms, and again until
-    /// nobody is inside: it ends what the threads there may be waiting for. May sleep.
+    /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
+    /// that takes more than 100 ms, calls `end_waits` again and again, which ends what the threads
+    /// inside may be waiting for. May sleep.
     ///
-    /// Returns the value, or `None` if it was not open or somebody else opens or closes it, in which case
-    /// it may still be entered. Called from inside, it never returns; lockdep reports that.
+    /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
+    /// is just opening it, it may be entered afterwards. Called from inside, it never returns;
+    /// lockdep reports that.
     pub fn close_and(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
@@ -118,15 +123,16 @@ impl<T> Rundown<T> {
         }
         self.readers.wait_and(end_waits);
         before.ok()?;
-        // SAFETY: This thread has moved the state to `CLOSING`, and each thread that saw it open has left; by
-        // the type invariants nobody else uses the value.
+        // SAFETY: This thread has moved the state to `CLOSING`, and all threads that saw it open
+        // have left. By the type invariants no other thread uses the value.
         let value = unsafe { (*self.value.get()).take() };
         self.state.store(CLOSED, Release);
         value
     }
 }
 
-/// Proof of having entered a [`Rundown`], which cannot be closed until it is dropped.
+/// Proof that the thread is inside a [`Rundown`], whose value it dereferences to. Closing the
+/// rundown waits until this is dropped.
 pub struct Entered<'a, T> {
     value: &'a T,
     _inside: Inside<'a>,

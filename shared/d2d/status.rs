@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What functions of the boundary return.
+//! The results of C functions.
 
 use kernel::{
     error,
@@ -8,8 +8,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Returns the error that a negative status is. As the kernel crate's function of this name, of which
-/// it makes a call only if there is an error.
+/// Converts the status of a C function: 0, or a negative errno. As the kernel crate's function of
+/// this name, but without a call if there is no error. Any context.
 #[inline]
 pub fn to_result(status: c_int) -> Result {
     match status {

@@ -6,9 +6,9 @@
 //! module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
 //! ```
 //!
-//! A step is one [`StepRecord`]. The owner's `d2d_trace` makes the line and the tracepoint from it, and
-//! counts `seq` for all drivers. The steps and their fields are listed in
-//! `shared/include/d2d_step.h`.
+//! A step is one [`StepRecord`]. The owner's `d2d_trace` makes the line and the tracepoint from the
+//! record, and counts `seq` for all drivers. `shared/include/d2d_step.h` lists the steps and their
+//! fields.
 
 use crate::abi;
 use core::{
@@ -29,7 +29,7 @@ pub use abi::{
     d2d_step as Step, //
 };
 
-/// The value of a field.
+/// The value of a field: a number or a text.
 pub struct Value<'a> {
     value: u64,
     length: u32,
@@ -69,7 +69,7 @@ impl<'a> Value<'a> {
     fn text(text: &'a [u8]) -> Self {
         Self {
             value: text.as_ptr().expose_provenance() as u64,
-            // A text of 4 GB would be the mark of a number.
+            // Without the limit, the length of a text of 4 GB would be `D2D_IS_NUMBER`.
             length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
             _text: PhantomData,
         }
@@ -108,7 +108,7 @@ macro_rules! fields {
     };
 }
 
-/// A step that a driver takes.
+/// The record of a step that a driver takes.
 #[derive(Clone, Copy)]
 pub struct StepRecord<'a>(abi::d2d_record, PhantomData<&'a [u8]>);
 
@@ -142,11 +142,11 @@ impl<'a> StepRecord<'a> {
 
     /// Takes the step: prints its line and hits its tracepoint. Any context.
     pub fn emit(self) {
-        // SAFETY: The record lives during the call, and its texts do, too.
+        // SAFETY: The record and its texts live during the call.
         unsafe { abi::d2d_trace(&self.0) };
     }
 
-    /// Takes a step that is too frequent for a line: hits its tracepoint. Any context.
+    /// Takes a step that is too frequent for a line: only hits its tracepoint. Any context.
     pub fn hit(mut self) {
         self.0.flags |= abi::D2D_RECORD_HOT;
         self.emit();
@@ -155,7 +155,7 @@ impl<'a> StepRecord<'a> {
 
 /// Takes a step in the name of a driver. Any context.
 ///
-/// Takes the driver's name, the name of a [`Step`], and [fields](fields!).
+/// The arguments are the driver's name, the name of a [`Step`], and [fields](fields!).
 ///
 /// ```ignore
 /// step!(driver.name(), enqueue, queue: "to_owner", n: 4);
@@ -183,7 +183,8 @@ macro_rules! trace {
     };
 }
 
-/// Refuses something: as [`trace::refuse()`](crate::trace::refuse()), with [fields](fields!).
+/// Prints the line of a refusal and returns its error: [`trace::refuse()`](crate::trace::refuse())
+/// with [fields](fields!).
 ///
 /// ```ignore
 /// return Err(refuse!(driver.name(), "not-attached", ENOTCONN, ctx: 0));
@@ -209,34 +210,39 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
     error
 }
 
-/// The task whose last call of the owner has failed for lack of memory, of which the owner has printed
-/// the line; only compared.
-static OWNER_HAS_SAID: Atomic<usize> = Atomic::new(0);
+/// Address of the task whose last call of the owner returned `ENOMEM`, for which the owner has
+/// printed a line; or 0. It is only compared.
+static OWNER_HAS_REPORTED: Atomic<usize> = Atomic::new(0);
 
-/// Notes whether a call of the owner has failed for lack of memory.
+/// Notes whether the calling task's call of the owner has returned `ENOMEM`, and returns the
+/// result. Any context.
 pub(crate) fn said_by_owner(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
-        Err(ENOMEM) => OWNER_HAS_SAID.store(task, Relaxed),
+        Err(ENOMEM) => OWNER_HAS_REPORTED.store(task, Relaxed),
         _ => {
-            // Whatever else was there is another task's.
-            let _ = OWNER_HAS_SAID.cmpxchg(task, 0, Relaxed);
+            // If this fails, the note is another task's.
+            let _ = OWNER_HAS_REPORTED.cmpxchg(task, 0, Relaxed);
         }
     }
     result
 }
 
-/// Prints the line of an allocation that failed, if that is what the error says and the owner has not
-/// just printed it, and returns the error.
+/// Prints the line of a failed allocation if the error is `ENOMEM`, unless the owner has just
+/// printed one for the same failure. Returns the error. Any context.
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
-    if error == ENOMEM && OWNER_HAS_SAID.cmpxchg(task, 0, Relaxed).is_err() {
+    if error == ENOMEM && OWNER_HAS_REPORTED.cmpxchg(task, 0, Relaxed).is_err() {
         refuse!(driver, "out-of-memory", error);
     }
     error
 }
 
-/// Refuses a module parameter that is out of range with `ERANGE`.
+/// Checks a module parameter, or another number that user space has set. Returns it. Any context.
+///
+/// # Errors
+///
+/// `ERANGE`, with a line, if the value is not in `range`.
 pub fn check_parameter(
     driver: &CStr,
     name: &str,

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Atomic operations on a word, each of which is one instruction where it can be.
+//! Atomic operations on a word, by one instruction where the architecture has one.
 //!
-//! The kernel crate's atomic operations are calls of helpers in C. On x86 these are the instructions that a
-//! C compiler makes of the kernel's macros. Elsewhere they are the kernel crate's.
+//! The kernel crate implements atomic operations by calls of C helpers. On x86, this file has the
+//! instructions that a C compiler makes of the kernel's macros. On other architectures, it calls
+//! the kernel crate.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -12,9 +13,9 @@ use kernel::sync::atomic::{
 
 pub use words::read_barrier;
 
-/// A value of 64 bits that several threads change: a `u64` or a pointer.
+/// A value of 64 bits that several threads change atomically: a `u64` or a pointer.
 ///
-/// The operations are those of the kernel's memory model. Any context.
+/// The order of the operations is that of the kernel's memory model. Any context.
 pub trait Word: AtomicType + Copy {
     /// `READ_ONCE()`.
     fn load(place: &Atomic<Self>) -> Self;
@@ -25,14 +26,14 @@ pub trait Word: AtomicType + Copy {
     /// `smp_store_release()`.
     fn store_release(place: &Atomic<Self>, value: Self);
 
-    /// `atomic64_xchg()`, fully ordered. Returns what was there before.
+    /// `atomic64_xchg()`, fully ordered. Returns the previous value.
     fn xchg(place: &Atomic<Self>, value: Self) -> Self;
 
-    /// `atomic64_try_cmpxchg()`, fully ordered if it stores `new`.
+    /// `atomic64_try_cmpxchg()`, fully ordered if it stores `new`. Returns `old` then.
     ///
     /// # Errors
     ///
-    /// What is there, if that is not `old`.
+    /// The current value, if it is not `old`.
     fn cmpxchg(place: &Atomic<Self>, old: Self, new: Self) -> Result<Self, Self>;
 }
 
@@ -45,11 +46,11 @@ mod words {
     /// `barrier()`: the compiler moves no access to memory across it.
     #[inline(always)]
     fn barrier() {
-        // SAFETY: It is no instruction.
+        // SAFETY: The asm! has no instruction.
         unsafe { asm!("", options(nostack, preserves_flags)) };
     }
 
-    /// `smp_rmb()`: what was read before it is not newer than what is read after it. Any context.
+    /// `smp_rmb()`: orders the loads before it before the loads after it. Any context.
     #[inline(always)]
     pub fn read_barrier() {
         // x86 does not reorder loads.
@@ -61,7 +62,7 @@ mod words {
             impl<$($generic)?> Word for $type {
                 #[inline(always)]
                 fn load(place: &Atomic<Self>) -> Self {
-                    // SAFETY: The place is valid for reads; a volatile read of a word is one
+                    // SAFETY: `place` is valid for reads; a volatile read of a word is one
                     // instruction.
                     unsafe { place.as_ptr().read_volatile() }
                 }
@@ -79,7 +80,7 @@ mod words {
                 fn store_release(place: &Atomic<Self>, value: Self) {
                     // x86 does not reorder a store with earlier loads and stores.
                     barrier();
-                    // SAFETY: The place is valid for writes; a volatile write of a word is one
+                    // SAFETY: `place` is valid for writes; a volatile write of a word is one
                     // instruction.
                     unsafe { place.as_ptr().write_volatile(value) };
                 }
@@ -87,7 +88,7 @@ mod words {
                 #[inline(always)]
                 fn xchg(place: &Atomic<Self>, value: Self) -> Self {
                     let before;
-                    // SAFETY: The place is valid for reads and writes. `xchg` locks the bus.
+                    // SAFETY: `place` is valid for reads and writes. `xchg` locks the bus.
                     unsafe {
                         asm!(
                             "xchg qword ptr [{place}], {value}",
@@ -102,7 +103,7 @@ mod words {
                 #[inline(always)]
                 fn cmpxchg(place: &Atomic<Self>, old: Self, new: Self) -> Result<Self, Self> {
                     let before: Self;
-                    // SAFETY: The place is valid for reads and writes.
+                    // SAFETY: `place` is valid for reads and writes.
                     unsafe {
                         asm!(
                             "lock cmpxchg qword ptr [{place}], {new}",
@@ -145,7 +146,7 @@ mod words {
         }, //
     };
 
-    /// `smp_rmb()`: what was read before it is not newer than what is read after it. Any context.
+    /// `smp_rmb()`: orders the loads before it before the loads after it. Any context.
     #[inline]
     pub fn read_barrier() {
         smp_mb(Read);

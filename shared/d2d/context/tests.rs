@@ -10,7 +10,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn data_of_both_sides_are_kept_apart() -> Result {
+    fn each_side_has_its_own_data() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         context.with_owner_data(|data| data[0] = 11);
         context.with_peer_data(|data| data[0] = 22);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hashes by which an interface is recognized.
+//! The hash chain and the build of an interface.
 
 use super::*;
 use crate::testing::header_hashes;
@@ -33,7 +33,7 @@ fn hash(interface: &str, major: u16, name: &'static str, types: &'static [Type])
     chain::<2>(interface, major, &[operation(name, types)])[1]
 }
 
-/// The hash that all the others are compared with.
+/// The hash of the operation of which the tests change a part.
 fn reference() -> u64 {
     hash("kunit", 1, "op", &[U32, U64])
 }
@@ -75,7 +75,7 @@ mod cases {
     }
 
     #[test]
-    fn no_two_operations_read_alike() {
+    fn each_part_of_an_operation_changes_the_hash() {
         const WIDE: Type = Type { size: 8, ..U32 };
         const LOOSE: Type = Type { align: 2, ..U32 };
         const OTHER: Type = Type { name: "i32", ..U32 };
@@ -117,7 +117,7 @@ mod cases {
     }
 
     #[test]
-    fn a_build_is_that_of_its_source() {
+    fn the_build_depends_on_the_source() {
         assert_eq!(build("source"), build("source"));
         assert!(build("source") != build("Source"));
         assert!(build("source") != build("source "));

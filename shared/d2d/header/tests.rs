@@ -13,7 +13,7 @@ unsafe extern "C" {
     safe fn d2d_kunit_layout() -> u32;
 }
 
-/// Changes the header of a driver object, and returns the error by which it is refused.
+/// Changes the header of a driver object, and returns the error with which the check refuses it.
 fn refusal(change: impl FnOnce(&mut abi::d2d_header)) -> Option<Error> {
     let mut header = header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC);
     change(&mut header);
@@ -25,14 +25,14 @@ mod cases {
     use super::*;
 
     #[test]
-    fn c_and_rust_lay_the_boundary_out_alike() {
+    fn c_and_rust_agree_on_the_layout() {
         let header = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
         assert_eq!(header.layout, d2d_kunit_layout());
         assert!(header.layout != 0);
     }
 
     #[test]
-    fn a_header_states_what_it_heads() {
+    fn a_new_header_describes_its_object() {
         let header = header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC);
         assert_eq!(header.magic, abi::D2D_REQUEST_MAGIC);
         assert_eq!(header.size as usize, size_of::<abi::d2d_request>());
@@ -41,7 +41,7 @@ mod cases {
     }
 
     #[test]
-    fn each_fault_has_an_error_of_its_own() {
+    fn each_wrong_field_has_its_own_error() {
         assert_eq!(refusal(|_| {}), None);
         assert_eq!(refusal(|header| header.magic ^= 1), Some(EBADMSG));
         assert_eq!(refusal(|header| header.major += 1), Some(EPROTO));
@@ -56,7 +56,7 @@ mod cases {
     }
 
     #[test]
-    fn one_object_is_not_another() {
+    fn a_header_of_another_kind_is_refused() {
         let header = header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC);
         let as_driver = header::check::<abi::d2d_driver>(
             c"d2d_kunit",

@@ -107,7 +107,7 @@ fn side(added: u32) -> Result<Side> {
     Ok(side)
 }
 
-/// Copies the table of `I` at `table` as the other side's.
+/// Copies `table` as that of the other side, for the interface `I`.
 fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<I>> {
     let raw = abi::d2d_endpoint {
         ops: table.cast(),
@@ -118,17 +118,17 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 
-/// Returns the error by which a table is refused as one of interface `I`.
+/// Returns the error with which the copy of a table for interface `I` fails.
 fn refusal<I: Interface, T>(table: *const T) -> Option<Error> {
     copy::<I, T>(table, core::ptr::null_mut()).err()
 }
 
-/// The table of a side that offers [`LongOps`], to be changed.
+/// Returns a copy of the table of [`LongOps`], which a test may change.
 fn long() -> LongTable {
     *<Long as TableFor<Calculator>>::TABLE
 }
 
-/// Changes the header of the table of [`long`], and returns the error by which it is refused.
+/// Changes the header of a [`long`] table, and returns the error with which the copy refuses it.
 fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
     let mut table = long();
     change(&mut table.hdr);
@@ -140,7 +140,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn a_table_states_what_it_is() {
+    fn the_header_of_a_table_describes_it() {
         let table = long();
         assert_eq!(table.hdr.size as usize, size_of::<LongTable>());
         assert_eq!(table.hdr.major, 1);
@@ -152,7 +152,7 @@ mod cases {
     }
 
     #[test]
-    fn operations_are_called_with_their_side() -> Result {
+    fn an_operation_gets_its_own_side() -> Result {
         let (one, other) = (side(0)?, side(100)?);
         let one = copy::<Long, LongTable>(&long(), one.as_raw()).map(|copy| (copy, one))?;
         let other = copy::<Long, LongTable>(&long(), other.as_raw()).map(|copy| (copy, other))?;
@@ -213,7 +213,7 @@ mod cases {
     }
 
     #[test]
-    fn the_shortest_table_is_a_header() -> Result {
+    fn a_table_may_be_only_a_header() -> Result {
         let endpoint = {
             let mut table = long();
             table.hdr.size = size_of::<abi::d2d_ops>() as u32;
@@ -250,7 +250,7 @@ mod cases {
     }
 
     #[test]
-    fn versions_and_sizes_have_to_fit() {
+    fn wrong_versions_and_sizes_are_refused() {
         assert_eq!(changed(|_| {}), None);
         assert_eq!(changed(|header| header.minor = 9), None);
         assert_eq!(changed(|header| header.major = 0), Some(EPROTO));
@@ -277,7 +277,7 @@ mod cases {
     }
 
     #[test]
-    fn every_hash_of_the_chain_has_to_be_right() {
+    fn a_wrong_hash_in_the_chain_is_refused() {
         for wrong in 0..Long::CHAIN.len() {
             let mut chain = [0; 4];
             chain.copy_from_slice(Long::CHAIN);
@@ -300,13 +300,14 @@ mod cases {
     }
 
     #[test]
-    fn operations_are_in_the_text_of_their_module() {
+    fn operations_outside_the_module_are_refused() {
         let first = size_of::<abi::d2d_ops>() / size_of::<usize>();
         for index in 0..3 {
             let mut table = long();
             let entries = core::ptr::from_mut(&mut table).cast::<usize>();
             let outside = bindings::schedule as unsafe extern "C" fn() as usize;
-            // SAFETY: The table has three operations, one of which gets an address that nobody calls.
+            // SAFETY: The table has three operations, one of which gets an address that nobody
+            // calls.
             unsafe { entries.add(first + index).write(outside) };
             assert_eq!(refusal::<Long, _>(&table), Some(ENOEXEC));
         }

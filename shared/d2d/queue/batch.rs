@@ -9,11 +9,11 @@ use super::{
 use crate::abi;
 use zerocopy::FromBytes;
 
-/// Items taken off a queue together. Dropping it releases them.
+/// Items that were taken off a queue together. Dropping the batch releases them. Any context.
 ///
 /// # Invariants
 ///
-/// `chain` has `count` items of `queue`.
+/// `chain` has `count` items, all of `queue`.
 pub struct Batch<'a> {
     queue: Queue<'a>,
     chain: Option<Chain>,
@@ -21,10 +21,10 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Makes one of a chain of so many items.
+    /// Makes a batch of a chain of `count` items.
     #[inline]
     pub(super) fn new(queue: Queue<'a>, chain: Option<Chain>, count: u32) -> Self {
-        // INVARIANT: The callers, all of them in this module, have counted the items.
+        // INVARIANT: All callers are in the module `queue`, and pass the length of the chain.
         Self {
             queue,
             chain,
@@ -47,7 +47,7 @@ impl<'a> Batch<'a> {
     /// Returns the items, oldest first.
     #[inline]
     pub fn iter(&self) -> Items<'_, 'a> {
-        // INVARIANT: `next` is the first of `left` items of the batch.
+        // INVARIANT: `next` is the first of the batch's `count` items, or there is none.
         Items {
             batch: self,
             next: self.chain.map(|chain| chain.first.as_ptr()),
@@ -79,7 +79,7 @@ impl Drop for Batch<'_> {
 ///
 /// # Invariants
 ///
-/// If `left` is not zero, `next` is an item of the batch that `left - 1` more follow.
+/// If `left` is not 0, `next` is an item of the batch, and `left - 1` more items follow it.
 pub struct Items<'b, 'a> {
     batch: &'b Batch<'a>,
     next: Option<*mut abi::d2d_item>,
@@ -93,13 +93,13 @@ impl<'b> Iterator for Items<'b, '_> {
     fn next(&mut self) -> Option<Item<'b>> {
         let item = self.next.filter(|_| self.left > 0)?;
         self.left -= 1;
-        // SAFETY: By the type invariants `item` is one of the batch, and so is the one that follows it if
-        // there is one left.
+        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is one less,
+        // and `next` is the item that follows, if `left` is not 0.
         let (seq, kind, len) = unsafe {
             self.next = Some((*item).next);
             ((*item).seq, (*item).kind, (*item).len)
         };
-        // A driver in C may have stored any length.
+        // A driver in C may have stored a length that is larger than the item.
         let len = (len as usize).min(self.batch.queue.item_size());
         // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes.
         let payload =
@@ -108,19 +108,19 @@ impl<'b> Iterator for Items<'b, '_> {
     }
 }
 
-/// One item, seen through the [`Batch`] that owns it.
+/// An item of a [`Batch`], which it borrows.
 #[derive(Clone, Copy)]
 pub struct Item<'b> {
     /// Number of items that were put on the queue before this one.
     pub seq: u64,
-    /// Meaning of the payload, as the driver that has put it said.
+    /// Meaning of the payload, as stated by the driver that has put the item.
     pub kind: u32,
     /// The payload.
     pub payload: &'b [u8],
 }
 
 impl Item<'_> {
-    /// Returns the payload as a `T`, or `None` if it has another size.
+    /// Returns the payload as a `T`, or `None` if the payload does not have the size of a `T`.
     #[inline]
     pub fn read<T: FromBytes>(&self) -> Option<T> {
         T::read_from_bytes(self.payload).ok()

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Items that are passed on by handle.
+//! Items that are passed to other code by handle.
 //!
-//! The `claim` of an item is 0, or the handle that was made of it, or that handle without
-//! `D2D_HANDLE_ITEM` while a driver in C uses the item. Exactly one thread changes it back to 0: the one
-//! that redeems, releases or revokes the handle, by one atomic step.
+//! The `claim` of an item is 0, or the handle that names the item; or, while a driver in C uses the
+//! item, that handle without `D2D_HANDLE_ITEM`. A handle is redeemed, released or revoked by one
+//! atomic exchange of the claim, so exactly one thread succeeds and gets the item.
 
 use super::{
     Batch,
@@ -21,27 +21,29 @@ use kernel::{
     sync::atomic::Atomic, //
 };
 
-/// The difference between an item's handle and its next one.
+/// The difference between two successive handles of an item.
 const GENERATION: abi::d2d_handle = 1 << 32;
 
 /// The bits of a handle that are the index of its item.
 const INDEX: u32 = (1 << abi::D2D_ITEM_INDEX_BITS) - 1;
 
-/// Names an item that was taken, for the driver that it is passed on to; consumed by [`Queue::redeem`].
+/// Names an item that was taken off a queue. The code to which it is passed gets the item by
+/// [`Queue::redeem`].
 ///
-/// It may be passed to the other side as a number. A number that is no handle, or one that was
-/// redeemed before, is refused. When the peer detaches, all handles become stale and their items are
-/// released.
+/// A driver can pass it to the other side as a number. The queue refuses a number that is no
+/// handle, or that was redeemed before. When the peer detaches, all handles become stale, and their
+/// items are released.
 #[must_use = "the item is not released before the handle is redeemed"]
 pub struct ItemHandle(abi::d2d_handle);
 
 impl ItemHandle {
-    /// Returns the number, which names no other item until [`Queue::redeem`] has taken this one.
+    /// Returns the handle as a number.
     pub fn into_raw(self) -> abi::d2d_handle {
         self.0
     }
 
-    /// Makes a handle of a number, any number.
+    /// Makes a handle of a number. The number need not be that of a handle: [`Queue::redeem`]
+    /// checks it.
     pub fn from_raw(raw: abi::d2d_handle) -> Self {
         Self(raw)
     }
@@ -52,7 +54,8 @@ impl<'a> Queue<'a> {
     pub fn take_handle(&self) -> Option<ItemHandle> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held. The item that is taken is ours alone until its claim is stored.
+        // SAFETY: The lock is held. Nothing else uses the item that was taken until its claim is
+        // stored.
         unsafe {
             let (chain, _) = self.unlink(1)?;
             let item = chain.first.as_ptr();
@@ -62,34 +65,36 @@ impl<'a> Queue<'a> {
             }
             (*item).handle = handle;
             (*raw).handed = 1;
-            // Under the lock: `revoke_handles` finds it, or `handed`.
+            // Stored with the lock held: a `revoke_handles` that runs at the same time finds either
+            // the claim, or `handed` set.
             Word::store_release(self.claim(chain.first), handle);
             Some(ItemHandle(handle))
         }
     }
 
-    /// Returns the claim of an item of this queue.
+    /// Returns the claim of an item, which is one of this queue.
     fn claim(self, item: NonNull<abi::d2d_item>) -> &'a Atomic<abi::d2d_handle> {
-        // SAFETY: The callers, all of them in this module, have the item from the pool or the queue, so it
-        // lives for `'a`. The field changes atomically.
+        // SAFETY: All callers are in this file, and have the item from the pool or the queue, so it
+        // lives for `'a`. All code changes the field atomically.
         unsafe { Atomic::from_ptr(&raw mut (*item.as_ptr()).claim) }
     }
 
-    /// Returns the item that a handle names. Any context.
+    /// Returns the item that a handle names, as a batch. Any context.
     ///
     /// # Errors
     ///
-    /// `ESTALE` if it names none of this queue: it was redeemed or revoked before, is another
-    /// queue's, or was made up. Counted in [`Counters::stale`](super::Counters::stale).
+    /// `ESTALE` if the handle names no item of this queue: it was redeemed or revoked before, is
+    /// that of another queue, or was made up. [`Counters::stale`](super::Counters::stale) counts
+    /// these.
     pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
         let item = self.find(handle.0).filter(|item| {
-            // A handle becomes a claim once, so only one thread finds it.
+            // A handle is stored as a claim only once, so only one thread succeeds.
             Word::cmpxchg(self.claim(*item), handle.0, 0).is_ok()
         });
         let Some(item) = item else {
             return Err(self.note_stale());
         };
-        // INVARIANT: The item was named by the handle, and is ours alone now.
+        // INVARIANT: The handle named the item, so after the exchange only this thread uses it.
         let chain = Chain {
             first: item,
             last: item,
@@ -97,7 +102,7 @@ impl<'a> Queue<'a> {
         Ok(Batch::new(*self, Some(chain), 1))
     }
 
-    /// Returns the item whose index is in a handle, if it can be an item's handle.
+    /// Returns the item whose index is in a number, if the number can be a handle of this queue.
     #[inline]
     fn find(self, handle: abi::d2d_handle) -> Option<NonNull<abi::d2d_item>> {
         let raw = self.raw.as_ptr();
@@ -110,6 +115,7 @@ impl<'a> Queue<'a> {
         }
     }
 
+    /// Counts a handle that names no item, and returns the error.
     #[cold]
     #[inline(never)]
     fn note_stale(self) -> Error {
@@ -120,11 +126,12 @@ impl<'a> Queue<'a> {
         ESTALE
     }
 
-    /// Makes all handles stale and releases their items. Returns how many there were. Process context.
+    /// Makes all handles stale and releases their items. Returns their number. Process context: it
+    /// takes time in proportion to the capacity of the queue.
     ///
     /// # Safety
     ///
-    /// No driver in C uses an item of the queue any more that it has taken by handle.
+    /// No driver in C uses an item of the queue that it has redeemed.
     pub unsafe fn revoke_handles(&self) -> u32 {
         let raw = self.raw.as_ptr();
         let capacity = {
@@ -138,7 +145,7 @@ impl<'a> Queue<'a> {
                 (*raw).capacity
             }
         };
-        // A handle that is made from here on is noted in `handed` again.
+        // If a handle is made from now on, `take_handle` sets `handed` again.
         let mut revoked = 0;
         for index in 0..capacity {
             let Some(item) = self.find((abi::D2D_HANDLE_ITEM | index).into()) else {
@@ -146,7 +153,8 @@ impl<'a> Queue<'a> {
             };
             let claim = self.claim(item);
             if Word::load(claim) != 0 && Word::xchg(claim, 0) != 0 {
-                // INVARIANT: The item was named by the handle, and no driver in C uses it.
+                // INVARIANT: A handle named the item, so after the exchange only this thread uses
+                // it: the caller says that no driver in C does.
                 self.release(Chain {
                     first: item,
                     last: item,

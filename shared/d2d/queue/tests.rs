@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues: order, bounds, counters, handles, and that C and Rust use them alike.
+//! Queues: order, bounds, counters, handles, and the use of one queue by C and Rust.
 
 use super::*;
 use crate::testing::TestContext;
 use kernel::ffi::c_int;
 
-/// Kind of the items; any number.
+/// Kind of the items that the tests put. Any number would do.
 const KIND: u32 = 7;
 
 unsafe extern "C" {
@@ -21,7 +21,7 @@ fn raw(context: &TestContext) -> *mut abi::d2d_queue {
     unsafe { &raw mut (*context.as_raw()).to_peer }
 }
 
-/// Whether a batch is made of items with these numbers as payload, in this order.
+/// Returns whether a batch consists of items with these numbers as payload, in this order.
 fn holds(batch: &Batch<'_>, numbers: &[u64]) -> bool {
     batch.len() == numbers.len()
         && batch
@@ -45,7 +45,7 @@ fn revoke(queue: &Queue<'_>) -> u32 {
     unsafe { queue.revoke_handles() }
 }
 
-/// Redeems a number as a handle, and returns the error by which the queue refuses it.
+/// Redeems a number as a handle, and returns the error with which the queue refuses it.
 fn refusal(queue: &Queue<'_>, handle: abi::d2d_handle) -> Option<Error> {
     queue.redeem(ItemHandle::from_raw(handle)).err()
 }
@@ -69,7 +69,7 @@ mod cases {
     }
 
     #[test]
-    fn items_know_kind_and_number() -> Result {
+    fn items_keep_their_kind_and_number() -> Result {
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
         for seq in 0..5 {
@@ -96,7 +96,7 @@ mod cases {
     }
 
     #[test]
-    fn a_batch_is_of_a_bounded_size() {
+    fn the_size_of_a_batch_is_bounded() {
         for (size, count) in [
             (0, 128),
             (8, 128),
@@ -107,12 +107,12 @@ mod cases {
         ] {
             assert_eq!(batch_of(size), count);
         }
-        // Larger than any item's payload, but a batch has at least one item.
+        // No item's payload is that large, but a batch has at least one item.
         assert_eq!(batch_of(4097), 1);
     }
 
     #[test]
-    fn a_batch_is_of_a_bounded_number() -> Result {
+    fn the_number_of_items_in_a_batch_is_bounded() -> Result {
         const MORE: usize = MAX_BATCH as usize + 20;
         let context = TestContext::new(0, MORE as u32, 8)?;
         let queue = context.to_peer();
@@ -163,7 +163,7 @@ mod cases {
     }
 
     #[test]
-    fn payloads_are_of_the_item_s_size_at_most() -> Result {
+    fn too_large_payloads_are_refused() -> Result {
         let context = TestContext::new(0, 2, 12)?;
         let queue = context.to_peer();
         assert_eq!(queue.put(KIND, &[0u8; 12]), Ok(()));
@@ -217,14 +217,14 @@ mod cases {
         );
         assert_eq!(typed.put(KIND, &[5, 6]), Err(ENOSPC));
         drop(taken);
-        // What somebody else puts may have another size.
+        // Another driver may put a payload of another size.
         queue.put::<u64>(KIND, &7)?;
         assert_eq!(typed.take().ok_or(ENOENT)?.value(), None);
         Ok(())
     }
 
     #[test]
-    fn payloads_are_read_in_their_own_size() -> Result {
+    fn payloads_of_another_size_are_not_read() -> Result {
         let context = TestContext::new(0, 2, 16)?;
         let queue = context.to_peer();
         queue.put::<u32>(KIND, &5)?;
@@ -237,7 +237,7 @@ mod cases {
     }
 
     #[test]
-    fn counters_are_kept() -> Result {
+    fn counters_count_puts_and_takes() -> Result {
         let context = TestContext::new(0, 8, 8)?;
         let queue = context.to_peer();
         queue.put_batch::<u64>(KIND, &[1, 2, 3, 4, 5])?;
@@ -286,7 +286,7 @@ mod cases {
     }
 
     #[test]
-    fn a_handle_is_of_its_own_queue() -> Result {
+    fn another_queue_s_handle_is_refused() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let other = TestContext::new(1, 1, 8)?;
         let queue = context.to_peer();
@@ -322,7 +322,8 @@ mod cases {
             // the previous and the next generation
             handle - (1 << 32),
             handle + (1 << 32),
-            // an item that was not taken by handle, the first index behind the pool, the highest index
+            // an item that was not taken by handle, the first index behind the pool, the highest
+            // index
             handle ^ 1,
             (handle - index) + 2,
             handle | last,
@@ -368,7 +369,7 @@ mod cases {
     }
 
     #[test]
-    fn each_taking_makes_a_new_handle() -> Result {
+    fn each_take_makes_a_new_handle() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
         // The handle of the only item, with generation 0, which no handle has.
@@ -386,7 +387,7 @@ mod cases {
     }
 
     #[test]
-    fn generations_skip_zero() -> Result {
+    fn no_generation_is_zero() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let queue = context.to_peer();
         // SAFETY: The pool has one item, and nobody else uses it.
@@ -440,11 +441,11 @@ mod cases {
 
     #[test]
     fn c_refuses_a_handle_without_a_generation() -> Result {
-        // Of this queue, the id is 0, and of its first item, the index.
+        // The id of this queue is 0, and so is the index of its first item.
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
-        // No handle names the item, so its claim is 0; nor is the item on the list of released ones.
-        // SAFETY: The queue is initialized.
+        // No handle names the item, so its claim is 0; nor is the item on the list of released
+        // ones. SAFETY: The queue is initialized.
         let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
         assert_eq!(released, ESTALE.to_errno());
         assert_eq!(queue.counters().stale, 1);
@@ -454,7 +455,7 @@ mod cases {
     }
 
     #[test]
-    fn the_last_item_of_a_long_queue_has_a_handle() -> Result {
+    fn items_of_a_long_queue_have_different_handles() -> Result {
         for capacity in [65537, 1 << 20] {
             let context = TestContext::new(63, capacity, 8)?;
             let queue = context.to_peer();
@@ -471,7 +472,7 @@ mod cases {
                 drop(queue.take_batch(queue.counters().depth - 1));
             }
             let first = take_raw(&queue)?;
-            // An index of 16 bits would take the last item for the first one.
+            // With an index of 16 bits, these handles would be those of other items.
             let id = abi::D2D_HANDLE_ITEM | 126 << abi::D2D_ITEM_INDEX_BITS;
             assert_eq!(from_rust as u32, id | (capacity - 1));
             assert_eq!(from_c as u32, id | (capacity - 2));
@@ -491,7 +492,7 @@ mod cases {
     }
 
     #[test]
-    fn lengths_written_by_c_are_limited() -> Result {
+    fn a_length_that_c_has_stored_is_limited() -> Result {
         let context = TestContext::new(0, 1, 16)?;
         let queue = context.to_peer();
         queue.put::<u64>(KIND, &1)?;

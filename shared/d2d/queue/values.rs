@@ -2,7 +2,8 @@
 
 //! A queue whose items are values of one type.
 //!
-//! That the values fit into the items is checked once, when the [`ValueQueue`] is made.
+//! Making a [`ValueQueue`] checks once that the values fit into the items, so putting one need not
+//! check that.
 
 use super::{
     Chain,
@@ -31,7 +32,7 @@ pub struct ValueQueue<'a, T> {
 }
 
 impl<'a> Queue<'a> {
-    /// Returns the queue as one of values of type `T`.
+    /// Returns the queue as a queue of values of type `T`. Any context.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if the queue is full.
+    /// `ENOSPC` if the queue is full, which [`Counters::refused`](super::Counters::refused) counts.
     #[inline(always)]
     pub fn put(&self, kind: u32, value: &T) -> Result {
         match self.queue.put_and_ring(kind, core::slice::from_ref(value)) {
@@ -70,7 +71,7 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     #[inline(always)]
     pub fn take(&self) -> Option<TakenValue<'a, T>> {
         let (chain, _) = self.queue.take_chain(1)?;
-        // INVARIANT: The chain is one item, which has room for a `T`.
+        // INVARIANT: The chain has one item, and the items of `queue` have room for a `T`.
         Some(TakenValue {
             queue: self.queue,
             item: chain.first,
@@ -79,11 +80,12 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     }
 }
 
-/// An item that was taken off a queue of values of type `T`. Dropping it releases the item.
+/// An item that was taken off a queue of values of type `T`. Dropping it releases the item. Any
+/// context.
 ///
 /// # Invariants
 ///
-/// `item` is one of `queue` that only the holder of this uses. It has room for a `T`.
+/// `item` is an item of `queue`, has room for a `T`, and nothing else uses it.
 pub struct TakenValue<'a, T> {
     queue: Queue<'a>,
     item: NonNull<abi::d2d_item>,
@@ -94,23 +96,23 @@ impl<T: FromBytes + Immutable> TakenValue<'_, T> {
     /// Returns the number of items that were put on the queue before this one.
     #[inline]
     pub fn seq(&self) -> u64 {
-        // SAFETY: By the type invariants nobody else uses the item.
+        // SAFETY: By the type invariants nothing else uses the item.
         unsafe { (*self.item.as_ptr()).seq }
     }
 
-    /// Returns the meaning of the value, as the driver that has put it said.
+    /// Returns the meaning of the value, as stated by the driver that has put it.
     #[inline]
     pub fn kind(&self) -> u32 {
-        // SAFETY: By the type invariants nobody else uses the item.
+        // SAFETY: By the type invariants nothing else uses the item.
         unsafe { (*self.item.as_ptr()).kind }
     }
 
-    /// Returns the value, or `None` if the other side has put something of another size.
+    /// Returns the value, or `None` if the payload does not have the size of a `T`.
     #[inline]
     pub fn value(&self) -> Option<&T> {
         let item = self.item.as_ptr();
-        // SAFETY: By the type invariants nobody else uses the item. Its payload is initialized, has room for
-        // a `T` and is aligned for a `u64`, and any bytes are a `T`.
+        // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a
+        // `T`. The payload is initialized and aligned for a `u64`, and any bytes are a `T`.
         unsafe {
             let is_whole = usize::from((*item).len) == size_of::<T>();
             is_whole.then(|| &*(&raw const (*item).payload).cast::<T>())
@@ -121,7 +123,8 @@ impl<T: FromBytes + Immutable> TakenValue<'_, T> {
 impl<T> Drop for TakenValue<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // INVARIANT: By the type invariants nobody else uses the item; the chain is it alone.
+        // INVARIANT: By the type invariants nothing else uses the item, which is the only one of
+        // the chain.
         self.queue.release(Chain {
             first: self.item,
             last: self.item,

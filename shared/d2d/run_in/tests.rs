@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Closures that run in another execution context.
+//! `run_in`: closures that run in another execution context.
 
 use super::*;
 use kernel::task::Task;

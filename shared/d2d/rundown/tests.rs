@@ -38,11 +38,13 @@ fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
     rundown.enter().is_some_and(|entered| *entered == value)
 }
 
-/// A rundown that one work item closes while another one, the onlooker, shows that `close` has begun.
+/// A rundown that one work item closes while another one, the onlooker, shows that `close` has
+/// begun.
 ///
-/// The closer queues the onlooker on the same workqueue and CPU. Such a queue starts the second item when the
-/// first one sleeps or has ended, so when the onlooker runs, `close` waits or has returned. On a loaded machine
-/// the queue also starts it when the first item has run for long, so `begin` checks that `close` has begun.
+/// The closer queues the onlooker on the same workqueue and CPU. Such a queue starts the second
+/// item when the first one sleeps or has ended, so when the onlooker runs, `close` waits or has
+/// returned. On a loaded machine the queue also starts it when the first item has run for long, so
+/// `begin` checks that `close` has begun.
 #[pin_data]
 struct Closing {
     #[pin]
@@ -116,7 +118,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn closed_it_cannot_be_entered() -> Result {
+    fn a_closed_rundown_cannot_be_entered() -> Result {
         let rundown = rundown()?;
         assert!(rundown.enter().is_none());
         assert_eq!(rundown.close(), None);
@@ -124,7 +126,7 @@ mod cases {
     }
 
     #[test]
-    fn open_it_has_its_value() -> Result {
+    fn an_open_rundown_can_be_entered() -> Result {
         let rundown = rundown()?;
         rundown.open(5)?;
         assert!(is_open_with(&rundown, 5));
@@ -133,7 +135,7 @@ mod cases {
     }
 
     #[test]
-    fn it_is_opened_once() -> Result {
+    fn an_open_rundown_is_not_opened_again() -> Result {
         let rundown = rundown()?;
         rundown.open(5)?;
         assert_eq!(rundown.open(6), Err(EBUSY));
@@ -152,7 +154,7 @@ mod cases {
     }
 
     #[test]
-    fn it_can_be_opened_anew() -> Result {
+    fn a_closed_rundown_can_be_opened_again() -> Result {
         let rundown = rundown()?;
         for value in 0..3 {
             rundown.open(value)?;
@@ -200,7 +202,7 @@ mod cases {
     }
 
     #[test]
-    fn closing_waits_for_the_last_call_inside() -> Result {
+    fn closing_waits_for_each_entry_of_a_thread() -> Result {
         let closing = Closing::new()?;
         closing.rundown.open(5)?;
         let outer = closing.rundown.enter().ok_or(ENOENT)?;
@@ -216,7 +218,7 @@ mod cases {
     }
 
     #[test]
-    fn only_one_of_two_that_close_gets_the_value() -> Result {
+    fn only_one_of_two_closing_threads_gets_the_value() -> Result {
         let closing = Closing::new()?;
         closing.rundown.open(5)?;
         let entered = closing.rundown.enter().ok_or(ENOENT)?;
