@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Driver A: owns the shared contexts.
+//! Driver A: the owner of the contexts.
 //!
-//! When A is loaded, it allocates the contexts, fills in their queues, locks, functions and data, and
-//! exports the functions by which a peer attaches; `attach` in `shared/owner/handshake.rs` is the
-//! handshake. When a peer has attached, A plays the demonstration with it: calls and items in both
-//! directions.
+//! When A is loaded, the library allocates the contexts, fills in their queues, locks, operations
+//! and data, and exports the functions by which a peer attaches; `attach` in
+//! `shared/owner/handshake.rs` is the handshake. When a peer has attached, A plays the
+//! demonstration with it: calls and items in both directions.
 //!
-//! A process can write a number N to `/sys/kernel/debug/d2d-module_a/exercise`. A then calls each
-//! peer and exchanges items with it, N times in each execution context: in the system call of that
-//! process, in a kernel worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/sys/kernel/debug/d2d-module_a/exercise`. A then exchanges
+//! calls, items, requests and events with each peer, N times in each execution context: in the
+//! system call of that process, in a kernel worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -86,14 +86,14 @@ d2d_owner::module_owner! {
     },
 }
 
-/// A's value for one context.
+/// Driver A's state for one context.
 struct DriverA {
     requests: DemoRequests,
 }
 
 impl DriverA {
-    /// Sends a peer the demonstration's requests from execution context `place`. One request makes
-    /// the peer set its events; A waits for them.
+    /// Sends the demonstration's requests to a peer, from execution context `place`. One of them
+    /// makes the peer set its events, for which A then waits.
     fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -127,8 +127,8 @@ impl Owner for DriverA {
         })
     }
 
-    /// The [`DriverA`] of context 0 serves the requests of all drivers, so only this one needs A's
-    /// events.
+    /// Creates A's events. The [`DriverA`] of context 0 serves the requests of all drivers, so only
+    /// that one gets them.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let events = DemoEvents::new(OwnerModule::NAME, |name, kind| {
             create_event(name, kind, false)
@@ -145,7 +145,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Reads the number of rounds, 1 to 1000. Leaves out contexts without a peer.
+    /// Reads the number of rounds, 1 to 1000, and plays them. Skips contexts without a peer.
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -174,7 +174,7 @@ impl Owner for DriverA {
         Ok(())
     }
 
-    /// The [`DriverA`] of context 0 serves all requests, whichever driver sends them.
+    /// The [`DriverA`] of context 0 serves the requests of all drivers.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         match contexts.get(0) {
             Some((this, _)) => this.requests.dispatch(request),
@@ -194,7 +194,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Puts items for the next peer that gets this context.
+    /// Puts items that wait for the next peer of this context.
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
@@ -254,7 +254,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     Ok(())
 }
 
-/// Calls the peer and exchanges items with it. Any execution context.
+/// Calls the peer and exchanges items with it. Any context.
 ///
 /// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
 fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {

@@ -2,13 +2,13 @@
 
 //! Driver B: adopts one of driver A's contexts.
 //!
-//! When B is loaded, the library registers it with driver A and asks for a context. A sends an internal
-//! device control request with the context's address. B's `share` lets the library adopt the context,
-//! fill in B's functions and data, and complete the request, at once or in a work item.
+//! When B is loaded, the library registers it with driver A and asks for a context. A sends an
+//! internal device control request with its address. B's `share` lets the library adopt the
+//! context, fill in B's operations and data, and complete the request, at once or by a work item.
 //!
-//! A process can write a number N to `/sys/kernel/debug/d2d-module_b/exercise`. B then calls A and
-//! exchanges items with it, N times in each execution context: in the system call of that
-//! process, in a kernel worker, in softirq and in hard interrupt.
+//! A process can write a number N to `/sys/kernel/debug/d2d-module_b/exercise`. B then exchanges
+//! calls, items, requests and events with A, N times in each execution context: in the system call
+//! of that process, in a kernel worker, in softirq and in hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -77,8 +77,8 @@ struct DriverB {
     requests: DemoRequests,
 }
 
-/// Its drop removes B's events from `requests` before B is unregistered, so no request can set them
-/// afterwards.
+/// Dropping it removes B's events from `requests` before B is unregistered, so no request can set
+/// them afterwards.
 struct Front(Handle<DriverB>);
 
 impl Drop for Front {
@@ -105,7 +105,7 @@ impl Driver for DriverB {
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
     fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
-        // A failed handshake is no reason to unload B, so ignore the error.
+        // If the handshake has failed, B stays loaded without a context, so ignore the error.
         let _ = driver.settled_link();
         DemoEvents::new(PeerModule::NAME, |name, kind| {
             driver.create_event(name, kind, false)
@@ -116,7 +116,7 @@ impl Driver for DriverB {
         })
     }
 
-    /// Reads the number of rounds, 1 to 1000.
+    /// Reads the number of rounds, 1 to 1000, and plays them.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -182,8 +182,7 @@ impl PeerOps for DriverB {
         Ok(calls.saturating_add(1))
     }
 
-    /// Takes all items, and puts four on the other queue: one alone, and three in a
-    /// batch.
+    /// Takes all items from the owner, and puts four: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(link);
         link.outgoing().put::<Note>(KIND_NOTE, &10)?;
@@ -202,7 +201,7 @@ fn take_all(link: &PeerLink<DemoPair>) -> u32 {
     })
 }
 
-/// Calls the owner and exchanges items with it. Any execution context.
+/// Calls the owner and exchanges items with it. Any context.
 fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
     let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;

@@ -2,8 +2,8 @@
 
 //! The consumer: the owner of the context, so it is loaded first.
 //!
-//! Writing a period in milliseconds to `/sys/kernel/debug/d2d-consumer/collect` makes the sensor raise
-//! samples with this period. The consumer takes them and prints their number and sum.
+//! Writing a period in milliseconds to `/sys/kernel/debug/d2d-consumer/collect` makes the sensor
+//! raise samples with this period. The consumer takes them and prints their number and sum.
 //!
 //! The Windows original is `windows/example/consumer.c`.
 

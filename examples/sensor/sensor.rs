@@ -59,7 +59,7 @@ const IDLE: u32 = 10;
 #[derive(Default)]
 struct State {
     period: u32,
-    /// Samples of this burst that have not been raised.
+    /// Samples of this burst that were not raised yet.
     left: u32,
     /// The next sample's number.
     number: u64,
@@ -68,7 +68,7 @@ struct State {
 }
 
 impl State {
-    /// Raises a sample, if one is left. Called in softirq.
+    /// Puts the next sample of the burst on the queue, if one is left. Called in softirq.
     fn tick(&mut self, link: &PeerLink<SensorPair>) {
         let Some(left) = self.left.checked_sub(1) else {
             return;
@@ -104,7 +104,8 @@ impl Driver for Sensor {
         Ok(Self(KBox::pin_init(state, GFP_KERNEL)?))
     }
 
-    /// Starts the timer. The library drops the returned handle, which stops the timer, before it detaches.
+    /// Starts the timer. The library drops the returned handle, which stops the timer, before it
+    /// detaches.
     fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
@@ -121,7 +122,7 @@ impl Driver for Sensor {
 
 #[vtable]
 impl SensorOps for Sensor {
-    /// The new period takes effect at the timer's next tick.
+    /// The new period takes effect when the timer expires next.
     fn set_rate(&self, _link: &PeerLink<SensorPair>, period: u32) -> Result<u32> {
         if !(1..=1000).contains(&period) {
             return Err(EINVAL);
@@ -138,7 +139,8 @@ impl SensorOps for Sensor {
     }
 }
 
-/// The timer. It is never stopped between bursts, because operations have no access to its handle.
+/// The timer. It also runs between bursts, because operations have no access to the handle that
+/// could stop and start it.
 #[pin_data]
 struct Clock {
     driver: Handle<Sensor>,

@@ -2,8 +2,8 @@
 
 //! What the sensor and the consumer have agreed on.
 //!
-//! `docs/porting.md` shows how this pair was ported from `windows/example/`. The consumer is the owner of the
-//! context and is loaded first; the sensor is the peer.
+//! `docs/porting.md` shows how this pair was ported from `windows/example/`. The consumer is the
+//! owner of the context and is loaded first; the sensor is the peer.
 
 #![forbid(unsafe_code)]
 
@@ -67,8 +67,8 @@ interface! {
         link: PeerLink<SensorPair>,
         version: (1, 0),
     }
-    /// Makes the sensor raise [`BURST`] samples, one every `period` milliseconds. Returns the previous period.
-    /// Fails with `EINVAL` if `period` is not 1 to 1000, and with `EBUSY` while samples of an earlier call are
-    /// left.
+    /// Makes the sensor raise [`BURST`] samples, one every `period` milliseconds. Returns the
+    /// previous period. Fails with `EINVAL` if `period` is not 1 to 1000, and with `EBUSY` while
+    /// samples of an earlier call are left.
     fn set_rate(&self, link: &PeerLink<SensorPair>, period: u32) -> Result<u32>;
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: everything that crosses the boundary between the driver
- * that owns the shared contexts (module_a) and a driver that adopts one.
+ * Driver to driver: the boundary between an owner, the driver that allocates the
+ * contexts, and its peers. C drivers include this header. bindgen makes the Rust types
+ * from it during the build (the crate d2d_abi).
  *
- * This header is the source of the boundary. C drivers include it; the Rust
- * types are made from it by bindgen during the build (the crate d2d_abi).
- *
- * Vocabulary, with the Windows counterpart:
- *   owner            the driver that allocates the contexts (module_a)
- *   peer             the driver that adopts one
- *   driver object    DRIVER_OBJECT: name, dispatch routine, owner module
- *   request          IRP: an internal device control, with buffers or with a context
- *   shared context   the block of non-paged memory both drivers know
- *   endpoint         what one side offers in a context: functions and data
+ * Words, with the Windows counterpart:
+ *   owner            the driver that allocates the contexts, such as module_a
+ *   peer             a driver that adopts a context, such as module_b
+ *   driver object    DRIVER_OBJECT: the name and the routines of a driver
+ *   request          IRP: an internal device control request
+ *   context          the block of non-paged memory that an owner and a peer share
+ *   endpoint         what one side offers in a context: its operations
+ *   execution context  where code runs: task, softirq or hard interrupt
  */
 #ifndef D2D_H
 #define D2D_H
@@ -34,60 +33,61 @@
 #endif
 
 /*
- * Version of all that is in this file but the ops tables, which have versions of
- * their own. Majors must be equal, as must the layout (D2D_LAYOUT); a minor tells
- * of what a field may contain.
+ * Version of this file, except for the ops tables, which have versions of their own. Both
+ * sides must have the same major and the same layout (D2D_LAYOUT). A newer minor may add
+ * values that a field can have.
  */
 #define D2D_ABI_MAJOR		1
 #define D2D_ABI_MINOR		0
 
-/* Magic numbers, one for each kind of object ("DRVO", "REQU", "CTXB", "SEND"). */
+/* The magic number of each kind of object: "DRVO", "REQU", "CTXB" and "SEND". */
 #define D2D_DRIVER_MAGIC	0x4f565244u
 #define D2D_REQUEST_MAGIC	0x55514552u
 #define D2D_CONTEXT_MAGIC	0x42585443u
 #define D2D_SEND_MAGIC		0x444e4553u
 
-/* Longest driver name including the terminating NUL, in bytes. */
+/* Room for a driver's name with its NUL, in bytes. */
 #define D2D_NAME_SIZE		32
-/* Plain data each side can publish in a context, in bytes. */
+/* Room for the data of each side in a context, in bytes. */
 #define D2D_DATA_SIZE		64
 
-/* Most bytes of input, and of output, of a request. */
+/* The most bytes of input of a request, and the most bytes of output. */
 #define D2D_BUFFER_SIZE		4096
-/* Stack locations of a request: drivers that it can be with, one below the other. */
+/* The most levels of a request: its receiver, and each driver to which it was forwarded. */
 #define D2D_STACK_SIZE		4
 
-/* Function codes of a request; the numbers are those of the IRP_MJ_ codes. */
+/* Function codes of a request, with the numbers of the IRP_MJ_ codes. */
 #define D2D_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 
 /*
- * Control codes are made like CTL_CODE(FILE_DEVICE_UNKNOWN, function, ...). Buffers
- * are copied (METHOD_BUFFERED); NEITHER says that user_buffer is what matters.
+ * A control code is made as by CTL_CODE(FILE_DEVICE_UNKNOWN, function, method, 0). With
+ * D2D_METHOD_BUFFERED, the library copies input and output. D2D_METHOD_NEITHER says that
+ * the request carries its data in user_buffer.
  */
 #define D2D_METHOD_BUFFERED	0
 #define D2D_METHOD_NEITHER	3
 #define D2D_CTL_CODE(function, method)	((0x22u << 16) | ((function) << 2) | (method))
 /*
- * "Here is a context": user_buffer points to a struct d2d_context. Only the owner
+ * The request of the handshake: user_buffer points to a struct d2d_context. Only the owner
  * sends it.
  */
 #define D2D_IOCTL_SHARE_CONTEXT	0x00222003u
 
-/* Returned by a dispatch routine that completes the request later. */
+/* -D2D_STATUS_PENDING is what a dispatch routine returns if it completes the request later. */
 #define D2D_STATUS_PENDING	529	/* -EIOCBQUEUED */
-/* Returned by a completion routine that keeps the request. */
+/* What a completed() routine returns if it keeps the request. */
 #define D2D_MORE_PROCESSING_REQUIRED	1
 
-/* A wait without an end, in place of milliseconds. 2^31 ms (24.8 days) and more mean the same. */
+/* No limit for a wait. Any limit of 2^31 ms (24.8 days) or more means the same. */
 #define D2D_FOREVER		0xffffffffu
 
 /*
- * Names one thing of one kind, never an address. 0 names nothing. Every function
- * refuses a handle of another kind, or one whose thing is gone, with -ESTALE, and
- * touches nothing. A driver keeps handles, passes them on and compares them; only the
- * library takes them apart:
+ * Names a driver, an event, a request or an item. It is never an address, and 0 names
+ * nothing. Every function refuses with -ESTALE, and touches nothing, if the handle is of
+ * another kind or what it names is gone: the handle is stale. A driver stores handles,
+ * passes them to others and compares them. Only the library uses their parts:
  *
- *	bits 63..32	generation, never 0 but for a HELD request
+ *	bits 63..32	generation; 0 only in the handle of a HELD request
  *	bit 31		set: an item
  *	  bits 30..24	the id of its queue
  *	  bits 23..0	its index in the queue's pool
@@ -95,11 +95,11 @@
  *	  bits 30..28	the kind, one of enum d2d_handle_kind
  *	  bits 27..0	an index
  *
- * A generation counts to 2^32 - 1, and then begins with 1 again, that of a HELD request
- * with 0. It counts, for a driver, a target, a SENT request or an item, the things that
- * had this index; for an event, all that were opened; for a HELD request, each time that
- * the requests of this index were made, sent, forwarded or returned. A driver that keeps
- * a stale handle for that long may find that it names another thing of its kind.
+ * The generation after 2^32 - 1 is 1, or 0 for a HELD request. For a driver, a target, a
+ * SENT request or an item, the generation counts how often the index was used. For an
+ * event, it counts all events that were opened. For a HELD request, it counts how often
+ * requests of this index were allocated, sent, forwarded or returned. After 2^32 of these,
+ * a stale handle may name something else of the same kind.
  */
 typedef u64 d2d_handle;
 
@@ -111,20 +111,20 @@ enum d2d_handle_kind {
 	D2D_HANDLE_DRIVER = 1,	/* from d2d_register() */
 	D2D_HANDLE_TARGET,	/* from d2d_lookup() */
 	D2D_HANDLE_EVENT,	/* from d2d_event_create() and d2d_event_open() */
-	D2D_HANDLE_SENT,	/* a request, as its sender has it */
-	D2D_HANDLE_HELD,	/* a request, as the driver that it was sent to has it */
+	D2D_HANDLE_SENT,	/* a request; the handle is its sender's */
+	D2D_HANDLE_HELD,	/* a request; the handle is that of its present holder */
 };
 
 /* First member of every object that crosses the boundary. 16 bytes. */
 struct d2d_header {
 	u32 magic;	/* D2D_..._MAGIC of the object's kind */
-	u32 size;	/* sizeof the whole object as its maker knows it */
+	u32 size;	/* sizeof the object, as its maker was built */
 	u16 major;	/* D2D_ABI_MAJOR */
 	u16 minor;	/* D2D_ABI_MINOR */
-	u32 layout;	/* D2D_LAYOUT: both sides lay the boundary out alike */
+	u32 layout;	/* D2D_LAYOUT; must be equal on both sides */
 };
 
-/* The header of an object: its magic number and its type. */
+/* Initializes the header of an object of this type. */
 #define D2D_HEADER_INIT(object_magic, type)	\
 	{					\
 		.magic = (object_magic),	\
@@ -135,29 +135,29 @@ struct d2d_header {
 	}
 
 /*
- * First member of every ops table, which is made of pointers to functions of
- * its maker's module after it.
+ * First member of every ops table. After it follow the operations: pointers to functions
+ * in the text of the module that offers them.
  *
- * The chain proves that of two tables of different lengths the shorter one is a
- * prefix of the longer. Its first entry is a hash of the interface's name and
- * major version; each next entry, one for each operation, is a hash of the entry
- * before it and the operation's name and signature. The hashes of an interface
- * are stated in its header (d2d_pair.h); its Rust trait, from which they are
- * made, does not compile if they are wrong.
+ * The chain proves that of two tables of different lengths the shorter one is a prefix of
+ * the longer one. Its first entry is a hash of the interface's name and major version.
+ * Each operation has one more entry: a hash of the entry before it and of the operation's
+ * name and signature. The C header of an interface states these hashes (d2d_pair.h). They
+ * are made from its Rust trait, which does not compile if the header states others.
  *
- * Of struct types in a signature the hash knows name, size and alignment. An
- * interface for which that is not enough has a build: what drivers have in common
- * that were built from the same sources by the same compiler, otherwise 0.
+ * A hash includes the name, size and alignment of a struct in a signature, not its fields.
+ * An interface for which that is not enough has a build: a number that is only equal in
+ * drivers that were built from the same sources by the same compiler. Otherwise the build
+ * is 0.
  */
 struct d2d_ops {
-	u32 size;	/* sizeof the whole table as its maker knows it */
-	u16 major;	/* version of this interface, majors must be equal */
+	u32 size;	/* sizeof the whole table, as its maker was built */
+	u16 major;	/* version of the interface; must be equal on both sides */
 	u16 minor;	/* a newer minor only appends operations */
-	u64 build;	/* has to be equal on both sides */
+	u64 build;	/* must be equal on both sides */
 	const u64 *chain;	/* the hash of the interface, and one for each operation */
 };
 
-/* The first member of an ops table of this type, for an interface without a build. */
+/* Initializes the first member of an ops table of this type, for an interface without a build. */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
 		.size = sizeof(type),					\
@@ -167,8 +167,8 @@ struct d2d_ops {
 	}
 
 /*
- * What one side offers in a context. An operation is called with self as its
- * first argument; a NULL operation is one that the side does not support.
+ * The operations that one side offers in a context. The other side passes self as their
+ * first argument. An operation that this side does not support is NULL.
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
@@ -176,63 +176,62 @@ struct d2d_endpoint {
 };
 
 /*
- * An item is in one place: queued, on one of the two lists of items without a use, named
- * by a handle, or with the driver that has taken it. The thread that takes it from there
- * has it alone. A driver that passes it on to other code names it by a handle: see
- * d2d_queue.h.
+ * An item is in exactly one place: queued, on the list of free or of released items, named
+ * by a handle, or with the driver that has taken it. A thread that has taken an item from
+ * its place is the only one that uses it. A driver passes an item to other code by its
+ * handle: see d2d_queue.h. The claim changes atomically.
  */
 struct d2d_item {
 	struct d2d_item *next;	/* the item after it, in its queue or on its list */
-	u64 seq;	/* counts the items put on this queue, from 0 */
-	u32 kind;	/* meaning of the payload, up to the drivers */
+	u64 seq;	/* number of items put on this queue before it */
+	u32 kind;	/* meaning of the payload, as the drivers have agreed */
 	u16 len;	/* bytes of payload in use */
 	u16 reserved;	/* 0 */
-	d2d_handle handle;	/* the last one made of it: each has the next generation */
-	d2d_handle claim;	/* 0: no handle names it; see D2D_ITEM_HELD. Changes atomically */
+	d2d_handle handle;	/* its latest handle; the next one has the next generation */
+	d2d_handle claim;	/* 0 if no handle names it; see D2D_ITEM_HELD */
 	u8 payload[];	/* item_size bytes */
 };
 
 /*
- * The claim of an item that a driver in C uses, which has redeemed this handle. While the
- * handle is on its way to the driver that redeems it, the claim is the handle itself.
+ * The claim of an item while a driver in C uses it that has redeemed this handle. Before
+ * that, the claim is the handle itself.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
-/* Fields that are not used together are that far apart. */
+/* The distance of fields that different CPUs use at the same time. */
 #define D2D_CACHE_LINE	64
 
 /*
- * One direction of item traffic. The lock is taken with interrupts disabled
- * (spin_lock_irqsave), so that any context can put and take. All items are
- * preallocated: when none is free and none was released, the queue is full.
+ * A queue: the items from one side to the other. The lock is taken with interrupts
+ * disabled (spin_lock_irqsave), so that items can be put and taken in any context. All
+ * items are preallocated. The queue is full if it has neither a free nor a released item.
  *
- * Taking and putting an item use the first cache line. Releasing an item takes no lock,
- * and uses the second one: items are pushed on the list one by one or several at once,
- * and taken off all together, by a put that finds no free one. The third one is mostly
- * read.
+ * Taking and putting an item use the first cache line. Releasing takes no lock, and uses
+ * the second cache line: it pushes one or more items on the list. A put that finds no free
+ * item takes the whole list. The fields in the third cache line are mostly read.
  */
 struct d2d_queue {
-	spinlock_t lock;	/* protects all below but released */
+	spinlock_t lock;	/* protects all fields but released */
 	u32 high_water;		/* largest number of queued items so far */
-	struct d2d_item *first;	/* the oldest of put - taken queued items, if there is one */
-	struct d2d_item *last;	/* the newest of them */
-	struct d2d_item *free;	/* the first of the free ones, or NULL */
-	u64 put;		/* items put, also the next item's seq */
-	u64 taken;
+	struct d2d_item *first;	/* the oldest queued item; undefined if put == taken */
+	struct d2d_item *last;	/* the newest queued item; undefined if put == taken */
+	struct d2d_item *free;	/* the first free item, or NULL */
+	u64 put;		/* items put so far; the seq of the next one */
+	u64 taken;		/* items taken so far; put - taken items are queued */
 	u64 refused;		/* items refused because the queue was full */
-	u32 handed;		/* not 0: handles were made since they were last revoked */
-	struct d2d_item *released	/* the first of the released ones, or NULL */
+	u32 handed;		/* 1 if handles were made since they were last revoked */
+	struct d2d_item *released	/* the first released item, or NULL; changes atomically */
 		__aligned(D2D_CACHE_LINE);
 	struct d2d_item **pool	/* all items, by index */
 		__aligned(D2D_CACHE_LINE);
-	u32 capacity;		/* items in all */
+	u32 capacity;		/* items in the pool */
 	u32 item_size;		/* bytes of payload of each item, at most 4096 */
-	d2d_handle doorbell;	/* event to set when there is an item again, or 0: none */
-	u64 stale;		/* handles refused because they name no item */
-	u32 id;			/* tells the queues of an owner apart, in handles */
+	d2d_handle doorbell;	/* event to set when an item is put on the empty queue, or 0 */
+	u64 stale;		/* handles refused because they named no item */
+	u32 id;			/* identifies the queue among those of its owner */
 } __aligned(D2D_CACHE_LINE);
 
-/* Plain data of both sides, read and written under the lock by either. */
+/* The data of both sides. Either side reads and writes all of it with the lock held. */
 struct d2d_data {
 	spinlock_t lock;	/* taken with interrupts disabled */
 	u64 owner[D2D_DATA_SIZE / sizeof(u64)];
@@ -240,14 +239,14 @@ struct d2d_data {
 };
 
 /*
- * The shared context. The owner allocates and fills it, except for the peer
- * endpoint and the peer's data, which the peer fills in during the handshake.
+ * A context. The owner allocates it and fills it in, except for the peer's endpoint and
+ * data, which the peer fills in during the handshake.
  */
 struct d2d_context {
 	struct d2d_header hdr;
-	u32 id;			/* n in "ctx=cn" of the trace */
+	u32 id;			/* its number; the trace shows context 0 as "ctx=c0" */
 	u32 reserved;		/* 0 */
-	struct module *module;	/* the owner's; its operations are in its text */
+	struct module *module;	/* the owner's module, which has its operations in its text */
 	struct d2d_endpoint owner;
 	struct d2d_endpoint peer;
 	struct d2d_queue to_peer;
@@ -256,75 +255,75 @@ struct d2d_context {
 };
 
 /*
- * A request as a driver receives it. It is the driver's, and its handle names it, until
- * the driver has completed or forwarded it, or it was taken back: cancelled by its
- * sender, or because somebody leaves. From then on the handle is stale, whatever
- * becomes of the request.
+ * A request, as a driver receives it. The driver holds the request until it completes or
+ * forwards it, or until the request is cancelled: by its sender, or because a driver leaves.
+ * From then on the handle is stale.
  *
- * Input is read by d2d_request_read(), output written by d2d_request_write(). The dispatch
- * routine of a driver with D2D_DISPATCH_IN_PLACE may also use the library's buffers in
- * place, at input and output, if it is called in the sender's context: until it completes,
- * pends or forwards the request, or returns. It states the length of the output when it
- * calls d2d_complete_with(). Otherwise both are NULL. The sender has no pointer to these
- * buffers, nor the receiver to the sender's.
+ * d2d_request_read() reads the input, and d2d_request_write() writes the output. If a driver
+ * has D2D_DISPATCH_IN_PLACE, and its dispatch routine is called in the sender's execution
+ * context, the routine may also use the library's buffers directly, by input and output. It
+ * may do so until it completes, pends or forwards the request, or returns. It passes the
+ * length of the output to d2d_complete_with(). Otherwise both pointers are NULL. The sender
+ * has no pointer to these buffers, and the receiver has none to the sender's.
  *
- * A context that comes with it may be used until the request is completed, and
- * after that if it was completed with success and accepted, until d2d_detach() is
- * called. A driver that fills in the context from elsewhere than its dispatch
- * routine has to stop that before it calls d2d_detach(). If the owner's time is
- * over, the context stays the driver's until it completes the request all the same
- * (-ESTALE), detaches or unregisters.
+ * The receiver may use a context that comes with the request until it completes the request,
+ * and after that until d2d_detach(), if it completed the request with success and the owner
+ * accepted that. If code other than its dispatch routine fills in the context, the driver
+ * has to stop that code before it calls d2d_detach(). If the owner times the handshake out,
+ * the driver may use the context until it completes the request (which returns -ESTALE),
+ * detaches or unregisters.
  */
 struct d2d_request {
 	struct d2d_header hdr;
 	d2d_handle handle;
 	u32 major_function;	/* D2D_MJ_... */
 	u32 code;		/* D2D_IOCTL_... */
-	void *user_buffer;	/* what the code says, else NULL */
-	d2d_handle driver;	/* the receiver's own */
-	u32 input_len;		/* bytes there are to read */
-	u32 output_len;		/* bytes there is room for */
-	const void *input;	/* in place, or NULL: see above */
-	void *output;		/* the same */
+	void *user_buffer;	/* its meaning depends on the code, or NULL */
+	d2d_handle driver;	/* the handle of the receiver */
+	u32 input_len;		/* bytes of input */
+	u32 output_len;		/* room for output, in bytes */
+	const void *input;	/* the input in place, or NULL: see above */
+	void *output;		/* the output in place, or NULL: see above */
 };
 
 /*
- * How a request has ended, and so whose status it has. If a driver gets a request back and
- * completes it with the status that it was told, it passes this value on as it is.
+ * How a request has ended, and thus where its status comes from. If a driver that has
+ * forwarded a request completes it with the status that returned() got, this value stays
+ * the same.
  */
 enum d2d_ended {
-	/* A driver that had it has completed it, with any status. */
+	/* Its holder has completed it, with any status. */
 	D2D_ENDED_COMPLETED,
-	/* Its sender has cancelled or freed it, detaches or unregisters: -ECANCELED. */
+	/* Its sender has cancelled or freed it, or detaches or unregisters: -ECANCELED. */
 	D2D_ENDED_CANCELLED,
-	/* The time of a thread that waited for it is over: -ETIMEDOUT. */
+	/* A thread that waited for it has timed out: -ETIMEDOUT. */
 	D2D_ENDED_TIMED_OUT,
-	/* A driver that had it, or had forwarded it, detaches or unregisters: -ECANCELED. */
+	/* Its holder, or a driver that had forwarded it, detaches or unregisters: -ECANCELED. */
 	D2D_ENDED_LEFT,
-	/* A dispatch routine has returned without having completed it: -EIO. */
+	/* A dispatch routine has returned without having completed or pended it: -EIO. */
 	D2D_ENDED_NOT_COMPLETED,
 };
 
-/* What became of a request. */
+/* The result of a request. */
 struct d2d_result {
-	u64 information;	/* what the code says that it means */
-	u64 tag;		/* the sender's, see struct d2d_send */
+	u64 information;	/* its meaning depends on the control code */
+	u64 tag;		/* that of struct d2d_send */
 	s32 status;		/* 0 or a negative errno */
 	u32 output_len;		/* bytes of output that were written */
 	u32 ended;		/* enum d2d_ended */
 	u32 reserved;		/* 0 */
 };
 
-/* completed() is called when it is; otherwise the sender waits. */
+/* The owner calls the sender's completed() routine. Without this flag, the sender waits. */
 #define D2D_SEND_ROUTINE	1
-/* The sender cannot sleep. A driver whose dispatch can gets it in a worker. */
+/* The sender cannot sleep. If the receiver's dispatch() may sleep, a worker calls it. */
 #define D2D_SEND_ATOMIC		2
-/* Each step of the request prints its trace line, on all levels. */
+/* Each step of the request, on all levels, prints a line in dmesg. */
 #define D2D_SEND_TRACE		4
 
 /*
- * How a request is sent, and to whom. What user_buffer points to is between the two
- * drivers: the receiver may look at it even after the request was taken back.
+ * How a request is sent, and to which driver. The two drivers have to agree how long the
+ * memory at user_buffer exists: the receiver may use it even after the request was cancelled.
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -333,14 +332,14 @@ struct d2d_send {
 	u32 code;		/* D2D_CTL_CODE(...) */
 	const void *input;	/* copied when it is sent */
 	void *user_buffer;	/* a pointer that both drivers understand, or NULL */
-	u64 tag;		/* anything; comes back with the result */
+	u64 tag;		/* any value; the result has it, too */
 	u32 input_len;
-	u32 output_len;		/* room that the receiver gets */
+	u32 output_len;		/* room for output that the receiver gets */
 	u32 flags;		/* D2D_SEND_... */
 	u32 reserved;		/* 0 */
 };
 
-/* How to send a code to a driver; the other members follow, as in ".tag = 1". */
+/* Initializes a struct d2d_send. Other members may follow, as in ".tag = 1". */
 #define D2D_SEND_INIT(target, control_code, ...)				\
 	{									\
 		.hdr = D2D_HEADER_INIT(D2D_SEND_MAGIC, struct d2d_send),	\
@@ -353,50 +352,53 @@ struct d2d_send {
 /* dispatch() does not sleep, and may be called in any context but NMI. */
 #define D2D_DISPATCH_ATOMIC	1
 /*
- * dispatch() uses the buffers of requests in place, and calls d2d_request_pend() for each
- * one that it leaves pending before another thread can complete it. If such a request is
- * cancelled, or its time is over, while dispatch() runs in the sender's context, it ends
- * when dispatch() is done with the buffers.
+ * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
+ * d2d_request_pend() before another thread can complete the request. If a request is
+ * cancelled or times out while dispatch() runs in the sender's execution context, the
+ * request is not delivered before dispatch() has finished using the buffers.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
 /*
- * A driver object. d2d_register() copies it; the routines and self stay until
- * d2d_unregister() has returned. Those that are not needed are NULL.
+ * A driver object. d2d_register() copies it. The routines and self have to stay valid until
+ * d2d_unregister() has returned. All routines but dispatch() may be NULL.
  *
- * A module that goes away unregisters its drivers first: in its exit, and where its
- * initialization fails. If it has forgotten one, the owner removes it before the
- * kernel frees the module's text, with a line that says so. None of the driver's
- * routines is called any more, and the owner waits for the calls that run. It takes
- * back the driver's requests, closes its events and frees its context. It cannot stop
- * a thread, a timer or a work item of the module: one that is still there returns to
- * text that is gone, as in any module. A module that is going can register no driver.
+ * A module unregisters its drivers in its exit, and if its initialization fails. If it has
+ * forgotten one, the owner removes the driver object before the kernel frees the module's
+ * text, and prints a line that says so. The owner then calls no routine of the driver any
+ * more, waits until none runs, cancels the driver's requests, closes its events and makes
+ * its context free. It cannot stop a thread, a timer or a work item of the module: as in any
+ * module, one that still runs returns to text that was freed. A module that is being
+ * unloaded cannot register a driver.
  *
- * The owner learns of such a module from a module notifier. While it waits there for a
- * call of a routine to return, the kernel holds the lock of the notifier chain, which
- * loading and unloading take, too. So no routine loads or unloads a module, or waits
- * for that (request_module(), for example): if another thread registers or unregisters
- * a module notifier meanwhile, all of them wait for ever.
+ * The owner learns from a module notifier that a module is being unloaded. While the notifier
+ * waits for a routine to return, the kernel holds the lock of the notifier chain, which
+ * loading and unloading a module take, too. So a routine may not load or unload a module, or
+ * wait until another thread has done so (as request_module() does): if a third thread
+ * registers or unregisters a module notifier at that time, all of them wait for ever.
  *
- * dispatch: process context, may sleep, unless flags say otherwise. Completes the
- *	request by d2d_complete() and returns the same status; or returns
- *	-D2D_STATUS_PENDING and completes it later, or has forwarded it.
- * returned: a request that the driver has forwarded with D2D_SEND_ROUTINE is its
- *	own again, under a new handle, with the result so far. Returns the status
- *	that it is to be completed with, or -D2D_STATUS_PENDING and completes it
- *	later, or forwards it anew. If it was taken back, the handle is stale, and
- *	what is returned does not matter.
- * completed: a request that the driver has sent with D2D_SEND_ROUTINE is completed.
- *	Returns 0, and the request is freed, or D2D_MORE_PROCESSING_REQUIRED and
- *	keeps it: it may be sent again at once.
- * cancelled: a request was taken back from the driver, which asked to be told so by
- *	d2d_request_set_cancel(). The handle is stale and only tells which one.
+ * dispatch: receives a request. Process context, may sleep, unless flags say otherwise. It
+ *	completes the request by d2d_complete() and returns the same status. Or it returns
+ *	-D2D_STATUS_PENDING: it has forwarded the request, or completes it later.
+ * returned: receives a request that the driver has forwarded with D2D_SEND_ROUTINE. The
+ *	driver holds the request again, by a new handle; result has the result so far. The
+ *	routine returns the status with which the owner completes the request. Or it returns
+ *	-D2D_STATUS_PENDING: it has forwarded the request again, or completes it later. If the
+ *	request was cancelled, the handle is stale, and the return value is ignored.
+ * completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
+ *	result. It returns 0, and the owner frees the request. Or it returns
+ *	D2D_MORE_PROCESSING_REQUIRED, and the driver keeps the request, which it may send
+ *	again at once.
+ * cancelled: tells the driver that a request which it held was cancelled. Only called for a
+ *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
+ *	only tells the driver which request it was.
  *
- * The latter three are called in the context that the request is completed or
- * cancelled in: any. A driver that sends or forwards from inside them to drivers that
- * complete at once runs out of stack if that has no end: a request inside another takes 2 to
- * 3 KiB of the 16 KiB that a kernel thread has. None of the routines
- * detaches or unregisters its driver, nor another one: -EDEADLK.
+ * The owner calls returned(), completed() and cancelled() in the execution context in which
+ * the request is completed or cancelled, which may be any. If such a routine sends or
+ * forwards a request to a driver that completes it at once, the next routine may be called
+ * inside it. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's
+ * stack, so limit how deep they nest. A routine may not detach or unregister any driver
+ * (-EDEADLK).
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -422,9 +424,9 @@ struct d2d_driver {
 	}
 
 /*
- * The layout, stated once more for each file that includes this header; the Rust side
- * states the same in shared/d2d/layout.rs. All that varies with the kernel's
- * configuration is the size of a spinlock.
+ * The layout, checked in each file that includes this header. shared/d2d/layout.rs checks
+ * the same for Rust. Of the types here, only the size of a spinlock depends on the kernel's
+ * configuration.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
 #define D2D_QUEUE_FIRST	ALIGN(sizeof(spinlock_t) + 4, 8)
@@ -454,11 +456,11 @@ static_assert(offsetof(struct d2d_driver, dispatch) == 64);
 static_assert(sizeof(struct d2d_driver) == 104);
 
 /*
- * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all
- * that crosses the boundary. It is part of every header, so that two drivers that
- * were built from different versions of this file do not touch each other's data.
- * Clang nests 256 brackets, and each field here is three: so there is a number on
- * the way.
+ * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
+ * that cross the boundary. Every header has it, so that two drivers that were built from
+ * different versions of this file do not touch each other's data. Clang accepts at most 256
+ * nested brackets, and each field here has three, so an enum constant has the hash of the
+ * first part.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -513,164 +515,161 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_driver, cancelled), d2d_driver, flags)
 
 /*
- * Exported by the owner, GPL only, in the symbol namespace "D2D". All return 0
- * or a negative errno. A refusal also prints one trace line with the reason
- * (docs/refusals.md lists them); a lost race (-ECANCELED, -EALREADY) prints
- * none.
+ * The functions that an owner exports, GPL only, in the symbol namespace "D2D". All return 0
+ * or a negative errno. A refusal also prints one trace line with the reason: see
+ * docs/refusals.md. A lost race (-ECANCELED, -EALREADY) prints none.
  *
- * A function that does not say "any context" may sleep. "Any context" is every
- * one in which a spinlock_t may be taken: task, softirq and hard interrupt; not
- * NMI, not with a raw_spinlock_t held, and not the callback of a timer that was
- * started with HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
+ * A function may sleep unless it says "any context". That is every execution context in
+ * which a spinlock_t may be taken: task, softirq and hard interrupt. It excludes NMI, code
+ * that holds a raw_spinlock_t, and the callback of a timer that was started with
+ * HRTIMER_MODE_..._HARD, where lockdep reports "Invalid wait context".
  *
- * The owner does not trust a pointer, and follows it with no lock held: -EFAULT
- * if it is no kernel address, or if what it points to cannot be read or written.
- * The owner checks the place for a result before it does anything else; a call
- * that is refused changes nothing. If the place goes away during the call, the
- * owner takes back what it has registered, allocated or opened, and sets again the
- * events that a wait has taken.
+ * The owner does not trust a pointer, and holds no lock while it follows one. It returns
+ * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
+ * Before it does anything else, it checks that the results can be written: a call that is
+ * refused changes nothing. If that memory disappears during the call, the owner undoes what
+ * it has registered, allocated or opened, and sets the events again that a wait has taken.
  *
- * d2d_register: -EFAULT no driver, dispatch routine or owner, or a pointer that
- *	is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version,
- *	-EMSGSIZE size, -EBADE layout, -ENAMETOOLONG name without NUL, -EINVAL
- *	empty or unprintable name, or unknown flags, -ENOEXEC a routine outside
- *	the owner's text (or in its init text), -ENOTUNIQ name taken, -ENFILE
- *	too many, -ESHUTDOWN the module is going away
- * d2d_attach: asks the owner to share a context with the driver. -ESTALE
- *	handle, -ESHUTDOWN it is being unregistered, -EALREADY holds one or is
- *	attaching, -EBUSY no free context, -EINPROGRESS the driver pended, and
- *	the handshake goes on when it completes, or what the driver completed
- *	the request with. After the owner's timeout, completing the request is
- *	-ESTALE. What the driver filled in is refused with -EFAULT (no
- *	ops table, or one that is misaligned or cannot be read), -EPROTO,
- *	-EMSGSIZE (its major version or size), -EBADR (its operations are
- *	others), -EXDEV (its build is another), -ENOEXEC (an operation outside
- *	the driver's text); -EIO not completed, -ETIMEDOUT not completed in
- *	time, -ECANCELED detached meanwhile, -ENOMEM, -EAGAIN too many requests
- * d2d_detach: returns when the owner is not inside the driver's operations any
- *	more and will not enter them again. Takes back the requests that the
- *	driver has, and cancels those that it has sent. If an operation is still running
- *	after 100 ms, or a routine that has one of these requests or the handshake
- *	after 10 ms, d2d_detach() ends what it may be waiting for: it goes on to
- *	take back and cancel the driver's requests, and all waits that were begun
- *	with the driver's event handles end with -ECANCELED. The events stay open.
- *	Not to be called from inside an operation, nor with a lock held that an
- *	operation takes: it would wait for itself, and a kernel with lockdep says
- *	so. -EDEADLK called from inside a routine of a driver object, -ESTALE
- *	handle, -ENOTCONN nothing to detach, -EALREADY it is being detached
- * d2d_leave: begins to unregister the driver, which may hold a context. From here
- *	on no request goes to the driver or comes from it, it opens no event and
- *	is offered no context. Closes its events, so that waits for them end with
- *	-ECANCELED, takes back the requests that the driver has, and cancels those
- *	that it has sent. Waits for nobody; d2d_detach() and d2d_unregister()
- *	follow. A driver calls it before it waits for its own work items, threads
- *	and timers, if these wait for events or requests. 0 also if it was called
- *	before. -ESTALE handle
- * d2d_unregister: takes back the requests that the driver has, cancels those
- *	that it has sent, frees its own, and returns when none of its routines
- *	runs any more, no other driver's returned() or cancelled() runs for a
- *	request that was taken back, and no thread waits for a request of the
- *	driver: each that did has a result. Another driver's dispatch routine
- *	may still run for a request that this driver has sent: what user_buffer
- *	points to must stay until that routine has returned. -EDEADLK called
- *	from inside a routine of a driver object, -ESTALE handle, -EBUSY still
- *	attached, or a context is being offered to the driver, -EALREADY it is
- *	being unregistered
- * d2d_lookup: finds a driver, the owner among them, by name: what requests are
- *	sent to. Nothing has to be given back; a driver that has left, or has
- *	been loaded anew, is not found by the handle any more. Any context.
- *	-EFAULT a bad pointer, -ENAMETOOLONG no NUL within D2D_NAME_SIZE bytes,
- *	-ENOENT
- * d2d_request_alloc: a request of the driver's, with room for input and output,
- *	to be sent as often as needed, to one driver at a time. -EFAULT no place
- *	for the handle, -ESTALE handle, -ESHUTDOWN the driver is leaving,
- *	-EMSGSIZE more than D2D_BUFFER_SIZE, -EAGAIN too many, -ENOMEM
- * d2d_request_send: any context with D2D_SEND_ATOMIC, else may sleep, as
- *	dispatch may. 0 it is completed, and d2d_request_wait() has the result
- *	at once, or completed() was called, or is being called; -EINPROGRESS it
- *	is on its way. Not with a lock held that completed() takes. One request
- *	is dispatched by one worker at a time. Anything else: it was not sent.
- *	-EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the structure's header, -EMSGSIZE
- *	more input or output than it was made for, -EFAULT a bad pointer,
- *	-EINVAL a code that is the owner's, an unknown flag or function, or
- *	D2D_SEND_ROUTINE without completed(), -ESTALE handle, or the driver that
- *	it is for has left, -EBUSY it is on its way, or a thread that waits for
- *	it has not seen the last result, or its output is being read, or it was
- *	taken from a dispatch routine that still uses its buffers, because a
- *	driver has left, -ESHUTDOWN either driver is leaving, -EDEADLK without
- *	D2D_SEND_ATOMIC where the caller must not sleep. The owner asks the
- *	kernel for that: a kernel without CONFIG_PREEMPT_COUNT knows of
- *	interrupts and of disabled interrupts, not of a spinlock that leaves
- *	them enabled. At most 1024 workers
- *	dispatch requests at a time: if all of them wait for requests that need
- *	workers, none goes on
+ * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
+ * stale.
+ *
+ * d2d_register: registers a driver object.
+ *	-EFAULT no driver object, dispatch routine or module, or a pointer that is misaligned
+ *	or cannot be read; -EBADMSG magic number; -EPROTO major version; -EMSGSIZE size;
+ *	-EBADE layout; -ENAMETOOLONG the name has no NUL; -EINVAL the name is empty or has
+ *	unprintable characters, or unknown flags; -ENOEXEC a routine outside the module's text
+ *	(or in its init text); -ENOTUNIQ a driver of this name is registered; -ENFILE too many
+ *	drivers; -ESHUTDOWN the module is being unloaded
+ * d2d_attach: asks the owner to share a context with the driver, by the request of a
+ *	handshake. Otherwise returns the status with which the driver completes the request,
+ *	or -EINPROGRESS if the driver pends it: then the handshake goes on when the driver
+ *	completes the request. If that is after the owner's timeout, completing it returns
+ *	-ESTALE.
+ *	-ESHUTDOWN the driver is being unregistered; -EALREADY it has a context, or is
+ *	attaching; -EBUSY no context is free; -EIO the driver has not completed the request;
+ *	-ETIMEDOUT it has not done so in time; -ECANCELED it was detached meanwhile; -ENOMEM;
+ *	-EAGAIN too many requests. The endpoint that the driver has filled in is refused with
+ *	-EFAULT no ops table, or one that is misaligned or cannot be read; -EPROTO its major
+ *	version; -EMSGSIZE its size; -EBADR other operations; -EXDEV another build; -ENOEXEC
+ *	an operation outside the text of the driver's module
+ * d2d_detach: detaches the driver from its context. Returns when no thread is inside the
+ *	driver's operations on behalf of the owner, and none will enter them again. Cancels
+ *	the requests that the driver holds, and those that it has sent. If an operation still
+ *	runs after 100 ms, or a routine that has one of these requests or the handshake after
+ *	10 ms, d2d_detach() ends what that code may be waiting for: it cancels the driver's
+ *	requests again and again, and ends with -ECANCELED all waits that were begun with the
+ *	driver's event handles. The handles stay open.
+ *	Do not call it from inside an operation, or with a lock held that an operation takes:
+ *	it would wait for itself. A kernel with lockdep reports that.
+ *	-EDEADLK called from inside a routine of a driver object; -ENOTCONN the driver is not
+ *	attached; -EALREADY it is being detached
+ * d2d_leave: begins to unregister the driver, which may be attached. From then on, the owner
+ *	accepts no request to the driver or from it, opens no event for it and offers it no
+ *	context. It closes the driver's events, so that waits for them end with -ECANCELED, and
+ *	cancels the requests that the driver holds, and those that it has sent. It does not
+ *	wait for other threads. A driver calls d2d_leave() before it waits for its own work
+ *	items, threads and timers, if these wait for events or requests. d2d_detach() and
+ *	d2d_unregister() follow. A second call returns 0, too
+ * d2d_unregister: cancels the requests that the driver holds, and those that it has sent,
+ *	and frees the driver's requests. Returns when none of the driver's routines runs any
+ *	more, no returned() or cancelled() routine of another driver runs for one of these
+ *	requests, and no thread waits for one: each that did has a result. A dispatch routine
+ *	of another driver may still run for a request that this driver has sent: the memory at
+ *	user_buffer has to exist until that routine has returned.
+ *	-EDEADLK called from inside a routine of a driver object; -EBUSY the driver is
+ *	attached, or is being offered a context; -EALREADY it is being unregistered
+ * d2d_lookup: finds a driver by name; the owner's own name finds the owner. Any context. The
+ *	result is a target for d2d_request_send(), which need not be released. It is stale once
+ *	the driver is unregistered, even if a driver of the same name is registered again.
+ *	-EFAULT a bad pointer; -ENAMETOOLONG no NUL within D2D_NAME_SIZE bytes; -ENOENT no such
+ *	driver
+ * d2d_request_alloc: allocates a request of the driver's, with room for input and output. The
+ *	driver can send it any number of times, to one driver at a time.
+ *	-EFAULT the handle cannot be written; -ESHUTDOWN the driver is leaving; -EMSGSIZE more
+ *	than D2D_BUFFER_SIZE; -EAGAIN too many requests; -ENOMEM
+ * d2d_request_send: sends a request. Any context with D2D_SEND_ATOMIC; otherwise it may sleep,
+ *	as dispatch() may. 0: the request is completed; d2d_request_wait() has the result at
+ *	once, or completed() was called or is being called. -EINPROGRESS: the request is not
+ *	completed yet. Any other value: the request was not sent. Do not call it with a lock
+ *	held that completed() takes.
+ *	A worker that calls dispatch() handles one request at a time. There are at most 1024
+ *	of these workers: if all of them wait for requests that need a worker, none goes on.
+ *	-EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the header of the structure; -EMSGSIZE more input
+ *	or output than the request has room for; -EFAULT a bad pointer; -EINVAL a code that
+ *	only the owner may send, an unknown flag or function, or D2D_SEND_ROUTINE without
+ *	completed(); -ESTALE also if the target is unregistered; -ESHUTDOWN either driver is
+ *	leaving; -EDEADLK without D2D_SEND_ATOMIC where the caller must not sleep; -EBUSY the
+ *	request was sent and has not come back, or a thread that waits for it has not got the
+ *	last result, or its output is being read, or it was cancelled, because a driver has
+ *	left, while a dispatch routine still uses its buffers.
+ *	The owner asks the kernel whether the caller must not sleep. A kernel without
+ *	CONFIG_PREEMPT_COUNT knows that of interrupts and of code that has disabled interrupts,
+ *	but not of code that holds a spinlock with interrupts enabled
  * d2d_request_call: sends a request as d2d_request_send() does, waits for it as
- *	d2d_request_wait() does, and copies the output of one that was completed with
- *	success to the place for it, if there is room for all of it. Any context with
- *	D2D_SEND_ATOMIC, and then it does not wait; else may sleep. 0 there is a result.
- *	-EINPROGRESS the request was sent, and there is none yet. Otherwise it was not
- *	sent, for a reason of d2d_request_send(), or -EINVAL with D2D_SEND_ROUTINE; or
- *	the place for the output is bad, or the place for the result went away after
- *	the request was sent, -EFAULT, and the request is completed
- * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE.
- *	Any context if it is completed, else may sleep. After ms milliseconds,
- *	counted in the kernel's ticks, the request is taken back, and its status
- *	is -ETIMEDOUT. 0 there is a result. -EINPROGRESS there is none yet: when
- *	the time was over, another thread was giving the request back, and one
- *	second later it was still inside a routine of a driver that has
- *	forwarded the request, or had it.
- *	The request is still on its way; the caller may wait again, or free it.
- *	No line is printed.
- *	-EDEADLK the caller must not sleep (known as for d2d_request_send()), or
- *	is inside a routine that has to
- *	return before the request goes on, -ESTALE handle, -EFAULT no place for
- *	the result, -ENODATA it was not sent, -EINVAL sent with D2D_SEND_ROUTINE,
+ *	d2d_request_wait() does, and if it was completed with success, copies its output, if
+ *	there is room for all of it. Any context with D2D_SEND_ATOMIC, where it does not wait;
+ *	otherwise it may sleep. 0: *result has the result. -EINPROGRESS: the request was sent,
+ *	and has no result yet. Any other value: it was not sent. The one exception is -EFAULT
+ *	because the output cannot be written, or because the memory for the result disappeared
+ *	after the request was sent: then the request is completed.
+ *	Errors as d2d_request_send(), and -EINVAL also with D2D_SEND_ROUTINE
+ * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE. Any context if
+ *	the request is completed; otherwise it may sleep. After ms milliseconds, counted in the
+ *	kernel's ticks, it cancels the request, whose status is -ETIMEDOUT. 0: *result has the
+ *	result.
+ *	-EINPROGRESS: there is no result yet. When the time was over, another thread was
+ *	delivering the request, and one second later that thread was still inside a routine of
+ *	a driver that has the request or has forwarded it. The caller may wait again, or free
+ *	the request. This prints no line.
+ *	-EDEADLK the caller must not sleep (see d2d_request_send()), or is inside a routine
+ *	that has to return before the request can be delivered; -EFAULT the result cannot be
+ *	written; -ENODATA the request was not sent; -EINVAL it was sent with D2D_SEND_ROUTINE;
  *	-EAGAIN 63 threads wait for it.
- *	Several threads may use one request. All that wait for it get the same
- *	result, even if the time of one of them is over and it is taken back,
- *	if it is cancelled or freed meanwhile, or if its driver unregisters.
- *	Sending it again is -EBUSY until all of them have the result
- * d2d_request_cancel: any context. Takes the request back, so that its status
- *	is -ECANCELED. -EALREADY it is completed, or about to be, or was
- *	cancelled, -ESTALE handle. -EALREADY is no refusal: the trace has no line
- *	of it
- * d2d_request_free: any context. Cancels it if it is on its way, and frees it
- *	when no routine has it and no thread waits for it; completed() is not
- *	called then, unless it is being called already: d2d_unregister() waits
- *	for that. -ESTALE handle, -EBUSY another thread is just sending it
- * d2d_request_read: any context. With the receiver's handle, copies the input,
- *	with the sender's, the output of a completed request. -EFAULT a bad
- *	pointer, -ESTALE handle, -ECANCELED it was taken back, -EMSGSIZE more
- *	than there is, -EBUSY it is on its way, or 62 threads copy its buffers
- * d2d_request_write: any context. Replaces the output. -EFAULT a bad pointer, and
- *	there is no output then, -ESTALE handle, -ECANCELED it was taken back,
- *	-EMSGSIZE more than there is room for, -EBUSY 62 threads copy its buffers
- * d2d_request_set_cancel: any context. From here on cancelled() is called if
- *	the request is taken back. -ESTALE handle, -ECANCELED it was taken back
- *	already, -EINVAL the driver has no such routine
- * d2d_request_pend: any context. Called by a dispatch routine that leaves a request pending
- *	and has used its buffers in place: it does so no more. -ESTALE handle,
- *	-ECANCELED it was taken back; then it ends when the routine has returned
- * d2d_request_forward: any context with D2D_SEND_ATOMIC, else may sleep. Passes
- *	the request on; what counts of the structure is to, code and flags, of
- *	which D2D_SEND_ROUTINE means returned(). The handle is stale if it is
- *	done. Errors as d2d_request_send(), and -E2BIG no stack location is
- *	left, -EINVAL the request of a handshake, -ECANCELED it was taken back.
- *	A dispatch routine does not wait for what it has forwarded
- * d2d_complete: any context. -ESTALE handle (completed before), -ECANCELED the
- *	request was taken back, or what the owner refused the driver's answer
- *	with. A status that is positive, -EINPROGRESS or -EIOCBQUEUED is refused
- *	and taken as -EIO
+ *	Several threads may wait for one request. All of them get the same result, even if one
+ *	of them times out and so cancels the request, if the request is cancelled or freed
+ *	meanwhile, or if its sender unregisters. Until all have it, sending the request again
+ *	returns -EBUSY
+ * d2d_request_cancel: cancels the request, whose status is -ECANCELED. Any context.
+ *	-EALREADY it was completed or cancelled before, or is being completed; that is no
+ *	refusal and prints no line
+ * d2d_request_free: frees the request; cancels it first if it was sent and has not come back.
+ *	Any context. The memory is used again when no routine has the request and no thread
+ *	waits for it. completed() is not called any more; if it is being called already,
+ *	d2d_unregister() waits until it has returned.
+ *	-EBUSY another thread is just sending it
+ * d2d_request_read: copies the input, with the receiver's handle; or the output of a completed
+ *	request, with the sender's handle. Any context.
+ *	-EFAULT a bad pointer; -ECANCELED the request was cancelled; -EMSGSIZE more bytes than
+ *	there are; -EBUSY the request was sent and has not come back, or 62 threads copy from
+ *	or to its buffers
+ * d2d_request_write: replaces the output. Any context.
+ *	-EFAULT a bad pointer: then there is no output; -ECANCELED the request was cancelled;
+ *	-EMSGSIZE more bytes than there is room for; -EBUSY 62 threads copy from or to its
+ *	buffers
+ * d2d_request_set_cancel: makes the owner call cancelled() if the request is cancelled from
+ *	now on. Any context.
+ *	-ECANCELED it is cancelled already; -EINVAL the driver has no such routine
+ * d2d_request_pend: says that a dispatch routine leaves the request pending, and does not use
+ *	its buffers in place any more. Any context.
+ *	-ECANCELED the request was cancelled: it is delivered when the routine has returned
+ * d2d_request_forward: forwards the request. Of the structure, it uses only to, code and
+ *	flags, among which D2D_SEND_ROUTINE means that returned() is called. Any context with
+ *	D2D_SEND_ATOMIC; otherwise it may sleep. If it succeeds, the handle is stale. A dispatch
+ *	routine may not wait for a request that it has forwarded.
+ *	Errors as d2d_request_send(), and -E2BIG it was forwarded too often (D2D_STACK_SIZE);
+ *	-EINVAL the request of a handshake; -ECANCELED the request was cancelled
+ * d2d_complete: completes the request. Any context. A status that is positive, -EINPROGRESS or
+ *	-EIOCBQUEUED is refused, and the status becomes -EIO.
+ *	-ESTALE also if it was completed before; -ECANCELED it was cancelled. For the request of
+ *	a handshake also the error with which the owner refuses what the driver has filled in
  * d2d_complete_with: as d2d_complete(), after output_len bytes of output were written in
- *	place. -EMSGSIZE more than there is room for
+ *	place.
+ *	-EMSGSIZE more bytes than there is room for
  *
- * All: -ENODEV if the owner is on its way out.
- *
- * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend()
- * call no routine of a driver. Each of the others may call routines of any
- * driver before it returns: reading or writing a buffer does so, for example, if the
- * request was taken back meanwhile. Do not call them with a lock held that such a
- * routine takes.
+ * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
+ * routine of a driver. Each of the others may call routines of any driver before it returns:
+ * for example, d2d_request_read() and d2d_request_write() do so if the request was cancelled
+ * meanwhile. Do not call them with a lock held that such a routine takes.
  */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 int d2d_attach(d2d_handle driver);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: copies from and to addresses that another driver has named. A bad address is
- * refused and does no harm: one that is not the kernel's, that is not mapped, or that may not be
- * written. The registers of a mapped device notice an access. Rust drivers have
- * shared/d2d/probe.rs.
+ * Driver to driver: copies from and to addresses that another driver has named. A copy fails and
+ * does no harm if the address is bad: if it is not the kernel's, is not mapped, or is read-only
+ * for a write. If it is that of a mapped device's registers, the device notices the access. Rust
+ * drivers have shared/d2d/probe.rs.
  *
- * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both are made
- * of the architecture's __get_kernel_nofault() and __put_kernel_nofault(), which are used here.
- * Their accesses are in assembler, so that KASAN, which must not see a wild address, does not
- * instrument them.
+ * The kernel exports copy_from_kernel_nofault(), but not copy_to_kernel_nofault(). Both use the
+ * architecture's __get_kernel_nofault() and __put_kernel_nofault(), and so does this file. They
+ * access memory in assembler, which KASAN does not instrument: KASAN itself would follow a bad
+ * address.
  *
- * Any context but NMI; nothing here sleeps. A copy that fails may have copied a part.
+ * Any context but NMI; no function sleeps. A copy that fails may have copied a part.
  */
 #ifndef D2D_NOFAULT_H
 #define D2D_NOFAULT_H
@@ -25,12 +25,12 @@
 #ifdef CONFIG_UML
 
 /*
- * Whether a range may be accessed at all. A write may fail all the same.
+ * Whether a copy may try to access a range. A write to it may still fail.
  *
- * User-Mode Linux enables interrupts when an access faults, and retries an access to its vmalloc
- * area until the page is there. So a page that is not mapped must not be touched: only the
- * kernel's memory, which has the kernel in it, and mapped pages of the vmalloc area may be. No
- * address is a process's: processes live in address spaces of their own.
+ * In User-Mode Linux, a fault enables interrupts, and the kernel retries an access to the vmalloc
+ * area until the page is mapped. So a copy must not access an unmapped page. Accepted are the
+ * kernel's physical memory, which is always mapped and has the kernel's image in it, and mapped
+ * pages of the vmalloc area. A process has another address space, so no address is a process's.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -49,9 +49,9 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 }
 
 /*
- * __get_kernel_nofault() and __put_kernel_nofault() make relocations here that the module loader
- * refuses: the kernel's addresses do not fit into 32 bits. An interrupt may copy as well, so the
- * outer copy's target is restored.
+ * In User-Mode Linux, a module cannot use __get_kernel_nofault() and __put_kernel_nofault(): they
+ * need relocations of 32 bits, into which the kernel's addresses do not fit, so the module loader
+ * refuses them. If this copy interrupts another one, it restores the fault target of that one.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {
@@ -74,7 +74,10 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 	return !faulted;
 }
 
-/* Copies from, or to, such a range. Returns whether all was copied. */
+/*
+ * Copy from, and to, a range that d2d_is_kernel_range() has accepted. They return whether all
+ * bytes were copied.
+ */
 #define d2d_copy_from_range	d2d_copy_mapped
 #define d2d_copy_to_range	d2d_copy_mapped
 
@@ -84,12 +87,12 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 #include <asm/vsyscall.h>
 
 /*
- * Whether a range may be accessed at all; that may fail all the same. As
+ * Whether a copy may try to access a range, which may still fail. As
  * copy_from_kernel_nofault_allowed(), which is not exported.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
-	/* The kernel's half of the canonical addresses reaches up to the last one. */
+	/* The kernel's half of the canonical addresses ends with the highest address. */
 	unsigned long lowest = -1UL << (boot_cpu_data.x86_virt_bits - 1);
 
 	return first >= lowest && first + size >= first && !is_vsyscall_vaddr(first);
@@ -101,13 +104,17 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 }
 #endif
 
+/* Whether the architecture can copy between these addresses by words of 8 bytes. */
 static inline bool d2d_copies_by_words(const void *to, const void *from)
 {
 	return IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS) ||
 	       IS_ALIGNED((unsigned long)to | (unsigned long)from, sizeof(u64));
 }
 
-/* Copies from such a range, or to it if put. Returns whether all was copied. */
+/*
+ * Copies from a range that d2d_is_kernel_range() has accepted, or to it if put is set. Returns
+ * whether all bytes were copied.
+ */
 static __always_inline bool d2d_copy_range(void *to, const void *from, size_t size, bool put)
 {
 	pagefault_disable();
@@ -135,7 +142,10 @@ fault:
 	return false;
 }
 
-/* Copies from, or to, such a range. Returns whether all was copied. */
+/*
+ * Copy from, and to, a range that d2d_is_kernel_range() has accepted. They return whether all
+ * bytes were copied.
+ */
 static inline bool d2d_copy_from_range(void *to, const void *from, size_t size)
 {
 	return d2d_copy_range(to, from, size, false);

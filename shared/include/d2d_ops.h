@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: what a C peer does with the context that it is offered. Rust drivers have
+ * Driver to driver: the checks of an offered context, for a C peer. Rust drivers have
  * shared/d2d/driver.rs and shared/d2d/interface.rs.
  *
- * All pointers of the owner are followed without trust. Any context but NMI; nothing here sleeps
- * or allocates.
+ * The functions do not trust the owner's pointers: they read by d2d_nofault.h. Any context but
+ * NMI; no function sleeps or allocates.
  */
 #ifndef D2D_OPS_H
 #define D2D_OPS_H
@@ -17,9 +17,9 @@
 #include "d2d_nofault.h"
 
 /*
- * Checks an offered context: its header, and that all of it can be read. -EFAULT no context, or it
- * is misaligned or cannot be read, -EBADMSG magic, -EPROTO major version, -EMSGSIZE size, -EBADE
- * layout.
+ * Checks an offered context: its header, and that all of it can be read. -EFAULT: it is NULL,
+ * misaligned or cannot be read; -EBADMSG: magic number; -EPROTO: major version; -EMSGSIZE: size;
+ * -EBADE: layout.
  */
 static inline int d2d_context_check(const struct d2d_context *offered)
 {
@@ -44,14 +44,14 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 }
 
 /*
- * Copies the operations of the other side to a table of the caller's own, which D2D_OPS_INIT()
- * has initialized with what the caller expects. An operation that the other side does not have
- * stays NULL: look before calling it.
+ * Copies the operations of the other side to the caller's table. D2D_OPS_INIT() has initialized
+ * this table with the interface that the caller expects. An operation that the other side does
+ * not have stays NULL: check that before calling it.
  *
- * endpoint and module are those of a context, which d2d_context_check() has found to be right.
- * -EFAULT no table, or a pointer that is misaligned or cannot be read, -EPROTO major version,
- * -EMSGSIZE size, -EXDEV another build, -EBADR other operations, -ENOEXEC an operation outside
- * the module's text.
+ * endpoint and module are those of a context that d2d_context_check() has accepted. -EFAULT: no
+ * table, or a pointer that is misaligned or cannot be read; -EPROTO: major version; -EMSGSIZE:
+ * size; -EXDEV: another build; -EBADR: other operations; -ENOEXEC: an operation outside the
+ * module's text.
  */
 static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *endpoint,
 			       const struct module *module)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the tracepoints of what happens too often for a line in
- * dmesg. They are defined once, by the owner (shared/owner/d2d_trace.h), and all drivers hit
- * them. While none of a group is on, the group costs one patched branch at each
- * place, and on a kernel without tracepoints nothing. Rust drivers have
- * shared/d2d/point.rs.
+ * Driver to driver: the tracepoints of steps that are too frequent for a line in dmesg. The
+ * owner defines them (shared/owner/d2d_trace.h), and all drivers hit them. They are in groups.
+ * While no tracepoint of a group is on, each place that hits one of them costs one patched
+ * branch, and nothing on a kernel without tracepoints. Rust drivers have shared/d2d/point.rs.
  */
 #ifndef D2D_POINT_H
 #define D2D_POINT_H
@@ -16,18 +15,18 @@
 #include "d2d.h"
 #include "d2d_step.h"
 
-/* X(group): the groups of d2d_step.h. */
+/* X(group): the groups in the list D2D_STEPS(). */
 #define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
 
 #ifdef CONFIG_TRACEPOINTS
-/* A static key for each group: whether one of its tracepoints is on. */
+/* A static key for each group, which is on while one of its tracepoints is on. */
 #define D2D_POINT_KEY(group)	struct static_key_false group;
 struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
 
 extern struct d2d_point_keys d2d_points;
 #endif
 
-/* The bench measures what these branches cost: once it builds all without them. */
+/* The bench measures the cost of these branches: it also builds the drivers without them. */
 #if defined(CONFIG_TRACEPOINTS) && !defined(D2D_NO_POINTS)
 #define d2d_point_enabled(group)	static_branch_unlikely(&d2d_points.group)
 #else
@@ -35,8 +34,8 @@ extern struct d2d_point_keys d2d_points;
 #endif
 
 /*
- * Hits the tracepoint of a step of n items of a queue, or of its doorbell. The lock is held, so
- * that the trace has the queue's own order.
+ * Hits the tracepoint of a step that puts or takes n items, or rings the doorbell. Called with the
+ * queue's lock held, so that the trace has the order of the queue.
  */
 static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_queue *queue,
 							    enum d2d_step step, u32 n)
@@ -59,7 +58,7 @@ static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_que
 	d2d_trace(&hit);
 }
 
-/* Before a driver in C calls an operation of the other side, "owner" or "peer". */
+/* Call this before calling an operation of the other side, which is "owner" or "peer". */
 static inline void d2d_point_call(const char *side, const char *op)
 {
 	if (d2d_point_enabled(ops))
@@ -67,7 +66,7 @@ static inline void d2d_point_call(const char *side, const char *op)
 				     D2D_TEXT(TO, side), D2D_TEXT(OP, op)));
 }
 
-/* And when it has returned this status. */
+/* Call this when the operation has returned. */
 static inline void d2d_point_return(const char *side, const char *op, int status)
 {
 	if (d2d_point_enabled(ops))

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: what a C driver does with a queue. Any context but NMI; none
- * of it sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
+ * Driver to driver: the functions of a queue, for C drivers. Any context but NMI; no function
+ * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
- * An item that was taken is named by a handle, so that one that was released or
- * belongs to another queue is refused and not touched. The driver that redeems the
- * handle holds the item until it releases it; only one driver can redeem a handle.
+ * Taking an item returns a handle. The functions refuse a stale handle, and one of another
+ * queue, without touching an item. Only one driver can redeem a handle; it then uses the item
+ * until it releases it.
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -20,8 +20,9 @@
 #include "d2d_point.h"
 
 /*
- * The item whose index is in a handle, if it can be an item's handle; else NULL. No handle has the
- * generation 0. With it, D2D_ITEM_HELD() could be 0, the claim of an item that no handle names.
+ * Returns the item whose index is in a handle, or NULL if the number cannot be an item's handle. A
+ * number with the generation 0 is no handle: D2D_ITEM_HELD() of it could be 0, which is the claim
+ * of an item that no handle names.
  */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
 {
@@ -42,7 +43,10 @@ static inline void d2d_queue_note_stale(struct d2d_queue *queue)
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/* Copies a payload to a new item. -EMSGSIZE too long, -ENOSPC the queue is full. */
+/*
+ * Puts an item with a copy of the payload. -EMSGSIZE: the payload is larger than an item;
+ * -ENOSPC: the queue is full.
+ */
 static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
 {
 	d2d_handle doorbell = 0;
@@ -71,7 +75,7 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 		queue->refused++;
 		err = -ENOSPC;
 	}
-	/* Under the lock, so that the trace has the queue's own order. */
+	/* With the lock held, so that the trace has the order of the queue. */
 	if (d2d_point_enabled(queues)) {
 		d2d_point_hit(queue, D2D_STEP_ENQUEUE, !err);
 		if (doorbell)
@@ -84,9 +88,9 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 }
 
 /*
- * Ties a queue that the caller takes items from to an event, its doorbell, or to
- * none (0). The event is set when an item is put on an empty queue, and now if there
- * is one. An event that is closed is silent.
+ * Makes an event the doorbell of a queue from which the caller takes items; 0 removes the
+ * doorbell. The event is set when an item is put on the empty queue; and by this call, if the
+ * queue is not empty. A doorbell whose event is closed does not ring.
  */
 static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle event)
 {
@@ -103,7 +107,7 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 		d2d_event_ring(event);
 }
 
-/* Takes the oldest item. Returns its handle, or 0 if there is none. */
+/* Takes the oldest item. Returns its handle, or 0 if the queue is empty. */
 static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 {
 	struct d2d_item *item;
@@ -120,7 +124,7 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 			item->handle += 1ULL << 32;
 		handle = item->handle;
 		queue->handed = 1;
-		/* Pairs with the exchange of the claim when the item is released or redeemed. */
+		/* Pairs with the exchange of the claim in d2d_queue_redeem() and _release(). */
 		smp_store_release(&item->claim, handle);
 		if (d2d_point_enabled(queues))
 			d2d_point_hit(queue, D2D_STEP_DEQUEUE, 1);
@@ -129,7 +133,10 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 	return handle;
 }
 
-/* Redeems a handle. The item itself, until it is released; NULL if the handle is stale. */
+/*
+ * Redeems a handle. Returns the item, which the caller may use until it releases the handle, or
+ * NULL if the handle is stale.
+ */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {
 	struct d2d_item *item = d2d_queue_find(queue, handle);
@@ -141,14 +148,14 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
 	return item;
 }
 
-/* Releases the item of a handle, redeemed or not. -ESTALE it was released before. */
+/* Releases the item of a handle, redeemed or not. -ESTALE: the handle is stale. */
 static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 {
 	struct d2d_item *item = d2d_queue_find(queue, handle);
 	d2d_handle held = D2D_ITEM_HELD(handle);
 	struct d2d_item *first;
 
-	/* In this order: another thread may redeem the handle meanwhile. */
+	/* The redeemed state last: another thread may redeem the handle between the two. */
 	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
 		      cmpxchg(&item->claim, held, 0) != held)) {
 		d2d_queue_note_stale(queue);

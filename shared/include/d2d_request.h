@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: what a C driver does with requests. Rust drivers have
- * shared/d2d/packet.rs and shared/d2d/request.rs.
+ * Driver to driver: helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
+ * and shared/d2d/request.rs.
  *
- * Nobody has a pointer to a request, nor to its buffers: all of it is by handle, and
- * a handle that names nothing any more is refused and does no harm.
+ * A driver uses a request by its handle, and has no pointer to it. The owner refuses a stale
+ * handle.
  */
 #ifndef D2D_REQUEST_H
 #define D2D_REQUEST_H
@@ -13,15 +13,15 @@
 
 #include "d2d.h"
 
-/* How to send something without buffers; the rest is filled in where it is needed. */
+/* Describes a send without buffers. The caller fills in other members if it needs them. */
 static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
 {
 	return (struct d2d_send)D2D_SEND_INIT(to, code);
 }
 
 /*
- * Copies the output of a request that was completed with success, if it is len bytes
- * long. -EMSGSIZE it is not. Any context.
+ * For the sender: copies the output of a request that was completed with success. -EMSGSIZE: the
+ * output does not have len bytes. Otherwise as d2d_request_read(). Any context.
  */
 static inline int d2d_request_output(d2d_handle request, const struct d2d_result *result,
 				     void *output, u32 len)
@@ -31,7 +31,10 @@ static inline int d2d_request_output(d2d_handle request, const struct d2d_result
 	return len ? d2d_request_read(request, output, len) : 0;
 }
 
-/* For the receiver: copies the input, if it is that long. -EMSGSIZE it is not. Any context. */
+/*
+ * For the receiver: copies the input. -EMSGSIZE: the input does not have len bytes. Otherwise as
+ * d2d_request_read(). Any context.
+ */
 static inline int d2d_request_input(const struct d2d_request *request, void *input, u32 len)
 {
 	if (request->input_len != len)

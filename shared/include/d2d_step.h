@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the steps of the trace. A step is one record, struct d2d_record.
- * The owner makes the line in dmesg and the tracepoint from it:
+ * Driver to driver: the steps of the trace. A step is one struct d2d_record, from which the
+ * owner makes the line in dmesg and the tracepoint:
  *
  *   module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
  *
- * The two lists in this file are the only ones. The Rust types, the names in the
- * lines, the tracepoints and the vocabulary of the trace tool are made from them.
+ * The Rust types, the names in the lines, the tracepoints and the vocabulary of the trace tool
+ * are all made from the two lists in this file.
  */
 #ifndef D2D_STEP_H
 #define D2D_STEP_H
@@ -15,8 +15,8 @@
 #include <linux/types.h>
 
 /*
- * X(constant, tracepoint, name in the line, group): a step. A step that also occurs without a
- * line has a group; see d2d_point.h.
+ * X(constant, tracepoint, name in the line, group): a step. Steps that can occur without a line
+ * are in a group of d2d_point.h; the others have the group none.
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -32,11 +32,11 @@
 	X(ADOPT, adopt, "adopt", none) /* the peer saves the context's address */ \
 	X(FILL, fill, "fill", none) /* the peer fills in its functions and data */ \
 	X(COMPLETE, complete, "complete", requests) /* a driver completes a request */ \
-	X(COMPLETION, completion, "completion", requests) /* the sender learns of it */ \
+	X(COMPLETION, completion, "completion", requests) /* the sender learns of its end */ \
 	X(ATTACHED, attached, "attached", none) /* from here on both sides may use the context */ \
 	X(ENQUEUE, enqueue, "enqueue", queues) /* items are put on a queue */ \
 	X(DEQUEUE, dequeue, "dequeue", queues) /* items are taken from a queue */ \
-	X(DRAIN, drain, "drain", none) /* items left on a queue are released with it */ \
+	X(DRAIN, drain, "drain", none) /* queued items are freed, or handles revoked */ \
 	X(DOORBELL, doorbell, "doorbell", queues) /* a doorbell is rung */ \
 	X(OP_CALL, op_call, "op-call", ops) /* an operation of the other side is called */ \
 	X(OP_RETURN, op_return, "op-return", ops) /* the operation has returned */ \
@@ -56,7 +56,7 @@
 #define D2D_STEP_CONSTANT(constant, point, name, group)	D2D_STEP_##constant,
 enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };
 
-/* How a line shows a field's number. A field can have a text instead. */
+/* How a line shows the number of a field. A field may have a text instead of a number. */
 enum d2d_form {
 	D2D_FORM_NUMBER,	/* 42 */
 	D2D_FORM_SIGNED,	/* -19 */
@@ -67,7 +67,7 @@ enum d2d_form {
 	D2D_FORM_REQUEST,	/* r0 */
 };
 
-/* X(constant, name, form): a field. In lines of the same step, fields have the same order. */
+/* X(constant, name, form): a field. All lines of a step have their fields in the same order. */
 #define D2D_FIELDS(X) \
 	X(ASKED, asked, NUMBER) X(BY, by, NUMBER) X(BYTES, bytes, NUMBER) \
 	X(CALLS, calls, NUMBER) X(CAPACITY, capacity, NUMBER) X(CODE, code, HEX8) \
@@ -97,29 +97,29 @@ enum d2d_key { D2D_FIELD_END, D2D_FIELDS(D2D_FIELD_CONSTANT) D2D_FIELD_COUNT };
 
 /* A field of a step: a number, or a text. */
 struct d2d_field {
-	u64 value;	/* the number, or the text's address */
+	u64 value;	/* the number, or the address of the text */
 	u32 key;	/* enum d2d_key */
-	u32 length;	/* of the text, in bytes; D2D_IS_NUMBER for a number */
+	u32 length;	/* bytes of the text; D2D_IS_NUMBER if it is a number */
 };
 
 #define D2D_IS_NUMBER		0xffffffffu
-/* Most fields of a step. */
+/* The most fields of a step. */
 #define D2D_RECORD_FIELDS	10
 
 /* A step. */
 struct d2d_record {
 	const char *driver;	/* the name of the driver that takes the step */
-	u32 driver_length;	/* in bytes */
+	u32 driver_length;	/* bytes of this name */
 	u32 step;		/* enum d2d_step */
-	u32 flags;
-	u32 reserved;
+	u32 flags;		/* D2D_RECORD_HOT or 0 */
+	u32 reserved;		/* 0 */
 	struct d2d_field fields[D2D_RECORD_FIELDS];	/* up to the first D2D_FIELD_END */
 };
 
 /* The step is too frequent for a line: only its tracepoint is hit. */
 #define D2D_RECORD_HOT		0x1
 
-/* The most bytes of the fields in a line, with the NUL. What does not fit is cut off. */
+/* Room for the fields in a line, with the NUL, in bytes. A longer text is cut off. */
 #define D2D_DETAIL_SIZE		160
 
 /**

@@ -30,23 +30,23 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Kind of the items that carry a [`Note`].
+/// Kind of the pair's items, whose payload is a [`Note`].
 pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
 
 /// Payload of the pair's items: a number.
 pub type Note = u64;
 
-/// Longest chain of calls that `bounce` makes; each takes some of the kernel's stack.
+/// The most calls in a chain that `bounce` makes. The chain is on one stack of the kernel.
 pub const MAX_HOPS: u32 = 16;
 
-/// Items are taken off a queue this many at a time.
+/// The most items that [`take_all`] takes at a time.
 const BATCH: u32 = 8;
 
-/// What was taken off a queue together, as it stands in the trace.
+/// A summary of the items that were taken off a queue together, for the trace.
 pub struct Taken {
     how: &'static str,
     count: usize,
-    /// Number of items that were put on the queue before the first one, and before the last one.
+    /// The numbers of the first and of the last item: how many were put on the queue before it.
     first: u64,
     last: u64,
     sum: Note,
@@ -63,10 +63,8 @@ impl Taken {
             sum: notes.fold(0, Note::wrapping_add),
         }
     }
-}
 
-impl Taken {
-    /// Takes the step of driver `by`.
+    /// Prints the step of taking these items off `queue`, in the name of driver `by`.
     pub fn trace(&self, by: &CStr, queue: &str) {
         let &Self {
             how,
@@ -80,8 +78,8 @@ impl Taken {
     }
 }
 
-/// Takes everything off a queue, one item and then the rest in batches, and returns the number of
-/// items. Tells `each` of what is taken together.
+/// Takes all items off a queue: first one item, then the rest in batches. Calls `each` for that
+/// item and for each batch. Returns the number of items. Any context.
 pub fn take_all(queue: &Queue<'_>, mut each: impl FnMut(Taken)) -> u32 {
     let Some(item) = queue.take() else {
         return 0;
@@ -99,7 +97,7 @@ pub fn take_all(queue: &Queue<'_>, mut each: impl FnMut(Taken)) -> u32 {
     }
 }
 
-/// What module_a and its peer have agreed on.
+/// The pair of module_a and its peer.
 pub struct DemoPair;
 
 impl Pair for DemoPair {
@@ -110,7 +108,7 @@ impl Pair for DemoPair {
 }
 
 interface! {
-    /// What module_a offers.
+    /// The operations of module_a.
     pub trait OwnerOps: "owner" {
         interface: OwnerInterface,
         caller: OwnerCaller,
@@ -126,15 +124,15 @@ interface! {
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made, or
-    /// `E2BIG` for more than [`MAX_HOPS`].
+    /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number of
+    /// calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
     fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32>;
-    /// Takes all items of its queue and answers each by one. Returns the items taken.
+    /// Takes all items from the peer, and puts one for each. Returns the number of items taken.
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32>;
 }
 
 interface! {
-    /// What its peer offers.
+    /// The operations of module_a's peer.
     pub trait PeerOps: "peer" {
         interface: PeerInterface,
         caller: PeerCaller,
@@ -150,10 +148,10 @@ interface! {
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// While `hops` is not 0, calls the other side's with one less. Returns the calls made, or
-    /// `E2BIG` for more than [`MAX_HOPS`].
+    /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number of
+    /// calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
     fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32>;
-    /// Takes all items of its queue. Returns the items taken.
+    /// Takes all items from the owner. Returns the number of items taken.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The named events of a driver of the demonstration, which it sets for the other one.
+//! The named events of a driver of the demonstration. The other driver asks it to set them, and
+//! waits for them.
 
 use d2d::{
     event::{
@@ -15,21 +16,21 @@ use kernel::{
     str::CString, //
 };
 
-/// How long the events are waited for, in milliseconds: they are set already.
+/// The limit of a wait, in milliseconds. The events are set before the wait begins.
 const TIMEOUT: u32 = 5000;
 
-/// A driver's two events, named after it.
+/// The two events of a driver. Their names begin with the driver's name.
 pub struct DemoEvents {
     notice: Event,
     turn: Event,
 }
 
 impl DemoEvents {
-    /// Has `open` create or open the events of driver `name`. May sleep.
+    /// Creates or opens the events of driver `name` by calling `open` for each. May sleep.
     ///
     /// # Errors
     ///
-    /// What `open` returns, or `ENOMEM`.
+    /// `ENOMEM`, and the errors of `open`.
     pub fn new(name: &CStr, open: impl Fn(&CStr, Kind) -> Result<Event>) -> Result<Self> {
         let notice = CString::try_from_fmt(fmt!("{}.notice", name))?;
         let turn = CString::try_from_fmt(fmt!("{}.turn", name))?;
@@ -43,11 +44,11 @@ impl DemoEvents {
         [&self.notice, &self.turn]
     }
 
-    /// Sets both, and shows it in the name of driver `by`. Any context.
+    /// Sets both events, and prints the steps in the name of driver `by`. Any context.
     ///
     /// # Errors
     ///
-    /// `ESTALE` if they are closed.
+    /// `ESTALE` if the events are closed.
     pub fn set(&self, by: &CStr) -> Result {
         for event in self.each() {
             step!(by, event_set, kind: event.kind().name());
@@ -56,12 +57,13 @@ impl DemoEvents {
         Ok(())
     }
 
-    /// Waits for both, and leaves neither of them set: the wait takes one, and this resets the other. May
-    /// sleep.
+    /// Waits for both events, and prints the steps in the name of driver `by`. Afterwards neither
+    /// event is set: the wait takes one, and this function resets the other. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of [`Event::wait`], or `EBADMSG` if one of them is not what it should be then.
+    /// Those of [`Event::wait`]; `EBADMSG` if the notification event is not set after the wait, or
+    /// the synchronization event still is.
     pub fn wait(&self, by: &CStr) -> Result {
         for event in self.each() {
             event.wait(Wait::at_most(TIMEOUT))?;

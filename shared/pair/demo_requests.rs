@@ -36,10 +36,10 @@ use kernel::{
 
 /// Adds 1 to a number.
 pub const ADD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// Stays pending until a [`COMPLETE`] with the same key completes it with the value in its input.
-/// `EBUSY` if too many are pending.
+/// Stays pending until a [`COMPLETE`] with the same key. The input is the key, the output the value
+/// of that [`COMPLETE`]. Fails with `EBUSY` if too many are pending.
 pub const PEND: ControlCode<u64, u64> = ControlCode::new(0x802);
-/// Completes a [`PEND`]; `ENOENT` if there is none with this key.
+/// Completes a [`PEND`]. Fails with `ENOENT` if none with this key is pending.
 pub const COMPLETE: ControlCode<abi::d2d_pair_complete, ()> = ControlCode::new(0x803);
 
 /// Sets the driver's [`DemoEvents`].
@@ -52,7 +52,7 @@ const _: () = {
     assert!(SIGNAL.raw() == abi::D2D_PAIR_IOCTL_SIGNAL);
 };
 
-/// Requests that a driver keeps pending at a time, at most.
+/// The most requests that a driver keeps pending at a time.
 const MOST_PENDED: usize = 32;
 
 struct KeyedRequest {
@@ -60,24 +60,25 @@ struct KeyedRequest {
     request: Pended<u64>,
 }
 
-/// Serves the requests of the demonstration: the requests that a driver has pended, and its events.
+/// Serves the requests of the demonstration for a driver.
 pub struct DemoRequests(Pin<KBox<Inner>>);
 
 #[pin_data]
 struct Inner {
-    /// The requests that it has pended.
+    /// The requests that the driver has pended.
     #[pin]
     pended: SpinLockIrq<[Option<KeyedRequest>; MOST_PENDED]>,
-    /// Its events, while it is registered.
+    /// The driver's events, while the driver is registered.
     #[pin]
     events: SpinLockIrq<Option<DemoEvents>>,
-    /// Locked while a thread waits for the other driver's events, so that no other thread takes them.
+    /// Held while a thread has the other driver set its events and waits for them, so that no other
+    /// thread takes them.
     #[pin]
     waiting: Mutex<()>,
 }
 
 impl DemoRequests {
-    /// Makes one without pended requests or events. May sleep.
+    /// Makes a `DemoRequests` without pended requests and events. May sleep.
     ///
     /// # Errors
     ///
@@ -91,7 +92,7 @@ impl DemoRequests {
         Ok(Self(KBox::pin_init(inner, GFP_KERNEL)?))
     }
 
-    /// Sets the events that [`SIGNAL`] sets, or removes them. May sleep.
+    /// Stores the events that [`SIGNAL`] sets, or removes them. May sleep.
     pub fn set_events(&self, events: Option<DemoEvents>) {
         let before = core::mem::replace(&mut *self.0.events.lock(), events);
         drop(before);
@@ -117,17 +118,19 @@ impl DemoRequests {
             .or_unknown()
     }
 
+    /// Sets the driver's events.
     fn signal(&self, by: &CStr) -> Result {
         let events = self.0.events.lock();
         events.as_ref().ok_or(ENOTTY)?.set(by)
     }
 
-    /// Has the other driver set its events in `place`, opens them, and waits for them. May sleep.
+    /// Sends a [`SIGNAL`] to the driver `to` from execution context `place`. Then opens the events
+    /// of that driver by `open`, and waits for them. May sleep.
     ///
     /// # Errors
     ///
-    /// Why the request was not sent, what it was completed with, why they could not be opened, or those
-    /// of [`DemoEvents::wait`].
+    /// Those of allocating and sending the request, the error with which it was completed, and
+    /// those of `open` and of [`DemoEvents::wait`].
     pub fn demonstrate(
         &self,
         place: Place,
@@ -152,10 +155,12 @@ impl DemoRequests {
             drop(pended);
             return request.fail(EBUSY);
         };
-        // Neither `pend` nor `tell_if_cancelled` calls a routine, which might need the lock.
+        // Allowed with the lock held: `pend` and `tell_if_cancelled` call no routine, which might
+        // take it.
         let (disposition, request) = request.pend();
-        // If the request is cancelled from here on, `cancelled` waits for the lock and then finds it.
-        // If it was cancelled before, the library does not call `cancelled`, and this driver must not keep it.
+        // If the request is cancelled from here on, `cancelled` waits for the lock and then finds
+        // it. If it was cancelled before, the library does not call `cancelled`, so this driver
+        // must not keep the request.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => place
                 .replace(KeyedRequest { key, request })
@@ -167,6 +172,7 @@ impl DemoRequests {
         disposition
     }
 
+    /// Removes the first pended request for which `f` is true.
     fn take(&self, f: impl Fn(&KeyedRequest) -> bool) -> Option<KeyedRequest> {
         let mut pended = self.0.pended.lock();
         pended
@@ -179,13 +185,13 @@ impl DemoRequests {
         keyed.request.complete(&complete.value)
     }
 
-    /// Forgets a cancelled request. Any execution context.
+    /// Forgets a cancelled request. Any context.
     pub fn cancelled(&self, id: RequestId) {
         drop(self.take(|keyed| keyed.request.id() == id));
     }
 }
 
-/// The requests that [`demonstrate`] sends.
+/// The requests that [`demonstrate`] sends. They are allocated ahead, where the caller may sleep.
 pub struct Packets {
     add: Packet,
     pend: [Packet; 2],
@@ -193,7 +199,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Allocates them. May sleep.
+    /// Allocates the requests. May sleep.
     ///
     /// # Errors
     ///
@@ -209,11 +215,13 @@ impl Packets {
 }
 
 /// Sends requests to the other driver: one that it completes at once, one that it pends and
-/// completes later, and one that this driver cancels. Any execution context.
+/// completes later, and one that this driver cancels. Any context.
 ///
 /// # Errors
 ///
-/// Why one was not sent, or what it was completed with that it should not have been.
+/// Those of sending a request, and the error with which one was completed. `EBADMSG` if an answer
+/// is wrong, `EINPROGRESS` if a request was not completed at once, `EALREADY` if the last one could
+/// not be cancelled.
 pub fn demonstrate(packets: Packets, to: &Target) -> Result {
     let Packets {
         add,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The demonstration's interface against its C header.
+//! The demonstration's interface, compared with its C header.
 
 use super::*;
 use d2d::{
@@ -20,7 +20,7 @@ mod cases {
     }
 
     #[test]
-    fn its_sides_need_not_be_built_together() {
+    fn the_interface_has_no_build() {
         assert_eq!(OwnerInterface::BUILD, 0);
         assert_eq!(PeerInterface::BUILD, 0);
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The headers of shared/include/ as a C driver sees them. bindgen translates
- * neither their macros nor their inline functions, so the unit tests reach
- * them through these functions.
+ * Functions by which the unit tests call the inline functions and evaluate the macros of
+ * shared/include/ as a C driver does: bindgen translates neither.
  */
 #include "c_driver.h"
 #include "d2d_queue.h"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replaces shared/owner/points.c in the module of the unit tests. points.c defines
- * the tracepoints, which a kernel can have only once, and module_a, which is loaded
- * as well, has them. The tested crate of the owner finds all tracepoints disabled.
+ * Replaces shared/owner/points.c in the module of the unit tests. points.c defines the
+ * tracepoints. A kernel can have each tracepoint only once, and module_a, which is loaded
+ * with the tests, has them already. To the tested crate, all tracepoints are off.
  */
 #include "../owner/points.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the unit tests of several files need: a pair, a context, and the module that they run in.
+//! Helpers for the unit tests of several files: a pair, a context, and the module of the tests.
 //!
 //! Compiled with `--cfg d2d_tests` only, as a module of the crate `d2d`.
 
@@ -26,8 +26,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The module that the tests are linked into. `module!` defines this type in the crate that calls
-/// it; the tested crates do not, and `#[vtable]` expects the type in the crate root.
+/// The module of the tests. The expansion of `#[vtable]` needs this type in the crate root. In a
+/// driver, `module!` defines it; the tested crates do not call `module!`.
 pub struct LocalModule;
 
 impl ModuleMetadata for LocalModule {
@@ -37,16 +37,16 @@ impl ModuleMetadata for LocalModule {
         unsafe extern "C" {
             static __this_module: [u8; 0];
         }
-        // SAFETY: The linker gives this name to the `struct module` of each module, which the kernel
-        // keeps while the module's code can run.
+        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked.
+        // The kernel keeps it while the module's code can run.
         unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
     };
 }
 
-/// Returns the hashes that the demonstration's C header states, of the owner's operations and of the
-/// peer's.
+/// Returns the hash chains in the demonstration's C header: that of the owner's operations, and
+/// that of the peer's.
 pub fn header_hashes() -> [[u64; 4]; 2] {
-    // bindgen makes a negative number of a hash whose highest bit is set.
+    // bindgen gives a hash whose highest bit is set a signed type, so convert it.
     [
         [
             abi::D2D_PAIR_OWNER_INTERFACE as u64,
@@ -63,13 +63,13 @@ pub fn header_hashes() -> [[u64; 4]; 2] {
     ]
 }
 
-/// Returns the module whose text has the operations and routines of the tests.
+/// Returns the module of the tests, whose text has the operations and routines that they use.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()
 }
 
 crate::interface! {
-    /// What the owner offers in [`TestPair`].
+    /// The operations of the owner of a [`TestPair`].
     pub trait TestOwnerOps: "test-owner" {
         interface: TestOwner,
         caller: TestOwnerCaller,
@@ -82,7 +82,7 @@ crate::interface! {
 }
 
 crate::interface! {
-    /// What the peer offers in [`TestPair`].
+    /// The operations of the peer of a [`TestPair`].
     pub trait TestPeerOps: "test-peer" {
         interface: TestPeer,
         caller: TestPeerCaller,
@@ -94,7 +94,7 @@ crate::interface! {
     fn echo(&self, link: &PeerLink<TestPair>, value: u32) -> Result<u32>;
 }
 
-/// A pair whose sides each have two numbers as their data.
+/// A pair for the tests. The data of each side is two numbers.
 pub struct TestPair;
 
 impl Pair for TestPair {
@@ -111,11 +111,11 @@ struct Items {
 }
 
 impl Items {
-    /// Makes `capacity` items of `item_size` bytes, which are free, for the queue.
+    /// Initializes the queue with `capacity` free items of `item_size` bytes.
     ///
     /// # Safety
     ///
-    /// The queue is zeroed and pinned, nobody else uses it, and the result outlives it.
+    /// The queue is zeroed and pinned, and nothing else uses it. The result outlives it.
     unsafe fn new(
         queue: *mut abi::d2d_queue,
         id: u32,
@@ -127,7 +127,7 @@ impl Items {
             memory: KVVec::from_elem(0, capacity as usize * words, GFP_KERNEL)?,
             pool: KVVec::with_capacity(capacity as usize, GFP_KERNEL)?,
         };
-        // SAFETY: The caller alone has the queue, whose lock is initialized here.
+        // SAFETY: Nothing else uses the queue, and its lock is not initialized yet.
         unsafe {
             bindings::__spin_lock_init(
                 &raw mut (*queue).lock,
@@ -138,7 +138,8 @@ impl Items {
         let first = u64::from(abi::D2D_HANDLE_ITEM | id << abi::D2D_ITEM_INDEX_BITS);
         for (index, item) in items.memory.chunks_exact_mut(words).enumerate() {
             let item: *mut abi::d2d_item = item.as_mut_ptr().cast();
-            // SAFETY: The item is zeroed, aligned, on no list, and has room for header and payload.
+            // SAFETY: The memory of the item is zeroed and aligned, has room for header and
+            // payload, and is on no list. Nothing else uses the queue.
             unsafe {
                 (*item).handle = first | index as u64;
                 (*item).next = (*queue).free;
@@ -146,7 +147,8 @@ impl Items {
             }
             items.pool.push(item, GFP_KERNEL)?;
         }
-        // SAFETY: The caller alone has the queue. The pool does not grow any more, so it does not move.
+        // SAFETY: Nothing else uses the queue. The pool does not grow any more, so it does not
+        // move.
         unsafe {
             (*queue).id = id;
             (*queue).item_size = item_size;
@@ -157,8 +159,8 @@ impl Items {
     }
 }
 
-/// A context that no driver uses. It is laid out like the contexts that the owner allocates, which
-/// have tests of their own (`shared/owner/block/tests.rs`).
+/// A context without drivers. Its layout is that of the contexts which the owner allocates;
+/// `shared/owner/block/tests.rs` tests those.
 pub struct TestContext {
     context: Context<TestPair>,
     _raw: Pin<KBox<Opaque<abi::d2d_context>>>,
