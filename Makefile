@@ -6,7 +6,7 @@
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
-# An empty variable is a mistake of the user, such as KVER=$(typo), so refuse it instead of taking the default.
+# An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
 $(foreach name,CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
@@ -18,8 +18,8 @@ modules:
 	@sed 's|^|build/$(KVER)/|; s|o$$|ko|' build/$(KVER)/modules.order
 else
 modules:
-	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' takes another one," \
-		"'make KVER=VERSION' prepares that Debian kernel from its source" >&2; exit 1; }
+	@[ -e "$(KDIR)/Makefile" ] || { echo "There is no kernel tree $(KDIR): 'make KDIR=DIR' builds for the tree DIR," \
+		"'make KVER=VERSION' prepares Debian's kernel VERSION from its source" >&2; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 endif
 
@@ -84,14 +84,14 @@ help:
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
 	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
-	$(call help,torture,load two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
-	$(call help,bench,measure the project and its C twin and the alternatives; write docs/results.md)
+	$(call help,torture,run the torture on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
+	$(call help,bench,compare the speed with that of a C twin and of the kernel's own mechanisms; write docs/results.md)
 	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
 	$(call help,shell,boot a virtual machine with an interactive console)
 	$(call help,gdb,attach gdb to a virtual machine that was started with GDB=1; VM=DIR if there are several)
 	$(call help,check,check formatting and documentation; run lints (clippy checkpatch shellcheck) and unit tests)
-	$(call help,model,explore the models of the protocol completely with spin)
-	$(call help,mutants,show that the tests notice each fault of selftests/mutants/: MUTANTS="NAME...")
+	$(call help,model,check every interleaving of the models of the protocols with spin)
+	$(call help,mutants,show that the tests notice each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
 	$(call help,example,run the Windows example of docs/porting.md under Wine; make test runs its port)
@@ -105,7 +105,7 @@ help:
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
-	$(call help,A_PARAMS= B_PARAMS=,module parameters for run: A_PARAMS="completion=1")
+	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and a second root.'

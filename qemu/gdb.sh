@@ -15,7 +15,7 @@ if [ $# -eq 0 ]; then
 	case ${#sockets[@]} in
 	0) die "no machine waits for a debugger: 'make shell GDB=1 KERNEL=debug' starts one" ;;
 	1) set -- "${sockets[0]%/gdb}" ;;
-	*) die "which of these: make gdb VM=DIR, DIR being one of ${sockets[*]%/gdb}" ;;
+	*) die "several machines wait for a debugger: make gdb VM=DIR, where DIR is one of ${sockets[*]%/gdb}" ;;
 	esac
 fi
 run=$1
@@ -34,8 +34,8 @@ if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols
 	)
 else
-	say "this kernel has no symbols (KERNEL=debug has). Of a module gdb knows functions and lines after" \
-		"'add-symbol-file module_b.ko ADDRESS', as in the guest's /sys/module/module_b/sections/.text"
+	say "this kernel has no symbols (KERNEL=debug has). To give gdb the symbols of a module, type" \
+		"'add-symbol-file module_b.ko ADDRESS' with the address in the guest's /sys/module/module_b/sections/.text"
 	arguments+=("${attach[@]}")
 fi
 D2D_ROOT=$("$LAB/root/root-more.sh")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. It gets an
-# "ok" if a test fails there for the reason that the mutant names, and a "not ok" in all other cases: also if it does
-# not apply or compile. Prints KTAP, and last a line of counts.
+# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant gets
+# an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise, even if the mutant
+# does not apply or compile. Prints KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
@@ -44,7 +44,7 @@ copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
 # compiler_accepts COPY DRIVER REASON - compiles a hostile driver in the copy. check/hostile.sh must complain, in
-# a line that matches REASON, that the compiler accepts the driver; if it does not, this prints its output
+# a line that matches REASON, that the compiler accepts the driver; otherwise compiler_accepts prints what is wrong
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
@@ -71,7 +71,7 @@ take_copy() {
 	done
 }
 
-# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail as it must
+# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's reason
 mutate() {
 	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")

@@ -7,8 +7,8 @@
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
-# The programs of one machine; the other one runs the rest, and takes about the same time. Two machines run because an
-# emulated machine uses one CPU of the host, which has two.
+# The programs that one machine runs; the other machine runs the rest, and takes about the same time. There are two
+# machines because an emulated machine keeps about one CPU of the host busy.
 half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {

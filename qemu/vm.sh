@@ -29,7 +29,7 @@ case ${GDB:=} in
 1)
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[[ ${KERNEL-} != @(uml|sanitizer) ]] ||
-		die "User-Mode Linux lets no debugger attach to it: KERNEL is stock or debug"
+		die "gdb cannot attach to User-Mode Linux: KERNEL is stock or debug"
 	# gdb takes addresses from the symbols, so the kernel must not randomize them.
 	append+=(nokaslr)
 	;;
@@ -47,7 +47,7 @@ case ${append[*]} in
 esac
 vm=$("$LAB/root/tools.sh")
 
-# The run writes to a new directory, which at its end replaces that of the last run.
+# The run writes to a new directory, which replaces that of the last run at the end.
 name=$mode${D2D_NAME:+-$D2D_NAME}
 logs=$PROJECT/build/$KVER/$name
 mkdir -p "$PROJECT/build/$KVER"

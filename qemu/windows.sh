@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/. Two parts of make verify run
-# the result, perhaps at the same time; so this builds it only if it is not there.
+# Builds the Windows version of the pair (windows/) with mingw-w64 into build/windows/, unless the build there is up to
+# date: two parts of make verify run the drivers, perhaps at the same time, and must not have them replaced.
 . "$(dirname "$0")/lib/lab.sh"
 
 D2D_ROOT=$("$LAB/root/root-more.sh")

@@ -60,8 +60,8 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. It does not know lists of
-# the form X(...), nor macros that are an entry of one.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Turns off the checks that
+# complain about lists of the form X(...) and their entries, in files that have such a list.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS)\(' "$1" ||
@@ -80,7 +80,7 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# refusals - prints the refusals that only docs/refusals.md or only the sources of shared/ have
+# refusals - prints each refusal that docs/refusals.md or the sources of shared/ lack, and fails if there is one
 refusals() {
 	local listed=$out/refusals reason difference
 	sed -nE 's/^\| `([a-z0-9-]+)` \| `([A-Z0-9]+)`.*/\1 \2/p' docs/refusals.md | sort >"$listed"

@@ -3,7 +3,7 @@
 # Mode bench: runs the measurements. The figures, and the conditions under which they were measured, go to the
 # kernel's log, from which the program of qemu/bench/ reads them.
 
-# condition NAME VALUE - logs something that the figures depend on
+# condition NAME VALUE - logs a condition on which the figures depend
 condition() {
 	echo "bench: condition $1: $2" >/dev/kmsg
 }

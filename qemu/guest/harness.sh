@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode harness: a run that would pass, but for one fault. $case names the fault, and the host must notice it
+# Mode harness: a run with one fault, without which it would pass. $case names the fault, and the host must notice it
 # (qemu/tests/harness.sh).
 
 results='ok 2 second'

@@ -16,7 +16,7 @@ The tests: cd /kselftest; ./run_kselftest.sh -l; ./run_kselftest.sh -c d2d | cat
 
 HELP
 PROFILE
-# shellcheck disable=SC2154 # rows and columns stand on the kernel's command line
+# shellcheck disable=SC2154 # init sets rows and columns from the kernel's command line
 stty rows "$rows" cols "$columns" 2>/dev/null
 cd /lib/d2d || cd /
 setsid cttyhack sh -l

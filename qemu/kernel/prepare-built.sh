@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Inside the root: makes the kernel directory of kernel-built.sh. With clang, as Rust and KASAN go together with
-# no other compiler.
+# Makes the kernel directory of kernel-built.sh; runs inside the toolchain root. The compiler is clang, because no other
+# compiles the kernel with both Rust and KASAN.
 # Usage: prepare-built.sh configure DIR NAME STOCK CONFIG [PATCH]
 #        prepare-built.sh build DIR NAME
 set -euo pipefail
@@ -10,7 +10,7 @@ action=$1
 name=$3
 cd "$2"
 shift 3
-# what a make in the tree needs, and what the build of the kernel itself needs in addition
+# The arguments of every make in the tree, and those that only the build of the kernel itself needs
 kmake=(LLVM=-19)
 own=()
 if [ "$name" = sanitizer ]; then
@@ -18,7 +18,7 @@ if [ "$name" = sanitizer ]; then
 	# In the large code model, which User-Mode Linux asks for, clang puts data into sections that the linker
 	# script does not name, and lockdep refuses the locks there. The kernel's own addresses are small.
 	own+=(CFLAGS_KERNEL=-mcmodel=small)
-	# The stub must have nothing on its stack when it calls rt_sigreturn, a frame pointer neither.
+	# The stub must have nothing on its stack when it calls rt_sigreturn, not even a frame pointer.
 	# shellcheck disable=SC2016 # a variable of make
 	own+=('CFLAGS_stub.o=$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
 fi
@@ -26,12 +26,12 @@ fi
 # configure STOCK CONFIG [PATCH]
 configure() {
 	local dropped
-	# Sources are never written to: both trees can have the same files. git makes new ones of those that it patches.
+	# Builds do not write to sources, so the trees can share them by hard links. git replaces the files that it patches.
 	cp -al "$1/tree" tree
 	[ -z "${3-}" ] || GIT_DIR=none git -C tree apply "$3"
 	make -C tree "${kmake[@]}" -s mrproper
 	KCONFIG_ALLCONFIG=$2 make -C tree "${kmake[@]}" allnoconfig
-	# Kconfig says nothing of an option whose dependencies are not met.
+	# Kconfig drops an option whose dependencies are not met, without a message.
 	dropped=$(sed '/^#/d; /^$/d' "$2" | grep -vxFf tree/.config || :)
 	if [ -n "$dropped" ]; then
 		echo "reason: this kernel source cannot have $(tr '\n' ' ' <<<"$dropped")of ${2##*/}"
@@ -44,12 +44,12 @@ build() {
 	if [ "$name" = sanitizer ]; then
 		"${make[@]}" all
 		cp tree/linux linux
-		# The module loader knows no relocations of position-independent code, for which Rust is compiled there, and
-		# modules are far from the kernel.
+		# By default, User-Mode Linux compiles Rust to position-independent code, whose relocations the module loader does
+		# not know. The code model is large because modules are far from the kernel.
 		kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
-		# make's link is an absolute one, and this directory gets another name.
+		# make has linked this file by an absolute path, but the directory will be renamed.
 		ln -fsn scripts/gdb/vmlinux-gdb.py tree/vmlinux-gdb.py
 		# tree/vmlinux is the debugger's; the VM boots it without its symbols.
 		llvm-strip-19 -o vmlinux tree/vmlinux

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Inside the root: makes a kernel directory (see kernel.sh) of the packages that
-# resolve.sh has chosen.
+# SPDX-License-Identifier: GPL-2.0
+# Makes the kernel directory of kernel.sh from the packages that resolve.sh has chosen; runs inside the toolchain root.
 # Usage: prepare.sh fetch|build DIR RESOLVED
 set -euo pipefail
 
@@ -14,7 +14,7 @@ fetch() {
 		echo "reason: $KVER was built with '$RUSTC', the toolchain root has '$(rustc --version)'"
 		exit 1
 	fi
-	# The headers package is there already: the resolver had to look into it.
+	# resolve.sh has already fetched the headers package, to look into it.
 	# shellcheck disable=SC2086 # a list
 	apt-get -q -o APT::Sandbox::User=root download $PACKAGES
 	mkdir unpacked tree
@@ -24,15 +24,14 @@ fetch() {
 	rm linux-*.deb
 	tar -xJf "unpacked/usr/src/$SOURCE.tar.xz" -C tree --strip-components=1
 	cp "unpacked/usr/src/linux-headers-$KVER"/{.config,Module.symvers} tree/
-	# For the BTF of modules; it holds nothing but the kernel's own
+	# The build makes the BTF of modules with this file, which contains nothing but the kernel's BTF.
 	cp "unpacked/usr/src/linux-headers-$KVER/vmlinux" tree/
 	tree/scripts/extract-vmlinux "$(find unpacked \( -name vmlinuz -o -name 'vmlinuz-*' \) -type f)" >vmlinux
 	rm -r unpacked
 }
 
 build() {
-	# The compiler by the name that the distribution called it by, so that nothing of
-	# the configuration changes
+	# Call the compiler by the name that the distribution used: another name would change the configuration.
 	local kmake version
 	kmake=CC=$(sed -nE 's/^CONFIG_CC_VERSION_TEXT="([^ ]+) .*/\1/p' tree/.config)
 	version=$(make -s -C tree kernelversion)

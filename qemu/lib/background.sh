@@ -11,7 +11,7 @@ free_slots=(0 1)
 job() {
 	local name=$1
 	shift
-	# A background job ignores Ctrl-C. So this script ends its jobs when it is interrupted.
+	# Background jobs ignore Ctrl-C, so this script ends them when it is interrupted.
 	trap 'trap "" INT TERM HUP; end_children $$; exit 130' INT TERM HUP
 	[ ${#free_slots[@]} -gt 0 ] || wait_for_job
 	SLOT=${free_slots[-1]}
@@ -45,8 +45,8 @@ end_children() {
 	done
 }
 
-# end_tree PID - ends a process and its descendants. It looks for the children first, because they get another parent
-# when the process ends.
+# end_tree PID - ends a process and its descendants. Finds the children first, because they get another parent when the
+# process ends.
 end_tree() {
 	local pid children
 	children=$(ps -o pid= --ppid "$1") || :

@@ -24,7 +24,7 @@ die() {
 }
 
 case $PROJECT$CACHE in
-*[[:space:]:,%]*) die "Kbuild cannot have a blank, colon, comma or percent sign in these paths: $PROJECT, $CACHE" ;;
+*[[:space:]:,%]*) die "Kbuild allows no blank, colon, comma or percent sign in these paths: $PROJECT, $CACHE" ;;
 esac
 
 # key WORD... - a short hash of the words, for the name of a cache entry that is made from them
@@ -49,8 +49,8 @@ known_kernel() {
 known_kernel "${KERNEL-stock}"
 
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
-# cache lacks it (kernel/kernel.sh says what the directory holds). If D2D_KERNEL is set, a calling script has
-# already prepared the kernel, and D2D_KERNEL is its directory.
+# cache lacks it (kernel/kernel.sh says what is in the directory). If a calling script has already prepared the kernel,
+# it has set D2D_KERNEL to this directory.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -73,7 +73,7 @@ read_kernel() {
 	[ ! -e "$1/linux" ] || image=$1/linux platform=(--uml)
 }
 
-# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free, which WHAT needs
+# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT is what needs them
 need_space() {
 	local free
 	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
@@ -81,8 +81,8 @@ need_space() {
 		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
 }
 
-# hold FILE - locks FILE, and waits if another run has locked it. The lock ends with this script and its
-# children.
+# hold FILE - locks FILE, and waits if another run has locked it. The lock is released when this script and its
+# children have ended.
 hold() {
 	local fd
 	exec {fd}>"$1"
@@ -92,7 +92,7 @@ hold() {
 }
 
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. Standard input is a
-# pipe to which nobody writes: step() closes it when the step has ended, and the kernel if the script is killed.
+# pipe to which nobody writes: step() closes it when the step has ended; if the script is killed, the kernel closes it.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
@@ -106,8 +106,8 @@ ticker() {
 	done
 }
 
-# reason LOG - prints in one line why a command has failed. This is the line `reason: ...` that the command has written
-# to LOG, or "no network" if LOG shows that a host was not found or not reached. Fails if LOG has neither.
+# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line `reason: ...`, or "no
+# network" if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
 reason() {
 	if grep -m 1 '^reason: ' "$1"; then
 		return
@@ -118,8 +118,8 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs a command that takes about the time ABOUT, with its output in LOG. The user sees the
-# time so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell function: bash
+# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. The user sees the time
+# that CMD has taken so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell function: bash
 # ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The set-up hook of mmdebstrap, which runs it when the new root holds only apt's configuration. Adds backports from
-# the mirror of the suite itself, and chooses the kernel (kernel/resolve.sh): a kernel that cannot be used is
-# refused before mmdebstrap fetches the packages.
+# The set-up hook of mmdebstrap, which runs this script when the new root has only apt's configuration. Adds backports
+# from the mirror of the suite itself, and chooses the kernel (kernel/resolve.sh): the script refuses an unusable kernel
+# before mmdebstrap fetches any package.
 # Usage: archive.sh ROOT SUITE OUT [KVER]
 set -euo pipefail
 

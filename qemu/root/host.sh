@@ -14,7 +14,7 @@ command -v mmdebstrap >/dev/null || missing+=(mmdebstrap)
 [ "$(id -u)" -eq 0 ] || command -v newuidmap >/dev/null || missing+=(uidmap)
 if [ ${#missing[@]} -gt 0 ]; then
 	if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-		die "this needs packages that the host has not: sudo apt-get install ${missing[*]}"
+		die "the host lacks these packages: sudo apt-get install ${missing[*]}"
 	fi
 	step "install ${missing[*]} on this host" "20 s" "$CACHE/log/host.log" sh -c '
 		export DEBIAN_FRONTEND=noninteractive
@@ -24,12 +24,13 @@ fi
 
 if [ "$(id -u)" -eq 0 ]; then
 	why=$(unshare --mount true 2>&1) ||
-		die "root gets no mount namespace here, a container needs CAP_SYS_ADMIN (--privileged): ${why:-no reason}"
+		die "root cannot create a mount namespace; a container needs CAP_SYS_ADMIN (--privileged): ${why:-no reason}"
 else
 	user=$(id -un)
 	for file in /etc/subuid /etc/subgid; do
 		grep -qE "^($user|$(id -u)):" "$file" 2>/dev/null ||
 			die "$user has no range in $file: sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $user"
 	done
-	why=$("$LAB/root/unshare.sh" -- true 2>&1) || die "a plain user gets no user namespace here, run this as root: ${why:-no reason}"
+	why=$("$LAB/root/unshare.sh" -- true 2>&1) ||
+		die "a plain user cannot create a user namespace; run this as root: ${why:-no reason}"
 fi

@@ -3,7 +3,7 @@
 # Prints the path of the toolchain root, and makes it if the cache lacks it: a Debian tree with the compilers, QEMU
 # and the checkers. Its name contains a hash of the list of packages.
 # Usage: root.sh [KVER]
-# KVER is the kernel that the caller needs. If the archive lacks it, making the root fails at once.
+# KVER is the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise it
-# must pass. So a table can show that a fault is noticed: by d2d-vm (tests/harness.sh), by the kernel's debugging
-# (tests/lockdep.sh) or by the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
+# must pass. So a table can show that something notices a fault: d2d-vm (tests/harness.sh), the kernel's debugging
+# (tests/lockdep.sh) or the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]

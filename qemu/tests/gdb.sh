@@ -3,7 +3,7 @@
 # Shows that `make gdb` works: a machine with the debug kernel plays the demonstration, and gdb stops it in a Rust
 # function of module_b. Prints KTAP, and last a line of counts.
 # Usage: gdb.sh [FUNCTION]
-# With a FUNCTION that does not exist, the test must fail.
+# Call it with a FUNCTION that does not exist to see that the test can fail.
 . "$(dirname "$0")/../lib/lab.sh"
 
 function=${1:-<module_b::DriverB as d2d_pair::PeerOps>::bounce}
@@ -31,10 +31,10 @@ rc=0
 wait $! || rc=$?
 
 expect "a breakpoint in $function is hit" gdb_prints 'Breakpoint [0-9]+, .*bounce'
-expect "one in a function that does not exist is not" gdb_prints "<PENDING> +$nowhere"
+expect "a breakpoint in a function that does not exist stays pending" gdb_prints "<PENDING> +$nowhere"
 expect "the backtrace leads from module_b's function through the library to module_a" \
 	gdb_prints '#0 .*/module_b/module_b\.rs:.*#1 .*/shared/d2d/interface\.rs:.*#[0-9]+ .*/module_a/module_a\.rs:'
-expect "an argument has its value" gdb_prints '\$1 = 2 '
+expect "gdb prints the value of an argument" gdb_prints '\$1 = 2 '
 expect "the kernel's gdb scripts find both modules" gdb_prints 'module_b .*module_a '
 expect "the machine goes on, and its run passes" [ "$rc" -eq 0 ]
 if [ "$failed" -gt 0 ]; then

@@ -32,14 +32,14 @@ contenders=$("${tool[@]}" guard "$dir/record" "$run" | grep -c '^ok ') || die "t
 
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
-expect "what was recorded passes" guard "$contenders" "$dir/record"
+expect "figures equal to the record pass" guard "$contenders" "$dir/record"
 # A record that is lower by 2.5 % makes the figures 1/0.975 = 2.6 % higher than recorded.
 lower 2.5
-expect "2.6 percent more than recorded passes" guard "$contenders" "$dir/lower"
+expect "figures 2.6 percent above the record pass" guard "$contenders" "$dir/lower"
 lower 4
-expect "4.2 percent more than recorded fails" guard 0 "$dir/lower"
+expect "figures 4.2 percent above the record fail" guard 0 "$dir/lower"
 grep -v '^request	' "$dir/record" >"$dir/less"
 recorded=$((contenders - $(grep -c '^request	' "$dir/record")))
-expect "what was never recorded fails" guard "$recorded" "$dir/less"
-expect "and the message says how to record it" grep -qF "'make bench' records it" "$dir/output"
+expect "an operation that the record lacks fails" guard "$recorded" "$dir/less"
+expect "the message says how to record the operation" grep -qF "'make bench' records it" "$dir/output"
 ktap_end

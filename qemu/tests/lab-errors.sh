@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, or a host that lacks something: at once, with one line, and without
-# leaving a process behind that keeps the caller's pipe open. Prints KTAP, and last a line of counts.
+# Shows that the lab refuses a wrong argument, or a host that lacks something: it ends at once, prints one line, and
+# leaves no process behind that would keep the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset KERNEL
-# If make runs this script, keep its variables from the makes of the tests, which would print "make[1]:" and get the
+# If make runs this script, the makes of the tests must not see its variables: they would print "make[1]:" and get the
 # outer make's arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_ROOT=$("$LAB/root/root.sh")
@@ -26,7 +26,7 @@ limit=60
 fails_with() {
 	local why=$1 output
 	shift
-	! output=$(timeout "$limit" "$@" 2>&1) || { echo "it passed" && return 1; }
+	! output=$(timeout "$limit" "$@" 2>&1) || { echo "the command succeeded" && return 1; }
 	output=$(grep -v '^make: ' <<<"$output")
 	echo "$output"
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output"
@@ -93,7 +93,7 @@ dying() {
 	return 1 # fails_with wants a failure
 }
 export -f dying
-expect "the progress of a step ends with it" fails_with '^$' timeout 10 bash -c dying
+expect "the progress display of a step ends when the step is killed" fails_with '^$' timeout 10 bash -c dying
 
 # building LINE - runs build.sh for a kernel whose build prints LINE and fails. Another part of make verify may be
 # building; build.sh then says that it waits, and can wait for minutes.
