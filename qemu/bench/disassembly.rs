@@ -84,7 +84,7 @@ impl<'a> Disassembly<'a> {
         // The mangled symbol of a Rust function ends with the function's name.
         let mut found = self.0.iter().filter(|(symbol, _)| symbol.ends_with(&name));
         let (Some((_, lines)), None) = (found.next(), found.next()) else {
-            return Err(format!("there has to be one function {name}"));
+            return Err(format!("there is not exactly one function {name}"));
         };
         let first = lines.first().map_or(0, |line| line.address);
         let mut loops = lines.iter().filter_map(|line| {
@@ -93,8 +93,8 @@ impl<'a> Disassembly<'a> {
             back.then_some(target..=line.address)
         });
         // In User-Mode Linux all calls are indirect: the code loads the address first, maybe before the loop. If the
-        // function is in the same module, the relocation does not name it, but its section (.ltext). So accept each
-        // relocation of this section; the check of the stock kernel's modules is exact.
+        // function is in the same module, the relocation names its section (.ltext) instead of the function. So accept
+        // each relocation of this section. The check of the stock kernel's modules is exact.
         let loaded = |name| {
             let mut absolute = lines
                 .iter()
@@ -112,7 +112,7 @@ impl<'a> Disassembly<'a> {
         } else if loops.next().is_none() {
             Err(format!("{name} has no loop"))
         } else {
-            Err(format!("the loop in {name} calls no {calls}"))
+            Err(format!("the loop in {name} does not call {calls}"))
         }
     }
 }
@@ -182,15 +182,15 @@ Disassembly of section .text:
     }
 
     #[test]
-    fn what_the_compiler_has_removed_is_noticed() {
+    fn a_removed_loop_or_call_is_noticed() {
         assert_eq!(why("gone", "*"), "loop_gone has no loop");
         assert_eq!(
             why("empty-loop", "*"),
-            "the loop in loop_empty_loop calls no *"
+            "the loop in loop_empty_loop does not call *"
         );
         assert_eq!(
             why("missing", "*"),
-            "there has to be one function loop_missing"
+            "there is not exactly one function loop_missing"
         );
     }
 
@@ -198,7 +198,7 @@ Disassembly of section .text:
     fn a_call_behind_the_loop_does_not_count() {
         assert_eq!(
             why("ops-call", "queue_work"),
-            "the loop in loop_ops_call calls no queue_work"
+            "the loop in loop_ops_call does not call queue_work"
         );
     }
 }

@@ -113,7 +113,7 @@ mod tests {
     use crate::instrument::INSTRUMENTS;
 
     #[test]
-    fn a_table_has_the_values_and_how_flat_they_are() {
+    fn a_table_has_the_values_and_their_spread() {
         let log = "\
 bench: contender=a base=a at=depth:10 calls= n=1 ns=21,
 bench: contender=a base=a at=depth:1 calls= n=1 ns=20,

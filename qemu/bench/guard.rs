@@ -8,11 +8,9 @@ use crate::record::{Entry, Record};
 /// The factor by which a figure may have grown
 const GROWTH: f64 = 1.03;
 
-/// The guard leaves out this contender: to wake a worker and wait for it, the kernel takes one of two paths, whose
-/// costs differ by more than 3 percent, and some runs take only one of them.
-const TWO_PATHS: &str = "request-worker";
-
-const HOW: &str = "'make bench' records it in docs/results.tsv";
+/// The contender that the guard leaves out. To wake a worker and wait for it, the kernel takes one of two paths, whose
+/// costs differ by more than 3 percent, and in some runs it takes only one of them.
+const LEFT_OUT: &str = "request-worker";
 
 /// The result of a comparison
 #[derive(Debug, PartialEq)]
@@ -44,7 +42,10 @@ fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
 /// the twin or, without a twin, to the base.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
     let (verdict, why) = match recorded.like(entry) {
-        None => (Verdict::Failed, format!("there is no record of it: {HOW}")),
+        None => (
+            Verdict::Failed,
+            "the record lacks it: 'make bench' records it in docs/results.tsv".into(),
+        ),
         Some(was) if same_versions => judge(figure(was), figure(entry), "instructions"),
         Some(was) => {
             let twin = twin(&entry.name);
@@ -56,7 +57,10 @@ fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) ->
             let mut found = candidates.filter(|to| *to != entry.name).filter_map(ratios);
             match found.next() {
                 Some((to, (was, is))) => judge(was, is, &format!("times {to}")),
-                None => (Verdict::Skipped, "nothing to make a ratio to".into()),
+                None => (
+                    Verdict::Skipped,
+                    "the run has neither its twin nor its base".into(),
+                ),
             }
         }
     };
@@ -91,7 +95,7 @@ fn differences(recorded: &Record, now: &Record) -> Vec<String> {
 pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let differences = differences(recorded, now);
     let same_versions = differences.is_empty();
-    let guarded = |entry: &&Entry| role(&entry.name) == Role::Project && entry.name != TWO_PATHS;
+    let guarded = |entry: &&Entry| role(&entry.name) == Role::Project && entry.name != LEFT_OUT;
     let mut checks: Vec<Check> = now
         .entries
         .iter()
@@ -104,7 +108,8 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
             .map(|entry| Check {
                 title: entry.title(),
                 verdict: Verdict::Failed,
-                why: format!("it is recorded, and was not measured; if it is gone, {HOW}"),
+                why: "the run has not measured it; if it was removed, 'make bench' removes it from docs/results.tsv"
+                    .into(),
             }),
     );
 
@@ -113,7 +118,7 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
         text += &format!("# {difference} when it was recorded\n");
     }
     if !same_versions {
-        text += "# so instructions may differ; ratios to the twin or the base of the same run are compared\n";
+        text += "# so the guard compares ratios to the twin or the base of the same run, not instructions\n";
     }
     let mut counts = [0; 3];
     for (number, check) in checks.iter().enumerate() {
@@ -159,7 +164,7 @@ queue\tdepth:10\tindirect-call\t38\t38
     }
 
     #[test]
-    fn growth_over_three_percent_is_red() {
+    fn growth_over_three_percent_fails() {
         assert_eq!(counts(&[]), [3, 0, 0]);
         assert_eq!(counts(&[("99\t100", "99\t102.9")]), [3, 0, 0]);
         assert_eq!(counts(&[("99\t100", "99\t103.1")]), [2, 1, 0]);
@@ -168,23 +173,23 @@ queue\tdepth:10\tindirect-call\t38\t38
     }
 
     #[test]
-    fn what_the_project_is_compared_with_may_grow() {
+    fn the_twin_may_grow() {
         assert_eq!(counts(&[("50\t50", "99\t99")]), [3, 0, 0]);
     }
 
     #[test]
-    fn of_what_sleeps_the_least_figure_counts() {
+    fn a_contender_that_sleeps_is_compared_by_its_least_figure() {
         assert_eq!(counts(&[("100\t200", "100\t300")]), [3, 0, 0]);
         assert_eq!(counts(&[("100\t200", "104\t200")]), [2, 1, 0]);
     }
 
     #[test]
-    fn nothing_is_new_or_gone_unnoticed() {
+    fn a_new_or_missing_contender_fails() {
         assert_eq!(counts(&[("event", "other")]), [2, 2, 0]);
         assert_eq!(counts(&[("depth:10", "depth:11")]), [2, 2, 0]);
         let new = Record::parse(&(RECORD.to_owned() + "new\t-\tcall\t1\t1\n")).unwrap();
         let (text, _) = compare(&Record::parse(RECORD).unwrap(), &new);
-        assert!(text.contains("# there is no record of it: 'make bench' records it"));
+        assert!(text.contains("# the record lacks it: 'make bench' records it"));
         assert!(text.contains("not ok 4 new\n3 passed, 1 failed, 0 skipped\n"));
     }
 

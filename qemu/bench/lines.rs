@@ -32,9 +32,9 @@ impl fmt::Display for At {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contender {
     pub name: String,
-    /// The name of the contender with which it is compared if it has no twin
+    /// The name of the contender with which the guard compares it if it has no twin
     pub base: String,
-    /// The point of a growth curve at which it was measured, if it is on one
+    /// The point of a growth curve at which it was measured, or none
     pub at: Option<At>,
     /// What its loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,

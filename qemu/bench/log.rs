@@ -15,7 +15,7 @@ const TOLERANCE: f64 = 0.01;
 
 /// The lines of one run
 pub struct Log {
-    /// In the order of their measurement; the control is there twice
+    /// In the order of their measurement; the control occurs twice
     pub contenders: Vec<Contender>,
     pub memory: Vec<Memory>,
     pub shares: Vec<Share>,
@@ -37,7 +37,7 @@ impl Log {
                 parsed.conditions.push((name.into(), value.into()));
                 continue;
             }
-            let unclear = || format!("not understood: {text}");
+            let unclear = || format!("cannot parse: {text}");
             match text.split(['=', ' ']).next() {
                 Some("contender") => {
                     let contender = Contender::parse(text).ok_or_else(unclear)?;
@@ -99,7 +99,9 @@ impl Log {
     pub fn check_ends(&self) -> Result<(), String> {
         match self.contenders.as_slice() {
             [first, _, .., last] if first.name == CONTROL && last.name == CONTROL => Ok(()),
-            _ => Err(format!("{CONTROL} has to be first and last")),
+            _ => Err(format!(
+                "the run is incomplete: {CONTROL} must be first and last"
+            )),
         }
     }
 
@@ -109,7 +111,7 @@ impl Log {
             let median = contender.median();
             if (median / CONTROL_INSTRUCTIONS - 1.0).abs() > TOLERANCE {
                 return Err(format!(
-                    "the clock counts no instructions: {median:.3} for {CONTROL}, which has {CONTROL_INSTRUCTIONS}"
+                    "the clock does not count instructions: {median:.3} for {CONTROL}, which has {CONTROL_INSTRUCTIONS}"
                 ));
             }
         }
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_off_at_either_end_is_noticed() {
+    fn a_wrong_clock_at_either_end_is_noticed() {
         let wrong = |from, to| {
             let log = LOG.replace(from, to);
             Log::parse(&log).unwrap().check_instructions().is_err()

@@ -11,7 +11,7 @@
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
-// The program refuses a run if its clock is wrong, or if a measured loop does not call what it must call.
+// The program refuses a run if the run's clock is wrong, or if a measured loop does not call what it must call.
 //
 // report writes results.md, results.svg and the record, results.tsv, to DOCS. guard compares a run with a record, and
 // prints KTAP. record prints the record of one run.
@@ -149,15 +149,15 @@ fn report(docs: &Path, dirs: &[&str]) -> Result<String, String> {
     let document = document::document(&all, &host_cpu());
     write(&docs.join("results.md"), &document)?;
     write(&docs.join("results.svg"), &plot::draw(&all))?;
-    let said = document
+    let sections = document
         .split("\n## ")
         .skip(1)
         .filter(|section| !section.starts_with("The conditions"));
-    let mut said = said.collect::<Vec<_>>().join("\n");
-    said += &format!(
+    let mut text = sections.collect::<Vec<_>>().join("\n");
+    text += &format!(
         "\nThe clock is right, and {loops} loops are in the code and call what they must call.\n"
     );
-    Ok(said)
+    Ok(text)
 }
 
 fn record(dir: &Path) -> Result<String, String> {
@@ -165,29 +165,29 @@ fn record(dir: &Path) -> Result<String, String> {
     Ok(Record::new(&log).text())
 }
 
-/// Compares a run with a record. Returns the KTAP, and whether nothing has failed.
+/// Compares a run with a record. Returns the KTAP, and whether the run has passed.
 fn guard(recorded: &Path, dir: &Path) -> Result<(String, bool), String> {
     let recorded = Record::parse(&read(recorded)?)?;
     let (log, _) = run(dir, instrument(ICOUNT)?)?;
-    let (said, counts) = guard::compare(&recorded, &Record::new(&log));
-    Ok((said, counts[1] == 0))
+    let (text, counts) = guard::compare(&recorded, &Record::new(&log));
+    Ok((text, counts[1] == 0))
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let result = match args.as_slice() {
-        ["report", docs, dirs @ ..] => report(Path::new(docs), dirs).map(|said| (said, true)),
+        ["report", docs, dirs @ ..] => report(Path::new(docs), dirs).map(|text| (text, true)),
         ["guard", record, dir] => guard(Path::new(record), Path::new(dir)),
-        ["record", dir] => record(Path::new(dir)).map(|said| (said, true)),
+        ["record", dir] => record(Path::new(dir)).map(|text| (text, true)),
         _ => {
             eprintln!("usage: d2d-bench report DOCS DIR... | guard RECORD DIR | record DIR");
             return ExitCode::from(2);
         }
     };
     match result {
-        Ok((said, passed)) => {
-            print!("{said}");
+        Ok((text, passed)) => {
+            print!("{text}");
             ExitCode::from(u8::from(!passed))
         }
         Err(why) => {

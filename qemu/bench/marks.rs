@@ -16,10 +16,10 @@ const TICK: f64 = 1.002;
 /// By how many percent the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// An operation with fewer instructions may have one more for its tracepoints.
+/// An operation with fewer instructions than this may have one more for its tracepoints.
 const SHORT: f64 = 50.0;
 
-/// The condition that gives the host's load of the last minute, and the load that the bench itself may cause
+/// The condition that has the host's load of the minute before, and the largest load that the bench itself causes
 const LOAD: &str = "load of the host before";
 const BUSY: f64 = 1.7;
 
@@ -308,7 +308,7 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
     }
 
     #[test]
-    fn what_was_not_measured_is_missed() {
+    fn a_mark_that_was_not_measured_is_missed() {
         for key in [
             "a-to-b-twin",
             "sizes",

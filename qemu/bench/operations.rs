@@ -118,7 +118,7 @@ pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }
 
-/// The role of a contender; one that no operation lists belongs to the project
+/// Returns the role of a contender. A contender that no operation lists belongs to the project.
 pub fn role(name: &str) -> Role {
     let among = |list: fn(&Operation) -> &'static [&'static str]| {
         OPERATIONS.iter().any(|one| list(one).contains(&name))

@@ -184,7 +184,7 @@ mod tests {
     use crate::log::Log;
 
     #[test]
-    fn what_was_measured_is_drawn() {
+    fn each_measurement_is_drawn() {
         let log = "\
 bench: contender=request base=x calls= n=1 ns=2500,
 bench: contender=indirect-call base=x calls= n=1 ns=19,

@@ -11,7 +11,7 @@ use crate::log::Log;
 /// The conditions on which the numbers of instructions depend
 const VERSIONS: [&str; 4] = ["kernel", "emulator", "rustc", "C compiler"];
 
-/// Stands for the point of a contender that is on no curve
+/// What the record has instead of a point for a contender that is on no curve
 const SINGLE: &str = "-";
 
 #[derive(Debug, PartialEq)]
@@ -96,7 +96,7 @@ impl Record {
             } else if let Some((name, value)) = line.split_once('\t') {
                 record.versions.push((name.into(), value.into()));
             } else {
-                return Err(format!("not understood: {line}"));
+                return Err(format!("cannot parse: {line}"));
             }
         }
         Ok(record)

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_that_of_both() {
+    fn the_table_of_memory_has_both_pairs() {
         let log = "bench: memory of=item who=project bytes=120\nbench: memory of=item who=twin bytes=96\n";
         let text = memory(&Log::parse(log).unwrap());
         assert!(text.contains("| item       |     120 |     96 |   1.25 |"));

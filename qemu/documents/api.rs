@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_table_is_missing() {
+    fn a_function_in_no_table_is_missing() {
         let sources = "KeSetEvent(); KeClearEvent(); IoFreeIrp();";
         let document = "`IoFreeIrp`\n| `KeSetEvent`, `x` | KeClearEvent |\n";
         assert_eq!(

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that the paths and places (place.rs) exist which the comments of the sources name.
+//! Checks that the paths and places (place.rs) that the comments of the sources name exist.
 
 use crate::name::{check_path, directory, is_path, is_word, report, Project};
 use crate::place::in_one_span;
 
-/// Returns the comments of a source. Its code becomes empty lines.
+/// Returns the comments of a source, with an empty line for each line of code.
 fn comments(path: &str, source: &str) -> String {
     let is_c = [".rs", ".c", ".h"].iter().any(|end| path.ends_with(end));
     let mut inside = false;

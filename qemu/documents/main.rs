@@ -8,7 +8,7 @@
 //   quotes    The file that a quote names contains the quote (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
 //             names exists in the project (name.rs).
-//   comments  Each path, and each function of a file, that a comment of the project's sources names exists (comment.rs).
+//   comments  Each path, and each function in a file, that a comment in the project's sources names exists (comment.rs).
 //   figures   Each figure in the tables below HEADING is in the file RECORDED, which the bench writes (figure.rs).
 //   apis      Each Windows kernel function that a source in DIR calls stands in a table of the document (api.rs).
 //   items     Each public item that a Rust source in DIR declares stands in a table of the document, and each item in

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
-//! targets and variables, module parameters, symbols of the library, and places.
-//!
-//! A place (place.rs) is a name in a file.
+//! targets and variables, module parameters, symbols of the library, and places (names in a file; see place.rs).
 //!
 //! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute ones, and
 //! those in the kernel's tree, its file systems and build directories. Placeholders are written in capital
@@ -55,7 +53,7 @@ fn targets(makefile: &str) -> BTreeSet<String> {
 }
 
 impl Project {
-    /// Makes a project of its files, by path. A word that only documents contain does not exist.
+    /// Makes a project from its files, by path. The words of the project are those of its sources, not of documents.
     pub fn new(files: BTreeMap<String, String>) -> Self {
         let is_source = |path: &str| !path.ends_with(".md");
         let sources = files.iter().filter(|(path, _)| is_source(path));
@@ -449,7 +447,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_exists_is_passed() {
+    fn names_that_exist_pass() {
         let document = "`shared/d2d/`, `queue.rs`, `shared/{d2d,owner}`, `shared/*/queue.rs`, `guide.md`\n\
             `make run`, `make KDIR=/x run`, `selftests/mutants/NAME.mutant`, `shared/d2d/queue.rs:put`\n\
             `shared/owner/gate.c:d2d_enter`, `queue.rs:2`, `d2d_enter()`, `d2d_*`, `Queue::put`\n\

@@ -82,8 +82,8 @@ fn implemented(line: &str) -> Option<&str> {
 }
 
 /// Returns the types in whose implementation a file defines an item, a function or a macro of this name; see
-/// `owner` for what is in no type. A name `Type::name` has only the definitions in this type. The number of a line is
-/// defined in the file if the file has that line.
+/// `owner` for a definition outside an implementation. For a name `Type::name`, only definitions in this type count. If
+/// the name is the number of a line, it is defined if the file has that line.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_is_one_function() {
+    fn a_place_names_exactly_one_function() {
         let right = "`queue.rs:Item::read`, `queue.rs:Batch::read`, `queue.rs:len`, `queue.rs:Side::side`, `queue.rs:twice`";
         assert_eq!(wrong(right), Vec::<String>::new());
         assert_eq!(

@@ -82,8 +82,8 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Finds a part of a quote in the rest of the source. Returns its end in the source. If it is not there, returns the
-/// line of the document that does not match.
+/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source, or, if it is not there,
+/// the line of the document that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn source_has_to_be_there() {
+    fn a_source_that_does_not_exist_is_a_fault() {
         let document = "<!-- from b.rs -->\n```\nx\n```\n";
         assert_eq!(
             check(document, |path| Err(format!("{path}: not there"))),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn quote_has_to_have_lines() {
+    fn a_quote_without_lines_is_a_fault() {
         assert_eq!(wrong("..."), ["line 2: no lines of a.rs follow"]);
         let document = "<!-- from a.rs -->\n\n```\none();\n```\n";
         assert_eq!(

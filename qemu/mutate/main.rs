@@ -77,7 +77,8 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
     }
 }
 
-/// Returns where the function begins and ends: at the next brace with the indentation of the first line.
+/// Returns the first line of a function, and the line after its end. The function ends at the next brace with the
+/// indentation of its first line.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;
@@ -188,7 +189,7 @@ impl X {
     }
 
     #[test]
-    fn what_occurs_twice_needs_its_function() {
+    fn lines_that_occur_twice_need_their_function() {
         let change = "-        self.end();\n+        other();\n";
         assert_eq!(
             applied(&format!("file: a\n{change}")),
@@ -209,13 +210,13 @@ impl X {
     }
 
     #[test]
-    fn changes_follow_each_other() {
+    fn changes_apply_one_after_the_other() {
         let both = "file: a\nin: fn one\n-        self.end();\n\nfile: a\n-        self.end();\n+        x();\n";
         assert_eq!(applied(both).unwrap(), "12:x();");
     }
 
     #[test]
-    fn what_is_no_change_is_refused() {
+    fn a_mutant_without_a_valid_change_is_refused() {
         let refused = |mutant: &str| parse(mutant).unwrap_err();
         assert_eq!(
             refused("what it breaks\n"),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own, which stands before the test's result
-//! line, indented by "# " (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and
-//! the test itself is not. There is one exception: a test that fails although all results in its KTAP are good counts
-//! as one failure more. If a level's plan and its number of results differ, this is a problem of the report.
+//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by "# "
+//! (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and the result of the test itself
+//! is not. There is one exception: if a test fails although all results in its KTAP are good, its failure is counted,
+//! too. If a level's plan and its number of results differ, the report has a problem.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ pub struct Report {
     pub failed: Vec<String>,
     /// What is wrong with the report itself
     pub problems: Vec<String>,
-    /// A test has bailed out. The problems are the reasons that it gave, and its failure is no further one.
+    /// Whether a test has bailed out. Then the problems are the reasons that it gave, and its failure is not counted.
     pub bailed_out: bool,
 }
 
@@ -192,7 +192,7 @@ impl Parser {
         }
     }
 
-    /// Counts a result, unless it is that of a test whose own KTAP was counted
+    /// Counts a result, unless it is the result of a test whose own KTAP was counted
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;
@@ -253,27 +253,27 @@ ok 3 selftests: d2d: c.sh # SKIP
 
     fn outcome(text: &str) -> (String, String) {
         let report = parse(text);
-        let told = [report.failed, report.problems].concat();
-        (report.tally.to_string(), told.join("; "))
+        let faults = [report.failed, report.problems].concat();
+        (report.tally.to_string(), faults.join("; "))
     }
 
     #[test]
     fn innermost_results_are_counted() {
-        let (tally, told) = outcome(NESTED);
+        let (tally, faults) = outcome(NESTED);
         assert_eq!(tally, "2 passed, 1 failed, 2 skipped");
-        assert_eq!(told, "unloads");
+        assert_eq!(faults, "unloads");
     }
 
     #[test]
-    fn a_failure_after_good_results_is_one_more() {
+    fn a_failure_after_good_results_is_counted() {
         let text = NESTED.replace("# not ok 3", "# ok 3");
-        let (tally, told) = outcome(&text);
+        let (tally, faults) = outcome(&text);
         assert_eq!(tally, "3 passed, 1 failed, 2 skipped");
-        assert_eq!(told, "selftests: d2d: a.sh # exit=1");
+        assert_eq!(faults, "selftests: d2d: a.sh # exit=1");
     }
 
     #[test]
-    fn kunit_nests_by_blanks() {
+    fn blanks_indent_the_ktap_of_kunit() {
         let text = "KTAP version 1\n1..1\n    KTAP version 1\n    1..2\n    ok 1 x\n    not ok 2 - y\nnot ok 1 suite\n";
         assert_eq!(
             outcome(text),
@@ -283,44 +283,44 @@ ok 3 selftests: d2d: c.sh # SKIP
 
     #[test]
     fn a_missing_result_line_is_a_problem() {
-        let (_, told) = outcome(&NESTED.replace("# not ok 3 unloads\n", ""));
-        assert!(told.contains("KTAP: selftests: d2d: a.sh # exit=1: a plan of 3 and 2 results"));
-        let (_, told) = outcome(&NESTED.replace("ok 3 selftests: d2d: c.sh # SKIP\n", ""));
+        let (_, faults) = outcome(&NESTED.replace("# not ok 3 unloads\n", ""));
+        assert!(faults.contains("KTAP: selftests: d2d: a.sh # exit=1: a plan of 3 and 2 results"));
+        let (_, faults) = outcome(&NESTED.replace("ok 3 selftests: d2d: c.sh # SKIP\n", ""));
         assert!(
-            told.contains("KTAP: the run: a plan of 3 and 2 results"),
-            "{told}"
+            faults.contains("KTAP: the run: a plan of 3 and 2 results"),
+            "{faults}"
         );
     }
 
     #[test]
     fn a_missing_plan_is_a_problem() {
-        let (_, told) = outcome("TAP version 13\nok 1 a\n");
-        assert_eq!(told, "KTAP: the run: no plan and 1 results");
+        let (_, faults) = outcome("TAP version 13\nok 1 a\n");
+        assert_eq!(faults, "KTAP: the run: no plan and 1 results");
     }
 
     #[test]
-    fn silence_is_a_problem() {
+    fn a_text_without_results_is_a_problem() {
         assert_eq!(outcome("").1, "KTAP: no test has reported");
         assert_eq!(outcome("something else\n").1, "KTAP: no test has reported");
     }
 
     #[test]
     fn a_wrong_number_is_a_problem() {
-        let (_, told) = outcome("TAP version 13\n1..2\nok 1 a\nok 3 c\n");
-        assert_eq!(told, "KTAP: result 2 has the wrong number: ok 3 c");
+        let (_, faults) = outcome("TAP version 13\n1..2\nok 1 a\nok 3 c\n");
+        assert_eq!(faults, "KTAP: result 2 has the wrong number: ok 3 c");
     }
 
     #[test]
     fn bailing_out_is_a_problem() {
-        let (_, told) = outcome("TAP version 13\n1..1\nok 1 a\nBail out! no memory\n");
-        assert_eq!(told, "no memory");
+        let (_, faults) = outcome("TAP version 13\n1..1\nok 1 a\nBail out! no memory\n");
+        assert_eq!(faults, "no memory");
     }
 
     #[test]
     fn a_test_that_bails_out_fails_for_its_reason_only() {
         let text = "TAP version 13\n1..1\n# TAP version 13\n# 1..1\n# Bail out! no such case\nnot ok 1 a.sh # exit=1\n";
-        let (tally, told) = outcome(text);
+        let (tally, faults) = outcome(text);
         assert_eq!(tally, "0 passed, 0 failed, 0 skipped");
-        assert_eq!(told, "no such case");
+        assert_eq!(faults, "no such case");
     }
 }

@@ -47,8 +47,7 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. That /dev/kvm can be opened does not show it: this may succeed on a CPU without
-/// virtualization.
+/// Whether KVM can run a guest. To open /dev/kvm is not enough: this may succeed on a CPU without virtualization.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -62,7 +61,7 @@ pub fn kvm_works() -> bool {
             .is_ok()
 }
 
-/// A number that is different in each run, and shows that the result line is not that of an earlier run
+/// A number that is different in each run. The guest repeats it, which shows that the result line is of this run.
 fn nonce() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let nanos = now.map_or(0, |since| since.as_nanos());
@@ -76,7 +75,7 @@ const PORTS: [&str; 3] = ["output", "ktap", "result"];
 /// After this time without KTAP, `follow` prints what the guest's threads do (User-Mode Linux only).
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// The time between two looks at the machine
+/// How long to sleep before the state of the machine is checked again
 const POLL: Duration = Duration::from_millis(50);
 
 fn kill(mut child: Child) {
@@ -93,8 +92,8 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // Without these features, the kernel copies and clears memory with moves. A string instruction would
-        // count once for each byte.
+        // Without these features, the kernel copies and clears memory with moves. The clock would count a string
+        // instruction once for each repetition.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -147,11 +146,11 @@ impl Machine {
         let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         line += match mode {
             "shell" => " quiet",
-            // During boot the kernel prints everything to the console. Then guest/init limits it to warnings.
+            // During boot the kernel prints everything to the console. After that, guest/init lets only warnings through.
             _ => " ignore_loglevel",
         };
         if mode != "shell" {
-            // The kernel stops at each kind of report for which it has an option to stop.
+            // Make the kernel panic at each kind of report for which it has an option.
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
             line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
             // Do not run the kernel's own KUnit suites, one of which prints a warning.
@@ -197,7 +196,7 @@ impl Machine {
     }
 
     /// Makes the machine wait for a debugger before its first instruction, at the socket DIR/gdb. The absolute path may
-    /// be too long for a socket, so QEMU runs in DIR and gets a relative one.
+    /// be too long for a socket, so QEMU runs in DIR and gets a relative path.
     pub fn wait_for_debugger(&mut self) {
         self.command.current_dir(&self.dir);
         self.command
@@ -222,7 +221,7 @@ impl Machine {
         let mut child = self.boot();
         let booted = Instant::now();
         let mut ktap = Tail::new(format!("{}/ktap", self.dir));
-        let mut last_word = Instant::now();
+        let mut last_message = Instant::now();
         let mut last_ktap = Instant::now();
         loop {
             let status = child.try_wait().expect("it is our child");
@@ -230,8 +229,8 @@ impl Machine {
             if self.shows_ktap() && !new.is_empty() {
                 let mut out = io::stdout();
                 out.write_all(&new).and_then(|()| out.flush()).ok();
-                last_word = Instant::now();
-                last_ktap = last_word;
+                last_message = Instant::now();
+                last_ktap = last_message;
             }
             if let Some(test) = self.stop.as_mut().and_then(|stop| stop.find(&new)) {
                 kill(child);
@@ -244,10 +243,10 @@ impl Machine {
                 kill(child);
                 return Ended::Timeout(limit);
             }
-            if last_word.elapsed() > Duration::from_secs(15) {
+            if last_message.elapsed() > Duration::from_secs(15) {
                 let spent = booted.elapsed().as_secs();
                 eprintln!("vm: {} s of at most {} s", spent, limit.as_secs());
-                last_word = Instant::now();
+                last_message = Instant::now();
                 if self.platform == Platform::Uml && last_ktap.elapsed() > SILENCE {
                     for line in threads::describe(child.id()) {
                         eprintln!("vm: {line}");
@@ -258,11 +257,11 @@ impl Machine {
         }
     }
 
-    /// Starts the machine, and returns when its first process runs. About one emulated machine in 200 never gets
-    /// there: its kernel hangs, before any code under test has run. So if the console is silent for a minute, this
-    /// function kills the machine and starts another one (a slow kernel prints something now and then). It does not
-    /// watch the second machine, nor User-Mode Linux, nor a machine with a debugger, which may have stopped it on
-    /// purpose: then it returns at once.
+    /// Starts the machine, and returns when its first process runs. The kernel of about one emulated machine in 200
+    /// hangs before that, when no code under test has run yet. So if the console is silent for a minute, this function
+    /// kills the machine and starts another one (even a slow kernel prints a line now and then). It returns at once,
+    /// without watching the console, after it has started the second machine, User-Mode Linux, or a machine with a
+    /// debugger, which may stop the machine for longer.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 
@@ -270,7 +269,7 @@ impl Machine {
         if self.platform == Platform::Uml || self.debugged {
             return child;
         }
-        let mut said = 0;
+        let mut length = 0;
         let mut since = Instant::now();
         while since.elapsed() < LIMIT {
             let ended = child.try_wait().expect("it is our child").is_some();
@@ -278,8 +277,8 @@ impl Machine {
             if ended || console.contains("Run /init as init process") {
                 return child;
             }
-            if console.len() > said {
-                said = console.len();
+            if console.len() > length {
+                length = console.len();
                 since = Instant::now();
             }
             sleep(POLL);
@@ -288,7 +287,7 @@ impl Machine {
         let console = format!("{}/console.log", self.dir);
         fs::rename(&console, format!("{}/console.hung", self.dir)).ok();
         eprintln!(
-            "vm: no /init and silence for {} s, booting once more",
+            "vm: the kernel has not started /init and was silent for {} s, booting once more",
             LIMIT.as_secs()
         );
         self.spawn()
@@ -311,7 +310,7 @@ impl Machine {
         }
     }
 
-    /// Reads a file that the guest has written. Bytes that are no UTF-8 are replaced.
+    /// Reads a file that the guest has written. Replaces bytes that are not UTF-8.
     pub fn read(&self, name: &str) -> String {
         let bytes = fs::read(format!("{}/{name}", self.dir)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()

@@ -5,11 +5,11 @@
 // Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
 //        d2d-vm --has-kvm (exits with 0 if KVM can run a guest on this host)
 //
-// MODE is a script of qemu/guest/. It determines what d2d-vm prints:
+// MODE names a script of qemu/guest/, and determines what d2d-vm prints:
 //   run            the trace
 //   test, torture  the KTAP as it comes, and the counts last
 //   shell          nothing: the user has the console
-//   any other      the reasons of a failure
+//   any other      the reasons, if the run has failed
 // QEMU boots KERNEL; with --icount on one CPU, whose clock counts instructions. With --uml, KERNEL is a
 // User-Mode Linux program. The guest writes to DIR: console.log, output (its log), ktap, result. APPEND goes
 // to the kernel's command line.
@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use verdict::{Evidence, Expected};
 
-/// The result line that a stock kernel must give. The taint is that of out-of-tree, unsigned modules.
+/// The fields of the result line that the stock kernel must give. The taint is that of out-of-tree, unsigned modules.
 const FIELDS: &str = "rc=0 taint=12288 modules=0 debug_locks=none leaks=none";
 
 /// The fields that differ in User-Mode Linux, whose configuration has no module signatures
@@ -117,7 +117,7 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // If the demonstration has come to its end, the trace above explains a failure better than the console.
+    // If the guest has reached its end, the trace above explains a failure better than the console.
     let is_explained = verdict.is_explained || mode == "run" && !evidence.result.is_empty();
     if (mode == "run" || prints_ktap) && !verdict.passed() && !is_explained {
         for line in splat::excerpt(&evidence.console) {

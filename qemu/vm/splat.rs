@@ -228,7 +228,7 @@ mod tests {
         "invalid opcode: 0000 [#1] SMP",
     ];
 
-    /// Lines of a healthy boot that look a little like trouble
+    /// Lines of a healthy boot that resemble reports
     const HARMLESS: &[&str] = &[
         "Linux version 7.3.4 (gcc) #1 SMP PREEMPT_DYNAMIC",
         "kfence: initialized - using 2097152 bytes for 255 objects",
@@ -263,14 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn a_healthy_boot_has_none() {
+    fn a_healthy_boot_has_no_report() {
         for line in HARMLESS {
             assert_eq!(scan(&format!("[    0.000000] {line}\n")), [""; 0], "{line}");
         }
     }
 
     #[test]
-    fn one_report_is_told_once() {
+    fn each_pattern_is_reported_once() {
         let console = "[1] WARNING: a\n[1] Call Trace:\n[2] WARNING: b\n[2] Call Trace:\n";
         assert_eq!(scan(console), ["WARNING: a", "Call Trace:"]);
     }
@@ -282,11 +282,11 @@ mod tests {
         lines[100] = "[1] rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:".into();
         lines[150] = "[2] Kernel panic - not syncing: hung_task: blocked tasks".into();
         let console = lines.join("\n");
-        let told = excerpt(&console);
-        assert_eq!(told[0], "95");
-        assert_eq!(told[5], lines[100]);
-        assert_eq!(told[84..87], ["179", "...", "270"]);
-        assert_eq!(told.last(), Some(&"299"));
+        let excerpt = excerpt(&console);
+        assert_eq!(excerpt[0], "95");
+        assert_eq!(excerpt[5], lines[100]);
+        assert_eq!(excerpt[84..87], ["179", "...", "270"]);
+        assert_eq!(excerpt.last(), Some(&"299"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Recognizes the failure that a run is expected to have. The run can end there: the tests after it do not matter.
+//! Recognizes the failure that a run is expected to have. d2d-vm ends the run at this failure, as later tests do not matter.
 
 use crate::ktap;
 use std::io::Write;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn another_failure_is_not() {
+    fn another_failure_is_not_found() {
         assert_eq!(Stop::new("test: a").find(b"not ok 1 ba\n"), None);
         assert_eq!(Stop::new("console: a").find(b"not ok 1 a\n"), None);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
-// Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host, so this shows why
-// a silent guest hangs: a CPU may spin, sleep, or get no timer signal.
+//! Describes what the threads of a User-Mode Linux guest do. The guest's CPUs are threads of the host, so their states
+//! show why a silent guest hangs: a CPU may spin, sleep, or get no timer signal.
 
 use std::fs;
 
@@ -41,7 +41,7 @@ mod tests {
         let lines = lines.unwrap();
         assert!(lines.len() >= 2);
         let own = format!("thread {}: ", std::process::id());
-        // Other tests start threads, which block all signals at their beginning.
+        // Look only at the first thread: those that other tests start block all signals at their beginning.
         let own = lines.iter().find(|line| line.starts_with(&own));
         assert!(
             own.is_some_and(|line| line.contains(" blocked=0000000")),
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_is_gone_has_none() {
+    fn a_process_that_does_not_exist_has_no_lines() {
         assert!(describe(u32::MAX).is_empty());
     }
 }

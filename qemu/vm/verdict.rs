@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Decides whether a run has passed: all evidence of success must be there, and none of trouble.
+//! Decides whether a run has passed: there must be all evidence of success, and no report of trouble.
 
 use crate::ktap::{self, Tally};
 use crate::machine::Ended;
@@ -12,7 +12,7 @@ const ANY: &str = "any";
 pub struct Expected {
     /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether a run without KTAP fails. KTAP that is there is always judged.
+    /// Whether a run without KTAP fails. If there is KTAP, it is judged in any case.
     ktap: bool,
     /// Whether the kernel's log may lack its beginning: a long run writes more than the log buffer holds. The console
     /// has all warnings and worse in any case.
@@ -63,7 +63,7 @@ pub struct Verdict {
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
-    /// The only reason is one that a test gave when it bailed out. The console has nothing to add.
+    /// Whether the only reason is one that a test gave when it bailed out. Then the console explains nothing more.
     pub is_explained: bool,
 }
 
@@ -129,14 +129,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // The failed test, which makes rc 1, is a reason already.
+        // The failed test makes rc 1, and is a reason itself.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // Modules that stayed loaded because of a failure are no further reason.
+        // A guest that has failed may leave modules loaded, which is no further reason.
         if name == "modules" && failed {
             continue;
         }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn absence_is_failure() {
+    fn a_missing_or_incomplete_result_line_fails() {
         let no_line = "no result line: the guest did not reach its end";
         assert_eq!(reasons(|e| e.result.clear()), no_line);
         assert_eq!(reasons(|e| e.result = e.result.trim_end().into()), no_line);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_counts() {
+    fn each_field_of_the_result_line_is_compared() {
         let changed = |from: &str, to: &str| reasons(|e| e.result = e.result.replace(from, to));
         assert_eq!(changed("n1", "n2"), "result: nonce is n2, expected n1");
         assert_eq!(changed("rc=0", "rc=1"), "result: rc is 1, expected 0");
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kernel_may_be_expected_to_say_otherwise() {
+    fn expected_fields_can_be_replaced() {
         let mut expected = Expected::new("n1", "rc=0 debug_locks=none", true);
         expected.set("debug_locks=1 leaks=0");
         let result = "D2D-RESULT nonce=n1 rc=0 debug_locks=1 leaks=0\n";
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_or_a_bad_end_fails_a_run_that_says_it_is_well() {
+    fn a_report_or_an_abnormal_end_fails_a_run_with_a_good_result_line() {
         let warned = reasons(|e| e.console += "[    2.0] WARNING: CPU: 0 PID: 1 at x.c:1\n");
         assert_eq!(warned, "console: WARNING: CPU: 0 PID: 1 at x.c:1");
         let late = reasons(|e| e.ended = Ended::Timeout(std::time::Duration::from_secs(9)));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_did_not_go_to_the_console_counts_and_counts_once() {
+    fn a_report_in_the_log_counts_once_even_if_the_console_has_it() {
         let report = "[    2.0] kmemleak: 1 new suspected memory leaks\n";
         let logged = reasons(|e| e.dmesg += report);
         assert_eq!(logged, "dmesg: kmemleak: 1 new suspected memory leaks");
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_without_its_beginning_is_no_evidence() {
+    fn a_log_without_its_beginning_fails() {
         let lost = "dmesg: the log has lost its beginning, and perhaps a report in it";
         assert_eq!(reasons(|e| e.dmesg.clear()), lost);
         assert_eq!(reasons(|e| e.dmesg.replace_range(..28, "")), lost);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn ktap_that_nobody_asked_for_counts_if_it_is_there() {
+    fn ktap_is_judged_even_if_none_is_expected() {
         let judged = |ktap: &str| {
             let mut evidence = good();
             evidence.ktap = ktap.into();
