@@ -2,9 +2,9 @@
 
 //! The reader of trace lines: finds the step in one line of a log.
 //!
-//! This is the only reader. Three programs include this file as a module: the trace tool, the guest's
+//! No other file reads trace lines. Three programs include this file as a module: the trace tool, the guest's
 //! `trace_check`, and `d2d-vm`, which runs the virtual machines. rustc builds the last two without cargo, so
-//! this file uses the standard library alone.
+//! this file uses only the standard library.
 //!
 //! The step looks the same in each log, but what stands before it depends on the program that wrote the log:
 //!
@@ -46,8 +46,8 @@ pub fn is_step(name: &str) -> bool {
 pub struct Line<'a> {
     /// The driver that printed it.
     pub driver: &'a str,
-    /// Counts the steps of all drivers since the owner was loaded. A step that is too frequent for a line,
-    /// and only hits a tracepoint, has no number: 0.
+    /// The number of the step among those of all drivers since the owner was loaded. 0 for a step that is too
+    /// frequent for a line, and only hits a tracepoint.
     pub seq: u64,
     /// Tells one load of the owner from the next. `None` if the line has no `load=`.
     pub load: Option<u64>,
@@ -59,9 +59,9 @@ pub struct Line<'a> {
     pub detail: &'a str,
     /// The time in nanoseconds, by the log's clock.
     pub time: Option<u64>,
-    /// The CPU, which only ftrace, trace-cmd and perf tell.
+    /// The CPU, which only the logs of ftrace, trace-cmd and perf have.
     pub cpu: Option<u32>,
-    /// The task, which the same programs tell: `insmod-77`.
+    /// The task, such as `insmod-77`, which only the same logs have.
     pub task: Option<&'a str>,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Driver => "no driver",
-            Self::Seq => "no seq, or not a number",
+            Self::Seq => "seq is missing or not a number",
             Self::Load => "load is not a number",
             Self::Step => "no step",
         })
@@ -172,17 +172,17 @@ impl<'a> Line<'a> {
     }
 }
 
-/// The fields of a [`Line::detail`], in the order of the line.
+/// The fields in the text of a [`Line::detail`], in the order of the line.
 pub fn fields(detail: &str) -> impl Iterator<Item = (&str, &str)> {
     words(detail).filter_map(pair)
 }
 
-/// Says whether this line has a step, which may be damaged.
+/// Says whether this line has a step, complete or damaged.
 pub fn is_marked(text: &str) -> bool {
     find_prefix(text).is_some()
 }
 
-/// How a line begins that has a step.
+/// The beginning of a line with a step.
 enum Prefix<'a> {
     /// `module_a: d2d: `
     Print { driver: &'a str },
@@ -308,8 +308,8 @@ pub fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// Splits a line into parts with one step each: when two CPUs write to a console, the line break between
-/// their lines may be lost.
+/// Splits a line into parts with one step each: when two CPUs write to a console, it may lose the line break
+/// between their lines.
 pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -423,14 +423,14 @@ mod tests {
     }
 
     #[test]
-    fn a_line_needs_neither_load_nor_execution_context() {
+    fn load_and_execution_context_may_be_missing() {
         let read = line("module_b: d2d: seq=7 step=unload");
         assert_eq!((read.load, read.context), (None, None));
         assert_eq!((read.step, read.detail), ("unload", ""));
     }
 
     #[test]
-    fn lines_of_other_programs_have_no_step() {
+    fn a_line_of_another_program_has_no_step() {
         for text in [
             "",
             "random: crng init done",
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_line_says_what_it_lacks() {
+    fn the_damage_of_a_line_says_what_it_lacks() {
         for (text, damage) in [
             ("module_a: d2d: se", Damage::Seq),
             ("module_a: d2d: seq=x load=1 in=task step=load", Damage::Seq),

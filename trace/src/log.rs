@@ -2,7 +2,7 @@
 
 //! Finds the steps in a log.
 //!
-//! Memory is bounded: one line at a time is in memory, and at most [`MAX_LINE`] bytes of it.
+//! Memory is bounded: at any time, only one line is in memory, and at most [`MAX_LINE`] bytes of it.
 
 use crate::line::{self, Damage, Line};
 use memchr::{memchr, memmem::Finder};
@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::LazyLock;
 
-/// Longest line in bytes; the kernel prints no longer ones. The rest of a longer line is skipped.
+/// The length of the longest line that the kernel prints, in bytes. The rest of a longer line is skipped.
 pub const MAX_LINE: usize = 4096;
 
 /// How many examples of a fault are kept.
@@ -34,13 +34,13 @@ pub struct Counts {
     pub cut: u64,
     /// Lines with the prefix of a step, but without a whole step.
     pub damaged: u64,
-    /// Where the first few of these were, and why.
+    /// The places of the first few of these lines, and what is wrong with each.
     pub damaged_lines: Vec<String>,
     /// Steps that are not in the vocabulary.
     pub unknown: u64,
-    /// The first few names of these.
+    /// The names of the first few of these steps.
     pub unknown_names: Vec<String>,
-    /// What kind of file it is, if it does not begin as text does.
+    /// What the log is instead, if it does not begin like text.
     pub binary: Option<&'static str>,
 }
 
@@ -73,7 +73,7 @@ fn each_line(
 ) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 18];
     let (mut filled, mut total) = (0, 0);
-    // The beginning of a long line was taken; the rest is being skipped.
+    // Whether the rest of a long line is being skipped, whose beginning was taken.
     let mut skipping = false;
     loop {
         let got = match input.read(&mut buffer[filled..]) {
@@ -121,16 +121,19 @@ fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
         (b"\xff\xfe", "text in UTF-16: convert it to UTF-8 first"),
         (
             b"\x17\x08\x44tracing",
-            "of trace-cmd: give the output of 'trace-cmd report'",
+            "a recording of trace-cmd: pass the output of 'trace-cmd report'",
         ),
-        (b"PERFILE2", "of perf: give the output of 'perf script'"),
+        (
+            b"PERFILE2",
+            "a recording of perf: pass the output of 'perf script'",
+        ),
     ];
     let kind = KINDS.iter().find(|(magic, _)| head.starts_with(magic));
     kind.map(|(_, kind)| *kind)
         .or_else(|| memchr(0, head).map(|_| "binary"))
 }
 
-/// Finds steps in lines. A line with a step waits, because the next line may be its broken-off end.
+/// Finds steps in lines. A line with a step waits in `pending`, because the next line may be its broken-off end.
 #[derive(Default)]
 struct Steps {
     counts: Counts,
@@ -165,7 +168,7 @@ impl Steps {
         Ok(())
     }
 
-    /// Parses the line that was waiting: it is whole now.
+    /// Parses the line that waits, which is whole now.
     fn flush(&mut self, found: &mut impl FnMut(Line<'_>) -> io::Result<()>) -> io::Result<()> {
         for part in line::split(&self.pending) {
             match Line::parse(part) {
@@ -204,9 +207,9 @@ impl Counts {
     }
 }
 
-/// Says whether `text` is the broken-off end of the line `step`. It is if it consists of fields, of which the
-/// first may be cut. A single fragment without a field counts only if `step` is incomplete, or ends where
-/// a console breaks lines.
+/// Says whether `text` is the broken-off end of the line `step`: whether `text` consists of fields, of which the
+/// first may be cut. A single fragment of a field counts only if `step` is incomplete, or ends where a console
+/// breaks lines.
 fn continues(step: &str, text: &str) -> bool {
     let mut words = text.split_whitespace();
     let Some(first) = words.next() else {
@@ -237,7 +240,7 @@ fn continues(step: &str, text: &str) -> bool {
     is_field(first) || words.next().is_some() || unfinished || step.len() % CONSOLE == 0
 }
 
-/// Joins a broken line. Between two fields there was a blank.
+/// Appends the end of a broken line. Puts a blank between two whole fields.
 fn join(step: &mut String, text: &str) {
     let last = step.split(' ').next_back().unwrap_or_default();
     let first = text.split(' ').next().unwrap_or_default();
@@ -272,11 +275,11 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_was_broken_anywhere_behind_its_number_is_joined() {
+    fn a_line_that_was_broken_after_its_number_is_joined() {
         let (whole, _) = steps(QUEUE);
         for at in "module_a: d2d: seq=4 load=9 in=t".len()..QUEUE.len() {
             let (head, tail) = QUEUE.split_at(at);
-            // A cut value may look whole: the rest is joined only at the width of a console.
+            // A value that was cut may look whole: then its rest is joined only at the width of a console.
             if tail == "4" {
                 continue;
             }
@@ -290,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_its_end_is_left_out_and_named() {
+    fn an_incomplete_line_is_left_out_and_listed() {
         let (found, counts) = steps(format!("module_a: d2d: seq=3 lo\n[ 1.0] other\n{QUEUE}"));
         assert_eq!(found.len(), 1);
         assert_eq!(counts.damaged, 1);
@@ -298,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_steps_are_kept_and_named() {
+    fn unknown_steps_are_kept_and_listed() {
         let (found, counts) = steps("b: d2d: seq=1 load=1 in=task step=upload x=1\n");
         assert_eq!(found, ["1 upload x=1"]);
         assert_eq!(counts.unknown_names, ["upload"]);

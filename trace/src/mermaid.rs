@@ -16,7 +16,7 @@ const SPECIAL: [(char, &str); 5] = [
     ('"', "#quot;"),
 ];
 
-/// The shades of execution contexts that interrupt a task, for light and dark pages
+/// The shades of the execution contexts that interrupt a task; they suit light and dark pages
 const SHADES: [(&str, &str); 2] = [
     ("softirq", "rgba(0, 150, 200, 0.15)"),
     ("hardirq", "rgba(220, 100, 0, 0.15)"),

@@ -3,21 +3,21 @@
 //! Sorts the steps of each load of the owner by `seq`.
 //!
 //! Two CPUs print in any order, and a log may have several loads and boots. A step waits in a window for
-//! the steps before it. When the window is full, the first step leaves it, so memory is bounded; a step
-//! that comes after its successors have left is late. A step without a number stays behind the step that
-//! precedes it in the log.
+//! the steps before it. When the window is full, the first step leaves it, so memory is bounded. A step is
+//! late if its successors have left the window before it comes. A step without a number stays behind the step
+//! that precedes it in the log.
 
 use crate::line::{self, Line};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-/// How many steps wait, by default.
+/// How many steps wait at most, by default.
 pub const WINDOW: usize = 4096;
 
-/// How many loads are known at a time. A step of an older load counts as one more load.
+/// How many loads are remembered. A step of a load that was forgotten begins one more load.
 const LOADS: usize = 64;
 
-/// How many gaps of a load are kept.
+/// How many gaps of a load are remembered, and how many gaps are listed.
 const GAPS: usize = 1000;
 
 /// A step, with the parts of its [`Line`].
@@ -33,13 +33,13 @@ pub struct Step {
     pub time: Option<u64>,
     /// See [`Line`].
     pub cpu: Option<u32>,
-    /// The driver, the step, the execution context, the task and the detail in one string: one
-    /// allocation for each step, not five, saves memory
+    /// The driver, the step, the execution context, the task and the detail. One string saves memory: it takes one
+    /// allocation, not five
     text: Box<str>,
     /// Where each of these ends, except the last
     ends: [u32; 4],
-    /// Its place in the order: its `seq`. A step without a number has the place of the step that
-    /// precedes it in the log.
+    /// Its place in the order: its `seq`, or for a step without a number, the place of the step that precedes
+    /// it in the log.
     place: u64,
     /// How many steps with the same place precede it.
     after: u64,
@@ -56,7 +56,7 @@ impl Step {
         let parts = [line.driver, line.step, context, task];
         for (part, at) in parts.iter().zip(&mut ends) {
             end += part.len();
-            // It fits: a line has at most log::MAX_LINE bytes.
+            // A line has at most log::MAX_LINE bytes, so the number fits into 32 bits.
             *at = end as u32;
         }
         let mut text = String::with_capacity(end + line.detail.len());
@@ -152,7 +152,7 @@ pub struct Counts {
     pub missing: u64,
     /// The first gaps of each load.
     pub gaps: Vec<Gap>,
-    /// Steps that occurred earlier in the log, too.
+    /// Steps that the log has already had.
     pub duplicates: u64,
     /// Steps that came too late to be sorted.
     pub late: u64,
@@ -271,8 +271,8 @@ impl Order {
         Ok(self.counts)
     }
 
-    /// Finds the load that a step belongs to, or makes a new one. A new boot may have the same `load` as an old one:
-    /// then `seq` begins again, at another time.
+    /// Returns the index of the load that a step belongs to, which may be a new one. After another boot, `load` may be
+    /// that of an earlier load; then `seq` begins again, at another time.
     fn index_of(&mut self, line: &Line<'_>) -> usize {
         let known = self
             .loads
@@ -354,7 +354,7 @@ impl Order {
         *missing = missing.saturating_add(last - first + 1);
     }
 
-    /// Forgets a load of which no more steps are expected, and counts its gaps.
+    /// Forgets a load, and counts its gaps: no more steps of it are expected.
     fn forget(&mut self, index: usize) {
         let gaps = self.loads.remove(&index).map(|load| load.gaps);
         for (first, last) in gaps.into_iter().flatten() {
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_too_big() {
+    fn any_number_is_accepted() {
         let lines = [
             (5, u64::MAX, 1),
             (5, u64::MAX, 1),

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Relates the steps to each other: which driver calls which, which step ends a call or a request and how long
-//! that took, how many items the queues have.
+//! Relates the steps to each other: finds which driver calls which, which step ends a call or a request, how long
+//! the call or request took, and how many items the queues have.
 
 use crate::order::{Passed, Step};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-/// How many calls and requests may be open. A trace with more has lost the steps that end them.
+/// How many calls and requests may be open. If there are more, the trace has lost the steps that end them.
 const OPEN: usize = 10_000;
 
 /// What goes from one driver to another.
@@ -47,7 +47,7 @@ pub struct Arrow {
 pub struct Span {
     /// The driver that was called, if the log names it.
     pub called: Option<String>,
-    /// The [`Row::number`] of the step that began it.
+    /// The [`Row::number`] of the step that began the call or request.
     pub since: u64,
     /// How long it took, in nanoseconds, if the log has times.
     pub ns: Option<u64>,
@@ -57,14 +57,14 @@ pub struct Span {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Depth {
     pub queue: String,
-    /// Items in it, without those from before the log's first step.
+    /// The number of its items, without those that it had before the log's first step.
     pub depth: u64,
 }
 
 /// A step, and how it relates to others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Counts the steps of its load from 1, without missing ones; 0 for a late step.
+    /// The number of the step among those of its load that the log has, from 1; 0 for a late step.
     pub number: u64,
     pub step: Step,
     pub arrow: Option<Arrow>,
@@ -106,15 +106,16 @@ struct Open {
 /// A call that has not returned.
 struct Call {
     open: Open,
-    /// Whether the log has the call as a printed line, and whether as a tracepoint: or both
+    /// Whether the log has the call as a printed line
     printed: bool,
+    /// Whether the log has the call as a tracepoint
     traced: bool,
 }
 
-/// A request that is on its way.
+/// A request that was sent and is not completed.
 struct Sent {
     open: Open,
-    /// Sender and receiver; more than one pair if it was forwarded
+    /// Sender and receiver, and one more pair for each time that the request was forwarded
     hops: Vec<(String, String)>,
 }
 
@@ -137,7 +138,7 @@ pub struct Relations {
 }
 
 impl Relations {
-    /// The owner, known after a step that only an owner takes.
+    /// The owner; `None` before the first step that only an owner takes.
     pub fn owner(&self) -> Option<&str> {
         self.owner.as_deref()
     }
@@ -149,7 +150,7 @@ impl Relations {
                 *self = Self::default();
                 None
             }
-            // Calls may have ended in the gap, so the next return may belong to another call.
+            // Calls may have ended in the gap, so the next return may not be that of the last open call.
             Passed::Lost { .. } => {
                 self.calls.clear();
                 self.requests.clear();
@@ -180,7 +181,7 @@ impl Relations {
         }
     }
 
-    /// Learns which drivers are the owner and the peer, whose names fields such as `to=peer` lack.
+    /// Learns the names of the owner and of the peer, which fields such as `to=peer` do not give.
     fn learn_roles(&mut self, step: &Step) {
         let owner = match step.step() {
             "alloc" | "export" | "attached" | "rundown" => true,
@@ -199,7 +200,7 @@ impl Relations {
         }
     }
 
-    /// The driver in a field of the step.
+    /// The driver that a field of the step names.
     fn other(&self, step: &Step, key: &str) -> Option<String> {
         let name = step.field(key)?;
         let meant = match name {
@@ -250,7 +251,7 @@ impl Relations {
                 write_caller(&mut self.key, step);
                 let calls = self.calls.get_mut(&self.key);
                 let last = calls.as_ref().and_then(|calls| calls.last());
-                // The driver printed the call, so it will print the return, too.
+                // The driver has printed the call, so it will print the return: leave the call open for that line.
                 if last.is_some_and(|call| step.seq == 0 && call.printed && call.traced) {
                     return (None, None);
                 }
@@ -321,7 +322,7 @@ impl Relations {
                 *traced = true;
                 now
             }
-            // A tracepoint gave the depth after these items already.
+            // The tracepoint of these items has already given the depth after them.
             ("enqueue" | "dequeue", None) if *traced => return None,
             ("enqueue", None) => depth.saturating_add(items()?),
             // The log may have begun after items were put.
@@ -349,7 +350,7 @@ impl Open {
     }
 }
 
-/// Writes the key by which a return finds its call: driver, operation, execution context, task or CPU.
+/// Writes the key by which a return finds its call: driver, operation, execution context, and task or CPU.
 fn write_caller(key: &mut String, step: &Step) {
     let (cpu, task) = match step.context() {
         Some("task") => (None, step.task()),
@@ -435,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_end_in_the_reverse_order() {
+    fn calls_return_in_reverse_order() {
         let rows = rows(&[
             "a attached to=b",
             "a op-call to=peer op=bounce",
@@ -486,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_matched_across_lost_steps() {
+    fn no_call_is_matched_across_a_gap() {
         let rows = rows(&[
             "a 1 op-call to=peer op=x",
             "a 2 op-call to=peer op=y",

@@ -20,16 +20,16 @@ pub const HELP: &str = "\
   mermaid    a Mermaid sequence diagram
   json       for programs (docs/trace.md)
   html       a page with a picture, which needs no network
-    FILE               a log of dmesg, a console, trace-cmd report, ftrace or Wine; none is the input
+    FILE               a log of dmesg, a console, trace-cmd report, ftrace or Wine (default: standard input)
     --load N           the steps of the Nth load in the log
     --seq FIRST..LAST  the steps with these numbers
     --from STEP        begin with the first such step
     --to STEP          end with the next such step
-    --limit N          no more steps than that (json 50000, html 4000, mermaid 500)
-    --window N         how many steps wait to be sorted (4096)
+    --limit N          at most N steps (default: json 50000, html 4000, mermaid 500)
+    --window N         at most N steps wait to be sorted (default: 4096)
     --color WHEN       auto, always or never";
 
-/// How many gaps are named.
+/// How many gaps a remark lists.
 const NAMED: usize = 8;
 
 /// How many drivers get a lane.
@@ -55,7 +55,7 @@ impl Form {
         }
     }
 
-    /// How many steps are shown at most: memory is bounded, and a browser must cope with the page.
+    /// How many steps are shown at most, so that memory stays bounded and a browser can show the page.
     fn limit(self) -> u64 {
         match self {
             Self::Text => u64::MAX,
@@ -81,7 +81,7 @@ struct Selection {
 }
 
 impl Selection {
-    /// Says whether this row is shown. Rows have to come in their order.
+    /// Says whether this row is shown. The caller passes the rows in their order.
     fn selects(&mut self, row: &Row) -> bool {
         let step = &row.step;
         let here = self.load.is_none_or(|load| load == step.index + 1)
@@ -103,18 +103,18 @@ impl Selection {
     }
 }
 
-/// The selected steps of a log, and what was found in reading it.
+/// The selected steps of a log, and its faults.
 #[derive(Default)]
 pub struct Trace {
-    /// The selected steps, in order; none if they are written as they come.
+    /// The selected steps, in order. Empty for `text`, which writes each step at once.
     pub rows: Vec<Row>,
-    /// The drivers of the log that have a lane; the owner first.
+    /// The drivers of the log that have a lane, with the owner first.
     pub drivers: Vec<String>,
     /// How many steps are shown.
     pub shown: u64,
     /// How many selected steps are not shown, because of the limit.
     pub left_out: u64,
-    /// How many steps wait to be sorted.
+    /// How many steps wait to be sorted at most.
     pub window: usize,
     pub log: log::Counts,
     pub order: order::Counts,
@@ -152,7 +152,7 @@ fn drivers_of(row: &Row) -> impl Iterator<Item = &str> {
     std::iter::once(row.step.driver()).chain(arrow)
 }
 
-/// Why nothing is shown.
+/// Why a log is not shown.
 pub enum Failure {
     /// The command line is wrong.
     Usage(String),
@@ -202,7 +202,9 @@ impl Options {
                     "always" => options.colour = Colour(true),
                     "never" => options.colour = Colour(false),
                     other => {
-                        return Err(Failure::Usage(format!("--color {other}: no such choice")))
+                        return Err(Failure::Usage(format!(
+                            "--color is auto, always or never, not '{other}'"
+                        )))
                     }
                 },
                 Value(path) if options.file.is_none() => options.file = Some(path.into()),
@@ -232,7 +234,7 @@ impl Colour {
     }
 }
 
-/// Says whether this is one of these commands.
+/// Says whether this is one of the commands that show a trace.
 pub fn is_command(name: &str) -> bool {
     Form::named(name).is_some()
 }
@@ -329,7 +331,7 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
     Ok(trace)
 }
 
-/// Reports faults of the log on the standard error, or why there is nothing to show.
+/// Reports the faults of the log on the standard error. Fails if there is nothing to show.
 fn report(trace: &Trace, name: &str) -> Result<(), Failure> {
     let Trace { log, .. } = trace;
     let unusable = |text: String| Err(Failure::Unusable(format!("{name}: {text}")));
@@ -341,7 +343,7 @@ fn report(trace: &Trace, name: &str) -> Result<(), Failure> {
     }
     if log.steps == 0 {
         return match log.binary {
-            Some(kind) => unusable(format!("no log, but {kind}")),
+            Some(kind) => unusable(format!("not a log, but {kind}")),
             None => unusable(format!(
                 "no step in {} lines; a step looks like 'module_a: d2d: seq=1 ...'",
                 log.lines
@@ -393,14 +395,13 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
     };
     let gaps = format!(": seq {}{more}", gaps.join(", "));
     say(order.missing, "step is missing", "steps are missing", gaps);
-    let late = format!(" came later than {} others, not sorted", trace.window);
-    say(order.late, "step", "steps", late);
-    let once = ", and shown once".into();
+    let late = format!(" too late to be sorted: over {} steps late", trace.window);
+    say(order.late, "step came", "steps came", late);
     say(
         order.duplicates,
-        "step was there already",
-        "steps were there already",
-        once,
+        "step occurs again, and is shown once",
+        "steps occur again, and are shown once",
+        String::new(),
     );
     let names = named(&log.unknown_names, log.unknown_names.len() as u64);
     say(
@@ -412,8 +413,8 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
     let lines = named(&log.damaged_lines, log.damaged) + "; left out";
     say(
         log.damaged,
-        "line has no whole step",
-        "lines have no whole step",
+        "line has an incomplete step",
+        "lines have an incomplete step",
         lines,
     );
     say(
@@ -422,7 +423,10 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
         "broken lines were put together",
         String::new(),
     );
-    let long = format!(" longer than {} bytes, and read up to there", log::MAX_LINE);
+    let long = format!(
+        " longer than {} bytes: the rest was not read",
+        log::MAX_LINE
+    );
     say(log.cut, "line is", "lines are", long);
     let shown = ": --limit shows more".into();
     say(
@@ -439,7 +443,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_have_ends_or_not() {
+    fn a_range_may_lack_either_end() {
         assert_eq!(range("5..22"), Ok(5..=22));
         assert_eq!(range("5.."), Ok(5..=u64::MAX));
         assert_eq!(range("..22"), Ok(0..=22));

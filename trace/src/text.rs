@@ -14,7 +14,7 @@ const BOLD: &str = "1";
 const DIM: &str = "2";
 const RED: &str = "31";
 const YELLOW: &str = "33";
-/// One driver's colour after the other
+/// The colours of the drivers, in the order of their lanes
 const DRIVERS: [&str; 4] = ["34", "32", "36", "35"];
 
 /// Width of an arrow
@@ -37,8 +37,8 @@ impl<W: Write> Text<W> {
         }
     }
 
-    /// Writes a row, after a line for the steps that are missing before it. `late` marks a row that is out of
-    /// order. `drivers` have lanes in this order.
+    /// Writes a row, after a line for the steps that are `missing` before it. `late` means that the row is out of
+    /// order. `drivers` is the order of the lanes.
     pub fn row(
         &mut self,
         row: &Row,

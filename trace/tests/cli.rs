@@ -68,7 +68,7 @@ fn text_is_the_steps_in_order_and_nothing_else() {
 }
 
 #[test]
-fn colours_are_there_for_who_asks() {
+fn a_pipe_gets_colours_if_they_are_asked_for() {
     let ran = run(&["text", "--color=always"], LOG);
     assert!(ran.out.contains("\x1b[1mload\x1b[0m"));
     assert!(!run(&["text", "--color=never"], LOG).out.contains('\x1b'));
@@ -109,7 +109,7 @@ fn mermaid_draws_the_handshake_that_the_guide_shows() {
 }
 
 #[test]
-fn mermaid_shades_what_interrupts() {
+fn mermaid_shades_softirq_and_hardirq() {
     let log = line(1, 5, "load") + &line(2, 5, "event-set").replace("in=task", "in=hardirq");
     let ran = run(&["mermaid"], &log);
     assert!(ran.out.contains("rect rgba"), "{}", ran.out);
@@ -117,7 +117,7 @@ fn mermaid_shades_what_interrupts() {
 }
 
 #[test]
-fn json_says_what_docs_trace_md_says() {
+fn json_has_the_members_that_docs_trace_md_documents() {
     let ran = run(&["json"], LOG);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let document: Value = serde_json::from_str(&ran.out).expect("JSON");
@@ -156,7 +156,7 @@ fn json_says_what_docs_trace_md_says() {
 }
 
 #[test]
-fn html_is_a_page_that_needs_nothing_else() {
+fn the_html_page_needs_no_other_file() {
     let ran = run(&["html"], LOG);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
     let page = ran.out.to_lowercase();
@@ -194,7 +194,7 @@ fn a_name_in_the_log_cannot_be_markup_of_the_page() {
 }
 
 #[test]
-fn lost_lines_are_counted_and_named_in_every_form() {
+fn lost_lines_are_counted_and_listed_in_every_form() {
     let log: String =
         LOG.lines()
             .filter(|line| !line.contains("seq=3 "))
@@ -232,7 +232,8 @@ fn lines_of_two_cpus_are_sorted() {
     let late = run(&["text", "--window=4"], &lines.join("\n"));
     assert_eq!(late.code, 0);
     assert!(
-        late.err.contains("came later than 4 others"),
+        late.err
+            .contains("too late to be sorted: over 4 steps late"),
         "{}",
         late.err
     );
@@ -250,15 +251,11 @@ fn two_boots_and_a_reload_are_three_loads() {
     assert_eq!(page.matches("<section>").count(), 2);
     let twice = run(&["text"], &[LOG, LOG].concat());
     assert_eq!(seqs(&twice).len(), 44);
-    assert!(
-        twice.err.contains("44 steps were there already"),
-        "{}",
-        twice.err
-    );
+    assert!(twice.err.contains("44 steps occur again"), "{}", twice.err);
 }
 
 #[test]
-fn a_log_of_ftrace_has_steps_without_numbers_and_says_where_they_ran() {
+fn calls_in_a_log_of_ftrace_are_matched_by_cpu_and_task() {
     let log = "# tracer: nop\n\
         \x20 insmod-77      [000] .....     3.000001: d2d_op_call: driver=module_a seq=0 load=5 in=task step=op-call to=peer op=ping value=1\n\
         \x20 kworker/1:1-31 [001] .....     3.000002: d2d_op_call: driver=module_a seq=0 load=5 in=task step=op-call to=peer op=ping value=2\n\
@@ -282,7 +279,7 @@ fn a_log_of_ftrace_has_steps_without_numbers_and_says_where_they_ran() {
 }
 
 #[test]
-fn broken_lines_are_put_together_and_cut_ones_left_out() {
+fn broken_lines_are_joined_and_cut_lines_are_left_out() {
     let wrapped = LOG
         .replace(" value=41", " val\nue=41")
         .replace("step=adopt ctx", "st\nep=adopt ctx");
@@ -297,12 +294,16 @@ fn broken_lines_are_put_together_and_cut_ones_left_out() {
     let cut = LOG.replace("step=adopt ctx=c0", "st");
     let ran = run(&["text"], &cut);
     assert_eq!(seqs(&ran).len(), 43);
-    assert!(ran.err.contains("1 line has no whole step"), "{}", ran.err);
+    assert!(
+        ran.err.contains("1 line has an incomplete step"),
+        "{}",
+        ran.err
+    );
     assert!(ran.err.contains("1 step is missing: seq 18"), "{}", ran.err);
 }
 
 #[test]
-fn what_is_no_trace_is_refused_with_the_reason() {
+fn an_input_without_steps_is_refused_with_the_reason() {
     for (log, reason) in [
         (&b""[..], "empty"),
         (b"[ 1.0] random: crng init done\n", "no step in 1 lines"),
@@ -322,7 +323,7 @@ fn what_is_no_trace_is_refused_with_the_reason() {
 }
 
 #[test]
-fn unknown_steps_are_shown_and_named() {
+fn unknown_steps_are_shown_and_listed() {
     let ran = run(&["text"], &(line(1, 5, "load") + &line(2, 5, "upload x=1")));
     assert_eq!((ran.code, seqs(&ran)), (0, vec![1, 2]));
     assert!(
@@ -333,7 +334,7 @@ fn unknown_steps_are_shown_and_named() {
 }
 
 #[test]
-fn a_mistake_in_the_command_line_is_one() {
+fn a_wrong_command_line_is_refused() {
     for args in [
         &[][..],
         &["draw"],

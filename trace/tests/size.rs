@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory stays bounded for logs of any size. To measure the speed as well:
+//! Tests that memory stays bounded for logs of any size. This command measures the speed as well:
 //! `cargo test --release --test size -- --ignored --nocapture`.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-/// Memory that the program may use, in KiB. JSON keeps 50,000 steps
+/// How much memory the program may use, in KiB. The form with the most steps in memory is JSON, with 50,000.
 const LIMIT: u64 = 96 << 10;
 
 /// An endless log: lines of other programs, calls, requests and queues; some steps are lost or swapped
@@ -121,7 +121,7 @@ fn memory_is_bounded_when_each_step_is_another_load_with_a_long_line() {
 }
 
 #[test]
-#[ignore = "takes a while; says how fast it is"]
+#[ignore = "measures the speed, which takes a while"]
 fn speed_for_a_log_of_1_gb() {
     for form in ["text", "mermaid", "json", "html"] {
         let begin = Instant::now();
