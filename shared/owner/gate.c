@@ -12,7 +12,8 @@ DEFINE_SRCU_FAST(d2d_gate);
 
 /*
  * Returns how often a thread has entered, and how many threads are inside. The counters
- * may change meanwhile: both numbers are approximate. Any context.
+ * may change meanwhile: both numbers are approximate. A thread's two increments are not
+ * ordered, so its exit may be counted before its entry. Any context.
  */
 void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 {
@@ -25,13 +26,11 @@ void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 		unlocks += atomic_long_read(&ctrs[0].srcu_unlocks);
 		unlocks += atomic_long_read(&ctrs[1].srcu_unlocks);
 	}
-	/* Pairs with the increments of a reader: a counted exit implies a counted entry. */
-	smp_mb();
 	for_each_possible_cpu(cpu) {
 		ctrs = per_cpu_ptr(srcu->sda, cpu)->srcu_ctrs;
 		locks += atomic_long_read(&ctrs[0].srcu_locks);
 		locks += atomic_long_read(&ctrs[1].srcu_locks);
 	}
 	*entered = locks;
-	*inside = locks - unlocks;
+	*inside = locks > unlocks ? locks - unlocks : 0;
 }
