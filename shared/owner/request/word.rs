@@ -365,8 +365,9 @@ transitions! {
     COMPLETE: Held => Busy [unless QUEUED, clear TELLS] Full;
     /// The result is written.
     COMPLETED: Busy => Done [] Full;
-    /// The holder claims the request to forward it.
-    FORWARD: Held => Forward [unless QUEUED] Acquire;
+    /// The holder claims the request to forward it. Full: a thread that sees what the holder then
+    /// writes to a level sees that the word has changed.
+    FORWARD: Held => Forward [unless QUEUED] Full;
     /// The request is with the next driver, which the forwarding thread has entered.
     FORWARDED: Forward => Held [unless RECALL, clear TELLS, add SEQ|UP] Release;
     /// The forwarding was refused: the holder has the request again.
