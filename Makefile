@@ -51,7 +51,7 @@ check:
 	@qemu/check.sh
 
 model:
-	@qemu/enter.sh selftests/model/run.sh
+	@qemu/model.sh
 
 mutants:
 	@qemu/mutants.sh $(MUTANTS)
@@ -90,7 +90,7 @@ help:
 	$(call help,shell,boot a virtual machine with an interactive console)
 	$(call help,gdb,attach gdb to a virtual machine that was started with GDB=1; VM=DIR if there are several)
 	$(call help,check,check formatting and documentation; run lints (clippy checkpatch shellcheck) and unit tests)
-	$(call help,model,check every interleaving of the models of the protocols with spin)
+	$(call help,model,check every interleaving of the models of the protocols with spin; check the orderings with herd7)
 	$(call help,mutants,show that the tests notice each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
@@ -108,6 +108,6 @@ help:
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
-	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and a second root.'
+	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
 .PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare example docs rust-analyzer help

@@ -11,7 +11,7 @@ unset KERNEL CASE
 part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
-part model "$LAB/enter.sh" selftests/model/run.sh
+part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"

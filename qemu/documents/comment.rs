@@ -7,16 +7,25 @@ use crate::place::in_one_span;
 
 /// Returns the comments of a source, with an empty line for each line of code.
 fn comments(path: &str, source: &str) -> String {
-    let is_c = [".rs", ".c", ".h"].iter().any(|end| path.ends_with(end));
+    let is_litmus = path.ends_with(".litmus");
+    let is_c = is_litmus || [".rs", ".c", ".h"].iter().any(|end| path.ends_with(end));
+    let (begin, end) = if is_litmus {
+        ("(*", "*)")
+    } else {
+        ("/*", "*/")
+    };
     let mut inside = false;
     let mut all = String::new();
     for line in source.lines() {
         let text = line.trim_start();
         let comment = if !is_c {
             text.strip_prefix('#')
-        } else if inside || text.starts_with("/*") {
-            inside = !text.contains("*/");
-            Some(text.trim_end_matches("*/").trim_start_matches(['/', '*']))
+        } else if inside || text.starts_with(begin) {
+            inside = !text.contains(end);
+            Some(
+                text.trim_end_matches(end)
+                    .trim_start_matches(['/', '(', '*']),
+            )
         } else {
             text.strip_prefix("//")
         };
@@ -75,6 +84,13 @@ mod tests {
         assert_eq!(
             wrong("a.c", "/*\n * See shared/nosuch.h.\n */\nshared/nosuch.c\n"),
             ["a.c:2: no file shared/nosuch.h"]
+        );
+        assert_eq!(
+            wrong(
+                "a.litmus",
+                "C a\n(*\n * shared/nosuch.h\n *)\nshared/nosuch.c\n"
+            ),
+            ["a.litmus:3: no file shared/nosuch.h"]
         );
         assert_eq!(
             wrong("a.sh", "# x (shared/nosuch.sh)\n"),

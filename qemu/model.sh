@@ -1,0 +1,12 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Explores the models of the protocol with spin, and checks the litmus tests with herd7 and the memory model of the stock
+# kernel's source. Prints KTAP, and the counts last.
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/parts.sh"
+
+kernel=$(kernel_dir stock)
+root=$("$LAB/root/root-herd.sh")
+part_now "litmus tests" env D2D_ROOT="$root" "$LAB/enter.sh" selftests/model/litmus.sh "$kernel/tree/tools/memory-model"
+part_now "models" "$LAB/enter.sh" selftests/model/run.sh
+total

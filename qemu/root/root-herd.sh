@@ -1,0 +1,24 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Prints the path of the third toolchain root, and makes it if the cache lacks it. It has herd7 for the litmus tests,
+# which Debian has only in a later suite than that of the other roots. D2D_ROOT=$(root-herd.sh) enter.sh CMD
+# runs a command in it.
+. "$(dirname "$0")/../lib/lab.sh"
+
+suite=forky
+packages=(herdtools7)
+root=$CACHE/root-herd-$(key 1 "$suite" "${packages[@]}")
+
+if [ ! -d "$root" ]; then
+	"$LAB/root/host.sh"
+	hold "$CACHE/lock/root-herd"
+fi
+if [ ! -d "$root" ]; then
+	need_space 2 "the third toolchain root"
+	"$LAB/root/remove.sh" "$root.tmp"
+	step "make the third toolchain root (once)" "1 min" "$CACHE/log/root-herd.log" \
+		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=essential \
+		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
+	mv "$root.tmp" "$root"
+fi
+echo "$root"
