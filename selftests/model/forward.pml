@@ -18,6 +18,7 @@
  *     home once;
  *   - a request whose cancel has succeeded (granted) ends as cancelled, unless F has got it
  *     back and completed it;
+ *   - a cancel does not fail while F would still get the request back;
  *   - while R's dispatch routine uses the buffers, F does not hold the request, and S does not
  *     either if the request was cancelled and no driver leaves;
  *   - F is told of the cancellation, or gets the request back, at most once;
@@ -227,7 +228,11 @@ inline take(me, level, leaves)
 			:: else
 			fi
 		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
+#ifdef PARKED_FOR_A_FORWARDER
 		   !(PH(w) == Taken && (w & PARKED) && !leaves) &&
+#else
+		   !(PH(w) == Taken && (w & PARKED) && TOLEVEL(w) == 0 && !leaves) &&
+#endif
 		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
 			if
 			:: w & PARKED ->
@@ -252,7 +257,10 @@ inline take(me, level, leaves)
 				fi
 			:: !(w & PARKED) && PH(w) != Taken && (w & RECALL) -> ok = false; break
 			fi
-		:: else -> ok = false; break
+		:: else ->
+			assert(leaves || !RETURNS || !ON_ITS_WAY(w) || PH(w) != Taken || TOLEVEL(w) == 0);
+			ok = false;
+			break
 		fi
 	od
 }

@@ -107,8 +107,13 @@ impl Requests {
             };
             let taking = match word.phase() {
                 Phase::Held => self.take_held(record, word, taker, reason, level),
-                // Its sender has cancelled it, and waits for the frame.
-                Phase::Taken if word.has(bits::PARKED) && matches!(taker, Taker::Sender(..)) => {
+                // The sender has cancelled the request before. If `to()` is not 0, a driver has left, and the
+                // request waits to go back to a forwarder, which must not keep it now.
+                Phase::Taken
+                    if word.has(bits::PARKED)
+                        && word.to() == 0
+                        && matches!(taker, Taker::Sender(..)) =>
+                {
                     Some(Taking::Busy)
                 }
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if goes_home => {

@@ -830,6 +830,54 @@ mod cases {
         Ok(())
     }
 
+    /// Two drivers forward a request while a frame of the first one uses its buffers. The last driver ends the
+    /// request in each way, and then each taker takes it before the frame has ended.
+    #[test]
+    fn a_request_that_waits_for_a_frame_can_be_taken() -> Result {
+        for is_completed in [false, true] {
+            for who in ["cancels", "limits its wait", "sender leaves", "forwarder leaves"] {
+                let bench = Bench::new()?;
+                let (a, b) = (bench.party(c"a")?, bench.party_in_place(c"b")?);
+                let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+                let request = a.alloc()?;
+                let record = bench.record(request)?;
+                let passed = a.pass(request, &b, PEND, 0)?;
+                b.passes_on_to(&c, PEND);
+                c.passes_on_to(&d, PEND);
+                c.keeps_what_returns();
+                let held = record.hold(record.word().seq());
+                run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?;
+                run_in(Place::Worker, || c.actor.forward(c.holds(), ROUTINE))?;
+                if is_completed {
+                    bench.complete(d.holds(), 0)?;
+                } else {
+                    let taking = bench.requests.take(record, Taker::Driver(d.driver));
+                    assert!(taking == Taking::Done);
+                }
+                assert!(record.word().has(word::bits::PARKED));
+
+                let taker = match who {
+                    "cancels" => Taker::Sender(request, Reason::Cancelled),
+                    "limits its wait" => Taker::Sender(request, Reason::TimedOut),
+                    "sender leaves" => Taker::Driver(a.driver),
+                    _ => Taker::Driver(c.driver),
+                };
+                assert!(bench.requests.take(record, taker) == Taking::Done);
+                assert!(bench.requests.take(record, taker) != Taking::Done);
+                bench.requests.call(passed);
+                // c was told, and has not kept the request.
+                assert_eq!(c.calls(), [1, 1, 0, 0]);
+                assert!(record.word().is(Phase::Idle));
+                let status = match who {
+                    "limits its wait" => ETIMEDOUT.to_errno(),
+                    _ => CANCELED,
+                };
+                assert_eq!(bench.status(request)?, status);
+            }
+        }
+        Ok(())
+    }
+
     #[test]
     fn a_request_that_is_not_dispatched_yet_has_no_holder() -> Result {
         let bench = Bench::new()?;
