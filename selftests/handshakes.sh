@@ -69,11 +69,11 @@ owner_knows()
 	[ "$(lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
 }
 
-# module_b_can_attach - whether module_b gets the context, so that it was free
+# module_b_can_attach - whether module_b gets the context, so that it was free, and no request is left
 module_b_can_attach()
 {
 	start_trace
-	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b
+	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b && owner_is_idle
 }
 
 # owner_unloads - whether the owner can be unloaded, and frees the context

@@ -49,7 +49,7 @@ readers()
 }
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start 12
+start 13
 load pause_calls
 
 HASH='0x[0-9a-f]+'
@@ -88,8 +88,13 @@ load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispa
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request is pending: the files show its sender, holder and code"
 
-act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" && shows requests && json_has requests "[]"
-verdict "the request is completed: the files no longer show it"
+act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
+	shows requests "req=[0-9]+ sender=alice holder=alice code=0x0 phase=idle level=0" &&
+	json_has requests.0.phase idle requests.0.level 0
+verdict "the request is completed: the files show it with its sender"
+
+act "free r0" && shows requests && json_has requests "[]"
+verdict "the request is freed: the files no longer show it"
 
 fails ENOENT act "lookup nobody"
 shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&

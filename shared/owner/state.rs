@@ -319,7 +319,7 @@ impl Server {
     fn request_rows(&self, rows: &mut Rows<'_>) -> Result {
         let requests = self.requests().records();
         requests
-            .filter(|record| record.word().is_on_its_way())
+            .filter(|record| !record.word().is(Phase::Free))
             .try_for_each(|record| self.request_row(record, rows))
     }
 
@@ -328,7 +328,10 @@ impl Server {
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {
-            Phase::Free | Phase::Idle | Phase::Fill => return Ok(()),
+            // Freed, but a frame or a waiting thread still uses it.
+            Phase::Idle if word.has(bits::ORPHAN) => return Ok(()),
+            Phase::Free | Phase::Fill => return Ok(()),
+            Phase::Idle => b"idle",
             Phase::Held if word.has(bits::QUEUED) => b"queued",
             Phase::Held => b"held",
             Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken => b"busy",
