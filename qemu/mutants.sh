@@ -12,6 +12,8 @@
 #   refused: DRIVER REASON                  The compiler refuses DRIVER (selftests/misbehaving/hostile/refused/), but
 #                                           must accept it in the copy. REASON is a regular expression that
 #                                           matches what check/hostile.sh then prints.
+# or this one:
+#   uncompiled: MODULE REASON               The build of MODULE must fail, and print REASON, a regular expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
 # The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
 . "$(dirname "$0")/lib/lab.sh"
@@ -54,6 +56,17 @@ compiler_accepts() {
 	grep -qE "^$3" <<<"$output" || echo "hostile.sh says nothing like '$3': $output"
 }
 
+# compiler_refuses COPY MODULE REASON - builds a module in the copy; prints what is wrong if the compiler does not refuse
+# it for this reason
+compiler_refuses() {
+	local output
+	if output=$(D2D_ONLY=$2 "$1/qemu/build.sh" 2>&1); then
+		echo "the compiler accepts the mutant"
+	else
+		grep -qE "$3" <<<"$output" || echo "the compiler says nothing like '$3': $output"
+	fi
+}
+
 # take_copy NUMBER... - waits until one of these copies is free, and locks it; $copy is its path
 take_copy() {
 	local number
@@ -73,12 +86,13 @@ take_copy() {
 
 # mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's reason
 mutate() {
-	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused kernel images output
+	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused uncompiled kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")
 	modules=$(sed -n 's/^modules: //p' "$mutant")
 	refused=$(sed -n 's/^refused: //p' "$mutant")
-	if [ -z "$refused" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
-		echo "$mutant lacks 'boot: ...' or 'modules: ...', and 'refused: ...' as well"
+	uncompiled=$(sed -n 's/^uncompiled: //p' "$mutant")
+	if [ -z "$refused$uncompiled" ] && { [ -z "$boot" ] || [ -z "$modules" ]; }; then
+		echo "$mutant lacks 'boot: ...' or 'modules: ...', and has neither 'refused: ...' nor 'uncompiled: ...'"
 		return
 	fi
 	kernel=${boot%% *}
@@ -97,6 +111,10 @@ mutate() {
 		sh "$PROJECT" "$copy" "$tool" "$mutant" 2>&1 || { echo "the mutant does not apply" && return; }
 	if [ -n "$refused" ]; then
 		compiler_accepts "$copy" "${refused%% *}" "${refused#* }"
+		return
+	fi
+	if [ -n "$uncompiled" ]; then
+		compiler_refuses "$copy" "${uncompiled%% *}" "${uncompiled#* }"
 		return
 	fi
 	images=$(mktemp -d "$copy/build/images.XXXXXX")
