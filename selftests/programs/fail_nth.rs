@@ -27,12 +27,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const ENOMEM: i32 = 12;
-/// `O_NONBLOCK`: at the end of the log, reading fails and does not wait.
+/// `O_NONBLOCK`: at the end of the log a read fails instead of waiting.
 const NONBLOCK: i32 = 0o4000;
 /// No call here makes so many allocations.
 const LIMIT: u32 = 1000;
 
-/// The file by which the kernel lets the n-th allocation of the calling thread fail.
+/// The file by which a thread makes the kernel fail the thread's n-th allocation.
 struct FailNth(File);
 
 impl FailNth {
@@ -272,6 +272,8 @@ fn main() -> ExitCode {
 mod tests {
     use super::*;
 
+    const EIO: i32 = 5;
+
     fn errno(number: i32) -> Result<(), Error> {
         Err(Error::from_raw_os_error(number))
     }
@@ -292,11 +294,11 @@ mod tests {
     fn a_refusal_has_its_errno_and_one_line() {
         let out_of_memory = || String::from("out-of-memory");
         let judged = |number, reasons: &[String]| judge(&errno(number), reasons);
-        assert_eq!(judged(12, &[out_of_memory()]), Some(Outcome::Refused));
-        assert_eq!(judged(12, &[]), None);
-        assert_eq!(judged(12, &[out_of_memory(), out_of_memory()]), None);
-        assert_eq!(judged(12, &["bad-size".into()]), None);
-        assert_eq!(judged(5, &[out_of_memory()]), None);
+        assert_eq!(judged(ENOMEM, &[out_of_memory()]), Some(Outcome::Refused));
+        assert_eq!(judged(ENOMEM, &[]), None);
+        assert_eq!(judged(ENOMEM, &[out_of_memory(), out_of_memory()]), None);
+        assert_eq!(judged(ENOMEM, &["bad-size".into()]), None);
+        assert_eq!(judged(EIO, &[out_of_memory()]), None);
     }
 
     #[test]

@@ -361,7 +361,7 @@ static int add_opening(twin_handle driver, struct event *event, twin_handle *han
 		return -ENOMEM;
 	opening->driver = driver;
 	opening->event = event;
-	/* Nobody uses the handle before it is returned. The mutex protects the generation. */
+	/* No driver knows the handle before it is returned. The mutex protects the generation. */
 	generation = generation + 1 ?: 1;
 	opening->generation = generation;
 	err = xa_alloc_irq(&openings, &index, opening, XA_LIMIT(0, MAX_OPENINGS - 1), GFP_KERNEL);

@@ -298,5 +298,5 @@ static void __exit twin_owner_exit(void)
 module_exit(twin_owner_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Bench: the owner, as one would write it in C");
+MODULE_DESCRIPTION("Bench: the owner of the C twin");
 MODULE_LICENSE("GPL");

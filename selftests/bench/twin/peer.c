@@ -152,6 +152,6 @@ static void __exit twin_peer_exit(void)
 module_exit(twin_peer_exit);
 
 MODULE_AUTHOR("Beyond IRPs");
-MODULE_DESCRIPTION("Bench: the peer, as one would write it in C");
+MODULE_DESCRIPTION("Bench: the peer of the C twin");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("TWIN");

@@ -23,7 +23,7 @@
 #error "twin: spinlocks sleep with PREEMPT_RT, so shared queues cannot be used from interrupts"
 #endif
 #ifndef CONFIG_SMP
-#error "twin: without SMP, spinlocks exclude nobody"
+#error "twin: without SMP, spinlocks do not lock"
 #endif
 
 #define TWIN_MAJOR		1
@@ -245,7 +245,7 @@ struct twin_peer_ops {
 
 /* Requests that the owner serves: input and output are a u32, the output is one more. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
-/* The same, but the owner pends the request before it completes it. */
+/* As TWIN_IOCTL_PING, but the owner pends the request before it completes it. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
 
 enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };

@@ -45,8 +45,8 @@ void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *reque
 }
 
 /*
- * A dispatch routine is about to give up the buffers. Nobody else may have used them since it
- * began, even if the request was cancelled or freed, or its sender has left.
+ * A dispatch routine is about to give up the buffers. No other thread may have used them since the
+ * routine began, even if the request was cancelled or freed, or its sender has left.
  */
 void fuzz_frame_ends(struct fuzz_frame *frame)
 {

@@ -138,7 +138,7 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 
 /*
  * Closes a driver's context before a call that may give it back: until fuzz_open_context(), use()
- * does not return it. Waits until nobody uses it. May sleep.
+ * does not return it. Waits until no play uses it. May sleep.
  */
 void fuzz_close_context(struct fuzz_life *life)
 {
