@@ -5,9 +5,10 @@
 #
 # A comment "NAME - whether ..." says when the function succeeds; otherwise it fails.
 #
-# A case usually looks like this:
+# A case looks like this. It can be run alone (`make test CASE=PROGRAM:NAME`), because it begins with
+# a `fresh` function, which brings about the state that it needs:
 #
-#   start_trace
+#   fresh_peer module_b
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 
@@ -22,7 +23,8 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# selected NAME - whether D2D_CASE selects the case of this name
+# selected NAME - whether D2D_CASE selects the case of this name. Each case needs nothing of the others: it begins with
+# `fresh` or a function `fresh_...`, which brings about the state that the case begins with, whatever state it finds.
 selected()
 {
 	# shellcheck disable=SC2254 # a pattern
@@ -32,13 +34,12 @@ selected()
 	esac
 }
 
-# D2D_CASE selects one case: the program reports only the first case whose name has this shell
-# pattern in it, and exits after it. A case that begins with `fresh` or `fresh_...` needs nothing of
-# the other cases of the program, so it is skipped if it is not selected. All other commands before
-# the selected case run as usual.
-if [ -n "${D2D_CASE-}" ]; then
-	if [ -z "${D2D_FRESH_SKIPPED-}" ]; then
-		# Puts each such case, from its `fresh` to its `verdict "NAME"`, in an "if selected NAME"
+# D2D_CASE selects one case: the program runs and reports only the first case whose name has this
+# shell pattern in it. With D2D_LIST=1 it runs no case, and prints their names. The commands outside
+# the cases run as usual: the setup at the beginning of the program, and what cleans up after a case.
+if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
+	if [ -z "${D2D_WRAPPED-}" ]; then
+		# Puts each case, from its `fresh` to its `verdict "NAME"`, in an "if selected NAME"
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -53,30 +54,53 @@ if [ -n "${D2D_CASE-}" ]; then
 			line == "" { begin = 0 }
 			!begin { flush() }
 			END { flush() }' "${0##*/}")
-		D2D_FRESH_SKIPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
+		D2D_WRAPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
 	fi
+
+	# The exit status of the program, once the selected case is reported
+	outcome=''
+
+	# The program ends where the next case begins, so it has cleaned up after the selected one.
+	selected()
+	{
+		[ -z "$outcome" ] || ktap_finished
+		if [ -n "${D2D_LIST-}" ]; then
+			echo "case: $1"
+			return 1
+		fi
+		# shellcheck disable=SC2254 # a pattern
+		case $1 in
+		*$D2D_CASE*) ;;
+		*) return 1 ;;
+		esac
+	}
 
 	ktap_set_plan()
 	{
-		echo "1..1"
+		[ -n "${D2D_LIST-}" ] || echo "1..1"
 	}
 
-	# Reached if no case is selected
 	ktap_finished()
 	{
 		unload_all
-		echo "Bail out! no case of ${0##*/} has '$(echo "$D2D_CASE" | tr '?' ' ')' in its name" \
-			"(make test CASE=list lists them)"
-		exit 1
+		if [ -z "$outcome$D2D_LIST" ]; then
+			echo "Bail out! no case of ${0##*/} has '$(echo "$D2D_CASE" | tr '?' ' ')' in its name" \
+				"(make test CASE=list lists them)"
+			outcome=1
+		fi
+		exit "${outcome:-0}"
 	}
 
 	__ktap_test()
 	{
+		if [ -n "${D2D_LIST-}" ]; then
+			[ "${3-}" = SKIP ] || echo "not alone: $2"
+			return
+		fi
 		selected "$2" || return 0
 		echo "$1 1 $2${3:+ # $3}"
-		unload_all
 		[ "$1" = ok ]
-		exit
+		outcome=$?
 	}
 fi
 
@@ -139,7 +163,7 @@ loaded()
 # unload_all - unloads every module of the project that may be loaded, peers before owners
 unload_all()
 {
-	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer rebinds_core rebinds_kernel actor unregistering bad_peer pointers c_peer third_peer ticker_peer paused_peer waiting_peer pause_calls loud_sensor sensor consumer module_b module_a bad_owner unloading_owner; do
+	for name in torture_peer0 forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer handle_kinds event_faults rebinds_core rebinds_kernel actor unregistering bad_peer pointers c_peer third_peer ticker_peer paused_peer waiting_peer pause_calls loud_sensor sensor consumer module_b module_a bad_owner unloading_owner; do
 		! loaded "$name" || unload "$name"
 	done
 }
@@ -153,7 +177,22 @@ start_trace()
 	echo "$TRACE_START" >/dev/kmsg
 }
 
-# fresh_trace - as start_trace, at the beginning of a case that needs nothing of the cases before it
+# needs MODULE [PARAM=VALUE...] - loads a module, unless it is loaded
+needs()
+{
+	loaded "$1" || load "$@"
+}
+
+# needs_no MODULE... - unloads those of the modules that are loaded
+needs_no()
+{
+	for unneeded; do
+		! loaded "$unneeded" || unload "$unneeded" || return
+	done
+}
+
+# fresh_trace - begins a case that needs only the setup at the beginning of its program. Other `fresh_...`
+# functions bring about more
 fresh_trace()
 {
 	start_trace

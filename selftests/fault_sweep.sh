@@ -66,33 +66,56 @@ count_modules_only()
 	ignore_calls_of __alloc_object
 }
 
-# total FAIL_NTH_ARGUMENT... - prints, for information only, how many allocations the call makes,
-# those of the kernel itself included
-total()
+# fresh_state STATE... - brings about the state, which is one of the functions below, from that without any module
+fresh_state()
 {
-	setting require-start 0 reject-start 0 reject-end 0
-	echo "# with the kernel's own: $(./fail_nth count "$@")"
-	count_modules_only
+	unload_all
+	"$@"
+	start_trace
 }
 
-# sweep WHAT LEAST FAIL_NTH_ARGUMENT... - runs a case: fail_nth repeats the call and each time makes
-# another one of its allocations fail. The call must have at least LEAST allocations
+unloaded()
+{
+	:
+}
+
+# owner [PARAM=VALUE...]
+owner()
+{
+	load module_a "$@"
+}
+
+# pair - module_a and module_b are loaded
+pair()
+{
+	load module_a && load module_b
+}
+
+# actors - alice and bob are registered
+actors()
+{
+	load pause_calls && load module_a && load actor && act "register alice; register bob"
+}
+
+# event - a driver has an event
+event()
+{
+	load module_a && load event_faults fault=none
+}
+
+# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: makes each allocation of the call fail in turn. The call must
+# have at least LEAST allocations. Before it, STATE (fresh_state) is brought about
 sweep()
 {
-	what=$1 least=$2
-	shift 2
-	start_trace
-	counted=$(./fail_nth "$@") && [ "${counted%% *}" -ge "$least" ]
-	verdict "$what: $counted"
-}
-
-# load_b COMPLETION DEFERRED - runs the case in which module_b is loaded and attaches
-load_b()
-{
-	load module_a "completion=$1"
-	sweep "loading module_b, completion=$1 deferred=$2" 3 \
-		load "$(module_path module_b)" "deferred=$2"
-	unload module_a
+	what=$1 least=$2 state=$3
+	shift 3
+	# shellcheck disable=SC2086 # words
+	fresh_state $state
+	counted=$(./fail_nth "$@")
+	swept=$?
+	echo "# $counted"
+	[ "$swept" = 0 ] && [ "${counted%% *}" -ge "$least" ]
+	verdict "$what"
 }
 
 # exercise MODULE ROUNDS - makes a driver exchange items, calls and requests with the other side
@@ -115,54 +138,45 @@ ktap_set_plan 20
 # A capacity at which the last chunk of each queue comes from slab. Chunks of more than two pages do
 # not, so failslab cannot make their allocation fail.
 a=$(module_path module_a)
-sweep "loading module_a" 20 load "$a" contexts=2 capacity=200
-total load "$a" contexts=2 capacity=200
-sweep "unloading module_a" 0 unload "$a"
+sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
+sweep "unloading module_a" 0 unloaded unload "$a"
 
+b=$(module_path module_b)
 for completion in 0 1 2; do
 	for deferred in 0 1; do
-		load_b "$completion" "$deferred"
+		sweep "loading module_b, completion=$completion deferred=$deferred" 3 "owner completion=$completion" \
+			load "$b" "deferred=$deferred"
 	done
 done
+sweep "unloading module_b" 0 owner unload "$b"
 
 # d2d_request_alloc() allocates the buffers, and the first call allocates records as well. Lookup
 # and send allocate nothing, in any context. The request of a handshake has no buffers.
-load pause_calls
-load module_a
-load actor
-act "register alice; register bob"
-sweep "the first request, to module_a and then to bob" 2 write "$ACTOR" \
+sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
-sweep "a request that is sent in hardirq to a driver that may sleep" 1 write "$ACTOR" \
-	"alloc r0 alice; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
-unload actor
-unload pause_calls
-sweep "loading a peer in C" 0 load "$(module_path bad_peer)" fault=none
-sweep "unloading a peer in C" 0 unload "$(module_path bad_peer)" fault=none
-sweep "creating and opening events, and waiting for them" 15 load "$(module_path event_faults)" fault=none
-load event_faults fault=none
-sweep "watching an event" 2 read /sys/kernel/debug/d2d-module_a/events/fault0
-unload event_faults
-sweep "closing events" 0 unload "$(module_path event_faults)" fault=none
-total load "$(module_path module_b)"
-sweep "unloading module_b" 0 unload "$(module_path module_b)"
-load module_b
-sweep "the exercise of module_b" 3 write /sys/kernel/debug/d2d-module_b/exercise 1
-sweep "the exercise of module_a" 3 write /sys/kernel/debug/d2d-module_a/exercise 1
+sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \
+	"alloc r0 alice; lookup module_a; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
+sweep "loading a peer in C" 0 owner load "$(module_path bad_peer)" fault=none
+sweep "unloading a peer in C" 0 owner unload "$(module_path bad_peer)" fault=none
+sweep "creating and opening events, and waiting for them" 15 owner load "$(module_path event_faults)" fault=none
+sweep "watching an event" 2 event read /sys/kernel/debug/d2d-module_a/events/fault0
+sweep "closing events" 0 owner unload "$(module_path event_faults)" fault=none
+sweep "the exercise of module_b" 3 pair write /sys/kernel/debug/d2d-module_b/exercise 1
+sweep "the exercise of module_a" 3 pair write /sys/kernel/debug/d2d-module_a/exercise 1
 
 # fail_nth makes allocations of the calling task fail. The next two cases make the first allocation
 # fail that any task or interrupt makes. The first of them shows that this setting works; the second
 # one uses it to show that workers, softirq and hardirq allocate nothing.
+fresh_state pair
 setting probability 100 interval 1 times 1
-start_trace
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "failslab makes the first allocation of any task fail: the exercise gets out-of-memory"
-unload module_b
+setting probability 0
 
 # Ignores allocations inside a system call: only those in workers and interrupts are left.
-unload module_a
+fresh_state unloaded
 ignore_calls_of "$SYSCALL"
-setting times 1
+setting probability 100 interval 1 times 1
 load module_a completion=1 && load module_b deferred=1 &&
 	exercise module_b 10 && exercise module_a 10 && unload module_b && unload module_a &&
 	[ "$(cat "$FAILSLAB/times")" = 1 ]

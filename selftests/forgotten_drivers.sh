@@ -70,13 +70,48 @@ leaks_on_purpose()
 	ktap_test_skip "$1: leaks on purpose, which kmemleak reports: $2"
 }
 
+# fresh_owner PARAM=VALUE - brings about that module_a is loaded with this parameter, without a peer, and that the
+# module stranger is loaded, and has registered no driver
+fresh_owner()
+{
+	needs_no forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
+	[ ! -e "$OWNER/events/strange" ] || unload stranger
+	if [ "${parameter-}" != "$1" ]; then
+		needs_no stranger module_a
+		parameter=$1
+	fi
+	needs stranger
+	needs module_a "$1"
+	start_trace
+}
+
+# fresh_actor - the same, and the module actor is loaded
+fresh_actor()
+{
+	fresh_owner timeout=100
+	load actor
+	start_trace
+}
+
+# inside_forgetful - brings about that forgetful is being unloaded by the process $remover, while the process $sender
+# is inside its dispatch routine
+inside_forgetful()
+{
+	load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful" && pause task
+	act_meanwhile "send r1 forgetful"
+	sender=$meanwhile
+	await one_inside
+	unload forgetful &
+	remover=$!
+	await unloading forgetful && await traced reason=module-gone
+}
+
 start 30
 load pause_calls
-load stranger
-load module_a timeout=100
+
 for at in init exit; do
 	for forgets in $(forgotten); do
-		fresh_trace
+		fresh_owner timeout=100
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 		verdict "$at forgets a driver ($forgets): the owner removes it, and others work"
 	done
@@ -84,46 +119,39 @@ done
 
 # With completion=1, d2d_attach() does not wait for a pended handshake, so the module is unloaded
 # while its handshake is pending.
-unload module_a
-load module_a completion=1
 for at in init exit; do
-	fresh_trace
+	fresh_owner completion=1
 	load_and_unload handshake "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 	verdict "$at forgets a driver with a pending handshake: the owner removes it, and others work"
 done
 
-fresh_trace
+fresh_owner completion=1
 fails EINPROGRESS load bad_peer fault=never-completed && [ -z "$(names module-gone)" ] && owner_is_idle && another_works
 verdict "bad_peer detaches and unregisters with its handshake pending: the owner has nothing to remove"
-unload module_a
-load module_a timeout=100
 
-fresh_trace
+fresh_owner timeout=100
 load_and_unload registered exit && [ "$(names module-is-going)" = forgetful_anew ]
 verdict "module-is-going: a module registers a driver in its exit: the owner refuses it"
 
 # Another driver has sent forgetful a request, and waits for it
-load actor
-start_trace
+fresh_actor
 load forgetful forgets=registered at=exit && act "register x; alloc r1 x; lookup forgetful"
 fails EINPROGRESS act "send r1 forgetful"
 act_meanwhile "wait r1"
 waiter=$meanwhile
-unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED" && owner_is_idle && another_works
+unload forgetful && wait "$waiter" && expelled && act "expect r1 status=-$ECANCELED; free r1" && owner_is_idle && another_works
 verdict "a module is unloaded with a request pending: the sender gets ECANCELED"
 
 # A thread is inside forgetful's dispatch routine while forgetful is unloaded
-start_trace
-load forgetful forgets=registered at=exit && act "lookup forgetful" && pause task
-act_meanwhile "send r1 forgetful"
-sender=$meanwhile
-await one_inside
-unload forgetful &
-remover=$!
-await unloading forgetful && await traced reason=module-gone
-fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful"
-load bad_peer fault=none && unload bad_peer && unloading forgetful
+fresh_actor
+inside_forgetful && fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful" &&
+	load bad_peer fault=none && unload bad_peer && unloading forgetful
 verdict "a module is unloaded while a thread is inside its driver: unloading waits, and other modules can be loaded and unloaded meanwhile"
+pause none
+wait
+
+fresh_actor
+inside_forgetful
 pause none
 wait "$remover"
 unloaded=$?
@@ -135,9 +163,9 @@ verdict "a module is unloaded while a thread is inside its driver: unloading end
 # bob completes it, but the worker is still inside bob's dispatch routine. So the second time, to
 # forgetful, r0 stays queued for the worker while forgetful is unloaded. r1 is there to show that the
 # trace records a dispatch by forgetful.
-start_trace
+fresh_actor
 load forgetful forgets=registered at=exit &&
-	act "reset; register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
+	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
 act_pends "send r1 forgetful $ADD trace" && pause task
 # 0 if bob has answered already
 act "in hardirq send r0 bob $ADD atomic"
@@ -153,13 +181,12 @@ pause none
 act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
-unload actor
 
 # paused_peer, in Rust, is unloaded while the module actor unregisters paused_peer's driver by a forged
 # handle
 name="a module is unloaded while another one unregisters its driver: the kernel frees its code only after that"
 if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
-	load actor
+	fresh_actor
 	load paused_peer
 	act "register x; alloc r1 x; lookup paused_peer; forge-handle paused_peer; detach paused_peer" && pause task
 	start_trace
@@ -176,35 +203,32 @@ if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which then 
 	wait "$sender"
 	wait "$unregisterer" && wait "$remover" && ! loaded paused_peer && another_works
 	verdict "$name"
-	unload actor
 fi
 
 # forgetful registers a driver whose routines are in the module stranger, which does not import the
 # owner's symbols
-start_trace
+fresh_owner timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "the module that has registered another module's driver is unloaded: the driver stays"
 
-start_trace
-unload stranger && [ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
+fresh_owner timeout=100
+load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && unload stranger &&
+	[ "$(names module-gone)" = stranger ] && [ ! -e "$OWNER/events/strange" ] && another_works
 verdict "the module with the routines of a driver is unloaded: the owner removes the driver"
 
 for kind in stranger stranger-attached; do
 	name="drivers-left: the owner is unloaded with a driver registered ($kind): it frees what it can, and all modules can be loaded again"
-	load stranger
-	start_trace
+	fresh_owner timeout=100
 	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
 		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d ] && unload stranger &&
 		load module_a timeout=100 && [ -e "$OWNER/state/contexts" ] && owner_is_idle && another_works && load stranger &&
 		can_be_reloaded
 	verdict "$name"
-	unload stranger
 done
 
 name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both calls return"
 if ! leaks_on_purpose "$name" "the owner does not free the context of a driver that it leaves behind"; then
-	load stranger
-	start_trace
+	fresh_owner timeout=100
 	pause task
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
@@ -215,31 +239,51 @@ if ! leaks_on_purpose "$name" "the owner does not free the context of a driver t
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi
-unload module_a
 
-# A thread of torture_peer0 waits for an event that forgetful opens and does not close
-load torture_owner
-load torture_peer0
-load stranger
 EVENT=/sys/kernel/debug/d2d-torture_owner/events/forgotten
-event_act torture_peer0 create 0 forgotten notification
-event_act_meanwhile torture_peer0 wait any 0
-waiter=$meanwhile
+
+# waits - whether a thread waits for the event
 waits()
 {
 	# Reads one line only, as a second read would wait until the event is set again.
 	read -r line <"$EVENT" && [ "${line#*waiters=1}" != "$line" ]
 }
-await waits
-for at in init exit; do
+
+# fresh_waiter - brings about that torture_owner and torture_peer0 are loaded, and that torture_peer0's thread, in the
+# process $waiter, waits for an event that forgetful will open and not close
+fresh_waiter()
+{
+	unload_all
+	load pause_calls && load torture_owner && load torture_peer0 && load stranger && event_act torture_peer0 create 0 forgotten notification &&
+		event_act_meanwhile torture_peer0 wait any 0
+	waiter=$meanwhile
+	await waits
 	start_trace
+}
+
+# wait_ends - sets the event, if there is one; whether the thread's wait ends
+wait_ends()
+{
+	[ -n "${waiter-}" ] || return
+	event_act torture_peer0 set 0 was=reset && wait "$waiter" 2>"$NOTES"
+	ended=$?
+	waiter=
+	return "$ended"
+}
+
+for at in init exit; do
+	fresh_waiter
 	load_and_unload event "$at" && expelled && waits
 	verdict "$at forgets a driver with an open event: another module's wait for the event goes on"
+	wait_ends
 done
-event_act torture_peer0 set 0 was=reset && wait "$waiter" 2>"$NOTES"
-verdict "after that the event is set: the other module's wait ends"
-event_act torture_peer0 close 0
-[ ! -e "$EVENT" ]
-verdict "after that the other module closes the event, as the last one: its file is removed"
+
+fresh_waiter
+load_and_unload event exit && wait_ends
+verdict "the event of a driver that was forgotten is set: another module's wait for it ends"
+
+fresh_waiter
+load_and_unload event exit && wait_ends && event_act torture_peer0 close 0 && [ ! -e "$EVENT" ]
+verdict "the event of a driver that was forgotten is closed by the last driver that has it open: its file is removed"
 unload_all
 ktap_finished

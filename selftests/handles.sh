@@ -8,12 +8,16 @@ cd "$(dirname "$0")" || exit 1
 
 start 2
 load module_a
-start_trace
+
+fresh_trace
 load handle_kinds && [ "$(logged handle_kinds wrong)" = 0 ]
 verdict "a handle of another kind gets ESTALE from each function and changes nothing"
+unload handle_kinds
 
-[ "$(logged handle_kinds refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(logged handle_kinds refusals)" ]
+fresh_trace
+load handle_kinds && [ "$(logged handle_kinds refusals)" -gt 300 ] && [ "$(trace | grep -c "step=refuse reason=stale-.* errno=-$ESTALE ")" = "$(logged handle_kinds refusals)" ]
 verdict "each stale handle that a function refuses logs a line with ESTALE"
 unload handle_kinds
+
 unload module_a
 ktap_finished

@@ -155,6 +155,7 @@ for completion in 0 1 2; do
 	unload_all
 done
 
+fresh_trace
 load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
 	await context_is attached && start_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
@@ -166,6 +167,7 @@ fresh_owner 1 1 && attach_and_detach_repeatedly && act "unregister alice" && mod
 verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 
+fresh_trace
 load pause_calls && pause handshake && load module_a completion=1 timeout=50 && start_trace && load paused_peer deferred=1 &&
 	await one_inside && timed_out 1 && pause none && await context_is free && module_b_can_attach && unload paused_peer &&
 	unload module_a

@@ -25,6 +25,14 @@ works_as_peer()
 	done
 }
 
+# fresh_hostile - loads hostile_peer anew, and starts the trace
+fresh_hostile()
+{
+	needs_no hostile_peer
+	start_trace
+	load hostile_peer
+}
+
 start 13
 
 load module_a
@@ -34,8 +42,7 @@ for name in rebinds_core rebinds_kernel; do
 	verdict "$name works as a peer, although it redefines names that macros of the library use"
 done
 
-start_trace
-load hostile_peer && loaded hostile_peer
+fresh_hostile && loaded hostile_peer
 verdict "hostile_peer calls its module's init again inside init: EEXIST, and it is loaded"
 
 number=0
@@ -43,23 +50,29 @@ for what in "uses made-up handles and wrong names" "leaks requests, items and ev
 	"sends itself requests inside its routines" "calls the library under the library's locks" \
 	"creates objects that only the library needs"; do
 	number=$((number + 1))
+	fresh_hostile
 	misuse "$number"
 	verdict "hostile_peer $what: the library refuses what it must, and nothing else happens"
 done
 
+fresh_hostile
 load pause_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
 	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload pause_calls
 verdict "a driver in C is served while hostile_peer is loaded"
 
-unload hostile_peer && owner_is_idle
+fresh_hostile
+misuse 1 && misuse 2 && misuse 3 && misuse 4 && misuse 5 && unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded: the owner has no context, event or request of it"
 
-load hostile_peer && misuse 2 && misuse 6
+fresh_hostile
+misuse 2 && misuse 6
 verdict "hostile_peer leaks requests, items and events, marks itself as unregistered, and can still use an event"
 
-unload hostile_peer && owner_is_idle
-verdict "hostile_peer is unloaded after that: the owner has no context, event or request of it"
+fresh_hostile
+misuse 2 && misuse 6 && unload hostile_peer && owner_is_idle
+verdict "hostile_peer is unloaded after it has called d2d_leave(): the owner has no context, event or request of it"
 
-unload module_a
+fresh_trace
+needs_no hostile_peer && unload module_a
 verdict "module_a can be unloaded"
 ktap_finished

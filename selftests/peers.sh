@@ -132,58 +132,85 @@ reload_while_others_work()
 	done
 }
 
+# fresh_owner CONTEXTS - loads the owner and all peers anew
+fresh_owner()
+{
+	# shellcheck disable=SC2086 # a list
+	needs_no bad_peer $PEERS module_a
+	start_trace
+	load_all "$1"
+}
+
+# fresh_peers - brings about that the owner is loaded with three contexts, and all peers are attached
+fresh_peers()
+{
+	each loaded || fresh_owner 3
+	start_trace
+}
+
+# fresh_work - loads three peers, which work at the same time, unless they have done so, and unloads all. $worked and
+# $unloaded say whether this succeeded; the trace is that since start_trace
+fresh_work()
+{
+	[ -z "${worked-}" ] || return
+	fresh_owner 3 && exercise_all
+	worked=$?
+	unload_peers && unload module_a
+	unloaded=$?
+}
+
 start 17
 
-start_trace
-load_all 3 &&
+fresh_owner 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
 verdict "three peers have a context each"
 
-[ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'third_peer: d2d: .* step=pend '
+fresh_owner 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'third_peer: d2d: .* step=pend '
 verdict "third_peer has pended its handshake and completed it later"
 
-start_trace
+fresh_peers
 fails EBUSY load bad_peer && only_refusal_is module_a no-free-context && ! loaded bad_peer
 verdict "no-free-context: a fourth peer gets EBUSY"
 
-start_trace
+fresh_peers
 exercise module_a 1 && [ "$(trace | grep -c 'module_a: d2d: .* step=op-return from=peer op=drain')" = 12 ] &&
 	each in_each_context dequeue
 verdict "module_a calls each peer's operations, in each execution context"
 
-each in_each_context dispatch && each in_each_context complete && in_each_context cancel module_a &&
+fresh_peers
+exercise module_a 1 && each in_each_context dispatch && each in_each_context complete && in_each_context cancel module_a &&
 	[ "$(trace | grep -c "module_a: d2d: .* step=cancel .*status=-$ECANCELED")" = 12 ]
 verdict "module_a sends each peer requests, and cancels some, in each execution context"
 
 for name in $PEERS; do
-	start_trace
+	fresh_peers
 	exercise "$name" 1 && in_each_context enqueue "$name"
 	verdict "$name calls module_a's operations, in each execution context"
 	[ "$name" != third_peer ] || continue
-	in_each_context build-request "$name" && in_each_context completion "$name" && in_each_context complete module_a
+
+	fresh_peers
+	exercise "$name" 1 && in_each_context build-request "$name" && in_each_context completion "$name" && in_each_context complete module_a
 	verdict "$name sends requests to module_a, in each execution context"
 done
-unload_peers && unload module_a
 
-start_trace
-load_all 3 && exercise_all
+fresh_work
+[ "$worked" = 0 ]
 verdict "the owner and all peers work at the same time, in two processes each: all succeed"
 
-unload_peers && unload module_a && no_item_is_lost 3
+fresh_work
+[ "$unloaded" = 0 ] && no_item_is_lost 3
 verdict "no context has lost an item"
 
+fresh_work
 each items_stay_in_context
 verdict "all items of each peer went through its own context"
 
-start_trace
-load_all 3
 for name in $PEERS; do
+	fresh_peers
 	reload_while_others_work "$name" && [ "$(contexts_of "$name" | wc -w)" = 1 ]
 	verdict "$name is unloaded and loaded while the others work: it has one context, and all succeed"
 done
-unload_peers && unload module_a
 
-start_trace
-load_all 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64
+fresh_owner 64 && exercise_all && unload_peers && unload module_a && no_item_is_lost 64
 verdict "the owner and all peers work at the same time, with 64 contexts: all succeed, and no item is lost"
 ktap_finished

@@ -118,6 +118,30 @@ parameters()
 	EOT
 }
 
+# fresh_owner - brings about that module_a is loaded with one context and a short timeout, and has no peer
+fresh_owner()
+{
+	needs_no bad_peer module_b bad_owner
+	needs module_a timeout=100
+	start_trace
+}
+
+# fresh_peer MODULE [PARAM=VALUE...] - the same, and then loads a peer
+fresh_peer()
+{
+	fresh_owner
+	load "$@"
+	start_trace
+}
+
+# fresh_bad_owner FAULT - brings about that no module is loaded but bad_owner, with this fault
+fresh_bad_owner()
+{
+	unload_all
+	load bad_owner "fault=$1"
+	start_trace
+}
+
 start $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
 # The kernel's loader refuses module_b, because the symbols that it imports are missing.
@@ -125,80 +149,78 @@ fresh_trace
 fails ENOENT load module_b && ! loaded module_b
 verdict "module_b is loaded before module_a: ENOENT"
 
-load module_a timeout=100
 while read -r fault errno reason; do
-	fresh_trace
+	fresh_owner
 	fails "$errno" load bad_peer "fault=$fault" && only_refusal_is module_a "${reason:-$fault}" && ! loaded bad_peer
 	verdict "a peer's $fault: ${reason:-$fault}, $errno"
 done <<EOT
 $(peer_faults)
 EOT
 
-fresh_trace
+fresh_owner
 fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
 verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
 
 for fault in stale-attach stale-unregister; do
-	fresh_trace
+	fresh_owner
 	fails ESTALE load bad_peer "fault=$fault" && only_refusal_is module_a stale-driver-handle && ! loaded bad_peer
 	verdict "a peer's $fault: stale-driver-handle, for the handle of an earlier registration"
 done
 
-fresh_trace
+fresh_owner
 fails ESTALE load bad_peer fault=old-request-handle && only_refusal_is module_a stale-request-handle && ! loaded bad_peer
 verdict "a peer's old-request-handle: stale-request-handle, while a new request is pending"
 
-fresh_trace
+fresh_owner
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
 # The functions of the C header, inside bad_peer, refuse these; they log no line.
 while read -r fault errno; do
-	fresh_trace
+	fresh_owner
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
 	verdict "a peer's $fault: $errno"
 done <<EOT
 $(item_faults)
 EOT
 
-fresh_trace
+fresh_owner
 fails ENOTRECOVERABLE load bad_peer fault=item-not-released && trace | grep -q "step=drain ctx=c0 queue=to_peer revoked=1"
 verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
 # The owner has one context. That bad_peer gets it shows that no refused driver has kept it.
-start_trace
+fresh_owner
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
-verdict "after all these refusals a peer in C that does nothing wrong is attached"
+verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
 
-start_trace
+fresh_peer bad_peer fault=none
 fails EBUSY load module_b && only_refusal_is module_a no-free-context && ! loaded module_b
 verdict "no-free-context: the owner has one context, and a second peer gets EBUSY"
 
-start_trace
+fresh_peer bad_peer fault=none
 fails EAGAIN unload module_a && [ -z "$(trace)" ]
 verdict "module_a is unloaded while a peer is loaded: EAGAIN"
 
-start_trace
+fresh_peer bad_peer fault=none
 unload bad_peer && trace | grep -q "step=unregister name=bad_peer" && load module_b
 verdict "a peer is unloaded: its context is free for module_b"
 
-start_trace
+fresh_peer module_b
 ! echo 0 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise &&
 	only_refusal_is module_b parameter-out-of-range
 verdict "parameter-out-of-range: 0 rounds are written to the exercise file: the write fails"
 
-start_trace
+fresh_peer module_b
 ! echo rubbish 2>/dev/null >/sys/kernel/debug/d2d-module_b/exercise && [ -z "$(trace)" ]
 verdict "a word is written to the exercise file: the write fails, without a refusal"
-start_trace
+
+fresh_peer module_b
 exec 3>/sys/kernel/debug/d2d-module_b/exercise
 fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its exercise file is open: EAGAIN"
 exec 3>&-
-unload module_b
-unload module_a
 
 # refusal_by_module_b_is REASON - as only_refusal_is. The lines about bad_owner have no "d2d:", so
 # trace() does not print them
@@ -209,26 +231,20 @@ refusal_by_module_b_is()
 }
 
 while read -r fault reason errno; do
-	fresh_trace
-	load bad_owner "fault=$fault"
-	start_trace
+	fresh_bad_owner "$fault"
 	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
 	verdict "an owner's $fault: $reason, $errno"
-	unload bad_owner
 
 	# c_peer ignores the fields of the request that offers the context.
 	[ "$fault" != bad-request ] || continue
-	fresh_trace
-	load bad_owner "fault=$fault"
+	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer
 	verdict "an owner's $fault, to a peer in C: $errno"
-	unload bad_owner
 done <<EOT
 $(owner_faults)
 EOT
 
-fresh_trace
-load bad_owner fault=unknown-code
+fresh_bad_owner unknown-code
 fails ENOTTY load module_b && ! loaded module_b
 verdict "an owner's unknown-code: ENOTTY"
 unload bad_owner

@@ -15,14 +15,23 @@ items()
 	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# peer_rounds - loads and unloads module_b PEER_ROUNDS times, and alternates the values of deferred
+# peer_rounds ROUNDS - loads and unloads module_b so many times, and alternates the values of deferred
 peer_rounds()
 {
 	n=0
-	while [ "$n" -lt "$PEER_ROUNDS" ]; do
+	while [ "$n" -lt "$1" ]; do
 		load module_b "deferred=$((n % 2))" && unload module_b || return 1
 		n=$((n + 1))
 	done
+}
+
+# fresh_rounds ROUNDS - loads a new owner, and loads and unloads module_b so many times. With completion=1 and
+# deferred=1 no thread waits for the handshake, so unloading begins while it is pending
+fresh_rounds()
+{
+	needs_no module_b module_a
+	start_trace
+	load module_a completion=1 && peer_rounds "$1"
 }
 
 # owner_rounds - loads and unloads module_a OWNER_ROUNDS times, with other values of completion and contexts
@@ -38,26 +47,22 @@ owner_rounds()
 
 start 5
 
-start_trace
+fresh_trace
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
 verdict "module_a is loaded and unloaded $OWNER_ROUNDS times, without a peer"
 
-# With completion=1 and deferred=1 no thread waits for the handshake, so unloading begins while it is pending.
-start_trace
-load module_a completion=1
-peer_rounds && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
+fresh_rounds "$PEER_ROUNDS" && [ "$(trace | grep -c 'step=attached')" = "$PEER_ROUNDS" ]
 verdict "module_b is loaded and unloaded $PEER_ROUNDS times, and attached each time"
 
 # Each time module_b is unloaded, module_a puts two items for the next peer. The last two stay in
 # the queue.
-[ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
+fresh_rounds "$PEER_ROUNDS" && [ "$(items enqueue to_peer)" = $(($(items dequeue to_peer) + 2)) ] &&
 	[ "$(items enqueue to_owner)" = "$(items dequeue to_owner)" ]
 verdict "all items were taken, except the last two, which stay for the next peer"
 
-[ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
+fresh_rounds 2 && [ "$(cut -d ' ' -f 1,3 /proc/modules | grep '^module_a ')" = "module_a 0" ]
 verdict "module_a has no users after module_b is unloaded"
 
-start_trace
-unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
+fresh_rounds 2 && unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
 verdict "module_a is unloaded: it logs that two items are left"
 ktap_finished

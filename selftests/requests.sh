@@ -99,6 +99,13 @@ each_peer()
 	done
 }
 
+# fresh_with_peers NAME... - as fresh; also brings about that module_a's peers are loaded
+fresh_with_peers()
+{
+	each_peer needs
+	fresh "$@"
+}
+
 # What a sender can do wrong. Each line is ERRNO REASON COMMAND. r0 is a request of alice that was
 # never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no other
 # routine than dispatch.
@@ -393,23 +400,30 @@ done <<EOT
 $(sender_faults)
 EOT
 
-fresh alice bob
-
 while read -r role status reason; do
-	start_trace
+	fresh alice bob
 	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
 	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $status"
 done <<EOT
 $(receiver_faults)
 EOT
-act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
-verdict "after all these refusals the request can be sent and completed"
+
+# receiver_refused ROLE - bob does this, which is wrong, with r0
+receiver_refused()
+{
+	act "on-dispatch bob $1; send r0 bob; wait r0"
+}
+
+fresh alice bob
+receiver_refused forget && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
+	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
+	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
+verdict "after each refusal of what a dispatch routine does, the request can be sent and completed"
 
 # Requests to drivers that have contexts: module_a, its peers in Rust, and a peer in C
 
-each_peer load
 while read -r driver options; do
-	fresh alice
+	fresh_with_peers alice
 	act "alloc r1 alice in=16; lookup $driver; send r1 $driver $options; wait r1; expect r1 status=-$EMSGSIZE" &&
 		! trace | grep -q request-dropped
 	verdict "wrong-buffer-size: $driver completes code $options with EMSGSIZE"
@@ -418,38 +432,38 @@ $(wrong_sizes)
 EOT
 
 for driver in module_a $PEERS; do
-	fresh alice
+	fresh_with_peers alice
 	act "lookup $driver; send r0 $driver $ADD; wait r0; expect r0 output=42; send r0 $driver $UNKNOWN_CODE; wait r0; expect r0 status=-$ENOTTY" &&
 		no_refusal
 	verdict "$driver completes a known code with 0, and an unknown one with ENOTTY"
 
-	fresh alice
+	fresh_with_peers alice
 	act "lookup $driver; alloc r1 alice in=16" && act_pends "send r0 $driver $PEND value=5" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
 		no_refusal
 	verdict "$driver pends a request, and completes it when COMPLETE names it by its input; another input gets ENOENT"
 
-	fresh alice
+	fresh_with_peers alice
 	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $PEND 40" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
 	verdict "$driver no longer has a request that its sender has cancelled: COMPLETE gets ENOENT"
 
-	fresh alice bob
+	fresh_with_peers alice bob
 	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $PEND value=5" && act "unregister bob" &&
 		act "send r1 $driver $COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
 	verdict "$driver no longer has a request whose sender has unregistered: COMPLETE gets ENOENT"
 done
 
 for driver in $PEERS; do
-	fresh alice
+	fresh_with_peers alice
 	act "lookup $driver" && act_pends "send r0 $driver $PEND trace" && unload "$driver" &&
 		act "wait r0; expect r0 status=-$ECANCELED" && no_refusal &&
 		load "$driver" && fails ESTALE act "send r0 $driver" && only_refusal_is module_a stale-target &&
 		act "lookup $driver; send r0 $driver; wait r0; expect r0 output=42"
 	verdict "$driver is unloaded with a request pending: the sender gets ECANCELED, and ESTALE when it sends to the reloaded $driver by the old handle"
 done
-each_peer unload
+each_peer needs_no
 
 # Requests in each execution context. bob's dispatch routine never sleeps (bob+), carol's may.
 
@@ -573,11 +587,17 @@ load_relay()
 	load relay_peer "next=$next" "then=$action"
 }
 
-each_peer load
-for driver in module_a module_b third_peer c_peer bob; do
-	fresh alice bob+
-	load_relay "$driver"
+# fresh_relay DRIVER [complete|nothing|pend] - as fresh_with_peers, for alice and bob, who does not sleep; and loads relay_peer
+fresh_relay()
+{
+	needs_no relay_peer
+	fresh_with_peers alice bob+
+	load_relay "$@"
 	start_trace
+}
+
+for driver in module_a module_b third_peer c_peer bob; do
+	fresh_relay "$driver"
 	act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
 			[ "$driver" = bob ] ||
@@ -585,7 +605,7 @@ for driver in module_a module_b third_peer c_peer bob; do
 		}
 	verdict "relay_peer forwards alice's request to $driver: relay_peer gets it back, and alice gets the result"
 
-	start_trace
+	fresh_relay "$driver"
 	case $driver in
 	module_a) exercise module_a ;;
 	bob) : ;;
@@ -596,69 +616,49 @@ for driver in module_a module_b third_peer c_peer bob; do
 		;;
 	esac
 	verdict "relay_peer forwards module_a's requests to $driver in each execution context: completed, pended and cancelled"
-	unload relay_peer
 done
 
-fresh alice
-load_relay c_peer nothing
-start_trace
+fresh_relay c_peer nothing
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
 verdict "relay_peer forwards a request to c_peer and does not want it back: alice gets the result directly"
-unload relay_peer
 
-fresh alice bob+
-load_relay module_b
-start_trace
+fresh_relay module_b
 act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
 		relay_peer:complete bob:completion alice:completion
 verdict "bob forwards a request to relay_peer, which forwards it to module_b: both get it back"
-unload relay_peer
 
-fresh alice
-load_relay third_peer pend
-start_trace
+fresh_relay third_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
 verdict "relay_peer gets a request back from third_peer, pends it, and completes it later: alice gets the output"
-unload relay_peer
 
-fresh alice
-load_relay third_peer pend
-start_trace
+fresh_relay third_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
 verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
-unload relay_peer
 
-fresh alice
-load_relay third_peer pend
-start_trace
+fresh_relay third_peer pend
 act "lookup relay_peer" && act_pends "send r0 relay_peer $ADD" && unload relay_peer &&
 	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
 verdict "relay_peer gets a request back from third_peer and pends it, and is unloaded: alice gets ECANCELED"
 
-fresh alice
-load_relay relay_peer nothing
-start_trace
+fresh_relay relay_peer nothing
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards a request to itself: the fourth time it gets E2BIG"
-unload relay_peer
 
-fresh alice
-load_relay relay_peer
-start_trace
+fresh_relay relay_peer
 act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: it gets it back three times, as going back takes no stack location"
-unload relay_peer
 
-each_peer unload
+needs_no relay_peer
+each_peer needs_no
 
 # The result names what ended a request (ended=), whatever its status is
 
@@ -703,9 +703,9 @@ verdict "the receiver unregisters, and the forwarder completes with another stat
 # A request is cancelled, or its sender unregisters, while the owner is giving it back to bob, who forwarded
 # it to carol
 
-# pause_return_to_bob MS - makes carol complete r0, and pauses the process $completer inside bob's
+# fresh_returning MS - makes carol complete r0, and pauses the process $completer inside bob's
 # returned routine. The process $waiter waits for r0, for at most MS
-pause_return_to_bob()
+fresh_returning()
 {
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
@@ -714,19 +714,36 @@ pause_return_to_bob()
 		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
 
-for ms in 0xffffffff 60000; do
-	pause_return_to_bob "$ms" && act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: unregistering waits"
+# resume PID... - lets the paused routine and these processes come to their end
+resume()
+{
 	pause none
-	exit_in_time "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
+	exit_in_time "$@"
+}
+
+# sender_unregisters - begins to unregister alice, in the process $meanwhile
+sender_unregisters()
+{
+	act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
+}
+
+for ms in 0xffffffff 60000; do
+	fresh_returning "$ms" && sender_unregisters
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: unregistering waits"
+	resume ${waiter:+"$meanwhile" "$waiter" "$completer"}
+
+	fresh_returning "$ms" && sender_unregisters
+	resume "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
 	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: when the routine returns, unregistering ends, and the wait gets ECANCELED"
 done
 
-pause_return_to_bob 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
+fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
 	fails EALREADY act "cancel r0" && no_refusal
 verdict "a request returns to its forwarder and is cancelled: a wait whose limit passes gets EINPROGRESS, and cancelling again EALREADY"
-pause none
-exit_in_time "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+resume ${waiter:+"$waiter" "$completer"}
+
+fresh_returning 60000 && act "cancel r0"
+resume "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the routine returns"
 
 while read -r action reason; do
@@ -754,9 +771,9 @@ for place in softirq hardirq irqs-off; do
 done
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=2" && for place in softirq hardirq irqs-off; do
-	act "in $place wait r0; expect r0 output=2" || break
-done
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=2" &&
+	act "in softirq wait r0; expect r0 output=2" && act "in hardirq wait r0; expect r0 output=2" &&
+	act "in irqs-off wait r0; expect r0 output=2"
 verdict "a wait for a completed request is allowed in atomic context"
 
 # Drivers that unregister
@@ -766,9 +783,9 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "unregister b
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-# pause_unregistering_bob - pauses the process $sender inside bob's dispatch routine, and unregisters
+# fresh_unregistering - pauses the process $sender inside bob's dispatch routine, and unregisters
 # bob in the process $meanwhile, which has to wait until $sender has returned
-pause_unregistering_bob()
+fresh_unregistering()
 {
 	fresh alice bob
 	act "alloc r1 alice; alloc r2 bob; on-dispatch bob pause" && pause task
@@ -777,18 +794,24 @@ pause_unregistering_bob()
 	await one_inside && act_meanwhile "unregister bob" && await fails ESHUTDOWN act "alloc r3 bob; free r3" && one_inside && start_trace
 }
 
-pause_unregistering_bob && one_inside
+fresh_unregistering && one_inside
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering waits"
-fails ESHUTDOWN act "send r1 bob" && only_refusal_is module_a target-is-leaving
+resume ${sender:+"$meanwhile" "$sender"}
+
+fresh_unregistering && fails ESHUTDOWN act "send r1 bob" && only_refusal_is module_a target-is-leaving
 verdict "target-is-leaving: a request is sent to a driver that is unregistering: ESHUTDOWN"
-start_trace
-fails ESHUTDOWN act "send r2 alice" && only_refusal_is module_a driver-is-leaving
+resume ${sender:+"$meanwhile" "$sender"}
+
+fresh_unregistering && fails ESHUTDOWN act "send r2 alice" && only_refusal_is module_a driver-is-leaving
 verdict "driver-is-leaving: a driver that is unregistering sends a request: ESHUTDOWN"
-start_trace
-fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
+resume ${sender:+"$meanwhile" "$sender"}
+
+fresh_unregistering && fails EALREADY act "unregister bob" && only_refusal_is module_a already-unregistering
 verdict "already-unregistering: a driver is unregistered again while it is unregistering: EALREADY"
-pause none
-exit_in_time "$meanwhile" "$sender"
+resume ${sender:+"$meanwhile" "$sender"}
+
+fresh_unregistering
+resume "$meanwhile" "$sender"
 verdict "a receiver unregisters while a thread is inside its dispatch routine: unregistering ends when the routine returns, and the sender gets ECANCELED"
 
 fresh alice

@@ -23,29 +23,46 @@ printed()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
+# fresh_consumer - brings about that the consumer is loaded, and no sensor
+fresh_consumer()
+{
+	needs_no sensor loud_sensor
+	needs consumer
+	start_trace
+}
+
+# play - plays what the Windows originals play
+play()
+{
+	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
+}
+
 start 6
-start_trace
+
+fresh_trace
 fails ENOENT load sensor
 verdict "the sensor is loaded before the consumer: ENOENT"
 
-load consumer && fails ESHUTDOWN collect 1
+fresh_consumer
+fails ESHUTDOWN collect 1
 verdict "the consumer collects without a sensor: ESHUTDOWN"
 
-start_trace
-load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer &&
-	printed >"$NOTES" && diff spec/sensor.expected "$NOTES"
+fresh_consumer
+play && printed >"$NOTES" && diff spec/sensor.expected "$NOTES"
 verdict "both drivers print what their Windows originals print"
 
-trace | awk '
+fresh_consumer
+play && trace | awk '
 	/step=drain ctx=c0 queue=to_owner left=0 put=32 taken=32 refused=0 / { drained = 1 }
 	END { exit !drained }'
 verdict "all samples went through the queue, and none is left"
 
-load consumer && load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1 &&
-	unload consumer
+fresh_consumer
+load sensor && fails EINVAL collect 0 && collect 1 && unload sensor && fails ESHUTDOWN collect 1
 verdict "collecting with period 0 gets EINVAL, and without the sensor, which was unloaded, ESHUTDOWN"
 
-load consumer && load loud_sensor && start_trace && collect 1 && unload loud_sensor && unload consumer &&
+fresh_consumer
+load loud_sensor && collect 1 && unload loud_sensor && unload consumer &&
 	printed >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
 verdict "samples whose sum overflows 64 bits: the sum wraps around"
 ktap_finished

@@ -48,13 +48,41 @@ readers()
 	done
 }
 
+# fresh_owner - loads module_a anew, without a peer
+fresh_owner()
+{
+	needs_no actor module_b paused_peer module_a
+	start_trace
+	load module_a capacity=16 completion=1
+}
+
+# pends - registers actors, of whom bob pends a request of alice
+pends()
+{
+	load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
+		act_pends "send r0 bob $PEND"
+}
+
+# end_readers - unloads module_a between two reads of its files, which ends the readers
+end_readers()
+{
+	needs_no module_b
+	! loaded module_a || await unload module_a
+	unloaded=$?
+	# shellcheck disable=SC2086 # a list
+	wait $pids
+	pids=
+	return "$unloaded"
+}
+
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
 start 13
 load pause_calls
 
 HASH='0x[0-9a-f]+'
 OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
-load module_a capacity=16 completion=1
+
+fresh_owner
 [ "$(find "$STATE" -type f | sed 's|.*/||' | sort | xargs)" = "calls contexts events queues refusals requests" ] &&
 	shows contexts "ctx=0 state=free peer=- peer_major=- peer_minor=- peer_fingerprint=- $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" \
@@ -65,45 +93,48 @@ load module_a capacity=16 completion=1
 		"name=module_a.turn kind=synchronization state=reset sets=0 waiters=0"
 verdict "without a peer: each file shows a free context"
 
+fresh_owner
 json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capacity 16 \
 	queues.1.queue to_owner calls.1.in_flight null requests "[]" events.0.name module_a.notice refusals.0.count 0
 verdict "without a peer: the JSON shows a free context"
 
-load module_b
-shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
+fresh_owner
+load module_b && shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
 	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
 	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
 verdict "a peer is attached and has exchanged items: the files show its name and the counts of items"
 
-unload module_b
-shows contexts "ctx=0 state=free peer=- .*" &&
+fresh_owner
+load module_b && unload module_b && shows contexts "ctx=0 state=free peer=- .*" &&
 	shows queues "ctx=0 queue=to_peer depth=2 capacity=16 high_water=4 put=6 taken=4 refused=0 stale=0" ".*" &&
 	json_has contexts.0.state free queues.0.depth 2
 verdict "the peer is unloaded: the files show a free context, and the items that are left in the queue"
 
-load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
-	act_pends "send r0 bob $PEND" &&
+fresh_owner
+pends &&
 	shows requests "req=[0-9]+ sender=alice holder=bob code=0x222008 phase=held level=1" &&
 	json_has requests.0.sender alice requests.0.holder bob requests.0.code 0x222008 requests.0.level 1
 verdict "a request is pending: the files show its sender, holder and code"
 
-act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
+fresh_owner
+pends && act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
 	shows requests "req=[0-9]+ sender=alice holder=alice code=0x0 phase=idle level=0" &&
 	json_has requests.0.phase idle requests.0.level 0
-verdict "the request is completed: the files show it with its sender"
+verdict "a pending request is completed: the files show it with its sender"
 
-act "free r0" && shows requests && json_has requests "[]"
-verdict "the request is freed: the files no longer show it"
+fresh_owner
+pends && act "complete bob status=-$EIO; wait r0; free r0" && shows requests && json_has requests "[]"
+verdict "a completed request is freed: the files no longer show it"
 
-fails ENOENT act "lookup nobody"
-shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
+fresh_owner
+load actor && fails ENOENT act "lookup nobody" &&
+	shows refusals "count=[1-9][0-9]* driver=module_a last=reason=no-such-driver errno=-$ENOENT name=nobody" &&
 	json_has refusals.0.driver module_a refusals.0.last "reason=no-such-driver errno=-$ENOENT name=nobody"
 verdict "after a refusal the files show the count and the last reason"
-unload actor
-unload module_a
 
-load torture_owner && load torture_peer0
+fresh_trace
+needs_no actor module_b module_a && load torture_owner && load torture_peer0
 DIRECTORY=/sys/kernel/debug/d2d-torture_owner STATE=$DIRECTORY/state
 event_act torture_peer0 create 0 bell synchronization
 event_act_meanwhile torture_peer0 wait any 0
@@ -116,12 +147,15 @@ unload torture_peer0
 unload torture_owner
 DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 
-load module_a && exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
+fresh_owner
+exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
 verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state when it was opened"
 exec 3<&- 4<&-
 
 pids=
+fresh_owner
+load module_b
 readers 3
 exercised=0
 for round in 1 2 3 4 5; do
@@ -130,13 +164,15 @@ for round in 1 2 3 4 5; do
 done
 [ "$exercised" = 0 ] && [ "$round" = 5 ]
 verdict "processes read the files while drivers exchange items and are reloaded: the drivers' calls succeed"
-unload module_b
-await unload module_a
-verdict "processes read the files again and again: the owner can be unloaded between two reads"
-# shellcheck disable=SC2086 # a list
-wait $pids
+end_readers
 
-load module_a && load paused_peer && pause task
+fresh_owner
+readers 3
+end_readers
+verdict "processes read the files again and again: the owner can be unloaded between two reads"
+
+fresh_owner
+load paused_peer && pause task
 ./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
 	json_has calls.0.in_flight 1 && pause none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"

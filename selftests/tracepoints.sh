@@ -65,6 +65,57 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vE "^$1\$" >"$NOTES"
 }
 
+# fresh_owner [PEER] - brings about that module_a is loaded with this peer or without one, that all tracepoints are off,
+# and that nothing is recorded
+fresh_owner()
+{
+	for peer in module_b c_peer; do
+		[ "$peer" = "${1-}" ] || needs_no "$peer"
+	done
+	needs_no actor pause_calls torture_peer0 torture_owner
+	needs module_a
+	needs "${1-module_a}"
+	off
+	clear_buffer
+	start_trace
+}
+
+# fresh_tracing - brings about that no module is loaded, and that all tracepoints of module_a will be on when it is
+# loaded, so that its first step is recorded too
+fresh_tracing()
+{
+	unload_all
+	# The clock "local" may show the same time on several CPUs; the trace would then not have their order.
+	echo counter >"$TRACING/trace_clock"
+	echo 65536 >"$TRACING/buffer_size_kb"
+	echo ':mod:module_a' >"$TRACING/set_event"
+	clear_buffer
+	start_trace
+}
+
+# fresh_actors - the same as fresh_owner; registers actors, and switches the tracepoints of requests on
+fresh_actors()
+{
+	fresh_owner
+	load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
+	for step in build_request call_driver dispatch complete completion pend cancel; do
+		echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
+		echo 1 >"$EVENTS/d2d_$step/enable"
+	done
+	clear_buffer
+	start_trace
+}
+
+# on_in_c - switches the tracepoints of hot paths on for c_peer, and lets it exercise
+on_in_c()
+{
+	for step in enqueue dequeue op_call op_return; do
+		echo 'seq == 0 && driver == "c_peer"' >"$EVENTS/d2d_$step/filter"
+		echo 1 >"$EVENTS/d2d_$step/enable"
+	done
+	exercise c_peer
+}
+
 # exercise DRIVER - it exchanges items, calls and requests with the other side, in each execution context
 exercise()
 {
@@ -80,23 +131,16 @@ ktap_set_plan 15
 
 HEAD='seq=0 load=[0-9]+'
 
-load module_a
+fresh_owner
 ./trace_check --steps | tr - _ | sed 's/^/d2d_/' | sort >"$LINES"
 find "$EVENTS" -name 'd2d_*' | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
 verdict "each step has a tracepoint, and there is no other"
 
-clear_buffer
+fresh_owner
 load module_b && exercise module_b && unload module_b && ! recorded | grep . >"$NOTES"
 verdict "while tracepoints are off, nothing is recorded"
-unload module_a
 
-# The clock "local" may show the same time on several CPUs; the trace would then not have their order.
-echo counter >"$TRACING/trace_clock"
-# Before the owner is loaded, so that its first step is recorded too
-echo 65536 >"$TRACING/buffer_size_kb"
-echo ':mod:module_a' >"$TRACING/set_event"
-clear_buffer
-start_trace
+fresh_tracing
 load module_a completion=1 && load module_b deferred=1 && exercise module_b && exercise module_a &&
 	fails EAGAIN unload module_a && unload module_b && fails ENOENT unload module_b &&
 	trace | sed -E 's/^.*(^|[] ])([a-z_0-9]+): d2d: /driver=\2 /; s/ *$//' >"$LINES" &&
@@ -105,24 +149,26 @@ load module_a completion=1 && load module_b deferred=1 && exercise module_b && e
 verdict "all tracepoints are on: they have the text and the order of the lines in dmesg"
 
 # The kernel clears the buffer when it removes tracepoints that were on.
-unload module_a && [ ! -e "$EVENTS" ] && load module_a && [ "$(cat "$EVENTS/enable")" = 0 ]
+fresh_tracing
+load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a &&
+	[ "$(cat "$EVENTS/enable")" = 0 ]
 verdict "the owner is unloaded while tracepoints are on: after it is loaded again all are off"
 
-load module_b
+fresh_owner module_b
 on enqueue 'seq == 0'
 exercise module_b
 has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "enqueue driver=module_a $HEAD in=softirq step=enqueue queue=to_peer ctx=c0 n=1 depth=1" &&
 	only "enqueue .* $HEAD in=.*"
 verdict "enqueue records each put, in each execution context"
-off
 
+fresh_owner module_b
 on dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
 exercise module_b
 only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
 verdict "dequeue with a filter for driver, queue and depth records only what matches"
-off
 
+fresh_owner module_b
 on op_call 'seq == 0'
 on op_return 'seq == 0 && op == "bounce"'
 exercise module_a
@@ -131,15 +177,15 @@ has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	has "op_return driver=module_b $HEAD in=hardirq step=op-return from=owner op=bounce status=0" &&
 	! recorded | grep 'step=op-return .*op=drain' >"$NOTES"
 verdict "op_call and op_return record each call of an operation and its return, in both directions"
-off
 
 # The tracepoints op_call and op_return share one static key: either of them must switch it on.
+fresh_owner module_b
 on op_return 'seq == 0'
 exercise module_b
 only "op_return .*"
 verdict "op_return alone records each return and no call"
-off
 
+fresh_owner module_b
 on event_set 'seq == 0 && name == "module_a.turn"'
 on event_wait 'seq == 0 && name == "module_a.turn"'
 exercise module_b
@@ -147,38 +193,27 @@ has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.tur
 	has "event_wait driver=module_b $HEAD in=task step=event-wait name=module_a.turn kind=synchronization handle=0x[0-9a-f]+ events=1 status=0" &&
 	only "event_(set|wait) .* name=module_a.turn .*"
 verdict "event_set and event_wait record that an event is set and that a wait for it returns"
-off
-unload module_b
 
-load c_peer
-on enqueue 'seq == 0 && driver == "c_peer"'
-for step in dequeue op_call op_return; do
-	echo 'seq == 0 && driver == "c_peer"' >"$EVENTS/d2d_$step/filter"
-	echo 1 >"$EVENTS/d2d_$step/enable"
-done
-exercise c_peer
+fresh_owner c_peer
+on_in_c
 has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
 	has "op_call driver=c_peer $HEAD in=hardirq step=op-call to=owner op=drain" &&
 	has "op_return driver=c_peer $HEAD in=hardirq step=op-return from=owner op=drain status=0"
 verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in C"
+
+fresh_owner c_peer
+on_in_c
 unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver in C is unloaded while its tracepoints are on: what they recorded stays"
-off
 
+fresh_owner
 on op_call
 fails EINVAL load bad_peer fault=unknown-field &&
 	has "op_call driver=bad_peer seq=[0-9]+ load=[0-9]+ in=task step=op-call [?]=1 queue=[?] name=two[?]lines"
 verdict "an unknown field, an unreadable text and a line break in a text are recorded as ?"
-off
 
-load pause_calls && load actor && act "register alice; register bob atomic; alloc r0 alice"
-start_trace
-for step in build_request call_driver dispatch complete completion pend cancel; do
-	echo 'seq == 0' >"$EVENTS/d2d_$step/filter"
-	echo 1 >"$EVENTS/d2d_$step/enable"
-done
-clear_buffer
+fresh_actors
 act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
 	[ "$(recorded | cut -d ' ' -f 1 | xargs)" = "build_request call_driver dispatch complete completion" ] &&
 	has "build_request driver=alice $HEAD in=task step=build-request req=r[0-9]+ major=0x0f code=0x00222004 input=8 output=8" &&
@@ -187,17 +222,15 @@ act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
 	! trace | grep . >"$NOTES"
 verdict "the steps of a request that was sent without D2D_SEND_TRACE are recorded, and have no lines in dmesg"
 
+fresh_actors
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
-clear_buffer
 act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel record that a request is pended and times out"
-off
-unload actor
-unload pause_calls
-unload module_a
 
+fresh_trace
+unload_all
 load torture_owner && load torture_peer0
 on doorbell
 event_act torture_owner create 0 bell synchronization && event_act torture_owner doorbell 0 &&

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Lists the cases of kselftests in the form of CASE: PROGRAM:NAME, or PROGRAM if the program names no case. A name is the
-# argument of `verdict` or of a function verdict_... in the program. For what the program fills in when it runs ($x), the
-# list has "*", which stands for any text in CASE.
+# argument of `verdict`, or of a function verdict_... or sweep in the program. For what the program fills in when it runs
+# ($x), the list has "*", which stands for any text in CASE.
 # Usage: awk -f cases.awk PROGRAM...
 
 function end_program() {
@@ -16,10 +16,12 @@ FNR == 1 {
 	cases = 0
 }
 /^\t*name="[^"]*"$/ && !/\$name/ { last_name = substr($0, index($0, "\"") + 1) }
-/^\t*verdict[a-z_]* ".*"$/ {
+/^\t*verdict[a-z_]* ".*"$/ || /^\t*sweep "/ {
 	name = substr($0, index($0, "\"") + 1)
+	if (/sweep/)
+		sub(/".*/, "\"", name)
 	# The argument of a function that calls verdict
-	if (name == "$1\"")
+	if (name == "$1\"" || name == "$what\"")
 		next
 	if (name == "$name\"")
 		name = last_name
