@@ -31,6 +31,8 @@ case $programs in
 	done
 	;;
 esac
+# The taint of test modules (TAINT_TEST). Not every program has a C module that sets it.
+echo 262144 >/proc/sys/kernel/tainted
 # Loading and unloading modules mostly waits for grace periods. Make these as short as possible.
 echo 1 >/sys/kernel/rcu_expedited
 set -o pipefail
