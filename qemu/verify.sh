@@ -9,6 +9,7 @@ unset KERNEL CASE
 # Two parts run at a time. The longest one comes first. The mutants come last, because they keep both CPUs busy even
 # when no other part is left.
 part sanitizer env KERNEL=sanitizer "$LAB/vm.sh" test
+part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
 part model "$LAB/model.sh"

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=busybox
+# Mode alone: runs each case of kselftests alone, each in a process of its own and with no module loaded before. $case is
+# PROGRAM[,PROGRAM...]. A case fails here if it needs something that another case of its program leaves.
+
+cd /kselftest/d2d || return 1
+echo 1 >/sys/kernel/rcu_expedited
+# The taint of test modules (TAINT_TEST). Not every program has a C module that sets it.
+echo 262144 >/proc/sys/kernel/tainted
+modules=$(wc -l </proc/modules)
+reported=0 alone=0
+
+# report ok|"not ok" NAME - reports a case. If it has failed, prints what its program has printed, indented, because it
+# is no result of this run
+report() {
+	reported=$((reported + 1))
+	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
+	echo "$1 $reported $2"
+	[ "$1" = ok ] || alone=1
+}
+
+# run_alone PROGRAM NAME - runs a case alone; whether the program has reported this case and no other, and has left no
+# module loaded. A program that hangs is killed
+run_alone() {
+	# In a pattern, these characters stand for others.
+	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
+	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
+	[ "$(wc -l </proc/modules)" = "$modules" ] || return
+	case $(grep -E '^(not )?ok ' /tmp/alone) in
+	"ok 1 $2" | "ok 1 $2"*" # SKIP") ;;
+	*) return 1 ;;
+	esac
+}
+
+# shellcheck disable=SC2154 # set by init from the kernel's command line
+{
+	echo "TAP version 13"
+	for program in $(echo "$case" | tr , ' '); do
+		D2D_LIST=1 timeout -s KILL 120 "./$program" >/tmp/list 2>&1
+		sed 's/^/#   /' /tmp/list >/tmp/alone
+		grep -q '^case: ' /tmp/list || report "not ok" "$program: lists no case"
+		grep '^not alone: ' /tmp/list >/tmp/dependent
+		while IFS= read -r line; do
+			report "not ok" "$program: ${line#not alone: }: it does not begin with fresh"
+		done </tmp/dependent
+		sed -n 's/^case: //p' /tmp/list >/tmp/cases
+		while IFS= read -r name <&3; do
+			if run_alone "$program" "$name"; then
+				report ok "$program: $name"
+				continue
+			fi
+			cut -d ' ' -f 1 /proc/modules >>/tmp/alone
+			report "not ok" "$program: $name"
+			# What this case has left loaded would fail all cases after it.
+			[ "$(wc -l </proc/modules)" = "$modules" ] || break 2
+		done 3</tmp/cases
+	done
+	echo "1..$reported"
+} >"$KTAP"
+return "$alone"

@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs each case of the kselftests alone (qemu/guest/alone.sh), one boot for the programs of a row. Prints KTAP, and last
+# a line of counts. run/boots.sh explains the columns and the environment.
+
+exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
+uml    alone/unregistering.sh                                                    600
+stock  alone/tracepoints.sh                                                      600
+stock  alone/unload.sh                                                           600
+uml    alone/requests.sh                                                         600
+uml    alone/refusals.sh,handles.sh,pointers.sh                                  600
+uml    alone/events.sh,many_events.sh                                            600
+uml    alone/forgotten_drivers.sh,owner_unload.sh,waits.sh                       600
+uml    alone/handshakes.sh,lifecycle.sh,versions.sh,reload.sh,sensor.sh          600
+uml    alone/peers.sh,ticks.sh,state.sh,hostile.sh                               600
+TABLE
