@@ -146,9 +146,9 @@ fresh()
 }
 
 # pause PLACE - from now on, the module pause_calls pauses calls into the drivers that use it (actor,
-# forgetful, paused_peer). With task, softirq or hardirq it pauses an operation or a routine that runs
-# in this execution context; with handshake, a driver that is about to complete its handshake. pause
-# none resumes the paused calls.
+# forgetful, stranger, paused_peer). With task, softirq or hardirq it pauses an operation or a routine
+# that runs in this execution context; with handshake, a driver that is about to complete its
+# handshake. pause none resumes the paused calls.
 pause()
 {
 	echo "$1" >"$PAUSES/pause"

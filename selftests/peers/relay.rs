@@ -168,8 +168,8 @@ impl Driver for Relay {
         let mut pended = self.pended.lock();
         let (disposition, request) = request.pend();
         let returned = Returned { request, outcome };
-        // If the sender cancels after this, `cancelled()` is called, waits for this lock, and then finds
-        // the request in `pended`.
+        // Once `tell_if_cancelled()` has succeeded, a cancellation calls `cancelled()`, which waits for this
+        // lock and then finds the request in `pended`.
         let not_pended = match returned.request.tell_if_cancelled() {
             Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),

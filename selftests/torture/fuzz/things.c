@@ -37,8 +37,8 @@ static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
 /*
- * Checks that the completion routine was called once for each send that asked for it. No thread may
- * be sending the request meanwhile.
+ * Checks that the completion routine was called once for each send that asked for it, unless the
+ * request was freed. No thread may be sending the request meanwhile.
  */
 static void check_outcomes(struct fuzz_thing *thing)
 {
