@@ -7,7 +7,7 @@ exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 uml    alone/unregistering.sh                                                    600
 stock  alone/tracepoints.sh                                                      600
 stock  alone/unload.sh                                                           600
-uml    alone/requests.sh                                                         600
+uml    alone/requests.sh,request_refusals.sh,forwarding.sh,peer_requests.sh      600
 uml    alone/refusals.sh,handles.sh,pointers.sh                                  600
 uml    alone/events.sh,many_events.sh                                            600
 uml    alone/forgotten_drivers.sh,owner_unload.sh,waits.sh                       600

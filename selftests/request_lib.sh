@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# What the programs share that test requests: requests.sh, request_refusals.sh, forwarding.sh and
+# peer_requests.sh. act() tells the actors alice, bob and so on what to do; act.sh documents its
+# commands. Each case begins with new actors (fresh). In most cases alice sends r0 to bob, who may
+# forward it to carol, and carol to dave.
+# shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
+
+REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
+PEERS="module_b third_peer c_peer"
+
+# meanwhile_sleeps - waits until the process of act_meanwhile sleeps in the kernel
+meanwhile_sleeps()
+{
+	await grep -q '^State:.*D (disk sleep)' "/proc/$meanwhile/status"
+}
+
+has_exited()
+{
+	! kill -0 "$1" 2>/dev/null || grep -qs '^State:.*Z' "/proc/$1/status"
+}
+
+# exit_in_time PID... - waits for these processes; fails if one hangs or exits with an error
+exit_in_time()
+{
+	for pid; do
+		await has_exited "$pid" && wait "$pid" || return
+	done
+}
+
+# steps_are DRIVER:STEP... - whether the trace has these steps, in this order, and no other
+steps_are()
+{
+	[ "$(trace | sed -nE 's/.*(^|[] ])([a-z_0-9]+): d2d: .* step=([a-z-]+).*/\2:\3/p' | xargs)" = "$*" ]
+}
+
+# refusals_are_only REASON - whether all refusals in the trace, if any, have this reason
+refusals_are_only()
+{
+	! trace | grep step=refuse | grep -qv "reason=$1 "
+}
+
+no_refusal()
+{
+	! trace | grep -q step=refuse
+}
+
+# may_pend COMMAND... - as act; the last command sends or forwards a request. Succeeds both if the
+# receiver has completed that request and if it is pending
+may_pend()
+{
+	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
+}
+
+# cancelled_called NAME TIMES - whether the owner has called NAME's cancelled routine TIMES times, and
+# only for the request that NAME has pended
+cancelled_called()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
+		! trace | grep -q told=another
+}
+
+# got_back NAME STATUS TIMES - whether NAME's returned routine got a request with this status TIMES
+# times
+got_back()
+{
+	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
+}
+
+# took_step NAME STEP CONTEXT - whether a driver took this step exactly once, in this execution context
+took_step()
+{
+	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
+}
+
+exercise()
+{
+	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
+}
+
+# each_peer COMMAND...
+each_peer()
+{
+	for peer in $PEERS; do
+		"$@" "$peer" || return
+	done
+}
+
+# fresh_with_peers NAME... - as fresh; also brings about that module_a's peers are loaded
+fresh_with_peers()
+{
+	each_peer needs
+	fresh "$@"
+}

@@ -1,0 +1,194 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The refusals of requests: what a sender, a receiver or a forwarder does wrong gets an errno, and one line
+# with the reason.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+# shellcheck source=selftests/request_lib.sh
+. ./request_lib.sh
+
+# The code of the handshake; the owner refuses it from drivers
+SHARE_CONTEXT=0x222003
+# An address that nothing is mapped at
+BAD_POINTER=4096
+
+# What a sender can do wrong. Each line is ERRNO REASON COMMAND. r0 is a request of alice that was
+# never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no other
+# routine than dispatch.
+sender_faults()
+{
+	cat <<-EOT
+	EBADMSG      bad-magic             send r0 bob $ADD bad-magic
+	EMSGSIZE     bad-size              send r0 bob $ADD bad-size
+	EPROTO       bad-major             send r0 bob $ADD bad-major
+	EBADE        bad-layout            send r0 bob $ADD bad-layout
+	EINVAL       unknown-function      send r0 bob $ADD unknown-function
+	EINVAL       bad-flags             send r0 bob $ADD unknown-flag
+	EINVAL       bad-flags             send r0 bob $ADD reserved
+	EINVAL       reserved-code         send r0 bob $SHARE_CONTEXT
+	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=null
+	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=$BAD_POINTER
+	EFAULT       bad-input-pointer     send r0 bob $ADD input=null
+	EFAULT       bad-input-pointer     send r0 bob $ADD input=$BAD_POINTER
+	EMSGSIZE     buffer-too-small      send r0 bob $ADD in=9
+	EMSGSIZE     buffer-too-small      send r0 bob $ADD out=9
+	ESTALE       stale-request         send r0 bob $ADD stale-handle
+	ESTALE       stale-request         send r1 bob
+	ESTALE       stale-target          send r0 nobody
+	EINVAL       no-completion-routine send r2 bob $ADD routine
+	EMSGSIZE     buffer-too-large      alloc r1 alice in=4097 out=0
+	EMSGSIZE     buffer-too-large      alloc r1 alice in=0 out=4097
+	ESTALE       stale-driver-handle   alloc r1 nobody
+	EFAULT       no-handle             alloc r1 alice handle=null
+	EAGAIN       too-many-requests     alloc-until-refused alice
+	ENOENT       no-such-driver        lookup nobody
+	EFAULT       no-name-or-handle     lookup bob name=null
+	EFAULT       no-name-or-handle     lookup bob handle=null
+	ENODATA      not-sent              wait r0
+	ESTALE       stale-request         wait r1
+	EFAULT       no-result             wait r0 result=null
+	ESTALE       stale-request         cancel r1
+	ESTALE       stale-request         free r1
+	EMSGSIZE     nothing-to-read       read r0 1
+	ESTALE       stale-request         read r1 8
+	ESTALE       stale-request-handle  complete bob
+	ESTALE       stale-request-handle  set-cancel bob
+	ESTALE       stale-request-handle  forward bob alice
+	ENOTUNIQ     name-taken            register alice
+	EINVAL       bad-flags             register carol unknown-flag
+	ENOEXEC      routine-outside-text  register carol returned-outside
+	ENOEXEC      routine-outside-text  register carol completed-outside
+	ENOEXEC      routine-outside-text  register carol cancelled-outside
+	EOT
+}
+
+# What a receiver's dispatch routine can do wrong. Each line is ROLE STATUS REASON; the sender gets STATUS
+receiver_faults()
+{
+	cat <<-EOT
+	forget            EIO      not-completed
+	bad-status        EIO      bad-status
+	unregister        EDEADLK  unregister-from-inside
+	detach            EDEADLK  detach-from-inside
+	read-too-much     EMSGSIZE nothing-to-read
+	write-too-much    EMSGSIZE output-too-long
+	write-bad-pointer EFAULT   bad-output-pointer
+	EOT
+}
+
+trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
+start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 20))
+load pause_calls
+load module_a contexts=4 completion=1
+
+# Refusals that take more than one command
+
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
+verdict "request-on-its-way: a pending request is sent again: EBUSY"
+
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
+verdict "request-on-its-way: the output of a pending request is read: EBUSY"
+
+fresh alice bob
+act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=1; wait r0" &&
+	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
+verdict "stale-request-handle: a request is completed twice, the second time after the sender got the result: ESTALE"
+
+fresh alice bob
+act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails ESTALE act "errno-inside bob" &&
+	only_refusal_is module_a stale-request-handle
+verdict "stale-request-handle: a request is completed twice inside the dispatch routine: ESTALE"
+
+fresh alice bob
+act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
+verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine: EINVAL"
+
+fresh alice bob
+act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && only_refusal_is module_a no-buffer
+verdict "no-buffer: the output is read to a null pointer: EFAULT"
+
+fresh alice bob
+act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
+	only_refusal_is module_a unregister-from-inside
+verdict "unregister-from-inside: a driver unregisters itself in its completion routine: EDEADLK"
+
+fresh alice bob
+act "register dave no-routines; on-dispatch dave forward-back bob; send r0 dave; wait r0; expect r0 status=-$EINVAL" &&
+	only_refusal_is module_a no-return-routine
+verdict "no-return-routine: a driver without a returned routine forwards a request and wants it back: EINVAL"
+
+fresh alice bob
+act "register dave no-routines; on-dispatch dave pend" && act_pends "send r0 dave" && fails EINVAL act "set-cancel dave" &&
+	only_refusal_is module_a no-cancel-routine
+verdict "no-cancel-routine: a driver without a cancelled routine asks to have it called: EINVAL"
+
+fresh alice bob carol
+act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob; wait r0; expect r0 output=42" &&
+	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
+verdict "unregister-from-inside: a driver unregisters itself in its returned routine: EDEADLK"
+
+# Refusals from the tables
+
+while read -r errno reason command; do
+	fresh alice bob
+	act "register dave no-routines; alloc r2 dave"
+	start_trace
+	fails "$errno" act "$command" && only_refusal_is module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
+	verdict "$reason: $command fails with $errno"
+done <<EOT
+$(sender_faults)
+EOT
+
+while read -r role status reason; do
+	fresh alice bob
+	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
+	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $status"
+done <<EOT
+$(receiver_faults)
+EOT
+
+# receiver_refused ROLE - bob does this, which is wrong, with r0
+receiver_refused()
+{
+	act "on-dispatch bob $1; send r0 bob; wait r0"
+}
+
+fresh alice bob
+receiver_refused forget && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
+	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
+	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
+verdict "after each refusal of what a dispatch routine does, the request can be sent and completed"
+
+# Calls that would wait for themselves, or in atomic context
+
+while read -r action reason; do
+	fresh alice bob carol
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $PEND" &&
+		act "complete carol output=5; wait r0; expect r0 output=5" &&
+		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
+	verdict "$reason: the returned routine does $action, which would wait for that routine: EDEADLK"
+done <<EOT
+wait-for-r0 wait-from-inside
+unregister-first unregister-from-inside
+EOT
+
+for place in softirq hardirq irqs-off; do
+	fresh alice bob
+	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place wait r0" &&
+		only_refusal_is module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
+	verdict "wait-in-atomic-context: a wait for a pending request in $place: EDEADLK"
+done
+for place in softirq hardirq irqs-off; do
+	fresh alice bob carol
+	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place send r1 bob" &&
+		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
+	verdict "send-in-atomic-context: one request is sent and one forwarded in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete its request"
+done
+
+unload actor
+unload pause_calls
+unload module_a
+ktap_finished
