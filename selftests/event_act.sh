@@ -29,11 +29,11 @@
 #                                    waits, without a limit unless timeout= is given; with
 #                                    interruptible, a signal ends the wait
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
-#   silent                           removes the doorbell from that queue
+#   no-doorbell                      removes the doorbell from that queue
 #   put COUNT [in=PLACE]             puts items on the queue to the other side
 #   take MOST                        takes up to MOST items
-#   flood COUNT                      creates COUNT events
-#   ebb                              closes the events that flood created
+#   create-many COUNT                creates COUNT events, many0 and so on
+#   close-many                       closes the events that create-many created
 
 # event_words MODULE COMMAND - sets $words to the text that the module's control file takes for the command
 event_words()

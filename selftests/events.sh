@@ -437,7 +437,7 @@ doorbell()
 	verdict "$y puts an item on an empty queue in softirq and in hardirq: the doorbell of $x rings each time"
 
 	fresh_doorbell
-	"$x" silent && "$y" put 1 && [ "$(field bell sets)" = 0 ] && "$x" doorbell 0 &&
+	"$x" no-doorbell && "$y" put 1 && [ "$(field bell sets)" = 0 ] && "$x" doorbell 0 &&
 		[ "$(field bell sets)" = 1 ]
 	verdict "$x gives a queue that has items a doorbell: it rings at once"
 

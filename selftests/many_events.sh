@@ -25,7 +25,7 @@ b()
 # count - prints how many of these events exist
 count()
 {
-	find "$EVENTS" -name 'flood*' | wc -l
+	find "$EVENTS" -name 'many*' | wc -l
 }
 
 # objects - prints how many objects of the kernel's allocators are in use, without the caches that it can drop
@@ -50,7 +50,7 @@ objects_in_the_end()
 # round - creates all events and closes them
 round()
 {
-	b flood $MANY && b ebb
+	b create-many $MANY && b close-many
 }
 
 # fresh_pair - brings about that both modules are loaded, and none of the events exists
@@ -58,25 +58,25 @@ fresh_pair()
 {
 	needs $A contexts=1
 	needs $B
-	[ "$(count)" = 0 ] || b ebb
+	[ "$(count)" = 0 ] || b close-many
 	start_trace
 }
 
-# fresh_flood - brings about that both modules are loaded, and all events exist
-fresh_flood()
+# fresh_many - brings about that both modules are loaded, and all events exist
+fresh_many()
 {
-	[ "$(count)" = $MANY ] || { fresh_pair && b flood $MANY; }
+	[ "$(count)" = $MANY ] || { fresh_pair && b create-many $MANY; }
 	start_trace
 }
 
 start 3
 
 fresh_pair
-b flood $MANY && [ "$(count)" = $MANY ]
+b create-many $MANY && [ "$(count)" = $MANY ]
 verdict "$MANY events exist at a time"
 
-fresh_flood
-b ebb && [ "$(count)" = 0 ]
+fresh_many
+b close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
 # The allocators keep some pages after their objects are freed, so the first rounds do not count. The

@@ -56,7 +56,7 @@ pub struct OpenEvents {
     #[pin]
     slots: Mutex<[Option<Arc<Event>>; SLOTS]>,
     #[pin]
-    flood: Mutex<KVec<Event>>,
+    many: Mutex<KVec<Event>>,
 }
 
 impl OpenEvents {
@@ -65,7 +65,7 @@ impl OpenEvents {
         KBox::pin_init(
             pin_init!(Self {
                 slots <- new_mutex!([const { None }; SLOTS], "torture::OpenEvents::slots"),
-                flood <- new_mutex!(KVec::new(), "torture::OpenEvents::flood"),
+                many <- new_mutex!(KVec::new(), "torture::OpenEvents::many"),
             }),
             GFP_KERNEL,
         )
@@ -129,7 +129,7 @@ impl OpenEvents {
                 by.side()?.set_doorbell(Some(&event));
                 Ok(())
             }
-            "silent" => {
+            "no-doorbell" => {
                 by.side()?.set_doorbell(None);
                 Ok(())
             }
@@ -142,16 +142,16 @@ impl OpenEvents {
                 }
             }
             "take" => run::take_for(by.side()?, words.number()?).map(|_| ()),
-            "flood" => {
+            "create-many" => {
                 for n in 0..words.number()? {
-                    let name = CString::try_from_fmt(fmt!("flood{}", n))?;
+                    let name = CString::try_from_fmt(fmt!("many{}", n))?;
                     let event = by.create(&name, Kind::Notification, false)?;
-                    self.flood.lock().push(event, GFP_KERNEL)?;
+                    self.many.lock().push(event, GFP_KERNEL)?;
                 }
                 Ok(())
             }
-            "ebb" => {
-                let events = core::mem::take(&mut *self.flood.lock());
+            "close-many" => {
+                let events = core::mem::take(&mut *self.many.lock());
                 drop(events);
                 Ok(())
             }
