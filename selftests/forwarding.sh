@@ -193,13 +193,6 @@ fresh_returning()
 		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
 
-# resume PID... - lets the paused routine and these processes come to their end
-resume()
-{
-	pause none
-	exit_in_time "$@"
-}
-
 # sender_unregisters - begins to unregister alice, in the process $meanwhile
 sender_unregisters()
 {

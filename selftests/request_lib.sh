@@ -28,6 +28,13 @@ exit_in_time()
 	done
 }
 
+# resume PID... - lets the paused routine and these processes come to their end
+resume()
+{
+	pause none
+	exit_in_time "$@"
+}
+
 # steps_are DRIVER:STEP... - whether the trace has these steps, in this order, and no other
 steps_are()
 {
