@@ -2,6 +2,7 @@
 
 //! A driver object: the library's checked copy of a `struct d2d_driver`.
 
+use crate::export::Arg;
 use core::ffi::c_void;
 use d2d::{
     abi,
@@ -54,11 +55,8 @@ impl Driver {
     /// # Errors
     ///
     /// Those of `d2d_register` that concern the object, each with a line in the name of `owner`.
-    ///
-    /// # Safety
-    ///
-    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
-    pub(crate) unsafe fn copy(owner: &CStr, object: *const abi::d2d_driver) -> Result<Self> {
+    pub(crate) fn copy(owner: &CStr, object: Arg<*const abi::d2d_driver>) -> Result<Self> {
+        let object = object.get();
         let refused =
             |reason: &str, error: Error, fields: &[Field<'_>]| refuse(owner, reason, error, fields);
         let bad_pointer = || refused("bad-driver-pointer", EFAULT, &[]);

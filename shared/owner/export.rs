@@ -2,6 +2,7 @@
 
 //! The gate through which the exported functions find the server, and what each of them does.
 
+mod arg;
 mod events;
 
 use crate::{
@@ -42,8 +43,7 @@ use d2d::{
     link::Pair,
     probe::{
         Output,
-        Stack,
-        StringCopy, //
+        Stack, //
     },
     readers::Readers,
     refuse,
@@ -155,7 +155,10 @@ impl Show for View {
 ///
 /// # Invariants
 ///
-/// The method that gets it is that of the function. The caller of the function keeps to what the C header says.
+/// The caller of an exported function has passed the value, and keeps to what the C header says of
+/// this argument: during the call and, of a driver object, until the driver is unregistered. So a
+/// pointer is null or bad, or it leads to what the header names: a structure or a string that may be
+/// read, or a place for a result, which nobody else uses during the call.
 #[derive(Clone, Copy)]
 pub struct Arg<T>(T);
 
@@ -251,8 +254,9 @@ impl Gate {
         let notifier =
             Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
         let object = handler::driver_object(&driver, module);
-        // SAFETY: `Opened` keeps the driver, and strikes the server off before dropping it.
-        unsafe { server.enrol(&object)? };
+        // SAFETY: The driver object is as `d2d.h` says. `Opened` keeps the driver, and strikes it off
+        // before dropping it.
+        server.enrol(unsafe { Arg::new(&raw const object) })?;
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, symbols: symbols, ns: "D2D");
@@ -309,16 +313,15 @@ impl Gate {
     /// `d2d_register`.
     pub fn register(
         &self,
-        Arg(driver): Arg<*const abi::d2d_driver>,
+        driver: Arg<*const abi::d2d_driver>,
         handle: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
         errno(self.with(|server| {
-            if driver.is_null() || handle.0.is_null() {
+            if driver.0.is_null() || handle.0.is_null() {
                 return Err(refuse!(self.name, "no-driver", EFAULT));
             }
             let to = self.output(handle, "bad-handle-pointer")?;
-            // SAFETY: If there is a driver object at `driver`, it is as `d2d.h` says.
-            let value = unsafe { server.register(driver)? };
+            let value = server.register(driver)?;
             self.fill(to, value, "bad-handle-pointer", || server.unregister(value))
         }))
     }
@@ -330,10 +333,9 @@ impl Gate {
     }
 
     /// Checks the place for a result, before anything else is done.
-    fn output<T: Copy>(&self, Arg(to): Arg<*mut T>, reason: &str) -> Result<Output<T>> {
-        // SAFETY: By the type invariants it is the caller's own place for the result: nobody else uses it during
-        // the call.
-        unsafe { Output::new(to) }.ok_or_else(|| refuse!(self.name, reason, EFAULT))
+    fn output<T: Copy>(&self, to: Arg<*mut T>, reason: &str) -> Result<Output<T>> {
+        to.output()
+            .ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
     /// Writes a result. If its place has gone since it was checked, `undo` takes back what was done.
@@ -352,10 +354,10 @@ impl Gate {
     }
 
     /// `d2d_trace`.
-    pub fn trace(&self, Arg(record): Arg<*const abi::d2d_record>) {
+    pub fn trace(&self, record: Arg<*const abi::d2d_record>) {
         // SAFETY: By the type invariants the caller has named it as a record's address. A record is made of numbers and
         // pointers, which may be anything.
-        let Some(mut record) = (unsafe { Stack::current().read(record) }) else {
+        let Some(mut record) = (unsafe { Stack::current().read(record.0) }) else {
             refuse!(self.name, "bad-record-pointer", EFAULT);
             return;
         };
@@ -394,18 +396,14 @@ impl Gate {
     }
 
     /// `d2d_lookup`.
-    pub fn lookup(
-        &self,
-        Arg(name): Arg<*const c_char>,
-        driver: Arg<*mut abi::d2d_handle>,
-    ) -> c_int {
+    pub fn lookup(&self, name: Arg<*const c_char>, driver: Arg<*mut abi::d2d_handle>) -> c_int {
         errno(self.with(|server| {
-            if name.is_null() || driver.0.is_null() {
+            if name.0.is_null() || driver.0.is_null() {
                 return Err(refuse!(self.name, "no-name-or-handle", EFAULT));
             }
             let to = self.output(driver, "bad-handle-pointer")?;
-            // SAFETY: The caller has named the string.
-            let name = unsafe { StringCopy::<{ abi::D2D_NAME_SIZE as usize }>::read(name) }
+            let name = name
+                .string::<{ abi::D2D_NAME_SIZE as usize }>()
                 .ok_or_else(|| refuse!(self.name, "bad-name-pointer", EFAULT))?;
             if !name.is_complete() {
                 let max = abi::D2D_NAME_SIZE - 1;
@@ -440,10 +438,9 @@ impl Gate {
     pub fn request_send(
         &self,
         Arg(request): Arg<abi::d2d_handle>,
-        Arg(send): Arg<*const abi::d2d_send>,
+        send: Arg<*const abi::d2d_send>,
     ) -> c_int {
-        // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_send` says.
-        pending(self.with(|server| unsafe { server.requests().send(request, send) }))
+        pending(self.with(|server| server.requests().send(request, send)))
     }
 
     /// `d2d_request_call`.
@@ -451,33 +448,23 @@ impl Gate {
     pub fn request_call(
         &self,
         Arg(request): Arg<abi::d2d_handle>,
-        Arg(send): Arg<*const abi::d2d_send>,
+        send: Arg<*const abi::d2d_send>,
         Arg(ms): Arg<u32>,
-        Arg(result): Arg<*mut abi::d2d_result>,
-        Arg(output): Arg<*mut c_void>,
-        Arg(output_len): Arg<u32>,
+        result: Arg<*mut abi::d2d_result>,
+        output: Arg<*mut c_void>,
+        Arg(room): Arg<u32>,
     ) -> c_int {
-        const SIZE: usize = size_of::<abi::d2d_result>();
         errno(self.with(|server| {
             let stack = Stack::current();
-            // SAFETY: `result` is the caller's own place for the result: nobody else uses it during the call.
-            let is_place = unsafe { stack.is_writable(result.cast(), SIZE) };
-            if result.is_null() || !result.is_aligned() || !is_place {
+            if !result.is_writable(stack) {
                 return Err(self.refuse_pointer("bad-result-pointer"));
             }
-            // SAFETY: `output` is the caller's own place, too.
-            if output_len > 0 && !unsafe { stack.is_writable(output.cast(), output_len as usize) } {
+            if room > 0 && !output.has_room(stack, room as usize) {
                 return Err(self.refuse_pointer("bad-output-pointer"));
             }
-            // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_call` says. What is
-            // at `output` is the caller's own place.
-            let value = unsafe {
-                server
-                    .requests()
-                    .send_and_read(request, send, ms, output, output_len, stack)?
-            };
-            // SAFETY: As above.
-            match unsafe { stack.copy_out(result.cast(), (&raw const value).cast(), SIZE) } {
+            let requests = server.requests();
+            let value = requests.send_and_read(request, send, ms, output, room, stack)?;
+            match result.fill(stack, &value) {
                 true => Ok(()),
                 false => Err(self.refuse_pointer("bad-result-pointer")),
             }
@@ -516,11 +503,10 @@ impl Gate {
     pub fn request_read(
         &self,
         Arg(request): Arg<abi::d2d_handle>,
-        Arg(buffer): Arg<*mut c_void>,
+        buffer: Arg<*mut c_void>,
         Arg(len): Arg<u32>,
     ) -> c_int {
-        // SAFETY: `buffer` is null or the caller's own place for `len` bytes.
-        errno(self.with(|server| unsafe { server.requests().read(request, buffer.cast(), len) }))
+        errno(self.with(|server| server.requests().read(request, buffer, len)))
     }
 
     /// `d2d_request_write`.
@@ -547,10 +533,9 @@ impl Gate {
     pub fn request_forward(
         &self,
         Arg(request): Arg<abi::d2d_handle>,
-        Arg(send): Arg<*const abi::d2d_send>,
+        send: Arg<*const abi::d2d_send>,
     ) -> c_int {
-        // SAFETY: If there is a structure at `send`, it keeps to what `d2d_request_forward` says.
-        pending(self.with(|server| unsafe { server.requests().forward(request, send) }))
+        pending(self.with(|server| server.requests().forward(request, send)))
     }
 
     /// `d2d_complete`.

@@ -11,6 +11,7 @@
 
 use crate::{
     driver_object::Driver,
+    export::Arg,
     handle::Kind,
     lock::{
         new_irq_lock,
@@ -317,14 +318,8 @@ impl Registry {
     /// # Errors
     ///
     /// Those of `d2d_register`, each with its line.
-    ///
-    /// # Safety
-    ///
-    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
-    pub(crate) unsafe fn add(&self, object: *const abi::d2d_driver) -> Result<abi::d2d_handle> {
-        // SAFETY: The caller promises that a driver object at `object` keeps the contract of
-        // `d2d_register`.
-        let driver = unsafe { Driver::copy(self.owner, object)? };
+    pub(crate) fn add(&self, object: Arg<*const abi::d2d_driver>) -> Result<abi::d2d_handle> {
+        let driver = Driver::copy(self.owner, object)?;
         let added = {
             let mut listings = self.listings.lock();
             let mut others = listings.of.iter().flatten();

@@ -16,6 +16,7 @@ use crate::{
         },
         Kind, //
     },
+    export::Arg,
     refusals::Refusals,
     registry::{
         Known,
@@ -119,14 +120,8 @@ impl Server {
     /// # Errors
     ///
     /// Those of `d2d_register`.
-    ///
-    /// # Safety
-    ///
-    /// The driver object keeps the contract of `d2d_register` until [`Server::strike_off`] has
-    /// returned.
-    pub(crate) unsafe fn enrol(&self, object: &abi::d2d_driver) -> Result {
-        // SAFETY: The caller promises that the driver object keeps the contract of `d2d_register`.
-        let handle = unsafe { self.register(object)? };
+    pub(crate) fn enrol(&self, object: Arg<*const abi::d2d_driver>) -> Result {
+        let handle = self.register(object)?;
         DRIVER.populate(handle);
         Ok(())
     }
@@ -228,17 +223,8 @@ impl Server {
     /// # Errors
     ///
     /// Those of `d2d_register`, each with its line.
-    ///
-    /// # Safety
-    ///
-    /// If there is a driver object at `object`, it keeps the contract of `d2d_register`.
-    pub(crate) unsafe fn register(
-        &self,
-        object: *const abi::d2d_driver,
-    ) -> Result<abi::d2d_handle> {
-        // SAFETY: The caller promises that a driver object at `object` keeps the contract of
-        // `d2d_register`.
-        let handle = unsafe { self.registry.add(object)? };
+    pub(crate) fn register(&self, object: Arg<*const abi::d2d_driver>) -> Result<abi::d2d_handle> {
+        let handle = self.registry.add(object)?;
         let driver = self.registry.get(handle)?;
         let name = driver.name();
         step!(driver.name(), register, name: name);
@@ -341,20 +327,15 @@ impl Server {
     /// # Errors
     ///
     /// Those of `d2d_event_create` or `d2d_event_open`, each with its line.
-    ///
-    /// # Safety
-    ///
-    /// A driver has named `name` as the string's address.
-    pub(crate) unsafe fn open_event(
+    pub(crate) fn open_event(
         &self,
         driver: abi::d2d_handle,
-        name: *const c_char,
+        name: Arg<*const c_char>,
         kind: u32,
         make: Option<bool>,
     ) -> Result<abi::d2d_handle> {
         let refuse = |refusal| self.events.refuse(refusal, &fields![kind: kind]);
-        // SAFETY: A driver has named `name` as the string's address.
-        let name = unsafe { Name::read(name) }.map_err(refuse)?;
+        let name = Name::read(name).map_err(refuse)?;
         let kind = Kind::from_raw(kind)
             .ok_or(("bad-event-kind", EINVAL))
             .map_err(refuse)?;

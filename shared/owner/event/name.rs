@@ -2,11 +2,11 @@
 
 //! The name of an event.
 
-use crate::registry::Refusal;
-use d2d::{
-    abi,
-    probe::StringCopy, //
+use crate::{
+    export::Arg,
+    registry::Refusal, //
 };
+use d2d::abi;
 use kernel::{
     ffi::c_char,
     prelude::*, //
@@ -22,14 +22,8 @@ impl Name {
     /// # Errors
     ///
     /// `EFAULT`, `ENAMETOOLONG` or `EINVAL`, as `d2d_event_create` says of a name.
-    ///
-    /// # Safety
-    ///
-    /// A driver has named `from` as the string's address.
-    pub(crate) unsafe fn read(from: *const c_char) -> Result<Self, Refusal> {
-        // SAFETY: A driver has named `from` as the string's address.
-        let name = unsafe { StringCopy::read(from) };
-        let name = name.ok_or(("bad-event-name-pointer", EFAULT))?;
+    pub(crate) fn read(from: Arg<*const c_char>) -> Result<Self, Refusal> {
+        let name = from.string().ok_or(("bad-event-name-pointer", EFAULT))?;
         if !name.is_complete() {
             return Err(("event-name-too-long", ENAMETOOLONG));
         }

@@ -19,10 +19,6 @@ use d2d::{
     abi,
     fields,
     point,
-    probe::{
-        self,
-        Output, //
-    },
     trace::Step,
     word::Word, //
 };
@@ -84,15 +80,14 @@ impl Gate {
     fn make_or_open_event(
         &self,
         Arg(driver): Arg<abi::d2d_handle>,
-        Arg(name): Arg<*const c_char>,
+        name: Arg<*const c_char>,
         Arg(kind): Arg<u32>,
         make: Option<bool>,
         event: Arg<*mut abi::d2d_handle>,
     ) -> c_int {
         errno(self.with(|server| {
             let to = self.output(event, "bad-handle-pointer")?;
-            // SAFETY: By the type invariants the caller has named the string.
-            let value = unsafe { server.open_event(driver, name, kind, make)? };
+            let value = server.open_event(driver, name, kind, make)?;
             self.fill(to, value, "bad-handle-pointer", || {
                 server.events().close(value)
             })
@@ -138,7 +133,7 @@ impl Gate {
     /// `d2d_event_wait`.
     pub fn wait_for_events(
         &self,
-        Arg(events): Arg<*const abi::d2d_handle>,
+        events: Arg<*const abi::d2d_handle>,
         Arg(count): Arg<u32>,
         Arg(flags): Arg<u32>,
         Arg(timeout): Arg<u32>,
@@ -150,14 +145,12 @@ impl Gate {
             && !point::events()
             && (timeout == 0 || trace::may_sleep())
         {
-            // SAFETY: A handle is a number.
-            let handle = unsafe { probe::read(events) };
             let take = |handle| {
                 self.try_briefly(|server, reader| {
                     server.events().dispatcher().try_take(handle, reader)
                 })
             };
-            match handle.and_then(take) {
+            match events.handle(0).and_then(take) {
                 Some(true) => {
                     if timeout != 0 {
                         might_sleep();
@@ -176,11 +169,11 @@ impl Gate {
     #[inline(never)]
     fn wait_long(
         &self,
-        events: *const abi::d2d_handle,
+        events: Arg<*const abi::d2d_handle>,
         count: u32,
         flags: u32,
         timeout: u32,
-        Arg(index): Arg<*mut u32>,
+        index: Arg<*mut u32>,
     ) -> c_int {
         errno(self.with(|server| {
             let refuse = |reason, error| {
@@ -191,10 +184,8 @@ impl Gate {
             if flags & !(ALL | INTERRUPTIBLE) != 0 {
                 return refuse("bad-wait-flags", EINVAL);
             }
-            // SAFETY: By the type invariants it is null or the caller's own place for the result: nobody else
-            // uses it during the call.
-            let to = unsafe { Output::new(index) };
-            if !index.is_null() && to.is_none() {
+            let to = index.output();
+            if !index.0.is_null() && to.is_none() {
                 return refuse("bad-index-pointer", EFAULT);
             }
             let manner = Manner {
@@ -209,8 +200,7 @@ impl Gate {
                 // A kernel for debugging knows of more contexts that must not sleep.
                 might_sleep();
             }
-            // SAFETY: A handle is a number.
-            let handle = |n| unsafe { probe::read(events.wrapping_add(n)) };
+            let handle = |n| events.handle(n);
             let fill = |index| to.is_none_or(|to| to.fill(index));
             let result = server.events().wait(count as usize, handle, manner, fill);
             if point::events() {

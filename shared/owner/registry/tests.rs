@@ -52,7 +52,7 @@ fn object(name: &CStr) -> abi::d2d_driver {
 
 fn add(registry: &Registry, object: &abi::d2d_driver) -> Result<abi::d2d_handle> {
     // SAFETY: The driver object is valid. The tests call its routine only with a valid request.
-    unsafe { registry.add(object) }
+    registry.add(unsafe { Arg::new(core::ptr::from_ref(object)) })
 }
 
 /// Returns the error with which the registry refuses a driver object that `change` has changed.
@@ -181,7 +181,7 @@ mod cases {
         ];
         for pointer in bad {
             // SAFETY: There is no driver object at a null, unmapped or misaligned address.
-            let result = unsafe { registry.add(pointer) };
+            let result = registry.add(unsafe { Arg::new(pointer) });
             assert_eq!(result, Err(EFAULT));
         }
         assert!(registry.is_empty());

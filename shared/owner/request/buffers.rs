@@ -19,12 +19,17 @@ use super::{
     ON_ITS_WAY, //
 };
 use crate::{
+    export::Arg,
     handle::Kind,
     registry::Refusal, //
 };
+use core::ffi::c_void;
 use d2d::{
     abi::d2d_handle,
-    probe, //
+    probe::{
+        self,
+        Stack, //
+    }, //
 };
 use kernel::prelude::*;
 
@@ -47,12 +52,7 @@ impl Drop for Access<'_> {
 impl Requests {
     /// Reads the input or the output of a request; see `d2d_request_read`. Any context. `buffer`
     /// may be a bad pointer.
-    ///
-    /// # Safety
-    ///
-    /// If `buffer` is valid for writes of `len` bytes, nobody else uses these bytes during the
-    /// call.
-    pub(crate) unsafe fn read(&self, handle: d2d_handle, buffer: *mut u8, len: u32) -> Result {
+    pub(crate) fn read(&self, handle: d2d_handle, buffer: Arg<*mut c_void>, len: u32) -> Result {
         let is_holder = Kind::Held.parts(handle).is_some();
         let access = match is_holder {
             true => self.access(handle, false),
@@ -68,13 +68,12 @@ impl Requests {
                 if len > length {
                     return Err(("nothing-to-read", EMSGSIZE));
                 }
-                if buffer.is_null() {
+                if buffer.get().is_null() {
                     return Err(("no-buffer", EFAULT));
                 }
                 // SAFETY: `from` is valid for reads of `length` bytes, which are at least `len`,
-                // and `access` keeps them. The caller says that nobody else uses what is at
-                // `buffer`.
-                if !unsafe { probe::copy_out(buffer, from, len as usize) } {
+                // and `access` keeps them.
+                if !unsafe { buffer.copy_out(Stack::current(), from, len as usize) } {
                     return Err(("bad-buffer-pointer", EFAULT));
                 }
                 Ok(())

@@ -20,6 +20,7 @@ use super::{
     STALE_REQUEST, //
 };
 use crate::{
+    export::Arg,
     handle::{
         self,
         Kind, //
@@ -220,16 +221,8 @@ impl Requests {
     }
 
     /// Sends a request; see `d2d_request_send`. Returns whether the request is completed.
-    ///
-    /// # Safety
-    ///
-    /// If a structure is found at `send`, it keeps to what `d2d_request_send` says.
-    pub(crate) unsafe fn send(
-        &self,
-        handle: d2d_handle,
-        send: *const abi::d2d_send,
-    ) -> Result<bool> {
-        Ok(self.call(self.start(handle, send, false)?))
+    pub(crate) fn send(&self, handle: d2d_handle, send: Arg<*const abi::d2d_send>) -> Result<bool> {
+        Ok(self.call(self.start(handle, send.get(), false)?))
     }
 
     /// Sends the request of a handshake to a driver, as `d2d_request_send` does. Returns whether
@@ -256,19 +249,15 @@ impl Requests {
 
     /// As [`Requests::send`], and counts the calling thread as waiting for the request. Returns the
     /// record, and whether the caller may sleep.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Requests::send`].
     #[inline(always)]
-    pub(super) unsafe fn send_and_wait(
+    pub(super) fn send_and_wait(
         &self,
         handle: d2d_handle,
-        send: *const abi::d2d_send,
+        send: Arg<*const abi::d2d_send>,
         stack: Stack,
     ) -> Result<(&Record, bool)> {
         let mut copy = MaybeUninit::uninit();
-        let send = self.check(send, false, stack, &mut copy)?;
+        let send = self.check(send.get(), false, stack, &mut copy)?;
         if send.flags & abi::D2D_SEND_ROUTINE != 0 {
             return Err(self.refuse(super::wait::HAS_ROUTINE, handle));
         }
@@ -399,17 +388,13 @@ impl Requests {
     }
 
     /// Forwards a request; see `d2d_request_forward`. Returns whether the request is completed.
-    ///
-    /// # Safety
-    ///
-    /// If a structure is found at `send`, it keeps to what `d2d_request_forward` says.
-    pub(crate) unsafe fn forward(
+    pub(crate) fn forward(
         &self,
         handle: d2d_handle,
-        send: *const abi::d2d_send,
+        send: Arg<*const abi::d2d_send>,
     ) -> Result<bool> {
         let (stack, mut copy) = (Stack::current(), MaybeUninit::uninit());
-        let send = self.check(send, false, stack, &mut copy)?;
+        let send = self.check(send.get(), false, stack, &mut copy)?;
         self.check_context(send, handle)?;
         let passed = self.pass_on(handle, send, stack);
         Ok(self.call(passed.map_err(|refusal| self.refuse(refusal, handle))?))

@@ -19,7 +19,10 @@ use super::{
     Requests,
     PENDING, //
 };
-use crate::registry::Registry;
+use crate::{
+    export::Arg,
+    registry::Registry, //
+};
 use core::ffi::c_void;
 use d2d::{
     abi,
@@ -116,7 +119,8 @@ impl Bench {
         change(&mut object);
         // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver
         // is unregistered.
-        let driver = unsafe { self.registry.add(&object)? };
+        let object = unsafe { Arg::new(&raw const object) };
+        let driver = self.registry.add(object)?;
         Ok(Party {
             bench: self,
             driver,
@@ -155,11 +159,9 @@ impl Bench {
     }
 
     fn read(&self, handle: u64, buffer: &mut [u8]) -> Result {
-        // SAFETY: `buffer` is valid for writes of its length.
-        unsafe {
-            self.requests
-                .read(handle, buffer.as_mut_ptr(), buffer.len() as u32)
-        }
+        // SAFETY: `buffer` is valid for writes of its length, and nobody else uses it.
+        let place = unsafe { Arg::new(buffer.as_mut_ptr().cast()) };
+        self.requests.read(handle, place, buffer.len() as u32)
     }
 
     fn write(&self, handle: u64, buffer: &[u8]) -> Result {
@@ -194,7 +196,8 @@ impl Party<'_> {
         let mut send = self.actor.how();
         change(&mut send);
         // SAFETY: The structure says how long its buffer is.
-        unsafe { self.bench.requests.send(request, &send) }
+        let send = unsafe { Arg::new(&raw const send) };
+        self.bench.requests.send(request, send)
     }
 
     /// Sends a request without input and output, but does not call the receiver yet: the test does
@@ -334,7 +337,8 @@ impl Actor {
             ..self.how()
         };
         // SAFETY: The structure has no buffers.
-        let forwarded = unsafe { self.requests.forward(handle, &send) };
+        let send = unsafe { Arg::new(&raw const send) };
+        let forwarded = self.requests.forward(handle, send);
         let errno = forwarded.map_or_else(Error::to_errno, c_int::from);
         self.forwarded.store(errno, Relaxed);
         match forwarded {
@@ -442,7 +446,8 @@ unsafe extern "C" fn completed(
                 ..actor.how()
             };
             // SAFETY: `send` is valid and names no buffers.
-            let sent = unsafe { actor.requests.send(request, &send) };
+            let send = unsafe { Arg::new(&raw const send) };
+            let sent = actor.requests.send(request, send);
             c_int::from(sent.is_ok())
         }
     }
@@ -1109,7 +1114,8 @@ mod cases {
         assert_eq!(refusal(|send| send.output_len = 9), Some(EMSGSIZE));
         assert_eq!(refusal(|send| send.input_len = 8), Some(EFAULT));
         // SAFETY: The pointer is null, so no structure is read.
-        let sent = unsafe { bench.requests.send(request, core::ptr::null()) };
+        let nothing = unsafe { Arg::new(core::ptr::null()) };
+        let sent = bench.requests.send(request, nothing);
         assert_eq!(sent, Err(EFAULT));
         assert_eq!(b.calls(), [0; 4]);
         assert_eq!(refusal(|_| {}), None);
@@ -1144,8 +1150,8 @@ mod cases {
         bench.write(held, b"12345")?;
         bench.write(held, b"abc")?;
         // SAFETY: The pointer is null, so nothing is written.
-        let nowhere = unsafe { bench.requests.read(held, core::ptr::null_mut(), 1) };
-        assert_eq!(nowhere, Err(EFAULT));
+        let nowhere = unsafe { Arg::new(core::ptr::null_mut()) };
+        assert_eq!(bench.requests.read(held, nowhere, 1), Err(EFAULT));
         let nothing = bench.requests.write(held, core::ptr::null(), 1);
         assert_eq!(nothing, Err(EFAULT));
         // A failed write leaves no output.

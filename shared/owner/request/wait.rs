@@ -19,6 +19,7 @@ use super::{
     ON_ITS_WAY, //
 };
 use crate::{
+    export::Arg,
     registry::Refusal,
     trace, //
 };
@@ -210,24 +211,18 @@ impl Requests {
     }
 
     /// Sends a request, waits for it and reads its output; see `d2d_request_call`. May sleep,
-    /// unless `send` has `D2D_SEND_ATOMIC`.
-    ///
-    /// # Safety
-    ///
-    /// If there is a structure at `send`, it is as `d2d.h` says. If `output` is valid for writes of
-    /// `room` bytes, nobody else uses these bytes during the call.
+    /// unless `send` has `D2D_SEND_ATOMIC`. `output` is the place for `room` bytes.
     #[inline(always)]
-    pub(crate) unsafe fn send_and_read(
+    pub(crate) fn send_and_read(
         &self,
         handle: d2d_handle,
-        send: *const abi::d2d_send,
+        send: Arg<*const abi::d2d_send>,
         ms: u32,
-        output: *mut c_void,
+        output: Arg<*mut c_void>,
         room: u32,
         stack: Stack,
     ) -> Result<abi::d2d_result> {
-        // SAFETY: If there is a structure at `send`, it is as `d2d.h` says.
-        let (record, waits) = unsafe { self.send_and_wait(handle, send, stack)? };
+        let (record, waits) = self.send_and_wait(handle, send, stack)?;
         let is_home =
             record.word().is(Phase::Idle) || waits && self.sleep(record, ms, Limit::Take)?;
         if !is_home {
@@ -238,10 +233,9 @@ impl Requests {
         let length = result.output_len as usize;
         let from = record.output.get();
         let is_read = result.status == 0 && length > 0 && result.output_len <= room;
-        // SAFETY: The caller says that nobody else uses what is at `output`. `from` is valid for
-        // reads of `length` bytes, which do not change while the request is home and the word
-        // counts this thread as waiting.
-        let is_bad = is_read && !unsafe { stack.copy_out(output.cast(), from, length) };
+        // SAFETY: `from` is valid for reads of `length` bytes, which do not change while the request is
+        // home and the word counts this thread as waiting.
+        let is_bad = is_read && !unsafe { output.copy_out(stack, from, length) };
         if record.telling().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
         }

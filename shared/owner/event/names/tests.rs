@@ -3,7 +3,10 @@
 //! Named events: their names, their handles, and the waits that a set ends.
 
 use super::*;
-use crate::event::Status;
+use crate::{
+    event::Status,
+    export::Arg, //
+};
 use d2d::{
     run_in::{
         run_in,
@@ -248,7 +251,7 @@ fn is_running(task: &Task) -> bool {
 
 fn name_of(name: &CStr) -> Result<Name, Refusal> {
     // SAFETY: `name` is a string that ends with a NUL.
-    unsafe { Name::read(name.as_char_ptr()) }
+    Name::read(unsafe { Arg::new(name.as_char_ptr()) })
 }
 
 fn refusal(name: &CStr) -> Option<Error> {
@@ -288,7 +291,7 @@ mod cases {
         assert_eq!(refusal(&longer), Some(ENAMETOOLONG));
         for bad in [0usize, 1, 4096] {
             // SAFETY: No device is mapped at this address, so reading it has no side effects.
-            let name = unsafe { Name::read(core::ptr::without_provenance(bad)) };
+            let name = Name::read(unsafe { Arg::new(core::ptr::without_provenance(bad)) });
             assert_eq!(name.err().map(|(_, error)| error), Some(EFAULT));
         }
         Ok(())
