@@ -74,7 +74,7 @@ mod cases {
     }
 
     #[test]
-    fn a_holders_handle_ends_where_the_request_changes_hands() {
+    fn a_holders_handle_is_replaced_when_the_request_changes_hands() {
         let changing = ["MADE", "SEND", "FORWARDED", "RETURN", "TELL"];
         for transition in ALL {
             let changes = changing.contains(&transition.name);
@@ -114,7 +114,7 @@ mod cases {
     }
 
     #[test]
-    fn one_takes_it_from_its_holder() {
+    fn a_held_request_is_claimed_or_taken_once() {
         let held = word(Phase::Held, 0);
         for transition in [&word::COMPLETE, &word::TAKE, &word::FORWARD] {
             let Some(taken) = transition.of(held) else {
@@ -127,7 +127,7 @@ mod cases {
     }
 
     #[test]
-    fn going_home_keeps_those_that_use_it() {
+    fn a_request_that_goes_home_keeps_its_users() {
         let done = word(Phase::Done, RUN | ORPHAN | ASLEEP).plus(2 * WAITER);
         let home = word::HOME.of(done).map(|home| home.0);
         let expected = word(Phase::Idle, RUN | ORPHAN).plus(2 * WAITER - 2 * UP);
@@ -159,7 +159,7 @@ mod cases {
     }
 
     #[test]
-    fn counts_do_not_run_into_each_other() {
+    fn full_counts_do_not_run_into_each_other() {
         let mut held = word(Phase::Held, 0);
         for _ in 0..63 {
             held = match word::PINNED.of(held) {

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A table of requests with drivers that do what a test says, for the tests of requests.
+
+use crate::{
+    export::Arg,
+    registry::Registry,
+    request::{
+        record::Record,
+        send::Passed,
+        word::Phase,
+        Limit,
+        Requests,
+        PENDING, //
+    }, //
+};
+use core::ffi::c_void;
+use d2d::{
+    abi,
+    header,
+    probe::Stack,
+    testing::module, //
+};
+use kernel::{
+    bindings,
+    ffi::c_int,
+    prelude::*,
+    sync::{
+        atomic::{
+            ordering::Relaxed,
+            Atomic, //
+        },
+        Arc, //
+    },
+    task::Task, //
+};
+
+/// The code of a request says what the receiver's dispatch routine does with it: complete it.
+pub(super) const COMPLETE: u32 = 0x22_2400;
+pub(super) const PEND: u32 = 0x22_2404;
+/// Pend it, and ask to be told if it is cancelled.
+pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
+/// Neither complete nor pend it.
+pub(super) const FORGET: u32 = 0x22_240c;
+/// Forward it with the code in the driver's `next_code`, and get it back.
+pub(super) const PASS_ON: u32 = 0x22_2410;
+/// Forward it with the same code, but do not get it back.
+pub(super) const LET_GO: u32 = 0x22_2414;
+/// Cancel it on behalf of its sender, and then pend it with a lock held.
+pub(super) const CANCEL_AND_PEND: u32 = 0x22_2418;
+
+pub(super) const ROUTINE: u32 = abi::D2D_SEND_ROUTINE;
+pub(super) const ATOMIC: u32 = abi::D2D_SEND_ATOMIC;
+/// What the sender's completion routine does with the request.
+pub(super) const FREE: u32 = 0;
+pub(super) const KEEP: u32 = 1;
+pub(super) const SEND_AGAIN: u32 = 2;
+
+pub(super) const OUTPUT: [u8; 4] = *b"done";
+
+/// A table of requests and a registry of drivers, for one test.
+pub(super) struct Bench {
+    pub(super) requests: Arc<Requests>,
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Bench {
+    pub(super) fn new() -> Result<Self> {
+        let registry = Arc::pin_init(Registry::new(c"d2d_kunit"), GFP_KERNEL)?;
+        Ok(Self {
+            requests: Requests::new(c"d2d_kunit", registry.clone())?,
+            registry,
+        })
+    }
+
+    /// Registers a driver whose dispatch routine may sleep.
+    pub(super) fn party(&self, name: &CStr) -> Result<Party<'_>> {
+        self.party_as(name, |_| {})
+    }
+
+    /// Registers a driver whose dispatch routine uses the buffers in place.
+    pub(super) fn party_in_place(&self, name: &CStr) -> Result<Party<'_>> {
+        self.party_as(name, |object| object.flags = abi::D2D_DISPATCH_IN_PLACE)
+    }
+
+    pub(super) fn party_as(
+        &self,
+        name: &CStr,
+        change: impl FnOnce(&mut abi::d2d_driver),
+    ) -> Result<Party<'_>> {
+        let actor = KBox::new(Actor::new(self.requests.clone()), GFP_KERNEL)?;
+        let mut object = abi::d2d_driver {
+            hdr: header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC),
+            name: [0; abi::D2D_NAME_SIZE as usize],
+            owner: module(),
+            self_: core::ptr::from_ref(&*actor).cast_mut().cast(),
+            dispatch: Some(dispatch),
+            returned: Some(returned),
+            completed: Some(completed),
+            cancelled: Some(cancelled),
+            flags: 0,
+            reserved: 0,
+        };
+        for (to, from) in object.name.iter_mut().zip(name.to_bytes()) {
+            *to = *from;
+        }
+        change(&mut object);
+        // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver
+        // is unregistered.
+        let object = unsafe { Arg::new(&raw const object) };
+        let driver = self.registry.add(object)?;
+        Ok(Party {
+            bench: self,
+            driver,
+            target: self.registry.lookup(name)?,
+            actor,
+        })
+    }
+
+    /// Returns the number of requests in the table.
+    pub(super) fn len(&self) -> usize {
+        let records = self.requests.records();
+        records
+            .filter(|record| !record.word().is(Phase::Free))
+            .count()
+    }
+
+    /// Returns the record of a request.
+    pub(super) fn record(&self, request: u64) -> Result<&Record> {
+        let mut records = self.requests.records();
+        records
+            .find(|record| record.handle() == request)
+            .ok_or(ESTALE)
+    }
+
+    pub(super) fn complete(&self, handle: u64, status: c_int) -> Result {
+        self.requests.complete(handle, status, 0, None).map(|_| ())
+    }
+
+    pub(super) fn wait(&self, request: u64, ms: u32) -> Result<abi::d2d_result> {
+        self.requests.wait(request, ms, Limit::Take)
+    }
+
+    /// Waits for a request and returns its status.
+    pub(super) fn status(&self, request: u64) -> Result<c_int> {
+        Ok(self.wait(request, abi::D2D_FOREVER)?.status)
+    }
+
+    pub(super) fn read(&self, handle: u64, buffer: &mut [u8]) -> Result {
+        // SAFETY: `buffer` is valid for writes of its length, and nobody else uses it.
+        let place = unsafe { Arg::new(buffer.as_mut_ptr().cast()) };
+        self.requests.read(handle, place, buffer.len() as u32)
+    }
+
+    pub(super) fn write(&self, handle: u64, buffer: &[u8]) -> Result {
+        self.requests
+            .write(handle, buffer.as_ptr(), buffer.len() as u32)
+    }
+}
+
+/// A registered driver. It is unregistered when it is dropped.
+pub(super) struct Party<'a> {
+    pub(super) bench: &'a Bench,
+    pub(super) driver: u64,
+    pub(super) target: u64,
+    pub(super) actor: KBox<Actor>,
+}
+
+impl Party<'_> {
+    pub(super) fn alloc(&self) -> Result<u64> {
+        self.bench.requests.alloc(self.driver, 8, 8)
+    }
+
+    /// Sends a request of this driver, without input and output.
+    pub(super) fn send(&self, request: u64, to: &Party<'_>, code: u32, flags: u32) -> Result<bool> {
+        self.send_as(request, |send| {
+            send.to = to.target;
+            send.code = code;
+            send.flags = flags;
+        })
+    }
+
+    pub(super) fn send_as(
+        &self,
+        request: u64,
+        change: impl FnOnce(&mut abi::d2d_send),
+    ) -> Result<bool> {
+        let mut send = self.actor.how();
+        change(&mut send);
+        // SAFETY: The structure says how long its buffer is.
+        let send = unsafe { Arg::new(&raw const send) };
+        self.bench.requests.send(request, send)
+    }
+
+    /// Sends a request without input and output, but does not call the receiver yet: the test does
+    /// so later, by `Requests::call`.
+    pub(super) fn pass(
+        &self,
+        request: u64,
+        to: &Party<'_>,
+        code: u32,
+        flags: u32,
+    ) -> Result<Passed<'_>> {
+        let send = abi::d2d_send {
+            to: to.target,
+            code,
+            flags,
+            ..self.actor.how()
+        };
+        let requests = &self.bench.requests;
+        requests.prepare::<false>(request, &send, Stack::current())
+    }
+
+    /// Sends a new request that the receiver pends. Returns the sender's and the receiver's handle of it.
+    pub(super) fn pend(&self, to: &Party<'_>, code: u32, flags: u32) -> Result<(u64, u64)> {
+        let request = self.alloc()?;
+        match self.send(request, to, code, flags)? {
+            false => Ok((request, to.holds())),
+            true => Err(EIO),
+        }
+    }
+
+    /// Makes this driver forward requests to another one, with this code.
+    pub(super) fn passes_on_to(&self, to: &Party<'_>, code: u32) {
+        self.actor.next.store(to.target, Relaxed);
+        self.actor.next_code.store(code, Relaxed);
+    }
+
+    /// Returns the handle of the last request that this driver received or got back.
+    pub(super) fn holds(&self) -> u64 {
+        self.actor.held.load(Relaxed)
+    }
+
+    /// How often its routines were called: dispatch, returned, completed, cancelled.
+    pub(super) fn calls(&self) -> [u32; 4] {
+        self.actor.calls.each_ref().map(|calls| calls.load(Relaxed))
+    }
+
+    /// The last status that `returned` or `completed` was called with.
+    pub(super) fn heard(&self) -> c_int {
+        self.actor.status.load(Relaxed)
+    }
+
+    /// Makes `returned` leave requests pending.
+    pub(super) fn keeps_what_returns(&self) {
+        self.actor.keeps_returned.store(1, Relaxed);
+    }
+
+    pub(super) fn does_with_completed(&self, what: u32) {
+        self.actor.with_completed.store(what, Relaxed);
+    }
+
+    /// Marks this driver as unregistering, as `d2d_unregister` does first.
+    pub(super) fn leaves(&self) -> Result {
+        self.bench.registry.unregister(self.driver)
+    }
+}
+
+impl Drop for Party<'_> {
+    fn drop(&mut self) {
+        // The test may have done this already.
+        let _ = self.bench.registry.unregister(self.driver);
+        self.bench.requests.run_down(self.driver);
+        self.bench.registry.remove(self.driver);
+    }
+}
+
+/// What a completion routine reports if it is called while a driver holds a lock.
+const DEADLOCK: c_int = -(bindings::EDEADLK as c_int);
+
+/// Not 0 while a driver holds a lock of its own, which a completion routine may need.
+static LOCKED: Atomic<u32> = Atomic::new(0);
+
+/// The driver's own data: what its routines are to do, and what they were called with.
+pub(super) struct Actor {
+    pub(super) requests: Arc<Requests>,
+    pub(super) next: Atomic<u64>,
+    pub(super) next_code: Atomic<u32>,
+    pub(super) keeps_returned: Atomic<u32>,
+    pub(super) with_completed: Atomic<u32>,
+    pub(super) held: Atomic<u64>,
+    pub(super) status: Atomic<i32>,
+    pub(super) tag: Atomic<u64>,
+    /// The sender's handle of the request that the dispatch routine has cancelled.
+    pub(super) cancels: Atomic<u64>,
+    /// The result of the last forwarding.
+    pub(super) forwarded: Atomic<i32>,
+    /// The task that last called the dispatch routine.
+    pub(super) task: Atomic<usize>,
+    pub(super) calls: [Atomic<u32>; 4],
+}
+
+impl Actor {
+    pub(super) fn new(requests: Arc<Requests>) -> Self {
+        Self {
+            requests,
+            next: Atomic::new(0),
+            next_code: Atomic::new(0),
+            keeps_returned: Atomic::new(0),
+            with_completed: Atomic::new(FREE),
+            held: Atomic::new(0),
+            status: Atomic::new(0),
+            tag: Atomic::new(0),
+            cancels: Atomic::new(0),
+            forwarded: Atomic::new(0),
+            task: Atomic::new(0),
+            calls: core::array::from_fn(|_| Atomic::new(0)),
+        }
+    }
+
+    pub(super) fn count(&self, which: usize) {
+        self.calls[which].add(1, Relaxed);
+    }
+
+    /// How to send a request without input and output to the driver `next`.
+    pub(super) fn how(&self) -> abi::d2d_send {
+        abi::d2d_send {
+            hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
+            to: self.next.load(Relaxed),
+            major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
+            code: self.next_code.load(Relaxed),
+            input: core::ptr::null(),
+            user_buffer: core::ptr::null_mut(),
+            tag: 0,
+            input_len: 0,
+            output_len: 0,
+            flags: 0,
+            reserved: 0,
+        }
+    }
+
+    pub(super) fn forward(&self, handle: u64, flags: u32) -> c_int {
+        let send = abi::d2d_send {
+            flags,
+            ..self.how()
+        };
+        // SAFETY: The structure has no buffers.
+        let send = unsafe { Arg::new(&raw const send) };
+        let forwarded = self.requests.forward(handle, send);
+        let errno = forwarded.map_or_else(Error::to_errno, c_int::from);
+        self.forwarded.store(errno, Relaxed);
+        match forwarded {
+            Ok(_) => PENDING,
+            Err(error) => self.complete(handle, error.to_errno()),
+        }
+    }
+
+    pub(super) fn complete(&self, handle: u64, status: c_int) -> c_int {
+        let _ = self.requests.complete(handle, status, 3, None);
+        status
+    }
+
+    pub(super) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
+        self.count(0);
+        self.held.store(request.handle, Relaxed);
+        self.task.store(Task::current_raw() as usize, Relaxed);
+        match request.code {
+            COMPLETE => {
+                if request.output_len as usize >= OUTPUT.len() {
+                    let output = OUTPUT.as_ptr();
+                    let _ = self
+                        .requests
+                        .write(request.handle, output, OUTPUT.len() as u32);
+                }
+                self.complete(request.handle, 0)
+            }
+            PEND => PENDING,
+            PEND_AND_HEAR => {
+                let _ = self.requests.set_cancel(request.handle);
+                PENDING
+            }
+            CANCEL_AND_PEND => {
+                let _ = self.requests.cancel(self.cancels.load(Relaxed));
+                LOCKED.store(1, Relaxed);
+                let pended = self.requests.pend(request.handle);
+                LOCKED.store(0, Relaxed);
+                let errno = pended.map_or_else(Error::to_errno, |()| 0);
+                self.status.store(errno, Relaxed);
+                PENDING
+            }
+            // Complete it, as another thread may do before the routine returns, and return
+            // `PENDING`.
+            abi::D2D_IOCTL_SHARE_CONTEXT => {
+                self.complete(request.handle, 0);
+                PENDING
+            }
+            PASS_ON => self.forward(request.handle, ROUTINE),
+            LET_GO => self.forward(request.handle, 0),
+            _ => 0,
+        }
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `request` is valid for reads.
+unsafe extern "C" fn dispatch(this: *mut c_void, request: *const abi::d2d_request) -> c_int {
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    unsafe { (*this.cast::<Actor>()).dispatch(&*request) }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `request` and `result` are valid for reads.
+unsafe extern "C" fn returned(
+    this: *mut c_void,
+    request: *const abi::d2d_request,
+    result: *const abi::d2d_result,
+) -> c_int {
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
+    actor.count(1);
+    actor.held.store(request.handle, Relaxed);
+    actor.status.store(result.status, Relaxed);
+    match actor.keeps_returned.load(Relaxed) {
+        0 => result.status,
+        _ => PENDING,
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`], `result` is valid for reads.
+unsafe extern "C" fn completed(
+    this: *mut c_void,
+    request: u64,
+    result: *const abi::d2d_result,
+) -> c_int {
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    let (actor, result) = unsafe { (&*this.cast::<Actor>(), &*result) };
+    actor.count(2);
+    let status = match LOCKED.load(Relaxed) {
+        0 => result.status,
+        _ => DEADLOCK,
+    };
+    actor.status.store(status, Relaxed);
+    actor.tag.store(result.tag, Relaxed);
+    match actor.with_completed.load(Relaxed) {
+        FREE => 0,
+        KEEP => abi::D2D_MORE_PROCESSING_REQUIRED as c_int,
+        _ => {
+            let send = abi::d2d_send {
+                flags: ROUTINE | ATOMIC,
+                ..actor.how()
+            };
+            // SAFETY: `send` is valid and names no buffers.
+            let send = unsafe { Arg::new(&raw const send) };
+            let sent = actor.requests.send(request, send);
+            c_int::from(sent.is_ok())
+        }
+    }
+}
+
+/// # Safety
+///
+/// `this` is an [`Actor`].
+unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
+    // SAFETY: The library calls this with the driver's `self`, which is an `Actor`, and with structures on its stack.
+    let actor = unsafe { &*this.cast::<Actor>() };
+    actor.count(3);
+    actor.held.store(request, Relaxed);
+}
+
+pub(super) const CANCELED: c_int = -(bindings::ECANCELED as c_int);
+pub(super) const TIMEDOUT: c_int = -(bindings::ETIMEDOUT as c_int);
+pub(super) const FAILED: c_int = -(bindings::EIO as c_int);

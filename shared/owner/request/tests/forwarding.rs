@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Forwarding requests: down to other drivers, and back.
+
+use super::fixture::*;
+use crate::request::PENDING;
+use kernel::{
+    prelude::*,
+    sync::atomic::ordering::Relaxed, //
+};
+
+#[kunit_tests(d2d_requests_forwarding)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn a_request_goes_down_four_levels_and_comes_back() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party(c"b")?;
+        let c = bench.party(c"c")?;
+        let d = bench.party(c"d")?;
+        let e = bench.party(c"e")?;
+        b.passes_on_to(&c, PASS_ON);
+        // The request does not return to this driver.
+        c.passes_on_to(&d, LET_GO);
+        d.actor.next.store(e.target, Relaxed);
+        d.actor.next_code.store(PEND, Relaxed);
+        c.actor.next_code.store(PASS_ON, Relaxed);
+        b.actor.next_code.store(LET_GO, Relaxed);
+        let request = a.alloc()?;
+        assert!(!a.send(request, &b, PASS_ON, 0)?);
+        assert_eq!(e.calls(), [1, 0, 0, 0]);
+        // The drivers that have forwarded the request can no longer use it.
+        for party in [&b, &c, &d] {
+            assert_eq!(bench.complete(party.holds(), 0), Err(ESTALE));
+        }
+        // A fifth level is refused.
+        e.passes_on_to(&a, COMPLETE);
+        assert_eq!(e.actor.forward(e.holds(), 0), E2BIG.to_errno());
+        assert_eq!(bench.status(request)?, E2BIG.to_errno());
+        assert_eq!(d.calls(), [1, 1, 0, 0]);
+        assert_eq!(c.calls(), [1, 0, 0, 0]);
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(d.heard(), E2BIG.to_errno());
+        assert_eq!(b.heard(), E2BIG.to_errno());
+        Ok(())
+    }
+
+    #[test]
+    fn a_returned_request_may_be_kept_and_forwarded_again() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        b.passes_on_to(&c, PEND);
+        b.keeps_what_returns();
+        let request = a.alloc()?;
+        a.send(request, &b, PASS_ON, 0)?;
+        let (before, below) = (b.holds(), c.holds());
+        bench.complete(below, FAILED)?;
+        assert_eq!(b.heard(), FAILED);
+        assert!(b.holds() != before);
+        assert_eq!(bench.complete(before, 0), Err(ESTALE));
+        // Forwarded once more, the request is completed with another status.
+        assert_eq!(b.actor.forward(b.holds(), ROUTINE), PENDING);
+        assert_eq!(c.calls()[0], 2);
+        assert_eq!(bench.complete(below, 0), Err(ESTALE));
+        bench.complete(c.holds(), 0)?;
+        assert_eq!(b.calls()[1], 2);
+        bench.complete(b.holds(), TIMEDOUT)?;
+        assert_eq!(bench.status(request)?, TIMEDOUT);
+        Ok(())
+    }
+
+    #[test]
+    fn forwarding_that_fails_leaves_the_request_where_it_is() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let gone = bench.party(c"gone")?;
+        b.passes_on_to(&gone, PEND);
+        drop(gone);
+        let request = a.alloc()?;
+        assert!(a.send(request, &b, PASS_ON, 0)?);
+        assert_eq!(b.actor.forwarded.load(Relaxed), ESTALE.to_errno());
+        assert_eq!(bench.status(request)?, ESTALE.to_errno());
+        assert_eq!(b.calls(), [1, 0, 0, 0]);
+        Ok(())
+    }
+}

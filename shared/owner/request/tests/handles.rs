@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handles of requests: to which request, and to which send of it, each belongs; and the table
+//! of records.
+
+use super::fixture::*;
+use crate::request::{
+    cancel::{
+        Taker,
+        Taking, //
+    },
+    word::{
+        self,
+        Reason, //
+    }, //
+};
+use kernel::prelude::*;
+
+#[kunit_tests(d2d_requests_handles)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn handles_that_name_nothing_are_stale() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        let freed = a.alloc()?;
+        bench.requests.free(freed)?;
+        let requests = &bench.requests;
+        for handle in [
+            0,
+            !0,
+            freed,
+            request + 1,
+            request + (1 << 32),
+            held + 1,
+            held + (1 << 32),
+            held | 0xffff,
+        ] {
+            assert_eq!(bench.complete(handle, 0), Err(ESTALE));
+            assert_eq!(requests.set_cancel(handle), Err(ESTALE));
+            assert_eq!(b.actor.forward(handle, 0), ESTALE.to_errno());
+            assert_eq!(a.send(handle, &b, PEND, 0), Err(ESTALE));
+            assert_eq!(bench.wait(handle, 0).err(), Some(ESTALE));
+            assert_eq!(requests.cancel(handle), Err(ESTALE));
+            assert_eq!(requests.free(handle), Err(ESTALE));
+            assert_eq!(bench.read(handle, &mut []), Err(ESTALE));
+            assert_eq!(bench.write(handle, &[]), Err(ESTALE));
+            assert_eq!(requests.alloc(handle, 0, 0), Err(ESTALE));
+        }
+        // The owner accepts each handle only for its own purpose.
+        assert_eq!(requests.cancel(held), Err(ESTALE));
+        assert_eq!(requests.free(held), Err(ESTALE));
+        assert_eq!(bench.wait(held, 0).err(), Some(ESTALE));
+        assert_eq!(a.send(held, &b, PEND, 0), Err(ESTALE));
+        assert_eq!(bench.complete(request, 0), Err(ESTALE));
+        assert_eq!(bench.write(request, &[]), Err(ESTALE));
+        assert_eq!(requests.set_cancel(request), Err(ESTALE));
+        assert_eq!(requests.alloc(b.target, 0, 0), Err(ESTALE));
+        for to in [0, b.driver, b.target + (1 << 32), request, held] {
+            let fresh = a.alloc()?;
+            let sent = a.send_as(fresh, |send| send.to = to);
+            assert_eq!(sent, Err(ESTALE));
+            requests.free(fresh)?;
+        }
+        // None of these calls has changed the request.
+        bench.complete(held, 0)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_holders_handle_is_of_one_send() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, first) = a.pend(&b, PEND, 0)?;
+        bench.complete(first, 0)?;
+        a.send(request, &b, PEND, 0)?;
+        let second = b.holds();
+        assert!(first != second);
+        assert_eq!(bench.complete(first, FAILED), Err(ESTALE));
+        assert_eq!(bench.write(first, &[]), Err(ESTALE));
+        bench.complete(second, 0)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_is_stale_while_another_request_is_made_in_its_record() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let old = a.alloc()?;
+        let record = bench.record(old)?;
+        bench.requests.free(old)?;
+        let filling = record.go(&word::ALLOC).map_err(|_| EBUSY)?;
+        assert_eq!(a.send(old, &b, PEND, 0), Err(ESTALE));
+        assert_eq!(bench.requests.cancel(old), Err(ESTALE));
+        assert_eq!(bench.requests.free(old), Err(ESTALE));
+        record.publish(word::FREED.of(filling).ok_or(EBUSY)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_handle_takes_no_other_request_of_its_record() -> Result {
+        let bench = Bench::new()?;
+        let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
+        let (old, held) = a.pend(&b, PEND, 0)?;
+        let record = bench.record(old)?;
+        // Pretend that a thread that cancels `old` has found the record, and then has not run for a
+        // while.
+        bench.complete(held, 0)?;
+        bench.requests.free(old)?;
+        let (new, held) = c.pend(&b, PEND, 0)?;
+        assert_eq!(record.handle(), new);
+        let taken = bench
+            .requests
+            .take(record, Taker::Sender(old, Reason::Cancelled));
+        assert!(taken == Taking::Nothing);
+        assert!(!bench.requests.keep_overdue(old));
+        bench.complete(held, 0)?;
+        assert_eq!(bench.status(new)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_table_refuses_another_request() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let mut last = 0;
+        let refusal = loop {
+            match a.alloc() {
+                Ok(request) => last = request,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refusal, EAGAIN);
+        assert_eq!(bench.len(), 4096);
+        bench.requests.free(last)?;
+        a.alloc()?;
+        assert_eq!(a.alloc(), Err(EAGAIN));
+        drop(a);
+        assert_eq!(bench.len(), 0);
+        Ok(())
+    }
+}

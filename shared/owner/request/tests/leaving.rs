@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Drivers that leave: what happens to their requests, and how the owner waits for the threads
+//! inside their routines.
+
+use super::fixture::*;
+use crate::request::{
+    cancel::{
+        Taker,
+        Taking, //
+    },
+    word,
+    PENDING, //
+};
+use d2d::run_in::{
+    run_in,
+    Place, //
+};
+use kernel::prelude::*;
+
+#[kunit_tests(d2d_requests_leaving)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn the_requests_that_a_departing_driver_has_are_cancelled() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (waited, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        let (_, _) = a.pend(&b, PEND, ROUTINE)?;
+        b.leaves()?;
+        bench.requests.run_down(b.driver);
+        assert_eq!(b.calls(), [2, 0, 0, 1]);
+        assert_eq!(a.calls(), [0, 0, 1, 0]);
+        assert_eq!(a.heard(), CANCELED);
+        assert_eq!(bench.status(waited)?, CANCELED);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(a.send(waited, &b, PEND, 0), Err(ESHUTDOWN));
+        drop(b);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(bench.status(waited)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn the_requests_that_a_departing_driver_has_sent_are_cancelled() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let idle = a.alloc()?;
+        let (_, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        a.does_with_completed(KEEP);
+        let (_, second) = a.pend(&b, PEND, ROUTINE)?;
+        let (kept, _) = b.pend(&a, PEND, 0)?;
+        a.leaves()?;
+        assert_eq!(a.alloc(), Err(ESHUTDOWN));
+        assert_eq!(a.send(idle, &b, PEND, 0), Err(ESHUTDOWN));
+        bench.requests.run_down(a.driver);
+        assert_eq!(a.calls(), [1, 0, 1, 0]);
+        assert_eq!(b.calls(), [2, 0, 0, 1]);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert_eq!(bench.complete(second, 0), Err(ECANCELED));
+        assert_eq!(bench.requests.free(idle), Err(ESTALE));
+        // Only the request that b has sent to a is left.
+        assert_eq!(bench.len(), 1);
+        assert_eq!(bench.status(kept)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_goes_up_from_a_departing_forwarder() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+        b.passes_on_to(&c, PASS_ON);
+        c.passes_on_to(&d, PEND_AND_HEAR);
+        b.keeps_what_returns();
+        let request = a.alloc()?;
+        a.send(request, &b, PASS_ON, 0)?;
+        let below = d.holds();
+        c.leaves()?;
+        bench.requests.run_down(c.driver);
+        // d, below, is told of the cancel; the request returns to the departing c and to b, above it.
+        assert_eq!(d.calls(), [1, 0, 0, 1]);
+        assert_eq!(c.calls(), [1, 1, 0, 0]);
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(b.heard(), CANCELED);
+        assert_eq!(bench.wait(request, 0)?.status, TIMEDOUT);
+        assert_eq!(bench.complete(below, 0), Err(ECANCELED));
+        drop(c);
+        // Had the request not timed out, b could have completed it: b completes the next one.
+        b.passes_on_to(&d, PEND);
+        a.send(request, &b, PASS_ON, 0)?;
+        bench.complete(d.holds(), 0)?;
+        bench.complete(b.holds(), FAILED)?;
+        assert_eq!(bench.status(request)?, FAILED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_in_the_middle_does_not_wait_for_a_frame_of_another() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let b = bench.party_in_place(c"b")?;
+        let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        // The frame of b stays, while other threads of b and c forward the request.
+        let passed = a.pass(request, &b, PEND, 0)?;
+        b.passes_on_to(&c, PEND);
+        c.passes_on_to(&d, PEND);
+        let held = record.hold(record.word().seq());
+        assert_eq!(
+            run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
+            PENDING
+        );
+        assert_eq!(
+            run_in(Place::Worker, || c.actor.forward(c.holds(), ROUTINE))?,
+            PENDING
+        );
+        let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
+        assert!(take(&d) == Taking::Done);
+        assert!(record.word().has(word::bits::PARKED));
+        // The request is not with d any more, and c is told that it was taken.
+        assert!(take(&d) == Taking::Nothing);
+        assert!(take(&c) == Taking::Done);
+        assert!(take(&c) == Taking::Nothing);
+        assert_eq!(c.calls(), [1, 1, 0, 0]);
+        assert!(bench.requests.call(passed));
+        assert_eq!(b.calls(), [1, 1, 0, 0]);
+        assert_eq!(bench.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn detaching_cancels_all_requests_and_allows_new_ones() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        let (own, _) = b.pend(&a, PEND, 0)?;
+        bench.requests.cancel_all(b.driver, || {});
+        assert_eq!(bench.status(request)?, CANCELED);
+        assert_eq!(bench.status(own)?, CANCELED);
+        assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+        assert!(a.send(request, &b, COMPLETE, 0)?);
+        assert!(b.send(own, &a, COMPLETE, 0)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_cannot_be_removed_while_a_thread_is_inside() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        {
+            assert!(!bench.registry.is_visited(a.driver));
+            let _inside = bench.registry.enter(a.driver).ok_or(ESTALE)?;
+            assert!(bench.registry.is_visited(a.driver));
+            assert!(bench.registry.is_inside());
+            let elsewhere = run_in(Place::Worker, || bench.registry.is_inside())?;
+            assert!(!elsewhere);
+            a.leaves()?;
+            assert!(bench.registry.remove(a.driver).is_none());
+        }
+        assert!(!bench.registry.is_visited(a.driver));
+        assert!(!bench.registry.is_inside());
+        assert!(bench.registry.remove(a.driver).is_some());
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_that_leaves_is_entered_for_its_own_requests_only() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        a.leaves()?;
+        assert_eq!(
+            bench.registry.enter_target(1, a.target).err(),
+            Some(("target-is-leaving", ESHUTDOWN))
+        );
+        assert!(bench.registry.enter_staying(a.driver).is_none());
+        assert!(bench.registry.enter(a.driver).is_some());
+        assert!(bench.registry.expel(|_| true).is_some());
+        assert!(bench.registry.enter(a.driver).is_none());
+        assert!(!bench.registry.is_visited(a.driver));
+        Ok(())
+    }
+
+    #[test]
+    fn more_threads_are_inside_than_the_slot_has_cells() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let mut inside = KVec::new();
+        for _ in 0..100 {
+            let one = bench.registry.enter(a.driver).ok_or(ESTALE)?;
+            inside.push(Some(one), GFP_KERNEL)?;
+        }
+        for n in 0..100 {
+            assert!(bench.registry.is_visited(a.driver));
+            // The threads leave in another order than that in which they have entered.
+            drop(inside[n * 7 % 100].take());
+        }
+        assert!(!bench.registry.is_visited(a.driver));
+        Ok(())
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for requests: with a time limit, and with other threads that wait.
+
+use super::fixture::*;
+use crate::request::word;
+use kernel::prelude::*;
+
+#[kunit_tests(d2d_requests_waiting)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn a_waiting_sender_is_woken() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        // The worker completes it.
+        a.send(request, &b, COMPLETE, ATOMIC)?;
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_wait_ends_at_its_time_limit() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for ms in [0, 1] {
+            let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
+            assert_eq!(bench.wait(request, ms)?.status, TIMEDOUT);
+            assert_eq!(bench.complete(held, 0), Err(ECANCELED));
+            assert_eq!(bench.requests.cancel(request), Err(EALREADY));
+            assert_eq!(bench.status(request)?, TIMEDOUT);
+        }
+        assert_eq!(b.calls(), [2, 0, 0, 2]);
+        Ok(())
+    }
+
+    #[test]
+    fn only_what_was_sent_is_waited_for() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let request = a.alloc()?;
+        assert_eq!(bench.wait(request, 0).err(), Some(ENODATA));
+        a.send(request, &b, PEND, ROUTINE)?;
+        assert_eq!(bench.wait(request, 0).err(), Some(EINVAL));
+        Ok(())
+    }
+
+    /// Adds or removes a thread that waits for a request: one that was woken, but has not run yet.
+    fn pretend_waiter(bench: &Bench, request: u64, waits: bool) -> Result {
+        let record = bench.record(request)?;
+        match waits {
+            true => record.go(&word::WAIT).map(|_| ()).map_err(|_| EBUSY),
+            false => {
+                bench.requests.end_to_wait(record);
+                Ok(())
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_waited_for_is_not_sent_again() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        let (request, held) = a.pend(&b, PEND, 0)?;
+        pretend_waiter(&bench, request, true)?;
+        pretend_waiter(&bench, request, true)?;
+        bench.complete(held, FAILED)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
+        assert_eq!(b.calls()[0], 1);
+        // Each waiting thread still sees the result.
+        assert_eq!(bench.status(request)?, FAILED);
+        pretend_waiter(&bench, request, false)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
+        pretend_waiter(&bench, request, false)?;
+        assert_eq!(a.send(request, &b, COMPLETE, 0), Ok(true));
+        assert_eq!(bench.status(request)?, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_is_waited_for_is_not_freed() -> Result {
+        let bench = Bench::new()?;
+        let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
+        for completed in [false, true] {
+            let (request, held) = a.pend(&b, PEND, 0)?;
+            pretend_waiter(&bench, request, true)?;
+            if completed {
+                bench.complete(held, 0)?;
+            }
+            bench.requests.free(request)?;
+            assert_eq!(bench.requests.free(request), Err(ESTALE));
+            assert_eq!(a.send(request, &b, PEND, 0), Err(ESTALE));
+            assert_eq!(bench.len(), 1);
+            // The last thread that waits frees it.
+            pretend_waiter(&bench, request, false)?;
+            assert_eq!(bench.len(), 0);
+        }
+        Ok(())
+    }
+}
