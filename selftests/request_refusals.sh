@@ -78,7 +78,7 @@ receiver_faults()
 }
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 20))
+start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 19))
 load pause_calls
 load module_a contexts=4 completion=1
 

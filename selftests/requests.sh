@@ -10,7 +10,7 @@ cd "$(dirname "$0")" || exit 1
 . ./request_lib.sh
 
 trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start 62
+start 63
 load pause_calls
 load module_a contexts=4 completion=1
 

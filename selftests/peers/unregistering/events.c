@@ -45,11 +45,14 @@ static void do_send(struct unreg_thread *thread)
 	struct d2d_result result;
 	d2d_handle request;
 
-	thread->err = d2d_request_alloc(waiter->self, 0, 0, &request) ?:
-		   d2d_request_send(request, &send) ?:
-		   d2d_request_wait(request, D2D_FOREVER, &result);
+	thread->err = d2d_request_alloc(waiter->self, 0, 0, &request);
+	if (thread->err)
+		return;
+	thread->err = d2d_request_send(request, &send) ?:
+		      d2d_request_wait(request, D2D_FOREVER, &result);
 	thread->has_result = !thread->err;
 	thread->status = result.status;
+	d2d_request_free(request);
 }
 
 /* Repeats a call until it fails or the test ends. */
