@@ -71,7 +71,7 @@ int actor_returned(void *self, const struct d2d_request *request,
 int actor_completed(void *self, d2d_handle handle, const struct d2d_result *result);
 void actor_cancelled(void *self, d2d_handle request);
 d2d_handle actor_take_pended(struct actor *actor);
-int actor_forward_request(struct actor *actor, d2d_handle request, u32 code, bool back);
+int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back);
 void store_result(struct request *request, const struct d2d_result *result);
 
 /* The commands: drivers.c */

@@ -287,5 +287,5 @@ int actor_forward(char **line)
 
 	actor->to = line_actor(line);
 	actor->code = line_number(line, D2D_PAIR_IOCTL_ADD);
-	return actor_forward_request(actor, actor_take_pended(actor), 0, line_word(line));
+	return forward_request(actor, actor_take_pended(actor), 0, line_word(line));
 }

@@ -38,7 +38,7 @@ d2d_handle actor_take_pended(struct actor *actor)
 	return actor->last;
 }
 
-int actor_forward_request(struct actor *actor, d2d_handle request, u32 code, bool back)
+int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back)
 {
 	struct d2d_send send = d2d_send_to(actor->to->target, actor->code ?: code);
 
@@ -116,7 +116,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		return -D2D_STATUS_PENDING;
 	case FORWARD:
 	case FORWARD_BACK:
-		err = actor_forward_request(actor, handle, request->code, actor->role == FORWARD_BACK);
+		err = forward_request(actor, handle, request->code, actor->role == FORWARD_BACK);
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 		break;
@@ -156,7 +156,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 }
 
 int actor_returned(void *self, const struct d2d_request *request,
-			  const struct d2d_result *result)
+		   const struct d2d_result *result)
 {
 	struct actor *actor = self;
 	struct d2d_result ignored;
@@ -170,7 +170,7 @@ int actor_returned(void *self, const struct d2d_request *request,
 		return -D2D_STATUS_PENDING;
 	case FORWARD_AGAIN:
 		actor->on_returned = PASS_UP;
-		err = actor_forward_request(actor, request->handle, request->code, true);
+		err = forward_request(actor, request->handle, request->code, true);
 		return !err || err == -EINPROGRESS ? -D2D_STATUS_PENDING : err;
 	case THEN_UNREGISTER:
 		actor->errno_inside = d2d_unregister(actor->self);
