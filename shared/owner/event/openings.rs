@@ -54,18 +54,17 @@ impl<E> Slot<E> {
         }
     }
 
-    /// Returns the event, if the slot is that of `handle`.
+    /// Returns what `f` loads from the slot by `load_acquire`, if the slot is that of `handle`.
     ///
-    /// If the slot gets another handle between the first load and the second one, the third load
-    /// returns another value than the first: a new event is stored after the old handle was
-    /// removed.
+    /// If `f` sees what was stored for another handle, one of the two loads of `self.handle` finds
+    /// that: a handle is removed before, and added after, the other fields are stored.
     #[inline(always)]
-    fn event_of(&self, handle: d2d_handle) -> Option<*mut E> {
+    fn read<R>(&self, handle: d2d_handle, f: impl FnOnce(&Self) -> R) -> Option<R> {
         if Word::load_acquire(&self.handle) != handle {
             return None;
         }
-        let event = Word::load_acquire(&self.event);
-        (Word::load(&self.handle) == handle).then_some(event)
+        let value = f(self);
+        (Word::load(&self.handle) == handle).then_some(value)
     }
 }
 
@@ -171,7 +170,7 @@ impl<E> Openings<E> {
     #[inline(always)]
     pub(crate) fn find<'a>(&'a self, handle: d2d_handle, _reader: &'a rcu::Guard) -> Option<&'a E> {
         let (_, slot) = self.slot(handle)?;
-        let event = slot.event_of(handle)?;
+        let event = slot.read(handle, |slot| Word::load_acquire(&slot.event))?;
         // SAFETY: The handle was in the slot while the caller was an RCU reader. So by the
         // invariants of `Slot` the event is not freed before the reader's critical section ends.
         Some(unsafe { &*event })
@@ -183,8 +182,10 @@ impl<E> Openings<E> {
         handle: d2d_handle,
         reader: &'a rcu::Guard,
     ) -> Option<(d2d_handle, &'a E)> {
-        let driver = Word::load_acquire(&self.slot(handle)?.1.driver);
-        Some((driver, self.find(handle, reader)?))
+        let event = self.find(handle, reader)?;
+        let (_, slot) = self.slot(handle)?;
+        let driver = slot.read(handle, |slot| Word::load_acquire(&slot.driver))?;
+        Some((driver, event))
     }
 
     /// Adds a handle for a driver and an event, and returns it. Takes the chunk in `spare` if all
