@@ -360,11 +360,13 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// `ESHUTDOWN` if the module is going, `ENODEV` if another thread has expelled the driver.
+    /// `ESHUTDOWN` if the module is going, `ENODEV` if another thread unregisters or expels the
+    /// driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, listing| {
-            // A thread that has expelled the driver also removes it.
-            let listed = listing.as_mut().filter(|listed| !listed.is_expelled)?;
+            // A thread that unregisters or expels the driver also removes it. Such a thread may
+            // have guessed the handle.
+            let listed = listing.as_mut().filter(|listed| !listed.is_unregistering)?;
             listed.is_registering = false;
             if is_going {
                 *listing = None;
