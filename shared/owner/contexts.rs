@@ -15,7 +15,7 @@ use crate::{
         ContextTable,
         Version, //
     },
-    registry::Known,
+    registry::Entry,
     server::Server, //
 };
 use core::ffi::c_void;
@@ -200,7 +200,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
 /// A driver that is, or was, attached to a context.
 pub struct Peer {
     target: Target,
-    driver: Known,
+    driver: Entry,
 }
 
 impl Peer {

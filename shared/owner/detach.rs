@@ -6,8 +6,8 @@
 use crate::{
     driver_object::Driver,
     registry::{
+        Entry,
         Handshake,
-        Known,
         State, //
     },
     server::Server, //
@@ -52,7 +52,7 @@ impl Server {
 
     /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns a copy of
     /// its entry as it was before; `None` if there is nothing to detach. Any context.
-    pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Known> {
+    pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_detached()).then_some(before)
     }
@@ -60,7 +60,7 @@ impl Server {
     /// Detaches a driver from the state that `before` has; if that is `Attached`, [`detaching`] has
     /// changed it. Returns whether the driver is detached; if not, the caller
     /// [pauses](Server::pause) and tries again. May sleep.
-    pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Known) -> bool {
+    pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
                 step!(before.name(), detach, ctx: index);
@@ -107,15 +107,15 @@ impl Server {
 
     /// Returns whether this handshake with a driver has not ended yet.
     fn is_attaching(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
-        let known = self.registry.peek(handle);
-        known.is_some_and(|known| known.state.handshake() == Some(handshake))
+        let entry = self.registry.peek(handle);
+        entry.is_some_and(|entry| entry.state.handshake() == Some(handshake))
     }
 
     /// Waits until no thread is in `d2d_attach()` for a driver. May sleep.
     fn wait_for_sender(&self, handle: abi::d2d_handle) {
         let is_sending = || {
-            let known = self.registry.peek(handle);
-            known.is_some_and(|known| known.is_being_attached())
+            let entry = self.registry.peek(handle);
+            entry.is_some_and(|entry| entry.is_being_attached())
         };
         let mut rounds = 0;
         while is_sending() {

@@ -74,9 +74,9 @@ impl Server {
         let result = Self::offer(this, handle, &driver, handshake);
         // If the request was cancelled or completed late while this thread was inside the dispatch
         // routine, which may have used the context, nobody else has made the context free.
-        let known = this.registry.sent(handle);
-        let is_refused = known.filter(|known| known.refusal != 0);
-        if let Some(handshake) = is_refused.and_then(|known| known.state.handshake()) {
+        let entry = this.registry.end_attach(handle);
+        let is_refused = entry.filter(|entry| entry.refusal != 0);
+        if let Some(handshake) = is_refused.and_then(|entry| entry.state.handshake()) {
             this.give_back(handle, handshake);
         }
         result
@@ -104,8 +104,8 @@ impl Server {
                 }
                 // The driver may have completed the request meanwhile.
                 match this.registry.get(handle)? {
-                    known if known.refusal != 0 => to_result(known.refusal),
-                    known if known.state == State::Attaching(handshake) => Err(EINPROGRESS),
+                    entry if entry.refusal != 0 => to_result(entry.refusal),
+                    entry if entry.state == State::Attaching(handshake) => Err(EINPROGRESS),
                     _ => Ok(()),
                 }
             }
@@ -241,7 +241,7 @@ impl Server {
     fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
         // If the driver itself has failed the handshake, the refusal is only its own status.
         match self.registry.peek(driver) {
-            Some(known) if status == 0 => known.refusal,
+            Some(entry) if status == 0 => entry.refusal,
             _ => 0,
         }
     }

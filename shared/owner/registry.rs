@@ -37,145 +37,32 @@ use d2d::{
 };
 use kernel::{
     bindings,
-    ffi::c_int,
     prelude::*,
-    task::Task,
-    time::{
-        Delta,
-        Instant,
-        Monotonic, //
-    }, //
+    task::Task, //
+};
+
+mod entry;
+mod handshakes;
+
+pub(crate) use self::{
+    entry::{
+        Entry,
+        Handshake,
+        State, //
+    },
+    handshakes::Overdue, //
 };
 
 /// Most drivers that can be registered at a time, including the owner's own driver object.
 pub(crate) const SLOTS: usize = 128;
 
-/// A handshake: the number of its context, and the owner's handle of its request.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Handshake {
-    pub(crate) context: usize,
-    pub(crate) request: abi::d2d_handle,
-}
-
-/// Whether a driver holds a context, or a handshake with it is under way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum State {
-    /// The driver holds no context.
-    Registered,
-    /// The handshake is under way.
-    Attaching(Handshake),
-    /// The driver holds the context of this number.
-    Attached(usize),
-    /// The owner is taking back the context of this number.
-    Detaching(usize),
-    /// The driver has not completed the handshake's request in time. It may still use the context,
-    /// which stays reserved until the driver completes the request after all, detaches or
-    /// unregisters.
-    Abandoned(Handshake),
-}
-
-impl State {
-    /// Returns the number of the context that is reserved for the driver.
-    fn context(self) -> Option<usize> {
-        match self {
-            Self::Registered => None,
-            Self::Attached(context) | Self::Detaching(context) => Some(context),
-            Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake.context),
-        }
-    }
-
-    /// Returns the handshake, if it has neither succeeded nor failed yet.
-    pub(crate) fn handshake(self) -> Option<Handshake> {
-        match self {
-            Self::Attaching(handshake) | Self::Abandoned(handshake) => Some(handshake),
-            _ => None,
-        }
-    }
-}
-
-/// The registry's entry of a driver. A copy of it shows the driver as it was when the copy was
-/// made.
-#[derive(Clone, Copy)]
-pub(crate) struct Known {
-    driver: Driver,
-    /// Whether the driver is still being registered: [`Registry::lookup`] does not find it.
-    is_registering: bool,
-    /// Whether a thread is unregistering or expelling the driver. That thread removes it.
-    pub(crate) is_unregistering: bool,
-    /// Whether no request goes to the driver or comes from it any more.
-    pub(crate) is_leaving: bool,
-    /// Whether none of the driver's routines is called any more.
-    is_expelled: bool,
-    pub(crate) state: State,
-    /// The task that is in `d2d_attach()` for the driver, or 0.
-    sending: u64,
-    /// When the time limit of the driver's handshake ends, if no thread waits for the handshake.
-    due: Option<Instant<Monotonic>>,
-    /// The errno with which the owner has refused the driver's last handshake, or 0.
-    pub(crate) refusal: c_int,
-}
-
-impl core::ops::Deref for Known {
-    type Target = Driver;
-
-    fn deref(&self) -> &Driver {
-        &self.driver
-    }
-}
-
-impl Known {
-    /// Returns whether the driver holds no context, and no thread is in `d2d_attach()` for it.
-    pub(crate) fn is_detached(&self) -> bool {
-        self.state == State::Registered && self.sending == 0
-    }
-
-    /// Returns the number of the context that is reserved for the driver.
-    pub(crate) fn context(&self) -> Option<usize> {
-        self.state.context()
-    }
-
-    /// Returns whether a thread is in `d2d_attach()` for the driver.
-    pub(crate) fn is_being_attached(&self) -> bool {
-        self.sending != 0
-    }
-
-    /// Returns whether the calling thread is in `d2d_attach()` for the driver.
-    pub(crate) fn is_attached_by_current(&self) -> bool {
-        self.sending == Task::current_raw() as u64
-    }
-
-    /// Notes that the driver leaves: from here on no request goes to it or comes from it. If the
-    /// driver was expelled, none of its routines is called, either.
-    fn leave(&mut self, slot: &Slot) {
-        self.is_leaving = true;
-        self.mark(slot);
-    }
-
-    /// Sets the flags of the driver's slot to those of this entry.
-    fn mark(&self, slot: &Slot) {
-        let leaving = if self.is_leaving { LEAVING } else { 0 };
-        let expelled = if self.is_expelled { EXPELLED } else { 0 };
-        slot.set(slot.state().generation(), leaving | expelled);
-    }
-}
-
-/// What the work of the timer of handshakes finds: see [`Registry::overdue`].
-pub(crate) enum Overdue {
-    /// A driver, and its handshake whose time limit has ended.
-    Handshake(abi::d2d_handle, Handshake),
-    /// The time until the next time limit ends.
-    In(Delta),
-    /// No handshake has a time limit, and the timer is not set any more.
-    Nothing,
-}
-
 /// What the registry's lock protects.
-struct Listings {
+struct Table {
     /// The entry of each slot; `None` if the slot is vacant.
-    of: KVec<Option<Known>>,
+    entries: KVec<Option<Entry>>,
     /// Whether the timer of handshakes is set, or its work is running and will call
     /// [`Registry::overdue`] once more.
-    timed: bool,
+    timer_is_set: bool,
 }
 
 /// The table of registered drivers.
@@ -183,7 +70,7 @@ struct Listings {
 pub(crate) struct Registry {
     slots: KVVec<Slot>,
     #[pin]
-    listings: IrqLock<Listings>,
+    table: IrqLock<Table>,
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
@@ -212,16 +99,16 @@ impl Registry {
             Ok(slots)
         }
 
-        fn none() -> Result<Listings> {
-            Ok(Listings {
-                of: KVec::from_elem(None, SLOTS, GFP_KERNEL)?,
-                timed: false,
+        fn none() -> Result<Table> {
+            Ok(Table {
+                entries: KVec::from_elem(None, SLOTS, GFP_KERNEL)?,
+                timer_is_set: false,
             })
         }
 
         try_pin_init!(Self {
             slots: slots()?,
-            listings <- new_irq_lock!(none()?, "d2d_registry"),
+            table <- new_irq_lock!(none()?, "d2d_registry"),
             owner,
         })
     }
@@ -321,27 +208,27 @@ impl Registry {
     pub(crate) fn add(&self, object: Arg<*const abi::d2d_driver>) -> Result<abi::d2d_handle> {
         let driver = Driver::copy(self.owner, object)?;
         let added = {
-            let mut listings = self.listings.lock();
-            let mut others = listings.of.iter().flatten();
+            let mut table = self.table.lock();
+            let mut others = table.entries.iter().flatten();
             if others.any(|other| other.driver.name() == driver.name()) {
                 Err(("name-taken", ENOTUNIQ))
             } else {
-                let free = listings.of.iter_mut().zip(&self.slots).enumerate();
-                let mut free = free.filter(|(_, (listing, _))| listing.is_none());
+                let free = table.entries.iter_mut().zip(&self.slots).enumerate();
+                let mut free = free.filter(|(_, (entry, _))| entry.is_none());
                 free.next()
-                    .map(|(index, (listing, slot))| {
-                        *listing = Some(Known {
+                    .map(|(index, (entry, slot))| {
+                        *entry = Some(Entry {
                             driver,
                             is_registering: true,
                             is_unregistering: false,
                             is_leaving: false,
                             is_expelled: false,
                             state: State::Registered,
-                            sending: 0,
+                            attaching_task: 0,
                             due: None,
                             refusal: 0,
                         });
-                        // SAFETY: The lock is held, and a slot without a listing is vacant.
+                        // SAFETY: The lock is held, and a slot without a entry is vacant.
                         Kind::Driver.handle(index, unsafe { slot.fill(driver) })
                     })
                     .ok_or(("too-many-drivers", ENFILE))
@@ -363,13 +250,13 @@ impl Registry {
     /// `ESHUTDOWN` if the module is going, `ENODEV` if another thread unregisters or expels the
     /// driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
-        self.with(handle, |slot, listing| {
+        self.with(handle, |slot, entry| {
             // A thread that unregisters or expels the driver also removes it. Such a thread may
             // have guessed the handle.
-            let listed = listing.as_mut().filter(|listed| !listed.is_unregistering)?;
-            listed.is_registering = false;
+            let published = entry.as_mut().filter(|entry| !entry.is_unregistering)?;
+            published.is_registering = false;
             if is_going {
-                *listing = None;
+                *entry = None;
                 // Nobody is inside. The slot has had the flag `LEAVING` since `Slot::fill`, so that
                 // no request could be sent to the driver or by it.
                 slot.vacate();
@@ -377,7 +264,7 @@ impl Registry {
             }
             // Clears the flag `LEAVING`, which the slot has had since `Slot::fill`; unless another
             // thread has guessed the handle and called `d2d_leave` with it.
-            listed.mark(slot);
+            published.set_flags(slot);
             Some(handle)
         })
         .flatten()
@@ -392,21 +279,28 @@ impl Registry {
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
-        f: impl FnOnce(&Slot, &mut Option<Known>) -> R,
+        f: impl FnOnce(&Slot, &mut Option<Entry>) -> R,
     ) -> Option<R> {
-        let (slot, generation) = self.slot(Kind::Driver, handle)?;
-        let (index, _) = Kind::Driver.parts(handle)?;
-        let mut listings = self.listings.lock();
-        let listing = listings
-            .of
-            .get_mut(index)
-            .filter(|listing| listing.is_some())?;
-        (slot.state().generation() == generation).then(|| f(slot, listing))
+        let mut table = self.table.lock();
+        let (slot, entry) = self.slot_and_entry(&mut table, handle)?;
+        Some(f(slot, entry))
+    }
+
+    /// Returns a driver's slot and its entry, which is not `None`; `None` if the handle is stale.
+    fn slot_and_entry<'a>(
+        &'a self,
+        table: &'a mut Table,
+        handle: abi::d2d_handle,
+    ) -> Option<(&'a Slot, &'a mut Option<Entry>)> {
+        let (index, generation) = Kind::Driver.parts(handle)?;
+        let (slot, entry) = (self.slots.get(index)?, table.entries.get_mut(index)?);
+        let is_named = entry.is_some() && slot.state().generation() == generation;
+        is_named.then_some((slot, entry))
     }
 
     /// As [`Registry::with`], for an `f` that needs only the entry.
-    fn listed<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Known) -> R) -> Option<R> {
-        self.with(handle, |_, listing| listing.as_mut().map(f))
+    fn with_entry<R>(&self, handle: abi::d2d_handle, f: impl FnOnce(&mut Entry) -> R) -> Option<R> {
+        self.with(handle, |_, entry| entry.as_mut().map(f))
             .flatten()
     }
 
@@ -421,8 +315,8 @@ impl Registry {
     ///
     /// `ENOENT` if no driver of that name is registered.
     pub(crate) fn lookup(&self, name: &CStr) -> Result<abi::d2d_handle> {
-        self.find(Kind::Target, |listing| {
-            listing.driver.name() == name && !listing.is_registering
+        self.find(Kind::Target, |entry| {
+            entry.driver.name() == name && !entry.is_registering
         })
         .map(|(handle, _)| handle)
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
@@ -430,48 +324,27 @@ impl Registry {
 
     /// Finds the first driver for which `f` returns true, and returns a handle of this kind and a
     /// copy of the driver's entry. Any context; prints nothing.
-    fn find(&self, kind: Kind, f: impl Fn(&Known) -> bool) -> Option<(abi::d2d_handle, Known)> {
-        let listings = self.listings.lock();
-        let mut listed = listings.of.iter().zip(&self.slots).enumerate();
-        listed.find_map(|(index, (listing, slot))| {
-            let listing = listing.as_ref().filter(|listing| f(listing))?;
+    fn find(&self, kind: Kind, f: impl Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
+        let table = self.table.lock();
+        let mut entries = table.entries.iter().zip(&self.slots).enumerate();
+        entries.find_map(|(index, (entry, slot))| {
+            let entry = entry.as_ref().filter(|entry| f(entry))?;
             let handle = kind.handle(index, slot.state().generation());
-            Some((handle, *listing))
+            Some((handle, *entry))
         })
     }
 
     /// Finds the driver that is attached to a context and is not leaving. Any context.
-    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Known)> {
-        self.find(Kind::Target, |listing| {
-            listing.state == State::Attached(context) && !listing.is_leaving
+    pub(crate) fn holder(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
+        self.find(Kind::Target, |entry| {
+            entry.state == State::Attached(context) && !entry.is_leaving
         })
-    }
-
-    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
-    pub(crate) fn by_context(&self, context: usize) -> Option<Known> {
-        self.find(Kind::Driver, |listing| {
-            listing.state.context() == Some(context)
-        })
-        .map(|(_, known)| known)
-    }
-
-    /// Finds the handshake that has this request, and returns the driver's handle and the
-    /// handshake. Any context.
-    pub(crate) fn by_request(
-        &self,
-        request: abi::d2d_handle,
-    ) -> Option<(abi::d2d_handle, Handshake)> {
-        let (handle, known) = self.find(Kind::Driver, |listing| {
-            let handshake = listing.state.handshake();
-            handshake.is_some_and(|handshake| handshake.request == request)
-        })?;
-        Some((handle, known.state.handshake()?))
     }
 
     /// Returns a copy of a driver's entry; `None` if the handle is stale. Any context; prints
     /// nothing.
-    pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Known> {
-        self.listed(handle, |listing| *listing)
+    pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Entry> {
+        self.with_entry(handle, |entry| *entry)
     }
 
     /// Returns whether the calling task is inside a routine of any driver. Any context.
@@ -493,9 +366,9 @@ impl Registry {
     ///
     /// `ESTALE` for the handle.
     pub(crate) fn leave(&self, handle: abi::d2d_handle) -> Result {
-        self.with(handle, |slot, listing| {
-            if let Some(listing) = listing {
-                listing.leave(slot);
+        self.with(handle, |slot, entry| {
+            if let Some(entry) = entry {
+                entry.leave(slot);
             }
         })
         .ok_or_else(|| self.refuse_stale(handle))
@@ -510,11 +383,11 @@ impl Registry {
     /// `ESTALE` for the handle, `EBUSY` if the driver holds a context or a handshake with it is
     /// under way, `EALREADY` if another thread is unregistering it.
     pub(crate) fn unregister(&self, handle: abi::d2d_handle) -> Result {
-        self.with(handle, |slot, listing| match listing {
-            Some(listing) if listing.is_unregistering => Err(("already-unregistering", EALREADY)),
-            Some(listing) if listing.is_detached() => {
-                listing.leave(slot);
-                listing.is_unregistering = true;
+        self.with(handle, |slot, entry| match entry {
+            Some(entry) if entry.is_unregistering => Err(("already-unregistering", EALREADY)),
+            Some(entry) if entry.is_detached() => {
+                entry.leave(slot);
+                entry.is_unregistering = true;
                 Ok(())
             }
             _ => Err(("still-attached", EBUSY)),
@@ -528,17 +401,17 @@ impl Registry {
     /// routines that run now are not ended. Returns the driver's handle, and a copy of its entry as
     /// it was before. Unless that entry says `is_unregistering`, the caller has to
     /// [remove](Registry::remove) the driver. Any context.
-    pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Known)> {
-        let mut listings = self.listings.lock();
-        let mut listed = listings.of.iter_mut().zip(&self.slots).enumerate();
-        listed.find_map(|(index, (listing, slot))| {
-            let listing = listing.as_mut()?;
-            if listing.is_expelled || !f(&listing.driver) {
+    pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
+        let mut table = self.table.lock();
+        let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
+        entries.find_map(|(index, (entry, slot))| {
+            let entry = entry.as_mut()?;
+            if entry.is_expelled || !f(&entry.driver) {
                 return None;
             }
-            let before = *listing;
-            (listing.is_unregistering, listing.is_expelled) = (true, true);
-            listing.leave(slot);
+            let before = *entry;
+            (entry.is_unregistering, entry.is_expelled) = (true, true);
+            entry.leave(slot);
             let handle = Kind::Driver.handle(index, slot.state().generation());
             Some((handle, before))
         })
@@ -546,12 +419,8 @@ impl Registry {
 
     /// Returns whether a driver is registered for which `f` returns true. Any context.
     pub(crate) fn has(&self, f: impl Fn(&Driver) -> bool) -> bool {
-        let listings = self.listings.lock();
-        listings
-            .of
-            .iter()
-            .flatten()
-            .any(|listing| f(&listing.driver))
+        let table = self.table.lock();
+        table.entries.iter().flatten().any(|entry| f(&entry.driver))
     }
 
     /// Returns a copy of a driver's entry. Any context.
@@ -559,7 +428,7 @@ impl Registry {
     /// # Errors
     ///
     /// `ESTALE` for the handle.
-    pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Known> {
+    pub(crate) fn get(&self, handle: abi::d2d_handle) -> Result<Entry> {
         self.peek(handle).ok_or_else(|| self.refuse_stale(handle))
     }
 
@@ -572,184 +441,15 @@ impl Registry {
     /// returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
     /// routines. The caller has ended all requests of the driver. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
-        self.with(handle, |slot, listing| {
-            let driver = listing.filter(|listing| listing.is_unregistering)?.driver;
+        self.with(handle, |slot, entry| {
+            let driver = entry.filter(|entry| entry.is_unregistering)?.driver;
             slot.is_empty().then(|| {
-                *listing = None;
+                *entry = None;
                 slot.vacate();
                 driver
             })
         })
         .flatten()
-    }
-
-    /// Notes that the thread in `d2d_attach()` for a driver is about to return. Returns a copy of
-    /// the driver's entry. Any context.
-    pub(crate) fn sent(&self, handle: abi::d2d_handle) -> Option<Known> {
-        self.listed(handle, |listing| {
-            listing.sending = 0;
-            *listing
-        })
-    }
-
-    /// Changes a driver's state from `from` to `to`. Returns false, and changes nothing, if the
-    /// state is another one or the handle is stale. Any context; prints nothing.
-    pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
-        self.listed(handle, |listing| {
-            let is_from = listing.state == from;
-            if is_from {
-                listing.state = to;
-                listing.due = None;
-            }
-            is_from
-        })
-        .unwrap_or(false)
-    }
-
-    /// Begins to take back the context of a handshake that has failed, whether the driver's state
-    /// is `Attaching` or `Abandoned`, and makes the state `Detaching`. Returns false if another
-    /// thread has ended the handshake before. If this returns true, the caller has to make the
-    /// context free. Any context; prints nothing.
-    pub(crate) fn end_handshake(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
-        self.listed(handle, |listing| {
-            let is_under_way = listing.state.handshake() == Some(handshake);
-            if is_under_way {
-                listing.state = State::Detaching(handshake.context);
-                listing.due = None;
-            }
-            is_under_way
-        })
-        .unwrap_or(false)
-    }
-
-    /// Reserves a free context for the handshake with a driver; `request` is the handshake's
-    /// request, and `contexts` is the number of contexts. Returns a copy of the driver's entry, and
-    /// the handshake. Any context.
-    ///
-    /// The driver's state is `Attaching` from then on. Nobody can unregister the driver before
-    /// [`Registry::sent`].
-    ///
-    /// # Errors
-    ///
-    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
-    /// context or a thread is in `d2d_attach()` for it, `EBUSY` if no context is free.
-    pub(crate) fn reserve(
-        &self,
-        driver: abi::d2d_handle,
-        request: abi::d2d_handle,
-        contexts: usize,
-    ) -> Result<(Known, Handshake)> {
-        let reserved = {
-            let (slot, generation) = self
-                .slot(Kind::Driver, driver)
-                .ok_or_else(|| self.refuse_stale(driver))?;
-            let mut listings = self.listings.lock();
-            let held = |context| {
-                let mut others = listings.of.iter().flatten();
-                others.any(|other| other.state.context() == Some(context))
-            };
-            let free = (0..contexts).find(|context| !held(*context));
-            let found = Kind::Driver
-                .parts(driver)
-                .filter(|_| slot.state().generation() == generation)
-                .and_then(|(index, _)| listings.of.get_mut(index)?.as_mut());
-            match (found, free) {
-                (None, _) => Err(("stale-driver-handle", ESTALE, None)),
-                (Some(listing), _) if listing.is_leaving => {
-                    Err(("driver-is-leaving", ESHUTDOWN, Some(listing.driver)))
-                }
-                (Some(listing), _) if !listing.is_detached() => {
-                    Err(("already-attached", EALREADY, Some(listing.driver)))
-                }
-                (Some(listing), None) => Err(("no-free-context", EBUSY, Some(listing.driver))),
-                (Some(listing), Some(context)) => {
-                    let handshake = Handshake { context, request };
-                    listing.state = State::Attaching(handshake);
-                    (listing.sending, listing.refusal) = (Task::current_raw() as u64, 0);
-                    Ok((*listing, handshake))
-                }
-            }
-        };
-        reserved.map_err(|(reason, error, driver)| {
-            let name = driver.as_ref().map_or(c"?", Driver::name);
-            self.refuse(reason, error, &fields![name: name])
-        })
-    }
-
-    /// Changes a driver's state to the one that `f` returns, if any. Returns a copy of the driver's
-    /// entry as it was before. Any context.
-    ///
-    /// # Errors
-    ///
-    /// `ESTALE` for the handle.
-    pub(crate) fn update(
-        &self,
-        handle: abi::d2d_handle,
-        f: impl FnOnce(State) -> Option<State>,
-    ) -> Result<Known> {
-        self.listed(handle, |listing| {
-            let before = *listing;
-            listing.state = f(before.state).unwrap_or(before.state);
-            before
-        })
-        .ok_or_else(|| self.refuse_stale(handle))
-    }
-
-    /// Notes the errno with which the owner has refused the handshake with a driver. Returns
-    /// whether a thread is in `d2d_attach()` for the driver. Any context; prints nothing.
-    pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
-        self.listed(handle, |listing| {
-            listing.refusal = error.to_errno();
-            listing.sending != 0
-        })
-        .unwrap_or(false)
-    }
-
-    /// Gives a handshake that nobody waits for a time limit, which ends at `due`, if the handshake
-    /// is still under way. Returns whether the caller has to set the timer. Any context; prints
-    /// nothing.
-    ///
-    /// All handshakes get the same time, so a timer that is set already expires early enough.
-    pub(crate) fn limit(
-        &self,
-        handle: abi::d2d_handle,
-        handshake: Handshake,
-        due: Instant<Monotonic>,
-    ) -> bool {
-        let Some((index, _)) = Kind::Driver.parts(handle) else {
-            return false;
-        };
-        let mut listings = self.listings.lock();
-        let listing = listings.of.get_mut(index).and_then(Option::as_mut);
-        // The handle of the request tells this handshake from an earlier one, so the generation of
-        // the driver need not be compared.
-        match listing.filter(|listing| listing.state == State::Attaching(handshake)) {
-            Some(listing) => listing.due = Some(due),
-            None => return false,
-        }
-        !core::mem::replace(&mut listings.timed, true)
-    }
-
-    /// Finds a handshake whose time limit has ended at `now`, and removes the limit. Any context;
-    /// prints nothing.
-    pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
-        let listings = &mut *self.listings.lock();
-        let mut next: Option<Delta> = None;
-        for (index, (listing, slot)) in listings.of.iter_mut().zip(&self.slots).enumerate() {
-            let Some(listing) = listing else { continue };
-            let (Some(due), State::Attaching(handshake)) = (listing.due, listing.state) else {
-                continue;
-            };
-            let left = due - now;
-            if left <= Delta::ZERO {
-                listing.due = None;
-                let handle = Kind::Driver.handle(index, slot.state().generation());
-                return Overdue::Handshake(handle, handshake);
-            }
-            next = Some(next.map_or(left, |next| next.min(left)));
-        }
-        listings.timed = next.is_some();
-        next.map_or(Overdue::Nothing, Overdue::In)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     export::Arg,
     refusals::Refusals,
     registry::{
-        Known,
+        Entry,
         Registry,
         State, //
     },
@@ -151,7 +151,7 @@ impl Server {
             if let Some(index) = driver.context() {
                 self.contexts.keep(index);
             }
-            self.run_out(handle, &driver);
+            self.remove_expelled(handle, &driver);
         }
     }
 
@@ -162,7 +162,7 @@ impl Server {
         while let Some((handle, driver)) = self.registry.expel(is_of_module) {
             let name = driver.name();
             refuse!(self.name, "module-gone", ESHUTDOWN, name: name);
-            self.run_out(handle, &driver);
+            self.remove_expelled(handle, &driver);
         }
         // Another thread may have begun to unregister a driver of the module.
         while self.registry.has(is_of_module) {
@@ -172,7 +172,7 @@ impl Server {
 
     /// Removes a driver that was expelled, unless another thread is unregistering it. `before` is
     /// the driver's entry as it was before it was expelled. May sleep.
-    fn run_out(&self, handle: abi::d2d_handle, before: &Known) {
+    fn remove_expelled(&self, handle: abi::d2d_handle, before: &Entry) {
         if before.is_unregistering {
             return;
         }
@@ -238,9 +238,9 @@ impl Server {
     ///
     /// `EDEADLK`, with a line that has `reason`.
     pub(super) fn check_outside(&self, handle: abi::d2d_handle, reason: &str) -> Result {
-        let known = self.registry.peek(handle);
-        let is_inside =
-            known.is_some_and(|known| known.is_attached_by_current() || self.registry.is_inside());
+        let entry = self.registry.peek(handle);
+        let is_inside = entry
+            .is_some_and(|entry| entry.is_being_attached_by_current() || self.registry.is_inside());
         if !is_inside {
             return Ok(());
         }
@@ -349,7 +349,7 @@ impl Server {
             by = Some(found);
             Ok(())
         })?;
-        let by = by.as_ref().map_or(self.name, |by: &Known| by.name());
+        let by = by.as_ref().map_or(self.name, |by: &Entry| by.name());
         let step = if made {
             Step::D2D_STEP_EVENT_CREATE
         } else {

@@ -11,7 +11,7 @@
 use crate::{
     context_table::Version,
     registry::{
-        Known,
+        Entry,
         State, //
     },
     request::{
@@ -148,7 +148,7 @@ fn string(bytes: &[u8]) -> Value<'_> {
 }
 
 /// Returns the name of a driver, if there is one.
-fn name(driver: Option<&Known>) -> Value<'_> {
+fn name(driver: Option<&Entry>) -> Value<'_> {
     driver.map_or(Value::Nothing, |driver| {
         Value::Text(driver.name().to_bytes())
     })

@@ -63,7 +63,7 @@ fn refusal(change: impl FnOnce(&mut abi::d2d_driver)) -> Result<Option<Error>> {
 }
 
 fn state(registry: &Registry, driver: abi::d2d_handle) -> Result<State> {
-    registry.get(driver).map(|known| known.state)
+    registry.get(driver).map(|entry| entry.state)
 }
 
 fn set_state(registry: &Registry, driver: abi::d2d_handle, state: State) -> Result<State> {
@@ -267,7 +267,7 @@ mod cases {
         assert_eq!(reserve(&registry, b, 2), Ok(1));
         assert_eq!(reserve(&registry, c, 2), Err(EBUSY));
         assert!(state(&registry, c)? == State::Registered);
-        registry.sent(a);
+        registry.end_attach(a);
         set_state(&registry, a, State::Registered)?;
         assert_eq!(reserve(&registry, c, 2), Ok(0));
         assert_eq!(reserve(&registry, a, 2), Err(EBUSY));
@@ -280,7 +280,7 @@ mod cases {
         let a = add(&registry, &object(c"a"))?;
         let b = add(&registry, &object(c"b"))?;
         assert_eq!(reserve(&registry, a, 1), Ok(0));
-        registry.sent(a);
+        registry.end_attach(a);
         for next in [
             State::Abandoned(handshake(0)),
             State::Attached(0),
@@ -307,7 +307,7 @@ mod cases {
         set_state(&registry, driver, State::Registered)?;
         assert_eq!(remove(&registry, driver).err(), Some(EBUSY));
         assert_eq!(reserve(&registry, driver, 1), Err(EALREADY));
-        registry.sent(driver);
+        registry.end_attach(driver);
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
         Ok(())
     }
@@ -329,7 +329,7 @@ mod cases {
                 let late = State::Abandoned(made);
                 assert!(registry.transition(driver, State::Attaching(made), late));
             }
-            registry.sent(driver);
+            registry.end_attach(driver);
             assert!(registry.end_handshake(driver, handshake));
             assert!(state(&registry, driver)? == State::Detaching(0));
             assert!(!registry.end_handshake(driver, handshake));

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The drivers' contexts and handshakes in the registry: the changes of a driver's [`State`], and the
+//! time limits of handshakes.
+
+use super::{
+    Entry,
+    Handshake,
+    Registry,
+    State, //
+};
+use crate::handle::Kind;
+use d2d::{
+    abi,
+    fields, //
+};
+use kernel::{
+    prelude::*,
+    time::{
+        Delta,
+        Instant,
+        Monotonic, //
+    }, //
+};
+
+/// What the work of the timer of handshakes finds: see [`Registry::overdue`].
+pub(crate) enum Overdue {
+    /// A driver, and its handshake whose time limit has ended.
+    Handshake(abi::d2d_handle, Handshake),
+    /// The time until the next time limit ends.
+    In(Delta),
+    /// No handshake has a time limit, and the timer is not set any more.
+    Nothing,
+}
+
+impl Registry {
+    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
+    pub(crate) fn by_context(&self, context: usize) -> Option<Entry> {
+        let found = self.find(Kind::Driver, |entry| entry.context() == Some(context));
+        found.map(|(_, entry)| entry)
+    }
+
+    /// Finds the handshake that has this request, and returns the driver's handle and the
+    /// handshake. Any context.
+    pub(crate) fn by_request(
+        &self,
+        request: abi::d2d_handle,
+    ) -> Option<(abi::d2d_handle, Handshake)> {
+        let (handle, entry) = self.find(Kind::Driver, |entry| {
+            let handshake = entry.state.handshake();
+            handshake.is_some_and(|handshake| handshake.request == request)
+        })?;
+        Some((handle, entry.state.handshake()?))
+    }
+
+    /// Reserves a free context for the handshake with a driver; `request` is the handshake's
+    /// request, and `contexts` is the number of contexts. Returns a copy of the driver's entry, and
+    /// the handshake. Any context.
+    ///
+    /// The driver's state is `Attaching` from then on. Nobody can unregister the driver before
+    /// [`Registry::end_attach`].
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle, `ESHUTDOWN` if the driver is leaving, `EALREADY` if it holds a
+    /// context or a thread is in `d2d_attach()` for it, `EBUSY` if no context is free.
+    pub(crate) fn reserve(
+        &self,
+        driver: abi::d2d_handle,
+        request: abi::d2d_handle,
+        contexts: usize,
+    ) -> Result<(Entry, Handshake)> {
+        let reserved = {
+            let mut table = self.table.lock();
+            let is_held = |context| {
+                let mut others = table.entries.iter().flatten();
+                others.any(|other| other.context() == Some(context))
+            };
+            let free = (0..contexts).find(|context| !is_held(*context));
+            let found = self.slot_and_entry(&mut table, driver);
+            found.and_then(|(_, entry)| Some(entry.as_mut()?.reserve(free, request)))
+        };
+        let (entry, reserved) = reserved.ok_or_else(|| self.refuse_stale(driver))?;
+        match reserved {
+            Ok(handshake) => Ok((entry, handshake)),
+            Err((reason, error)) => Err(self.refuse(reason, error, &fields![name: entry.name()])),
+        }
+    }
+
+    /// Notes that the thread in `d2d_attach()` for a driver is about to return. Returns a copy of
+    /// the driver's entry. Any context.
+    pub(crate) fn end_attach(&self, handle: abi::d2d_handle) -> Option<Entry> {
+        self.with_entry(handle, |entry| {
+            entry.attaching_task = 0;
+            *entry
+        })
+    }
+
+    /// Changes a driver's state to the one that `f` returns, if any. Returns a copy of the driver's
+    /// entry as it was before. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `ESTALE` for the handle.
+    pub(crate) fn update(
+        &self,
+        handle: abi::d2d_handle,
+        f: impl FnOnce(State) -> Option<State>,
+    ) -> Result<Entry> {
+        self.with_entry(handle, |entry| {
+            let before = *entry;
+            entry.state = f(before.state).unwrap_or(before.state);
+            before
+        })
+        .ok_or_else(|| self.refuse_stale(handle))
+    }
+
+    /// Changes a driver's state from `from` to `to`. Returns false, and changes nothing, if the
+    /// state is another one or the handle is stale. Any context; prints nothing.
+    pub(crate) fn transition(&self, handle: abi::d2d_handle, from: State, to: State) -> bool {
+        self.with_entry(handle, |entry| {
+            let is_from = entry.state == from;
+            if is_from {
+                entry.state = to;
+                entry.due = None;
+            }
+            is_from
+        })
+        .unwrap_or(false)
+    }
+
+    /// Begins to take back the context of a handshake that has failed, whether the driver's state
+    /// is `Attaching` or `Abandoned`, and makes the state `Detaching`. Returns false if another
+    /// thread has ended the handshake before. If this returns true, the caller has to make the
+    /// context free. Any context; prints nothing.
+    pub(crate) fn end_handshake(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
+        self.with_entry(handle, |entry| {
+            let is_under_way = entry.state.handshake() == Some(handshake);
+            if is_under_way {
+                entry.state = State::Detaching(handshake.context);
+                entry.due = None;
+            }
+            is_under_way
+        })
+        .unwrap_or(false)
+    }
+
+    /// Notes the errno with which the owner has refused the handshake with a driver. Returns
+    /// whether a thread is in `d2d_attach()` for the driver. Any context; prints nothing.
+    pub(crate) fn note_refusal(&self, handle: abi::d2d_handle, error: Error) -> bool {
+        self.with_entry(handle, |entry| {
+            entry.refusal = error.to_errno();
+            entry.attaching_task != 0
+        })
+        .unwrap_or(false)
+    }
+
+    /// Gives a handshake that nobody waits for a time limit, which ends at `due`, if the handshake
+    /// is still under way. Returns whether the caller has to set the timer. Any context; prints
+    /// nothing.
+    ///
+    /// All handshakes get the same time, so a timer that is set already expires early enough.
+    pub(crate) fn limit(
+        &self,
+        handle: abi::d2d_handle,
+        handshake: Handshake,
+        due: Instant<Monotonic>,
+    ) -> bool {
+        let mut table = self.table.lock();
+        let entry = self.slot_and_entry(&mut table, handle);
+        let entry = entry.and_then(|(_, entry)| entry.as_mut());
+        match entry.filter(|entry| entry.state == State::Attaching(handshake)) {
+            Some(entry) => entry.due = Some(due),
+            None => return false,
+        }
+        !core::mem::replace(&mut table.timer_is_set, true)
+    }
+
+    /// Finds a handshake whose time limit has ended at `now`, and removes the limit. Any context;
+    /// prints nothing.
+    pub(crate) fn overdue(&self, now: Instant<Monotonic>) -> Overdue {
+        let table = &mut *self.table.lock();
+        let mut next: Option<Delta> = None;
+        for (index, (entry, slot)) in table.entries.iter_mut().zip(&self.slots).enumerate() {
+            let Some(entry) = entry else { continue };
+            let (Some(due), State::Attaching(handshake)) = (entry.due, entry.state) else {
+                continue;
+            };
+            let left = due - now;
+            if left <= Delta::ZERO {
+                entry.due = None;
+                let handle = Kind::Driver.handle(index, slot.state().generation());
+                return Overdue::Handshake(handle, handshake);
+            }
+            next = Some(next.map_or(left, |next| next.min(left)));
+        }
+        table.timer_is_set = next.is_some();
+        next.map_or(Overdue::Nothing, Overdue::In)
+    }
+}
