@@ -14,6 +14,8 @@ pub(crate) mod name;
 pub(crate) mod names;
 mod openings;
 mod state;
+#[cfg(d2d_tests)]
+mod testing;
 pub(crate) mod wait;
 
 use self::{

@@ -75,7 +75,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn a_context_is_one_of_this_abi() -> Result {
+    fn a_context_has_a_valid_header_and_ids() -> Result {
         let context = TestContext::new(3, 4, 8)?;
         let raw = context.as_raw();
         // SAFETY: `context` is alive, and no other thread uses it.
@@ -101,7 +101,7 @@ mod cases {
     }
 
     #[test]
-    fn both_pools_are_whole() -> Result {
+    fn both_pools_have_all_items() -> Result {
         // One item; one chunk; several chunks, of which the last one is not full; the largest
         // items.
         for (capacity, item_size) in [(1, 8), (64, 64), (700, 13), (7, 4096)] {

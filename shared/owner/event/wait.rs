@@ -546,3 +546,6 @@ impl Dispatcher {
         Ok(())
     }
 }
+
+#[cfg(d2d_tests)]
+mod tests;

@@ -37,7 +37,7 @@ mod cases {
     }
 
     #[test]
-    fn a_handle_is_of_one_kind() {
+    fn a_handle_has_one_kind() {
         for kind in KINDS {
             for (index, generation) in PARTS {
                 let handle = kind.handle(index, generation);

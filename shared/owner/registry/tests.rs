@@ -100,7 +100,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn a_driver_is_known_as_it_was_registered() -> Result {
+    fn a_registered_driver_is_found_and_called() -> Result {
         let registry = registry()?;
         assert!(registry.is_empty());
         let handle = add(&registry, &object(c"driver"))?;
@@ -129,7 +129,7 @@ mod cases {
     }
 
     #[test]
-    fn objects_with_something_wrong_are_refused() -> Result {
+    fn invalid_driver_objects_are_refused() -> Result {
         assert_eq!(refusal(|_| {})?, None);
         assert_eq!(refusal(|object| object.hdr.magic ^= 1)?, Some(EBADMSG));
         assert_eq!(refusal(|object| object.hdr.major += 1)?, Some(EPROTO));
@@ -159,7 +159,7 @@ mod cases {
     }
 
     #[test]
-    fn dispatch_is_in_the_text_of_the_module() -> Result {
+    fn a_dispatch_routine_outside_the_module_is_refused() -> Result {
         let outside = bindings::schedule as unsafe extern "C" fn();
         // SAFETY: Both types are function pointers, and the test never calls the result.
         let outside = unsafe { core::mem::transmute::<unsafe extern "C" fn(), Dispatch>(outside) };
@@ -275,7 +275,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_holds_a_context_while_it_comes_and_goes() -> Result {
+    fn a_driver_holds_its_context_in_each_state_but_registered() -> Result {
         let registry = registry()?;
         let a = add(&registry, &object(c"a"))?;
         let b = add(&registry, &object(c"b"))?;
@@ -300,7 +300,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_stays_while_the_sender_is_inside() -> Result {
+    fn a_driver_stays_while_a_thread_attaches_it() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
         assert_eq!(reserve(&registry, driver, 1), Ok(0));
@@ -313,7 +313,7 @@ mod cases {
     }
 
     #[test]
-    fn a_handshake_that_times_out_while_it_is_given_back_is_given_back() -> Result {
+    fn a_handshake_ends_although_its_time_limit_ends_meanwhile() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
         for is_overdue in [false, true] {
@@ -339,7 +339,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_that_leaves_while_it_is_registered_leaves() -> Result {
+    fn a_driver_that_left_before_it_was_published_is_leaving() -> Result {
         let registry = registry()?;
         let driver = add(&registry, &object(c"driver"))?;
         // Another thread may have guessed the handle, and called `d2d_leave` before this `publish`.

@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Named events: their names, their handles, and the waits that a set ends.
+//! Named events: their names, their handles, and who watches them.
 
 use super::*;
 use crate::{
-    event::Status,
-    export::Arg, //
-};
-use d2d::{
-    run_in::{
-        run_in,
-        Place, //
+    event::testing::{
+        in_a_thread,
+        name_of,
+        Fixture,
+        ANY,
+        DRIVER,
+        NOTIFICATION,
+        SYNCHRONIZATION, //
     },
-    testing::LocalModule, //
+    export::Arg, //
 };
 use kernel::{
     bindings,
     str::CString,
     sync::{
         aref::ARef,
-        rcu,
-        Arc,
         Completion,
         SetOnce, //
     },
@@ -28,167 +27,8 @@ use kernel::{
     time::{
         delay::fsleep,
         Delta, //
-    },
-    workqueue, //
+    }, //
 };
-
-/// The handle of a driver; any number.
-const DRIVER: d2d_handle = 0x1_0000_0001;
-
-const NOTIFICATION: Kind = Kind::Notification;
-const SYNCHRONIZATION: Kind = Kind::Synchronization;
-
-const ANY: Manner = Manner {
-    all: false,
-    interruptible: false,
-    timeout: None,
-};
-const ALL: Manner = Manner { all: true, ..ANY };
-
-/// Returns the manner of the same wait, but without sleeping.
-fn now(manner: Manner) -> Manner {
-    Manner {
-        timeout: Some(0),
-        ..manner
-    }
-}
-
-/// The table of events that the threads of a test share.
-#[pin_data]
-struct Fixture {
-    #[pin]
-    events: Events,
-}
-
-impl Fixture {
-    fn new() -> Result<Arc<Self>> {
-        Arc::pin_init(
-            try_pin_init!(Self {
-                events <- Events::new(c"d2d_kunit", Operations::of::<LocalModule>()),
-            }),
-            GFP_KERNEL,
-        )
-    }
-
-    fn open(&self, name: &CStr, kind: Kind, make: Option<bool>) -> Result<(d2d_handle, bool)> {
-        self.open_by(DRIVER, name, kind, make)
-    }
-
-    fn open_by(
-        &self,
-        driver: d2d_handle,
-        name: &CStr,
-        kind: Kind,
-        make: Option<bool>,
-    ) -> Result<(d2d_handle, bool)> {
-        let name = name_of(name).map_err(|(_, error)| error)?;
-        let wanted = Wanted { name, kind, make };
-        self.events.open(driver, wanted, || Ok(()))
-    }
-
-    /// Creates an event that is not set, and returns its handle.
-    fn make(&self, name: &CStr, kind: Kind) -> Result<d2d_handle> {
-        self.open(name, kind, Some(false)).map(|(handle, _)| handle)
-    }
-
-    fn set(&self, event: d2d_handle) -> Result<bool> {
-        self.events
-            .dispatcher()
-            .set(event, &rcu::read_lock())
-            .ok_or(ESTALE)
-    }
-
-    fn reset(&self, event: d2d_handle) -> Result {
-        self.events
-            .dispatcher()
-            .reset(event, &rcu::read_lock())
-            .ok_or(ESTALE)
-    }
-
-    /// Returns the status of an event.
-    fn status(&self, event: d2d_handle) -> Result<Status> {
-        let (_, name, _) = self.events.dispatcher().opening(event).ok_or(ESTALE)?;
-        let mut status = Err(ESTALE);
-        self.events.for_each(|event| {
-            if *event.name() == name {
-                status = Ok(event.status());
-            }
-            Ok(())
-        })?;
-        status
-    }
-
-    /// Returns whether an event is set; `EIO` if the dispatcher and the event's status differ in
-    /// that.
-    fn is_set(&self, event: d2d_handle) -> Result<bool> {
-        let is_set = self.events.dispatcher().is_set(event, &rcu::read_lock());
-        let seen = self.status(event)?.set;
-        is_set.filter(|set| *set == seen).ok_or(EIO)
-    }
-
-    /// Takes an event without the lock, if it has no users.
-    fn try_take(&self, event: d2d_handle) -> Option<bool> {
-        self.events.dispatcher().try_take(event, &rcu::read_lock())
-    }
-
-    fn wait(&self, events: &[d2d_handle], manner: Manner) -> Result<u32> {
-        let handle = |n| events.get(n).copied();
-        self.events.wait(events.len(), handle, manner, |_| true)
-    }
-
-    /// Returns when `waiting` threads wait for an event.
-    fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
-        while self.status(event)?.waiting != waiting {
-            // SAFETY: The tests run in a thread that may sleep, without locks.
-            unsafe { bindings::schedule() };
-        }
-        Ok(())
-    }
-}
-
-/// Another thread that waits for events.
-struct Sleeper(Arc<Outcome>);
-
-#[pin_data]
-struct Outcome {
-    result: SetOnce<Result<u32>>,
-    #[pin]
-    done: Completion,
-}
-
-impl Sleeper {
-    fn new(fixture: &Arc<Fixture>, events: &[d2d_handle], manner: Manner) -> Result<Self> {
-        let outcome = Arc::pin_init(
-            pin_init!(Outcome {
-                result: SetOnce::new(),
-                done <- Completion::new(),
-            }),
-            GFP_KERNEL,
-        )?;
-        let mut handles = KVec::new();
-        handles.extend_from_slice(events, GFP_KERNEL)?;
-        let (fixture, theirs) = (fixture.clone(), outcome.clone());
-        in_a_thread(move || {
-            theirs.result.populate(fixture.wait(&handles, manner));
-            drop(fixture);
-            theirs.done.complete_all();
-        })?;
-        Ok(Self(outcome))
-    }
-
-    fn join(self) -> Result<u32> {
-        self.0.done.wait_for_completion();
-        self.0.result.copy().unwrap_or(Err(EIO))
-    }
-}
-
-/// Calls `f` in another thread.
-fn in_a_thread(f: impl FnOnce() + Send + 'static) -> Result {
-    // SAFETY: `system_dfl_wq` is initialized at boot and never freed.
-    let queue = unsafe { workqueue::Queue::from_raw(bindings::system_dfl_wq) };
-    queue.try_spawn(GFP_KERNEL, f)?;
-    Ok(())
-}
 
 /// Another thread that calls `close_all`.
 struct Closer(Arc<Closing>);
@@ -249,11 +89,6 @@ fn is_running(task: &Task) -> bool {
     state == bindings::TASK_RUNNING
 }
 
-fn name_of(name: &CStr) -> Result<Name, Refusal> {
-    // SAFETY: `name` is a string that ends with a NUL.
-    Name::read(unsafe { Arg::new(name.as_char_ptr()) })
-}
-
 fn refusal(name: &CStr) -> Option<Error> {
     name_of(name).err().map(|(_, error)| error)
 }
@@ -263,7 +98,7 @@ mod cases {
     use super::*;
 
     #[test]
-    fn names_are_those_of_files() -> Result {
+    fn a_name_is_a_valid_file_name() -> Result {
         for right in [c"a", c"...", c"a.b", c"~!@#", c"-"] {
             assert_eq!(refusal(right), None);
         }
@@ -371,7 +206,7 @@ mod cases {
     }
 
     #[test]
-    fn the_handles_of_a_driver_are_closed_with_it() -> Result {
+    fn closing_all_closes_the_handles_of_one_driver() -> Result {
         let fixture = Fixture::new()?;
         let (shared, _) = fixture.open_by(1, c"shared", NOTIFICATION, Some(false))?;
         let mut own = KVec::new();
@@ -401,7 +236,7 @@ mod cases {
     }
 
     #[test]
-    fn a_driver_that_leaves_waits_for_its_open() -> Result {
+    fn closing_all_waits_for_an_open_under_way() -> Result {
         let fixture = Fixture::new()?;
         let wanted = Wanted {
             name: name_of(c"one").map_err(|(_, error)| error)?,
@@ -430,7 +265,7 @@ mod cases {
     }
 
     #[test]
-    fn two_threads_are_the_first_to_watch_an_event() -> Result {
+    fn two_threads_that_begin_to_watch_share_the_watchers() -> Result {
         let fixture = Fixture::new()?;
         let one = fixture.make(c"one", NOTIFICATION)?;
         let name = name_of(c"one").map_err(|(_, error)| error)?;
@@ -490,71 +325,6 @@ mod cases {
     }
 
     #[test]
-    fn events_are_set_and_taken_in_any_context() -> Result {
-        let fixture = Fixture::new()?;
-        let note = fixture.make(c"note", NOTIFICATION)?;
-        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
-        for place in Place::ALL {
-            let right = run_in(place, || {
-                let wait = |event| fixture.wait(&[event], now(ANY));
-                let nothing = wait(note) == Err(ETIMEDOUT) && wait(sync) == Err(ETIMEDOUT);
-                let set = fixture.set(note) == Ok(false)
-                    && fixture.set(sync) == Ok(false)
-                    && fixture.set(sync) == Ok(true);
-                let taken = wait(note) == Ok(0) && wait(sync) == Ok(0);
-                let left = wait(note) == Ok(0) && wait(sync) == Err(ETIMEDOUT);
-                nothing && set && taken && left && fixture.reset(note) == Ok(())
-            })?;
-            assert!(right);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn what_is_set_is_taken_without_the_lock() -> Result {
-        let fixture = Fixture::new()?;
-        let note = fixture.make(c"note", NOTIFICATION)?;
-        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
-        for place in Place::ALL {
-            let right = run_in(place, || {
-                let take = |event| fixture.try_take(event);
-                let nothing = take(note) == Some(false) && take(sync) == Some(false);
-                let set = fixture.set(note) == Ok(false) && fixture.set(sync) == Ok(false);
-                let taken = take(note) == Some(true) && take(sync) == Some(true);
-                let left = take(note) == Some(true) && take(sync) == Some(false);
-                nothing && set && taken && left && fixture.reset(note) == Ok(())
-            })?;
-            assert!(right);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn an_event_with_a_waiter_is_taken_with_the_lock_only() -> Result {
-        let fixture = Fixture::new()?;
-        let one = fixture.make(c"one", SYNCHRONIZATION)?;
-        let other = fixture.make(c"other", SYNCHRONIZATION)?;
-        let sleeper = Sleeper::new(&fixture, &[one, other], ALL)?;
-        fixture.settle(one, 1)?;
-        // One event does not end the wait for both.
-        assert_eq!(fixture.set(one), Ok(false));
-        assert_eq!(fixture.try_take(one), None);
-        assert_eq!(fixture.try_take(other), None);
-        assert!(fixture.is_set(one)? && !fixture.is_set(other)?);
-        // Another thread can still take the event, or reset it.
-        assert_eq!(fixture.wait(&[one], now(ANY)), Ok(0));
-        assert_eq!(fixture.set(one), Ok(false));
-        fixture.reset(one)?;
-        assert_eq!(fixture.set(other), Ok(false));
-        assert_eq!(fixture.wait(&[one, other], now(ALL)), Err(ETIMEDOUT));
-        assert_eq!(fixture.set(one), Ok(false));
-        assert_eq!(sleeper.join(), Ok(0));
-        assert_eq!(fixture.try_take(one), Some(false));
-        assert_eq!(fixture.try_take(other), Some(false));
-        Ok(())
-    }
-
-    #[test]
     fn a_slot_that_is_used_again_has_another_handle() -> Result {
         let fixture = Fixture::new()?;
         let keeps = fixture.make(c"keeps", NOTIFICATION)?;
@@ -568,193 +338,6 @@ mod cases {
             last = next;
         }
         assert!(!fixture.is_set(keeps)?);
-        Ok(())
-    }
-
-    #[test]
-    fn wait_sets_have_one_to_64_events_once_each() -> Result {
-        let fixture = Fixture::new()?;
-        let mut events = KVec::new();
-        for n in 0..65 {
-            let name = CString::try_from_fmt(fmt!("many{}", n))?;
-            events.push(fixture.make(&name, SYNCHRONIZATION)?, GFP_KERNEL)?;
-        }
-        assert_eq!(fixture.wait(&[], now(ANY)), Err(EINVAL));
-        assert_eq!(fixture.wait(&events, now(ANY)), Err(EINVAL));
-        assert_eq!(fixture.wait(&events[..64], now(ALL)), Err(ETIMEDOUT));
-        fixture.set(events[63])?;
-        assert_eq!(fixture.wait(&events[..64], now(ANY)), Ok(63));
-        // Another handle of the same event is the same event.
-        let other = fixture.make(c"many3", SYNCHRONIZATION)?;
-        for twice in [
-            [events[0], events[1], events[0]],
-            [events[3], events[1], other],
-        ] {
-            assert_eq!(fixture.wait(&twice, now(ANY)), Err(EINVAL));
-        }
-        let unreadable = |n| (n < 2).then_some(events[n]);
-        assert_eq!(
-            fixture.events.wait(3, unreadable, now(ANY), |_| true),
-            Err(EFAULT)
-        );
-        Ok(())
-    }
-
-    #[test]
-    fn the_first_in_the_list_is_taken() -> Result {
-        let fixture = Fixture::new()?;
-        let [a, b, c] = [
-            fixture.make(c"a", SYNCHRONIZATION)?,
-            fixture.make(c"b", SYNCHRONIZATION)?,
-            fixture.make(c"c", SYNCHRONIZATION)?,
-        ];
-        fixture.set(c)?;
-        fixture.set(b)?;
-        assert_eq!(fixture.wait(&[a, b, c], now(ANY)), Ok(1));
-        fixture.set(a)?;
-        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(0));
-        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Ok(2));
-        assert_eq!(fixture.wait(&[c, b, a], now(ANY)), Err(ETIMEDOUT));
-        Ok(())
-    }
-
-    #[test]
-    fn all_are_taken_at_once_or_none() -> Result {
-        let fixture = Fixture::new()?;
-        let a = fixture.make(c"a", SYNCHRONIZATION)?;
-        let b = fixture.make(c"b", NOTIFICATION)?;
-        fixture.set(a)?;
-        assert_eq!(fixture.wait(&[a, b], now(ALL)), Err(ETIMEDOUT));
-        assert!(fixture.is_set(a)?);
-        let sleeper = Sleeper::new(&fixture, &[a, b], ALL)?;
-        fixture.settle(b, 1)?;
-        assert!(fixture.is_set(a)?);
-        fixture.set(b)?;
-        assert_eq!(sleeper.join(), Ok(0));
-        assert!(!fixture.is_set(a)? && fixture.is_set(b)?);
-        Ok(())
-    }
-
-    #[test]
-    fn a_notification_releases_all_threads_and_a_synchronization_one() -> Result {
-        let fixture = Fixture::new()?;
-        let note = fixture.make(c"note", NOTIFICATION)?;
-        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
-        for place in Place::ALL {
-            let sleepers = [
-                Sleeper::new(&fixture, &[note], ANY)?,
-                Sleeper::new(&fixture, &[note, sync], ALL)?,
-                Sleeper::new(&fixture, &[sync, note], ANY)?,
-            ];
-            fixture.settle(note, 3)?;
-            run_in(place, || fixture.set(note))??;
-            let [first, both, last] = sleepers;
-            assert_eq!(first.join(), Ok(0));
-            assert_eq!(last.join(), Ok(1));
-            assert_eq!(fixture.status(sync)?.waiting, 1);
-            run_in(place, || fixture.set(sync))??;
-            assert_eq!(both.join(), Ok(0));
-            assert!(!fixture.is_set(sync)?);
-            fixture.reset(note)?;
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn waits_end_in_order() -> Result {
-        let fixture = Fixture::new()?;
-        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
-        let mut sleepers = KVec::new();
-        for n in 0..8 {
-            sleepers.push(Sleeper::new(&fixture, &[sync], ANY)?, GFP_KERNEL)?;
-            fixture.settle(sync, n + 1)?;
-        }
-        for (n, sleeper) in sleepers.into_iter().enumerate() {
-            assert_eq!(fixture.set(sync), Ok(false));
-            assert_eq!(sleeper.join(), Ok(0));
-            assert_eq!(fixture.status(sync)?.waiting, 7 - n as u32);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn closing_ends_the_waits_by_that_handle() -> Result {
-        let fixture = Fixture::new()?;
-        let keeps = fixture.make(c"one", SYNCHRONIZATION)?;
-        let other = fixture.make(c"other", SYNCHRONIZATION)?;
-        let closed = fixture.make(c"one", SYNCHRONIZATION)?;
-        let stays = Sleeper::new(&fixture, &[keeps], ANY)?;
-        fixture.settle(keeps, 1)?;
-        let ends = Sleeper::new(&fixture, &[other, closed], ANY)?;
-        fixture.settle(keeps, 2)?;
-        fixture.events.close(closed)?;
-        assert_eq!(ends.join(), Err(ECANCELED));
-        assert_eq!(fixture.status(keeps)?.waiting, 1);
-        assert_eq!(fixture.status(other)?.waiting, 0);
-        fixture.set(keeps)?;
-        assert_eq!(stays.join(), Ok(0));
-        let ends = Sleeper::new(&fixture, &[other], ALL)?;
-        fixture.settle(other, 1)?;
-        fixture.events.close_all(DRIVER);
-        assert_eq!(ends.join(), Err(ECANCELED));
-        Ok(())
-    }
-
-    #[test]
-    fn a_wait_that_ends_by_itself_leaves_nothing() -> Result {
-        let fixture = Fixture::new()?;
-        let a = fixture.make(c"a", SYNCHRONIZATION)?;
-        let b = fixture.make(c"b", SYNCHRONIZATION)?;
-        for interruptible in [false, true] {
-            for all in [false, true] {
-                let manner = Manner {
-                    all,
-                    interruptible,
-                    timeout: Some(1),
-                };
-                assert_eq!(fixture.wait(&[a, b], manner), Err(ETIMEDOUT));
-                assert_eq!(fixture.status(a)?.waiting, 0);
-                assert_eq!(fixture.status(b)?.waiting, 0);
-            }
-        }
-        fixture.set(b)?;
-        assert_eq!(fixture.wait(&[a, b], ANY), Ok(1));
-        Ok(())
-    }
-
-    #[test]
-    fn the_number_of_waits_is_limited() -> Result {
-        let fixture = Fixture::new()?;
-        let note = fixture.make(c"note", NOTIFICATION)?;
-        let other = fixture.make(c"other", NOTIFICATION)?;
-        let mut sleepers = KVec::new();
-        for _ in 0..abi::D2D_EVENT_MAX_WAITS {
-            sleepers.push(Sleeper::new(&fixture, &[note], ANY)?, GFP_KERNEL)?;
-        }
-        fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
-        assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
-        assert_eq!(fixture.status(other)?.waiting, 0);
-        // The limit does not apply to a wait that does not sleep.
-        assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
-        fixture.set(note)?;
-        for sleeper in sleepers {
-            assert_eq!(sleeper.join(), Ok(0));
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn sets_are_counted() -> Result {
-        let fixture = Fixture::new()?;
-        let sync = fixture.make(c"sync", SYNCHRONIZATION)?;
-        for n in 1..=3 {
-            fixture.set(sync)?;
-            fixture.set(sync)?;
-            assert_eq!(fixture.status(sync)?.sets, 2 * n);
-        }
-        fixture.reset(sync)?;
-        assert_eq!(fixture.status(sync)?.sets, 6);
-        assert!(!fixture.status(sync)?.closed);
         Ok(())
     }
 }
