@@ -43,7 +43,7 @@ static const struct {
 
 bool d2d_is_on(u32 step)
 {
-	return points[step].is_on();
+	return step < D2D_STEP_COUNT && points[step].is_on();
 }
 
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,

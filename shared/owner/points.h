@@ -14,7 +14,7 @@ struct d2d_word {
 extern const struct d2d_word d2d_step_words[D2D_STEP_COUNT];
 extern const struct d2d_word d2d_field_words[D2D_FIELD_COUNT];
 
-/* Returns whether the tracepoint of a step is on. step < D2D_STEP_COUNT. Any context. */
+/* Returns whether the tracepoint of a step is on; false for an unknown step. Any context. */
 bool d2d_is_on(u32 step);
 
 /*

@@ -48,7 +48,7 @@ unsafe extern "C" {
     /// As above.
     safe fn d2d_may_sleep() -> c_uint;
     /// Defined in `points.c`.
-    fn d2d_is_on(step: u32) -> bool;
+    safe fn d2d_is_on(step: u32) -> bool;
     /// As above.
     fn d2d_hit(
         record: *const abi::d2d_record,
@@ -58,9 +58,9 @@ unsafe extern "C" {
         detail: *const c_char,
     );
     /// Defined in `words.c`.
-    static d2d_step_words: [Word; STEPS];
+    safe static d2d_step_words: [Word; STEPS];
     /// As above.
-    static d2d_field_words: [Word; FIELDS];
+    safe static d2d_field_words: [Word; FIELDS];
 }
 
 // SAFETY: A `Word` and its text never change.
@@ -231,14 +231,11 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
     let mut driver = Name::new();
     // SAFETY: The caller promises that a driver has named the address.
     unsafe { driver.copy(record.driver, record.driver_length as usize) };
-    // SAFETY: Nobody writes to the tables of `words.c`.
-    let (steps, words) = unsafe { (&d2d_step_words, &d2d_field_words) };
-    let Some(step) = steps.get(record.step as usize) else {
+    let Some(step) = d2d_step_words.get(record.step as usize) else {
         return Err(driver);
     };
     let is_hot = record.flags & abi::D2D_RECORD_HOT != 0;
-    // SAFETY: The step exists.
-    let is_on = unsafe { d2d_is_on(record.step) };
+    let is_on = d2d_is_on(record.step);
     if is_hot && !is_on {
         return Ok(None);
     }
@@ -249,7 +246,8 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
         }
         // The loop does not end at an unknown field: the tracepoint looks at each field, and must
         // find copies only.
-        let word = words.get(field.key as usize).unwrap_or(&Word::UNKNOWN);
+        let word = d2d_field_words.get(field.key as usize);
+        let word = word.unwrap_or(&Word::UNKNOWN);
         if detail.length > 0 {
             detail.push(b" ");
         }
