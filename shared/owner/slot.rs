@@ -166,7 +166,7 @@ impl Slot {
         generation: u32,
         unless: u32,
     ) -> Result<Inside<'_>, State> {
-        let cell = Self::cell(task);
+        let cell = Self::first_cell(task);
         // INVARIANT: The thread has written its task into the cell.
         let inside = match u64::cmpxchg(&self.cells[cell], 0, task) {
             Ok(_) => Inside { slot: self, cell },
@@ -206,15 +206,13 @@ impl Slot {
 
     /// Returns whether the calling task is inside; `task` is that task.
     pub(crate) fn includes(&self, task: u64) -> bool {
-        let is_of_task = |cell: &Atomic<u64>| u64::load(cell) == task;
-        // Only a slot that has a driver is worth looking at all its cells.
-        is_of_task(&self.cells[Self::cell(task)])
-            || !self.state().is(VACANT) && self.cells.iter().any(is_of_task)
+        // No thread is inside a vacant slot, so its cells need no look.
+        !self.state().is(VACANT) && self.cells.iter().any(|cell| u64::load(cell) == task)
     }
 
     /// Returns the index of the cell that a task tries first.
     #[inline(always)]
-    fn cell(task: u64) -> usize {
+    fn first_cell(task: u64) -> usize {
         // Tasks are at least some hundred bytes apart, so their low bits do not tell them apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
