@@ -45,7 +45,7 @@ impl Server {
                 _ if self.end_to_detach(handle, &before) => return Ok(()),
                 // The request of the handshake is not sent yet or is being completed, or the thread
                 // that has sent it is still in `d2d_attach()`.
-                _ => self.pause(handle, &mut rounds),
+                _ => self.sleep_a_round(handle, &mut rounds),
             }
         }
     }
@@ -59,7 +59,7 @@ impl Server {
 
     /// Detaches a driver from the state that `before` has; if that is `Attached`, [`detaching`] has
     /// changed it. Returns whether the driver is detached; if not, the caller
-    /// [pauses](Server::pause) and tries again. May sleep.
+    /// [sleeps](Server::sleep_a_round) and tries again. May sleep.
     pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -119,7 +119,7 @@ impl Server {
         };
         let mut rounds = 0;
         while is_sending() {
-            self.pause(handle, &mut rounds);
+            self.sleep_a_round(handle, &mut rounds);
         }
     }
 
@@ -127,7 +127,7 @@ impl Server {
     /// driver. That thread may be inside the driver's dispatch routine, which waits there for one
     /// of the driver's requests or events. `rounds` counts the calls: after some of them, each call
     /// ends such waits. May sleep.
-    pub(super) fn pause(&self, handle: abi::d2d_handle, rounds: &mut u32) {
+    pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, rounds: &mut u32) {
         /// How many milliseconds the dispatch routine gets to return by itself.
         const PATIENCE: u32 = 10;
 

@@ -182,7 +182,7 @@ impl Server {
         let mut rounds = 0;
         while let Some(before) = self.begin_to_detach(handle) {
             if !self.end_to_detach(handle, &before) {
-                self.pause(handle, &mut rounds);
+                self.sleep_a_round(handle, &mut rounds);
             }
         }
         self.remove(handle);
