@@ -143,8 +143,8 @@ impl Server {
     /// may be. May sleep.
     fn run_down(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
-        // the state to `Detaching`, so it alone closes the link. `detach` has checked that it is
-        // not inside.
+        // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
+        // `detach` checks that, and a thread that expels drivers is unloading a module.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
         // request is completed.

@@ -58,8 +58,8 @@ impl Server {
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(this: ArcBorrow<'_, Self>, handle: abi::d2d_handle) -> Result {
-        // The request is allocated first: who ends a handshake does so by its request, so a driver
-        // whose state is `Attaching` must have one.
+        // Allocated first: a handshake must have a request as long as the driver's state is
+        // `Attaching`, because another thread can end the handshake only by the request.
         let request = this.requests.alloc(own_handle(), 0, 0)?;
         let reserved = this.registry.reserve(handle, request, this.contexts.len());
         let (driver, handshake) = match reserved {

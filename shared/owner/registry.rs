@@ -228,7 +228,7 @@ impl Registry {
                             due: None,
                             refusal: 0,
                         });
-                        // SAFETY: The lock is held, and a slot without a entry is vacant.
+                        // SAFETY: The lock is held, and a slot without an entry is vacant.
                         Kind::Driver.handle(index, unsafe { slot.fill(driver) })
                     })
                     .ok_or(("too-many-drivers", ENFILE))

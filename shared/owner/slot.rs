@@ -38,9 +38,9 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Cells of a slot: so many threads that are inside a driver at a time are known by their tasks.
-/// Further threads are only counted, so that they are not refused with `EDEADLK` if they wait for
-/// their own return.
+/// Number of cells of a slot: of so many threads inside a driver the slot knows the tasks. Further
+/// threads are only counted. If such a thread calls `d2d_detach` or `d2d_unregister`, it is not
+/// refused with `EDEADLK`, and waits for itself.
 const CELLS: usize = 64;
 
 /// The slot of a driver. No two slots share a cache line, so that entering one driver does not slow
@@ -121,10 +121,10 @@ impl Slot {
             (driver.returned.is_some(), has::RETURNED),
             (driver.cancelled.is_some(), has::CANCELLED),
         ];
-        self.has.set(
-            has.iter()
-                .fold(0, |all, (it, bit)| if *it { all | bit } else { all }),
-        );
+        self.has.set(has.iter().fold(
+            0,
+            |all, (has_it, bit)| if *has_it { all | bit } else { all },
+        ));
         // SAFETY: The slot is vacant and the caller holds the lock, so by the type invariants no
         // other thread uses `driver`.
         unsafe { *self.driver.get() = Some(driver) };

@@ -91,7 +91,7 @@ impl Value<'_> {
                             text.write_fmt(fmt!("\\{}", char::from(byte)))?;
                         }
                         b' '..=b'~' => text.write_char(char::from(byte))?,
-                        // All names are visible ASCII characters.
+                        // No name and no line of the trace has such a character.
                         _ => text.write_char('?')?,
                     }
                 }
