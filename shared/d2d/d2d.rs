@@ -62,6 +62,7 @@ pub mod registration;
 pub mod request;
 pub mod run_in;
 pub mod rundown;
+mod safe_calls;
 #[doc(hidden)]
 pub mod status;
 #[cfg(d2d_tests)]

@@ -12,6 +12,7 @@
 use crate::{
     abi,
     left,
+    safe_calls,
     status::to_result,
     trace::said_by_owner, //
 };
@@ -162,8 +163,7 @@ impl Event {
     ///
     /// `ESTALE` if the driver is not registered any more.
     pub fn set(&self) -> Result<bool> {
-        // SAFETY: The owner refuses a stale handle.
-        to_flag(unsafe { abi::d2d_event_set(self.handle) })
+        to_flag(safe_calls::d2d_event_set(self.handle))
     }
 
     /// Resets the event. Any context.
@@ -172,8 +172,7 @@ impl Event {
     ///
     /// As [`Event::set`].
     pub fn reset(&self) -> Result {
-        // SAFETY: The owner refuses a stale handle.
-        to_result(unsafe { abi::d2d_event_reset(self.handle) })
+        to_result(safe_calls::d2d_event_reset(self.handle))
     }
 
     /// Returns whether the event is set. Does not take it. Any context.
@@ -182,8 +181,7 @@ impl Event {
     ///
     /// As [`Event::set`].
     pub fn is_set(&self) -> Result<bool> {
-        // SAFETY: The owner refuses a stale handle.
-        to_flag(unsafe { abi::d2d_event_query(self.handle) })
+        to_flag(safe_calls::d2d_event_query(self.handle))
     }
 
     /// Waits until the event is set, and takes it if it is a synchronization event. May sleep,
@@ -254,8 +252,7 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         if !left::is_noted() {
-            // SAFETY: The owner refuses a stale handle.
-            unsafe { abi::d2d_event_close(self.handle) };
+            safe_calls::d2d_event_close(self.handle);
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     header,
     interface::Plain,
     left,
+    safe_calls,
     status::to_result,
     trace::said_by_owner, //
 };
@@ -428,8 +429,7 @@ pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
 impl Drop for Packet {
     fn drop(&mut self) {
         if !left::is_noted() {
-            // SAFETY: The owner refuses a stale handle.
-            unsafe { abi::d2d_request_free(self.handle) };
+            safe_calls::d2d_request_free(self.handle);
         }
     }
 }
@@ -512,8 +512,7 @@ impl Cancel {
     /// `EALREADY` if the request was completed or cancelled before, or is being completed; `ESTALE`
     /// if it was freed.
     pub fn cancel(&self) -> Result {
-        // SAFETY: The owner refuses a stale handle.
-        to_result(unsafe { abi::d2d_request_cancel(self.0) })
+        to_result(safe_calls::d2d_request_cancel(self.0))
     }
 }
 

@@ -40,6 +40,7 @@ use crate::{
         IrqSave, //
     },
     point,
+    safe_calls,
     trace::Step,
     word::Word, //
 };
@@ -218,8 +219,7 @@ impl<'a> Queue<'a> {
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = self.put_under_lock(kind, payloads);
         if doorbell != 0 {
-            // SAFETY: The owner ignores a stale handle.
-            unsafe { abi::d2d_event_ring(doorbell) };
+            safe_calls::d2d_event_ring(doorbell);
         }
         count
     }
@@ -340,8 +340,7 @@ impl<'a> Queue<'a> {
         };
         drop(guard);
         if rings {
-            // SAFETY: The owner ignores a stale handle.
-            unsafe { abi::d2d_event_ring(doorbell) };
+            safe_calls::d2d_event_ring(doorbell);
         }
     }
 

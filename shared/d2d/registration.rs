@@ -14,6 +14,7 @@ use crate::{
     interface::TableFor,
     left,
     link::Pair,
+    safe_calls,
     status::to_result,
     step,
     trace, //
@@ -70,8 +71,7 @@ where
     /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
     pub(crate) fn attach(&self) -> Result {
         self.shared.begin();
-        // SAFETY: The owner refuses the handle if the driver is not registered.
-        let result = to_result(unsafe { abi::d2d_attach(self.handle) });
+        let result = to_result(safe_calls::d2d_attach(self.handle));
         if result == Err(EINPROGRESS) {
             // The handshake goes on when the driver completes the request.
             return Ok(());
@@ -94,8 +94,7 @@ impl<T: Driver> Registration<T> {
         // From here on, dropping an event or a request must not call the owner, which closes the
         // events in `d2d_leave` and frees the requests in `d2d_unregister`.
         left::note();
-        // SAFETY: The owner refuses the handle if another module has unregistered the driver.
-        unsafe { abi::d2d_leave(self.handle) };
+        safe_calls::d2d_leave(self.handle);
     }
 
     /// Returns a reference to the driver, which does not keep the driver registered.
@@ -113,11 +112,9 @@ impl<T: Driver> Drop for Registration<T> {
         // Cancels an offer that the driver has pended since. No work item runs after this.
         Shared::stop_work(&self.shared);
         if self.shared.end() {
-            // SAFETY: The owner refuses the handle if the driver is not registered.
-            unsafe { abi::d2d_detach(self.handle) };
+            safe_calls::d2d_detach(self.handle);
         }
-        // SAFETY: The owner refuses the handle if the driver is not registered.
-        if unsafe { abi::d2d_unregister(self.handle) } != 0 {
+        if safe_calls::d2d_unregister(self.handle) != 0 {
             // The owner has printed the reason. It may call the driver's routines until it removes
             // the driver object, which it does before the kernel frees the module's text (see
             // `struct d2d_driver` in `d2d.h`). So keep what the routines use.

@@ -25,7 +25,8 @@ use crate::{
         Target, //
     },
     refuse,
-    status::to_result,
+    safe_calls,
+    status::to_result, //
 };
 use core::{
     ffi::{
@@ -99,7 +100,8 @@ impl Raw {
             Err(EIOCBQUEUED | EINPROGRESS) => EIO.to_errno(),
             Err(error) => error.to_errno(),
         };
-        // SAFETY: The owner refuses a stale handle.
+        // SAFETY: The owner refuses a stale handle. All callers consume the request, so nothing uses
+        // its buffers in place after this.
         let answer = unsafe { abi::d2d_complete(self.handle, status, information) };
         (status, to_result(answer))
     }
@@ -116,7 +118,7 @@ impl Raw {
     /// status.
     #[inline(always)]
     fn complete_in_place(&self, length: u32) -> c_int {
-        // SAFETY: The owner refuses a stale handle.
+        // SAFETY: As in `complete`.
         unsafe { abi::d2d_complete_with(self.handle, 0, length.into(), length) };
         0
     }
@@ -248,7 +250,8 @@ impl<'a> Request<'a> {
     /// Ends the use of the buffers in place, as the request outlives the call.
     fn give_up(self) -> Raw {
         if !self.place.input.is_null() {
-            // SAFETY: The owner refuses a stale handle.
+            // SAFETY: The owner refuses a stale handle. This consumes the request, so nothing uses
+            // its buffers in place after this.
             unsafe { abi::d2d_request_pend(self.raw.handle) };
         }
         self.raw
@@ -443,8 +446,7 @@ impl<O: Plain> Pended<O> {
     ///
     /// `ECANCELED` if the request is cancelled already; the routine is not called then.
     pub fn tell_if_cancelled(&self) -> Result {
-        // SAFETY: The owner refuses a stale handle.
-        to_result(unsafe { abi::d2d_request_set_cancel(self.raw.handle) })
+        to_result(safe_calls::d2d_request_set_cancel(self.raw.handle))
     }
 
     /// Completes the request with an output. Its `information` is the size of the output.
