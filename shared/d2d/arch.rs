@@ -1,45 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations that are one instruction here, and a call in the kernel crate.
+//! Counting the fast readers of SRCU, by one instruction on x86.
 //!
-//! The kernel crate implements atomic operations by calls of C helpers, and has no functions for
-//! SRCU's fast readers. On x86, this file has the instructions that a C compiler makes of the
-//! kernel's macros. On other architectures, and with lockdep, which follows each reader, it calls
-//! the kernel crate and `shared/d2d/readers.c`.
+//! The kernel crate has no functions for these readers. On x86, this file has the instructions that
+//! a C compiler makes of the kernel's macros. On other architectures, and with lockdep, which
+//! follows each reader, the functions are those of `shared/d2d/readers.c`.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
-mod imp {
+mod readers {
     use core::{
         arch::asm,
         mem::offset_of, //
     };
-    use kernel::{
-        bindings::{
-            srcu_ctr,
-            srcu_struct, //
-        },
-        sync::atomic::Atomic, //
+    use kernel::bindings::{
+        srcu_ctr,
+        srcu_struct, //
     };
 
-    #[inline(always)]
-    pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
-        let value;
-        // SAFETY: `place` is valid for reads. x86 does not reorder loads, and the compiler moves no
-        // access to memory across an asm! that may access memory.
-        unsafe {
-            asm!(
-                "mov {value}, qword ptr [{place}]",
-                place = in(reg) place.as_ptr(),
-                value = lateout(reg) value,
-                options(nostack, preserves_flags),
-            );
-        }
-        value
-    }
-
+    /// `srcu_read_lock_fast()`. lockdep looks for deadlocks with this reader if it is `seen`. Any
+    /// context but NMI.
+    ///
     /// # Safety
     ///
-    /// As for the public function of the same name.
+    /// `srcu` is initialized for fast readers.
     #[inline(always)]
     pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, _seen: bool) -> *mut srcu_ctr {
         // SAFETY: `srcu` is initialized. Another thread may change the field at the same time, so
@@ -59,9 +42,11 @@ mod imp {
         counters
     }
 
+    /// `srcu_read_unlock_fast()`.
+    ///
     /// # Safety
     ///
-    /// As for the public function of the same name.
+    /// `counters` are those that [`readers_enter`] returned for `srcu` and the same `seen`.
     #[inline(always)]
     pub(crate) unsafe fn readers_leave(
         _srcu: *mut srcu_struct,
@@ -81,65 +66,25 @@ mod imp {
 }
 
 #[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC))))]
-mod imp {
-    use kernel::{
-        bindings::{
-            srcu_ctr,
-            srcu_struct, //
-        },
-        sync::atomic::{
-            ordering::Acquire,
-            Atomic, //
-        }, //
+mod readers {
+    use kernel::bindings::{
+        srcu_ctr,
+        srcu_struct, //
     };
-
-    #[inline]
-    pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
-        place.load(Acquire)
-    }
 
     #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
     extern "C" {
+        /// As the function of this name for x86.
         #[link_name = "d2d_readers_enter"]
         pub(crate) fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr;
+
+        /// As the function of this name for x86.
         #[link_name = "d2d_readers_leave"]
         pub(crate) fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool);
     }
 }
 
-use kernel::{
-    bindings::{
-        srcu_ctr,
-        srcu_struct, //
-    },
-    sync::atomic::Atomic, //
+pub(crate) use readers::{
+    readers_enter,
+    readers_leave, //
 };
-
-/// `smp_load_acquire()`.
-#[inline(always)]
-pub(crate) fn load_acquire<T>(place: &Atomic<*mut T>) -> *mut T {
-    imp::load_acquire(place)
-}
-
-/// `srcu_read_lock_fast()`. lockdep looks for deadlocks with this reader if it is `seen`. Any
-/// context but NMI.
-///
-/// # Safety
-///
-/// `srcu` is initialized for fast readers.
-#[inline(always)]
-pub(crate) unsafe fn readers_enter(srcu: *mut srcu_struct, seen: bool) -> *mut srcu_ctr {
-    // SAFETY: `srcu` is initialized for fast readers.
-    unsafe { imp::readers_enter(srcu, seen) }
-}
-
-/// `srcu_read_unlock_fast()`.
-///
-/// # Safety
-///
-/// `counters` are those that [`readers_enter`] returned for `srcu` and the same `seen`.
-#[inline(always)]
-pub(crate) unsafe fn readers_leave(srcu: *mut srcu_struct, counters: *mut srcu_ctr, seen: bool) {
-    // SAFETY: `counters` are those that `readers_enter` returned for `srcu` and the same `seen`.
-    unsafe { imp::readers_leave(srcu, counters, seen) };
-}

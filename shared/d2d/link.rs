@@ -8,7 +8,6 @@
 //! rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
-    arch,
     context::Context,
     event::Event,
     interface::{
@@ -21,7 +20,8 @@ use crate::{
     rundown::{
         Entered,
         Rundown, //
-    }, //
+    },
+    word::Word, //
 };
 use core::{
     ffi::c_void,
@@ -184,7 +184,7 @@ impl<P: Pair> Link for PeerLink<P> {
     fn of(seat: &PeerSeat<P>) -> Option<&Self> {
         // SAFETY: By the type invariants of `PeerSeat`, `taken` is null or points to the link,
         // which never changes again and lives as long as `seat`.
-        unsafe { arch::load_acquire(&seat.taken).as_ref() }
+        unsafe { Word::load_acquire(&seat.taken).as_ref() }
     }
 }
 

@@ -8,7 +8,10 @@
 //! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers, each in
 //! a call. `srcu_read_lock_fast()` has neither: the side that waits bears the cost.
 
-use crate::arch;
+use crate::{
+    arch,
+    word::Word, //
+};
 use kernel::{
     bindings,
     error::to_result,
@@ -111,7 +114,7 @@ impl Readers {
             seen,
             _not_send: NotThreadSafe,
         };
-        (inside, arch::load_acquire(place))
+        (inside, Word::load_acquire(place))
     }
 
     /// Waits until all threads that are inside now have left. May sleep.
