@@ -34,6 +34,13 @@ unsafe impl<P> Send for Context<P> {}
 // SAFETY: As for `Send`.
 unsafe impl<P> Sync for Context<P> {}
 
+/// One of the two sides of a context.
+#[derive(Clone, Copy)]
+pub(crate) enum Side {
+    Owner,
+    Peer,
+}
+
 impl<P> Context<P> {
     /// Makes a `Context` of its C counterpart.
     ///
@@ -71,28 +78,28 @@ impl<P> Context<P> {
         unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
     }
 
-    /// Runs `f` on one side's area of the data, with the lock of the data held and interrupts
-    /// disabled. Any context.
-    ///
-    /// # Safety
-    ///
-    /// `area` is the owner's or the peer's area in the data of this context.
-    pub(crate) unsafe fn with_data<T: Plain, R>(
-        &self,
-        area: *mut [u64; abi::D2D_DATA_SIZE as usize / size_of::<u64>()],
-        f: impl FnOnce(&mut T) -> R,
-    ) -> R {
+    /// Runs `f` on the area of `side`, with the lock of the data held and interrupts disabled. Any
+    /// context.
+    #[inline]
+    pub(crate) fn with_data<T: Plain, R>(&self, side: Side, f: impl FnOnce(&mut T) -> R) -> R {
         const {
             assert!(size_of::<T>() <= abi::D2D_DATA_SIZE as usize);
             assert!(align_of::<T>() <= align_of::<u64>());
         }
+        let raw = self.as_raw();
         // SAFETY: The lock is initialized and lives as long as the context.
         let lock: &Lock<(), SpinLockIrqBackend> =
-            unsafe { Lock::from_raw(&raw mut (*self.as_raw()).data.lock) };
+            unsafe { Lock::from_raw(&raw mut (*raw).data.lock) };
         let _guard = lock.lock();
-        // SAFETY: The area is as long and aligned as asserted above, and any bytes are a `T`. The
-        // lock is held, so this is the only reference.
-        f(unsafe { &mut *area.cast::<T>() })
+        // SAFETY: `raw` is valid by the type invariants. An area is as long and aligned as asserted
+        // above, and any bytes are a `T`. The lock is held, so this is the only reference.
+        f(unsafe {
+            let area = match side {
+                Side::Owner => &raw mut (*raw).data.owner,
+                Side::Peer => &raw mut (*raw).data.peer,
+            };
+            &mut *area.cast::<T>()
+        })
     }
 }
 

@@ -8,7 +8,10 @@
 //! rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
-    context::Context,
+    context::{
+        Context,
+        Side, //
+    },
     event::Event,
     interface::{
         Endpoint,
@@ -54,15 +57,13 @@ impl<P: Pair> Context<P> {
     /// Runs `f` on the owner's data, with the lock of the data held and interrupts disabled. Any
     /// context.
     pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
-        // SAFETY: The argument is the owner's area in the data of this context.
-        unsafe { self.with_data(&raw mut (*self.as_raw()).data.owner, f) }
+        self.with_data(Side::Owner, f)
     }
 
     /// Runs `f` on the peer's data, with the lock of the data held and interrupts disabled. Any
     /// context.
     pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
-        // SAFETY: The argument is the peer's area in the data of this context.
-        unsafe { self.with_data(&raw mut (*self.as_raw()).data.peer, f) }
+        self.with_data(Side::Peer, f)
     }
 }
 
