@@ -5,10 +5,7 @@
 //! An access by a bad pointer fails, and does no harm. `d2d_nofault.h` says which pointers are bad.
 
 use crate::abi;
-use core::{
-    ffi::c_void,
-    mem::MaybeUninit, //
-};
+use core::mem::MaybeUninit;
 use kernel::{
     bindings,
     ffi::c_char,
@@ -17,51 +14,37 @@ use kernel::{
     task::Task, //
 };
 
-extern "C" {
-    // Defined in `nofault.c`.
-    fn d2d_nofault_read(to: *mut c_void, from: *const c_void, size: usize) -> bool;
-    fn d2d_nofault_write(to: *mut c_void, from: *const c_void, size: usize) -> bool;
-    fn d2d_nofault_is_writable(at: *mut c_void, size: usize) -> bool;
-}
+unsafe extern "C" {
+    /// Copies `length` bytes from `from`, an address that may be bad. Any context.
+    ///
+    /// Returns whether all of them could be read.
+    ///
+    /// # Safety
+    ///
+    /// `to` is valid for writes of `length` bytes.
+    #[link_name = "d2d_nofault_read"]
+    pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool;
 
-/// Copies `length` bytes from `from`, an address that may be bad. Any context.
-///
-/// Returns whether all of them could be read.
-///
-/// # Safety
-///
-/// `to` is valid for writes of `length` bytes.
-#[inline(always)]
-pub unsafe fn copy(to: *mut u8, from: *const u8, length: usize) -> bool {
-    // SAFETY: `to` is valid for writes of `length` bytes; `from` may be any address.
-    unsafe { d2d_nofault_read(to.cast::<c_void>(), from.cast(), length) }
-}
+    /// Copies `length` bytes to `to`, an address that may be bad. Any context.
+    ///
+    /// Returns whether all of them could be written.
+    ///
+    /// # Safety
+    ///
+    /// `from` is valid for reads of `length` bytes. If `to` is valid for writes of `length` bytes,
+    /// nobody else uses that memory.
+    #[link_name = "d2d_nofault_write"]
+    pub unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool;
 
-/// Copies `length` bytes to `to`, an address that may be bad. Any context.
-///
-/// Returns whether all of them could be written.
-///
-/// # Safety
-///
-/// `from` is valid for reads of `length` bytes. If `to` is valid for writes of `length` bytes,
-/// nobody else uses that memory.
-#[inline(always)]
-pub unsafe fn copy_out(to: *mut u8, from: *const u8, length: usize) -> bool {
-    // SAFETY: `from` is valid for reads of `length` bytes. The caller says that nobody else uses
-    // the memory at `to`, if there is any.
-    unsafe { d2d_nofault_write(to.cast::<c_void>(), from.cast(), length) }
-}
-
-/// Returns whether the first and the last of `length` bytes at an address that may be bad can be
-/// written. Any context.
-///
-/// # Safety
-///
-/// `length` is not 0. If `at` is valid for writes of `length` bytes, nobody else uses that memory.
-pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool {
-    // SAFETY: `at` may be any address. The caller says that `length` is not 0, and that nobody else
-    // uses the memory there, if there is any.
-    unsafe { d2d_nofault_is_writable(at.cast(), length) }
+    /// Returns whether the first and the last of `length` bytes at an address that may be bad can
+    /// be written. Any context.
+    ///
+    /// # Safety
+    ///
+    /// `length` is not 0. If `at` is valid for writes of `length` bytes, nobody else uses that
+    /// memory.
+    #[link_name = "d2d_nofault_is_writable"]
+    pub unsafe fn is_writable(at: *mut u8, length: usize) -> bool;
 }
 
 /// As `to.copy_from(from, length)`, but without a call of `memmove()` for the lengths that requests
@@ -320,7 +303,7 @@ impl<T: Copy> Output<T> {
         }
         // SAFETY: `to` may be any address. The caller says that nobody else uses the memory there,
         // if there is any.
-        let is_writable = unsafe { d2d_nofault_is_writable(to.cast(), size_of::<T>()) };
+        let is_writable = unsafe { is_writable(to.cast(), size_of::<T>()) };
         is_writable.then_some(Self(to))
     }
 
@@ -331,7 +314,7 @@ impl<T: Copy> Output<T> {
     pub fn fill(self, value: T) -> bool {
         // SAFETY: `value` is valid for reads. The caller of `new` says that nobody else uses the
         // memory at this address, if there is any.
-        unsafe { d2d_nofault_write(self.0.cast(), (&raw const value).cast(), size_of::<T>()) }
+        unsafe { copy_out(self.0.cast(), (&raw const value).cast(), size_of::<T>()) }
     }
 }
 
