@@ -20,7 +20,13 @@ use kernel::{
     impl_has_hr_timer,
     prelude::*,
     static_lock_class,
-    sync::Completion,
+    sync::{
+        atomic::{
+            ordering::Full,
+            Atomic, //
+        },
+        Completion, //
+    },
     task::might_sleep,
     time::{
         hrtimer::{
@@ -87,8 +93,7 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
     // returns only then.
     let job = unsafe { Job::new(&mut once) };
     match place {
-        // SAFETY: The job is run only here, once.
-        Place::Caller => unsafe { job.run() },
+        Place::Caller => job.run(),
         Place::Worker => run_in_worker(job)?,
         Place::SoftIrq => run_in_softirq(job)?,
         Place::HardIrq => run_in_hardirq(job)?,
@@ -97,20 +102,20 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
     result.ok_or(EIO)
 }
 
-/// A closure that is to run in another execution context.
+/// A closure that is to run in another execution context, once.
 ///
 /// # Invariants
 ///
-/// `call` may be called with `closure` once.
-#[derive(Clone, Copy)]
+/// Until `has_run` is 1, `call` may be called with `closure`, by one thread.
 struct Job {
     call: unsafe fn(*mut c_void),
     closure: *mut c_void,
+    has_run: Atomic<u32>,
 }
 
 // SAFETY: `Job::new` requires that the closure is `Send`.
 unsafe impl Send for Job {}
-// SAFETY: A shared job gives no access to the closure but by `run`, which is called once.
+// SAFETY: Only the thread that sets `has_run` uses the closure.
 unsafe impl Sync for Job {}
 
 impl Job {
@@ -129,15 +134,16 @@ impl Job {
         Self {
             call: call::<F>,
             closure: core::ptr::from_mut(closure).cast(),
+            has_run: Atomic::new(0),
         }
     }
 
-    /// # Safety
-    ///
-    /// The job is run once.
-    unsafe fn run(&self) {
-        // SAFETY: By the type invariants `call` may be called with `closure` once, which is here.
-        unsafe { (self.call)(self.closure) };
+    /// Runs the closure, unless it was run before. Any context in which the closure may run.
+    fn run(&self) {
+        if self.has_run.xchg(1, Full) == 0 {
+            // SAFETY: By the type invariants, as this thread is the one that has set `has_run`.
+            unsafe { (self.call)(self.closure) };
+        }
     }
 }
 
@@ -150,12 +156,11 @@ struct WorkerJob {
 
 /// # Safety
 ///
-/// `work` is the field of a [`WorkerJob`] that outlives the call, and is queued once.
+/// `work` is the field of a [`WorkerJob`] that outlives the call.
 unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
     // SAFETY: `work` is the field of a `WorkerJob` that outlives the call.
     let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerJob, work) };
-    // SAFETY: The work item is queued once, so the job is run once.
-    unsafe { this.job.run() };
+    this.job.run();
 }
 
 fn run_in_worker(job: Job) -> Result {
@@ -214,8 +219,7 @@ macro_rules! run_in_timer {
                 this: Pin<&Self>,
                 _context: HrTimerCallbackContext<'_, Self>,
             ) -> HrTimerRestart {
-                // SAFETY: The timer is started once and not restarted, so the job is run once.
-                unsafe { this.job.run() };
+                this.job.run();
                 this.done.complete_all();
                 HrTimerRestart::NoRestart
             }
