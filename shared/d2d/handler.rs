@@ -123,10 +123,9 @@ unsafe extern "C" fn returned<H: Handler>(
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: As for `dispatch`; `result` is valid for reads.
-    let (this, outcome) = unsafe { (handler::<H>(this), Outcome::new(&*result)) };
-    // SAFETY: As for `dispatch`.
+    // SAFETY: As for `dispatch`; and `result` is valid for reads.
     unsafe {
+        let (this, outcome) = (handler::<H>(this), Outcome::new(&*result));
         receive(this.name(), request, |request| {
             this.returned(request, outcome)
         })

@@ -275,21 +275,24 @@ impl Packet {
         }
     }
 
+    /// Sends the request. Returns the packet, and whether the request is completed already.
     fn send_raw<I: Plain, O: Plain>(
-        &self,
+        self,
         to: &Target,
         code: ControlCode<I, O>,
         input: &I,
         sleep: Sleep,
         routine: Option<u64>,
-    ) -> Result<bool> {
+    ) -> Result<(Self, bool), Refused> {
         let send = self.describe(to, code, input, sleep, routine);
-        // SAFETY: `send` names `input` and its length, and the owner copies the input during the
-        // call.
+        // SAFETY: `send` names `input` and its length, and the owner copies the input during the call.
         match to_result(unsafe { abi::d2d_request_send(self.handle, &send) }) {
-            Ok(()) => Ok(true),
-            Err(EINPROGRESS) => Ok(false),
-            Err(error) => Err(error),
+            Ok(()) => Ok((self, true)),
+            Err(EINPROGRESS) => Ok((self, false)),
+            Err(error) => Err(Refused {
+                error,
+                packet: self,
+            }),
         }
     }
 
@@ -305,17 +308,12 @@ impl Packet {
         input: &I,
         sleep: Sleep,
     ) -> Result<Sent<O>, Refused> {
-        match self.send_raw(to, code, input, sleep, None) {
-            Ok(completed) => Ok(Sent {
-                packet: self,
-                completed,
-                _output: PhantomData,
-            }),
-            Err(error) => Err(Refused {
-                error,
-                packet: self,
-            }),
-        }
+        let (packet, completed) = self.send_raw(to, code, input, sleep, None)?;
+        Ok(Sent {
+            packet,
+            completed,
+            _output: PhantomData,
+        })
     }
 
     /// Sends the request. [`Driver::completed`](crate::driver::Driver::completed) gets it with its
@@ -333,18 +331,11 @@ impl Packet {
         sleep: Sleep,
         tag: u64,
     ) -> Result<Cancel, Refused> {
-        match self.send_raw(to, code, input, sleep, Some(tag)) {
-            Ok(_) => {
-                let cancel = Cancel(self.handle);
-                // The completion routine gets the request, or has got it already.
-                core::mem::forget(self);
-                Ok(cancel)
-            }
-            Err(error) => Err(Refused {
-                error,
-                packet: self,
-            }),
-        }
+        let (packet, _) = self.send_raw(to, code, input, sleep, Some(tag))?;
+        let cancel = Cancel(packet.handle);
+        // The completion routine gets the request, or has got it already.
+        core::mem::forget(packet);
+        Ok(cancel)
     }
 
     /// Sends the request, waits for the result, and returns the output. Waits without a limit if
@@ -391,19 +382,6 @@ impl Packet {
             true => Ok(output),
             false => Err(CallError::NoOutput(EMSGSIZE)),
         }
-    }
-
-    fn wait_raw(&self, timeout: Option<Msecs>) -> Result<abi::d2d_result> {
-        let mut result = NO_RESULT;
-        // SAFETY: `result` is valid for a write.
-        to_result(unsafe {
-            abi::d2d_request_wait(
-                self.handle,
-                timeout.unwrap_or(abi::D2D_FOREVER),
-                &mut result,
-            )
-        })?;
-        Ok(result)
     }
 }
 
@@ -470,8 +448,11 @@ impl<O: Plain> Sent<O> {
     ///
     /// There is no result yet: see [`Unfinished`].
     pub fn wait(self, timeout: Option<Msecs>) -> Result<Completed, Unfinished<O>> {
-        match self.packet.wait_raw(timeout) {
-            Ok(result) => Ok(Completed {
+        let (request, mut result) = (self.packet.handle, NO_RESULT);
+        let timeout = timeout.unwrap_or(abi::D2D_FOREVER);
+        // SAFETY: `result` is valid for a write.
+        match to_result(unsafe { abi::d2d_request_wait(request, timeout, &mut result) }) {
+            Ok(()) => Ok(Completed {
                 result,
                 packet: self.packet,
             }),
