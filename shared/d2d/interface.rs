@@ -19,8 +19,7 @@ use core::{
         c_int,
         c_void, //
     },
-    hint::assert_unchecked,
-    marker::PhantomData, //
+    hint::assert_unchecked, //
 };
 use kernel::{
     bindings,
@@ -182,36 +181,22 @@ where
     }
 }
 
-/// A copy of the other side's table, and the first argument for its operations.
-pub struct Remote<'a, I: Interface> {
-    table: &'a I::Table,
-    this: *mut c_void,
-    _interface: PhantomData<I>,
-}
+/// The other side, while its operations may be called.
+///
+/// # Invariants
+///
+/// The other side stays attached for `'a`.
+pub struct Remote<'a, I: Interface>(&'a Endpoint<I>);
 
 impl<'a, I: Interface> Remote<'a, I> {
-    /// Makes a `Remote`.
-    ///
-    /// # Safety
-    ///
-    /// For `'a`, every operation in `table` may be called in any context but NMI, with `this` as
-    /// its first argument. None is null.
-    pub(crate) unsafe fn new(table: &'a I::Table, this: *mut c_void) -> Self {
-        Self {
-            table,
-            this,
-            _interface: PhantomData,
-        }
-    }
-
     #[doc(hidden)]
     pub fn table(&self) -> &'a I::Table {
-        self.table
+        &self.0.table
     }
 
     #[doc(hidden)]
     pub fn this(&self) -> *mut c_void {
-        self.this
+        self.0.this
     }
 }
 
@@ -337,9 +322,8 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// The other side stays attached as long as the result lives.
     pub unsafe fn caller(&self) -> I::Caller<'_> {
-        // SAFETY: The caller says that the other side stays attached as long as the result lives.
-        // By the type invariants its operations may be called until then.
-        unsafe { Remote::new(&self.table, self.this) }.into()
+        // INVARIANT: The caller says that the other side stays attached as long as the result lives.
+        Remote(self).into()
     }
 }
 
@@ -602,7 +586,7 @@ macro_rules! interface {
                 #[inline]
                 $vis fn $op(&self $(, $arg: $Arg)*) -> $crate::__private::Result<$Ret> {
                     let op = $crate::interface::Remote::table(&self.0).$op;
-                    // SAFETY: No operation is null in the table of a `Remote`.
+                    // SAFETY: No operation is null in the table of an `Endpoint`.
                     let op = unsafe { $crate::__private::Option::unwrap_unchecked(op) };
                     let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
                     let this = $crate::interface::Remote::this(&self.0);
@@ -610,8 +594,8 @@ macro_rules! interface {
                     // in registers.
                     let status = if $crate::point::ops() {
                         $crate::point::call($name, $crate::__private::stringify!($op));
-                        // SAFETY: The operations of a `Remote` may be called with its `this`, and
-                        // `result` is valid for a write.
+                        // SAFETY: The other side is attached, so its operations may be called with
+                        // its `this`. `result` is valid for a write.
                         let status = unsafe { op(this, $($arg,)* &mut result) };
                         $crate::point::returned($name, $crate::__private::stringify!($op), status);
                         status
