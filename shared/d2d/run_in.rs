@@ -12,6 +12,7 @@ use core::{
         c_int,
         c_void, //
     },
+    marker::PhantomData,
     pin::Pin, //
 };
 use kernel::{
@@ -33,6 +34,7 @@ use kernel::{
             HrTimer,
             HrTimerCallback,
             HrTimerCallbackContext,
+            HrTimerMode,
             HrTimerRestart,
             RelativeMode,
             RelativeSoftMode,
@@ -95,8 +97,8 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
     match place {
         Place::Caller => job.run(),
         Place::Worker => run_in_worker(job)?,
-        Place::SoftIrq => run_in_softirq(job)?,
-        Place::HardIrq => run_in_hardirq(job)?,
+        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(job)?,
+        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(job)?,
     }
     // Each of the functions above has run the job.
     result.ok_or(EIO)
@@ -194,55 +196,48 @@ fn run_in_worker(job: Job) -> Result {
     Ok(())
 }
 
-macro_rules! run_in_timer {
-    ($name:ident, $Timer:ident, $Mode:ty) => {
-        #[pin_data]
-        struct $Timer {
-            #[pin]
-            timer: HrTimer<Self>,
-            #[pin]
-            done: Completion,
-            job: Job,
-        }
-
-        impl_has_hr_timer! {
-            impl HasHrTimer<Self> for $Timer {
-                mode: $Mode,
-                field: self.timer
-            }
-        }
-
-        impl HrTimerCallback for $Timer {
-            type Pointer<'a> = Pin<&'a Self>;
-
-            fn run(
-                this: Pin<&Self>,
-                _context: HrTimerCallbackContext<'_, Self>,
-            ) -> HrTimerRestart {
-                this.job.run();
-                this.done.complete_all();
-                HrTimerRestart::NoRestart
-            }
-        }
-
-        fn $name(job: Job) -> Result {
-            let this = KBox::pin_init(
-                pin_init!($Timer {
-                    timer <- HrTimer::new(),
-                    done <- Completion::new(),
-                    job,
-                }),
-                GFP_KERNEL,
-            )?;
-            this.as_ref()
-                .start_scoped(Delta::from_micros(1), || this.done.wait_for_completion());
-            Ok(())
-        }
-    };
+/// A job that runs in the callback of a timer with mode `M`.
+#[pin_data]
+struct TimerJob<M> {
+    #[pin]
+    timer: HrTimer<Self>,
+    #[pin]
+    done: Completion,
+    job: Job,
+    _mode: PhantomData<fn(M)>,
 }
 
-run_in_timer!(run_in_softirq, SoftTimer, RelativeSoftMode<Monotonic>);
-run_in_timer!(run_in_hardirq, HardTimer, RelativeMode<Monotonic>);
+impl_has_hr_timer! {
+    impl{M: HrTimerMode} HasHrTimer<Self> for TimerJob<M> {
+        mode: M,
+        field: self.timer
+    }
+}
+
+impl<M: HrTimerMode + 'static> HrTimerCallback for TimerJob<M> {
+    type Pointer<'a> = Pin<&'a Self>;
+
+    fn run(this: Pin<&Self>, _context: HrTimerCallbackContext<'_, Self>) -> HrTimerRestart {
+        this.job.run();
+        this.done.complete_all();
+        HrTimerRestart::NoRestart
+    }
+}
+
+fn run_in_timer<M: HrTimerMode<Expires = Delta> + 'static>(job: Job) -> Result {
+    let this = KBox::pin_init(
+        pin_init!(TimerJob::<M> {
+            timer <- HrTimer::new(),
+            done <- Completion::new(),
+            job,
+            _mode: PhantomData,
+        }),
+        GFP_KERNEL,
+    )?;
+    this.as_ref()
+        .start_scoped(Delta::from_micros(1), || this.done.wait_for_completion());
+    Ok(())
+}
 
 #[cfg(d2d_tests)]
 mod tests;
