@@ -42,24 +42,34 @@ pub trait Control: Send + Sync + 'static {
     fn write(&self, reader: &mut UserSliceReader) -> Result;
 }
 
-/// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
-///
-/// On a kernel without debugfs, making a directory or a file succeeds and has no effect.
+/// An entry of debugfs. Dropping it removes the entry; may sleep.
 ///
 /// # Invariants
 ///
-/// `dentry` is what `debugfs_create_dir` returned, which may be an error pointer, and was not
-/// removed.
+/// The pointer is what debugfs returned when it made the entry, which may be an error pointer. The
+/// entry was not removed.
+struct Entry(*mut bindings::dentry);
+
+// SAFETY: Any thread may use and remove an entry of debugfs.
+unsafe impl Send for Entry {}
+// SAFETY: As for `Send`.
+unsafe impl Sync for Entry {}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
+        unsafe { bindings::debugfs_remove(self.0) };
+    }
+}
+
+/// A directory in debugfs. Dropping the last reference to it removes it; may sleep.
+///
+/// On a kernel without debugfs, making a directory or a file succeeds and has no effect.
 pub struct Directory {
-    dentry: *mut bindings::dentry,
+    entry: Entry,
     /// Kept so that it is removed after this directory.
     _parent: Option<Arc<Self>>,
 }
-
-// SAFETY: Entries of debugfs can be used and removed by any thread.
-unsafe impl Send for Directory {}
-// SAFETY: As for `Send`.
-unsafe impl Sync for Directory {}
 
 impl Directory {
     /// Makes the directory of a module: `/sys/kernel/debug/d2d-MODULE`. May sleep.
@@ -83,23 +93,16 @@ impl Directory {
     fn new(name: &CStr, parent: Option<Arc<Self>>) -> Result<Arc<Self>> {
         let above = parent
             .as_ref()
-            .map_or(core::ptr::null_mut(), |parent| parent.dentry);
+            .map_or(core::ptr::null_mut(), |parent| parent.entry.0);
         // SAFETY: The name is a string, and the parent was not removed. It may be an error pointer:
         // the functions of debugfs take such a directory and do nothing.
         let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), above) };
-        // INVARIANT: `dentry` is what debugfs returned above.
         let directory = Self {
-            dentry,
+            // INVARIANT: `dentry` is what debugfs returned above.
+            entry: Entry(dentry),
             _parent: parent,
         };
         Ok(Arc::new(directory, GFP_KERNEL)?)
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
-        unsafe { bindings::debugfs_remove(self.dentry) };
     }
 }
 
@@ -127,21 +130,11 @@ pub fn check_loaded<M: ModuleMetadata>() -> Result {
 /// A file in debugfs. Dropping it removes the file, and waits until no thread is inside the file's
 /// operations; of a file that [`DebugFile::detached`] made, until no thread is inside `open`. It
 /// does not wait until the file is closed. May sleep.
-///
-/// # Invariants
-///
-/// `dentry` is what debugfs returned when it made the file, which may be an error pointer, and was
-/// not removed.
 pub struct DebugFile {
-    dentry: *mut bindings::dentry,
+    _entry: Entry,
     /// Kept so that it is removed after the file.
     _directory: Arc<Directory>,
 }
-
-// SAFETY: Entries of debugfs can be removed by any thread.
-unsafe impl Send for DebugFile {}
-// SAFETY: The type has no method that takes a reference.
-unsafe impl Sync for DebugFile {}
 
 impl DebugFile {
     /// Makes a file. May sleep.
@@ -163,15 +156,15 @@ impl DebugFile {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),
                 mode,
-                directory.dentry,
+                directory.entry.0,
                 data,
                 core::ptr::null(),
                 operations,
             )
         };
-        // INVARIANT: `dentry` is what debugfs returned above.
         Self {
-            dentry,
+            // INVARIANT: `dentry` is what debugfs returned above.
+            _entry: Entry(dentry),
             _directory: directory.clone(),
         }
     }
@@ -195,23 +188,16 @@ impl DebugFile {
             bindings::debugfs_create_file_unsafe(
                 name.as_char_ptr(),
                 mode,
-                directory.dentry,
+                directory.entry.0,
                 data,
                 operations,
             )
         };
-        // INVARIANT: `dentry` is what debugfs returned above.
         Self {
-            dentry,
+            // INVARIANT: `dentry` is what debugfs returned above.
+            _entry: Entry(dentry),
             _directory: directory.clone(),
         }
-    }
-}
-
-impl Drop for DebugFile {
-    fn drop(&mut self) {
-        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer.
-        unsafe { bindings::debugfs_remove(self.dentry) };
     }
 }
 
