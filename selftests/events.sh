@@ -379,9 +379,11 @@ verdict "a program watches an event by read, poll and epoll, until it is closed"
 # verdict_unless_skipped NAME - as verdict; but skips the case if $skipped says why
 verdict_unless_skipped()
 {
+	status=$?
 	if [ -n "$skipped" ]; then
 		ktap_test_skip "$1: $skipped"
 	else
+		[ "$status" = 0 ]
 		verdict "$1"
 	fi
 }
