@@ -176,9 +176,10 @@ impl Machine {
                 }
                 if accel == EMULATED {
                     // Two emulated CPUs do not always see each other's change of code: while the kernel enabled the
-                    // static key of its stable clock, the other CPU hit the breakpoint of the change after its end
-                    // (Oops: int3 in sched_clock_idle_wakeup_event). With this the kernel leaves that key alone.
-                    line += " tsc=unstable";
+                    // static key of its stable clock during boot, the other CPU hit the breakpoint of the change
+                    // after its end (Oops: int3 in sched_clock_idle_wakeup_event). The guest's init brings the
+                    // second CPU online.
+                    line += " maxcpus=1";
                 }
                 command.args(["-append", &line]);
                 (command, accel)
