@@ -258,7 +258,7 @@ inline take(me, level, leaves)
 			:: !(w & PARKED) && PH(w) != Taken && (w & RECALL) -> ok = false; break
 			fi
 		:: else ->
-			assert(leaves || !RETURNS || !ON_ITS_WAY(w) || PH(w) != Taken || TOLEVEL(w) == 0);
+			assert(leaves || !RETURNS || PH(w) != Taken || LV(w) < 2 || TOLEVEL(w) == 0);
 			ok = false;
 			break
 		fi
