@@ -36,7 +36,6 @@ holds forward states RELEASED,CANCEL - : a request is forwarded and cancelled, a
 holds forward states OTHER,CANCEL - : a request is forwarded from another thread than that of the dispatch routine, and cancelled
 holds forward states LEAVE_F - : a request is forwarded, and its forwarder leaves
 holds forward states OTHER,LEAVE_R - : a request is forwarded, and its receiver leaves
-holds forward states OTHER,LEAVE_R,CANCEL - : a request is forwarded and cancelled, and its receiver leaves
 holds forward states LEAVE_S,CANCEL - : a request is forwarded and cancelled, and its sender leaves
 holds handshake states - - : the owner learns of completion by the return of d2d_request_send(), or by waiting
 holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by its completion routine
@@ -67,7 +66,7 @@ fails handshake states - given-back-as-seen : Server::give_back() only from the 
 fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
 fails handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to take the request of a handshake
-mutant forward states OTHER,LEAVE_R,CANCEL parked-for-a-forwarder : Requests::take() does not ask for whom a request is parked
+mutant forward states OTHER,LEAVE_R parked-for-a-forwarder : Requests::take() does not ask for whom a request is parked
 mutant forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
 fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
