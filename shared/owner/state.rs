@@ -317,10 +317,8 @@ impl Server {
     }
 
     fn request_rows(&self, rows: &mut Rows<'_>) -> Result {
-        let requests = self.requests().records();
-        requests
-            .filter(|record| !record.word().is(Phase::Free))
-            .try_for_each(|record| self.request_row(record, rows))
+        let mut requests = self.requests().records();
+        requests.try_for_each(|record| self.request_row(record, rows))
     }
 
     /// Shows a request. Other threads may change it meanwhile: each field shows the request as it

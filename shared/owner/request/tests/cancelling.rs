@@ -156,10 +156,7 @@ mod cases {
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         let held = record.hold(record.word().seq());
-        assert_eq!(
-            run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
-            PENDING
-        );
+        assert_eq!(b.forward_in_a_worker(held)?, PENDING);
         // Pretend that c is just completing the request.
         assert!(record.go(&word::COMPLETE).is_ok());
         bench.requests.cancel(request)?;
@@ -230,12 +227,7 @@ mod cases {
     #[test]
     fn a_request_that_waits_for_a_frame_can_be_taken() -> Result {
         for is_completed in [false, true] {
-            for who in [
-                "cancels",
-                "limits its wait",
-                "sender leaves",
-                "forwarder leaves",
-            ] {
+            for n in 0..4 {
                 let bench = Bench::new()?;
                 let (a, b) = (bench.party(c"a")?, bench.party_in_place(c"b")?);
                 let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
@@ -246,8 +238,8 @@ mod cases {
                 c.passes_on_to(&d, PEND);
                 c.keeps_what_returns();
                 let held = record.hold(record.word().seq());
-                run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?;
-                run_in(Place::Worker, || c.actor.forward(c.holds(), ROUTINE))?;
+                assert_eq!(b.forward_in_a_worker(held)?, PENDING);
+                assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
                 if is_completed {
                     bench.complete(d.holds(), 0)?;
                 } else {
@@ -256,22 +248,21 @@ mod cases {
                 }
                 assert!(record.word().has(word::bits::PARKED));
 
-                let taker = match who {
-                    "cancels" => Taker::Sender(request, Reason::Cancelled),
-                    "limits its wait" => Taker::Sender(request, Reason::TimedOut),
-                    "sender leaves" => Taker::Driver(a.driver),
-                    _ => Taker::Driver(c.driver),
-                };
+                let (taker, status) = [
+                    (Taker::Sender(request, Reason::Cancelled), CANCELED),
+                    (
+                        Taker::Sender(request, Reason::TimedOut),
+                        ETIMEDOUT.to_errno(),
+                    ),
+                    (Taker::Driver(a.driver), CANCELED),
+                    (Taker::Driver(c.driver), CANCELED),
+                ][n];
                 assert!(bench.requests.take(record, taker) == Taking::Done);
                 assert!(bench.requests.take(record, taker) != Taking::Done);
                 bench.requests.call(passed);
                 // c was told, and has not kept the request.
                 assert_eq!(c.calls(), [1, 1, 0, 0]);
                 assert!(record.word().is(Phase::Idle));
-                let status = match who {
-                    "limits its wait" => ETIMEDOUT.to_errno(),
-                    _ => CANCELED,
-                };
                 assert_eq!(bench.status(request)?, status);
             }
         }

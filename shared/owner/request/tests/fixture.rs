@@ -19,6 +19,10 @@ use d2d::{
     abi,
     header,
     probe::Stack,
+    run_in::{
+        run_in,
+        Place, //
+    },
     testing::module, //
 };
 use kernel::{
@@ -224,6 +228,12 @@ impl Party<'_> {
     pub(super) fn passes_on_to(&self, to: &Party<'_>, code: u32) {
         self.actor.next.store(to.target, Relaxed);
         self.actor.next_code.store(code, Relaxed);
+    }
+
+    /// Forwards a held request as [`passes_on_to`](Self::passes_on_to) says, from another thread
+    /// than that of the dispatch routine. Returns the status of forwarding.
+    pub(super) fn forward_in_a_worker(&self, held: u64) -> Result<c_int> {
+        run_in(Place::Worker, || self.actor.forward(held, ROUTINE))
     }
 
     /// Returns the handle of the last request that this driver received or got back.

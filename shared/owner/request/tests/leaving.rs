@@ -109,14 +109,8 @@ mod cases {
         b.passes_on_to(&c, PEND);
         c.passes_on_to(&d, PEND);
         let held = record.hold(record.word().seq());
-        assert_eq!(
-            run_in(Place::Worker, || b.actor.forward(held, ROUTINE))?,
-            PENDING
-        );
-        assert_eq!(
-            run_in(Place::Worker, || c.actor.forward(c.holds(), ROUTINE))?,
-            PENDING
-        );
+        assert_eq!(b.forward_in_a_worker(held)?, PENDING);
+        assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
         let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
         assert!(take(&d) == Taking::Done);
         assert!(record.word().has(word::bits::PARKED));

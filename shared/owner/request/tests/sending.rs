@@ -4,7 +4,7 @@
 //! what it returns.
 
 use super::fixture::*;
-use crate::{export::Arg, request::word};
+use crate::export::Arg;
 use d2d::{
     abi,
     run_in::{
