@@ -25,15 +25,13 @@ int actor_register(char **line)
 {
 	struct actor *actor = line_actor(line);
 	struct actor fresh = {
-		.object = {
-			.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),
-			.owner = THIS_MODULE,
+		.object = D2D_DRIVER_INIT("",
 			.self = actor,
 			.dispatch = actor_dispatch,
 			.returned = actor_returned,
 			.completed = actor_completed,
 			.cancelled = actor_cancelled,
-		},
+		),
 	};
 	struct d2d_driver *object = &fresh.object;
 	char *word;
