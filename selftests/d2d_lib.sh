@@ -8,7 +8,7 @@
 # A case looks like this. It can be run alone (`make test CASE=PROGRAM:NAME`), because it begins with
 # a `fresh` function, which brings about the state that it needs:
 #
-#   fresh_peer module_b
+#   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs each case of the kselftests alone (qemu/guest/alone.sh), one boot for the programs of a row. Prints KTAP, and last
-# a line of counts. run/boots.sh explains the columns and the environment.
+# Runs each case of the kselftests alone (qemu/guest/alone.sh), one boot for the programs of a row; docs/testing.md says
+# which programs are left out. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
+# environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 uml    alone/unregistering.sh                                                    600

@@ -318,7 +318,7 @@ inline recalled(me)
 }
 
 /* Requests::give_up_buffers() */
-inline end_frame(me)
+inline give_up_buffers(me)
 {
 	do
 	:: true ->
@@ -393,7 +393,7 @@ inline forward(me, f)
 					if
 					:: own && inplace ->
 						inplace = false;
-						end_frame(me)
+						give_up_buffers(me)
 					:: else
 					fi;
 					INSIDE(R, me) = false
@@ -430,7 +430,7 @@ proctype sender()
 #endif
 	w = word;
 	if
-	:: (w & RUN) && !inplace -> end_frame(0)
+	:: (w & RUN) && !inplace -> give_up_buffers(0)
 	:: else
 	fi;
 	INSIDE(F, 0) = false;

@@ -31,7 +31,7 @@
 #endif
 
 mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
-/* registry.rs: Listing */
+/* registry/entry.rs: Entry */
 mtype state = Registered;
 byte request;		/* the request of the handshake, if state is Attaching or Abandoned */
 bool sending;		/* a thread is in d2d_attach() for the driver */

@@ -62,7 +62,7 @@ d2d_owner::module_owner! {
     type: UnloadingOwner,
     name: "unloading_owner",
     authors: ["Beyond IRPs"],
-    description: "Test: an owner that has work under in_progress when it is unloaded",
+    description: "Test: an owner that has work in progress when it is unloaded",
     license: "GPL",
     params: {
         hook: u32 {
