@@ -69,6 +69,17 @@ checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${lists[@]}" -f "$OLDPWD/$1")
 }
 
+# kernel_doc HEADER - lets the kernel's kernel-doc check the comments of a header. Fails also if the header declares an
+# exported function that has no such comment.
+kernel_doc() {
+	local function rc=0
+	"$tree/scripts/kernel-doc" -none -Wall -Werror "$1" || rc=1
+	while read -r function; do
+		grep -qF " * $function() - " "$1" || { echo "$1: $function() has no kernel-doc" && rc=1; }
+	done < <(sed -nE '/^(static|typedef)/d; s/^[a-z].*[ *](d2d_[a-z_]+)\(.*/\1/p' "$1")
+	return "$rc"
+}
+
 # host_program FILE - checks a program of the host with clippy, and runs each of its unit tests as a check
 host_program() {
 	local name
@@ -122,6 +133,9 @@ expect "docs/refusals.md lists the refusals of shared/" refusals
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
+for file in shared/include/*.h; do
+	expect "kernel-doc $file" kernel_doc "$file"
+done
 expect "checkpatch leaves no file here" [ -z "$(find . -maxdepth 1 -name '.checkpatch*')" ]
 mapfile -t shell < <(
 	sources '*.sh'

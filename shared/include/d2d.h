@@ -81,11 +81,13 @@
 /* No limit for a wait. Any limit of 2^31 ms (24.8 days) or more means the same. */
 #define D2D_FOREVER		0xffffffffu
 
-/*
- * Names a driver, an event, a request or an item. It is never an address, and 0 names
- * nothing. Every function refuses with -ESTALE, and touches nothing, if the handle is of
- * another kind or what it names is gone: the handle is stale. A driver stores handles,
- * passes them to others and compares them. Only the library uses their parts:
+/**
+ * typedef d2d_handle - names a driver, an event, a request or an item
+ *
+ * A handle is never an address, and 0 names nothing. Every function refuses with -ESTALE, and
+ * touches nothing, if the handle is of another kind or what it names is gone: the handle is
+ * stale. A driver stores handles, passes them to others and compares them. Only the library
+ * uses their parts::
  *
  *	bits 63..32	generation; 0 only in the handle of a HELD request
  *	bit 31		set: an item
@@ -107,21 +109,36 @@ typedef u64 d2d_handle;
 #define D2D_ITEM_INDEX_BITS	24
 #define D2D_HANDLE_KIND_SHIFT	28
 
+/**
+ * enum d2d_handle_kind - what a handle names, unless it is an item
+ * @D2D_HANDLE_DRIVER: a driver; from d2d_register()
+ * @D2D_HANDLE_TARGET: a driver to which requests are sent; from d2d_lookup()
+ * @D2D_HANDLE_EVENT: an event; from d2d_event_create() and d2d_event_open()
+ * @D2D_HANDLE_SENT: a request; the handle is its sender's
+ * @D2D_HANDLE_HELD: a request; the handle is that of its present holder
+ */
 enum d2d_handle_kind {
-	D2D_HANDLE_DRIVER = 1,	/* from d2d_register() */
-	D2D_HANDLE_TARGET,	/* from d2d_lookup() */
-	D2D_HANDLE_EVENT,	/* from d2d_event_create() and d2d_event_open() */
-	D2D_HANDLE_SENT,	/* a request; the handle is its sender's */
-	D2D_HANDLE_HELD,	/* a request; the handle is that of its present holder */
+	D2D_HANDLE_DRIVER = 1,
+	D2D_HANDLE_TARGET,
+	D2D_HANDLE_EVENT,
+	D2D_HANDLE_SENT,
+	D2D_HANDLE_HELD,
 };
 
-/* First member of every object that crosses the boundary. 16 bytes. */
+/**
+ * struct d2d_header - the first member of every object that crosses the boundary
+ * @magic: D2D_..._MAGIC of the object's kind
+ * @size: sizeof the object, as its maker was built
+ * @major: D2D_ABI_MAJOR
+ * @minor: D2D_ABI_MINOR
+ * @layout: D2D_LAYOUT; must be equal on both sides
+ */
 struct d2d_header {
-	u32 magic;	/* D2D_..._MAGIC of the object's kind */
-	u32 size;	/* sizeof the object, as its maker was built */
-	u16 major;	/* D2D_ABI_MAJOR */
-	u16 minor;	/* D2D_ABI_MINOR */
-	u32 layout;	/* D2D_LAYOUT; must be equal on both sides */
+	u32 magic;
+	u32 size;
+	u16 major;
+	u16 minor;
+	u32 layout;
 };
 
 /* Initializes the header of an object of this type. */
@@ -134,9 +151,16 @@ struct d2d_header {
 		.layout = D2D_LAYOUT,		\
 	}
 
-/*
- * First member of every ops table. After it follow the operations: pointers to functions
- * in the text of the module that offers them.
+/**
+ * struct d2d_ops - the first member of every ops table
+ * @size: sizeof the whole table, as its maker was built
+ * @major: version of the interface; must be equal on both sides
+ * @minor: a newer minor only appends operations
+ * @build: must be equal on both sides
+ * @chain: the hash of the interface, and one for each operation
+ *
+ * After it follow the operations: pointers to functions in the text of the module that offers
+ * them.
  *
  * The chain proves that of two tables of different lengths the shorter one is a prefix of
  * the longer one. Its first entry is a hash of the interface's name and major version.
@@ -150,11 +174,11 @@ struct d2d_header {
  * is 0.
  */
 struct d2d_ops {
-	u32 size;	/* sizeof the whole table, as its maker was built */
-	u16 major;	/* version of the interface; must be equal on both sides */
-	u16 minor;	/* a newer minor only appends operations */
-	u64 build;	/* must be equal on both sides */
-	const u64 *chain;	/* the hash of the interface, and one for each operation */
+	u32 size;
+	u16 major;
+	u16 minor;
+	u64 build;
+	const u64 *chain;
 };
 
 /* Initializes the first member of an ops table of this type, for an interface without a build. */
@@ -166,30 +190,41 @@ struct d2d_ops {
 		.chain = (hashes),					\
 	}
 
-/*
- * The operations that one side offers in a context. The other side passes self as their
- * first argument. An operation that this side does not support is NULL.
+/**
+ * struct d2d_endpoint - the operations that one side offers in a context
+ * @ops: the ops table. An operation that this side does not support is NULL
+ * @self: what the other side passes as the first argument of each operation
  */
 struct d2d_endpoint {
 	const struct d2d_ops *ops;
 	void *self;
 };
 
-/*
+/**
+ * struct d2d_item - an item of a queue
+ * @next: the item after it, in its queue or on its list
+ * @seq: the number of items put on this queue before it
+ * @kind: the meaning of the payload, as the drivers have agreed
+ * @len: bytes of payload in use
+ * @reserved: 0
+ * @handle: its latest handle; the next one has the next generation
+ * @claim: 0 if no handle names it; see D2D_ITEM_HELD()
+ * @payload: the item_size bytes of struct d2d_queue
+ *
  * An item is in exactly one place: queued, on the list of free or of released items, named
  * by a handle, or with the driver that has taken it. A thread that has taken an item from
  * its place is the only one that uses it. A driver passes an item to other code by its
  * handle: see d2d_queue.h. The claim changes atomically.
  */
 struct d2d_item {
-	struct d2d_item *next;	/* the item after it, in its queue or on its list */
-	u64 seq;	/* number of items put on this queue before it */
-	u32 kind;	/* meaning of the payload, as the drivers have agreed */
-	u16 len;	/* bytes of payload in use */
-	u16 reserved;	/* 0 */
-	d2d_handle handle;	/* its latest handle; the next one has the next generation */
-	d2d_handle claim;	/* 0 if no handle names it; see D2D_ITEM_HELD */
-	u8 payload[];	/* item_size bytes */
+	struct d2d_item *next;
+	u64 seq;
+	u32 kind;
+	u16 len;
+	u16 reserved;
+	d2d_handle handle;
+	d2d_handle claim;
+	u8 payload[];
 };
 
 /*
@@ -201,52 +236,84 @@ struct d2d_item {
 /* The distance of fields that different CPUs use at the same time. */
 #define D2D_CACHE_LINE	64
 
-/*
- * A queue: the items from one side to the other. The lock is taken with interrupts
- * disabled (spin_lock_irqsave), so that items can be put and taken in any context. All
- * items are preallocated. The queue is full if it has neither a free nor a released item.
+/**
+ * struct d2d_queue - the items from one side to the other
+ * @lock: protects all fields but @released
+ * @high_water: the largest number of queued items so far
+ * @first: the oldest queued item; undefined if @put == @taken
+ * @last: the newest queued item; undefined if @put == @taken
+ * @free: the first free item, or NULL
+ * @put: items put so far; the seq of the next one
+ * @taken: items taken so far; @put - @taken items are queued
+ * @refused: items refused because the queue was full
+ * @handed: 1 if handles were made since they were last revoked
+ * @released: the first released item, or NULL; changes atomically
+ * @pool: all items, by index
+ * @capacity: items in the pool
+ * @item_size: bytes of payload of each item, at most 4096
+ * @doorbell: the event to set when an item is put on the empty queue, or 0
+ * @stale: handles refused because they named no item
+ * @id: identifies the queue among those of its owner
+ *
+ * The lock is taken with interrupts disabled (spin_lock_irqsave), so that items can be put and
+ * taken in any context. All items are preallocated. The queue is full if it has neither a free
+ * nor a released item.
  *
  * Taking and putting an item use the first cache line. Releasing takes no lock, and uses
  * the second cache line: it pushes one or more items on the list. A put that finds no free
  * item takes the whole list. The fields in the third cache line are mostly read.
  */
 struct d2d_queue {
-	spinlock_t lock;	/* protects all fields but released */
-	u32 high_water;		/* largest number of queued items so far */
-	struct d2d_item *first;	/* the oldest queued item; undefined if put == taken */
-	struct d2d_item *last;	/* the newest queued item; undefined if put == taken */
-	struct d2d_item *free;	/* the first free item, or NULL */
-	u64 put;		/* items put so far; the seq of the next one */
-	u64 taken;		/* items taken so far; put - taken items are queued */
-	u64 refused;		/* items refused because the queue was full */
-	u32 handed;		/* 1 if handles were made since they were last revoked */
-	struct d2d_item *released	/* the first released item, or NULL; changes atomically */
-		__aligned(D2D_CACHE_LINE);
-	struct d2d_item **pool	/* all items, by index */
-		__aligned(D2D_CACHE_LINE);
-	u32 capacity;		/* items in the pool */
-	u32 item_size;		/* bytes of payload of each item, at most 4096 */
-	d2d_handle doorbell;	/* event to set when an item is put on the empty queue, or 0 */
-	u64 stale;		/* handles refused because they named no item */
-	u32 id;			/* identifies the queue among those of its owner */
+	spinlock_t lock;
+	u32 high_water;
+	struct d2d_item *first;
+	struct d2d_item *last;
+	struct d2d_item *free;
+	u64 put;
+	u64 taken;
+	u64 refused;
+	u32 handed;
+	struct d2d_item *released __aligned(D2D_CACHE_LINE);
+	struct d2d_item **pool __aligned(D2D_CACHE_LINE);
+	u32 capacity;
+	u32 item_size;
+	d2d_handle doorbell;
+	u64 stale;
+	u32 id;
 } __aligned(D2D_CACHE_LINE);
 
-/* The data of both sides. Either side reads and writes all of it with the lock held. */
+/**
+ * struct d2d_data - the data of both sides
+ * @lock: taken with interrupts disabled. With it held, either side reads and writes all of it
+ * @owner: the owner's data
+ * @peer: the peer's data
+ */
 struct d2d_data {
-	spinlock_t lock;	/* taken with interrupts disabled */
+	spinlock_t lock;
 	u64 owner[D2D_DATA_SIZE / sizeof(u64)];
 	u64 peer[D2D_DATA_SIZE / sizeof(u64)];
 };
 
-/*
- * A context. The owner allocates it and fills it in, except for the peer's endpoint and
- * data, which the peer fills in during the handshake.
+/**
+ * struct d2d_context - the memory that an owner and a peer share
+ * @hdr: the header
+ * @id: its number; the trace shows context 0 as "ctx=c0"
+ * @reserved: 0
+ * @module: the owner's module, which has its operations in its text
+ * @owner: what the owner offers
+ * @peer: what the peer offers
+ * @to_peer: the items for the peer
+ * @to_owner: the items for the owner
+ * @data: the data of both sides
+ *
+ * The owner allocates it and fills it in, except for the peer's endpoint and data, which the
+ * peer fills in during the handshake.
  */
 struct d2d_context {
 	struct d2d_header hdr;
-	u32 id;			/* its number; the trace shows context 0 as "ctx=c0" */
-	u32 reserved;		/* 0 */
-	struct module *module;	/* the owner's module, which has its operations in its text */
+	u32 id;
+	u32 reserved;
+	struct module *module;
 	struct d2d_endpoint owner;
 	struct d2d_endpoint peer;
 	struct d2d_queue to_peer;
@@ -254,8 +321,20 @@ struct d2d_context {
 	struct d2d_data data;
 };
 
-/*
- * A request, as a driver receives it. The driver holds the request until it completes or
+/**
+ * struct d2d_request - a request, as a driver receives it
+ * @hdr: the header
+ * @handle: the handle of its holder, which is this driver
+ * @major_function: D2D_MJ_...
+ * @code: D2D_IOCTL_..., or a code that the drivers have agreed on
+ * @user_buffer: a pointer whose meaning depends on the code, or NULL
+ * @driver: the handle of the receiver
+ * @input_len: bytes of input
+ * @output_len: room for output, in bytes
+ * @input: the input in place, or NULL: see below
+ * @output: the output in place, or NULL: see below
+ *
+ * The driver holds the request until it completes or
  * forwards it, or until the request is cancelled: by its sender, or because a driver leaves.
  * From then on the handle is stale.
  *
@@ -276,42 +355,54 @@ struct d2d_context {
 struct d2d_request {
 	struct d2d_header hdr;
 	d2d_handle handle;
-	u32 major_function;	/* D2D_MJ_... */
-	u32 code;		/* D2D_IOCTL_... */
-	void *user_buffer;	/* its meaning depends on the code, or NULL */
-	d2d_handle driver;	/* the handle of the receiver */
-	u32 input_len;		/* bytes of input */
-	u32 output_len;		/* room for output, in bytes */
-	const void *input;	/* the input in place, or NULL: see above */
-	void *output;		/* the output in place, or NULL: see above */
+	u32 major_function;
+	u32 code;
+	void *user_buffer;
+	d2d_handle driver;
+	u32 input_len;
+	u32 output_len;
+	const void *input;
+	void *output;
 };
 
-/*
- * How a request has ended, and thus where its status comes from. If a driver that has
- * forwarded a request completes it with the status that returned() got, this value stays
- * the same.
+/**
+ * enum d2d_ended - how a request has ended, and thus where its status comes from
+ * @D2D_ENDED_COMPLETED: its holder has completed it, with any status
+ * @D2D_ENDED_CANCELLED: its sender has cancelled or freed it, or detaches or unregisters:
+ *	-ECANCELED
+ * @D2D_ENDED_TIMED_OUT: a thread that waited for it has timed out: -ETIMEDOUT
+ * @D2D_ENDED_LEFT: its holder, or a driver that had forwarded it, detaches or unregisters:
+ *	-ECANCELED
+ * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
+ *	it: -EIO
+ *
+ * If a driver that has forwarded a request completes it with the status that returned() got,
+ * this value stays the same.
  */
 enum d2d_ended {
-	/* Its holder has completed it, with any status. */
 	D2D_ENDED_COMPLETED,
-	/* Its sender has cancelled or freed it, or detaches or unregisters: -ECANCELED. */
 	D2D_ENDED_CANCELLED,
-	/* A thread that waited for it has timed out: -ETIMEDOUT. */
 	D2D_ENDED_TIMED_OUT,
-	/* Its holder, or a driver that had forwarded it, detaches or unregisters: -ECANCELED. */
 	D2D_ENDED_LEFT,
-	/* A dispatch routine has returned without having completed or pended it: -EIO. */
 	D2D_ENDED_NOT_COMPLETED,
 };
 
-/* The result of a request. */
+/**
+ * struct d2d_result - the result of a request
+ * @information: a number whose meaning depends on the control code
+ * @tag: that of struct d2d_send
+ * @status: 0 or a negative errno
+ * @output_len: bytes of output that were written
+ * @ended: enum d2d_ended
+ * @reserved: 0
+ */
 struct d2d_result {
-	u64 information;	/* its meaning depends on the control code */
-	u64 tag;		/* that of struct d2d_send */
-	s32 status;		/* 0 or a negative errno */
-	u32 output_len;		/* bytes of output that were written */
-	u32 ended;		/* enum d2d_ended */
-	u32 reserved;		/* 0 */
+	u64 information;
+	u64 tag;
+	s32 status;
+	u32 output_len;
+	u32 ended;
+	u32 reserved;
 };
 
 /* The owner calls the sender's completed() routine. Without this flag, the sender waits. */
@@ -321,22 +412,35 @@ struct d2d_result {
 /* Each step of the request, on all levels, prints a line in dmesg. */
 #define D2D_SEND_TRACE		4
 
-/*
- * How a request is sent, and to which driver. The two drivers have to agree how long the
- * memory at user_buffer exists: the receiver may use it even after the request was cancelled.
+/**
+ * struct d2d_send - how a request is sent, and to which driver
+ * @hdr: the header
+ * @to: the receiver; from d2d_lookup()
+ * @major_function: D2D_MJ_...
+ * @code: the control code, made by D2D_CTL_CODE()
+ * @input: the input, which is copied when the request is sent
+ * @user_buffer: a pointer that both drivers understand, or NULL
+ * @tag: any value; the result has it, too
+ * @input_len: bytes of input
+ * @output_len: room for output that the receiver gets, in bytes
+ * @flags: D2D_SEND_...
+ * @reserved: 0
+ *
+ * The two drivers have to agree how long the memory at @user_buffer exists: the receiver may use
+ * it even after the request was cancelled.
  */
 struct d2d_send {
 	struct d2d_header hdr;
-	d2d_handle to;		/* from d2d_lookup() */
-	u32 major_function;	/* D2D_MJ_... */
-	u32 code;		/* D2D_CTL_CODE(...) */
-	const void *input;	/* copied when it is sent */
-	void *user_buffer;	/* a pointer that both drivers understand, or NULL */
-	u64 tag;		/* any value; the result has it, too */
+	d2d_handle to;
+	u32 major_function;
+	u32 code;
+	const void *input;
+	void *user_buffer;
+	u64 tag;
 	u32 input_len;
-	u32 output_len;		/* room for output that the receiver gets */
-	u32 flags;		/* D2D_SEND_... */
-	u32 reserved;		/* 0 */
+	u32 output_len;
+	u32 flags;
+	u32 reserved;
 };
 
 /* Initializes a struct d2d_send. Other members may follow, as in ".tag = 1". */
@@ -359,9 +463,38 @@ struct d2d_send {
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
-/*
- * A driver object. d2d_register() copies it. The routines and self have to stay valid until
- * d2d_unregister() has returned. All routines but dispatch() may be NULL.
+/**
+ * struct d2d_driver - a driver object
+ * @hdr: the header
+ * @name: the name, with a NUL
+ * @owner: the driver's module
+ * @self: the first argument of the routines
+ * @dispatch: receives a request. Process context, may sleep, unless @flags say otherwise. It
+ *	completes the request by d2d_complete() and returns the same status. Or it returns
+ *	-D2D_STATUS_PENDING: it has forwarded the request, or completes it later.
+ * @returned: receives a request that the driver has forwarded with D2D_SEND_ROUTINE. The
+ *	driver holds the request again, by a new handle; result has the result so far. The
+ *	routine returns the status with which the owner completes the request. Or it returns
+ *	-D2D_STATUS_PENDING: it has forwarded the request again, or completes it later. If the
+ *	request was cancelled, the handle is stale, and the return value is ignored.
+ * @completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
+ *	result. It returns 0, and the owner frees the request. Or it returns
+ *	D2D_MORE_PROCESSING_REQUIRED, and the driver keeps the request, which it may send
+ *	again at once.
+ * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
+ *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
+ *	only tells the driver which request it was.
+ * @flags: D2D_DISPATCH_...
+ * @reserved: 0
+ *
+ * d2d_register() copies the driver object. The routines and @self have to stay valid until
+ * d2d_unregister() has returned. All routines but @dispatch may be NULL.
+ *
+ * The owner calls @returned, @completed and @cancelled in the execution context in which the
+ * request is completed or cancelled, which may be any. If such a routine sends or forwards a
+ * request to a driver that completes it at once, the next routine may be called inside it. Each
+ * request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit how
+ * deep they nest. A routine may not detach or unregister any driver (-EDEADLK).
  *
  * A module unregisters its drivers in its exit, and if its initialization fails. If it has
  * forgotten one, the owner removes the driver object before the kernel frees the module's
@@ -376,42 +509,19 @@ struct d2d_send {
  * loading and unloading a module take, too. So a routine may not load or unload a module, or
  * wait until another thread has done so (as request_module() does): if a third thread
  * registers or unregisters a module notifier at that time, all of them wait for ever.
- *
- * dispatch: receives a request. Process context, may sleep, unless flags say otherwise. It
- *	completes the request by d2d_complete() and returns the same status. Or it returns
- *	-D2D_STATUS_PENDING: it has forwarded the request, or completes it later.
- * returned: receives a request that the driver has forwarded with D2D_SEND_ROUTINE. The
- *	driver holds the request again, by a new handle; result has the result so far. The
- *	routine returns the status with which the owner completes the request. Or it returns
- *	-D2D_STATUS_PENDING: it has forwarded the request again, or completes it later. If the
- *	request was cancelled, the handle is stale, and the return value is ignored.
- * completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
- *	result. It returns 0, and the owner frees the request. Or it returns
- *	D2D_MORE_PROCESSING_REQUIRED, and the driver keeps the request, which it may send
- *	again at once.
- * cancelled: tells the driver that a request which it held was cancelled. Only called for a
- *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
- *	only tells the driver which request it was.
- *
- * The owner calls returned(), completed() and cancelled() in the execution context in which
- * the request is completed or cancelled, which may be any. If such a routine sends or
- * forwards a request to a driver that completes it at once, the next routine may be called
- * inside it. Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's
- * stack, so limit how deep they nest. A routine may not detach or unregister any driver
- * (-EDEADLK).
  */
 struct d2d_driver {
 	struct d2d_header hdr;
 	char name[D2D_NAME_SIZE];
 	struct module *owner;
-	void *self;		/* first argument of the routines */
+	void *self;
 	int (*dispatch)(void *self, const struct d2d_request *request);
 	int (*returned)(void *self, const struct d2d_request *request,
 			const struct d2d_result *result);
 	int (*completed)(void *self, d2d_handle request, const struct d2d_result *result);
 	void (*cancelled)(void *self, d2d_handle request);
-	u32 flags;		/* D2D_DISPATCH_... */
-	u32 reserved;		/* 0 */
+	u32 flags;
+	u32 reserved;
 };
 
 /* A driver object of this module; the other members follow, as in ".dispatch = dispatch". */
@@ -514,15 +624,17 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
 	d2d_driver, cancelled), d2d_driver, flags)
 
-/*
- * The functions that an owner exports, GPL only, in the symbol namespace "D2D". All return 0
- * or a negative errno. A refusal also prints one trace line with the reason: see
- * docs/refusals.md. A lost race (-ECANCELED, -EALREADY) prints none.
+/**
+ * DOC: The functions that an owner exports
  *
- * A function may sleep unless it says "any context". That is every execution context in
- * which a spinlock_t may be taken: task, softirq and hard interrupt. It excludes NMI, code
- * that holds a raw_spinlock_t, and the callback of a timer that was started with
- * HRTIMER_MODE_..._HARD, where lockdep reports "Invalid wait context".
+ * They are exported GPL only, in the symbol namespace "D2D". All return 0 or a negative errno.
+ * A refusal also prints one trace line with the reason: see docs/refusals.md. A lost race
+ * (-ECANCELED, -EALREADY) prints none.
+ *
+ * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
+ * and hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a
+ * timer that was started with HRTIMER_MODE_..._HARD, where lockdep reports "Invalid wait
+ * context".
  *
  * The owner does not trust a pointer, and holds no lock while it follows one. It returns
  * -EFAULT if the pointer is not a kernel address, or if the memory cannot be read or written.
@@ -531,165 +643,381 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
  * it has registered, allocated or opened, and sets the events again that a wait has taken.
  *
  * All functions return -ENODEV if the owner is being unloaded, and -ESTALE if the handle is
- * stale.
- *
- * d2d_register: registers a driver object.
- *	-EFAULT no driver object, dispatch routine or module, or a pointer that is misaligned
- *	or cannot be read; -EBADMSG magic number; -EPROTO major version; -EMSGSIZE size;
- *	-EBADE layout; -ENAMETOOLONG the name has no NUL; -EINVAL the name is empty or has
- *	unprintable characters, or unknown flags; -ENOEXEC a routine outside the module's text
- *	(or in its init text); -ENOTUNIQ a driver of this name is registered; -ENFILE too many
- *	drivers; -ESHUTDOWN the module is being unloaded
- * d2d_attach: asks the owner to share a context with the driver, by the request of a
- *	handshake. Otherwise returns the status with which the driver completes the request,
- *	or -EINPROGRESS if the driver pends it: then the handshake goes on when the driver
- *	completes the request. If that is after the owner's timeout, completing it returns
- *	-ESTALE.
- *	-ESHUTDOWN the driver is being unregistered; -EALREADY it has a context, or is
- *	attaching; -EBUSY no context is free; -EIO the driver has not completed the request;
- *	-ETIMEDOUT it has not done so in time; -ECANCELED it was detached meanwhile; -ENOMEM;
- *	-EAGAIN too many requests. The endpoint that the driver has filled in is refused with
- *	-EFAULT no ops table, or one that is misaligned or cannot be read; -EPROTO its major
- *	version; -EMSGSIZE its size; -EBADR other operations; -EXDEV another build; -ENOEXEC
- *	an operation outside the text of the driver's module
- * d2d_detach: detaches the driver from its context. Returns when no thread is inside the
- *	driver's operations on behalf of the owner, and none will enter them again. Cancels
- *	the requests that the driver holds, and those that it has sent. If an operation still
- *	runs after 100 ms, or a routine that has one of these requests or the handshake after
- *	10 ms, d2d_detach() ends what that code may be waiting for: it cancels the driver's
- *	requests again and again, and ends with -ECANCELED all waits that were begun with the
- *	driver's event handles. The handles stay open.
- *	Do not call it from inside an operation, or with a lock held that an operation takes:
- *	it would wait for itself. A kernel with lockdep reports that.
- *	-EDEADLK called from inside a routine of a driver object; -ENOTCONN the driver is not
- *	attached; -EALREADY it is being detached
- * d2d_leave: begins to unregister the driver, which may be attached. From then on, the owner
- *	accepts no request to the driver or from it, opens no event for it and offers it no
- *	context. It closes the driver's events, so that waits for them end with -ECANCELED, and
- *	cancels the requests that the driver holds, and those that it has sent. It does not
- *	wait for other threads. A driver calls d2d_leave() before it waits for its own work
- *	items, threads and timers, if these wait for events or requests. d2d_detach() and
- *	d2d_unregister() follow. A second call returns 0, too
- * d2d_unregister: cancels the requests that the driver holds, and those that it has sent,
- *	and frees the driver's requests. Returns when none of the driver's routines runs any
- *	more, no returned() or cancelled() routine of another driver runs for one of these
- *	requests, and no thread waits for one: each that did has a result. A dispatch routine
- *	of another driver may still run for a request that this driver has sent: the memory at
- *	user_buffer has to exist until that routine has returned.
- *	-EDEADLK called from inside a routine of a driver object; -EBUSY the driver is
- *	attached, or is being offered a context; -EALREADY it is being unregistered
- * d2d_lookup: finds a driver by name; the owner's own name finds the owner. Any context. The
- *	result is a target for d2d_request_send(), which need not be released. It is stale once
- *	the driver is unregistered, even if a driver of the same name is registered again.
- *	-EFAULT a bad pointer; -ENAMETOOLONG no NUL within D2D_NAME_SIZE bytes; -ENOENT no such
- *	driver
- * d2d_request_alloc: allocates a request of the driver's, with room for input and output. The
- *	driver can send it any number of times, to one driver at a time.
- *	-EFAULT the handle cannot be written; -ESHUTDOWN the driver is leaving; -EMSGSIZE more
- *	than D2D_BUFFER_SIZE; -EAGAIN too many requests; -ENOMEM
- * d2d_request_send: sends a request. Any context with D2D_SEND_ATOMIC; otherwise it may sleep,
- *	as dispatch() may. 0: the request is completed; d2d_request_wait() has the result at
- *	once, or completed() was called or is being called. -EINPROGRESS: the request is not
- *	completed yet. Any other value: the request was not sent. Do not call it with a lock
- *	held that completed() takes.
- *	A worker that calls dispatch() handles one request at a time. There are at most 1024
- *	of these workers: if all of them wait for requests that need a worker, none goes on.
- *	-EBADMSG, -EPROTO, -EMSGSIZE, -EBADE the header of the structure; -EMSGSIZE more input
- *	or output than the request has room for; -EFAULT a bad pointer; -EINVAL a code that
- *	only the owner may send, an unknown flag or function, or D2D_SEND_ROUTINE without
- *	completed(); -ESTALE also if the target is unregistered; -ESHUTDOWN either driver is
- *	leaving; -EDEADLK without D2D_SEND_ATOMIC where the caller must not sleep; -EBUSY the
- *	request was sent and has not come back, or a thread that waits for it has not got the
- *	last result, or its output is being read, or it was cancelled, because a driver has
- *	left, while a dispatch routine still uses its buffers.
- *	The owner asks the kernel whether the caller must not sleep. A kernel without
- *	CONFIG_PREEMPT_COUNT knows that of interrupts and of code that has disabled interrupts,
- *	but not of code that holds a spinlock with interrupts enabled
- * d2d_request_call: sends a request as d2d_request_send() does, waits for it as
- *	d2d_request_wait() does, and if it was completed with success, copies its output, if
- *	there is room for all of it. Any context with D2D_SEND_ATOMIC, where it does not wait;
- *	otherwise it may sleep. 0: *result has the result. -EINPROGRESS: the request was sent,
- *	and has no result yet. Any other value: it was not sent. The one exception is -EFAULT
- *	because the output cannot be written, or because the memory for the result disappeared
- *	after the request was sent: then the request is completed.
- *	Errors as d2d_request_send(), and -EINVAL also with D2D_SEND_ROUTINE
- * d2d_request_wait: waits for a request that was sent without D2D_SEND_ROUTINE. Any context if
- *	the request is completed; otherwise it may sleep. After ms milliseconds, counted in the
- *	kernel's ticks, it cancels the request, whose status is -ETIMEDOUT. 0: *result has the
- *	result.
- *	-EINPROGRESS: there is no result yet. When the time was over, another thread was
- *	delivering the request, and one second later that thread was still inside a routine of
- *	a driver that has the request or has forwarded it. The caller may wait again, or free
- *	the request. This prints no line.
- *	-EDEADLK the caller must not sleep (see d2d_request_send()), or is inside a routine
- *	that has to return before the request can be delivered; -EFAULT the result cannot be
- *	written; -ENODATA the request was not sent; -EINVAL it was sent with D2D_SEND_ROUTINE;
- *	-EAGAIN 63 threads wait for it.
- *	Several threads may wait for one request. All of them get the same result, even if one
- *	of them times out and so cancels the request, if the request is cancelled or freed
- *	meanwhile, or if its sender unregisters. Until all have it, sending the request again
- *	returns -EBUSY
- * d2d_request_cancel: cancels the request, whose status is -ECANCELED. Any context.
- *	-EALREADY it was completed or cancelled before, or is being completed; that is no
- *	refusal and prints no line
- * d2d_request_free: frees the request; cancels it first if it was sent and has not come back.
- *	Any context. The memory is used again when no routine has the request and no thread
- *	waits for it. completed() is not called any more; if it is being called already,
- *	d2d_unregister() waits until it has returned.
- *	-EBUSY another thread is just sending it
- * d2d_request_read: copies the input, with the receiver's handle; or the output of a completed
- *	request, with the sender's handle. Any context.
- *	-EFAULT a bad pointer; -ECANCELED the request was cancelled; -EMSGSIZE more bytes than
- *	there are; -EBUSY the request was sent and has not come back, or 62 threads copy from
- *	or to its buffers
- * d2d_request_write: replaces the output. Any context.
- *	-EFAULT a bad pointer: then there is no output; -ECANCELED the request was cancelled;
- *	-EMSGSIZE more bytes than there is room for; -EBUSY 62 threads copy from or to its
- *	buffers
- * d2d_request_set_cancel: makes the owner call cancelled() if the request is cancelled from
- *	now on. Any context.
- *	-ECANCELED it is cancelled already; -EINVAL the driver has no such routine
- * d2d_request_pend: says that a dispatch routine leaves the request pending, and does not use
- *	its buffers in place any more. Any context.
- *	-ECANCELED the request was cancelled: it is delivered when the routine has returned
- * d2d_request_forward: forwards the request. Of the structure, it uses only to, code and
- *	flags, among which D2D_SEND_ROUTINE means that returned() is called. Any context with
- *	D2D_SEND_ATOMIC; otherwise it may sleep. If it succeeds, the handle is stale. A dispatch
- *	routine may not wait for a request that it has forwarded.
- *	Errors as d2d_request_send(), and -E2BIG it was forwarded too often (D2D_STACK_SIZE);
- *	-EINVAL the request of a handshake; -ECANCELED the request was cancelled
- * d2d_complete: completes the request. Any context. A status that is positive, -EINPROGRESS or
- *	-EIOCBQUEUED is refused, and the status becomes -EIO.
- *	-ESTALE also if it was completed before; -ECANCELED it was cancelled. For the request of
- *	a handshake also the error with which the owner refuses what the driver has filled in
- * d2d_complete_with: as d2d_complete(), after output_len bytes of output were written in
- *	place.
- *	-EMSGSIZE more bytes than there is room for
+ * stale. The lists of errors below leave these two out.
  *
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
  * routine of a driver. Each of the others may call routines of any driver before it returns:
  * for example, d2d_request_read() and d2d_request_write() do so if the request was cancelled
  * meanwhile. Do not call them with a lock held that such a routine takes.
  */
+
+/**
+ * d2d_register() - register a driver object
+ * @driver: the driver object, which the owner copies
+ * @handle: where to store the handle of the driver
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EFAULT - no driver object, dispatch routine or module, or a pointer that is misaligned or
+ *   cannot be read
+ * * %-EBADMSG - magic number
+ * * %-EPROTO - major version
+ * * %-EMSGSIZE - size
+ * * %-EBADE - layout
+ * * %-ENAMETOOLONG - the name has no NUL
+ * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
+ * * %-ENOEXEC - a routine outside the module's text (or in its init text)
+ * * %-ENOTUNIQ - a driver of this name is registered
+ * * %-ENFILE - too many drivers
+ * * %-ESHUTDOWN - the module is being unloaded
+ */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
+
+/**
+ * d2d_attach() - ask the owner to share a context with a driver
+ * @driver: the driver
+ *
+ * The owner offers the context to the driver by the request of a handshake. If the driver pends
+ * this request, the handshake goes on when the driver completes it. If that is after the owner's
+ * timeout, completing it returns -ESTALE.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: the status with which the driver completes the request, %-EINPROGRESS if the driver
+ * pends it, or
+ * * %-ESHUTDOWN - the driver is being unregistered
+ * * %-EALREADY - the driver has a context, or is attaching
+ * * %-EBUSY - no context is free
+ * * %-EIO - the driver has not completed the request
+ * * %-ETIMEDOUT - the driver has not completed the request in time
+ * * %-ECANCELED - the driver was detached meanwhile
+ * * %-ENOMEM - no memory
+ * * %-EAGAIN - too many requests
+ * * %-EFAULT - the driver has filled in an endpoint without an ops table, or with one that is
+ *   misaligned or cannot be read
+ * * %-EPROTO - the major version of that table
+ * * %-EMSGSIZE - its size
+ * * %-EBADR - it has other operations
+ * * %-EXDEV - it is of another build
+ * * %-ENOEXEC - it has an operation outside the text of the driver's module
+ */
 int d2d_attach(d2d_handle driver);
+
+/**
+ * d2d_detach() - detach a driver from its context
+ * @driver: the driver
+ *
+ * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
+ * is inside the driver's operations on behalf of the owner, and none will enter them again.
+ *
+ * If an operation still runs after 100 ms, or a routine that has one of these requests or the
+ * handshake after 10 ms, d2d_detach() ends what that code may be waiting for: it cancels the
+ * driver's requests again and again, and ends with -ECANCELED all waits that were begun with the
+ * driver's event handles. The handles stay open.
+ *
+ * Do not call it from inside an operation, or with a lock held that an operation takes: it would
+ * wait for itself. A kernel with lockdep reports that.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EDEADLK - called from inside a routine of a driver object
+ * * %-ENOTCONN - the driver is not attached
+ * * %-EALREADY - the driver is being detached
+ */
 int d2d_detach(d2d_handle driver);
+
+/**
+ * d2d_leave() - begin to unregister a driver, which may be attached
+ * @driver: the driver
+ *
+ * From then on, the owner accepts no request to the driver or from it, opens no event for it and
+ * offers it no context. It closes the driver's events, so that waits for them end with
+ * -ECANCELED, and cancels the requests that the driver holds, and those that it has sent. It
+ * does not wait for other threads.
+ *
+ * A driver calls d2d_leave() before it waits for its own work items, threads and timers, if these
+ * wait for events or requests. d2d_detach() and d2d_unregister() follow.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, also if it was called before.
+ */
 int d2d_leave(d2d_handle driver);
+
+/**
+ * d2d_unregister() - unregister a driver, which must not be attached
+ * @driver: the driver
+ *
+ * Cancels the requests that the driver holds, and those that it has sent, and frees the driver's
+ * requests. Returns when none of the driver's routines runs any more, no returned() or
+ * cancelled() routine of another driver runs for one of these requests, and no thread waits for
+ * one: each that did has a result. A dispatch routine of another driver may still run for a
+ * request that this driver has sent: the memory at user_buffer has to exist until that routine
+ * has returned.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EDEADLK - called from inside a routine of a driver object
+ * * %-EBUSY - the driver is attached, or is being offered a context
+ * * %-EALREADY - the driver is being unregistered
+ */
 int d2d_unregister(d2d_handle driver);
+
+/**
+ * d2d_lookup() - find a driver by its name
+ * @name: the name; the owner's own name finds the owner
+ * @driver: where to store the handle, a target for d2d_request_send()
+ *
+ * The target need not be released. It is stale once the driver is unregistered, even if a driver
+ * of the same name is registered again.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EFAULT - a bad pointer
+ * * %-ENAMETOOLONG - no NUL within D2D_NAME_SIZE bytes
+ * * %-ENOENT - no such driver
+ */
 int d2d_lookup(const char *name, d2d_handle *driver);
+
+/**
+ * d2d_request_alloc() - allocate a request
+ * @driver: the sender, to which the request belongs
+ * @input_size: room for input, in bytes
+ * @output_size: room for output, in bytes
+ * @request: where to store the handle of the request
+ *
+ * The driver can send the request any number of times, to one driver at a time.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EFAULT - the handle cannot be written
+ * * %-ESHUTDOWN - the driver is leaving
+ * * %-EMSGSIZE - more than D2D_BUFFER_SIZE
+ * * %-EAGAIN - too many requests
+ * * %-ENOMEM - no memory
+ */
 int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request);
+
+/**
+ * d2d_request_send() - send a request
+ * @request: the request, with its sender's handle
+ * @send: how it is sent, and to which driver
+ *
+ * Do not call it with a lock held that completed() takes.
+ *
+ * A worker that calls dispatch() handles one request at a time. There are at most 1024 of these
+ * workers: if all of them wait for requests that need a worker, none goes on.
+ *
+ * The owner asks the kernel whether the caller must not sleep. A kernel without
+ * CONFIG_PREEMPT_COUNT knows that of interrupts and of code that has disabled interrupts, but
+ * not of code that holds a spinlock with interrupts enabled.
+ *
+ * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
+ *
+ * Return: 0 if the request is completed: d2d_request_wait() has the result at once, or
+ * completed() was called or is being called. %-EINPROGRESS if it is not completed yet. With any
+ * other value, the request was not sent:
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header of the structure
+ * * %-EMSGSIZE - more input or output than the request has room for
+ * * %-EFAULT - a bad pointer
+ * * %-EINVAL - a code that only the owner may send, an unknown flag or function, or
+ *   D2D_SEND_ROUTINE without completed()
+ * * %-ESTALE - also if the target is unregistered
+ * * %-ESHUTDOWN - either driver is leaving
+ * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
+ * * %-EBUSY - the request was sent and has not come back, or a thread that waits for it has not
+ *   got the last result, or its output is being read, or it was cancelled, because a driver has
+ *   left, while a dispatch routine still uses its buffers
+ */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
+
+/**
+ * d2d_request_call() - send a request, wait for it and copy its output
+ * @request: the request, with its sender's handle
+ * @send: how it is sent, and to which driver
+ * @ms: the limit of the wait, as that of d2d_request_wait()
+ * @result: where to store the result
+ * @output: where to copy the output of a request that was completed with success
+ * @output_len: room at @output, in bytes; without room for all of the output, none is copied
+ *
+ * Does what d2d_request_send() and d2d_request_wait() do.
+ *
+ * Context: Any context with D2D_SEND_ATOMIC, where it does not wait. Otherwise it may sleep.
+ *
+ * Return: 0 if @result has the result. %-EINPROGRESS if the request was sent, and has no result
+ * yet. With any other value, it was not sent:
+ * * the errors of d2d_request_send()
+ * * %-EINVAL - also with D2D_SEND_ROUTINE
+ * * %-EFAULT - also if the output cannot be written, or if the memory for the result has
+ *   disappeared after the request was sent. Only then is the request completed
+ */
 int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 		     struct d2d_result *result, void *output, u32 output_len);
+
+/**
+ * d2d_request_wait() - wait for a request that was sent without D2D_SEND_ROUTINE
+ * @request: the request, with its sender's handle
+ * @ms: the limit in milliseconds, which the owner counts in the kernel's ticks, or
+ *	D2D_FOREVER; then the wait cancels the request, whose status is -ETIMEDOUT
+ * @result: where to store the result
+ *
+ * Several threads may wait for one request. All of them get the same result, even if one of them
+ * times out and so cancels the request, if the request is cancelled or freed meanwhile, or if its
+ * sender unregisters. Until all have it, sending the request again returns -EBUSY.
+ *
+ * Context: Any context if the request is completed. Otherwise it may sleep.
+ *
+ * Return: 0 if @result has the result, or
+ * * %-EINPROGRESS - there is no result yet: at the end of the limit, another thread was
+ *   delivering the request, and one second later that thread was still inside a routine of a
+ *   driver that has the request or has forwarded it. The caller may wait again, or free the
+ *   request. This prints no line
+ * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside a routine that
+ *   has to return before the request can be delivered
+ * * %-EFAULT - the result cannot be written
+ * * %-ENODATA - the request was not sent
+ * * %-EINVAL - it was sent with D2D_SEND_ROUTINE
+ * * %-EAGAIN - 63 threads wait for it
+ */
 int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
+
+/**
+ * d2d_request_cancel() - cancel a request, whose status is -ECANCELED
+ * @request: the request, with its sender's handle
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EALREADY - it was completed or cancelled before, or is being completed; this is no refusal
+ *   and prints no line
+ */
 int d2d_request_cancel(d2d_handle request);
+
+/**
+ * d2d_request_free() - free a request
+ * @request: the request, with its sender's handle
+ *
+ * Cancels the request first, if it was sent and has not come back. The memory is used again when
+ * no routine has the request and no thread waits for it. completed() is not called any more; if
+ * it is being called already, d2d_unregister() waits until it has returned.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EBUSY - another thread is just sending it
+ */
 int d2d_request_free(d2d_handle request);
+
+/**
+ * d2d_request_read() - copy the input, or the output of a completed request
+ * @request: the receiver's handle for the input, the sender's handle for the output
+ * @buffer: where to copy it
+ * @len: the number of bytes
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EFAULT - a bad pointer
+ * * %-ECANCELED - the request was cancelled
+ * * %-EMSGSIZE - more bytes than there are
+ * * %-EBUSY - the request was sent and has not come back, or 62 threads copy from or to its
+ *   buffers
+ */
 int d2d_request_read(d2d_handle request, void *buffer, u32 len);
+
+/**
+ * d2d_request_write() - replace the output
+ * @request: the request, with its receiver's handle
+ * @buffer: the output
+ * @len: the number of bytes
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EFAULT - a bad pointer: then there is no output
+ * * %-ECANCELED - the request was cancelled
+ * * %-EMSGSIZE - more bytes than there is room for
+ * * %-EBUSY - 62 threads copy from or to its buffers
+ */
 int d2d_request_write(d2d_handle request, const void *buffer, u32 len);
+
+/**
+ * d2d_request_set_cancel() - have cancelled() called if the request is cancelled from now on
+ * @request: the request, with its receiver's handle
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-ECANCELED - the request is cancelled already
+ * * %-EINVAL - the driver has no such routine
+ */
 int d2d_request_set_cancel(d2d_handle request);
+
+/**
+ * d2d_request_pend() - leave a request pending, and use its buffers in place no more
+ * @request: the request, with its receiver's handle
+ *
+ * A dispatch routine calls this before it returns -D2D_STATUS_PENDING: see
+ * D2D_DISPATCH_IN_PLACE.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-ECANCELED - the request was cancelled: it is delivered when the routine has returned
+ */
 int d2d_request_pend(d2d_handle request);
+
+/**
+ * d2d_request_forward() - forward a request to another driver
+ * @request: the request, with its receiver's handle, which is stale after success
+ * @send: the target, the code and the flags, of which D2D_SEND_ROUTINE means that returned()
+ *	is called; the other members are ignored
+ *
+ * A dispatch routine may not wait for a request that it has forwarded.
+ *
+ * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep.
+ *
+ * Return: as d2d_request_send(), or
+ * * %-E2BIG - it was forwarded too often (D2D_STACK_SIZE)
+ * * %-EINVAL - also for the request of a handshake
+ * * %-ECANCELED - the request was cancelled
+ */
 int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
+
+/**
+ * d2d_complete() - complete a request
+ * @request: the request, with its receiver's handle
+ * @status: 0 or a negative errno. The owner refuses a status that is positive, -EINPROGRESS or
+ *	-EIOCBQUEUED, and makes it -EIO
+ * @information: a number for the sender; its meaning depends on the control code
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-ESTALE - also if the request was completed before
+ * * %-ECANCELED - it was cancelled
+ * * for the request of a handshake, the error with which the owner refuses what the driver has
+ *   filled in: see d2d_attach()
+ */
 int d2d_complete(d2d_handle request, int status, u64 information);
+
+/**
+ * d2d_complete_with() - complete a request whose output was written in place
+ * @request: the request, with its receiver's handle
+ * @status: as for d2d_complete()
+ * @information: as for d2d_complete()
+ * @output_len: the bytes of output that were written
+ *
+ * Context: Any context.
+ *
+ * Return: as d2d_complete(), or
+ * * %-EMSGSIZE - more bytes than there is room for
+ */
 int d2d_complete_with(d2d_handle request, int status, u64 information, u32 output_len);
 
 #endif /* D2D_H */

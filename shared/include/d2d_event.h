@@ -51,51 +51,129 @@
 /* A signal ends the wait. */
 #define D2D_EVENT_WAIT_INTERRUPTIBLE	2
 
-/*
- * The functions of events that an owner exports. What d2d.h says of its functions is true of
- * these: they return 0 or a negative errno, a refusal also prints one trace line with the
- * reason, and all return -ENODEV if the owner is being unloaded, and -ESTALE if the handle
- * is stale.
+/**
+ * DOC: The functions of events that an owner exports
  *
- * d2d_event_create: creates the event, set if initial is not 0; or opens it if it already
- *	exists, and then ignores initial. May sleep.
- *	-EFAULT no name, a name that cannot be read, or a handle that cannot be written;
- *	-ENAMETOOLONG the name has more than 63 bytes; -EINVAL the name is empty, "." or "..",
- *	or has a '/' or a character that is not visible ASCII, or an unknown kind; -EPROTOTYPE
- *	the event is of the other kind; -ESHUTDOWN the driver is leaving; -ENFILE too many
- *	events; -EMFILE too many handles; -ENOMEM
- * d2d_event_open: opens an existing event. May sleep.
- *	Errors as d2d_event_create(), and -ENOENT the event does not exist
- * d2d_event_close: closes a handle. Waits that were begun with the handle end with
- *	-ECANCELED. May sleep
- * d2d_event_set: sets the event. Returns 1 if it was set before, otherwise 0. Any context
- * d2d_event_reset: resets the event. Any context
- * d2d_event_query: returns 1 if the event is set, otherwise 0. Does not take it. Any context
- * d2d_event_ring: as d2d_event_set(), but ignores a stale handle: for a doorbell, whose driver
- *	may have left. Any context
- * d2d_event_wait: waits until one of the events is set, and takes it. If several are set, it
- *	takes the first one in the array. Stores its index in *index, if index is not NULL.
- *	With D2D_EVENT_WAIT_ALL, waits until all events are set, and takes all of them. May
- *	sleep. With a timeout of 0 it does not wait: it takes what is set or returns
- *	-ETIMEDOUT, and is allowed in any context.
- *	-EINVAL no event, more than 64, one of them twice, or unknown flags; -EDEADLK the
- *	caller must not sleep (see d2d_request_send()); -EAGAIN 64 threads wait for one of the
- *	events; -ENOMEM only with more than four events; -ETIMEDOUT after timeout milliseconds,
- *	counted in the kernel's ticks; -ERESTARTSYS a signal came; -ECANCELED the handle was
- *	closed, or its driver is being detached: see d2d_detach(); -EFAULT the handles cannot be
- *	read or the index cannot be written. Usually the wait finds that before it begins, and
- *	takes nothing. If the memory of the index disappears meanwhile, it finds that at the
- *	end, and sets each synchronization event that it has taken again, unless the handle of
- *	that event was closed
+ * What d2d.h says of its functions is true of these: they return 0 or a negative errno, a
+ * refusal also prints one trace line with the reason, and all return -ENODEV if the owner is
+ * being unloaded, and -ESTALE if the handle is stale.
+ */
+
+/**
+ * d2d_event_create() - create an event, or open it if it already exists
+ * @driver: the driver to which the new handle belongs
+ * @name: the name
+ * @kind: D2D_EVENT_NOTIFICATION or D2D_EVENT_SYNCHRONIZATION
+ * @initial: not 0 to create the event set; ignored if the event already exists
+ * @event: where to store the handle of the event
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0, or
+ * * %-EFAULT - no name, a name that cannot be read, or a handle that cannot be written
+ * * %-ENAMETOOLONG - the name has more than 63 bytes
+ * * %-EINVAL - the name is empty, "." or "..", or has a '/' or a character that is not visible
+ *   ASCII, or an unknown kind
+ * * %-EPROTOTYPE - the event is of the other kind
+ * * %-ESHUTDOWN - the driver is leaving
+ * * %-ENFILE - too many events
+ * * %-EMFILE - too many handles
+ * * %-ENOMEM - no memory
  */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 		     d2d_handle *event);
+
+/**
+ * d2d_event_open() - open an existing event
+ * @driver: the driver to which the new handle belongs
+ * @name: the name
+ * @kind: the kind that the event must have
+ * @event: where to store the handle of the event
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: as d2d_event_create(), or
+ * * %-ENOENT - the event does not exist
+ */
 int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *event);
+
+/**
+ * d2d_event_close() - close a handle
+ * @event: the handle
+ *
+ * Waits that were begun with the handle end with -ECANCELED.
+ *
+ * Context: Task, may sleep.
+ *
+ * Return: 0
+ */
 int d2d_event_close(d2d_handle event);
+
+/**
+ * d2d_event_set() - set an event
+ * @event: the event
+ *
+ * Context: Any context.
+ *
+ * Return: 1 if the event was set before, otherwise 0
+ */
 int d2d_event_set(d2d_handle event);
+
+/**
+ * d2d_event_reset() - reset an event
+ * @event: the event
+ *
+ * Context: Any context.
+ *
+ * Return: 0
+ */
 int d2d_event_reset(d2d_handle event);
+
+/**
+ * d2d_event_query() - ask whether an event is set, without taking it
+ * @event: the event
+ *
+ * Context: Any context.
+ *
+ * Return: 1 if the event is set, otherwise 0
+ */
 int d2d_event_query(d2d_handle event);
+
+/**
+ * d2d_event_ring() - set an event, and ignore a stale handle
+ * @event: the event, which is a doorbell whose driver may have left
+ *
+ * Context: Any context.
+ */
 void d2d_event_ring(d2d_handle event);
+
+/**
+ * d2d_event_wait() - wait until one of the events is set, and take it
+ * @events: the events
+ * @count: the number of events, 1 to D2D_EVENT_MAX_WAITS
+ * @flags: D2D_EVENT_WAIT_ALL to wait until all events are set, and take all of them;
+ *	D2D_EVENT_WAIT_INTERRUPTIBLE to end the wait when a signal comes
+ * @timeout: the limit in milliseconds, which the owner counts in the kernel's ticks, or
+ *	D2D_EVENT_FOREVER; 0 takes what is set, without waiting
+ * @index: where to store the index of the event that was taken, or NULL. If several are set,
+ *	the wait takes the first one in the array
+ *
+ * The wait usually finds a bad pointer before it begins, and takes nothing. If the memory of
+ * @index disappears meanwhile, it finds that at the end, and sets each synchronization event
+ * that it has taken again, unless the handle of that event was closed.
+ *
+ * Context: Any context with a timeout of 0. Otherwise it may sleep.
+ *
+ * Return: 0, or
+ * * %-EINVAL - no event, more than 64, one of them twice, or unknown flags
+ * * %-EDEADLK - the caller must not sleep (see d2d_request_send())
+ * * %-EAGAIN - 64 threads wait for one of the events
+ * * %-ENOMEM - no memory; only with more than four events
+ * * %-ETIMEDOUT - the limit has passed, or with a timeout of 0 no event is set
+ * * %-ERESTARTSYS - a signal came
+ * * %-ECANCELED - the handle was closed, or its driver is being detached: see d2d_detach()
+ * * %-EFAULT - the handles cannot be read, or the index cannot be written
+ */
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index);
 
 #endif /* D2D_EVENT_H */

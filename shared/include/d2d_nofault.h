@@ -86,9 +86,14 @@ static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 #ifdef CONFIG_X86_64
 #include <asm/vsyscall.h>
 
-/*
- * Whether a copy may try to access a range, which may still fail. As
- * copy_from_kernel_nofault_allowed(), which is not exported.
+/**
+ * d2d_is_kernel_range() - tell whether a copy may try to access a range
+ * @first: the address of the first byte
+ * @size: the number of bytes
+ *
+ * As copy_from_kernel_nofault_allowed(), which is not exported. The access may still fail.
+ *
+ * Return: true if the copy may try
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -158,15 +163,26 @@ static inline bool d2d_copy_to_range(void *to, const void *from, size_t size)
 
 #endif
 
-/* Copies from an address that may be bad. Returns 0 or -EFAULT. */
+/**
+ * d2d_copy_from_nofault() - copy from an address that may be bad
+ * @to: where to copy the bytes
+ * @from: the address
+ * @size: the number of bytes
+ *
+ * Return: 0 or %-EFAULT
+ */
 static inline int d2d_copy_from_nofault(void *to, const void *from, size_t size)
 {
 	return d2d_is_kernel_range((unsigned long)from, size) &&
 	       d2d_copy_from_range(to, from, size) ? 0 : -EFAULT;
 }
 
-/*
- * As d2d_copy_from_nofault(), for one object. An address that is NULL or misaligned is bad, too.
+/**
+ * d2d_get_nofault() - copy one object from an address that may be bad
+ * @to: where to copy the object
+ * @from: the address; NULL and a misaligned address are bad, too
+ *
+ * Return: 0 or %-EFAULT
  */
 #define d2d_get_nofault(to, from)						\
 ({										\

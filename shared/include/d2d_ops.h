@@ -16,10 +16,18 @@
 #include "d2d.h"
 #include "d2d_nofault.h"
 
-/*
- * Checks an offered context: its header, and that all of it can be read. -EFAULT: it is NULL,
- * misaligned or cannot be read; -EBADMSG: magic number; -EPROTO: major version; -EMSGSIZE: size;
- * -EBADE: layout.
+/**
+ * d2d_context_check() - check the header of an offered context, and that all of it can be read
+ * @offered: what the owner has offered, which may be a bad pointer
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EFAULT - the pointer is NULL or misaligned, or cannot be read
+ * * %-EBADMSG - magic number
+ * * %-EPROTO - major version
+ * * %-EMSGSIZE - size
+ * * %-EBADE - layout
  */
 static inline int d2d_context_check(const struct d2d_context *offered)
 {
@@ -43,15 +51,24 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 	return d2d_get_nofault(&byte, last);
 }
 
-/*
- * Copies the operations of the other side to the caller's table. D2D_OPS_INIT() has initialized
- * this table with the interface that the caller expects. An operation that the other side does
- * not have stays NULL: check that before calling it.
+/**
+ * d2d_ops_copy() - check the operations of the other side, and copy them
+ * @to: the caller's table, which D2D_OPS_INIT() has initialized with the interface that the
+ *	caller expects
+ * @endpoint: the endpoint of a context that d2d_context_check() has accepted
+ * @module: the module of that context
  *
- * endpoint and module are those of a context that d2d_context_check() has accepted. -EFAULT: no
- * table, or a pointer that is misaligned or cannot be read; -EPROTO: major version; -EMSGSIZE:
- * size; -EXDEV: another build; -EBADR: other operations; -ENOEXEC: an operation outside the
- * module's text.
+ * An operation that the other side does not have stays NULL: check that before calling it.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EFAULT - no table, or a pointer that is misaligned or cannot be read
+ * * %-EPROTO - major version
+ * * %-EMSGSIZE - size
+ * * %-EXDEV - another build
+ * * %-EBADR - other operations
+ * * %-ENOEXEC - an operation outside the module's text
  */
 static inline int d2d_ops_copy(struct d2d_ops *to, const struct d2d_endpoint *endpoint,
 			       const struct module *module)

@@ -33,9 +33,13 @@ extern struct d2d_point_keys d2d_points;
 #define d2d_point_enabled(group)	(!sizeof(#group))
 #endif
 
-/*
- * Hits the tracepoint of a step that puts or takes n items, or rings the doorbell. Called with the
- * queue's lock held, so that the trace has the order of the queue.
+/**
+ * d2d_point_hit() - hit the tracepoint of a step of a queue
+ * @queue: the queue, whose lock is held, so that the trace has the order of the queue
+ * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
+ * @n: the number of items that are put or taken
+ *
+ * Context: Any context.
  */
 static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_queue *queue,
 							    enum d2d_step step, u32 n)
@@ -58,7 +62,13 @@ static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_que
 	d2d_trace(&hit);
 }
 
-/* Call this before calling an operation of the other side, which is "owner" or "peer". */
+/**
+ * d2d_point_call() - hit the tracepoint of a call, before it
+ * @side: the other side, whose operation is called: "owner" or "peer"
+ * @op: the name of the operation
+ *
+ * Context: Any context.
+ */
 static inline void d2d_point_call(const char *side, const char *op)
 {
 	if (d2d_point_enabled(ops))
@@ -66,7 +76,14 @@ static inline void d2d_point_call(const char *side, const char *op)
 				     D2D_TEXT(TO, side), D2D_TEXT(OP, op)));
 }
 
-/* Call this when the operation has returned. */
+/**
+ * d2d_point_return() - hit the tracepoint of a return, after an operation has returned
+ * @side: the other side, whose operation was called: "owner" or "peer"
+ * @op: the name of the operation
+ * @status: what it has returned
+ *
+ * Context: Any context.
+ */
 static inline void d2d_point_return(const char *side, const char *op, int status)
 {
 	if (d2d_point_enabled(ops))

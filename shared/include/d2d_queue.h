@@ -19,10 +19,15 @@
 #include "d2d_event.h"
 #include "d2d_point.h"
 
-/*
- * Returns the item whose index is in a handle, or NULL if the number cannot be an item's handle. A
- * number with the generation 0 is no handle: D2D_ITEM_HELD() of it could be 0, which is the claim
- * of an item that no handle names.
+/**
+ * d2d_queue_find() - find the item whose index is in a handle
+ * @queue: the queue
+ * @handle: a number that may be a handle, stale or not. One with the generation 0 is no handle:
+ *	D2D_ITEM_HELD() of it could be 0, which is the claim of an item that no handle names
+ *
+ * Only the functions of this file use it.
+ *
+ * Return: the item, or NULL if the number cannot be the handle of an item
  */
 static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handle handle)
 {
@@ -33,7 +38,12 @@ static inline struct d2d_item *d2d_queue_find(struct d2d_queue *queue, d2d_handl
 	return queue->pool[index];
 }
 
-/* Counts a handle that names no item. */
+/**
+ * d2d_queue_note_stale() - count a handle that names no item
+ * @queue: the queue
+ *
+ * Only the functions of this file use it.
+ */
 static inline void d2d_queue_note_stale(struct d2d_queue *queue)
 {
 	unsigned long flags;
@@ -43,9 +53,18 @@ static inline void d2d_queue_note_stale(struct d2d_queue *queue)
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/*
- * Puts an item with a copy of the payload. -EMSGSIZE: the payload is larger than an item;
- * -ENOSPC: the queue is full.
+/**
+ * d2d_queue_put() - put an item with a copy of a payload
+ * @queue: the queue
+ * @kind: the meaning of the payload, as the drivers have agreed
+ * @payload: the payload
+ * @len: its bytes
+ *
+ * Sets the event of the doorbell if the queue was empty.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, %-EMSGSIZE if the payload is larger than an item, or %-ENOSPC if the queue is full
  */
 static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
 {
@@ -87,10 +106,15 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
 	return err;
 }
 
-/*
- * Makes an event the doorbell of a queue from which the caller takes items; 0 removes the
- * doorbell. The event is set when an item is put on the empty queue; and by this call, if the
- * queue is not empty. A doorbell whose event is closed does not ring.
+/**
+ * d2d_queue_set_doorbell() - make an event the doorbell of a queue
+ * @queue: the queue, from which the caller takes items
+ * @event: the event; 0 removes the doorbell
+ *
+ * The event is set when an item is put on the empty queue; and by this call, if the queue is not
+ * empty. A doorbell whose event is closed does not ring.
+ *
+ * Context: Any context.
  */
 static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle event)
 {
@@ -107,7 +131,14 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 		d2d_event_ring(event);
 }
 
-/* Takes the oldest item. Returns its handle, or 0 if the queue is empty. */
+/**
+ * d2d_queue_take() - take the oldest item
+ * @queue: the queue
+ *
+ * Context: Any context.
+ *
+ * Return: the handle of the item, or 0 if the queue is empty
+ */
 static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 {
 	struct d2d_item *item;
@@ -133,9 +164,15 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
 	return handle;
 }
 
-/*
- * Redeems a handle. Returns the item, which the caller may use until it releases the handle, or
- * NULL if the handle is stale.
+/**
+ * d2d_queue_redeem() - redeem a handle
+ * @queue: the queue
+ * @handle: the handle
+ *
+ * Context: Any context.
+ *
+ * Return: the item, which the caller may use until it releases the handle, or NULL if the handle
+ * is stale
  */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
 {
@@ -148,7 +185,15 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
 	return item;
 }
 
-/* Releases the item of a handle, redeemed or not. -ESTALE: the handle is stale. */
+/**
+ * d2d_queue_release() - release the item of a handle, redeemed or not
+ * @queue: the queue
+ * @handle: the handle, which is stale from then on
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or %-ESTALE if the handle is stale
+ */
 static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 {
 	struct d2d_item *item = d2d_queue_find(queue, handle);

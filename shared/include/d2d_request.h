@@ -13,15 +13,32 @@
 
 #include "d2d.h"
 
-/* Describes a send without buffers. The caller fills in other members if it needs them. */
+/**
+ * d2d_send_to() - describe a send without buffers
+ * @to: the receiver; from d2d_lookup()
+ * @code: the control code
+ *
+ * The caller fills in other members if it needs them.
+ *
+ * Context: Any context.
+ *
+ * Return: the description
+ */
 static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
 {
 	return (struct d2d_send)D2D_SEND_INIT(to, code);
 }
 
-/*
- * For the sender: copies the output of a request that was completed with success. -EMSGSIZE: the
- * output does not have len bytes. Otherwise as d2d_request_read(). Any context.
+/**
+ * d2d_request_output() - copy the output of a request that was completed with success
+ * @request: the request, with its sender's handle
+ * @result: its result
+ * @output: where to copy the output
+ * @len: bytes of output that the sender expects
+ *
+ * Context: Any context.
+ *
+ * Return: as d2d_request_read(), or %-EMSGSIZE if the output does not have @len bytes
  */
 static inline int d2d_request_output(d2d_handle request, const struct d2d_result *result,
 				     void *output, u32 len)
@@ -31,9 +48,15 @@ static inline int d2d_request_output(d2d_handle request, const struct d2d_result
 	return len ? d2d_request_read(request, output, len) : 0;
 }
 
-/*
- * For the receiver: copies the input. -EMSGSIZE: the input does not have len bytes. Otherwise as
- * d2d_request_read(). Any context.
+/**
+ * d2d_request_input() - copy the input of a request that this driver has received
+ * @request: the request
+ * @input: where to copy the input
+ * @len: bytes of input that the receiver expects
+ *
+ * Context: Any context.
+ *
+ * Return: as d2d_request_read(), or %-EMSGSIZE if the input does not have @len bytes
  */
 static inline int d2d_request_input(const struct d2d_request *request, void *input, u32 len)
 {

@@ -56,15 +56,26 @@
 #define D2D_STEP_CONSTANT(constant, point, name, group)	D2D_STEP_##constant,
 enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };
 
-/* How a line shows the number of a field. A field may have a text instead of a number. */
+/**
+ * enum d2d_form - how a line shows the number of a field
+ * @D2D_FORM_NUMBER: 42
+ * @D2D_FORM_SIGNED: -19
+ * @D2D_FORM_HEX: 0x2a
+ * @D2D_FORM_HEX2: 0x0f
+ * @D2D_FORM_HEX8: 0x00222003
+ * @D2D_FORM_CONTEXT: c0
+ * @D2D_FORM_REQUEST: r0
+ *
+ * A field may have a text instead of a number.
+ */
 enum d2d_form {
-	D2D_FORM_NUMBER,	/* 42 */
-	D2D_FORM_SIGNED,	/* -19 */
-	D2D_FORM_HEX,		/* 0x2a */
-	D2D_FORM_HEX2,		/* 0x0f */
-	D2D_FORM_HEX8,		/* 0x00222003 */
-	D2D_FORM_CONTEXT,	/* c0 */
-	D2D_FORM_REQUEST,	/* r0 */
+	D2D_FORM_NUMBER,
+	D2D_FORM_SIGNED,
+	D2D_FORM_HEX,
+	D2D_FORM_HEX2,
+	D2D_FORM_HEX8,
+	D2D_FORM_CONTEXT,
+	D2D_FORM_REQUEST,
 };
 
 /* X(constant, name, form): a field. All lines of a step have their fields in the same order. */
@@ -95,25 +106,38 @@ enum d2d_form {
 #define D2D_FIELD_CONSTANT(constant, name, form)	D2D_FIELD_##constant,
 enum d2d_key { D2D_FIELD_END, D2D_FIELDS(D2D_FIELD_CONSTANT) D2D_FIELD_COUNT };
 
-/* A field of a step: a number, or a text. */
+/**
+ * struct d2d_field - a field of a step: a number, or a text
+ * @value: the number, or the address of the text
+ * @key: enum d2d_key
+ * @length: bytes of the text; D2D_IS_NUMBER if it is a number
+ */
 struct d2d_field {
-	u64 value;	/* the number, or the address of the text */
-	u32 key;	/* enum d2d_key */
-	u32 length;	/* bytes of the text; D2D_IS_NUMBER if it is a number */
+	u64 value;
+	u32 key;
+	u32 length;
 };
 
 #define D2D_IS_NUMBER		0xffffffffu
 /* The most fields of a step. */
 #define D2D_RECORD_FIELDS	10
 
-/* A step. */
+/**
+ * struct d2d_record - a step
+ * @driver: the name of the driver that takes the step
+ * @driver_length: bytes of this name
+ * @step: enum d2d_step
+ * @flags: D2D_RECORD_HOT or 0
+ * @reserved: 0
+ * @fields: the fields, up to the first D2D_FIELD_END
+ */
 struct d2d_record {
-	const char *driver;	/* the name of the driver that takes the step */
-	u32 driver_length;	/* bytes of this name */
-	u32 step;		/* enum d2d_step */
-	u32 flags;		/* D2D_RECORD_HOT or 0 */
-	u32 reserved;		/* 0 */
-	struct d2d_field fields[D2D_RECORD_FIELDS];	/* up to the first D2D_FIELD_END */
+	const char *driver;
+	u32 driver_length;
+	u32 step;
+	u32 flags;
+	u32 reserved;
+	struct d2d_field fields[D2D_RECORD_FIELDS];
 };
 
 /* The step is too frequent for a line: only its tracepoint is hit. */
@@ -123,15 +147,14 @@ struct d2d_record {
 #define D2D_DETAIL_SIZE		160
 
 /**
- * d2d_trace - take a step
+ * d2d_trace() - print the line of a step, and hit its tracepoint
  * @record: the step
  *
- * Exported by the owner, as the functions of d2d.h are. Prints the line of the
- * step and hits its tracepoint. The name of an unknown field, a text that cannot be
- * read, and each byte of a text that is no visible character of ASCII is printed as "?".
- * The owner refuses a record that it cannot read, or whose step does not exist.
+ * Exported by the owner, as the functions of d2d.h are. The name of an unknown field, a text that
+ * cannot be read, and each byte of a text that is no visible character of ASCII is printed as
+ * "?". The owner refuses a record that it cannot read, or whose step does not exist.
  *
- * Context: Any, but NMI. Calls no routine of a driver.
+ * Context: Any context but NMI. Calls no routine of a driver.
  */
 void d2d_trace(const struct d2d_record *record);
 
