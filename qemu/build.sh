@@ -29,8 +29,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 out=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
 
-need_cache
-hold "$CACHE/lock/build-$(key "$PROJECT")"
+hold_build
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \

@@ -8,8 +8,7 @@
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-need_cache
-hold "$CACHE/lock/build-$(key "$PROJECT")"
+hold_build
 documents=$("$LAB/root/tools.sh" documents)
 part_now "builds that are refused" "$LAB/enter.sh" "$LAB/tests/builds.sh" "$D2D_KERNEL"
 part_now "the sources" "$LAB/enter.sh" "$LAB/check/check-inside.sh" "$D2D_KERNEL" "$documents"

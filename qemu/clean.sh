@@ -8,8 +8,7 @@ if [ "${1-}" = --cache ]; then
 	[ ! -d "$CACHE" ] || step "remove $CACHE" "1 min" /dev/null "$LAB/root/remove.sh" "$CACHE"
 	exit 0
 fi
-need_cache
-hold "$CACHE/lock/build-$(key "$PROJECT")"
+hold_build
 rm -rf "$PROJECT/build"
 # `make KDIR=...` builds beside the sources. .gitignore lists what it leaves, so git can remove it.
 if [ -e "$PROJECT/.git" ] && command -v git >/dev/null; then

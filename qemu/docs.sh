@@ -9,8 +9,7 @@ kernel=$(kernel_dir stock)
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-need_cache
-hold "$CACHE/lock/build-$(key "$PROJECT")"
+hold_build
 cd "$PROJECT"
 out=build/docs
 rm -rf "$out" "build/$KVER-docs"/shared/.doc-*

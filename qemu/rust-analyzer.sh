@@ -10,7 +10,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_KERNEL D2D_ROOT
 . "$D2D_KERNEL/kernel.env"
 "$LAB/build.sh" --selftests >&2
-hold "$CACHE/lock/build-$(key "$PROJECT")"
+hold_build
 out=$PROJECT/build/$KVER
 "$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" rust-analyzer
 "$LAB/enter.sh" "$LAB/kernel/rust-project.py" "$out" "$D2D_ROOT" "$PROJECT" >"$PROJECT/rust-project.json.new"

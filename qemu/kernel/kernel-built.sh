@@ -19,18 +19,14 @@ export D2D_ROOT
 # A change of prepare-built.sh does not change this key: increase the 1 if the kernel must then be built again. $stock
 # stands for the toolchain root and the source.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
-if [ ! -d "$kernel" ]; then
-	"$LAB/root/host.sh"
-	hold "$CACHE/lock/kernel-$name"
-fi
-if [ ! -d "$kernel" ]; then
+# build_kernel DIR - makes the kernel's directory
+build_kernel() {
 	need_space 2 "the $name kernel"
-	"$LAB/root/remove.sh" "$kernel.tmp"
-	mkdir "$kernel.tmp"
+	mkdir "$1"
 	step "configure the $name kernel" "15 s" "$CACHE/log/configure-$name.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" configure "$kernel.tmp" "$name" "$stock" "$config" "$patch"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" configure "$1" "$name" "$stock" "$config" "$patch"
 	step "build the $name kernel (once)" "6 to 10 min on 2 CPUs" "$CACHE/log/build-$name.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" build "$kernel.tmp" "$name"
-	mv "$kernel.tmp" "$kernel"
-fi
+		"$LAB/enter.sh" "$LAB/kernel/prepare-built.sh" build "$1" "$name"
+}
+cached "$kernel" "kernel-$name" build_kernel
 echo "$kernel"

@@ -13,16 +13,12 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
 kernel=$CACHE/kernel-uml-$(key "$(basename "$stock")" "$(cat "$LAB/kernel/uml.config" "$LAB/kernel/prepare-uml.sh")")
-if [ ! -d "$kernel" ]; then
-	need_cache
-	hold "$CACHE/lock/kernel-uml"
-fi
-if [ ! -d "$kernel" ]; then
+# build_kernel DIR - makes the kernel's directory
+build_kernel() {
 	need_space 4 "the User-Mode Linux kernel"
-	"$LAB/root/remove.sh" "$kernel.tmp"
-	mkdir "$kernel.tmp"
+	mkdir "$1"
 	step "build User-Mode Linux (once)" "5 min on 2 CPUs" "$CACHE/log/prepare-uml.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare-uml.sh" "$kernel.tmp" "$stock" "$LAB/kernel/uml.config"
-	mv "$kernel.tmp" "$kernel"
-fi
+		"$LAB/enter.sh" "$LAB/kernel/prepare-uml.sh" "$1" "$stock" "$LAB/kernel/uml.config"
+}
+cached "$kernel" kernel-uml build_kernel
 echo "$kernel"

@@ -24,33 +24,25 @@ resolved=$CACHE/resolved-$(basename "$root")-newest
 if [ -n "$want" ] && ! grep -qsxF "KVER=$want" "$resolved/resolved"; then
 	resolved=${resolved%newest}$want
 fi
-if [ ! -d "$resolved" ]; then
-	"$LAB/root/host.sh"
-	hold "$CACHE/lock/resolve"
-fi
-if [ ! -d "$resolved" ]; then
-	"$LAB/root/remove.sh" "$resolved.tmp"
+# resolve DIR - chooses the kernel, and leaves in DIR what kernel/resolve.sh writes
+resolve() {
 	step "look for the kernel ${want:-to use} in the archive" "10 s" "$CACHE/log/resolve.log" \
 		"$LAB/enter.sh" sh -ec 'apt-get -q -o APT::Update::Error-Mode=any update
-			exec "$@"' sh "$LAB/kernel/resolve.sh" "$resolved.tmp" "$want"
-	mv "$resolved.tmp" "$resolved"
-fi
+			exec "$@"' sh "$LAB/kernel/resolve.sh" "$1" "$want"
+}
+cached "$resolved" resolve resolve
 . "$resolved/resolved"
 
 # A change of prepare.sh does not change this key: increase the 2 if the kernel must then be prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
-if [ ! -d "$kernel" ]; then
-	"$LAB/root/host.sh"
-	hold "$CACHE/lock/kernel"
-fi
-if [ ! -d "$kernel" ]; then
+# prepare DIR - makes the kernel's directory
+prepare() {
 	need_space 4 "the kernel $KVER"
-	"$LAB/root/remove.sh" "$kernel.tmp"
-	mkdir "$kernel.tmp"
+	mkdir "$1"
 	step "fetch $KVER: image, source" "30 s, 180 MB" "$CACHE/log/fetch-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" fetch "$kernel.tmp" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" fetch "$1" "$resolved"
 	step "build the Rust crates of $KVER (once)" "3 min on 2 CPUs" "$CACHE/log/prepare-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" build "$kernel.tmp" "$resolved"
-	mv "$kernel.tmp" "$kernel"
-fi
+		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" build "$1" "$resolved"
+}
+cached "$kernel" kernel prepare
 echo "$kernel"

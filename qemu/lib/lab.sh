@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
-# Every script of the lab sources this file. It has paths, messages, the choice of the kernel, locks, and long steps
-# with their progress.
-#
-# How the cache is filled: a script takes a lock, builds an entry (a root, a kernel, a program) under a
-# temporary name, and renames it when it is complete. An interrupted run leaves no half-built entry.
+# Every script of the lab sources this file. It has paths, messages, the choice of the kernel, and long steps with their
+# progress; cache.sh has the cache and its locks.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -27,17 +24,7 @@ case $PROJECT$CACHE in
 *[[:space:]:,%]*) die "Kbuild allows no blank, colon, comma or percent sign in these paths: $PROJECT, $CACHE" ;;
 esac
 
-# key WORD... - a short hash of the words, for the name of a cache entry that is made from them
-key() {
-	printf '%s\n' "$@" | sha256sum | cut -c1-12
-}
-
-# need_cache - creates the cache directory, or dies
-need_cache() {
-	if ! mkdir -p "$CACHE/lock" "$CACHE/log" 2>/dev/null || [ ! -w "$CACHE/lock" ]; then
-		die "cannot write to the cache $CACHE: set XDG_CACHE_HOME to a directory of your own"
-	fi
-}
+. "$LAB/lib/cache.sh"
 
 # known_kernel NAME - dies if the lab has no such kernel
 known_kernel() {
@@ -71,24 +58,6 @@ read_kernel() {
 	EXPECT='' APPEND='' image=$1/vmlinux platform=()
 	. "$1/kernel.env"
 	[ ! -e "$1/linux" ] || image=$1/linux platform=(--uml)
-}
-
-# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT is what needs them
-need_space() {
-	local free
-	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
-	[ "$free" -ge "$1" ] ||
-		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
-}
-
-# hold FILE - locks FILE, and waits if another run has locked it. The lock is released when this script and its
-# children have ended.
-hold() {
-	local fd
-	exec {fd}>"$1"
-	flock -n "$fd" && return
-	say "another run holds $1, waiting for it"
-	flock "$fd"
 }
 
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. Standard input is a

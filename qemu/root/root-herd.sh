@@ -9,18 +9,15 @@ suite=forky
 packages=(herdtools7)
 root=$CACHE/root-herd-$(key 1 "$suite" "${packages[@]}")
 
-if [ ! -d "$root" ]; then
+# make_root DIR - installs the packages in DIR
+make_root() {
 	"$LAB/root/host.sh"
-	hold "$CACHE/lock/root-herd"
-fi
-if [ ! -d "$root" ]; then
 	need_space 2 "the third toolchain root"
-	"$LAB/root/remove.sh" "$root.tmp"
 	# The indices of a suite that is not released are valid for a week only. A mirror that lags behind will do.
 	step "make the third toolchain root (once)" "1 min" "$CACHE/log/root-herd.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=essential \
 		--aptopt='Acquire::Check-Valid-Until "false"' \
-		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
-	mv "$root.tmp" "$root"
-fi
+		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$1"
+}
+cached "$root" root-herd make_root
 echo "$root"

@@ -16,16 +16,13 @@ packages=(
 )
 root=$CACHE/root-more-$(key 1 "$suite" "${packages[@]}")
 
-if [ ! -d "$root" ]; then
+# make_root DIR - installs the packages in DIR
+make_root() {
 	"$LAB/root/host.sh"
-	hold "$CACHE/lock/root-more"
-fi
-if [ ! -d "$root" ]; then
 	need_space 4 "the second toolchain root"
-	"$LAB/root/remove.sh" "$root.tmp"
 	step "make the second toolchain root (once)" "2 min" "$CACHE/log/root-more.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt \
-		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$root.tmp"
-	mv "$root.tmp" "$root"
-fi
+		--include="$(IFS=, && echo "${packages[*]}")" "$suite" "$1"
+}
+cached "$root" root-more make_root
 echo "$root"

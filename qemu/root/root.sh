@@ -18,15 +18,14 @@ packages=(
 	ca-certificates
 )
 root=$CACHE/root-$(key 1 "$suite" "${packages[@]}")
+kver=${1-}
 
-if [ ! -d "$root" ]; then
+# make_root DIR - installs the packages in DIR, and chooses the kernel (archive.sh)
+make_root() {
+	local resolved
 	"$LAB/root/host.sh"
-	hold "$CACHE/lock/root"
-fi
-if [ ! -d "$root" ]; then
 	need_space 7 "the set-up (root and kernel)"
-	"$LAB/root/remove.sh" "$root.tmp"
-	resolved=$CACHE/resolved-$(basename "$root")-${1:-newest}
+	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
 	# mmdebstrap runs in a mount namespace, so that an interrupted run leaves no mounts. For a plain user it runs as
@@ -34,9 +33,9 @@ if [ ! -d "$root" ]; then
 	# whom enter.sh will map them.
 	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
-		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp ${1-}" \
-		--skip=cleanup/apt/lists "$suite" "$root.tmp"
+		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \
+		--skip=cleanup/apt/lists "$suite" "$1"
 	mv "$resolved.tmp" "$resolved"
-	mv "$root.tmp" "$root"
-fi
+}
+cached "$root" root make_root
 echo "$root"

@@ -15,18 +15,18 @@ else
 	sources=("$LAB/$name"/* "$PROJECT"/{trace/src/line.rs,shared/include/d2d.h})
 fi
 tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
-if [ ! -x "$tool" ]; then
-	need_cache
-	hold "$CACHE/lock/tools"
-fi
-if [ ! -x "$tool" ] && [ "$name" = trace ]; then
-	step "compile d2d-trace (once)" "1 min" "$CACHE/log/tools.log" \
-		"$LAB/root/cargo.sh" install --locked --no-track --path . --root "$tool.tmp"
-	mv "$tool.tmp/bin/d2d-trace" "$tool"
-	rm -r "$tool.tmp"
-elif [ ! -x "$tool" ]; then
-	D2D_ROOT=$root step "compile d2d-$name (once)" "5 s" "$CACHE/log/tools.log" \
-		"$LAB/enter.sh" rustc --edition 2021 -O -D warnings -o "$tool.tmp" "$LAB/$name/main.rs"
-	mv "$tool.tmp" "$tool"
-fi
+# compile FILE - compiles the program to FILE
+compile() {
+	if [ "$name" = trace ]; then
+		"$LAB/root/remove.sh" "$1.cargo"
+		step "compile d2d-trace (once)" "1 min" "$CACHE/log/tools.log" \
+			"$LAB/root/cargo.sh" install --locked --no-track --path . --root "$1.cargo"
+		mv "$1.cargo/bin/d2d-trace" "$1"
+		rm -r "$1.cargo"
+	else
+		D2D_ROOT=$root step "compile d2d-$name (once)" "5 s" "$CACHE/log/tools.log" \
+			"$LAB/enter.sh" rustc --edition 2021 -O -D warnings -o "$1" "$LAB/$name/main.rs"
+	fi
+}
+cached "$tool" tools compile
 echo "$tool"

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Makes the entries of the cache: the roots, the kernels and the host programs. lib/lab.sh sources this file.
+
+# key WORD... - prints a short hash of the words, for the name of an entry that is made from them
+key() {
+	printf '%s\n' "$@" | sha256sum | cut -c1-12
+}
+
+# need_cache - creates the cache directory, or dies
+need_cache() {
+	if ! mkdir -p "$CACHE/lock" "$CACHE/log" 2>/dev/null || [ ! -w "$CACHE/lock" ]; then
+		die "cannot write to the cache $CACHE: set XDG_CACHE_HOME to a directory of your own"
+	fi
+}
+
+# need_space GB WHAT - dies if the cache's disk has less than GB gigabytes free. WHAT is what needs them
+need_space() {
+	local free
+	free=$(df --output=avail -BG "$CACHE" | tail -n 1 | tr -dc 0-9)
+	[ "$free" -ge "$1" ] ||
+		die "$2 needs $1 GB of disk space, $CACHE has $free GB free: make room or set XDG_CACHE_HOME"
+}
+
+# hold FILE - locks FILE, and waits if another run has locked it. The lock is released when this script and its
+# children have ended.
+hold() {
+	local fd
+	exec {fd}>"$1"
+	flock -n "$fd" && return
+	say "another run holds $1, waiting for it"
+	flock "$fd"
+}
+
+# hold_build - holds the lock of this project's builds. They write to the same directory
+hold_build() {
+	need_cache
+	hold "$CACHE/lock/build-$(key "$PROJECT")"
+}
+
+# cached ENTRY LOCK CMD... - makes ENTRY, a file or a directory of the cache, unless it is there. CMD gets a temporary
+# path as one more argument, and makes the entry at this path; cached then renames it. So an interrupted run leaves no
+# half-made entry. LOCK is the name of the lock under which CMD runs: of several runs, one makes the entry, and the
+# others wait. Do not test the status of cached: bash ignores set -e in a function whose status is tested.
+cached() {
+	local entry=$1 lock=$2
+	shift 2
+	[ ! -e "$entry" ] || return 0
+	need_cache
+	hold "$CACHE/lock/$lock"
+	[ ! -e "$entry" ] || return 0
+	"$LAB/root/remove.sh" "$entry.tmp"
+	"$@" "$entry.tmp"
+	mv "$entry.tmp" "$entry"
+}
