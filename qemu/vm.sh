@@ -37,15 +37,9 @@ case ${GDB:=} in
 esac
 
 D2D_KERNEL=$(kernel_dir "${KERNEL-stock}")
-D2D_ROOT=$("$LAB/root/root.sh")
-export D2D_KERNEL D2D_ROOT
-read_kernel "$D2D_KERNEL"
-[ -z "$APPEND" ] || append+=("$APPEND")
-case ${append[*]} in
-# With d2d.case=PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
-*d2d.case=*:*) EXPECT+=' modules=any' ;;
-esac
-vm=$("$LAB/root/tools.sh")
+export D2D_KERNEL
+. "$D2D_KERNEL/kernel.env"
+. "$(dirname "$0")/lib/machine.sh"
 
 # The run writes to a new directory, which replaces that of the last run at the end.
 name=$mode${D2D_NAME:+-$D2D_NAME}
@@ -70,8 +64,8 @@ if [ -n "$GDB" ]; then
 fi
 
 rc=0
-"$LAB/enter.sh" env D2D_LOGS="build/$KVER/$name" D2D_EXPECT="$EXPECT" D2D_GDB="$GDB" ${D2D_TIMEOUT:+D2D_TIMEOUT="$D2D_TIMEOUT"} \
-	"$vm" "${platform[@]}" ${D2D_ICOUNT:+--icount} "$mode" "$image" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
+D2D_LOGS=build/$KVER/$name D2D_GDB=$GDB \
+	machine "$D2D_KERNEL" ${D2D_ICOUNT:+--icount} "$mode" "$run/initramfs.cpio" "$run" "${append[@]}" || rc=$?
 rm -rf "$run/initramfs.cpio" "$logs"
 mv "$run" "$logs"
 exit "$rc"

@@ -52,14 +52,6 @@ kernel_dir() {
 	esac
 }
 
-# read_kernel DIR - reads kernel.env of a kernel's directory. Also sets what d2d-vm needs: $image, the path of the
-# kernel, and $platform, the options for its kind. EXPECT and APPEND are empty unless kernel.env sets them.
-read_kernel() {
-	EXPECT='' APPEND='' image=$1/vmlinux platform=()
-	. "$1/kernel.env"
-	[ ! -e "$1/linux" ] || image=$1/linux platform=(--uml)
-}
-
 # ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. Standard input is a
 # pipe to which nobody writes: step() closes it when the step has ended; if the script is killed, the kernel closes it.
 ticker() {

@@ -38,9 +38,7 @@ for line in "${table[@]}"; do
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
 done
 
-D2D_ROOT=$("$LAB/root/root.sh")
-export D2D_ROOT
-vm=$("$LAB/root/tools.sh")
+. "$(dirname "$0")/../lib/machine.sh"
 mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/boots.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -55,22 +53,16 @@ done
 
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' EXPECT APPEND image platform
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop=''
 	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	mkdir -p "$logs"
-	read_kernel "${kernels[$kernel]}"
-	case $scenario in
-	# With PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
-	test/*:*) EXPECT+=' modules=any' ;;
-	esac
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
 	esac
-	output=$("$LAB/enter.sh" env D2D_TIMEOUT="$seconds" D2D_EXPECT="$EXPECT" D2D_STOP="$stop" "$vm" "${platform[@]}" "${scenario%%/*}" \
-		"$image" "${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" \
-		${APPEND:+"$APPEND"} 2>&1) || rc=$?
+	output=$(D2D_TIMEOUT=$seconds D2D_STOP=$stop machine "${kernels[$kernel]}" "${scenario%%/*}" \
+		"${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"
 	elif [ "$rc" -ne 1 ]; then

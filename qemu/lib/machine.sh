@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+# Starts virtual machines. vm.sh and run/boots.sh source this file, after lib/lab.sh.
+
+D2D_ROOT=$("$LAB/root/root.sh")
+export D2D_ROOT
+d2d_vm=$("$LAB/root/tools.sh")
+
+# machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - boots the kernel in the directory KERNEL (kernel/kernel.sh),
+# and judges the run, by d2d-vm (vm/main.rs). The machine is QEMU, or for a User-Mode Linux kernel the kernel itself.
+# Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS and D2D_GDB; d2d-vm explains them
+machine() {
+	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too
+	local image=$1/vmlinux options=() KVER KMAKE EXPECT='' APPEND='' name
+	. "$1/kernel.env"
+	if [ -e "$1/linux" ]; then
+		image=$1/linux
+		options=(--uml)
+	fi
+	shift
+	if [ "$1" = --icount ]; then
+		options+=(--icount)
+		shift
+	fi
+	local mode=$1 initramfs=$2 dir=$3
+	shift 3
+	case $* in
+	# With d2d.case=PROGRAM:TEXT, the program ends after that case, and may leave modules loaded.
+	*d2d.case=*:*) EXPECT+=' modules=any' ;;
+	esac
+	local settings=("D2D_EXPECT=$EXPECT")
+	for name in D2D_TIMEOUT D2D_STOP D2D_LOGS D2D_GDB; do
+		[ -z "${!name-}" ] || settings+=("$name=${!name}")
+	done
+	"$LAB/enter.sh" env "${settings[@]}" "$d2d_vm" "${options[@]}" "$mode" "$image" "$initramfs" "$dir" "$@" \
+		${APPEND:+"$APPEND"}
+}
