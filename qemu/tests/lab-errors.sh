@@ -95,6 +95,20 @@ dying() {
 export -f dying
 expect "the progress display of a step ends when the step is killed" fails_with '^$' timeout 10 bash -c dying
 
+# entry CMD - makes an entry of a cache of its own; CMD runs when the entry is complete, but not yet renamed
+entry() {
+	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
+		make_entry() { mkdir "$1" && echo made && '"$1"'; }
+		cached "$CACHE/entry" entry make_entry'
+}
+
+# entries - makes an entry three times, of which the first is interrupted. The third must find the entry of the second.
+entries() {
+	! entry 'exit 1' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
+		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
+}
+expect "the cache gets an entry once, and none from an interrupted run" entries
+
 # building LINE - runs build.sh for a kernel whose build prints LINE and fails. Another part of make verify may be
 # building; build.sh then says that it waits, and can wait for minutes.
 building() {
