@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant gets
-# an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise, even if the mutant
-# does not apply or compile. Prints KTAP, and last a line of counts.
+# Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant
+# gets an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise, even if the
+# mutant does not apply or compile. Prints KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
@@ -84,7 +84,8 @@ take_copy() {
 	done
 }
 
-# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's reason
+# mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's
+# reason
 mutate() {
 	local mutant=$PROJECT/selftests/mutants/$1.mutant boot modules refused uncompiled kernel images output
 	boot=$(sed -n 's/^boot: //p' "$mutant")

@@ -8,7 +8,8 @@ export D2D_ROOT
 unset D2D_KERNEL
 requested_kver=${KVER-}
 
-# condition NAME VALUE - prints a condition on which the figures depend, in the form that the guest uses (guest/bench.sh)
+# condition NAME VALUE - prints a condition on which the figures depend, in the form that the guest uses
+# (guest/bench.sh)
 condition() {
 	echo "bench: condition $1: $2"
 }

@@ -44,8 +44,8 @@ unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
 }
 
-# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. There the project is $D2D, whose
-# build is in $D2D/build/KVER.
+# outside - builds a driver in C outside of the project, with the Kbuild of docs/guide.md. There the project is $D2D,
+# whose build is in $D2D/build/KVER.
 outside() {
 	local D2D rc=0
 	D2D=$(mktemp -d)
@@ -60,8 +60,8 @@ outside() {
 	return "$rc"
 }
 
-# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Turns off the checks that
-# complain about lists of the form X(...) and their entries, in files that have such a list.
+# checkpatch FILE - runs checkpatch.pl in /tmp, because it leaves a file in its working directory. Turns off the checks
+# that complain about lists of the form X(...) and their entries, in files that have such a list.
 checkpatch() {
 	local lists=()
 	! grep -qE 'D2D_(STEPS|FIELDS|GROUPS)\(' "$1" ||

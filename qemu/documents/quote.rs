@@ -82,8 +82,8 @@ fn common(lines: &[&str], source: &[&str]) -> usize {
         .count()
 }
 
-/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source, or, if it is not there,
-/// the line of the document that does not match.
+/// Finds a part of a quote in the rest of the source. Returns where the part ends in the source, or, if it is not
+/// there, the line of the document that does not match.
 fn locate(part: &Part<'_>, source: &[&str]) -> Result<usize, usize> {
     let mut most = 0;
     for begin in 0..source.len() {

@@ -9,8 +9,8 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, which d2d-vm
-# prints anyway, and repeated lines: insmod tries to load a module twice, so the kernel complains twice.
+# failed REASON - notes the reason, and what the kernel has printed since the step began. Leaves out the trace, which
+# d2d-vm prints anyway, and repeated lines: insmod tries to load a module twice, so the kernel complains twice.
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output

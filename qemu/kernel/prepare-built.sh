@@ -26,7 +26,8 @@ fi
 # configure STOCK CONFIG [PATCH]
 configure() {
 	local dropped
-	# Builds do not write to sources, so the trees can share them by hard links. git replaces the files that it patches.
+	# Builds do not write to sources, so the trees can share them by hard links. git replaces the files that it
+	# patches.
 	cp -al "$1/tree" tree
 	[ -z "${3-}" ] || GIT_DIR=none git -C tree apply "$3"
 	make -C tree "${kmake[@]}" -s mrproper
@@ -44,8 +45,8 @@ build() {
 	if [ "$name" = sanitizer ]; then
 		"${make[@]}" all
 		cp tree/linux linux
-		# By default, User-Mode Linux compiles Rust to position-independent code, whose relocations the module loader does
-		# not know. The code model is large because modules are far from the kernel.
+		# By default, User-Mode Linux compiles Rust to position-independent code, whose relocations the module
+		# loader does not know. The code model is large because modules are far from the kernel.
 		kmake+=("RUSTFLAGS_MODULE=-Crelocation-model=static -Ccode-model=large")
 	else
 		"${make[@]}" vmlinux modules scripts_gdb
@@ -62,8 +63,8 @@ build() {
 		printf '%q ' "${kmake[@]}"
 		echo ')'
 		case $name in
-		# The allocator's per-CPU arrays keep stale pointers to objects, which kmemleak would take for references; a
-		# cache with debugging, the cheapest, has no such arrays.
+		# The allocator's per-CPU arrays keep stale pointers to objects, which kmemleak would take for
+		# references; a cache with debugging, the cheapest, has no such arrays.
 		sanitizer) echo "APPEND=slab_debug=F EXPECT='debug_locks=1 leaks=0'" ;;
 		debug) echo "EXPECT='taint=4096 debug_locks=1'" ;;
 		esac

@@ -67,8 +67,8 @@ ticker() {
 	done
 }
 
-# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line `reason: ...`, or "no
-# network" if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
+# reason LOG - prints in one line why the command that wrote LOG has failed: the command's own line `reason: ...`, or
+# "no network" if LOG shows that a host was not found or not reached. Fails if LOG shows neither.
 reason() {
 	if grep -m 1 '^reason: ' "$1"; then
 		return
@@ -79,9 +79,9 @@ reason() {
 	fi
 }
 
-# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. The user sees the time
-# that CMD has taken so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell function: bash
-# ignores set -e in a function whose status is tested.
+# step WHAT ABOUT LOG CMD... - runs CMD, which takes about the time ABOUT, with its output in LOG. The user sees the
+# time that CMD has taken so far, and if CMD fails, the reason or the end of LOG. CMD must be a program, not a shell
+# function: bash ignores set -e in a function whose status is tested.
 step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3

@@ -4,8 +4,8 @@
 # the line "N passed, N failed, N skipped".
 #
 # There are two ways to run parts. part_now runs a part and shows all its output; call total after the last part. part
-# only declares a part; run_parts then runs the declared parts, two at a time, and shows the results of their tests. If a
-# part fails, run_parts also shows the output that belongs to each failed test.
+# only declares a part; run_parts then runs the declared parts, two at a time, and shows the results of their tests. If
+# a part fails, run_parts also shows the output that belongs to each failed test.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
@@ -17,8 +17,8 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts at the end of a part's LOG to the sums, and leaves them in $counts.
-# STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it reports no
-# test at all.
+# STATUS is the part's exit status. Adds one failure if the part has failed but reports no failed test, or if it reports
+# no test at all.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -34,8 +34,8 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the tests of the part that have failed to $failures, each with a reason. LOG may end with
-# a list of the failed tests, as total writes it; otherwise its result lines name them.
+# note_failures PART LOG - adds the tests of the part that have failed to $failures, each with a reason. LOG may end
+# with a list of the failed tests, as total writes it; otherwise its result lines name them.
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -45,8 +45,8 @@ note_failures() {
 	done <<<"$names"
 }
 
-# failed_names LOG - prints the name of each test that has failed, and a reason: of the diagnostic lines before the result,
-# the last one that names a failure, or else the first one.
+# failed_names LOG - prints the name of each test that has failed, and a reason: of the diagnostic lines before the
+# result, the last one that names a failure, or else the first one.
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {
@@ -126,8 +126,8 @@ job_ended() {
 	echo "== $name: $counts, $seconds s; running: ${job_name[*]}; left: ${left[*]}"
 }
 
-# failed_results LOG - prints the result line of each test that has failed, after the diagnostic lines before it, and then
-# what the part has printed after the last result
+# failed_results LOG - prints the result line of each test that has failed, after the diagnostic lines before it, and
+# then what the part has printed after the last result
 failed_results() {
 	awk '/^# failed: / { next }
 		/^ok / { lines = ""; next }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by "# "
-//! (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and the result of the test itself
-//! is not. There is one exception: if a test fails although all results in its KTAP are good, its failure is counted,
-//! too. If a level's plan and its number of results differ, the report has a problem.
+//! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by
+//! "# " (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and the result of the test
+//! itself is not. There is one exception: if a test fails although all results in its KTAP are good, its failure is
+//! counted, too. If a level's plan and its number of results differ, the report has a problem.
 
 use std::fmt;
 

@@ -28,8 +28,8 @@ pub enum Ended {
 pub enum Platform {
     /// QEMU
     Qemu,
-    /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction. When the CPU is idle, the clock
-    /// jumps to the next timer.
+    /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction. When the CPU is idle, the
+    /// clock jumps to the next timer.
     Counting,
     /// User-Mode Linux: the kernel is a program of the host
     Uml,
@@ -149,7 +149,8 @@ impl Machine {
         let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         line += match mode {
             "shell" => " quiet",
-            // During boot the kernel prints everything to the console. After that, guest/init lets only warnings through.
+            // During boot the kernel prints everything to the console. After that, guest/init lets only warnings
+            // through.
             _ => " ignore_loglevel",
         };
         if mode != "shell" {

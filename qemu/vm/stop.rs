@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Recognizes the failure that a run is expected to have. d2d-vm ends the run at this failure, as later tests do not matter.
+//! Recognizes the failure that a run is expected to have. d2d-vm ends the run at this failure, as later tests do not
+//! matter.
 
 use crate::ktap;
 use std::io::Write;

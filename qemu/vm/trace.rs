@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace of the demonstration. Two CPUs write its lines to the guest's kernel log, perhaps in a wrong order, so this
-//! module sorts the lines by (load, seq). A line of guest/run.sh ("lab: ...") stays behind all steps that precede it in
-//! the log.
+//! The trace of the demonstration. Two CPUs write its lines to the guest's kernel log, perhaps in a wrong order, so
+//! this module sorts the lines by (load, seq). A line of guest/run.sh ("lab: ...") stays behind all steps that precede
+//! it in the log.
 
 use crate::line::{unstamped, Line};
 
