@@ -53,7 +53,7 @@ compiler_accepts() {
 	. "$(kernel_dir stock)/kernel.env"
 	output=$("$LAB/enter.sh" "$1/qemu/check/hostile.sh" "$1/build/$KVER" \
 		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
-	grep -qE "^$3" <<<"$output" || echo "hostile.sh says nothing like '$3': $output"
+	grep -qE "^$3" <<<"$output" || echo "hostile.sh printed no line that matches '$3': $output"
 }
 
 # compiler_refuses COPY MODULE REASON - builds a module in the copy; prints what is wrong if the compiler does not refuse
@@ -63,7 +63,7 @@ compiler_refuses() {
 	if output=$(D2D_ONLY=$2 "$1/qemu/build.sh" 2>&1); then
 		echo "the compiler accepts the mutant"
 	else
-		grep -qE "$3" <<<"$output" || echo "the compiler says nothing like '$3': $output"
+		grep -qE "$3" <<<"$output" || echo "the compiler printed no line that matches '$3': $output"
 	fi
 }
 

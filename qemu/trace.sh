@@ -24,7 +24,7 @@ for form in text:txt json:json html:html mermaid:mmd; do
 done
 tail -n 1 "$out/run.log"
 echo "the trace, ${out#"$PROJECT/"}/:"
-echo "  trace.html  for a browser: who calls whom, in which context, how long it took, the queues' depths"
+echo "  trace.html  for a browser: the calls between the drivers, their execution contexts and durations, the queues' depths"
 echo "  trace.txt   the steps in order"
 echo "  trace.json  for programs (docs/trace.md)"
 echo "  trace.mmd   a Mermaid sequence diagram"

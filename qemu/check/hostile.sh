@@ -14,7 +14,7 @@ command=${command%% --out-dir*}
 command=${command/clippy-driver/rustc}
 mapfile -t expected < <(sed -n 's|^// error: ||p' "$driver")
 if [ ${#expected[@]} -eq 0 ] && ! grep -qx '// compiles' "$driver"; then
-	echo "there is neither '// error: ...' nor '// compiles'"
+	echo "the driver has neither a line '// error: ...' nor '// compiles'"
 	exit 1
 fi
 rc=0

@@ -35,7 +35,7 @@ configure() {
 	# Kconfig drops an option whose dependencies are not met, without a message.
 	dropped=$(sed '/^#/d; /^$/d' "$2" | grep -vxFf tree/.config || :)
 	if [ -n "$dropped" ]; then
-		echo "reason: this kernel source cannot have $(tr '\n' ' ' <<<"$dropped")of ${2##*/}"
+		echo "reason: Kconfig has dropped these lines of ${2##*/}: $(tr '\n' ' ' <<<"$dropped")"
 		exit 1
 	fi
 }

@@ -37,7 +37,7 @@ build() {
 	version=$(make -s -C tree kernelversion)
 	make -s -C tree "$kmake" "LOCALVERSION=${KVER#"$version"}" -j"$(nproc)" olddefconfig modules_prepare
 	if [ "$(cat tree/include/config/kernel.release)" != "$KVER" ]; then
-		echo "reason: the prepared tree calls itself $(cat tree/include/config/kernel.release), not $KVER"
+		echo "reason: the prepared tree is that of $(cat tree/include/config/kernel.release), not of $KVER"
 		exit 1
 	fi
 	printf 'KVER=%s\nKMAKE=%s\n' "$KVER" "$kmake" >kernel.env

@@ -66,4 +66,4 @@ for kver in $list; do
 	exit 0
 done
 [ -z "$want" ] || die "$why"
-die "the archive has no kernel to use; the last one tried: $why"
+die "the archive has no usable kernel; the last one tried: $why"

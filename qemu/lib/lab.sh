@@ -100,7 +100,7 @@ step() {
 			say "$what: failed: ${why#reason: }"
 		else
 			tail -n 20 "$log" >&2
-			say "$what: failed, the lines above end $log"
+			say "$what: failed; the lines above are the end of $log"
 		fi
 		return "$rc"
 	fi
