@@ -10,8 +10,8 @@ echo 262144 >/proc/sys/kernel/tainted
 modules=$(wc -l </proc/modules)
 reported=0 alone=0
 
-# report ok|"not ok" NAME - reports a case. If it has failed, prints what its program has printed, indented, because it
-# is no result of this run
+# report ok|"not ok" NAME - reports a case. If it has failed, first prints the output of its program, indented so that no
+# line of it counts as a result of this run
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
@@ -19,10 +19,10 @@ report() {
 	[ "$1" = ok ] || alone=1
 }
 
-# run_alone PROGRAM NAME - runs a case alone; whether the program has reported this case and no other, and has left no
-# module loaded. A program that hangs is killed
+# run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if it reports another case or no case, or if a
+# module stays loaded. Kills a program that hangs
 run_alone() {
-	# In a pattern, these characters stand for others.
+	# Escape the characters that have a meaning in a pattern.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
 	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
 	[ "$(wc -l </proc/modules)" = "$modules" ] || return
@@ -51,7 +51,7 @@ run_alone() {
 			fi
 			cut -d ' ' -f 1 /proc/modules >>/tmp/alone
 			report "not ok" "$program: $name"
-			# What this case has left loaded would fail all cases after it.
+			# Stop if the case has left a module loaded: all cases after it would fail.
 			[ "$(wc -l </proc/modules)" = "$modules" ] || break 2
 		done 3</tmp/cases
 	done
