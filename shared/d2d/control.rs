@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files in debugfs: [`ControlFile`] passes what is written to it to a driver, [`ShowFile`] shows a
-//! text. [`Directory`] and [`DebugFile`] are what they are made of.
+//! Files in debugfs: [`ControlFile`] passes what is written to it to a driver; a process can read a
+//! [`ReadFile`], of which [`ShowFile`] is the kind that shows a text.
 //!
 //! The kernel crate's `debugfs` module does not serve: its files have no owner, so a module can be
 //! unloaded while a process has one of them open, and the kernel then calls freed code when the
@@ -24,9 +24,19 @@ use kernel::{
         c_int,
         c_void, //
     },
+    fs::{
+        file,
+        File, //
+    },
     prelude::*,
     str::CString,
-    sync::Arc,
+    sync::{
+        new_mutex,
+        poll::PollTable,
+        Arc,
+        ArcBorrow,
+        Mutex, //
+    },
     uaccess::{
         UserPtr,
         UserSlice,
@@ -116,7 +126,7 @@ impl Directory {
 /// # Errors
 ///
 /// `ENODEV` if the module is not live.
-pub fn check_loaded<M: ModuleMetadata>() -> Result {
+fn check_loaded<M: ModuleMetadata>() -> Result {
     let module = M::THIS_MODULE.as_ptr();
     // SAFETY: `module` is the module to which this code belongs. Another thread may change the
     // state at the same time, so the read is volatile.
@@ -130,7 +140,7 @@ pub fn check_loaded<M: ModuleMetadata>() -> Result {
 /// A file in debugfs. Dropping it removes the file, and waits until no thread is inside the file's
 /// operations; of a file that [`DebugFile::detached`] made, until no thread is inside `open`. It
 /// does not wait until the file is closed. May sleep.
-pub struct DebugFile {
+struct DebugFile {
     _entry: Entry,
     /// Kept so that it is removed after the file.
     _directory: Arc<Directory>,
@@ -143,7 +153,7 @@ impl DebugFile {
     ///
     /// The operations may be called with `data` until the file is dropped, and with what `open`
     /// makes of it until `release`. Their `owner` is the module to which their code belongs.
-    pub unsafe fn new(
+    unsafe fn new(
         directory: &Arc<Directory>,
         name: &CStr,
         mode: bindings::umode_t,
@@ -175,7 +185,7 @@ impl DebugFile {
     /// # Safety
     ///
     /// As [`DebugFile::new`]; and no operation but `open` uses `data`.
-    pub unsafe fn detached(
+    unsafe fn detached(
         directory: &Arc<Directory>,
         name: &CStr,
         mode: bindings::umode_t,
@@ -217,31 +227,212 @@ pub trait Show: Send + Sync + 'static {
     fn show(&self, text: &mut Text) -> Result;
 }
 
-/// A file of module `M` that shows a text, readable by root. The text is made when a process opens
-/// the file.
-///
-/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
-/// file, and waits for threads inside `open`; may sleep. On a kernel without debugfs, making the
-/// file succeeds and has no effect.
-///
-/// # Invariants
-///
-/// The file's `data` is `_show`, which is dropped after the file.
-pub struct ShowFile<S: Show, M: ModuleMetadata> {
-    _file: DebugFile,
-    _show: KBox<S>,
-    _module: PhantomData<fn(M)>,
+/// What a process reads from a file that it has opened. Each open file has a value of its own.
+pub trait OpenFile: Send + Sync + 'static {
+    /// What the file belongs to, whether it is open or not.
+    type Source: Send + Sync + 'static;
+
+    /// Makes the value for a file that a process opens. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
+    fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
+
+    /// Copies at most `length` bytes to user space, and returns how many. Several threads may call
+    /// this at the same time. Process context, may sleep; if `nonblocking` is set, not to wait for
+    /// something to read.
+    ///
+    /// # Errors
+    ///
+    /// The errno that the process gets.
+    fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize>;
+
+    /// Returns the flags of `poll`, and registers with `table` what wakes the process when they
+    /// change. Process context, may sleep.
+    fn poll(&self, _file: &File, _table: PollTable<'_>) -> u32 {
+        bindings::POLLIN | bindings::POLLRDNORM
+    }
 }
 
-impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
+/// The functions that the kernel calls for files of `F` in module `M`.
+struct Of<F, M>(PhantomData<(F, M)>);
+
+impl<F: OpenFile, M: ModuleMetadata> Of<F, M> {
     const OPERATIONS: &'static bindings::file_operations = &bindings::file_operations {
         owner: M::THIS_MODULE.as_ptr(),
         open: Some(Self::open),
         read: Some(Self::read),
+        poll: Some(Self::poll),
         release: Some(Self::release),
         ..pin_init::zeroed()
     };
 
+    /// # Safety
+    ///
+    /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
+    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps that reference
+        // until the file is removed, which does not happen during the call.
+        let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
+        match check_loaded::<M>().and_then(|()| F::open(source)) {
+            // SAFETY: `inode` and `file` are those that the kernel opens. The box is not moved
+            // until `release` takes it back.
+            Ok(opened) => unsafe {
+                (*file).private_data = KBox::into_raw(Pin::into_inner_unchecked(opened)).cast();
+                // A stream has no position, so reads by several threads do not wait for the lock of
+                // the position.
+                bindings::stream_open(inode, file)
+            },
+            Err(error) => report_memory(M::NAME, error).to_errno(),
+        }
+    }
+
+    /// Returns the value of an open file.
+    ///
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and `release` is not called before the last use of the result.
+    unsafe fn opened<'a>(file: *mut bindings::file) -> (&'a F, &'a File) {
+        // SAFETY: `open` has stored the address of the box there. Only `release` frees it.
+        unsafe {
+            (
+                &*(*file).private_data.cast::<F>(),
+                File::from_raw_file(file),
+            )
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and `release` is not called before this returns.
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        length: usize,
+        _offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: `open` has opened `file`, and `release` is not called during the call.
+        let (opened, file) = unsafe { Self::opened(file) };
+        let nonblocking = file.flags() & file::flags::O_NONBLOCK != 0;
+        let to = UserPtr::from_ptr(buffer.cast::<c_void>());
+        opened
+            .read(to, length, nonblocking)
+            .map_or_else(|error| error.to_errno() as isize, |count| count as isize)
+    }
+
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and `release` is not called before this returns. `table` is the
+    /// kernel's poll table of this call.
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: `open` has opened `file`, and `release` is not called during the call. `table` is
+        // the kernel's poll table of this call.
+        let ((opened, file), table) = unsafe { (Self::opened(file), PollTable::from_raw(table)) };
+        opened.poll(file, table)
+    }
+
+    /// # Safety
+    ///
+    /// `open` has opened `file`, and this is the last call for it.
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: `open` has stored the address of the box there, and this is the last call for the
+        // file.
+        drop(unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<F>())) });
+        0
+    }
+}
+
+/// A file that root can read.
+///
+/// While a process has the file open, the module cannot be unloaded. Dropping the value removes the
+/// file, and waits for threads inside [`OpenFile::open`], but not for those that read; may sleep.
+/// On a kernel without debugfs, making the file succeeds and has no effect.
+///
+/// # Invariants
+///
+/// The file's `data` is that of `source`, which is dropped after the file.
+pub struct ReadFile<F: OpenFile> {
+    _file: DebugFile,
+    source: Arc<F::Source>,
+}
+
+impl<F: OpenFile> ReadFile<F> {
+    /// Makes the file called `name` in a directory. May sleep.
+    ///
+    /// # Safety
+    ///
+    /// `M` is the module to which the code of `F` belongs. The file is dropped before the kernel
+    /// frees that module's text.
+    pub unsafe fn new<M: ModuleMetadata>(
+        directory: &Arc<Directory>,
+        name: &CStr,
+        source: Arc<F::Source>,
+    ) -> Self {
+        let data = Arc::as_ptr(&source).cast_mut().cast();
+        let operations = Of::<F, M>::OPERATIONS;
+        // SAFETY: `open` expects an `F::Source` in `data`, which is dropped after the file. The
+        // other functions use the `F` that `open` has made. The caller promises that their owner is
+        // the module to which they belong.
+        let file = unsafe { DebugFile::detached(directory, name, 0o400, data, operations) };
+        // INVARIANT: The file was made with `data`; the fields are dropped in their order.
+        Self {
+            _file: file,
+            source,
+        }
+    }
+
+    /// Returns what the file belongs to.
+    pub fn source(&self) -> &Arc<F::Source> {
+        &self.source
+    }
+}
+
+/// The text of an open [`ShowFile`].
+#[pin_data]
+struct Shown<S> {
+    text: Text,
+    /// How many bytes were read.
+    #[pin]
+    position: Mutex<usize>,
+    _show: PhantomData<fn(S)>,
+}
+
+impl<S: Show> OpenFile for Shown<S> {
+    type Source = S;
+
+    fn open(show: ArcBorrow<'_, S>) -> Result<Pin<KBox<Self>>> {
+        let mut text = Text(KVVec::new());
+        show.show(&mut text)?;
+        KBox::pin_init(
+            pin_init!(Self {
+                text,
+                position <- new_mutex!(0, "d2d_shown"),
+                _show: PhantomData,
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn read(&self, to: UserPtr, length: usize, _nonblocking: bool) -> Result<usize> {
+        let mut position = self.position.lock();
+        let mut writer = UserSlice::new(to, length).writer();
+        let count = writer.write_slice_partial(&self.text.0, *position)?;
+        *position += count;
+        Ok(count)
+    }
+}
+
+/// A [`ReadFile`] of module `M` that shows a text, which is made when a process opens the file.
+pub struct ShowFile<S: Show, M: ModuleMetadata> {
+    _file: ReadFile<Shown<S>>,
+    _module: PhantomData<fn(M)>,
+}
+
+impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     /// Makes the file called `name` in a directory. May sleep.
     ///
     /// # Errors
@@ -252,67 +443,13 @@ impl<S: Show, M: ModuleMetadata> ShowFile<S, M> {
     ///
     /// The file is dropped before the kernel frees the module's text.
     pub unsafe fn new(directory: &Arc<Directory>, name: &CStr, show: S) -> Result<Self> {
-        let show = KBox::new(show, GFP_KERNEL)?;
-        let data = core::ptr::from_ref(&*show).cast_mut().cast();
-        // SAFETY: `open` expects an `S` in `data`, which is dropped after the file. The other
-        // operations use the text that `open` has made, and their owner is the module `M`.
-        let file = unsafe { DebugFile::detached(directory, name, 0o400, data, Self::OPERATIONS) };
-        // INVARIANT: The file was made with `data`; the fields are dropped in their order.
+        let show = Arc::new(show, GFP_KERNEL)?;
         Ok(Self {
-            _file: file,
-            _show: show,
+            // SAFETY: The caller names its own module, and drops the file before the kernel frees
+            // the module's text.
+            _file: unsafe { ReadFile::new::<M>(directory, name, show) },
             _module: PhantomData,
         })
-    }
-
-    fn text(show: &S) -> Result<KBox<Text>> {
-        let mut text = KBox::new(Text(KVVec::new()), GFP_KERNEL)?;
-        show.show(&mut text)?;
-        Ok(text)
-    }
-
-    /// # Safety
-    ///
-    /// The file is that of a [`ShowFile`], and is not removed during the call.
-    unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: The file's `data` is its `S`, which is not dropped while the file is not removed.
-        let show = unsafe { &*(*inode).i_private.cast::<S>() };
-        match check_loaded::<M>().and_then(|()| Self::text(show)) {
-            Ok(text) => {
-                // SAFETY: `file` is what the kernel opens. `release` takes the box back.
-                unsafe { (*file).private_data = KBox::into_raw(text).cast() };
-                0
-            }
-            Err(error) => report_memory(M::NAME, error).to_errno(),
-        }
-    }
-
-    /// # Safety
-    ///
-    /// `file` was opened by `open`.
-    unsafe extern "C" fn read(
-        file: *mut bindings::file,
-        buffer: *mut c_char,
-        length: usize,
-        offset: *mut bindings::loff_t,
-    ) -> isize {
-        // SAFETY: `open` has put the text there, which does not change any more and lives until
-        // `release`. `offset` is the kernel's, for this call.
-        let (text, offset) = unsafe { (&*(*file).private_data.cast::<Text>(), &mut *offset) };
-        let user = UserPtr::from_ptr(buffer.cast::<c_void>());
-        let mut writer = UserSlice::new(user, length).writer();
-        writer
-            .write_slice_file(&text.0, offset)
-            .map_or_else(|error| error.to_errno() as isize, |count| count as isize)
-    }
-
-    /// # Safety
-    ///
-    /// `file` was opened by `open`, and nobody uses it any more.
-    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: `open` has put the box there, and the kernel releases a file once.
-        drop(unsafe { KBox::from_raw((*file).private_data.cast::<Text>()) });
-        0
     }
 }
 

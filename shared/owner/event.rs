@@ -63,8 +63,6 @@ struct Key(());
 /// share it.
 #[pin_data]
 pub(crate) struct Dispatcher {
-    /// Name of the owner.
-    owner: &'static CStr,
     openings: Openings<Event>,
     #[pin]
     inner: IrqLock<Inner>,
@@ -76,9 +74,8 @@ impl Dispatcher {
     /// # Errors
     ///
     /// `ENOMEM`.
-    fn new(owner: &'static CStr) -> impl PinInit<Self, Error> {
+    fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            owner,
             openings: Openings::new()?,
             inner <- new_irq_lock!(
                 Inner {
@@ -88,11 +85,6 @@ impl Dispatcher {
                 "d2d_dispatcher"
             ),
         })
-    }
-
-    /// Returns the name of the owner.
-    fn owner(&self) -> &'static CStr {
-        self.owner
     }
 
     /// Takes the lock, with interrupts disabled.
@@ -191,11 +183,6 @@ impl Event {
 
     pub(crate) fn name(&self) -> &Name {
         &self.name
-    }
-
-    /// Returns the name of the owner.
-    pub(crate) fn owner(&self) -> &'static CStr {
-        self.dispatcher.owner()
     }
 
     pub(crate) fn kind(&self) -> Kind {

@@ -279,8 +279,8 @@ impl Gate {
         let config = O::config()?;
         config.check_memory()?;
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        let watch = file::Operations::of::<M>();
-        let server = Server::new(self.name, config, seats.clone(), watch)?;
+        let make_file = file::WatchFile::new::<M>;
+        let server = Server::new(self.name, config, seats.clone(), make_file)?;
         let driver = OwnerDriver {
             seats,
             server: server.clone(),

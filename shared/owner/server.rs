@@ -8,7 +8,7 @@ use crate::{
     context_table::ContextTable,
     driver_object::Driver,
     event::{
-        file::Operations,
+        file::MakeFile,
         name::Name,
         names::{
             Events,
@@ -95,7 +95,7 @@ impl Server {
         name: &'static CStr,
         config: Config,
         contexts: Arc<dyn ContextTable>,
-        watch: Operations,
+        make_file: MakeFile,
     ) -> Result<Arc<Self>> {
         let registry = Arc::pin_init(Registry::new(name), GFP_KERNEL)?;
         let requests = Requests::new(name, registry.clone())?;
@@ -106,7 +106,7 @@ impl Server {
                 contexts,
                 registry,
                 requests,
-                events <- Events::new(name, watch),
+                events <- Events::new(name, make_file),
                 refusals <- Refusals::new(),
                 timer <- new_delayed_work!("d2d::Server::timer"),
             }),

@@ -7,7 +7,7 @@
 
 use super::{
     file::{
-        Operations,
+        MakeFile,
         WatchFile, //
     },
     name::Name,
@@ -71,29 +71,29 @@ pub(crate) struct Events {
     directory: Arc<Directory>,
     /// The directory of the events' files, within `directory`.
     files: Arc<Directory>,
-    /// The file operations of the events' files.
-    operations: Operations,
+    /// Makes the file of an event.
+    make_file: MakeFile,
     dispatcher: Arc<Dispatcher>,
     #[pin]
     names: Mutex<Names>,
 }
 
 impl Events {
-    /// Makes the table without events, and the owner's directory in debugfs. `operations` are the
-    /// file operations of the events' files. May sleep.
+    /// Makes the table without events, and the owner's directory in debugfs. `make_file` makes
+    /// the events' files. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(owner: &'static CStr, operations: Operations) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(owner: &'static CStr, make_file: MakeFile) -> impl PinInit<Self, Error> {
         pin_init::pin_init_scope(move || {
             let directory = Directory::of_module(owner)?;
             Ok(try_pin_init!(Self {
                 owner,
                 files: Directory::within(&directory, c"events")?,
                 directory,
-                operations,
-                dispatcher: Arc::pin_init(Dispatcher::new(owner), GFP_KERNEL)?,
+                make_file,
+                dispatcher: Arc::pin_init(Dispatcher::new(), GFP_KERNEL)?,
                 names <- new_mutex!(
                     Names {
                         tree: RBTree::new(),
@@ -118,7 +118,7 @@ impl Events {
     /// That of `f`.
     pub(crate) fn for_each(&self, f: impl FnMut(&Event) -> Result) -> Result {
         let names = self.names.lock();
-        let mut events = names.tree.values().map(|file| &**file.event());
+        let mut events = names.tree.values().map(|file| &**file.source());
         events.try_for_each(f)
     }
 
@@ -163,7 +163,7 @@ impl Events {
         wanted: Wanted,
     ) -> Result<(d2d_handle, bool), Refusal> {
         if let Some(file) = names.tree.get(&wanted.name) {
-            let event = file.event();
+            let event = file.source();
             if event.kind() != wanted.kind {
                 return Err(("other-event-kind", EPROTOTYPE));
             }
@@ -178,7 +178,9 @@ impl Events {
         let event = Event::new(wanted.name, wanted.kind, set, self.dispatcher.clone());
         let event = Arc::pin_init(event, GFP_KERNEL).map_err(|error| ("out-of-memory", error))?;
         let handle = self.dispatcher.open(driver, &event)?;
-        let file = WatchFile::new(&self.files, self.operations, event);
+        // SAFETY: `make_file` is for the owner's module, to which this code belongs. The file is
+        // dropped with `self` at the latest, before the kernel frees the module's text.
+        let file = unsafe { (self.make_file)(&self.files, wanted.name.as_c_str(), event) };
         names.tree.insert(node.into_node(wanted.name, file));
         names.count += 1;
         Ok((handle, true))

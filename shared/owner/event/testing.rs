@@ -3,7 +3,7 @@
 //! What the unit tests of events share: a table of events, and threads that wait for them.
 
 use super::{
-    file::Operations,
+    file::WatchFile,
     name::Name,
     names::{
         Events,
@@ -65,7 +65,7 @@ impl Fixture {
     pub(super) fn new() -> Result<Arc<Self>> {
         Arc::pin_init(
             try_pin_init!(Self {
-                events <- Events::new(c"d2d_kunit", Operations::of::<LocalModule>()),
+                events <- Events::new(c"d2d_kunit", WatchFile::new::<LocalModule>),
             }),
             GFP_KERNEL,
         )

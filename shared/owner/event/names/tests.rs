@@ -270,7 +270,7 @@ mod cases {
         let one = fixture.make(c"one", NOTIFICATION)?;
         let name = name_of(c"one").map_err(|(_, error)| error)?;
         let names = fixture.events.names.lock();
-        let event = names.tree.get(&name).ok_or(ENOENT)?.event().clone();
+        let event = names.tree.get(&name).ok_or(ENOENT)?.source().clone();
         drop(names);
         let watchers = || event.watchers().map(core::ptr::from_ref);
         // Both threads find that the event has no watchers.
