@@ -17,11 +17,11 @@ $(obj)/$(pair)/$(pair-interface).o: private modfile := $(obj)/$(pair)/$(pair-int
 obj-m += examples/$(pair-owner).o examples/$(pair-peer).o
 
 # Only an owner links the owner's half of the library.
-examples/$(pair-owner)-y := $(pair)/$(pair-owner).o $(pair)/$(pair-interface).o $(d2d-owner) $(d2d)
+examples/$(pair-owner)-y := $(pair)/$(pair-owner).o $(pair)/$(pair-interface).o $(call d2d-owner-of,$(pair-owner))
 RUSTFLAGS_$(pair)/$(pair-owner).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-owner).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
 
-examples/$(pair-peer)-y := $(pair)/$(pair-peer).o $(pair)/$(pair-interface).o $(d2d)
+examples/$(pair-peer)-y := $(pair)/$(pair-peer).o $(pair)/$(pair-interface).o $(d2d-peer)
 RUSTFLAGS_$(pair)/$(pair-peer).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
 

@@ -54,6 +54,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: DriverB,
+    owner: module_a,
     name: "module_b",
     authors: ["Beyond IRPs"],
     description: "Driver to driver communication: a driver that adopts a shared context",

@@ -97,10 +97,16 @@ actors()
 	load pause_calls && load module_a && load actor && act "register alice; register bob"
 }
 
+# torture - torture_owner is loaded, which is the owner of event_faults
+torture()
+{
+	load torture_owner contexts=1
+}
+
 # event - a driver has an event
 event()
 {
-	load module_a && load event_faults fault=none
+	torture && load event_faults fault=none
 }
 
 # sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: makes each allocation of the call fail in turn. The call must
@@ -158,9 +164,9 @@ sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors wr
 	"alloc r0 alice; lookup module_a; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
 sweep "loading a peer in C" 0 owner load "$(module_path bad_peer)" fault=none
 sweep "unloading a peer in C" 0 owner unload "$(module_path bad_peer)" fault=none
-sweep "creating and opening events, and waiting for them" 15 owner load "$(module_path event_faults)" fault=none
-sweep "watching an event" 2 event read /sys/kernel/debug/d2d-module_a/events/fault0
-sweep "closing events" 0 owner unload "$(module_path event_faults)" fault=none
+sweep "creating and opening events, and waiting for them" 15 torture load "$(module_path event_faults)" fault=none
+sweep "watching an event" 2 event read /sys/kernel/debug/d2d-torture_owner/events/fault0
+sweep "closing events" 0 torture unload "$(module_path event_faults)" fault=none
 sweep "the exercise of module_b" 3 pair write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 pair write /sys/kernel/debug/d2d-module_a/exercise 1
 

@@ -16,14 +16,17 @@ forgotten()
 	echo registered context handshake sent pended event
 }
 
-# load_and_unload FORGETS AT - loads forgetful with this value of its parameter forgets. If AT is init, its init
+# The module forgetful, or forgetful_torture, which has the same drivers for another owner
+FORGETFUL=forgetful
+
+# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter forgets. If AT is init, its init
 # fails; if AT is exit, unloads it
 load_and_unload()
 {
 	if [ "$2" = init ]; then
-		fails ENOTRECOVERABLE load forgetful "forgets=$1" at=init && ! loaded forgetful
+		fails ENOTRECOVERABLE load "$FORGETFUL" "forgets=$1" at=init && ! loaded "$FORGETFUL"
 	else
-		load forgetful "forgets=$1" at=exit && unload forgetful
+		load "$FORGETFUL" "forgets=$1" at=exit && unload "$FORGETFUL"
 	fi
 }
 
@@ -250,10 +253,11 @@ waits()
 }
 
 # fresh_waiter - brings about that torture_owner and torture_peer0 are loaded, and that torture_peer0's thread, in the
-# process $waiter, waits for an event that forgetful will open and not close
+# process $waiter, waits for an event that forgetful_torture will open and not close
 fresh_waiter()
 {
 	unload_all
+	FORGETFUL=forgetful_torture
 	load pause_calls && load torture_owner && load torture_peer0 && load stranger && event_act torture_peer0 create 0 forgotten notification &&
 		event_act_meanwhile torture_peer0 wait any 0
 	waiter=$meanwhile

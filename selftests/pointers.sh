@@ -21,14 +21,14 @@ fresh_calls()
 
 start 4
 load module_a
-symbols=$(logged module_a symbols)
+exported=$(logged module_a functions)
 
 fresh_calls
 [ "$refused" = 0 ]
 verdict "each function refuses each bad pointer and does nothing"
 
 fresh_calls
-[ -n "$symbols" ] && [ "$functions" = "$symbols" ]
+[ -n "$exported" ] && [ "$functions" = "$exported" ]
 verdict "the module has called all exported functions"
 
 fresh_calls

@@ -46,6 +46,7 @@ use sensor_pair::{
 
 d2d::module_peer! {
     type: Sensor,
+    owner: consumer,
     name: "sensor",
     authors: ["Beyond IRPs"],
     description: "Example: raises samples for the consumer",

@@ -11,12 +11,12 @@ $(obj)/$(d2d-bench)/bench.o: private modfile := $(obj)/$(d2d-bench)/bench
 
 define d2d-bench-module
 obj-m += selftests/test_modules/bench_$1.o
-selftests/test_modules/bench_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2 $(d2d)
+selftests/test_modules/bench_$1-y := $(d2d-bench)/bench_$1.o $(d2d-bench)/bench.o $2
 RUSTFLAGS_$(d2d-bench)/bench_$1.o := -L $(obj)/shared -L $(obj)/$(d2d-bench) --extern d2d --extern d2d_owner --extern bench
 $(obj)/$(d2d-bench)/bench_$1.o: $(obj)/$(d2d-bench)/bench.o $(obj)/shared/owner/d2d_owner.o
 endef
-$(eval $(call d2d-bench-module,owner,$(d2d-owner) $(d2d-bench)/exported.o))
-$(eval $(call d2d-bench-module,peer,$(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o)))
+$(eval $(call d2d-bench-module,owner,$(call d2d-owner-of,bench_owner) $(d2d-bench)/exported.o))
+$(eval $(call d2d-bench-module,peer,$(d2d-peer) $(addprefix $(d2d-bench)/,measure.o mechanisms.o crowd.o)))
 
 clean-files += $(d2d-bench)/*.rmeta
 

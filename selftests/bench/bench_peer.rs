@@ -58,6 +58,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: BenchPeer,
+    owner: bench_owner,
     name: "bench_peer",
     authors: ["Beyond IRPs"],
     description: "Bench: measures calls, queues and waking",

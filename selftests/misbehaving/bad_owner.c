@@ -11,6 +11,7 @@
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_point.h"
+#include "d2d_table.h"
 
 static char *fault = "none";
 module_param(fault, charp, 0);
@@ -57,7 +58,6 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle)
 	*handle = 1;
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_register, "D2D");
 
 int d2d_attach(d2d_handle driver)
 {
@@ -123,38 +123,32 @@ int d2d_attach(d2d_handle driver)
 	returned = peer.dispatch(peer.self, &request);
 	return status ?: returned;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_attach, "D2D");
 
 int d2d_detach(d2d_handle driver)
 {
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_detach, "D2D");
 
 int d2d_leave(d2d_handle driver)
 {
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_leave, "D2D");
 
 int d2d_unregister(d2d_handle driver)
 {
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_unregister, "D2D");
 
 int d2d_complete(d2d_handle handle, int result, u64 information)
 {
 	status = result;
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_complete, "D2D");
 
 int d2d_complete_with(d2d_handle handle, int result, u64 information, u32 output_len)
 {
 	return d2d_complete(handle, result, information);
 }
-EXPORT_SYMBOL_NS_GPL(d2d_complete_with, "D2D");
 
 /* Drivers that use the library import these functions as well. */
 int d2d_lookup(const char *name, d2d_handle *driver)
@@ -162,74 +156,62 @@ int d2d_lookup(const char *name, d2d_handle *driver)
 	*driver = 1;
 	return 0;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_lookup, "D2D");
 
 int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_alloc, "D2D");
 
 int d2d_request_send(d2d_handle request, const struct d2d_send *send)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_send, "D2D");
 
 int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_wait, "D2D");
 
 int d2d_request_cancel(d2d_handle request)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_cancel, "D2D");
 
 int d2d_request_free(d2d_handle request)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_free, "D2D");
 
 int d2d_request_read(d2d_handle request, void *buffer, u32 len)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_read, "D2D");
 
 int d2d_request_write(d2d_handle request, const void *buffer, u32 len)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_write, "D2D");
 
 int d2d_request_set_cancel(d2d_handle request)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_set_cancel, "D2D");
 
 int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 		     struct d2d_result *result, void *output, u32 output_len)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_call, "D2D");
 
 int d2d_request_pend(d2d_handle request)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_pend, "D2D");
 
 int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 {
 	return -EOPNOTSUPP;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_request_forward, "D2D");
 
 /* Prints the reason and the errno of a refusal, in a format that trace() of d2d_lib.sh ignores. */
 void d2d_trace(const struct d2d_record *record)
@@ -241,7 +223,6 @@ void d2d_trace(const struct d2d_record *record)
 		refuse ? "refuse" : "other", refuse ? (int)reason->length : 0,
 		(const char *)(unsigned long)reason->value, refuse ? reason[1].value : 0);
 }
-EXPORT_SYMBOL_NS_GPL(d2d_trace, "D2D");
 
 /* This owner has no tracepoints. */
 #ifdef CONFIG_TRACEPOINTS
@@ -260,48 +241,43 @@ int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_create, "D2D");
 
 int d2d_event_open(d2d_handle driver, const char *name, u32 kind, d2d_handle *event)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_open, "D2D");
 
 int d2d_event_close(d2d_handle event)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_close, "D2D");
 
 int d2d_event_set(d2d_handle event)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_set, "D2D");
 
 int d2d_event_reset(d2d_handle event)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_reset, "D2D");
 
 int d2d_event_query(d2d_handle event)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_query, "D2D");
 
 void d2d_event_ring(d2d_handle event)
 {
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_ring, "D2D");
 
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index)
 {
 	return -ENODEV;
 }
-EXPORT_SYMBOL_NS_GPL(d2d_event_wait, "D2D");
+
+/* It has the name of the owner that it stands in for. */
+D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)
 {

@@ -12,6 +12,7 @@
 
 #include "d2d_pair.h"
 #include "d2d_queue.h"
+#include "d2d_table.h"
 
 static char *fault = "none";
 module_param(fault, charp, 0);
@@ -401,3 +402,4 @@ MODULE_DESCRIPTION("Test: a peer that does one thing wrong");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

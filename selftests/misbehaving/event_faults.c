@@ -12,6 +12,7 @@
 #include <linux/string.h>
 
 #include "d2d_event.h"
+#include "d2d_table.h"
 
 static char *fault = "none";
 module_param(fault, charp, 0);
@@ -163,3 +164,4 @@ MODULE_DESCRIPTION("Test: a driver that does one thing wrong with an event");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(torture_owner);

@@ -20,8 +20,15 @@
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_request.h"
+#include "d2d_table.h"
 #include "pause_calls.h"
 #include "stranger.h"
+
+/* Which owner this module is a peer of */
+#ifndef OWNER
+#define OWNER module_a
+#endif
+D2D_OWNER(OWNER);
 
 static char *forgets = "nothing";
 module_param(forgets, charp, 0);
@@ -85,7 +92,7 @@ static void cancelled(void *this, d2d_handle request)
 	check("cancelled");
 }
 
-static struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch,
+static struct d2d_driver driver = D2D_DRIVER_INIT("forgetful", .dispatch = dispatch,
 						  .completed = completed,
 						  .cancelled = cancelled);
 
@@ -167,7 +174,7 @@ static int register_stranger(void)
 	if (err || does("stranger"))
 		return err;
 	if (does("stranger-attaching")) {
-		d2d_stranger_attaches(self, d2d_attach);
+		d2d_stranger_attaches(self, d2d_the_owner->d2d_attach);
 		return 0;
 	}
 	/*

@@ -14,6 +14,7 @@
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
+#include "d2d_table.h"
 
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
@@ -327,3 +328,4 @@ MODULE_DESCRIPTION("Test: handles of the wrong kind");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -22,6 +22,7 @@
 #include "d2d_event.h"
 #include "d2d_point.h"
 #include "d2d_request.h"
+#include "d2d_table.h"
 
 #define CODE_ECHO	D2D_CTL_CODE(0x900, D2D_METHOD_BUFFERED)
 #define CODE_HOLD	D2D_CTL_CODE(0x901, D2D_METHOD_BUFFERED)
@@ -483,3 +484,4 @@ MODULE_DESCRIPTION("Test: each exported function with bad pointers");
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -20,6 +20,7 @@
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
+#include "d2d_table.h"
 
 #define MAX_HOPS	16
 /* Most requests of other drivers that this driver keeps pending. */
@@ -588,3 +589,4 @@ MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a well-behaved peer in C");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

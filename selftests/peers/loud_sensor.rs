@@ -22,6 +22,7 @@ use sensor_pair::{
 
 d2d::module_peer! {
     type: LoudSensor,
+    owner: consumer,
     name: "loud_sensor",
     authors: ["Beyond IRPs"],
     description: "Test: a sensor with the largest values",

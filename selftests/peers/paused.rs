@@ -40,6 +40,7 @@ unsafe extern "C" {
 
 d2d::module_peer! {
     type: Paused,
+    owner: module_a,
     name: "paused_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that is unloaded while a call is inside it",

@@ -13,7 +13,7 @@ $(foreach name,paused third ticker relay waiting,$(eval $(call d2d-rust-peer,$(n
 d2d-owners := unloading
 obj-m += $(d2d-owners:%=selftests/test_modules/%_owner.o)
 define d2d-owner-module
-selftests/test_modules/$1_owner-y := selftests/peers/$1.o $(d2d-owner) shared/pair/d2d_pair.o $(d2d)
+selftests/test_modules/$1_owner-y := selftests/peers/$1.o $(call d2d-owner-of,$1_owner) shared/pair/d2d_pair.o
 RUSTFLAGS_selftests/peers/$1.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair
 $(obj)/selftests/peers/$1.o: $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o
 endef
@@ -21,7 +21,7 @@ $(foreach owner,$(d2d-owners),$(eval $(call d2d-owner-module,$(owner))))
 
 # Another sensor for the consumer of examples/sensor/, whose folder has the crate of the pair.
 obj-m += selftests/test_modules/loud_sensor.o
-selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d)
+selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/sensor/sensor_pair.o $(d2d-peer)
 RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/sensor --extern d2d --extern sensor_pair
 $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 
@@ -32,7 +32,7 @@ $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregisteri
 d2d-skews := older newer reordered signature major build
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
-selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o $(d2d)
+selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o $(d2d-peer)
 RUSTFLAGS_selftests/peers/skew/$1.o := -L $(obj)/shared --extern d2d
 $(obj)/selftests/peers/skew/$1.o: $(obj)/shared/d2d/d2d.o
 endef

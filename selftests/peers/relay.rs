@@ -49,6 +49,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: Relay,
+    owner: module_a,
     name: "relay_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that forwards requests",

@@ -52,6 +52,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: Third,
+    owner: module_a,
     name: "third_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that names items by handles",

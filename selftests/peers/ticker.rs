@@ -70,6 +70,7 @@ use zerocopy_derive::{
 
 d2d::module_peer! {
     type: Ticker,
+    owner: module_a,
     name: "ticker_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that puts and takes items in hard interrupt",

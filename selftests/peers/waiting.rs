@@ -40,6 +40,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: Waiting,
+    owner: module_a,
     name: "waiting_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that waits without a limit",

@@ -14,9 +14,9 @@
 //! In the n-th round the n-th allocation of the call fails. The last round is the first one in
 //! which the call makes fewer than n allocations. Each call must either succeed without the memory,
 //! or fail with `ENOMEM`, log one refusal with that reason, and leave nothing behind. Unloading
-//! must succeed. If module_a was loaded before, it must have no users after each round. Prints the
-//! number of allocations and exits with 0; otherwise prints what is wrong, as KTAP comments, and
-//! exits with 1.
+//! must succeed. If the module's owner was loaded before, it must have no users after each round.
+//! Prints the number of allocations and exits with 0; otherwise prints what is wrong, as KTAP
+//! comments, and exits with 1.
 
 mod modules;
 
@@ -29,6 +29,8 @@ use std::process::ExitCode;
 const ENOMEM: i32 = 12;
 /// `O_NONBLOCK`: at the end of the log a read fails instead of waiting.
 const NONBLOCK: i32 = 0o4000;
+/// The owners of the modules that are loaded here.
+const OWNERS: [&str; 2] = ["module_a", "torture_owner"];
 /// No call here makes so many allocations.
 const LIMIT: u32 = 1000;
 
@@ -136,14 +138,14 @@ impl Call<'_> {
             return None;
         };
         let module = name(path);
-        let users = fs::read_to_string("/sys/module/module_a/refcnt").unwrap_or_default();
         if Path::new("/sys/module").join(module).exists() {
-            Some(format!("{module} is still there"))
-        } else if !matches!(users.trim(), "" | "0") {
-            Some(format!("module_a has {} users", users.trim()))
-        } else {
-            None
+            return Some(format!("{module} is still there"));
         }
+        OWNERS.iter().find_map(|owner| {
+            let users = fs::read_to_string(format!("/sys/module/{owner}/refcnt")).ok()?;
+            let users = users.trim();
+            (users != "0").then(|| format!("{owner} has {users} users"))
+        })
     }
 }
 

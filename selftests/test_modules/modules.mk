@@ -14,7 +14,7 @@ endef
 # $(call d2d-rust-peer,NAME,SOURCE): a driver in Rust of the demonstration pair
 define d2d-rust-peer
 obj-m += selftests/test_modules/$1.o
-selftests/test_modules/$1-y := $2.o shared/pair/d2d_pair.o $(d2d)
+selftests/test_modules/$1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
 RUSTFLAGS_$2.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$2.o: $(obj)/shared/pair/d2d_pair.o
 endef

@@ -12,12 +12,12 @@ $(obj)/$(d2d-torture)/torture.o: private modfile := $(obj)/$(d2d-torture)/tortur
 
 define d2d-torture-module
 obj-m += selftests/test_modules/torture_$1.o
-selftests/test_modules/torture_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2 $(d2d)
+selftests/test_modules/torture_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2
 RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
 $(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
 endef
-$(eval $(call d2d-torture-module,owner,$(d2d-owner)))
-$(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,)))
+$(eval $(call d2d-torture-module,owner,$(call d2d-owner-of,torture_owner)))
+$(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,$(d2d-peer))))
 
 clean-files += $(d2d-torture)/*.rmeta
 

@@ -6,6 +6,7 @@
 
 d2d::module_peer! {
     type: torture::peer::TorturePeer<PeerModule, false>,
+    owner: torture_owner,
     name: "torture_peer0",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that makes traffic in a shared context",

@@ -6,6 +6,7 @@
 
 d2d::module_peer! {
     type: torture::peer::TorturePeer<PeerModule, true>,
+    owner: torture_owner,
     name: "torture_peer3",
     authors: ["Beyond IRPs"],
     description: "Test: a peer that makes traffic in a shared context",

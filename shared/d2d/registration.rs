@@ -216,16 +216,39 @@ impl Drop for LastLine {
     }
 }
 
+/// The table that an owner exports. C type: `struct d2d_table`.
+#[doc(hidden)]
+#[repr(C)]
+pub struct OwnerTable(abi::d2d_table);
+
+/// Which owner's functions a peer calls. C type: `const struct d2d_table *`.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct TheOwner(*const OwnerTable);
+
+// SAFETY: The table is constant.
+unsafe impl Sync for TheOwner {}
+
+impl TheOwner {
+    /// Names the owner by its table.
+    pub const fn new(table: *const OwnerTable) -> Self {
+        Self(table)
+    }
+}
+
 /// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
 /// driver.
 ///
-/// `type` is the [`Driver`]. The rest are the arguments of `module!`, among which the import of the
-/// namespace `D2D` is necessary. The module owns the registration, so no code of the driver can
-/// prevent that it is dropped when the module is unloaded.
+/// `type` is the [`Driver`], and `owner` the name of the module whose peer it is: the driver calls the
+/// functions of the table that this module exports. So the kernel loads the driver only while that
+/// owner is loaded. The rest are the arguments of `module!`, among which the import of the namespace
+/// `D2D` is necessary. The module owns the registration, so no code of the driver can prevent that it
+/// is dropped when the module is unloaded.
 ///
 /// ```ignore
 /// d2d::module_peer! {
 ///     type: MyDriver,
+///     owner: module_a,
 ///     name: "my_driver",
 ///     authors: ["..."],
 ///     license: "GPL",
@@ -234,7 +257,19 @@ impl Drop for LastLine {
 /// ```
 #[macro_export]
 macro_rules! module_peer {
-    (type: $Driver:ty, $($rest:tt)*) => {
+    (type: $Driver:ty, owner: $owner:ident, $($rest:tt)*) => {
+        $crate::__private::paste! {
+            const _: () = {
+                extern "C" {
+                    static [<$owner _d2d>]: $crate::registration::OwnerTable;
+                }
+
+                #[no_mangle]
+                static d2d_the_owner: $crate::registration::TheOwner =
+                    $crate::registration::TheOwner::new(&raw const [<$owner _d2d>]);
+            };
+        }
+
         struct PeerModule {
             _peer: $crate::registration::Peer<$Driver, Self>,
         }

@@ -4,3 +4,4 @@
 #include "d2d_event.h"
 #include "d2d_pair.h"
 #include "d2d_point.h"
+#include "d2d_table.h"

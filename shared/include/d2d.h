@@ -625,11 +625,12 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_driver, cancelled), d2d_driver, flags)
 
 /**
- * DOC: The functions that an owner exports
+ * DOC: The functions of an owner
  *
- * They are exported GPL only, in the symbol namespace "D2D". All return 0 or a negative errno.
- * A refusal also prints one trace line with the reason: see docs/refusals.md. A lost race
- * (-ECANCELED, -EALREADY) prints none.
+ * An owner exports a table of them, GPL only, in the symbol namespace "D2D". A peer names its
+ * owner once, and calls the functions by these names: see d2d_table.h. All return 0 or a
+ * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. A
+ * lost race (-ECANCELED, -EALREADY) prints none.
  *
  * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq
  * and hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a

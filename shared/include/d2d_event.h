@@ -52,7 +52,7 @@
 #define D2D_EVENT_WAIT_INTERRUPTIBLE	2
 
 /**
- * DOC: The functions of events that an owner exports
+ * DOC: The functions of events in an owner's table
  *
  * What d2d.h says of its functions is true of these: they return 0 or a negative errno, a
  * refusal also prints one trace line with the reason, and all return -ENODEV if the owner is

@@ -23,7 +23,7 @@
 	X(ALLOC, alloc, "alloc", none) /* a context is allocated */ \
 	X(INIT_LOCK, init_lock, "init-lock", none) /* a lock of a context is initialized */ \
 	X(INIT_QUEUE, init_queue, "init-queue", none) /* a queue of a context is initialized */ \
-	X(EXPORT, export, "export", none) /* the owner's functions can be called */ \
+	X(EXPORT, export, "export", none) /* the owner's table can be used */ \
 	X(REGISTER, register, "register", none) /* a driver object is registered */ \
 	X(LOOKUP, lookup, "lookup", none) /* the owner looks a driver up */ \
 	X(BUILD_REQUEST, build_request, "build-request", requests) /* a request is built */ \
@@ -85,7 +85,8 @@ enum d2d_form {
 	X(CTX, ctx, CONTEXT) X(DEMONSTRATION, demonstration, NUMBER) \
 	X(DEPTH, depth, NUMBER) X(ERRNO, errno, SIGNED) X(ERRORS, errors, NUMBER) \
 	X(EVENTS, events, NUMBER) X(EXPECTED, expected, HEX) X(FIRST, first, NUMBER) \
-	X(FLAGS, flags, HEX) X(FOR, for, NUMBER) X(FROM, from, NUMBER) X(GOT, got, HEX) \
+	X(FLAGS, flags, HEX) X(FOR, for, NUMBER) X(FROM, from, NUMBER) \
+	X(FUNCTIONS, functions, NUMBER) X(GOT, got, HEX) \
 	X(HANDLE, handle, HEX) X(HOPS, hops, NUMBER) X(HOW, how, NUMBER) \
 	X(INDEX, index, NUMBER) X(INFO, info, NUMBER) X(INPUT, input, NUMBER) \
 	X(INTERFACE, interface, NUMBER) X(ITEM, item, NUMBER) X(KIND, kind, NUMBER) \
@@ -98,7 +99,7 @@ enum d2d_form {
 	X(REASON, reason, NUMBER) X(REDEEMED, redeemed, NUMBER) X(REFUSED, refused, NUMBER) \
 	X(REQ, req, REQUEST) X(RETURNED, returned, SIGNED) X(REVOKED, revoked, NUMBER) \
 	X(SERVING, serving, NUMBER) X(SET, set, NUMBER) X(STALE, stale, NUMBER) \
-	X(STATUS, status, SIGNED) X(SUM, sum, NUMBER) X(SYMBOLS, symbols, NUMBER) \
+	X(STATUS, status, SIGNED) X(SUM, sum, NUMBER) \
 	X(TAKEN, taken, NUMBER) X(TO, to, NUMBER) X(TOLD, told, NUMBER) \
 	X(UNSETTLED, unsettled, NUMBER) X(VALUE, value, NUMBER) X(VALUES, values, NUMBER) \
 	X(VIA, via, NUMBER) X(WHAT, what, NUMBER)
@@ -150,7 +151,7 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, and hit its tracepoint
  * @record: the step
  *
- * Exported by the owner, as the functions of d2d.h are. The name of an unknown field, a text that
+ * A function of the owner, as those of d2d.h are. The name of an unknown field, a text that
  * cannot be read, and each byte of a text that is no visible character of ASCII is printed as
  * "?". The owner refuses a record that it cannot read, or whose step does not exist.
  *

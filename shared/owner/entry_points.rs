@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that the owner exports, and the macro that declares the owner's module.
+//! The functions of the table that the owner exports, and the macro that declares the owner's module.
 //!
-//! The list at the end of this file is the only one in Rust. The macro makes the exported
-//! functions, their symbols and their number in the trace from it. The compiler compares each
-//! function with the prototype that bindgen makes from the C header, and stops if the two differ.
+//! The list at the end of this file says which method implements each function. The list of the table
+//! is in `shared/include/d2d_table.h`. The build stops if the two differ: the compiler compares each
+//! function with the prototype that bindgen makes from the C header, and the table does not compile
+//! if a function is missing.
+
+use crate::abi;
 
 /// The types of the arguments of the functions that [`module_owner!`](crate::module_owner) makes.
 #[doc(hidden)]
@@ -23,7 +26,7 @@ pub mod types {
     };
 }
 
-/// Makes [`module_owner!`](crate::module_owner) from the list of exported functions.
+/// Makes [`module_owner!`](crate::module_owner) from the list of functions.
 ///
 /// A line of the list names the method of [`Gate`](crate::export::Gate) that implements a function,
 /// and has the function's prototype. `$d` is the dollar sign of the macro that is made. That macro
@@ -33,37 +36,23 @@ macro_rules! entry_points {
         $d:tt
         $($method:ident = $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*
     ) => {
-        /// The number of exported functions.
+        /// The number of functions in the table.
         pub const COUNT: usize = [$(stringify!($name)),*].len();
+        const _: () = assert!(COUNT == abi::D2D_FUNCTION_COUNT as usize);
 
         const _: () = {
             use types::*;
 
             // Does not compile if the prototype differs from that of the C header.
-            $(const _: unsafe extern "C" fn($($type),*) $(-> $result)? = crate::abi::$name;)*
+            $(const _: unsafe extern "C" fn($($type),*) $(-> $result)? = abi::$name;)*
         };
-
-        // The same as what EXPORT_SYMBOL_NS_GPL() of include/linux/export.h emits. The module of
-        // the unit tests exports nothing.
-        #[cfg(not(d2d_tests))]
-        core::arch::global_asm!(
-            ".section \".export_symbol\",\"a\"",
-            $(
-                concat!("__export_symbol_", stringify!($name), ":"),
-                ".asciz \"GPL\"",
-                ".asciz \"D2D\"",
-                ".balign 8",
-                concat!(".quad ", stringify!($name)),
-            )*
-            ".previous",
-        );
 
         /// Declares the module of an owner, as the kernel's `module_pci_driver!` does for a PCI
         /// driver.
         ///
         /// `type` is the type that implements [`Owner`](crate::Owner). The other lines are those of
-        /// `module!`. The module exports the functions of `d2d.h`, so a kernel can load only one
-        /// such module.
+        /// `module!`. The module defines the functions of its table, which `shared/owner/table.c`
+        /// exports under the name that Kbuild gives the owner.
         ///
         /// ```ignore
         /// d2d_owner::module_owner! {
@@ -102,7 +91,7 @@ macro_rules! entry_points {
                     $d($d rest)*
                 }
 
-                /// The exported functions.
+                /// The functions of the table.
                 const _: () = {
                     use $crate::entry_points::types::*;
 

@@ -185,7 +185,7 @@ impl Gate {
         }
     }
 
-    /// Makes the owner's server and control file; `symbols` is how many functions the module exports. May
+    /// Makes the owner's server and control file; `functions` is how many functions its table has. May
     /// sleep.
     ///
     /// # Errors
@@ -197,7 +197,7 @@ impl Gate {
     /// The parts are dropped before the code of module `M` goes away.
     pub unsafe fn parts<O: Owner, M: ModuleMetadata>(
         &'static self,
-        symbols: usize,
+        functions: usize,
     ) -> Result<Parts<O, M>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -205,7 +205,7 @@ impl Gate {
         if self.started.xchg(1, Full) != 0 {
             return Err(EEXIST);
         }
-        let opened = self.open::<O, M>(symbols)?;
+        let opened = self.open::<O, M>(functions)?;
         O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
         let way = Way(opened.driver.clone());
         Ok(Parts {
@@ -242,7 +242,7 @@ impl Gate {
     }
 
     /// Makes a server and lets the entry points find it.
-    fn open<O: Owner, M: ModuleMetadata>(&'static self, symbols: usize) -> Result<Opened<O>>
+    fn open<O: Owner, M: ModuleMetadata>(&'static self, functions: usize) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -259,7 +259,7 @@ impl Gate {
         server.enrol(unsafe { Arg::new(&raw const object) })?;
         // INVARIANT: The reference is dropped by `Opened`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
-        step!(self.name, export, symbols: symbols, ns: "D2D");
+        step!(self.name, export, functions: functions, ns: "D2D");
         Ok(Opened {
             gate: self,
             driver,

@@ -5,6 +5,10 @@
  */
 #include "c_driver.h"
 #include "d2d_queue.h"
+#include "d2d_table.h"
+
+/* module_a is the owner of the drivers that the unit tests register. */
+D2D_OWNER(module_a);
 
 u32 d2d_kunit_layout(void)
 {

@@ -75,6 +75,7 @@ use kernel::{
 
 d2d::module_peer! {
     type: Hostile,
+    owner: module_a,
     name: "hostile_peer",
     authors: ["Beyond IRPs"],
     description: "Test: a driver that misuses the library in safe code",

@@ -35,6 +35,7 @@ include!("attached.rs");
 
 d2d::module_peer! {
     type: Attached,
+    owner: module_a,
     name: "rebinds_core",
     authors: ["Beyond IRPs"],
     description: "Test: a peer in whose crate `core` is the crate itself",

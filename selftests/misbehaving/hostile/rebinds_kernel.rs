@@ -36,6 +36,7 @@ include!("attached.rs");
 
 d2d::module_peer! {
     type: Attached,
+    owner: module_a,
     name: "rebinds_kernel",
     authors: ["Beyond IRPs"],
     description: "Test: a peer in whose crate `kernel` is the crate itself",

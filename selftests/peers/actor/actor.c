@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 
 #include "actor.h"
+#include "d2d_table.h"
 
 /* Longest line of commands. */
 #define LINE		512
@@ -184,3 +185,4 @@ MODULE_DESCRIPTION("Test: drivers that send and receive requests as they are tol
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -6,7 +6,10 @@
 #include <linux/init.h>
 #include <linux/module.h>
 
+/* In place of d2d.h, which d2d_table.h includes */
 #include "other_d2d.h"
+
+#include "d2d_table.h"
 
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -31,3 +34,4 @@ MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a peer built with another version of the boundary");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -29,6 +29,7 @@ macro_rules! skew {
     ) => {
         d2d::module_peer! {
             type: Skewed,
+            owner: module_a,
             name: $name,
             authors: ["Beyond IRPs"],
             description: "Test: a peer with another version of the interfaces",

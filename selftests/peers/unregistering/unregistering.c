@@ -32,6 +32,7 @@
 #include <linux/string.h>
 #include <linux/uaccess.h>
 
+#include "d2d_table.h"
 #include "unregistering.h"
 
 /* A command that takes longer than this is taken to hang. */
@@ -613,3 +614,4 @@ MODULE_DESCRIPTION("Test: drivers that unregister while something is in progress
 MODULE_LICENSE("GPL");
 MODULE_INFO(test, "Y");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -22,6 +22,7 @@
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
 
+#include "d2d_table.h"
 #include "fuzz.h"
 
 #define THREADS	6
@@ -317,3 +318,4 @@ MODULE_AUTHOR("Beyond IRPs");
 MODULE_DESCRIPTION("Test: a fuzzer of the C API");
 MODULE_LICENSE("GPL");
 MODULE_IMPORT_NS("D2D");
+D2D_OWNER(module_a);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: the table of functions that an owner exports, and how a peer names its
+ * owner.
+ *
+ * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each
+ * function of d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol, so the kernel's
+ * loader refuses the peer if the owner is not loaded, and refuses to unload the owner while
+ * the peer is loaded. The tables of different owners have different names.
+ *
+ * A peer calls the functions by their names. They are defined in the peer's own module: each
+ * of them calls the function in the owner's table.
+ */
+#ifndef D2D_TABLE_H
+#define D2D_TABLE_H
+
+#include <linux/compiler.h>
+#include <linux/errno.h>
+#include <linux/export.h>
+#include <linux/stddef.h>
+
+#include "d2d.h"
+#include "d2d_event.h"
+
+/*
+ * X(result, name, parameters, arguments): a function, in the order of the table. A new one is
+ * appended. The compiler compares each with its prototype.
+ */
+#define D2D_FUNCTIONS(X) \
+	X(void, d2d_trace, (const struct d2d_record *record), (record)) \
+	X(int, d2d_register, (const struct d2d_driver *driver, d2d_handle *handle), \
+	  (driver, handle)) \
+	X(int, d2d_attach, (d2d_handle driver), (driver)) \
+	X(int, d2d_detach, (d2d_handle driver), (driver)) \
+	X(int, d2d_leave, (d2d_handle driver), (driver)) \
+	X(int, d2d_unregister, (d2d_handle driver), (driver)) \
+	X(int, d2d_lookup, (const char *name, d2d_handle *driver), (name, driver)) \
+	X(int, d2d_request_alloc, \
+	  (d2d_handle driver, u32 input_size, u32 output_size, d2d_handle *request), \
+	  (driver, input_size, output_size, request)) \
+	X(int, d2d_request_send, (d2d_handle request, const struct d2d_send *send), \
+	  (request, send)) \
+	X(int, d2d_request_call, \
+	  (d2d_handle request, const struct d2d_send *send, u32 ms, struct d2d_result *result, \
+	   void *output, u32 output_len), \
+	  (request, send, ms, result, output, output_len)) \
+	X(int, d2d_request_wait, (d2d_handle request, u32 ms, struct d2d_result *result), \
+	  (request, ms, result)) \
+	X(int, d2d_request_cancel, (d2d_handle request), (request)) \
+	X(int, d2d_request_free, (d2d_handle request), (request)) \
+	X(int, d2d_request_read, (d2d_handle request, void *buffer, u32 len), \
+	  (request, buffer, len)) \
+	X(int, d2d_request_write, (d2d_handle request, const void *buffer, u32 len), \
+	  (request, buffer, len)) \
+	X(int, d2d_request_set_cancel, (d2d_handle request), (request)) \
+	X(int, d2d_request_pend, (d2d_handle request), (request)) \
+	X(int, d2d_request_forward, (d2d_handle request, const struct d2d_send *send), \
+	  (request, send)) \
+	X(int, d2d_complete, (d2d_handle request, int status, u64 information), \
+	  (request, status, information)) \
+	X(int, d2d_complete_with, \
+	  (d2d_handle request, int status, u64 information, u32 output_len), \
+	  (request, status, information, output_len)) \
+	X(int, d2d_event_create, \
+	  (d2d_handle driver, const char *name, u32 kind, u32 initial, d2d_handle *event), \
+	  (driver, name, kind, initial, event)) \
+	X(int, d2d_event_open, \
+	  (d2d_handle driver, const char *name, u32 kind, d2d_handle *event), \
+	  (driver, name, kind, event)) \
+	X(int, d2d_event_close, (d2d_handle event), (event)) \
+	X(int, d2d_event_set, (d2d_handle event), (event)) \
+	X(int, d2d_event_reset, (d2d_handle event), (event)) \
+	X(int, d2d_event_query, (d2d_handle event), (event)) \
+	X(void, d2d_event_ring, (d2d_handle event), (event)) \
+	X(int, d2d_event_wait, \
+	  (const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index), \
+	  (events, count, flags, timeout, index))
+
+#define D2D_COUNT_FUNCTION(result, name, parameters, arguments)	+ 1
+enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
+
+/* "TABL" */
+#define D2D_TABLE_MAGIC		0x4c424154u
+
+/*
+ * d2d_trace and d2d_register keep their places in all major versions: d2d_register() refuses a
+ * peer of another one. An owner of the same major version with a greater minor may have more
+ * functions; hdr.size says how many there are.
+ */
+#define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
+struct d2d_table {
+	struct d2d_header hdr;
+	D2D_FUNCTIONS(D2D_TABLE_MEMBER)
+};
+
+static_assert(sizeof(struct d2d_table) ==
+	      sizeof(struct d2d_header) + D2D_FUNCTION_COUNT * sizeof(void *));
+
+/* How long the table was in version 1.0: each owner has the functions up to there. */
+#define D2D_TABLE_SIZE_1_0	(sizeof(struct d2d_header) + 28 * sizeof(void *))
+
+/*
+ * The function of a peer by which it calls that of its owner, d2d_the_owner. -EOPNOTSUPP if the
+ * owner is older than the function. It is on hot paths, so ftrace gets no place in it.
+ */
+#define D2D_PEER_FUNCTION(result, name, parameters, arguments)				\
+result notrace name parameters								\
+{											\
+	if (offsetofend(struct d2d_table, name) > D2D_TABLE_SIZE_1_0 &&			\
+	    offsetofend(struct d2d_table, name) > d2d_the_owner->hdr.size)		\
+		return (result)-EOPNOTSUPP;						\
+	return d2d_the_owner->name arguments;						\
+}
+
+/*
+ * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". It stands once in a
+ * module, in one of its files, beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the
+ * same.
+ */
+#define D2D_OWNER(owner)	D2D_PEER_OF(owner)
+#define D2D_PEER_OF(owner)						\
+	extern const struct d2d_table owner##_d2d;			\
+	static const struct d2d_table *const d2d_the_owner = &owner##_d2d; \
+	D2D_FUNCTIONS(D2D_PEER_FUNCTION)				\
+	struct d2d_table
+
+#define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,
+
+/*
+ * Exports the table of an owner, which defines the functions, as in "D2D_EXPORT_TABLE(module_a);".
+ *
+ * The symbol stands for the header only. So its version (CONFIG_MODVERSIONS) stays the same when a
+ * function is appended.
+ */
+#define D2D_EXPORT_TABLE(owner)	D2D_TABLE_OF(owner)
+#define D2D_TABLE_OF(owner)								\
+	static const struct d2d_table owner##_table __used = {				\
+		.hdr = D2D_HEADER_INIT(D2D_TABLE_MAGIC, struct d2d_table),		\
+		D2D_FUNCTIONS(D2D_TABLE_ENTRY)						\
+	};										\
+	extern const struct d2d_header owner##_d2d __alias(owner##_table); \
+	EXPORT_SYMBOL_NS_GPL(owner##_d2d, "D2D")
+
+#endif /* D2D_TABLE_H */

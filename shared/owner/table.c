@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The table that an owner exports. Kbuild compiles this file for each owner, whose name is
+ * D2D_OWNER_NAME. The functions are defined by module_owner!.
+ */
+#include "d2d_table.h"
+
+D2D_EXPORT_TABLE(D2D_OWNER_NAME);
