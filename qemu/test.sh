@@ -9,7 +9,7 @@
 
 # The programs that one machine runs; the other machine runs the rest, and takes about the same time. There are two
 # machines because an emulated machine keeps about one CPU of the host busy.
-half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
+half=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
 
 known_program() {
 	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"

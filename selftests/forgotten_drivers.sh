@@ -223,7 +223,7 @@ for kind in stranger stranger-attached; do
 	name="drivers-left: the owner is unloaded with a driver registered ($kind): it frees what it can, and all modules can be loaded again"
 	fresh_owner timeout=100
 	load forgetful "forgets=$kind" && unload forgetful && unload module_a && [ "$(names drivers-left)" = stranger ] &&
-		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d ] && unload stranger &&
+		[ ! -e "$OWNER" ] && [ ! -e /sys/kernel/tracing/events/d2d_module_a ] && unload stranger &&
 		load module_a timeout=100 && [ -e "$OWNER/state/contexts" ] && owner_is_idle && another_works && load stranger &&
 		can_be_reloaded
 	verdict "$name"

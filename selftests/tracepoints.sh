@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 TRACING=/sys/kernel/tracing
-EVENTS=$TRACING/events/d2d
+EVENTS=$TRACING/events/d2d_module_a
 LINES=$(mktemp)
 trap 'rm -f "$NOTES" "$LINES"; restore_tracing' EXIT
 
@@ -127,13 +127,13 @@ if [ ! -e "$TRACING/set_event" ]; then
 	ktap_skip_all "needs tracefs, with events"
 	exit 4
 fi
-ktap_set_plan 15
+ktap_set_plan 17
 
 HEAD='seq=0 load=[0-9]+'
 
 fresh_owner
 ./trace_check --steps | tr - _ | sed 's/^/d2d_/' | sort >"$LINES"
-find "$EVENTS" -name 'd2d_*' | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
+find "$EVENTS"/d2d_* -prune | sed 's|.*/||' | sort | diff "$LINES" - >"$NOTES"
 verdict "each step has a tracepoint, and there is no other"
 
 fresh_owner
@@ -229,8 +229,30 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 time
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel record that a request is pended and times out"
 
+# Each module has static keys of its own, which its owner switches.
+fresh_owner
+on enqueue 'seq == 0'
+load module_b && exercise module_b &&
+	has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1"
+verdict "a peer is loaded while enqueue is on: its puts are recorded"
+
+fresh_owner module_b
+needs other_a
+needs other_b
+on enqueue 'seq == 0'
+echo 1 >"$TRACING/events/d2d_other_a/d2d_dequeue/enable"
+exercise module_b && exercise other_b
+has "enqueue driver=module_b .*" && has "dequeue driver=other_b .*" &&
+	only "(enqueue driver=module_|dequeue driver=other_)[ab] .*"
+two=$?
+echo 0 >"$TRACING/events/d2d_other_a/enable"
+needs_no other_b other_a
+[ "$two" = 0 ]
+verdict "two owners: each has tracepoints of its own, which record the steps of its own pair"
+
 fresh_trace
 unload_all
+EVENTS=$TRACING/events/d2d_torture_owner
 load torture_owner && load torture_peer0
 on doorbell
 event_act torture_owner create 0 bell synchronization && event_act torture_owner doorbell 0 &&

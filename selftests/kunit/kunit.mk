@@ -8,7 +8,7 @@ ifeq ($(CONFIG_KUNIT),y)
 d2d-kunit := selftests/kunit
 obj-m += selftests/test_modules/d2d_kunit.o
 selftests/test_modules/d2d_kunit-y := $(d2d-kunit)/d2d_kunit.o $(d2d-kunit)/d2d.o $(d2d-kunit)/d2d_owner.o \
-	$(d2d-kunit)/d2d_pair.o $(filter-out %/d2d.o,$(d2d)) $(filter-out %/d2d_owner.o %/points.o,$(d2d-owner)) \
+	$(d2d-kunit)/d2d_pair.o $(filter-out %/d2d.o,$(d2d)) $(filter-out %/d2d_owner.o,$(d2d-owner)) \
 	shared/testing/no_tracepoints.o shared/testing/c_driver.o
 
 # $(call d2d-tested-crate,CRATE,SOURCE,USES): USES are other crates of this folder

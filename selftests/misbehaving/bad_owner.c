@@ -10,7 +10,6 @@
 
 #include "d2d_event.h"
 #include "d2d_pair.h"
-#include "d2d_point.h"
 #include "d2d_table.h"
 
 static char *fault = "none";
@@ -223,17 +222,6 @@ void d2d_trace(const struct d2d_record *record)
 		refuse ? "refuse" : "other", refuse ? (int)reason->length : 0,
 		(const char *)(unsigned long)reason->value, refuse ? reason[1].value : 0);
 }
-
-/* This owner has no tracepoints. */
-#ifdef CONFIG_TRACEPOINTS
-struct d2d_point_keys d2d_points = {
-	.queues = STATIC_KEY_FALSE_INIT,
-	.ops = STATIC_KEY_FALSE_INIT,
-	.requests = STATIC_KEY_FALSE_INIT,
-	.events = STATIC_KEY_FALSE_INIT,
-};
-EXPORT_SYMBOL_NS_GPL(d2d_points, "D2D");
-#endif
 
 /* This owner has no events. */
 int d2d_event_create(d2d_handle driver, const char *name, u32 kind, u32 initial,

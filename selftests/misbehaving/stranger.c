@@ -25,6 +25,8 @@ void d2d_stranger_becomes(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
+	/* They would have to be this module's, which has none. */
+	driver->points = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;
 	driver->cancelled = NULL;

@@ -12,6 +12,7 @@ use crate::{
         Completed,
         Outcome, //
     },
+    point,
     request::{
         receive,
         Disposition,
@@ -69,6 +70,7 @@ pub fn driver_object<H: Handler>(
         returned: Some(returned::<H>),
         completed: Some(completed::<H>),
         cancelled: Some(cancelled::<H>),
+        points: point::keys(),
         flags: abi::D2D_DISPATCH_IN_PLACE
             | match H::DISPATCH_ATOMIC {
                 true => abi::D2D_DISPATCH_ATOMIC,

@@ -10,7 +10,7 @@ use crate::{
     abi,
     probe::{
         self,
-        Text, //
+        Part, //
     },
     refuse,
 };
@@ -283,7 +283,7 @@ impl<I: Interface> Endpoint<I> {
         }
 
         // SAFETY: The caller says that the other side has named `module`.
-        let Some(text) = (unsafe { Text::of(module) }) else {
+        let Some(text) = (unsafe { Part::text(module) }) else {
             return refused("bad-module-pointer", EFAULT, 0, 1);
         };
         let mut table = I::UNSUPPORTED;

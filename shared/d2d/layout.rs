@@ -38,7 +38,7 @@ const _: () = {
     assert!(offset_of!(d2d_send, tag) == 48);
     assert!(size_of::<d2d_send>() == 72);
     assert!(offset_of!(d2d_driver, dispatch) == 64);
-    assert!(size_of::<d2d_driver>() == 104);
+    assert!(size_of::<d2d_driver>() == 112);
 };
 
 /// FNV-1a over 32-bit words.
@@ -76,5 +76,5 @@ pub(crate) const LAYOUT: u32 = layout! {
     d2d_send {
         hdr to major_function code input user_buffer tag input_len output_len flags
     }
-    d2d_driver { hdr name owner self_ dispatch returned completed cancelled flags }
+    d2d_driver { hdr name owner self_ dispatch returned completed cancelled points flags }
 };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The functions by which a peer in Rust calls its owner. Only peers link this file:
- * an owner defines functions of the same names. A peer in C gets them from D2D_OWNER().
+ * The functions by which a peer in Rust calls its owner, and the static keys of its tracepoints.
+ * Only peers link this file: an owner defines functions of the same names. A peer in C gets them
+ * from D2D_OWNER().
  */
 #include "d2d_table.h"
 
@@ -9,3 +10,4 @@
 extern const struct d2d_table *const d2d_the_owner;
 
 D2D_FUNCTIONS(D2D_PEER_FUNCTION)
+D2D_DEFINE_POINTS;

@@ -3,10 +3,10 @@
 //! The tracepoints of steps that are too frequent for a line in dmesg.
 //!
 //! The owner defines all tracepoints, one for each step. Drivers hit those of a hot path by the
-//! functions of this module. For each group of tracepoints, the owner exports a static key, which
-//! is on while one of them is on. Testing a key that is off costs one patched branch, and nothing
-//! on a kernel without tracepoints. The bench, which measures that branch, also builds the library
-//! without it (`D2D_NO_POINTS` in Kbuild).
+//! functions of this module. Each module has a static key for each group of tracepoints, which the
+//! owner switches on while one of them is on and a driver of the module is registered. Testing a key
+//! that is off costs one patched branch, and nothing on a kernel without tracepoints. The bench,
+//! which measures that branch, also builds the library without it (`D2D_NO_POINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_point.h`.
 
@@ -54,6 +54,19 @@ groups! {
     pub fn requests();
     /// Whether one of `event_set` and `event_wait` is on.
     pub fn events();
+}
+
+/// Returns the static keys of the module that this crate is linked into; null on a kernel without
+/// tracepoints.
+pub(crate) fn keys() -> *mut abi::d2d_point_keys {
+    #[cfg(CONFIG_TRACEPOINTS)]
+    {
+        &raw mut abi::d2d_points
+    }
+    #[cfg(not(CONFIG_TRACEPOINTS))]
+    {
+        core::ptr::null_mut()
+    }
 }
 
 /// A `struct module`, of which only the name is read, which never changes.

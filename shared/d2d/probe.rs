@@ -318,13 +318,13 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// The text of a module, without that of its initialization, which the kernel frees early.
-pub struct Text {
+/// A part of a module's memory, without that of its initialization, which the kernel frees early.
+pub struct Part {
     base: usize,
     size: usize,
 }
 
-impl Text {
+impl Part {
     /// Looks up the text of the module at an address that may be bad. Any context.
     ///
     /// Returns `None` if the module cannot be read.
@@ -333,15 +333,34 @@ impl Text {
     ///
     /// Another driver has passed `module` as the address of its module: safe code has not made it
     /// up, and reading there has no effect.
-    pub unsafe fn of(module: *const bindings::module) -> Option<Self> {
+    pub unsafe fn text(module: *const bindings::module) -> Option<Self> {
+        // SAFETY: The caller keeps the contract, and this is a type of the kernel's.
+        unsafe { Self::of(module, bindings::mod_mem_type_MOD_TEXT) }
+    }
+
+    /// As [`Part::text`], for the data that the module may write.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Part::text`].
+    pub unsafe fn data(module: *const bindings::module) -> Option<Self> {
+        // SAFETY: As above.
+        unsafe { Self::of(module, bindings::mod_mem_type_MOD_DATA) }
+    }
+
+    /// Looks up a part of a module.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Part::text`]. `part` is less than `MOD_MEM_NUM_TYPES`.
+    unsafe fn of(module: *const bindings::module, part: bindings::mod_mem_type) -> Option<Self> {
         if module.is_null() || !module.is_aligned() {
             return None;
         }
-        let text = bindings::mod_mem_type_MOD_TEXT as usize;
         let memory = module
             .wrapping_byte_add(core::mem::offset_of!(bindings::module, mem))
             .cast::<bindings::module_memory>()
-            .wrapping_add(text);
+            .wrapping_add(part as usize);
         // SAFETY: Any bytes are a `MaybeUninit`.
         let memory = unsafe { read(memory.cast::<MaybeUninit<bindings::module_memory>>())? };
         let memory = memory.as_ptr();
@@ -354,8 +373,8 @@ impl Text {
         })
     }
 
-    /// Returns whether a function at this address is in the text.
-    pub fn contains(&self, function: usize) -> bool {
-        function.wrapping_sub(self.base) < self.size
+    /// Returns whether this address is in the part.
+    pub fn contains(&self, address: usize) -> bool {
+        address.wrapping_sub(self.base) < self.size
     }
 }

@@ -463,6 +463,21 @@ struct d2d_send {
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
+/* The most drivers that can be registered with an owner, including its own driver object. */
+#define D2D_MAX_DRIVERS		128
+
+/*
+ * The static keys of this module's tracepoints, which its driver objects name: see d2d_point.h.
+ * D2D_OWNER() defines them.
+ */
+struct d2d_point_keys;
+#ifdef CONFIG_TRACEPOINTS
+extern struct d2d_point_keys d2d_points;
+#define D2D_POINTS	(&d2d_points)
+#else
+#define D2D_POINTS	NULL
+#endif
+
 /**
  * struct d2d_driver - a driver object
  * @hdr: the header
@@ -484,6 +499,9 @@ struct d2d_send {
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
+ * @points: the static keys of this module's tracepoints, D2D_POINTS, or NULL: then the
+ *	tracepoints in the module's own code stay off. The owner switches the keys until
+ *	d2d_unregister() has returned. They are in the module's data
  * @flags: D2D_DISPATCH_...
  * @reserved: 0
  *
@@ -520,6 +538,7 @@ struct d2d_driver {
 			const struct d2d_result *result);
 	int (*completed)(void *self, d2d_handle request, const struct d2d_result *result);
 	void (*cancelled)(void *self, d2d_handle request);
+	struct d2d_point_keys *points;
 	u32 flags;
 	u32 reserved;
 };
@@ -530,6 +549,7 @@ struct d2d_driver {
 		.hdr = D2D_HEADER_INIT(D2D_DRIVER_MAGIC, struct d2d_driver),	\
 		.name = driver_name,						\
 		.owner = THIS_MODULE,						\
+		.points = D2D_POINTS,						\
 		__VA_ARGS__							\
 	}
 
@@ -563,7 +583,7 @@ static_assert(sizeof(struct d2d_result) == 32);
 static_assert(offsetof(struct d2d_send, tag) == 48);
 static_assert(sizeof(struct d2d_send) == 72);
 static_assert(offsetof(struct d2d_driver, dispatch) == 64);
-static_assert(sizeof(struct d2d_driver) == 104);
+static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
@@ -619,10 +639,10 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_send, user_buffer), d2d_send, tag), d2d_send, input_len), \
 	d2d_send, output_len), d2d_send, flags)
 #define D2D_LAYOUT		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
-	D2D_AT(D2D_SIZE(D2D_LAYOUT_SEND, d2d_driver), d2d_driver, hdr), \
+	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_SEND, d2d_driver), d2d_driver, hdr), \
 	d2d_driver, name), d2d_driver, owner), d2d_driver, self), \
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
-	d2d_driver, cancelled), d2d_driver, flags)
+	d2d_driver, cancelled), d2d_driver, points), d2d_driver, flags)
 
 /**
  * DOC: The functions of an owner
@@ -668,7 +688,8 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
  * * %-EBADE - layout
  * * %-ENAMETOOLONG - the name has no NUL
  * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
- * * %-ENOEXEC - a routine outside the module's text (or in its init text)
+ * * %-ENOEXEC - a routine outside the module's text (or in its init text), or points outside its
+ *   data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers
  * * %-ESHUTDOWN - the module is being unloaded

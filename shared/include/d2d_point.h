@@ -4,6 +4,9 @@
  * owner defines them (shared/owner/d2d_trace.h), and all drivers hit them. They are in groups.
  * While no tracepoint of a group is on, each place that hits one of them costs one patched
  * branch, and nothing on a kernel without tracepoints. Rust drivers have shared/d2d/point.rs.
+ *
+ * Each module has static keys of its own, d2d_points. The owner switches those of each module that
+ * has registered a driver.
  */
 #ifndef D2D_POINT_H
 #define D2D_POINT_H
@@ -23,7 +26,10 @@
 #define D2D_POINT_KEY(group)	struct static_key_false group;
 struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
 
-extern struct d2d_point_keys d2d_points;
+#define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
+#define D2D_DEFINE_POINTS	struct d2d_point_keys d2d_points = { D2D_GROUPS(D2D_KEY_OFF) }
+#else
+#define D2D_DEFINE_POINTS	struct d2d_point_keys
 #endif
 
 /* The bench measures the cost of these branches: it also builds the drivers without them. */

@@ -9,7 +9,8 @@
  * the peer is loaded. The tables of different owners have different names.
  *
  * A peer calls the functions by their names. They are defined in the peer's own module: each
- * of them calls the function in the owner's table.
+ * of them calls the function in the owner's table. The static keys of the tracepoints (d2d_point.h)
+ * are the peer's own, too.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H
@@ -21,6 +22,7 @@
 
 #include "d2d.h"
 #include "d2d_event.h"
+#include "d2d_point.h"
 
 /*
  * X(result, name, parameters, arguments): a function, in the order of the table. A new one is
@@ -122,7 +124,7 @@ result notrace name parameters								\
 	extern const struct d2d_table owner##_d2d;			\
 	static const struct d2d_table *const d2d_the_owner = &owner##_d2d; \
 	D2D_FUNCTIONS(D2D_PEER_FUNCTION)				\
-	struct d2d_table
+	D2D_DEFINE_POINTS
 
 #define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: the tracepoints, one for each step of d2d_step.h. In tracefs they are
- * in events/d2d/. A driver that wants to hit one includes d2d_step.h or d2d_point.h instead.
+ * in events/d2d_NAME/, where NAME is the owner's. A driver that wants to hit one includes
+ * d2d_step.h or d2d_point.h instead.
  *
  * A trace event prints the text of the line in dmesg, after the name of the driver. Its
  * other fields are for filters. A field that the step does not have is 0 or "", or -1 for
  * ctx and req. seq is the number of the line in dmesg, or 0 for a step without a line.
  */
 #undef TRACE_SYSTEM
-#define TRACE_SYSTEM d2d
+#define TRACE_SYSTEM D2D_TRACE_SYSTEM
 
 #if !defined(D2D_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define D2D_TRACE_H

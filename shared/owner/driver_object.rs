@@ -10,7 +10,7 @@ use d2d::{
     header,
     probe::{
         self,
-        Text, //
+        Part, //
     },
     trace::{
         refuse,
@@ -40,11 +40,12 @@ pub(crate) struct Driver {
     pub(crate) returned: Option<Returned>,
     pub(crate) completed: Option<Completed>,
     pub(crate) cancelled: Option<Cancelled>,
+    points: *mut abi::d2d_point_keys,
     flags: u32,
 }
 
 // SAFETY: The library only passes `this` back to the driver that it came from, and only compares
-// `module` or reads from it without trust.
+// `module` or reads from it without trust. The keys at `points` are switched under a mutex.
 unsafe impl Send for Driver {}
 // SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}
@@ -84,7 +85,7 @@ impl Driver {
             return Err(refused("no-dispatch-or-owner", EFAULT, &[]));
         };
         // SAFETY: The driver object names `owner` as the address of its module.
-        let text = unsafe { Text::of(object.owner) }
+        let text = unsafe { Part::text(object.owner) }
             .ok_or_else(|| refused("bad-module-pointer", EFAULT, &[]))?;
         if !text.contains(dispatch as usize) {
             return Err(refused("dispatch-outside-text", ENOEXEC, &[]));
@@ -101,6 +102,21 @@ impl Driver {
         {
             return Err(refused("routine-outside-text", ENOEXEC, &[]));
         }
+        let points = object.points;
+        if !points.is_null() {
+            // SAFETY: As above.
+            let data = unsafe { Part::data(object.owner) };
+            let last = points.wrapping_add(1).wrapping_byte_sub(1);
+            let is_inside = data.is_some_and(|data| {
+                points.is_aligned()
+                    && last >= points
+                    && data.contains(points as usize)
+                    && data.contains(last as usize)
+            });
+            if !is_inside {
+                return Err(refused("points-outside-data", ENOEXEC, &[]));
+            }
+        }
         let known = abi::D2D_DISPATCH_ATOMIC | abi::D2D_DISPATCH_IN_PLACE;
         if object.flags & !known != 0 || object.reserved != 0 {
             return Err(refused("bad-flags", EINVAL, &fields![flags: object.flags]));
@@ -114,6 +130,7 @@ impl Driver {
             returned: object.returned,
             completed: object.completed,
             cancelled: object.cancelled,
+            points,
             flags: object.flags,
         })
     }
@@ -127,6 +144,11 @@ impl Driver {
     /// Returns the address of the driver's module.
     pub(crate) fn module(&self) -> *const bindings::module {
         self.module
+    }
+
+    /// Returns the static keys of the module's tracepoints, in the module's data, or null.
+    pub(crate) fn points(&self) -> *mut abi::d2d_point_keys {
+        self.points
     }
 
     /// Returns whether the dispatch routine may be called in any context.

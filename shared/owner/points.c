@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Defines the tracepoints, which only C can do, and their static keys. All tracepoints of
- * a group share one key, so that code that hits several of them needs one branch.
+ * Defines the tracepoints, which only C can do, and switches their static keys. All tracepoints
+ * of a group share one key, so that code that hits several of them needs one branch. Kbuild
+ * compiles this file for each owner, as each has tracepoints of its own.
  */
-#include <linux/export.h>
+#include <linux/jump_label.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 
 #include "d2d_point.h"
 #include "points.h"
@@ -14,23 +16,77 @@
 #define CREATE_TRACE_POINTS
 #include "d2d_trace.h"
 
-#define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
-struct d2d_point_keys d2d_points = { D2D_GROUPS(D2D_KEY_OFF) };
-EXPORT_SYMBOL_NS_GPL(d2d_points, "D2D");
+/* The owner's own keys */
+D2D_DEFINE_POINTS;
 
-#define D2D_SWITCH(group)				\
-int d2d_##group##_on(void)				\
-{							\
-	static_branch_inc(&d2d_points.group);		\
-	return 0;					\
-}							\
-							\
-void d2d_##group##_off(void)				\
-{							\
-	static_branch_dec(&d2d_points.group);		\
+/* Protects what follows, and is held while keys are switched. */
+static DEFINE_MUTEX(d2d_switching);
+
+/* How many tracepoints of each group are on. */
+#define D2D_POINTS_ON(group)	unsigned int group;
+static struct { D2D_GROUPS(D2D_POINTS_ON) } d2d_on;
+
+/* The keys of the module of each registered driver, or NULL. Drivers of a module share them. */
+static struct d2d_point_keys *d2d_users[D2D_MAX_DRIVERS];
+
+#define D2D_SWITCH(group)						\
+static void d2d_set_##group(struct d2d_point_keys *keys, bool on)	\
+{									\
+	if (on)								\
+		static_branch_enable(&(*keys).group);			\
+	else								\
+		static_branch_disable(&(*keys).group);			\
+}									\
+									\
+static void d2d_##group##_switch(void)					\
+{									\
+	d2d_set_##group(&d2d_points, d2d_on.group);			\
+	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)			\
+		if (d2d_users[i])					\
+			d2d_set_##group(d2d_users[i], d2d_on.group);	\
+}									\
+									\
+int d2d_##group##_on(void)						\
+{									\
+	guard(mutex)(&d2d_switching);					\
+	if (!d2d_on.group++)						\
+		d2d_##group##_switch();					\
+	return 0;							\
+}									\
+									\
+void d2d_##group##_off(void)						\
+{									\
+	guard(mutex)(&d2d_switching);					\
+	if (!--d2d_on.group)						\
+		d2d_##group##_switch();					\
 }
 
 D2D_GROUPS(D2D_SWITCH)
+
+#define D2D_FOLLOW(group)	d2d_set_##group(keys, d2d_on.group);
+#define D2D_DISABLE(group)	d2d_set_##group(keys, false);
+
+void d2d_points_add(u32 slot, struct d2d_point_keys *keys)
+{
+	guard(mutex)(&d2d_switching);
+	d2d_users[slot] = keys;
+	D2D_GROUPS(D2D_FOLLOW)
+}
+
+void d2d_points_remove(u32 slot)
+{
+	struct d2d_point_keys *keys;
+
+	guard(mutex)(&d2d_switching);
+	keys = d2d_users[slot];
+	d2d_users[slot] = NULL;
+	if (!keys || keys == &d2d_points)
+		return;
+	for (u32 i = 0; i < D2D_MAX_DRIVERS; i++)
+		if (d2d_users[i] == keys)
+			return;
+	D2D_GROUPS(D2D_DISABLE)
+}
 
 #define D2D_POINT(constant, point, name, group) \
 	[D2D_STEP_##constant] = { trace_d2d_##point##_enabled, trace_d2d_##point },
@@ -53,6 +109,14 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 }
 
 #else
+
+void d2d_points_add(u32 slot, struct d2d_point_keys *keys)
+{
+}
+
+void d2d_points_remove(u32 slot)
+{
+}
 
 bool d2d_is_on(u32 step)
 {

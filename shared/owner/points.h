@@ -2,7 +2,7 @@
 #ifndef D2D_POINTS_H
 #define D2D_POINTS_H
 
-#include "d2d_step.h"
+#include "d2d.h"
 
 /* The name of a step or a field, and the form of that field's number. Rust type: Word. */
 struct d2d_word {
@@ -23,5 +23,18 @@ bool d2d_is_on(u32 step);
  */
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
+
+/*
+ * Notes the static keys of the module of a registered driver, and switches on those of each group
+ * of which a tracepoint is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist
+ * until d2d_points_remove(). May sleep.
+ */
+void d2d_points_add(u32 slot, struct d2d_point_keys *keys);
+
+/*
+ * Forgets the keys of a driver, if there are any, and switches them off if no other driver has the
+ * same. May sleep.
+ */
+void d2d_points_remove(u32 slot);
 
 #endif /* D2D_POINTS_H */

@@ -37,7 +37,9 @@ use d2d::{
 };
 use kernel::{
     bindings,
+    new_mutex,
     prelude::*,
+    sync::Mutex,
     task::Task, //
 };
 
@@ -54,7 +56,14 @@ pub(crate) use self::{
 };
 
 /// Most drivers that can be registered at a time, including the owner's own driver object.
-pub(crate) const SLOTS: usize = 128;
+pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
+
+unsafe extern "C" {
+    /// Defined in `points.c`.
+    fn d2d_points_add(slot: u32, keys: *mut abi::d2d_point_keys);
+    /// As above. `slot` is less than [`SLOTS`].
+    fn d2d_points_remove(slot: u32);
+}
 
 /// What the registry's lock protects.
 struct Table {
@@ -71,6 +80,10 @@ pub(crate) struct Registry {
     slots: KVVec<Slot>,
     #[pin]
     table: IrqLock<Table>,
+    /// Held while the keys of a driver's tracepoints are added or removed. It is taken before the
+    /// registry's lock.
+    #[pin]
+    points: Mutex<()>,
     /// Name of the owner, for its refusals.
     owner: &'static CStr,
 }
@@ -109,6 +122,7 @@ impl Registry {
         try_pin_init!(Self {
             slots: slots()?,
             table <- new_irq_lock!(none()?, "d2d_registry"),
+            points <- new_mutex!((), "d2d_points"),
             owner,
         })
     }
@@ -200,7 +214,7 @@ impl Registry {
             .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
     }
 
-    /// Registers a driver, and returns its handle. Any context.
+    /// Registers a driver, and returns its handle. May sleep.
     ///
     /// # Errors
     ///
@@ -234,12 +248,40 @@ impl Registry {
                     .ok_or(("too-many-drivers", ENFILE))
             }
         };
-        // The module's state is read after the driver was added, and without the lock. `expel` runs
-        // only after the state has become `GOING`. So if `expel` did not find the driver,
-        // `is_going` is true.
         added
-            .and_then(|handle| self.publish(handle, is_going(driver.module())))
+            .and_then(|handle| self.publish(handle, self.add_points(handle, &driver)))
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
+    }
+
+    /// From here on the owner switches the keys of the driver's tracepoints. Returns whether the
+    /// driver's module is going: then it does not. May sleep.
+    fn add_points(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
+        let _adding = self.points.lock();
+        // The module's state is read after the driver was added, and without the registry's lock.
+        // `expel` runs only after the state has become `GOING`. So if `expel` did not find the
+        // driver, `is_going` is true.
+        let is_going = is_going(driver.module());
+        let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
+        let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
+        if !is_going && is_staying && !driver.points().is_null() {
+            // SAFETY: The keys are in the data of the driver's module, which the kernel frees after
+            // `expel` has found no driver of the module any more. Until then the driver is in the
+            // registry: it is there now, and `remove` waits for `points`. The slot exists, as the
+            // handle names the driver.
+            unsafe { d2d_points_add(slot as u32, driver.points()) };
+        }
+        is_going
+    }
+
+    /// Undoes [`Registry::add_points`] for a driver that is being unregistered or was expelled. Does
+    /// nothing if that was done before, or if the handle is stale. May sleep.
+    fn remove_points(&self, handle: abi::d2d_handle) {
+        let _removing = self.points.lock();
+        let is_leaving = self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
+        if let (true, Some((slot, _))) = (is_leaving, Kind::Driver.parts(handle)) {
+            // SAFETY: The slot exists, as the handle names a driver.
+            unsafe { d2d_points_remove(slot as u32) };
+        }
     }
 
     /// Ends the registering of a driver. From here on [`Registry::lookup`] finds the driver, and
@@ -439,8 +481,9 @@ impl Registry {
 
     /// Removes a driver that is [being unregistered](Registry::unregister) or was expelled, and
     /// returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
-    /// routines. The caller has ended all requests of the driver. Any context.
+    /// routines. The caller has ended all requests of the driver. May sleep.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
+        self.remove_points(handle);
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;
             slot.is_empty().then(|| {

@@ -218,7 +218,7 @@ impl Server {
         &self.registry
     }
 
-    /// Registers a driver, and returns its handle; see `d2d_register`. Any context.
+    /// Registers a driver, and returns its handle; see `d2d_register`. May sleep.
     ///
     /// # Errors
     ///

@@ -404,7 +404,7 @@ mod tests {
             ),
             (" insmod-77 [001] 3.866349: d2d_alloc:    ", "insmod-77"),
             (
-                "insmod    77 [001]     3.866349: d2d:d2d_alloc: ",
+                "insmod    77 [001]     3.866349: d2d_module_a:d2d_alloc: ",
                 "insmod    77",
             ),
         ] {

@@ -41,6 +41,7 @@ fn object(name: &CStr) -> abi::d2d_driver {
         returned: None,
         completed: None,
         cancelled: None,
+        points: core::ptr::null_mut(),
         flags: 0,
         reserved: 0,
     };

@@ -1,0 +1,117 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Two owners are loaded at the same time, each with its peer: module_a with module_b, and other_a with
+# other_b. The build makes the second pair from the sources of the first one by other names
+# (peers/peers.mk). The two pairs share no symbol, no driver, no event and no file.
+# tracepoints.sh tests their tracepoints.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+DEBUG=/sys/kernel/debug
+
+# fresh_pairs - loads both pairs anew
+fresh_pairs()
+{
+	unload_all
+	start_trace
+	load module_a && load other_a && load module_b && load other_b
+}
+
+# exercise DRIVER [ROUNDS] - it exchanges items, calls, requests and events with the other side of its pair,
+# in each execution context
+exercise()
+{
+	echo "${2-1}" >"$DEBUG/d2d-$1/exercise"
+}
+
+# has_only PAIR - whether the state of the owner of this pair names drivers of this pair, and of no other
+has_only()
+{
+	cat "$DEBUG/d2d-$1_a/state"/* "$DEBUG/d2d-$1_a/state.json" >"$NOTES" || return
+	grep -q "\<$1_a\>" "$NOTES" && grep -q "\<$1_b\>" "$NOTES" &&
+		! grep -oE '\<(module|other)_[ab]\>' "$NOTES" | grep -qv "^$1_"
+}
+
+# steps DRIVER - prints the steps that this driver has traced, without their numbers, in alphabetical order: two
+# threads may trace in any order
+steps()
+{
+	trace | sed -nE "s/^.*\<$1: d2d: .* step=/step=/p" |
+		sed -E 's/\<(module|other)_([ab])\>/\2/g; s/handle=0x[0-9a-f]+/handle=N/g' | sort
+}
+
+# attached PAIR - whether the trace says that the two drivers of this pair are attached
+attached()
+{
+	trace | grep -q "$1_a: d2d: .* step=attached"
+}
+
+# exported TABLE MODULE - whether exactly one module defines this symbol, namely this one
+exported()
+{
+	[ "$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)" = "[$2]" ]
+}
+
+# same_steps - whether both pairs take the same steps in an exercise of each driver
+same_steps()
+{
+	start_trace
+	exercise module_b && exercise module_a && exercise other_b && exercise other_a || return
+	for driver in a b; do
+		steps module_$driver >"$NOTES"
+		[ "$(wc -l <"$NOTES")" -gt 20 ] || return
+		steps other_$driver >"$NOTES.other"
+		diff "$NOTES" "$NOTES.other" >"$NOTES.diff"
+		same=$?
+		mv "$NOTES.diff" "$NOTES"
+		rm "$NOTES.other"
+		[ "$same" = 0 ] || return
+	done
+}
+
+start 8
+
+fresh_pairs && attached module && attached other && ! traced step=refuse
+verdict "two owners are loaded, each with its peer: both peers are attached"
+
+fresh_pairs && same_steps && ! traced step=refuse
+verdict "both pairs exchange items, calls, requests and events: they take the same steps"
+
+fresh_pairs
+exercise module_b 20 &
+first=$!
+exercise other_b 20 &
+all_succeed "$first" "$!" && exercise module_a && exercise other_a && ! traced step=refuse && has_only module && has_only other
+verdict "both pairs exchange at the same time: no owner knows a driver or an event of the other"
+
+fresh_pairs
+exported module_a_d2d module_a && exported other_a_d2d other_a &&
+	[ "$(ls /sys/module/module_a/holders)" = module_b ] && [ "$(ls /sys/module/other_a/holders)" = other_b ]
+verdict "each owner exports a table under its name, and its peer alone keeps it loaded"
+
+fresh_pairs
+exercise module_b 20 &
+busy=$!
+fails EAGAIN unload other_a && unload other_b && unload other_a && load other_a && load other_b &&
+	unload other_b && unload other_a && [ ! -e "$DEBUG/d2d-other_a" ] && [ ! -e "$DEBUG/d2d-other_b" ] &&
+	wait "$busy" && exercise module_a && ! traced step=refuse
+verdict "one pair is unloaded and loaded while the other one exchanges"
+
+fresh_pairs
+exercise other_b 20 &
+busy=$!
+fails EAGAIN unload module_a && unload module_b && unload module_a && wait "$busy" && exercise other_a &&
+	[ ! -e "$DEBUG/d2d-module_a" ] && ! traced step=refuse
+verdict "the pair that was loaded first is unloaded while the other one exchanges"
+
+fresh_pairs
+unload other_b && unload other_a && fails ENOENT load other_b
+verdict "a peer whose owner is not loaded is refused, although another owner is: ENOENT"
+
+fresh_pairs
+load torture_owner && load pause_calls && load stranger && load forgetful at=exit &&
+	load forgetful_torture at=exit && ! traced step=refuse && unload forgetful && unload forgetful_torture && unload torture_owner
+verdict "two owners have drivers of the same names"
+unload_all
+ktap_finished
