@@ -9,5 +9,5 @@
 /* Defined by module_peer!. */
 extern const struct d2d_table *const d2d_the_owner;
 
-D2D_FUNCTIONS(D2D_PEER_FUNCTION)
+D2D_PEER_FUNCTIONS
 D2D_DEFINE_POINTS;

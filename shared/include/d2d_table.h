@@ -9,8 +9,8 @@
  * the peer is loaded. The tables of different owners have different names.
  *
  * A peer calls the functions by their names. They are defined in the peer's own module: each
- * of them calls the function in the owner's table. The static keys of the tracepoints (d2d_point.h)
- * are the peer's own, too.
+ * of them calls the function in the owner's table, by a static call. The static keys of the
+ * tracepoints (d2d_point.h) are the peer's own, too.
  */
 #ifndef D2D_TABLE_H
 #define D2D_TABLE_H
@@ -18,6 +18,7 @@
 #include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/export.h>
+#include <linux/static_call.h>
 #include <linux/stddef.h>
 
 #include "d2d.h"
@@ -101,18 +102,40 @@ static_assert(sizeof(struct d2d_table) ==
 /* How long the table was in version 1.0: each owner has the functions up to there. */
 #define D2D_TABLE_SIZE_1_0	(sizeof(struct d2d_header) + 28 * sizeof(void *))
 
+/* Whether the owner has this function. An older owner may not. */
+#define D2D_OWNER_HAS(name)							\
+	(offsetofend(struct d2d_table, name) <= D2D_TABLE_SIZE_1_0 ||		\
+	 offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size)
+
 /*
- * The function of a peer by which it calls that of its owner, d2d_the_owner. -EOPNOTSUPP if the
- * owner is older than the function. It is on hot paths, so ftrace gets no place in it.
+ * The function of a peer by which it calls that of its owner, d2d_the_owner. It is a static call,
+ * which d2d_register() directs to the owner's function. Before that, and if the owner does not have
+ * the function, it goes to the function "..._by_table". On hot paths, ftrace gets no place in it.
  */
-#define D2D_PEER_FUNCTION(result, name, parameters, arguments)				\
-result notrace name parameters								\
-{											\
-	if (offsetofend(struct d2d_table, name) > D2D_TABLE_SIZE_1_0 &&			\
-	    offsetofend(struct d2d_table, name) > d2d_the_owner->hdr.size)		\
-		return (result)-EOPNOTSUPP;						\
-	return d2d_the_owner->name arguments;						\
+#define D2D_PEER_FUNCTION(result, name, parameters, arguments)			\
+static result notrace name##_by_table parameters				\
+{										\
+	if (!D2D_OWNER_HAS(name))						\
+		return (result)-EOPNOTSUPP;					\
+	return d2d_the_owner->name arguments;					\
+}										\
+DEFINE_STATIC_CALL(name, name##_by_table);					\
+										\
+result notrace name parameters							\
+{										\
+	if (!__builtin_strcmp(#name, "d2d_register"))				\
+		d2d_bind();							\
+	return static_call(name) arguments;					\
 }
+
+#define D2D_BIND(result, name, parameters, arguments)				\
+	if (D2D_OWNER_HAS(name))						\
+		static_call_update(name, d2d_the_owner->name);
+
+#define D2D_PEER_FUNCTIONS							\
+	static void d2d_bind(void);						\
+	D2D_FUNCTIONS(D2D_PEER_FUNCTION)					\
+	static void d2d_bind(void) { D2D_FUNCTIONS(D2D_BIND) }
 
 /*
  * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". It stands once in a
@@ -123,7 +146,7 @@ result notrace name parameters								\
 #define D2D_PEER_OF(owner)						\
 	extern const struct d2d_table owner##_d2d;			\
 	static const struct d2d_table *const d2d_the_owner = &owner##_d2d; \
-	D2D_FUNCTIONS(D2D_PEER_FUNCTION)				\
+	D2D_PEER_FUNCTIONS						\
 	D2D_DEFINE_POINTS
 
 #define D2D_TABLE_ENTRY(result, name, parameters, arguments)	.name = name,

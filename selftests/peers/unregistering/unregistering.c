@@ -51,7 +51,7 @@ static struct unreg_thread threads[THREADS];
 static int thread_count;
 static const struct subject *subject;
 static void (*unregister_by)(struct unreg_thread *thread);
-static int unregister_cpu;
+static int unregistering_cpu;
 static bool hung;
 static unsigned long deadline;	/* of the command, in jiffies */
 static char seen[SEEN];
@@ -432,7 +432,7 @@ int unreg_in_hardirq(int (*run)(void))
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu)
 {
 	unregister_by = run;
-	unregister_cpu = cpu;
+	unregistering_cpu = cpu;
 }
 
 void unreg_unregister(struct unreg_thread *thread)
@@ -482,7 +482,7 @@ static int command_unregister(char *line)
 			continue;
 		thread = unreg_start("unregister", unregister_by,
 				     (struct unreg_thread){ .driver = &drivers[n] },
-				     unregister_cpu);
+				     unregistering_cpu);
 		/* If the thread still runs, the command "end" reports it. */
 		return thread ? (unreg_settle(thread), 0) : -ENOMEM;
 	}
