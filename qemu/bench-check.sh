@@ -6,10 +6,10 @@
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
-. "$(dirname "$0")/bench/measure.sh"
+. "$(dirname "$0")/bench/run.sh"
 
 dir=$PROJECT/build/bench-check/icount
-D2D_TIMEOUT=1200 D2D_ICOUNT=y measure "$dir" stock '1 min'
+D2D_TIMEOUT=1200 D2D_ICOUNT=y run_bench "$dir" stock '1 min'
 tool=$("$LAB/root/tools.sh" bench)
 part_now "instructions against the recorded ones" "$LAB/enter.sh" "$tool" guard "$PROJECT/docs/results.tsv" "$dir"
 part_now "the guard can fail" "$LAB/tests/guard.sh"

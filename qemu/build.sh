@@ -9,7 +9,7 @@
 # Environment:
 #   KERNEL                  see also kernel_dir (lib/lab.sh)
 #   D2D_ONLY, D2D_BUILD_ID  see Kbuild
-#   D2D_NO_POINTS=y         build without the tracepoints of hot paths, in build/KVER-no-points/ (for the bench)
+#   D2D_NO_TRACEPOINTS=y         build without the tracepoints of hot paths, in build/KVER-no-tracepoints/ (for the bench)
 . "$(dirname "$0")/lib/lab.sh"
 
 install='' selftests='' bench=''
@@ -27,14 +27,14 @@ kernel=$(kernel_dir "${KERNEL-stock}")
 . "$kernel/kernel.env"
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
-out=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
+out=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
 hold_build
 mkdir -p "$out"
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$PROJECT" MO="$out" "${KMAKE[@]}" \
 	-j"$(nproc)" ${V:+V="$V"} ${selftests:+D2D_SELFTESTS=y} ${bench:+D2D_BENCH=y} ${D2D_ONLY:+D2D_ONLY="$D2D_ONLY"} \
 	${D2D_BUILD_ID:+D2D_BUILD_ID="$D2D_BUILD_ID"} \
-	${D2D_NO_POINTS:+D2D_NO_POINTS=y} modules 2>&1 | tee "$out/log" || {
+	${D2D_NO_TRACEPOINTS:+D2D_NO_TRACEPOINTS=y} modules 2>&1 | tee "$out/log" || {
 	if grep -qE '^error.*`kernel(::[^`]*)?`' "$out/log"; then
 		die "no modules for $KVER: its kernel crate lacks the items that the errors name; set KVER= to a kernel with another Rust API"
 	fi

@@ -55,7 +55,7 @@ impl Axis {
         let mut curves = Vec::new();
         for run in runs {
             for name in run.log.curves(self.name) {
-                head.push(format!("`{name}`, {}", run.instrument.unit));
+                head.push(format!("`{name}`, {}", run.machine.unit));
                 let curve = medians(&run.log, name, self.name);
                 let spread = spread(&curve);
                 last.push(spread.map_or(NONE.into(), |spread| format!("{spread:.1} %")));
@@ -97,7 +97,7 @@ pub fn shares(runs: &[Run]) -> String {
     let mut rows = vec![cells(head)];
     for run in runs {
         for share in &run.log.shares {
-            let mut row = cells([&format!("`{}`", share.of), run.instrument.unit]);
+            let mut row = cells([&format!("`{}`", share.of), run.machine.unit]);
             row.push(share.at.value.to_string());
             row.extend([share.least(), share.most()].map(|count| format!("{count:.0}")));
             row.push(number(share.unfairness()));
@@ -110,7 +110,7 @@ pub fn shares(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::INSTRUMENTS;
+    use crate::machine::MACHINES;
 
     #[test]
     fn a_table_has_the_values_and_their_spread() {
@@ -121,7 +121,7 @@ bench: contender=b base=a at=depth:10 calls= n=1 ns=5,
 bench: share of=a at=producers:2 counts=10,25,
 ";
         let runs = [Run {
-            instrument: &INSTRUMENTS[0],
+            machine: &MACHINES[0],
             log: Log::parse(log).unwrap(),
         }];
         let text = tables(&runs);

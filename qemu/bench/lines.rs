@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The lines that the bench prints: a contender's figures, memory, and the shares of producers.
+//!
+//! `ns=` of a contender has, for each batch, the nanoseconds of the guest's clock that `n` operations took. On a
+//! machine whose clock counts instructions, these are instructions ([`crate::machine::Machine::counts_instructions`]).
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,33 +41,33 @@ pub struct Contender {
     pub at: Option<At>,
     /// What its loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,
-    /// The times of one operation, sorted
-    times: Vec<f64>,
+    /// What one operation has cost in each batch, sorted: nanoseconds or instructions
+    costs: Vec<f64>,
 }
 
 impl Contender {
     pub fn min(&self) -> f64 {
-        self.times[0]
+        self.costs[0]
     }
 
     pub fn max(&self) -> f64 {
-        self.times[self.times.len() - 1]
+        self.costs[self.costs.len() - 1]
     }
 
     pub fn median(&self) -> f64 {
-        let middle = self.times.len() / 2;
-        if self.times.len() % 2 == 1 {
-            self.times[middle]
+        let middle = self.costs.len() / 2;
+        if self.costs.len() % 2 == 1 {
+            self.costs[middle]
         } else {
-            (self.times[middle - 1] + self.times[middle]) / 2.0
+            (self.costs[middle - 1] + self.costs[middle]) / 2.0
         }
     }
 
     pub fn parse(text: &str) -> Option<Self> {
         let n: f64 = number(text, "n")?;
-        let mut times = numbers(text, "ns")?;
-        times.iter_mut().for_each(|ns| *ns /= n);
-        times.sort_by(f64::total_cmp);
+        let mut costs = numbers(text, "ns")?;
+        costs.iter_mut().for_each(|ns| *ns /= n);
+        costs.sort_by(f64::total_cmp);
         let at = match field(text, "at") {
             Some(at) => Some(At::parse(at)?),
             None => None,
@@ -74,7 +77,7 @@ impl Contender {
             base: field(text, "base")?.into(),
             at,
             calls: field(text, "calls")?.into(),
-            times,
+            costs,
         })
     }
 }

@@ -4,18 +4,19 @@
 
 use crate::lines::{At, Contender, Memory, Share};
 
-/// The contender that is measured first and last. A wrong figure at either end shows that the clock is wrong.
-pub const CONTROL: &str = "empty-loop";
+/// The contender that checks the clock. It is measured first and last; a wrong figure shows that the clock is wrong.
+pub const EMPTY_LOOP: &str = "empty-loop";
 
-/// The number of instructions of the control
-const CONTROL_INSTRUCTIONS: f64 = 2.0;
+/// The number of instructions of the empty loop
+const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// How far the median of the control may be from `CONTROL_INSTRUCTIONS`, because timer ticks interrupt the loop
+/// By what part the median of the empty loop may differ from `EMPTY_LOOP_INSTRUCTIONS`, because timer ticks interrupt
+/// the loop
 const TOLERANCE: f64 = 0.01;
 
 /// The lines of one run
 pub struct Log {
-    /// In the order of their measurement; the control occurs twice
+    /// In the order of their measurement; the empty loop occurs twice
     pub contenders: Vec<Contender>,
     pub memory: Vec<Memory>,
     pub shares: Vec<Share>,
@@ -95,23 +96,23 @@ impl Log {
         Some(&conditions.find(|(other, _)| other == name)?.1)
     }
 
-    /// Checks that the run is complete: the control is first and last.
+    /// Checks that the run is complete: the empty loop is first and last.
     pub fn check_ends(&self) -> Result<(), String> {
         match self.contenders.as_slice() {
-            [first, _, .., last] if first.name == CONTROL && last.name == CONTROL => Ok(()),
+            [first, _, .., last] if first.name == EMPTY_LOOP && last.name == EMPTY_LOOP => Ok(()),
             _ => Err(format!(
-                "the run is incomplete: {CONTROL} must be first and last"
+                "the run is incomplete: {EMPTY_LOOP} must be first and last"
             )),
         }
     }
 
-    /// Checks that the clock counts instructions, one in a nanosecond, at the beginning and at the end.
+    /// Checks that the clock advances by one nanosecond with each instruction, at the beginning and at the end.
     pub fn check_instructions(&self) -> Result<(), String> {
-        for contender in self.contenders.iter().filter(|one| one.name == CONTROL) {
+        for contender in self.contenders.iter().filter(|one| one.name == EMPTY_LOOP) {
             let median = contender.median();
-            if (median / CONTROL_INSTRUCTIONS - 1.0).abs() > TOLERANCE {
+            if (median / EMPTY_LOOP_INSTRUCTIONS - 1.0).abs() > TOLERANCE {
                 return Err(format!(
-                    "the clock does not count instructions: {median:.3} for {CONTROL}, which has {CONTROL_INSTRUCTIONS}"
+                    "the clock does not count instructions: {median:.3} for {EMPTY_LOOP}, which has {EMPTY_LOOP_INSTRUCTIONS}"
                 ));
             }
         }

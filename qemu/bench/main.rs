@@ -6,8 +6,8 @@
 //        d2d-bench guard RECORD DIR
 //        d2d-bench record DIR
 //
-// Each DIR has the files of a run, and is named after the run's instrument: icount, uml or kvm. The run no-points is
-// measured like icount, but its modules were built without tracepoints. The files are:
+// Each DIR has the files of a run, and is named after the machine of the run: icount, uml or kvm. The run
+// no-tracepoints is one on the machine icount, but its modules were built without tracepoints. The files are:
 //   output       the kernel's log, with the figures that the modules have measured
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)
@@ -17,24 +17,24 @@
 // prints KTAP. record prints the record of one run.
 
 mod disassembly;
-mod document;
 mod growth;
 mod guard;
-mod instrument;
 mod lines;
 mod log;
+mod machine;
 mod markdown;
 mod marks;
 mod operations;
+mod page;
 mod plot;
-mod points;
 mod record;
 mod sizes;
 mod svg;
+mod tracepoints;
 
 use disassembly::Disassembly;
-use instrument::{Instrument, ICOUNT, INSTRUMENTS};
 use log::Log;
+use machine::{Machine, ICOUNT, MACHINES};
 use record::Record;
 use sizes::Size;
 use std::collections::BTreeSet;
@@ -43,26 +43,26 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// The name of the run that counts the instructions of modules without tracepoints
-const NO_POINTS: &str = "no-points";
+const NO_TRACEPOINTS: &str = "no-tracepoints";
 
-/// A run of the bench by one instrument
+/// A run of the bench on one machine
 pub struct Run {
-    pub instrument: &'static Instrument,
+    pub machine: &'static Machine,
     pub log: Log,
 }
 
 /// The results of all runs
 pub struct Measured {
     pub runs: Vec<Run>,
-    pub no_points: Option<Log>,
+    pub no_tracepoints: Option<Log>,
     pub sizes: Vec<Size>,
 }
 
 impl Measured {
-    /// Returns what an instrument has measured
-    pub fn log(&self, instrument: &str) -> Option<&Log> {
+    /// Returns what was measured on a machine
+    pub fn log(&self, machine: &str) -> Option<&Log> {
         let mut runs = self.runs.iter();
-        let run = runs.find(|run| run.instrument.name == instrument)?;
+        let run = runs.find(|run| run.machine.name == machine)?;
         Some(&run.log)
     }
 }
@@ -95,19 +95,19 @@ fn name(dir: &Path) -> &str {
     name.to_str().unwrap_or_default()
 }
 
-fn instrument(name: &str) -> Result<&'static Instrument, String> {
-    INSTRUMENTS
+fn machine(name: &str) -> Result<&'static Machine, String> {
+    MACHINES
         .iter()
-        .find(|instrument| name == instrument.name)
-        .ok_or_else(|| format!("{name} is no instrument"))
+        .find(|machine| name == machine.name)
+        .ok_or_else(|| format!("the bench does not run on a machine {name}"))
 }
 
 /// Reads and checks a run. Returns its log, and the number of loops in it.
-fn run(dir: &Path, instrument: &Instrument) -> Result<(Log, usize), String> {
+fn run(dir: &Path, machine: &Machine) -> Result<(Log, usize), String> {
     let checked = || {
         let log = Log::parse(&read(&dir.join("output"))?)?;
         log.check_ends()?;
-        if instrument.counts_instructions {
+        if machine.counts_instructions {
             log.check_instructions()?;
         }
         let disassembly = read(&dir.join("disassembly"))?;
@@ -126,30 +126,30 @@ fn run(dir: &Path, instrument: &Instrument) -> Result<(Log, usize), String> {
 fn report(docs: &Path, dirs: &[&str]) -> Result<String, String> {
     let mut all = Measured {
         runs: Vec::new(),
-        no_points: None,
+        no_tracepoints: None,
         sizes: Vec::new(),
     };
     let mut loops = 0;
     for dir in dirs.iter().map(|dir| Path::new(*dir)) {
-        let no_points = name(dir) == NO_POINTS;
-        let instrument = instrument(if no_points { ICOUNT } else { name(dir) })?;
-        let (log, found) = run(dir, instrument)?;
+        let no_tracepoints = name(dir) == NO_TRACEPOINTS;
+        let machine = machine(if no_tracepoints { ICOUNT } else { name(dir) })?;
+        let (log, found) = run(dir, machine)?;
         loops += found;
-        if no_points {
-            all.no_points = Some(log);
+        if no_tracepoints {
+            all.no_tracepoints = Some(log);
             continue;
         }
-        if instrument.name == ICOUNT {
+        if machine.name == ICOUNT {
             write(&docs.join("results.tsv"), &Record::new(&log).text())?;
             let bytes = |path: &str| Some(fs::metadata(path).ok()?.len());
             all.sizes = sizes::parse(&read(&dir.join("sizes"))?, bytes);
         }
-        all.runs.push(Run { instrument, log });
+        all.runs.push(Run { machine, log });
     }
-    let document = document::document(&all, &host_cpu());
-    write(&docs.join("results.md"), &document)?;
+    let page = page::page(&all, &host_cpu());
+    write(&docs.join("results.md"), &page)?;
     write(&docs.join("results.svg"), &plot::draw(&all))?;
-    let sections = document
+    let sections = page
         .split("\n## ")
         .skip(1)
         .filter(|section| !section.starts_with("The conditions"));
@@ -161,14 +161,14 @@ fn report(docs: &Path, dirs: &[&str]) -> Result<String, String> {
 }
 
 fn record(dir: &Path) -> Result<String, String> {
-    let (log, _) = run(dir, instrument(ICOUNT)?)?;
+    let (log, _) = run(dir, machine(ICOUNT)?)?;
     Ok(Record::new(&log).text())
 }
 
 /// Compares a run with a record. Returns the KTAP, and whether the run has passed.
 fn guard(recorded: &Path, dir: &Path) -> Result<(String, bool), String> {
     let recorded = Record::parse(&read(recorded)?)?;
-    let (log, _) = run(dir, instrument(ICOUNT)?)?;
+    let (log, _) = run(dir, machine(ICOUNT)?)?;
     let (text, counts) = guard::compare(&recorded, &Record::new(&log));
     Ok((text, counts[1] == 0))
 }

@@ -3,14 +3,15 @@
 //! The marks: the limits that the figures must keep.
 
 use crate::growth::{medians, spread};
-use crate::instrument::{ICOUNT, UML};
 use crate::lines::At;
 use crate::log::Log;
+use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
-use crate::{points, sizes, Measured};
+use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks make medians larger by about this factor. `AtMost`, `Points` and `Within` allow for it. In an
-/// operation below 500 instructions this is less than one instruction.
+/// Timer ticks make medians larger by about this factor, which is less than one instruction in an operation below 500.
+/// The limits of `AtMost` and `Within` are raised by this factor, and that of `Tracepoints` for operations below
+/// `SHORT`.
 const TICK: f64 = 1.002;
 
 /// By how many percent the figures of a flat curve may differ
@@ -19,7 +20,8 @@ const FLAT: f64 = 5.0;
 /// An operation with fewer instructions than this may have one more for its tracepoints.
 const SHORT: f64 = 50.0;
 
-/// The condition that has the host's load of the minute before, and the largest load that the bench itself causes
+/// The condition that has the load of the host in the minute before the run, and the largest load that the bench itself
+/// causes
 const LOAD: &str = "load of the host before";
 const BUSY: f64 = 1.7;
 
@@ -39,7 +41,7 @@ enum Kind {
     Flat(Figure, &'static str, u64),
     /// Each contender of the project costs at most this many times its cost without tracepoints, or one instruction
     /// more if it has fewer than `SHORT`.
-    Points(f64),
+    Tracepoints(f64),
     /// The modules are at most this many times as large as the twin's.
     Sizes(f64),
     /// The modules of the demonstration have together at most this many bytes.
@@ -93,7 +95,7 @@ pub const MARKS: &[Mark] = &[
     mark("contexts-put-take", "put and take an item, instructions", FLAT_CLAIM, Flat("queue-put-take", "contexts", 64)),
     mark("contexts-request", "request, instructions", FLAT_CLAIM, Flat("request", "contexts", 64)),
     mark("depth", "put and take an item, instructions", "flat within 5 % from depth 1 to 1,000,000", Flat("queue-put-take", "depth", 1_000_000)),
-    mark("points", "tracepoints compiled in, and off, instructions", "within 2 % of not compiled in, below 50 within 1", Points(1.02)),
+    mark("tracepoints", "tracepoints compiled in, and off, instructions", "within 2 % of not compiled in, below 50 within 1", Tracepoints(1.02)),
     mark("sizes", "stripped `.ko` of both sides, bytes", "at most 1.5 of the C twin", Sizes(1.5)),
     mark("bytes", "stripped `.ko` of the demonstration, bytes", "at most 500,000", Bytes(500_000.0)),
     mark("two-cpus", "an item, two CPUs busy, ns (UML)", "at least 1.3 times the C twin's throughput", AtMost(1.0 / 1.3, UML, "queue-two-cpus", "twin-queue-two-cpus")),
@@ -160,16 +162,16 @@ impl Mark {
                 let spread = spread(&curve)?;
                 outcome(*last, *first, format!("{spread:.1} %"), spread <= FLAT)
             }
-            Points(most) => {
-                let compared = points::compare(all.log(ICOUNT)?, all.no_points.as_ref()?);
-                let is_within = |one: &&points::Compared| {
+            Tracepoints(most) => {
+                let compared = tracepoints::compare(all.log(ICOUNT)?, all.no_tracepoints.as_ref()?);
+                let is_within = |one: &&tracepoints::Compared| {
                     one.ratio() <= most
                         || one.without() < SHORT && one.with() <= (one.without() + 1.0) * TICK
                 };
                 let within = compared.iter().filter(is_within).count();
                 let worst = compared
                     .iter()
-                    .map(points::Compared::ratio)
+                    .map(tracepoints::Compared::ratio)
                     .reduce(f64::max)?;
                 Outcome {
                     measured: format!("{within} within"),
@@ -220,7 +222,7 @@ fn busy(all: &Measured) -> Option<String> {
 }
 
 /// Returns the table of the marks, and the reason for each that is missed.
-pub fn document(all: &Measured, reasons: &str) -> String {
+pub fn section(all: &Measured, reasons: &str) -> String {
     let head = ["operation", "mark", "", "measured", "against", "ratio"];
     let mut rows = vec![cells(head)];
     let mut missed = String::new();
@@ -256,7 +258,7 @@ pub fn document(all: &Measured, reasons: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::INSTRUMENTS;
+    use crate::machine::MACHINES;
     use crate::Run;
 
     const LOG: &str = "\
@@ -277,13 +279,13 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
 
     fn measured() -> Measured {
         let run = |index: usize| Run {
-            instrument: &INSTRUMENTS[index],
+            machine: &MACHINES[index],
             log: Log::parse(LOG).unwrap(),
         };
         let slower = LOG.replace("ns=100,", "ns=97,");
         Measured {
             runs: vec![run(0), run(1)],
-            no_points: Some(Log::parse(&slower).unwrap()),
+            no_tracepoints: Some(Log::parse(&slower).unwrap()),
             sizes: Vec::new(),
         }
     }
@@ -303,7 +305,7 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
         is("batch-single", "1 / 4.00", true);
         is("batch-of-1", "1 / 3.96", false);
         is("depth", "6.0 %", false);
-        is("points", "worst 1.031", false);
+        is("tracepoints", "worst 1.031", false);
         is("fairness", "2.100", false);
     }
 
@@ -317,7 +319,7 @@ bench: share of=queue-producers at=producers:3 counts=10,11,21
         ] {
             assert_eq!(outcome(key), None);
         }
-        let text = document(
+        let text = section(
             &measured(),
             "## sizes\nReason one.\n\n## depth\nTwo.\nMore.\n",
         );

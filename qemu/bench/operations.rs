@@ -125,7 +125,7 @@ pub fn role(name: &str) -> Role {
     };
     if name.starts_with("twin-") {
         Role::Twin
-    } else if name == crate::log::CONTROL || among(|one| one.floor) {
+    } else if name == crate::log::EMPTY_LOOP || among(|one| one.floor) {
         Role::Floor
     } else if among(|one| one.alternatives) {
         Role::Alternative
@@ -188,7 +188,7 @@ impl Operation {
     fn table(&self, runs: &[Run]) -> String {
         let mut head = cells(["contender", ""]);
         for run in runs {
-            head.push(format!("{}: min", run.instrument.unit));
+            head.push(format!("{}: min", run.machine.unit));
             head.extend(cells(["median", "max", "× twin", "× floor"]));
         }
         let mut rows = vec![head];
@@ -222,7 +222,7 @@ pub fn tables(runs: &[Run]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::INSTRUMENTS;
+    use crate::machine::MACHINES;
 
     const LOG: &str = "\
 bench: contender=ops-call-b-to-a base=indirect-call calls=* n=1 ns=40,42,44,
@@ -230,9 +230,9 @@ bench: contender=twin-ops-call-b-to-a base=indirect-call calls=* n=1 ns=21,
 bench: contender=indirect-call base=indirect-call calls=* n=1 ns=20,
 ";
 
-    fn run(instrument: usize, log: &str) -> Run {
+    fn run(machine: usize, log: &str) -> Run {
         Run {
-            instrument: &INSTRUMENTS[instrument],
+            machine: &MACHINES[machine],
             log: Log::parse(log).unwrap(),
         }
     }

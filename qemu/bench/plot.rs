@@ -3,7 +3,7 @@
 //! The pictures: a bar for each contender, and curves of growth.
 
 use crate::growth::{medians, Axis, AXES};
-use crate::instrument::ICOUNT;
+use crate::machine::ICOUNT;
 use crate::markdown::number;
 use crate::operations::{Role, OPERATIONS};
 use crate::svg::{short, Scale, Svg};
@@ -82,7 +82,7 @@ fn bars(svg: &mut Svg, all: &Measured, mut top: f64) -> Option<f64> {
     Some(bottom)
 }
 
-/// Draws the curves of one instrument along an axis, in a chart with this upper left corner.
+/// Draws the curves that one machine has along an axis, in a chart with this upper left corner.
 fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     let names = run.log.curves(axis.name);
     let curves: Vec<_> = names
@@ -102,7 +102,7 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
         top + 12.0,
         "title",
         "start",
-        &format!("{}: {}", axis.title, run.instrument.unit),
+        &format!("{}: {}", axis.title, run.machine.unit),
     );
     for tick in y.ticks() {
         let y = y.place(tick);
@@ -156,7 +156,8 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture: the bars, and a chart for each axis and each of the first two instruments that measured it.
+/// Returns the picture: the bars, and a chart for each axis and each of the first two machines on which it was
+/// measured.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;
@@ -180,8 +181,8 @@ pub fn draw(all: &Measured) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::INSTRUMENTS;
     use crate::log::Log;
+    use crate::machine::MACHINES;
 
     #[test]
     fn each_measurement_is_drawn() {
@@ -194,10 +195,10 @@ bench: contender=twin-queue-put-take base=x at=depth:1 calls= n=1 ns=310,
 ";
         let svg = draw(&Measured {
             runs: vec![Run {
-                instrument: &INSTRUMENTS[0],
+                machine: &MACHINES[0],
                 log: Log::parse(log).unwrap(),
             }],
-            no_points: None,
+            no_tracepoints: None,
             sizes: Vec::new(),
         });
         assert_eq!(svg.matches("class=\"bar project\"").count(), 2);

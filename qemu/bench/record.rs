@@ -75,7 +75,7 @@ impl Record {
             versions: VERSIONS.into_iter().filter_map(version).collect(),
             entries: Vec::new(),
         };
-        // The control is in the log twice; the first measurement is recorded.
+        // The empty loop is in the log twice; the first measurement is recorded.
         for contender in &log.contenders {
             let entry = Entry::new(contender);
             if record.like(&entry).is_none() {

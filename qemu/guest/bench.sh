@@ -22,8 +22,8 @@ busy() {
 	awk '/^cpu /{ print $2 + $3 + $4 + $7 + $8 }' /proc/stat
 }
 
-# For some seconds after it has booted, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute.
-# If they never are, the host finds that the control measurement is wrong (qemu/bench/log.rs).
+# For some seconds after its boot, the kernel tests its ciphers. Wait until the CPUs are idle, at most a minute.
+# If they never are, the figures of the empty loop tell the host (qemu/bench/log.rs).
 tries=60
 before=$(busy)
 while sleep 1 && after=$(busy) && [ $((after - before)) -gt 3 ] && [ $((tries -= 1)) -gt 0 ]; do
@@ -43,8 +43,8 @@ unload() {
 	rmmod "$1_peer" && rmmod "$1_owner"
 }
 
-# measure PAIR WHAT - makes the peer of a pair run one part of its measurements
-measure() {
+# run_part PAIR PART - makes the peer of a pair run one part of its measurements
+run_part() {
 	case $1 in
 	bench) echo "$2" >/sys/kernel/debug/d2d-bench_peer/run ;;
 	twin) echo "$2" >/sys/module/twin_peer/parameters/run ;;
@@ -79,21 +79,21 @@ load_larger() {
 # measure_kept PAIR THING - reports the memory of one THING, which is event or request. The peer creates 1024 twice:
 # the first 1024 also fill slabs that were partly empty, so only the second 1024 count.
 measure_kept() {
-	measure "$1" "keep-$2s" && before=$(memory_in_use) && measure "$1" "keep-$2s" &&
-		report_memory "$1" "$2" "$before" 1024 && measure "$1" keep-nothing
+	run_part "$1" "keep-$2s" && before=$(memory_in_use) && run_part "$1" "keep-$2s" &&
+		report_memory "$1" "$2" "$before" 1024 && run_part "$1" keep-nothing
 }
 
-# The host asks for this when the modules have no tracepoints (D2D_NO_POINTS).
+# The host asks for the operations only when the modules have no tracepoints (D2D_NO_TRACEPOINTS).
 if [ "${case-}" = operations ]; then
-	load bench contexts=64 && measure bench control && measure bench operations && measure bench control &&
+	load bench contexts=64 && run_part bench empty-loop && run_part bench operations && run_part bench empty-loop &&
 		unload bench
 	return
 fi
 
 # The cost of each operation. Both pairs stay loaded, and are measured one after the other under equal conditions.
-load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && measure bench control &&
+load_larger bench context 63 contexts=64 && load_larger twin context 63 contexts=64 && run_part bench empty-loop &&
 	insmod /lib/d2d/check_twin.ko && rmmod check_twin &&
-	measure bench operations && measure twin operations && measure bench contexts || return
+	run_part bench operations && run_part twin operations && run_part bench contexts || return
 for pair in bench twin; do
 	measure_kept "$pair" request && measure_kept "$pair" event && unload "$pair" || return
 done
@@ -103,7 +103,7 @@ done
 capacity=1000000
 for pair in bench twin; do
 	load_larger "$pair" item $((2 * (capacity - 256))) contexts=1 "capacity=$capacity" &&
-		measure "$pair" depth && unload "$pair" &&
-		load "$pair" item_size=4096 contexts=1 && measure "$pair" payload && unload "$pair" || return
+		run_part "$pair" depth && unload "$pair" &&
+		load "$pair" item_size=4096 contexts=1 && run_part "$pair" payload && unload "$pair" || return
 done
-load bench && measure bench control && unload bench
+load bench && run_part bench empty-loop && unload bench

@@ -99,7 +99,7 @@ impl Driver for BenchPeer {
         let word = word.get_mut(..reader.len()).ok_or(EINVAL)?;
         reader.read_slice(word)?;
         match word.trim_ascii() {
-            b"control" => contender::calibrate(),
+            b"empty-loop" => contender::calibrate(),
             b"operations" => operations(driver, link),
             b"contexts" => contexts(driver, link),
             b"depth" => depths(link),

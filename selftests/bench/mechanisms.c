@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Loops to compare with: an empty loop whose cost is known (the control), a bare indirect call
- * (the floor under any call), the kernel's mechanisms, and the library's functions for C drivers.
+ * Loops to compare with: an empty loop, whose cost is known and shows whether the clock is right; a
+ * bare indirect call, the floor under any call; the kernel's mechanisms; the library's functions
+ * for C drivers.
  */
 #include <linux/compiler.h>
 #include <linux/completion.h>

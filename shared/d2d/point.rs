@@ -6,7 +6,7 @@
 //! functions of this module. Each module has a static key for each group of tracepoints, which the
 //! owner switches on while one of them is on and a driver of the module is registered. Testing a key
 //! that is off costs one patched branch, and nothing on a kernel without tracepoints. The bench,
-//! which measures that branch, also builds the library without it (`D2D_NO_POINTS` in Kbuild).
+//! which measures that branch, also builds the library without it (`D2D_NO_TRACEPOINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_point.h`.
 
@@ -30,7 +30,7 @@ macro_rules! groups {
         $(#[$doc])*
         #[inline(always)]
         $vis fn $group() -> bool {
-            #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_points)))]
+            #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_tracepoints)))]
             // SAFETY: The field is an initialized static key, which C code defines.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
@@ -39,7 +39,7 @@ macro_rules! groups {
                     $group
                 )
             }
-            #[cfg(not(all(CONFIG_TRACEPOINTS, not(d2d_no_points))))]
+            #[cfg(not(all(CONFIG_TRACEPOINTS, not(d2d_no_tracepoints))))]
             false
         }
     )*};

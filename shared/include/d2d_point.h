@@ -33,7 +33,7 @@ struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
 #endif
 
 /* The bench measures the cost of these branches: it also builds the drivers without them. */
-#if defined(CONFIG_TRACEPOINTS) && !defined(D2D_NO_POINTS)
+#if defined(CONFIG_TRACEPOINTS) && !defined(D2D_NO_TRACEPOINTS)
 #define d2d_point_enabled(group)	static_branch_unlikely(&d2d_points.group)
 #else
 #define d2d_point_enabled(group)	(!sizeof(#group))

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares speed and size of the project with it, so it has the same duties:
- * it checks, protects, bounds and counts the same things. This header has the boundary between
- * an owner (twin_owner) and its peers (twin_peer); owner.h has the owner's private part.
+ * kernel C. The bench compares the project's speed and size with those of the twin, so the twin
+ * checks, protects and bounds the same things. It also checks the pointers of its lists, which are
+ * the kernel's, if the kernel does (CONFIG_DEBUG_LIST); the project has lists of its own. This
+ * header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h has the
+ * owner's private part.
  *
  * Duties that it lacks: forwarding requests; files for user space (the owner's state, events,
  * a control file of each driver); a tracepoint with typed fields for each step (it has one for

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Sourced by bench.sh and bench-check.sh, after lib/lab.sh: runs the bench, and collects the figures and what the
-# program of bench/ needs to check them.
+# bench.sh and bench-check.sh source this file, after lib/lab.sh. It runs the bench, and collects the figures and what
+# the program of bench/ needs to check them.
 
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
@@ -18,9 +18,10 @@ first_line() {
 	"$LAB/enter.sh" "$@" --version | head -n 1
 }
 
-# measure DIR KERNEL ABOUT - runs the bench, and leaves in DIR the log, the disassembly and the sizes of the modules.
-# The name of DIR is that of the instrument (bench/instrument.rs).
-measure() {
+# run_bench DIR KERNEL ABOUT - runs the bench, which takes about the time ABOUT, and leaves in DIR the log, the
+# disassembly and the sizes of the modules. The name of DIR is that of the machine (bench/machine.rs), or
+# no-tracepoints.
+run_bench() {
 	local dir=$1 kernel objects modules load
 	# shellcheck disable=SC2034 # kernel.env sets both
 	local KVER KMAKE
@@ -28,9 +29,9 @@ measure() {
 	. "$kernel/kernel.env"
 	mkdir -p "$dir"
 	read -r load _ </proc/loadavg
-	D2D_KERNEL=$kernel step "measure by $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench \
-		${D2D_NO_POINTS:+d2d.case=operations}
-	objects=$PROJECT/build/$KVER${D2D_NO_POINTS:+-no-points}
+	D2D_KERNEL=$kernel step "measure $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench \
+		${D2D_NO_TRACEPOINTS:+d2d.case=operations}
+	objects=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 	{
 		cat "$PROJECT/build/$KVER/bench/output"
 		[ "$2" = uml ] || condition emulator "$(first_line qemu-system-x86_64)"

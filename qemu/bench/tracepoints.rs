@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cost of disabled tracepoints: compares each contender with the same one built without tracepoints.
+//! The cost of disabled tracepoints: compares each contender with the same contender built without tracepoints.
 
 use crate::lines::Contender;
 use crate::log::Log;
