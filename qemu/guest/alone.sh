@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode alone: runs each case of kselftests alone, each in a process of its own and with no module loaded before. $case is
-# PROGRAM[,PROGRAM...]. A case fails here if it needs something that another case of its program leaves.
+# Mode alone: runs each case of kselftests alone, in a process of its own and with no module loaded before. $case is
+# PROGRAM[,PROGRAM...]. A case fails here if it needs something that another case of its program leaves behind.
 
 cd /kselftest/d2d || return 1
-echo 1 >/sys/kernel/rcu_expedited
-# The taint of test modules (TAINT_TEST). Not every program has a C module that sets it.
-echo 262144 >/proc/sys/kernel/tainted
+short_grace_periods
+taint_as_test_modules
 modules=$(wc -l </proc/modules)
 reported=0 alone=0
 
-# report ok|"not ok" NAME - reports a case. If it has failed, first prints the output of its program, indented so that no
-# line of it counts as a result of this run
+# report ok|"not ok" NAME - reports a case. If it has failed, first prints the output of its program, indented so that
+# no line of it counts as a result of this run
 report() {
 	reported=$((reported + 1))
 	[ "$1" = ok ] || sed 's/^/#   /' /tmp/alone
@@ -22,7 +21,7 @@ report() {
 # run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, if it reports another case or no case, or if a
 # module stays loaded. Kills a program that hangs
 run_alone() {
-	# Escape the characters that have a meaning in a pattern.
+	# D2D_CASE is a pattern: escape the characters that have a meaning in one.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
 	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
 	[ "$(wc -l </proc/modules)" = "$modules" ] || return

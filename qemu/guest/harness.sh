@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode harness: a run with one fault, without which it would pass. $case names the fault, and the host must notice it
-# (qemu/tests/harness.sh).
+# Mode harness: the guest in the tests of the harness, d2d-vm (qemu/tests/harness.sh). The guest has the one fault that
+# $case names; without a fault (good), the run would pass. d2d-vm must notice the fault.
 
 results='ok 2 second'
 insmod /lib/d2d/splat.ko && rmmod splat

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode lockdep: loads a peer that detaches where d2d.h forbids it. The owner cannot refuse that, but lockdep reports it,
-# and the host must find the report (qemu/tests/lockdep.sh).
+# Mode lockdep: loads a peer that detaches where d2d.h forbids it. The owner cannot refuse the call, but lockdep reports
+# it, and the host must find the report (qemu/tests/lockdep.sh).
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko

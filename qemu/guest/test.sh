@@ -6,8 +6,8 @@
 #   -PROGRAM[,PROGRAM...]   all but these
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
 #                           and "*" any text
-# The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout anew for some lines, and a virtio-serial
-# port would lose them.
+# The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
+# lost if it were a virtio-serial port.
 
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/
@@ -31,9 +31,7 @@ case $programs in
 	done
 	;;
 esac
-# The taint of test modules (TAINT_TEST). Not every program has a C module that sets it.
-echo 262144 >/proc/sys/kernel/tainted
-# Loading and unloading modules mostly waits for grace periods. Make these as short as possible.
-echo 1 >/sys/kernel/rcu_expedited
+taint_as_test_modules
+short_grace_periods
 set -o pipefail
 ./run_kselftest.sh "$@" | cat >"$KTAP"

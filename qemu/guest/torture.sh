@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=busybox
-# Mode torture: runs the torture for $seconds, with the random numbers of $seed. Without $seconds, $case has the
-# arguments of run_torture, separated by commas: 8, or fuzz,8,SEED. The loop at the end writes each line of KTAP at
-# once, so that the host sees the progress.
+# Mode torture: runs the torture and the fuzzer for $seconds each, with the random numbers of $seed. Without $seconds,
+# $case has the arguments of run_torture, separated by commas: 8, or fuzz,8,SEED. The loop at the end writes each line
+# of KTAP at once, so that the host sees the progress.
 
-# With short grace periods, more peers are loaded and unloaded in the same time.
-echo 1 >/sys/kernel/rcu_expedited
+# So more peers are loaded and unloaded in the same time.
+short_grace_periods
 set -o pipefail
 # shellcheck disable=SC2154,SC2046 # set by init from the kernel's command line
 set -- $(echo "${seconds:-$case} $seed" | tr , ' ')
