@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads KTAP as kselftest's runner writes it. A test may print KTAP of its own before its result line, indented by
-//! "# " (or by four blanks, if KUnit prints it). Then the results in this KTAP are counted, and the result of the test
-//! itself is not. There is one exception: if a test fails although all results in its KTAP are good, its failure is
-//! counted, too. If a level's plan and its number of results differ, the report has a problem.
+//! "# " (or by four blanks, if KUnit prints it). Then the results in the test's KTAP are counted, and the result of the
+//! test itself is not. The result of the test is counted, too, if its KTAP has no results, or if the test fails
+//! although no result in its KTAP has failed. The plan of each level of nesting must be the number of its results;
+//! otherwise the report has a problem.
 
 use std::fmt;
 
@@ -36,7 +37,7 @@ pub struct Report {
     pub bailed_out: bool,
 }
 
-/// One level of nesting. It is open until the result line of the level above.
+/// One level of nesting. A level is open until a result line of the level above.
 #[derive(Default)]
 struct Level {
     plan: Option<u64>,
@@ -141,9 +142,9 @@ impl Parser {
         self.open.get_mut(depth)
     }
 
-    /// Closes the levels of this depth and deeper, and returns the level of this depth. `owner` is the name of the test
+    /// Closes the levels of this depth and deeper, and returns the level of this depth. `test` is the name of the test
     /// that printed them.
-    fn close(&mut self, depth: usize, owner: &str) -> Option<Level> {
+    fn close(&mut self, depth: usize, test: &str) -> Option<Level> {
         let mut closed = None;
         while self.open.len() > depth {
             let level = self.open.pop()?;
@@ -151,7 +152,7 @@ impl Parser {
                 let plan = level
                     .plan
                     .map_or("no plan".into(), |plan| format!("a plan of {plan}"));
-                self.problem(format!("{owner}: {plan} and {} results", level.results));
+                self.problem(format!("{test}: {plan} and {} results", level.results));
             }
             closed = Some(level);
         }
@@ -192,13 +193,13 @@ impl Parser {
         }
     }
 
-    /// Counts a result, unless it is the result of a test whose own KTAP was counted
+    /// Counts the result of a test, unless the results in the test's own KTAP, `inner`, stand for it
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;
         if let Some(inner) = inner {
-            let is_explained = ok || tally.failed > inner.failed_before;
-            if is_explained && counted > inner.counted_before {
+            let has_its_failure = ok || tally.failed > inner.failed_before;
+            if has_its_failure && counted > inner.counted_before {
                 return;
             }
         }

@@ -19,7 +19,7 @@ pub enum Ended {
     Exit(Option<i32>),
     /// It was killed when this time had passed
     Timeout(Duration),
-    /// It was killed because this test, which was expected to fail, had failed
+    /// It was killed because this test, which the caller expected to fail, had failed
     Stopped(String),
 }
 
@@ -72,7 +72,7 @@ fn nonce() -> String {
 /// mounted.
 const PORTS: [&str; 3] = ["output", "ktap", "result"];
 
-/// After this time without KTAP, `follow` prints what the guest's threads do (User-Mode Linux only).
+/// After this time without KTAP, `follow` prints what the threads of a User-Mode Linux guest do.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long to sleep before the state of the machine is checked again
@@ -86,7 +86,7 @@ fn kill(mut child: Child) {
 /// The accelerator that runs the guest at the speed of the host
 const KVM: &str = "KVM";
 
-/// The one that translates the guest's instructions, in one thread for each CPU
+/// The accelerator that translates the guest's instructions, in one thread for each CPU
 const EMULATED: &str = "emulated (TCG)";
 
 /// The command line of QEMU, and the name of its accelerator
@@ -95,8 +95,8 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // Without these features, the kernel copies and clears memory with moves. The clock would count a string
-        // instruction once for each repetition.
+        // Without these features, the kernel copies and clears memory with moves instead of string instructions, of
+        // which the clock would count each repetition.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -176,13 +176,15 @@ impl Machine {
                     line += " no_timer_check";
                 }
                 if accel == EMULATED {
-                    // Two emulated CPUs do not always see each other's change of code: while the kernel enabled the
-                    // static key of its stable clock during boot, the other CPU hit the breakpoint of the change
-                    // after its end (Oops: int3 in sched_clock_idle_wakeup_event). The guest's init brings the
+                    // An emulated CPU may execute old code after the other CPU has changed it. The kernel changes
+                    // code, such as the branches of a static key, through a breakpoint. During boot, a CPU ran into
+                    // such a breakpoint that the other CPU had already removed, and the kernel reported it (Oops:
+                    // int3 in sched_clock_idle_wakeup_event). So boot with one CPU; the guest's init brings the
                     // second CPU online.
                     line += " maxcpus=1";
-                    // On a busy host an emulated CPU may stop for long, so two clocks, or the clocks of two CPUs, may
-                    // seem to differ: do not let the kernel compare them and report it.
+                    // On a busy host an emulated CPU may stop for long. To the kernel, two clocks, or the clocks of
+                    // two CPUs, then seem to differ: do not let the kernel compare its clocks and report a
+                    // difference.
                     line += " tsc=nowatchdog";
                 }
                 command.args(["-append", &line]);
@@ -271,11 +273,11 @@ impl Machine {
         }
     }
 
-    /// Starts the machine, and returns when its first process runs. The kernel of about one emulated machine in 200
-    /// hangs before that, when no code under test has run yet. So if the console is silent for a minute, this function
-    /// kills the machine and starts another one (even a slow kernel prints a line now and then). It returns at once,
-    /// without watching the console, after it has started the second machine, User-Mode Linux, or a machine with a
-    /// debugger, which may stop the machine for longer.
+    /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
+    /// kernel hangs earlier, before any code under test runs. So if the console is silent for a minute (even a slow
+    /// kernel prints a line now and then), this function kills the machine, starts it once more, and then returns
+    /// without watching the console again. It does not watch the console of User-Mode Linux, nor that of a machine
+    /// with a debugger, which may stop the machine for longer than a minute.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

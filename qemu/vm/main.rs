@@ -8,11 +8,12 @@
 // MODE names a script of qemu/guest/, and determines what d2d-vm prints:
 //   run            the trace
 //   test, torture  the KTAP as it comes, and the counts last
-//   shell          nothing: the user has the console
-//   any other      the reasons, if the run has failed
-// QEMU boots KERNEL; with --icount on one CPU, whose clock counts instructions. With --uml, KERNEL is a
-// User-Mode Linux program. The guest writes to DIR: console.log, output (its log), ktap, result. APPEND goes
-// to the kernel's command line.
+//   shell          nothing: the user has the console, and d2d-vm does not judge the run
+//   any other      nothing
+// If the run has failed, d2d-vm also prints the reasons.
+// QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions. With --uml, KERNEL is a
+// User-Mode Linux program, and d2d-vm runs it. The guest writes these files to DIR: console.log, output (the kernel's
+// log), ktap, result. APPEND goes to the kernel's command line.
 //
 // Environment:
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
@@ -117,9 +118,11 @@ fn main() -> ExitCode {
     if mode == "run" {
         print!("{}", trace::from_dmesg(&evidence.dmesg));
     }
-    // If the guest has reached its end, the trace above explains a failure better than the console.
-    let is_explained = verdict.is_explained || mode == "run" && !evidence.result.is_empty();
-    if (mode == "run" || prints_ktap) && !verdict.passed() && !is_explained {
+    // The console explains nothing more if the only reason is that a test has bailed out, or if the demonstration
+    // has reached its end, because then the trace above has the step that failed.
+    let trace_explains = mode == "run" && !evidence.result.is_empty();
+    let console_helps = !verdict.only_bailed_out && !trace_explains;
+    if (mode == "run" || prints_ktap) && !verdict.passed() && console_helps {
         for line in splat::excerpt(&evidence.console) {
             println!("# console: {line}");
         }

@@ -6,16 +6,16 @@ use crate::ktap::{self, Tally};
 use crate::machine::Ended;
 use crate::splat;
 
-/// The expected value of a field that may have any value
+/// What `D2D_EXPECT` has instead of the value of a field that may have any value
 const ANY: &str = "any";
 
 pub struct Expected {
     /// The names and values that the result line must have
     fields: Vec<(String, String)>,
-    /// Whether a run without KTAP fails. If there is KTAP, it is judged in any case.
+    /// Whether a run without KTAP fails. If there is KTAP, `judge` reads it in any case.
     ktap: bool,
     /// Whether the kernel's log may lack its beginning: a long run writes more than the log buffer holds. The console
-    /// has all warnings and worse in any case.
+    /// has all warnings and worse anyway.
     pub log_may_wrap: bool,
 }
 
@@ -63,8 +63,8 @@ pub struct Verdict {
     pub tally: Tally,
     /// Why the run has failed, a line each
     pub reasons: Vec<String>,
-    /// Whether the only reason is one that a test gave when it bailed out. Then the console explains nothing more.
-    pub is_explained: bool,
+    /// Whether the only reason is the one that a test gave when it bailed out. Then the console explains nothing more.
+    pub only_bailed_out: bool,
 }
 
 impl Verdict {
@@ -106,7 +106,7 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     let tests = report.failed.iter().map(|test| format!("test: {test}"));
     Verdict {
         tally,
-        is_explained: report.bailed_out && reasons.len() == 1,
+        only_bailed_out: report.bailed_out && reasons.len() == 1,
         reasons: tests.chain(reasons).collect(),
     }
 }
@@ -129,14 +129,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut failed = false;
     for (name, want) in &expected.fields {
-        // The failed test makes rc 1, and is a reason itself.
+        // A failed test makes rc 1. The failed test is the reason; rc would only repeat it.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // A guest that has failed may leave modules loaded, which is no further reason.
+        // If rc is wrong, the guest may have left modules loaded: that is not a reason of its own.
         if name == "modules" && failed {
             continue;
         }
@@ -316,9 +316,9 @@ mod tests {
         let verdict = judge(&expected, &evidence);
         assert_eq!(verdict.tally.to_string(), "0 passed, 1 failed, 0 skipped");
         assert_eq!(verdict.reasons, ["no case"]);
-        assert!(verdict.is_explained);
+        assert!(verdict.only_bailed_out);
         evidence.console += "[    2.0] WARNING: CPU: 0 PID: 1 at x.c:1\n";
-        assert!(!judge(&expected, &evidence).is_explained);
+        assert!(!judge(&expected, &evidence).only_bailed_out);
     }
 
     #[test]
