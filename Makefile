@@ -62,8 +62,8 @@ windows:
 compare:
 	@windows/compare/compare.sh
 
-example:
-	@qemu/example.sh
+windows-example:
+	@qemu/windows-example.sh
 
 docs:
 	@qemu/docs.sh
@@ -94,7 +94,7 @@ help:
 	$(call help,mutants,show that the tests notice each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
-	$(call help,example,run the Windows example of docs/porting.md under Wine; make test runs its port)
+	$(call help,windows-example,run the Windows example of docs/porting.md under Wine; make test runs its port)
 	$(call help,docs,write documentation of the Rust crates and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
 	$(call help,clean,remove what was built in this directory)
@@ -110,4 +110,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare example docs rust-analyzer help
+.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

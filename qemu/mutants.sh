@@ -1,19 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Shows that the tests can fail. Each mutant of selftests/mutants/ breaks one thing in a copy of the project. A mutant
-# gets an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise, even if the
-# mutant does not apply or compile. Prints KTAP, and last a line of counts.
+# gets an "ok" if a test fails in the copy for the reason that the mutant names, and a "not ok" otherwise: also if the
+# mutant does not apply, or does not compile although it should. Prints KTAP, and last a line of counts.
 # Usage: mutants.sh [NAME...]
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
 #   modules: NAME...                        the modules in Rust that the scenario needs
 # A mutant that the compiler must notice has one line instead:
-#   refused: DRIVER REASON                  The compiler refuses DRIVER (selftests/misbehaving/hostile/refused/), but
-#                                           must accept it in the copy. REASON is a regular expression that
-#                                           matches what check/hostile.sh then prints.
+#   refused: DRIVER REASON                  In the project, the compiler refuses the hostile driver DRIVER
+#                                           (selftests/misbehaving/hostile/refused/). The mutant makes the compiler
+#                                           accept DRIVER: check/compile-hostile.sh, which expects an error, must then
+#                                           print a line that begins with a match of REASON, a regular expression.
 # or this one:
-#   uncompiled: MODULE REASON               The build of MODULE must fail, and print REASON, a regular expression.
+#   uncompiled: MODULE REASON               The build of MODULE must fail, and print a match of REASON, a regular
+#                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
 # The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
 . "$(dirname "$0")/lib/lab.sh"
@@ -45,19 +47,19 @@ hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 
-# compiler_accepts COPY DRIVER REASON - compiles a hostile driver in the copy. check/hostile.sh must complain, in
-# a line that matches REASON, that the compiler accepts the driver; otherwise compiler_accepts prints what is wrong
+# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler
+# accepts DRIVER, in a line that begins with a match of REASON. If it does not, compiler_accepts prints what it printed
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
 	. "$(kernel_dir stock)/kernel.env"
-	output=$("$LAB/enter.sh" "$1/qemu/check/hostile.sh" "$1/build/$KVER" \
+	output=$("$LAB/enter.sh" "$1/qemu/check/compile-hostile.sh" "$1/build/$KVER" \
 		"$1/selftests/misbehaving/hostile/refused/$2.rs") || :
-	grep -qE "^$3" <<<"$output" || echo "hostile.sh printed no line that matches '$3': $output"
+	grep -qE "^$3" <<<"$output" || echo "compile-hostile.sh printed no line that matches '$3': $output"
 }
 
-# compiler_refuses COPY MODULE REASON - builds a module in the copy; prints what is wrong if the compiler does not refuse
-# it for this reason
+# compiler_refuses COPY MODULE REASON - builds a module in the copy, which must fail with output that matches REASON.
+# Prints what is wrong if the build succeeds or its output does not match
 compiler_refuses() {
 	local output
 	if output=$(D2D_ONLY=$2 "$1/qemu/build.sh" 2>&1); then
@@ -104,7 +106,7 @@ mutate() {
 		take_copy 0
 	fi
 	# rsync restores the files that the last mutant has changed. It finds them by their contents, and gives them the
-	# present time, so make compiles them again.
+	# present time, so make compiles the restored files again.
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs the parts of the tests that `make test` and `make check` leave out, or one part. The counts come last.
+# Runs all parts of the tests that neither `make test` nor `make check` runs, or the part PART. The counts come last.
 # Usage: verify.sh [PART|list]
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
@@ -18,7 +18,7 @@ part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part gdb "$LAB/tests/gdb.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
-part example "$LAB/example.sh"
+part windows-example "$LAB/windows-example.sh"
 part mutants "$LAB/mutants.sh"
 
 if [ "${1-}" = list ]; then

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # Boots a kernel in a virtual machine with the modules of this tree.
 # Usage: vm.sh MODE [APPEND...]
-# MODE is run, test, shell, torture or bench: the script of qemu/guest/ that the guest runs. APPEND goes to the kernel's
-# command line. Afterwards build/KVER/MODE/ has the files that the guest has written.
+# MODE names a script of qemu/guest/, which the guest runs: run, test, shell, torture, bench, ... The modes alone,
+# harness and lockdep need a case, and are for the tables of run/boots.sh. APPEND goes to the kernel's command line.
+# Afterwards build/KVER/MODE/ has the files that the guest has written.
 # Environment:
 #   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
@@ -15,7 +16,7 @@
 
 mode=$1
 shift
-[ -e "$LAB/guest/$mode.sh" ] || die "there is no mode '$mode'"
+known_mode "$mode"
 append=("$@")
 if [ "$mode" = shell ]; then
 	[ -t 0 ] || die "make shell needs a terminal"

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
-# Usage: check-inside.sh KERNEL DOCUMENTS
-# KERNEL is a kernel's directory (kernel/kernel.sh), DOCUMENTS the compiled program of qemu/documents/.
+# Usage: check-inside.sh KERNEL PROOFREAD
+# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD the compiled program of qemu/proofread/.
 set -euo pipefail
 
 kernel=$1
-documents=$2
+proofread=$2
 cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -116,21 +116,21 @@ expect "clippy, rustdoc and the compilers, no warning" lints
 expect "a second build compiles nothing" unchanged
 expect "a driver in C outside of the project builds as docs/guide.md says" outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
-	expect "hostile driver $driver" qemu/check/hostile.sh "$out" "$driver"
+	expect "hostile driver $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
-for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/documents/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
+for program in {qemu/vm/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/kmod,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do
 	host_program "$program"
 done
 while read -r document; do
-	expect "quotes in $document" "$documents" quotes "$document"
+	expect "quotes in $document" "$proofread" quotes "$document"
 	# The change log names files and symbols that do not exist any more.
-	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$documents" names "$document"
+	[ "$document" = ./CHANGELOG.md ] || expect "names in $document" "$proofread" names "$document"
 done < <(sources '*.md')
-expect "figures in README.md" "$documents" figures README.md "Is it fast?" docs/results.tsv
-expect "figures in docs/limits.md" "$documents" figures docs/limits.md "Marks that are missed" docs/results.md
-expect "names in the comments of the sources" "$documents" comments
-expect "public items of shared/ in docs/soundness.md" "$documents" items docs/soundness.md shared/d2d shared/owner
-expect "functions of windows/ in docs/porting.md" "$documents" apis docs/porting.md windows
+expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/results.tsv
+expect "figures in docs/limits.md" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
+expect "names in the comments of the sources" "$proofread" comments
+expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner
+expect "functions of windows/ in docs/porting.md" "$proofread" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 # The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do

@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds a kernel from the source of the stock kernel with the configuration NAME.config, once, and prints its directory
-# in the cache. NAME is
+# Builds a kernel for debugging from the source of the stock kernel with the configuration NAME.config, once, and prints
+# the kernel's directory in the cache. NAME is
 #   sanitizer  User-Mode Linux with KASAN, lockdep, kmemleak and other checks
 #   debug      a kernel for QEMU, with symbols for the debugger
-# kernel.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
+# kernel-stock.sh explains the directory. For User-Mode Linux it has the program linux instead of vmlinux.
+# (kernel-uml.sh builds User-Mode Linux without these checks.)
 # Usage: kernel-built.sh NAME [KVER]
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -12,12 +13,12 @@ name=$1
 config=$LAB/kernel/$name.config
 patch=$LAB/kernel/$name.patch
 [ -e "$patch" ] || patch=
-stock=$("$LAB/kernel/kernel.sh" "${2-}")
+stock=$("$LAB/kernel/kernel-stock.sh" "${2-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 
-# A change of prepare-built.sh does not change this key: increase the 1 if the kernel must then be built again. $stock
-# stands for the toolchain root and the source.
+# A change of prepare-built.sh does not change this key: increase the 1 if the change is one after which the kernel must
+# be built again. The name of $stock stands for the toolchain root and the source, of which it has a hash.
 kernel=$CACHE/kernel-$name-$(key 1 "$(basename "$stock")" "$(cat "$config" ${patch:+"$patch"})")
 # build_kernel DIR - makes the kernel's directory
 build_kernel() {

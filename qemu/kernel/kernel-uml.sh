@@ -1,14 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds User-Mode Linux with SMP from the source of the stock kernel, once, and prints its directory in the cache. This
-# kernel is a program of the host, so the modules run in it at the speed of the host's CPUs. The directory has
+# Builds User-Mode Linux with SMP from the source of the stock kernel, once, and prints the kernel's directory in the
+# cache. User-Mode Linux is a program of the host, so the modules run at the speed of the host's CPUs. The directory has
 #   tree/       the source tree, in which it was built (KDIR of module builds)
 #   linux       the kernel, a program
-#   kernel.env  KVER and KMAKE, as in the directories of kernel.sh
+#   kernel.env  KVER and KMAKE, as in the directories of kernel-stock.sh
 # Usage: kernel-uml.sh [KVER]
 . "$(dirname "$0")/../lib/lab.sh"
 
-stock=$("$LAB/kernel/kernel.sh" "${1-}")
+stock=$("$LAB/kernel/kernel-stock.sh" "${1-}")
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Makes the kernel directory of kernel-built.sh; runs inside the toolchain root. The compiler is clang, because no other
-# compiles the kernel with both Rust and KASAN.
+# compiler can compile the kernel with both Rust and KASAN.
 # Usage: prepare-built.sh configure DIR NAME STOCK CONFIG [PATCH]
 #        prepare-built.sh build DIR NAME
 set -euo pipefail
@@ -18,7 +18,8 @@ if [ "$name" = sanitizer ]; then
 	# In the large code model, which User-Mode Linux asks for, clang puts data into sections that the linker
 	# script does not name, and lockdep refuses the locks there. The kernel's own addresses are small.
 	own+=(CFLAGS_KERNEL=-mcmodel=small)
-	# The stub must have nothing on its stack when it calls rt_sigreturn, not even a frame pointer.
+	# stub.c is the code in each process of the guest through which User-Mode Linux controls the process. Its
+	# stub_signal_restorer() must have nothing on its stack when it calls rt_sigreturn, not even a frame pointer.
 	# shellcheck disable=SC2016 # a variable of make
 	own+=('CFLAGS_stub.o=$(CFLAGS_NO_HARDENING) -fomit-frame-pointer')
 fi

@@ -4,8 +4,9 @@
 # packages to fetch, and leaves the headers package in OUT. A kernel can be used if the archive has its headers and its
 # source in the same version, if it has CONFIG_RUST=y, and if it was built with the archive's rustc.
 #
-# mmdebstrap runs this script on the host before it installs packages, so that a wrong KVER fails within seconds; there,
-# APT_CONFIG makes apt use the new root's configuration. Later kernel.sh runs the script inside the root.
+# mmdebstrap runs this script on the host (root/archive.sh) before it installs packages, so that a wrong KVER fails
+# within seconds; there, APT_CONFIG makes apt use the configuration of the new toolchain root. Later kernel-stock.sh
+# runs the script inside the toolchain root.
 # Usage: resolve.sh OUT [KVER]
 set -euo pipefail
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034 # the scripts that source this file use some of the variables
-# Every script of the lab sources this file. It has paths, messages, the choice of the kernel, and long steps with their
-# progress; cache.sh has the cache and its locks.
+# Paths, messages, the choice of the kernel, and long steps with their progress. cache.sh has the cache and its locks.
+# The scripts of the lab that run on the host source this file, or only execute a script that does. Those that run
+# inside a toolchain root, or in the namespaces of enter.sh or mmdebstrap, do not.
 #
 # Messages go to stderr. Stdout is for a script's answer, such as a path or a report.
 
@@ -35,9 +36,14 @@ known_kernel() {
 }
 known_kernel "${KERNEL-stock}"
 
+# known_mode NAME - dies if qemu/guest/ has no script for a mode of this name
+known_mode() {
+	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
+}
+
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
-# cache lacks it (kernel/kernel.sh says what is in the directory). If a calling script has already prepared the kernel,
-# it has set D2D_KERNEL to this directory.
+# cache lacks it (kernel/kernel-stock.sh says what is in the directory). If a calling script has already prepared the
+# kernel, it has set D2D_KERNEL to this directory.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -46,19 +52,24 @@ kernel_dir() {
 		return
 	fi
 	case $name in
-	stock) "$LAB/kernel/kernel.sh" "${KVER-}" ;;
+	stock) "$LAB/kernel/kernel-stock.sh" "${KVER-}" ;;
 	uml) "$LAB/kernel/kernel-uml.sh" "${KVER-}" ;;
 	*) "$LAB/kernel/kernel-built.sh" "$name" "${KVER-}" ;;
 	esac
 }
 
-# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, until standard input ends. Standard input is a
-# pipe to which nobody writes: step() closes it when the step has ended; if the script is killed, the kernel closes it.
+# ticker WHAT ABOUT - prints how long the step WHAT has taken so far, again and again until standard input ends.
+# Standard input is a pipe to which no process writes: step() closes its end of the pipe when the step has ended, and
+# the kernel does so if the script is killed.
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
-	# read returns a status over 128 if it has timed out.
-	while rc=0 && read -rt "$every" || rc=$? && [ "$rc" -gt 128 ]; do
+	while :; do
+		# Wait for $every seconds, or less if standard input ends. read returns a status over 128 if the time
+		# has passed.
+		rc=0
+		read -rt "$every" || rc=$?
+		[ "$rc" -gt 128 ] || return 0
 		if [ -t 2 ]; then
 			printf '\r%s, about %s: %d s ' "$what" "$about" $((SECONDS - start)) >&2
 		else
@@ -86,8 +97,8 @@ step() {
 	local what=$1 about=$2 log=$3 start=$SECONDS running ticker rc=0
 	shift 3
 	say "$what, about $about$([ "$log" = /dev/null ] || echo " (log: $log)")"
-	# The ticker does not inherit standard output: a caller that reads our output through a pipe would wait
-	# for the ticker, too.
+	# The ticker does not inherit standard output: a caller that reads this script's output through a pipe would
+	# wait for the ticker, too.
 	exec {running}> >(ticker "$what" "$about" >/dev/null)
 	ticker=$!
 	"$@" >"$log" 2>&1 </dev/null {running}>&- || rc=$?

@@ -7,8 +7,8 @@ export D2D_ROOT
 d2d_vm=$("$LAB/root/tools.sh")
 
 # machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - boots the kernel in the directory KERNEL
-# (kernel/kernel.sh), and judges the run, by d2d-vm (vm/main.rs). The machine is QEMU, or for a User-Mode Linux kernel
-# the kernel itself.
+# (kernel/kernel-stock.sh), and judges the run, by d2d-vm (vm/main.rs). The machine is QEMU, or for a User-Mode Linux
+# kernel the kernel itself.
 # Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS and D2D_GDB; d2d-vm explains them
 machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too

@@ -45,8 +45,9 @@ note_failures() {
 	done <<<"$names"
 }
 
-# failed_names LOG - prints the name of each test that has failed, and a reason: of the diagnostic lines before the
-# result, the last one that names a failure, or else the first one.
+# failed_names LOG - prints the name of each test that has failed, and a reason. The reason is one of the diagnostic
+# lines between the result before and the test's own: the last one that begins with "FAIL: " or "not ok ", or the first
+# one if no line begins so.
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {

@@ -1,25 +1,25 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise it
-# must pass. So a table can show that something notices a fault: d2d-vm (tests/harness.sh), the kernel's debugging
-# (tests/lockdep.sh) or the kselftests (mutants.sh). Prints KTAP, and last a line of counts.
+# Boots a guest for each line of a table. If the line names a reason, the run must fail for that reason; otherwise the
+# run must pass. So a table can show that d2d-vm (tests/harness.sh), lockdep (tests/lockdep.sh) or the kselftests
+# (mutants.sh) notice a fault. Prints KTAP, and last a line of counts.
 # Usage: boots.sh TABLE
 #
 # Each line of TABLE (- is standard input) is a boot: KERNEL SCENARIO SECONDS [REASON]
 #   KERNEL    stock, uml, sanitizer or debug
-#   SCENARIO  what the guest does
-#               NAME, NAME/CASE      qemu/guest/NAME.sh, which finds CASE in $case
+#   SCENARIO  a mode and perhaps a case
+#               MODE, MODE/CASE      a script of qemu/guest/, which finds CASE in $case
 #               test                 all kselftests
 #               test/PROGRAM         one of them
 #               test/PROGRAM:TEXT    the first case of it whose name contains TEXT, with "?" for each blank
 #               torture/N            the torture for N seconds (uml)
 #               torture/fuzz,N,SEED  only its fuzzer
 #   SECONDS   the limit after which the guest counts as hung
-#   REASON    the rest of the line: an extended regular expression. d2d-vm must print a line "FAIL: " with a text that
-#             begins with a match. It prints "FAIL: test: NAME" for a failed test; if this matches, d2d-vm ends a
+#   REASON    the rest of the line: an extended regular expression. d2d-vm must print a line "FAIL: TEXT" whose TEXT
+#             begins with a match. For a failed test, TEXT is "test: NAME": if this begins with a match, d2d-vm ends a
 #             run of kselftests or of the torture at once.
-# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must report each of its
-# lines.
+# The guest finds all modules in /lib/d2d. If there is a file qemu/guest/CASE.reports, d2d-vm must print each line of
+# that file as a reason, too.
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
@@ -34,7 +34,7 @@ mapfile -t table <<<"$lines"
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds _ <<<"$line"
 	known_kernel "$kernel"
-	[ -e "$LAB/guest/${scenario%%/*}.sh" ] || die "there is no scenario ${scenario%%/*}: $line"
+	known_mode "${scenario%%/*}"
 	[[ $seconds =~ ^[1-9][0-9]*$ ]] || die "the third column is a number of seconds: $line"
 done
 

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs each case of the kselftests alone (qemu/guest/alone.sh), one boot for the programs of a row; docs/testing.md says
-# which programs are left out. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
-# environment.
+# Runs each case of the kselftests alone (qemu/guest/alone.sh), except those of kunit.sh, fault_sweep.sh and fuzz.sh;
+# docs/testing.md gives the reasons. Each row is a boot that runs the programs it names. Prints KTAP, and last a line of
+# counts. run/boots.sh explains the columns and the environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 uml    alone/unregistering.sh                                                    600

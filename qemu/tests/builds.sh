@@ -3,7 +3,7 @@
 # Shows that a build which cannot succeed ends before it compiles anything, with one line that names the reason.
 # Runs inside the toolchain root. Prints KTAP, and last a line of counts.
 # Usage: builds.sh KERNEL
-# KERNEL is a kernel's directory (kernel/kernel.sh).
+# KERNEL is a kernel's directory (kernel/kernel-stock.sh).
 set -euo pipefail
 
 kernel=$1

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that d2d-vm notices a fault in a guest, and names the reason. The fault of a row harness/CASE is the case CASE
-# of qemu/guest/harness.sh; the last row of the stock kernel asks a kselftest for a case that it lacks. Prints KTAP, and
-# last a line of counts. run/boots.sh explains the columns and the environment.
+# Tests the harness, d2d-vm (qemu/vm/): it must notice each fault in a guest, and name the reason. The fault of a row
+# harness/CASE is the case CASE of qemu/guest/harness.sh; the last row of the stock kernel asks a kselftest for a case
+# that the kselftest lacks. Prints KTAP, and last a line of counts. run/boots.sh explains the columns and the
+# environment.
 
 exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
 stock harness/good             60
@@ -38,7 +39,7 @@ sanitizer harness/sleep_under_lock 180  console: BUG: sleeping function called f
 sanitizer harness/leak             180  result: leaks is [1-9]
 sanitizer harness/active_timer     180  console: ODEBUG: free active .* object type: timer_list
 
-# These cases leak on purpose: on this kernel, forgotten_drivers.sh skips them unless CASE selects one of them
+# These cases leak on purpose: on the sanitizer kernel, forgotten_drivers.sh skips each of them unless CASE selects it
 sanitizer test/forgotten_drivers.sh:another?one?unregisters  300  result: leaks is [1-9]
 sanitizer test/forgotten_drivers.sh:while?a?driver?is?in     300  result: leaks is [1-9]
 TABLE

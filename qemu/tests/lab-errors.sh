@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that the lab refuses a wrong argument, or a host that lacks something: it ends at once, prints one line, and
-# leaves no process behind that would keep the caller's pipe open. Prints KTAP, and last a line of counts.
+# Shows that the lab refuses a wrong argument, and a host that lacks something: the command ends at once, prints one
+# line, and leaves no process behind that would keep the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset KERNEL
@@ -20,8 +20,8 @@ log=$dir/log
 . "$(dirname "$0")/../lib/ktap.sh"
 ktap_begin
 
-# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add its own line. CMD
-# and its children must close the pipe within $limit seconds.
+# fails_with REGEX CMD... - runs CMD, which must fail and print one line that matches; make may add a line of its own.
+# CMD and its children must close the pipe within $limit seconds.
 limit=60
 fails_with() {
 	local why=$1 output
@@ -39,8 +39,8 @@ lists() {
 	"$@" >"$dir/list" && cat "$dir/list" && grep -qxF -e "$word" "$dir/list"
 }
 
-# no_namespaces KIND CMD... - runs CMD as a plain user. The user has ranges of ids, but may
-# create no namespace of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user, who has ranges of subordinate ids, but may create no namespace
+# of this kind
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
@@ -78,7 +78,7 @@ expect "an empty table" fails_with "nothing to boot" bash -c 'booting ""'
 expect "a table that is missing" fails_with "nothing to boot" bash -c 'qemu/run/boots.sh nosuch 2>&1 | grep -v "^sed: "; exit 1'
 expect "no boot of this kernel" fails_with "no line of the kernel uml" env KERNEL=uml bash -c 'booting "stock harness/good 60"'
 expect "a boot of an unknown kernel" fails_with "there is no kernel 'nosuch'" bash -c 'booting "nosuch harness/good 60"'
-expect "a boot of an unknown scenario" fails_with "there is no scenario nosuch" bash -c 'booting "stock nosuch 60"'
+expect "a boot of an unknown mode" fails_with "there is no mode 'nosuch'" bash -c 'booting "stock nosuch 60"'
 expect "a boot without a limit" fails_with "number of seconds" bash -c 'booting "stock harness/good console: BUG"'
 
 for kind in user mnt pid; do
@@ -86,16 +86,17 @@ for kind in user mnt pid; do
 		bash -c "no_namespaces $kind qemu/enter.sh true"
 done
 
-# dying - kills a script during a step, whose ticker (lib/lab.sh) must end, too
+# dying - kills a script during a step, whose ticker (lib/lab.sh) must end, too. Fails always, as fails_with expects
 dying() {
 	exec 2>/dev/null
 	bash -c '. qemu/lib/lab.sh; step "a step" "no time" /dev/null sh -c "kill -KILL $$"'
-	return 1 # fails_with wants a failure
+	return 1
 }
 export -f dying
 expect "the progress display of a step ends when the step is killed" fails_with '^$' timeout 10 bash -c dying
 
-# entry CMD - makes an entry of a cache of its own; CMD runs when the entry is complete, but not yet renamed
+# entry CMD - makes an entry in a cache that only this test uses. CMD runs when the entry is complete, but not yet
+# renamed
 entry() {
 	XDG_CACHE_HOME=$dir bash -c '. qemu/lib/lab.sh
 		make_entry() { mkdir "$1" && echo made && '"$1"'; }
@@ -109,15 +110,15 @@ entries() {
 }
 expect "the cache gets an entry once, and none from an interrupted run" entries
 
-# building LINE - runs build.sh for a kernel whose build prints LINE and fails. Another part of make verify may be
-# building; build.sh then says that it waits, and can wait for minutes.
+# building LINE - runs build.sh for a kernel whose build prints LINE and fails. Fails if build.sh fails, as fails_with
+# expects. Another part of make verify may be building; build.sh then says that it waits, and can wait for minutes.
 building() {
 	mkdir -p "$dir/kernel/tree"
 	printf 'KVER=refused\nKMAKE=V=\n' >"$dir/kernel/kernel.env"
 	printf 'modules:\n\t@cat output; exit 1\n' >"$dir/kernel/tree/Makefile"
 	echo "$1" >"$dir/kernel/tree/output"
 	D2D_KERNEL=$dir/kernel "$LAB/build.sh" 2>&1 | grep '^build: ' | grep -v ': another run holds .*, waiting for it$'
-	! :
+	return "${PIPESTATUS[0]}"
 }
 export -f building
 limit=600
@@ -133,10 +134,10 @@ D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - runs make run, without the progress of the build
+# running PARAMETERS - runs make run, and leaves out the progress of the build. Fails if make fails
 running() {
 	make run "$1" 2>&1 | grep -v '^  [A-Z]'
-	! :
+	return "${PIPESTATUS[0]}"
 }
 export -f running
 expect "make run A_PARAMS=nosuch=1" fails_with "module_a has no parameter 'nosuch'; it has: .*contexts" \
@@ -145,8 +146,9 @@ expect "make run B_PARAMS=nosuch" fails_with "module_b has no parameter 'nosuch'
 	bash -c "running B_PARAMS=nosuch"
 expect "make run A_PARAMS='x;y'" fails_with "no list of module parameters" make run A_PARAMS='x;y'
 
-# failing LINE... - runs the demonstration, which must fail: at a step that prints these lines, and for no other reason.
-# Lines of the kernel that do not name a module are ignored: on a busy host, it may report a slow clock or interrupt.
+# failing LINE... - runs the demonstration, which must fail at a step that prints these lines, and for no other reason.
+# Lines of the kernel that do not name a module are ignored: on a busy host, the kernel may report a slow clock or
+# interrupt.
 failing() {
 	! "$LAB/vm.sh" run >"$dir/output" 2>/dev/null || return
 	cat "$dir/output"

@@ -16,6 +16,6 @@ targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 
 # Drivers that break the rules in safe code. The folder also has drivers that the compiler has to refuse;
-# qemu/check/hostile.sh compiles those.
+# qemu/check/compile-hostile.sh compiles those.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
 	$(eval $(call d2d-rust-peer,$(name),selftests/misbehaving/hostile/$(name))))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the figures in a document with those that the bench has recorded: each number of two or more digits in the
-//! tables of a section, rounded as the document has it, must be among the recorded numbers.
+//! Compares the figures in a section of a document with those that the bench has recorded: each number in the tables of
+//! the section must be a recorded number, rounded to the decimals that the document gives. Whole numbers below 10 are
+//! not checked, because they may count something else; neither are numbers outside of the tables.
 
 /// Returns the numbers in a text, each with the number of its decimals. A comma separates thousands.
 fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {
@@ -13,7 +14,7 @@ fn numbers(text: &str) -> impl Iterator<Item = (f64, u32)> + '_ {
     })
 }
 
-/// Returns the lines of a section, which begins with this heading, and their numbers.
+/// Returns the lines of the section with this heading, each with its number in the document.
 fn section<'a>(document: &'a str, heading: &str) -> Vec<(usize, &'a str)> {
     let mut inside = false;
     let mut found = vec![];
@@ -43,7 +44,7 @@ pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
             }
             count += 1;
             let unit = 0.1_f64.powi(decimals.try_into().unwrap_or(0));
-            // A little more than half of it: the recorded number may be rounded, too.
+            // A little more than half a unit of the last decimal: the recorded number may be rounded, too.
             if !recorded
                 .iter()
                 .any(|other| (other - number).abs() < 0.51 * unit)

@@ -3,9 +3,9 @@
 //! Checks that what a Markdown document names exists: the targets of its links, and in its code spans paths, make
 //! targets and variables, module parameters, symbols of the library, and places (names in a file; see place.rs).
 //!
-//! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute ones, and
-//! those in the kernel's tree, its file systems and build directories. Placeholders are written in capital
-//! letters: `selftests/mutants/NAME.mutant`.
+//! A code span that has none of these forms is not checked. Neither are paths outside the project: absolute paths, and
+//! paths in the kernel's tree, in its file systems or in a build directory. A path may contain a placeholder in capital
+//! letters, which stands for any name: `selftests/mutants/NAME.mutant`.
 
 use crate::place::{definitions, in_one_span, in_two_spans};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +74,8 @@ impl Project {
         }
     }
 
-    /// Whether an argument of a command looks like a path of the project: it begins with a directory of the project.
+    /// Whether a word begins like a path of the project: with a file or directory at the top of the project, and a
+    /// slash
     pub fn may_have(&self, path: &str) -> bool {
         let first = path.split_once('/').map(|(first, _)| first);
         first.is_some_and(|first| self.files.contains_key(first))
@@ -84,9 +85,9 @@ impl Project {
         self.words.contains(word)
     }
 
-    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path is
-    /// relative to the top of the project, to the document's directory, or to one above it. A bare name matches files
-    /// everywhere.
+    /// Returns the files and directories that match a path, which may contain asterisks and placeholders. The path may
+    /// be relative to the top of the project, to `dir`, which is the directory of the text that names the path, or to
+    /// any directory above `dir`. A path without a slash matches the files of this name in all directories.
     fn find(&self, path: &str, dir: &str) -> Vec<&String> {
         let path = path.trim_end_matches('/');
         let above = dir.match_indices('/').map(|(at, _)| &dir[..=at]);
@@ -119,17 +120,17 @@ impl Project {
             wrong.push(format!("no file {path}"));
             return;
         }
-        let owners: BTreeSet<_> = found
+        let types: BTreeSet<_> = found
             .iter()
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        let is_one = owners.len() == 1 || name.contains("::") || owners.contains("");
-        if owners.is_empty() {
+        let is_one = types.len() == 1 || name.contains("::") || types.contains("");
+        if types.is_empty() {
             wrong.push(format!("no {name} in {path}"));
         } else if !is_one {
-            let owners = Vec::from_iter(owners).join(", ");
-            wrong.push(format!("more than one {name} in {path}: of {owners}"));
+            let types = Vec::from_iter(types).join(", ");
+            wrong.push(format!("more than one {name} in {path}: of {types}"));
         }
     }
 

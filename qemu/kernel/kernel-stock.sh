@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prepares the stock kernel, once, and prints its directory in the cache. Debian's image boots unmodified. Modules are
-# built in Debian's source tree, because the headers package lacks the metadata of the kernel's Rust crates. The
-# directory has
+# Prepares the stock kernel, once, and prints the kernel's directory in the cache. Debian's image is not built again,
+# but boots unmodified. Modules are built in Debian's source tree, because the headers package lacks the metadata of the
+# kernel's Rust crates. The directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
-#   vmlinux     the image, unpacked once, so that not every boot has to do it
+#   vmlinux     the image, unpacked once, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
 #                 KVER    the kernel's release
 #                 KMAKE   a word or an array: the arguments that every make in tree/ needs
 #               and for kernels other than the stock kernel, where they are needed:
 #                 EXPECT  fields of the result line (guest/init) that differ, such as debug_locks=1
 #                 APPEND  arguments for the kernel's command line
-# Usage: kernel.sh [KVER]
-# Without KVER, it is the newest kernel of the archive that can be used. The script looks this up once, and then keeps
-# to that kernel.
+# Usage: kernel-stock.sh [KVER]
+# Without KVER, the stock kernel is the newest kernel of the archive that can be used (resolve.sh). The script looks for
+# it in the archive once, and then keeps to it.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${1-}
@@ -33,16 +33,17 @@ resolve() {
 cached "$resolved" resolve resolve
 . "$resolved/resolved"
 
-# A change of prepare.sh does not change this key: increase the 2 if the kernel must then be prepared again.
+# A change of prepare-stock.sh does not change this key: increase the 2 if the change is one after which the kernel must
+# be prepared again.
 kernel=$CACHE/kernel-$KVER-$(key 2 "$(basename "$root")" "$PACKAGES")
 # prepare DIR - makes the kernel's directory
 prepare() {
 	need_space 4 "the kernel $KVER"
 	mkdir "$1"
 	step "fetch $KVER: image, source" "30 s, 180 MB" "$CACHE/log/fetch-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" fetch "$1" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" fetch "$1" "$resolved"
 	step "build the Rust crates of $KVER (once)" "3 min on 2 CPUs" "$CACHE/log/prepare-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare.sh" build "$1" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" build "$1" "$resolved"
 }
 cached "$kernel" kernel prepare
 echo "$kernel"

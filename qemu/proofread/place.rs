@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A place: a name in a file. A text writes it in one code span, `shared/d2d/queue.rs:put`, or in two with "in" between
-//! them. If several types of the file have a function of this name, the place names the type, as in
-//! `queue.rs:Queue::put`.
+//! A place: a name in a file. A text writes a place in one code span, `shared/d2d/queue.rs:put`, or in two code spans
+//! with "in" between them, first the name and then the file. If several types of the file have a function of this name,
+//! the place names the type, as in `queue.rs:Queue::put`.
 
 use crate::item::after_generics;
 use crate::name::{is_path, is_word, words};
 use std::collections::BTreeSet;
 
-/// The words before a name that is defined
+/// A name after one of these words is a definition.
 const BEFORE: &[&str] = &[
     "fn",
     "mod",
@@ -81,9 +81,10 @@ fn implemented(line: &str) -> Option<&str> {
     words(of).find(|word| !before.contains(word))
 }
 
-/// Returns the types in whose implementation a file defines an item, a function or a macro of this name; see
-/// `owner` for a definition outside an implementation. For a name `Type::name`, only definitions in this type count. If
-/// the name is the number of a line, it is defined if the file has that line.
+/// Finds the definitions of an item, a function or a macro of this name in a file. Returns the type of each, or what
+/// [`type_of`] returns for a definition outside an implementation. Of a name `Type::name`, only the definitions in the
+/// implementations of this type are returned. If the name is a number, it is the number of a line: the file defines it,
+/// outside an implementation, if the file has that line.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a str> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);
@@ -100,22 +101,24 @@ pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<&'a st
         let is_defined = !head.ends_with(is_word)
             && !tail.starts_with(is_word)
             && (BEFORE.iter().any(|word| line.trim_end().ends_with(word))
-                // A function, or a macro call that defines one, in C; a function in shell
                 || line.starts_with("typedef ") && tail.starts_with(';')
+                // A function in C, or the call of a macro that defines one
                 || path.ends_with(['c', 'h']) && tail.starts_with('(') && !line.starts_with([' ', '\t'])
+                // A function in shell
                 || path.ends_with(".sh") && tail.starts_with("()"));
-        is_defined.then(|| owner(&head[..begin], line))
+        is_defined.then(|| type_of(&head[..begin], line))
     });
-    all.filter(|owner| of.is_none_or(|of| of == *owner))
+    all.filter(|defined| of.is_none_or(|of| of == *defined))
         .collect()
 }
 
-/// Returns the type to whose implementation a line belongs; `before` is the text before it. Returns "" if the line
-/// is in no block (rustfmt indents what is in a block), and "a block" if it is in one of another kind, such as a macro.
-fn owner<'a>(before: &'a str, line: &str) -> &'a str {
+/// Returns the type whose implementation has this line; `before` is the text before the line. Returns "" if the line is
+/// in no block (rustfmt indents what is in a block), and "a block" if it is in a block of another kind, such as a
+/// macro.
+fn type_of<'a>(before: &'a str, line: &str) -> &'a str {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut least = indent(line);
-    // A "where" and what follows it belong to the line before.
+    // An implementation begins with the line of `impl`, not with `where` or the brace after it.
     let is_begin = |line: &&str| !["", "where", "{"].contains(&line.trim());
     for line in before.lines().rev().filter(is_begin) {
         if indent(line) < least {

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// Checks a document against the sources that it describes.
+// Checks the documents and the comments of the sources: what they name, quote or list must be so in the project.
 //
-// Usage: d2d-documents {quotes,names} DOCUMENT | d2d-documents {apis,items} DOCUMENT DIR...
-//        d2d-documents comments | d2d-documents figures DOCUMENT HEADING RECORDED
+// Usage: d2d-proofread {quotes,names} DOCUMENT | d2d-proofread {apis,items} DOCUMENT DIR...
+//        d2d-proofread comments | d2d-proofread figures DOCUMENT HEADING RECORDED
 //
-//   quotes    The file that a quote names contains the quote (quote.rs).
+//   quotes    Each quote of the document is in the file that the quote names (quote.rs).
 //   names     Each path, make target, variable, parameter, symbol and function that a code span of the document
 //             names exists in the project (name.rs).
 //   comments  Each path, and each function in a file, that a comment in the project's sources names exists (comment.rs).
-//   figures   Each figure in the tables below HEADING is in the file RECORDED, which the bench writes (figure.rs).
-//   apis      Each Windows kernel function that a source in DIR calls stands in a table of the document (api.rs).
-//   items     Each public item that a Rust source in DIR declares stands in a table of the document, and each item in
-//             the tables is declared there (item.rs).
+//   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
+//             (figure.rs).
+//   apis      Each Windows kernel function that a source in DIR calls is in a table of the document (api.rs).
+//   items     Each public item that a Rust source in DIR declares is in a table of the document, except unsafe ones;
+//             each item in the tables is declared in DIR (item.rs).
 // Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
 // is one.
 
@@ -129,7 +130,7 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             Ok(item::check(&read(Path::new(document))?, &items))
         }
         _ => Err(
-            "usage: d2d-documents {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR... | comments | \
+            "usage: d2d-proofread {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR... | comments | \
                 figures DOCUMENT HEADING RECORDED"
                 .into(),
         ),

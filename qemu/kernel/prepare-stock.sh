@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the kernel directory of kernel.sh from the packages that resolve.sh has chosen; runs inside the toolchain root.
-# Usage: prepare.sh fetch|build DIR RESOLVED
+# Makes the kernel directory of kernel-stock.sh from the packages that resolve.sh has chosen; runs inside the toolchain
+# root.
+# Usage: prepare-stock.sh fetch|build DIR RESOLVED
 set -euo pipefail
 
 action=$1
