@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command as root inside the toolchain root, in mount and PID namespaces of its own (root/unshare.sh). The
-# command finds the project and the cache at the same absolute paths as outside.
+# Runs a command inside a toolchain root: the directory tree that the command has as "/". The command runs as the
+# superuser, in mount and PID namespaces of its own (root/unshare.sh), and finds the project and the cache at the same
+# absolute paths as outside.
 # Usage: enter.sh CMD...
-# Environment: D2D_ROOT, the root to enter; without it, the one of root/root.sh
+# Environment: D2D_ROOT, the directory of the toolchain root; without it, that of root/root.sh
 . "$(dirname "$0")/lib/lab.sh"
 
 root=${D2D_ROOT:-$("$LAB/root/root.sh")}

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks before the long work that the host has what the set-up needs. If a package is missing, root installs it
-# with apt-get; a plain user, or a host without apt-get, gets the command to run. Everything else that the lab
-# uses is in the toolchain root.
+# Checks that the host has what the set-up of a toolchain root needs, before the set-up begins. If a package is missing,
+# the superuser's call installs it with apt-get. If a plain user calls the script, or the host lacks apt-get, the script
+# prints the command that installs the package, and fails. Everything else that the lab uses is in the toolchain roots.
 . "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Mounts into ROOT what a command needs of the host, such as /dev, /proc and each directory BIND, and runs the
-# command in ROOT. This script is the first process of a new mount and PID namespace (enter.sh): other processes do
-# not see its mounts, which disappear with the namespace's last process.
+# Mounts what a command needs of the host, such as /dev, /proc and each directory BIND, into a toolchain root, and runs
+# the command there by chroot. This script is the first process of a new mount and PID namespace (enter.sh): other
+# processes do not see its mounts, which disappear with the namespace's last process.
 # Usage: inside.sh ROOT WORKDIR BIND... -- CMD...
+# ROOT is the directory of the toolchain root.
 set -eu
 
 root=$1

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of the third toolchain root, and makes it if the cache lacks it. It has herd7 for the litmus tests,
-# which Debian has only in a later suite than that of the other roots. D2D_ROOT=$(root-herd.sh) enter.sh CMD
-# runs a command in it.
+# Prints the directory of the third toolchain root, and makes it if the cache lacks it. The third toolchain root has
+# herd7 for the litmus tests: the Debian suite of the other two toolchain roots lacks herd7.
+# D2D_ROOT=$(root-herd.sh) enter.sh CMD runs a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=forky

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of the second toolchain root, and makes it if the cache lacks it. This root has what only some targets
-# need, so that the first `make run` does not wait for them: cargo for the trace tool, gdb, and the compiler and
-# Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command in it.
+# Prints the directory of the second toolchain root, and makes it if the cache lacks it. The second toolchain root has
+# what only some targets need, so that the first `make run` does not wait for it: cargo for the trace tool, gdb, and the
+# compiler and Wine for the Windows version. D2D_ROOT=$(root-more.sh) enter.sh CMD runs a command there.
 . "$(dirname "$0")/../lib/lab.sh"
 
 suite=trixie

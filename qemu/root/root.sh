@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the path of the toolchain root, and makes it if the cache lacks it: a Debian tree with the compilers, QEMU
-# and the checkers. Its name contains a hash of the list of packages.
+# Prints the directory of the first toolchain root, and makes it if the cache lacks it: a Debian tree with the
+# compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
 # Usage: root.sh [KVER]
 # KVER is the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
@@ -28,9 +28,9 @@ make_root() {
 	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
-	# mmdebstrap runs in a mount namespace, so that an interrupted run leaves no mounts. For a plain user it runs as
-	# root of a user namespace. mmdebstrap could create one itself, but the files must belong to the users to
-	# whom enter.sh will map them.
+	# mmdebstrap runs in a mount namespace, so that an interrupted run leaves no mounts. For a plain user,
+	# mmdebstrap is the superuser of the user namespace that unshare.sh creates. In a user namespace that mmdebstrap
+	# created itself, the files could belong to users that are not in the namespaces of enter.sh.
 	step "make the toolchain root (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt --include="$(IFS=, && echo "${packages[*]}")" \
 		--setup-hook="$LAB/root/archive.sh \"\$1\" $suite $resolved.tmp $kver" \

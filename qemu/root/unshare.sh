@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Runs a command as root in a mount namespace of its own. If a plain user calls it, the command is root of a user
-# namespace only.
+# Runs a command as the superuser, in a mount namespace of its own. If a plain user calls this script, the command is
+# the superuser of a new user namespace only.
 # Usage: unshare.sh [OPTION...] -- CMD...
-# OPTION is an option of unshare(1).
+# OPTION is an option of unshare(1), for a namespace of another kind.
 . "$(dirname "$0")/../lib/lab.sh"
 
 user=()

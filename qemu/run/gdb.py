@@ -9,8 +9,8 @@ import linux.utils
 
 class LoadModuleBreakpoint(gdb.Breakpoint):
     """At this breakpoint lx-symbols learns that the kernel has loaded a module. The kernel's own class reads the
-    argument of do_init_module by its name, but where the function begins, gdb does not know it if clang has compiled the
-    kernel. So this class reads the register."""
+    argument of do_init_module by its name, mod. In a kernel that clang has compiled, gdb cannot read mod at the first
+    instruction of the function, so this class reads the register that has the argument."""
 
     def __init__(self, spec, command):
         super().__init__("*do_init_module", internal=True)
