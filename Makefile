@@ -85,7 +85,7 @@ help:
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
 	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
 	$(call help,torture,run the torture on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
-	$(call help,bench,compare the speed with that of a C twin and of the kernel's own mechanisms; write docs/results.md)
+	$(call help,bench,compare the speed with that of a C twin and of mechanisms of the kernel; write docs/results.md)
 	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
 	$(call help,shell,boot a virtual machine with an interactive console)
 	$(call help,gdb,attach gdb to a virtual machine that was started with GDB=1; VM=DIR if there are several)

@@ -62,6 +62,7 @@ done
 expect "make mutants MUTANTS=nosuch" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
 expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
 	make verify PART=nosuch
+expect "make help: a target" lists "$(printf '  %-22s %s' clean 'remove what was built in this directory')" make help
 expect "make verify PART=list" lists mutants make verify PART=list
 expect "make test CASE=list: a program" lists fuzz.sh make test CASE=list
 expect "make test CASE=list: a case" lists 'handles.sh:each stale handle that a function refuses logs a line with ESTALE' make test CASE=list
