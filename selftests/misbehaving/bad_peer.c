@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does the one wrong thing that the parameter fault names. Its initialization
- * fails with the errno by which the owner refuses that, or with -ENOTRECOVERABLE if the owner
- * does not refuse it. With fault=none it is a well-behaved peer, and stays loaded.
+ * A driver in C that does the one wrong thing that the parameter fault names. Then its
+ * initialization fails: with the errno by which the owner, or a function of d2d_queue.h if the
+ * fault concerns an item, refuses that; or with -ENOTRECOVERABLE if nothing refuses it.
+ *
+ * The initialization succeeds with two values of fault. With none, this is a well-behaved peer.
+ * With detach-from-operation, it does the wrong thing later, when the owner calls its operation.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -21,7 +24,7 @@ MODULE_PARM_DESC(fault, "What to do wrong");
 static struct d2d_context *context;
 static d2d_handle self;
 static d2d_handle last_request;
-static int stale;
+static int errno_of_old_handle;
 static bool attached;
 
 static bool fault_is(const char *name)
@@ -29,7 +32,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Whether the module stays loaded after this fault */
+/* Whether the initialization succeeds with this fault */
 static int stays(void)
 {
 	return fault_is("none") || fault_is("detach-from-operation");
@@ -38,9 +41,10 @@ static int stays(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * The owner calls this in process context when it has attached the driver, so this operation may
- * sleep; others must not. The mutex is for the fault detach-under-lock: d2d_detach() waits for this
- * operation, so lockdep must report a thread that detaches while it holds the mutex.
+ * ping may sleep, because the owner calls it only in process context, when it has attached the
+ * driver. It calls bounce and drain in any execution context, so these must not sleep. The mutex
+ * is for the fault detach-under-lock: d2d_detach() waits until no thread is inside ping, so lockdep
+ * must report a thread that detaches while it holds the mutex.
  */
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -80,8 +84,8 @@ static int peer_drain(void *this, u32 *result)
 	unsigned long flags;
 
 	/*
-	 * The owner calls this operation also while it attaches the driver, when it would refuse
-	 * to detach the driver.
+	 * The first call of drain comes from inside d2d_attach(), where the owner would refuse to
+	 * detach a driver that is not attached yet.
 	 */
 	if (fault_is("detach-from-operation") && attached)
 		d2d_detach(self);
@@ -165,7 +169,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	 * progress.
 	 */
 	if (fault_is("old-request-handle") && last_request)
-		stale = d2d_complete(last_request, 0, 0);
+		errno_of_old_handle = d2d_complete(last_request, 0, 0);
 	last_request = request->handle;
 	if (fault_is("not-completed"))
 		return 0;
@@ -302,7 +306,7 @@ static int misbehave(void)
 	if (fault_is("stale-request-handle"))
 		err = d2d_complete(last_request, 0, 0);
 	if (fault_is("old-request-handle"))
-		err = d2d_detach(self) ?: d2d_attach(self) ?: stale;
+		err = d2d_detach(self) ?: d2d_attach(self) ?: errno_of_old_handle;
 	if (fault_is("too-many-hops"))
 		err = owner_bounce(~0);
 	if (fault_is("still-attached"))

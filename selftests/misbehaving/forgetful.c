@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module that registers two drivers and does not unregister them before its code is freed. The
- * parameter forgets names what the driver "forgetful" has then; "forgetful_too" is a second
- * driver. The parameter at says when the module is unloaded: after its init has failed with
- * -ENOTRECOVERABLE, or after its exit. A routine that is called after that prints a line, for
- * which the test fails.
+ * A module that registers the drivers "forgetful" and "forgetful_too", and does not unregister them
+ * before its code is freed. The parameter at says when the kernel frees the code: after the init,
+ * which then fails with -ENOTRECOVERABLE, or after the exit. A routine of the drivers that is
+ * called after that prints a line, for which the test fails.
  *
- * forgets=nothing unregisters both drivers, as it should be. forgets=stranger registers a driver
- * that belongs to the module stranger and has an event; with forgets=stranger-attached that driver
- * has a context, too, and with forgets=stranger-attaching a work item of the module stranger asks
- * for one.
+ * The parameter forgets says what "forgetful" has when the code is freed:
+ *
+ *   registered, context, handshake, sent, pended, event
+ *                      nothing, a context, an unfinished handshake, requests that it has sent to
+ *                      module_a or to "forgetful_too", an event
+ *   nothing            forgets nothing: the exit unregisters both drivers. Only for at=exit
+ *   stranger           registers no driver but one of the module stranger, which has an event
+ *   stranger-attached  the same, and that driver has a context
+ *   stranger-attaching the same, but a work item of the module stranger is attaching the driver
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -32,14 +36,14 @@ D2D_OWNER(OWNER);
 
 static char *forgets = "nothing";
 module_param(forgets, charp, 0);
-MODULE_PARM_DESC(forgets, "What to forget");
+MODULE_PARM_DESC(forgets, "What the driver has when it is forgotten");
 
 static char *at = "init";
 module_param(at, charp, 0);
-MODULE_PARM_DESC(at, "When: init or exit");
+MODULE_PARM_DESC(at, "Where the module forgets it: in its init or exit");
 
 static d2d_handle self;
-static d2d_handle too;
+static d2d_handle second;
 static bool unloaded;
 
 static bool does(const char *what)
@@ -47,7 +51,7 @@ static bool does(const char *what)
 	return !strcmp(forgets, what);
 }
 
-/* Each routine calls this first. Prints a line if the module is unloaded. */
+/* Each routine calls this first. Prints a line if the module's init or exit has ended. */
 static void check(const char *routine)
 {
 	if (READ_ONCE(unloaded))
@@ -74,7 +78,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_pause_operation();
-	/* Leaves all requests pending, and the handshake too if that is to be forgotten. */
+	/* Pends all requests, and the handshake if forgets=handshake. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || does("handshake"))
 		return -D2D_STATUS_PENDING;
 	context->peer.ops = &ops.hdr;
@@ -118,7 +122,7 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Gives the driver what forgets names. */
+/* Brings about what the parameter forgets says, for registered drivers. */
 static int make_forgotten(void)
 {
 	d2d_handle event;
@@ -150,7 +154,7 @@ static int register_both(void)
 	if (err)
 		return err;
 	strscpy(driver.name, "forgetful_too");
-	err = d2d_register(&driver, &too);
+	err = d2d_register(&driver, &second);
 	if (err)
 		d2d_unregister(self);
 	return err;
@@ -158,28 +162,28 @@ static int register_both(void)
 
 static void unregister_both(void)
 {
-	d2d_unregister(too);
+	d2d_unregister(second);
 	d2d_unregister(self);
 }
 
-/* Registers a driver object that names the module stranger as its owner (stranger.c). */
+/* Registers a driver object whose module is stranger, and brings about what forgets says. */
 static int register_stranger(void)
 {
 	d2d_handle event;
 	int err;
 
-	d2d_stranger_becomes(&driver);
+	d2d_stranger_fill_driver(&driver);
 	err = d2d_register(&driver, &self) ?:
 	      d2d_event_create(self, "strange", D2D_EVENT_NOTIFICATION, 0, &event);
 	if (err || does("stranger"))
 		return err;
 	if (does("stranger-attaching")) {
-		d2d_stranger_attaches(self, d2d_the_owner->d2d_attach);
+		d2d_stranger_attach_driver(self, d2d_the_owner->d2d_attach);
 		return 0;
 	}
 	/*
-	 * The handshake times out. The context stays reserved for the driver, which never
-	 * completes it.
+	 * stranger-attached: the driver never completes its handshake, which times out. The context
+	 * stays reserved for the driver.
 	 */
 	err = d2d_attach(self);
 	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;

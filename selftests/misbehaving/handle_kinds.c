@@ -16,6 +16,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
+/* SENT is the kind of a sender's handle of a request, HELD that of its holder's (d2d.h). */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -24,7 +25,7 @@ static const char * const kinds[] = {
 
 /* A valid handle of each kind; 0 for NOTHING */
 static d2d_handle live[KINDS];
-/* An allocated request that is not sent */
+/* The sender's handle of a request that is never sent; live[SENT] is that of a pending one. */
 static d2d_handle idle;
 static struct d2d_context *context;
 

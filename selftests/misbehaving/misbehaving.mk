@@ -15,7 +15,9 @@ $(obj)/selftests/misbehaving/pointers_calls.h: $(src)/selftests/misbehaving/poin
 targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 
-# Drivers that break the rules in safe code. The folder also has drivers that the compiler has to refuse;
-# qemu/check/compile-hostile.sh compiles those.
+# Drivers that break the rules in safe code. The folders hostile/refused and hostile/kernel_crate
+# have more drivers, which qemu/check/compile-hostile.sh compiles. A line `// error: TEXT` in one of those
+# is part of an error that the compiler must print; the line `// compiles` says that it must print
+# none.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
 	$(eval $(call d2d-rust-peer,$(name),selftests/misbehaving/hostile/$(name))))

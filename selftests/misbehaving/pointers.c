@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls each function that the owner exports with bad pointers: passes each bad address for each
- * pointer argument, once with each set of values for the other arguments. Kbuild generates the
- * table of functions from the headers (pointers.awk), so that it includes new functions.
+ * Calls each function that the owner exports with bad pointers. Each pointer argument gets each bad
+ * address, while the other pointers are valid; with each bad address the function is called once
+ * for each set of values of its numbers and handles. Kbuild generates the table of functions from
+ * the headers (pointers.awk), so that it includes new functions.
  *
- * A function that returns an int has to fail for each unmapped address. It may fail for other
+ * A function that returns an int has to fail for each unmapped address, except with a set in which
+ * a number is 0: with a length of 0, for example, it may ignore the pointer. It may fail for other
  * reasons first, but with at least one set it must fail with -EFAULT, so that the pointer was
  * tested. After each function the test checks that requests and events work, and that no refused
  * call had an effect.
@@ -61,13 +63,13 @@ static struct d2d_send send;
 static u64 scratch[64];
 static const u64 constant[64] = { 1 };
 
-/* A page; the page behind it is not mapped. */
-static char *page;
+/* A page of memory; the page behind it is not mapped. */
+static char *last_page;
 
 static u32 calls;
-static u32 faults;
+static u32 failures;
 
-struct bad {
+struct bad_pointer {
 	const char *name;
 	unsigned long address;
 	bool must_fail;
@@ -112,7 +114,7 @@ static __printf(1, 2) void fail(const char *format, ...)
 	text.va = &args;
 	pr_err("pointers: %pV\n", &text);
 	va_end(args);
-	faults++;
+	failures++;
 }
 
 static int echo(d2d_handle request)
@@ -197,7 +199,7 @@ static unsigned long valid(const struct argument *argument)
  * Calls the function with a bad pointer and one set of the other arguments. Returns whether the
  * function returned -EFAULT.
  */
-static bool call(const struct function *function, u32 which, const struct bad *bad, u32 set)
+static bool call(const struct function *function, u32 which, const struct bad_pointer *bad, u32 set)
 {
 	const d2d_handle handles[] = { idle, done, pended, held, self, event, target, 0 };
 	const struct argument *argument;
@@ -247,7 +249,7 @@ static u32 sets(const struct function *function)
 	return sets;
 }
 
-static void call_with_bad(const struct function *function, u32 which, const struct bad *bad)
+static void call_with_bad(const struct function *function, u32 which, const struct bad_pointer *bad)
 {
 	bool refused = false;
 	u32 set;
@@ -279,15 +281,15 @@ static void call_without(const struct function *function)
 
 static void try(const struct function *function)
 {
-	const struct bad bads[] = {
+	const struct bad_pointer bads[] = {
 		{ "small", 0x10, true },
 		{ "user", current->mm->start_stack & ~7UL, true },
-		{ "unmapped", (unsigned long)page + PAGE_SIZE, true },
+		{ "unmapped", (unsigned long)last_page + PAGE_SIZE, true },
 		{ "non-canonical", 0x8000dead00000000, true },
 		{ "wrapping", -8UL, true },
 		{ "null", 0, false },
 		{ "misaligned", (unsigned long)scratch + 1, false },
-		{ "unterminated", (unsigned long)page + PAGE_SIZE - 8, true, STRING },
+		{ "unterminated", (unsigned long)last_page + PAGE_SIZE - 8, true, STRING },
 #ifdef CONFIG_STRICT_MODULE_RWX
 		{ "read-only", (unsigned long)constant, true, OUTPUT },
 #endif
@@ -312,8 +314,9 @@ static void try(const struct function *function)
 static void try_input(void)
 {
 	const unsigned long wrong[] = {
-		0, 0x10, (unsigned long)page + PAGE_SIZE, (unsigned long)page + PAGE_SIZE - 4,
-		0x8000dead00000000, current->mm->start_stack & ~7UL,
+		0, 0x10, (unsigned long)last_page + PAGE_SIZE,
+		(unsigned long)last_page + PAGE_SIZE - 4, 0x8000dead00000000,
+		current->mm->start_stack & ~7UL,
 	};
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
 	u32 n;
@@ -342,7 +345,7 @@ static void try_large(void)
 		fail("allocating a large request returns %d", err);
 		return;
 	}
-	to.input = page + 1;
+	to.input = last_page + 1;
 	to.input_len = D2D_BUFFER_SIZE;
 	err = d2d_request_send(request, &to);
 	if (err != -EFAULT)
@@ -351,7 +354,7 @@ static void try_large(void)
 	err = d2d_request_send(request, &to);
 	if (err != -EMSGSIZE)
 		fail("a send with an input that is too large returns %d", err);
-	err = d2d_request_write(held, page, D2D_BUFFER_SIZE + 1);
+	err = d2d_request_write(held, last_page, D2D_BUFFER_SIZE + 1);
 	if (err != -EMSGSIZE)
 		fail("writing an output that is too large returns %d", err);
 	d2d_request_free(request);
@@ -444,10 +447,10 @@ static int __init pointers_init(void)
 	int err;
 
 	/* vmalloc() leaves an unmapped guard page behind it. */
-	page = vmalloc(PAGE_SIZE);
-	if (!page)
+	last_page = vmalloc(PAGE_SIZE);
+	if (!last_page)
 		return -ENOMEM;
-	memset(page, 'x', PAGE_SIZE);
+	memset(last_page, 'x', PAGE_SIZE);
 	err = make();
 	for (n = 0; !err && n < ARRAY_SIZE(functions); n++)
 		try(&functions[n]);
@@ -459,14 +462,14 @@ static int __init pointers_init(void)
 		if (err || result.status || result.output_len != sizeof(u64))
 			fail("the held request ends with %d", err);
 	}
-	vfree(page);
+	vfree(last_page);
 	d2d_event_close(event);
 	d2d_request_free(idle);
 	d2d_request_free(done);
 	d2d_request_free(pended);
-	pr_info("pointers: functions=%zu calls=%u faults=%u\n", ARRAY_SIZE(functions), calls,
-		faults);
-	if (!err && !faults)
+	pr_info("pointers: functions=%zu calls=%u failures=%u\n", ARRAY_SIZE(functions), calls,
+		failures);
+	if (!err && !failures)
 		return 0;
 	unmake();
 	return err ?: -ENOTRECOVERABLE;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module whose driver another module registers (forgetful.c). This module imports no symbol of
- * the owner, so the kernel does not keep the owner loaded while the driver is registered.
+ * the owner, so the kernel does not keep the owner loaded while the driver is registered. It
+ * imports the namespace D2D only for the functions of pause_calls.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -11,7 +12,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-static int (*attach)(d2d_handle driver);
+static int (*attach_by)(d2d_handle driver);
 static d2d_handle attaching;
 
 /* Leaves each request pending: without d2d_complete() it cannot complete one. */
@@ -21,7 +22,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return -D2D_STATUS_PENDING;
 }
 
-void d2d_stranger_becomes(struct d2d_driver *driver)
+void d2d_stranger_fill_driver(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
@@ -31,22 +32,22 @@ void d2d_stranger_becomes(struct d2d_driver *driver)
 	driver->completed = NULL;
 	driver->cancelled = NULL;
 }
-EXPORT_SYMBOL_GPL(d2d_stranger_becomes);
+EXPORT_SYMBOL_GPL(d2d_stranger_fill_driver);
 
 static void attach_driver(struct work_struct *work)
 {
-	attach(attaching);
+	attach_by(attaching);
 }
 
 static DECLARE_WORK(work, attach_driver);
 
-void d2d_stranger_attaches(d2d_handle driver, int (*by)(d2d_handle driver))
+void d2d_stranger_attach_driver(d2d_handle driver, int (*attach)(d2d_handle driver))
 {
 	attaching = driver;
-	attach = by;
+	attach_by = attach;
 	schedule_work(&work);
 }
-EXPORT_SYMBOL_GPL(d2d_stranger_attaches);
+EXPORT_SYMBOL_GPL(d2d_stranger_attach_driver);
 
 static void __exit stranger_exit(void)
 {

@@ -5,16 +5,16 @@
 #include "d2d.h"
 
 /**
- * d2d_stranger_becomes() - Make a driver object that of the module stranger
- * @driver: the object; gets the module's name, address and dispatch routine
+ * d2d_stranger_fill_driver() - Make a driver object one of the module stranger
+ * @driver: the object; gets the module's name and address, its dispatch routine, and no other
  */
-void d2d_stranger_becomes(struct d2d_driver *driver);
+void d2d_stranger_fill_driver(struct d2d_driver *driver);
 
 /**
- * d2d_stranger_attaches() - Have a work item of the module stranger attach a driver
+ * d2d_stranger_attach_driver() - Have a work item of the module stranger attach a driver
  * @driver: the driver's handle
- * @by: d2d_attach(); called by its address, so that the kernel may unload the owner meanwhile
+ * @attach: d2d_attach(); passed by its address, so that the module stranger does not import it
  */
-void d2d_stranger_attaches(d2d_handle driver, int (*by)(d2d_handle driver));
+void d2d_stranger_attach_driver(d2d_handle driver, int (*attach)(d2d_handle driver));
 
 #endif /* STRANGER_H */

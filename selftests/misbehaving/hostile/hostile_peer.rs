@@ -142,7 +142,8 @@ impl Drop for Front {
     }
 }
 
-/// A text that is longer than a line of the trace, and would break it.
+/// A text that is too long for a line of the trace, and has line breaks, which a line must not
+/// have.
 const NEWLINES: &[u8; 384] = &[b'\n'; 384];
 
 fn expect(is: bool) -> Result {
@@ -253,8 +254,9 @@ impl Hostile {
         Ok(())
     }
 
-    /// Marks the driver as unregistered while it is registered, and uses it further.
-    fn leave_early(driver: &Handle<Self>) -> Result {
+    /// Notes that the driver leaves, as the library does before it calls `d2d_leave`, and uses the
+    /// driver further.
+    fn claim_to_leave(driver: &Handle<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
         left::note();
@@ -362,7 +364,7 @@ impl Driver for Hostile {
             3 => Self::reenter(driver),
             4 => Self::nest(driver, link),
             5 => Self::imitate(),
-            6 => Self::leave_early(driver),
+            6 => Self::claim_to_leave(driver),
             _ => Err(EINVAL),
         }
     }
