@@ -26,7 +26,7 @@ pub const PING: ControlCode<u32, u32> = ControlCode::new(0x801);
 pub const PEND: ControlCode<u32, u32> = ControlCode::new(0x802);
 
 /// Name of the event that is the doorbell of the queue to the owner.
-pub const TO_OWNER: &CStr = c"bench-to-owner";
+pub const DOORBELL: &CStr = c"bench-to-owner";
 
 /// The interface of the bench's owner and peer.
 pub struct BenchPair;
@@ -51,7 +51,8 @@ interface! {
     fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
     /// Calls the peer `times` times, and returns the last result.
     fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
-    /// Gives the queue to the owner the event [`TO_OWNER`] as its doorbell, or with 0 none. May sleep.
+    /// Gives the queue to the owner the event [`DOORBELL`] as its doorbell, or with 0 none. May
+    /// sleep.
     fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
 }
 

@@ -7,9 +7,9 @@
 use bench::{
     BenchPair,
     OwnerOps,
+    DOORBELL,
     PEND,
-    PING,
-    TO_OWNER, //
+    PING, //
 };
 use d2d::{
     event::{
@@ -59,7 +59,7 @@ d2d_owner::module_owner! {
     },
 }
 
-/// The owner's value for a context.
+/// What the owner keeps for each context.
 struct BenchOwner {
     /// The doorbell of the queue to the owner.
     doorbell: Pin<KBox<Mutex<Option<Event>>>>,
@@ -68,15 +68,16 @@ struct BenchOwner {
 impl Owner for BenchOwner {
     type Pair = BenchPair;
 
-    /// The defaults of module_a, except the number of contexts.
+    /// All values are the defaults of module_a, except the number of contexts.
     fn config() -> Result<Config> {
+        let (completion, timeout) = (0, 5000);
         Config::new(
             OwnerModule::NAME,
             module_parameters::contexts.value(),
             module_parameters::capacity.value(),
             module_parameters::item_size.value(),
-            0,
-            5000,
+            completion,
+            timeout,
         )
     }
 
@@ -89,7 +90,8 @@ impl Owner for BenchOwner {
         [0]
     }
 
-    /// Declared as a routine that may sleep, so a worker calls it if the sender must not sleep.
+    /// May sleep, because the owner leaves `DISPATCH_ATOMIC` false. So if the sender must not
+    /// sleep, a worker calls it.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request
             .on(PING, |value, request| {
@@ -122,7 +124,7 @@ impl OwnerOps for BenchOwner {
     fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32> {
         let event = match on {
             0 => None,
-            _ => Some(open_event(TO_OWNER, Kind::Synchronization)?),
+            _ => Some(open_event(DOORBELL, Kind::Synchronization)?),
         };
         link.set_doorbell(event.as_ref());
         let before = core::mem::replace(&mut *self.doorbell.lock(), event);

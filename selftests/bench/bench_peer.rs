@@ -12,9 +12,9 @@ mod contender;
 use bench::{
     BenchPair,
     PeerOps,
+    DOORBELL,
     PEND,
-    PING,
-    TO_OWNER, //
+    PING, //
 };
 use contender::Contender;
 use core::ops::Range;
@@ -326,7 +326,7 @@ fn events(driver: &Handle<BenchPeer>) -> Result {
 /// Measures the time from putting an item until the queue's doorbell has woken the other thread.
 fn doorbell(driver: &Handle<BenchPeer>, link: &PeerLink<BenchPair>) -> Result {
     let create = |name| driver.create_event(name, Kind::Synchronization, false);
-    let ping = create(TO_OWNER)?;
+    let ping = create(DOORBELL)?;
     let pong = create(c"bench-to-peer")?;
     link.owner().set_doorbell(1)?;
     link.set_doorbell(Some(&pong));

@@ -24,7 +24,7 @@ type RawLoop = unsafe extern "C" fn(*mut c_void, u64) -> c_int;
 struct RawContender {
     name: *const c_char,
     base: *const c_char,
-    calls: *const c_char,
+    callee: *const c_char,
     run: RawLoop,
     other: Option<RawLoop>,
     arg: *mut c_void,
@@ -77,12 +77,14 @@ pub(crate) fn attach_detach(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_attach_detach(context.as_raw().cast_const().cast()) })
 }
 
-/// One way of doing an operation; the fields are those of `struct d2d_bench_contender`.
+/// One way of doing an operation. The fields have the meaning of those of `struct
+/// d2d_bench_contender` (`measure.h`): `base` is the name of the contender to compare with,
+/// `callee` a part of the name of the function that the loop calls.
 #[derive(Clone, Copy)]
 pub(crate) struct Contender {
     name: &'static CStr,
     base: &'static CStr,
-    calls: &'static CStr,
+    callee: &'static CStr,
     at: Option<(&'static CStr, u64)>,
     flags: c_uint,
 }
@@ -96,12 +98,12 @@ impl Contender {
     pub(crate) const fn new(
         name: &'static CStr,
         base: &'static CStr,
-        calls: &'static CStr,
+        callee: &'static CStr,
     ) -> Self {
         Self {
             name,
             base,
-            calls,
+            callee,
             at: None,
             flags: 0,
         }
@@ -129,8 +131,8 @@ impl Contender {
 
     /// Measures `run` while another thread runs `other`, which must end when `run` ends. May sleep.
     pub(crate) fn run_pair<F: Loop, G: Loop>(self, run: F, other: G) -> Result {
-        // SAFETY: `second::<F, G>` takes the address of an `(F, G)`.
-        unsafe { self.measure(&(run, other), Some(second::<F, G>)) }
+        // SAFETY: `call_other::<F, G>` takes the address of an `(F, G)`.
+        unsafe { self.measure(&(run, other), Some(call_other::<F, G>)) }
     }
 
     /// As [`run_pair`](Self::run_pair), for two threads that spin while they wait. Not measured on one
@@ -151,8 +153,8 @@ impl Contender {
     ) -> Result {
         let mut this = self.at(c"producers", producers);
         this.flags = PRODUCERS;
-        // SAFETY: `producer::<F, G>` takes the address of an `(F, G)`.
-        unsafe { this.measure(&(run, put), Some(producer::<F, G>)) }
+        // SAFETY: `call_put::<F, G>` takes the address of an `(F, G)`.
+        unsafe { this.measure(&(run, put), Some(call_put::<F, G>)) }
     }
 
     /// # Safety
@@ -163,43 +165,49 @@ impl Contender {
         let raw = RawContender {
             name: self.name.as_char_ptr(),
             base: self.base.as_char_ptr(),
-            calls: self.calls.as_char_ptr(),
-            run: first::<F, G>,
+            callee: self.callee.as_char_ptr(),
+            run: call_run::<F, G>,
             other,
             arg: core::ptr::from_ref(loops).cast_mut().cast(),
             axis: axis.map_or(core::ptr::null(), |axis| axis.as_char_ptr()),
             value: value.unwrap_or(0),
             flags: self.flags,
         };
-        // SAFETY: The strings are static. `first::<F, G>` takes the address of an `(F, G)`, and `other`
-        // takes that of `loops`. Both closures are `Sync`, and outlive the threads of `measure.c`, which
-        // end before this call returns.
+        // SAFETY: The strings are static. `call_run::<F, G>` takes the address of an `(F, G)`, and
+        // `other` takes that of `loops`. Both closures are `Sync`, and outlive the threads of
+        // `measure.c`, which end before this call returns.
         to_result(unsafe { d2d_bench_run(&raw) })
     }
 }
 
+/// Calls the measured loop, the first of the two closures.
+///
 /// # Safety
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
-unsafe extern "C" fn first<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
+unsafe extern "C" fn call_run<F: Loop, G>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (run, _) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
 
+/// Calls the loop of the other thread, the second of the two closures.
+///
 /// # Safety
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
-unsafe extern "C" fn second<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
+unsafe extern "C" fn call_other<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, run) = unsafe { &*arg.cast::<(F, G)>() };
     to_errno(run(n))
 }
 
+/// Calls a producer's closure, the second of the two. Returns how many items fitted.
+///
 /// # Safety
 ///
 /// `arg` is the address of an `(F, G)` that outlives the call.
-unsafe extern "C" fn producer<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
+unsafe extern "C" fn call_put<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes the address of its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
     // A put has at most PUT_AT_ONCE items (`measure.c`), so the count fits.

@@ -5,7 +5,9 @@
  *
  * A contender's loop runs in a thread of its own, bound to the first CPU, or in a timer's
  * interrupt there. Further threads are bound to the other CPUs in turn. This file reads the
- * clock once before and once after a batch of loops, and subtracts nothing.
+ * clock once before and once after a batch of loops. With producers, a batch has several rounds;
+ * this file reads the clock before and after each, and prints their mean. It does not subtract the
+ * time that reading the clock takes.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -178,7 +180,10 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 			break;
 		}
 	}
-	/* The first producers may have put items before the last one started. */
+	/*
+	 * Items do not count that the first producers have put before the last one started. Until
+	 * the producer ends and its items are added, a count may have wrapped below 0.
+	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);
 	for (rounds = 0; total < least && !err; rounds++) {
@@ -238,6 +243,7 @@ static int warm_up(struct measurement *measurement, u64 *n)
 	return 0;
 }
 
+/* The loop of the thread that measures: each of its operations is a batch of the contender. */
 static int measure(void *arg, u64 batches)
 {
 	struct measurement *measurement = arg;
@@ -261,7 +267,7 @@ static int measure(void *arg, u64 batches)
 	if (contender->axis)
 		scnprintf(at, sizeof(at), " at=%s:%llu", contender->axis, contender->value);
 	pr_info("bench: contender=%s base=%s%s calls=%s n=%llu ns=%s\n", contender->name,
-		contender->base, at, contender->calls, n, text);
+		contender->base, at, contender->callee, n, text);
 	if (!producers)
 		return 0;
 	for (i = 0, length = 0; i < contender->value; i++)

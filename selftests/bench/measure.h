@@ -26,7 +26,7 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 struct d2d_bench_contender {
 	const char *name;
 	const char *base;	/* the contender to compare with */
-	const char *calls;	/* part of the callee's name; "*": an indirect call, "": none */
+	const char *callee;	/* part of its name; "*": an indirect call, "": none */
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* the loop of the other thread, if there are two */
 	void *arg;

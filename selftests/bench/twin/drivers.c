@@ -22,10 +22,10 @@ void twin_drivers_init(void)
 
 	for (slot = slots; slot < slots + MAX_DRIVERS; slot++) {
 		slot->generation = 1;
-		slot->offer.left = true;
+		slot->offer.sender_is_out = true;
 		INIT_LIST_HEAD(&slot->calls);
-		init_completion(&slot->offer.done);
-		init_completion(&slot->offer.gone);
+		init_completion(&slot->offer.ended);
+		init_completion(&slot->offer.sender_out);
 	}
 }
 
@@ -163,7 +163,7 @@ static int check_outside(twin_handle handle, const char *reason)
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(handle);
 	if (slot) {
-		inside = !slot->offer.left && slot->offer.sender == current;
+		inside = !slot->offer.sender_is_out && slot->offer.sender == current;
 		list_for_each_entry(call, &slot->calls, node)
 			inside |= call->task == current;
 	}
@@ -192,8 +192,8 @@ static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_s
 	return is_from;
 }
 
-/* Makes the context of a failed handshake free again. */
-static void give_back(struct twin_slot *slot, enum twin_state from)
+/* Makes the context of a failed handshake free again, if the driver is in the state from. */
+static void unreserve(struct twin_slot *slot, enum twin_state from)
 {
 	if (transition(slot, from, TWIN_DETACHING)) {
 		slot->seat->context->peer = (struct twin_endpoint){};
@@ -214,26 +214,26 @@ static bool claim(struct twin_slot *slot)
 	return claimed;
 }
 
-static void finish(struct twin_offer *offer, enum twin_winner winner, int status, int outcome)
+static void end_offer(struct twin_offer *offer, enum twin_winner winner, int status, int result)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	offer->winner = winner;
 	offer->status = status;
-	offer->outcome = outcome;
-	offer->finished = true;
-	/* After a timeout the driver may still be busy with it. */
+	offer->result = result;
+	offer->has_ended = true;
+	/* After a timeout the driver may still be busy with the offer. */
 	if (winner != TWIN_WINNER_TIMEOUT)
-		offer->done_with = true;
+		offer->driver_is_done = true;
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
-	complete_all(&offer->done);
+	complete_all(&offer->ended);
 }
 
 static void wait_for_offer(struct twin_offer *offer)
 {
-	wait_for_completion(&offer->done);
-	wait_for_completion(&offer->gone);
+	wait_for_completion(&offer->ended);
+	wait_for_completion(&offer->sender_out);
 }
 
 /* Opens the context to the driver, which has completed the offer. Any execution context. */
@@ -250,7 +250,7 @@ static int conclude(struct twin_slot *slot, int status)
 		status = twin_copy_ops(TWIN_OWNER, "twin-peer", &context->peer, slot->object.owner,
 				       &ours, &link->copy.ops);
 	if (status) {
-		give_back(slot, TWIN_ATTACHING);
+		unreserve(slot, TWIN_ATTACHING);
 		return status;
 	}
 	link->copy.self = context->peer.self;
@@ -278,12 +278,12 @@ static void time_out(struct twin_slot *slot)
 				  "by=%s ms=%u ctx=c%u", slot->object.name, twin_timeout,
 				  slot->seat->context->id);
 		transition(slot, TWIN_ATTACHING, TWIN_ABANDONED);
-		finish(offer, TWIN_WINNER_TIMEOUT, err, err);
+		end_offer(offer, TWIN_WINNER_TIMEOUT, err, err);
 		/* The sender or the driver gives the context back, whichever is done later. */
-		if (READ_ONCE(offer->done_with))
-			give_back(slot, TWIN_ABANDONED);
+		if (READ_ONCE(offer->driver_is_done))
+			unreserve(slot, TWIN_ABANDONED);
 	}
-	wait_for_completion(&offer->done);
+	wait_for_completion(&offer->ended);
 }
 
 /* Sends the offer and learns of its completion. */
@@ -298,18 +298,18 @@ static int send_offer(struct twin_slot *slot)
 	if (!pended && claim(slot)) {
 		err = twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d",
 				  slot->object.name, err);
-		finish(offer, TWIN_WINNER_SENDER, err, err);
-		give_back(slot, TWIN_ATTACHING);
+		end_offer(offer, TWIN_WINNER_SENDER, err, err);
+		unreserve(slot, TWIN_ATTACHING);
 		return err;
 	}
 	if (pended && twin_completion == TWIN_LEARN_ROUTINE)
 		/* The driver may have pended the offer and completed it already. */
-		return completion_done(&offer->done) ? offer->outcome : -EINPROGRESS;
-	if (!wait_for_completion_timeout(&offer->done, msecs_to_jiffies(twin_timeout)))
+		return completion_done(&offer->ended) ? offer->result : -EINPROGRESS;
+	if (!wait_for_completion_timeout(&offer->ended, msecs_to_jiffies(twin_timeout)))
 		time_out(slot);
 	if (twin_completion == TWIN_LEARN_ROUTINE || offer->winner != TWIN_WINNER_DRIVER)
 		/* The thread that has claimed the offer has also ended the handshake. */
-		return offer->outcome;
+		return offer->result;
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
@@ -339,7 +339,7 @@ static int reserve(twin_handle handle, struct twin_slot **reserved)
 	} else if (slot->leaving) {
 		reason = "driver-is-leaving";
 		err = -ESHUTDOWN;
-	} else if (slot->state != TWIN_REGISTERED || !slot->offer.left) {
+	} else if (slot->state != TWIN_REGISTERED || !slot->offer.sender_is_out) {
 		reason = "already-attached";
 		err = -EALREADY;
 	} else if (n == twin_contexts) {
@@ -361,11 +361,11 @@ static int reserve(twin_handle handle, struct twin_slot **reserved)
 		};
 		offer->sender = current;
 		offer->claimed = false;
-		offer->finished = false;
-		offer->left = false;
-		offer->done_with = false;
-		reinit_completion(&offer->done);
-		reinit_completion(&offer->gone);
+		offer->has_ended = false;
+		offer->sender_is_out = false;
+		offer->driver_is_done = false;
+		reinit_completion(&offer->ended);
+		reinit_completion(&offer->sender_out);
 	}
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	*reserved = slot;
@@ -391,8 +391,8 @@ int twin_attach(twin_handle driver)
 		  slot->offer.request.code, slot->seat->context->id);
 	err = send_offer(slot);
 	spin_lock_irqsave(&twin_drivers_lock, flags);
-	slot->offer.left = true;
-	complete_all(&slot->offer.gone);
+	slot->offer.sender_is_out = true;
+	complete_all(&slot->offer.sender_out);
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	return err;
 }
@@ -417,16 +417,16 @@ static int complete_offer(twin_handle handle, int status, u64 information)
 
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	if (index < MAX_DRIVERS && slots[index].used &&
-	    slots[index].offer.request.handle == handle && !slots[index].offer.done_with) {
+	    slots[index].offer.request.handle == handle && !slots[index].offer.driver_is_done) {
 		slot = &slots[index];
-		slot->offer.done_with = true;
+		slot->offer.driver_is_done = true;
 		stale = slot->offer.claimed;
-		late = stale && slot->offer.finished;
+		late = stale && slot->offer.has_ended;
 		slot->offer.claimed = true;
 	}
 	spin_unlock_irqrestore(&twin_drivers_lock, flags);
 	if (late)
-		give_back(slot, TWIN_ABANDONED);
+		unreserve(slot, TWIN_ABANDONED);
 	if (stale)
 		return twin_refuse(TWIN_OWNER, "stale-request-handle", -ESTALE, "handle=0x%llx",
 				   handle);
@@ -437,7 +437,7 @@ static int complete_offer(twin_handle handle, int status, u64 information)
 		trace_completion(slot, "routine", status);
 		err = conclude(slot, status);
 	}
-	finish(&slot->offer, TWIN_WINNER_DRIVER, status, err);
+	end_offer(&slot->offer, TWIN_WINNER_DRIVER, status, err);
 	return err;
 }
 
@@ -460,11 +460,11 @@ static bool cancel_offer(struct twin_slot *slot)
 	if (claimed) {
 		twin_step(TWIN_OWNER, "cancel", "to=%s ctx=c%u", slot->object.name,
 			  slot->seat->context->id);
-		finish(&slot->offer, TWIN_WINNER_CANCEL, -ECANCELED, -ECANCELED);
+		end_offer(&slot->offer, TWIN_WINNER_CANCEL, -ECANCELED, -ECANCELED);
 	}
 	wait_for_offer(&slot->offer);
 	if (claimed)
-		give_back(slot, TWIN_ATTACHING);
+		unreserve(slot, TWIN_ATTACHING);
 	return claimed;
 }
 
@@ -534,7 +534,7 @@ int twin_detach(twin_handle driver)
 			if (before == TWIN_ATTACHED)
 				slot->state = TWIN_DETACHING;
 			else if (before == TWIN_ABANDONED)
-				slot->offer.done_with = true;
+				slot->offer.driver_is_done = true;
 		}
 		spin_unlock_irqrestore(&twin_drivers_lock, flags);
 		if (!slot)
@@ -553,7 +553,7 @@ int twin_detach(twin_handle driver)
 			return 0;
 		case TWIN_ABANDONED:
 			twin_step(slot->object.name, "detach", "ctx=c%u", slot->seat->context->id);
-			give_back(slot, TWIN_ABANDONED);
+			unreserve(slot, TWIN_ABANDONED);
 			return 0;
 		case TWIN_ATTACHING:
 			if (cancel_offer(slot))
@@ -596,8 +596,8 @@ int twin_unregister(twin_handle driver)
 		return err;
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);
-	if (slot && slot->state == TWIN_ABANDONED && slot->offer.left) {
-		slot->offer.done_with = true;
+	if (slot && slot->state == TWIN_ABANDONED && slot->offer.sender_is_out) {
+		slot->offer.driver_is_done = true;
 		slot->seat->context->peer = (struct twin_endpoint){};
 		slot->seat->holder = NULL;
 		slot->seat = NULL;
@@ -609,7 +609,7 @@ int twin_unregister(twin_handle driver)
 	} else if (slot->leaving) {
 		reason = "already-unregistering";
 		err = -EALREADY;
-	} else if (slot->state != TWIN_REGISTERED || !slot->offer.left) {
+	} else if (slot->state != TWIN_REGISTERED || !slot->offer.sender_is_out) {
 		reason = "still-attached";
 		err = -EBUSY;
 	} else {

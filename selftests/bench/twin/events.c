@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Named events. A mutex protects the names, which only creating, opening and closing use. All
- * calls with a handle take the dispatcher lock alone. A waiting thread has a block on the list of
- * each of its events. The thread that sets an event gives it to the waiting threads in their
+ * Named events. A mutex protects the names, which only creating, opening and closing use; all other
+ * calls take the dispatcher lock alone. A waiting thread has a block on the list of each of its
+ * events. The thread that sets an event gives it to the waiting threads in their
  * order, before it releases the lock. So no set is lost, and a wait for all events takes all of
  * them at once or none.
  */
@@ -59,14 +59,15 @@ struct waiter {
 	struct completion done;
 };
 
+/* The mutex protects names, event_count and generation. */
 static DEFINE_MUTEX(names_lock);
 static struct rb_root names = RB_ROOT;
 static u32 event_count;
+static u32 generation;	/* of the handle that was made last */
 
-/* The dispatcher lock protects all but the names. Taken with interrupts disabled. */
+/* The dispatcher lock protects handles, events and waits. Taken with interrupts disabled. */
 static DEFINE_SPINLOCK(lock);
 static DEFINE_XARRAY_FLAGS(openings, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
-static u32 generation;
 
 /* The caller holds the lock. */
 static struct opening *find(twin_handle handle)
@@ -81,12 +82,17 @@ static int refuse_stale(twin_handle handle)
 	return twin_refuse(TWIN_OWNER, "stale-event-handle", -ESTALE, "handle=0x%llx", handle);
 }
 
-/* Takes the first set event, or all if all are set. Returns the index, or 0, or -EAGAIN. */
+/*
+ * Takes what ends a wait: the first set event if the thread waits for any; all events if it waits
+ * for all, and all are set. Returns the index of the event, 0 for all, or -EAGAIN if nothing ends
+ * the wait.
+ */
 static int take(const struct waiter *waiter)
 {
 	struct event *event;
 	u32 i;
 
+	/* One set event decides a wait for any, one that is not set decides a wait for all. */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;
 		if (event->set != waiter->all)
@@ -202,8 +208,9 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Takes events that are set, or puts the blocks on the lists of their events. Returns an index,
- * -EAGAIN if the thread has to wait, or another errno with the reason.
+ * Takes events that are set, or puts the blocks on the lists of their events. Returns an index as
+ * take() does, -EAGAIN if the thread has to wait, -ETIMEDOUT if it would have to but polls, or an
+ * errno and the reason of a refusal.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {

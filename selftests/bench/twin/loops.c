@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The loops of the twin. Each does the same as the loop of this name in bench_peer.rs. */
+/*
+ * The loops of the twin. Each loop_twin_NAME does the same as loop_NAME in bench_peer.rs. The loop
+ * loop_twin_ops_call_a_to_b is in owner.c, as the owner runs it. The contenders queue-handle,
+ * request-pended and request-worker have no loop here.
+ */
 #include <linux/errno.h>
 #include <linux/processor.h>
 #include <linux/slab.h>
@@ -159,7 +163,7 @@ static noinline int loop_twin_queue_batch(void *arg, u64 n)
 			if (number != done + i++)
 				err = -EBADMSG;
 		}
-		twin_queue_give_back(batch->queue, &items);
+		twin_queue_release_batch(batch->queue, &items);
 	}
 	return err;
 }
@@ -589,7 +593,7 @@ static int keep_nothing(void)
 	return 0;
 }
 
-int twin_run_loops(const char *what)
+int twin_run_command(const char *what)
 {
 	if (sysfs_streq(what, "operations"))
 		return run_calls() ?: run_queues() ?: run_requests() ?: run_events() ?:

@@ -21,7 +21,7 @@ MODULE_PARM_DESC(capacity, "items that each of a context's two queues can hold (
 module_param(item_size, uint, 0444);
 MODULE_PARM_DESC(item_size, "bytes of payload of an item (8-4096)");
 module_param_named(completion, twin_completion, uint, 0444);
-MODULE_PARM_DESC(completion, "how completion is learnt of: by return, by routine, by waiting (0-2)");
+MODULE_PARM_DESC(completion, "how the owner learns of completion: return, routine, wait (0-2)");
 module_param_named(timeout, twin_timeout, uint, 0444);
 MODULE_PARM_DESC(timeout, "how long to wait for a pended handshake, in milliseconds (1-600000)");
 
@@ -212,7 +212,7 @@ static void free_contexts(void)
 	}
 }
 
-/* Completes a request with value + 1. The sender does not cancel a pended one. */
+/* Writes the output of a request: its input + 1. */
 static int serve(const struct twin_request *request)
 {
 	u32 value;
@@ -227,7 +227,10 @@ static int serve(const struct twin_request *request)
 	return twin_request_write(request->handle, &value, sizeof(value));
 }
 
-/* Declared as a routine that may sleep, so a worker calls it if the sender must not sleep. */
+/*
+ * May sleep, because the driver object has no TWIN_DISPATCH_ATOMIC. So if the sender must not
+ * sleep, a worker calls it.
+ */
 static int dispatch(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =
@@ -243,6 +246,7 @@ static int dispatch(void *this, const struct twin_request *request)
 		err = serve(request);
 		information = err ? 0 : sizeof(u32);
 	}
+	/* Fails only if the sender has cancelled the request, which the bench never does. */
 	twin_complete(request->handle, err, information);
 	return request->code == TWIN_IOCTL_PEND ? -TWIN_STATUS_PENDING : err;
 }

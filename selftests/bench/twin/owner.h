@@ -60,14 +60,14 @@ struct twin_offer {
 	struct twin_request request;
 	struct task_struct *sender;	/* only compared */
 	enum twin_winner winner;
-	int status;
-	int outcome;		/* the result of the handshake */
+	int status;		/* with which the offer was completed */
+	int result;		/* of the handshake: 0 or an errno */
 	bool claimed;
-	bool finished;
-	bool left;		/* the sender has left the driver */
-	bool done_with;		/* the driver is not busy with it */
-	struct completion done;	/* the handshake has ended */
-	struct completion gone;	/* the sender has left */
+	bool has_ended;		/* winner, status and result are valid */
+	bool sender_is_out;	/* of the driver's dispatch routine */
+	bool driver_is_done;	/* the driver is not busy with the offer any more */
+	struct completion ended;	/* completed when has_ended is set */
+	struct completion sender_out;	/* completed when sender_is_out is set */
 };
 
 /* A place for a driver. */

@@ -113,12 +113,12 @@ static const struct twin_driver driver = {
 
 static int run(const char *what, const struct kernel_param *param)
 {
-	return twin_link.context ? twin_run_loops(what) : -ENOTCONN;
+	return twin_link.context ? twin_run_command(what) : -ENOTCONN;
 }
 
 static const struct kernel_param_ops run_ops = { .set = run };
 module_param_cb(run, &run_ops, NULL, 0200);
-MODULE_PARM_DESC(run, "what is to be measured, or to take memory: see twin_run_loops()");
+MODULE_PARM_DESC(run, "what to measure, or to keep or free: see twin_run_command()");
 
 static int __init twin_peer_init(void)
 {
@@ -141,7 +141,10 @@ static int __init twin_peer_init(void)
 }
 module_init(twin_peer_init);
 
-/* When twin_detach() has returned, the owner does not call this module any more. */
+/*
+ * When twin_detach() has returned, the owner calls no operation of this module any more. When
+ * twin_unregister() has returned, it does not call dispatch() either.
+ */
 static void __exit twin_peer_exit(void)
 {
 	flush_work(&work);

@@ -9,8 +9,11 @@
 extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
-/* Measures what the word names: see loops.c. */
-int twin_run_loops(const char *what);
+/*
+ * Does what the word names (loops.c): measures loops; or keeps events or requests, or frees
+ * those, so that the bench can compare the memory in use.
+ */
+int twin_run_command(const char *what);
 
 /* loop_twin_queue_put_take without the kernel's list checks: see unchecked.c. */
 int loop_twin_queue_put_take_unchecked(void *arg, u64 n);

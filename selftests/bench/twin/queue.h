@@ -109,7 +109,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 
 /*
  * Moves up to max of the oldest items, and at most TWIN_MAX_BATCH, to the end of the caller's list.
- * The caller owns them until twin_queue_give_back(). Returns their number.
+ * The caller owns them until twin_queue_release_batch(). Returns their number.
  */
 static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)
 {
@@ -133,7 +133,7 @@ static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_he
 }
 
 /* Releases taken items. */
-static inline void twin_queue_give_back(struct twin_queue *queue, struct list_head *batch)
+static inline void twin_queue_release_batch(struct twin_queue *queue, struct list_head *batch)
 {
 	unsigned long flags;
 

@@ -31,8 +31,8 @@ struct packet {
 	u32 generation;
 	twin_handle sender;
 	enum phase phase;
-	twin_handle holder;	/* the driver that holds it */
-	u32 hold;		/* the generation of the handle that the holder has */
+	twin_handle holder;	/* the driver that holds it (HELD) */
+	u32 hold;		/* the generation of the holder's handle; new for each send */
 	bool tells;		/* the holder wants to be told of a cancel */
 	bool queued;		/* it waits for a worker */
 	bool orphan;		/* its sender has freed it */
@@ -54,10 +54,10 @@ struct packet {
 
 static DEFINE_SPINLOCK(lock);	/* protects all below; taken with interrupts disabled */
 static struct packet *packets[MAX_REQUESTS];
-static u32 end;		/* all places after it have never been used */
+static u32 used_places;	/* the places in packets[] from this index on were never used */
 static u32 taken[MAX_TAKEN];
 static u32 generation;
-static u32 holds;
+static u32 last_hold;	/* the generation of the handle that a holder got last */
 
 static DEFINE_IDA(indices);
 static struct workqueue_struct *workers;
@@ -141,7 +141,7 @@ static int refuse(twin_handle handle, const char *reason, int err)
 }
 
 /* Prints a step of a request with TWIN_SEND_TRACE, as a driver's step. */
-static void tell(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
+static void trace_step(u32 flags, twin_handle driver, const char *step, twin_handle key, int status)
 {
 	char name[TWIN_NAME_SIZE] = "?";
 	struct twin_slot *slot;
@@ -204,7 +204,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 		generation = generation + 1 ?: 1;
 		packet->generation = generation;
 		packets[index] = packet;
-		end = max(end, index + 1U);
+		used_places = max(used_places, index + 1U);
 		*request = key_of(packet) | TWIN_HANDLE_SENDER;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -327,8 +327,8 @@ static int prepare(struct packet *packet, const struct twin_send *send, struct t
 	err = find_receiver(packet, send, call, reason);
 	if (err)
 		return err;
-	holds = holds + 1 ?: 1;
-	packet->hold = holds;
+	last_hold = last_hold + 1 ?: 1;
+	packet->hold = last_hold;
 	packet->holder = send->to & ~(twin_handle)TWIN_HANDLE_TARGET;
 	packet->tells = false;
 	packet->queued = !call->slot;
@@ -351,13 +351,14 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 {
 	struct packet *packet;
 	unsigned long flags;
-	bool is;
+	bool on_its_way;
 
 	spin_lock_irqsave(&lock, flags);
 	packet = find(key);
-	is = packet && packet->sendings == sending && packet->phase != IDLE && !packet->orphan;
+	on_its_way = packet && packet->sendings == sending && packet->phase != IDLE &&
+		     !packet->orphan;
 	spin_unlock_irqrestore(&lock, flags);
-	return is;
+	return on_its_way;
 }
 
 /*
@@ -391,14 +392,14 @@ static void call_completed(struct twin_call *call, twin_handle key, u32 flags,
 			   const struct twin_result *result)
 {
 	const struct twin_driver *driver = &call->slot->object;
-	int kept;
+	int returned;
 
 	trace_twin_request_completion(key, result->status);
 	if (flags & TWIN_SEND_TRACE)
 		twin_step(driver->name, "completion", "req=r%u via=routine status=%d", (u32)key,
 			  result->status);
-	kept = driver->completed(driver->self, key | TWIN_HANDLE_SENDER, result);
-	if (kept != TWIN_MORE_PROCESSING_REQUIRED)
+	returned = driver->completed(driver->self, key | TWIN_HANDLE_SENDER, result);
+	if (returned != TWIN_MORE_PROCESSING_REQUIRED)
 		/* The routine may have freed the request itself. */
 		discard(key | TWIN_HANDLE_SENDER);
 }
@@ -412,14 +413,14 @@ static void deliver(struct packet *packet, unsigned long flags)
 	u32 send_flags = packet->flags;
 	struct packet *freed = NULL;
 	struct twin_call call;
-	bool told;
+	bool calls_sender;
 
 	call.slot = NULL;
-	told = come_home(packet, &call, &freed);
+	calls_sender = come_home(packet, &call, &freed);
 	spin_unlock_irqrestore(&lock, flags);
 	if (freed)
 		packet_put(freed);
-	if (told) {
+	if (calls_sender) {
 		call_completed(&call, key, send_flags, &result);
 		twin_call_end(&call);
 	}
@@ -448,7 +449,7 @@ static int finish_held(twin_handle handle, int status, u64 information)
 		/* No other thread touches a BUSY request, so the lock is not needed to print. */
 		packet->phase = BUSY;
 		spin_unlock_irqrestore(&lock, flags);
-		tell(send_flags, holder, "complete", key, status);
+		trace_step(send_flags, holder, "complete", key, status);
 		spin_lock_irqsave(&lock, flags);
 	}
 	deliver(packet, flags);
@@ -469,7 +470,7 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	const struct twin_driver *driver = &call->slot->object;
 	struct packet *packet;
 	unsigned long flags;
-	bool kept, is = false;
+	bool held, on_its_way = false;
 	int returned;
 
 	trace_twin_request_dispatch(request->handle, 0);
@@ -479,20 +480,21 @@ static bool dispatch(const struct twin_call *call, const struct twin_request *re
 	returned = driver->dispatch(driver->self, request);
 	spin_lock_irqsave(&lock, flags);
 	packet = find(key);
-	kept = packet && packet->phase == HELD && packet->hold == request->handle >> 32;
+	held = packet && packet->phase == HELD && packet->hold == request->handle >> 32;
 	if (packet)
-		is = packet->sendings == sending && packet->phase != IDLE && !packet->orphan;
+		on_its_way = packet->sendings == sending && packet->phase != IDLE &&
+			     !packet->orphan;
 	spin_unlock_irqrestore(&lock, flags);
-	if (kept && returned != -TWIN_STATUS_PENDING) {
+	if (held && returned != -TWIN_STATUS_PENDING) {
 		twin_refuse(TWIN_OWNER, "not-completed", -EIO, "by=%s returned=%d", driver->name,
 			    returned);
 		/* This has no effect if the request was cancelled meanwhile. */
 		finish_held(request->handle, -EIO, 0);
 		return is_on_its_way(key, sending);
 	}
-	if (kept && send_flags & TWIN_SEND_TRACE)
+	if (held && send_flags & TWIN_SEND_TRACE)
 		twin_step(driver->name, "pend", "req=r%u code=0x%08x", (u32)key, request->code);
-	return is;
+	return on_its_way;
 }
 
 /* Dispatches a queued request, unless it was cancelled meanwhile. */
@@ -536,7 +538,7 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 	const char *reason;
 	u32 sending = 0;
 	twin_handle key, sender = 0;
-	bool is;
+	bool on_its_way;
 	int err;
 
 	err = check_send(from, &send);
@@ -558,18 +560,18 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 	if (err)
 		return refuse(request, reason, err);
 	trace_twin_request_send(request, 0);
-	tell(send.flags, sender, "build-request", key, 0);
-	tell(send.flags, sender, "call-driver", key, 0);
+	trace_step(send.flags, sender, "build-request", key, 0);
+	trace_step(send.flags, sender, "call-driver", key, 0);
 	if (call.slot) {
-		is = dispatch(&call, &received, key, sending, send.flags);
+		on_its_way = dispatch(&call, &received, key, sending, send.flags);
 		twin_call_end(&call);
 	} else {
 		/* A work item that is queued already has not run yet, and will find the request. */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
-		is = is_on_its_way(key, sending);
+		on_its_way = is_on_its_way(key, sending);
 	}
-	return is ? -EINPROGRESS : 0;
+	return on_its_way ? -EINPROGRESS : 0;
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_send, "TWIN");
 
@@ -579,10 +581,14 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Cancels a request with this status. If driver is 0, cancels only the send with number sending;
- * otherwise only a request that this driver holds or has sent. Returns -EALREADY if there is no
- * such request, or no driver holds it, and -EBUSY if another thread is completing or cancelling it.
- * Any execution context.
+ * Cancels a request with this status. Any execution context.
+ *
+ * If driver is 0, cancels the request only if it was not sent again after the send that has the
+ * number sending. Otherwise, cancels it only if that driver holds it or has sent it; sending is
+ * ignored.
+ *
+ * Returns -EALREADY if the request is not to be cancelled or is not on its way, and -EBUSY if
+ * another thread is completing or cancelling it.
  */
 static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -621,7 +627,7 @@ static int take(twin_handle key, u32 sending, twin_handle driver, int status)
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	trace_twin_request_cancel(request.handle, status);
-	tell(send_flags, packet->sender, "cancel", key, status);
+	trace_step(send_flags, packet->sender, "cancel", key, status);
 	if (call.slot) {
 		call.slot->object.cancelled(call.slot->object.self, request.handle);
 		twin_call_end(&call);
@@ -743,8 +749,8 @@ int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
 	if (err)
 		return refuse(request, reason, err);
 	trace_twin_request_completion(request, result->status);
-	tell(send_flags, sender, "completion", request & ~(twin_handle)TWIN_HANDLE_SENDER,
-	     result->status);
+	trace_step(send_flags, sender, "completion", request & ~(twin_handle)TWIN_HANDLE_SENDER,
+		   result->status);
 	return 0;
 }
 EXPORT_SYMBOL_NS_GPL(twin_request_wait, "TWIN");
@@ -842,9 +848,9 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels all requests that a driver holds or has sent. If until is not 0, cancels only requests
- * whose holder's handle has the generation until or an older one. Returns whether other threads are
- * still completing or cancelling some of them.
+ * Cancels all requests that a driver holds or has sent. If until is not 0, it is a value of
+ * last_hold: leaves out the requests that were sent after last_hold had this value. Returns whether
+ * other threads are still completing or cancelling some of the requests.
  */
 static bool take_back(twin_handle driver, u32 until)
 {
@@ -854,10 +860,10 @@ static bool take_back(twin_handle driver, u32 until)
 	u32 index = 0, n;
 	twin_handle key;
 
-	while (index < READ_ONCE(end)) {
+	while (index < READ_ONCE(used_places)) {
 		key = 0;
 		spin_lock_irqsave(&lock, flags);
-		for (n = 0; n < SCAN && index < end && !key; n++, index++) {
+		for (n = 0; n < SCAN && index < used_places && !key; n++, index++) {
 			packet = packets[index];
 			if (packet && concerns(packet, driver) &&
 			    (!until || (s32)(packet->hold - until) <= 0))
@@ -872,7 +878,7 @@ static bool take_back(twin_handle driver, u32 until)
 
 void twin_requests_cancel_all(twin_handle driver)
 {
-	while (take_back(driver, READ_ONCE(holds) ?: 1))
+	while (take_back(driver, READ_ONCE(last_hold) ?: 1))
 		fsleep(USEC_PER_MSEC);
 }
 
@@ -885,7 +891,7 @@ void twin_requests_run_down(twin_handle driver)
 
 	while (take_back(driver, 0) || twin_driver_is_called(driver))
 		fsleep(USEC_PER_MSEC);
-	for (index = 0; index < READ_ONCE(end); index++) {
+	for (index = 0; index < READ_ONCE(used_places); index++) {
 		spin_lock_irqsave(&lock, flags);
 		packet = packets[index];
 		if (packet && packet->sender == driver)

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The C twin: the pair that the bench measures (bench_owner, bench_peer), written in idiomatic
- * kernel C. The bench compares the project's speed and size with those of the twin, so the twin
- * checks, protects and bounds the same things. It also checks the pointers of its lists, which are
- * the kernel's, if the kernel does (CONFIG_DEBUG_LIST); the project has lists of its own. This
- * header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h has the
- * owner's private part.
+ * kernel C. The bench compares the project's speed and size with those of the twin, so in what it
+ * does, the twin checks, protects and bounds the same things. It also checks the pointers of its
+ * lists, which are the kernel's, if the kernel does (CONFIG_DEBUG_LIST); the project has lists of
+ * its own.
  *
- * Duties that it lacks: forwarding requests; files for user space (the owner's state, events,
- * a control file of each driver); a tracepoint with typed fields for each step (it has one for
- * all lines); counters of refusals by reason, and of calls.
+ * The twin does not do all that the project does. It lacks: forwarding requests; files for user
+ * space (the owner's state, events, a control file of each driver); a tracepoint with typed fields
+ * for each step (it has one for all lines); counters of refusals by reason, and of calls.
+ *
+ * This header has the boundary between an owner (twin_owner) and its peers (twin_peer); owner.h
+ * has the owner's private part.
  */
 #ifndef TWIN_H
 #define TWIN_H
@@ -222,15 +224,19 @@ struct twin_driver {
 	sizeof(struct twin_request)), sizeof(struct twin_result)), \
 	sizeof(struct twin_send)), sizeof(struct twin_driver))
 
-#define TWIN_HEADER(type, number) {		\
+/* The header of an object, which is named by its type or by the object itself. */
+#define TWIN_HEADER(object, number) {		\
 	.magic = (number),			\
-	.size = sizeof(type),			\
+	.size = sizeof(object),			\
 	.major = TWIN_MAJOR,			\
 	.minor = TWIN_MINOR,			\
 	.layout = TWIN_LAYOUT,			\
 }
 
-/* The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping n times. */
+/*
+ * The interfaces of the pair. ping returns value + 1; call_peer calls the peer's ping n times. The
+ * chains have arbitrary numbers in the place of hashes, as both sides only compare them.
+ */
 #define TWIN_OWNER_CHAIN { 0x52c8a1f0d4be9637ull, 0x0f6e3bd7a95c1284ull, 0xc17d508e63f2ab49ull }
 #define TWIN_PEER_CHAIN { 0xe49b7c02165adf83ull, 0x7ab1d36fe8045c92ull }
 
