@@ -10,7 +10,7 @@
 # to $NOTES, so that `fails ERRNO act "..."` can check it. For example:
 #
 #   fresh alice bob
-#   act "on-dispatch bob answer; send r0 bob $ADD; wait r0; expect r0 output=42"
+#   act "on-dispatch bob answer; send r0 bob $CODE_ADD; wait r0; expect r0 output=42"
 #
 # fresh registers the actors alice and bob, and allocates alice's request r0. Then alice sends r0 to
 # bob with the default input, 41, and bob completes it with the output 42.
@@ -20,8 +20,11 @@
 # complete and forward, act on the oldest request that it has pended. The words after "Mistake" or
 # "Mistakes" make the call wrong on purpose: name=null, for example, passes NULL as the name.
 #
+# Any command
+#   in PLACE COMMAND                 runs the command in a worker, in softirq or hardirq, or with interrupts
+#                                    disabled (irqs-off)
 # Drivers
-#   reset                            unregisters all actors, and forgets all names and requests
+#   reset                            unregisters all actors, and empties the tables of drivers and requests
 #   register NAME [OPTION...]        registers a driver object, and looks it up
 #       atomic                       its dispatch routine does not sleep (D2D_DISPATCH_ATOMIC)
 #       no-routines                  its driver object has no routine other than dispatch
@@ -31,9 +34,9 @@
 #   attach NAME                      asks the owner for a context
 #   detach NAME                      gives the context back
 #   lookup NAME                      gets the handle for sending to NAME. Mistakes: name=null, handle=null
-#   forge-handle NAME                for another module's driver: computes the driver handle that
-#                                    this module got from d2d_register(). After that the commands
-#                                    detach and unregister act on NAME
+#   forge-handle NAME                NAME is a driver of another module: computes the handle that NAME's
+#                                    module got from d2d_register(), so that the commands detach and
+#                                    unregister can act on NAME
 # What a driver's routines do
 #   on-dispatch NAME ROLE [TO [CODE]]
 #       answer                       completes the request with its input + 1 (default)
@@ -42,12 +45,13 @@
 #       pend-with-cancel             pends it, and asks the owner to call its cancelled routine
 #       forward                      forwards it to TO with CODE, or with its own code
 #       forward-back                 the same, and wants it back (see on-returned)
-#       pause                        answers; if the test has called `pause PLACE` (below), pauses
-#                                    first, until `pause none`
-#       answer-and-pause             answers, and then pauses inside its dispatch routine
+#       pause                        pauses, and then answers
+#       answer-and-pause             answers, and then pauses inside its dispatch routine. Both roles
+#                                    pause only in the PLACE that the test has named by `pause PLACE`
+#                                    (below), and until `resume`
 #       ask                          sends TO a request of its own and waits for it; then completes
 #                                    the request that it received
-#       forget                       returns 0 without completing the request
+#       omit-completion              returns 0 without completing the request
 #       bad-status                   completes it with the status 1
 #       complete-twice               completes it twice
 #       unregister, detach, read-too-much, write-too-much, write-bad-pointer
@@ -65,15 +69,15 @@
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
 #       unregister                   tries to unregister itself
-#   errno-inside NAME                fails with the errno of the call that NAME made last for one of
-#                                    the actions unregister, unregister-first and wait-for-r0, or
-#                                    for the second completion of complete-twice
+#   errno-inside NAME                fails with an errno that NAME got inside a routine, for `fails` to
+#                                    check: what the call of the action unregister, unregister-first or
+#                                    wait-for-r0 returned, or the second completion of complete-twice
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
 #                                    allocates a request of NAME. The default is 8 bytes each. Mistake: handle=null
 #   alloc-until-refused NAME         allocates requests of NAME until the owner refuses one, frees
 #                                    them all, and fails with that errno
-#   send rN TO [CODE] [OPTION...]    sends it. The default code is ADD
+#   send rN TO [CODE] [OPTION...]    sends it. The default code is CODE_ADD
 #       routine, atomic, trace       the flags D2D_SEND_ROUTINE, D2D_SEND_ATOMIC, D2D_SEND_TRACE
 #       value=N                      the input; the default is 41
 #       in=BYTES, out=BYTES          the default is 8 each
@@ -90,35 +94,34 @@
 #   read rN BYTES                    reads the output. Mistake: buffer=null
 # The receiver
 #   complete NAME [status=S|output=N]
-#                                    completes the oldest request that NAME has pended
-#   complete-again NAME              calls d2d_complete() again for the request that NAME completed
-#                                    before
+#                                    completes the oldest request that NAME has pended. The default is
+#                                    status 0 and the output 0; with another status there is no output
+#   complete-again NAME              calls d2d_complete() once more for the request that NAME completed
+#                                    last
 #   set-cancel NAME                  asks the owner to call NAME's cancelled routine if the oldest
 #                                    pended request is cancelled
-#   forward NAME TO [CODE [back]]    forwards that request; with back, NAME wants it back
-#
-#   in PLACE COMMAND                 runs one command in a worker, in softirq or hardirq, or with interrupts
-#                                    disabled (irqs-off)
+#   forward NAME TO [CODE [back]]    forwards the oldest pended request; with back, NAME wants it back
 
-# Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete ADD with its
-# input plus 1. They pend PEND until they get COMPLETE with the same input, and then complete both.
-# An actor ignores the code, and does what on-dispatch says.
-ADD=0x222004
-PEND=0x222008
-COMPLETE=0x22200c
+# Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
+# CODE_ADD at once, with its input plus 1. They pend one with CODE_PEND until they get one with
+# CODE_COMPLETE and the same input, and then complete both. An actor ignores the code, and does what
+# on-dispatch says.
+CODE_ADD=0x222004
+CODE_PEND=0x222008
+CODE_COMPLETE=0x22200c
 
 ACTOR=/sys/kernel/debug/d2d-actor/do
 PAUSES=/sys/module/pause_calls/parameters
 
 act()
 {
-	./kmod write "$ACTOR" "$*" 2>"$NOTES"
+	./one_call write "$ACTOR" "$*" 2>"$NOTES"
 }
 
 # act_meanwhile COMMAND... - as act, but in the background; $meanwhile is the ID of the process
 act_meanwhile()
 {
-	./kmod write "$ACTOR" "$*" 2>/dev/null &
+	./one_call write "$ACTOR" "$*" 2>/dev/null &
 	meanwhile=$!
 }
 
@@ -142,19 +145,25 @@ fresh()
 	done
 	loaded actor || load actor || return
 	act "$commands; alloc r0 ${1%+}"
-	start_trace
+	reset_trace
 }
 
-# pause PLACE - from now on, the module pause_calls pauses calls into the drivers that use it (actor,
-# forgetful, stranger, paused_peer). With task, softirq or hardirq it pauses an operation or a routine
-# that runs in this execution context; with handshake, a driver that is about to complete its
-# handshake. pause none resumes the paused calls.
+# pause PLACE - until `resume`, the module pause_calls pauses calls into the drivers that use it
+# (actor, forgetful, stranger, paused_peer). With task, softirq or hardirq it pauses an operation or
+# a routine that runs in this execution context; with handshake, a driver that is about to complete
+# its handshake.
 pause()
 {
 	echo "$1" >"$PAUSES/pause"
 }
 
-# one_inside - whether exactly one call is paused, and none was resumed by the time limit of
+# resume - lets the paused calls go on, and pauses no more
+resume()
+{
+	echo none >"$PAUSES/pause"
+}
+
+# one_inside - whether exactly one call is paused, and none has gone on because of the time limit of
 # pause_calls
 one_inside()
 {

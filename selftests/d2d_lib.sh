@@ -11,6 +11,8 @@
 #   fresh_peer bad_peer fault=none
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
+#
+# Here fresh_peer loads the owner with one context, and the peer bad_peer, which gets it.
 
 # The kernel's KTAP helpers. An installed collection has them beside it; in the source tree the
 # Makefile passes their path in KSFT_HELPERS.
@@ -23,10 +25,22 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# selected NAME - whether D2D_CASE selects the case of this name. Each case needs nothing of the others: it begins with
-# `fresh` or a function `fresh_...`, which brings about the state that the case begins with, whatever state it finds.
-selected()
+# The exit status of the program, once the case that D2D_CASE selects is reported
+outcome=''
+
+# runs_case NAME - whether the program has to run the case of this name: D2D_CASE selects the case
+# or is not set. Ends the program if the selected case is reported: the commands that clean up after
+# that case, which come before the next case, have run then.
+#
+# Each case needs nothing of the others: it begins with `fresh` or a function `fresh_...`, which
+# brings about the state that the case begins with, whatever state it finds.
+runs_case()
 {
+	[ -z "$outcome" ] || ktap_finished
+	if [ -n "${D2D_LIST-}" ]; then
+		echo "case: $1"
+		return 1
+	fi
 	# shellcheck disable=SC2254 # a pattern
 	case $1 in
 	*${D2D_CASE-}*) ;;
@@ -39,7 +53,7 @@ selected()
 # the cases run as usual: the setup at the beginning of the program, and what cleans up after a case.
 if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	if [ -z "${D2D_WRAPPED-}" ]; then
-		# Puts each case, from its `fresh` to its `verdict "NAME"`, in an "if selected NAME"
+		# Puts each case, from `fresh` to `verdict "NAME"`, in an "if runs_case NAME"
 		program=$(awk '
 			function flush() { printf "%s", text; text = "" }
 			{ line = $0; tabs = match(line, /[^\t]/) ? RSTART : 0 }
@@ -48,7 +62,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 			begin && tabs == begin && line ~ /^\t*verdict[a-z_]* ".*"$/ {
 				name = line
 				sub(/^\t*verdict[a-z_]* /, "", name)
-				text = "if selected " name "; then\n" text "fi\n"
+				text = "if runs_case " name "; then\n" text "fi\n"
 				begin = 0
 			}
 			line == "" { begin = 0 }
@@ -56,24 +70,6 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 			END { flush() }' "${0##*/}")
 		D2D_WRAPPED=1 exec sh -c "$program" "./${0##*/}" "$@"
 	fi
-
-	# The exit status of the program, once the selected case is reported
-	outcome=''
-
-	# The program ends where the next case begins, so it has cleaned up after the selected one.
-	selected()
-	{
-		[ -z "$outcome" ] || ktap_finished
-		if [ -n "${D2D_LIST-}" ]; then
-			echo "case: $1"
-			return 1
-		fi
-		# shellcheck disable=SC2254 # a pattern
-		case $1 in
-		*$D2D_CASE*) ;;
-		*) return 1 ;;
-		esac
-	}
 
 	ktap_set_plan()
 	{
@@ -83,7 +79,8 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	ktap_finished()
 	{
 		unload_all
-		if [ -z "$outcome$D2D_LIST" ]; then
+		if [ -z "$outcome${D2D_LIST-}" ]; then
+			# In D2D_CASE a "?" stands for each blank of the name.
 			echo "Bail out! no case of ${0##*/} has '$(echo "$D2D_CASE" | tr '?' ' ')' in its name" \
 				"(make test CASE=list lists them)"
 			outcome=1
@@ -97,7 +94,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
-		selected "$2" || return 0
+		runs_case "$2" || return 0
 		echo "$1 1 $2${3:+ # $3}"
 		[ "$1" = ok ]
 		outcome=$?
@@ -132,13 +129,13 @@ load()
 {
 	find_module "$1"
 	shift
-	./kmod load "$path" "$@" 2>"$NOTES"
+	./one_call load "$path" "$@" 2>"$NOTES"
 }
 
 # unload NAME - unloads a module by one system call; writes the errno to $NOTES
 unload()
 {
-	./kmod unload "$1" 2>"$NOTES"
+	./one_call unload "$1" 2>"$NOTES"
 }
 
 # number ERRNO - prints the number of an error
@@ -168,8 +165,9 @@ unload_all()
 	done
 }
 
-# start_trace - makes trace() and only_refusal_is() ignore what the kernel has logged so far
-start_trace()
+# reset_trace - empties what trace() prints: it writes a marker to the kernel log, and trace() and
+# only_refusal_is() read only what follows the last marker
+reset_trace()
 {
 	# Reading a long log for each case is slow. So in the lab, where qemu/ sets D2D_LOG, this
 	# moves the log to that file.
@@ -195,10 +193,10 @@ needs_no()
 # functions bring about more
 fresh_trace()
 {
-	start_trace
+	reset_trace
 }
 
-# trace - prints the d2d lines of the kernel log since the last start_trace
+# trace - prints the d2d lines of the kernel log since the last reset_trace
 trace()
 {
 	dmesg | awk -v start="$TRACE_START" '
@@ -214,6 +212,13 @@ only_refusal_is()
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
 		/step=refuse/ { refusals++; right = index($0, driver) && index($0, reason) }
 		END { exit !(refusals == 1 && right) }'
+}
+
+# exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side,
+# in each execution context
+exercise()
+{
+	echo "${2-1}" >"/sys/kernel/debug/d2d-$1/exercise"
 }
 
 # logged MODULE KEY - prints the last number that this module has logged as KEY=NUMBER
@@ -241,7 +246,8 @@ owner_is_idle()
 	[ ! -s "$NOTES" ]
 }
 
-# await COMMAND... - repeats the command until it succeeds; fails after 30 s, which only a hang takes
+# await COMMAND... - repeats the command until it succeeds; fails after 30 s: the tests await
+# nothing that takes so long, unless something hangs
 await()
 {
 	tries=0
@@ -262,8 +268,8 @@ all_succeed()
 	return "$all"
 }
 
-# begin - prints the KTAP header, and skips the program if it cannot run here
-begin()
+# set_up - prints the KTAP header, skips the program if it cannot run here, and unloads all modules
+set_up()
 {
 	ktap_print_header
 	if [ "$(id -u)" != 0 ] || [ -z "$(module_path module_a)" ]; then
@@ -274,10 +280,10 @@ begin()
 	unload_all
 }
 
-# start COUNT - begin, with the number of cases
-start()
+# begin CASES - as set_up, and announces this number of cases (the plan of KTAP)
+begin()
 {
-	begin
+	set_up
 	ktap_set_plan "$1"
 }
 

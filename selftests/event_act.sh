@@ -48,7 +48,7 @@ event_words()
 event_act()
 {
 	event_words "$@"
-	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>"$NOTES"
+	./one_call write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>"$NOTES"
 }
 
 # event_act_meanwhile MODULE COMMAND - as event_act, but in the background; $meanwhile is the
@@ -56,7 +56,7 @@ event_act()
 event_act_meanwhile()
 {
 	event_words "$@"
-	./eventctl write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>/dev/null &
+	./one_call write "/sys/kernel/debug/d2d-$1/torture" "$words" 2>/dev/null &
 	# shellcheck disable=SC2034 # the programs use it
 	meanwhile=$!
 }

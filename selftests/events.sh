@@ -56,24 +56,26 @@ await_field()
 	done
 }
 
-# waited - prints the index that each wait since start_trace has returned: the position of the event
-# that ended the wait in the list of the wait
+# waited - prints, for each wait since reset_trace, the index that it returned: that of the event,
+# among those that the thread waited for, which ended the wait
 waited()
 {
 	trace | sed -n 's/.*step=event-wait index=//p' | xargs
 }
 
-# meanwhile a|b COMMAND - as the function a or b, but in the background; $pid is the ID of the process
-meanwhile()
+# act_in_background a|b COMMAND - as the function a or b, but in the background; $meanwhile is the
+# process ID
+act_in_background()
 {
 	module=$(driver "$1")
 	shift
 	event_act_meanwhile "$module" "$@"
-	pid=$meanwhile
 }
 
-# What the module event_faults does wrong. Each line is FAULT ERRNO REASON. REASON is "none" if the
-# owner logs no line
+# What the module event_faults does wrong. Each line is FAULT ERRNO REASON: the module fails to load
+# with ERRNO, and REASON is "none" if the owner logs no line. Nothing refuses the faults with
+# ENOTRECOVERABLE, which the module returns itself: it rings a doorbell by a stale handle
+# (ring-when-closed), or leaves its event open (not-closed)
 faults()
 {
 	cat <<-EOF
@@ -108,7 +110,7 @@ fresh_drivers()
 	needs_no event_faults "$B" "$A"
 	load "$A" contexts=1 && load "$B"
 	own=$(ls "$EVENTS")
-	start_trace
+	reset_trace
 }
 
 # none_open - whether both drivers are loaded and have opened no other event
@@ -117,13 +119,13 @@ none_open()
 	loaded "$B" && ! loaded event_faults && [ "$(ls "$EVENTS")" = "$own" ]
 }
 
-# fresh_pair [EVENTS] - brings about that both drivers are loaded, and have opened no events but these: the function
-# open_EVENTS opens them
+# fresh_pair [EVENTS] - brings about that both drivers are loaded, and have no events open but their
+# own and those that the function open_EVENTS opens
 fresh_pair()
 {
 	none_open || fresh_drivers
 	[ $# = 0 ] || "open_$1"
-	start_trace
+	reset_trace
 }
 
 # open_kinds - $x creates an event of each kind, in its slots 0 and 1, and $y opens them
@@ -170,8 +172,8 @@ works_everywhere()
 # wakes_from PLACE - whether a thread of $y that waits goes on when $x sets the event in this execution context
 wakes_from()
 {
-	meanwhile "$y" wait any 1
-	await_field sync waiters 1 && "$x" set 1 "in=$1" was=reset && wait "$pid"
+	act_in_background "$y" wait any 1
+	await_field sync waiters 1 && "$x" set 1 "in=$1" was=reset && wait "$meanwhile"
 }
 
 # both_kinds a|b - the given driver, x, creates and sets an event of each kind; the other driver, y,
@@ -198,20 +200,20 @@ both_kinds()
 	verdict "$x sets a synchronization event twice: it ends one wait of $y, which resets it"
 
 	fresh_pair kinds
-	meanwhile "$y" wait any 0
-	first=$pid
-	meanwhile "$y" wait any 0
-	await_field note waiters 2 && "$x" set 0 was=reset && all_succeed "$first" "$pid" && [ "$(waited)" = "0 0" ] &&
+	act_in_background "$y" wait any 0
+	first=$meanwhile
+	act_in_background "$y" wait any 0
+	await_field note waiters 2 && "$x" set 0 was=reset && all_succeed "$first" "$meanwhile" && [ "$(waited)" = "0 0" ] &&
 		[ "$(field note waiters)" = 0 ] && "$x" reset 0
 	verdict "$x sets a notification event: both threads of $y that wait go on"
 
 	fresh_pair kinds
-	meanwhile "$y" wait any 1
-	first=$pid
+	act_in_background "$y" wait any 1
+	first=$meanwhile
 	await_field sync waiters 1
-	meanwhile "$y" wait any 1
+	act_in_background "$y" wait any 1
 	await_field sync waiters 2 && "$x" set 1 was=reset && wait "$first" && [ "$(field sync waiters)" = 1 ] &&
-		[ "$(waited)" = 0 ] && "$x" query 1 is=reset && "$x" set 1 was=reset && wait "$pid" && "$x" query 1 is=reset
+		[ "$(waited)" = 0 ] && "$x" query 1 is=reset && "$x" set 1 was=reset && wait "$meanwhile" && "$x" query 1 is=reset
 	verdict "$x sets a synchronization event: of two threads of $y that wait, the first goes on"
 
 	fresh_pair kinds
@@ -233,7 +235,7 @@ refuses()
 {
 	errno=$1 reason=$2
 	shift 2
-	start_trace
+	reset_trace
 	fails "$errno" "$@" && only_refusal_is "$A" "$reason"
 }
 
@@ -245,7 +247,7 @@ refuse_bad_names()
 	done
 }
 
-start $((52 + $(faults | wc -l)))
+begin $((52 + $(faults | wc -l)))
 both_kinds a
 both_kinds b
 
@@ -284,26 +286,26 @@ a set 12 was=reset && a set 11 was=reset && b wait any 10 11 12 && b wait any 12
 verdict "a wait for any event returns the first in its list that is set, and resets no other"
 
 fresh_pair three
-meanwhile b wait any 10 11 12
-await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$pid" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
+act_in_background b wait any 10 11 12
+await_field any12 waiters 1 && a set 11 in=hardirq was=reset && wait "$meanwhile" && [ "$(waited)" = 1 ] && a query 11 is=reset &&
 	[ "$(field any10 waiters) $(field any11 waiters) $(field any12 waiters)" = "0 0 0" ]
 verdict "a thread waits for any of three events: the wait returns the one that is set, and no event has a waiter after that"
 
 fresh_pair three
-meanwhile b wait all 10 11 12
+act_in_background b wait all 10 11 12
 await_field any12 waiters 1 && a set 10 was=reset && a set 12 in=softirq was=reset && a query 10 is=set && a query 12 is=set &&
-	[ "$(field any10 waiters)" = 1 ] && a set 11 in=hardirq was=reset && wait "$pid" &&
+	[ "$(field any10 waiters)" = 1 ] && a set 11 in=hardirq was=reset && wait "$meanwhile" &&
 	a query 10 is=reset && a query 11 is=reset && a query 12 is=reset
 verdict "a thread waits for all of three events: it resets none before all are set"
 
 fresh_pair three
-a set 10 was=reset && meanwhile b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
-	a set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && a set 10 was=reset && wait "$pid" && a query 11 is=reset
-verdict "a thread waits for all of two events, and another wait resets the one that was set: the first goes on when both are set"
+a set 10 was=reset && act_in_background b wait all 10 11 && await_field any11 waiters 1 && b wait any 10 &&
+	a set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && a set 10 was=reset && wait "$meanwhile" && a query 11 is=reset
+verdict "a thread waits for all of two events, and another wait resets the one that was set: the thread goes on when both are set"
 
 fresh_pair many
-a open 2 many63 synchronization && meanwhile b wait any "$many" && await_field many0 waiters 1 &&
-	a set 2 in=hardirq was=reset && wait "$pid" &&
+a open 2 many63 synchronization && act_in_background b wait any "$many" && await_field many0 waiters 1 &&
+	a set 2 in=hardirq was=reset && wait "$meanwhile" &&
 	[ "$(waited)" = 63 ]
 verdict "a wait for 64 events is allowed"
 
@@ -325,8 +327,8 @@ fresh_crowd()
 	fresh_pair three
 	pids=
 	for _ in $(seq 64); do
-		meanwhile b wait any 10
-		pids="$pids $pid"
+		act_in_background b wait any 10
+		pids="$pids $meanwhile"
 	done
 	await_field any10 waiters 64
 }
@@ -357,8 +359,8 @@ refuses EDEADLK wait-in-atomic-context b wait any 10 in=softirq && refuses EDEAD
 verdict "wait-in-atomic-context: a wait in softirq or hardirq: EDEADLK"
 
 fresh_pair three
-meanwhile b wait any 10 interruptible
-await_field any10 waiters 1 && kill "$pid" && ! wait "$pid" && [ "$(field any10 waiters)" = 0 ]
+act_in_background b wait any 10 interruptible
+await_field any10 waiters 1 && kill "$meanwhile" && ! wait "$meanwhile" && [ "$(field any10 waiters)" = 0 ]
 verdict "a signal ends an interruptible wait"
 
 fresh_pair three
@@ -366,8 +368,8 @@ fails ETIMEDOUT b wait any 10 11 timeout=5 && fails ETIMEDOUT b wait all 10 11 t
 verdict "a wait for any event and a wait for all events time out with ETIMEDOUT"
 
 fresh_pair three
-meanwhile b wait any 10 && await_field any10 waiters 1 && b close 11 && a close 10 &&
-	[ "$(field any10 waiters)" = 1 ] && a open 10 any10 synchronization && b set 10 was=reset && wait "$pid"
+act_in_background b wait any 10 && await_field any10 waiters 1 && b close 11 && a close 10 &&
+	[ "$(field any10 waiters)" = 1 ] && a open 10 any10 synchronization && b set 10 was=reset && wait "$meanwhile"
 verdict "a thread waits for an event, and other handles of it are closed: it still waits, until the event is set"
 
 fresh_pair
@@ -388,8 +390,8 @@ verdict_unless_skipped()
 	fi
 }
 
-# stall - closes an event while a reader of its file stalls, and sets $skipped if this kernel cannot do so; succeeds if
-# closing did not wait
+# stall - closes an event while a reader of its file is stalled in a page fault; succeeds if closing
+# did not wait. Sets $skipped if the reader cannot be stalled, because the kernel has no userfaultfd
 stall()
 {
 	./eventctl stall "$EVENTS/stalled" "/sys/kernel/debug/d2d-$B/torture" "event close 7" >"$NOTES" 2>&1
@@ -406,13 +408,15 @@ stall
 verdict_unless_skipped "an event is closed while a reader of its file stalls: closing does not wait"
 
 while read -r fault errno reason; do
+	refused="fails with $errno"
+	[ "$errno" != ENOTRECOVERABLE ] || refused="is not refused, and leaves no event"
 	fresh_pair
 	if [ "$reason" = none ]; then
 		fails "$errno" load event_faults "fault=$fault" && ! trace | grep -q 'step=refuse'
 	else
 		fails "$errno" load event_faults "fault=$fault" && only_refusal_is $A "$reason"
 	fi && ! loaded event_faults && [ ! -e "$EVENTS/fault" ]
-	verdict "a driver's $fault fails with $errno"
+	verdict "a driver's $fault $refused"
 done <<EOF
 $(faults)
 EOF
@@ -452,9 +456,9 @@ doorbell a
 doorbell b
 
 fresh_pair shared
-b create 5 waited synchronization && b create 6 other synchronization && meanwhile b wait any 5 interruptible &&
+b create 5 waited synchronization && b create 6 other synchronization && act_in_background b wait any 5 interruptible &&
 	await_field waited waiters 1
-fails EAGAIN unload $B && kill "$pid" && ! wait "$pid" && [ -e "$EVENTS/other" ] && unload $B &&
+fails EAGAIN unload $B && kill "$meanwhile" && ! wait "$meanwhile" && [ -e "$EVENTS/other" ] && unload $B &&
 	[ ! -e "$EVENTS/other" ] && [ -e "$EVENTS/up" ] && [ "$(field down kind)" = synchronization ]
 verdict "a driver with events is unloaded: its events are closed, and events that others have open stay"
 

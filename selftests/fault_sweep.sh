@@ -66,12 +66,13 @@ count_modules_only()
 	ignore_calls_of __alloc_object
 }
 
-# fresh_state STATE... - brings about the state, which is one of the functions below, from that without any module
+# fresh_state STATE... - unloads all modules and calls STATE, one of the functions below, which
+# brings about the state that it is named after
 fresh_state()
 {
 	unload_all
 	"$@"
-	start_trace
+	reset_trace
 }
 
 unloaded()
@@ -109,8 +110,9 @@ event()
 	torture && load event_faults fault=none
 }
 
-# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: makes each allocation of the call fail in turn. The call must
-# have at least LEAST allocations. Before it, STATE (fresh_state) is brought about
+# sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: brings about STATE (fresh_state), and makes
+# each allocation of a call fail in turn (fail_nth). The call must make at least LEAST allocations,
+# so that the case checks something; LEAST is 0 for a call that need not allocate
 sweep()
 {
 	what=$1 least=$2 state=$3
@@ -124,13 +126,7 @@ sweep()
 	verdict "$what"
 }
 
-# exercise MODULE ROUNDS - makes a driver exchange items, calls and requests with the other side
-exercise()
-{
-	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
-}
-
-begin
+set_up
 if [ ! -e "$FAILSLAB/require-start" ] || [ ! -e /proc/self/fail-nth ]; then
 	ktap_skip_all "needs a kernel with CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER"
 	exit 4
@@ -141,8 +137,8 @@ setting verbose 0 cache-filter N
 count_modules_only
 ktap_set_plan 20
 
-# A capacity at which the last chunk of each queue comes from slab. Chunks of more than two pages do
-# not, so failslab cannot make their allocation fail.
+# With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
+# slab, and failslab can make its allocation fail. The larger chunks do not come from slab.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"
@@ -161,7 +157,7 @@ sweep "unloading module_b" 0 owner unload "$b"
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \
-	"alloc r0 alice; lookup module_a; in hardirq send r0 module_a 0x222004 atomic; wait r0; expect r0 output=42; free r0"
+	"alloc r0 alice; lookup module_a; in hardirq send r0 module_a $CODE_ADD atomic; wait r0; expect r0 output=42; free r0"
 sweep "loading a peer in C" 0 owner load "$(module_path bad_peer)" fault=none
 sweep "unloading a peer in C" 0 owner unload "$(module_path bad_peer)" fault=none
 sweep "creating and opening events, and waiting for them" 15 torture load "$(module_path event_faults)" fault=none
@@ -170,16 +166,17 @@ sweep "closing events" 0 torture unload "$(module_path event_faults)" fault=none
 sweep "the exercise of module_b" 3 pair write /sys/kernel/debug/d2d-module_b/exercise 1
 sweep "the exercise of module_a" 3 pair write /sys/kernel/debug/d2d-module_a/exercise 1
 
-# fail_nth makes allocations of the calling task fail. The next two cases make the first allocation
-# fail that any task or interrupt makes. The first of them shows that this setting works; the second
-# one uses it to show that workers, softirq and hardirq allocate nothing.
+# Above, fail_nth makes allocations of one task fail. The settings of the last two cases make the
+# first allocation fail that any task or interrupt makes: here in a system call, which shows that
+# the settings work, and then outside system calls.
 fresh_state pair
 setting probability 100 interval 1 times 1
 ! exercise module_b 1 2>"$NOTES" && trace | grep -q 'step=refuse reason=out-of-memory'
 verdict "failslab makes the first allocation of any task fail: the exercise gets out-of-memory"
 setting probability 0
 
-# Ignores allocations inside a system call: only those in workers and interrupts are left.
+# With allocations inside system calls ignored, only those in workers and interrupts are left, of
+# which there must be none.
 fresh_state unloaded
 ignore_calls_of "$SYSCALL"
 setting probability 100 interval 1 times 1

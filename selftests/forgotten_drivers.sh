@@ -8,13 +8,10 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 OWNER=/sys/kernel/debug/d2d-module_a
-trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
+trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# forgotten - prints what forgetful can have when it is unloaded: the values of its parameter forgets
-forgotten()
-{
-	echo registered context handshake sent pended event
-}
+# What forgetful's driver has when it is forgotten: values of the parameter forgets
+STATES="registered context handshake sent pended event"
 
 # The module forgetful, or forgetful_torture, which has the same drivers for another owner
 FORGETFUL=forgetful
@@ -53,7 +50,7 @@ another_works()
 # can_be_reloaded - whether forgetful can be loaded again, and unregisters without a refusal if it forgets nothing
 can_be_reloaded()
 {
-	start_trace
+	reset_trace
 	load forgetful at=exit && unload forgetful && ! trace | grep step=refuse
 }
 
@@ -63,13 +60,13 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# leaks_on_purpose NAME WHY - skips the case NAME on a kernel with kmemleak, whose report would fail the run,
-# and succeeds. If D2D_CASE selects the case, does not skip it and fails: qemu/tests/harness.sh shows that
-# the run fails then
-leaks_on_purpose()
+# skips_leak NAME WHY - whether this has skipped the case NAME, which leaks memory on purpose. It
+# skips the case if the kernel has kmemleak, whose report would fail the run, unless D2D_CASE
+# selects just that case: qemu/tests/harness.sh shows that the run fails then
+skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return
-	[ -z "${D2D_CASE-}" ] || ! selected "$1" || return
+	[ -z "${D2D_CASE-}" ] || ! runs_case "$1" || return
 	ktap_test_skip "$1: leaks on purpose, which kmemleak reports: $2"
 }
 
@@ -85,7 +82,7 @@ fresh_owner()
 	fi
 	needs stranger
 	needs module_a "$1"
-	start_trace
+	reset_trace
 }
 
 # fresh_actor - the same, and the module actor is loaded
@@ -93,7 +90,7 @@ fresh_actor()
 {
 	fresh_owner timeout=100
 	load actor
-	start_trace
+	reset_trace
 }
 
 # inside_forgetful - brings about that forgetful is being unloaded by the process $remover, while the process $sender
@@ -109,11 +106,11 @@ inside_forgetful()
 	await unloading forgetful && await traced reason=module-gone
 }
 
-start 30
+begin 30
 load pause_calls
 
 for at in init exit; do
-	for forgets in $(forgotten); do
+	for forgets in $STATES; do
 		fresh_owner timeout=100
 		load_and_unload "$forgets" "$at" && expelled && owner_is_idle && another_works && can_be_reloaded
 		verdict "$at forgets a driver ($forgets): the owner removes it, and others work"
@@ -150,36 +147,37 @@ fresh_actor
 inside_forgetful && fails ESHUTDOWN act "register y; alloc r2 y; send r2 forgetful" &&
 	load bad_peer fault=none && unload bad_peer && unloading forgetful
 verdict "a module is unloaded while a thread is inside its driver: unloading waits, and other modules can be loaded and unloaded meanwhile"
-pause none
+resume
 wait
 
 fresh_actor
 inside_forgetful
-pause none
+resume
 wait "$remover"
 unloaded=$?
 wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it. The first time
-# bob completes it, but the worker is still inside bob's dispatch routine. So the second time, to
-# forgetful, r0 stays queued for the worker while forgetful is unloaded. r1 is there to show that the
-# trace records a dispatch by forgetful.
+# r0 is sent twice in hardirq, where the sender cannot sleep, so a worker dispatches it: the same
+# one each time, because a request has one work item. The first time, bob completes r0 and then
+# pauses inside his dispatch routine, so the worker stays there. The second time, to forgetful, r0
+# stays queued while forgetful is unloaded: the only dispatch by forgetful in the trace must be that
+# of r1, which is sent in task context before.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"
-act_pends "send r1 forgetful $ADD trace" && pause task
-# 0 if bob has answered already
-act "in hardirq send r0 bob $ADD atomic"
-await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $ADD atomic trace"
+act_pends "send r1 forgetful $CODE_ADD trace" && pause task
+# Succeeds or fails with EINPROGRESS, depending on whether bob has answered when the send returns.
+act "in hardirq send r0 bob $CODE_ADD atomic"
+await one_inside && act "wait r0; expect r0 output=42" && act_pends "in hardirq send r0 forgetful $CODE_ADD atomic trace"
 sent=$?
 act_meanwhile "wait r0"
 waiter=$meanwhile
 unload forgetful && wait "$waiter" && [ "$sent" = 0 ] && one_inside && expelled &&
 	act "expect r0 status=-$ECANCELED ended=left; wait r1; expect r1 status=-$ECANCELED ended=left"
 ended=$?
-pause none
+resume
 # This waits until no thread is inside bob.
 act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
@@ -188,12 +186,12 @@ verdict "a module is unloaded with a request queued for a worker: the sender get
 # paused_peer, in Rust, is unloaded while the module actor unregisters paused_peer's driver by a forged
 # handle
 name="a module is unloaded while another one unregisters its driver: the kernel frees its code only after that"
-if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
+if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
 	load paused_peer
 	act "register x; alloc r1 x; lookup paused_peer; forge-handle paused_peer; detach paused_peer" && pause task
-	start_trace
-	act_meanwhile "send r1 paused_peer $ADD"
+	reset_trace
+	act_meanwhile "send r1 paused_peer $CODE_ADD"
 	sender=$meanwhile
 	await one_inside
 	act_meanwhile "unregister paused_peer"
@@ -202,7 +200,7 @@ if ! leaks_on_purpose "$name" "d2d_unregister() refuses paused_peer, which then 
 	unload paused_peer &
 	remover=$!
 	await unloading paused_peer
-	pause none
+	resume
 	wait "$sender"
 	wait "$unregisterer" && wait "$remover" && ! loaded paused_peer && another_works
 	verdict "$name"
@@ -230,7 +228,7 @@ for kind in stranger stranger-attached; do
 done
 
 name="the owner is unloaded while a driver is in d2d_attach(), inside its dispatch routine: both calls return"
-if ! leaks_on_purpose "$name" "the owner does not free the context of a driver that it leaves behind"; then
+if ! skips_leak "$name" "the owner does not free the context of a driver that it leaves behind"; then
 	fresh_owner timeout=100
 	pause task
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
@@ -238,7 +236,7 @@ if ! leaks_on_purpose "$name" "the owner does not free the context of a driver t
 	remover=$!
 	# When this line is logged, the owner has cancelled and freed the request of the handshake.
 	await traced reason=drivers-left
-	pause none
+	resume
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works
 	verdict "$name"
 fi
@@ -262,7 +260,7 @@ fresh_waiter()
 		event_act_meanwhile torture_peer0 wait any 0
 	waiter=$meanwhile
 	await waits
-	start_trace
+	reset_trace
 }
 
 # wait_ends - sets the event, if there is one; whether the thread's wait ends

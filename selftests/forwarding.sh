@@ -10,10 +10,10 @@ cd "$(dirname "$0")" || exit 1
 . ./request_lib.sh
 
 # The code at which relay_peer completes the request that it has pended
-RELAY_COMPLETE=0x2223c0
+CODE_RELAY_COMPLETE=0x2223c0
 
-trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start 33
+trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
+begin 33
 load pause_calls
 load module_a contexts=4 completion=1
 
@@ -21,7 +21,7 @@ load module_a contexts=4 completion=1
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward-back dave; on-dispatch dave forward-back erin"
-act "send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+act "send r0 bob $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver carol:dispatch \
 		carol:call-driver dave:dispatch dave:call-driver erin:dispatch erin:complete \
 		dave:completion carol:completion bob:completion alice:completion
@@ -35,61 +35,61 @@ verdict "no-stack-location: the fourth driver that forwards a request gets E2BIG
 
 fresh alice bob+ carol+ dave+ erin+
 act "on-dispatch bob forward-back carol; on-dispatch carol forward dave; on-dispatch dave forward erin"
-act "send r0 bob $ADD; wait r0; expect r0 output=42" && got_back bob 0 1 && got_back carol 0 0 && got_back dave 0 0
+act "send r0 bob $CODE_ADD; wait r0; expect r0 output=42" && got_back bob 0 1 && got_back carol 0 0 && got_back dave 0 0
 verdict "of three drivers that forward a request only the first wants it back: only its returned routine is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob forward-again"
-act "send r0 bob $ADD trace; wait r0; expect r0 status=-$EPERM" &&
+act "send r0 bob $CODE_ADD trace; wait r0; expect r0 status=-$EPERM" &&
 	got_back bob "-$EPERM" 2 && [ "$(trace | grep -c 'carol: d2d: .* step=dispatch')" = 2 ]
 verdict "a forwarder gets a request back and forwards it again: its returned routine is called a second time"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol refuse; on-returned bob pend"
-act_pends "send r0 bob $ADD trace" && got_back bob "-$EPERM" 1 && act "complete bob output=9; wait r0; expect r0 output=9"
+act_pends "send r0 bob $CODE_ADD trace" && got_back bob "-$EPERM" 1 && act "complete bob output=9; wait r0; expect r0 output=9"
 verdict "a forwarder gets a request back with EPERM, pends it, and completes it with 0: the sender gets 0 and the output"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel; on-returned bob pend"
-act_pends "send r0 bob $PEND" && act "complete carol output=6" && got_back bob 0 1 &&
+act_pends "send r0 bob $CODE_PEND" && act "complete carol output=6" && got_back bob 0 1 &&
 	act "set-cancel bob; cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called bob 1 &&
 	fails ECANCELED act "complete bob status=-$EIO"
 verdict "a forwarder gets a request back and pends it, and the sender cancels: the forwarder's cancelled routine is called"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+act_pends "send r0 bob $CODE_PEND" && act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	got_back bob "-$ECANCELED" 1 && fails ECANCELED act "complete carol status=-$EIO"
 verdict "the sender cancels a forwarded request: the receiver's cancelled routine is called, and the forwarder gets it back with ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
+act_pends "send r0 bob $CODE_PEND" && act "wait r0 timeout=1; expect r0 status=-$ETIMEDOUT" && cancelled_called carol 1 &&
 	got_back bob "-$ETIMEDOUT" 1 && fails ECANCELED act "complete carol status=-$EIO"
 verdict "the wait for a forwarded request times out: the receiver's cancelled routine is called, and the forwarder gets it back with ETIMEDOUT"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $PEND" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
+act_pends "send r0 bob $CODE_PEND" && act "unregister bob; wait r0; expect r0 status=-$ECANCELED" && cancelled_called carol 1 &&
 	fails ECANCELED act "complete carol status=-$EIO"
 verdict "the forwarder unregisters: the receiver's cancelled routine is called, and the sender gets ECANCELED"
 
 fresh alice bob+ carol+
 act "on-dispatch bob forward-back carol; on-returned bob pend; on-dispatch carol pend-with-cancel"
-act_pends "send r0 bob $PEND" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
+act_pends "send r0 bob $CODE_PEND" && act "unregister carol" && got_back bob "-$ECANCELED" 1 &&
 	act "complete bob output=4; wait r0; expect r0 output=4"
 verdict "the receiver unregisters: the forwarder gets the request back with ECANCELED, pends it, and completes it with 0"
 
 fresh alice bob+ carol+
 act "on-dispatch bob pend; unregister carol"
-act_pends "send r0 bob $PEND" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
+act_pends "send r0 bob $CODE_PEND" && fails ESTALE act "forward bob carol" && only_refusal_is module_a stale-target
 verdict "stale-target: a request is forwarded to a driver that has unregistered: ESTALE"
 
 # Chains of modules, in Rust and in C
 
-# load_relay DRIVER [complete|nothing|pend] - loads relay_peer, which forwards its requests to DRIVER. When
-# a request comes back, relay_peer completes it (default) or pends it. With nothing, it does not want
-# requests back
+# load_relay DRIVER [complete|not-back|pend] - loads relay_peer, which forwards its requests to
+# DRIVER. When a request comes back, relay_peer completes it (default) or pends it. With not-back,
+# it does not want requests back
 load_relay()
 {
 	next=0
@@ -99,24 +99,25 @@ load_relay()
 	done
 	case ${2-complete} in
 	complete) action=0 ;;
-	nothing) action=1 ;;
+	not-back) action=1 ;;
 	pend) action=2 ;;
 	esac
 	load relay_peer "next=$next" "then=$action"
 }
 
-# fresh_relay DRIVER [complete|nothing|pend] - as fresh_with_peers, for alice and bob, who does not sleep; and loads relay_peer
+# fresh_relay DRIVER [complete|not-back|pend] - as fresh_with_peers, for alice and bob, who does not
+# sleep; and loads relay_peer
 fresh_relay()
 {
 	needs_no relay_peer
 	fresh_with_peers alice bob+
 	load_relay "$@"
-	start_trace
+	reset_trace
 }
 
 for driver in module_a module_b third_peer c_peer bob; do
 	fresh_relay "$driver"
-	act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
+	act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
 			[ "$driver" = bob ] ||
 				trace | grep -q "$driver: d2d: .* step=complete"
@@ -137,42 +138,42 @@ for driver in module_a module_b third_peer c_peer bob; do
 	verdict "relay_peer forwards module_a's requests to $driver in each execution context: completed, pended and cancelled"
 done
 
-fresh_relay c_peer nothing
-act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+fresh_relay c_peer not-back
+act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver relay_peer:dispatch relay_peer:call-driver \
 		c_peer:dispatch c_peer:complete alice:completion
 verdict "relay_peer forwards a request to c_peer and does not want it back: alice gets the result directly"
 
 fresh_relay module_b
-act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $ADD trace; wait r0; expect r0 output=42" && no_refusal &&
+act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal &&
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
 		relay_peer:complete bob:completion alice:completion
 verdict "bob forwards a request to relay_peer, which forwards it to module_b: both get it back"
 
 fresh_relay third_peer pend
-act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD trace" && got_back relay_peer 0 1 &&
-	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
+act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD trace" && got_back relay_peer 0 1 &&
+	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
 verdict "relay_peer gets a request back from third_peer, pends it, and completes it later: alice gets the output"
 
 fresh_relay third_peer pend
-act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $ADD" &&
+act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
-	act "send r1 relay_peer $RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
+	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
 verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
 
 fresh_relay third_peer pend
-act "lookup relay_peer" && act_pends "send r0 relay_peer $ADD" && unload relay_peer &&
+act "lookup relay_peer" && act_pends "send r0 relay_peer $CODE_ADD" && unload relay_peer &&
 	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
 verdict "relay_peer gets a request back from third_peer and pends it, and is unloaded: alice gets ECANCELED"
 
-fresh_relay relay_peer nothing
-act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
+fresh_relay relay_peer not-back
+act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=dispatch')" = 4 ]
 verdict "no-stack-location: relay_peer forwards a request to itself: the fourth time it gets E2BIG"
 
 fresh_relay relay_peer
-act "lookup relay_peer; send r0 relay_peer $ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
+act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&
 	[ "$(trace | grep -c 'relay_peer: d2d: .* step=completion .*via=returned')" = 3 ]
 verdict "no-stack-location: relay_peer forwards a request to itself and wants it back: it gets it back three times, as going back takes no stack location"
 
@@ -183,13 +184,14 @@ each_peer needs_no
 # it to carol
 
 # fresh_returning MS - makes carol complete r0, and pauses the process $completer inside bob's
-# returned routine. The process $waiter waits for r0, for at most MS
+# returned routine. The process $waiter waits for r0, for at most MS milliseconds; 0xffffffff is
+# without a limit
 fresh_returning()
 {
 	fresh alice bob carol
 	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob pause"
 	pause task
-	act_pends "send r0 bob $PEND" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
+	act_pends "send r0 bob $CODE_PEND" && act_meanwhile "wait r0 timeout=$1; expect r0 status=-$ECANCELED ended=cancelled" &&
 		waiter=$meanwhile && meanwhile_sleeps && act_meanwhile "complete carol output=1" && completer=$meanwhile && await one_inside
 }
 
@@ -199,23 +201,27 @@ sender_unregisters()
 	act_meanwhile "unregister alice" && await fails ESHUTDOWN act "alloc r1 alice; free r1" && one_inside
 }
 
-for ms in 0xffffffff 60000; do
+for limit in "without a limit" "with a limit"; do
+	case $limit in
+	without*) ms=0xffffffff ;;
+	*) ms=60000 ;;
+	esac
 	fresh_returning "$ms" && sender_unregisters
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: unregistering waits"
-	resume ${waiter:+"$meanwhile" "$waiter" "$completer"}
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: unregistering waits"
+	resume_and_await ${waiter:+"$meanwhile" "$waiter" "$completer"}
 
 	fresh_returning "$ms" && sender_unregisters
-	resume "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
-	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it up to $ms ms: when the routine returns, unregistering ends, and the wait gets ECANCELED"
+	resume_and_await "$meanwhile" "$waiter" "$completer" && refusals_are_only driver-is-leaving && [ "$(cat "$REQUESTS")" = "" ]
+	verdict "a request returns to its forwarder, its sender unregisters, and a thread waits for it $limit: when the routine returns, unregistering ends, and the wait gets ECANCELED"
 done
 
 fresh_returning 60000 && act "cancel r0" && fails EINPROGRESS act "wait r0 timeout=1" && one_inside &&
 	fails EALREADY act "cancel r0" && no_refusal
 verdict "a request returns to its forwarder and is cancelled: a wait whose limit passes gets EINPROGRESS, and cancelling again EALREADY"
-resume ${waiter:+"$waiter" "$completer"}
+resume_and_await ${waiter:+"$waiter" "$completer"}
 
 fresh_returning 60000 && act "cancel r0"
-resume "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
+resume_and_await "$waiter" "$completer" && act "wait r0; expect r0 status=-$ECANCELED ended=cancelled"
 verdict "a request returns to its forwarder and is cancelled: a wait gets ECANCELED when the routine returns"
 
 unload actor

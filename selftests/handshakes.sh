@@ -27,8 +27,9 @@ context_is()
 	grep -q "^ctx=${2:-0} state=$1 " "$CONTEXTS" 2>/dev/null
 }
 
-# via COMPLETION - prints the value of via= with which the trace shows the end of a pended handshake:
-# how the owner learns of the completion
+# via COMPLETION - prints the field via= of the step by which the owner learns that a pended
+# handshake has ended, and with completion=0 also the field asked=, which follows it: how the owner
+# was to learn if the driver had not pended
 via()
 {
 	case $1 in
@@ -41,7 +42,7 @@ via()
 # fresh_owner COMPLETION TIMEOUT - loads an owner with one context, and registers alice, who pends her handshake
 fresh_owner()
 {
-	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && start_trace &&
+	load pause_calls && load module_a "completion=$1" "timeout=$2" && load actor && reset_trace &&
 		act "register alice; on-dispatch alice pend"
 }
 
@@ -56,14 +57,16 @@ attach_fails()
 	fi
 }
 
-# timed_out COMPLETION - whether the handshake times out, and the owner learns of it exactly once
+# timed_out COMPLETION - waits until the handshake has timed out; succeeds if the owner has learned
+# of that, and of no other end of a handshake
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
 		only_refusal_is module_a not-completed-in-time && [ "$(lines step=completion)" = 1 ]
 }
 
-# owner_knows COMPLETION - whether the owner has learned exactly once that the handshake timed out
+# owner_knows COMPLETION - whether the trace shows, in one line, that the owner has learned of the
+# timeout
 owner_knows()
 {
 	[ "$(lines "step=completion via=$(via "$1") status=-$ETIMEDOUT ctx=c0\$")" = 1 ]
@@ -72,14 +75,14 @@ owner_knows()
 # module_b_can_attach - whether module_b gets the context, so that it was free, and no request is left
 module_b_can_attach()
 {
-	start_trace
+	reset_trace
 	load module_b && [ "$(lines step=attached)" = 1 ] && unload module_b && owner_is_idle
 }
 
 # owner_unloads - whether the owner can be unloaded, and frees the context
 owner_unloads()
 {
-	start_trace
+	reset_trace
 	unload actor && unload module_a && ! loaded module_a && [ ! -e /sys/kernel/debug/d2d-module_a ] &&
 		[ "$(lines "step=free ctx=c0\$")" = 1 ]
 }
@@ -87,7 +90,7 @@ owner_unloads()
 # attach_in_background - attaches alice in the process $attaching; alice pends the handshake
 attach_in_background()
 {
-	./kmod write "$ACTOR" "attach alice" 2>"$ATTACH_ERRNO" &
+	./one_call write "$ACTOR" "attach alice" 2>"$ATTACH_ERRNO" &
 	attaching=$!
 	await context_is attaching
 }
@@ -110,14 +113,14 @@ one_is_held()
 }
 
 # attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. From round to round she detaches later:
-# first before, then while, then after her handshake times out (`kmod race`). d2d_attach() fails
+# first before, then while, then after her handshake times out (`one_call race`). d2d_attach() fails
 # with EINPROGRESS or, if her dispatch routine takes longer than the timeout, with ETIMEDOUT
 attach_and_detach_repeatedly()
 {
-	./kmod race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
+	./one_call race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
 }
 
-start 21
+begin 21
 
 for completion in 0 1 2; do
 	fresh_owner $completion 50 && attach_fails $completion && timed_out $completion &&
@@ -157,7 +160,7 @@ done
 
 fresh_trace
 load pause_calls && load module_a contexts=2 completion=1 timeout=5000 && load actor && load module_b deferred=1 &&
-	await context_is attached && start_trace && act "register alice; on-dispatch alice pend" &&
+	await context_is attached && reset_trace && act "register alice; on-dispatch alice pend" &&
 	fails EINPROGRESS act "attach alice" && await context_is abandoned 1 &&
 	only_refusal_is module_a not-completed-in-time && context_is attached && unload module_b && owner_unloads
 verdict "a handshake was completed in time: its timeout does not affect the attached driver"
@@ -168,8 +171,8 @@ verdict "a driver detaches at the moment of the timeout: the context is free"
 unload_all
 
 fresh_trace
-load pause_calls && pause handshake && load module_a completion=1 timeout=50 && start_trace && load paused_peer deferred=1 &&
-	await one_inside && timed_out 1 && pause none && await context_is free && module_b_can_attach && unload paused_peer &&
+load pause_calls && pause handshake && load module_a completion=1 timeout=50 && reset_trace && load paused_peer deferred=1 &&
+	await one_inside && timed_out 1 && resume && await context_is free && module_b_can_attach && unload paused_peer &&
 	unload module_a
 verdict "a driver in Rust completes after the timeout: the context is free"
 unload_all

@@ -6,11 +6,12 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in this way (hostile_peer.rs, `control`); fails
-# if the library accepts what it must refuse
+# misuse NUMBER - makes hostile_peer misuse the library in this way, 1 to 6 (hostile_peer.rs,
+# `control`); fails if the library accepts what it must refuse. In misuse 6 the driver claims to
+# leave: it makes the library note that, and uses its events further
 misuse()
 {
-	./kmod write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"
+	./one_call write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"
 }
 
 # works_as_peer NAME - whether a driver can be loaded and call the owner, and detaches and unregisters when
@@ -18,7 +19,7 @@ misuse()
 works_as_peer()
 {
 	for _ in 1 2; do
-		start_trace
+		reset_trace
 		load "$1" && trace | grep -q "$1: d2d: .* step=op-return from=owner op=ping value=42" &&
 			unload "$1" && trace | grep -q "step=rundown of=$1 " &&
 			trace | grep -q "$1: d2d: .* step=unregister " || return
@@ -29,11 +30,11 @@ works_as_peer()
 fresh_hostile()
 {
 	needs_no hostile_peer
-	start_trace
+	reset_trace
 	load hostile_peer
 }
 
-start 13
+begin 13
 
 load module_a
 for name in rebinds_core rebinds_kernel; do
@@ -57,7 +58,7 @@ done
 
 fresh_hostile
 load pause_calls && load actor && act "register alice; lookup module_a; alloc r0 alice" &&
-	act "send r0 module_a $ADD value=9; wait r0; expect r0 output=10" && unload actor && unload pause_calls
+	act "send r0 module_a $CODE_ADD value=9; wait r0; expect r0 output=10" && unload actor && unload pause_calls
 verdict "a driver in C is served while hostile_peer is loaded"
 
 fresh_hostile
@@ -66,11 +67,11 @@ verdict "hostile_peer is unloaded: the owner has no context, event or request of
 
 fresh_hostile
 misuse 2 && misuse 6
-verdict "hostile_peer leaks requests, items and events, marks itself as unregistered, and can still use an event"
+verdict "hostile_peer leaks requests, items and events, claims to leave, and can still use an event"
 
 fresh_hostile
 misuse 2 && misuse 6 && unload hostile_peer && owner_is_idle
-verdict "hostile_peer is unloaded after it has called d2d_leave(): the owner has no context, event or request of it"
+verdict "hostile_peer is unloaded after it has claimed to leave: the owner has no context, event or request of it"
 
 fresh_trace
 needs_no hostile_peer && unload module_a

@@ -13,20 +13,21 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# results SUITE - runs a suite and prints its results. It starts the suite by its file, because some
-# kernels run no suite when d2d_kunit is loaded, and still report that all passed
+# results SUITE - runs a suite and prints its results. It starts the suite by its file, because a
+# kernel that was booted with kunit.autorun=0 runs no suite when d2d_kunit is loaded, and still
+# reports that all passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
 }
 
-begin
+set_up
 if [ -z "$(module_path d2d_kunit)" ]; then
 	ktap_skip_all "needs a kernel with CONFIG_KUNIT=y, for which d2d_kunit is built"
 	exit 4
 fi
 
-start_trace
+reset_trace
 load module_a && load d2d_kunit
 for suite in $SUITES; do
 	results "$suite"

@@ -22,7 +22,7 @@ scenario()
 		unload module_a
 }
 
-start 6
+begin 6
 for completion in 0 1 2; do
 	for deferred in 0 1; do
 		fresh_trace

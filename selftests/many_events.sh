@@ -12,8 +12,9 @@ MANY=10000
 # A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
 # makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# All events are created and closed ROUNDS more times. After that fewer than TOLERANCE more objects may
-# be in use: the rest of the system allocates too, but a leak of one object per 40 events is noticed.
+# The last case creates and closes all events ROUNDS times. Then fewer than TOLERANCE more objects
+# may be in use than before: the rest of the system allocates too, but a leak of one object per 40
+# events is noticed.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -35,9 +36,9 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# objects_in_the_end - as objects, but repeats until the number no longer falls, because RCU frees some
+# settled_objects - as objects, but repeats until the number no longer falls, because RCU frees some
 # objects only after a grace period
-objects_in_the_end()
+settled_objects()
 {
 	least=$(objects) still=0
 	while [ "$((still += 1))" -lt 50 ]; do
@@ -59,17 +60,17 @@ fresh_pair()
 	needs $A contexts=1
 	needs $B
 	[ "$(count)" = 0 ] || b close-many
-	start_trace
+	reset_trace
 }
 
 # fresh_many - brings about that both modules are loaded, and all events exist
 fresh_many()
 {
 	[ "$(count)" = $MANY ] || { fresh_pair && b create-many $MANY; }
-	start_trace
+	reset_trace
 }
 
-start 3
+begin 3
 
 fresh_pair
 b create-many $MANY && [ "$(count)" = $MANY ]
@@ -79,19 +80,20 @@ fresh_many
 b close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# The allocators keep some pages after their objects are freed, so the first rounds do not count. The
-# number of these pages does not grow with each further round; a leak would.
+# The allocators keep some pages after their objects are freed, so the case makes two rounds before
+# it counts for the first time. The number of these pages does not grow with each further round; a
+# leak would.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else
 	fresh_pair
 	round && round
-	before=$(objects_in_the_end)
+	before=$(settled_objects)
 	left=$ROUNDS
 	while [ "$left" -gt 0 ] && round; do
 		left=$((left - 1))
 	done
-	after=$(objects_in_the_end)
+	after=$(settled_objects)
 	echo "# after $ROUNDS more rounds $((after - before)) more objects are in use"
 	[ "$left" = 0 ] && [ "$after" -lt $((before + TOLERANCE)) ]
 	verdict "the memory of closed events is freed"

@@ -57,7 +57,9 @@ library_ends()
 		in_order "$(line_of step=event-wait by=item "status=$1\$")" "$(line_of step=free)"
 }
 
-# hook_ends - whether the hook was called before the owner was unregistered, and ended both waits
+# hook_ends - whether the hook was called before the owner was unregistered, ended both waits, and
+# got the outputs of both requests: 0 from the dispatch routine, and 7 (PENDED in
+# peers/unloading.rs), with which the hook completes the pended one
 hook_ends()
 {
 	in_order "$(line_of step=completion via=hook serving=0 pending=7)" "$(line_of step=unregister)" &&
@@ -65,7 +67,7 @@ hook_ends()
 		[ -n "$(line_of step=event-wait by=item status=0)" ] && ! trace | grep -q step=refuse
 }
 
-start 6
+begin 6
 fresh_trace
 load "$OWNER" && both_wait && unload "$OWNER" && library_ends "-$ECANCELED" && has_unloaded && ! trace | grep -q step=refuse
 verdict "the owner is unloaded: the library ends its waits"
@@ -92,7 +94,7 @@ verdict "the owner can be loaded and unloaded again"
 # file must not be opened before the module is loaded.
 fresh_trace
 find_module "$OWNER"
-./kmod load "$path" wait=1 2>/dev/null &
+./one_call load "$path" wait=1 2>/dev/null &
 loader=$!
 await [ -e "$FILES/events/unloading.event" ]
 (exec 3<"$FILES/events/unloading.event") 2>/dev/null && opened=yes || opened=no

@@ -8,9 +8,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b third_peer c_peer"
 ROUNDS=2
-# reload_while_others_work() reloads a peer at least TIMES times, and until each other peer has done
-# something while this one was detached, but at most MOST_TIMES times. Each time the others run WORK
-# rounds of their exercise.
+# reload_while_others_work() reloads a peer TIMES times or more often: until each other peer has
+# taken a step while this one was detached. It fails after MOST_TIMES. Each time, the owner and the
+# other peers run WORK rounds of their exercise meanwhile.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -24,12 +24,6 @@ load_all()
 unload_peers()
 {
 	each unload
-}
-
-# exercise MODULE ROUNDS - makes a driver exchange items, calls and requests with the other side
-exercise()
-{
-	echo "$2" >"/sys/kernel/debug/d2d-$1/exercise"
 }
 
 # exercise_all - the owner and all peers exercise at the same time, in two processes each
@@ -50,7 +44,8 @@ contexts_of()
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# in_each_context STEP NAME - whether a driver has taken a step in each execution context
+# in_each_context STEP NAME - whether a driver has taken a step, given with its first fields or
+# none, in each execution context
 in_each_context()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
@@ -137,7 +132,7 @@ fresh_owner()
 {
 	# shellcheck disable=SC2086 # a list
 	needs_no bad_peer $PEERS module_a
-	start_trace
+	reset_trace
 	load_all "$1"
 }
 
@@ -145,11 +140,12 @@ fresh_owner()
 fresh_peers()
 {
 	each loaded || fresh_owner 3
-	start_trace
+	reset_trace
 }
 
-# fresh_work - loads three peers, which work at the same time, unless they have done so, and unloads all. $worked and
-# $unloaded say whether this succeeded; the trace is that since start_trace
+# fresh_work - the run that several cases check, which only the first of them makes: loads the owner
+# and three peers, lets all work at the same time, and unloads all. $worked and $unloaded say
+# whether that succeeded; trace() prints its steps
 fresh_work()
 {
 	[ -z "${worked-}" ] || return
@@ -159,7 +155,7 @@ fresh_work()
 	unloaded=$?
 }
 
-start 17
+begin 17
 
 fresh_owner 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
@@ -184,8 +180,10 @@ verdict "module_a sends each peer requests, and cancels some, in each execution 
 
 for name in $PEERS; do
 	fresh_peers
-	exercise "$name" 1 && in_each_context enqueue "$name"
-	verdict "$name calls module_a's operations, in each execution context"
+	exercise "$name" 1 && in_each_context enqueue "$name" && in_each_context "op-return from=owner" "$name"
+	verdict "$name puts items and calls module_a's operations, in each execution context"
+
+	# third_peer sends no requests.
 	[ "$name" != third_peer ] || continue
 
 	fresh_peers

@@ -7,19 +7,19 @@ cd "$(dirname "$0")" || exit 1
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - lets the module pointers make its calls, unless it has made them: it makes all of them when it is loaded.
-# $refused says whether each function has refused each pointer
+# fresh_calls - brings about that the module pointers is loaded, which makes all its calls when it
+# is loaded. $refused says whether each function has refused each bad pointer
 fresh_calls()
 {
 	loaded pointers && return
-	start_trace
+	reset_trace
 	load pointers || dmesg | sed -n 's/.*\(pointers: .*\)/# \1/p' | grep -v d2d: | head -n 40
 	loaded pointers
 	refused=$?
 	functions=$(logged pointers functions)
 }
 
-start 4
+begin 4
 load module_a
 exported=$(logged module_a functions)
 

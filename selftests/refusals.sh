@@ -6,8 +6,10 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# What bad_peer does wrong and the owner refuses. Each line is FAULT ERRNO [REASON]; REASON is FAULT if
-# it is missing
+# The tables of the kselftests have their columns in one order: what is done wrong, the errno, and
+# the reason. A reason that is missing is the same word as the fault.
+
+# What bad_peer does wrong and the owner refuses. Each line is FAULT ERRNO [REASON]
 peer_faults()
 {
 	cat <<-EOT
@@ -56,36 +58,36 @@ peer_faults()
 }
 
 # What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. Each line is
-# FAULT REASON ERRNO
+# FAULT ERRNO [REASON]
 owner_faults()
 {
 	cat <<-EOT
-	bad-request   bad-magic     EBADMSG
-	no-context    no-context    EFAULT
-	bad-magic     bad-magic     EBADMSG
-	bad-size      bad-size      EMSGSIZE
-	bad-major     bad-major     EPROTO
-	bad-context-pointer bad-context-pointer EFAULT
-	unreadable-context  bad-context-pointer EFAULT
-	unmapped-context    bad-context-pointer EFAULT
-	half-context        bad-context-pointer EFAULT
-	bad-layout    bad-layout    EBADE
-	no-ops-table  no-ops-table  EFAULT
-	bad-ops-major bad-ops-major EPROTO
-	bad-ops-size  bad-ops-size  EMSGSIZE
-	bad-ops-pointer bad-ops-pointer EFAULT
-	unmapped-ops  bad-ops-pointer EFAULT
-	half-ops      bad-ops-pointer EFAULT
-	bad-build     bad-build     EXDEV
-	bad-prefix    bad-prefix    EBADR
-	no-chain      bad-chain-pointer EFAULT
-	misaligned-chain bad-chain-pointer EFAULT
-	unmapped-chain bad-chain-pointer EFAULT
-	half-chain    bad-chain-pointer EFAULT
-	bad-module-pointer bad-module-pointer EFAULT
-	misaligned-module  bad-module-pointer EFAULT
-	unmapped-module    bad-module-pointer EFAULT
-	operation-outside-text operation-outside-text ENOEXEC
+	bad-request            EBADMSG bad-magic
+	no-context             EFAULT
+	bad-magic              EBADMSG
+	bad-size               EMSGSIZE
+	bad-major              EPROTO
+	bad-context-pointer    EFAULT
+	unreadable-context     EFAULT bad-context-pointer
+	unmapped-context       EFAULT bad-context-pointer
+	half-context           EFAULT bad-context-pointer
+	bad-layout             EBADE
+	no-ops-table           EFAULT
+	bad-ops-major          EPROTO
+	bad-ops-size           EMSGSIZE
+	bad-ops-pointer        EFAULT
+	unmapped-ops           EFAULT bad-ops-pointer
+	half-ops               EFAULT bad-ops-pointer
+	bad-build              EXDEV
+	bad-prefix             EBADR
+	no-chain               EFAULT bad-chain-pointer
+	misaligned-chain       EFAULT bad-chain-pointer
+	unmapped-chain         EFAULT bad-chain-pointer
+	half-chain             EFAULT bad-chain-pointer
+	bad-module-pointer     EFAULT
+	misaligned-module      EFAULT bad-module-pointer
+	unmapped-module        EFAULT bad-module-pointer
+	operation-outside-text ENOEXEC
 	EOT
 }
 
@@ -125,7 +127,7 @@ fresh_owner()
 {
 	needs_no bad_peer module_b bad_owner
 	needs module_a timeout=100
-	start_trace
+	reset_trace
 }
 
 # fresh_peer MODULE [PARAM=VALUE...] - the same, and then loads a peer
@@ -133,7 +135,7 @@ fresh_peer()
 {
 	fresh_owner
 	load "$@"
-	start_trace
+	reset_trace
 }
 
 # fresh_bad_owner FAULT - brings about that no module is loaded but bad_owner, with this fault
@@ -141,10 +143,10 @@ fresh_bad_owner()
 {
 	unload_all
 	load bad_owner "fault=$1"
-	start_trace
+	reset_trace
 }
 
-start $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
+begin $(($(peer_faults | wc -l) + $(item_faults | wc -l) + 2 * $(owner_faults | wc -l) + $(parameters | wc -l) + 15))
 
 # The kernel's loader refuses module_b, because the symbols that it imports are missing.
 fresh_trace
@@ -163,7 +165,7 @@ fresh_owner
 fails ETIMEDOUT load bad_peer fault=not-completed-in-time && ! loaded bad_peer &&
 	[ "$(trace | sed -n 's/.*step=refuse reason=\([^ ]*\).*/\1/p' | xargs)" = \
 		"not-completed-in-time already-attached stale-request-handle" ]
-verdict "a peer completes its handshake after the timeout: not-completed-in-time, and then its handle is stale"
+verdict "a peer completes its handshake after the timeout: not-completed-in-time; already-attached for another attach; stale-request-handle for the completion"
 
 for fault in stale-attach stale-unregister; do
 	fresh_owner
@@ -224,15 +226,17 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its exercise file is open: EAGAIN"
 exec 3>&-
 
-# refusal_by_module_b_is REASON - as only_refusal_is. The lines about bad_owner have no "d2d:", so
-# trace() does not print them
+# refusal_by_module_b_is REASON - whether module_b has refused something for this reason. The owner
+# prints the lines of its peers; bad_owner prints "bad_owner:" in the place of "d2d:", so trace()
+# does not print them
 refusal_by_module_b_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |
 		grep -q "module_b: bad_owner: step=refuse reason=$1 "
 }
 
-while read -r fault reason errno; do
+while read -r fault errno reason; do
+	reason=${reason:-$fault}
 	fresh_bad_owner "$fault"
 	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
 	verdict "an owner's $fault: $reason, $errno"
@@ -259,7 +263,7 @@ verdict "out-of-memory: contexts with more memory than the machine has: ENOMEM"
 while read -r module parameter; do
 	fresh_trace
 	[ "$module" = module_a ] || load module_a
-	start_trace
+	reset_trace
 	fails ERANGE load "$module" "$parameter" && ! loaded "$module" &&
 		only_refusal_is "$module" parameter-out-of-range
 	verdict "parameter-out-of-range: $module with $parameter: ERANGE"

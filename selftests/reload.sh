@@ -9,7 +9,8 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
-# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since start_trace
+# items STEP QUEUE - prints how many items the lines of this step (enqueue, dequeue) have, since
+# reset_trace
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
@@ -30,7 +31,7 @@ peer_rounds()
 fresh_rounds()
 {
 	needs_no module_b module_a
-	start_trace
+	reset_trace
 	load module_a completion=1 && peer_rounds "$1"
 }
 
@@ -45,7 +46,7 @@ owner_rounds()
 	done
 }
 
-start 5
+begin 5
 
 fresh_trace
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]

@@ -28,10 +28,12 @@ exit_in_time()
 	done
 }
 
-# resume PID... - lets the paused routine and these processes come to their end
-resume()
+# resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
+# one hangs or exits with an error. What cleans up after a case passes ${PID:+"$PID"}: the variable
+# is not set if CASE has not selected the case
+resume_and_await()
 {
-	pause none
+	resume
 	exit_in_time "$@"
 }
 
@@ -78,11 +80,6 @@ got_back()
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]
-}
-
-exercise()
-{
-	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
 }
 
 # each_peer COMMAND...

@@ -9,34 +9,34 @@ cd "$(dirname "$0")" || exit 1
 . ./request_lib.sh
 
 # The code of the handshake; the owner refuses it from drivers
-SHARE_CONTEXT=0x222003
+CODE_SHARE_CONTEXT=0x222003
 # An address that nothing is mapped at
 BAD_POINTER=4096
 
-# What a sender can do wrong. Each line is ERRNO REASON COMMAND. r0 is a request of alice that was
-# never sent, r1 was never allocated, and r2 is a request of dave, whose driver object has no other
-# routine than dispatch.
+# What a sender can do wrong. Each line is ERRNO REASON COMMAND: here the fault is a command with
+# blanks, so it comes last. r0 is a request of alice that was never sent, r1 was never allocated,
+# and r2 is a request of dave, whose driver object has no other routine than dispatch.
 sender_faults()
 {
 	cat <<-EOT
-	EBADMSG      bad-magic             send r0 bob $ADD bad-magic
-	EMSGSIZE     bad-size              send r0 bob $ADD bad-size
-	EPROTO       bad-major             send r0 bob $ADD bad-major
-	EBADE        bad-layout            send r0 bob $ADD bad-layout
-	EINVAL       unknown-function      send r0 bob $ADD unknown-function
-	EINVAL       bad-flags             send r0 bob $ADD unknown-flag
-	EINVAL       bad-flags             send r0 bob $ADD reserved
-	EINVAL       reserved-code         send r0 bob $SHARE_CONTEXT
-	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=null
-	EFAULT       bad-send-pointer      send r0 bob $ADD descriptor=$BAD_POINTER
-	EFAULT       bad-input-pointer     send r0 bob $ADD input=null
-	EFAULT       bad-input-pointer     send r0 bob $ADD input=$BAD_POINTER
-	EMSGSIZE     buffer-too-small      send r0 bob $ADD in=9
-	EMSGSIZE     buffer-too-small      send r0 bob $ADD out=9
-	ESTALE       stale-request         send r0 bob $ADD stale-handle
+	EBADMSG      bad-magic             send r0 bob $CODE_ADD bad-magic
+	EMSGSIZE     bad-size              send r0 bob $CODE_ADD bad-size
+	EPROTO       bad-major             send r0 bob $CODE_ADD bad-major
+	EBADE        bad-layout            send r0 bob $CODE_ADD bad-layout
+	EINVAL       unknown-function      send r0 bob $CODE_ADD unknown-function
+	EINVAL       bad-flags             send r0 bob $CODE_ADD unknown-flag
+	EINVAL       bad-flags             send r0 bob $CODE_ADD reserved
+	EINVAL       reserved-code         send r0 bob $CODE_SHARE_CONTEXT
+	EFAULT       bad-send-pointer      send r0 bob $CODE_ADD descriptor=null
+	EFAULT       bad-send-pointer      send r0 bob $CODE_ADD descriptor=$BAD_POINTER
+	EFAULT       bad-input-pointer     send r0 bob $CODE_ADD input=null
+	EFAULT       bad-input-pointer     send r0 bob $CODE_ADD input=$BAD_POINTER
+	EMSGSIZE     buffer-too-small      send r0 bob $CODE_ADD in=9
+	EMSGSIZE     buffer-too-small      send r0 bob $CODE_ADD out=9
+	ESTALE       stale-request         send r0 bob $CODE_ADD stale-handle
 	ESTALE       stale-request         send r1 bob
 	ESTALE       stale-target          send r0 nobody
-	EINVAL       no-completion-routine send r2 bob $ADD routine
+	EINVAL       no-completion-routine send r2 bob $CODE_ADD routine
 	EMSGSIZE     buffer-too-large      alloc r1 alice in=4097 out=0
 	EMSGSIZE     buffer-too-large      alloc r1 alice in=0 out=4097
 	ESTALE       stale-driver-handle   alloc r1 nobody
@@ -63,11 +63,12 @@ sender_faults()
 	EOT
 }
 
-# What a receiver's dispatch routine can do wrong. Each line is ROLE STATUS REASON; the sender gets STATUS
+# What a receiver's dispatch routine can do wrong. Each line is ROLE ERRNO REASON; the sender gets
+# ERRNO as the status
 receiver_faults()
 {
 	cat <<-EOT
-	forget            EIO      not-completed
+	omit-completion   EIO      not-completed
 	bad-status        EIO      bad-status
 	unregister        EDEADLK  unregister-from-inside
 	detach            EDEADLK  detach-from-inside
@@ -77,23 +78,23 @@ receiver_faults()
 	EOT
 }
 
-trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 19))
+trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
+begin $(($(sender_faults | wc -l) + $(receiver_faults | wc -l) + 19))
 load pause_calls
 load module_a contexts=4 completion=1
 
 # Refusals that take more than one command
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: a pending request is sent again: EBUSY"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EBUSY act "read r0 8" && only_refusal_is module_a request-on-its-way
 verdict "request-on-its-way: the output of a pending request is read: EBUSY"
 
 fresh alice bob
-act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "complete bob output=1; wait r0" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "complete bob output=1; wait r0" &&
 	fails ESTALE act "complete-again bob" && only_refusal_is module_a stale-request-handle
 verdict "stale-request-handle: a request is completed twice, the second time after the sender got the result: ESTALE"
 
@@ -103,7 +104,7 @@ act "on-dispatch bob complete-twice; send r0 bob; wait r0; expect r0" && fails E
 verdict "stale-request-handle: a request is completed twice inside the dispatch routine: ESTALE"
 
 fresh alice bob
-act "send r0 bob $ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
+act "send r0 bob $CODE_ADD routine" && fails EINVAL act "wait r0" && only_refusal_is module_a has-completion-routine
 verdict "has-completion-routine: a thread waits for a request that was sent with a completion routine: EINVAL"
 
 fresh alice bob
@@ -111,7 +112,7 @@ act "send r0 bob; wait r0" && fails EFAULT act "read r0 8 buffer=null" && only_r
 verdict "no-buffer: the output is read to a null pointer: EFAULT"
 
 fresh alice bob
-act "on-completed alice unregister; send r0 bob $ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
+act "on-completed alice unregister; send r0 bob $CODE_ADD routine; expect r0 output=42" && fails EDEADLK act "errno-inside alice" &&
 	only_refusal_is module_a unregister-from-inside
 verdict "unregister-from-inside: a driver unregisters itself in its completion routine: EDEADLK"
 
@@ -135,17 +136,17 @@ verdict "unregister-from-inside: a driver unregisters itself in its returned rou
 while read -r errno reason command; do
 	fresh alice bob
 	act "register dave no-routines; alloc r2 dave"
-	start_trace
+	reset_trace
 	fails "$errno" act "$command" && only_refusal_is module_a "$reason" && act "send r0 bob; wait r0; expect r0 output=42"
 	verdict "$reason: $command fails with $errno"
 done <<EOT
 $(sender_faults)
 EOT
 
-while read -r role status reason; do
+while read -r role errno reason; do
 	fresh alice bob
-	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$status")" && only_refusal_is module_a "$reason"
-	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $status"
+	act "on-dispatch bob $role; send r0 bob; wait r0; expect r0 status=-$(number "$errno")" && only_refusal_is module_a "$reason"
+	verdict "$reason: the receiver's dispatch routine does $role, and the sender gets $errno"
 done <<EOT
 $(receiver_faults)
 EOT
@@ -157,7 +158,7 @@ receiver_refused()
 }
 
 fresh alice bob
-receiver_refused forget && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
+receiver_refused omit-completion && receiver_refused bad-status && receiver_refused unregister && receiver_refused detach &&
 	receiver_refused read-too-much && receiver_refused write-too-much && receiver_refused write-bad-pointer &&
 	act "on-dispatch bob answer; send r0 bob; wait r0; expect r0 output=42"
 verdict "after each refusal of what a dispatch routine does, the request can be sent and completed"
@@ -166,7 +167,7 @@ verdict "after each refusal of what a dispatch routine does, the request can be 
 
 while read -r action reason; do
 	fresh alice bob carol
-	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $PEND" &&
+	act "on-dispatch bob forward-back carol; on-dispatch carol pend; on-returned bob $action" && act_pends "send r0 bob $CODE_PEND" &&
 		act "complete carol output=5; wait r0; expect r0 output=5" &&
 		fails EDEADLK act "errno-inside bob" && only_refusal_is module_a "$reason" && act "alloc r1 alice; free r1"
 	verdict "$reason: the returned routine does $action, which would wait for that routine: EDEADLK"
@@ -177,13 +178,13 @@ EOT
 
 for place in softirq hardirq irqs-off; do
 	fresh alice bob
-	act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place wait r0" &&
+	act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EDEADLK act "in $place wait r0" &&
 		only_refusal_is module_a wait-in-atomic-context && fails EDEADLK act "in $place wait r0 timeout=0"
 	verdict "wait-in-atomic-context: a wait for a pending request in $place: EDEADLK"
 done
 for place in softirq hardirq irqs-off; do
 	fresh alice bob carol
-	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $PEND" && fails EDEADLK act "in $place send r1 bob" &&
+	act "alloc r1 alice; on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EDEADLK act "in $place send r1 bob" &&
 		only_refusal_is module_a send-in-atomic-context && fails EDEADLK act "in $place forward bob carol" && act "complete bob"
 	verdict "send-in-atomic-context: one request is sent and one forwarded in $place without D2D_SEND_ATOMIC: EDEADLK, and the forwarder can still complete its request"
 done

@@ -11,10 +11,10 @@ COLLECT=/sys/kernel/debug/d2d-consumer/collect
 # collect PERIOD - lets the consumer collect samples; the errno goes to $NOTES
 collect()
 {
-	./kmod write "$COLLECT" "$1" 2>"$NOTES"
+	./one_call write "$COLLECT" "$1" 2>"$NOTES"
 }
 
-# printed - prints the lines of both drivers since start_trace, without the trace
+# printed - prints the lines of both drivers since reset_trace, without the trace
 printed()
 {
 	dmesg | awk -v start="$TRACE_START" '
@@ -28,7 +28,7 @@ fresh_consumer()
 {
 	needs_no sensor loud_sensor
 	needs consumer
-	start_trace
+	reset_trace
 }
 
 # play - plays what the Windows originals play
@@ -37,7 +37,7 @@ play()
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
 }
 
-start 6
+begin 6
 
 fresh_trace
 fails ENOENT load sensor

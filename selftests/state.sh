@@ -52,7 +52,7 @@ readers()
 fresh_owner()
 {
 	needs_no actor module_b paused_peer module_a
-	start_trace
+	reset_trace
 	load module_a capacity=16 completion=1
 }
 
@@ -60,7 +60,7 @@ fresh_owner()
 pends()
 {
 	load actor && act "register alice; register bob atomic; alloc r0 alice; on-dispatch bob pend" &&
-		act_pends "send r0 bob $PEND"
+		act_pends "send r0 bob $CODE_PEND"
 }
 
 # end_readers - unloads module_a between two reads of its files, which ends the readers
@@ -75,8 +75,8 @@ end_readers()
 	return "$unloaded"
 }
 
-trap 'rm -f "$NOTES"; ! loaded pause_calls || pause none' EXIT
-start 13
+trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
+begin 13
 load pause_calls
 
 HASH='0x[0-9a-f]+'
@@ -173,9 +173,9 @@ verdict "processes read the files again and again: the owner can be unloaded bet
 
 fresh_owner
 load paused_peer && pause task
-./kmod write "$DIRECTORY/exercise" 1 2>"$NOTES" &
+./one_call write "$DIRECTORY/exercise" 1 2>"$NOTES" &
 await one_inside && shows calls "ctx=0 to=peer entered=[1-9][0-9]* in_flight=1" ".*" &&
-	json_has calls.0.in_flight 1 && pause none && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
+	json_has calls.0.in_flight 1 && resume && wait $! && shows calls "ctx=0 to=peer .* in_flight=0" ".*"
 verdict "a call is inside a peer: the files show it as in flight until it returns"
 unload paused_peer
 unload module_a

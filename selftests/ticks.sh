@@ -67,7 +67,7 @@ peer_allocated()
 	grep -q '\[ticker_peer\]' "$TRACING/trace"
 }
 
-# value KEY TEXT - prints a value from the last line since start_trace that has this text
+# value KEY TEXT - prints a value from the last line since reset_trace that has this text
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '
@@ -89,19 +89,20 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - lets the timer, processes of the peer and processes of module_a work at once, unless they have
-# done so. $ran says whether they succeeded; the trace of the run is that since start_trace
+# fresh_run - the run that several cases check, which only the first of them makes: the timer,
+# processes of the peer and processes of module_a work at the same time. $ran says whether they
+# succeeded; trace() prints the steps of the run
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
 	needs_no ticker_peer module_a
-	start_trace
+	reset_trace
 	load module_a capacity=4 && load ticker_peer &&
 		in_parallel tick tick owner_rounds owner_rounds && unload ticker_peer && unload module_a
 	ran=$?
 }
 
-start 5
+begin 5
 
 # User-Mode Linux runs an interrupt on the stack of the interrupted code. If that is the peer's code,
 # an allocation in the interrupt looks like one of the peer.
@@ -134,14 +135,14 @@ verdict "the items of each producer arrived in order, without a gap"
 
 # The queue's count of refused puts has to be the sum of the peer's and of module_a's. module_a had
 # one in each round that found the queue full ($FULL). When the peer detached, module_a also tried
-# to put two items for the next peer; those that found no room were refused (2 - left).
+# to put two items for the next peer; it put $for_next of them, and the others were refused.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"
-left=$(value n "for=next")
+for_next=$(value n "for=next")
 [ "$(value taken "$owner")" = "$(value taken "$peer")" ] &&
 	[ "$(value put "$owner")" = $(($(value put "$peer") + $(total enqueue to_peer))) ] &&
-	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - left)) ] &&
+	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - for_next)) ] &&
 	[ "$(value refused "$peer")" -gt 0 ] &&
 	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
 verdict "queue to the peer: items put = taken + left, and each refused put is counted"

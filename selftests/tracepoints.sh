@@ -27,8 +27,9 @@ clear_buffer()
 	echo >"$TRACING/trace"
 }
 
-# on STEP [FILTER] - clears the buffer and switches the tracepoint of this step on
-on()
+# record STEP [FILTER] - empties the buffer, and switches the tracepoint of this step on, with this
+# filter
+record()
 {
 	clear_buffer
 	step=$EVENTS/d2d_$1
@@ -36,8 +37,8 @@ on()
 	echo 1 >"$step/enable"
 }
 
-# off - switches all tracepoints off and removes their filters
-off()
+# reset_tracepoints - switches all tracepoints off and removes their filters
+reset_tracepoints()
 {
 	echo 0 >"$EVENTS/enable"
 	for step in "$EVENTS"/d2d_*; do
@@ -75,9 +76,9 @@ fresh_owner()
 	needs_no actor pause_calls torture_peer0 torture_owner
 	needs module_a
 	needs "${1-module_a}"
-	off
+	reset_tracepoints
 	clear_buffer
-	start_trace
+	reset_trace
 }
 
 # fresh_tracing - brings about that no module is loaded, and that all tracepoints of module_a will be on when it is
@@ -90,7 +91,7 @@ fresh_tracing()
 	echo 65536 >"$TRACING/buffer_size_kb"
 	echo ':mod:module_a' >"$TRACING/set_event"
 	clear_buffer
-	start_trace
+	reset_trace
 }
 
 # fresh_actors - the same as fresh_owner; registers actors, and switches the tracepoints of requests on
@@ -103,11 +104,11 @@ fresh_actors()
 		echo 1 >"$EVENTS/d2d_$step/enable"
 	done
 	clear_buffer
-	start_trace
+	reset_trace
 }
 
-# on_in_c - switches the tracepoints of hot paths on for c_peer, and lets it exercise
-on_in_c()
+# record_in_c - switches the tracepoints of hot paths on for c_peer, and lets it exercise
+record_in_c()
 {
 	for step in enqueue dequeue op_call op_return; do
 		echo 'seq == 0 && driver == "c_peer"' >"$EVENTS/d2d_$step/filter"
@@ -116,13 +117,7 @@ on_in_c()
 	exercise c_peer
 }
 
-# exercise DRIVER - it exchanges items, calls and requests with the other side, in each execution context
-exercise()
-{
-	echo 1 >"/sys/kernel/debug/d2d-$1/exercise"
-}
-
-begin
+set_up
 if [ ! -e "$TRACING/set_event" ]; then
 	ktap_skip_all "needs tracefs, with events"
 	exit 4
@@ -155,7 +150,7 @@ load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e 
 verdict "the owner is unloaded while tracepoints are on: after it is loaded again all are off"
 
 fresh_owner module_b
-on enqueue 'seq == 0'
+record enqueue 'seq == 0'
 exercise module_b
 has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "enqueue driver=module_a $HEAD in=softirq step=enqueue queue=to_peer ctx=c0 n=1 depth=1" &&
@@ -163,14 +158,14 @@ has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0
 verdict "enqueue records each put, in each execution context"
 
 fresh_owner module_b
-on dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
+record dequeue 'driver == "module_a" && queue == "to_owner" && depth == 0 && seq == 0'
 exercise module_b
 only "dequeue driver=module_a $HEAD in=(task|softirq|hardirq) step=dequeue queue=to_owner ctx=c0 n=1 depth=0"
 verdict "dequeue with a filter for driver, queue and depth records only what matches"
 
 fresh_owner module_b
-on op_call 'seq == 0'
-on op_return 'seq == 0 && op == "bounce"'
+record op_call 'seq == 0'
+record op_return 'seq == 0 && op == "bounce"'
 exercise module_a
 has "op_call driver=module_a $HEAD in=hardirq step=op-call to=peer op=drain" &&
 	has "op_call driver=module_b $HEAD in=hardirq step=op-call to=owner op=bounce" &&
@@ -180,14 +175,14 @@ verdict "op_call and op_return record each call of an operation and its return, 
 
 # The tracepoints op_call and op_return share one static key: either of them must switch it on.
 fresh_owner module_b
-on op_return 'seq == 0'
+record op_return 'seq == 0'
 exercise module_b
 only "op_return .*"
 verdict "op_return alone records each return and no call"
 
 fresh_owner module_b
-on event_set 'seq == 0 && name == "module_a.turn"'
-on event_wait 'seq == 0 && name == "module_a.turn"'
+record event_set 'seq == 0 && name == "module_a.turn"'
+record event_wait 'seq == 0 && name == "module_a.turn"'
 exercise module_b
 has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.turn kind=synchronization handle=0x[0-9a-f]+" &&
 	has "event_wait driver=module_b $HEAD in=task step=event-wait name=module_a.turn kind=synchronization handle=0x[0-9a-f]+ events=1 status=0" &&
@@ -195,7 +190,7 @@ has "event_set driver=module_a $HEAD in=hardirq step=event-set name=module_a.tur
 verdict "event_set and event_wait record that an event is set and that a wait for it returns"
 
 fresh_owner c_peer
-on_in_c
+record_in_c
 has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1" &&
 	has "dequeue driver=c_peer $HEAD in=hardirq step=dequeue queue=to_peer ctx=c0 n=1 depth=0" &&
 	has "op_call driver=c_peer $HEAD in=hardirq step=op-call to=owner op=drain" &&
@@ -203,18 +198,18 @@ has "enqueue driver=c_peer $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n
 verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in C"
 
 fresh_owner c_peer
-on_in_c
+record_in_c
 unload c_peer && loaded module_a && has "enqueue .*"
 verdict "a driver in C is unloaded while its tracepoints are on: what they recorded stays"
 
 fresh_owner
-on op_call
+record op_call
 fails EINVAL load bad_peer fault=unknown-field &&
 	has "op_call driver=bad_peer seq=[0-9]+ load=[0-9]+ in=task step=op-call [?]=1 queue=[?] name=two[?]lines"
 verdict "an unknown field, an unreadable text and a line break in a text are recorded as ?"
 
 fresh_actors
-act "send r0 bob $ADD; wait r0; expect r0 output=42" &&
+act "send r0 bob $CODE_ADD; wait r0; expect r0 output=42" &&
 	[ "$(recorded | cut -d ' ' -f 1 | xargs)" = "build_request call_driver dispatch complete completion" ] &&
 	has "build_request driver=alice $HEAD in=task step=build-request req=r[0-9]+ major=0x0f code=0x00222004 input=8 output=8" &&
 	has "dispatch driver=bob $HEAD in=task step=dispatch req=r[0-9]+ major=0x0f code=0x00222004" &&
@@ -224,7 +219,7 @@ verdict "the steps of a request that was sent without D2D_SEND_TRACE are recorde
 
 fresh_actors
 echo "status == -$ETIMEDOUT" >"$EVENTS/d2d_cancel/filter"
-act "on-dispatch bob pend" && act_pends "send r0 bob $PEND" && act "wait r0 timeout=1" &&
+act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "wait r0 timeout=1" &&
 	has "pend driver=bob .* step=pend req=r[0-9]+ code=0x00222008" &&
 	has "cancel driver=alice .* step=cancel req=r[0-9]+ from=bob status=-$ETIMEDOUT"
 verdict "pend and cancel record that a request is pended and times out"
@@ -254,7 +249,7 @@ fresh_trace
 unload_all
 EVENTS=$TRACING/events/d2d_torture_owner
 load torture_owner && load torture_peer0
-on doorbell
+record doorbell
 event_act torture_owner create 0 bell synchronization && event_act torture_owner doorbell 0 &&
 	event_act torture_peer0 put 5 in=hardirq &&
 	only "doorbell driver=torture_peer0 $HEAD in=hardirq step=doorbell queue=to_owner ctx=c0 handle=0x[0-9a-f]+"

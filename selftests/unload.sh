@@ -5,10 +5,11 @@
 # keeps the thread there until the test has seen that unloading waits for it. So the result does not
 # depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So the
-# test pauses such calls on CPU 1, and itself runs on CPU 0 from its start. If it had ever run on CPU
-# 1, the kernel would interrupt that CPU whenever the test unmaps memory, and wait for the answer. Now
-# only unloading waits for CPU 1.
+# A call that is paused in an interrupt occupies its CPU, which then takes no other interrupt. So
+# the test pauses such calls on CPU 1, and itself runs on CPU 0 from its start: whenever a process
+# unmaps memory, the kernel interrupts each CPU on which that process has run, and waits for the
+# answer. A test that had run on CPU 1 would hang at its first unmapping; as it is, only unloading
+# waits for CPU 1.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
 fi
@@ -25,7 +26,7 @@ WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/
 # shellcheck disable=SC2086 # a list
 ALL_SECONDS=$(cat $WATCHDOGS </dev/null | xargs)
 # shellcheck disable=SC2086 # a list
-trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || pause none; watchdogs $ALL_SECONDS' EXIT
+trap 'rm -f "$NOTES"; echo "$ALL_WORKERS" >"$WORKERS"; ! loaded pause_calls || resume; watchdogs $ALL_SECONDS' EXIT
 
 # watchdogs SECONDS... - sets the limits in $WATCHDOGS, in this order
 watchdogs()
@@ -67,11 +68,11 @@ new_exercise_makes_no_call()
 	echo 1 >"$EXERCISE" && [ "$(op_calls)" = "$before" ]
 }
 
-# unloading_waits FUNCTION STEP... - begins to unload the peer. Succeeds if that waits in this
-# function after these steps
+# unloading_waits FUNCTION STEP... - begins to unload the peer in the process $remover. Succeeds if
+# that process waits in this function of the kernel after these steps
 unloading_waits()
 {
-	./kmod unload paused_peer 2>"$NOTES" &
+	./one_call unload paused_peer 2>"$NOTES" &
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
@@ -125,7 +126,7 @@ verdict_and_clean()
 unload_during_call()
 {
 	load_settled paused_peer || return
-	start_trace
+	reset_trace
 	pause "$1"
 	taskset "$2" sh -c "echo 1 >$EXERCISE" &
 	caller=$!
@@ -133,44 +134,46 @@ unload_during_call()
 		unloading_waits d2d_readers_wait detach &&
 		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
-	pause none
+	resume
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload &&
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
 }
 
-# unload_during_request - unloads the peer while its dispatch routine runs in the sending process. Detaching
-# cancels the request and does not wait for the routine; unregistering, which follows the step rundown,
-# does. The request ends with ECANCELED
+# unload_during_request - unloads the peer while its dispatch routine runs in the sending process.
+# Detaching cancels the request, which ends with ECANCELED, and does not wait for the routine: the
+# trace has the step rundown while the routine is paused. Unregistering, which comes next, waits
+# until the routine has returned
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
-	start_trace
+	reset_trace
 	pause task
-	./kmod write "$ACTOR" "send r0 paused_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
+	./one_call write "$ACTOR" "send r0 paused_peer $CODE_ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits cleanup_module detach rundown &&
 		new_request_fails && await waits_in "$remover" cleanup_module &&
 		unloading_steps_are detach rundown refuse && one_inside
 	seen=$?
-	pause none
+	resume
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an interrupt.
-# Then detaching waits too: its grace period ends only when each CPU has left its interrupts
+# unload_during_request_in PLACE CPUS - as unload_during_request, for a request that is sent in an
+# interrupt. Here detaching waits, too: for a grace period, which ends only when each CPU has left
+# its interrupts
 unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
-	start_trace
+	reset_trace
 	pause "$1"
-	taskset "$2" ./kmod write "$ACTOR" "in $1 send r0 paused_peer $ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
+	taskset "$2" ./one_call write "$ACTOR" "in $1 send r0 paused_peer $CODE_ADD atomic; wait r0; expect r0 status=-$ECANCELED" &
 	caller=$!
 	await one_inside &&
 		unloading_waits d2d_readers_wait detach &&
 		new_exercise_makes_no_call && await waits_in "$remover" d2d_readers_wait && unloading_steps_are detach && one_inside
 	seen=$?
-	pause none
+	resume
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload
 }
 
@@ -179,7 +182,7 @@ if [ ! -d "$EVENTS" ]; then
 	ktap_skip_all "needs tracefs, with the events of work queues"
 	exit 4
 fi
-start 8
+begin 8
 load pause_calls
 watchdogs 60 60
 [ ! -f "$WORKERS" ] || echo 1 >"$WORKERS"
@@ -222,7 +225,7 @@ fresh_trace
 pause handshake
 load paused_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
 seen=$?
-pause none
+resume
 unloaded && [ "$seen" = 0 ] && unloading_steps_are pend attached detach rundown unregister unload
 verdict_and_clean "unloading waits for a pended handshake"
 

@@ -73,15 +73,11 @@ where_they_hang()
 	done
 }
 
-# unregisters DRIVER - unregisters a driver. For the owner, only checks that module_a has users, because the
-# kernel refuses to unload a module that has some, as lifecycle.sh shows
-unregisters()
+# owner_is_in_use - whether module_a has users: the kernel refuses to unload a module that has some,
+# as lifecycle.sh shows
+owner_is_in_use()
 {
-	if [ "$1" = owner ]; then
-		read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
-	else
-		tell unregister "$1"
-	fi
+	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 }
 
 # owner_for HOW - reloads module_a with the parameters for HOW, unless it has them. HOW of a handshake is
@@ -120,20 +116,15 @@ watch()
 	await is_watching
 }
 
-# is_told - whether the program of watch() has exited, which it does when the event is closed
-is_told()
+# has_exited - whether the program of watch() has exited, which it does when the event is closed
+has_exited()
 {
 	! is_watching && ! grep -q '^State:.*[RD] (' "/proc/$watcher/status" 2>/dev/null
 }
 
-# returns STATUS - sets $?, which verdict() reads
-returns()
-{
-	return "$1"
-}
-
 # run_case SUBJECT STAGE DRIVER HOW EXPECTED... - runs one case. Sets $seen to what was observed. In
-# an impossible case no driver unregisters, and all threads must end as usual
+# an impossible case no driver unregisters: the owner must be in use, and all threads must end as
+# usual
 run_case()
 {
 	subject=$1 stage=$2 driver=$3 how=$4
@@ -144,13 +135,17 @@ run_case()
 	case $stage in
 	watched*) watch "$how" || opened=1 ;;
 	esac
-	unregisters "$driver"
+	if [ "$driver" = owner ]; then
+		owner_is_in_use
+	else
+		tell unregister "$driver"
+	fi
 	unregistered=$?
 	# A watching program is one more observer. If only the unregistering driver had the event open, the
 	# program must exit now; otherwise it must still sleep.
 	case "$stage $*" in
-	watched*"told=now"*) await is_told && seen=told=now ;;
-	watched*) is_watching && seen=told=later ;;
+	watched*"closed=now"*) await has_exited && seen=closed=now ;;
+	watched*) is_watching && seen=closed=later ;;
 	esac
 	tell end
 	ended=$?
@@ -158,7 +153,7 @@ run_case()
 	seen="$seen${seen:+ }$line"
 	case $stage in
 	watched*)
-		await is_told || return
+		await has_exited || return
 		wait "$watcher"
 		case $how in
 		poll) seen="$seen poll=$(cat "$NOTES.watched")" ;;
@@ -173,13 +168,13 @@ run_case()
 	esac
 	# Checks this after every 16th case only, because the check takes longer than a case.
 	case_number=$((case_number + 1))
-	[ $((case_number % 16)) != 0 ] || { owner_is_idle && start_trace; }
+	[ $((case_number % 16)) != 0 ] || { owner_is_idle && reset_trace; }
 }
 
-start $(($(cases | wc -l) + 1))
+begin $(($(cases | wc -l) + 1))
 load module_a
 load unregistering
-start_trace
+reset_trace
 hung='' loaded='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
 # Not `while read`, because that makes a system call for each character, also for the lines of cases that are not selected
@@ -198,7 +193,7 @@ for row in $rows; do
 	case $expected in
 	impossible:*) name="$name ($expected)" ;;
 	esac
-	selected "$name" || continue
+	runs_case "$name" || continue
 	if [ -n "$hung" ]; then
 		ktap_test_skip "$name: skipped after a hang"
 		continue
@@ -219,7 +214,7 @@ for row in $rows; do
 		where_they_hang "$seen"
 		;;
 	esac
-	returns "$rc"
+	[ "$rc" = 0 ]
 	verdict "$name"
 done
 unset IFS

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-start 8
+begin 8
 load module_a
 
 fresh_trace
@@ -23,16 +23,17 @@ fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer table is attached, and its operations work"
 
-# These peers refuse the owner's table before the owner sees theirs. Each line is MODULE REASON ERRNO
-while read -r module reason errno; do
+# These peers refuse the owner's table before the owner sees theirs. Each line is MODULE ERRNO
+# REASON
+while read -r module errno reason; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"
 	verdict "$module: $reason, $errno"
 done <<EOT
-skew_reordered bad-prefix EBADR
-skew_signature bad-prefix EBADR
-skew_major bad-ops-major EPROTO
-skew_build bad-build EXDEV
+skew_reordered EBADR bad-prefix
+skew_signature EBADR bad-prefix
+skew_major EPROTO bad-ops-major
+skew_build EXDEV bad-build
 EOT
 
 fresh_trace

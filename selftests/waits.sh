@@ -40,15 +40,17 @@ not_loaded()
 	! loaded "$1"
 }
 
-# peer_unloads - unloads the peer in the background; succeeds if that does, without hanging
+# peer_unloads - whether the peer can be unloaded. Unloads it in the background, so that a hang
+# fails the case
 peer_unloads()
 {
-	./kmod unload waiting_peer 2>"$NOTES" &
+	./one_call unload waiting_peer 2>"$NOTES" &
 	remover=$!
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# ended PLACE - whether the wait there has ended with ECANCELED, and nothing was refused
+# ended PLACE - whether the wait there has ended with ECANCELED, and nothing was refused.
+# peers/waiting.rs logs the step event-wait for its waits for a request, too
 ended()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
@@ -58,7 +60,7 @@ ended()
 in_operation()
 {
 	load_waiting operation "$1" || return
-	start_trace
+	reset_trace
 	echo 1 >$OWNER/exercise 2>/dev/null &
 	caller=$!
 	await one_waits "$1" && peer_unloads && ended operation || return
@@ -68,7 +70,7 @@ in_operation()
 # in_deferred event|request - unloads the peer while its work item waits
 in_deferred()
 {
-	start_trace
+	reset_trace
 	load_waiting deferred "$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
 }
 
@@ -86,7 +88,7 @@ verdict_or_end()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-start 5
+begin 5
 # The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 

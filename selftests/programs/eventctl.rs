@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes commands to control files, and watches an event through its file, as programs in user space do.
+//! Watches an event through its file, as programs in user space do.
 //!
 //! Usage:
 //!
-//! - `eventctl write FILE TEXT` writes by one system call. Exits with 0, or prints
-//!   `errno=N (text)` and exits with 1.
 //! - `eventctl poll FILE` reads the first line of an event's file, which is there at once. Then it
 //!   polls the file without a limit, and prints what the poll reports: `in`, `hup` or both.
 //! - `eventctl watch FILE CONTROL SET CLOSE` checks how an event's file can be read and polled. It
@@ -391,6 +389,7 @@ fn stall(path: &str, control: &str, close: &str) -> Outcome<bool> {
     }
 }
 
+/// Writes a command to a control file.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     OpenOptions::new()
         .write(true)
@@ -404,21 +403,14 @@ fn poll_once(path: &str) -> Result<String, Error> {
     let _ = file.read(&mut [0; 4096])?;
     let events = polled(&file, -1);
     let names = [(POLLIN, "in"), (POLLHUP, "hup")];
-    let told = names.iter().filter(|(event, _)| events & event != 0);
-    Ok(told.map(|(_, name)| *name).collect::<Vec<_>>().join("+"))
+    let seen = names.iter().filter(|(event, _)| events & event != 0);
+    Ok(seen.map(|(_, name)| *name).collect::<Vec<_>>().join("+"))
 }
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["write", path, text] => match write(path, text) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("errno={} ({error})", error.raw_os_error().unwrap_or(0));
-                ExitCode::FAILURE
-            }
-        },
         ["poll", path] => match poll_once(path) {
             Ok(events) => {
                 println!("{events}");
@@ -449,7 +441,7 @@ fn main() -> ExitCode {
         },
         _ => {
             eprintln!(
-                "usage: eventctl write FILE TEXT | poll FILE | watch FILE CONTROL SET CLOSE | stall FILE CONTROL CLOSE"
+                "usage: eventctl poll FILE | watch FILE CONTROL SET CLOSE | stall FILE CONTROL CLOSE"
             );
             ExitCode::from(2)
         }

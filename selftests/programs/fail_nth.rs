@@ -11,12 +11,12 @@
 //! - `fail_nth count ...` makes one of these calls once, lets no allocation fail, and prints how
 //!   many there are.
 //!
-//! In the n-th round the n-th allocation of the call fails. The last round is the first one in
-//! which the call makes fewer than n allocations. Each call must either succeed without the memory,
-//! or fail with `ENOMEM`, log one refusal with that reason, and leave nothing behind. Unloading
-//! must succeed. If the module's owner was loaded before, it must have no users after each round.
-//! Prints the number of allocations and exits with 0; otherwise prints what is wrong, as KTAP
-//! comments, and exits with 1.
+//! Round n makes the n-th allocation of the call fail. The rounds end with the first one in which
+//! the call makes fewer than n allocations, so that none fails. Each call must either succeed
+//! without the memory, or fail with `ENOMEM`, log one refusal with that reason, and leave nothing
+//! behind. Unloading must succeed. If the module's owner was loaded before, it must have no users
+//! after each round. Prints the number of allocations and exits with 0; otherwise prints what is
+//! wrong, as KTAP comments, and exits with 1.
 
 mod modules;
 

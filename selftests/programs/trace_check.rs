@@ -39,8 +39,8 @@ impl Actual {
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// Checks that the line has all fields. [`Line`] accepts lines without some of them, as other
-    /// logs have them.
+    /// Checks that the line has all fields. [`Line`] also parses lines without `load` or `in`,
+    /// because logs other than those of this test have such lines.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;

@@ -19,8 +19,8 @@ RUSTFLAGS_$2.o := -L $(obj)/shared --extern d2d --extern d2d_pair
 $(obj)/$2.o: $(obj)/shared/pair/d2d_pair.o
 endef
 
-# What is generated from the prototypes of the exported functions: its rule has a script in awk and $(d2d-prototypes)
-# as prerequisites, and calls if_changed,d2d_calls.
+# $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The
+# prerequisites of the file are a script in awk, which prints the file, and $(d2d-prototypes).
 d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk $(wildcard $(src)/shared/include/*.h)
 quiet_cmd_d2d_calls = GEN     $@
       cmd_d2d_calls = awk -f $(filter %/prototypes.awk,$^) \

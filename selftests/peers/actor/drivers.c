@@ -8,9 +8,9 @@
 #include "actor.h"
 
 static const char * const roles[] = {
-	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "forget", "bad-status",
-	"complete-twice", "pause", "answer-and-pause", "unregister", "detach", "read-too-much",
-	"write-too-much", "write-bad-pointer", "refuse", "ask",
+	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "omit-completion",
+	"bad-status", "complete-twice", "pause", "answer-and-pause", "unregister", "detach",
+	"read-too-much", "write-too-much", "write-bad-pointer", "refuse", "ask",
 };
 
 static const char * const on_returned[] = {

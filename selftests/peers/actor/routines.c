@@ -120,7 +120,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		if (!err || err == -EINPROGRESS)
 			return -D2D_STATUS_PENDING;
 		break;
-	case FORGET:
+	case OMIT_COMPLETION:
 		return 0;
 	case BAD_STATUS:
 		err = 1;

@@ -5,10 +5,10 @@
 //! must agree. Then rounds of the fuzzer of the C functions follow, for as long again: see [`fuzz`].
 //! Reports in KTAP.
 //!
-//! Usage: `run_torture [fuzz|calls] SECONDS [SEED]`; `fuzz` runs the fuzzer alone, and `calls` does not
-//! require it to reach the limits of the owner. Modules are looked for in `$D2D_MODULES`,
-//! `test_modules`, `..` and `/lib/d2d`. With the seed that was printed, a failure is likely to come
-//! again, but not certain.
+//! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`; `fuzz` runs the fuzzer alone. So does
+//! `fuzz-slow`, for slow machines, but does not require it to reach the limits of the owner.
+//! Modules are looked for in `$D2D_MODULES`, `test_modules`, `..` and `/lib/d2d`. With the seed
+//! that was printed, a failure is likely to come again, but not certain.
 
 mod fuzz;
 #[path = "../../programs/modules.rs"]
@@ -639,7 +639,7 @@ fn fuzz_rounds(rounds: u32, after: u32, seed: u32, time: Duration, limits: bool)
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let limits = args.first().is_none_or(|arg| arg != "calls");
+    let limits = args.first().is_none_or(|arg| arg != "fuzz-slow");
     let only_fuzz = !limits || args.first().is_some_and(|arg| arg == "fuzz");
     if only_fuzz {
         args.remove(0);
@@ -649,7 +649,7 @@ fn main() -> ExitCode {
         [seconds] => (seconds.parse(), None),
         [seconds, seed] => (seconds.parse(), seed.parse().ok()),
         _ => {
-            eprintln!("usage: run_torture [fuzz|calls] SECONDS [SEED]");
+            eprintln!("usage: run_torture [fuzz|fuzz-slow] SECONDS [SEED]");
             return ExitCode::from(2);
         }
     };

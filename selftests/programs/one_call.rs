@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads or unloads a module, or writes to a file, by exactly one system call, and prints its errno.
+//! Makes one system call, which loads or unloads a module or writes to a file, and prints its
+//! errno.
 //!
-//! - `kmod load FILE [PARAM=VALUE...]`
-//! - `kmod unload NAME`
-//! - `kmod write FILE TEXT...`
-//! - `kmod race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
+//! - `one_call load FILE [PARAM=VALUE...]`
+//! - `one_call unload NAME`
+//! - `one_call write FILE TEXT...`
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, which has to fail with one of the errnos,
 //!   pauses, and writes SECOND, which has to succeed. The pause grows by 200 microseconds each
 //!   round. So if FIRST starts a timer, SECOND comes before its timeout in the early rounds, at the
 //!   same time in some, and after it in the late ones.
@@ -17,17 +18,22 @@
 mod modules;
 
 use std::fs::OpenOptions;
-use std::io::{Error, Write};
+use std::io::{Error, ErrorKind, Write};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
+/// Writes by one system call, because each write to a control file is a command. Fails if the file
+/// takes only a part of the text.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write(text.as_bytes()).map(|_| ())
+    match file.write(text.as_bytes())? {
+        count if count == text.len() => Ok(()),
+        _ => Err(Error::from(ErrorKind::WriteZero)),
+    }
 }
 
-/// See `kmod race`.
+/// See `one_call race`.
 fn race(
     rounds: u32,
     path: &str,
@@ -63,7 +69,7 @@ fn main() -> ExitCode {
             .and_then(|rounds| race(rounds, path, first, second, errnos)),
         _ => {
             eprintln!(
-                "usage: kmod load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
+                "usage: one_call load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
                  race ROUNDS FILE FIRST SECOND [ERRNO...]"
             );
             return ExitCode::from(2);
