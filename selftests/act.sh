@@ -167,5 +167,5 @@ resume()
 # pause_calls
 one_inside()
 {
-	[ "$(cat "$PAUSES/inside" "$PAUSES/late" | xargs)" = "1 0" ]
+	[ "$(cat "$PAUSES/inside" "$PAUSES/timed_out" | xargs)" = "1 0" ]
 }

@@ -93,7 +93,7 @@ verdict "stale-target: a request is forwarded to a driver that has unregistered:
 load_relay()
 {
 	next=0
-	for name in module_a module_b third_peer c_peer relay_peer bob; do
+	for name in module_a module_b handle_peer c_peer relay_peer bob; do
 		[ "$name" != "$1" ] || break
 		next=$((next + 1))
 	done
@@ -115,7 +115,7 @@ fresh_relay()
 	reset_trace
 }
 
-for driver in module_a module_b third_peer c_peer bob; do
+for driver in module_a module_b handle_peer c_peer bob; do
 	fresh_relay "$driver"
 	act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 output=42" && no_refusal && got_back relay_peer 0 1 &&
 		{
@@ -151,21 +151,21 @@ act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $CO
 		relay_peer:complete bob:completion alice:completion
 verdict "bob forwards a request to relay_peer, which forwards it to module_b: both get it back"
 
-fresh_relay third_peer pend
+fresh_relay handle_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD trace" && got_back relay_peer 0 1 &&
 	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1; wait r0; expect r0 output=42" && no_refusal
-verdict "relay_peer gets a request back from third_peer, pends it, and completes it later: alice gets the output"
+verdict "relay_peer gets a request back from handle_peer, pends it, and completes it later: alice gets the output"
 
-fresh_relay third_peer pend
+fresh_relay handle_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD" &&
 	act "cancel r0; wait r0; expect r0 status=-$ECANCELED" && cancelled_called relay_peer 1 &&
 	act "send r1 relay_peer $CODE_RELAY_COMPLETE in=0 out=0; wait r1; expect r1 status=-$ENOENT" && no_refusal
-verdict "relay_peer gets a request back from third_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
+verdict "relay_peer gets a request back from handle_peer and pends it, and alice cancels it: relay_peer's cancelled routine is called"
 
-fresh_relay third_peer pend
+fresh_relay handle_peer pend
 act "lookup relay_peer" && act_pends "send r0 relay_peer $CODE_ADD" && unload relay_peer &&
 	act "wait r0; expect r0 status=-$ECANCELED" && no_refusal
-verdict "relay_peer gets a request back from third_peer and pends it, and is unloaded: alice gets ECANCELED"
+verdict "relay_peer gets a request back from handle_peer and pends it, and is unloaded: alice gets ECANCELED"
 
 fresh_relay relay_peer not-back
 act "lookup relay_peer; send r0 relay_peer $CODE_ADD trace; wait r0; expect r0 status=-$E2BIG" && only_refusal_is module_a no-stack-location &&

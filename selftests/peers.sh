@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-PEERS="module_b third_peer c_peer"
+PEERS="module_b handle_peer c_peer"
 ROUNDS=2
 # reload_while_others_work() reloads a peer TIMES times or more often: until each other peer has
 # taken a step while this one was detached. It fails after MOST_TIMES. Each time, the owner and the
@@ -161,8 +161,8 @@ fresh_owner 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
 verdict "three peers have a context each"
 
-fresh_owner 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'third_peer: d2d: .* step=pend '
-verdict "third_peer has pended its handshake and completed it later"
+fresh_owner 3 && [ "$(trace | grep -c 'step=pend')" = 1 ] && trace | grep -q 'handle_peer: d2d: .* step=pend '
+verdict "handle_peer has pended its handshake and completed it later"
 
 fresh_peers
 fails EBUSY load bad_peer && only_refusal_is module_a no-free-context && ! loaded bad_peer
@@ -183,8 +183,8 @@ for name in $PEERS; do
 	exercise "$name" 1 && in_each_context enqueue "$name" && in_each_context "op-return from=owner" "$name"
 	verdict "$name puts items and calls module_a's operations, in each execution context"
 
-	# third_peer sends no requests.
-	[ "$name" != third_peer ] || continue
+	# handle_peer sends no requests.
+	[ "$name" != handle_peer ] || continue
 
 	fresh_peers
 	exercise "$name" 1 && in_each_context build-request "$name" && in_each_context completion "$name" && in_each_context complete module_a

@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
 
 REQUESTS=/sys/kernel/debug/d2d-module_a/state/requests
-PEERS="module_b third_peer c_peer"
+PEERS="module_b handle_peer c_peer"
 
 # meanwhile_sleeps - waits until the process of act_meanwhile sleeps in the kernel
 meanwhile_sleeps()

@@ -130,10 +130,10 @@ run_case()
 	subject=$1 stage=$2 driver=$3 how=$4
 	shift 4
 	seen=''
-	tell open "$subject" "$stage" "$how"
-	opened=$?
+	tell reach "$subject" "$stage" "$how"
+	reached=$?
 	case $stage in
-	watched*) watch "$how" || opened=1 ;;
+	watched*) watch "$how" || reached=1 ;;
 	esac
 	if [ "$driver" = owner ]; then
 		owner_is_in_use
@@ -161,7 +161,7 @@ run_case()
 		esac
 		;;
 	esac
-	[ "$opened $unregistered $ended" = "0 0 0" ] || return
+	[ "$reached $unregistered $ended" = "0 0 0" ] || return
 	case $1 in
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;

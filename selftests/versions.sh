@@ -33,7 +33,7 @@ done <<EOT
 skew_reordered EBADR bad-prefix
 skew_signature EBADR bad-prefix
 skew_major EPROTO bad-ops-major
-skew_build EXDEV bad-build
+skew_build_id EXDEV bad-build
 EOT
 
 fresh_trace

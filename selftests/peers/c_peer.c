@@ -572,9 +572,10 @@ static int __init c_peer_init(void)
 module_init(c_peer_init);
 
 /*
- * The reverse order. When the file is removed, no thread of this module is inside module_a.
- * When d2d_detach() has returned, module_a is not inside the operations and will not call
- * them again.
+ * The reverse order of c_peer_init(). debugfs_remove() waits until no process writes to the file,
+ * so after that no thread of this module is inside module_a. When d2d_detach() has returned, no
+ * thread of module_a is inside the operations of this module, and module_a does not call them
+ * again.
  */
 static void __exit c_peer_exit(void)
 {

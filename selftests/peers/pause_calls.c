@@ -8,7 +8,8 @@
  *                                             those that run in this execution context, handshake,
  *                                             or none
  *   /sys/module/pause_calls/parameters/inside  how many calls are paused now
- *   /sys/module/pause_calls/parameters/late    how many calls continued because of the time limit
+ *   /sys/module/pause_calls/parameters/timed_out
+ *                                             how many calls the time limit has resumed
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -22,8 +23,10 @@
 #include "pause_calls.h"
 
 /*
- * A failing test must not hang the machine: both limits are shorter than the kernel's watchdogs.
- * unload.sh pauses calls in interrupts, and makes the watchdogs wait longer.
+ * A test that fails must not hang the machine, so a call is paused for at most SLEEP_SECONDS in a
+ * task, or SPIN_SECONDS in an interrupt. The first is less than the hung task detector waits. The
+ * second is longer than the detectors of lockups and of RCU stalls wait by default; unload.sh,
+ * which pauses calls in interrupts, makes these wait longer.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50
@@ -34,7 +37,7 @@ static const char * const places[] = { "none", "task", "softirq", "hardirq", "ha
 
 static enum place paused;
 static atomic_t inside = ATOMIC_INIT(0);
-static atomic_t late = ATOMIC_INIT(0);
+static atomic_t timed_out = ATOMIC_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(resumed);
 
 static int set_pause(const char *text, const struct kernel_param *param)
@@ -65,8 +68,8 @@ module_param_cb(pause, &pause_ops, NULL, 0600);
 MODULE_PARM_DESC(pause, "Which calls to pause: task, softirq, hardirq, handshake or none");
 module_param_cb(inside, &count_ops, &inside, 0400);
 MODULE_PARM_DESC(inside, "How many calls are paused");
-module_param_cb(late, &count_ops, &late, 0400);
-MODULE_PARM_DESC(late, "How many calls went on after a timeout");
+module_param_cb(timed_out, &count_ops, &timed_out, 0400);
+MODULE_PARM_DESC(timed_out, "How many calls the time limit has resumed");
 
 static bool is_paused(enum place place)
 {
@@ -86,7 +89,7 @@ static void pause_in(enum place place)
 		while (is_paused(place) && ktime_get_mono_fast_ns() < end)
 			cpu_relax();
 	if (is_paused(place))
-		atomic_inc(&late);
+		atomic_inc(&timed_out);
 	atomic_dec(&inside);
 }
 

@@ -7,7 +7,7 @@ $(foreach name,c_peer pause_calls,$(eval $(call d2d-c-module,$(name),selftests/p
 # Drivers that do what a case tells them
 $(eval $(call d2d-c-module,actor,$(addprefix selftests/peers/actor/,actor.o words.o drivers.o routines.o requests.o)))
 
-$(foreach name,paused third ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
+$(foreach name,paused handle ticker relay waiting,$(eval $(call d2d-rust-peer,$(name)_peer,selftests/peers/$(name))))
 
 # Owners of the demonstration pair, each loaded instead of module_a.
 d2d-owners := unloading
@@ -45,7 +45,7 @@ $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
 # Drivers whose version of the pair's interfaces differs from module_a's, one module each.
-d2d-skews := older newer reordered signature major build
+d2d-skews := older newer reordered signature major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
 selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o $(d2d-peer)

@@ -6,8 +6,8 @@
 //! driver has completed the request:
 //!
 //! - [`COMPLETE`]: the request returns to this peer, which completes it,
-//! - [`NOTHING`]: the request does not return,
-//! - [`PEND`]: the request returns and stays pending here, until the request [`COMPLETE_PENDED`] arrives.
+//! - [`NO_RETURN`]: the request does not return to this peer,
+//! - [`PEND`]: the request returns to this peer, which pends it until the request [`COMPLETE_PENDED`] arrives.
 
 #![forbid(unsafe_code)]
 
@@ -58,11 +58,11 @@ d2d::module_peer! {
     params: {
         next: u32 {
             default: 0,
-            description: "Where to forward: 0 module_a, 1 module_b, 2 third_peer, 3 c_peer, 4 itself, 5 bob",
+            description: "Where to forward: 0 module_a, 1 module_b, 2 handle_peer, 3 c_peer, 4 itself, 5 bob",
         },
         then: u32 {
             default: 0,
-            description: "With a request that returns: 0 complete it, 1 nothing (none returns), 2 pend it",
+            description: "A forwarded request: 0 returns and is completed, 1 does not return, 2 returns and is pended",
         },
     },
 }
@@ -70,7 +70,7 @@ d2d::module_peer! {
 const DRIVERS: [&CStr; 6] = [
     c"module_a",
     c"module_b",
-    c"third_peer",
+    c"handle_peer",
     c"c_peer",
     c"relay_peer",
     c"bob",
@@ -81,7 +81,7 @@ const COMPLETE_PENDED: ControlCode<(), ()> = ControlCode::new(0x8f0);
 
 // Values of `then`
 const COMPLETE: u32 = 0;
-const NOTHING: u32 = 1;
+const NO_RETURN: u32 = 1;
 const PEND: u32 = 2;
 
 /// A request that came back and was not completed yet.
@@ -105,7 +105,7 @@ impl Relay {
         };
         let code = request.code();
         request
-            .forward(&target, code, self.then != NOTHING, Sleep::Cannot)
+            .forward(&target, code, self.then != NO_RETURN, Sleep::Cannot)
             .unwrap_or_else(|(error, request)| request.fail(error))
     }
 

@@ -11,7 +11,7 @@
 #define REQUESTS	8
 #define MOST_PENDED	4
 
-/* What a dispatch routine does. */
+/* What a dispatch routine does. drivers.c has the name of each role. */
 enum role {
 	ANSWER, PEND, PEND_WITH_CANCEL, FORWARD, FORWARD_BACK, OMIT_COMPLETION, BAD_STATUS,
 	COMPLETE_TWICE, PAUSE, ANSWER_AND_PAUSE, UNREGISTER, DETACH, READ_TOO_MUCH, WRITE_TOO_MUCH,
@@ -34,10 +34,10 @@ struct actor {
 	enum role role;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
-	struct actor *to;	/* where it forwards requests to */
-	u32 code;		/* the code of forwarded requests; 0: unchanged */
-	d2d_handle pended[MOST_PENDED];	/* oldest first */
-	d2d_handle last;	/* what was taken from pended most recently */
+	struct actor *to;	/* the driver that gets forwarded requests, and that of ASK */
+	u32 code;		/* their code; 0: that of the forwarded request */
+	d2d_handle pended[MOST_PENDED];	/* requests that it has pended, oldest first */
+	d2d_handle last;	/* the request that was removed from pended most recently */
 	int errno_inside;	/* what the last call from inside a routine returned */
 };
 

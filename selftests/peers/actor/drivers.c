@@ -7,20 +7,44 @@
 
 #include "actor.h"
 
+/* The words of the commands for the enums in actor.h */
 static const char * const roles[] = {
-	"answer", "pend", "pend-with-cancel", "forward", "forward-back", "omit-completion",
-	"bad-status", "complete-twice", "pause", "answer-and-pause", "unregister", "detach",
-	"read-too-much", "write-too-much", "write-bad-pointer", "refuse", "ask",
+	[ANSWER] = "answer",
+	[PEND] = "pend",
+	[PEND_WITH_CANCEL] = "pend-with-cancel",
+	[FORWARD] = "forward",
+	[FORWARD_BACK] = "forward-back",
+	[OMIT_COMPLETION] = "omit-completion",
+	[BAD_STATUS] = "bad-status",
+	[COMPLETE_TWICE] = "complete-twice",
+	[PAUSE] = "pause",
+	[ANSWER_AND_PAUSE] = "answer-and-pause",
+	[UNREGISTER] = "unregister",
+	[DETACH] = "detach",
+	[READ_TOO_MUCH] = "read-too-much",
+	[WRITE_TOO_MUCH] = "write-too-much",
+	[WRITE_BAD_POINTER] = "write-bad-pointer",
+	[REFUSE] = "refuse",
+	[ASK] = "ask",
 };
 
 static const char * const on_returned[] = {
-	"pass-up", "pend", "forward-again", "unregister", "pause", "wait-for-r0",
-	"unregister-first",
+	[PASS_UP] = "pass-up",
+	[THEN_PEND] = "pend",
+	[FORWARD_AGAIN] = "forward-again",
+	[THEN_UNREGISTER] = "unregister",
+	[THEN_PAUSE] = "pause",
+	[WAIT_FOR_R0] = "wait-for-r0",
+	[UNREGISTER_FIRST] = "unregister-first",
 };
 
-static const char * const on_completed[] = { "keep", "free", "unregister" };
+static const char * const on_completed[] = {
+	[KEEP] = "keep",
+	[FREE] = "free",
+	[UNREGISTER_SENDER] = "unregister",
+};
 
-/* If the owner refuses, for example because the name is taken, the actor of this name stays. */
+/* If the owner refuses, for example because the name is taken, the actor stays as it was. */
 int actor_register(char **line)
 {
 	struct actor *actor = line_actor(line);

@@ -139,7 +139,7 @@ static void do_close(struct unreg_thread *thread)
 
 /* Common to the stages */
 
-static int open_all(struct unreg_driver *driver, d2d_handle *opened)
+static int create_all(struct unreg_driver *driver, d2d_handle *opened)
 {
 	int err = 0;
 
@@ -148,7 +148,7 @@ static int open_all(struct unreg_driver *driver, d2d_handle *opened)
 	return err;
 }
 
-static int make_alone(const char *how)
+static int create_for_opener(const char *how)
 {
 	kind = strcmp(how, "synchronization") ? D2D_EVENT_NOTIFICATION : D2D_EVENT_SYNCHRONIZATION;
 	memset(handles, 0, sizeof(handles));
@@ -156,12 +156,12 @@ static int make_alone(const char *how)
 	WRITE_ONCE(stop, false);
 	WRITE_ONCE(rounds, 0);
 	init_completion(&has_unregistered);
-	return open_all(opener, handles[OPENER]);
+	return create_all(opener, handles[OPENER]);
 }
 
-static int make(const char *how)
+static int create_for_both(const char *how)
 {
-	return make_alone(how) ?: open_all(other, handles[OTHER]);
+	return create_for_opener(how) ?: create_all(other, handles[OTHER]);
 }
 
 static int wait_by(const char *name, const d2d_handle *by, u32 flags, u32 ms)
@@ -173,7 +173,7 @@ static int wait_by(const char *name, const d2d_handle *by, u32 flags, u32 ms)
 
 static int wait_by_both(const char *how, u32 flags, u32 ms)
 {
-	return make(how) ?: wait_by("opener", handles[OPENER], flags, ms) ?:
+	return create_for_both(how) ?: wait_by("opener", handles[OPENER], flags, ms) ?:
 	       wait_by("other", handles[OTHER], flags, ms);
 }
 
@@ -181,7 +181,7 @@ static int wait_by_both(const char *how, u32 flags, u32 ms)
 static int wait_mixed(const char *how, u32 flags)
 {
 	static d2d_handle mixed[COUNT];
-	int err = make(how);
+	int err = create_for_both(how);
 
 	if (err)
 		return err;
@@ -205,50 +205,50 @@ static int loop(const char *name, void (*run)(struct unreg_thread *thread))
 
 /* The stages */
 
-static int open_idle(const char *how)
+static int reach_open(const char *how)
 {
-	return make(how);
+	return create_for_both(how);
 }
 
-static int open_alone(const char *how)
+static int reach_alone(const char *how)
 {
-	return make_alone(how);
+	return create_for_opener(how);
 }
 
-static int open_waited_any(const char *how)
+static int reach_waited_any(const char *how)
 {
 	return wait_by_both(how, 0, D2D_EVENT_FOREVER);
 }
 
-static int open_waited_all(const char *how)
+static int reach_waited_all(const char *how)
 {
 	return wait_by_both(how, D2D_EVENT_WAIT_ALL, D2D_EVENT_FOREVER);
 }
 
-static int open_waited_timed(const char *how)
+static int reach_waited_timed(const char *how)
 {
 	return wait_by_both(how, 0, LONG);
 }
 
-static int open_waited_interruptible(const char *how)
+static int reach_waited_interruptible(const char *how)
 {
 	return wait_by_both(how, D2D_EVENT_WAIT_INTERRUPTIBLE, D2D_EVENT_FOREVER);
 }
 
-static int open_waited_mixed_any(const char *how)
+static int reach_waited_mixed_any(const char *how)
 {
 	return wait_mixed(how, 0);
 }
 
-static int open_waited_mixed_all(const char *how)
+static int reach_waited_mixed_all(const char *how)
 {
 	return wait_mixed(how, D2D_EVENT_WAIT_ALL);
 }
 
 /* waiter sends other a request. other's dispatch routine, in that thread, waits for the event. */
-static int open_waited_inside(const char *how)
+static int reach_waited_inside(const char *how)
 {
-	int err = make(how);
+	int err = create_for_both(how);
 
 	if (err)
 		return err;
@@ -257,34 +257,34 @@ static int open_waited_inside(const char *how)
 	return unreg_settle(unreg_start("send", do_send, (struct unreg_thread){}, -1));
 }
 
-static int open_set(const char *how)
+static int reach_set(const char *how)
 {
-	return make(how) ?: loop("set", do_set);
+	return create_for_both(how) ?: loop("set", do_set);
 }
 
-static int open_set_in_hardirq(const char *how)
+static int reach_set_in_hardirq(const char *how)
 {
-	return make(how) ?: loop("set", do_set_in_hardirq);
+	return create_for_both(how) ?: loop("set", do_set_in_hardirq);
 }
 
-static int open_reset(const char *how)
+static int reach_reset(const char *how)
 {
-	return make(how) ?: loop("reset", do_reset);
+	return create_for_both(how) ?: loop("reset", do_reset);
 }
 
-static int open_created(const char *how)
+static int reach_created(const char *how)
 {
-	return make(how) ?: loop("create", do_create);
+	return create_for_both(how) ?: loop("create", do_create);
 }
 
-static int open_opened(const char *how)
+static int reach_opened(const char *how)
 {
-	return make(how) ?: loop("open", do_open);
+	return create_for_both(how) ?: loop("open", do_open);
 }
 
-static int open_closed(const char *how)
+static int reach_closed(const char *how)
 {
-	int err = make(how);
+	int err = create_for_both(how);
 
 	for (int n = 0; n < MANY && !err; n++)
 		err = d2d_event_open(opener->self, names[0], kind, &many[n]);
@@ -292,22 +292,22 @@ static int open_closed(const char *how)
 }
 
 static const struct stage stages[] = {
-	{ "open", open_idle },
-	{ "waited-any", open_waited_any },
-	{ "waited-all", open_waited_all },
-	{ "waited-timed", open_waited_timed },
-	{ "waited-interruptible", open_waited_interruptible },
-	{ "waited-mixed-any", open_waited_mixed_any },
-	{ "waited-mixed-all", open_waited_mixed_all },
-	{ "waited-inside", open_waited_inside },
-	{ "set", open_set },
-	{ "set-in-hardirq", open_set_in_hardirq },
-	{ "reset", open_reset },
-	{ "created", open_created },
-	{ "opened", open_opened },
-	{ "closed", open_closed },
-	{ "watched", open_alone },
-	{ "watched-by-two", open_idle },
+	{ "open", reach_open },
+	{ "waited-any", reach_waited_any },
+	{ "waited-all", reach_waited_all },
+	{ "waited-timed", reach_waited_timed },
+	{ "waited-interruptible", reach_waited_interruptible },
+	{ "waited-mixed-any", reach_waited_mixed_any },
+	{ "waited-mixed-all", reach_waited_mixed_all },
+	{ "waited-inside", reach_waited_inside },
+	{ "set", reach_set },
+	{ "set-in-hardirq", reach_set_in_hardirq },
+	{ "reset", reach_reset },
+	{ "created", reach_created },
+	{ "opened", reach_opened },
+	{ "closed", reach_closed },
+	{ "watched", reach_alone },
+	{ "watched-by-two", reach_open },
 	{}
 };
 

@@ -3,8 +3,8 @@
  * The stages of a handshake between the owner and the driver "peer". The driver that unregisters
  * calls d2d_detach() and then d2d_unregister(). VALUE of "unregister" is the result of
  * d2d_unregister(), followed by "/" and that of d2d_detach(). After that the driver "next"
- * attaches, which shows whether the context is free. HOW only names the value of the owner's
- * parameter completion, with which the test has loaded the owner.
+ * attaches, which shows whether the context is free. HOW is the value of the parameter completion
+ * with which the test has loaded the owner; the module does not read HOW.
  */
 #include <linux/err.h>
 #include <linux/string.h>
@@ -93,35 +93,35 @@ static int attach_into(struct checkpoint *checkpoint)
 
 /* The stages */
 
-static int open_unattached(const char *how)
+static int reach_unattached(const char *how)
 {
 	return 0;
 }
 
-static int open_offered_inline(const char *how)
+static int reach_offered_inline(const char *how)
 {
 	return attach_into(&peer->before);
 }
 
-static int open_offered_pended(const char *how)
+static int reach_offered_pended(const char *how)
 {
 	peer->in_dispatch = PENDS;
 	return attach();
 }
 
-static int open_offered_completed(const char *how)
+static int reach_offered_completed(const char *how)
 {
 	return attach_into(&peer->after);
 }
 
-static int open_offered_refused(const char *how)
+static int reach_offered_refused(const char *how)
 {
 	peer->in_dispatch = REFUSES;
 	return attach_into(&peer->after);
 }
 
 /* The test has loaded the owner with a short timeout, which expires here. */
-static int open_timed_out(const char *how)
+static int reach_timed_out(const char *how)
 {
 	struct unreg_thread *thread;
 
@@ -133,31 +133,31 @@ static int open_timed_out(const char *how)
 	return 0;
 }
 
-static int open_late(const char *how)
+static int reach_late(const char *how)
 {
-	return open_timed_out(how) ?: unreg_settle(start("complete", do_complete, peer));
+	return reach_timed_out(how) ?: unreg_settle(start("complete", do_complete, peer));
 }
 
-static int open_attached(const char *how)
+static int reach_attached(const char *how)
 {
 	return attach();
 }
 
-static int open_detaching(const char *how)
+static int reach_detaching(const char *how)
 {
 	return attach_into(&peer->after) ?: unreg_settle(start("detach", do_detach, peer));
 }
 
 static const struct stage stages[] = {
-	{ "unattached", open_unattached },
-	{ "offered-inline", open_offered_inline },
-	{ "offered-pended", open_offered_pended },
-	{ "offered-completed", open_offered_completed },
-	{ "offered-refused", open_offered_refused },
-	{ "timed-out", open_timed_out },
-	{ "late", open_late },
-	{ "attached", open_attached },
-	{ "detaching", open_detaching },
+	{ "unattached", reach_unattached },
+	{ "offered-inline", reach_offered_inline },
+	{ "offered-pended", reach_offered_pended },
+	{ "offered-completed", reach_offered_completed },
+	{ "offered-refused", reach_offered_refused },
+	{ "timed-out", reach_timed_out },
+	{ "late", reach_late },
+	{ "attached", reach_attached },
+	{ "detaching", reach_detaching },
 	{}
 };
 
@@ -181,7 +181,7 @@ static void clean(void)
 
 const struct subject handshakes = {
 	.name = "handshake",
-	.roles = { "peer", "next", "another", "bystander" },
+	.roles = { "peer", "next", "bystander", "bystander2" },
 	.stages = stages,
 	.unregister = detach_and_unregister,
 	.end = end,

@@ -31,11 +31,11 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
-static char how[8];
+static char chosen_how[8];	/* HOW of the command */
 static bool has_called_leave;	/* peer has called d2d_leave() */
 static d2d_handle request;	/* sent by sender to peer */
 static struct completion called;
-static struct completion opened;
+static struct completion ending;	/* completed by the command "end" */
 static int (*in_operation)(void);	/* what peer's operation does */
 
 /* Calls the owner, which calls peer's operation unless peer has begun to detach. */
@@ -104,9 +104,9 @@ static int wait_for_request_late(void)
 	return wait_for_request();
 }
 
-static int wait_for_nothing(void)
+static int wait_for_end(void)
 {
-	wait_for_completion(&opened);
+	wait_for_completion(&ending);
 	return 0;
 }
 
@@ -134,7 +134,7 @@ static void do_complete(struct unreg_thread *thread)
 
 static void unregister(struct unreg_thread *thread)
 {
-	if (!strcmp(how, "leave")) {
+	if (!strcmp(chosen_how, "leave")) {
 		has_called_leave = thread->driver == peer;
 		thread->err = d2d_leave(thread->driver->self);
 		if (thread->err)
@@ -142,7 +142,7 @@ static void unregister(struct unreg_thread *thread)
 	}
 	thread->status = d2d_detach(thread->driver->self);
 	thread->has_result = true;
-	if (strcmp(how, "stays"))
+	if (strcmp(chosen_how, "stays"))
 		unreg_unregister(thread);
 }
 
@@ -153,30 +153,30 @@ static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thr
 
 /* Common to the stages */
 
-static int make(const char *way)
+static int make(const char *how)
 {
-	strscpy(how, way);
+	strscpy(chosen_how, how);
 	has_called_leave = false;
 	request = 0;
 	in_operation = NULL;
 	init_completion(&called);
-	init_completion(&opened);
+	init_completion(&ending);
 	receiver->in_dispatch = PENDS;
 	return d2d_event_create(peer->self, "unregistering.own", D2D_EVENT_NOTIFICATION, 0,
 				&peer->event);
 }
 
-static int make_attached(const char *way)
+static int make_attached(const char *how)
 {
-	return make(way) ?: d2d_attach(peer->self) ?:
+	return make(how) ?: d2d_attach(peer->self) ?:
 	       d2d_ops_copy(&owner.hdr, &peer->context->owner, peer->context->module);
 }
 
 /* Returns when the operation sleeps. */
-static int open_operation(const char *way, int (*does)(void))
+static int reach_operation(const char *how, int (*does)(void))
 {
 	struct unreg_thread *thread;
-	int err = make_attached(way);
+	int err = make_attached(how);
 
 	if (err)
 		return err;
@@ -189,30 +189,30 @@ static int open_operation(const char *way, int (*does)(void))
 
 /* The stages */
 
-static int open_event(const char *way)
+static int reach_event(const char *how)
 {
-	return open_operation(way, wait_for_event);
+	return reach_operation(how, wait_for_event);
 }
 
-static int open_event_late(const char *way)
+static int reach_event_late(const char *how)
 {
-	return open_operation(way, wait_for_event_late);
+	return reach_operation(how, wait_for_event_late);
 }
 
-static int open_request(const char *way)
+static int reach_request(const char *how)
 {
-	return open_operation(way, wait_for_request);
+	return reach_operation(how, wait_for_request);
 }
 
-static int open_request_late(const char *way)
+static int reach_request_late(const char *how)
 {
-	return open_operation(way, wait_for_request_late);
+	return reach_operation(how, wait_for_request_late);
 }
 
 /* Another thread already detaches peer, and waits until the operation has returned. */
-static int open_detaching(const char *way)
+static int reach_detaching(const char *how)
 {
-	int err = open_operation(way, wait_for_nothing);
+	int err = reach_operation(how, wait_for_end);
 
 	if (err)
 		return err;
@@ -222,9 +222,9 @@ static int open_detaching(const char *way)
 }
 
 /* peer's dispatch routine waits for an event when it has received the handshake. */
-static int open_offered(const char *way)
+static int reach_offered(const char *how)
 {
-	int err = make(way);
+	int err = make(how);
 
 	if (err)
 		return err;
@@ -233,10 +233,10 @@ static int open_offered(const char *way)
 }
 
 /* peer's returned() waits for an event when a forwarded request has come back. */
-static int open_returned(const char *way)
+static int reach_returned(const char *how)
 {
 	struct d2d_send send = d2d_send_to(peer->target, 1);
-	int err = make_attached(way) ?: d2d_request_alloc(sender->self, 0, 0, &request);
+	int err = make_attached(how) ?: d2d_request_alloc(sender->self, 0, 0, &request);
 
 	if (err)
 		return err;
@@ -250,13 +250,13 @@ static int open_returned(const char *way)
 }
 
 static const struct stage stages[] = {
-	{ "event", open_event },
-	{ "event-late", open_event_late },
-	{ "request", open_request },
-	{ "request-late", open_request_late },
-	{ "detaching", open_detaching },
-	{ "offered", open_offered },
-	{ "returned", open_returned },
+	{ "event", reach_event },
+	{ "event-late", reach_event_late },
+	{ "request", reach_request },
+	{ "request-late", reach_request_late },
+	{ "detaching", reach_detaching },
+	{ "offered", reach_offered },
+	{ "returned", reach_returned },
 	{}
 };
 
@@ -267,13 +267,13 @@ static const struct stage stages[] = {
 static void end(void)
 {
 	unreg_await("unregister");
-	complete_all(&opened);
+	complete_all(&ending);
 	unreg_await("detach");
 	/*
 	 * If peer has detached and stays registered, detaching must have ended the waits. So await
 	 * the threads here: setting the event below would end the waits too.
 	 */
-	if (!strcmp(how, "stays")) {
+	if (!strcmp(chosen_how, "stays")) {
 		unreg_await("call");
 		unreg_await("attach");
 		unreg_await("complete");

@@ -7,7 +7,7 @@
  *   wait	a thread waits for the request without a limit
  *   timed	a thread waits with a limit, which is too long to expire
  *   routine	the owner calls the sender's completion routine
- *   none	the sender does not learn of it; at the end it sends the request again
+ *   none	the sender does not learn of the result; at the end it sends the request again
  */
 #include <linux/err.h>
 #include <linux/sched.h>
@@ -29,13 +29,13 @@ static struct unreg_driver * const receiver = &drivers[RECEIVER];
 
 static d2d_handle request;
 static d2d_handle owner;
-static struct unreg_driver *first;	/* where the request is sent; NULL: to the owner */
-static char how[16];
-static bool reports_told;	/* whether the receiver asked to be told of a cancellation */
+static struct unreg_driver *first;	/* the driver that gets the request; NULL: the owner */
+static char chosen_how[16];	/* HOW of the command */
+static bool reports_told;	/* the receiver has asked to be told if the request is cancelled */
 
 static bool how_is(const char *name)
 {
-	return !strcmp(how, name);
+	return !strcmp(chosen_how, name);
 }
 
 static int send(u32 flags)
@@ -108,16 +108,16 @@ static struct unreg_thread *start(const char *name, void (*run)(struct unreg_thr
 
 /* Common to the stages */
 
-static int make(const char *observer, struct unreg_driver *to)
+static int make(const char *how, struct unreg_driver *to)
 {
-	strscpy(how, observer);
+	strscpy(chosen_how, how);
 	first = to;
 	reports_told = false;
 	return d2d_lookup("module_a", &owner) ?:
 	       d2d_request_alloc(sender->self, sizeof(u64), sizeof(u64), &request);
 }
 
-/* Starts the thread that waits for the request, if HOW asks for one. */
+/* Starts the thread that waits for the request, if HOW is wait or timed. */
 static int observe_on(int cpu)
 {
 	u32 ms = how_is("timed") ? LONG : D2D_FOREVER;
@@ -161,14 +161,14 @@ static int complete_into(struct checkpoint *checkpoint)
 
 /* The stages */
 
-static int open_idle(const char *observer)
+static int reach_idle(const char *how)
 {
-	return make(observer, receiver);
+	return make(how, receiver);
 }
 
-static int open_idle_completed(const char *observer)
+static int reach_idle_completed(const char *how)
 {
-	return make(observer, receiver) ?: send(0);
+	return make(how, receiver) ?: send(0);
 }
 
 /*
@@ -176,7 +176,7 @@ static int open_idle_completed(const char *observer)
  * routine. A request has one worker at a time, so the second time it is not dispatched to
  * "receiver" yet.
  */
-static int open_sent_to_worker(const char *observer)
+static int reach_sent_to_worker(const char *how)
 {
 	int err = make("none", lower);
 
@@ -191,13 +191,13 @@ static int open_sent_to_worker(const char *observer)
 	if (err)
 		return err;
 	first = receiver;
-	strscpy(how, observer);
+	strscpy(chosen_how, how);
 	return must_pend(unreg_in_hardirq(send_atomic)) ?: observe();
 }
 
-static int open_dispatched(const char *observer)
+static int reach_dispatched(const char *how)
 {
-	int err = make(observer, receiver);
+	int err = make(how, receiver);
 
 	if (err)
 		return err;
@@ -206,9 +206,9 @@ static int open_dispatched(const char *observer)
 	return unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
-static int open_dispatched_by_worker(const char *observer)
+static int reach_dispatched_by_worker(const char *how)
 {
-	int err = make(observer, receiver);
+	int err = make(how, receiver);
 
 	if (err)
 		return err;
@@ -218,9 +218,9 @@ static int open_dispatched_by_worker(const char *observer)
 }
 
 /* upper forwards the request to "next", and a thread is inside receiver's dispatch routine. */
-static int open_dispatched_through(struct unreg_driver *next, const char *observer)
+static int reach_dispatched_through(struct unreg_driver *next, const char *how)
 {
-	int err = make(observer, upper);
+	int err = make(how, upper);
 
 	if (err)
 		return err;
@@ -230,76 +230,76 @@ static int open_dispatched_through(struct unreg_driver *next, const char *observ
 	return unreg_await_thread_in(&receiver->before) ?: observe();
 }
 
-static int open_dispatched_below(const char *observer)
+static int reach_dispatched_below(const char *how)
 {
-	return open_dispatched_through(receiver, observer);
+	return reach_dispatched_through(receiver, how);
 }
 
-static int open_dispatched_below_twice(const char *observer)
+static int reach_dispatched_below_twice(const char *how)
 {
 	forwards(lower, receiver, FORWARDS_BACK);
-	return open_dispatched_through(lower, observer);
+	return reach_dispatched_through(lower, how);
 }
 
-static int open_pended(const char *observer)
+static int reach_pended(const char *how)
 {
-	return make(observer, receiver) ?: pend(PENDS);
+	return make(how, receiver) ?: pend(PENDS);
 }
 
-static int open_pended_told(const char *observer)
+static int reach_pended_told(const char *how)
 {
-	return make(observer, receiver) ?: pend(PENDS_TOLD);
+	return make(how, receiver) ?: pend(PENDS_TOLD);
 }
 
-static int open_pended_by_owner(const char *observer)
+static int reach_pended_by_owner(const char *how)
 {
-	return make(observer, NULL) ?: must_pend(send(0)) ?: observe();
+	return make(how, NULL) ?: must_pend(send(0)) ?: observe();
 }
 
-static int open_forwarded(const char *observer)
+static int reach_forwarded(const char *how)
 {
 	forwards(upper, receiver, FORWARDS);
-	return make(observer, upper) ?: pend(PENDS);
+	return make(how, upper) ?: pend(PENDS);
 }
 
-static int open_forwarded_back(const char *observer)
+static int reach_forwarded_back(const char *how)
 {
 	forwards(upper, receiver, FORWARDS_BACK);
-	return make(observer, upper) ?: pend(PENDS);
+	return make(how, upper) ?: pend(PENDS);
 }
 
-static int open_forwarded_twice(const char *observer)
+static int reach_forwarded_twice(const char *how)
 {
 	forwards(upper, lower, FORWARDS);
 	forwards(lower, receiver, FORWARDS);
-	return make(observer, upper) ?: pend(PENDS);
+	return make(how, upper) ?: pend(PENDS);
 }
 
-static int open_forwarded_twice_back(const char *observer)
+static int reach_forwarded_twice_back(const char *how)
 {
 	forwards(upper, lower, FORWARDS_BACK);
 	forwards(lower, receiver, FORWARDS_BACK);
-	return make(observer, upper) ?: pend(PENDS);
+	return make(how, upper) ?: pend(PENDS);
 }
 
-static int open_returned(const char *observer)
+static int reach_returned(const char *how)
 {
-	return open_forwarded_back(observer) ?: complete_into(&upper->returned);
+	return reach_forwarded_back(how) ?: complete_into(&upper->returned);
 }
 
-static int open_returned_to_lower(const char *observer)
+static int reach_returned_to_lower(const char *how)
 {
-	return open_forwarded_twice_back(observer) ?: complete_into(&lower->returned);
+	return reach_forwarded_twice_back(how) ?: complete_into(&lower->returned);
 }
 
-static int open_returned_to_upper(const char *observer)
+static int reach_returned_to_upper(const char *how)
 {
-	return open_forwarded_twice_back(observer) ?: complete_into(&upper->returned);
+	return reach_forwarded_twice_back(how) ?: complete_into(&upper->returned);
 }
 
-static int open_returned_cancelled(const char *observer)
+static int reach_returned_cancelled(const char *how)
 {
-	int err = open_forwarded_back(observer);
+	int err = reach_forwarded_back(how);
 
 	if (err)
 		return err;
@@ -309,19 +309,19 @@ static int open_returned_cancelled(const char *observer)
 }
 
 /* The request is cancelled during upper's returned(); the thread inside it finishes the request. */
-static int open_returned_then_cancelled(const char *observer)
+static int reach_returned_then_cancelled(const char *how)
 {
-	return open_returned(observer) ?: unreg_settle(start("cancel", do_cancel));
+	return reach_returned(how) ?: unreg_settle(start("cancel", do_cancel));
 }
 
-static int open_completed(const char *observer)
+static int reach_completed(const char *how)
 {
-	return open_pended(observer) ?: complete_into(&sender->completed);
+	return reach_pended(how) ?: complete_into(&sender->completed);
 }
 
-static int open_completed_inline(const char *observer)
+static int reach_completed_inline(const char *how)
 {
-	int err = make(observer, receiver);
+	int err = make(how, receiver);
 
 	if (err)
 		return err;
@@ -330,23 +330,23 @@ static int open_completed_inline(const char *observer)
 	return unreg_await_thread_in(&sender->completed);
 }
 
-static int open_completed_forwarded(const char *observer)
+static int reach_completed_forwarded(const char *how)
 {
-	return open_forwarded_back(observer) ?: complete_into(&sender->completed);
+	return reach_forwarded_back(how) ?: complete_into(&sender->completed);
 }
 
-static int open_woken(const char *observer)
+static int reach_woken(const char *how)
 {
 	int cpu = raw_smp_processor_id();
 
 	receiver->in_dispatch = PENDS;
 	unreg_unregister_by(do_complete_and_unregister, cpu);
-	return make(observer, receiver) ?: must_pend(send(0)) ?: observe_on(cpu);
+	return make(how, receiver) ?: must_pend(send(0)) ?: observe_on(cpu);
 }
 
-static int open_cancelled(const char *observer)
+static int reach_cancelled(const char *how)
 {
-	int err = open_pended_told(observer);
+	int err = reach_pended_told(how);
 
 	if (err)
 		return err;
@@ -356,21 +356,21 @@ static int open_cancelled(const char *observer)
 }
 
 /* A wait's limit has expired, and the receiver is inside cancelled(). */
-static int open_timing_out(const char *observer)
+static int reach_timing_out(const char *how)
 {
 	int err = make("none", receiver) ?: pend(PENDS_TOLD);
 
 	if (err)
 		return err;
-	strscpy(how, observer);
+	strscpy(chosen_how, how);
 	unreg_close_checkpoint(&receiver->cancelled);
 	unreg_start("wait", do_wait, (struct unreg_thread){ .ms = 1 }, -1);
 	return unreg_await_thread_in(&receiver->cancelled);
 }
 
-static int open_freed_pended(const char *observer)
+static int reach_freed_pended(const char *how)
 {
-	int err = open_pended_told(observer);
+	int err = reach_pended_told(how);
 
 	if (err)
 		return err;
@@ -379,51 +379,51 @@ static int open_freed_pended(const char *observer)
 	return unreg_await_thread_in(&receiver->cancelled);
 }
 
-static int open_freed_returned(const char *observer)
+static int reach_freed_returned(const char *how)
 {
-	return open_returned(observer) ?: unreg_settle(start("free", do_free));
+	return reach_returned(how) ?: unreg_settle(start("free", do_free));
 }
 
-static int open_freed_completed(const char *observer)
+static int reach_freed_completed(const char *how)
 {
-	return open_completed(observer) ?: unreg_settle(start("free", do_free));
+	return reach_completed(how) ?: unreg_settle(start("free", do_free));
 }
 
-static int open_freed_inline(const char *observer)
+static int reach_freed_inline(const char *how)
 {
-	return open_dispatched(observer) ?: unreg_settle(start("free", do_free));
+	return reach_dispatched(how) ?: unreg_settle(start("free", do_free));
 }
 
 static const struct stage stages[] = {
-	{ "idle", open_idle },
-	{ "idle-completed", open_idle_completed },
-	{ "sent-to-worker", open_sent_to_worker },
-	{ "dispatched", open_dispatched },
-	{ "dispatched-by-worker", open_dispatched_by_worker },
-	{ "dispatched-below", open_dispatched_below },
-	{ "dispatched-below-twice", open_dispatched_below_twice },
-	{ "pended", open_pended },
-	{ "pended-told", open_pended_told },
-	{ "pended-by-owner", open_pended_by_owner },
-	{ "forwarded", open_forwarded },
-	{ "forwarded-back", open_forwarded_back },
-	{ "forwarded-twice", open_forwarded_twice },
-	{ "forwarded-twice-back", open_forwarded_twice_back },
-	{ "returned", open_returned },
-	{ "returned-to-lower", open_returned_to_lower },
-	{ "returned-to-upper", open_returned_to_upper },
-	{ "returned-cancelled", open_returned_cancelled },
-	{ "returned-then-cancelled", open_returned_then_cancelled },
-	{ "completed", open_completed },
-	{ "completed-inline", open_completed_inline },
-	{ "completed-forwarded", open_completed_forwarded },
-	{ "woken", open_woken },
-	{ "cancelled", open_cancelled },
-	{ "timing-out", open_timing_out },
-	{ "freed-pended", open_freed_pended },
-	{ "freed-returned", open_freed_returned },
-	{ "freed-completed", open_freed_completed },
-	{ "freed-inline", open_freed_inline },
+	{ "idle", reach_idle },
+	{ "idle-completed", reach_idle_completed },
+	{ "sent-to-worker", reach_sent_to_worker },
+	{ "dispatched", reach_dispatched },
+	{ "dispatched-by-worker", reach_dispatched_by_worker },
+	{ "dispatched-below", reach_dispatched_below },
+	{ "dispatched-below-twice", reach_dispatched_below_twice },
+	{ "pended", reach_pended },
+	{ "pended-told", reach_pended_told },
+	{ "pended-by-owner", reach_pended_by_owner },
+	{ "forwarded", reach_forwarded },
+	{ "forwarded-back", reach_forwarded_back },
+	{ "forwarded-twice", reach_forwarded_twice },
+	{ "forwarded-twice-back", reach_forwarded_twice_back },
+	{ "returned", reach_returned },
+	{ "returned-to-lower", reach_returned_to_lower },
+	{ "returned-to-upper", reach_returned_to_upper },
+	{ "returned-cancelled", reach_returned_cancelled },
+	{ "returned-then-cancelled", reach_returned_then_cancelled },
+	{ "completed", reach_completed },
+	{ "completed-inline", reach_completed_inline },
+	{ "completed-forwarded", reach_completed_forwarded },
+	{ "woken", reach_woken },
+	{ "cancelled", reach_cancelled },
+	{ "timing-out", reach_timing_out },
+	{ "freed-pended", reach_freed_pended },
+	{ "freed-returned", reach_freed_returned },
+	{ "freed-completed", reach_freed_completed },
+	{ "freed-inline", reach_freed_inline },
 	{}
 };
 
@@ -459,7 +459,7 @@ static void report(void)
 		unreg_note_error("routine", sender->completed_status);
 	if (reports_told)
 		unreg_note("told", "%d", atomic_read(&receiver->told));
-	/* Without an observer: send the request again, and note the result. */
+	/* Without an how: send the request again, and note the result. */
 	if (!how_is("none"))
 		return;
 	err = send(0);

@@ -8,15 +8,16 @@
  *
  * The test writes these commands to /sys/kernel/debug/d2d-unregistering/do:
  *
- *   open SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
+ *   reach SUBJECT STAGE HOW	registers the drivers that are not registered, and brings the
  *				subject into the stage
  *   unregister ROLE		starts a thread in which this driver unregisters, and returns
  *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
  * After "end" the file "seen" has one line NAME=VALUE ... of what each thread observed. VALUE is
- * what its call returned, followed by "/" and the status of the request if there is one. If a
- * thread does not end in time, the line is "hung=NAME:PID ...", and all later commands fail.
+ * what its call returned. If the thread has a second result, "/" and that result follow: the status
+ * of a request, or what d2d_detach() has returned. If a thread does not end in time, the line is
+ * "hung=NAME:PID,...", and all later commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -35,9 +36,12 @@
 #include "d2d_table.h"
 #include "unregistering.h"
 
-/* A command that takes longer than this is taken to hang. */
+/* The time limit of a command: a thread that still runs then hangs. */
 #define LIMIT		(30 * HZ)
-/* The time that threads get at least to end after the command "end" has opened the checkpoints */
+/*
+ * The command "end" gives threads at least this much time once it has opened the checkpoints and
+ * ended the waits, even if that goes beyond LIMIT.
+ */
 #define GRACE		(5 * HZ)
 #define THREADS		12
 #define LINE		96
@@ -139,7 +143,7 @@ static void enter_routine(struct unreg_driver *driver)
 {
 	atomic_inc(&driver->inside);
 	if (READ_ONCE(driver->unregistered))
-		atomic_inc(&driver->late);
+		atomic_inc(&driver->called_after);
 }
 
 static int leave_routine(struct unreg_driver *driver, int returned)
@@ -178,7 +182,7 @@ static int react(struct unreg_driver *driver, const struct d2d_request *request)
 		err = -EPERM;
 		break;
 	case WAITS:
-		err = d2d_event_wait(&driver->event, 1, 0, D2D_FOREVER, NULL);
+		err = d2d_event_wait(&driver->event, 1, 0, D2D_EVENT_FOREVER, NULL);
 		break;
 	case ANSWERS:
 		if (request->code == D2D_IOCTL_SHARE_CONTEXT)
@@ -338,7 +342,7 @@ void unreg_await(const char *name)
 	for (int n = 0; n < thread_count; n++)
 		if (!strcmp(threads[n].name, name) &&
 		    !wait_for_completion_timeout(&threads[n].done, unreg_time_left()))
-			unreg_note("late", "%s", name);
+			unreg_note("still-runs", "%s", name);
 }
 
 bool unreg_is_running(const char *name)
@@ -444,10 +448,10 @@ void unreg_unregister(struct unreg_thread *thread)
 		return;
 	WRITE_ONCE(driver->unregistered, true);
 	if (atomic_read(&driver->inside))
-		atomic_inc(&driver->late);
+		atomic_inc(&driver->called_after);
 }
 
-static int command_open(char *line)
+static int command_reach(char *line)
 {
 	const char *name = strsep(&line, " ");
 	const char *stage_name = line ? strsep(&line, " ") : NULL;
@@ -469,7 +473,7 @@ static int command_open(char *line)
 		return err;
 	for (const struct stage *stage = subject->stages; stage->name; stage++)
 		if (!strcmp(stage->name, stage_name))
-			return stage->open(how);
+			return stage->reach(how);
 	return -ENOENT;
 }
 
@@ -504,7 +508,7 @@ static void quiesce(void)
 
 static int command_end(char *line)
 {
-	int late = 0;
+	int called_after = 0;
 	int err;
 
 	if (!subject)
@@ -528,9 +532,9 @@ static int command_end(char *line)
 	quiesce();
 	subject->clean();
 	for (int n = 0; n < DRIVERS; n++)
-		late += atomic_read(&drivers[n].late);
-	if (late)
-		unreg_note("late-calls", "%d", late);
+		called_after += atomic_read(&drivers[n].called_after);
+	if (called_after)
+		unreg_note("calls-after-unregistering", "%d", called_after);
 	return 0;
 }
 
@@ -540,7 +544,7 @@ static ssize_t do_write(struct file *file, const char __user *buffer, size_t cou
 		const char *name;
 		int (*run)(char *line);
 	} commands[] = {
-		{ "open", command_open },
+		{ "reach", command_reach },
 		{ "unregister", command_unregister },
 		{ "end", command_end },
 	};

@@ -16,19 +16,19 @@
 /* A place in a routine. While it is closed, the threads that reach it sleep there. */
 struct checkpoint {
 	bool closed;
-	struct completion entered;
-	struct completion opened;
+	struct completion entered;	/* a thread sleeps there, or is about to */
+	struct completion opened;	/* the sleeping threads go on */
 };
 
 /* What a driver does with a request in one of its routines */
 enum reaction {
 	ANSWERS,	/* completes it */
-	PENDS,		/* leaves it pending */
-	PENDS_TOLD,	/* leaves it pending, and asks to be told if it is cancelled */
+	PENDS,		/* pends it */
+	PENDS_TOLD,	/* pends it, and asks to be told if it is cancelled */
 	FORWARDS,	/* forwards it to the driver next */
 	FORWARDS_BACK,	/* the same, and wants it back */
 	REFUSES,	/* completes it with an error */
-	WAITS,		/* waits for the driver's event, and then completes it */
+	WAITS,		/* waits for the event of the driver, and then completes the request */
 };
 
 /* A driver of this module. Once it has unregistered, none of its routines may be called. */
@@ -52,7 +52,7 @@ struct unreg_driver {
 	struct completion called;	/* completed by completed() */
 	atomic_t told;		/* how often cancelled() was called */
 	atomic_t inside;	/* calls of its routines that have not returned */
-	atomic_t late;		/* calls of its routines after it unregistered: a fault */
+	atomic_t called_after;	/* calls of its routines after it unregistered: a fault */
 	bool unregistered;
 };
 
@@ -70,7 +70,7 @@ struct unreg_thread {
 	u32 flags;
 	u32 ms;
 	int err;	/* what the call has returned */
-	int status;	/* that of the request, if there is a result */
+	int status;	/* with has_result: of the request, or what d2d_detach() has returned */
 	bool has_result;
 	bool started;
 	struct task_struct *task;
@@ -80,14 +80,14 @@ struct unreg_thread {
 /* A stage of a subject */
 struct stage {
 	const char *name;
-	/* Brings the subject into the stage. how: HOW of the command. Returns an errno. */
-	int (*open)(const char *how);
+	/* Brings the subject into the stage. how: HOW of the command. Returns 0 or an errno. */
+	int (*reach)(const char *how);
 };
 
-/* What can be in progress when a driver unregisters: a request, an event, a handshake, ... */
+/* What can be in progress when a driver unregisters: a request, an event, a handshake, a call */
 struct subject {
 	const char *name;
-	const char *roles[DRIVERS];	/* the names of the drivers */
+	const char *roles[DRIVERS];	/* the names of the drivers; a bystander takes no part */
 	const struct stage *stages;
 	/* Unregisters a driver. Runs in a thread. */
 	void (*unregister)(struct unreg_thread *thread);
@@ -115,7 +115,7 @@ unsigned long unreg_time_left(void);
 /**
  * unreg_start() - Start a thread
  * @name: NAME in what the test reads
- * @run: what the thread does; sets err, and status if there is one
+ * @run: what the thread does; sets err, and, with has_result, status
  * @plan: the other fields of the thread
  * @cpu: the CPU that the thread is bound to, or a negative number
  *
@@ -147,7 +147,7 @@ int unreg_await_thread_in(struct checkpoint *checkpoint);
 /* Makes the command "unregister" run this instead of the subject's function, on this CPU. */
 void unreg_unregister_by(void (*run)(struct unreg_thread *thread), int cpu);
 
-/* Unregisters the driver. A call of its routines that still runs after that counts as late. */
+/* Unregisters the driver. Counts a call of its routines that still runs in called_after. */
 void unreg_unregister(struct unreg_thread *thread);
 
 /* Completes the handshake that the driver has received, with operations in its context. */
@@ -161,8 +161,8 @@ void unreg_note(const char *name, const char *format, ...) __printf(2, 3);
 void unreg_note_error(const char *name, int err);
 
 /*
- * Waits until the threads of this name have ended. Notes late=NAME if one still runs when the
- * command's time is over.
+ * Waits until the threads of this name have ended. Notes still-runs=NAME if one still runs when
+ * the command's time is over.
  */
 void unreg_await(const char *name);
 bool unreg_has_thread(const char *name);

@@ -8,8 +8,8 @@
 include!("skew.rs");
 
 skew! {
-    name: "skew_build",
-    version: (1, 0), build: include_str!("build.rs");
+    name: "skew_build_id",
+    version: (1, 0), build: include_str!("build_id.rs");
     fn ping(value: u32) -> u32;
     fn bounce(hops: u32) -> u32;
     fn drain() -> u32;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer that passes items on by handle, and always completes the handshake later.
+//! Test: a peer that passes items on by handle, and pends each handshake.
 //!
-//! module_b reads an item when it takes it. This peer takes a handle instead, and stores it as a number.
-//! The next round, which mostly runs in another execution context, redeems the stored handles. When the
-//! peer detaches, the owner revokes the handles that are still stored.
+//! module_b reads an item when it takes the item. This peer takes a handle of the item instead, and stores the
+//! handle as a number. The next round, which mostly runs in another execution context, redeems the stored
+//! handles. When the peer detaches, the owner revokes the handles that are still stored.
 //!
-//! Writing N to `/sys/kernel/debug/d2d-third_peer/exercise` plays N rounds in each execution context.
+//! Writing N to `/sys/kernel/debug/d2d-handle_peer/exercise` plays N rounds in each execution context.
 
 #![forbid(unsafe_code)]
 
@@ -51,23 +51,23 @@ use kernel::{
 };
 
 d2d::module_peer! {
-    type: Third,
+    type: HandlePeer,
     owner: module_a,
-    name: "third_peer",
+    name: "handle_peer",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer that names items by handles",
+    description: "Test: a peer that passes items on by handle",
     license: "GPL",
     imports_ns: ["D2D"],
 }
 
 /// The driver.
-struct Third {
+struct HandlePeer {
     /// Handles of items that were taken and not redeemed yet.
     stored: Pin<KBox<SpinLockIrq<[Option<u64>; 8]>>>,
     requests: DemoRequests,
 }
 
-impl Third {
+impl HandlePeer {
     /// Takes the handle of an item and stores it, or redeems it at once if there is no room. Returns
     /// whether there was an item.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
@@ -133,7 +133,7 @@ impl Third {
     }
 }
 
-impl Driver for Third {
+impl Driver for HandlePeer {
     type Pair = DemoPair;
     type Front = ();
 
@@ -142,7 +142,7 @@ impl Driver for Third {
 
     fn new() -> Result<Self> {
         let stored = KBox::pin_init(
-            new_spinlock_irq!([None; 8], "third_peer::stored"),
+            new_spinlock_irq!([None; 8], "handle_peer::stored"),
             GFP_KERNEL,
         )?;
         Ok(Self {
@@ -190,7 +190,7 @@ impl Driver for Third {
 }
 
 #[vtable]
-impl PeerOps for Third {
+impl PeerOps for HandlePeer {
     fn ping(&self, _link: &PeerLink<DemoPair>, value: u32) -> Result<u32> {
         Ok(value.wrapping_add(1))
     }
