@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Event traffic: both sides of a context set them and wait for them.
+//! Event traffic: both sides of a context set the same events and wait for them.
 
 use crate::tally::{
     Count,
@@ -19,8 +19,8 @@ use kernel::{
     str::CString, //
 };
 
-/// Number of the synchronization events that runs set and wait for at random. A set event is a
-/// *token*; a wait that resets the event takes the token.
+/// How many synchronization events a context has that a [`Run`](crate::run::Run) sets and waits for
+/// at random. A set event is a *token*; a wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
 /// Time limit of a wait. No traffic delays a wake-up for so long: if the wait times out, the wake-up
@@ -67,15 +67,15 @@ impl EventTraffic {
     /// that it takes. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
-        let sets: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
-        let set = sets[choice as usize % sets.len()];
+        let lists: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];
+        let events = lists[choice as usize % lists.len()];
         let wait = match may_sleep && choice & 0xfc == 0 {
             true => Wait::at_most(1),
             false => Wait::NOT,
         };
         let taken = match choice & 0x100 {
-            0 => Event::wait_any(set, wait).map(|_| 1),
-            _ => Event::wait_all(set, wait).map(|()| set.len() as u64),
+            0 => Event::wait_any(events, wait).map(|_| 1),
+            _ => Event::wait_all(events, wait).map(|()| events.len() as u64),
         };
         tally.add(Count::Waits, 1);
         match taken {

@@ -5,11 +5,11 @@
 //! - `run RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `drain`: takes all items, as the only consumer
 //! - `follow`: see [`EventTraffic`]
-//! - `race FIRST RACES PLACES MEET`: see [`RequestTraffic::race`]; FIRST is its argument `run`
+//! - `race STAMP RACES PLACES MEET`: see [`RequestTraffic::race`]
 //! - `settle`: stops sending requests
-//! - `uncounted FIRST`: sends requests without counting them, so that the peer can be unloaded while
+//! - `uncounted STAMP`: sends requests without counting them, so that the peer can be unloaded while
 //!   they are on their way
-//! - `below NAME`: forwards requests to that driver
+//! - `forward-to NAME`: from now on, forwards requests to that driver
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 
 use crate::{
@@ -157,7 +157,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
             "follow" => event_traffic()?.follow()?,
             "event" => return driver.events.command(&mut words, driver),
             "race" => {
-                let (route, first) = (route(driver, link, false)?, words.number()?);
+                let (route, stamp) = (route(driver, link, false)?, words.number()?);
                 let (races, places) = (words.number()?, words.number()?);
                 let sender = driver.sender();
                 let open = || {
@@ -169,7 +169,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                 let meeting = meeting.as_ref();
                 driver
                     .requests
-                    .race(&sender, route, first, races, places, false, meeting)?;
+                    .race(&sender, route, stamp, races, places, false, meeting)?;
                 driver.requests.take_counts()
             }
             "settle" => {
@@ -182,9 +182,11 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
                     .requests
                     .start(&driver.sender(), route, words.number()?);
             }
-            "below" => {
+            "forward-to" => {
                 let name = CString::try_from_fmt(fmt!("{}", words.word()))?;
-                driver.requests.set_below(driver.sender().lookup(&name)?);
+                driver
+                    .requests
+                    .set_forward_to(driver.sender().lookup(&name)?);
                 return Ok(());
             }
             _ => return Err(EINVAL),
@@ -274,7 +276,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, 
             if value % 64 == 0 {
                 udelay(Delta::from_micros(100));
             }
-            run::pass_on(link, value, hops)
+            run::call_for(link, value, hops)
         })
     }
 

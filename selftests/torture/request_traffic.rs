@@ -6,7 +6,7 @@
 //! them. When a request ends, its completion routine sends it again. Meanwhile each side makes
 //! *races*. In a race a side first chooses requests: all that it has sent and can cancel, and all
 //! that it has received and can complete. Then it cancels and completes them. As most requests are
-//! chosen by both sides, for each of these one side comes too late.
+//! chosen by both sides, for each of these one side is too late.
 //!
 //! Each time a request is sent, it gets a new key, which is its input and its tag. The receiver
 //! completes it with a number computed from the key. At the end, sums show whether the sender saw
@@ -77,9 +77,9 @@ use kernel::{
 
 /// The receiver pends this request, and later completes it with the [`output_for`] of its key.
 const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// The receiver forwards this request to the driver of [`RequestTraffic::set_below`], which pends it as
-/// [`PEND`]. Without such a driver, the receiver pends the request itself.
-const PEND_BELOW: ControlCode<u64, u64> = ControlCode::new(0x802);
+/// The receiver forwards this request to the driver of [`RequestTraffic::set_forward_to`], which pends
+/// it as [`PEND`]. Without such a driver, the receiver pends the request itself.
+const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
 /// Number of the requests of one side; each has a slot. A thread sends the request in slot
 /// [`TIMED`] and waits for it with a short limit.
@@ -103,8 +103,8 @@ const CANCELLING: u64 = 4;
 const NUMBER: u32 = 3;
 
 /// Whether the receiver may forward the request. A forwarded request can still be cancelled after
-/// the driver below has completed it.
-fn may_be_passed_on(slot: usize) -> bool {
+/// the driver that it was forwarded to has completed it.
+fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
@@ -115,7 +115,7 @@ const TELLS: usize = 8;
 /// The output with which the receiver completes a request. The sender must get the same output.
 /// 0 for requests whose output is not checked.
 fn output_for(key: u64) -> u64 {
-    match key & UNCOUNTED == 0 && !may_be_passed_on(cell(key)) {
+    match key & UNCOUNTED == 0 && !may_be_forwarded(cell(key)) {
         true => mix(key),
         false => 0,
     }
@@ -126,7 +126,7 @@ fn cell(key: u64) -> usize {
 }
 
 /// The number of the context of a key.
-pub fn context(key: u64) -> u32 {
+pub fn context_of(key: u64) -> u32 {
     (cell(key) / SLOTS) as u32
 }
 
@@ -208,7 +208,7 @@ struct Inner {
     route: Option<Route>,
     cancels: [Option<Cancel>; SLOTS],
     pended: KVec<Option<ReceivedRequest>>,
-    below: Option<Target>,
+    forward_to: Option<Target>,
 }
 
 /// One side's requests, and those of the other side that it has pended.
@@ -230,7 +230,7 @@ impl RequestTraffic {
                 route: None,
                 cancels: [None; SLOTS],
                 pended,
-                below: None,
+                forward_to: None,
             },
             "torture::RequestTraffic"
         );
@@ -255,15 +255,15 @@ impl RequestTraffic {
         self.count(Count::WrongErrors, wrong.into());
     }
 
-    /// Sets the driver to which `PEND_BELOW` is forwarded.
-    pub fn set_below(&self, below: Target) {
-        self.inner.lock().below = Some(below);
+    /// Sets the driver to which `FORWARD` is forwarded.
+    pub fn set_forward_to(&self, target: Target) {
+        self.inner.lock().forward_to = Some(target);
     }
 
-    /// Sends all requests that are not on their way. `first` must be larger than in all calls
-    /// before, so that keys are new: the other side may still have requests of an earlier sender.
-    /// May sleep.
-    pub fn start(&self, sender: &Sender, route: Route, first: u32) -> Result {
+    /// Sends all requests that are not on their way. Their numbers begin after those of a smaller
+    /// `stamp`. So a `stamp` that is larger than in all calls before makes all keys new: the other
+    /// side may still have requests of an earlier sender. May sleep.
+    pub fn start(&self, sender: &Sender, route: Route, stamp: u32) -> Result {
         self.inner.lock().route = Some(route);
         // Few requests, as the library prints a line for each cancel or refusal of them.
         let end = match route.unregisters || route.uncounted {
@@ -272,7 +272,7 @@ impl RequestTraffic {
         };
         for slot in TIMED + 1..end {
             let packet = sender.packet_for(PEND)?;
-            if let Some(number) = self.claim(slot, first) {
+            if let Some(number) = self.claim(slot, stamp) {
                 self.send(packet, slot, number, route);
             }
         }
@@ -280,9 +280,9 @@ impl RequestTraffic {
     }
 
     /// Claims a slot whose request is not on its way. Returns the number of its next request.
-    fn claim(&self, slot: usize, first: u32) -> Option<u64> {
+    fn claim(&self, slot: usize, stamp: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
-        let next = (before >> NUMBER).max(u64::from(first) << 20) + 1;
+        let next = (before >> NUMBER).max(u64::from(stamp) << 20) + 1;
         if before & ON_ITS_WAY != 0 {
             return None;
         }
@@ -294,8 +294,8 @@ impl RequestTraffic {
     fn send(&self, packet: Packet, slot: usize, number: u64, route: Route) {
         let uncounted = if route.uncounted { UNCOUNTED } else { 0 };
         let key = uncounted | (number << 8) | (route.context as usize * SLOTS + slot) as u64;
-        let code = match may_be_passed_on(slot) {
-            true => PEND_BELOW,
+        let code = match may_be_forwarded(slot) {
+            true => FORWARD,
             false => PEND,
         };
         // Counted before the request can end: once it has, `stop` may return, and the counts may be taken.
@@ -336,7 +336,7 @@ impl RequestTraffic {
             return self.count(Count::WrongValues, 1);
         }
         let route = self.inner.lock().route;
-        // Before the slot is free, as then `stop` may return, and the counts may be taken.
+        // Counted before the slot is free: once it is, `stop` may return, and the counts may be taken.
         self.ended(
             key,
             completed.output(),
@@ -346,7 +346,7 @@ impl RequestTraffic {
             Some(_) => ((number + 1) << NUMBER) | ON_ITS_WAY,
             None => number << NUMBER,
         };
-        // Another thread may have completed it at the same moment.
+        // Another thread may have called this for the request at the same moment.
         if !is_on_its_way(self.slots[slot].xchg(next, Full)) {
             return self.count(Count::WrongValues, 1);
         }
@@ -370,10 +370,12 @@ impl RequestTraffic {
                 self.count(Count::Disputed, 1u64.wrapping_neg());
             }
             Err(ETIMEDOUT) if cell(key) % SLOTS == TIMED => self.count(Count::TimedOut, 1),
-            // The receiver could not forward it.
-            Err(ESHUTDOWN | ESTALE) if may_be_passed_on(cell(key)) => self.count(Count::Failed, 1),
+            // The receiver could not forward the request.
+            Err(ESHUTDOWN | ESTALE) if may_be_forwarded(cell(key)) => {
+                self.count(Count::NotForwarded, 1)
+            }
             // Before the library cancelled the request, the next peer of this context received it,
-            // and completed it in `end`.
+            // and completed it in `complete_ended`.
             Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
             Err(_) => self.count_if_wrong(true),
         }
@@ -381,8 +383,8 @@ impl RequestTraffic {
 
     /// Sends the request of slot [`TIMED`] and waits for it for `ms` milliseconds at most. May
     /// sleep.
-    fn call(&self, packet: &mut Packet, route: Route, first: u32, ms: u32) {
-        let Some(number) = self.claim(TIMED, first) else {
+    fn call(&self, packet: &mut Packet, route: Route, stamp: u32, ms: u32) {
+        let Some(number) = self.claim(TIMED, stamp) else {
             return;
         };
         let key = (number << 8) | (route.context as usize * SLOTS + TIMED) as u64;
@@ -421,8 +423,8 @@ impl RequestTraffic {
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::Disputed, certain.into()),
-            // The receiver has completed it first, as no other thread cancels this request.
-            Err(EALREADY) => self.count(Count::Races, certain.into()),
+            // The receiver has completed the request first: no other thread cancels this request.
+            Err(EALREADY) => self.count(Count::TooLate, certain.into()),
             // The request was not sent again, and is freed.
             Err(ESTALE) => {}
             Err(_) => self.count_if_wrong(true),
@@ -462,7 +464,7 @@ impl RequestTraffic {
             match received.request.complete(&output) {
                 Ok(()) => self.count(Count::Unmatched, output),
                 // The sender has cancelled the request, and for `ESTALE` also sent it again.
-                Err(ECANCELED | ESTALE) => self.count(Count::Races, 1),
+                Err(ECANCELED | ESTALE) => self.count(Count::TooLate, 1),
                 Err(_) => self.count_if_wrong(true),
             }
         }
@@ -476,7 +478,7 @@ impl RequestTraffic {
     fn pend<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
         let cell = cell(key);
         let (disposition, request) = request.pend();
-        let mut lost = Some(ReceivedRequest { key, request });
+        let mut not_kept = Some(ReceivedRequest { key, request });
         {
             let mut inner = self.inner.lock();
             let place = &mut inner.pended[cell];
@@ -486,23 +488,23 @@ impl RequestTraffic {
                 |received: &ReceivedRequest| received.key & !UNCOUNTED > key & !UNCOUNTED;
             if !place.as_ref().is_some_and(is_later) {
                 // In other cells the receiver learns of a cancel when it completes the request.
-                let told = lost
+                let told = not_kept
                     .as_ref()
                     .filter(|_| cell % TELLS == 1)
                     .is_none_or(|received| received.request.tell_if_cancelled().is_ok());
                 if told {
-                    core::mem::swap(place, &mut lost);
+                    core::mem::swap(place, &mut not_kept);
                 }
             }
         }
-        self.end(lost);
+        self.complete_ended(not_kept);
         disposition
     }
 
     /// Completes a request that must have ended, so completing it must fail. Only the request of a
     /// sender that unregisters may still be pending: the library gives that driver's context to the next
     /// driver before it cancels the requests.
-    fn end(&self, received: Option<ReceivedRequest>) {
+    fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let unregisters = received.key & UNCOUNTED != 0;
             let answer = received.request.fail(EIO);
@@ -510,14 +512,14 @@ impl RequestTraffic {
         }
     }
 
-    fn pass_on<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
-        let below = self.inner.lock().below;
-        let Some(below) = below else {
+    fn forward<'a>(&self, key: u64, request: Typed<'a, u64>) -> Disposition<'a> {
+        let target = self.inner.lock().forward_to;
+        let Some(target) = target else {
             return self.pend(key, request);
         };
         let returns = (key >> 8) & 1 == 0;
         let request = request.into_request();
-        match request.forward(&below, PEND.raw(), returns, Sleep::Cannot) {
+        match request.forward(&target, PEND.raw(), returns, Sleep::Cannot) {
             Ok(disposition) => {
                 self.count(Count::Forwarded, 1);
                 disposition
@@ -536,25 +538,25 @@ impl RequestTraffic {
             .skip(1)
             .step_by(TELLS)
             .find_map(|place| place.take_if(|received| received.request.id() == id));
-        self.end(received);
+        self.complete_ended(received);
     }
 
     /// Makes this number of races in random places. May sleep.
     ///
-    /// Bit n of `places` allows number n of [`Place::ALL`]. `run` seeds the random choices, and is
-    /// the `first` of [`start`](Self::start). The side that is `first` cancels before it completes,
-    /// the other side completes before it cancels, so both act on the same requests. With a
-    /// `meeting`, both sides begin each race together, and `places` must allow only places that
-    /// may sleep.
+    /// Bit n of `places` allows number n of [`Place::ALL`]. `stamp` seeds the random choices, and is
+    /// the `stamp` of [`start`](Self::start). One side cancels before it completes, as
+    /// `cancels_first` says; the other side completes before it cancels. So both act on the same
+    /// requests. With a `meeting`, both sides begin each race together, and `places` must allow only
+    /// places that may sleep.
     #[allow(clippy::too_many_arguments)]
     pub fn race(
         &self,
         sender: &Sender,
         route: Route,
-        run: u32,
+        stamp: u32,
         races: u32,
         places: u32,
-        first: bool,
+        cancels_first: bool,
         meeting: Option<&Meeting>,
     ) -> Result {
         let mut packet = sender.packet_for(PEND)?;
@@ -562,26 +564,26 @@ impl RequestTraffic {
             to_cancel: [false; SLOTS],
             to_complete: KVec::with_capacity(SLOTS, GFP_KERNEL)?,
         };
-        let mut random = u64::from(run);
-        let mut below = |limit: usize| {
+        let mut random = u64::from(stamp);
+        let mut random_below = |limit: usize| {
             random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
             (mix(random) % limit as u64) as usize
         };
         let cells = |context: usize| context * SLOTS..(context + 1) * SLOTS;
-        self.start(sender, route, run)?;
+        self.start(sender, route, stamp)?;
         let mut raced = 0;
         while raced < races {
-            let place = Place::ALL[below(4)];
+            let place = Place::ALL[random_below(4)];
             if places & (1 << place as u32) == 0 {
                 continue;
             }
             let own = cells(route.context as usize);
             // The cells of a random context: requests that other drivers have forwarded.
-            let other = cells(below(CELLS / SLOTS));
+            let other = cells(random_below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
                 meeting.map_or(Ok(()), Meeting::wait)?;
-                if first {
+                if cancels_first {
                     self.cancel_all(&mut chosen);
                     self.complete_all(&mut chosen);
                     return Ok(());
@@ -595,11 +597,11 @@ impl RequestTraffic {
             })??;
             raced += 1;
             if raced % 16 == 0 {
-                self.call(&mut packet, route, run, below(8) as u32 / 7);
+                self.call(&mut packet, route, stamp, random_below(8) as u32 / 7);
             }
         }
         // Send the requests again that ended because the receiver unregistered.
-        self.start(sender, route, run)
+        self.start(sender, route, stamp)
     }
 
     /// Stops sending, and cancels all requests that are on their way. No race may be under way. May
@@ -611,7 +613,7 @@ impl RequestTraffic {
                 if self.choose(number) {
                     self.cancel(number);
                 }
-                // A worker may be about to send it.
+                // A worker may be about to send the request.
                 fsleep(Delta::from_micros(100));
             }
         }
@@ -621,7 +623,7 @@ impl RequestTraffic {
     pub fn clear(&self) {
         for cell in 0..CELLS {
             let received = self.inner.lock().pended[cell].take();
-            self.end(received);
+            self.complete_ended(received);
         }
     }
 }
@@ -632,12 +634,12 @@ pub fn dispatch<'a, 'b>(
     requests: impl Fn(u32) -> Option<&'b RequestTraffic>,
 ) -> Disposition<'a> {
     request
-        .on(PEND, |key, request| match requests(context(key)) {
+        .on(PEND, |key, request| match requests(context_of(key)) {
             Some(requests) => requests.pend(key, request),
             None => request.fail(ENXIO),
         })
-        .on(PEND_BELOW, |key, request| match requests(context(key)) {
-            Some(requests) => requests.pass_on(key, request),
+        .on(FORWARD, |key, request| match requests(context_of(key)) {
+            Some(requests) => requests.forward(key, request),
             None => request.fail(ENXIO),
         })
         .or_unknown()
@@ -647,17 +649,17 @@ impl Drop for RequestTraffic {
     /// The driver is unregistered, so no request may be on its way, and the counts since the last
     /// [`take_counts`](Self::take_counts) must be 0. The test fails because of the warning.
     fn drop(&mut self) {
-        let lost = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
-        let lost = self.slots.iter().any(lost);
+        let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
+        let is_any_left = self.slots.iter().any(is_on_its_way);
         let wrong = [Count::Unsettled, Count::WrongValues, Count::WrongErrors];
         let wrong = wrong.map(|count| self.shared_counts.get(count));
-        if lost || wrong != [0; 3] {
+        if is_any_left || wrong != [0; 3] {
             let [unsettled, values, errors] = wrong;
             refuse!(
-                c"torture", "requests-do-not-balance", EIO, on_its_way: lost, unsettled: unsettled,
+                c"torture", "requests-do-not-balance", EIO, on_its_way: is_any_left, unsettled: unsettled,
                 values: values, errors: errors
             );
         }
-        warn_on!(lost || wrong != [0; 3]);
+        warn_on!(is_any_left || wrong != [0; 3]);
     }
 }

@@ -66,13 +66,13 @@ pub trait Side: Sync {
     /// Keeps the other side from detaching; fails if it is missing.
     fn stay(&self) -> Result<Self::Stay<'_>>;
     /// Calls the other side's `call`.
-    fn call(&self, value: u64, hops: u32) -> Result<u64>;
+    fn call_other(&self, value: u64, hops: u32) -> Result<u64>;
     /// Calls the other side's `put`.
-    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32>;
+    fn let_other_put(&self, run: u32, from: u64, count: u32) -> Result<u32>;
     /// Calls the other side's `take`.
-    fn take(&self, max: u32) -> Result<Taken>;
+    fn let_other_take(&self, max: u32) -> Result<Taken>;
     /// Calls the other side's `redeem`.
-    fn redeem(&self, handle: u64) -> Result<Taken>;
+    fn let_other_redeem(&self, handle: u64) -> Result<Taken>;
 }
 
 impl Side for OwnerLink<TorturePair> {
@@ -94,19 +94,19 @@ impl Side for OwnerLink<TorturePair> {
         self.peer()
     }
 
-    fn call(&self, value: u64, hops: u32) -> Result<u64> {
+    fn call_other(&self, value: u64, hops: u32) -> Result<u64> {
         self.peer()?.ops().call(value, hops)
     }
 
-    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
+    fn let_other_put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
         self.peer()?.ops().put(run, from, count)
     }
 
-    fn take(&self, max: u32) -> Result<Taken> {
+    fn let_other_take(&self, max: u32) -> Result<Taken> {
         self.peer()?.ops().take(max)
     }
 
-    fn redeem(&self, handle: u64) -> Result<Taken> {
+    fn let_other_redeem(&self, handle: u64) -> Result<Taken> {
         self.peer()?.ops().redeem(handle)
     }
 }
@@ -131,19 +131,19 @@ impl Side for PeerLink<TorturePair> {
         Ok(())
     }
 
-    fn call(&self, value: u64, hops: u32) -> Result<u64> {
+    fn call_other(&self, value: u64, hops: u32) -> Result<u64> {
         self.owner().call(value, hops)
     }
 
-    fn put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
+    fn let_other_put(&self, run: u32, from: u64, count: u32) -> Result<u32> {
         self.owner().put(run, from, count)
     }
 
-    fn take(&self, max: u32) -> Result<Taken> {
+    fn let_other_take(&self, max: u32) -> Result<Taken> {
         self.owner().take(max)
     }
 
-    fn redeem(&self, handle: u64) -> Result<Taken> {
+    fn let_other_redeem(&self, handle: u64) -> Result<Taken> {
         self.owner().redeem(handle)
     }
 }
@@ -157,10 +157,10 @@ pub fn queue(context: &Context<TorturePair>, direction: Direction) -> Queue<'_> 
 }
 
 /// The implementation of `call` on side `S`: calls the other side while there are hops left.
-pub fn pass_on<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
+pub fn call_for<S: Side>(side: &S, value: u64, hops: u32) -> Result<u64> {
     let value = match hops.min(MAX_HOPS).checked_sub(1) {
         None => value,
-        Some(left) => side.call(mix(value), left)?,
+        Some(left) => side.call_other(mix(value), left)?,
     };
     Ok(mix(value))
 }
@@ -352,7 +352,7 @@ impl Run {
 
     fn put_by_other<S: Side>(&mut self, side: &S) {
         let count = self.some();
-        let result = side.put(self.run, self.next[S::IN as usize], count);
+        let result = side.let_other_put(self.run, self.next[S::IN as usize], count);
         self.tally.add(Count::Calls, result.is_ok().into());
         self.account_put(S::IN, count, result, S::MAY_BE_ALONE);
     }
@@ -383,7 +383,7 @@ impl Run {
 
     fn take_by_other<S: Side>(&mut self, side: &S) {
         let max = self.some();
-        match side.take(max) {
+        match side.let_other_take(max) {
             Ok(taken) => {
                 self.tally.add(Count::Calls, 1);
                 self.tally.add_taken(S::OUT, &taken);
@@ -429,7 +429,7 @@ impl Run {
 
     /// Lets the other side redeem the handle. Returns whether it could be called.
     fn redeem_by_other<S: Side>(&mut self, side: &S, handle: u64) -> bool {
-        match side.redeem(handle) {
+        match side.let_other_redeem(handle) {
             Ok(taken) => {
                 self.tally.add(Count::Calls, 1);
                 self.tally.add_taken(S::IN, &taken);
@@ -444,7 +444,7 @@ impl Run {
 
     fn call<S: Side>(&mut self, side: &S, hops: u32) {
         let value = self.random();
-        match side.call(value, hops) {
+        match side.call_other(value, hops) {
             Ok(result) => {
                 // Each of the `hops` calls on the way mixes the value twice, the last call once.
                 let expected = (0..2 * hops + 1).fold(value, |value, _| mix(value));

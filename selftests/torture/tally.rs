@@ -83,12 +83,12 @@ pub enum Count {
     /// Requests that timed out.
     TimedOut,
     /// Requests that their receiver could not forward.
-    Failed,
+    NotForwarded,
     /// Requests that their receiver forwarded.
     Forwarded,
     /// Attempts to complete or cancel a request that were too late, because the other side was
     /// faster.
-    Races,
+    TooLate,
     /// Items whose payload is not what was put. This count and all below must stay 0.
     Torn,
     /// Items on the wrong queue.
@@ -131,9 +131,9 @@ pub const NAMES: [&str; 29] = [
     "cancelled",
     "orphaned",
     "timed-out",
-    "failed",
+    "not-forwarded",
     "forwarded",
-    "races",
+    "too-late",
     "torn",
     "foreign",
     "gaps",

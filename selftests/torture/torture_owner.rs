@@ -6,11 +6,11 @@
 //! - `run CONTEXT RUN SEED ACTIONS PLACES`: see [`Run`]
 //! - `fill CONTEXT RUN COUNT`: puts COUNT items
 //! - `lead CONTEXT TIMES`, `stop CONTEXT`: see [`EventTraffic`]
-//! - `race CONTEXT FIRST RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; FIRST is its argument
-//!   `run`, and UNREGISTERS is 1 if the peer may be unloaded meanwhile
+//! - `race CONTEXT STAMP RACES PLACES UNREGISTERS MEET`: see [`RequestTraffic::race`]; UNREGISTERS is 1 if
+//!   the peer may be unloaded meanwhile
 //! - `settle`: stops sending requests in all contexts
-//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; only
-//!   when no run is under way, and only once
+//! - `check`: takes the remaining items of all queues, compares the counts, and prints them; at the end,
+//!   when nothing else is under way, and only once
 //! - `event CONTEXT ...`: see [`torture::event_commands`]
 
 #![forbid(unsafe_code)]
@@ -39,10 +39,6 @@ use d2d_owner::{
 use kernel::{
     prelude::*,
     sync::{
-        atomic::{
-            ordering::Relaxed,
-            Atomic, //
-        },
         SetOnce, //
     },
     uaccess::UserSliceReader,
@@ -108,15 +104,12 @@ const ITEM_SIZE: u32 = 64;
 /// Time limit of a handshake in milliseconds, longer than any traffic delays it.
 const TIMEOUT: u32 = 60_000;
 
-/// The owner's value for one context.
+/// What the owner has for each context.
 struct TortureOwner {
     shared_counts: SharedCounts,
     events: Pin<KBox<OpenEvents>>,
     requests: RequestTraffic,
     event_traffic: SetOnce<EventTraffic>,
-    /// For each queue, the sum of `mix(number)` over all numbers below `summed`.
-    places: [Atomic<u64>; 2],
-    summed: [Atomic<u64>; 2],
 }
 
 impl Owner for TortureOwner {
@@ -141,8 +134,6 @@ impl Owner for TortureOwner {
             events: OpenEvents::new()?,
             requests: RequestTraffic::new()?,
             event_traffic: SetOnce::new(),
-            places: [Atomic::new(0), Atomic::new(0)],
-            summed: [Atomic::new(0), Atomic::new(0)],
         })
     }
 
@@ -181,7 +172,7 @@ impl Owner for TortureOwner {
             }
             "stop" => return event_traffic(link)?.stop(),
             "race" => {
-                let first = words.number()?;
+                let stamp = words.number()?;
                 let (races, places) = (words.number()?, words.number()?);
                 let unregisters = words.number()? != 0;
                 let open = || Meeting::open(link.context().id(), true, create_event);
@@ -192,7 +183,7 @@ impl Owner for TortureOwner {
                 let (sender, meeting) = (contexts.sender(), meeting.as_ref());
                 return owner
                     .requests
-                    .race(&sender, route, first, races, places, true, meeting);
+                    .race(&sender, route, stamp, races, places, true, meeting);
             }
             "event" => return owner.events.command(&mut words, &OwnerSide(link)),
             _ => return Err(EINVAL),
@@ -212,7 +203,7 @@ impl Owner for TortureOwner {
     }
 
     fn completed(contexts: &Contexts<'_, Self>, completed: Completed) {
-        if let Some((owner, _)) = contexts.get(request_traffic::context(completed.tag())) {
+        if let Some((owner, _)) = contexts.get(request_traffic::context_of(completed.tag())) {
             owner.requests.completed(completed);
         }
     }
@@ -244,7 +235,7 @@ impl Owner for TortureOwner {
 #[vtable]
 impl OwnerOps for TortureOwner {
     fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64> {
-        run::pass_on(link, value, hops)
+        run::call_for(link, value, hops)
     }
 
     fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32> {
@@ -336,21 +327,9 @@ impl TortureOwner {
             counted(Flow::ChecksumsTaken),
             checksums_put,
         );
-        let places = self.sum_places(direction, put);
+        // The queue has numbered the items that were put from 0 on.
+        let places = (0..put).fold(0u64, |sum, number| sum.wrapping_add(mix(number)));
         self.expect(link, "places", counted(Flow::Places), places);
-    }
-
-    /// Returns the sum of `mix(number)` over all numbers below `end`. A later call must not have a
-    /// smaller `end`, because the function continues the sum of the call before.
-    fn sum_places(&self, direction: Direction, end: u64) -> u64 {
-        let index = direction as usize;
-        let first = self.summed[index].load(Relaxed);
-        let sum = (first..end).fold(self.places[index].load(Relaxed), |sum, number| {
-            sum.wrapping_add(mix(number))
-        });
-        self.summed[index].store(end, Relaxed);
-        self.places[index].store(sum, Relaxed);
-        sum
     }
 }
 

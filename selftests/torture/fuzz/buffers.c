@@ -30,12 +30,12 @@ static u32 sum(const u8 *bytes, u32 len)
 
 /* A dispatch routine begins. Writes output in place, if the routine may. */
 void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
-		       struct fuzz_life *life)
+		       struct fuzz_registration *reg)
 {
 	bool in_place = request->input || request->output;
 
 	*frame = (struct fuzz_frame){ .tag = (unsigned long)request->user_buffer };
-	if (in_place && !(life->object.flags & D2D_DISPATCH_IN_PLACE))
+	if (in_place && !(reg->object.flags & D2D_DISPATCH_IN_PLACE))
 		fuzz_violation("buffers-in-place-unasked", "tag=0x%llx", frame->tag);
 	if (!in_place)
 		return;

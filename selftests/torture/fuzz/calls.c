@@ -17,7 +17,7 @@ static struct fuzz_watch watch_of(struct fuzz_caller *caller, enum fuzz_call cal
 		.call = call,
 		.handle = handle,
 		.limit = limit,
-		.actor = caller->actor,
+		.player = caller->player,
 	};
 }
 
@@ -241,7 +241,10 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 	return err;
 }
 
-/* A stale handle is no error here, so it does not count as one. */
+/*
+ * d2d_event_ring() returns nothing. Counts a success if the handle is live. Otherwise passes
+ * -ESTALE, which is not documented, so that fuzz_count() counts the origin of the handle only.
+ */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
 	d2d_event_ring(event->handle);
@@ -275,23 +278,24 @@ int fuzz_event_change(struct fuzz_caller *caller, struct fuzz_pick *event, enum 
  * Returns whether the driver of one of the events is being detached. Stores in *begun how often
  * fuzz_detach() was called for these drivers.
  */
-static bool detaching(const struct fuzz_pick *events, u32 count, int *begun)
+static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 {
 	bool any = false;
 
 	*begun = 0;
 	for (u32 n = 0; n < count; n++) {
-		struct fuzz_life *life = events[n].thing ? events[n].thing->life : NULL;
+		struct fuzz_registration *reg = events[n].thing ? events[n].thing->reg : NULL;
 
-		if (!life)
+		if (!reg)
 			continue;
-		*begun += atomic_read(&life->detachings);
+		*begun += atomic_read(&reg->detaches_begun);
 		/*
-		 * fuzz_detach() increments detaching first. So if detachings counts a detach that
-		 * is under way, detaching shows it; if not, detachings grows later.
+		 * fuzz_detach() increments detaching before detaches_begun. So a detach that
+		 * detaches_begun counts here, and that has not ended, is seen in detaching; any
+		 * other makes detaches_begun grow later.
 		 */
 		smp_rmb();
-		any |= atomic_read(&life->detaching);
+		any |= atomic_read(&reg->detaching);
 	}
 	return any;
 }
@@ -309,7 +313,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	int err;
 
 	count = min(count, MOST_EVENTS);
-	detached = detaching(events, count, &begun_before);
+	detached = is_detaching(events, count, &begun_before);
 	for (u32 n = 0; n < count; n++)
 		handles[n] = events[n].handle;
 	since = jiffies;
@@ -323,9 +327,12 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 		fuzz_check_timed_out(FUZZ_EVENT_WAIT, since, timeout);
 	for (u32 n = 0; n < count; n++)
 		live &= fuzz_is_live(&events[n], 0);
-	detaching(events, count, &begun);
+	/*
+	 * A detach that takes long ends the waits for the driver's events. It may have begun
+	 * during the wait.
+	 */
+	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
-	/* A detach that takes long ends the waits for the driver's events. */
 	if (err == -ECANCELED && live && !detached)
 		fuzz_violation("wait-cancelled-by-nobody", "events=%u handle=0x%llx", count,
 			       handles[0]);

@@ -88,6 +88,21 @@ bool fuzz_is_documented(enum fuzz_call call, int err)
 	return place(call, err) >= 0;
 }
 
+const char *fuzz_origin_name(enum fuzz_origin origin)
+{
+	static const char * const names[FUZZ_ORIGINS] = {
+		[FUZZ_LIVE] = "live",
+		[FUZZ_DEAD] = "dead",
+		[FUZZ_OTHER] = "other-kind",
+		[FUZZ_ALTERED] = "altered",
+		[FUZZ_GUESSED] = "guessed",
+		[FUZZ_ZERO] = "zero",
+		[FUZZ_FOREIGN] = "foreign",
+	};
+
+	return names[origin];
+}
+
 const char *fuzz_call_name(enum fuzz_call call)
 {
 	return exported[call].name;
@@ -119,15 +134,18 @@ static bool is_limit(int errno)
 	}
 }
 
+/* Returns whether a run has to call each function with handles of an origin. */
+static bool is_required(enum fuzz_origin origin)
+{
+	return origin == FUZZ_DEAD || origin == FUZZ_OTHER || origin == FUZZ_ALTERED;
+}
+
 /*
  * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A run fails if a count is 0
  * and has a "!" before the colon.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {
-	static const char * const names[FUZZ_ORIGINS] = {
-		"live", "dead!", "other-kind!", "altered!", "guessed", "zero", "foreign",
-	};
 	ssize_t used = 0;
 
 	for (int call = 0; call < FUZZ_CALLS; call++) {
@@ -142,7 +160,8 @@ ssize_t fuzz_report_coverage(char *text, size_t size)
 						  -documented[call][n], required ? "!" : "", count);
 		}
 		for (int n = 0; n < FUZZ_ORIGINS && exported[call].takes_handle; n++)
-			used += scnprintf(text + used, size - used, " %s:%d", names[n],
+			used += scnprintf(text + used, size - used, " %s%s:%d", fuzz_origin_name(n),
+					  is_required(n) ? "!" : "",
 					  atomic_read(&origins[call][n]));
 		used += scnprintf(text + used, size - used, "\n");
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The drivers' lives, from registering to unregistering. No routine of a life may run after
- * d2d_unregister() has returned. To check this, each routine gets its life as an argument, and the
- * memory of a life is used again only after many others.
+ * Registering and unregistering drivers. No routine of a driver may run after d2d_unregister() has
+ * returned. To check this, each routine gets the driver's struct fuzz_registration as an argument,
+ * and its memory is used for another driver only after many others.
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -12,42 +12,42 @@
 
 #include "fuzz.h"
 
-#define LIVES	4096
+#define REGISTRATIONS	4096
 /* How deep routines may call each other: the stack is limited. */
 #define DEEPEST	1
 #define NESTS	32
 
-static struct fuzz_life *lives;
-static atomic_t next_life;
+static struct fuzz_registration *registrations;
+static atomic_t next_registration;
 
 int fuzz_drivers_init(void)
 {
-	lives = kvcalloc(LIVES, sizeof(*lives), GFP_KERNEL);
-	return lives ? 0 : -ENOMEM;
+	registrations = kvcalloc(REGISTRATIONS, sizeof(*registrations), GFP_KERNEL);
+	return registrations ? 0 : -ENOMEM;
 }
 
 void fuzz_drivers_free(void)
 {
-	kvfree(lives);
+	kvfree(registrations);
 }
 
 /* Called when a routine of a driver begins. Returns whether the driver may still be called. */
-bool fuzz_enter(struct fuzz_life *life, const char *routine)
+bool fuzz_enter(struct fuzz_registration *reg, const char *routine)
 {
-	atomic_inc(&life->inside);
-	if (!READ_ONCE(life->gone))
+	atomic_inc(&reg->inside);
+	if (!READ_ONCE(reg->unregistered))
 		return true;
 	fuzz_violation("routine-after-unregister", "routine=%s name=%s handle=0x%llx", routine,
-		       life->object.name, life->handle);
+		       reg->object.name, reg->handle);
 	return false;
 }
 
-void fuzz_leave(struct fuzz_life *life, const char *routine)
+void fuzz_leave(struct fuzz_registration *reg, const char *routine)
 {
-	if (READ_ONCE(life->gone))
+	if (READ_ONCE(reg->unregistered))
 		fuzz_violation("routine-during-unregister", "routine=%s name=%s handle=0x%llx",
-			       routine, life->object.name, life->handle);
-	atomic_dec(&life->inside);
+			       routine, reg->object.name, reg->handle);
+	atomic_dec(&reg->inside);
 }
 
 /* How deep routines are nested, for each task, and for softirq and hardirq on each CPU. */
@@ -123,8 +123,9 @@ struct d2d_driver fuzz_driver_object(const char *name, void *self)
 /* Registers a driver under one of a few names, so that a name is sometimes taken. */
 void fuzz_play_register(struct fuzz_caller *caller)
 {
-	struct fuzz_life *life = &lives[(u32)atomic_inc_return(&next_life) % LIVES];
-	struct fuzz_thing *driver = fuzz_thing_new(FUZZ_DRIVER);
+	u32 number = (u32)atomic_inc_return(&next_registration) % REGISTRATIONS;
+	struct fuzz_registration *reg = &registrations[number];
+	struct fuzz_thing *driver = fuzz_thing_reserve(FUZZ_DRIVER);
 	struct fuzz_thing *target;
 	char name[D2D_NAME_SIZE];
 	int err;
@@ -132,32 +133,32 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	if (!driver)
 		return;
 	snprintf(name, sizeof(name), "%s.%u", THIS_MODULE->name, fuzz_below(caller, 12));
-	memset(life, 0, sizeof(*life));
-	life->object = fuzz_driver_object(name, life);
+	memset(reg, 0, sizeof(*reg));
+	reg->object = fuzz_driver_object(name, reg);
 	if (fuzz_chance(caller, 50))
-		life->object.flags |= D2D_DISPATCH_ATOMIC;
+		reg->object.flags |= D2D_DISPATCH_ATOMIC;
 	if (fuzz_chance(caller, 40))
-		life->object.flags |= D2D_DISPATCH_IN_PLACE;
+		reg->object.flags |= D2D_DISPATCH_IN_PLACE;
 	if (fuzz_chance(caller, 10))
-		life->object.returned = NULL;
+		reg->object.returned = NULL;
 	if (fuzz_chance(caller, 10))
-		life->object.completed = NULL;
+		reg->object.completed = NULL;
 	if (fuzz_chance(caller, 10))
-		life->object.cancelled = NULL;
-	err = d2d_register(&life->object, &life->handle);
+		reg->object.cancelled = NULL;
+	err = d2d_register(&reg->object, &reg->handle);
 	fuzz_judge(caller, FUZZ_REGISTER, err, NULL, 0, 0);
 	if (err) {
-		fuzz_thing_failed(driver);
+		fuzz_thing_unreserve(driver);
 		return;
 	}
-	err = d2d_lookup(name, &life->target);
+	err = d2d_lookup(name, &reg->target);
 	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
 	if (err)
 		fuzz_violation("driver-not-found", "name=%s err=%d", name, err);
-	target = fuzz_thing_new(FUZZ_TARGET);
+	target = fuzz_thing_reserve(FUZZ_TARGET);
 	if (target)
-		fuzz_thing_made(target, life->target, life);
-	fuzz_thing_made(driver, life->handle, life);
+		fuzz_thing_publish(target, reg->target, reg);
+	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
 /*
@@ -165,60 +166,60 @@ void fuzz_play_register(struct fuzz_caller *caller)
  */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
-	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
 	struct fuzz_watch watch = {
 		.call = FUZZ_LEAVE,
 		.handle = driver->handle,
 		.limit = FUZZ_LONGEST_MS,
-		.actor = caller->actor,
+		.player = caller->player,
 	};
 	int err;
 
-	if (life)
-		atomic_inc(&life->leaving);
+	if (reg)
+		atomic_inc(&reg->leaving);
 	fuzz_watch_begins(&watch);
 	err = d2d_leave(driver->handle);
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_LEAVE, err, driver, 1, 0);
-	if (life && !err)
-		fuzz_note_left(life);
+	if (reg && !err)
+		fuzz_note_left(reg);
 	return err;
 }
 
-static int end_life(struct fuzz_caller *caller, struct fuzz_pick *driver)
+static int unregister_driver(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
-	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
 	struct fuzz_watch watch = {
 		.call = FUZZ_UNREGISTER,
 		.handle = driver->handle,
 		.limit = FUZZ_LONGEST_MS,
-		.actor = caller->actor,
+		.player = caller->player,
 	};
 	int err;
 
-	if (life) {
+	if (reg) {
 		/* Unregistering gives back the context of a handshake that has timed out. */
-		fuzz_close_context(life);
-		atomic_inc(&life->leaving);
-		atomic_inc(&life->ending);
+		fuzz_close_context(reg);
+		atomic_inc(&reg->leaving);
+		atomic_inc(&reg->unregistering);
 	}
 	fuzz_watch_begins(&watch);
 	err = d2d_unregister(driver->handle);
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_UNREGISTER, err, driver, 1, 1);
-	if (!life)
+	if (!reg)
 		return err;
 	if (err) {
-		atomic_dec(&life->ending);
-		atomic_dec(&life->leaving);
+		atomic_dec(&reg->unregistering);
+		atomic_dec(&reg->leaving);
 	} else {
-		if (atomic_read(&life->inside))
+		if (atomic_read(&reg->inside))
 			fuzz_violation("inside-after-unregister", "name=%s handle=0x%llx inside=%d",
-				       life->object.name, life->handle,
-				       atomic_read(&life->inside));
-		fuzz_things_of_end(life);
+				       reg->object.name, reg->handle,
+				       atomic_read(&reg->inside));
+		fuzz_things_of_end(reg);
 	}
-	fuzz_open_context(life);
+	fuzz_open_context(reg);
 	return err;
 }
 
@@ -230,13 +231,14 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 		fuzz_driver_leave(caller, &driver);
 		fuzz_detach(caller, &driver);
 	}
-	end_life(caller, &driver);
+	unregister_driver(caller, &driver);
 	fuzz_unpick(&driver);
 }
 
 /*
- * Sends a request, leaves, and waits for the request, which d2d_leave() must have cancelled: no
- * other caller knows its handle. Mostly unregisters the driver then.
+ * Sends a request, calls d2d_leave(), and waits for the request, which d2d_leave() must have
+ * cancelled. No other caller knows the handle of the request, so nothing else cancels it. In most
+ * cases then unregisters the driver.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {
@@ -259,7 +261,7 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 	}
 	if (fuzz_chance(caller, 90)) {
 		fuzz_detach(caller, &driver);
-		end_life(caller, &driver);
+		unregister_driver(caller, &driver);
 	}
 	fuzz_unpick(&driver);
 }
@@ -267,32 +269,33 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 /*
  * Unregisters all drivers at the end of a run. For each driver, exactly one call of
  * d2d_unregister() returns 0. Here -ESTALE is right only if another thread has made that call and
- * has not set life->gone yet.
+ * has not set reg->unregistered yet.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {
-	for (struct fuzz_life *life = lives; life < lives + LIVES; life++) {
+	for (u32 n = 0; n < REGISTRATIONS; n++) {
+		struct fuzz_registration *reg = &registrations[n];
 		struct fuzz_pick driver;
 		int err = -EBUSY;
 
-		if (!life->handle || READ_ONCE(life->gone))
+		if (!reg->handle || READ_ONCE(reg->unregistered))
 			continue;
-		driver = fuzz_pick_of(FUZZ_DRIVER, life->handle);
+		driver = fuzz_pick_of(FUZZ_DRIVER, reg->handle);
 		if (!driver.thing)
 			continue;
-		/* A pended handshake ends at its time limit. */
-		for (int n = 0; n < FUZZ_MARGIN_MS; n++) {
-			err = end_life(caller, &driver);
+		/* A pended handshake ends at its time limit. Each try takes at least 1 ms. */
+		for (int tries = 0; tries < FUZZ_MARGIN_MS; tries++) {
+			err = unregister_driver(caller, &driver);
 			if (!err || err == -ESTALE)
 				break;
 			if (err == -EBUSY)
 				fuzz_detach(caller, &driver);
 			usleep_range(1000, 1500);
 		}
-		if (err == -ESTALE && atomic_read(&life->ending))
+		if (err == -ESTALE && atomic_read(&reg->unregistering))
 			err = 0;
 		if (err)
-			fuzz_violation("driver-left", "name=%s err=%d", life->object.name, err);
+			fuzz_violation("driver-left", "name=%s err=%d", reg->object.name, err);
 		fuzz_unpick(&driver);
 	}
 }

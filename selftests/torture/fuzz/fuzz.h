@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign
- * and altered handles, from every execution context; an oracle judges each result. What a thread or
- * an interrupt does at a time is a play, such as sending a request. The parts:
+ * and altered handles, from every execution context; an oracle judges each result. Threads, a
+ * worker, timers and an irq_work, the players, make random plays one after the other: a play is one
+ * action, such as sending a request. The parts:
  *
- *   run.c	the module: actors (threads, a worker, timers, an irq_work) and reports
+ *   run.c	the module: players and reports
  *   plays.c	random plays that do not sleep
  *   sleepers.c	random plays that may sleep
  *   limits.c	plays that reach the limits of the owner's tables
@@ -14,11 +15,11 @@
  *   oracle.c	the rules, and the violations of them
  *   coverage.c	the errors that each function may return, and what was called how often
  *   buffers.c	the bytes in the buffers of requests
- *   things.c	the things that exist, and the handles that name them
- *   drivers.c	the drivers' lives, from registering to unregistering
+ *   things.c	the things that handles name, and which of them exist
+ *   drivers.c	registering and unregistering drivers
  *
- * An actor's random numbers follow from the seed, its number and its step; those of a routine
- * follow from the seed and the request. So the same seed gives the same decisions, but not
+ * A player's random numbers follow from the seed, the player's number and its step; those of a
+ * routine follow from the seed and the request. So the same seed gives the same decisions, but not
  * always the same interleaving.
  */
 #ifndef FUZZ_H
@@ -64,7 +65,7 @@ enum fuzz_origin {
 	FUZZ_OTHER,	/* of a kind that the function does not take */
 	FUZZ_ALTERED,	/* made of a handle of this module, and names nothing */
 	FUZZ_GUESSED,	/* a handle of this module with other kind bits; may name something */
-	FUZZ_NOTHING,	/* 0 */
+	FUZZ_ZERO,	/* the handle is 0 */
 	FUZZ_FOREIGN,	/* another module's */
 	FUZZ_ORIGINS
 };
@@ -73,41 +74,55 @@ struct fuzz_random {
 	u64 state;
 };
 
-/* The caller: an actor in one of its steps, or a routine. */
+/* What calls the owner: a player in one of its steps, or a routine. */
 struct fuzz_caller {
 	struct fuzz_random random;
-	u32 actor;
+	u32 player;
 	bool may_sleep;
 	bool in_routine;
 };
 
-/* A driver, from before its registration until long after it was unregistered. */
-struct fuzz_life {
+/* A driver, from before it is registered until long after it was unregistered. */
+struct fuzz_registration {
 	struct d2d_driver object;
 	d2d_handle handle;
 	d2d_handle target;
 	atomic_t inside;	/* routines that run */
-	atomic_t ending;	/* calls that unregister it and have not failed */
-	atomic_t leaving;	/* calls of d2d_leave() and those of ending */
-	bool left;		/* d2d_leave() has returned */
-	u64 left_tag;		/* of this module's last send when d2d_leave() returned */
-	bool gone;		/* it is unregistered */
+	atomic_t unregistering;	/* calls of d2d_unregister() that have not failed */
+	atomic_t leaving;	/* the same calls, and all calls of d2d_leave() */
+	bool has_left;		/* d2d_leave() has returned */
+	/* The tag of the last send of this module when d2d_leave() returned; 0 before. */
+	u64 tag_when_left;
+	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
-	atomic_t users;		/* calls that use the context */
-	atomic_t closed;	/* calls that may give the context back; if any, do not use it */
-	atomic_t detaching;	/* calls that detach it */
-	atomic_t detachings;	/* calls of fuzz_detach() so far */
+	atomic_t context_users;	/* calls that use the context */
+	/* Calls that may take the context from the driver. While there is one, no call uses it. */
+	atomic_t context_closed;
+	atomic_t detaching;	/* calls of fuzz_detach() that run */
+	atomic_t detaches_begun;	/* calls of fuzz_detach() so far */
 	atomic_t adopted;	/* number of the handshake by which it got its context, or 0 */
+};
+
+/*
+ * The players that may use a thing. A thing of few players keeps its state for longer than one that
+ * all use, and so the oracle can say more about it.
+ */
+enum fuzz_audience {
+	FUZZ_FOR_ALL,
+	FUZZ_FOR_ONE,
+	FUZZ_FOR_TWO,	/* players whose numbers differ in the lowest bit only */
 };
 
 /* A thing that a handle names. */
 struct fuzz_thing {
 	d2d_handle handle;
-	struct fuzz_life *life;	/* the driver that it belongs to */
+	struct fuzz_registration *reg;	/* the driver that it belongs to */
 	enum fuzz_kind kind;
-	enum { FUZZ_IS_FREE, FUZZ_IS_MADE, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
+	/* FUZZ_IS_RESERVED: a call that may make the thing has not ended */
+	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
 	u32 nth;		/* counts the things that were in this place */
-	u32 audience;		/* the actors that may use it: see is_for() in things.c */
+	enum fuzz_audience audience;
+	u32 audience_of;	/* without FUZZ_FOR_ALL: the number of a player that may use it */
 	u32 input_size;
 	u32 output_size;
 	bool freed;		/* by d2d_request_free() or its completion routine */
@@ -122,7 +137,7 @@ struct fuzz_pick {
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* if it is live */
 	u32 nth;
-	bool left;	/* its driver had left when the handle was chosen */
+	bool had_left;	/* its driver had left when the handle was chosen */
 };
 
 /* Where d2d_request_call() puts the result and the output. */
@@ -140,14 +155,14 @@ struct fuzz_watch {
 	d2d_handle handle;
 	u64 since;
 	u32 limit;	/* in milliseconds, or D2D_FOREVER */
-	u32 actor;
-	bool told;
+	u32 player;
+	bool reported;
 };
 
 /* A request that one of the drivers has pended. */
 struct fuzz_kept {
 	d2d_handle handle;	/* 0: none */
-	struct fuzz_life *life;
+	struct fuzz_registration *reg;
 	u64 tag;
 	bool is_offer;
 	int adoption;		/* for an offer, the number of the handshake */
@@ -224,8 +239,8 @@ u64 fuzz_send_begins(struct fuzz_caller *caller, struct fuzz_pick *request, u32 
 void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err);
 void fuzz_note_completed(u64 tag, struct fuzz_thing *thing, const struct d2d_result *result);
 void fuzz_note_result(u64 tag, const struct d2d_result *result);
-void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_life *life);
-void fuzz_note_left(struct fuzz_life *life);
+void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg);
+void fuzz_note_left(struct fuzz_registration *reg);
 bool fuzz_is_finished(d2d_handle handle);
 void fuzz_note_finished(d2d_handle handle);
 void fuzz_note_tells(d2d_handle handle);
@@ -233,12 +248,13 @@ void fuzz_note_cancelled(d2d_handle handle);
 void fuzz_watch_begins(struct fuzz_watch *watch);
 void fuzz_watch_ended(struct fuzz_watch *watch);
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms);
-u32 fuzz_overdue(void);
+u32 fuzz_watchdog(void);
 void fuzz_oracle_reset(void);
 ssize_t fuzz_report(char *text, size_t size);
 u32 fuzz_violations(void);
 
 /* coverage.c */
+const char *fuzz_origin_name(enum fuzz_origin origin);
 bool fuzz_is_documented(enum fuzz_call call, int err);
 const char *fuzz_call_name(enum fuzz_call call);
 void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32 count);
@@ -248,18 +264,18 @@ void fuzz_coverage_reset(void);
 /* buffers.c */
 u8 fuzz_byte(u64 tag);
 void fuzz_frame_begins(struct fuzz_frame *frame, const struct d2d_request *request,
-		       struct fuzz_life *life);
+		       struct fuzz_registration *reg);
 void fuzz_frame_ends(struct fuzz_frame *frame);
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
 /* things.c */
-struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind);
-void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_life *life);
-void fuzz_thing_failed(struct fuzz_thing *thing);
+struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind);
+void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg);
+void fuzz_thing_unreserve(struct fuzz_thing *thing);
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed);
-void fuzz_things_of_end(struct fuzz_life *life);
-void fuzz_events_of_end(struct fuzz_life *life);
+void fuzz_things_of_end(struct fuzz_registration *reg);
+void fuzz_events_of_end(struct fuzz_registration *reg);
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle);
 bool fuzz_is_live(const struct fuzz_pick *pick, int own);
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless);
@@ -280,8 +296,8 @@ void fuzz_play_leave(struct fuzz_caller *caller);
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver);
 void fuzz_unregister_all(struct fuzz_caller *caller);
 struct d2d_driver fuzz_driver_object(const char *name, void *self);
-bool fuzz_enter(struct fuzz_life *life, const char *routine);
-void fuzz_leave(struct fuzz_life *life, const char *routine);
+bool fuzz_enter(struct fuzz_registration *reg, const char *routine);
+void fuzz_leave(struct fuzz_registration *reg, const char *routine);
 bool fuzz_nest(void);
 void fuzz_unnest(void);
 
@@ -292,15 +308,15 @@ int fuzz_completed(void *self, d2d_handle request, const struct d2d_result *resu
 void fuzz_cancelled(void *self, d2d_handle request);
 
 /* link.c */
-int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
+int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	       const struct d2d_request *request);
 void fuzz_play_attach(struct fuzz_caller *caller);
 void fuzz_play_detach(struct fuzz_caller *caller);
 void fuzz_play_link(struct fuzz_caller *caller);
 int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver);
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status);
-void fuzz_close_context(struct fuzz_life *life);
-void fuzz_open_context(struct fuzz_life *life);
+void fuzz_close_context(struct fuzz_registration *reg);
+void fuzz_open_context(struct fuzz_registration *reg);
 
 /* calls.c */
 int fuzz_request_alloc(struct fuzz_caller *caller, struct fuzz_pick *driver, u32 input, u32 output,
@@ -337,7 +353,7 @@ int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags);
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 		 struct fuzz_frame *frame);
 void fuzz_play(struct fuzz_caller *caller);
-void fuzz_play_asleep(struct fuzz_caller *caller);
+void fuzz_play_may_sleep(struct fuzz_caller *caller);
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which);
 void fuzz_forget(void);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Plays that reach the limits of the owner's tables. Each play has a driver of its own, but all
- * drivers share the tables, so other actors also get these errors. fuzz_forget() leaves a driver
+ * drivers share the tables, so other players also get these errors. fuzz_forget() leaves a driver
  * registered.
  */
 #include <linux/completion.h>
@@ -15,7 +15,12 @@
 #include "fuzz.h"
 
 #define WAITERS	80
-/* That many threads may wait for a request. */
+/*
+ * Limits of the owner that its header does not name: drivers besides its own, requests, and threads
+ * that wait for one request
+ */
+#define MOST_DRIVERS	127
+#define MOST_REQUESTS	4096
 #define MOST_WAITS	63
 #define TRIES_TO_ATTACH	1000
 /* More than the owner's tables can hold. */
@@ -81,7 +86,7 @@ static void many_drivers(struct fuzz_caller *caller, d2d_handle driver)
 		if (err)
 			break;
 	}
-	expect(caller, FUZZ_REGISTER, count, 127, err, -ENFILE);
+	expect(caller, FUZZ_REGISTER, count, MOST_DRIVERS, err, -ENFILE);
 	while (count--)
 		unregister_one(handles[count]);
 }
@@ -96,8 +101,8 @@ static void many_requests(struct fuzz_caller *caller, d2d_handle driver)
 		if (err)
 			break;
 	}
-	expect(caller, FUZZ_REQUEST_ALLOC, count, 4096, err, -EAGAIN);
-	/* The other actors may free a request, or have all contexts, just now. */
+	expect(caller, FUZZ_REQUEST_ALLOC, count, MOST_REQUESTS, err, -EAGAIN);
+	/* The other players may free a request, or have all contexts, just now. */
 	for (u32 tries = 0; tries < TRIES_TO_ATTACH && count < MOST; tries++) {
 		while (!d2d_request_alloc(driver, 0, 0, &handles[count]))
 			count++;
@@ -153,7 +158,7 @@ static struct {
 	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;
-	struct completion enough;	/* are refused */
+	struct completion enough;	/* all that must be refused are */
 	struct completion done;
 } crowd;
 
@@ -231,7 +236,7 @@ static void many_waits(struct fuzz_caller *caller, d2d_handle driver)
 }
 
 #ifdef CONFIG_FAILSLAB
-/* As often as it may take until a call needs memory, and the other actors leave some to it. */
+/* As often as it may take until a call needs memory, and the other players leave some to it. */
 #define TRIES	4096
 
 /* Allocates a request without buffers, so that all the memory that it may need is its record. */
@@ -324,8 +329,9 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Reaches one of the limits. Two modules may do this at the same time, in the order of their
- * numbers: those that are next to each other need different things.
+ * Reaches one of the limits. run_torture lets the fuzzer's two modules do this at the same time,
+ * one with an even number and the other with the next. So the plays of such a pair fill different
+ * tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {
@@ -365,7 +371,7 @@ void fuzz_forget(void)
 	int err;
 
 	err = register_one("forgotten", 0, &driver);
-	/* The other module may have reached the limit just now. */
+	/* The fuzzer's other module may have reached the limit of drivers just now. */
 	if (err == -ENFILE)
 		return;
 	if (err) {

@@ -16,11 +16,11 @@ static atomic_t adoptions;
 /* Called by each operation: checks that the owner may call the driver now. */
 static void enter(void *this, const char *op)
 {
-	struct fuzz_life *life = this;
+	struct fuzz_registration *reg = this;
 
-	fuzz_enter(life, op);
-	if (!atomic_read(&life->adopted))
-		fuzz_violation("operation-after-detach", "op=%s name=%s", op, life->object.name);
+	fuzz_enter(reg, op);
+	if (!atomic_read(&reg->adopted))
+		fuzz_violation("operation-after-detach", "op=%s name=%s", op, reg->object.name);
 }
 
 static int ping(void *this, u32 value, u32 *result)
@@ -62,11 +62,11 @@ static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *o
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
 
 	if (fuzz_complete(caller, &hold, status, 0) || status)
-		atomic_cmpxchg(&offer->life->adopted, offer->adoption, 0);
+		atomic_cmpxchg(&offer->reg->adopted, offer->adoption, 0);
 }
 
 /* The driver's side of the handshake: mostly accepts, at once or later. */
-int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
+int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 	       const struct d2d_request *request)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
@@ -74,7 +74,7 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 	u32 chance = fuzz_below(caller, 100);
 	struct fuzz_kept kept = {
 		.handle = request->handle,
-		.life = life,
+		.reg = reg,
 		.is_offer = true,
 		.for_ever = fuzz_chance(caller, 40),
 	};
@@ -87,16 +87,16 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
 		return -EPERM;
 	}
 	context->peer.ops = &ops.hdr;
-	context->peer.self = life;
+	context->peer.self = reg;
 	kept.adoption = atomic_inc_return(&adoptions);
-	atomic_inc(&life->closed);
-	WRITE_ONCE(life->context, context);
-	atomic_set(&life->adopted, kept.adoption);
+	atomic_inc(&reg->context_closed);
+	WRITE_ONCE(reg->context, context);
+	atomic_set(&reg->adopted, kept.adoption);
 	if (chance < 40 && fuzz_keep(&kept))
 		status = -D2D_STATUS_PENDING;
 	else
 		complete_offer(caller, &kept, 0);
-	atomic_dec(&life->closed);
+	atomic_dec(&reg->context_closed);
 	return status;
 }
 
@@ -106,16 +106,16 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_life *life,
  */
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
-	struct fuzz_life *life = offer->life;
+	struct fuzz_registration *reg = offer->reg;
 
-	atomic_inc(&life->closed);
+	atomic_inc(&reg->context_closed);
 	/* Pairs with use(). */
 	smp_mb__after_atomic();
-	if (atomic_read(&life->users))
+	if (atomic_read(&reg->context_users))
 		fuzz_keep(offer);
 	else
 		complete_offer(caller, offer, status);
-	atomic_dec(&life->closed);
+	atomic_dec(&reg->context_closed);
 }
 
 void fuzz_play_attach(struct fuzz_caller *caller)
@@ -125,7 +125,7 @@ void fuzz_play_attach(struct fuzz_caller *caller)
 		.call = FUZZ_ATTACH,
 		.handle = driver.handle,
 		.limit = 1000,
-		.actor = caller->actor,
+		.player = caller->player,
 	};
 	int err;
 
@@ -140,50 +140,50 @@ void fuzz_play_attach(struct fuzz_caller *caller)
  * Closes a driver's context before a call that may give it back: until fuzz_open_context(), use()
  * does not return it. Waits until no play uses it. May sleep.
  */
-void fuzz_close_context(struct fuzz_life *life)
+void fuzz_close_context(struct fuzz_registration *reg)
 {
-	atomic_inc(&life->closed);
+	atomic_inc(&reg->context_closed);
 	/* Pairs with use(): either this sees the user, or use() sees that the context is closed. */
 	smp_mb__after_atomic();
-	while (atomic_read(&life->users))
+	while (atomic_read(&reg->context_users))
 		usleep_range(10, 50);
 }
 
-void fuzz_open_context(struct fuzz_life *life)
+void fuzz_open_context(struct fuzz_registration *reg)
 {
-	atomic_dec(&life->closed);
+	atomic_dec(&reg->context_closed);
 }
 
 int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
-	struct fuzz_life *life = driver->thing ? driver->thing->life : NULL;
+	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
 	struct fuzz_watch watch = {
 		.call = FUZZ_DETACH,
 		.handle = driver->handle,
 		.limit = 1000,
-		.actor = caller->actor,
+		.player = caller->player,
 	};
 	int before = 0, err;
 
-	if (life) {
-		atomic_inc(&life->detaching);
-		atomic_inc(&life->detachings);
-		fuzz_close_context(life);
-		before = atomic_read(&life->adopted);
+	if (reg) {
+		atomic_inc(&reg->detaching);
+		atomic_inc(&reg->detaches_begun);
+		fuzz_close_context(reg);
+		before = atomic_read(&reg->adopted);
 	}
 	fuzz_watch_begins(&watch);
 	err = d2d_detach(driver->handle);
 	fuzz_watch_ended(&watch);
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, 0);
-	if (life) {
+	if (reg) {
 		/*
 		 * If the driver got another context meanwhile, d2d_detach() may have detached it
 		 * from that one as well. So the plays must not use the context any more.
 		 */
-		if (!err && atomic_cmpxchg(&life->adopted, before, 0) != before)
-			WRITE_ONCE(life->context, NULL);
-		atomic_dec(&life->detaching);
-		fuzz_open_context(life);
+		if (!err && atomic_cmpxchg(&reg->adopted, before, 0) != before)
+			WRITE_ONCE(reg->context, NULL);
+		atomic_dec(&reg->detaching);
+		fuzz_open_context(reg);
 	}
 	return err;
 }
@@ -197,24 +197,24 @@ void fuzz_play_detach(struct fuzz_caller *caller)
 }
 
 /* Begins to use a driver's context; use_ended() ends this. */
-static struct d2d_context *use(struct fuzz_life *life)
+static struct d2d_context *use(struct fuzz_registration *reg)
 {
 	struct d2d_context *context;
 
-	atomic_inc(&life->users);
+	atomic_inc(&reg->context_users);
 	/* Pairs with fuzz_close_context() and fuzz_complete_offer(). */
 	smp_mb__after_atomic();
-	context = READ_ONCE(life->context);
-	if (context && atomic_read(&life->adopted) && !atomic_read(&life->closed) &&
-	    !READ_ONCE(life->gone))
+	context = READ_ONCE(reg->context);
+	if (context && atomic_read(&reg->adopted) && !atomic_read(&reg->context_closed) &&
+	    !READ_ONCE(reg->unregistered))
 		return context;
-	atomic_dec(&life->users);
+	atomic_dec(&reg->context_users);
 	return NULL;
 }
 
-static void use_ended(struct fuzz_life *life)
+static void use_ended(struct fuzz_registration *reg)
 {
-	atomic_dec(&life->users);
+	atomic_dec(&reg->context_users);
 }
 
 static void call_owner(struct fuzz_caller *caller, struct d2d_context *context)
@@ -267,9 +267,9 @@ static void take_item(struct fuzz_caller *caller, struct d2d_queue *queue)
 void fuzz_play_link(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
-	struct fuzz_life *life = driver.thing ? driver.thing->life : NULL;
-	struct d2d_context *context = life ? use(life) : NULL;
-	struct fuzz_pick other = { .origin = FUZZ_NOTHING };
+	struct fuzz_registration *reg = driver.thing ? driver.thing->reg : NULL;
+	struct d2d_context *context = reg ? use(reg) : NULL;
+	struct fuzz_pick other = { .origin = FUZZ_ZERO };
 	u64 number = 8;
 	int err;
 
@@ -302,7 +302,7 @@ void fuzz_play_link(struct fuzz_caller *caller)
 		call_owner(caller, context);
 		break;
 	}
-	use_ended(life);
+	use_ended(reg);
 out:
 	fuzz_unpick(&other);
 	fuzz_unpick(&driver);

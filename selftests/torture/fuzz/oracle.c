@@ -57,15 +57,6 @@ ssize_t fuzz_report(char *text, size_t size)
 	return used;
 }
 
-static const char *origin_name(enum fuzz_origin origin)
-{
-	static const char * const names[] = {
-		"live", "dead", "other-kind", "altered", "guessed", "zero", "foreign",
-	};
-
-	return names[origin];
-}
-
 /* Returns whether a function takes the sender's as well as the receiver's handle of a request. */
 static bool takes_both_kinds(enum fuzz_call call, d2d_handle handle)
 {
@@ -94,14 +85,14 @@ static bool needs_staying_drivers(enum fuzz_call call)
 /* Returns whether the driver that a picked thing belongs to has begun to leave. */
 static bool is_leaving(const struct fuzz_pick *pick)
 {
-	struct fuzz_life *life = pick->thing ? READ_ONCE(pick->thing->life) : NULL;
+	struct fuzz_registration *reg = pick->thing ? READ_ONCE(pick->thing->reg) : NULL;
 
-	return life && atomic_read(&life->leaving);
+	return reg && atomic_read(&reg->leaving);
 }
 
 /*
  * Judges the result of a function that was called with these handles. own is the number of calls
- * in fuzz_thing.ending or fuzz_life.ending that are the caller's own.
+ * in fuzz_thing.ending or fuzz_registration.unregistering that are the caller's own.
  */
 void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 		const struct fuzz_pick *picks, u32 count, int own)
@@ -111,15 +102,15 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 
 	fuzz_count(call, err, picks, count);
 	if (!fuzz_is_documented(call, err))
-		fuzz_violation("undocumented-errno", "call=%s err=%d handle=0x%llx actor=%u",
+		fuzz_violation("undocumented-errno", "call=%s err=%d handle=0x%llx player=%u",
 			       fuzz_call_name(call), err, count ? picks->handle : 0,
-			       caller->actor);
+			       caller->player);
 	for (u32 n = 0; n < count; n++) {
 		live &= fuzz_is_live(&picks[n], own);
 		leaving |= is_leaving(&picks[n]);
-		if (accepted && picks[n].left && needs_staying_drivers(call))
-			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx actor=%u",
-				       fuzz_call_name(call), err, picks[n].handle, caller->actor);
+		if (accepted && picks[n].had_left && needs_staying_drivers(call))
+			fuzz_violation("driver-had-left", "call=%s err=%d handle=0x%llx player=%u",
+				       fuzz_call_name(call), err, picks[n].handle, caller->player);
 		switch (picks[n].origin) {
 		case FUZZ_OTHER:
 			if (takes_both_kinds(call, picks[n].handle))
@@ -127,20 +118,20 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			fallthrough;
 		case FUZZ_DEAD:
 		case FUZZ_ALTERED:
-		case FUZZ_NOTHING:
+		case FUZZ_ZERO:
 			if (accepted)
 				fuzz_violation("wrong-handle-accepted",
-					       "call=%s err=%d handle=0x%llx which=%s actor=%u",
+					       "call=%s err=%d handle=0x%llx which=%s player=%u",
 					       fuzz_call_name(call), err, picks[n].handle,
-					       origin_name(picks[n].origin), caller->actor);
+					       fuzz_origin_name(picks[n].origin), caller->player);
 			break;
 		default:
 			break;
 		}
 	}
 	if (count && live && (err == -ESTALE || (err == -ESHUTDOWN && !leaving)))
-		fuzz_violation("live-handle-refused", "call=%s err=%d handle=0x%llx actor=%u",
-			       fuzz_call_name(call), err, picks->handle, caller->actor);
+		fuzz_violation("live-handle-refused", "call=%s err=%d handle=0x%llx player=%u",
+			       fuzz_call_name(call), err, picks->handle, caller->player);
 }
 
 /* Handles of this module, live and dead. New ones replace old ones. */
@@ -243,9 +234,9 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
  * A driver was dispatched a request. It must not be one that was refused, nor one that was sent to
  * the driver after it had left. A forwarded request may have been sent before or after.
  */
-static void note_dispatched(u64 tag, struct fuzz_life *life)
+static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
-	u64 left_tag = READ_ONCE(life->left_tag);
+	u64 left_tag = READ_ONCE(reg->tag_when_left);
 	struct sending *sending;
 	bool refused = false;
 	unsigned long irq;
@@ -263,19 +254,19 @@ static void note_dispatched(u64 tag, struct fuzz_life *life)
 		fuzz_violation("dispatched-without-sending", "tag=0x%llx", tag);
 	if (left_tag && (tag & TAG_NUMBER) > (left_tag & TAG_NUMBER))
 		fuzz_violation("sent-to-a-driver-that-left", "tag=0x%llx name=%s", tag,
-			       life->object.name);
+			       reg->object.name);
 }
 
 /* d2d_leave() has returned. */
-void fuzz_note_left(struct fuzz_life *life)
+void fuzz_note_left(struct fuzz_registration *reg)
 {
 	unsigned long irq;
 
 	spin_lock_irqsave(&sendings_lock, irq);
-	if (!life->left_tag)
-		WRITE_ONCE(life->left_tag, last_tag);
+	if (!reg->tag_when_left)
+		WRITE_ONCE(reg->tag_when_left, last_tag);
 	spin_unlock_irqrestore(&sendings_lock, irq);
-	fuzz_events_of_end(life);
+	fuzz_events_of_end(reg);
 }
 
 /* Returns whether a request may end with this result. */
@@ -387,7 +378,7 @@ static struct hold {
 static DEFINE_SPINLOCK(holds_lock);
 
 /* A routine of a driver was called with this handle, which must be new. */
-void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_life *life)
+void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
 	unsigned long flags;
@@ -399,7 +390,7 @@ void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_life *life)
 	spin_unlock_irqrestore(&holds_lock, flags);
 	if (again)
 		fuzz_violation("routine-called-twice", "handle=0x%llx tag=0x%llx", handle, tag);
-	note_dispatched(tag, life);
+	note_dispatched(tag, reg);
 }
 
 /* Returns whether a driver has completed a request, or was told that it was cancelled. */
@@ -470,7 +461,7 @@ void fuzz_note_cancelled(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* Calls under way that may take long. */
+/* Calls that run and may take long. */
 static LIST_HEAD(watches);
 static DEFINE_SPINLOCK(watches_lock);
 
@@ -479,7 +470,7 @@ void fuzz_watch_begins(struct fuzz_watch *watch)
 	unsigned long flags;
 
 	watch->since = ktime_get_ns();
-	watch->told = false;
+	watch->reported = false;
 	spin_lock_irqsave(&watches_lock, flags);
 	list_add(&watch->node, &watches);
 	spin_unlock_irqrestore(&watches_lock, flags);
@@ -501,39 +492,43 @@ void fuzz_watch_ended(struct fuzz_watch *watch)
 	spin_lock_irqsave(&watches_lock, flags);
 	list_del(&watch->node);
 	spin_unlock_irqrestore(&watches_lock, flags);
-	if (is_overdue(watch) && !watch->told)
-		fuzz_violation("call-exceeds-its-limit", "call=%s handle=0x%llx limit=%u actor=%u",
+	if (is_overdue(watch) && !watch->reported)
+		fuzz_violation("call-exceeds-its-limit", "call=%s handle=0x%llx limit=%u player=%u",
 			       fuzz_call_name(watch->call), watch->handle, watch->limit,
-			       watch->actor);
+			       watch->player);
 }
 
-/* The watchdog: reports calls that take too long. Returns the number of calls with a limit. */
-u32 fuzz_overdue(void)
+/*
+ * The watchdog: reports each call that has exceeded its limit, once. Returns the number of calls
+ * that run and have a limit.
+ */
+u32 fuzz_watchdog(void)
 {
-	struct fuzz_watch *watch, late;
+	struct fuzz_watch *watch, found;
 	unsigned long flags;
-	u32 count = 0;
+	bool is_found;
+	u32 count;
 
 	do {
-		late.limit = 0;
+		is_found = false;
 		count = 0;
 		spin_lock_irqsave(&watches_lock, flags);
 		list_for_each_entry(watch, &watches, node) {
 			count += watch->limit != D2D_FOREVER;
-			if (watch->told || !is_overdue(watch))
+			if (watch->reported || !is_overdue(watch))
 				continue;
-			watch->told = true;
-			late = *watch;
-			late.limit++;
+			watch->reported = true;
+			found = *watch;
+			is_found = true;
 			break;
 		}
 		spin_unlock_irqrestore(&watches_lock, flags);
-		if (late.limit)
+		if (is_found)
 			fuzz_violation("call-exceeds-its-limit",
-				       "call=%s handle=0x%llx limit=%u actor=%u",
-				       fuzz_call_name(late.call), late.handle, late.limit - 1,
-				       late.actor);
-	} while (late.limit);
+				       "call=%s handle=0x%llx limit=%u player=%u",
+				       fuzz_call_name(found.call), found.handle, found.limit,
+				       found.player);
+	} while (is_found);
 	return count;
 }
 

@@ -26,7 +26,7 @@ static struct fuzz_pick lookup(struct fuzz_caller *caller, const char *name)
 
 	fuzz_judge(caller, FUZZ_LOOKUP, err, NULL, 0, 0);
 	if (err)
-		pick.origin = FUZZ_NOTHING;
+		pick.origin = FUZZ_ZERO;
 	return pick;
 }
 
@@ -47,7 +47,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 	return lookup(caller, "module_a");
 }
 
-/* Picks a handle to pass to another module: not of a thing that only one actor may use. */
+/* Picks a handle to pass to another module, of a thing that all players may use. */
 static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[2])
 {
 	static const enum fuzz_kind kinds[] = {
@@ -58,14 +58,14 @@ static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[
 
 	passed[0] = 0;
 	passed[1] = FUZZ_KINDS;
-	if (pick.origin == FUZZ_LIVE && pick.thing->audience % 3 == 0) {
+	if (pick.origin == FUZZ_LIVE && pick.thing->audience == FUZZ_FOR_ALL) {
 		passed[0] = pick.handle;
 		passed[1] = kind;
 	}
 	fuzz_unpick(&pick);
 }
 
-/* Sends a request to a random driver. If there is an answer, d2d_request_call() does this. */
+/* Sends a request to a random driver. With an answer, calls d2d_request_call(). */
 int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, u64 *tag,
 	      struct fuzz_answer *answer)
 {
@@ -249,8 +249,8 @@ static void play_poll(struct fuzz_caller *caller)
 		fuzz_unpick(&events[n]);
 }
 
-/* Polls a request and an event. A caller that must not sleep may do this, but not wait. */
-static void play_no_wait(struct fuzz_caller *caller)
+/* Tries to wait for an event and a request in an interrupt, which the owner must refuse. */
+static void play_wait_in_interrupt(struct fuzz_caller *caller)
 {
 	struct fuzz_pick request = fuzz_pick(caller, FUZZ_REQUEST, true);
 	struct fuzz_pick event = fuzz_pick(caller, FUZZ_EVENT, true);
@@ -300,7 +300,7 @@ void fuzz_play(struct fuzz_caller *caller)
 		{ 16, play_send }, { 4, play_call }, { 8, play_cancel }, { 3, play_free },
 		{ 4, play_read }, { 14, play_complete }, { 4, play_forward }, { 6, play_hold },
 		{ 20, play_event }, { 4, play_ring }, { 6, play_poll }, { 1, play_trace },
-		{ 1, play_no_wait }, { 9, fuzz_play_link },
+		{ 1, play_wait_in_interrupt }, { 9, fuzz_play_link },
 	};
 	u32 chance = fuzz_below(caller, 100);
 

@@ -7,7 +7,7 @@
 
 #include "fuzz.h"
 
-/* The actor number of routines. */
+/* The player number of routines. */
 #define ROUTINE	1000
 
 /* The input of a request: a handle of the sender's module, and its kind */
@@ -20,7 +20,7 @@ static struct fuzz_caller caller_of(u64 what, bool may_sleep)
 {
 	return (struct fuzz_caller){
 		.random = fuzz_random_of(ROUTINE, what),
-		.actor = ROUTINE,
+		.player = ROUTINE,
 		.may_sleep = may_sleep,
 		.in_routine = true,
 	};
@@ -32,7 +32,7 @@ static void play_inside(struct fuzz_caller *caller)
 	if (!fuzz_chance(caller, 30) || READ_ONCE(fuzz_is_over) || !fuzz_nest())
 		return;
 	if (caller->may_sleep && fuzz_chance(caller, 30))
-		fuzz_play_asleep(caller);
+		fuzz_play_may_sleep(caller);
 	else
 		fuzz_play(caller);
 	fuzz_unnest();
@@ -77,12 +77,12 @@ void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 		fuzz_violation("completed-again", "handle=0x%llx", hold->handle);
 }
 
-static bool keep(struct fuzz_caller *caller, struct fuzz_life *life, struct fuzz_pick *hold,
+static bool keep(struct fuzz_caller *caller, struct fuzz_registration *reg, struct fuzz_pick *hold,
 		 u64 tag)
 {
 	struct fuzz_kept kept = {
 		.handle = hold->handle,
-		.life = life,
+		.reg = reg,
 		.tag = tag,
 		.for_ever = fuzz_chance(caller, 25),
 	};
@@ -118,7 +118,7 @@ static void try_to_leave(struct fuzz_caller *caller)
 }
 
 /* Pends, forwards or completes a request, or forgets to. Gives up the buffers before. */
-static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
+static int serve(struct fuzz_caller *caller, struct fuzz_registration *reg,
 		 const struct d2d_request *request, struct fuzz_frame *frame)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
@@ -131,7 +131,7 @@ static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
 			fuzz_frame_ends(frame);
 			fuzz_request_pend(caller, &hold);
 		}
-		if (keep(caller, life, &hold, tag))
+		if (keep(caller, reg, &hold, tag))
 			return -D2D_STATUS_PENDING;
 	} else if (chance < 40 && fuzz_nest()) {
 		fuzz_frame_ends(frame);
@@ -153,33 +153,33 @@ static int serve(struct fuzz_caller *caller, struct fuzz_life *life,
 int fuzz_dispatch(void *self, const struct d2d_request *request)
 {
 	bool may_sleep, is_ours = request->code != D2D_IOCTL_SHARE_CONTEXT;
-	struct fuzz_life *life = self;
+	struct fuzz_registration *reg = self;
 	struct fuzz_caller caller;
 	struct fuzz_frame frame;
 	int status = -EIO;
 
-	may_sleep = !(life->object.flags & D2D_DISPATCH_ATOMIC);
+	may_sleep = !(reg->object.flags & D2D_DISPATCH_ATOMIC);
 	caller = caller_of(request->handle ^ (unsigned long)request->user_buffer, may_sleep);
-	if (!fuzz_enter(life, "dispatch"))
+	if (!fuzz_enter(reg, "dispatch"))
 		goto leave;
-	if (request->driver != life->handle && life->handle)
+	if (request->driver != reg->handle && reg->handle)
 		fuzz_violation("request-of-another", "driver=0x%llx self=0x%llx", request->driver,
-			       life->handle);
+			       reg->handle);
 	if (!is_ours) {
 		fuzz_note_seen(request->handle, FUZZ_OFFER);
-		status = fuzz_share(&caller, life, request);
+		status = fuzz_share(&caller, reg, request);
 	} else {
-		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer, life);
+		fuzz_note_hold(request->handle, (unsigned long)request->user_buffer, reg);
 		fuzz_note_seen(request->handle, FUZZ_HOLD);
-		fuzz_frame_begins(&frame, request, life);
+		fuzz_frame_begins(&frame, request, reg);
 		note_passed_handle(&caller, request);
 		play_inside(&caller);
 		if (may_sleep && fuzz_chance(&caller, 2))
 			try_to_leave(&caller);
-		status = serve(&caller, life, request, &frame);
+		status = serve(&caller, reg, request, &frame);
 	}
 leave:
-	fuzz_leave(life, "dispatch");
+	fuzz_leave(reg, "dispatch");
 	return status;
 }
 
@@ -188,21 +188,21 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
 	u64 tag = (u64)(unsigned long)request->user_buffer;
-	struct fuzz_life *life = self;
+	struct fuzz_registration *reg = self;
 	struct fuzz_caller caller;
 	int status = result->status;
 	u32 chance;
 	int err;
 
 	caller = caller_of(request->handle ^ tag, false);
-	if (!fuzz_enter(life, "returned"))
+	if (!fuzz_enter(reg, "returned"))
 		goto leave;
-	fuzz_note_hold(request->handle, tag, life);
+	fuzz_note_hold(request->handle, tag, reg);
 	fuzz_note_seen(request->handle, FUZZ_HOLD);
 	play_inside(&caller);
 	chance = fuzz_below(&caller, 100);
 	if (chance < 20) {
-		if (keep(&caller, life, &hold, tag))
+		if (keep(&caller, reg, &hold, tag))
 			status = -D2D_STATUS_PENDING;
 	} else if (chance < 35 && fuzz_nest()) {
 		err = fuzz_forward(&caller, &hold, D2D_SEND_ROUTINE);
@@ -216,7 +216,7 @@ int fuzz_returned(void *self, const struct d2d_request *request, const struct d2
 		status = -EPIPE;
 	}
 leave:
-	fuzz_leave(life, "returned");
+	fuzz_leave(reg, "returned");
 	return status;
 }
 
@@ -224,10 +224,10 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 {
 	struct fuzz_pick request = fuzz_pick_of(FUZZ_REQUEST, handle);
 	struct fuzz_caller caller = caller_of(handle ^ result->tag, false);
-	struct fuzz_life *life = self;
+	struct fuzz_registration *reg = self;
 	int keeps = D2D_MORE_PROCESSING_REQUIRED;
 
-	if (!fuzz_enter(life, "completed"))
+	if (!fuzz_enter(reg, "completed"))
 		goto leave;
 	fuzz_note_completed(result->tag, request.thing, result);
 	play_inside(&caller);
@@ -241,19 +241,19 @@ int fuzz_completed(void *self, d2d_handle handle, const struct d2d_result *resul
 	}
 leave:
 	fuzz_unpick(&request);
-	fuzz_leave(life, "completed");
+	fuzz_leave(reg, "completed");
 	return keeps;
 }
 
 void fuzz_cancelled(void *self, d2d_handle request)
 {
 	struct fuzz_caller caller = caller_of(request, false);
-	struct fuzz_life *life = self;
+	struct fuzz_registration *reg = self;
 
-	if (fuzz_enter(life, "cancelled")) {
+	if (fuzz_enter(reg, "cancelled")) {
 		fuzz_note_cancelled(request);
 		fuzz_note_dead(FUZZ_HOLD, request);
 		play_inside(&caller);
 	}
-	fuzz_leave(life, "cancelled");
+	fuzz_leave(reg, "cancelled");
 }

@@ -29,17 +29,18 @@
 #define WORKERS	1
 #define TIMERS	2
 #define IRQ_WORKS	1
-#define ACTORS	(THREADS + WORKERS + TIMERS + IRQ_WORKS)
+#define PLAYERS	(THREADS + WORKERS + TIMERS + IRQ_WORKS)
 #define REPORT	16384
 
 u64 fuzz_seed;
 bool fuzz_is_over;
 
-static struct actor {
+/* A thread, the worker, a timer, or the irq_work */
+static struct player {
 	u32 number;
 	u64 step;
 	struct hrtimer timer;
-} actors[ACTORS];
+} players[PLAYERS];
 
 static struct task_struct *threads[THREADS];
 
@@ -47,30 +48,30 @@ static atomic_t playing;
 static struct completion all_left;
 static struct work_struct work;
 static struct irq_work irq_work;
-static struct workqueue_struct *queue;
+static struct workqueue_struct *workqueue;
 static DEFINE_MUTEX(run_lock);
 
-static struct fuzz_caller next_step(struct actor *actor, bool may_sleep)
+static struct fuzz_caller next_step(struct player *player, bool may_sleep)
 {
 	return (struct fuzz_caller){
-		.random = fuzz_random_of(actor->number, ++actor->step),
-		.actor = actor->number,
+		.random = fuzz_random_of(player->number, ++player->step),
+		.player = player->number,
 		.may_sleep = may_sleep,
 	};
 }
 
-static void step_asleep(struct actor *actor)
+static void step_that_may_sleep(struct player *player)
 {
-	struct fuzz_caller caller = next_step(actor, true);
+	struct fuzz_caller caller = next_step(player, true);
 
 	if (fuzz_chance(&caller, 40))
-		fuzz_play_asleep(&caller);
+		fuzz_play_may_sleep(&caller);
 	else
 		fuzz_play(&caller);
 }
 
-/* Notes that an actor has ended. */
-static void actor_ended(void)
+/* Notes that a player has ended. */
+static void player_ended(void)
 {
 	if (atomic_dec_and_test(&playing))
 		complete(&all_left);
@@ -78,29 +79,29 @@ static void actor_ended(void)
 
 static int play_in_thread(void *data)
 {
-	struct actor *actor = data;
+	struct player *player = data;
 
 	while (!READ_ONCE(fuzz_is_over)) {
-		step_asleep(actor);
+		step_that_may_sleep(player);
 		cond_resched();
 	}
-	actor_ended();
+	player_ended();
 	return 0;
 }
 
 static void play_in_worker(struct work_struct *work)
 {
 	if (READ_ONCE(fuzz_is_over)) {
-		actor_ended();
+		player_ended();
 		return;
 	}
-	step_asleep(&actors[THREADS]);
-	queue_work(queue, work);
+	step_that_may_sleep(&players[THREADS]);
+	queue_work(workqueue, work);
 }
 
 static void play_in_irq_work(struct irq_work *work)
 {
-	struct fuzz_caller caller = next_step(&actors[THREADS + WORKERS + TIMERS], false);
+	struct fuzz_caller caller = next_step(&players[THREADS + WORKERS + TIMERS], false);
 
 	fuzz_play(&caller);
 }
@@ -108,36 +109,36 @@ static void play_in_irq_work(struct irq_work *work)
 /* Runs in hard interrupt or in softirq, as the timer's mode says. */
 static enum hrtimer_restart play_in_timer(struct hrtimer *timer)
 {
-	struct actor *actor = container_of(timer, struct actor, timer);
-	struct fuzz_caller caller = next_step(actor, false);
+	struct player *player = container_of(timer, struct player, timer);
+	struct fuzz_caller caller = next_step(player, false);
 
 	if (READ_ONCE(fuzz_is_over))
 		return HRTIMER_NORESTART;
 	for (u32 n = fuzz_below(&caller, 4); n; n--)
 		fuzz_play(&caller);
-	/* Only one timer does this, so that the work never runs on two CPUs at a time. */
-	if (actor->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
+	/* Only one timer queues the irq_work, so that it never runs on two CPUs at a time. */
+	if (player->number == THREADS + WORKERS && !irq_work_is_busy(&irq_work))
 		irq_work_queue(&irq_work);
 	hrtimer_forward_now(timer, ns_to_ktime(100000 + fuzz_below(&caller, 400000)));
 	return HRTIMER_RESTART;
 }
 
-static void start_timer(struct actor *actor, enum hrtimer_mode mode)
+static void start_timer(struct player *player, enum hrtimer_mode mode)
 {
-	hrtimer_setup(&actor->timer, play_in_timer, CLOCK_MONOTONIC, mode);
-	hrtimer_start(&actor->timer, ns_to_ktime(NSEC_PER_MSEC), mode);
+	hrtimer_setup(&player->timer, play_in_timer, CLOCK_MONOTONIC, mode);
+	hrtimer_start(&player->timer, ns_to_ktime(NSEC_PER_MSEC), mode);
 }
 
 static void start(void)
 {
 	init_completion(&all_left);
 	atomic_set(&playing, 1);
-	for (u32 n = 0; n < ACTORS; n++)
-		actors[n] = (struct actor){ .number = n };
+	for (u32 n = 0; n < PLAYERS; n++)
+		players[n] = (struct player){ .number = n };
 	for (u32 n = 0; n < THREADS; n++) {
 		struct task_struct *thread;
 
-		thread = kthread_create(play_in_thread, &actors[n], "%s-%u", THIS_MODULE->name, n);
+		thread = kthread_create(play_in_thread, &players[n], "%s-%u", THIS_MODULE->name, n);
 		threads[n] = IS_ERR(thread) ? NULL : get_task_struct(thread);
 		if (threads[n]) {
 			atomic_inc(&playing);
@@ -146,53 +147,53 @@ static void start(void)
 	}
 	atomic_inc(&playing);
 	INIT_WORK(&work, play_in_worker);
-	queue_work(queue, &work);
+	queue_work(workqueue, &work);
 	init_irq_work(&irq_work, play_in_irq_work);
-	start_timer(&actors[THREADS + WORKERS], HRTIMER_MODE_REL);
-	start_timer(&actors[THREADS + WORKERS + 1], HRTIMER_MODE_REL_SOFT);
+	start_timer(&players[THREADS + WORKERS], HRTIMER_MODE_REL);
+	start_timer(&players[THREADS + WORKERS + 1], HRTIMER_MODE_REL_SOFT);
 }
 
 /*
- * Ends a run. The actors stop, so no driver completes requests any more. Waits with a limit then
+ * Ends a run. The players stop, so no driver completes requests any more. Waits with a limit then
  * time out, and waits without one end when the drivers are unregistered. If a thread is stuck,
  * the module stays loaded.
  */
 static void stop(void)
 {
-	struct actor last = { .number = ACTORS };
+	struct player last = { .number = PLAYERS };
 	struct fuzz_caller caller = next_step(&last, true);
 	u32 before = fuzz_violations();
 
 	WRITE_ONCE(fuzz_is_over, true);
-	hrtimer_cancel(&actors[THREADS + WORKERS].timer);
-	hrtimer_cancel(&actors[THREADS + WORKERS + 1].timer);
+	hrtimer_cancel(&players[THREADS + WORKERS].timer);
+	hrtimer_cancel(&players[THREADS + WORKERS + 1].timer);
 	irq_work_sync(&irq_work);
-	while (fuzz_overdue() && fuzz_violations() == before)
+	while (fuzz_watchdog() && fuzz_violations() == before)
 		msleep(20);
 	fuzz_unregister_all(&caller);
-	actor_ended();
+	player_ended();
 	if (!wait_for_completion_timeout(&all_left, msecs_to_jiffies(FUZZ_MARGIN_MS))) {
 		fuzz_violation("thread-stuck", "count=%d", atomic_read(&playing));
 		__module_get(THIS_MODULE);
 		return;
 	}
-	/* Each thread has called actor_ended() in this module's code, and may still be in it. */
+	/* Each thread has called player_ended() in this module's code, and may still be in it. */
 	for (u32 n = 0; n < THREADS; n++) {
 		if (threads[n])
 			kthread_stop_put(threads[n]);
 	}
-	flush_workqueue(queue);
-	/* Threads may have registered drivers after the first call. */
+	flush_workqueue(workqueue);
+	/* Threads may have registered drivers after the call above. */
 	fuzz_unregister_all(&caller);
 	fuzz_things_check();
 	fuzz_things_reset();
 }
 
-/* limits is the number of a play, or negative. */
+/* limits is the number of the play in limits.c, or negative for none. */
 static int run(u64 seed, u32 ms, int limits)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);
-	struct actor main = { .number = ACTORS + 1 };
+	struct player main = { .number = PLAYERS + 1 };
 	struct fuzz_caller caller;
 
 	fuzz_seed = seed;
@@ -206,7 +207,7 @@ static int run(u64 seed, u32 ms, int limits)
 	}
 	while (time_before(jiffies, end) && !fuzz_violations()) {
 		msleep(20);
-		fuzz_overdue();
+		fuzz_watchdog();
 	}
 	stop();
 	return fuzz_violations() ? -EBADMSG : 0;
@@ -292,8 +293,8 @@ static int __init fuzz_init(void)
 	err = fuzz_drivers_init();
 	if (err)
 		return err;
-	queue = alloc_workqueue("fuzz", WQ_UNBOUND, 0);
-	if (!queue) {
+	workqueue = alloc_workqueue("fuzz", WQ_UNBOUND, 0);
+	if (!workqueue) {
 		fuzz_drivers_free();
 		return -ENOMEM;
 	}
@@ -309,7 +310,7 @@ module_init(fuzz_init);
 static void __exit fuzz_exit(void)
 {
 	debugfs_remove(dir);
-	destroy_workqueue(queue);
+	destroy_workqueue(workqueue);
 	fuzz_drivers_free();
 }
 module_exit(fuzz_exit);

@@ -10,21 +10,15 @@
 #include "fuzz.h"
 
 /*
- * Returns the audience of a new thing: see is_for(). A routine never chooses that of a single
- * actor, because the routines run in several threads, though they have one actor number.
+ * Chooses the audience of a new thing. A routine never chooses FUZZ_FOR_ONE: routines run in
+ * several threads, although all have the same player number.
  */
-static u32 any_audience(struct fuzz_caller *caller)
+static void choose_audience(struct fuzz_caller *caller, struct fuzz_thing *thing)
 {
-	switch (fuzz_below(caller, 3)) {
-	case 0:
-		return 0;
-	case 1:
-		if (!caller->in_routine)
-			return 3 * caller->actor + 1;
-		fallthrough;
-	default:
-		return 6 * (caller->actor / 2) + 2;
-	}
+	thing->audience = fuzz_below(caller, 3);
+	if (thing->audience == FUZZ_FOR_ONE && caller->in_routine)
+		thing->audience = FUZZ_FOR_TWO;
+	thing->audience_of = caller->player;
 }
 
 static void play_alloc(struct fuzz_caller *caller)
@@ -37,17 +31,17 @@ static void play_alloc(struct fuzz_caller *caller)
 	if (fuzz_chance(caller, 2))
 		output = D2D_BUFFER_SIZE + 1;
 	if (driver.thing)
-		thing = fuzz_thing_new(FUZZ_REQUEST);
+		thing = fuzz_thing_reserve(FUZZ_REQUEST);
 	if (!driver.thing || thing) {
 		bool made = !fuzz_request_alloc(caller, &driver, input, output, &handle);
 
 		if (made && thing) {
-			thing->audience = any_audience(caller);
+			choose_audience(caller, thing);
 			thing->input_size = input;
 			thing->output_size = output;
-			fuzz_thing_made(thing, handle, driver.thing->life);
+			fuzz_thing_publish(thing, handle, driver.thing->reg);
 		} else if (thing) {
-			fuzz_thing_failed(thing);
+			fuzz_thing_unreserve(thing);
 		}
 	}
 	fuzz_unpick(&driver);
@@ -77,7 +71,7 @@ static void play_wait(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Calls a driver and waits. Only one actor uses the request. */
+/* Calls a driver and waits. Only one player uses the request. */
 static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -91,7 +85,7 @@ static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
 }
 
-/* Sends and waits. Only one actor uses the request, so it knows the result of each send. */
+/* Sends and waits. Only one player uses the request, so it knows the result of each send. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -130,7 +124,7 @@ static void play_request(struct fuzz_caller *caller)
 	u32 ms;
 	int err;
 
-	if (request.thing && request.thing->audience % 3 == 1) {
+	if (request.thing && request.thing->audience == FUZZ_FOR_ONE) {
 		if (fuzz_chance(caller, 50))
 			call_alone(caller, &request);
 		else
@@ -159,7 +153,7 @@ static void play_open(struct fuzz_caller *caller)
 	d2d_handle handle;
 	char name[16];
 
-	thing = fuzz_thing_new(FUZZ_EVENT);
+	thing = fuzz_thing_reserve(FUZZ_EVENT);
 	if (!thing)
 		goto out;
 	snprintf(name, sizeof(name), "fuzz.%u", number);
@@ -168,13 +162,13 @@ static void play_open(struct fuzz_caller *caller)
 	if (fuzz_chance(caller, 1))
 		name[0] = '\0';
 	if (fuzz_event_open(caller, &driver, name, kind, make, &handle)) {
-		fuzz_thing_failed(thing);
+		fuzz_thing_unreserve(thing);
 	} else if (driver.thing) {
-		fuzz_thing_made(thing, handle, driver.thing->life);
+		fuzz_thing_publish(thing, handle, driver.thing->reg);
 	} else {
 		/* A handle of another driver is gone with that driver, so it is not kept. */
 		d2d_event_close(handle);
-		fuzz_thing_failed(thing);
+		fuzz_thing_unreserve(thing);
 	}
 out:
 	fuzz_unpick(&driver);
@@ -204,7 +198,7 @@ static void play_events(struct fuzz_caller *caller)
 }
 
 /* Makes a random play that may sleep. Routines register and unregister no drivers. */
-void fuzz_play_asleep(struct fuzz_caller *caller)
+void fuzz_play_may_sleep(struct fuzz_caller *caller)
 {
 	static const struct {
 		u32 weight;

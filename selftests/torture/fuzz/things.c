@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Keeps track of things, dead handles, and handles from other modules. A thing is what a handle
- * names. It becomes live before a play can get its handle, and stops being live when the first call
- * that ends it begins. So if a thing is live before and after a call, it existed during the call.
+ * names. A thing becomes live before a play can get its handle, and stops being live when the first
+ * call that ends it begins. So if a thing is live before and after a call, it existed during the
+ * call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -49,8 +50,8 @@ static void check_outcomes(struct fuzz_thing *thing)
 			       thing->handle, outcomes);
 }
 
-/* Returns a free place for a thing of this kind, or NULL. */
-struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
+/* Reserves a place for a thing of this kind. Returns NULL if none is free. */
+struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 {
 	struct fuzz_thing *found = NULL;
 	unsigned long flags;
@@ -68,11 +69,11 @@ struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
 	}
 	if (found) {
 		found->kind = kind;
-		found->state = FUZZ_IS_MADE;
+		found->state = FUZZ_IS_RESERVED;
 		found->handle = 0;
-		found->life = NULL;
+		found->reg = NULL;
 		found->freed = false;
-		found->audience = 0;
+		found->audience = FUZZ_FOR_ALL;
 		found->nth++;
 		atomic_set(&found->ending, 0);
 		atomic_set(&found->outcomes, 0);
@@ -81,22 +82,24 @@ struct fuzz_thing *fuzz_thing_new(enum fuzz_kind kind)
 	return found;
 }
 
-void fuzz_thing_made(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_life *life)
+/* Makes a reserved thing live, or dead if its driver is unregistered by now. */
+void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg)
 {
 	unsigned long flags;
 
 	fuzz_note_seen(handle, thing->kind);
 	spin_lock_irqsave(&lock, flags);
 	thing->handle = handle;
-	thing->life = life;
-	if (life && (life->gone || (life->left && thing->kind == FUZZ_EVENT)))
+	thing->reg = reg;
+	if (reg && (reg->unregistered || (reg->has_left && thing->kind == FUZZ_EVENT)))
 		thing->state = FUZZ_IS_DEAD;
 	else
 		thing->state = FUZZ_IS_LIVE;
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-void fuzz_thing_failed(struct fuzz_thing *thing)
+/* Gives up a place: the thing was not made. */
+void fuzz_thing_unreserve(struct fuzz_thing *thing)
 {
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
@@ -125,40 +128,40 @@ static void note_dead(enum fuzz_kind kind, d2d_handle handle)
 }
 
 /* The caller holds the lock. */
-static void things_of_kind_end(struct fuzz_life *life, enum fuzz_kind kind)
+static void things_of_kind_end(struct fuzz_registration *reg, enum fuzz_kind kind)
 {
 	for (u32 n = 0; n < counts[kind]; n++) {
 		struct fuzz_thing *thing = &things[kind][n];
 
-		if (thing->state == FUZZ_IS_LIVE && thing->life == life) {
+		if (thing->state == FUZZ_IS_LIVE && thing->reg == reg) {
 			thing->state = FUZZ_IS_DEAD;
 			note_dead(kind, thing->handle);
 		}
 	}
 }
 
-/* Notes that a driver has left, and so its events are closed. */
-void fuzz_events_of_end(struct fuzz_life *life)
+/* Notes that a driver has left: its events are closed. */
+void fuzz_events_of_end(struct fuzz_registration *reg)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
-	WRITE_ONCE(life->left, true);
-	things_of_kind_end(life, FUZZ_EVENT);
+	WRITE_ONCE(reg->has_left, true);
+	things_of_kind_end(reg, FUZZ_EVENT);
 	spin_unlock_irqrestore(&lock, flags);
 }
 
-/* Notes that a driver is gone, and with it all its things. */
-void fuzz_things_of_end(struct fuzz_life *life)
+/* Notes that a driver is unregistered, and that all its things are dead. */
+void fuzz_things_of_end(struct fuzz_registration *reg)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
-	WRITE_ONCE(life->gone, true);
+	WRITE_ONCE(reg->unregistered, true);
 	for (int kind = 0; kind < FUZZ_KINDS; kind++)
-		things_of_kind_end(life, kind);
+		things_of_kind_end(reg, kind);
 	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT; k++) {
-		if (k->handle && k->life == life) {
+		if (k->handle && k->reg == reg) {
 			note_dead(k->is_offer ? FUZZ_OFFER : FUZZ_HOLD, k->handle);
 			k->handle = 0;
 		}
@@ -169,7 +172,7 @@ void fuzz_things_of_end(struct fuzz_life *life)
 /* Picks the live thing of a handle. If there is none, the pick has no thing. */
 struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 {
-	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	struct fuzz_pick pick = { .origin = FUZZ_ZERO };
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
@@ -180,7 +183,7 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 			continue;
 		atomic_inc(&thing->users);
 		pick = (struct fuzz_pick){ handle, FUZZ_LIVE, thing, thing->nth,
-					   thing->life && thing->life->left };
+					   thing->reg && thing->reg->has_left };
 	}
 	spin_unlock_irqrestore(&lock, flags);
 	return pick;
@@ -193,53 +196,50 @@ struct fuzz_pick fuzz_pick_of(enum fuzz_kind kind, d2d_handle handle)
 bool fuzz_is_live(const struct fuzz_pick *pick, int own)
 {
 	struct fuzz_thing *thing = pick->thing;
-	struct fuzz_life *life;
+	struct fuzz_registration *reg;
 
 	if (pick->origin != FUZZ_LIVE || !thing)
 		return false;
-	life = READ_ONCE(thing->life);
+	reg = READ_ONCE(thing->reg);
 	if (READ_ONCE(thing->nth) != pick->nth || READ_ONCE(thing->state) != FUZZ_IS_LIVE)
 		return false;
-	if (thing->kind == FUZZ_EVENT && life && atomic_read(&life->leaving))
+	if (thing->kind == FUZZ_EVENT && reg && atomic_read(&reg->leaving))
 		return false;
 	if (thing->kind == FUZZ_DRIVER || thing->kind == FUZZ_TARGET)
-		return atomic_read(&life->ending) == own && !READ_ONCE(life->gone);
+		return atomic_read(&reg->unregistering) == own && !READ_ONCE(reg->unregistered);
 	if (atomic_read(&thing->ending) != own)
 		return false;
-	return !life || (!atomic_read(&life->ending) && !READ_ONCE(life->gone));
+	return !reg || (!atomic_read(&reg->unregistering) && !READ_ONCE(reg->unregistered));
 }
 
-/*
- * Decides which actors may use a thing: one, two, or all. A thing of few actors keeps its state for
- * longer than one that all use, and so the oracle can say more about it.
- */
-static bool is_for(const struct fuzz_thing *thing, u32 actor)
+/* Returns whether a player may use a thing. */
+static bool is_for(const struct fuzz_thing *thing, u32 player)
 {
-	switch (thing->audience % 3) {
-	case 0:
-		return true;
-	case 1:
-		return thing->audience / 3 == actor;
+	switch (thing->audience) {
+	case FUZZ_FOR_ONE:
+		return thing->audience_of == player;
+	case FUZZ_FOR_TWO:
+		return thing->audience_of / 2 == player / 2;
 	default:
-		return thing->audience / 6 == actor / 2;
+		return true;
 	}
 }
 
 static struct fuzz_pick pick_live(struct fuzz_caller *caller, enum fuzz_kind kind)
 {
 	u32 first = counts[kind] ? fuzz_below(caller, counts[kind]) : 0;
-	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	struct fuzz_pick pick = { .origin = FUZZ_ZERO };
 	unsigned long flags;
 
 	spin_lock_irqsave(&lock, flags);
 	for (u32 n = 0; n < counts[kind]; n++) {
 		struct fuzz_thing *thing = &things[kind][(first + n) % counts[kind]];
 
-		if (thing->state != FUZZ_IS_LIVE || !is_for(thing, caller->actor))
+		if (thing->state != FUZZ_IS_LIVE || !is_for(thing, caller->player))
 			continue;
 		atomic_inc(&thing->users);
 		pick = (struct fuzz_pick){ thing->handle, FUZZ_LIVE, thing, thing->nth,
-					   thing->life && thing->life->left };
+					   thing->reg && thing->reg->has_left };
 		break;
 	}
 	spin_unlock_irqrestore(&lock, flags);
@@ -249,11 +249,11 @@ static struct fuzz_pick pick_live(struct fuzz_caller *caller, enum fuzz_kind kin
 static struct fuzz_pick pick_dead(struct fuzz_caller *caller, enum fuzz_kind kind)
 {
 	u32 count = min(READ_ONCE(dead_count[kind]), DEAD);
-	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	struct fuzz_pick pick = { .origin = FUZZ_ZERO };
 
 	if (count) {
 		pick.handle = READ_ONCE(dead[kind][fuzz_below(caller, count)]);
-		pick.origin = pick.handle ? FUZZ_DEAD : FUZZ_NOTHING;
+		pick.origin = pick.handle ? FUZZ_DEAD : FUZZ_ZERO;
 	}
 	return pick;
 }
@@ -261,7 +261,7 @@ static struct fuzz_pick pick_dead(struct fuzz_caller *caller, enum fuzz_kind kin
 static struct fuzz_pick pick_foreign(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
 	u32 count = min(READ_ONCE(foreign_count), FOREIGN);
-	struct fuzz_pick pick = { .origin = FUZZ_NOTHING };
+	struct fuzz_pick pick = { .origin = FUZZ_ZERO };
 	u32 n;
 
 	if (!count)
@@ -302,7 +302,7 @@ static struct fuzz_pick alter(struct fuzz_caller *caller, struct fuzz_pick pick,
 
 /*
  * Picks a handle for a function that takes this kind. harmless says that the function ends no
- * thing, so that it may get another module's handle.
+ * thing, so that the function may get a handle of another module.
  */
 struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool harmless)
 {
@@ -317,7 +317,7 @@ struct fuzz_pick fuzz_pick(struct fuzz_caller *caller, enum fuzz_kind kind, bool
 	if (chance < 91)
 		return pick_foreign(caller, kind, harmless);
 	if (chance < 92)
-		return (struct fuzz_pick){ .origin = FUZZ_NOTHING };
+		return (struct fuzz_pick){ .origin = FUZZ_ZERO };
 	if (chance < 95)
 		return alter(caller, pick_live(caller, kind), harmless);
 	other = (kind + 1 + fuzz_below(caller, FUZZ_KINDS - 1)) % FUZZ_KINDS;
@@ -368,7 +368,7 @@ bool fuzz_keep(const struct fuzz_kept *request)
 
 	spin_lock_irqsave(&lock, flags);
 	for (struct fuzz_kept *k = kept; k < kept + FUZZ_KEPT && !done; k++) {
-		if (!k->handle && !READ_ONCE(request->life->gone)) {
+		if (!k->handle && !READ_ONCE(request->reg->unregistered)) {
 			*k = *request;
 			done = true;
 		}
@@ -377,7 +377,7 @@ bool fuzz_keep(const struct fuzz_kept *request)
 	return done;
 }
 
-/* Takes a kept request, or copies it if leave_it. Returns whether there is one. */
+/* Copies a kept request, and removes it unless leave_it is set. Returns whether there is one. */
 bool fuzz_take_kept(struct fuzz_caller *caller, struct fuzz_kept *request, bool leave_it)
 {
 	u32 first = fuzz_below(caller, FUZZ_KEPT);

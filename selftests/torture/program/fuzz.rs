@@ -4,7 +4,7 @@
 //! unloads them, each in a thread of its own, with `module_a` as the owner. Reads the oracle's
 //! report from the kernel, and checks that nothing is left in the owner's state at the end.
 
-use super::{context, load, unload, Outcome, Random, NONBLOCK};
+use super::{describe, load, unload, Outcome, Random, NONBLOCK};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -55,7 +55,8 @@ impl Counts {
         results.map(|(_, count)| count).sum()
     }
 
-    /// What was not reached: with `limits`, also errnos, which are negative.
+    /// Returns the required keys whose count is 0. Without `limits`, leaves out results that are errnos, which
+    /// are negative numbers: only a limit leads to a required one.
     fn missing(&self, limits: bool) -> Vec<&str> {
         let missing = self.0.iter().filter(|(_, count)| **count == 0);
         missing
@@ -64,7 +65,7 @@ impl Counts {
             .collect()
     }
 
-    /// A line for each function.
+    /// Returns a line for each function.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
         for (key, count) in &self.0 {
@@ -84,8 +85,9 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. Sometimes, and with `at_once` the first
-/// time, the module reaches this limit. Returns what it has called.
+/// Loads a module, lets it play, and unloads it, again and again. In one of six plays the module also reaches
+/// the limit of this number (`fuzz_play_limits()`); with `at_once`, it does so in the first play, too. Returns
+/// what the module has called.
 fn come_and_go(
     name: &str,
     seed: u64,
@@ -125,7 +127,7 @@ fn come_and_go(
 
 /// Checks the owner's state after all drivers were unregistered.
 fn check_state() -> Outcome<()> {
-    let read = |name: &str| context(fs::read_to_string(format!("{STATE}/{name}")), name);
+    let read = |name: &str| describe(fs::read_to_string(format!("{STATE}/{name}")), name);
     let field = |line: &str, name: &str| {
         let found = line.split(' ').find_map(|word| word.strip_prefix(name));
         found.and_then(|value| value.strip_prefix('=')?.parse::<u64>().ok())
@@ -278,7 +280,7 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
         let log = log.join().map_err(|_| "panicked".to_owned());
         (played, log)
     });
-    let log = context(log?, "/dev/kmsg")?;
+    let log = describe(log?, "/dev/kmsg")?;
     let mut counts = Counts::default();
     let mut failures = Vec::new();
     for result in played {

@@ -31,14 +31,14 @@ const LEFT: u32 = 40;
 const EVERYWHERE: u64 = 15;
 const CALLER: u64 = 1;
 /// The places that may sleep
-const ASLEEP: u64 = 3;
+const MAY_SLEEP: u64 = 3;
 
-/// The peers of a round. Two processes drive the owner, and one or two drive each peer.
+/// The peers of a round. Besides, two processes make runs in the owner.
 struct Shape {
     name: &'static str,
-    /// Peers that stay for the round, and processes that drive each of them.
+    /// Peers that stay for the round, and the number of processes that make runs in each of them.
     stay: u32,
-    drivers: usize,
+    processes: usize,
     /// Peers that come and go; a process of its own loads and unloads each.
     cycle: u32,
 }
@@ -47,21 +47,21 @@ const SHAPES: [Shape; 3] = [
     Shape {
         name: "many",
         stay: 2,
-        drivers: 1,
+        processes: 1,
         cycle: 2,
     },
     // All processes use the queues of one context.
     Shape {
         name: "crowded",
         stay: 1,
-        drivers: 2,
+        processes: 2,
         cycle: 0,
     },
     // The owner's calls go to a peer that is loaded and unloaded all the time.
     Shape {
         name: "revolving",
         stay: 0,
-        drivers: 0,
+        processes: 0,
         cycle: 1,
     },
 ];
@@ -80,7 +80,7 @@ const NONBLOCK: i32 = 0o4000;
 
 type Outcome<T> = Result<T, String>;
 
-fn peer(number: u32) -> String {
+fn peer_name(number: u32) -> String {
     format!("torture_peer{number}")
 }
 
@@ -96,8 +96,8 @@ impl Random {
     }
 }
 
-/// Adds to an error what was being done.
-fn context<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
+/// Puts in front of an error what the program was doing.
+fn describe<T>(result: io::Result<T>, what: &str) -> Outcome<T> {
     result.map_err(|error| format!("{what}: {error}"))
 }
 
@@ -109,11 +109,11 @@ fn load(name: &str, params: &str) -> Outcome<()> {
         .map(|dir| format!("{dir}/{name}.ko"))
         .find(|path| Path::new(path).exists())
         .ok_or_else(|| format!("there is no {name}.ko"))?;
-    context(modules::load(&path, params), &format!("load {name}"))
+    describe(modules::load(&path, params), &format!("load {name}"))
 }
 
 fn unload(name: &str) -> Outcome<()> {
-    context(modules::unload(name), &format!("unload {name}"))
+    describe(modules::unload(name), &format!("unload {name}"))
 }
 
 /// A module's control file
@@ -128,13 +128,13 @@ impl Control {
         let file = OpenOptions::new().write(true).open(&path);
         Ok(Self {
             module: module.into(),
-            file: context(file, &path)?,
+            file: describe(file, &path)?,
         })
     }
 
     fn write(&mut self, command: &str) -> Outcome<()> {
         let what = format!("{}: {command}", self.module);
-        context(self.file.write_all(command.as_bytes()), &what)
+        describe(self.file.write_all(command.as_bytes()), &what)
     }
 }
 
@@ -164,7 +164,7 @@ impl Worker {
     }
 
     /// Makes runs on the owner's side, in random contexts.
-    fn owner(&mut self, contexts: u64) -> Outcome<()> {
+    fn run_owner(&mut self, contexts: u64) -> Outcome<()> {
         let mut control = Control::open(OWNER)?;
         while !self.is_over() {
             let chosen = self.random.below(contexts);
@@ -175,7 +175,7 @@ impl Worker {
     }
 
     /// Makes runs on the side of a peer that stays.
-    fn peer(&mut self, name: &str) -> Outcome<()> {
+    fn run_peer(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         while !self.is_over() {
             let (run, places) = (self.next_run(), self.places());
@@ -226,7 +226,7 @@ impl Worker {
         while !self.is_over() {
             let (stamp, places) = (
                 Self::stamp(),
-                [CALLER, ASLEEP][self.random.below(2) as usize],
+                [CALLER, MAY_SLEEP][self.random.below(2) as usize],
             );
             control.write(&format!(
                 "race {context}{stamp} 100 {places}{unregisters} 1"
@@ -247,14 +247,14 @@ impl Worker {
 
     /// Loads and unloads a peer again and again. The peer sometimes makes races, and is unloaded
     /// while its requests are on their way. It forwards some of the requests that it gets to
-    /// `below`. Returns how often it was loaded.
-    fn race_and_unload(&mut self, name: &str, below: Option<&str>) -> Outcome<u64> {
+    /// the driver `next`. Returns how often it was loaded.
+    fn race_and_unload(&mut self, name: &str, next: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         while !self.is_over() {
             load(name, "")?;
             let mut control = Control::open(name)?;
-            if let Some(below) = below {
-                control.write(&format!("below {below}"))?;
+            if let Some(next) = next {
+                control.write(&format!("forward-to {next}"))?;
             }
             if self.random.below(4) == 0 {
                 let (stamp, places) = (Self::stamp(), self.places());
@@ -291,8 +291,8 @@ impl Worker {
     }
 }
 
-/// `torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
-/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [BELOW]`:
+/// `run_torture worker NUMBER SEED MILLISECONDS owner CONTEXTS|peer NAME|cycle NAME|lead -|follow
+/// NAME|race-owner CONTEXTS STAY|race-peer NAME|race-together NAME|race-and-unload NAME [NEXT]`:
 /// prints how often it loaded a peer, or why it failed.
 fn work(args: &[String]) -> ExitCode {
     let number = |n: usize| args[n].parse::<u32>().expect("a number");
@@ -305,8 +305,8 @@ fn work(args: &[String]) -> ExitCode {
         deadline: Instant::now() + milliseconds,
     };
     let done = match args[3].as_str() {
-        "owner" => worker.owner(number(4).into()).map(|()| 0),
-        "peer" => worker.peer(&args[4]).map(|()| 0),
+        "owner" => worker.run_owner(number(4).into()).map(|()| 0),
+        "peer" => worker.run_peer(&args[4]).map(|()| 0),
         "lead" => worker.lead().map(|()| 0),
         "follow" => worker.follow(&args[4]).map(|()| 0),
         "race-owner" => worker
@@ -337,12 +337,12 @@ fn spawn(number: u32, seed: u32, time: Duration, what: &[&str]) -> Outcome<Child
         .args(what)
         .stdout(Stdio::piped())
         .spawn();
-    context(child, "start a process")
+    describe(child, "start a process")
 }
 
 /// Waits for a process. Returns how often it loaded a peer.
 fn reap(child: Child) -> Outcome<u64> {
-    let output = context(child.wait_with_output(), "wait for a process")?;
+    let output = describe(child.wait_with_output(), "wait for a process")?;
     let printed = String::from_utf8_lossy(&output.stdout);
     let printed = printed.trim();
     match printed.parse() {
@@ -429,8 +429,8 @@ fn check() -> Outcome<Totals> {
         .read(true)
         .custom_flags(NONBLOCK)
         .open("/dev/kmsg");
-    let mut kmsg = context(kmsg, "/dev/kmsg")?;
-    context(kmsg.seek(SeekFrom::End(0)), "/dev/kmsg")?;
+    let mut kmsg = describe(kmsg, "/dev/kmsg")?;
+    describe(kmsg.seek(SeekFrom::End(0)), "/dev/kmsg")?;
     let checked = Control::open(OWNER)?.write("check");
     let totals = Totals::read(&mut kmsg);
     checked.map_err(|why| {
@@ -476,7 +476,7 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     let contexts = shape.contexts().to_string();
     let mut jobs = vec![vec!["owner", &contexts]; 2];
     for name in staying {
-        jobs.extend(vec![vec!["peer", name.as_str()]; shape.drivers]);
+        jobs.extend(vec![vec!["peer", name.as_str()]; shape.processes]);
     }
     // The peer that was loaded first has the first context.
     if let Some(name) = staying.first() {
@@ -486,13 +486,13 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
     let mut cycles = run_jobs(&jobs, seed, time / 3)?;
 
     let stay = shape.stay.to_string();
-    let below = staying.first().map(String::as_str);
+    let next = staying.first().map(String::as_str);
     for name in staying.iter().skip(1) {
-        Control::open(name)?.write(&format!("below {}", below.unwrap_or_default()))?;
+        Control::open(name)?.write(&format!("forward-to {}", next.unwrap_or_default()))?;
     }
     let mut jobs = vec![vec!["race-owner", &contexts, &stay]];
     jobs.extend(staying.iter().map(|name| vec!["race-peer", name]));
-    let race_and_unload = |name| ["race-and-unload", name].into_iter().chain(below).collect();
+    let race_and_unload = |name| ["race-and-unload", name].into_iter().chain(next).collect();
     jobs.extend(cycling.iter().map(String::as_str).map(race_and_unload));
     cycles += run_jobs(&jobs, seed, time / 3)?;
     if let Some(name) = staying.first() {
@@ -514,9 +514,11 @@ fn traffic(shape: &Shape, names: &[String], seed: u32, time: Duration) -> Outcom
 
 /// Plays a round with a new owner.
 fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
-    let (shape, completion) = kind(number);
+    let (shape, completion) = shape_and_completion(number);
     let contexts = shape.contexts();
-    let names: Vec<String> = (0..contexts).map(|n| peer((number + n) % PEERS)).collect();
+    let names: Vec<String> = (0..contexts)
+        .map(|n| peer_name((number + n) % PEERS))
+        .collect();
     load(
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
@@ -534,7 +536,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
 
 /// Returns the shape of a round, and the owner's parameter `completion`. Nine rounds in a row have
 /// all combinations.
-fn kind(number: u32) -> (&'static Shape, u32) {
+fn shape_and_completion(number: u32) -> (&'static Shape, u32) {
     let shape = &SHAPES[number as usize % SHAPES.len()];
     (shape, (number + number / 3) % 3)
 }
@@ -542,7 +544,7 @@ fn kind(number: u32) -> (&'static Shape, u32) {
 /// Unloads the modules after a round that failed.
 fn unload_all() {
     for number in 0..PEERS {
-        modules::unload(&peer(number)).ok();
+        modules::unload(&peer_name(number)).ok();
     }
     modules::unload(OWNER).ok();
 }
@@ -552,7 +554,7 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let (mut sum, mut cycles, mut failed) = (Totals::default(), 0, 0);
     let start = Instant::now();
     for number in 0..rounds {
-        let (shape, completion) = kind(number);
+        let (shape, completion) = shape_and_completion(number);
         let mut word = "ok";
         match round(number, seed.wrapping_add(number), time) {
             Ok((totals, peers)) => {
@@ -573,9 +575,9 @@ fn traffic_rounds(rounds: u32, seed: u32, time: Duration) -> u32 {
     let elapsed = start.elapsed().as_secs_f64();
     let operations = sum.operations();
     let events = sum.event_operations();
-    let requests = sum.get("races");
+    let too_late = sum.get("too-late");
     let mut line = format!(
-        "operations={operations} set-against-wait={events} complete-against-cancel={requests} cycles={cycles} seconds={elapsed:.1}"
+        "operations={operations} set-against-wait={events} complete-against-cancel={too_late} cycles={cycles} seconds={elapsed:.1}"
     );
     let _ = write!(
         line,
