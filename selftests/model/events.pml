@@ -13,7 +13,8 @@
  * The assertions say what must hold:
  * - While a word is guarded, only the thread that holds the lock changes it: the word that
  *   this thread has loaded is still there when it stores (store).
- * - Each set that finds the event reset is taken once, or the event is set in the end.
+ * - If a set changes a synchronization event that was not set (gained), exactly one thread takes
+ *   the event (taken), or the event is still set when no thread can go on.
  * - When no thread can go on, no thread sleeps whose events are set, and a word is guarded
  *   if and only if a thread waits for the event. So no wake-up is lost.
  *
@@ -50,9 +51,9 @@ bool linked[WAITERS];	/* the waiter is on the lists of its events */
 bool sleeps[WAITERS];
 bool finished[WAITERS];
 
-byte gained[EVENTS];	/* sets that have found the event reset */
-byte taken[EVENTS];
-bool over;		/* no thread could go on, and the monitor ends the waits that are left */
+byte gained[EVENTS];	/* how often the event was set that was not set before */
+byte taken[EVENTS];	/* how often the event was reset that was set before */
+bool stopped;		/* no thread could go on, so the monitor ends the waits */
 
 inline lock()
 {
@@ -64,7 +65,7 @@ inline unlock()
 	locked = false
 }
 
-/* A thread that holds the lock stores the word that it has made of old. */
+/* A thread that holds the lock changes the word from old to new. */
 inline store(e, new)
 {
 	d_step {
@@ -137,7 +138,7 @@ inline end_use(e)
 	fi
 }
 
-/* Waiter::take(); done is whether the wait is over. */
+/* Waiter::take(); done is whether the wait is stopped. */
 inline take(w)
 {
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
@@ -216,7 +217,7 @@ active proctype setter_of_the_second()
 	set(1)
 }
 
-/* Dispatcher::try_take(), or a wait with a timeout of 0 */
+/* Dispatcher::try_take(); if the word is guarded, Dispatcher::wait() with a timeout of 0 */
 active proctype taker()
 {
 	byte old;
@@ -235,6 +236,7 @@ active proctype taker()
 	fi
 }
 
+/* The begin_use() of each event of a waiter, in Dispatcher::begin() */
 inline begin_uses(w)
 {
 	for (e : 0 .. EVENTS - 1) {
@@ -246,12 +248,8 @@ inline begin_uses(w)
 }
 
 /* Dispatcher::wait() */
-active [WAITERS] proctype waiter()
+inline wait(w)
 {
-	byte old, e, w;
-	bool done;
-
-	w = _pid - 3;
 	lock();
 #ifdef SET_BEFORE_SLEEP_LOST
 	done = (word[0] & SET) && (!WAITS_FOR(w, 1) || (word[1] & SET));
@@ -272,7 +270,7 @@ active [WAITERS] proctype waiter()
 	   sleeps[w] = true;
 	   if
 	   :: finished[w]
-	   :: over
+	   :: stopped
 #ifdef LIMIT
 	   :: true ->
 		lock();
@@ -285,6 +283,22 @@ active [WAITERS] proctype waiter()
 	   fi;
 	   sleeps[w] = false
 	fi
+}
+
+active proctype waiter_for_the_first()
+{
+	byte old, e;
+	bool done;
+
+	wait(0)
+}
+
+active proctype waiter_for_both()
+{
+	byte old, e;
+	bool done;
+
+	wait(1)
 }
 
 active proctype monitor()
@@ -304,6 +318,6 @@ active proctype monitor()
 			assert(((word[e] & GUARDED) != 0) == (users[e] > 0));
 			assert(users[e] == (linked[0] && WAITS_FOR(0, e)) + (linked[1] && WAITS_FOR(1, e)))
 		}
-		over = true
+		stopped = true
 	}
 }

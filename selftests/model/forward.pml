@@ -5,31 +5,31 @@
  * models a request between a sender and one receiver.
  *
  * F forwards the request in S's thread. R's dispatch routine runs in S's thread, too, and
- * uses the buffers in place. R completes the request at once, or leaves it pending. F does
+ * uses the buffers in place. R completes the request at once, or pends it. F does
  * the same with what it gets back. Chosen by -D:
  *
  *   CANCEL	another thread of S cancels the request
- *   LEAVE_S, LEAVE_F, LEAVE_R	S, F or R unregisters meanwhile
- *   OTHER	F forwards the request from another thread than that of its dispatch routine
- *   RELEASED	F does not get the request back
+ *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters meanwhile
+ *   FORWARDS_LATER	F pends the request, and forwards it from another thread
+ *   NOT_RETURNED	F does not want the request back
  *
  * The assertions say what must hold:
  *   - only one thread delivers the request at a time (delivering), and the request comes
  *     home once;
- *   - a request whose cancel has succeeded (granted) ends as cancelled, unless F has got it
- *     back and completed it;
+ *   - a request that S has cancelled with success (cancelled) ends as cancelled, unless F has got
+ *     it back and completed it;
  *   - a cancel does not fail while F would still get the request back;
- *   - while R's dispatch routine uses the buffers, F does not hold the request, and S does not
- *     either if the request was cancelled and no driver leaves;
+ *   - while R's dispatch routine uses the buffers, F does not hold the request; if the request was
+ *     cancelled and no driver unregisters, it is not home either;
  *   - F is told of the cancellation, or gets the request back, at most once;
  *   - a driver is unregistered only when no thread is inside and no request is with it.
  */
 #include "word.inc"
 
-#if defined(LEAVE_S) || defined(LEAVE_F) || defined(LEAVE_R)
-#define LEAVES	true
+#if defined(UNREGISTERS_S) || defined(UNREGISTERS_F) || defined(UNREGISTERS_R)
+#define UNREGISTERS	true
 #else
-#define LEAVES	false
+#define UNREGISTERS	false
 #endif
 
 #define S	0
@@ -43,31 +43,30 @@ bool cell[THREADS * 3];
 			 !cell[(d) * THREADS + 3] && !cell[(d) * THREADS + 4] && !cell[(d) * THREADS + 5])
 bool leaving[3], gone[3];
 
-bool second;		/* OTHER: the completer has forwarded the request to R, which is at the second level */
-#ifdef RELEASED
+bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request to R, at level 2 */
+#ifdef NOT_RETURNED
 #define RETURNS	false
 #else
 #define RETURNS	true
 #endif
-/* Record::level_of(): the levels at which the request is, and whether it concerns driver d */
+/* Record::level_of(): the number of levels that count, and whether the request concerns driver d */
 #define LEVELS		(LV(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
 
-/* For the assertions: threads that deliver; times that the request came home, F was told, F got it back */
-byte delivering, homes, told, back;
-bool inplace;		/* R's frame uses the buffers */
-bool granted;		/* a cancel has succeeded */
-bool completed_after;	/* F has completed the request after it got it back */
-byte kept;		/* the hold that the completer will complete, or 0 */
-byte result;		/* 0 none, 1 completed, 2 taken */
+/* For the assertions */
+byte delivering;	/* threads that deliver the request */
+byte homes;		/* how often the request has come home */
+byte told, returned;	/* how often F was told that the request was taken, and got it back */
+bool in_place;		/* R's frame uses the buffers */
+bool cancelled;		/* S has cancelled the request with success */
+bool completed_when_back;	/* F has completed the request after it got it back */
+byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool sender_done;
-byte carrier;		/* the thread that is inside F's returned() */
 
 /* Requests::give_back(); ok is whether the caller still delivers the request */
 inline give_back(me)
 {
 	INSIDE(F, me) = true;
-	carrier = me + 1;
 #ifdef NO_PARK
 	atomic { if :: word == w && !(w & RECALL) -> word = RETURN(w); w = word; ok = true :: else -> ok = false fi };
 #else
@@ -77,8 +76,8 @@ inline give_back(me)
 	:: !ok -> INSIDE(F, me) = false; ok = true
 	:: else ->
 		delivering--;
-		assert(!gone[F] && !inplace);
-		d_step { back++; assert(told + back <= 1) };
+		assert(!gone[F] && !in_place);
+		d_step { returned++; assert(told + returned <= 1) };
 		h = SQ(w);
 		if
 		/* returned() returns a status: the request is completed with it. */
@@ -92,12 +91,12 @@ inline give_back(me)
 			fi;
 			STEP(COMPLETE);
 			if
-			:: ok -> completed_after = true; GO(COMPLETED); break
+			:: ok -> completed_when_back = true; GO(COMPLETED); break
 			:: else
 			fi
 		   od
 		/* returned() keeps the request. */
-		:: kept = h; INSIDE(F, me) = false
+		:: pended = h; INSIDE(F, me) = false
 		fi;
 		atomic {
 			assert(CAN_CARRIED(word));
@@ -141,16 +140,13 @@ inline deliver(me)
 			:: else
 			fi
 		:: !(w & RECALL) && LV(w) == 1 ->
-			if
-			:: PH(w) == Taken -> result = 2
-			:: else -> result = 1
-			fi;
+			/* bring_home() */
 			atomic {
 				if
 				:: word == w && CAN_HOME(w) ->
-					assert(!granted || PH(w) == Taken || completed_after);
+					assert(!cancelled || PH(w) == Taken || completed_when_back);
 					/* A sender that has cancelled the request may send it again at once. */
-					assert(LEAVES || PH(w) != Taken || !(w & RUN));
+					assert(UNREGISTERS || PH(w) != Taken || !(w & RUN));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
 				fi
@@ -161,14 +157,13 @@ inline deliver(me)
 			fi
 		:: !(w & RECALL) && LV(w) == 2 && !RETURNS -> STEP(PASS)
 		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Taken && TOLEVEL(w) < 1 ->
-			/* tell() */
+			/* Requests::tell() */
 			INSIDE(F, me) = true;
-			carrier = me + 1;
 			STEP(TELL);
 			if
 			:: ok ->
 				assert(!gone[F]);
-				d_step { told++; assert(told + back <= 1) };
+				d_step { told++; assert(told + returned <= 1) };
 				GO(CARRIED);
 				assert(ok && OVER(w))
 			:: else
@@ -204,10 +199,11 @@ inline deliver(me)
 }
 
 /*
- * Requests::take(): if leaves is false, S cancels the request (level is 0). If leaves is true, S or F
- * unregisters (level is 0), or R does (level is 1). ok is whether this call has taken the request.
+ * Requests::take(). If for_driver is false, S cancels the request (Taker::Sender), and level is 0. If
+ * for_driver is true, a driver unregisters (Taker::Driver): level is 0 for S and F, 1 for R. ok is
+ * whether this call has taken or recalled the request.
  */
-inline take(me, level, leaves)
+inline take(me, level, for_driver)
 {
 	do
 	:: true ->
@@ -217,7 +213,7 @@ inline take(me, level, leaves)
 			atomic {
 				if
 				:: word == w ->
-					word = ((w & RUN) && !leaves -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
+					word = ((w & RUN) && !for_driver -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
 					w = word; ok = true
 				:: else -> ok = false
 				fi
@@ -229,14 +225,14 @@ inline take(me, level, leaves)
 			fi
 		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
 #ifdef PARKED_FOR_A_FORWARDER
-		   !(PH(w) == Taken && (w & PARKED) && !leaves) &&
+		   !(PH(w) == Taken && (w & PARKED) && !for_driver) &&
 #else
-		   !(PH(w) == Taken && (w & PARKED) && TOLEVEL(w) == 0 && !leaves) &&
+		   !(PH(w) == Taken && (w & PARKED) && TOLEVEL(w) == 0 && !for_driver) &&
 #endif
 		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
 			if
 			:: w & PARKED ->
-				STEP_TO(TAKE_PARKED, (leaves -> TAKE_PARKED(w) : TAKE_PARKED(w) | PARKED));
+				STEP_TO(TAKE_PARKED, (for_driver -> TAKE_PARKED(w) : TAKE_PARKED(w) | PARKED));
 				if
 				:: ok && OVER(w) -> deliver(me); ok = true; break
 				:: ok && !OVER(w) -> break
@@ -258,14 +254,14 @@ inline take(me, level, leaves)
 			:: !(w & PARKED) && PH(w) != Taken && (w & RECALL) -> ok = false; break
 			fi
 		:: else ->
-			assert(leaves || !RETURNS || PH(w) != Taken || LV(w) < 2 || TOLEVEL(w) == 0);
+			assert(for_driver || !RETURNS || PH(w) != Taken || LV(w) < 2 || TOLEVEL(w) == 0);
 			ok = false;
 			break
 		fi
 	od
 }
 
-/* Requests::complete() by the handle of hold h: by R in its frame (inside), or by another thread */
+/* Requests::complete() by the holder's handle of generation h: by R in its frame (inside), or by another thread */
 inline complete(me, h, inside)
 {
 	do
@@ -284,8 +280,8 @@ inline complete(me, h, inside)
 		if
 		:: ok ->
 			if
-			:: inside -> inplace = false
-			:: LV(w) == 1 -> completed_after = true
+			:: inside -> in_place = false
+			:: LV(w) == 1 -> completed_when_back = true
 			:: else
 			fi;
 			GO(COMPLETED);
@@ -371,7 +367,7 @@ inline forward(me, f)
 						if
 						:: word == w ->
 							word = (own -> FORWARDED(w) | RUN : FORWARDED(w));
-							inplace = own;
+							in_place = own;
 							ok = true
 						:: else -> ok = false
 						fi
@@ -387,12 +383,12 @@ inline forward(me, f)
 					assert(!gone[R]);
 					if
 					:: complete(me, r, own)
-					:: kept = r
+					:: pended = r
 					fi;
 					/* R's dispatch routine returns. */
 					if
-					:: own && inplace ->
-						inplace = false;
+					:: own && in_place ->
+						in_place = false;
 						give_up_buffers(me)
 					:: else
 					fi;
@@ -423,23 +419,23 @@ proctype sender()
 	word = SEND(w) | RUN;
 	/* F's dispatch routine */
 	assert(!gone[F]);
-#ifdef OTHER
-	kept = f;
+#ifdef FORWARDS_LATER
+	pended = f;
 #else
 	forward(0, f);
 #endif
 	w = word;
 	if
-	:: (w & RUN) && !inplace -> give_up_buffers(0)
+	:: (w & RUN) && !in_place -> give_up_buffers(0)
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* S waits, and takes the request when its time limit has passed. */
+	/* Requests::wait() of S, which takes the request when its time limit has passed */
 	if
 	:: PH(word) == Idle
 	:: take(0, 0, false);
 	   if
-	   :: ok -> granted = true
+	   :: ok -> cancelled = true
 	   :: else
 	   fi;
 	   (PH(word) == Idle || PH(word) == Free || gone[S])
@@ -448,7 +444,7 @@ done:
 	sender_done = true
 }
 
-/* A thread that completes what was left pending. With OTHER, it also forwards the request, first. */
+/* A thread that completes the request when it is pending. With FORWARDS_LATER, it forwards the request before. */
 proctype completer()
 {
 	int w;
@@ -456,17 +452,17 @@ proctype completer()
 	byte h, r, k;
 
 	do
-	:: kept != 0 ->
-		atomic { k = kept; kept = 0 };
-#ifdef OTHER
+	:: pended != 0 ->
+		atomic { k = pended; pended = 0 };
+#ifdef FORWARDS_LATER
 		if
-		:: LV(word) == 1 && !second -> second = true; forward(1, k)
+		:: LV(word) == 1 && !forwarded -> forwarded = true; forward(1, k)
 		:: else -> complete(1, k, false)
 		fi
 #else
 		complete(1, k, false)
 #endif
-	:: sender_done && kept == 0 -> break
+	:: sender_done && pended == 0 -> break
 	od
 }
 
@@ -478,13 +474,13 @@ proctype canceller()
 
 	take(2, 0, false);
 	if
-	:: ok -> granted = true
+	:: ok -> cancelled = true
 	:: else
 	fi
 }
 
 /* Requests::run_down() of driver d */
-proctype leaver(byte d)
+proctype run_down(byte d)
 {
 	int w;
 	bool ok, was_parked, clear;
@@ -514,18 +510,18 @@ init {
 #ifdef CANCEL
 		run canceller();
 #endif
-#ifdef LEAVE_S
-		run leaver(S);
+#ifdef UNREGISTERS_S
+		run run_down(S);
 #endif
-#ifdef LEAVE_F
-		run leaver(F);
+#ifdef UNREGISTERS_F
+		run run_down(F);
 #endif
-#ifdef LEAVE_R
-		run leaver(R);
+#ifdef UNREGISTERS_R
+		run run_down(R);
 #endif
 	}
 	(_nr_pr == 1);
-	assert(delivering == 0 && !inplace && homes <= 1);
+	assert(delivering == 0 && !in_place && homes <= 1);
 	assert(EMPTY(S) && EMPTY(F) && EMPTY(R));
 	assert(PH(word) == Idle)
 }

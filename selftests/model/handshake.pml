@@ -5,7 +5,7 @@
  * models.
  *
  * A driver asks for a context, once or twice. Its dispatch routine completes the request,
- * with success or not, leaves it pending, or does neither. A pending request is completed at
+ * with success or not, pends it, or does neither. A pending request is completed at
  * any moment, or never. Meanwhile another thread detaches and unregisters the driver.
  * Chosen by -D:
  *
@@ -13,12 +13,12 @@
  *		a pending handshake; otherwise the thread in d2d_attach() waits, with a limit
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
- *   OWNER_LEAVES	the owner is unloaded while the driver's module stays: the driver does
+ *   OWNER_UNLOADED	the owner is unloaded while the driver's module stays: the driver does
  *		not detach, but is expelled
  *
  * The assertions say what must hold:
  *   - the driver fills in a context only while the context is its own (holder);
- *   - a context is given back once, and not while the driver may still fill it in (filling);
+ *   - a context is made free once, and not while the driver may still fill it in (filling);
  *   - the link is opened only for a request that was completed with success, and is closed
  *     before the context is free;
  *   - when the driver is unregistered, the context is free and no thread is inside the driver.
@@ -34,10 +34,11 @@ mtype = { Registered, Attaching, Attached, Detaching, Abandoned };
 /* registry/entry.rs: Entry */
 mtype state = Registered;
 byte request;		/* the request of the handshake, if state is Attaching or Abandoned */
-bool sending;		/* a thread is in d2d_attach() for the driver */
-bool leaving, gone;	/* the driver is unregistering, is unregistered */
-bool refused;		/* the last handshake was refused */
-byte due;		/* the request that the timer limits */
+bool attaching_task;	/* a thread is in d2d_attach() for the driver */
+bool leaving;		/* the driver is unregistering */
+bool gone;		/* the driver is unregistered */
+bool refusal;		/* the owner has refused the last handshake */
+byte due;		/* the request whose time limit the timer ends, or 0 */
 
 /* For the assertions */
 bool holder;		/* the context is the driver's */
@@ -47,9 +48,9 @@ bool filling;		/* the dispatch routine may fill in the context: it has not compl
 byte dispatching;	/* threads in the dispatch routine */
 
 /* The requests of the handshakes, all in one record */
-byte made;		/* the number of the last one */
-byte result;		/* 0 none; 1 completed with success; 2 completed without; 3 taken or late */
-byte kept;		/* the hold that was left pending, or 0 */
+byte last_request;	/* the number of the last one */
+byte result;		/* 0 none; 1 completed with success; 2 failed by the driver; 3 taken, or completed after the time limit */
+byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool woken;
 bool attacher_done;
 bool owner_leaving, owner_gone;
@@ -111,7 +112,7 @@ inline reclaim()
 }
 
 /* Requests::discard() */
-inline free()
+inline discard()
 {
 	do
 	:: true ->
@@ -133,7 +134,7 @@ inline free()
 	od
 }
 
-/* Requests::deliver() of a request without levels below, and the owner's routine */
+/* Requests::deliver() of a request that no driver has forwarded, with bring_home() and the owner's routine */
 inline deliver()
 {
 	do
@@ -156,7 +157,7 @@ inline deliver()
 		:: owner_gone -> routine = false
 		:: else -> in_owner = in_owner + routine
 		fi;
-		old = made;
+		old = last_request;
 		STEP(HOME);
 		if
 		:: ok -> break
@@ -170,26 +171,26 @@ inline deliver()
 		SEE;
 		if
 		:: result == 3 ->
-			/* A thread in d2d_attach() may be inside the dispatch routine. Then it gives the context back. */
+			/* A thread in d2d_attach() may be inside the dispatch routine. Then that thread makes the context free. */
 #ifdef GIVEN_BACK_EARLY
-			atomic { refused = true; left = false };
+			atomic { refusal = true; by_attacher = false };
 #else
-			atomic { refused = true; left = sending };
+			atomic { refusal = true; by_attacher = attaching_task };
 #endif
 			if
-			:: !left ->
+			:: !by_attacher ->
 				give_back(old)
 			:: else
 			fi
 		:: else -> conclude(old)
 		fi;
-		free();
+		discard();
 		in_owner--
 	:: else
 	fi
 }
 
-/* Requests::complete() with this result, by the handle of hold h; ok is whether it was in time */
+/* Requests::complete() with this result, by the holder's handle of generation h */
 inline complete(h, value, inside)
 {
 	do
@@ -223,14 +224,15 @@ inline complete(h, value, inside)
 /* Server::wait_for_sender() */
 inline wait_for_sender()
 {
-	!sending
+	!attaching_task
 }
 
 /*
- * Requests::take(): for d2d_detach(), which waits for the dispatch routine, if leaves is false; for
- * an owner that is unloaded, if leaves is true
+ * Requests::take(). If for_driver is false, d2d_detach() cancels the request as its sender
+ * (Taker::Sender), and then waits for the dispatch routine. If it is true, the owner's own driver
+ * object unregisters (Taker::Driver).
  */
-inline take(leaves)
+inline take(for_driver)
 {
 	do
 	:: true ->
@@ -239,7 +241,7 @@ inline take(leaves)
 		:: PH(w) != Held -> ok = false; break
 		:: else
 		fi;
-		STEP_TO(TAKE, ((w & RUN) && !leaves -> TAKE(w) | PARKED : TAKE(w)));
+		STEP_TO(TAKE, ((w & RUN) && !for_driver -> TAKE(w) | PARKED : TAKE(w)));
 		if
 		:: ok ->
 			if
@@ -256,7 +258,7 @@ inline take(leaves)
 proctype attacher()
 {
 	int w;
-	bool ok, won, routine, left;
+	bool ok, won, routine, by_attacher;
 	mtype known;
 	byte h, r, old, n;
 
@@ -271,14 +273,14 @@ proctype attacher()
 		:: owner_leaving -> reclaim(); goto next
 		:: else
 		fi;
-		made++;
-		r = made;
+		last_request++;
+		r = last_request;
 		/* Registry::reserve() */
 		atomic {
 			if
-			:: state == Registered && !sending && !leaving && !gone ->
+			:: state == Registered && !attaching_task && !leaving && !gone ->
 				assert(!holder);
-				state = Attaching; request = r; sending = true; holder = true; refused = false; ok = true
+				state = Attaching; request = r; attaching_task = true; holder = true; refusal = false; ok = true
 			:: else -> ok = false
 			fi
 		};
@@ -311,14 +313,14 @@ proctype attacher()
 		if
 		:: assert(holder); filled = true; complete(h, 1, true)
 		:: complete(h, 2, true)
-		:: d_step { kept = h; filling = false }
+		:: d_step { pended = h; filling = false }
 		:: true
 		fi;
 		w = word;
 		if
 		:: (w & RUN) && SQ(w) == h ->
 			if
-			:: kept != h -> complete(h, 2, true)
+			:: pended != h -> complete(h, 2, true)
 			:: else
 			fi;
 			w = word;
@@ -370,7 +372,7 @@ proctype attacher()
 			:: else -> conclude(r)
 			fi;
 			GO(WAITED);
-			free();
+			discard();
 			break
 		:: else ->
 			if
@@ -398,10 +400,10 @@ proctype attacher()
 		od;
 #endif
 sent:
-		/* Registry::sent(), and giving the context back if that was left to this thread */
-		atomic { SEE; sending = false; left = (refused && (state == Attaching || state == Abandoned) && request == r) };
+		/* Registry::end_attach(); if nobody else has made the context free, this thread does. */
+		atomic { SEE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
-		:: left ->
+		:: by_attacher ->
 			give_back(r)
 		:: else
 		fi;
@@ -415,14 +417,14 @@ next:
 proctype completer()
 {
 	int w;
-	bool ok, won, routine, left;
+	bool ok, won, routine, by_attacher;
 	mtype known;
 	byte h, old;
 
 	do
 #ifndef NEVER
-	:: kept != 0 ->
-		atomic { h = kept; kept = 0 };
+	:: pended != 0 ->
+		atomic { h = pended; pended = 0 };
 		atomic {
 			if
 			:: SQ(word) == h && PH(word) == Held -> filled = true; assert(holder)
@@ -450,10 +452,10 @@ proctype timer()
 	:: due != 0 ->
 		atomic { r = due; due = 0 };
 		if
-		:: made == r ->
+		:: last_request == r ->
 			atomic {
 				if
-				:: made == r && CAN_OVERDUE(word) -> word = OVERDUE(word); ok = true
+				:: last_request == r && CAN_OVERDUE(word) -> word = OVERDUE(word); ok = true
 				:: else -> ok = false
 				fi
 			};
@@ -478,12 +480,12 @@ proctype timer()
 proctype detacher()
 {
 	int w;
-	bool ok, won, routine, left;
+	bool ok, won, routine, by_attacher;
 	mtype known;
 	byte old, r;
 	mtype before;
 
-#ifdef OWNER_LEAVES
+#ifdef OWNER_UNLOADED
 	/* Server::strike_off(): Requests::run_down() of the owner */
 	owner_leaving = true;
 	do
@@ -497,7 +499,7 @@ proctype detacher()
 		fi
 	od;
 	if
-	:: PH(word) == Idle -> free()
+	:: PH(word) == Idle -> discard()
 	:: else
 	fi;
 	owner_gone = true;
@@ -524,7 +526,7 @@ proctype detacher()
 		:: before == Attaching ->
 			ok = false;
 			if
-			:: made == r -> take(false)
+			:: last_request == r -> take(false)
 			:: else
 			fi;
 			if
@@ -534,21 +536,21 @@ proctype detacher()
 #ifdef CANCELLED_ONCE
 			:: else -> wait_for_sender()
 #else
-			:: else -> !sending || state != before || request != r || PH(word) == Held
+			:: else -> !attaching_task || state != before || request != r || PH(word) == Held
 #endif
 			fi
 		:: before == Abandoned ->
 			if
-			:: made == r -> take(false)
+			:: last_request == r -> take(false)
 			:: else
 			fi;
 			!((state == Attaching || state == Abandoned) && request == r)
 		:: before == Detaching -> state != Detaching
-		:: before == Registered && sending -> wait_for_sender()
-		:: before == Registered && !sending -> break
+		:: before == Registered && attaching_task -> wait_for_sender()
+		:: before == Registered && !attaching_task -> break
 		fi
 	od;
-	atomic { assert(state == Registered && !sending); gone = true };
+	atomic { assert(state == Registered && !attaching_task); gone = true };
 	assert(!holder && !open && dispatching == 0)
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Explores the models of rundown, requests, handshakes and events completely with spin. Then it explores each model with
-# one thing broken, a mutant, which spin has to find. The transitions of a request are made from the table in its source
+# one fault, which spin has to find. The transitions of a request are made from the table in its source
 # (transitions.awk). Prints KTAP, and the counts last.
 # Needs spin, a C compiler, 700 MB of memory for each of two searches at a time, and a minute and a half of one CPU.
 set -euo pipefail
@@ -10,88 +10,91 @@ cd "$(dirname "$0")"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
-# EXPECTED MODEL SEARCH CONFIGURATION MUTANT : WHAT
+# KIND MODEL SEARCH CONFIGURATION FAULT : WHAT
 #
-# EXPECTED is what the search has to find:
-#   holds   no fault; the line has no MUTANT
-#   mutant  a fault; ../mutants has a mutant of the same name, which makes the same fault in the
-#           code
-#   fails   a fault; ../mutants has no mutant for it, so WHAT names the function of the code that
-#           the fault would be in
+# KIND:
+#   holds   the model has no fault, and the search must find none; FAULT is -
+#   mutant  the model has FAULT, which the search must find; ../mutants/FAULT.mutant makes the same
+#           fault in the code
+#   fault   the model has FAULT, which the search must find; ../mutants has no such file, so WHAT
+#           names the function of the code that the fault would be in
 #
 # SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). -D
-# defines CONFIGURATION and MUTANT in the model. A search for cycles costs most, so only the smallest
-# model is searched for them.
+# defines CONFIGURATION and FAULT in the model: FAULT in capitals, with _ for -. A search for cycles
+# costs most, so only the smallest model is searched for them.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
-holds word states COPIES,RESENDS,CANCEL - : a request is taken from a receiver that copies, and sent to another driver
+holds word states COPIES,SENDS_AGAIN,CANCEL - : a request is taken from a receiver that copies, and sent to another driver
 holds word states REUSED,CANCEL - : a request is cancelled and freed, and another driver gets its record
 holds word states WAITS - : another thread waits for a request
-holds word states LEAVE_R,CANCEL - : a request is cancelled, and its receiver leaves
-holds word states LEAVE_S,CANCEL - : a request is cancelled, and its sender leaves
+holds word states ROUTINE,CANCEL - : a request has a completion routine, and is cancelled
+holds word states ROUTINE,UNREGISTERS_S - : a request has a completion routine, and its sender unregisters
+holds word states UNREGISTERS_R,CANCEL - : a request is cancelled, and its receiver unregisters
+holds word states UNREGISTERS_S,CANCEL - : a request is cancelled, and its sender unregisters
 holds forward states CANCEL - : a request is forwarded, and cancelled
-holds forward states RELEASED,CANCEL - : a request is forwarded and cancelled, and its forwarder does not get it back
-holds forward states OTHER,CANCEL - : a request is forwarded from another thread than that of the dispatch routine, and cancelled
-holds forward states LEAVE_F - : a request is forwarded, and its forwarder leaves
-holds forward states OTHER,LEAVE_R - : a request is forwarded, and its receiver leaves
-holds forward states LEAVE_S,CANCEL - : a request is forwarded and cancelled, and its sender leaves
+holds forward states NOT_RETURNED,CANCEL - : a request is forwarded and cancelled, and its forwarder does not get it back
+holds forward states FORWARDS_LATER,CANCEL - : a request is forwarded from another thread than that of the dispatch routine, and cancelled
+holds forward states UNREGISTERS_F - : a request is forwarded, and its forwarder unregisters
+holds forward states FORWARDS_LATER,UNREGISTERS_R - : a request is forwarded, and its receiver unregisters
+holds forward states UNREGISTERS_S,CANCEL - : a request is forwarded and cancelled, and its sender unregisters
 holds handshake states - - : the owner learns of completion by the return of d2d_request_send(), or by waiting
 holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by its completion routine
 holds handshake states NEVER - : a pended handshake is never completed
 holds handshake states NEVER,ENDLESS - : a pended handshake is never completed and has no time limit, so only detaching ends it
-holds handshake states OWNER_LEAVES - : the owner is unloaded, and expels the driver
-holds handshake states ROUTINE,ATTACHES=1,OWNER_LEAVES - : the same, with a completion routine
+holds handshake states OWNER_UNLOADED - : the owner is unloaded, and expels the driver
+holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the same, with a completion routine
 holds events states - - : two threads wait for one event and for two, without a limit
 holds events states LIMIT - : two threads wait for one event and for two, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
-mutant rundown states - no-rundown-wait : Rundown::close()
-mutant rundown states - call-after-detach : Rundown::enter()
-fails rundown states - check-before-enter : Rundown::enter() loads the state before read_lock()
-fails rundown states - state-after-wait : Rundown::close() moves to CLOSING after synchronize()
-fails rundown states - free-before-wait : Rundown::close() takes the value before synchronize()
-fails rundown states - open-before-value : Rundown::open() stores OPEN before the value
-fails rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of refusing
-mutant word states COPIES,RESENDS,CANCEL view-not-checked : Requests::dispatch() does not ask is_still()
-mutant word states COPIES,RESENDS,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
-mutant word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whose request it is
+mutant rundown states - no-rundown-wait : Rundown::close_and() does not wait
+mutant rundown states - call-after-detach : Rundown::close_and() does not store null
+fault rundown states - check-before-enter : Readers::enter() loads the pointer before it counts the thread
+fault rundown states - cleared-after-wait : Rundown::close_and() stores null after the grace period
+fault rundown states - taken-before-wait : Rundown::close_and() takes the value before the grace period
+fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
+fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
+mutant word states COPIES,SENDS_AGAIN,CANCEL taken-request-dispatched : Requests::dispatch() does not ask is_still()
+mutant word states COPIES,SENDS_AGAIN,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
+mutant word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whether the handle is that of the request
 mutant word states CANCEL sender-not-woken : Requests::bring_home() without wake()
-fails word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
-fails word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
-fails word states LEAVE_R check-before-enter : Slot::enter() looks at the word before it takes the cell
-fails word states LEAVE_S no-leaving-check : Requests::fill() does not look whether the sender leaves
-fails handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() gives a context back while d2d_attach() runs
-fails handshake states - given-back-as-seen : Server::give_back() only from the state that was seen before
-fails handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
-fails handshake states OWNER_LEAVES overdue-by-any-error : Server::learn() takes any error for a timeout
-fails handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to take the request of a handshake
-mutant forward states OTHER,LEAVE_R parked-for-a-forwarder : Requests::take() does not ask for whom a request is parked
+fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
+fault word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
+fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the word before it takes the cell
+fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not look whether the sender leaves
+fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
+fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
+fault handshake states - given-back-as-seen : Server::give_back() makes a context free only if the state is the one that was seen before
+fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
+fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::learn() takes any error for a timeout
+fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
+mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::take() does not ask whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
-fails forward states CANCEL no-park : Requests::deliver() gives a request back while a frame uses its buffers
+fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while a frame uses the buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 mutant events states - guarded-for-one-user-only : Event::end_use() does not look at users
-fails events states - guard-ignored : State::update() changes a word that is guarded
+fault events states - guard-ignored : State::update() changes a word that is guarded
 '
 
-# search MODEL SEARCH CONFIGURATION MUTANT - runs a search in the current directory; pan prints what it finds
+# search MODEL SEARCH CONFIGURATION FAULT - runs a search in the current directory; pan prints what it finds
 search() {
-	local model=$1.pml defines=() compile=(-DSAFETY) run=() mutant=${4^^}
+	local model=$1.pml defines=() compile=(-DSAFETY) run=() fault=${4^^}
 	[ "$2" = states ] || { compile=(-DNP); run=(-l); }
 	[ "$3" = - ] || IFS=, read -ra defines <<<"$3"
-	[ "$4" = - ] || defines+=("${mutant//-/_}")
+	[ "$4" = - ] || defines+=("${fault//-/_}")
 	cp "$OLDPWD/word.inc" "$OLDPWD/$model" .
 	# Spin's partial order reduction would be wrong for a process with a "provided" condition.
 	! grep -q provided "$model" || compile+=(-DNOREDUCE)
-	# If the memory does not suffice, pan says so, and judge() fails. Compiling with optimization would take longer than
-	# any search.
+	# pan gives up when it has 2000 MB, and says so: then judge() fails. Compiling with optimization would take longer
+	# than any search.
 	awk -f "$OLDPWD/transitions.awk" "$OLDPWD/../../shared/owner/request/word.rs" >transitions.inc &&
 		spin -a "${defines[@]/#/-D}" "$model" &&
 		cc -w -O0 -DCOLLAPSE -DMEMLIM=2000 "${compile[@]}" -o pan pan.c &&
 		./pan -n -m100000 -w23 "${run[@]}"
 }
 
-# judge EXPECTED LOG - whether the search found what was expected; prints it for the line of the result
+# judge KIND LOG - succeeds if the search found what a line of this KIND expects; prints what it found
 judge() {
 	local states
 	if [ "$1" != holds ]; then
@@ -111,24 +114,24 @@ passed=0 failed=0
 
 # report - waits for one of the running searches to end, and reports it
 report() {
-	local pid expected model search configuration mutant what found number
+	local pid kind model search configuration fault what found number
 	wait -n -p pid || :
 	number=${numbers[$pid]}
 	unset "numbers[$pid]"
-	read -r expected model search configuration mutant _ what <<<"${cases[number]}"
-	what="$model.pml $search $configuration $mutant: $what"
-	if [ "$expected" = mutant ]; then
-		what+=", as ../mutants/$mutant.mutant"
-		# The mutant of the code must exist; mutants.sh shows that the tests find it.
-		[ -e "../mutants/$mutant.mutant" ] || echo no such mutant >"$dir/$number/log"
+	read -r kind model search configuration fault _ what <<<"${cases[number]}"
+	what="$model.pml $search $configuration $fault: $what"
+	if [ "$kind" = mutant ]; then
+		what+=", as ../mutants/$fault.mutant"
+		# qemu/mutants.sh shows that the tests notice the mutant of the code.
+		[ -e "../mutants/$fault.mutant" ] || echo "../mutants/$fault.mutant does not exist" >"$dir/$number/log"
 	fi
-	if found=$(judge "$expected" "$dir/$number/log"); then
+	if found=$(judge "$kind" "$dir/$number/log"); then
 		passed=$((passed + 1))
 		echo "ok $((passed + failed)) $what: $found"
 	else
 		failed=$((failed + 1))
 		grep . "$dir/$number/log" | sed 's/^/# /'
-		echo "not ok $((passed + failed)) $what, expected: $expected"
+		echo "not ok $((passed + failed)) $what, expected: $kind"
 	fi
 	rm -rf "${dir:?}/$number"
 }
@@ -137,9 +140,9 @@ echo "KTAP version 1"
 echo "1..${#cases[@]}"
 for number in "${!cases[@]}"; do
 	[ "${#numbers[@]}" -lt 2 ] || report
-	read -r _ model search configuration mutant _ <<<"${cases[number]}"
+	read -r _ model search configuration fault _ <<<"${cases[number]}"
 	mkdir "$dir/$number"
-	(cd "$dir/$number" && search "$model" "$search" "$configuration" "$mutant") >"$dir/$number/log" 2>&1 &
+	(cd "$dir/$number" && search "$model" "$search" "$configuration" "$fault") >"$dir/$number/log" 2>&1 &
 	numbers[$!]=$number
 done
 while [ "${#numbers[@]}" -gt 0 ]; do

@@ -1,21 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Rundown protection, from shared/d2d/rundown.rs, on the kernel's sleepable RCU (SRCU). Two peers
- * use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls
- * into each peer while it detaches.
+ * Rundown protection, from shared/d2d/rundown.rs and shared/d2d/readers.rs, on the kernel's
+ * sleepable RCU (SRCU). Two peers use a context, one after the other. Two tasks, with recursive
+ * calls, and an interrupt make calls into each peer while it detaches.
  *
- * SRCU is modelled after kernel/rcu/srcutree.c. A reader reads the current index, 0 or 1, and
- * increments this index's lock count of its CPU. When it leaves, it increments the index's unlock
- * count, perhaps of another CPU. A grace period waits until the index that is not current has no
- * reader, flips the current index, and waits until the index that was current before has none. To
- * wait, it adds up the unlock counts of all CPUs and then their lock counts, while readers enter and leave,
- * until the sums are equal.
+ * The threads inside are fast readers of SRCU, as srcu_read_lock_fast() and srcu_read_unlock_fast()
+ * of the kernel. Neither has a memory barrier. A reader loads the pointer to the current counters,
+ * those of index 0 or 1, and increments the lock count of its CPU in one atomic step. When it
+ * leaves, it increments the unlock count of the same index, perhaps of another CPU.
  *
- * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code this
- * rests on: smp_mb() after a reader increments the lock count and before it increments the unlock
- * count (B and C in srcutree.c); smp_mb() between the two sums and around the flip (A, D, E); Full
- * ordering of both cmpxchg of the state; Release for the stores of OPEN and CLOSED; Acquire for the
- * load in enter().
+ * A grace period is modelled after kernel/rcu/srcutree.c. It waits until the index that is not
+ * current has no reader, flips the current index, and waits until the index that was current before
+ * has no reader. To find out whether an index has readers, it adds up the unlock counts of all CPUs
+ * and then their lock counts: while readers enter and leave, it repeats this until the sums are
+ * equal.
+ *
+ * Spin interleaves whole accesses, so memory is sequentially consistent here. In the code, the
+ * order of the accesses has these reasons:
+ *   - Between the two sums the kernel calls synchronize_rcu() (X in srcutree.c), because the readers
+ *     are fast ones. It takes the place of barriers in the readers: each increment is an RCU reader
+ *     of its own. The litmus tests are reader-missed-by-the-grace-period and
+ *     reader-inside-after-the-grace-period. The model leaves out that synchronize_rcu() waits.
+ *   - Around the flip the kernel has smp_mb() (E and D).
+ *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
+ *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
+ *   - Rundown::close_and() stores null there by a relaxed store, which the grace period orders, and
+ *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
+ *     ordered.
  *
  * While an interrupt runs, the tasks of its CPU do not ("provided"), so an interrupt that waits for
  * one of them is a deadlock. Spin reports each run in which a process waits for ever (an invalid
@@ -31,31 +42,37 @@ byte srcu_idx;
 byte srcu_locks[2 * CPUS];
 byte srcu_unlocks[2 * CPUS];
 
-/* struct Rundown; the value is an endpoint of two words, 0 or the peer's */
+/*
+ * struct Rundown. The value is an endpoint of two words, each 0 or the number of a peer. is_open is
+ * whether the pointer Rundown::open leads to the value, and is not null.
+ */
 mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;
+bool is_open;
 byte value_ops, value_self;
 
 /* For the assertions, for each peer (peers are numbered from 1) */
-bool text[PEERS + 1];		/* its code is loaded */
-bool closed[PEERS + 1];		/* close() has returned */
+bool loaded[PEERS + 1];		/* its code is in memory */
+bool closed[PEERS + 1];		/* Rundown::close_and() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */
 
 bool irq_runs;
 
-inline srcu_read_lock(cpu, idx)
+/* d2d_readers_enter() */
+inline readers_enter(cpu, idx)
 {
 	idx = srcu_idx;
 	srcu_locks[(idx) * CPUS + cpu]++
 }
 
-inline srcu_read_unlock(cpu, idx)
+/* d2d_readers_leave() */
+inline readers_leave(cpu, idx)
 {
 	srcu_unlocks[(idx) * CPUS + cpu]++;
 	idx = 0
 }
 
-/* Repeats srcu_readers_active_idx_check() until it finds no reader */
+/* try_check_zero(), which repeats srcu_readers_active_idx_check() until there is no reader */
 inline try_check_zero(idx)
 {
 	do
@@ -85,74 +102,74 @@ inline open(peer)
 {
 	d_step { assert(state == CLOSED); state = OPENING };
 #ifdef OPEN_BEFORE_VALUE
-	state = OPEN;
+	is_open = true;
 #endif
 	value_ops = peer;
 	value_self = peer;
+	is_open = true;
 	state = OPEN
 }
 
-/* Option::take() */
-inline take()
+/* Option::take() of the value */
+inline take_value()
 {
 	value_ops = 0;
 	value_self = 0
 }
 
-/* Rundown::close() */
-inline close()
+/* Rundown::close_and() */
+inline close_and()
 {
-#ifdef STATE_AFTER_WAIT
-	synchronize_srcu();
-#endif
 	d_step { assert(state == OPEN); state = CLOSING };
-#ifdef FREE_BEFORE_WAIT
-	take();
-#endif
-#if !defined(NO_RUNDOWN_WAIT) && !defined(STATE_AFTER_WAIT)
+#ifdef CLEARED_AFTER_WAIT
 	synchronize_srcu();
 #endif
-	take();
+#ifndef CALL_AFTER_DETACH
+	is_open = false;
+#endif
+#ifdef TAKEN_BEFORE_WAIT
+	take_value();
+#endif
+#if !defined(NO_RUNDOWN_WAIT) && !defined(CLEARED_AFTER_WAIT)
+	synchronize_srcu();
+#endif
+	take_value();
 	state = CLOSED
 }
 
-/* Rundown::enter(); may is whether the caller may call the peer */
-inline enter(cpu, idx, may)
+/* Rundown::enter(); entered is whether it has returned a value */
+inline enter(cpu, idx, entered)
 {
 #ifdef WAIT_IN_ENTER
 	state != CLOSING;
 #endif
 #ifdef CHECK_BEFORE_ENTER
-	may = (state == OPEN);
-	srcu_read_lock(cpu, idx);
+	entered = is_open;
+	readers_enter(cpu, idx);
 #else
-	srcu_read_lock(cpu, idx);
-#ifdef CALL_AFTER_DETACH
-	may = (state == OPEN || state == CLOSING);
-#else
-	may = (state == OPEN);
-#endif
+	readers_enter(cpu, idx);
+	entered = is_open;
 #endif
 	if
-	:: may
-	:: else -> srcu_read_unlock(cpu, idx)
+	:: entered
+	:: else -> readers_leave(cpu, idx)
 	fi
 }
 
-/* PeerCall::ops(), and the peer's code begins to run */
+/* The caller gets the value, and the peer's code begins to run. */
 inline call_begins(peer)
 {
 	peer = value_ops;
 	d_step {
 		assert(peer != 0 && value_self == peer);
-		assert(text[peer] && !closed[peer]);
+		assert(loaded[peer] && !closed[peer]);
 		inside[peer]++
 	}
 }
 
 inline call_ends(peer)
 {
-	d_step { assert(text[peer]); inside[peer]--; peer = 0 }
+	d_step { assert(loaded[peer]); inside[peer]--; peer = 0 }
 }
 
 /* Attaches a peer, detaches it and frees its code; then the next peer */
@@ -161,32 +178,32 @@ active proctype detacher() provided (!irq_runs)
 	byte peer, in, out;
 
 	for (peer : 1 .. PEERS) {
-		text[peer] = true;
+		loaded[peer] = true;
 		open(peer);
-		close();
+		close_and();
 		d_step { closed[peer] = true; assert(inside[peer] == 0) };
-		text[peer] = false
+		loaded[peer] = false
 	}
 }
 
 /* A task calls the peer; the peer calls the owner, and the owner the peer. */
 inline recursive_call(cpu, cpu_later)
 {
-	enter(cpu, outer, may);
+	enter(cpu, outer, entered);
 	if
-	:: may ->
+	:: entered ->
 		call_begins(peer);
-		enter(cpu, inner, may);
+		enter(cpu, inner, entered);
 		if
-		:: may ->
+		:: entered ->
 			call_begins(peer2);
 			assert(peer2 == peer);
 			call_ends(peer2);
-			srcu_read_unlock(cpu_later, inner)
+			readers_leave(cpu_later, inner)
 		:: else
 		fi;
 		call_ends(peer);
-		srcu_read_unlock(cpu_later, outer)
+		readers_leave(cpu_later, outer)
 	:: else
 	fi
 }
@@ -195,7 +212,7 @@ inline recursive_call(cpu, cpu_later)
 active proctype caller_0() provided (!irq_runs)
 {
 	byte outer, inner, peer, peer2;
-	bool may;
+	bool entered;
 
 	recursive_call(0, 1)
 }
@@ -203,7 +220,7 @@ active proctype caller_0() provided (!irq_runs)
 active proctype caller_1()
 {
 	byte outer, inner, peer, peer2;
-	bool may;
+	bool entered;
 
 	recursive_call(1, 1)
 }
@@ -211,15 +228,15 @@ active proctype caller_1()
 active proctype interrupt()
 {
 	byte idx, peer;
-	bool may;
+	bool entered;
 
 	irq_runs = true;
-	enter(0, idx, may);
+	enter(0, idx, entered);
 	if
-	:: may ->
+	:: entered ->
 		call_begins(peer);
 		call_ends(peer);
-		srcu_read_unlock(0, idx)
+		readers_leave(0, idx)
 	:: else
 	fi;
 	irq_runs = false

@@ -4,15 +4,16 @@
  * shared/owner/slot.rs. forward.pml models a request that is forwarded.
  *
  * S sends the request, waits for it, sends it again, and frees it. R's dispatch routine
- * runs in S's thread and uses the buffers in place. It completes the request, leaves it
- * pending, or returns without having done either. Chosen by -D:
+ * runs in S's thread and uses the buffers in place. It completes the request, pends it, or
+ * returns without having done either. Chosen by -D:
  *
- *   SENDS	how often S sends the request
+ *   SENDS=N	S sends the request N times; otherwise once
  *   COPIES	R does not use the buffers in place
- *   RESENDS	another thread of S sends the request, to another driver
+ *   SENDS_AGAIN	another thread of S sends the request, to another driver
  *   CANCEL	another thread of S cancels the request
  *   WAITS	another thread of S waits for the request, too
- *   LEAVE_R, LEAVE_S	R or S unregisters meanwhile
+ *   ROUTINE	S sends the request with its completion routine, and does not wait for it
+ *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters meanwhile
  *   REUSED	when S has freed the request, another driver gets the record and sends a
  *		request of its own
  *
@@ -22,7 +23,7 @@
  *     one delivers it (delivering);
  *   - the request comes home once for each send;
  *   - a waiting thread gets the result of the send that it has waited for;
- *   - R and S are entered only while they are registered.
+ *   - no routine of R or S is called after R or S has unregistered.
  * Spin checks that every process comes to its end, so every thread that sleeps is woken.
  *
  * Memory is sequentially consistent in the model. The last column of the table in
@@ -35,34 +36,42 @@
 #define SENDS	1
 #endif
 
+/* Record::has_routine() */
+#ifdef ROUTINE
+#define HAS_ROUTINE	true
+#else
+#define HAS_ROUTINE	false
+#endif
+
 /* The slots of R and S, with a cell for each thread that may be inside */
 #define THREADS	5
-bool cellR[THREADS], cellS[THREADS];
-bool leavingR, goneR, leavingS, goneS;
-#define EMPTY_R	(!cellR[0] && !cellR[1] && !cellR[2] && !cellR[3] && !cellR[4])
-#define EMPTY_S	(!cellS[0] && !cellS[1] && !cellS[2] && !cellS[3] && !cellS[4])
+bool cell_R[THREADS], cell_S[THREADS];
+bool leaving_R, gone_R, leaving_S, gone_S;
+#define EMPTY_R	(!cell_R[0] && !cell_R[1] && !cell_R[2] && !cell_R[3] && !cell_R[4])
+#define EMPTY_S	(!cell_S[0] && !cell_S[1] && !cell_S[2] && !cell_S[3] && !cell_S[4])
 
 /* For the assertions */
 byte claims;		/* threads that have claimed or taken the request, in this send */
 byte delivering;	/* threads that deliver the request */
 byte sending;		/* the number of this send */
 byte homes;		/* how often the request has come home, in all sends */
-byte result;		/* of this send: 0 none; 1 completed; 2 taken; 3 late */
-byte inplace;		/* frames that use the buffers */
+byte result;		/* of this send: 0 none; 1 completed; 2 taken */
+byte in_place;		/* frames that use the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
-byte view;		/* the receiver that the fields of the request are for: 1 is R */
+byte view;		/* the receiver that the fields of the request are for: 1 is R, 2 another driver */
 byte routines;		/* calls of S's completion routine */
 
-byte kept;		/* the hold that R has left pending, for the completer; or 0 */
-bool woken[2];		/* whether a waiting thread was woken: 0 the sender, 1 the waiter */
+byte pended;		/* the generation of the handle by which R has left the request pending, or 0 */
+bool woken[2];		/* whether a waiting thread was woken: [0] the sender, [1] the waiter */
 bool sender_done, waiter_done = true, resender_done = true;
 byte id;		/* the generation of the sender's handle: 1 while the request is that of S */
 
+/* Requests::unmake() */
 inline unmake()
 {
 	filling = true;
-	assert(inplace == 0 && copying == 0);
+	assert(in_place == 0 && copying == 0);
 	filling = false;
 	word = FREED(w)
 }
@@ -77,8 +86,8 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard() */
-inline free()
+/* Requests::discard(), without the take() of a request that is on its way */
+inline discard()
 {
 	do
 	:: true ->
@@ -105,6 +114,7 @@ inline free()
 	od
 }
 
+/* Requests::deliver() of a request that no driver has forwarded, with Requests::bring_home() */
 inline deliver(me)
 {
 	delivering++;
@@ -115,15 +125,17 @@ inline deliver(me)
 		w = word;
 		assert(OVER(w));
 		if
-		:: PH(w) == Taken -> result = (w & LATE -> 3 : 2)
-		:: else -> if :: w & LATE -> result = 3 :: else -> result = 1 fi
+		:: PH(w) == Taken -> result = 2
+		:: else -> result = 1
 		fi;
 		assert(claims == 1);
-		/* bring_home(): first enters S if it will call S's routine, then makes the transition */
+#ifndef HOME_BEFORE_ENTER
+		/* bring_home() enters S, whose routine it will call, before it makes the transition. */
 		if
-		:: w & LATE && !(w & ORPHAN) -> cellS[me] = true
+		:: HAS_ROUTINE && !(w & ORPHAN) -> cell_S[me] = true
 		:: else
 		fi;
+#endif
 		old = w;
 		atomic {
 			if
@@ -133,9 +145,12 @@ inline deliver(me)
 		};
 		if
 		:: ok -> break
-		:: else -> cellS[me] = false
+		:: else -> cell_S[me] = false
 		fi
 	od;
+#ifdef HOME_BEFORE_ENTER
+	cell_S[me] = HAS_ROUTINE && !(old & ORPHAN);
+#endif
 	if
 #ifndef SENDER_NOT_WOKEN
 	:: old & ASLEEP -> d_step { woken[0] = true; woken[1] = true }
@@ -147,12 +162,15 @@ inline deliver(me)
 	:: else
 	fi;
 	if
-	:: cellS[me] -> assert(!goneS); routines++; free(); cellS[me] = false
+	:: cell_S[me] -> assert(!gone_S); routines++; discard(); cell_S[me] = false
 	:: else
 	fi
 }
 
-/* Requests::take(), for a driver that leaves if me is 4, otherwise for S */
+/*
+ * Requests::take(). Thread 4 calls it for a driver that unregisters (Taker::Driver), the others
+ * call it for S (Taker::Sender).
+ */
 inline take(me)
 {
 	do
@@ -167,7 +185,7 @@ inline take(me)
 #endif
 			atomic {
 				if
-				/* A request that S cancels stays parked until the frame ends. */
+				/* Requests::take_held(): a request that S cancels stays parked until the frame ends. */
 				:: word == w ->
 					word = ((w & RUN) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
 					w = word; ok = true; claims++
@@ -192,8 +210,8 @@ inline take(me)
 }
 
 /*
- * Requests::complete() by the handle of hold h; inside is whether the caller is in the frame that
- * uses the buffers
+ * Requests::complete() by the holder's handle of generation h; inside is whether the caller is in
+ * the frame that uses the buffers
  */
 inline complete(me, h, inside)
 {
@@ -218,12 +236,12 @@ inline complete(me, h, inside)
 		:: ok ->
 			assert(SQ(w) == h);
 			if
-			:: inside -> inplace--
+			:: inside -> in_place--
 			:: else
 			fi;
 			/* Usually the next transition brings the request home. */
 			if
-			:: !(w & (ORPHAN | ASLEEP | LATE)) ->
+			:: !(w & (ORPHAN | ASLEEP)) && !HAS_ROUTINE ->
 				result = 1;
 				atomic {
 					if
@@ -248,7 +266,7 @@ inline complete(me, h, inside)
 	od
 }
 
-/* Requests::read() or Requests::write(), by the handle of hold h */
+/* Requests::read() or Requests::write(), by the holder's handle of generation h */
 inline copy(me, h)
 {
 	w = word;
@@ -262,7 +280,7 @@ inline copy(me, h)
 		if
 		:: ok ->
 			copying++;
-			assert(!filling && !goneS);
+			assert(!filling && !gone_S);
 			copying--;
 #ifndef NO_PIN
 			atomic { assert(CAN_UNPINNED(word)); word = UNPINNED(word); w = word };
@@ -278,8 +296,19 @@ inline copy(me, h)
 	fi
 }
 
-/* Requests::end_frame(), of a routine that has neither completed nor pended the request */
-inline complete_uncompleted(h)
+/* Requests::give_up_buffers() */
+inline give_up_buffers()
+{
+	atomic { assert(CAN_FRAME_END(word)); parked = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
+	if
+	:: parked && OVER(w) -> deliver(0)
+	:: !(parked && OVER(w)) && UNUSED(w) -> reclaim()
+	:: else
+	fi
+}
+
+/* The part of Requests::end_frame() for a request that the routine has neither completed nor pended */
+inline fail_uncompleted(h)
 {
 	do
 	:: true ->
@@ -308,8 +337,24 @@ inline complete_uncompleted(h)
 	od
 }
 
+/* Requests::end_frame(): the routine returns, and has not given up the buffers */
+inline end_frame(h)
+{
+	assert(!filling);
+	in_place--;
+	if
+	:: pended != h -> fail_uncompleted(h)
+	:: else
+	fi;
+	w = word;
+	if
+	:: w & RUN -> give_up_buffers()
+	:: else
+	fi
+}
+
 /* Requests::wait(), with a time limit that may pass at any moment */
-inline wait_for_it(me)
+inline wait_for_request(me)
 {
 	do
 	:: true ->
@@ -380,23 +425,23 @@ proctype sender()
 		fi;
 #ifndef NO_LEAVING_CHECK
 		if
-		:: leavingS -> word = UNCLAIM(w); break
+		:: leaving_S -> word = UNCLAIM(w); break
 		:: else
 		fi;
 #endif
 		filling = true;
-		assert(inplace == 0 && copying == 0 && !goneS);
+		assert(in_place == 0 && copying == 0 && !gone_S);
 		filling = false;
 		/* Slot::enter() */
 #ifdef CHECK_BEFORE_ENTER
-		ok = !leavingR;
-		cellR[0] = true;
+		ok = !leaving_R;
+		cell_R[0] = true;
 #else
-		cellR[0] = true;
-		ok = !leavingR;
+		cell_R[0] = true;
+		ok = !leaving_R;
 #endif
 		if
-		:: !ok -> cellR[0] = false; word = UNCLAIM(w); break
+		:: !ok -> cell_R[0] = false; word = UNCLAIM(w); break
 		:: else
 		fi;
 		d_step { sending++; claims = 0; result = 0; view = 1 };
@@ -405,7 +450,7 @@ proctype sender()
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have taken the request and sent it again. */
 		v = view;
-#ifndef VIEW_NOT_CHECKED
+#ifndef TAKEN_REQUEST_DISPATCHED
 		/* Record::is_still() */
 		w = word;
 #ifdef IS_STILL_IGNORES_THE_PHASE
@@ -418,60 +463,52 @@ proctype sender()
 		:: else
 		fi;
 #endif
-		assert(v == 1 && !goneR);
-		/* The dispatch routine completes the request at once, or leaves it pending. */
+		assert(v == 1 && !gone_R);
+		/* The dispatch routine completes the request at once, or pends it. */
 		if
 		:: complete(0, h, false)
-		:: kept = h
+		:: pended = h
 		fi;
 #else
 		word = SEND(w) | RUN;
-		inplace++;
-		assert(!goneR);
+		in_place++;
+		assert(!gone_R);
 		in_frame = true;
 		/* The dispatch routine completes the request, pends it, or does neither. */
 		if
 		:: complete(0, h, true)
-		:: kept = h
+		:: pended = h
 		:: true
 		fi;
 #endif
-		/* The routine returns. If it has completed the request, it has given up the buffers. */
+		/* If the routine has completed the request, it has given up the buffers. */
 		w = word;
 		if
-		:: (w & RUN) && SQ(w) == h ->
-			assert(!filling);
-			inplace--;
-			if
-			:: kept != h -> complete_uncompleted(h)
-			:: else
-			fi;
-			w = word;
-			if
-			:: w & RUN ->
-				atomic { assert(CAN_FRAME_END(word)); parked = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
-				if
-				:: parked && OVER(w) -> deliver(0)
-				:: !(parked && OVER(w)) && UNUSED(w) -> reclaim()
-				:: else
-				fi
-			:: else
-			fi
+		:: (w & RUN) && SQ(w) == h -> end_frame(h)
 		:: else
 		fi;
 returned:
-		cellR[0] = false;
-		wait_for_it(0)
+		cell_R[0] = false;
+#ifdef ROUTINE
+		/* S frees the request at once, or leaves that to the library, after the routine. */
+		if
+		:: goto sent
+		:: break
+		fi
+#else
+		wait_for_request(0)
+#endif
 	:: break
 	od;
 	/* Freeing would be refused while the other thread of S sends the request. */
 	(resender_done);
-	free();
+	discard();
 	/* Requests::discard() takes a request that is still on its way. */
 	if
 	:: w & ORPHAN -> take(0)
 	:: else
 	fi;
+sent:
 	sender_done = true
 }
 
@@ -482,7 +519,7 @@ proctype waiter()
 	bool ok;
 	byte h;
 
-	wait_for_it(1);
+	wait_for_request(1);
 	waiter_done = true
 }
 
@@ -508,7 +545,7 @@ proctype resender()
 	resender_done = true
 }
 
-/* A thread of R completes what R's dispatch routine has left pending, or is about to leave pending. */
+/* A thread of R completes the request that R's dispatch routine has pended, or is about to pend. */
 proctype completer()
 {
 	int w, old;
@@ -516,11 +553,11 @@ proctype completer()
 	byte h;
 
 	do
-	:: kept != 0 ->
-		atomic { h = kept; kept = 0 };
+	:: pended != 0 ->
+		atomic { h = pended; pended = 0 };
 		copy(2, h);
 		complete(2, h, false)
-	:: sender_done && waiter_done && kept == 0 -> break
+	:: sender_done && waiter_done && pended == 0 -> break
 	od
 }
 
@@ -565,12 +602,12 @@ proctype stranger()
 }
 
 /* Requests::run_down() of R */
-proctype leaver_of_R()
+proctype run_down_of_R()
 {
 	int w, old;
 	bool ok, clear;
 
-	leavingR = true;
+	leaving_R = true;
 	do
 	:: true ->
 		(EMPTY_R);
@@ -585,16 +622,16 @@ proctype leaver_of_R()
 		:: else -> (EMPTY_R && !ON_ITS_WAY(word)) || PH(word) == Held || (word & PARKED)
 		fi
 	od;
-	goneR = true
+	gone_R = true
 }
 
 /* Requests::run_down() of S */
-proctype leaver_of_S()
+proctype run_down_of_S()
 {
 	int w, old;
 	bool ok, clear;
 
-	leavingS = true;
+	leaving_S = true;
 	do
 	:: true ->
 		(EMPTY_S);
@@ -606,7 +643,7 @@ proctype leaver_of_S()
 		w = word;
 		clear = PH(w) == Free;
 		if
-		:: PH(w) == Idle && !(w & (PINS | WAITERS)) -> free(); clear = true
+		:: PH(w) == Idle && !(w & (PINS | WAITERS)) -> discard(); clear = true
 		:: else
 		fi;
 		ok = EMPTY_S;
@@ -615,7 +652,7 @@ proctype leaver_of_S()
 		:: else -> (EMPTY_S && !ON_ITS_WAY(word) && PH(word) != Fill && !(word & (PINS | WAITERS))) || PH(word) == Held || (word & PARKED)
 		fi
 	od;
-	goneS = true
+	gone_S = true
 }
 
 init {
@@ -629,22 +666,22 @@ init {
 #ifdef REUSED
 		run stranger();
 #endif
-#ifdef RESENDS
+#ifdef SENDS_AGAIN
 		resender_done = false;
 		run resender();
 #endif
 #ifdef CANCEL
 		run canceller();
 #endif
-#ifdef LEAVE_R
-		run leaver_of_R();
+#ifdef UNREGISTERS_R
+		run run_down_of_R();
 #endif
-#ifdef LEAVE_S
-		run leaver_of_S();
+#ifdef UNREGISTERS_S
+		run run_down_of_S();
 #endif
 	}
 	(_nr_pr == 1);
-	assert(delivering == 0 && inplace == 0 && copying == 0);
+	assert(delivering == 0 && in_place == 0 && copying == 0);
 	assert(EMPTY_R && EMPTY_S);
 	assert(homes == sending && routines <= sending);
 	assert(PH(word) == Free)
