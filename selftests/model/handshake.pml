@@ -221,8 +221,8 @@ inline complete(h, value, inside)
 	od
 }
 
-/* Server::wait_for_sender() */
-inline wait_for_sender()
+/* Server::wait_for_attach() */
+inline wait_for_attach()
 {
 	!attaching_task
 }
@@ -520,7 +520,7 @@ proctype detacher()
 		:: before == Attached ->
 			/* run_down() */
 			open = false;
-			wait_for_sender();
+			wait_for_attach();
 			filled = false;
 			atomic { assert(holder); holder = false; state = Registered }
 		:: before == Attaching ->
@@ -531,10 +531,10 @@ proctype detacher()
 			fi;
 			if
 			:: ok ->
-				wait_for_sender();
+				wait_for_attach();
 				!((state == Attaching || state == Abandoned) && request == r)
 #ifdef CANCELLED_ONCE
-			:: else -> wait_for_sender()
+			:: else -> wait_for_attach()
 #else
 			:: else -> !attaching_task || state != before || request != r || PH(word) == Held
 #endif
@@ -546,7 +546,7 @@ proctype detacher()
 			fi;
 			!((state == Attaching || state == Abandoned) && request == r)
 		:: before == Detaching -> state != Detaching
-		:: before == Registered && attaching_task -> wait_for_sender()
+		:: before == Registered && attaching_task -> wait_for_attach()
 		:: before == Registered && !attaching_task -> break
 		fi
 	od;

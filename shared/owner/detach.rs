@@ -88,7 +88,7 @@ impl Server {
             return false;
         }
         step!(self.name, cancel, to: name, ctx: handshake.context);
-        self.wait_for_sender(handle);
+        self.wait_for_attach(handle);
         while self.is_attaching(handle, handshake) {
             fsleep(Delta::from_millis(1));
         }
@@ -112,7 +112,7 @@ impl Server {
     }
 
     /// Waits until no thread is in `d2d_attach()` for a driver. May sleep.
-    fn wait_for_sender(&self, handle: abi::d2d_handle) {
+    fn wait_for_attach(&self, handle: abi::d2d_handle) {
         let is_sending = || {
             let entry = self.registry.peek(handle);
             entry.is_some_and(|entry| entry.is_being_attached())
@@ -148,7 +148,7 @@ impl Server {
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
         // request is completed.
-        self.wait_for_sender(handle);
+        self.wait_for_attach(handle);
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
