@@ -142,7 +142,7 @@ impl Server {
             }
             Err(error) if error == ETIMEDOUT => {
                 // The request stays with the driver.
-                self.time_out(handle, handshake);
+                self.mark_abandoned(handle, handshake);
                 self.trace_completion(handshake, via, error.to_errno());
                 Err(error)
             }
@@ -158,7 +158,7 @@ impl Server {
             match self.registry.overdue(Instant::now()) {
                 Overdue::Handshake(handle, handshake) => {
                     if self.requests.keep_overdue(handshake.request) {
-                        self.time_out(handle, handshake);
+                        self.mark_abandoned(handle, handshake);
                         self.trace_completion(
                             handshake,
                             &fields![via: "routine"],
@@ -177,7 +177,7 @@ impl Server {
 
     /// Notes that the time limit of a handshake has ended. The request and the context stay with
     /// the driver. Any context.
-    fn time_out(&self, handle: abi::d2d_handle, handshake: Handshake) {
+    fn mark_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let driver = self.registry.peek(handle);
         let by = driver.as_ref().map_or(c"?", |driver| driver.name());
         refuse!(
