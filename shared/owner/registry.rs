@@ -396,7 +396,7 @@ impl Registry {
     }
 
     /// Returns whether any thread is inside a routine of the driver. Any context.
-    pub(crate) fn is_visited(&self, handle: abi::d2d_handle) -> bool {
+    pub(crate) fn has_thread_inside(&self, handle: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, handle)
             .is_some_and(|(slot, _)| !slot.is_empty())
     }

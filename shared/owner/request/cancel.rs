@@ -101,7 +101,7 @@ impl Requests {
             // the forwarder's routines, which the forwarder has to wait for anyway.
             let goes_home = match taker {
                 Taker::Driver(driver) if level > 0 => {
-                    word.has(bits::PARKED) && !self.registry.is_visited(driver)
+                    word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
                 }
                 _ => true,
             };
@@ -312,9 +312,9 @@ impl Requests {
             // A thread inside the driver may leave a request with it, and a request that is with
             // the driver may bring a thread inside. So the loop looks for threads before it looks
             // at the requests, and again afterwards.
-            let was_visited = self.registry.is_visited(driver);
+            let had_thread_inside = self.registry.has_thread_inside(driver);
             let is_clear = self.clear(driver);
-            if is_clear && !was_visited && !self.registry.is_visited(driver) {
+            if is_clear && !had_thread_inside && !self.registry.has_thread_inside(driver) {
                 break;
             }
             fsleep(Delta::from_millis(1));

@@ -145,16 +145,16 @@ mod cases {
         let bench = Bench::new()?;
         let a = bench.party(c"a")?;
         {
-            assert!(!bench.registry.is_visited(a.driver));
+            assert!(!bench.registry.has_thread_inside(a.driver));
             let _inside = bench.registry.enter(a.driver).ok_or(ESTALE)?;
-            assert!(bench.registry.is_visited(a.driver));
+            assert!(bench.registry.has_thread_inside(a.driver));
             assert!(bench.registry.is_inside());
             let elsewhere = run_in(Place::Worker, || bench.registry.is_inside())?;
             assert!(!elsewhere);
             a.leaves()?;
             assert!(bench.registry.remove(a.driver).is_none());
         }
-        assert!(!bench.registry.is_visited(a.driver));
+        assert!(!bench.registry.has_thread_inside(a.driver));
         assert!(!bench.registry.is_inside());
         assert!(bench.registry.remove(a.driver).is_some());
         Ok(())
@@ -173,7 +173,7 @@ mod cases {
         assert!(bench.registry.enter(a.driver).is_some());
         assert!(bench.registry.expel(|_| true).is_some());
         assert!(bench.registry.enter(a.driver).is_none());
-        assert!(!bench.registry.is_visited(a.driver));
+        assert!(!bench.registry.has_thread_inside(a.driver));
         Ok(())
     }
 
@@ -187,11 +187,11 @@ mod cases {
             inside.push(Some(one), GFP_KERNEL)?;
         }
         for n in 0..100 {
-            assert!(bench.registry.is_visited(a.driver));
+            assert!(bench.registry.has_thread_inside(a.driver));
             // The threads leave in another order than that in which they have entered.
             drop(inside[n * 7 % 100].take());
         }
-        assert!(!bench.registry.is_visited(a.driver));
+        assert!(!bench.registry.has_thread_inside(a.driver));
         Ok(())
     }
 }
