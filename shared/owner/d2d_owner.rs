@@ -24,7 +24,7 @@
 //!
 //! What can be seen of it:
 //!
-//! - `trace`: the trace line with its sequence number, and the tracepoints; `telling`: which of them
+//! - `trace`: the trace line with its sequence number, and the tracepoints; `tracing`: which of them
 //!   the steps of a request have; `refusals`: the last refusal; `state`: the files that show the
 //!   owner's state.
 //!
@@ -56,9 +56,9 @@ mod request;
 mod server;
 mod slot;
 mod state;
-mod telling;
 mod timeouts;
 mod trace;
+mod tracing;
 
 pub use config::Config;
 pub use contexts::{

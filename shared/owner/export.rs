@@ -362,10 +362,10 @@ impl Gate {
             return;
         };
         // SAFETY: The caller has named them.
-        match unsafe { trace::tell(&mut record) } {
-            Ok(Some(told)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
+        match unsafe { trace::emit(&mut record) } {
+            Ok(Some(texts)) if record.step == Step::D2D_STEP_REFUSE as u32 => {
                 // Before there is a server, the line has to do.
-                self.try_with(|server| server.refusals().lock().note(&told));
+                self.try_with(|server| server.refusals().lock().note(&texts));
             }
             Ok(_) => {}
             Err(driver) => {

@@ -36,7 +36,7 @@ pub(crate) trait Going: Send + Sync {
 #[pin_data(PinnedDrop)]
 pub(crate) struct Notifier<T: Going> {
     block: Opaque<bindings::notifier_block>,
-    told: T,
+    callee: T,
     #[pin]
     _pin: core::marker::PhantomPinned,
 }
@@ -47,13 +47,13 @@ unsafe impl<T: Going> Send for Notifier<T> {}
 unsafe impl<T: Going> Sync for Notifier<T> {}
 
 impl<T: Going> Notifier<T> {
-    /// Registers a notifier, which calls `told` for each module that is going from here on. May
+    /// Registers a notifier, which calls `callee` for each module that is going from here on. May
     /// sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, or `EEXIST` if the notifier is registered already.
-    pub(crate) fn new(told: T) -> Result<Pin<KBox<Self>>> {
+    pub(crate) fn new(callee: T) -> Result<Pin<KBox<Self>>> {
         let this = KBox::pin_init(
             pin_init!(Self {
                 block: Opaque::new(bindings::notifier_block {
@@ -62,7 +62,7 @@ impl<T: Going> Notifier<T> {
                     // Called before other notifiers, which may free parts of the module.
                     priority: c_int::MAX,
                 }),
-                told,
+                callee,
                 _pin: core::marker::PhantomPinned,
             }),
             GFP_KERNEL,
@@ -86,7 +86,7 @@ impl<T: Going> Notifier<T> {
             // SAFETY: The block is a part of a `Notifier`, which is not freed while it is on the
             // chain.
             let this = unsafe { &*container_of!(Opaque::cast_from(block), Self, block) };
-            this.told.going(module.cast());
+            this.callee.going(module.cast());
         }
         bindings::NOTIFY_DONE as c_int
     }

@@ -2,7 +2,7 @@
 
 //! The last refusal and the number of refusals, for the file `refusals` of the owner's state.
 
-use crate::trace::Told;
+use crate::trace::Texts;
 use d2d::abi;
 use kernel::{
     prelude::*,
@@ -34,11 +34,11 @@ impl Refusals {
     }
 
     /// Notes a refusal. A text that is too long is cut off. Any context.
-    pub(crate) fn note(&mut self, told: &Told) {
+    pub(crate) fn note(&mut self, texts: &Texts) {
         self.count += 1;
         for (to, from) in [
-            (&mut self.driver[..], told.driver.bytes()),
-            (&mut self.detail[..], told.detail.bytes()),
+            (&mut self.driver[..], texts.driver.bytes()),
+            (&mut self.detail[..], texts.detail.bytes()),
         ] {
             to.fill(0);
             let length = from.len().min(to.len());

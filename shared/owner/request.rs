@@ -124,7 +124,7 @@ impl Requests {
         let name = driver.as_ref().map_or(c"?", |driver| driver.name());
         let number = fields![req: record.number()];
         let step = StepRecord::new(name, step).with(&number).with(fields);
-        record.telling().take(step);
+        record.tracing().emit_record(step);
     }
 }
 

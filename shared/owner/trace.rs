@@ -240,7 +240,7 @@ pub(crate) type Detail = Text<{ abi::D2D_DETAIL_SIZE as usize }>;
 type Line = Text<{ 96 + abi::D2D_DETAIL_SIZE as usize }>;
 
 /// The texts of a step whose line was printed or whose tracepoint was hit.
-pub(crate) struct Told {
+pub(crate) struct Texts {
     pub(crate) driver: Name,
     pub(crate) detail: Detail,
 }
@@ -256,7 +256,7 @@ pub(crate) struct Told {
 /// # Safety
 ///
 /// A driver has named the record's addresses as those of texts: reading there has no side effect.
-pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, Name> {
+pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>, Name> {
     let mut driver = Name::new();
     // SAFETY: The caller promises that a driver has named the address.
     unsafe { driver.copy(record.driver, record.driver_length as usize) };
@@ -315,7 +315,7 @@ pub(crate) unsafe fn tell(record: &mut abi::d2d_record) -> Result<Option<Told>, 
             )
         };
     }
-    Ok(Some(Told { driver, detail }))
+    Ok(Some(Texts { driver, detail }))
 }
 
 /// Prints the line of step `number`, at `at`: its sequence number, the load and the execution

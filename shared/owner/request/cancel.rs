@@ -148,7 +148,7 @@ impl Requests {
         let taken = taken.plus(if tells { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
         record.change(word, taken).ok()?;
-        if record.telling().is_on() {
+        if record.tracing().is_on() {
             let by = match taker {
                 Taker::Sender(..) => record.sender(),
                 Taker::Driver(driver) => driver,

@@ -113,7 +113,7 @@ impl Requests {
             && !record.is_handshake()
             && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
             && !record.has_routine()
-            && !record.telling().is_on();
+            && !record.tracing().is_on();
         if is_plain && record.step(&word::HOME, claimed).is_some() {
             return Ok(Completion::Done);
         }
@@ -125,7 +125,7 @@ impl Requests {
     fn complete_slowly(&self, record: &Record, claimed: Word) -> Result<Completion, Refusal> {
         if record.is_handshake() && !claimed.has(bits::LATE) {
             self.trace_handshake(record, claimed);
-        } else if record.telling().is_on() {
+        } else if record.tracing().is_on() {
             let result = record.result();
             self.trace(
                 record,
@@ -309,7 +309,7 @@ impl Requests {
         } else if word.is(Phase::Taken) {
             self.fail(record, word);
         }
-        let (result, handle, telling) = (record.result(), record.handle(), record.telling());
+        let (result, handle, tracing) = (record.result(), record.handle(), record.tracing());
         let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
         // This thread enters the sender before the request is home: until then, the sender stays
         // registered.
@@ -327,8 +327,8 @@ impl Requests {
             self.reclaim(record);
         }
         if let Some(sender) = sender {
-            if telling.is_on() {
-                Self::trace_completion(telling, &sender, handle, result.status);
+            if tracing.is_on() {
+                Self::trace_completion(tracing, &sender, handle, result.status);
             }
             let keeps = sender.completed(handle, &result);
             if keeps != abi::D2D_MORE_PROCESSING_REQUIRED as c_int {
@@ -340,12 +340,12 @@ impl Requests {
     }
 
     fn trace_completion(
-        telling: crate::telling::Telling,
+        tracing: crate::tracing::Tracing,
         driver: &Driver,
         handle: d2d_handle,
         status: c_int,
     ) {
-        telling.tell(
+        tracing.emit(
             driver.name(),
             Step::D2D_STEP_COMPLETION,
             &fields![req: super::record::number(handle), via: "routine", status: status],

@@ -96,7 +96,7 @@ impl Requests {
     #[cold]
     #[inline(never)]
     fn have_dispatched(&self, record: &Record, word: Word) {
-        if record.telling().is_on() {
+        if record.tracing().is_on() {
             self.trace_call(record, word);
         }
         self.workers.enqueue(record);
@@ -120,8 +120,8 @@ impl Requests {
         if !in_place && !record.is_still(word) {
             return 0;
         }
-        let tells = record.telling().is_on();
-        if tells {
+        let is_traced = record.tracing().is_on();
+        if is_traced {
             self.trace_call(record, word);
             Self::trace_dispatch(record, receiver, &view);
         }
@@ -164,7 +164,7 @@ impl Requests {
                 self.finish(record);
                 return;
             }
-            if now.is_held_as(seq) && record.telling().is_on() {
+            if now.is_held_as(seq) && record.tracing().is_on() {
                 self.trace_pend(record, receiver, before);
             }
             if in_place {
@@ -250,7 +250,7 @@ impl Requests {
         if !record.is_still(word) {
             return;
         }
-        if record.telling().is_on() {
+        if record.tracing().is_on() {
             Self::trace_dispatch(record, &receiver, &view);
         }
         let returned = receiver.dispatch(&view);
@@ -280,7 +280,7 @@ impl Requests {
     #[cold]
     #[inline(never)]
     fn trace_dispatch(record: &Record, driver: &Driver, view: &abi::d2d_request) {
-        record.telling().tell(
+        record.tracing().emit(
             driver.name(),
             Step::D2D_STEP_DISPATCH,
             &fields![req: record.number(), major: view.major_function, code: view.code],
@@ -288,7 +288,7 @@ impl Requests {
     }
 
     fn trace_pend(&self, record: &Record, driver: &Driver, word: Word) {
-        record.telling().tell(
+        record.tracing().emit(
             driver.name(),
             Step::D2D_STEP_PEND,
             &fields![req: record.number(), code: record.code(word)],

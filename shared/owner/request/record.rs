@@ -19,7 +19,7 @@ use crate::{
         self,
         Kind, //
     },
-    telling::Telling, //
+    tracing::Tracing, //
 };
 use core::{
     ffi::c_void,
@@ -90,7 +90,7 @@ pub(crate) struct Record {
     /// that it dispatches.
     frame_task: Once<u64>,
     frame_seq: Once<u32>,
-    /// The flags that the request was sent with, and [`Telling::POINT`].
+    /// The flags that the request was sent with, and [`Tracing::POINT`].
     pub(super) flags: Once<u32>,
     sender: Once<u64>,
     pub(super) input: Once<*mut u8>,
@@ -234,8 +234,8 @@ impl Record {
     }
 
     #[inline(always)]
-    pub(crate) fn telling(&self) -> Telling {
-        Telling(self.flags.get())
+    pub(crate) fn tracing(&self) -> Tracing {
+        Tracing(self.flags.get())
     }
 
     pub(super) fn has_routine(&self) -> bool {

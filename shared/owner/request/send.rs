@@ -30,8 +30,8 @@ use crate::{
         has,
         Inside, //
     },
-    telling::Telling,
     trace, //
+    tracing::Tracing,
 };
 use core::mem::MaybeUninit;
 use d2d::{
@@ -335,7 +335,7 @@ impl Requests {
         record.sendings.set(sending);
         let mut flags = send.flags;
         if point::requests() && send.code != abi::D2D_IOCTL_SHARE_CONTEXT {
-            flags |= Telling::POINT;
+            flags |= Tracing::POINT;
         }
         record.flags.set(flags);
         record.user_buffer.set(send.user_buffer);
@@ -358,7 +358,7 @@ impl Requests {
         if in_place {
             record.set_frame(stack.task(), word.seq());
         }
-        if record.telling().is_on() {
+        if record.tracing().is_on() {
             self.trace_build(record, send);
         }
         // From here on other threads may complete or cancel the request.

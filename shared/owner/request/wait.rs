@@ -79,10 +79,10 @@ impl Requests {
         let (record, word) = waiting.map_err(|refusal| self.refuse(refusal, handle))?;
         let is_home = word.is(Phase::Idle) || self.sleep(record, ms, limit)?;
         let result = is_home.then(|| record.result());
-        let (telling, sender) = (record.telling(), record.sender());
+        let (tracing, sender) = (record.tracing(), record.sender());
         self.end_to_wait(record);
         let result = result.ok_or(EINPROGRESS)?;
-        if telling.is_on() {
+        if tracing.is_on() {
             let via = if word.is(Phase::Idle) {
                 "return"
             } else {
@@ -236,7 +236,7 @@ impl Requests {
         // SAFETY: `from` is valid for reads of `length` bytes, which do not change while the request is
         // home and the word counts this thread as waiting.
         let is_bad = is_read && !unsafe { output.copy_out(stack, from, length) };
-        if record.telling().is_on() {
+        if record.tracing().is_on() {
             self.trace_result(record, record.sender(), "return", &result);
         }
         self.end_to_wait(record);

@@ -15,9 +15,9 @@ use kernel::prelude::*;
 /// The flags of a request that say how its steps are traced: not at all, by lines in dmesg and by
 /// tracepoints, or by tracepoints alone.
 #[derive(Clone, Copy)]
-pub(crate) struct Telling(pub(crate) u32);
+pub(crate) struct Tracing(pub(crate) u32);
 
-impl Telling {
+impl Tracing {
     /// By lines and tracepoints: the flag that a sender sets.
     pub(crate) const LINE: u32 = D2D_SEND_TRACE;
     /// By tracepoints alone: a flag that no sender can set.
@@ -28,14 +28,14 @@ impl Telling {
         self.0 & (Self::LINE | Self::POINT) != 0
     }
 
-    /// Traces a step of `driver`: see [`Telling::take`]. Any context.
-    pub(crate) fn tell(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
-        self.take(StepRecord::new(driver, step).with(fields));
+    /// Traces a step of `driver`: see [`Tracing::emit_record`]. Any context.
+    pub(crate) fn emit(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
+        self.emit_record(StepRecord::new(driver, step).with(fields));
     }
 
-    /// Traces a step: by a line and its tracepoint if [`Telling::LINE`] is set, otherwise by its
+    /// Traces a step: by a line and its tracepoint if [`Tracing::LINE`] is set, otherwise by its
     /// tracepoint alone. Any context.
-    pub(crate) fn take(self, record: StepRecord<'_>) {
+    pub(crate) fn emit_record(self, record: StepRecord<'_>) {
         if self.0 & Self::LINE != 0 {
             record.emit();
         } else {
