@@ -149,7 +149,7 @@ impl Requests {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
         }
-        Ok(record.step(&word::PINNED, word).is_some())
+        Ok(record.transition(&word::PINNED, word).is_some())
     }
 
     /// Ends a pin, and delivers the request or frees its record if that has waited for the pin.

@@ -253,7 +253,7 @@ impl Requests {
             if word::OVERDUE.of(word).is_none() {
                 break;
             }
-            if record.step(&word::OVERDUE, word).is_some() {
+            if record.transition(&word::OVERDUE, word).is_some() {
                 return true;
             }
         }

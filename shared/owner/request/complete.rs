@@ -114,7 +114,7 @@ impl Requests {
             && !claimed.has(bits::ORPHAN | bits::ASLEEP | bits::LATE)
             && !record.has_routine()
             && !record.tracing().is_on();
-        if is_plain && record.step(&word::HOME, claimed).is_some() {
+        if is_plain && record.transition(&word::HOME, claimed).is_some() {
             return Ok(Completion::Done);
         }
         self.complete_slowly(record, claimed)
@@ -180,7 +180,7 @@ impl Requests {
             if !self.registry.has_cancelled(record.holder(held)) {
                 return Err(("no-cancel-routine", EINVAL));
             }
-            if record.step(&word::ASK, held).is_some() {
+            if record.transition(&word::ASK, held).is_some() {
                 return Ok(());
             }
         }
@@ -220,7 +220,7 @@ impl Requests {
             let above = record.levels[word.level() - 2].to.get();
             let is_told = word.is(Phase::Taken) && word.level() - 1 > word.to();
             if !returns {
-                let _ = record.step(&word::PASS, word);
+                let _ = record.transition(&word::PASS, word);
                 continue;
             }
             if is_told {
@@ -229,7 +229,7 @@ impl Requests {
                 continue;
             }
             if word.has(bits::RUN) {
-                if record.step(&word::PARK, word).is_some() {
+                if record.transition(&word::PARK, word).is_some() {
                     return;
                 }
                 continue;
@@ -257,11 +257,11 @@ impl Requests {
     /// word has changed.
     fn tell(&self, record: &Record, word: Word, forwarder: d2d_handle) {
         let Some(driver) = self.registry.enter(forwarder) else {
-            let _ = record.step(&word::PASS, word);
+            let _ = record.transition(&word::PASS, word);
             return;
         };
         record.carrier.set(Task::current_raw() as u64);
-        let Some(told) = record.step(&word::TELL, word) else {
+        let Some(told) = record.transition(&word::TELL, word) else {
             return;
         };
         record.note_taken(told);
@@ -274,11 +274,11 @@ impl Requests {
     /// Gives a request back to a forwarder. Returns whether the caller still delivers the request.
     fn give_back(&self, record: &Record, word: Word, forwarder: d2d_handle) -> bool {
         let Some(driver) = self.registry.enter(forwarder) else {
-            let _ = record.step(&word::PASS, word);
+            let _ = record.transition(&word::PASS, word);
             return true;
         };
         record.carrier.set(Task::current_raw() as u64);
-        let Some(held) = record.step(&word::RETURN, word) else {
+        let Some(held) = record.transition(&word::RETURN, word) else {
             return true;
         };
         let result = record.result();
@@ -290,7 +290,7 @@ impl Requests {
             let Some(status) = status.filter(|_| now.is_held_as(held.seq())) else {
                 break;
             };
-            if record.step(&word::COMPLETE, now).is_some() {
+            if record.transition(&word::COMPLETE, now).is_some() {
                 // `information` stays what it was, unless the driver has completed the request
                 // itself.
                 record.complete(status, result.information);
@@ -317,7 +317,7 @@ impl Requests {
             true => self.registry.enter(record.sender()),
             false => None,
         };
-        let Some(home) = record.step(&word::HOME, word) else {
+        let Some(home) = record.transition(&word::HOME, word) else {
             return false;
         };
         if word.has(bits::ASLEEP) {

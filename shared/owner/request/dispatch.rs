@@ -189,7 +189,7 @@ impl Requests {
             if !word.is_held_as(seq) {
                 return Err(self.refuse(self.stale_hold(record, seq), handle));
             }
-            if !record.is_inside(word, seq) || record.step(&word::FRAME_END, word).is_some() {
+            if !record.is_inside(word, seq) || record.transition(&word::FRAME_END, word).is_some() {
                 return Ok(());
             }
         }
@@ -207,7 +207,7 @@ impl Requests {
             if !now.has(bits::RUN) || !record.frame_is_of(Task::current_raw() as u64) {
                 return;
             }
-            let Some(new) = record.step(&word::FRAME_END, now) else {
+            let Some(new) = record.transition(&word::FRAME_END, now) else {
                 continue;
             };
             if now.has(bits::PARKED) && new.is_over() {
@@ -240,7 +240,7 @@ impl Requests {
             if word::DEQUEUE.of(now).is_none() {
                 return;
             }
-            if let Some(word) = record.step(&word::DEQUEUE, now) {
+            if let Some(word) = record.transition(&word::DEQUEUE, now) {
                 break word;
             }
         };

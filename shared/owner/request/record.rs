@@ -164,13 +164,13 @@ impl Record {
     /// Makes a transition, if the state is still `old` and allows the transition. Returns the new
     /// state.
     #[inline(always)]
-    pub(super) fn step(&self, transition: &Transition, old: Word) -> Option<Word> {
+    pub(super) fn transition(&self, transition: &Transition, old: Word) -> Option<Word> {
         let new = transition.of(old)?;
         self.change(old, new).ok()?;
         Some(new)
     }
 
-    /// As [`Record::step`], and parks the request if a frame uses the buffers: the end of that
+    /// As [`Record::transition`], and parks the request if a frame uses the buffers: the end of that
     /// frame delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
         let in_use = old.has(word::bits::RUN);
@@ -191,7 +191,7 @@ impl Record {
             if transition.of(old).is_none() {
                 return Err(old);
             }
-            if let Some(new) = self.step(transition, old) {
+            if let Some(new) = self.transition(transition, old) {
                 return Ok(new);
             }
         }

@@ -214,7 +214,7 @@ impl Requests {
             if word::CLAIM.of(idle).is_none() {
                 return Err(why_not(idle));
             }
-            if let Some(filling) = record.step(&word::CLAIM, idle) {
+            if let Some(filling) = record.transition(&word::CLAIM, idle) {
                 return Ok((record, filling));
             }
         }
@@ -420,7 +420,7 @@ impl Requests {
             let Some(level) = record.levels.get(held.level()) else {
                 return Err(("no-stack-location", E2BIG));
             };
-            if let Some(claimed) = record.step(&word::FORWARD, held) {
+            if let Some(claimed) = record.transition(&word::FORWARD, held) {
                 break (claimed, level);
             }
         };

@@ -144,7 +144,7 @@ impl Requests {
             if word.0 & bits::WAITERS == bits::WAITERS {
                 return Err(("too-many-waiters", EAGAIN));
             }
-            if let Some(word) = record.step(&word::WAIT, word) {
+            if let Some(word) = record.transition(&word::WAIT, word) {
                 return Ok((record, word));
             }
         }
@@ -259,14 +259,14 @@ impl Requests {
             if word.is(Phase::Fill) {
                 return Err(ON_ITS_WAY);
             }
-            if let Some(filling) = record.step(&word::RECLAIM, word) {
+            if let Some(filling) = record.transition(&word::RECLAIM, word) {
                 self.unmake(record, filling);
                 return Ok(());
             }
             if word::RECLAIM.of(word).is_some() {
                 continue;
             }
-            if record.step(&word::ABANDONED, word).is_some() {
+            if record.transition(&word::ABANDONED, word).is_some() {
                 // The last thread that uses the request frees its record.
                 self.take(record, Taker::Sender(handle, Reason::Cancelled));
                 return Ok(());
