@@ -61,7 +61,7 @@ pub(crate) use wait::Limit;
 pub(crate) const PENDING: c_int = -(abi::D2D_STATUS_PENDING as c_int);
 
 const STALE_REQUEST: Refusal = ("stale-request", ESTALE);
-const STALE_HOLD: Refusal = ("stale-request-handle", ESTALE);
+const STALE_HOLDER_HANDLE: Refusal = ("stale-request-handle", ESTALE);
 const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
 const IN_USE: Refusal = ("request-in-use", EBUSY);
 const BAD_STATUS: &str = "bad-status";

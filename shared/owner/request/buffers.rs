@@ -112,7 +112,7 @@ impl Requests {
         loop {
             let held = record.word();
             if !held.is_held_as(seq) || held.has(bits::QUEUED) {
-                return Err(self.stale_hold(record, seq));
+                return Err(self.why_stale(record, seq));
             }
             let pinned = writes || !record.is_inside(held, seq);
             if !pinned || self.pin(record, held)? {

@@ -157,7 +157,7 @@ impl Requests {
         }
         if tells {
             if let Some(driver) = self.registry.enter(holder) {
-                driver.cancelled(record.hold(seq));
+                driver.cancelled(record.holder_handle(seq));
             }
             self.unpin(record);
         } else if taken.is_over() {

@@ -13,7 +13,7 @@ use super::{
     },
     Requests,
     PENDING,
-    STALE_HOLD,
+    STALE_HOLDER_HANDLE,
     TAKEN_BACK, //
 };
 use crate::{
@@ -50,16 +50,18 @@ impl Requests {
     /// Returns the record that a holder's handle leads to, and the generation in it.
     #[inline(always)]
     pub(super) fn held(&self, handle: d2d_handle) -> Result<(&Record, u32), Refusal> {
-        self.records.find(Kind::Held, handle).ok_or(STALE_HOLD)
+        self.records
+            .find(Kind::Held, handle)
+            .ok_or(STALE_HOLDER_HANDLE)
     }
 
     /// Returns why a holder's handle is stale: the request was taken from the holder, or the holder
     /// has completed or forwarded it.
     #[cold]
-    pub(super) fn stale_hold(&self, record: &Record, seq: u32) -> Refusal {
+    pub(super) fn why_stale(&self, record: &Record, seq: u32) -> Refusal {
         match record.was_taken(seq) {
             true => TAKEN_BACK,
-            false => STALE_HOLD,
+            false => STALE_HOLDER_HANDLE,
         }
     }
 
@@ -91,7 +93,7 @@ impl Requests {
             let held = record.word();
             let claimed = word::COMPLETE.of(held).filter(|_| held.seq() == seq);
             let Some(claimed) = claimed else {
-                return Err(self.stale_hold(record, seq));
+                return Err(self.why_stale(record, seq));
             };
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
@@ -138,7 +140,7 @@ impl Requests {
         self.finish(record);
         match handshake {
             // The time limit of the handshake had passed before.
-            Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLD),
+            Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLDER_HANDLE),
             Some(driver) => Ok(Completion::Handshake(driver)),
             None => Ok(Completion::Done),
         }
@@ -175,7 +177,7 @@ impl Requests {
         loop {
             let held = record.word();
             if word::ASK.of(held).is_none() || held.seq() != seq {
-                return Err(self.stale_hold(record, seq));
+                return Err(self.why_stale(record, seq));
             }
             if !self.registry.has_cancelled(record.holder(held)) {
                 return Err(("no-cancel-routine", EINVAL));

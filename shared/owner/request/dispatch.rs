@@ -187,7 +187,7 @@ impl Requests {
         loop {
             let word = record.word();
             if !word.is_held_as(seq) {
-                return Err(self.refuse(self.stale_hold(record, seq), handle));
+                return Err(self.refuse(self.why_stale(record, seq), handle));
             }
             if !record.is_inside(word, seq) || record.transition(&word::FRAME_END, word).is_some() {
                 return Ok(());

@@ -229,7 +229,7 @@ impl Record {
 
     /// Returns the holder's handle of this generation.
     #[inline(always)]
-    pub(super) fn hold(&self, seq: u32) -> d2d_handle {
+    pub(super) fn holder_handle(&self, seq: u32) -> d2d_handle {
         Kind::Held.handle(self.index.get() as usize, seq)
     }
 
@@ -437,7 +437,7 @@ impl Record {
         let level = &self.levels[(word.level().wrapping_sub(1)) % self.levels.len()];
         abi::d2d_request {
             hdr: header::new::<abi::d2d_request>(abi::D2D_REQUEST_MAGIC),
-            handle: self.hold(word.seq()),
+            handle: self.holder_handle(word.seq()),
             major_function: abi::D2D_MJ_INTERNAL_DEVICE_CONTROL,
             code: level.code.get(),
             user_buffer: self.user_buffer.get(),

@@ -412,7 +412,7 @@ impl Requests {
         let (claimed, level) = loop {
             let held = record.word();
             if word::FORWARD.of(held).is_none() || held.seq() != seq {
-                return Err(self.stale_hold(record, seq));
+                return Err(self.why_stale(record, seq));
             }
             if record.is_handshake() {
                 return Err(("handshake-forwarded", EINVAL));

@@ -174,7 +174,7 @@ mod cases {
         let record = bench.record(request)?;
         let passed = a.pass(request, &b, COMPLETE, ATOMIC)?;
         // A driver can only guess this handle.
-        let guessed = record.hold(record.word().seq());
+        let guessed = record.holder_handle(record.word().seq());
         b.passes_on_to(&a, COMPLETE);
         assert_eq!(b.actor.forward(guessed, 0), ESTALE.to_errno());
         assert_eq!(bench.complete(guessed, 0), Err(ESTALE));
