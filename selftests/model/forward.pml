@@ -21,7 +21,7 @@
  *   - a cancel does not fail while F would still get the request back;
  *   - while R's dispatch routine uses the buffers, F does not hold the request; if the request was
  *     cancelled and no driver unregisters, it is not home either;
- *   - F is told of the cancellation, or gets the request back, at most once;
+ *   - F is notified of the cancellation, or gets the request back, at most once;
  *   - a driver is unregistered only when no thread is inside and no request is with it.
  */
 #include "word.inc"
@@ -56,7 +56,7 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 /* For the assertions */
 byte delivering;	/* threads that deliver the request */
 byte homes;		/* how often the request has come home */
-byte told, returned;	/* how often F was told that the request was taken, and got it back */
+byte notified, returned;	/* how often F was notified of the cancel, and got it back */
 bool in_place;		/* R's frame uses the buffers */
 bool cancelled;		/* S has cancelled the request with success */
 bool completed_when_back;	/* F has completed the request after it got it back */
@@ -77,7 +77,7 @@ inline give_back(me)
 	:: else ->
 		delivering--;
 		assert(!gone[F] && !in_place);
-		d_step { returned++; assert(told + returned <= 1) };
+		d_step { returned++; assert(notified + returned <= 1) };
 		h = SQ(w);
 		if
 		/* returned() returns a status: the request is completed with it. */
@@ -157,13 +157,13 @@ inline deliver(me)
 			fi
 		:: !(w & RECALL) && LV(w) == 2 && !RETURNS -> STEP(PASS)
 		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Taken && TOLEVEL(w) < 1 ->
-			/* Requests::tell() */
+			/* Requests::notify() */
 			INSIDE(F, me) = true;
-			STEP(TELL);
+			STEP(NOTIFY);
 			if
 			:: ok ->
 				assert(!gone[F]);
-				d_step { told++; assert(told + returned <= 1) };
+				d_step { notified++; assert(notified + returned <= 1) };
 				GO(CARRIED);
 				assert(ok && OVER(w))
 			:: else

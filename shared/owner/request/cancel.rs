@@ -136,7 +136,7 @@ impl Requests {
         reason: Reason,
         level: usize,
     ) -> Option<Taking> {
-        let tells = word.has(bits::TELLS);
+        let calls_cancelled = word.has(bits::CANCEL_SET);
         let taken = word::TAKE.of(word)?.because(reason, level);
         // The sender may send the request again as soon as it is home. So a request that the sender
         // cancels stays parked until the frame that uses its buffers ends. A driver that leaves
@@ -145,7 +145,7 @@ impl Requests {
         let taken = taken.with(bits::PARKED, waits);
         // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
         // `Requests::pin` has left one pin for that.
-        let taken = taken.plus(if tells { bits::PIN } else { 0 });
+        let taken = taken.plus(if calls_cancelled { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
         record.change(word, taken).ok()?;
         if record.tracing().is_on() {
@@ -155,7 +155,7 @@ impl Requests {
             };
             self.trace_cancel(record, by, holder, reason);
         }
-        if tells {
+        if calls_cancelled {
             if let Some(driver) = self.registry.enter(holder) {
                 driver.cancelled(record.holder_handle(seq));
             }

@@ -165,24 +165,24 @@ impl Requests {
         }
     }
 
-    /// Notes that the holder of a request wants to be told if the request is taken; see
-    /// `d2d_request_set_cancel`. Any context.
+    /// Notes that the owner has to call the holder's `cancelled()` if the request is taken from it;
+    /// see `d2d_request_set_cancel`. Any context.
     pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
-        self.ask(handle)
+        self.try_set_cancel(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    fn ask(&self, handle: d2d_handle) -> Result<(), Refusal> {
+    fn try_set_cancel(&self, handle: d2d_handle) -> Result<(), Refusal> {
         let (record, seq) = self.held(handle)?;
         loop {
             let held = record.word();
-            if word::ASK.of(held).is_none() || held.seq() != seq {
+            if word::SET_CANCEL.of(held).is_none() || held.seq() != seq {
                 return Err(self.why_stale(record, seq));
             }
             if !self.registry.has_cancelled(record.holder(held)) {
                 return Err(("no-cancel-routine", EINVAL));
             }
-            if record.transition(&word::ASK, held).is_some() {
+            if record.transition(&word::SET_CANCEL, held).is_some() {
                 return Ok(());
             }
         }
@@ -217,17 +217,17 @@ impl Requests {
                 }
                 continue;
             }
-            // A forwarder that does not want the request back is not told either.
+            // A forwarder that does not want the request back is not notified either.
             let returns = record.levels[word.level() - 1].returns.get() != 0;
             let above = record.levels[word.level() - 2].to.get();
-            let is_told = word.is(Phase::Taken) && word.level() - 1 > word.to();
+            let is_notified = word.is(Phase::Taken) && word.level() - 1 > word.to();
             if !returns {
                 let _ = record.transition(&word::PASS, word);
                 continue;
             }
-            if is_told {
+            if is_notified {
                 self.fail(record, word);
-                self.tell(record, word, above);
+                self.notify(record, word, above);
                 continue;
             }
             if word.has(bits::RUN) {
@@ -255,21 +255,21 @@ impl Requests {
         record.fail(error.to_errno(), ended);
     }
 
-    /// Tells a forwarder, by its `returned()`, that a request was taken. Tells it nothing if the
+    /// Notifies a forwarder, by its `returned()`, that a request was taken. Does nothing if the
     /// word has changed.
-    fn tell(&self, record: &Record, word: Word, forwarder: d2d_handle) {
+    fn notify(&self, record: &Record, word: Word, forwarder: d2d_handle) {
         let Some(driver) = self.registry.enter(forwarder) else {
             let _ = record.transition(&word::PASS, word);
             return;
         };
         record.carrier.set(Task::current_raw() as u64);
-        let Some(told) = record.transition(&word::TELL, word) else {
+        let Some(notified) = record.transition(&word::NOTIFY, word) else {
             return;
         };
-        record.note_taken(told);
+        record.note_taken(notified);
         let result = record.result();
         // What `returned()` returns does not matter: the forwarder does not hold the request.
-        driver.returned(&record.view(told), &result);
+        driver.returned(&record.view(notified), &result);
         let _ = record.go(&word::CARRIED);
     }
 

@@ -72,8 +72,9 @@ pub(crate) mod bits {
     pub(crate) const RECALL: u64 = 1 << 10;
     /// The sender has freed the request while it was in use.
     pub(crate) const ORPHAN: u64 = 1 << 11;
-    /// The holder has asked to be told if the request is taken.
-    pub(crate) const TELLS: u64 = 1 << 12;
+    /// The holder has called `d2d_request_set_cancel`: if the request is taken from it, the owner
+    /// calls its `cancelled()`.
+    pub(crate) const CANCEL_SET: u64 = 1 << 12;
     /// A thread that waits for the request sleeps, or is about to.
     pub(crate) const ASLEEP: u64 = 1 << 13;
     /// The time limit of the handshake has passed while its driver held the request.
@@ -81,7 +82,7 @@ pub(crate) mod bits {
     /// Why the request was taken, or will be: a [`Reason`](super::Reason).
     pub(crate) const REASON: u64 = 3 << 16;
     /// How far up a taken request goes: the forwarder at this level gets it back, and the
-    /// forwarders at deeper levels are told that it was taken. 0 stands for the sender.
+    /// forwarders at deeper levels are notified that it was taken. 0 stands for the sender.
     pub(crate) const TO: u64 = 3 << 18;
     /// The number of pins: running copies from or to the buffers, and a running call of the
     /// holder's `cancelled()`.
@@ -359,21 +360,21 @@ transitions! {
     PINNED: Idle|Held => Same [unless QUEUED, add PIN] Acquire;
     /// A copy, or a call of the holder's `cancelled()`, has ended.
     UNPINNED: Idle|Held|Forward|Busy|Done|Taken => Same [add UNPIN] Full;
-    /// The holder asks to be told if the request is taken.
-    ASK: Held => Same [unless QUEUED, set TELLS] Full;
+    /// The holder calls `d2d_request_set_cancel`.
+    SET_CANCEL: Held => Same [unless QUEUED, set CANCEL_SET] Full;
     /// The holder claims the request to complete it.
-    COMPLETE: Held => Busy [unless QUEUED, clear TELLS] Full;
+    COMPLETE: Held => Busy [unless QUEUED, clear CANCEL_SET] Full;
     /// The result is written.
     COMPLETED: Busy => Done [] Full;
     /// The holder claims the request to forward it. Full: a thread that sees what the holder then
     /// writes to a level sees that the word has changed.
     FORWARD: Held => Forward [unless QUEUED] Full;
     /// The request is with the next driver, which the forwarding thread has entered.
-    FORWARDED: Forward => Held [unless RECALL, clear TELLS, add SEQ|UP] Release;
+    FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add SEQ|UP] Release;
     /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     /// The request was cancelled while the holder was forwarding it.
-    FORWARD_RECALLED: Forward => Taken [with RECALL, clear RECALL|TELLS|TO] Full;
+    FORWARD_RECALLED: Forward => Taken [with RECALL, clear RECALL|CANCEL_SET|TO] Full;
 
     // Transitions that belong to the call of a dispatch routine.
 
@@ -386,7 +387,7 @@ transitions! {
     // leaves.
 
     /// The request is taken from its holder.
-    TAKE: Held => Taken [clear QUEUED|TELLS|REASON|TO] Full;
+    TAKE: Held => Taken [clear QUEUED|CANCEL_SET|REASON|TO] Full;
     /// The request is recalled: the thread that forwards or delivers it will take it.
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a taken request back. Now no forwarder does.
@@ -408,14 +409,14 @@ transitions! {
     PARK: Done|Taken => Same [with RUN, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Taken => Held
-        [unless RECALL|RUN, clear TELLS|REASON|TO, set CARRY, add SEQ|DOWN] Full;
-    /// A forwarder, which the deliverer has entered, is told that the request was taken.
-    TELL: Taken => Same [set CARRY, add SEQ|DOWN] Full;
+        [unless RECALL|RUN, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|DOWN] Full;
+    /// A forwarder, which the deliverer has entered, is notified that the request was taken.
+    NOTIFY: Taken => Same [set CARRY, add SEQ|DOWN] Full;
     /// The forwarder's `returned()` has returned.
     CARRIED: Held|Forward|Busy|Done|Taken => Same [with CARRY, clear CARRY] Full;
     /// The request is home.
     HOME: Busy|Done|Taken => Idle
-        [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|TELLS|ASLEEP|LATE|REASON|TO] Full;
+        [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|CANCEL_SET|ASLEEP|LATE|REASON|TO] Full;
 
     // Transitions that waiting threads make.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancelling requests: before, while and after a driver has them, and which drivers are told.
+//! Cancelling requests: before, while and after a driver has them, and which drivers are notified.
 
 use super::fixture::*;
 use crate::request::{
@@ -83,7 +83,7 @@ mod cases {
     }
 
     #[test]
-    fn a_receiver_is_told_of_a_cancellation() -> Result {
+    fn a_receiver_is_notified_of_a_cancellation() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;
@@ -91,7 +91,7 @@ mod cases {
         assert_eq!(b.calls(), [1, 0, 0, 1]);
         assert_eq!(b.holds(), held);
         assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
-        // A receiver that did not ask is not told of the cancellation.
+        // A receiver that has not called `set_cancel` is not notified of the cancellation.
         let (request, held) = a.pend(&b, PEND, 0)?;
         bench.requests.cancel(request)?;
         assert_eq!(bench.requests.set_cancel(held), Err(ECANCELED));
@@ -260,7 +260,7 @@ mod cases {
                 assert!(bench.requests.take(record, taker) == Taking::Done);
                 assert!(bench.requests.take(record, taker) != Taking::Done);
                 bench.requests.call(passed);
-                // c was told, and has not kept the request.
+                // c was notified, and has not kept the request.
                 assert_eq!(c.calls(), [1, 1, 0, 0]);
                 assert!(record.word().is(Phase::Idle));
                 assert_eq!(bench.status(request)?, status);

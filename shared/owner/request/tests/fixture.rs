@@ -42,7 +42,7 @@ use kernel::{
 /// The code of a request says what the receiver's dispatch routine does with it: complete it.
 pub(super) const COMPLETE: u32 = 0x22_2400;
 pub(super) const PEND: u32 = 0x22_2404;
-/// Pend it, and ask to be told if it is cancelled.
+/// Pend it, and set `cancelled()`.
 pub(super) const PEND_AND_HEAR: u32 = 0x22_2408;
 /// Neither complete nor pend it.
 pub(super) const FORGET: u32 = 0x22_240c;

@@ -79,7 +79,7 @@ mod cases {
         let below = d.holds();
         c.leaves()?;
         bench.requests.run_down(c.driver);
-        // d, below, is told of the cancel; the request returns to the departing c and to b, above it.
+        // d, below, is notified of the cancel; the request returns to the departing c and to b, above it.
         assert_eq!(d.calls(), [1, 0, 0, 1]);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -114,7 +114,7 @@ mod cases {
         let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
         assert!(take(&d) == Taking::Done);
         assert!(record.word().has(word::bits::PARKED));
-        // The request is not with d any more, and c is told that it was taken.
+        // The request is not with d any more, and c is notified that it was taken.
         assert!(take(&d) == Taking::Nothing);
         assert!(take(&c) == Taking::Done);
         assert!(take(&c) == Taking::Nothing);

@@ -24,7 +24,7 @@ const PHASES: [Phase; 8] = [
     Phase::Taken,
 ];
 const FLAGS: [u64; 9] = [
-    RUN, CARRY, PARKED, QUEUED, RECALL, ORPHAN, TELLS, ASLEEP, LATE,
+    RUN, CARRY, PARKED, QUEUED, RECALL, ORPHAN, CANCEL_SET, ASLEEP, LATE,
 ];
 
 /// A word of this phase, at level 2, with these bits.
@@ -75,7 +75,7 @@ mod cases {
 
     #[test]
     fn a_holders_handle_is_replaced_when_the_request_changes_hands() {
-        let changing = ["MADE", "SEND", "FORWARDED", "RETURN", "TELL"];
+        let changing = ["MADE", "SEND", "FORWARDED", "RETURN", "NOTIFY"];
         for transition in ALL {
             let changes = changing.contains(&transition.name);
             for_each_word(|word| {
