@@ -271,14 +271,14 @@ impl<'a> Request<'a> {
         self,
         to: &Target,
         code: u32,
-        returns: bool,
+        wants_back: bool,
         sleep: Sleep,
     ) -> Result<Disposition<'a>, (Error, Self)> {
-        let returns = match returns {
+        let wants_back = match wants_back {
             true => abi::D2D_SEND_ROUTINE,
             false => 0,
         };
-        let send = to.send(code, returns | sleep.flag());
+        let send = to.send(code, wants_back | sleep.flag());
         // SAFETY: `send` names no buffers.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),

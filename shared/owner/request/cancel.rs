@@ -176,7 +176,7 @@ impl Requests {
         reason: Reason,
     ) -> Option<Taking> {
         let mut below = record.levels.iter().take(word.level()).skip(1);
-        let comes_back = below.any(|level| level.returns.get() != 0);
+        let comes_back = below.any(|level| level.wants_back.get() != 0);
         if !comes_back && !word.is(Phase::Forward) && !word.has(bits::PARKED) {
             // If the state has changed, the levels may be those of another request.
             return (record.word() == word).then_some(Taking::Busy);

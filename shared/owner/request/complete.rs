@@ -218,10 +218,10 @@ impl Requests {
                 continue;
             }
             // A forwarder that does not want the request back is not notified either.
-            let returns = record.levels[word.level() - 1].returns.get() != 0;
+            let wants_back = record.levels[word.level() - 1].wants_back.get() != 0;
             let above = record.levels[word.level() - 2].to.get();
             let is_notified = word.is(Phase::Taken) && word.level() - 1 > word.to();
-            if !returns {
+            if !wants_back {
                 let _ = record.transition(&word::PASS, word);
                 continue;
             }

@@ -69,7 +69,7 @@ pub(super) struct Level {
     pub(super) to: Once<u64>,
     pub(super) code: Once<u32>,
     /// Not 0 if the driver above, which has forwarded the request, gets it back.
-    pub(super) returns: Once<u32>,
+    pub(super) wants_back: Once<u32>,
 }
 
 /// The value of `ended` as long as the request has not been sent.

@@ -349,7 +349,7 @@ impl Requests {
         let [level, ..] = &record.levels;
         level.to.set(handle::target(send.to));
         level.code.set(send.code);
-        level.returns.set(0);
+        level.wants_back.set(0);
         // The request is in `Fill`, which allows `SEND`.
         let word = word::SEND.of(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
@@ -430,7 +430,7 @@ impl Requests {
                 level.to.set(handle::target(send.to));
                 level.code.set(send.code);
                 level
-                    .returns
+                    .wants_back
                     .set(u32::from(send.flags & abi::D2D_SEND_ROUTINE != 0));
                 self.publish_below(record, seq, send, stack, receiver, inline)
             }
