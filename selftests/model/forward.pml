@@ -57,7 +57,7 @@ bool forwarded;		/* with FORWARDS_LATER: the completer has forwarded the request
 byte delivering;	/* threads that deliver the request */
 byte homes;		/* how often the request has come home */
 byte notified, returned;	/* how often F was notified of the cancel, and got it back */
-bool in_place;		/* R's frame uses the buffers */
+bool in_place;		/* R's in-place call uses the buffers */
 bool cancelled;		/* S has cancelled the request with success */
 bool completed_when_back;	/* F has completed the request after it got it back */
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
@@ -125,10 +125,10 @@ inline deliver(me)
 			atomic {
 				if
 				:: word == w && CAN_RECALLED(w) ->
-#ifdef RECALLED_BEFORE_THE_FRAME_ENDS
+#ifdef RECALLED_BEFORE_THE_IN_PLACE_CALL_ENDS
 					word = RECALLED(w);
 #else
-					word = ((w & RUN) -> RECALLED(w) | PARKED : RECALLED(w));
+					word = ((w & IN_PLACE) -> RECALLED(w) | PARKED : RECALLED(w));
 #endif
 					w = word;
 					delivering = delivering - ((w & PARKED) != 0)
@@ -146,7 +146,7 @@ inline deliver(me)
 				:: word == w && CAN_HOME(w) ->
 					assert(!cancelled || PH(w) == Taken || completed_when_back);
 					/* A sender that has cancelled the request may send it again at once. */
-					assert(UNREGISTERS || PH(w) != Taken || !(w & RUN));
+					assert(UNREGISTERS || PH(w) != Taken || !(w & IN_PLACE));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
 				fi
@@ -169,7 +169,7 @@ inline deliver(me)
 			:: else
 			fi;
 			INSIDE(F, me) = false
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && (w & RUN) ->
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && (w & IN_PLACE) ->
 #ifdef NO_PARK
 			give_back(me);
 			if
@@ -188,7 +188,7 @@ inline deliver(me)
 			:: else
 			fi
 #endif
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && !(w & RUN) ->
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && !(w & IN_PLACE) ->
 			give_back(me);
 			if
 			:: !ok -> break
@@ -213,7 +213,7 @@ inline take(me, level, for_driver)
 			atomic {
 				if
 				:: word == w ->
-					word = ((w & RUN) && !for_driver -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
+					word = ((w & IN_PLACE) && !for_driver -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
 					w = word; ok = true
 				:: else -> ok = false
 				fi
@@ -261,7 +261,7 @@ inline take(me, level, for_driver)
 	od
 }
 
-/* Requests::complete() by the holder's handle of generation h: by R in its frame (inside), or by another thread */
+/* Requests::complete() by the holder's handle of generation h: by R in its in-place call (inside), or by another thread */
 inline complete(me, h, inside)
 {
 	do
@@ -273,7 +273,7 @@ inline complete(me, h, inside)
 		fi;
 		atomic {
 			if
-			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true
+			:: word == w -> word = (inside -> COMPLETE(w) & ~IN_PLACE : COMPLETE(w)); w = word; ok = true
 			:: else -> ok = false
 			fi
 		};
@@ -300,10 +300,10 @@ inline recalled(me)
 {
 	atomic {
 		assert(CAN_FORWARD_RECALLED(word));
-#ifdef RECALLED_BEFORE_THE_FRAME_ENDS
+#ifdef RECALLED_BEFORE_THE_IN_PLACE_CALL_ENDS
 		word = FORWARD_RECALLED(word);
 #else
-		word = ((word & RUN) -> FORWARD_RECALLED(word) | PARKED : FORWARD_RECALLED(word));
+		word = ((word & IN_PLACE) -> FORWARD_RECALLED(word) | PARKED : FORWARD_RECALLED(word));
 #endif
 		w = word
 	};
@@ -322,7 +322,7 @@ inline give_up_buffers(me)
 		was_parked = ((w & PARKED) != 0);
 		atomic {
 			if
-			:: word == w -> assert(CAN_FRAME_END(w)); word = FRAME_END(w); w = word; ok = true
+			:: word == w -> assert(CAN_IN_PLACE_END(w)); word = IN_PLACE_END(w); w = word; ok = true
 			:: else -> ok = false
 			fi
 		};
@@ -353,7 +353,7 @@ inline forward(me, f)
 				:: else -> recalled(me)
 				fi
 			:: else ->
-				/* If this is the frame of F's dispatch routine, it gives up the buffers. Otherwise R cannot use them. */
+				/* If this is the in-place call of F's dispatch routine, it gives up the buffers. Otherwise R cannot use them. */
 				do
 				:: true ->
 					w = word;
@@ -361,12 +361,12 @@ inline forward(me, f)
 					:: !CAN_FORWARDED(w) -> ok = false; break
 					:: else
 					fi;
-					own = (me == 0 || !(w & RUN));
+					own = (me == 0 || !(w & IN_PLACE));
 					r = SQ(FORWARDED(w));
 					atomic {
 						if
 						:: word == w ->
-							word = (own -> FORWARDED(w) | RUN : FORWARDED(w));
+							word = (own -> FORWARDED(w) | IN_PLACE : FORWARDED(w));
 							in_place = own;
 							ok = true
 						:: else -> ok = false
@@ -416,7 +416,7 @@ proctype sender()
 	:: else
 	fi;
 	f = SQ(SEND(w));
-	word = SEND(w) | RUN;
+	word = SEND(w) | IN_PLACE;
 	/* F's dispatch routine */
 	assert(!gone[F]);
 #ifdef FORWARDS_LATER
@@ -426,7 +426,7 @@ proctype sender()
 #endif
 	w = word;
 	if
-	:: (w & RUN) && !in_place -> give_up_buffers(0)
+	:: (w & IN_PLACE) && !in_place -> give_up_buffers(0)
 	:: else
 	fi;
 	INSIDE(F, 0) = false;

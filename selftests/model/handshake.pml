@@ -202,7 +202,7 @@ inline complete(h, value, inside)
 		fi;
 		atomic {
 			if
-			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true
+			:: word == w -> word = (inside -> COMPLETE(w) & ~IN_PLACE : COMPLETE(w)); w = word; ok = true
 			:: else -> ok = false
 			fi
 		};
@@ -241,7 +241,7 @@ inline take(for_driver)
 		:: PH(w) != Held -> ok = false; break
 		:: else
 		fi;
-		STEP_TO(TAKE, ((w & RUN) && !for_driver -> TAKE(w) | PARKED : TAKE(w)));
+		STEP_TO(TAKE, ((w & IN_PLACE) && !for_driver -> TAKE(w) | PARKED : TAKE(w)));
 		if
 		:: ok ->
 			if
@@ -308,7 +308,7 @@ proctype attacher()
 		h = SQ(SEND(w));
 		result = 0;
 		d_step { filling = true; dispatching++ };
-		word = SEND(w) | RUN;
+		word = SEND(w) | IN_PLACE;
 		/* The dispatch routine */
 		if
 		:: assert(holder); filled = true; complete(h, 1, true)
@@ -318,15 +318,15 @@ proctype attacher()
 		fi;
 		w = word;
 		if
-		:: (w & RUN) && SQ(w) == h ->
+		:: (w & IN_PLACE) && SQ(w) == h ->
 			if
 			:: pended != h -> complete(h, 2, true)
 			:: else
 			fi;
 			w = word;
 			if
-			:: w & RUN ->
-				atomic { ok = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
+			:: w & IN_PLACE ->
+				atomic { ok = ((word & PARKED) != 0); word = IN_PLACE_END(word); w = word };
 				if
 				:: ok && OVER(w) -> deliver()
 				:: !(ok && OVER(w)) && UNUSED(w) -> reclaim()

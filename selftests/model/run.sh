@@ -70,8 +70,8 @@ fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::learn() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
 mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::take() does not ask whether a parked request goes back to a forwarder
-mutant forward states CANCEL recalled-before-the-frame-ends : Record::park() does not look whether a frame uses the buffers
-fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while a frame uses the buffers
+mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not look whether an in-place call uses the buffers
+fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
 mutant events states - guarded-for-one-user-only : Event::end_use() does not look at users
 fault events states - guard-ignored : State::update() changes a word that is guarded

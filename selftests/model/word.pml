@@ -56,7 +56,7 @@ byte delivering;	/* threads that deliver the request */
 byte sending;		/* the number of this send */
 byte homes;		/* how often the request has come home, in all sends */
 byte result;		/* of this send: 0 none; 1 completed; 2 taken */
-byte in_place;		/* frames that use the buffers */
+byte in_place;		/* in-place calls that use the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
 byte view;		/* the receiver that the fields of the request are for: 1 is R, 2 another driver */
@@ -185,9 +185,9 @@ inline take(me)
 #endif
 			atomic {
 				if
-				/* Requests::take_held(): a request that S cancels stays parked until the frame ends. */
+				/* Requests::take_held(): a request that S cancels stays parked until the in-place call ends. */
 				:: word == w ->
-					word = ((w & RUN) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
+					word = ((w & IN_PLACE) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
 					w = word; ok = true; claims++
 				:: else -> ok = false
 				fi
@@ -211,7 +211,7 @@ inline take(me)
 
 /*
  * Requests::complete() by the holder's handle of generation h; inside is whether the caller is in
- * the frame that uses the buffers
+ * the in-place call
  */
 inline complete(me, h, inside)
 {
@@ -228,7 +228,7 @@ inline complete(me, h, inside)
 		fi;
 		atomic {
 			if
-			:: word == w -> word = (inside -> COMPLETE(w) & ~RUN : COMPLETE(w)); w = word; ok = true; claims++
+			:: word == w -> word = (inside -> COMPLETE(w) & ~IN_PLACE : COMPLETE(w)); w = word; ok = true; claims++
 			:: else -> ok = false
 			fi
 		};
@@ -299,7 +299,7 @@ inline copy(me, h)
 /* Requests::give_up_buffers() */
 inline give_up_buffers()
 {
-	atomic { assert(CAN_FRAME_END(word)); parked = ((word & PARKED) != 0); word = FRAME_END(word); w = word };
+	atomic { assert(CAN_IN_PLACE_END(word)); parked = ((word & PARKED) != 0); word = IN_PLACE_END(word); w = word };
 	if
 	:: parked && OVER(w) -> deliver(0)
 	:: !(parked && OVER(w)) && UNUSED(w) -> reclaim()
@@ -307,7 +307,7 @@ inline give_up_buffers()
 	fi
 }
 
-/* The part of Requests::end_frame() for a request that the routine has neither completed nor pended */
+/* The part of Requests::end_dispatch() for a request that the routine has neither completed nor pended */
 inline fail_uncompleted(h)
 {
 	do
@@ -319,7 +319,7 @@ inline fail_uncompleted(h)
 		fi;
 		atomic {
 			if
-			:: word == w -> word = COMPLETE(w) & ~RUN; w = word; ok = true; claims++
+			:: word == w -> word = COMPLETE(w) & ~IN_PLACE; w = word; ok = true; claims++
 			:: else -> ok = false
 			fi
 		};
@@ -337,8 +337,8 @@ inline fail_uncompleted(h)
 	od
 }
 
-/* Requests::end_frame(): the routine returns, and has not given up the buffers */
-inline end_frame(h)
+/* Requests::end_dispatch(): the routine returns, and has not given up the buffers */
+inline end_dispatch(h)
 {
 	assert(!filling);
 	in_place--;
@@ -348,7 +348,7 @@ inline end_frame(h)
 	fi;
 	w = word;
 	if
-	:: w & RUN -> give_up_buffers()
+	:: w & IN_PLACE -> give_up_buffers()
 	:: else
 	fi
 }
@@ -409,7 +409,7 @@ waited:
 proctype sender()
 {
 	int w, old;
-	bool ok, in_frame, parked;
+	bool ok, in_call, parked;
 	byte h, v;
 
 	/* d2d_request_alloc() */
@@ -470,10 +470,10 @@ proctype sender()
 		:: pended = h
 		fi;
 #else
-		word = SEND(w) | RUN;
+		word = SEND(w) | IN_PLACE;
 		in_place++;
 		assert(!gone_R);
-		in_frame = true;
+		in_call = true;
 		/* The dispatch routine completes the request, pends it, or does neither. */
 		if
 		:: complete(0, h, true)
@@ -484,7 +484,7 @@ proctype sender()
 		/* If the routine has completed the request, it has given up the buffers. */
 		w = word;
 		if
-		:: (w & RUN) && SQ(w) == h -> end_frame(h)
+		:: (w & IN_PLACE) && SQ(w) == h -> end_dispatch(h)
 		:: else
 		fi;
 returned:

@@ -326,7 +326,7 @@ impl Server {
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {
-            // Freed, but a frame or a waiting thread still uses it.
+            // Freed, but an in-place call or a waiting thread still uses it.
             Phase::Idle if word.has(bits::ORPHAN) => return Ok(()),
             Phase::Free | Phase::Fill => return Ok(()),
             Phase::Idle => b"idle",

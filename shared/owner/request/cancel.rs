@@ -96,9 +96,9 @@ impl Requests {
             let Some((level, reason)) = taker.concern(record, word) else {
                 return Taking::Nothing;
             };
-            // A parked request stays parked until the frame that uses its buffers ends. If a
-            // forwarder leaves, this call delivers the request earlier, unless a thread is inside
-            // the forwarder's routines, which the forwarder has to wait for anyway.
+            // A parked request stays parked until the in-place call ends. If a forwarder leaves,
+            // this call delivers the request earlier, unless a thread is inside the forwarder's
+            // routines, which the forwarder has to wait for anyway.
             let goes_home = match taker {
                 Taker::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -139,9 +139,9 @@ impl Requests {
         let calls_cancelled = word.has(bits::CANCEL_SET);
         let taken = word::TAKE.of(word)?.because(reason, level);
         // The sender may send the request again as soon as it is home. So a request that the sender
-        // cancels stays parked until the frame that uses its buffers ends. A driver that leaves
-        // does not wait for the frame of another driver.
-        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::RUN);
+        // cancels stays parked until the in-place call ends. A driver that leaves does not wait for
+        // the in-place call of another driver.
+        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::IN_PLACE);
         let taken = taken.with(bits::PARKED, waits);
         // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
         // `Requests::pin` has left one pin for that.
@@ -319,8 +319,8 @@ impl Requests {
             }
             fsleep(Delta::from_millis(1));
         }
-        // The driver's own requests are home, and it sends no more. If a frame of another driver
-        // still uses the buffers of one, the end of that frame frees the request.
+        // The driver's own requests are home, and it sends no more. If an in-place call of another
+        // driver still uses the buffers of one, the end of that in-place call frees the request.
         for record in self.records() {
             if record.sender() == driver && record.word().is(Phase::Idle) {
                 let _ = self.discard(record.handle());

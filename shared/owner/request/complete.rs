@@ -98,10 +98,9 @@ impl Requests {
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
             }
-            // If the calling thread is in the frame that uses the buffers, that frame gives them
-            // up.
-            let keeps = held.has(bits::RUN) && !record.is_inside(held, seq);
-            let claimed = claimed.with(bits::RUN, keeps);
+            // If the calling thread is in the in-place call, it gives up the buffers.
+            let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, seq);
+            let claimed = claimed.with(bits::IN_PLACE, keeps);
             if record.change(held, claimed).is_ok() {
                 break claimed;
             }
@@ -230,7 +229,7 @@ impl Requests {
                 self.notify(record, word, above);
                 continue;
             }
-            if word.has(bits::RUN) {
+            if word.has(bits::IN_PLACE) {
                 if record.transition(&word::PARK, word).is_some() {
                     return;
                 }

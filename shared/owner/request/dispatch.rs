@@ -5,8 +5,8 @@
 //! A dispatch routine that is called in the sender's execution context may use the request's
 //! buffers in place, if its driver has registered with `D2D_DISPATCH_IN_PLACE`. It may do so until
 //! it completes, pends or forwards the request, or returns. Until then the word has
-//! [`RUN`](bits::RUN). If the request is taken from the driver meanwhile, the request is neither
-//! sent again nor freed, and no forwarder gets it back, as long as the word has `RUN`.
+//! [`IN_PLACE`](bits::IN_PLACE). If the request is taken from the driver meanwhile, the request is
+//! neither sent again nor freed, and no forwarder gets it back, as long as the word has `IN_PLACE`.
 
 use super::{
     record::{
@@ -107,9 +107,9 @@ impl Requests {
     /// before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `RUN` may belong to an earlier frame. If the frame is that of this generation, it is this
-        // call.
-        let in_place = word.has(bits::RUN) && record.is_frame_of(word.seq());
+        // `IN_PLACE` may belong to an earlier in-place call. If the in-place call is that of this
+        // generation, it is this call.
+        let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.seq());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
@@ -129,8 +129,8 @@ impl Requests {
         let now = record.word();
         // Usually the routine has completed the request, and has so given up the buffers: nothing
         // is left to do.
-        if now.is_held_as(word.seq()) || in_place && now.has(bits::RUN) {
-            self.end_frame(record, receiver, word, in_place, returned);
+        if now.is_held_as(word.seq()) || in_place && now.has(bits::IN_PLACE) {
+            self.end_dispatch(record, receiver, word, in_place, returned);
         }
         returned
     }
@@ -139,7 +139,7 @@ impl Requests {
     /// taken. A request that the routine has neither completed nor pended fails with `-EIO`.
     #[cold]
     #[inline(never)]
-    fn end_frame(
+    fn end_dispatch(
         &self,
         record: &Record,
         receiver: &Driver,
@@ -155,7 +155,7 @@ impl Requests {
                     return;
                 };
                 let is_ours = in_place && record.is_inside(now, seq);
-                let claimed = claimed.with(bits::RUN, now.has(bits::RUN) && !is_ours);
+                let claimed = claimed.with(bits::IN_PLACE, now.has(bits::IN_PLACE) && !is_ours);
                 if record.change(now, claimed).is_err() {
                     continue;
                 }
@@ -174,12 +174,12 @@ impl Requests {
         }
     }
 
-    /// Gives up the buffers of a request that the calling frame leaves pending; see
+    /// Gives up the buffers of a request that the calling dispatch routine leaves pending; see
     /// `d2d_request_pend`. Any context.
     ///
     /// Calls no routine of a driver, so the caller may hold a lock of its own: if the request was
-    /// taken meanwhile, the word keeps [`RUN`](bits::RUN), and the request is delivered when the
-    /// dispatch routine has returned.
+    /// taken meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is delivered
+    /// when the dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, seq) = self
             .held(handle)
@@ -189,25 +189,27 @@ impl Requests {
             if !word.is_held_as(seq) {
                 return Err(self.refuse(self.why_stale(record, seq), handle));
             }
-            if !record.is_inside(word, seq) || record.transition(&word::FRAME_END, word).is_some() {
+            if !record.is_inside(word, seq)
+                || record.transition(&word::IN_PLACE_END, word).is_some()
+            {
                 return Ok(());
             }
         }
     }
 
-    /// Gives up the buffers that the calling frame uses, and delivers the request or frees its
-    /// record if that has waited for the frame. Does nothing if the frame has given up the buffers
-    /// before: an interrupt on this CPU, which has the same task, may have completed the request,
-    /// and another frame may use the buffers by now.
+    /// Gives up the buffers that the calling in-place call uses, and delivers the request or frees
+    /// its record if that has waited for the in-place call. Does nothing if the in-place call has
+    /// given up the buffers before: an interrupt on this CPU, which has the same task, may have
+    /// completed the request, and another in-place call may use the buffers by now.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // The frames of a task end in reverse order, so a frame of this task is the calling
-            // one.
-            if !now.has(bits::RUN) || !record.frame_is_of(Task::current_raw() as u64) {
+            // The in-place calls of a task end in reverse order, so an in-place call of this task
+            // is the calling one.
+            if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }
-            let Some(new) = record.transition(&word::FRAME_END, now) else {
+            let Some(new) = record.transition(&word::IN_PLACE_END, now) else {
                 continue;
             };
             if now.has(bits::PARKED) && new.is_over() {
@@ -255,7 +257,7 @@ impl Requests {
         }
         let returned = receiver.dispatch(&view);
         if record.word().is_held_as(word.seq()) {
-            self.end_frame(record, &receiver, word, false, returned);
+            self.end_dispatch(record, &receiver, word, false, returned);
         }
     }
 

@@ -86,10 +86,10 @@ pub(crate) struct Record {
     id: Once<u32>,
     /// Counts the sends of all requests that this record has had.
     pub(super) sendings: Once<u32>,
-    /// The frame that [`RUN`](word::bits::RUN) refers to: its task, and the generation of the hold
-    /// that it dispatches.
-    frame_task: Once<u64>,
-    frame_seq: Once<u32>,
+    /// The in-place call that [`IN_PLACE`](word::bits::IN_PLACE) refers to: its task, and the
+    /// generation of the hold that it dispatches.
+    in_place_task: Once<u64>,
+    in_place_seq: Once<u32>,
     /// The flags that the request was sent with, and [`Tracing::POINT`].
     pub(super) flags: Once<u32>,
     sender: Once<u64>,
@@ -170,10 +170,10 @@ impl Record {
         Some(new)
     }
 
-    /// As [`Record::transition`], and parks the request if a frame uses the buffers: the end of that
-    /// frame delivers the request.
+    /// As [`Record::transition`], and parks the request if an in-place call uses the buffers: the
+    /// end of that in-place call delivers the request.
     pub(super) fn park(&self, transition: &Transition, old: Word) -> Option<Word> {
-        let in_use = old.has(word::bits::RUN);
+        let in_use = old.has(word::bits::IN_PLACE);
         let new = transition.of(old)?.with(word::bits::PARKED, in_use);
         self.change(old, new).ok()?;
         Some(new)
@@ -281,12 +281,11 @@ impl Record {
         levels.position(|level| level.to.get() == driver)
     }
 
-    /// Notes the frame that may use the buffers in place. The caller sets [`RUN`](word::bits::RUN)
-    /// afterwards.
+    /// Notes the in-place call. The caller sets [`IN_PLACE`](word::bits::IN_PLACE) afterwards.
     #[inline(always)]
-    pub(super) fn set_frame(&self, task: u64, seq: u32) {
-        self.frame_task.set(task);
-        self.frame_seq.set(seq);
+    pub(super) fn set_in_place_call(&self, task: u64, seq: u32) {
+        self.in_place_task.set(task);
+        self.in_place_seq.set(seq);
     }
 
     /// Returns whether the fields that the holder sees have not been written to since `word`, so
@@ -301,25 +300,24 @@ impl Record {
         now.seq() == word.seq() && now.is_on_its_way()
     }
 
-    /// Returns whether the calling thread is in the frame that may use the buffers in place, and
-    /// that frame dispatches the hold of this generation.
+    /// Returns whether the calling thread is in the in-place call, and that in-place call
+    /// dispatches the hold of this generation.
     #[inline(always)]
     pub(super) fn is_inside(&self, word: Word, seq: u32) -> bool {
-        word.has(word::bits::RUN)
-            && self.frame_seq.get() == seq
-            && self.frame_task.get() == Task::current_raw() as u64
+        word.has(word::bits::IN_PLACE)
+            && self.in_place_seq.get() == seq
+            && self.in_place_task.get() == Task::current_raw() as u64
     }
 
-    /// Returns whether the frame that may use the buffers in place dispatches the hold of this
-    /// generation.
+    /// Returns whether the in-place call dispatches the hold of this generation.
     #[inline(always)]
-    pub(super) fn is_frame_of(&self, seq: u32) -> bool {
-        self.frame_seq.get() == seq
+    pub(super) fn is_in_place_call_of(&self, seq: u32) -> bool {
+        self.in_place_seq.get() == seq
     }
 
-    /// Returns whether the frame that may use the buffers in place belongs to this task.
-    pub(super) fn frame_is_of(&self, task: u64) -> bool {
-        self.frame_task.get() == task
+    /// Returns whether the in-place call belongs to this task.
+    pub(super) fn in_place_call_is_by(&self, task: u64) -> bool {
+        self.in_place_task.get() == task
     }
 
     /// Wakes the threads that sleep in [`Record::sleep`]. Any context.

@@ -353,10 +353,12 @@ impl Requests {
         // The request is in `Fill`, which allows `SEND`.
         let word = word::SEND.of(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
-        let word = word.with(bits::RUN, in_place).with(bits::QUEUED, !inline);
+        let word = word
+            .with(bits::IN_PLACE, in_place)
+            .with(bits::QUEUED, !inline);
         let word = word.plus(if WAITS { bits::WAITER } else { 0 });
         if in_place {
-            record.set_frame(stack.task(), word.seq());
+            record.set_in_place_call(stack.task(), word.seq());
         }
         if record.tracing().is_on() {
             self.trace_build(record, send);
@@ -470,8 +472,8 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
-        // If the calling thread is in the frame that uses the buffers, that frame gives them up. If
-        // another frame uses them, the receiver cannot use them in place.
+        // If the calling thread is in the in-place call, it gives up the buffers. If another
+        // in-place call uses them, the receiver cannot use them in place.
         let is_ours = record.is_inside(record.word(), seq);
         loop {
             let claimed = record.word();
@@ -479,12 +481,12 @@ impl Requests {
                 drop(receiver);
                 return Err(self.recalled(record));
             };
-            let is_free = is_ours || !claimed.has(bits::RUN);
+            let is_free = is_ours || !claimed.has(bits::IN_PLACE);
             let in_place = inline && is_free && receiver.uses_in_place();
-            let word = word.with(bits::RUN, !is_free || in_place);
+            let word = word.with(bits::IN_PLACE, !is_free || in_place);
             let word = word.with(bits::QUEUED, !inline);
             if in_place {
-                record.set_frame(stack.task(), word.seq());
+                record.set_in_place_call(stack.task(), word.seq());
             }
             if record.change(claimed, word).is_ok() {
                 return Ok(Passed {
@@ -497,9 +499,9 @@ impl Requests {
         }
     }
 
-    /// Takes a request that was cancelled while its holder was forwarding it, and delivers it. If a
-    /// frame uses the buffers, most often the forwarder's own, the end of that frame delivers the
-    /// request instead. Returns the refusal for the forwarder.
+    /// Takes a request that was cancelled while its holder was forwarding it, and delivers it. If
+    /// an in-place call uses the buffers, most often the forwarder's own, the end of that in-place
+    /// call delivers the request instead. Returns the refusal for the forwarder.
     pub(super) fn recalled(&self, record: &Record) -> Refusal {
         // Only this thread ends the phase `Forward`, so the loop ends.
         let taken = loop {

@@ -12,7 +12,7 @@
 //! request up, level by level, until a forwarder keeps it or it is home. Meanwhile, other threads
 //! can only note in the word that they cancel the request (`RECALL_BELOW`, `TAKE_ON`), free it
 //! (`ABANDONED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up its buffers
-//! (`FRAME_END`).
+//! (`IN_PLACE_END`).
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,14 +57,14 @@ pub(crate) mod bits {
     pub(crate) const PHASE: u64 = 7;
     /// The number of drivers that the request is with, one below the other.
     pub(crate) const LEVEL: u64 = 7 << 3;
-    /// The frame that the record names may use the buffers in place.
-    pub(crate) const RUN: u64 = 1 << 6;
+    /// The call of a dispatch routine that the record names may use the buffers in place.
+    pub(crate) const IN_PLACE: u64 = 1 << 6;
     /// A forwarder's `returned()` runs. The carrier goes on with the delivery when the routine has
     /// returned.
     pub(crate) const CARRY: u64 = 1 << 7;
-    /// No thread delivers the request, because a frame still uses its buffers. Either a forwarder
-    /// would get it back, or its sender has cancelled it. The end of the frame delivers it, unless
-    /// a driver that leaves does so earlier.
+    /// No thread delivers the request, because an in-place call still uses its buffers. Either a
+    /// forwarder would get it back, or its sender has cancelled it. The end of the in-place call
+    /// delivers it, unless a driver that leaves does so earlier.
     pub(crate) const PARKED: u64 = 1 << 8;
     /// A worker will dispatch the request. Its holder does not know of it yet.
     pub(crate) const QUEUED: u64 = 1 << 9;
@@ -186,7 +186,7 @@ impl Word {
 
     /// Returns whether the thread whose transition has led to this word frees the record.
     pub(crate) const fn is_unused(self) -> bool {
-        self.is(Idle) && self.has(ORPHAN) && !self.has(RUN | PINS | WAITERS)
+        self.is(Idle) && self.has(ORPHAN) && !self.has(IN_PLACE | PINS | WAITERS)
     }
 
     /// Returns whether the request is on its way: it was sent and is not home, so it concerns other
@@ -306,7 +306,7 @@ impl Transition {
 /// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. The transition is allowed from a word
 /// of one of the phases `FROM` that has all bits `with` and none of the bits `unless`. `Same`
 /// leaves the phase as it is. The code that makes the transition may change more at the same time:
-/// a reason, `RUN`, `QUEUED`, `PARKED`, a pin or a waiter.
+/// a reason, `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
 macro_rules! transitions {
     (@to Same) => { None };
     (@to $to:ident) => { Some($to) };
@@ -341,13 +341,13 @@ transitions! {
     MADE: Fill => Idle [add SEQ] Full;
     /// A thread is going to send the request. Full: the thread checks next whether the sender is
     /// leaving.
-    CLAIM: Idle => Fill [unless RUN|PINS|WAITERS|ORPHAN] Full;
+    CLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS|ORPHAN] Full;
     /// The send was refused.
     UNCLAIM: Fill => Idle [] Release;
     /// The request is with its receiver, which the sending thread has entered.
     SEND: Fill => Held [add SEQ|UP] Release;
     /// Nobody uses the request, and a thread is going to free it.
-    RECLAIM: Idle => Fill [unless RUN|PINS|WAITERS] Acquire;
+    RECLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS] Acquire;
     /// The record is free again.
     FREED: Fill => Free [clear ORPHAN] Release;
     /// The sender frees a request that is in use. Its last user frees the record.
@@ -380,8 +380,9 @@ transitions! {
 
     /// A worker is going to dispatch the request.
     DEQUEUE: Held => Same [with QUEUED, clear QUEUED] Acquire;
-    /// The frame does not use the buffers any more.
-    FRAME_END: Idle|Held|Forward|Busy|Done|Taken => Same [with RUN, clear RUN|PARKED] Full;
+    /// The in-place call does not use the buffers any more.
+    IN_PLACE_END: Idle|Held|Forward|Busy|Done|Taken => Same
+        [with IN_PLACE, clear IN_PLACE|PARKED] Full;
 
     // Transitions that cancel the request: for the sender, for a time limit, for a driver that
     // leaves.
@@ -405,11 +406,11 @@ transitions! {
     /// The request goes past a forwarder that does not want it back, or that can no longer be
     /// called.
     PASS: Done|Taken => Same [unless RECALL, add DOWN] Full;
-    /// A forwarder would get the request back, but a frame still uses the buffers.
-    PARK: Done|Taken => Same [with RUN, unless RECALL, set PARKED] Full;
+    /// A forwarder would get the request back, but an in-place call still uses the buffers.
+    PARK: Done|Taken => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
     RETURN: Done|Taken => Held
-        [unless RECALL|RUN, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|DOWN] Full;
+        [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|DOWN] Full;
     /// A forwarder, which the deliverer has entered, is notified that the request was taken.
     NOTIFY: Taken => Same [set CARRY, add SEQ|DOWN] Full;
     /// The forwarder's `returned()` has returned.

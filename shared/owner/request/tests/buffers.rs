@@ -96,9 +96,9 @@ mod cases {
         let record = bench.record(request)?;
         let passed = a.pass(request, &b, PEND, 0)?;
         run_in(Place::Worker, || bench.requests.give_up_buffers(record))?;
-        assert!(record.word().has(word::bits::RUN));
+        assert!(record.word().has(word::bits::IN_PLACE));
         bench.requests.call(passed);
-        assert!(!record.word().has(word::bits::RUN));
+        assert!(!record.word().has(word::bits::IN_PLACE));
         bench.requests.give_up_buffers(record);
         bench.complete(b.holds(), 0)?;
         assert_eq!(bench.status(request)?, 0);

@@ -222,8 +222,9 @@ mod cases {
         Ok(())
     }
 
-    /// Two drivers forward a request while a frame of the first one uses its buffers. The last driver ends the
-    /// request in each way, and then each taker takes it before the frame has ended.
+    /// Two drivers forward a request while an in-place call of the first one uses its buffers. The
+    /// last driver ends the request in each way, and then each taker takes it before the in-place
+    /// call has ended.
     #[test]
     fn a_request_that_waits_for_a_frame_can_be_taken() -> Result {
         for is_completed in [false, true] {

@@ -104,7 +104,7 @@ mod cases {
         let (c, d) = (bench.party(c"c")?, bench.party(c"d")?);
         let request = a.alloc()?;
         let record = bench.record(request)?;
-        // The frame of b stays, while other threads of b and c forward the request.
+        // The in-place call of b stays, while other threads of b and c forward the request.
         let passed = a.pass(request, &b, PEND, 0)?;
         b.passes_on_to(&c, PEND);
         c.passes_on_to(&d, PEND);

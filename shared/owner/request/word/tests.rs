@@ -24,7 +24,7 @@ const PHASES: [Phase; 8] = [
     Phase::Taken,
 ];
 const FLAGS: [u64; 9] = [
-    RUN, CARRY, PARKED, QUEUED, RECALL, ORPHAN, CANCEL_SET, ASLEEP, LATE,
+    IN_PLACE, CARRY, PARKED, QUEUED, RECALL, ORPHAN, CANCEL_SET, ASLEEP, LATE,
 ];
 
 /// A word of this phase, at level 2, with these bits.
@@ -104,7 +104,7 @@ mod cases {
 
     #[test]
     fn what_is_in_use_is_neither_sent_nor_freed() {
-        for bits in [RUN, PIN, WAITER] {
+        for bits in [IN_PLACE, PIN, WAITER] {
             let used = word(Phase::Idle, bits);
             assert!(word::CLAIM.of(used).is_none());
             assert!(word::RECLAIM.of(used).is_none());
@@ -128,22 +128,22 @@ mod cases {
 
     #[test]
     fn a_request_that_goes_home_keeps_its_users() {
-        let done = word(Phase::Done, RUN | ORPHAN | ASLEEP).plus(2 * WAITER);
+        let done = word(Phase::Done, IN_PLACE | ORPHAN | ASLEEP).plus(2 * WAITER);
         let home = word::HOME.of(done).map(|home| home.0);
-        let expected = word(Phase::Idle, RUN | ORPHAN).plus(2 * WAITER - 2 * UP);
+        let expected = word(Phase::Idle, IN_PLACE | ORPHAN).plus(2 * WAITER - 2 * UP);
         assert_eq!(home, Some(expected.0));
     }
 
     #[test]
     fn no_forwarder_has_it_while_a_frame_uses_the_buffers() {
-        let done = word(Phase::Done, RUN);
+        let done = word(Phase::Done, IN_PLACE);
         assert!(word::RETURN.of(done).is_none());
         let parked = word::PARK.of(done);
         assert!(parked.is_some_and(|parked| !parked.is_over()));
-        let ended = parked.and_then(|parked| word::FRAME_END.of(parked));
+        let ended = parked.and_then(|parked| word::IN_PLACE_END.of(parked));
         assert!(ended.is_some_and(|ended| ended.is_over()));
         let taken = parked.and_then(|parked| word::TAKE_PARKED.of(parked));
-        assert!(taken.is_some_and(|taken| taken.is_over() && taken.has(RUN)));
+        assert!(taken.is_some_and(|taken| taken.is_over() && taken.has(IN_PLACE)));
     }
 
     #[test]
