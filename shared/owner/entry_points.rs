@@ -28,9 +28,9 @@ pub mod types {
 
 /// Makes [`module_owner!`](crate::module_owner) from the list of functions.
 ///
-/// A line of the list names the method of [`Gate`](crate::export::Gate) that implements a function,
-/// and has the function's prototype. `$d` is the dollar sign of the macro that is made. That macro
-/// contains the list, so that its `unsafe` code uses no name from the macro's caller.
+/// A line of the list names the method of [`Exports`](crate::export::Exports) that implements a
+/// function, and has the function's prototype. `$d` is the dollar sign of the macro that is made.
+/// That macro contains the list, so that its `unsafe` code uses no name from the macro's caller.
 macro_rules! entry_points {
     (
         $d:tt
@@ -65,7 +65,7 @@ macro_rules! entry_points {
         #[macro_export]
         macro_rules! module_owner {
             (type: $d Owner:ty, $d($d rest:tt)*) => {
-                static GATE: $crate::export::Gate = $crate::export::Gate::new(
+                static EXPORTS: $crate::export::Exports = $crate::export::Exports::new(
                     <OwnerModule as $crate::__private::ModuleMetadata>::NAME,
                 );
 
@@ -80,7 +80,7 @@ macro_rules! entry_points {
                         // SAFETY: The parts are in the module's value, which the kernel crate drops
                         // before the kernel frees the module's code.
                         let parts = unsafe {
-                            $crate::export::Gate::parts(&GATE, $crate::entry_points::COUNT)
+                            $crate::export::Exports::parts(&EXPORTS, $crate::entry_points::COUNT)
                         }?;
                         $crate::__private::Ok(Self { _parts: parts })
                     }
@@ -105,7 +105,7 @@ macro_rules! entry_points {
                             // SAFETY: The arguments are those of this function, whose caller keeps
                             // the contract in the C header.
                             $(let $argument = unsafe { $crate::export::Arg::new($argument) };)*
-                            $crate::export::Gate::$method(&GATE, $($argument),*)
+                            $crate::export::Exports::$method(&EXPORTS, $($argument),*)
                         }
                     )*
                 };

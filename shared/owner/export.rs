@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The gate through which the exported functions find the server, and what each of them does.
+//! What each exported function does, and how it finds the server.
 
 mod arg;
 mod events;
@@ -77,14 +77,14 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// Through which the entry points find the server. Made by
-/// [`module_owner!`](crate::module_owner).
+/// The functions that the owner exports: each has a method, which finds the server and calls it.
+/// Made by [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
 /// `server` is null or came from [`Arc::into_raw`]. The reference is dropped only after `server`
 /// has become null and every thread that was inside then has left.
-pub struct Gate {
+pub struct Exports {
     /// Name of the owner.
     name: &'static CStr,
     /// Not 0 once the module's initialization has begun.
@@ -94,28 +94,30 @@ pub struct Gate {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 extern "C" {
-    /// The threads inside the entry points. Defined in `gate.c`: a static one cannot be made in Rust.
-    static mut d2d_gate: bindings::srcu_struct;
+    /// The threads inside the exported functions. Defined in `exports_srcu.c`: a static one cannot
+    /// be made in Rust.
+    static mut d2d_exports_srcu: bindings::srcu_struct;
 }
 
-/// The threads inside the entry points.
+/// The threads inside the exported functions.
 fn readers() -> &'static Readers {
     // SAFETY: It is a static one, and made for fast readers.
-    unsafe { Readers::from_raw(&raw mut d2d_gate) }
+    unsafe { Readers::from_raw(&raw mut d2d_exports_srcu) }
 }
 
-/// An open gate: the server that the entry points find. Dropping it calls [`Owner::leaving`], closes
-/// the gate, waits for those inside, and frees the server; may sleep.
+/// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
+/// makes the exported functions refuse calls, waits until no thread is inside one of them, and
+/// frees the server; may sleep.
 struct Opened<O: Owner> {
-    gate: &'static Gate,
+    exports: &'static Exports,
     driver: Arc<OwnerDriver<O>>,
     _last: LastLine,
-    /// Dropped last. When the gate is closed, it finds no server.
+    /// Dropped last. It finds no server then.
     _notifier: Pin<KBox<Notifier<Forgotten>>>,
 }
 
 /// The way from the module notifier to the server.
-struct Forgotten(&'static Gate);
+struct Forgotten(&'static Exports);
 
 impl Going for Forgotten {
     fn going(&self, module: *const bindings::module) {
@@ -140,7 +142,7 @@ impl<O: Owner> Control for Way<O> {
 }
 
 /// What a file shows of the owner: a section, or all of them.
-struct View(&'static Gate, Option<Section>);
+struct View(&'static Exports, Option<Section>);
 
 impl Show for View {
     fn show(&self, text: &mut Text) -> Result {
@@ -172,8 +174,8 @@ impl<T> Arg<T> {
     }
 }
 
-impl Gate {
-    /// Makes a closed gate for module `name`.
+impl Exports {
+    /// Makes the exported functions of module `name`, which find no server yet.
     pub const fn new(name: &'static CStr) -> Self {
         const fn assert_sync<T: Sync>() {}
         assert_sync::<Server>();
@@ -241,7 +243,7 @@ impl Gate {
         Ok(files)
     }
 
-    /// Makes a server and lets the entry points find it.
+    /// Makes a server and lets the exported functions find it.
     fn open<O: Owner, M: ModuleMetadata>(&'static self, functions: usize) -> Result<Opened<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
@@ -261,7 +263,7 @@ impl Gate {
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, functions: functions, ns: "D2D");
         Ok(Opened {
-            gate: self,
+            exports: self,
             driver,
             _last: LastLine(self.name),
             _notifier: notifier,
@@ -565,7 +567,7 @@ impl Gate {
 
 impl<O: Owner> Drop for Opened<O> {
     fn drop(&mut self) {
-        let Gate { server, .. } = self.gate;
+        let Exports { server, .. } = self.exports;
         O::leaving(&self.driver.contexts());
         // From here on the owner's events and requests are closed and freed with its driver object.
         left::note();

@@ -37,7 +37,7 @@ use d2d::{
 use kernel::prelude::*;
 
 unsafe extern "C" {
-    /// Defined in `gate.c`.
+    /// Defined in `exports_srcu.c`.
     fn d2d_readers_count(srcu: *mut c_void, entered: *mut u64, inside: *mut u64);
 }
 

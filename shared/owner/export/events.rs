@@ -8,7 +8,7 @@
 use super::{
     errno,
     Arg,
-    Gate, //
+    Exports, //
 };
 use crate::{
     event::wait::Manner,
@@ -35,7 +35,7 @@ use kernel::{
 const ALL: u32 = abi::D2D_EVENT_WAIT_ALL;
 const INTERRUPTIBLE: u32 = abi::D2D_EVENT_WAIT_INTERRUPTIBLE;
 
-impl Gate {
+impl Exports {
     /// Runs `f` on the server, if there is one, as an RCU reader. `f` does not sleep. Any context.
     #[inline(always)]
     fn try_briefly<R>(&self, f: impl FnOnce(&Server, &rcu::Guard) -> Option<R>) -> Option<R> {
@@ -164,7 +164,7 @@ impl Gate {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Gate::wait_for_events`], if it was not enough to take one event that is set.
+    /// As [`Exports::wait_for_events`], if it was not enough to take one event that is set.
     #[cold]
     #[inline(never)]
     fn wait_long(

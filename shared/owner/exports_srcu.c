@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The SRCU structure that counts the threads inside the entry points. Rust can neither
+ * The SRCU structure that counts the threads inside the exported functions. Rust can neither
  * define a static one nor read its per-CPU counters.
  */
 #include <linux/srcu.h>
 
-#include "gate.h"
+#include "exports_srcu.h"
 
-/* The threads inside the owner's entry points. */
-DEFINE_SRCU_FAST(d2d_gate);
+/* The threads inside the owner's exported functions. */
+DEFINE_SRCU_FAST(d2d_exports_srcu);
 
 /*
  * Returns how often a thread has entered, and how many threads are inside. The counters
