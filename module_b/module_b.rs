@@ -80,9 +80,9 @@ struct DriverB {
 
 /// Dropping it removes B's events from `requests` before B is unregistered, so no request can set
 /// them afterwards.
-struct Front(Handle<DriverB>);
+struct Jobs(Handle<DriverB>);
 
-impl Drop for Front {
+impl Drop for Jobs {
     fn drop(&mut self) {
         self.0.requests.set_events(None);
     }
@@ -90,7 +90,7 @@ impl Drop for Front {
 
 impl Driver for DriverB {
     type Pair = DemoPair;
-    type Front = Front;
+    type Jobs = Jobs;
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
     const DISPATCH_ATOMIC: bool = true;
@@ -105,7 +105,7 @@ impl Driver for DriverB {
     }
 
     /// Creates B's events after the handshake, so that the trace always has the same order.
-    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         // If the handshake has failed, B stays loaded without a context, so ignore the error.
         let _ = driver.settled_link();
         DemoEvents::new(PeerModule::NAME, |name, kind| {
@@ -113,7 +113,7 @@ impl Driver for DriverB {
         })
         .map(|events| {
             driver.requests.set_events(Some(events));
-            Front(driver)
+            Jobs(driver)
         })
     }
 

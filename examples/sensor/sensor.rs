@@ -98,7 +98,7 @@ impl Drop for Sensor {
 
 impl Driver for Sensor {
     type Pair = SensorPair;
-    type Front = ArcHrTimerHandle<Clock>;
+    type Jobs = ArcHrTimerHandle<Clock>;
 
     fn new() -> Result<Self> {
         let state = new_spinlock_irq!(State::default(), "sensor::state");
@@ -107,7 +107,7 @@ impl Driver for Sensor {
 
     /// Starts the timer. The library drops the returned handle, which stops the timer, before it
     /// detaches.
-    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
                 driver,

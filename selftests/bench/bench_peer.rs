@@ -79,7 +79,7 @@ struct Kept {
 
 impl Driver for BenchPeer {
     type Pair = BenchPair;
-    type Front = ();
+    type Jobs = ();
 
     const CONTROL: Option<&'static CStr> = Some(c"run");
 
@@ -89,7 +89,7 @@ impl Driver for BenchPeer {
         })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -135,7 +135,7 @@ impl HandlePeer {
 
 impl Driver for HandlePeer {
     type Pair = DemoPair;
-    type Front = ();
+    type Jobs = ();
 
     const DISPATCH_ATOMIC: bool = true;
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
@@ -151,7 +151,7 @@ impl Driver for HandlePeer {
         })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -34,13 +34,13 @@ struct LoudSensor;
 
 impl Driver for LoudSensor {
     type Pair = SensorPair;
-    type Front = ();
+    type Jobs = ();
 
     fn new() -> Result<Self> {
         Ok(Self)
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
         Ok(())
     }
 

@@ -61,7 +61,7 @@ struct Paused {
 
 impl Driver for Paused {
     type Pair = DemoPair;
-    type Front = ();
+    type Jobs = ();
 
     const DISPATCH_ATOMIC: bool = true;
 
@@ -71,7 +71,7 @@ impl Driver for Paused {
         Ok(Self { deferred })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -121,7 +121,7 @@ impl Relay {
 
 impl Driver for Relay {
     type Pair = DemoPair;
-    type Front = ();
+    type Jobs = ();
 
     const DISPATCH_ATOMIC: bool = true;
 
@@ -136,7 +136,7 @@ impl Driver for Relay {
         })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -262,7 +262,7 @@ const PERIOD: Delta = Delta::from_millis(1);
 
 impl Driver for Ticker {
     type Pair = DemoPair;
-    type Front = ArcHrTimerHandle<Clock>;
+    type Jobs = ArcHrTimerHandle<Clock>;
 
     const CONTROL: Option<&'static CStr> = Some(c"tick");
 
@@ -278,8 +278,9 @@ impl Driver for Ticker {
         )?))
     }
 
-    /// Starts the timer. The library drops the front, which stops the timer, before it detaches the driver.
-    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error> {
+    /// Starts the timer. The library drops the timer's handle, which stops the timer, before it
+    /// detaches the driver.
+    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {
                 driver,

@@ -95,9 +95,9 @@ struct Waiting {
 
 /// Drops the handle if no function has taken it out; otherwise the driver would keep itself
 /// allocated.
-struct Front(Handle<Waiting>);
+struct Jobs(Handle<Waiting>);
 
-impl Drop for Front {
+impl Drop for Jobs {
     fn drop(&mut self) {
         let left = self.0.inner.awaited.lock().take();
         drop(left);
@@ -134,7 +134,7 @@ impl Waiting {
 
 impl Driver for Waiting {
     type Pair = DemoPair;
-    type Front = Front;
+    type Jobs = Jobs;
 
     fn new() -> Result<Self> {
         let waits_in = module_parameters::waits_in.value();
@@ -151,13 +151,13 @@ impl Driver for Waiting {
         })
     }
 
-    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
         let make = move || {
             let event = driver.create_event(c"waiting_peer.own", Kind::Notification, false)?;
             let handle = driver.clone();
             *driver.inner.awaited.lock() = Some(Awaited { event, handle });
             driver.inner.ready.complete_all();
-            Ok(Front(driver))
+            Ok(Jobs(driver))
         };
         make()
     }

@@ -121,7 +121,7 @@ impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, PENDS> {
     type Pair = TorturePair;
-    type Front = ();
+    type Jobs = ();
 
     const CONTROL: Option<&'static CStr> = Some(c"torture");
 
@@ -134,7 +134,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
         })
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 

@@ -83,16 +83,16 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// no such file.
     const CONTROL: Option<&'static CStr> = None;
 
-    /// What else calls the driver, such as devices and timers; or `()`. The library makes it after
-    /// the driver is registered, and drops it before the driver leaves: while it exists, the
-    /// driver's events, requests and link work.
-    type Front: Send + Sync + 'static;
+    /// The driver's jobs: what calls it besides the owner, such as timers and devices; or `()`. The
+    /// library makes them after the handshake, and drops them before the driver leaves: while they
+    /// exist, the driver's events, requests and link work.
+    type Jobs: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Makes the driver's [`Front`](Driver::Front). Process context, may sleep.
-    fn front(driver: Handle<Self>) -> impl PinInit<Self::Front, Error>;
+    /// Starts the driver's [`Jobs`](Driver::Jobs). Process context, may sleep.
+    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error>;
 
     /// Receives what a process writes to the control file, during the system call. Process context,
     /// may sleep.
@@ -176,7 +176,7 @@ impl<T: Driver> Handle<T> {
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
     /// Use the link only while the driver is attached: in its operations, in
-    /// [`dispatch`](Driver::dispatch), and in code that its [`Front`](Driver::Front) calls. A later
+    /// [`dispatch`](Driver::dispatch), and in code that its [`Jobs`](Driver::Jobs) calls. A later
     /// use is safe, but by then the context may be shared with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()

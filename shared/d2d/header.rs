@@ -21,9 +21,10 @@ pub const fn new<T>(magic: u32) -> abi::d2d_header {
 #[inline(always)]
 pub fn is<T>(header: &abi::d2d_header, magic: u32) -> bool {
     let expected = new::<T>(magic);
-    let front = |header: &abi::d2d_header| u64::from(header.magic) | u64::from(header.size) << 32;
-    let back = |header: &abi::d2d_header| u64::from(header.major) | u64::from(header.layout) << 32;
-    front(header) == front(&expected) && back(header) == back(&expected)
+    let first = |header: &abi::d2d_header| u64::from(header.magic) | u64::from(header.size) << 32;
+    let second =
+        |header: &abi::d2d_header| u64::from(header.major) | u64::from(header.layout) << 32;
+    first(header) == first(&expected) && second(header) == second(&expected)
 }
 
 /// Refuses an object, called `what`, whose header is not that of a `T` of this ABI version.

@@ -148,7 +148,7 @@ pub struct Peer<T: Driver, M: ModuleMetadata>(#[expect(dead_code)] Pin<KBox<Part
 struct Parts<T: Driver, M: ModuleMetadata> {
     _control: Option<ControlFile<Handle<T>, M>>,
     #[pin]
-    _front: T::Front,
+    _jobs: T::Jobs,
     _registration: Registration<T>,
     _last: LastLine,
 }
@@ -184,7 +184,7 @@ where
         let for_file = handle.clone();
         let parts = place.write_pin_init(try_pin_init!(Parts {
             _registration: registration,
-            _front <- reporting(M::NAME, T::front(handle)),
+            _jobs <- reporting(M::NAME, T::start(handle)),
             _control: T::CONTROL
                 // SAFETY: The peer owns the file, and the caller drops the peer before the kernel
                 // frees the module's text.

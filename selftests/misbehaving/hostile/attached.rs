@@ -93,13 +93,13 @@ struct Attached;
 
 impl Driver for Attached {
     type Pair = DemoPair;
-    type Front = ();
+    type Jobs = ();
 
     fn new() -> Result<Self> {
         Result::Ok(Self)
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Result::<(), Error>::Ok(())
     }
 

@@ -126,9 +126,9 @@ impl Drop for Hostile {
 }
 
 /// Makes objects and leaks them while the driver is being detached.
-struct Front(Handle<Hostile>);
+struct Jobs(Handle<Hostile>);
 
-impl Drop for Front {
+impl Drop for Jobs {
     fn drop(&mut self) {
         if let Some(link) = self.0.link() {
             forget(link.incoming().take_batch(u32::MAX));
@@ -136,7 +136,7 @@ impl Drop for Front {
         }
         forget(
             self.0
-                .create_event(c"hostile_peer.front", Kind::Notification, true),
+                .create_event(c"hostile_peer.jobs", Kind::Notification, true),
         );
         forget(self.0.sender().packet(0, 0));
     }
@@ -327,7 +327,7 @@ fn run_in_caller(link: &PeerLink<DemoPair>) -> Result {
 
 impl Driver for Hostile {
     type Pair = DemoPair;
-    type Front = Front;
+    type Jobs = Jobs;
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
 
@@ -339,8 +339,8 @@ impl Driver for Hostile {
     }
 
     /// Stores what [`Hostile::drop`] uses.
-    fn front(driver: Handle<Self>) -> impl PinInit<Front, Error> {
-        let keep = || -> Result<Front> {
+    fn start(driver: Handle<Self>) -> impl PinInit<Jobs, Error> {
+        let keep = || -> Result<Jobs> {
             let sender = driver.sender();
             let kept = Kept {
                 sender,
@@ -350,7 +350,7 @@ impl Driver for Hostile {
                 pended: None,
             };
             *driver.kept.lock() = Some(kept);
-            Ok(Front(driver))
+            Ok(Jobs(driver))
         };
         keep()
     }

@@ -99,13 +99,13 @@ struct Skewed;
 
 impl Driver for Skewed {
     type Pair = SkewedPair;
-    type Front = ();
+    type Jobs = ();
 
     fn new() -> Result<Self> {
         Ok(Self)
     }
 
-    fn front(driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
         driver
             .link()
             .ok_or(ENOTCONN)

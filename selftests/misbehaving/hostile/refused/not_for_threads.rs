@@ -91,13 +91,13 @@ impl Pair for Hostile {
 
 impl Driver for Hostile {
     type Pair = Hostile;
-    type Front = ();
+    type Jobs = ();
 
     fn new() -> Result<Self> {
         Ok(Self(Rc(core::ptr::null_mut())))
     }
 
-    fn front(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
         Ok(())
     }
 
