@@ -144,9 +144,9 @@ inline deliver(me)
 			atomic {
 				if
 				:: word == w && CAN_HOME(w) ->
-					assert(!cancelled || PH(w) == Taken || completed_when_back);
+					assert(!cancelled || PH(w) == Cancelled || completed_when_back);
 					/* A sender that has cancelled the request may send it again at once. */
-					assert(UNREGISTERS || PH(w) != Taken || !(w & IN_PLACE));
+					assert(UNREGISTERS || PH(w) != Cancelled || !(w & IN_PLACE));
 					word = HOME(w); w = word; homes++; delivering--; ok = true
 				:: else -> ok = false
 				fi
@@ -156,7 +156,7 @@ inline deliver(me)
 			:: else
 			fi
 		:: !(w & RECALL) && LV(w) == 2 && !RETURNS -> STEP(PASS)
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Taken && TOLEVEL(w) < 1 ->
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && PH(w) == Cancelled && TOLEVEL(w) < 1 ->
 			/* Requests::notify() */
 			INSIDE(F, me) = true;
 			STEP(NOTIFY);
@@ -169,7 +169,7 @@ inline deliver(me)
 			:: else
 			fi;
 			INSIDE(F, me) = false
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && (w & IN_PLACE) ->
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Cancelled && TOLEVEL(w) < 1) && (w & IN_PLACE) ->
 #ifdef NO_PARK
 			give_back(me);
 			if
@@ -188,7 +188,7 @@ inline deliver(me)
 			:: else
 			fi
 #endif
-		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Taken && TOLEVEL(w) < 1) && !(w & IN_PLACE) ->
+		:: !(w & RECALL) && LV(w) == 2 && RETURNS && !(PH(w) == Cancelled && TOLEVEL(w) < 1) && !(w & IN_PLACE) ->
 			give_back(me);
 			if
 			:: !ok -> break
@@ -199,11 +199,11 @@ inline deliver(me)
 }
 
 /*
- * Requests::take(). If for_driver is false, S cancels the request (Taker::Sender), and level is 0. If
- * for_driver is true, a driver unregisters (Taker::Driver): level is 0 for S and F, 1 for R. ok is
- * whether this call has taken or recalled the request.
+ * Requests::cancel_for(). If for_driver is false, S cancels the request (Canceller::Sender), and level is 0. If
+ * for_driver is true, a driver unregisters (Canceller::Driver): level is 0 for S and F, 1 for R. ok is
+ * whether this call has cancelled or recalled the request.
  */
-inline take(me, level, for_driver)
+inline cancel_for(me, level, for_driver)
 {
 	do
 	:: true ->
@@ -213,7 +213,7 @@ inline take(me, level, for_driver)
 			atomic {
 				if
 				:: word == w ->
-					word = ((w & IN_PLACE) && !for_driver -> TAKE(w) | PARKED : TAKE(w) | (level << 16));
+					word = ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w) | (level << 16));
 					w = word; ok = true
 				:: else -> ok = false
 				fi
@@ -225,36 +225,36 @@ inline take(me, level, for_driver)
 			fi
 		:: ON_ITS_WAY(w) && PH(w) != Held && level == 0 &&
 #ifdef PARKED_FOR_A_FORWARDER
-		   !(PH(w) == Taken && (w & PARKED) && !for_driver) &&
+		   !(PH(w) == Cancelled && (w & PARKED) && !for_driver) &&
 #else
-		   !(PH(w) == Taken && (w & PARKED) && TOLEVEL(w) == 0 && !for_driver) &&
+		   !(PH(w) == Cancelled && (w & PARKED) && TOLEVEL(w) == 0 && !for_driver) &&
 #endif
 		   (PH(w) == Forward || (w & PARKED) || (LV(w) == 2 && RETURNS)) ->
 			if
 			:: w & PARKED ->
-				STEP_TO(TAKE_PARKED, (for_driver -> TAKE_PARKED(w) : TAKE_PARKED(w) | PARKED));
+				STEP_TO(CANCEL_PARKED, (for_driver -> CANCEL_PARKED(w) : CANCEL_PARKED(w) | PARKED));
 				if
 				:: ok && OVER(w) -> deliver(me); ok = true; break
 				:: ok && !OVER(w) -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) == Taken && TOLEVEL(w) > 0 ->
-				STEP(TAKE_ON);
+			:: !(w & PARKED) && PH(w) == Cancelled && TOLEVEL(w) > 0 ->
+				STEP(CANCEL_AGAIN);
 				if
 				:: ok -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) == Taken && TOLEVEL(w) == 0 -> ok = false; break
-			:: !(w & PARKED) && PH(w) != Taken && !(w & RECALL) ->
+			:: !(w & PARKED) && PH(w) == Cancelled && TOLEVEL(w) == 0 -> ok = false; break
+			:: !(w & PARKED) && PH(w) != Cancelled && !(w & RECALL) ->
 				STEP(RECALL_BELOW);
 				if
 				:: ok -> break
 				:: else
 				fi
-			:: !(w & PARKED) && PH(w) != Taken && (w & RECALL) -> ok = false; break
+			:: !(w & PARKED) && PH(w) != Cancelled && (w & RECALL) -> ok = false; break
 			fi
 		:: else ->
-			assert(for_driver || !RETURNS || PH(w) != Taken || LV(w) < 2 || TOLEVEL(w) == 0);
+			assert(for_driver || !RETURNS || PH(w) != Cancelled || LV(w) < 2 || TOLEVEL(w) == 0);
 			ok = false;
 			break
 		fi
@@ -430,10 +430,10 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
-	/* Requests::wait() of S, which takes the request when its time limit has passed */
+	/* Requests::wait() of S, which cancels the request when its time limit has passed */
 	if
 	:: PH(word) == Idle
-	:: take(0, 0, false);
+	:: cancel_for(0, 0, false);
 	   if
 	   :: ok -> cancelled = true
 	   :: else
@@ -472,7 +472,7 @@ proctype canceller()
 	bool ok, was_parked;
 	byte h;
 
-	take(2, 0, false);
+	cancel_for(2, 0, false);
 	if
 	:: ok -> cancelled = true
 	:: else
@@ -491,7 +491,7 @@ proctype run_down(byte d)
 	:: true ->
 		(EMPTY(d) || CONCERNS(d));
 		if
-		:: CONCERNS(d) -> take(3 + d, (d == R -> 1 : 0), true)
+		:: CONCERNS(d) -> cancel_for(3 + d, (d == R -> 1 : 0), true)
 		:: else
 		fi;
 		clear = !CONCERNS(d) && !(d == S && PH(word) == Fill);

@@ -49,7 +49,7 @@ byte dispatching;	/* threads in the dispatch routine */
 
 /* The requests of the handshakes, all in one record */
 byte last_request;	/* the number of the last one */
-byte result;		/* 0 none; 1 completed with success; 2 failed by the driver; 3 taken, or completed after the time limit */
+byte result;		/* 0 none; 1 completed with success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
 byte pended;		/* the generation of the handle by which the request was left pending, or 0 */
 bool woken;
 bool attacher_done;
@@ -142,7 +142,7 @@ inline deliver()
 		w = word;
 		assert(OVER(w));
 		if
-		:: PH(w) == Taken || (w & LATE) -> result = 3
+		:: PH(w) == Cancelled || (w & LATE) -> result = 3
 		:: else
 		fi;
 		routine = false;
@@ -228,11 +228,11 @@ inline wait_for_attach()
 }
 
 /*
- * Requests::take(). If for_driver is false, d2d_detach() cancels the request as its sender
- * (Taker::Sender), and then waits for the dispatch routine. If it is true, the owner's own driver
- * object unregisters (Taker::Driver).
+ * Requests::cancel_for(). If for_driver is false, d2d_detach() cancels the request as its sender
+ * (Canceller::Sender), and then waits for the dispatch routine. If it is true, the owner's own driver
+ * object unregisters (Canceller::Driver).
  */
-inline take(for_driver)
+inline cancel_for(for_driver)
 {
 	do
 	:: true ->
@@ -241,7 +241,7 @@ inline take(for_driver)
 		:: PH(w) != Held -> ok = false; break
 		:: else
 		fi;
-		STEP_TO(TAKE, ((w & IN_PLACE) && !for_driver -> TAKE(w) | PARKED : TAKE(w)));
+		STEP_TO(CANCEL_HELD, ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w)));
 		if
 		:: ok ->
 			if
@@ -491,7 +491,7 @@ proctype detacher()
 	do
 	:: true ->
 		(in_owner == 0);
-		take(true);
+		cancel_for(true);
 		w = word;
 		if
 		:: (PH(w) == Free || PH(w) == Idle && !(w & (PINS | WAITERS))) && in_owner == 0 -> break
@@ -526,7 +526,7 @@ proctype detacher()
 		:: before == Attaching ->
 			ok = false;
 			if
-			:: last_request == r -> take(false)
+			:: last_request == r -> cancel_for(false)
 			:: else
 			fi;
 			if
@@ -541,7 +541,7 @@ proctype detacher()
 			fi
 		:: before == Abandoned ->
 			if
-			:: last_request == r -> take(false)
+			:: last_request == r -> cancel_for(false)
 			:: else
 			fi;
 			!((state == Attaching || state == Abandoned) && request == r)

@@ -55,9 +55,9 @@ fault rundown states - cleared-after-wait : Rundown::close_and() stores null aft
 fault rundown states - taken-before-wait : Rundown::close_and() takes the value before the grace period
 fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
 fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
-mutant word states COPIES,SENDS_AGAIN,CANCEL taken-request-dispatched : Requests::dispatch() does not ask is_still()
+mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched : Requests::dispatch() does not ask is_still()
 mutant word states COPIES,SENDS_AGAIN,CANCEL is-still-ignores-the-phase : Record::is_still() does not look at the phase
-mutant word states REUSED,CANCEL taken-by-stale-handle : Requests::take() does not ask whether the handle is that of the request
+mutant word states REUSED,CANCEL cancelled-by-stale-handle : Requests::cancel_for() does not ask whether the handle is that of the request
 mutant word states CANCEL sender-not-woken : Requests::bring_home() without wake()
 fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fault word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
@@ -69,7 +69,7 @@ fault handshake states - given-back-as-seen : Server::give_back() makes a contex
 fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
 fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::learn() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
-mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::take() does not ask whether a parked request goes back to a forwarder
+mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::cancel_for() does not ask whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not look whether an in-place call uses the buffers
 fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
 mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words

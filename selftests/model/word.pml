@@ -19,7 +19,7 @@
  *
  * The assertions say what must hold:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
- *   - of all threads that try to complete or take the request, one succeeds (claims), and
+ *   - of all threads that try to complete or cancel the request, one succeeds (claims), and
  *     one delivers it (delivering);
  *   - the request comes home once for each send;
  *   - a waiting thread gets the result of the send that it has waited for;
@@ -51,11 +51,11 @@ bool leaving_R, gone_R, leaving_S, gone_S;
 #define EMPTY_S	(!cell_S[0] && !cell_S[1] && !cell_S[2] && !cell_S[3] && !cell_S[4])
 
 /* For the assertions */
-byte claims;		/* threads that have claimed or taken the request, in this send */
+byte claims;		/* threads that have claimed or cancelled the request, in this send */
 byte delivering;	/* threads that deliver the request */
 byte sending;		/* the number of this send */
 byte homes;		/* how often the request has come home, in all sends */
-byte result;		/* of this send: 0 none; 1 completed; 2 taken */
+byte result;		/* of this send: 0 none; 1 completed; 2 cancelled */
 byte in_place;		/* in-place calls that use the buffers */
 byte copying;		/* copies by handle that run */
 bool filling;		/* S writes to the buffers, or frees them */
@@ -86,7 +86,7 @@ inline reclaim()
 	fi
 }
 
-/* Requests::discard(), without the take() of a request that is on its way */
+/* Requests::discard(), without the cancelling of a request that is on its way */
 inline discard()
 {
 	do
@@ -125,7 +125,7 @@ inline deliver(me)
 		w = word;
 		assert(OVER(w));
 		if
-		:: PH(w) == Taken -> result = 2
+		:: PH(w) == Cancelled -> result = 2
 		:: else -> result = 1
 		fi;
 		assert(claims == 1);
@@ -168,16 +168,16 @@ inline deliver(me)
 }
 
 /*
- * Requests::take(). Thread 4 calls it for a driver that unregisters (Taker::Driver), the others
- * call it for S (Taker::Sender).
+ * Requests::cancel_for(). Thread 4 calls it for a driver that unregisters (Canceller::Driver), the others
+ * call it for S (Canceller::Sender).
  */
-inline take(me)
+inline cancel_for(me)
 {
 	do
 	:: true ->
 		w = word;
 		if
-#ifndef TAKEN_BY_STALE_HANDLE
+#ifndef CANCELLED_BY_STALE_HANDLE
 		:: me != 4 && id != 1 -> ok = false; break
 		:: (me == 4 || id == 1) && PH(w) == Held ->
 #else
@@ -185,9 +185,9 @@ inline take(me)
 #endif
 			atomic {
 				if
-				/* Requests::take_held(): a request that S cancels stays parked until the in-place call ends. */
+				/* Requests::cancel_held(): a request that S cancels stays parked until the in-place call ends. */
 				:: word == w ->
-					word = ((w & IN_PLACE) && me != 4 -> TAKE(w) | PARKED : TAKE(w));
+					word = ((w & IN_PLACE) && me != 4 -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w));
 					w = word; ok = true; claims++
 				:: else -> ok = false
 				fi
@@ -197,8 +197,8 @@ inline take(me)
 			:: ok && !OVER(w) -> break
 			:: else
 			fi
-		:: PH(w) == Taken && (w & PARKED) && me == 4 ->
-			STEP(TAKE_PARKED);
+		:: PH(w) == Cancelled && (w & PARKED) && me == 4 ->
+			STEP(CANCEL_PARKED);
 			if
 			:: ok && OVER(w) -> deliver(me); break
 			:: ok && !OVER(w) -> break
@@ -379,7 +379,7 @@ inline wait_for_request(me)
 		:: else
 		fi;
 		if
-		:: me == 0 -> take(me)
+		:: me == 0 -> cancel_for(me)
 		/* d2d_word_wait(): after the thread has joined the sleepers, it looks at the word once more. */
 		:: woken[me] = false;
 		   STEP(SLEEP);
@@ -448,7 +448,7 @@ proctype sender()
 		h = SQ(SEND(w));
 #ifdef COPIES
 		word = SEND(w);
-		/* Requests::dispatch(): another thread may have taken the request and sent it again. */
+		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
 		v = view;
 #ifndef TAKEN_REQUEST_DISPATCHED
 		/* Record::is_still() */
@@ -503,9 +503,9 @@ returned:
 	/* Freeing would be refused while the other thread of S sends the request. */
 	(resender_done);
 	discard();
-	/* Requests::discard() takes a request that is still on its way. */
+	/* Requests::discard() cancels a request that is still on its way. */
 	if
-	:: w & ORPHAN -> take(0)
+	:: w & ORPHAN -> cancel_for(0)
 	:: else
 	fi;
 sent:
@@ -569,11 +569,11 @@ proctype canceller()
 #ifdef REUSED
 	/* Requests::sent() */
 	if
-	:: id == 1 && PH(word) != Free -> take(3)
+	:: id == 1 && PH(word) != Free -> cancel_for(3)
 	:: id == 2
 	fi
 #else
-	take(3)
+	cancel_for(3)
 #endif
 }
 
@@ -591,7 +591,7 @@ proctype stranger()
 	GO(CLAIM);
 	h = SQ(SEND(w));
 	word = SEND(w);
-	/* Nobody takes this request. */
+	/* Nobody cancels this request. */
 	GO(COMPLETE);
 	assert(ok && SQ(w) == h);
 	GO(HOME);
@@ -614,7 +614,7 @@ proctype run_down_of_R()
 		w = word;
 		clear = !ON_ITS_WAY(w);
 		if
-		:: PH(w) == Held || (w & PARKED) -> take(4)
+		:: PH(w) == Held || (w & PARKED) -> cancel_for(4)
 		:: else
 		fi;
 		if
@@ -637,7 +637,7 @@ proctype run_down_of_S()
 		(EMPTY_S);
 		w = word;
 		if
-		:: PH(w) == Held || (w & PARKED) -> take(4)
+		:: PH(w) == Held || (w & PARKED) -> cancel_for(4)
 		:: else
 		fi;
 		w = word;

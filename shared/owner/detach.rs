@@ -167,7 +167,7 @@ impl Server {
     /// Ends the waits in which threads inside a driver may be: cancels the driver's requests, and
     /// ends the waits that were begun with its handles of events. May sleep.
     fn end_waits(&self, handle: abi::d2d_handle) {
-        self.requests.take_back(handle);
+        self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);
     }
 }

@@ -485,7 +485,7 @@ impl Exports {
                 return Err(refuse!(self.name, "no-result", EFAULT));
             }
             let to = self.output(result, "bad-result-pointer")?;
-            let value = server.requests().wait(request, ms, Limit::Take)?;
+            let value = server.requests().wait(request, ms, Limit::Cancel)?;
             // The result stays with the request: nothing is to be undone.
             self.fill(to, value, "bad-result-pointer", || Ok(()))
         }))

@@ -68,7 +68,7 @@ const BAD_STATUS: &str = "bad-status";
 
 /// The request was cancelled before its holder called. The holder has lost a race and made no
 /// mistake, so no line is printed.
-const TAKEN_BACK: Refusal = ("taken-back", ECANCELED);
+const CANCELLED: Refusal = ("request-cancelled", ECANCELED);
 
 /// The requests of all drivers.
 pub(crate) struct Requests {
@@ -90,7 +90,7 @@ impl Requests {
     #[inline(never)]
     fn refuse(&self, refusal: Refusal, handle: d2d_handle) -> Error {
         let (reason, error) = refusal;
-        if reason != TAKEN_BACK.0 {
+        if reason != CANCELLED.0 {
             refuse!(self.owner, reason, error, handle: handle);
         }
         error

@@ -257,7 +257,7 @@ impl Server {
         self.registry.leave(handle)?;
         // From here on the driver opens no other event and sends no other request.
         self.events.close_all(handle);
-        self.requests.take_back(handle);
+        self.requests.cancel_each(handle);
         Ok(())
     }
 

@@ -332,7 +332,7 @@ impl Server {
             Phase::Idle => b"idle",
             Phase::Held if word.has(bits::QUEUED) => b"queued",
             Phase::Held => b"held",
-            Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken => b"busy",
+            Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled => b"busy",
         };
         let driver = |handle| self.registry().peek(handle);
         let (sender, holder) = (driver(record.sender()), driver(record.holder(word)));

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cancelling requests, which takes them from their holders: for the sender, for a time limit, and
-//! for a driver that leaves.
+//! Cancelling requests: for the sender, for a time limit, and for a driver that leaves. From then
+//! on the holder's handle of the request is stale.
 //!
 //! Four functions cancel all requests that a driver has, has forwarded or has sent:
 //!
 //! - `clear` cancels each of them once, and says whether any was left.
-//! - `take_back` cancels each of them once. Before, it waits for those that the driver's threads
+//! - `cancel_each` cancels each of them once. Before, it waits for those that the driver's threads
 //!   are just sending.
 //! - `cancel_all` is for a driver that detaches, and may get more requests: it cancels those that
 //!   there are now, and waits until they have left the driver.
@@ -43,20 +43,20 @@ use kernel::{
     }, //
 };
 
-/// On whose behalf a request is taken.
+/// On whose behalf a request is cancelled.
 #[derive(Clone, Copy)]
-pub(super) enum Taker {
+pub(super) enum Canceller {
     /// Its sender, which has this handle, for this reason.
     Sender(d2d_handle, Reason),
     /// A driver that leaves or detaches, and has the request, has forwarded it or has sent it.
     Driver(d2d_handle),
 }
 
-impl Taker {
+impl Canceller {
     /// Returns the level of the forwarder that gets a request in this state back after it was
-    /// taken, or 0 for the sender, and why it is taken; `None` if the request does not concern the
-    /// taker. The record may have another request by now. The answer is right if a transition from
-    /// `word` succeeds afterwards.
+    /// cancelled, or 0 for the sender, and why it is cancelled; `None` if the request does not
+    /// concern the canceller. The record may have another request by now. The answer is right if a
+    /// transition from `word` succeeds afterwards.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {
@@ -66,7 +66,7 @@ impl Taker {
             Self::Driver(driver) => {
                 let level = record.level_of(word, driver)?;
                 if record.sender() == driver {
-                    return Some((level, Reason::Cancelled));
+                    return Some((level, Reason::Sender));
                 }
                 // The request of a handshake is left to `Server::detach`.
                 (!record.is_handshake()).then_some((level, Reason::Left))
@@ -75,83 +75,84 @@ impl Taker {
     }
 }
 
-/// What an attempt to take a request has led to.
+/// What an attempt to cancel a request has led to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taking {
-    /// The request was taken, or it was recalled, and the thread that delivers or forwards it takes
-    /// it.
+pub(super) enum CancelOutcome {
+    /// The request was cancelled, or it was recalled, and the thread that delivers or forwards it
+    /// cancels it.
     Done,
-    /// The request was completed or taken before, and another thread delivers it.
+    /// The request was completed or cancelled before, and another thread delivers it.
     Busy,
-    /// The request is not on its way, or does not concern the taker.
+    /// The request is not on its way, or does not concern the canceller.
     Nothing,
 }
 
 impl Requests {
-    /// Takes a request from its holder and delivers it. If no driver holds the request, recalls it
-    /// before a forwarder gets it back. Any context.
-    pub(super) fn take(&self, record: &Record, taker: Taker) -> Taking {
+    /// Cancels a request for `canceller`, and delivers it. If no driver holds the request, recalls
+    /// it before a forwarder gets it back. Any context.
+    pub(super) fn cancel_for(&self, record: &Record, canceller: Canceller) -> CancelOutcome {
         loop {
             let word = record.word();
-            let Some((level, reason)) = taker.concern(record, word) else {
-                return Taking::Nothing;
+            let Some((level, reason)) = canceller.concern(record, word) else {
+                return CancelOutcome::Nothing;
             };
             // A parked request stays parked until the in-place call ends. If a forwarder leaves,
             // this call delivers the request earlier, unless a thread is inside the forwarder's
             // routines, which the forwarder has to wait for anyway.
-            let goes_home = match taker {
-                Taker::Driver(driver) if level > 0 => {
+            let goes_home = match canceller {
+                Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
                 }
                 _ => true,
             };
-            let taking = match word.phase() {
-                Phase::Held => self.take_held(record, word, taker, reason, level),
+            let outcome = match word.phase() {
+                Phase::Held => self.cancel_held(record, word, canceller, reason, level),
                 // The sender has cancelled the request before. If `to()` is not 0, a driver has left, and the
                 // request waits to go back to a forwarder, which must not keep it now.
-                Phase::Taken
+                Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.to() == 0
-                        && matches!(taker, Taker::Sender(..)) =>
+                        && matches!(canceller, Canceller::Sender(..)) =>
                 {
-                    Some(Taking::Busy)
+                    Some(CancelOutcome::Busy)
                 }
-                Phase::Forward | Phase::Busy | Phase::Done | Phase::Taken if goes_home => {
-                    self.take_later(record, word, taker, reason)
+                Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled if goes_home => {
+                    self.cancel_later(record, word, canceller, reason)
                 }
-                _ => Some(Taking::Busy),
+                _ => Some(CancelOutcome::Busy),
             };
-            if let Some(taking) = taking {
-                return taking;
+            if let Some(outcome) = outcome {
+                return outcome;
             }
         }
     }
 
-    /// Takes a request from its holder, and delivers it. Returns `None` if the state has changed.
-    fn take_held(
+    /// Cancels a request that a driver holds, and delivers it. Returns `None` if the state has
+    /// changed.
+    fn cancel_held(
         &self,
         record: &Record,
         word: Word,
-        taker: Taker,
+        canceller: Canceller,
         reason: Reason,
         level: usize,
-    ) -> Option<Taking> {
+    ) -> Option<CancelOutcome> {
         let calls_cancelled = word.has(bits::CANCEL_SET);
-        let taken = word::TAKE.of(word)?.because(reason, level);
+        let cancelled = word::CANCEL_HELD.of(word)?.because(reason, level);
         // The sender may send the request again as soon as it is home. So a request that the sender
         // cancels stays parked until the in-place call ends. A driver that leaves does not wait for
         // the in-place call of another driver.
-        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::IN_PLACE);
-        let taken = taken.with(bits::PARKED, waits);
+        let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
+        let cancelled = cancelled.with(bits::PARKED, waits);
         // The pin keeps the request from being delivered while the holder's `cancelled()` runs.
         // `Requests::pin` has left one pin for that.
-        let taken = taken.plus(if calls_cancelled { bits::PIN } else { 0 });
+        let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
         let (holder, seq) = (record.holder(word), word.seq());
-        record.change(word, taken).ok()?;
+        record.change(word, cancelled).ok()?;
         if record.tracing().is_on() {
-            let by = match taker {
-                Taker::Sender(..) => record.sender(),
-                Taker::Driver(driver) => driver,
+            let by = match canceller {
+                Canceller::Sender(..) => record.sender(),
+                Canceller::Driver(driver) => driver,
             };
             self.trace_cancel(record, by, holder, reason);
         }
@@ -160,45 +161,45 @@ impl Requests {
                 driver.cancelled(record.holder_handle(seq));
             }
             self.unpin(record);
-        } else if taken.is_over() {
+        } else if cancelled.is_over() {
             self.deliver(record);
         }
-        Some(Taking::Done)
+        Some(CancelOutcome::Done)
     }
 
     /// Recalls a request that no driver holds, if a forwarder would get it before it is home.
     /// Returns `None` if the state has changed.
-    fn take_later(
+    fn cancel_later(
         &self,
         record: &Record,
         word: Word,
-        taker: Taker,
+        canceller: Canceller,
         reason: Reason,
-    ) -> Option<Taking> {
+    ) -> Option<CancelOutcome> {
         let mut below = record.levels.iter().take(word.level()).skip(1);
         let comes_back = below.any(|level| level.wants_back.get() != 0);
         if !comes_back && !word.is(Phase::Forward) && !word.has(bits::PARKED) {
             // If the state has changed, the levels may be those of another request.
-            return (record.word() == word).then_some(Taking::Busy);
+            return (record.word() == word).then_some(CancelOutcome::Busy);
         }
         let transition = if word.has(bits::PARKED) {
-            &word::TAKE_PARKED
-        } else if word.is(Phase::Taken) && word.to() > 0 {
-            &word::TAKE_ON
+            &word::CANCEL_PARKED
+        } else if word.is(Phase::Cancelled) && word.to() > 0 {
+            &word::CANCEL_AGAIN
         } else {
             &word::RECALL_BELOW
         };
-        let Some(taken) = transition.of(word) else {
-            return Some(Taking::Busy);
+        let Some(cancelled) = transition.of(word) else {
+            return Some(CancelOutcome::Busy);
         };
-        // As in `take_held`: if the sender cancels, the request stays parked.
-        let waits = matches!(taker, Taker::Sender(..)) && word.has(bits::PARKED);
-        let taken = taken.because(reason, 0).with(bits::PARKED, waits);
-        record.change(word, taken).ok()?;
-        if word.has(bits::PARKED) && taken.is_over() {
+        // As in `cancel_held`: if the sender cancels, the request stays parked.
+        let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::PARKED);
+        let cancelled = cancelled.because(reason, 0).with(bits::PARKED, waits);
+        record.change(word, cancelled).ok()?;
+        if word.has(bits::PARKED) && cancelled.is_over() {
             self.deliver(record);
         }
-        Some(Taking::Done)
+        Some(CancelOutcome::Done)
     }
 
     #[cold]
@@ -208,7 +209,7 @@ impl Requests {
         let name = holder.as_ref().map_or(c"?", |holder| holder.name());
         let status = match reason {
             Reason::TimedOut => ETIMEDOUT,
-            Reason::Cancelled | Reason::Left => ECANCELED,
+            Reason::Sender | Reason::Left => ECANCELED,
         };
         self.trace(
             record,
@@ -233,16 +234,17 @@ impl Requests {
     pub(crate) fn cancel(&self, handle: d2d_handle) -> Result {
         let sent = self.sent(handle);
         let (record, _) = sent.map_err(|refusal| self.refuse(refusal, handle))?;
-        match self.take(record, Taker::Sender(handle, Reason::Cancelled)) {
-            Taking::Done => Ok(()),
-            Taking::Busy | Taking::Nothing => Err(EALREADY),
+        match self.cancel_for(record, Canceller::Sender(handle, Reason::Sender)) {
+            CancelOutcome::Done => Ok(()),
+            CancelOutcome::Busy | CancelOutcome::Nothing => Err(EALREADY),
         }
     }
 
-    /// Cancels the request of a handshake. Returns whether this call has taken the request.
+    /// Cancels the request of a handshake. Returns whether this call has cancelled the request.
     pub(crate) fn cancel_handshake(&self, handle: d2d_handle) -> bool {
         self.sent(handle).is_ok_and(|(record, _)| {
-            self.take(record, Taker::Sender(handle, Reason::Cancelled)) == Taking::Done
+            self.cancel_for(record, Canceller::Sender(handle, Reason::Sender))
+                == CancelOutcome::Done
         })
     }
 
@@ -268,14 +270,14 @@ impl Requests {
 
     /// Cancels all requests that a driver has, has forwarded or has sent. Does not wait for other
     /// drivers. May sleep.
-    pub(crate) fn take_back(&self, driver: d2d_handle) {
+    pub(crate) fn cancel_each(&self, driver: d2d_handle) {
         for record in self.records() {
             // A thread of the driver is just sending the request, and may not have seen that the
             // driver leaves.
             while record.word().is(Phase::Fill) && record.sender() == driver {
                 fsleep(Delta::from_millis(1));
             }
-            self.take(record, Taker::Driver(driver));
+            self.cancel_for(record, Canceller::Driver(driver));
         }
     }
 
@@ -290,7 +292,7 @@ impl Requests {
         for record in self.records() {
             let sending = record.sendings.get();
             while record.sendings.get() == sending
-                && self.take(record, Taker::Driver(driver)) != Taking::Nothing
+                && self.cancel_for(record, Canceller::Driver(driver)) != CancelOutcome::Nothing
             {
                 if record.level_of(record.word(), driver).is_none() {
                     break;
@@ -333,7 +335,8 @@ impl Requests {
     fn clear(&self, driver: d2d_handle) -> bool {
         let mut is_clear = true;
         for record in self.records() {
-            let is_concerned = self.take(record, Taker::Driver(driver)) != Taking::Nothing;
+            let is_concerned =
+                self.cancel_for(record, Canceller::Driver(driver)) != CancelOutcome::Nothing;
             let word = record.word();
             is_clear &= match record.sender() == driver && !word.is(Phase::Free) {
                 true => word.is(Phase::Idle) && !word.has(bits::PINS | bits::WAITERS),

@@ -12,9 +12,9 @@ use super::{
         Word, //
     },
     Requests,
+    CANCELLED, //
     PENDING,
     STALE_HOLDER_HANDLE,
-    TAKEN_BACK, //
 };
 use crate::{
     driver_object::Driver,
@@ -55,12 +55,12 @@ impl Requests {
             .ok_or(STALE_HOLDER_HANDLE)
     }
 
-    /// Returns why a holder's handle is stale: the request was taken from the holder, or the holder
-    /// has completed or forwarded it.
+    /// Returns why a holder's handle is stale: the request was cancelled, or the holder has
+    /// completed or forwarded it.
     #[cold]
     pub(super) fn why_stale(&self, record: &Record, seq: u32) -> Refusal {
-        match record.was_taken(seq) {
-            true => TAKEN_BACK,
+        match record.was_cancelled(seq) {
+            true => CANCELLED,
             false => STALE_HOLDER_HANDLE,
         }
     }
@@ -164,8 +164,8 @@ impl Requests {
         }
     }
 
-    /// Notes that the owner has to call the holder's `cancelled()` if the request is taken from it;
-    /// see `d2d_request_set_cancel`. Any context.
+    /// Notes that the owner has to call the holder's `cancelled()` if the request is cancelled; see
+    /// `d2d_request_set_cancel`. Any context.
     pub(crate) fn set_cancel(&self, handle: d2d_handle) -> Result {
         self.try_set_cancel(handle)
             .map_err(|refusal| self.refuse(refusal, handle))
@@ -190,23 +190,23 @@ impl Requests {
     /// Delivers a request that the caller has made [over](Word::is_over): takes it up, level by
     /// level, until a forwarder keeps it or it is home.
     ///
-    /// If the request is completed or taken again while this thread is inside a forwarder's
+    /// If the request is completed or cancelled again while this thread is inside a forwarder's
     /// `returned()`, this call goes on with the delivery. So deliveries do not nest, and need the
     /// stack of one level.
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // This comes before the request leaves the phase `Taken`, by which other threads see until
-        // then that the hold was taken.
-        let taken = record.word();
-        if taken.is(Phase::Taken) {
-            record.note_taken(taken);
+        // This comes before the request leaves the phase `Cancelled`, by which other threads see
+        // until then that a cancel has ended the hold.
+        let cancelled = record.word();
+        if cancelled.is(Phase::Cancelled) {
+            record.note_cancelled(cancelled);
         }
         loop {
             let word = record.word();
             if word.has(bits::RECALL) {
                 match record.park(&word::RECALLED, word) {
-                    Some(taken) if taken.has(bits::PARKED) => return,
+                    Some(cancelled) if cancelled.has(bits::PARKED) => return,
                     _ => continue,
                 }
             }
@@ -219,7 +219,7 @@ impl Requests {
             // A forwarder that does not want the request back is not notified either.
             let wants_back = record.levels[word.level() - 1].wants_back.get() != 0;
             let above = record.levels[word.level() - 2].to.get();
-            let is_notified = word.is(Phase::Taken) && word.level() - 1 > word.to();
+            let is_notified = word.is(Phase::Cancelled) && word.level() - 1 > word.to();
             if !wants_back {
                 let _ = record.transition(&word::PASS, word);
                 continue;
@@ -235,7 +235,7 @@ impl Requests {
                 }
                 continue;
             }
-            if word.is(Phase::Taken) {
+            if word.is(Phase::Cancelled) {
                 self.fail(record, word);
             }
             if !self.give_back(record, word, above) {
@@ -244,17 +244,17 @@ impl Requests {
         }
     }
 
-    /// Writes the result of a request that was taken.
+    /// Writes the result of a request that was cancelled.
     fn fail(&self, record: &Record, word: Word) {
         let (error, ended) = match word.reason() {
-            Reason::Cancelled => (ECANCELED, abi::D2D_ENDED_CANCELLED),
+            Reason::Sender => (ECANCELED, abi::D2D_ENDED_CANCELLED),
             Reason::TimedOut => (ETIMEDOUT, abi::D2D_ENDED_TIMED_OUT),
             Reason::Left => (ECANCELED, abi::D2D_ENDED_LEFT),
         };
         record.fail(error.to_errno(), ended);
     }
 
-    /// Notifies a forwarder, by its `returned()`, that a request was taken. Does nothing if the
+    /// Notifies a forwarder, by its `returned()`, that a request was cancelled. Does nothing if the
     /// word has changed.
     fn notify(&self, record: &Record, word: Word, forwarder: d2d_handle) {
         let Some(driver) = self.registry.enter(forwarder) else {
@@ -265,7 +265,7 @@ impl Requests {
         let Some(notified) = record.transition(&word::NOTIFY, word) else {
             return;
         };
-        record.note_taken(notified);
+        record.note_cancelled(notified);
         let result = record.result();
         // What `returned()` returns does not matter: the forwarder does not hold the request.
         driver.returned(&record.view(notified), &result);
@@ -307,7 +307,7 @@ impl Requests {
     fn bring_home(&self, record: &Record, word: Word) -> bool {
         if word.has(bits::LATE) {
             record.fail(ETIMEDOUT.to_errno(), abi::D2D_ENDED_TIMED_OUT);
-        } else if word.is(Phase::Taken) {
+        } else if word.is(Phase::Cancelled) {
             self.fail(record, word);
         }
         let (result, handle, tracing) = (record.result(), record.handle(), record.tracing());

@@ -5,8 +5,8 @@
 //! A dispatch routine that is called in the sender's execution context may use the request's
 //! buffers in place, if its driver has registered with `D2D_DISPATCH_IN_PLACE`. It may do so until
 //! it completes, pends or forwards the request, or returns. Until then the word has
-//! [`IN_PLACE`](bits::IN_PLACE). If the request is taken from the driver meanwhile, the request is
-//! neither sent again nor freed, and no forwarder gets it back, as long as the word has `IN_PLACE`.
+//! [`IN_PLACE`](bits::IN_PLACE). If the request is cancelled meanwhile, it is neither sent again
+//! nor freed, and no forwarder gets it back, as long as the word has `IN_PLACE`.
 
 use super::{
     record::{
@@ -103,7 +103,7 @@ impl Requests {
     }
 
     /// Calls the dispatch routine of the driver that the request came to by `word`, in the sender's
-    /// execution context. Returns what the routine has returned, or 0 if the request was taken
+    /// execution context. Returns what the routine has returned, or 0 if the request was cancelled
     /// before and the routine is not called.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
@@ -115,8 +115,8 @@ impl Requests {
             view.input = record.input.get().cast_const().cast();
             view.output = record.output.get().cast();
         }
-        // A request whose buffers this call does not use in place may have been taken and sent to
-        // another driver meanwhile. Then `view` is what that driver is to see.
+        // A request whose buffers this call does not use in place may have been cancelled and sent
+        // to another driver meanwhile. Then `view` is what that driver is to see.
         if !in_place && !record.is_still(word) {
             return 0;
         }
@@ -136,7 +136,7 @@ impl Requests {
     }
 
     /// Ends the call of a dispatch routine that has not completed the request, or whose request was
-    /// taken. A request that the routine has neither completed nor pended fails with `-EIO`.
+    /// cancelled. A request that the routine has neither completed nor pended fails with `-EIO`.
     #[cold]
     #[inline(never)]
     fn end_dispatch(
@@ -178,8 +178,8 @@ impl Requests {
     /// `d2d_request_pend`. Any context.
     ///
     /// Calls no routine of a driver, so the caller may hold a lock of its own: if the request was
-    /// taken meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is delivered
-    /// when the dispatch routine has returned.
+    /// cancelled meanwhile, the word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is
+    /// delivered when the dispatch routine has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, seq) = self
             .held(handle)
@@ -221,8 +221,8 @@ impl Requests {
         }
     }
 
-    /// Dispatches a request whose sender could not sleep, unless the request was taken meanwhile.
-    /// May sleep.
+    /// Dispatches a request whose sender could not sleep, unless the request was cancelled
+    /// meanwhile. May sleep.
     pub(super) fn dispatch_queued(&self, record: &Record) {
         let word = record.word();
         if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
@@ -247,8 +247,8 @@ impl Requests {
             }
         };
         let view = record.view(word);
-        // The request may have been taken and sent to another driver, which `view` is meant for,
-        // meanwhile.
+        // The request may have been cancelled and sent to another driver, which `view` is meant
+        // for, meanwhile.
         if !record.is_still(word) {
             return;
         }

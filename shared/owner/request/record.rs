@@ -75,8 +75,8 @@ pub(super) struct Level {
 /// The value of `ended` as long as the request has not been sent.
 const NOT_SENT: u32 = u32::MAX;
 
-/// How many holds that were taken a record remembers.
-const TAKEN: usize = 8;
+/// How many of the holds that were ended by a cancel a record remembers.
+const REMEMBERED: usize = 8;
 
 /// The memory of a request.
 #[repr(C, align(64))]
@@ -108,8 +108,9 @@ pub(crate) struct Record {
     /// The task that is inside a forwarder's `returned()`, as long as the word has
     /// [`CARRY`](word::bits::CARRY).
     pub(super) carrier: Once<u64>,
-    /// The generations of holds that were taken lately, each at the index `generation % TAKEN`.
-    taken: [Once<u32>; TAKEN],
+    /// The generations of the holds that were ended by a cancel lately, each at the index
+    /// `generation % REMEMBERED`.
+    cancelled: [Once<u32>; REMEMBERED],
     pub(super) input_size: Once<u32>,
     pub(super) output_size: Once<u32>,
     index: Once<u32>,
@@ -376,23 +377,23 @@ impl Record {
         self.ended.set(ended);
     }
 
-    /// Remembers that the hold of `word` was taken. The caller delivers the request, and the
-    /// generation has not changed since the hold was taken.
-    pub(super) fn note_taken(&self, word: Word) {
+    /// Remembers that a cancel has ended the hold of `word`. The caller delivers the request, and
+    /// the generation has not changed since the cancel.
+    pub(super) fn note_cancelled(&self, word: Word) {
         if !self.is_handshake() {
-            self.taken[word.seq() as usize % TAKEN].set(word.seq());
+            self.cancelled[word.seq() as usize % REMEMBERED].set(word.seq());
         }
     }
 
-    /// Returns whether the hold of this generation is one that was taken lately. Returns `false`
-    /// for a handshake: its driver gets `ESTALE` instead of `ECANCELED`.
-    pub(super) fn was_taken(&self, seq: u32) -> bool {
+    /// Returns whether a cancel has ended the hold of this generation lately. Returns `false` for a
+    /// handshake: its driver gets `ESTALE` instead of `ECANCELED`.
+    pub(super) fn was_cancelled(&self, seq: u32) -> bool {
         let word = self.word();
-        if word.is(Phase::Taken) && word.seq() == seq {
-            // The deliverer may not have called `note_taken()` yet.
+        if word.is(Phase::Cancelled) && word.seq() == seq {
+            // The deliverer may not have called `note_cancelled()` yet.
             return !self.is_handshake();
         }
-        seq != 0 && self.taken[seq as usize % TAKEN].get() == seq
+        seq != 0 && self.cancelled[seq as usize % REMEMBERED].get() == seq
     }
 
     /// Makes the record a request of the driver `sender`. The caller has the record in

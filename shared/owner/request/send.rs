@@ -499,19 +499,19 @@ impl Requests {
         }
     }
 
-    /// Takes a request that was cancelled while its holder was forwarding it, and delivers it. If
+    /// Ends a request that was cancelled while its holder was forwarding it, and delivers it. If
     /// an in-place call uses the buffers, most often the forwarder's own, the end of that in-place
     /// call delivers the request instead. Returns the refusal for the forwarder.
     pub(super) fn recalled(&self, record: &Record) -> Refusal {
         // Only this thread ends the phase `Forward`, so the loop ends.
-        let taken = loop {
-            if let Some(taken) = record.park(&word::FORWARD_RECALLED, record.word()) {
-                break taken;
+        let cancelled = loop {
+            if let Some(cancelled) = record.park(&word::FORWARD_RECALLED, record.word()) {
+                break cancelled;
             }
         };
-        if taken.is_over() {
+        if cancelled.is_over() {
             self.deliver(record);
         }
-        super::TAKEN_BACK
+        super::CANCELLED
     }
 }

@@ -6,7 +6,7 @@
 //! waits for, the request cannot be sent again, and its record is not freed.
 
 use super::{
-    cancel::Taker,
+    cancel::Canceller,
     record::Record,
     word::{
         self,
@@ -60,8 +60,8 @@ pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 /// What happens to a request when the time limit of a thread that waits for it passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// The request is taken from its holder.
-    Take,
+    /// The request is cancelled.
+    Cancel,
     /// The holder keeps the request of a handshake, and the owner's completion routine is called
     /// when the request is completed. The wait ends with `ETIMEDOUT`.
     Keep,
@@ -168,8 +168,8 @@ impl Requests {
             return Ok(true);
         }
         match limit {
-            Limit::Take => {
-                self.take(record, Taker::Sender(record.handle(), Reason::TimedOut));
+            Limit::Cancel => {
+                self.cancel_for(record, Canceller::Sender(record.handle(), Reason::TimedOut));
                 // Another thread may be delivering the request.
                 Ok(Self::sleep_for(record, GRACE))
             }
@@ -224,7 +224,7 @@ impl Requests {
     ) -> Result<abi::d2d_result> {
         let (record, waits) = self.send_and_wait(handle, send, stack)?;
         let is_home =
-            record.word().is(Phase::Idle) || waits && self.sleep(record, ms, Limit::Take)?;
+            record.word().is(Phase::Idle) || waits && self.sleep(record, ms, Limit::Cancel)?;
         if !is_home {
             self.end_to_wait(record);
             return Err(EINPROGRESS);
@@ -268,7 +268,7 @@ impl Requests {
             }
             if record.transition(&word::ABANDONED, word).is_some() {
                 // The last thread that uses the request frees its record.
-                self.take(record, Taker::Sender(handle, Reason::Cancelled));
+                self.cancel_for(record, Canceller::Sender(handle, Reason::Sender));
                 return Ok(());
             }
         }

@@ -7,12 +7,12 @@
 //! thread can leave, one store is enough. `transitions!` lists all changes; the models in
 //! `selftests/model/` get their transitions from this list.
 //!
-//! A request is *over* when it is [`Done`] or [`Taken`] and nothing [holds it up](Word::is_over).
-//! The thread whose transition makes the request over delivers it: that thread alone takes the
-//! request up, level by level, until a forwarder keeps it or it is home. Meanwhile, other threads
-//! can only note in the word that they cancel the request (`RECALL_BELOW`, `TAKE_ON`), free it
-//! (`ABANDONED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up its buffers
-//! (`IN_PLACE_END`).
+//! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [holds it
+//! up](Word::is_over). The thread whose transition makes the request over delivers it: that thread
+//! alone takes the request up, level by level, until a forwarder keeps it or it is home. Meanwhile,
+//! other threads can only note in the word that they cancel the request (`RECALL_BELOW`,
+//! `CANCEL_AGAIN`), free it (`ABANDONED`), wait for it (`WAIT`, `SLEEP`, `WAITED`) or have given up
+//! its buffers (`IN_PLACE_END`).
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +33,19 @@ pub(crate) enum Phase {
     /// Completed: on its way up.
     Done,
     /// Cancelled: on its way up.
-    Taken,
+    Cancelled,
 }
 
 use Phase::*;
 
-const PHASES: [Phase; 8] = [Free, Idle, Fill, Held, Forward, Busy, Done, Taken];
+const PHASES: [Phase; 8] = [Free, Idle, Fill, Held, Forward, Busy, Done, Cancelled];
 
-/// Why a request was taken from its holder.
+/// Why a request was cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Reason {
     /// Its sender cancels or frees it, detaches or unregisters.
-    Cancelled,
+    Sender,
     /// The time limit of a thread that waits for it has passed.
     TimedOut,
     /// A driver that has it, or has forwarded it, detaches or unregisters.
@@ -72,17 +72,17 @@ pub(crate) mod bits {
     pub(crate) const RECALL: u64 = 1 << 10;
     /// The sender has freed the request while it was in use.
     pub(crate) const ORPHAN: u64 = 1 << 11;
-    /// The holder has called `d2d_request_set_cancel`: if the request is taken from it, the owner
-    /// calls its `cancelled()`.
+    /// The holder has called `d2d_request_set_cancel`: if the request is cancelled while it holds
+    /// it, the owner calls its `cancelled()`.
     pub(crate) const CANCEL_SET: u64 = 1 << 12;
     /// A thread that waits for the request sleeps, or is about to.
     pub(crate) const ASLEEP: u64 = 1 << 13;
     /// The time limit of the handshake has passed while its driver held the request.
     pub(crate) const LATE: u64 = 1 << 14;
-    /// Why the request was taken, or will be: a [`Reason`](super::Reason).
+    /// Why the request was cancelled, or will be: a [`Reason`](super::Reason).
     pub(crate) const REASON: u64 = 3 << 16;
-    /// How far up a taken request goes: the forwarder at this level gets it back, and the
-    /// forwarders at deeper levels are notified that it was taken. 0 stands for the sender.
+    /// How far up a cancelled request goes: the forwarder at this level gets it back, and the
+    /// forwarders at deeper levels are notified that it was cancelled. 0 stands for the sender.
     pub(crate) const TO: u64 = 3 << 18;
     /// The number of pins: running copies from or to the buffers, and a running call of the
     /// holder's `cancelled()`.
@@ -136,15 +136,15 @@ impl Word {
         (self.0 >> 32) as u32
     }
 
-    /// Returns the level of the forwarder that gets a taken request back, or 0 for the sender.
+    /// Returns the level of the forwarder that gets a cancelled request back, or 0 for the sender.
     pub(crate) const fn to(self) -> usize {
         ((self.0 & TO) >> 18) as usize
     }
 
-    /// Returns why the request was taken.
+    /// Returns why the request was cancelled.
     pub(crate) const fn reason(self) -> Reason {
         match (self.0 & REASON) >> 16 {
-            0 => Reason::Cancelled,
+            0 => Reason::Sender,
             1 => Reason::TimedOut,
             _ => Reason::Left,
         }
@@ -181,7 +181,7 @@ impl Word {
     /// delivers it.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
-        (self.is(Done) || self.is(Taken)) && !self.has(CARRY | PARKED | PINS)
+        (self.is(Done) || self.is(Cancelled)) && !self.has(CARRY | PARKED | PINS)
     }
 
     /// Returns whether the thread whose transition has led to this word frees the record.
@@ -351,7 +351,7 @@ transitions! {
     /// The record is free again.
     FREED: Fill => Free [clear ORPHAN] Release;
     /// The sender frees a request that is in use. Its last user frees the record.
-    ABANDONED: Idle|Held|Forward|Busy|Done|Taken => Same [unless ORPHAN, set ORPHAN] Full;
+    ABANDONED: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, set ORPHAN] Full;
 
     // Transitions that the holder makes, by its handle; the sender may also pin a request that is
     // home.
@@ -359,7 +359,7 @@ transitions! {
     /// A copy from or to the buffers begins.
     PINNED: Idle|Held => Same [unless QUEUED, add PIN] Acquire;
     /// A copy, or a call of the holder's `cancelled()`, has ended.
-    UNPINNED: Idle|Held|Forward|Busy|Done|Taken => Same [add UNPIN] Full;
+    UNPINNED: Idle|Held|Forward|Busy|Done|Cancelled => Same [add UNPIN] Full;
     /// The holder calls `d2d_request_set_cancel`.
     SET_CANCEL: Held => Same [unless QUEUED, set CANCEL_SET] Full;
     /// The holder claims the request to complete it.
@@ -374,60 +374,60 @@ transitions! {
     /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     /// The request was cancelled while the holder was forwarding it.
-    FORWARD_RECALLED: Forward => Taken [with RECALL, clear RECALL|CANCEL_SET|TO] Full;
+    FORWARD_RECALLED: Forward => Cancelled [with RECALL, clear RECALL|CANCEL_SET|TO] Full;
 
     // Transitions that belong to the call of a dispatch routine.
 
     /// A worker is going to dispatch the request.
     DEQUEUE: Held => Same [with QUEUED, clear QUEUED] Acquire;
     /// The in-place call does not use the buffers any more.
-    IN_PLACE_END: Idle|Held|Forward|Busy|Done|Taken => Same
+    IN_PLACE_END: Idle|Held|Forward|Busy|Done|Cancelled => Same
         [with IN_PLACE, clear IN_PLACE|PARKED] Full;
 
     // Transitions that cancel the request: for the sender, for a time limit, for a driver that
     // leaves.
 
-    /// The request is taken from its holder.
-    TAKE: Held => Taken [clear QUEUED|CANCEL_SET|REASON|TO] Full;
-    /// The request is recalled: the thread that forwards or delivers it will take it.
+    /// The request is cancelled while a driver holds it, whose handle is stale from then on.
+    CANCEL_HELD: Held => Cancelled [clear QUEUED|CANCEL_SET|REASON|TO] Full;
+    /// The request is recalled: the thread that forwards or delivers it will cancel it.
     RECALL_BELOW: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
-    /// A forwarder was going to get a taken request back. Now no forwarder does.
-    TAKE_ON: Taken => Same [unless PARKED, clear REASON|TO] Full;
-    /// Replaces `RECALL_BELOW` and `TAKE_ON` for a parked request. If a driver leaves, the taker
-    /// delivers the request; if the sender cancels, the taker leaves it parked.
-    TAKE_PARKED: Done|Taken => Taken [with PARKED, clear PARKED|REASON|TO] Full;
+    /// A forwarder was going to get a cancelled request back. Now no forwarder does.
+    CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|TO] Full;
+    /// Replaces `RECALL_BELOW` and `CANCEL_AGAIN` for a parked request. If a driver leaves, the
+    /// canceller delivers the request; if the sender cancels, the canceller leaves it parked.
+    CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|TO] Full;
     /// The time limit of a handshake has passed. Its driver keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
 
     // Transitions that the deliverer makes.
 
-    /// The deliverer takes a recalled request.
-    RECALLED: Done => Taken [with RECALL, clear RECALL|TO] Full;
+    /// The deliverer cancels a recalled request.
+    RECALLED: Done => Cancelled [with RECALL, clear RECALL|TO] Full;
     /// The request goes past a forwarder that does not want it back, or that can no longer be
     /// called.
-    PASS: Done|Taken => Same [unless RECALL, add DOWN] Full;
+    PASS: Done|Cancelled => Same [unless RECALL, add DOWN] Full;
     /// A forwarder would get the request back, but an in-place call still uses the buffers.
-    PARK: Done|Taken => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
+    PARK: Done|Cancelled => Same [with IN_PLACE, unless RECALL, set PARKED] Full;
     /// A forwarder, which the deliverer has entered, gets the request back.
-    RETURN: Done|Taken => Held
+    RETURN: Done|Cancelled => Held
         [unless RECALL|IN_PLACE, clear CANCEL_SET|REASON|TO, set CARRY, add SEQ|DOWN] Full;
-    /// A forwarder, which the deliverer has entered, is notified that the request was taken.
-    NOTIFY: Taken => Same [set CARRY, add SEQ|DOWN] Full;
+    /// A forwarder, which the deliverer has entered, is notified that the request was cancelled.
+    NOTIFY: Cancelled => Same [set CARRY, add SEQ|DOWN] Full;
     /// The forwarder's `returned()` has returned.
-    CARRIED: Held|Forward|Busy|Done|Taken => Same [with CARRY, clear CARRY] Full;
+    CARRIED: Held|Forward|Busy|Done|Cancelled => Same [with CARRY, clear CARRY] Full;
     /// The request is home.
-    HOME: Busy|Done|Taken => Idle
+    HOME: Busy|Done|Cancelled => Idle
         [unless RECALL|CARRY|PARKED|PINS, clear LEVEL|CANCEL_SET|ASLEEP|LATE|REASON|TO] Full;
 
     // Transitions that waiting threads make.
 
     /// A thread begins to wait. Until it has the result, the request is not sent again, and its
     /// record is not freed.
-    WAIT: Idle|Held|Forward|Busy|Done|Taken => Same [unless ORPHAN, add WAITER] Acquire;
+    WAIT: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, add WAITER] Acquire;
     /// The waiting thread is about to sleep.
-    SLEEP: Held|Forward|Busy|Done|Taken => Same [set ASLEEP] Full;
+    SLEEP: Held|Forward|Busy|Done|Cancelled => Same [set ASLEEP] Full;
     /// The waiting thread has the result, or gives up.
-    WAITED: Idle|Held|Forward|Busy|Done|Taken => Same [add UNWAITER] Full;
+    WAITED: Idle|Held|Forward|Busy|Done|Cancelled => Same [add UNWAITER] Full;
 }
 
 #[cfg(d2d_tests)]

@@ -67,7 +67,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_that_many_copy_can_be_taken() -> Result {
+    fn a_request_that_many_copy_can_be_cancelled() -> Result {
         let bench = Bench::new()?;
         let (a, b) = (bench.party(c"a")?, bench.party(c"b")?);
         let (request, held) = a.pend(&b, PEND_AND_HEAR, 0)?;

@@ -5,8 +5,8 @@
 use super::fixture::*;
 use crate::request::{
     cancel::{
-        Taker,
-        Taking, //
+        CancelOutcome, //
+        Canceller,
     },
     word::{
         self,
@@ -45,7 +45,7 @@ mod cases {
     }
 
     #[test]
-    fn a_request_that_was_taken_before_its_dispatch_is_not_dispatched() -> Result {
+    fn a_request_that_was_cancelled_before_its_dispatch_is_not_dispatched() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         let request = a.alloc()?;
@@ -113,7 +113,7 @@ mod cases {
         // Pretend that a copy runs.
         assert!(record.go(&word::PINNED).is_ok());
         bench.requests.cancel(request)?;
-        assert!(record.word().is(Phase::Taken));
+        assert!(record.word().is(Phase::Cancelled));
         assert_eq!(bench.complete(held, 0), Err(ECANCELED));
         // A second cancel is too late.
         assert_eq!(bench.requests.cancel(request), Err(EALREADY));
@@ -136,7 +136,7 @@ mod cases {
         assert!(record.go(&word::FORWARD).is_ok());
         bench.requests.cancel(request)?;
         bench.requests.recalled(record);
-        assert!(record.word().is(Phase::Taken));
+        assert!(record.word().is(Phase::Cancelled));
         assert_eq!(a.send(request, &b, COMPLETE, 0), Err(EBUSY));
         // The dispatch routine is called, and returns.
         assert!(bench.requests.call(passed));
@@ -161,7 +161,7 @@ mod cases {
         assert!(record.go(&word::COMPLETE).is_ok());
         bench.requests.cancel(request)?;
         bench.requests.finish(record);
-        assert!(record.word().is(Phase::Taken));
+        assert!(record.word().is(Phase::Cancelled));
         assert_eq!(b.calls(), [0; 4]);
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [1, 1, 0, 0]);
@@ -223,10 +223,10 @@ mod cases {
     }
 
     /// Two drivers forward a request while an in-place call of the first one uses its buffers. The
-    /// last driver ends the request in each way, and then each taker takes it before the in-place
-    /// call has ended.
+    /// last driver ends the request in each way, and then each canceller cancels it before the
+    /// in-place call has ended.
     #[test]
-    fn a_request_that_waits_for_a_frame_can_be_taken() -> Result {
+    fn a_request_that_waits_for_an_in_place_call_can_be_cancelled() -> Result {
         for is_completed in [false, true] {
             for n in 0..4 {
                 let bench = Bench::new()?;
@@ -244,22 +244,24 @@ mod cases {
                 if is_completed {
                     bench.complete(d.holds(), 0)?;
                 } else {
-                    let taking = bench.requests.take(record, Taker::Driver(d.driver));
-                    assert!(taking == Taking::Done);
+                    let outcome = bench
+                        .requests
+                        .cancel_for(record, Canceller::Driver(d.driver));
+                    assert!(outcome == CancelOutcome::Done);
                 }
                 assert!(record.word().has(word::bits::PARKED));
 
-                let (taker, status) = [
-                    (Taker::Sender(request, Reason::Cancelled), CANCELED),
+                let (canceller, status) = [
+                    (Canceller::Sender(request, Reason::Sender), CANCELED),
                     (
-                        Taker::Sender(request, Reason::TimedOut),
+                        Canceller::Sender(request, Reason::TimedOut),
                         ETIMEDOUT.to_errno(),
                     ),
-                    (Taker::Driver(a.driver), CANCELED),
-                    (Taker::Driver(c.driver), CANCELED),
+                    (Canceller::Driver(a.driver), CANCELED),
+                    (Canceller::Driver(c.driver), CANCELED),
                 ][n];
-                assert!(bench.requests.take(record, taker) == Taking::Done);
-                assert!(bench.requests.take(record, taker) != Taking::Done);
+                assert!(bench.requests.cancel_for(record, canceller) == CancelOutcome::Done);
+                assert!(bench.requests.cancel_for(record, canceller) != CancelOutcome::Done);
                 bench.requests.call(passed);
                 // c was notified, and has not kept the request.
                 assert_eq!(c.calls(), [1, 1, 0, 0]);

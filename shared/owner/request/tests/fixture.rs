@@ -143,7 +143,7 @@ impl Bench {
     }
 
     pub(super) fn wait(&self, request: u64, ms: u32) -> Result<abi::d2d_result> {
-        self.requests.wait(request, ms, Limit::Take)
+        self.requests.wait(request, ms, Limit::Cancel)
     }
 
     /// Waits for a request and returns its status.

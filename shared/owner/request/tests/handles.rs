@@ -6,8 +6,8 @@
 use super::fixture::*;
 use crate::request::{
     cancel::{
-        Taker,
-        Taking, //
+        CancelOutcome, //
+        Canceller,
     },
     word::{
         self,
@@ -102,7 +102,7 @@ mod cases {
     }
 
     #[test]
-    fn a_handle_takes_no_other_request_of_its_record() -> Result {
+    fn a_handle_cancels_no_other_request_of_its_record() -> Result {
         let bench = Bench::new()?;
         let (a, b, c) = (bench.party(c"a")?, bench.party(c"b")?, bench.party(c"c")?);
         let (old, held) = a.pend(&b, PEND, 0)?;
@@ -113,10 +113,10 @@ mod cases {
         bench.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;
         assert_eq!(record.handle(), new);
-        let taken = bench
+        let outcome = bench
             .requests
-            .take(record, Taker::Sender(old, Reason::Cancelled));
-        assert!(taken == Taking::Nothing);
+            .cancel_for(record, Canceller::Sender(old, Reason::Sender));
+        assert!(outcome == CancelOutcome::Nothing);
         assert!(!bench.requests.keep_overdue(old));
         bench.complete(held, 0)?;
         assert_eq!(bench.status(new)?, 0);

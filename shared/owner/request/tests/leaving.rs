@@ -6,8 +6,8 @@
 use super::fixture::*;
 use crate::request::{
     cancel::{
-        Taker,
-        Taking, //
+        CancelOutcome, //
+        Canceller,
     },
     word,
     PENDING, //
@@ -111,13 +111,17 @@ mod cases {
         let held = record.holder_handle(record.word().seq());
         assert_eq!(b.forward_in_a_worker(held)?, PENDING);
         assert_eq!(c.forward_in_a_worker(c.holds())?, PENDING);
-        let take = |party: &Party<'_>| bench.requests.take(record, Taker::Driver(party.driver));
-        assert!(take(&d) == Taking::Done);
+        let cancel = |party: &Party<'_>| {
+            bench
+                .requests
+                .cancel_for(record, Canceller::Driver(party.driver))
+        };
+        assert!(cancel(&d) == CancelOutcome::Done);
         assert!(record.word().has(word::bits::PARKED));
-        // The request is not with d any more, and c is notified that it was taken.
-        assert!(take(&d) == Taking::Nothing);
-        assert!(take(&c) == Taking::Done);
-        assert!(take(&c) == Taking::Nothing);
+        // The request is not with d any more, and c is notified that it was cancelled.
+        assert!(cancel(&d) == CancelOutcome::Nothing);
+        assert!(cancel(&c) == CancelOutcome::Done);
+        assert!(cancel(&c) == CancelOutcome::Nothing);
         assert_eq!(c.calls(), [1, 1, 0, 0]);
         assert!(bench.requests.call(passed));
         assert_eq!(b.calls(), [1, 1, 0, 0]);

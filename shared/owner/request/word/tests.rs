@@ -21,7 +21,7 @@ const PHASES: [Phase; 8] = [
     Phase::Forward,
     Phase::Busy,
     Phase::Done,
-    Phase::Taken,
+    Phase::Cancelled,
 ];
 const FLAGS: [u64; 9] = [
     IN_PLACE, CARRY, PARKED, QUEUED, RECALL, ORPHAN, CANCEL_SET, ASLEEP, LATE,
@@ -114,14 +114,14 @@ mod cases {
     }
 
     #[test]
-    fn a_held_request_is_claimed_or_taken_once() {
+    fn a_held_request_is_claimed_or_cancelled_once() {
         let held = word(Phase::Held, 0);
-        for transition in [&word::COMPLETE, &word::TAKE, &word::FORWARD] {
-            let Some(taken) = transition.of(held) else {
+        for transition in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
+            let Some(cancelled) = transition.of(held) else {
                 panic!("it is held");
             };
-            for other in [&word::COMPLETE, &word::TAKE, &word::FORWARD] {
-                assert!(other.of(taken).is_none());
+            for other in [&word::COMPLETE, &word::CANCEL_HELD, &word::FORWARD] {
+                assert!(other.of(cancelled).is_none());
             }
         }
     }
@@ -142,18 +142,18 @@ mod cases {
         assert!(parked.is_some_and(|parked| !parked.is_over()));
         let ended = parked.and_then(|parked| word::IN_PLACE_END.of(parked));
         assert!(ended.is_some_and(|ended| ended.is_over()));
-        let taken = parked.and_then(|parked| word::TAKE_PARKED.of(parked));
-        assert!(taken.is_some_and(|taken| taken.is_over() && taken.has(IN_PLACE)));
+        let cancelled = parked.and_then(|parked| word::CANCEL_PARKED.of(parked));
+        assert!(cancelled.is_some_and(|cancelled| cancelled.is_over() && cancelled.has(IN_PLACE)));
     }
 
     #[test]
     fn a_reason_and_a_level_are_kept() {
-        for reason in [Reason::Cancelled, Reason::TimedOut, Reason::Left] {
+        for reason in [Reason::Sender, Reason::TimedOut, Reason::Left] {
             for level in 0..4 {
-                let taken = word(Phase::Taken, 0).because(reason, level);
-                assert_eq!((taken.reason(), taken.to()), (reason, level));
-                assert_eq!(taken.level(), 2);
-                assert_eq!(taken.seq(), 7);
+                let cancelled = word(Phase::Cancelled, 0).because(reason, level);
+                assert_eq!((cancelled.reason(), cancelled.to()), (reason, level));
+                assert_eq!(cancelled.level(), 2);
+                assert_eq!(cancelled.seq(), 7);
             }
         }
     }
