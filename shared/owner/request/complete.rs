@@ -12,9 +12,9 @@ use super::{
         Word, //
     },
     Requests,
-    CANCELLED, //
+    CANCELLED,
     PENDING,
-    STALE_HOLDER_HANDLE,
+    STALE_HOLDER_HANDLE, //
 };
 use crate::{
     driver_object::Driver,

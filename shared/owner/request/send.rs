@@ -30,8 +30,8 @@ use crate::{
         has,
         Inside, //
     },
-    trace, //
-    tracing::Tracing,
+    trace,
+    tracing::Tracing, //
 };
 use core::mem::MaybeUninit;
 use d2d::{

@@ -5,8 +5,8 @@
 use super::fixture::*;
 use crate::request::{
     cancel::{
-        CancelOutcome, //
-        Canceller,
+        CancelOutcome,
+        Canceller, //
     },
     word::{
         self,

@@ -6,8 +6,8 @@
 use super::fixture::*;
 use crate::request::{
     cancel::{
-        CancelOutcome, //
-        Canceller,
+        CancelOutcome,
+        Canceller, //
     },
     word,
     PENDING, //
