@@ -266,8 +266,8 @@ impl Registry {
         if !is_going && is_staying && !driver.points().is_null() {
             // SAFETY: The keys are in the data of the driver's module, which the kernel frees after
             // `expel` has found no driver of the module any more. Until then the driver is in the
-            // registry: it is there now, and `remove` waits for `points`. The slot exists, as the
-            // handle names the driver.
+            // registry: it is there now, and `remove_points`, which is called before `remove`, waits
+            // for `points`. The slot exists, as the handle names the driver.
             unsafe { d2d_points_add(slot as u32, driver.points()) };
         }
         is_going
@@ -275,7 +275,7 @@ impl Registry {
 
     /// Undoes [`Registry::add_points`] for a driver that is being unregistered or was expelled. Does
     /// nothing if that was done before, or if the handle is stale. May sleep.
-    fn remove_points(&self, handle: abi::d2d_handle) {
+    pub(crate) fn remove_points(&self, handle: abi::d2d_handle) {
         let _removing = self.points.lock();
         let is_leaving = self.with_entry(handle, |entry| entry.is_unregistering) == Some(true);
         if let (true, Some((slot, _))) = (is_leaving, Kind::Driver.parts(handle)) {
@@ -481,9 +481,9 @@ impl Registry {
 
     /// Removes a driver that is [being unregistered](Registry::unregister) or was expelled, and
     /// returns it. Returns `None`, and changes nothing, if a thread is inside one of the driver's
-    /// routines. The caller has ended all requests of the driver. May sleep.
+    /// routines. The caller has ended all requests of the driver, and has called
+    /// [`Registry::remove_points`]. Any context.
     pub(crate) fn remove(&self, handle: abi::d2d_handle) -> Option<Driver> {
-        self.remove_points(handle);
         self.with(handle, |slot, entry| {
             let driver = entry.filter(|entry| entry.is_unregistering)?.driver;
             slot.is_empty().then(|| {

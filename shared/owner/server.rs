@@ -283,6 +283,7 @@ impl Server {
     /// routines, and removes the driver from the registry. The caller is the thread that has begun
     /// to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
+        self.registry.remove_points(handle);
         let driver = loop {
             self.requests.run_down(handle);
             if let Some(driver) = self.registry.remove(handle) {
