@@ -3,7 +3,7 @@
 # Explores the models of rundown, requests, handshakes and events completely with spin. Then it explores each model with
 # one fault, which spin has to find. The transitions of a request are made from the table in its source
 # (transitions.awk). Prints KTAP, and the counts last.
-# Needs spin, a C compiler, 700 MB of memory for each of two searches at a time, and a minute and a half of one CPU.
+# Needs spin, a C compiler, 1.4 GB of memory for each of two searches at a time, and a minute and a half of one CPU.
 set -euo pipefail
 
 cd "$(dirname "$0")"

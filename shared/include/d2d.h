@@ -264,7 +264,7 @@ struct d2d_item {
  * item takes the whole list. The fields in the third cache line are mostly read.
  */
 struct d2d_queue {
-	spinlock_t lock;
+	spinlock_t lock;	/* taken with interrupts disabled */
 	u32 high_water;
 	struct d2d_item *first;
 	struct d2d_item *last;
@@ -284,12 +284,12 @@ struct d2d_queue {
 
 /**
  * struct d2d_data - the data of both sides
- * @lock: taken with interrupts disabled. With it held, either side reads and writes all of it
+ * @lock: with it held, either side reads and writes all of it
  * @owner: the owner's data
  * @peer: the peer's data
  */
 struct d2d_data {
-	spinlock_t lock;
+	spinlock_t lock;	/* taken with interrupts disabled */
 	u64 owner[D2D_DATA_SIZE / sizeof(u64)];
 	u64 peer[D2D_DATA_SIZE / sizeof(u64)];
 };
