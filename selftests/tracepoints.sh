@@ -226,7 +226,7 @@ verdict "pend and cancel record that a request is pended and times out"
 
 # Each module has static keys of its own, which its owner switches.
 fresh_owner
-on enqueue 'seq == 0'
+record enqueue 'seq == 0'
 load module_b && exercise module_b &&
 	has "enqueue driver=module_b $HEAD in=hardirq step=enqueue queue=to_owner ctx=c0 n=1 depth=1"
 verdict "a peer is loaded while enqueue is on: its puts are recorded"
@@ -234,7 +234,7 @@ verdict "a peer is loaded while enqueue is on: its puts are recorded"
 fresh_owner module_b
 needs other_a
 needs other_b
-on enqueue 'seq == 0'
+record enqueue 'seq == 0'
 echo 1 >"$TRACING/events/d2d_other_a/d2d_dequeue/enable"
 exercise module_b && exercise other_b
 has "enqueue driver=module_b .*" && has "dequeue driver=other_b .*" &&

@@ -14,15 +14,8 @@ DEBUG=/sys/kernel/debug
 fresh_pairs()
 {
 	unload_all
-	start_trace
+	reset_trace
 	load module_a && load other_a && load module_b && load other_b
-}
-
-# exercise DRIVER [ROUNDS] - it exchanges items, calls, requests and events with the other side of its pair,
-# in each execution context
-exercise()
-{
-	echo "${2-1}" >"$DEBUG/d2d-$1/exercise"
 }
 
 # has_only PAIR - whether the state of the owner of this pair names drivers of this pair, and of no other
@@ -58,7 +51,7 @@ exported()
 # same_steps - whether both pairs take the same steps in an exercise of each driver
 same_steps()
 {
-	start_trace
+	reset_trace
 	exercise module_b && exercise module_a && exercise other_b && exercise other_a || return
 	for driver in a b; do
 		steps module_$driver >"$NOTES"
@@ -72,7 +65,7 @@ same_steps()
 	done
 }
 
-start 8
+begin 8
 
 fresh_pairs && attached module && attached other && ! traced step=refuse
 verdict "two owners are loaded, each with its peer: both peers are attached"
