@@ -62,6 +62,7 @@ mutant word states CANCEL sender-not-woken : Requests::bring_home() without wake
 fault word states SENDS=2,CANCEL no-seq : Requests::complete() does not compare the generation
 fault word states SENDS=2,CANCEL no-pin : Requests::access() without a pin
 fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the word before it takes the cell
+mutant word states UNREGISTERS_S claimed-request-left : Requests::free_all() does not wait for a thread that has claimed a request
 fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not look whether the sender leaves
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs

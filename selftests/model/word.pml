@@ -415,6 +415,12 @@ proctype sender()
 	/* d2d_request_alloc() */
 	atomic { GO(ALLOC); id = 1 };
 	GO(MADE);
+#ifdef UNREGISTERS_S
+	if
+	:: leaving_S -> discard(); goto sent
+	:: else
+	fi;
+#endif
 	do
 	:: sending < SENDS ->
 		w = word;
@@ -450,7 +456,7 @@ proctype sender()
 		word = SEND(w);
 		/* Requests::dispatch(): another thread may have cancelled the request and sent it again. */
 		v = view;
-#ifndef TAKEN_REQUEST_DISPATCHED
+#ifndef CANCELLED_REQUEST_DISPATCHED
 		/* Record::is_still() */
 		w = word;
 #ifdef IS_STILL_IGNORES_THE_PHASE
@@ -502,6 +508,13 @@ returned:
 	od;
 	/* Freeing would be refused while the other thread of S sends the request. */
 	(resender_done);
+#ifdef UNREGISTERS_S
+	/* S may leave freeing the request to the library. */
+	if
+	:: leaving_S -> goto sent
+	:: true
+	fi;
+#endif
 	discard();
 	/* Requests::discard() cancels a request that is still on its way. */
 	if
@@ -641,15 +654,26 @@ proctype run_down_of_S()
 		:: else
 		fi;
 		w = word;
-		clear = PH(w) == Free;
-		if
-		:: PH(w) == Idle && !(w & (PINS | WAITERS)) -> discard(); clear = true
-		:: else
-		fi;
+		clear = PH(w) == Free || (PH(w) == Idle && !(w & (PINS | WAITERS)));
 		ok = EMPTY_S;
 		if
 		:: clear && ok -> break
 		:: else -> (EMPTY_S && !ON_ITS_WAY(word) && PH(word) != Fill && !(word & (PINS | WAITERS))) || PH(word) == Held || (word & PARKED)
+		fi
+	od;
+	/* Requests::free_all() */
+	do
+	:: true ->
+		w = word;
+		if
+		:: PH(w) == Free || (w & ORPHAN) -> break
+		:: PH(w) == Fill && !(w & ORPHAN) ->
+#ifdef CLAIMED_REQUEST_LEFT
+			break
+#else
+			PH(word) != Fill
+#endif
+		:: PH(w) != Free && PH(w) != Fill && !(w & ORPHAN) -> discard()
 		fi
 	od;
 	gone_S = true

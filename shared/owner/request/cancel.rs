@@ -12,7 +12,7 @@
 //!   there are now, and waits until they have left the driver.
 //! - `run_down` is for a driver that unregisters, and gets no more requests: it repeats `clear`
 //!   until no request is with the driver and no thread is inside its routines. Then it frees the
-//!   driver's own requests.
+//!   driver's own requests by `free_all`.
 
 use super::{
     record::Record,
@@ -321,11 +321,30 @@ impl Requests {
             }
             fsleep(Delta::from_millis(1));
         }
-        // The driver's own requests are home, and it sends no more. If an in-place call of another
-        // driver still uses the buffers of one, the end of that in-place call frees the request.
+        // The driver's own requests are home, and it sends no more.
+        self.free_all(driver, || fsleep(Delta::from_millis(1)));
+    }
+
+    /// Frees the requests of a driver that is leaving; all are home. If an in-place call of another
+    /// driver still uses the buffers of one, the end of that call frees the request. Calls `wait`
+    /// again and again while a thread has claimed one of the requests to send it: that thread
+    /// learns that the driver is leaving, and gives up the claim.
+    pub(super) fn free_all(&self, driver: d2d_handle, wait: impl Fn()) {
         for record in self.records() {
-            if record.sender() == driver && record.word().is(Phase::Idle) {
-                let _ = self.discard(record.handle());
+            loop {
+                // `discard` compares the handle, which is read first. So if the request is home, it
+                // is freed only if it is that of the driver, even if another driver has got the
+                // record meanwhile.
+                let handle = record.handle();
+                let word = record.word();
+                if record.sender() != driver || word.has(bits::ORPHAN) {
+                    break;
+                }
+                match word.phase() {
+                    Phase::Idle if self.discard(handle).is_ok() => break,
+                    Phase::Idle | Phase::Fill => wait(),
+                    _ => break,
+                }
             }
         }
     }

@@ -51,7 +51,11 @@ use d2d::{
 };
 use kernel::{
     prelude::*,
-    task::might_sleep, //
+    task::might_sleep,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 
 /// A request that was just sent or forwarded, and whose receiver has not been called yet.
@@ -118,7 +122,11 @@ impl Requests {
         // The check comes after the transition: if it does not see that the driver is leaving, the
         // thread that unregisters the driver sees the request.
         if let Err(refusal) = self.registry.check_sender(sender, 0, NO_COMPLETED) {
-            let _ = self.discard(handle);
+            // A thread that has guessed the handle may have claimed the request; it learns that the
+            // driver is leaving, and gives up the claim.
+            while self.discard(handle) == Err(ON_ITS_WAY) {
+                fsleep(Delta::from_millis(1));
+            }
             return Err(self.refuse(refusal, sender));
         }
         Ok(handle)

@@ -12,6 +12,7 @@ use crate::request::{
     word,
     PENDING, //
 };
+use core::cell::Cell;
 use d2d::run_in::{
     run_in,
     Place, //
@@ -63,6 +64,28 @@ mod cases {
         // Only the request that b has sent to a is left.
         assert_eq!(bench.len(), 1);
         assert_eq!(bench.status(kept)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_request_that_a_thread_has_claimed_is_freed_when_the_thread_gives_it_up() -> Result {
+        let bench = Bench::new()?;
+        let a = bench.party(c"a")?;
+        let request = a.alloc()?;
+        let record = bench.record(request)?;
+        // Another thread of a is about to send the request, and does not know yet that a is leaving.
+        let claimed = record.go(&word::CLAIM).map_err(|_| EINVAL)?;
+        a.leaves()?;
+        let waits = Cell::new(0);
+        bench.requests.free_all(a.driver, || {
+            waits.set(waits.get() + 1);
+            if let Some(idle) = word::UNCLAIM.of(claimed) {
+                record.publish(idle);
+            }
+        });
+        assert_eq!(waits.get(), 1);
+        assert_eq!(bench.len(), 0);
+        assert_eq!(bench.requests.free(request), Err(ESTALE));
         Ok(())
     }
 
