@@ -70,17 +70,19 @@ inline give_back(r)
 	atomic {
 		if
 		:: IS_STILL && (state == Attaching || state == Abandoned) && request == r ->
+			/* clear_peer() */
+			assert(holder && !open && !filling);
+			filled = false;
+#ifdef GIVEN_BACK_IN_TWO_STEPS
 			state = Detaching; won = true
+#else
+			holder = false; state = Registered; request = 0; won = false
+#endif
 		:: else -> won = false
 		fi
 	};
 	if
-	:: won ->
-		assert(holder && !open);
-		/* clear_peer() */
-		assert(!filling);
-		filled = false;
-		atomic { holder = false; state = Registered; request = 0 }
+	:: won -> atomic { holder = false; state = Registered; request = 0 }
 	:: else
 	fi
 }
@@ -532,7 +534,9 @@ proctype detacher()
 			if
 			:: ok ->
 				wait_for_attach();
-				!((state == Attaching || state == Abandoned) && request == r)
+				!((state == Attaching || state == Abandoned) && request == r);
+				/* d2d_detach() returns, and d2d_unregister() must not be refused. */
+				assert(state != Detaching)
 #ifdef CANCELLED_ONCE
 			:: else -> wait_for_attach()
 #else
@@ -544,7 +548,8 @@ proctype detacher()
 			:: last_request == r -> cancel_for(false)
 			:: else
 			fi;
-			!((state == Attaching || state == Abandoned) && request == r)
+			!((state == Attaching || state == Abandoned) && request == r);
+			assert(state != Detaching)
 		:: before == Detaching -> state != Detaching
 		:: before == Registered && attaching_task -> wait_for_attach()
 		:: before == Registered && !attaching_task -> break

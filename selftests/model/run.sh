@@ -65,6 +65,7 @@ fault word states UNREGISTERS_R check-before-enter : Slot::enter() looks at the 
 mutant word states UNREGISTERS_S claimed-request-left : Requests::free_all() does not wait for a thread that has claimed a request
 fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not look whether the sender leaves
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
+mutant handshake states - given-back-in-two-steps : Registry::end_handshake() makes the state Detaching first
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
 fault handshake states - given-back-as-seen : Server::give_back() makes a context free only if the state is the one that was seen before
 fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same

@@ -324,19 +324,17 @@ impl Server {
     /// Makes the context of a handshake that has failed free, unless another thread does so. The
     /// timer may have changed the driver's state to `Abandoned` meanwhile. Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
-        if self.registry.end_handshake(handle, handshake) {
-            let index = handshake.context;
-            self.clear_peer(index);
-            self.registry
-                .transition(handle, State::Detaching(index), State::Registered);
-        }
+        let clear = || self.clear_peer(handshake.context);
+        self.registry.end_handshake(handle, handshake, clear);
     }
 
-    /// Clears the endpoint that a driver has filled in. Any context.
+    /// Clears the endpoint that a driver has filled in; called while the context is still that
+    /// driver's. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
-        // SAFETY: The driver's state is `Detaching`, set by this thread, so no driver uses the
-        // context, and no other thread writes the peer's endpoint.
+        // SAFETY: Either the driver's state is `Detaching`, set by this thread, or the registry is
+        // locked and the driver's handshake has failed. So no other driver has the context, and no
+        // other thread of the owner writes the peer's endpoint.
         unsafe {
             (*context).peer = abi::d2d_endpoint {
                 ops: core::ptr::null(),

@@ -129,20 +129,25 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Begins to take back the context of a handshake that has failed, whether the driver's state
-    /// is `Attaching` or `Abandoned`, and makes the state `Detaching`. Returns false if another
-    /// thread has ended the handshake before. If this returns true, the caller has to make the
-    /// context free. Any context; prints nothing.
-    pub(crate) fn end_handshake(&self, handle: abi::d2d_handle, handshake: Handshake) -> bool {
+    /// Ends a handshake that has failed, whether the driver's state is `Attaching` or `Abandoned`:
+    /// calls `clear`, and makes the context free. Does nothing if another thread has ended the
+    /// handshake before. Any context; prints nothing.
+    ///
+    /// All of it happens with the lock held. So when a thread that detaches the driver sees that
+    /// the handshake has ended, the driver can be unregistered.
+    pub(crate) fn end_handshake(
+        &self,
+        handle: abi::d2d_handle,
+        handshake: Handshake,
+        clear: impl FnOnce(),
+    ) {
         self.with_entry(handle, |entry| {
-            let is_under_way = entry.state.handshake() == Some(handshake);
-            if is_under_way {
-                entry.state = State::Detaching(handshake.context);
+            if entry.state.handshake() == Some(handshake) {
+                clear();
+                entry.state = State::Registered;
                 entry.due = None;
             }
-            is_under_way
-        })
-        .unwrap_or(false)
+        });
     }
 
     /// Notes the errno with which the owner has refused the handshake with a driver. Returns
