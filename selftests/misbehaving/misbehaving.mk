@@ -4,6 +4,8 @@
 
 $(foreach name,bad_owner bad_peer event_faults forgetful forgetful_torture handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
+# The modules in C whose owner is torture_owner
+d2d-c-torture-peers := event_faults.o forgetful_torture.o
 CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/forgetful_torture.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers
