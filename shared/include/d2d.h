@@ -677,7 +677,8 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
  * @driver: the driver object, which the owner copies
  * @handle: where to store the handle of the driver
  *
- * Context: Task, may sleep.
+ * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
+ * callback of CPU hotplug, or with a lock held that such a callback takes.
  *
  * Return: 0, or
  * * %-EFAULT - no driver object, dispatch routine or module, or a pointer that is misaligned or
@@ -779,7 +780,8 @@ int d2d_leave(d2d_handle driver);
  * request that this driver has sent: the memory at user_buffer has to exist until that routine
  * has returned.
  *
- * Context: Task, may sleep.
+ * Context: Task, may sleep. Takes cpus_read_lock(), because it patches code: do not call it in a
+ * callback of CPU hotplug, or with a lock held that such a callback takes.
  *
  * Return: 0, or
  * * %-EDEADLK - called from inside a routine of a driver object
