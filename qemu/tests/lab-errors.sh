@@ -39,8 +39,8 @@ lists() {
 	"$@" >"$dir/list" && cat "$dir/list" && grep -qxF -e "$word" "$dir/list"
 }
 
-# no_namespaces KIND CMD... - runs CMD as a plain user, who has ranges of subordinate ids, but may create no namespace
-# of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user. This user has ranges of subordinate ids, but the kernel allows no
+# namespace of this kind
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
