@@ -186,6 +186,9 @@ impl Machine {
                     // two CPUs, then seem to differ: do not let the kernel compare its clocks and report a
                     // difference.
                     line += " tsc=nowatchdog";
+                    // As with maxcpus: while a tracepoint is on, the kernel would record the names of tasks, and change
+                    // the code of its scheduler for that, which both CPUs run (Oops: int3 in __schedule).
+                    line += " trace_options=norecord-cmd";
                 }
                 command.args(["-append", &line]);
                 (command, accel)
