@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-begin 8
+begin 9
 load module_a
 
 fresh_trace
@@ -39,6 +39,10 @@ EOT
 fresh_trace
 fails EBADE load skew_core && ! loaded skew_core && only_refusal_is module_a bad-layout
 verdict "skew_core: bad-layout, EBADE"
+
+fresh_trace
+load skew_table && unload skew_table
+verdict "a function that the owner's table lacks returns EOPNOTSUPP: shorter table, other major version"
 
 unload module_a
 ktap_finished

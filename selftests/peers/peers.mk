@@ -65,3 +65,6 @@ quiet_cmd_d2d_other_header = GEN     $@
       cmd_d2d_other_header = sed '/^static_assert/d; s/^\tu16 len;/\tu32 len;/' $< >$@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
+
+# A peer in C whose owner, in the same module, has fewer functions than the peer's d2d_table.h
+$(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))

@@ -87,8 +87,8 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 
 /*
  * d2d_trace and d2d_register keep their places in all major versions: d2d_register() refuses a
- * peer of another one. An owner of the same major version with a greater minor may have more
- * functions; hdr.size says how many there are.
+ * peer of another one. Of the other functions, an owner of the peer's own major version has those
+ * that lie within hdr.size.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
@@ -99,13 +99,12 @@ struct d2d_table {
 static_assert(sizeof(struct d2d_table) ==
 	      sizeof(struct d2d_header) + D2D_FUNCTION_COUNT * sizeof(void *));
 
-/* How long the table was in version 1.0: each owner has the functions up to there. */
-#define D2D_TABLE_SIZE_1_0	(sizeof(struct d2d_header) + 28 * sizeof(void *))
-
-/* Whether the owner has this function. An older owner may not. */
+/* Whether the owner has this function. It may be older, or of another major version. */
 #define D2D_OWNER_HAS(name)							\
-	(offsetofend(struct d2d_table, name) <= D2D_TABLE_SIZE_1_0 ||		\
-	 offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size)
+	(offsetofend(struct d2d_table, name) <=					\
+	 offsetofend(struct d2d_table, d2d_register) ||				\
+	 (d2d_the_owner->hdr.major == D2D_ABI_MAJOR &&				\
+	  offsetofend(struct d2d_table, name) <= d2d_the_owner->hdr.size))
 
 /*
  * The function of a peer by which it calls that of its owner, d2d_the_owner. It is a static call,
