@@ -57,8 +57,11 @@ macro_rules! layout {
     }};
 }
 
-/// Hash of the sizes and offsets of all structures that cross the boundary.
-pub(crate) const LAYOUT: u32 = layout! {
+/// Hash of the sizes and offsets of all structures that cross the boundary, and of the number of
+/// static keys.
+pub(crate) const LAYOUT: u32 = mix(STRUCTURES, D2D_GROUP_COUNT as usize);
+
+const STRUCTURES: u32 = layout! {
     d2d_header { magic size major minor layout }
     d2d_ops { size major minor build chain }
     d2d_endpoint { ops self_ }

@@ -467,6 +467,14 @@ struct d2d_send {
 #define D2D_MAX_DRIVERS		128
 
 /*
+ * X(group): the groups of steps that are too frequent for a line in dmesg (d2d_step.h). A group's
+ * tracepoints share one static key.
+ */
+#define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
+#define D2D_COUNT_GROUP(group)	+ 1
+enum { D2D_GROUP_COUNT = 0 D2D_GROUPS(D2D_COUNT_GROUP) };
+
+/*
  * The static keys of this module's tracepoints, which its driver objects name: see d2d_point.h.
  * D2D_OWNER() defines them.
  */
@@ -587,10 +595,10 @@ static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures
- * that cross the boundary. Every header has it, so that two drivers that were built from
- * different versions of this file do not touch each other's data. Clang accepts at most 256
- * nested brackets, and each field here has three, so an enum constant has the hash of the
- * first part.
+ * that cross the boundary, and of the number of static keys. Every header has it, so that two
+ * drivers that were built from different versions of this file do not touch each other's data.
+ * Clang accepts at most 256 nested brackets, and each field here has three, so an enum constant
+ * has the hash of the first part.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -638,11 +646,12 @@ enum { D2D_LAYOUT_SHARED = D2D_LAYOUT_CONTEXT };
 	d2d_send, to), d2d_send, major_function), d2d_send, code), d2d_send, input), \
 	d2d_send, user_buffer), d2d_send, tag), d2d_send, input_len), \
 	d2d_send, output_len), d2d_send, flags)
-#define D2D_LAYOUT		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
+#define D2D_LAYOUT_DRIVER	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT( \
 	D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_SEND, d2d_driver), d2d_driver, hdr), \
 	d2d_driver, name), d2d_driver, owner), d2d_driver, self), \
 	d2d_driver, dispatch), d2d_driver, returned), d2d_driver, completed), \
 	d2d_driver, cancelled), d2d_driver, points), d2d_driver, flags)
+#define D2D_LAYOUT		D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT)
 
 /**
  * DOC: The functions of an owner

@@ -18,9 +18,6 @@
 #include "d2d.h"
 #include "d2d_step.h"
 
-/* X(group): the groups in the list D2D_STEPS(). */
-#define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
-
 #ifdef CONFIG_TRACEPOINTS
 /* A static key for each group, which is on while one of its tracepoints is on. */
 #define D2D_POINT_KEY(group)	struct static_key_false group;
