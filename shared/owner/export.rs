@@ -111,17 +111,18 @@ fn readers() -> &'static Readers {
 struct Opened<O: Owner> {
     exports: &'static Exports,
     driver: Arc<OwnerDriver<O>>,
-    _last: LastLine,
-    /// Dropped last. It finds no server then.
+    /// Dropped after all drivers have been expelled: until then, no module of a driver may be freed.
     _notifier: Pin<KBox<Notifier<Forgotten>>>,
+    _last: LastLine,
 }
 
-/// The way from the module notifier to the server.
-struct Forgotten(&'static Exports);
+/// The way from the module notifier to the server. It does not go through [`Exports`], which find no
+/// server while the last drivers are expelled.
+struct Forgotten(Arc<Server>);
 
 impl Going for Forgotten {
     fn going(&self, module: *const bindings::module) {
-        self.0.try_with(|server| server.expel(module));
+        self.0.expel(module);
     }
 }
 
@@ -253,8 +254,8 @@ impl Exports {
         let (server, driver) = self
             .make::<O, M>(module)
             .map_err(|error| report_memory(self.name, error))?;
-        let notifier =
-            Notifier::new(Forgotten(self)).map_err(|error| report_memory(self.name, error))?;
+        let notifier = Notifier::new(Forgotten(server.clone()))
+            .map_err(|error| report_memory(self.name, error))?;
         let object = handler::driver_object(&driver, module);
         // SAFETY: The driver object is as `d2d.h` says. `Opened` keeps the driver, and strikes it off
         // before dropping it.
@@ -265,8 +266,8 @@ impl Exports {
         Ok(Opened {
             exports: self,
             driver,
-            _last: LastLine(self.name),
             _notifier: notifier,
+            _last: LastLine(self.name),
         })
     }
 
