@@ -7,7 +7,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
-$(foreach name,CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
+$(foreach name,ARCH CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
@@ -102,6 +102,7 @@ help:
 	@echo 'Variables:'
 	$(call help,KDIR=DIR,kernel tree for which modules builds (default: that of the running kernel))
 	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
+	$(call help,ARCH=arm64,run and test and shell and trace and modules for arm64; QEMU emulates the machine)
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)

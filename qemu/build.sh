@@ -40,4 +40,4 @@ mkdir -p "$out"
 	fi
 	die "no modules for $KVER"
 }
-[ -z "$install" ] || "$LAB/enter.sh" "$LAB/run/install.sh" "$kernel/tree" "$out" "$install" ${selftests:+selftests}
+[ -z "$install" ] || "$LAB/enter.sh" "$LAB/run/install.sh" "$kernel" "$out" "$install" ${selftests:+selftests}

@@ -24,6 +24,7 @@
 # shellcheck disable=SC2034 # a variable of lib/background.sh
 free_slots=(0 1 2 3 4)
 
+only_x86_64 "make mutants"
 mapfile -t names < <(
 	if [ $# -gt 0 ]; then
 		printf '%s\n' "$@"

@@ -6,6 +6,7 @@
 # harness and lockdep need a case, and are for the tables of run/boots.sh. APPEND goes to the kernel's command line.
 # Afterwards build/KVER/MODE/ has the files that the guest has written.
 # Environment:
+#   ARCH           x86_64 or arm64, which has the stock kernel only
 #   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
 #   GDB=1          the machine waits for a debugger (gdb.sh)
@@ -28,6 +29,7 @@ fi
 case ${GDB:=} in
 '') ;;
 1)
+	only_x86_64 GDB=1
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[[ ${KERNEL-} != @(uml|sanitizer) ]] ||
 		die "gdb cannot attach to User-Mode Linux: KERNEL is stock or debug"

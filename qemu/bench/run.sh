@@ -3,6 +3,7 @@
 # bench.sh and bench-check.sh source this file, after lib/lab.sh. It runs the bench, and collects the figures and what
 # the program of bench/ needs to check them.
 
+only_x86_64 "the bench"
 D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 unset D2D_KERNEL

@@ -4,7 +4,7 @@
 # but boots unmodified. Modules are built in Debian's source tree, because the headers package lacks the metadata of the
 # kernel's Rust crates. The directory has
 #   tree/       the source tree with the Rust crates built (KDIR of module builds)
-#   vmlinux     the image, unpacked once, so that no boot has to unpack it
+#   vmlinux     the image; that of x86_64 is unpacked once, so that no boot has to unpack it
 #   kernel.env  variables of the shell:
 #                 KVER    the kernel's release
 #                 KMAKE   a word or an array: the arguments that every make in tree/ needs
@@ -28,7 +28,7 @@ fi
 resolve() {
 	step "look for the kernel ${want:-to use} in the archive" "10 s" "$CACHE/log/resolve.log" \
 		"$LAB/enter.sh" sh -ec 'apt-get -q -o APT::Update::Error-Mode=any update
-			exec "$@"' sh "$LAB/kernel/resolve.sh" "$1" "$want"
+			exec "$@"' sh "$LAB/kernel/resolve.sh" "$debian_arch" "$1" "$want"
 }
 cached "$resolved" resolve resolve
 . "$resolved/resolved"
@@ -41,9 +41,9 @@ prepare() {
 	need_space 4 "the kernel $KVER"
 	mkdir "$1"
 	step "fetch $KVER: image, source" "30 s, 180 MB" "$CACHE/log/fetch-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" fetch "$1" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" fetch "$1" "$resolved" "$ARCH"
 	step "build the Rust crates of $KVER (once)" "3 min on 2 CPUs" "$CACHE/log/prepare-$KVER.log" \
-		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" build "$1" "$resolved"
+		"$LAB/enter.sh" "$LAB/kernel/prepare-stock.sh" build "$1" "$resolved" "$ARCH"
 }
 cached "$kernel" kernel prepare
 echo "$kernel"

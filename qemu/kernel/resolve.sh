@@ -7,11 +7,13 @@
 # mmdebstrap runs this script on the host (root/archive.sh) before it installs packages, so that a wrong KVER fails
 # within seconds; there, APT_CONFIG makes apt use the configuration of the new toolchain root. Later kernel-stock.sh
 # runs the script inside the toolchain root.
-# Usage: resolve.sh OUT [KVER]
+# Usage: resolve.sh ARCH OUT [KVER]
+# ARCH is Debian's name of the architecture: amd64 or arm64.
 set -euo pipefail
 
-out=$1
-want=${2-}
+arch=$1
+out=$2
+want=${3-}
 
 die() {
 	echo "reason: $*"
@@ -24,12 +26,12 @@ versions() {
 }
 
 list=$(apt-cache pkgnames linux-headers- |
-	sed -nE 's/^linux-headers-([0-9][^-]*(-rc[0-9]+)?\+deb[^-]*-amd64)$/\1/p' | sort -rV)
+	sed -nE 's/^linux-headers-([0-9][^-]*(-rc[0-9]+)?\+deb[^-]*-'"$arch"')$/\1/p' | sort -rV)
 rustc=$(apt-cache show --no-all-versions rustc | sed -nE 's/^Version: ([0-9.]+).*/\1/p')
 
 if [ -n "$want" ]; then
 	grep -qxF -e "$want" <<<"$list" ||
-		die "the archive has no amd64 kernel $want; it has: $(tr '\n' ' ' <<<"$list")"
+		die "the archive has no $arch kernel $want; it has: $(tr '\n' ' ' <<<"$list")"
 	list=$want
 fi
 

@@ -41,6 +41,24 @@ known_mode() {
 	grep -qs "^# Mode $1: " "$LAB/guest/$1.sh" || die "there is no mode '$1'"
 }
 
+# The architecture of the kernel, the modules and the guest: ARCH, or else that of KVER. The host's is x86_64. What
+# depends on the architecture is here, in lib/machine.sh, root/root-cross.sh and vm/machine.rs. debian_arch is Debian's
+# name for it, sysroot the directory in the toolchain root that has the guest's programs.
+case ${ARCH-}:${KVER-} in
+:*-arm64) ARCH=arm64 ;;
+:*) ARCH=x86_64 ;;
+esac
+case $ARCH in
+x86_64) debian_arch=amd64 sysroot='' ;;
+arm64) debian_arch=arm64 sysroot=/usr/aarch64-linux-gnu ;;
+*) die "there is no architecture '$ARCH': ARCH is x86_64 or arm64" ;;
+esac
+
+# only_x86_64 WHAT - dies if ARCH is another architecture than the host's, for which the lab does not have WHAT
+only_x86_64() {
+	[ "$ARCH" = x86_64 ] || die "$1 is for x86_64 only, not for $ARCH"
+}
+
 # kernel_dir NAME - prints the directory of the kernel NAME in version KVER, and prepares the kernel if the
 # cache lacks it (kernel/kernel-stock.sh says what is in the directory). If a calling script has already prepared the
 # kernel, it has set D2D_KERNEL to this directory.
@@ -51,6 +69,7 @@ kernel_dir() {
 		echo "$D2D_KERNEL"
 		return
 	fi
+	[ "$name" = stock ] || only_x86_64 "the kernel '$name'"
 	case $name in
 	stock) "$LAB/kernel/kernel-stock.sh" "${KVER-}" ;;
 	uml) "$LAB/kernel/kernel-uml.sh" "${KVER-}" ;;

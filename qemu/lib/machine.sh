@@ -17,6 +17,8 @@ machine() {
 	if [ -e "$1/linux" ]; then
 		image=$1/linux
 		options=(--uml)
+	elif [ "$ARCH" != x86_64 ]; then
+		options=("--$ARCH")
 	fi
 	shift
 	if [ "$1" = --icount ]; then

@@ -21,4 +21,4 @@ fi
 
 export APT_CONFIG=$MMDEBSTRAP_APT_CONFIG
 apt-get -q -o APT::Update::Error-Mode=any update
-"$(dirname "$0")/../kernel/resolve.sh" "$@"
+"$(dirname "$0")/../kernel/resolve.sh" amd64 "$@"

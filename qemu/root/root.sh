@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the first toolchain root, and makes it if the cache lacks it: a Debian tree with the
 # compilers, QEMU and the checkers. The directory's name contains a hash of the list of packages.
+# For another ARCH, it is the root of root-cross.sh, which is made from the first one.
 # Usage: root.sh [KVER]
 # KVER is the kernel that the caller needs. If the archive lacks this kernel, the script fails at once.
 . "$(dirname "$0")/../lib/lab.sh"
@@ -19,6 +20,8 @@ packages=(
 )
 root=$CACHE/root-$(key 1 "$suite" "${packages[@]}")
 kver=${1-}
+# The archive of the first root has only kernels for the host's architecture.
+[ "$ARCH" = x86_64 ] || kver=
 
 # make_root DIR - installs the packages in DIR, and chooses the kernel (archive.sh)
 make_root() {
@@ -38,4 +41,5 @@ make_root() {
 	mv "$resolved.tmp" "$resolved"
 }
 cached "$root" root make_root
+[ "$ARCH" = x86_64 ] || exec "$LAB/root/root-cross.sh" "$root"
 echo "$root"

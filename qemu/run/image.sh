@@ -30,7 +30,7 @@ mkdir -p "$dir"/root/{bin,d2d,usr/bin}
 printf 'A_PARAMS="%s"\nB_PARAMS="%s"\n' "${A_PARAMS-}" "${B_PARAMS-}" >"$dir/root/d2d/params"
 cp "$LAB"/guest/* "$dir/root/d2d/"
 mv "$dir/root/d2d/init" "$dir/root/init"
-cp "$D2D_ROOT/usr/bin/busybox" "$dir/root/usr/bin/"
+cp "$D2D_ROOT$sysroot/usr/bin/busybox" "$dir/root/usr/bin/"
 case " $* " in
 *' --selftests '*) say "build the modules and the test modules, about 90 s the first time and after a change of the library" ;;
 esac

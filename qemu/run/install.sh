@@ -2,17 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # Copies the modules that build.sh has built in OUT, stripped, to DIR/lib/d2d. With "selftests", it also installs the
 # kselftest collection with the kernel's own runner in DIR/kselftest. Runs inside the toolchain root.
-# Usage: install.sh TREE OUT DIR [selftests]
-# TREE is the kernel's tree; DIR becomes the root of the guest's file system.
+# Usage: install.sh KERNEL OUT DIR [selftests]
+# KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.
 set -euo pipefail
 
-tree=$1
+tree=$1/tree
 out=$2
 dir=$3
+. "$1/kernel.env"
+# The prefix of the tools, if the guest's architecture is not the host's
+prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 
 mkdir -p "$dir/lib/d2d"
 while read -r object; do
-	strip --strip-debug -o "$dir/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
+	"${prefix}strip" --strip-debug -o "$dir/lib/d2d/$(basename "$object" .o).ko" "$out/${object%.o}.ko"
 done <"$out/modules.order"
 
 [ "${4-}" = selftests ] || exit 0
@@ -26,6 +29,7 @@ cp "$kselftest/run_kselftest.sh" "$to/"
 # TEST_GEN_MODS_DIR is empty because lib.mk would look for the test modules beside the sources. They are in OUT, and the
 # loop below installs them.
 make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$out/selftests" TEST_GEN_MODS_DIR=)
+[ -z "$prefix" ] || make+=("${KMAKE[@]}")
 "${make[@]}" install INSTALL_PATH="$to/d2d"
 "${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"
 while read -r object; do

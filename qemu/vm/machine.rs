@@ -28,6 +28,8 @@ pub enum Ended {
 pub enum Platform {
     /// QEMU
     Qemu,
+    /// QEMU that emulates a machine of arm64
+    Arm64,
     /// QEMU with one CPU and a clock that advances by a nanosecond with each instruction. When the CPU is idle, the
     /// clock jumps to the next timer.
     Counting,
@@ -90,8 +92,15 @@ const KVM: &str = "KVM";
 const EMULATED: &str = "emulated (TCG)";
 
 /// The command line of QEMU, and the name of its accelerator
-fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str) {
-    let mut command = Command::new("qemu-system-x86_64");
+fn qemu(platform: Platform, interactive: bool, dir: &str) -> (Command, &'static str) {
+    let counting = platform == Platform::Counting;
+    let mut command = if platform == Platform::Arm64 {
+        let mut command = Command::new("qemu-system-aarch64");
+        command.args(["-machine", "virt"]);
+        command
+    } else {
+        Command::new("qemu-system-x86_64")
+    };
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
@@ -100,7 +109,7 @@ fn qemu(counting: bool, interactive: bool, dir: &str) -> (Command, &'static str)
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
-    } else if kvm_works() {
+    } else if platform == Platform::Qemu && kvm_works() {
         command.args(["-accel", "kvm", "-cpu", "host"]);
         KVM
     } else {
@@ -165,17 +174,18 @@ impl Machine {
         }
 
         let (command, accel) = match platform {
-            Platform::Qemu | Platform::Counting => {
-                let counting = platform == Platform::Counting;
-                let (mut command, accel) = qemu(counting, mode == "shell", dir);
+            Platform::Qemu | Platform::Counting | Platform::Arm64 => {
+                let (mut command, accel) = qemu(platform, mode == "shell", dir);
                 command.args(["-kernel", kernel, "-initrd", initramfs]);
-                line = format!("console=ttyS0 {line}");
-                if accel != KVM {
+                let x86 = platform != Platform::Arm64;
+                let console = if x86 { "ttyS0" } else { "ttyAMA0" };
+                line = format!("console={console} {line}");
+                if x86 && accel != KVM {
                     // The kernel's timer check expects ticks within a short time; on a busy host an
                     // emulated timer may miss it.
                     line += " no_timer_check";
                 }
-                if accel == EMULATED {
+                if x86 && accel == EMULATED {
                     // An emulated CPU may execute old code after the other CPU has changed it. The kernel changes
                     // code, such as the branches of a static key, through a breakpoint. During boot, a CPU ran into
                     // such a breakpoint that the other CPU had already removed, and the kernel reported it (Oops:
@@ -337,7 +347,11 @@ impl Machine {
 
     pub fn summary(&self) -> String {
         let seconds = self.started.elapsed().as_secs_f32();
-        format!("{seconds:.1} s in the VM, {}", self.accel)
+        let arch = match self.platform {
+            Platform::Arm64 => "arm64",
+            _ => "x86_64",
+        };
+        format!("{seconds:.1} s in the VM, {arch}, {}", self.accel)
     }
 }
 

@@ -2,7 +2,7 @@
 
 // Boots a virtual machine, follows it, and judges the run.
 //
-// Usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]
+// Usage: d2d-vm [--uml | --icount | --arm64] MODE KERNEL INITRAMFS DIR [APPEND]
 //        d2d-vm --has-kvm (exits with 0 if KVM can run a guest on this host)
 //
 // MODE names a script of qemu/guest/, and determines what d2d-vm prints:
@@ -11,9 +11,9 @@
 //   shell          nothing: the user has the console, and d2d-vm does not judge the run
 //   any other      nothing
 // If the run has failed, d2d-vm also prints the reasons.
-// QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions. With --uml, KERNEL is a
-// User-Mode Linux program, and d2d-vm runs it. The guest writes these files to DIR: console.log, output (the kernel's
-// log), ktap, result. APPEND goes to the kernel's command line.
+// QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions; with --arm64, it emulates
+// a machine of arm64. With --uml, KERNEL is a User-Mode Linux program, and d2d-vm runs it. The guest writes these files
+// to DIR: console.log, output (the kernel's log), ktap, result. APPEND goes to the kernel's command line.
 //
 // Environment:
 //   D2D_TIMEOUT  seconds after boot at which the machine is killed, instead of the mode's default
@@ -65,10 +65,11 @@ fn main() -> ExitCode {
     let (platform, args) = match args.as_slice() {
         [first, args @ ..] if first == "--uml" => (Platform::Uml, args),
         [first, args @ ..] if first == "--icount" => (Platform::Counting, args),
+        [first, args @ ..] if first == "--arm64" => (Platform::Arm64, args),
         args => (Platform::Qemu, args),
     };
     let [mode, kernel, initramfs, dir, append @ ..] = args else {
-        eprintln!("usage: d2d-vm [--uml | --icount] MODE KERNEL INITRAMFS DIR [APPEND]");
+        eprintln!("usage: d2d-vm [--uml | --icount | --arm64] MODE KERNEL INITRAMFS DIR [APPEND]");
         return ExitCode::from(2);
     };
     let append = append.join(" ");

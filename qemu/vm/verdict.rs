@@ -111,10 +111,14 @@ pub fn judge(expected: &Expected, evidence: &Evidence) -> Verdict {
     }
 }
 
-/// Whether the log has its beginning. A log that has lost it may have lost a report, too.
+/// Whether the log has its beginning. A log that has lost it may have lost a report, too. The first line of arm64 names
+/// the CPU.
 fn begins_at_boot(dmesg: &str) -> bool {
-    let first = dmesg.lines().next();
-    first.is_some_and(|line| line.contains("] Linux version "))
+    let begins = |line: &str| {
+        let texts = ["] Linux version ", "] Booting Linux on physical CPU "];
+        texts.iter().any(|text| line.contains(text))
+    };
+    dmesg.lines().next().is_some_and(begins)
 }
 
 /// Compares the result line, which the guest writes last, with what is expected of it. Returns the reasons why the
@@ -267,6 +271,12 @@ mod tests {
             e.dmesg += report;
         });
         assert_eq!(both, "console: kmemleak: 1 new suspected memory leaks");
+    }
+
+    #[test]
+    fn a_log_of_arm64_begins_with_its_cpu() {
+        let first = "[    0.0] Booting Linux on physical CPU 0x0000000000 [0x000f0510]\n";
+        assert_eq!(reasons(|e| e.dmesg.insert_str(0, first)), "");
     }
 
     #[test]
