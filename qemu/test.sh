@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
 # one machine and shows its KTAP. The line of counts comes last.
-# Environment: KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or "list" to
-# list the programs and their cases; see also kernel_dir (lib/lab.sh)
+# Environment: ARCH, KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or
+# "list" to list the programs and their cases; see also kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
@@ -31,6 +31,8 @@ fi
 for program in ${first_programs//,/ }; do
 	known_program "$program"
 done
-part first-half env D2D_NAME=first "$LAB/vm.sh" test "d2d.case=$first_programs"
-part second-half env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=-$first_programs"
+machine=''
+[ "$ARCH" = x86_64 ] || machine=-$ARCH
+part "first-half$machine" env D2D_NAME=first "$LAB/vm.sh" test "d2d.case=$first_programs"
+part "second-half$machine" env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=-$first_programs"
 run_parts

@@ -23,6 +23,7 @@
 # Example:
 #   echo 'sanitizer harness/leak 90 result: leaks is [1-9]' | qemu/run/boots.sh -
 # Environment:
+#   ARCH        arm64: the kernel is stock only
 #   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
 #   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
 . "$(dirname "$0")/../lib/lab.sh"
@@ -76,9 +77,11 @@ boot() {
 	fi
 }
 
+machine=''
+[ "$ARCH" = x86_64 ] || machine="$ARCH "
 ktap_begin
 for line in "${table[@]}"; do
 	read -r kernel scenario seconds reason <<<"$line"
-	expect_silence "$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
+	expect_silence "$machine$kernel $scenario" boot "$kernel" "$scenario" "$seconds" "$reason"
 done
 ktap_end

@@ -36,7 +36,9 @@ struct PollFd {
     revents: c_short,
 }
 
-#[repr(C, packed)]
+/// Only on x86-64 does the kernel's structure have no padding.
+#[cfg_attr(target_arch = "x86_64", repr(C, packed))]
+#[cfg_attr(not(target_arch = "x86_64"), repr(C))]
 #[derive(Clone, Copy)]
 struct EpollEvent {
     events: u32,
@@ -317,7 +319,10 @@ impl AbsentPage {
 
     /// Returns `None` if the kernel has no userfaultfd.
     fn new() -> Outcome<Option<Self>> {
+        #[cfg(target_arch = "x86_64")]
         const USERFAULTFD: c_long = 323;
+        #[cfg(target_arch = "aarch64")]
+        const USERFAULTFD: c_long = 282;
         const CLOEXEC: c_int = 0o2_000_000;
         const API: c_ulong = 0xc018_aa3f;
         const REGISTER: c_ulong = 0xc020_aa00;

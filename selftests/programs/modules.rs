@@ -17,6 +17,12 @@ mod number {
     pub const FINIT_MODULE: i64 = 313;
 }
 
+#[cfg(target_arch = "aarch64")]
+mod number {
+    pub const DELETE_MODULE: i64 = 106;
+    pub const FINIT_MODULE: i64 = 273;
+}
+
 /// `O_NONBLOCK`: fail at once if the module is in use.
 const NONBLOCK: c_uint = 0o4000;
 
