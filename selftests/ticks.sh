@@ -61,10 +61,20 @@ record()
 	done
 }
 
-# peer_allocated - whether an allocation by the peer's code is among those recorded
+# peer_allocated - whether an allocation by the peer's code is among those recorded. A stack names
+# the modules of its functions only if it is printed with offsets. The functions of an interrupt
+# come before those that it interrupted, which did not make the allocation
 peer_allocated()
 {
-	grep -q '\[ticker_peer\]' "$TRACING/trace"
+	echo 1 >"$TRACING/options/sym-offset"
+	awk '
+		!/^ => / { interrupted = 0 }
+		/^ => .*(interrupt|irq|sysvec)/ { interrupted = 1 }
+		/\[ticker_peer\]/ && !interrupted { found = 1 }
+		END { exit !found }' "$TRACING/trace"
+	found=$?
+	echo 0 >"$TRACING/options/sym-offset"
+	return "$found"
 }
 
 # value KEY TEXT - prints a value from the last line since reset_trace that has this text
