@@ -4,7 +4,7 @@
 # Usage: verify.sh [PART|list]
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
-unset KERNEL CASE
+unset ARCH KERNEL CASE
 
 # Two parts run at a time. The longest one comes first. The mutants come last, because they keep both CPUs busy even
 # when no other part is left.
@@ -16,6 +16,7 @@ part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
+part arm64 "$LAB/tests/arm64.sh"
 part gdb "$LAB/tests/gdb.sh"
 part windows "$PROJECT/windows/compare/compare.sh"
 part windows-example "$LAB/windows-example.sh"

@@ -4,7 +4,7 @@
 # line, and leaves no process behind that would keep the caller's pipe open. Prints KTAP, and last a line of counts.
 . "$(dirname "$0")/../lib/lab.sh"
 
-unset KERNEL
+unset ARCH KERNEL
 # If make runs this script, the makes of the tests must not see its variables: they would print "make[1]:" and get the
 # outer make's arguments.
 unset MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
@@ -59,6 +59,12 @@ export LAB dir
 for target in run shell test check gdb mutants; do
 	expect "make $target KERNEL=nosuch" fails_with "there is no kernel 'nosuch'" make "$target" KERNEL=nosuch
 done
+expect "make run ARCH=nosuch" fails_with "there is no architecture 'nosuch': ARCH is x86_64 or arm64" make run ARCH=nosuch
+expect "make test ARCH=arm64 KERNEL=uml" fails_with "the kernel 'uml' is for x86_64 only, not for arm64" \
+	make test ARCH=arm64 KERNEL=uml
+expect "make torture ARCH=arm64" fails_with "the kernel 'uml' is for x86_64 only" make torture ARCH=arm64
+expect "make run ARCH=arm64 GDB=1" fails_with "GDB=1 is for x86_64 only" make run ARCH=arm64 GDB=1
+expect "make bench ARCH=arm64" fails_with "the bench is for x86_64 only" make bench ARCH=arm64
 expect "make mutants MUTANTS=nosuch" fails_with "there is no mutant 'nosuch'" make mutants MUTANTS='lock-order nosuch'
 expect "make verify PART=nosuch" fails_with "there is no part 'nosuch': PART is one of sanitizer .*mutants" \
 	make verify PART=nosuch

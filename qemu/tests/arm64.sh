@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Runs the demonstration and kselftests on Debian's kernel for arm64, in machines that QEMU emulates. The kselftests are those
+# whose subject differs on arm64: the atomics of requests, events, queues and handshakes, and the code that the kernel
+# patches. `make test ARCH=arm64` runs all of them. Also shows that d2d-vm notices the reports of trouble whose text differs
+# on arm64. Prints KTAP, and last a line of counts. run/boots.sh explains the columns.
+
+export ARCH=arm64
+[ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64
+# The modules that these kselftests load. To build the others would take longer than the tests.
+export D2D_ONLY="module_a module_b other_a other_b torture_owner torture_peer0 paused_peer handle_peer waiting_peer ticker_peer"
+exec "$(dirname "$0")/../run/boots.sh" - <<'TABLE'
+stock test/lifecycle.sh,handshakes.sh,tracepoints.sh  600
+stock test/requests.sh,waits.sh,ticks.sh              600
+stock run            90
+stock harness/warn   90  console: WARNING: .*splat_warn
+stock harness/oops   90  console: Unable to handle kernel NULL pointer dereference
+TABLE
