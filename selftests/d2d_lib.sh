@@ -205,12 +205,12 @@ trace()
 		END { for (i = 0; i < n; i++) print line[i] }'
 }
 
-# only_refusal_is DRIVER REASON - whether the trace has exactly one refusal: DRIVER refused something,
-# for this reason
+# only_refusal_is DRIVER REASON [ERRNO] - whether the trace has exactly one refusal: DRIVER refused
+# something, for this reason and with this errno
 only_refusal_is()
 {
-	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 " '
-		/step=refuse/ { refusals++; right = index($0, driver) && index($0, reason) }
+	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 errno=${3:+-$(number "$3") }" '
+		/step=refuse/ { refusals++; right = index($0, driver) && index($0 " ", reason) }
 		END { exit !(refusals == 1 && right) }'
 }
 
