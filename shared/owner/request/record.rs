@@ -130,15 +130,19 @@ unsafe impl Send for Record {}
 pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
-    /// Allocates buffers of `input` and `output` bytes, all zero. May sleep.
+    /// Allocates buffers of `input` and `output` bytes, all zero. They share no cache line with the buffers of another
+    /// request: their size is a multiple of a line, and `kmalloc()` aligns them accordingly. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(super) fn new(input: u32, output: u32) -> Result<Self> {
+        const LINE: usize = abi::D2D_CACHE_LINE as usize / size_of::<u64>();
         let words = |bytes: u32| (bytes as usize).div_ceil(size_of::<u64>());
         let words = words(input) + words(output);
-        Ok(Self(KVec::from_elem(0, words, GFP_KERNEL)?))
+        let mut memory = KVec::with_capacity(words.next_multiple_of(LINE), GFP_KERNEL)?;
+        memory.extend_with(words, 0, GFP_KERNEL)?;
+        Ok(Self(memory))
     }
 }
 
