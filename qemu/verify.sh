@@ -14,6 +14,7 @@ part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
 part model "$LAB/model.sh"
 part torture "$LAB/torture.sh" 8
+part lines "$LAB/tests/lines.sh"
 part lab-errors "$LAB/tests/lab-errors.sh"
 part bench "$LAB/bench-check.sh"
 part arm64 "$LAB/tests/arm64.sh"

@@ -9,7 +9,7 @@ d2d_vm=$("$LAB/root/tools.sh")
 # machine KERNEL [--icount] MODE INITRAMFS DIR [APPEND...] - boots the kernel in the directory KERNEL
 # (kernel/kernel-stock.sh), and judges the run, by d2d-vm (vm/main.rs). The machine is QEMU, or for a User-Mode Linux
 # kernel the kernel itself.
-# Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS and D2D_GDB; d2d-vm explains them
+# Environment: D2D_TIMEOUT, D2D_STOP, D2D_LOGS, D2D_GDB and D2D_PLUGIN; d2d-vm explains them
 machine() {
 	# shellcheck disable=SC2034 # kernel.env sets KVER and KMAKE, too
 	local image=$1/vmlinux options=() KVER KMAKE EXPECT='' APPEND='' name
@@ -32,7 +32,7 @@ machine() {
 	*d2d.case=*:*) EXPECT+=' modules=any' ;;
 	esac
 	local settings=("D2D_EXPECT=$EXPECT")
-	for name in D2D_TIMEOUT D2D_STOP D2D_LOGS D2D_GDB; do
+	for name in D2D_TIMEOUT D2D_STOP D2D_LOGS D2D_GDB D2D_PLUGIN; do
 		[ -z "${!name-}" ] || settings+=("$name=${!name}")
 	done
 	"$LAB/enter.sh" env "${settings[@]}" "$d2d_vm" "${options[@]}" "$mode" "$image" "$initramfs" "$dir" "$@" \

@@ -54,15 +54,16 @@ done
 
 # boot KERNEL SCENARIO SECONDS REASON - boots the guest of one line, and prints what is wrong with the outcome
 boot() {
-	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop=''
+	local kernel=$1 scenario=$2 seconds=$3 reason=$4 rc=0 output case='' stop='' plugin=''
 	# In a path, replace the commas of a scenario: to User-Mode Linux, a comma ends the path in its option hostfs=.
 	local logs=$dir/$kernel/${scenario//[^A-Za-z0-9._\/-]/-}
 	[ "${scenario%%/*}" = "$scenario" ] || case=${scenario#*/}
 	mkdir -p "$logs"
 	case $scenario in
 	test/* | torture/*) stop=$reason ;;
+	lines) plugin=$("$LAB/root/tools.sh" lines) ;;
 	esac
-	output=$(D2D_TIMEOUT=$seconds D2D_STOP=$stop machine "${kernels[$kernel]}" "${scenario%%/*}" \
+	output=$(D2D_TIMEOUT=$seconds D2D_STOP=$stop D2D_PLUGIN=$plugin machine "${kernels[$kernel]}" "${scenario%%/*}" \
 		"${D2D_IMAGES:-$dir}/$kernel/initramfs.cpio" "$logs" "d2d.case=$case" 2>&1) || rc=$?
 	if [ -z "$reason" ]; then
 		[ "$rc" -eq 0 ] || echo "the run failed, it should pass: $output"

@@ -91,8 +91,13 @@ const KVM: &str = "KVM";
 /// The accelerator that translates the guest's instructions, in one thread for each CPU
 const EMULATED: &str = "emulated (TCG)";
 
-/// The command line of QEMU, and the name of its accelerator
-fn qemu(platform: Platform, interactive: bool, dir: &str) -> (Command, &'static str) {
+/// The command line of QEMU, and the name of its accelerator. Only the emulator runs a plugin.
+fn qemu(
+    platform: Platform,
+    interactive: bool,
+    plugin: Option<&str>,
+    dir: &str,
+) -> (Command, &'static str) {
     let counting = platform == Platform::Counting;
     let mut command = if platform == Platform::Arm64 {
         let mut command = Command::new("qemu-system-aarch64");
@@ -109,13 +114,16 @@ fn qemu(platform: Platform, interactive: bool, dir: &str) -> (Command, &'static 
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
-    } else if platform == Platform::Qemu && kvm_works() {
+    } else if platform == Platform::Qemu && plugin.is_none() && kvm_works() {
         command.args(["-accel", "kvm", "-cpu", "host"]);
         KVM
     } else {
         command.args(["-accel", "tcg,thread=multi", "-cpu", "max"]);
         EMULATED
     };
+    if let Some(plugin) = plugin {
+        command.args(["-plugin", &format!("file={plugin},out={dir}/ktap")]);
+    }
     if interactive {
         // Not -nographic: the firmware would clear the terminal and turn its line wrap off.
         command.args(["-display", "none", "-serial", "mon:stdio"]);
@@ -175,7 +183,9 @@ impl Machine {
 
         let (command, accel) = match platform {
             Platform::Qemu | Platform::Counting | Platform::Arm64 => {
-                let (mut command, accel) = qemu(platform, mode == "shell", dir);
+                let plugin = std::env::var("D2D_PLUGIN").ok();
+                let plugin = plugin.as_deref().filter(|path| !path.is_empty());
+                let (mut command, accel) = qemu(platform, mode == "shell", plugin, dir);
                 command.args(["-kernel", kernel, "-initrd", initramfs]);
                 let x86 = platform != Platform::Arm64;
                 let console = if x86 { "ttyS0" } else { "ttyAMA0" };

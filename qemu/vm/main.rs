@@ -9,6 +9,7 @@
 //   run            the trace
 //   test, torture  the KTAP as it comes, and the counts last
 //   shell          nothing: the user has the console, and d2d-vm does not judge the run
+//   lines          the KTAP, if the run has failed
 //   any other      nothing
 // If the run has failed, d2d-vm also prints the reasons.
 // QEMU boots KERNEL. With --icount, QEMU emulates one CPU, whose clock counts instructions; with --arm64, it emulates
@@ -22,6 +23,7 @@
 //   D2D_STOP     a regular expression: as soon as a failed test matches it, d2d-vm ends the machine (stop.rs)
 //   D2D_LOGS     the path at which the user will find DIR after the run
 //   D2D_GDB      the machine waits for a debugger at the socket DIR/gdb
+//   D2D_PLUGIN   QEMU runs this plugin, which writes its KTAP to DIR/ktap when the machine ends
 
 mod ktap;
 #[allow(dead_code, reason = "the trace tool uses the rest")]
@@ -98,7 +100,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let prints_ktap = mode == "test" || mode == "torture";
-    let mut expected = Expected::new(&machine.nonce, FIELDS, prints_ktap);
+    let has_ktap = prints_ktap || mode == "lines";
+    let mut expected = Expected::new(&machine.nonce, FIELDS, has_ktap);
     expected.log_may_wrap = mode == "torture";
     if platform == Platform::Uml {
         expected.set(FIELDS_UML);
@@ -130,6 +133,9 @@ fn main() -> ExitCode {
         if let Ok(logs) = std::env::var("D2D_LOGS") {
             println!("# the whole console log: {logs}/console.log");
         }
+    }
+    if mode == "lines" && !verdict.passed() {
+        print!("{}", evidence.ktap);
     }
     for reason in &verdict.reasons {
         println!("FAIL: {reason}");
