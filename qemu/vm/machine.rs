@@ -343,6 +343,10 @@ impl Machine {
 
     fn spawn(&mut self) -> Child {
         self.command.stdin(Stdio::null());
+        if self.platform == Platform::Uml {
+            // When it panics, User-Mode Linux sends SIGTERM to its process group. d2d-vm must not be in it.
+            self.command.process_group(0);
+        }
         match self.command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("cannot run {}: {error}", self.program()),
