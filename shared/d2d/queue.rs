@@ -213,8 +213,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Puts the payloads, as far as there is room, holding the lock once, and rings the doorbell.
-    /// Returns the number of items put. The caller passes at least one payload, and has checked
-    /// that each fits into an item.
+    /// Returns the number of items put. The caller passes at least one payload and at most
+    /// [`batch_of`], and has checked that each fits into an item.
     #[inline(always)]
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = self.put_under_lock(kind, payloads);
@@ -233,6 +233,7 @@ impl<'a> Queue<'a> {
         kind: u32,
         payloads: &[T],
     ) -> (usize, abi::d2d_handle) {
+        debug_assert!(payloads.len() <= batch_of(size_of::<T>()));
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: The lock is held, so only this thread uses the queued items, the free ones and
