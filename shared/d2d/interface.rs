@@ -491,7 +491,7 @@ macro_rules! interface {
             };
             const UNSUPPORTED: $Table = {
                 $(
-                    unsafe extern "C" fn $op(
+                    extern "C" fn $op(
                         _: *mut $crate::__private::c_void,
                         $(_: $Arg,)*
                         _: *mut $Ret,
