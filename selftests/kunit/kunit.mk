@@ -2,6 +2,8 @@
 # d2d_kunit: the unit tests of shared/, which stand beside the code they test. Kbuild includes this file.
 # It compiles each crate a second time, under the same name and with its tests, into this folder; the modules that
 # ship contain no tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
+# `make check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT. So clippy compiles the crates
+# with their tests here, and a warning is an error.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)
@@ -16,7 +18,9 @@ define d2d-tested-crate
 $(obj)/$(d2d-kunit)/$1.o: $(src)/$2 $(obj)/shared/d2d_abi.o $(3:%=$(obj)/$(d2d-kunit)/%.o) FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 $(obj)/$(d2d-kunit)/$1.o: private modfile := $(obj)/$(d2d-kunit)/$1
-RUSTFLAGS_$(d2d-kunit)/$1.o := --cfg d2d_tests --emit=metadata=$(obj)/$(d2d-kunit)/lib$1.rmeta \
+$(obj)/$(d2d-kunit)/$1.o: private RUSTC_OR_CLIPPY := clippy-driver
+$(obj)/$(d2d-kunit)/$1.o: private RUSTC_OR_CLIPPY_QUIET := CLIPPY
+RUSTFLAGS_$(d2d-kunit)/$1.o := -Dwarnings --cfg d2d_tests --emit=metadata=$(obj)/$(d2d-kunit)/lib$1.rmeta \
 	-L $(obj)/shared --extern d2d_abi $(if $3,-L $(obj)/$(d2d-kunit) --extern $3=$(obj)/$(d2d-kunit)/lib$3.rmeta)
 endef
 $(eval $(call d2d-tested-crate,d2d,shared/d2d/d2d.rs,))
