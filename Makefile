@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # `make [KDIR=...]` builds the modules like any out-of-tree modules: the kernel's build system reads Kbuild, not this
-# file. All other targets run in the lab (qemu/), which has compilers and kernels of its own and does not change
-# the host. make passes the variables of its command line to the lab's scripts in their environment.
+# file. Targets with "install" in their names run the scripts of install/. All other targets run in the lab (qemu/),
+# which has compilers and kernels of its own and does not change the host. make passes the variables of its command
+# line to the scripts in their environment.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
-$(foreach name,ARCH CASE KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
+$(foreach name,ARCH CASE INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
@@ -22,6 +23,9 @@ modules:
 		"'make KVER=VERSION' prepares Debian's kernel VERSION from its source" >&2; exit 1; }
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 endif
+
+modules_install modules_uninstall:
+	@install/modules.sh $@
 
 run shell:
 	@qemu/vm.sh $@
@@ -80,6 +84,8 @@ distclean: clean
 help:
 	@echo 'Targets:'
 	$(call help,modules,build the modules of the demonstration and of the pairs in examples/ (the default))
+	$(call help,modules_install,install module_a and module_b for modprobe; INSTALL_MOD_PATH=DIR installs below DIR)
+	$(call help,modules_uninstall,remove them again)
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
@@ -111,4 +117,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

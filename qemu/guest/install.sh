@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# Mode install: loads and unloads the installed modules by kmod's modprobe, as on a machine. The host has put kmod and the
+# modules into the image (qemu/tests/install.sh). Stops at the first step that fails, and notes it in the kernel's log.
+
+# step CMD... - runs a step, which must succeed
+step() {
+	echo "lab: $*" >/dev/kmsg
+	"$@" >/tmp/output 2>&1 && return
+	{ echo "lab: FAILED: $*" && sed 's/^/lab: /' /tmp/output; } | while IFS= read -r line; do
+		echo "$line" >/dev/kmsg
+	done
+	return 1
+}
+
+# loaded NAME... - whether these modules are loaded, and no others; the last one loaded comes first
+loaded() {
+	names=$(cut -d ' ' -f 1 /proc/modules | tr '\n' ' ')
+	echo "loaded: $names"
+	[ "$names" = "$*${1:+ }" ]
+}
+
+# is_kmod - whether /bin/modprobe is that of kmod. A bare modprobe is that of busybox, whose shell does not look in PATH
+is_kmod() {
+	/bin/modprobe -V | grep '^kmod'
+}
+
+# logs TEXT - whether the kernel's log has TEXT
+logs() {
+	dmesg | grep -qF -e "$1"
+}
+
+short_grace_periods
+taint_as_test_modules
+step is_kmod &&
+	step /bin/modprobe module_b &&
+	step loaded module_b module_a &&
+	step logs 'step=attached to=module_b' &&
+	step /bin/modprobe -r module_b &&
+	step loaded
