@@ -8,7 +8,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
-$(foreach name,ARCH CASE INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM,\
+$(foreach name,ARCH CASE DESTDIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART PREFIX SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
@@ -26,6 +26,9 @@ endif
 
 modules_install modules_uninstall:
 	@install/modules.sh $@
+
+install-dev uninstall-dev:
+	@install/dev.sh $@
 
 run shell:
 	@qemu/vm.sh $@
@@ -86,6 +89,8 @@ help:
 	$(call help,modules,build the modules of the demonstration and of the pairs in examples/ (the default))
 	$(call help,modules_install,install module_a and module_b for modprobe; INSTALL_MOD_PATH=DIR installs below DIR)
 	$(call help,modules_uninstall,remove them again)
+	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
+	$(call help,uninstall-dev,remove it again)
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
@@ -117,4 +122,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules modules_install modules_uninstall run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

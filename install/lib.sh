@@ -17,6 +17,20 @@ find_program() {
 	command -v "$1" >/dev/null || die "There is no $1 on this machine: install it ($2)"
 }
 
+# find_release - sets $release to the release of the kernel that KVER or KDIR name, and $built to the folder of its modules
+# shellcheck disable=SC2034 # for the scripts that source this file
+find_release() {
+	local kdir
+	if [ -n "${KVER-}" ]; then
+		release=$KVER built=$PROJECT/build/$KVER
+		return
+	fi
+	kdir=${KDIR:-/lib/modules/$(uname -r)/build}
+	release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null) ||
+		die "There is no prepared kernel tree $kdir: set KDIR or KVER as for the build"
+	built=$PROJECT
+}
+
 # begin DIR - begins changes of files in DIR, which is created if it is missing. Until commit is called, each exit of the
 # script undoes them
 begin() {

@@ -14,14 +14,7 @@
 modules=(module_a module_b)
 root=${INSTALL_MOD_PATH-}
 [ -z "$root" ] || root=$(realpath -m -- "$root")
-if [ -n "${KVER-}" ]; then
-	release=$KVER built=$PROJECT/build/$KVER
-else
-	kdir=${KDIR:-/lib/modules/$(uname -r)/build}
-	release=$(cat "$kdir/include/config/kernel.release" 2>/dev/null) ||
-		die "There is no prepared kernel tree $kdir: set KDIR or KVER as for the build"
-	built=$PROJECT
-fi
+find_release
 lib=$root/lib/modules/$release
 to=$lib/${INSTALL_MOD_DIR:-updates}
 

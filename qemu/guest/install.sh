@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode install: loads and unloads the installed modules by kmod's modprobe, as on a machine. The host has put kmod and the
-# modules into the image (qemu/tests/install.sh). Stops at the first step that fails, and notes it in the kernel's log.
+# Mode install: loads and unloads the installed modules by kmod's modprobe, as on a machine, and then the drivers that were
+# built outside of the project. The host has put kmod and all modules into the image (qemu/tests/install.sh). Stops at the
+# first step that fails, and notes it in the kernel's log.
 
 # step CMD... - runs a step, which must succeed
 step() {
@@ -30,6 +31,11 @@ logs() {
 	dmesg | grep -qF -e "$1"
 }
 
+# plays DRIVER - loads a driver, which must attach and exchange calls with module_a, and unloads it
+plays() {
+	insmod "/lib/outside/$1.ko" && logs "step=attached to=$1" && echo 1 >"/sys/kernel/debug/d2d-$1/exercise" && rmmod "$1"
+}
+
 short_grace_periods
 taint_as_test_modules
 step is_kmod &&
@@ -37,4 +43,9 @@ step is_kmod &&
 	step loaded module_b module_a &&
 	step logs 'step=attached to=module_b' &&
 	step /bin/modprobe -r module_b &&
+	step loaded &&
+	step /bin/modprobe module_a &&
+	step plays my_driver &&
+	step plays meter &&
+	step /bin/modprobe -r module_a &&
 	step loaded

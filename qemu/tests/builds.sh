@@ -49,7 +49,7 @@ expect "make clean needs no configuration" \
 expect "a module that does not exist is refused" \
 	fails_with 'D2D_ONLY: there is no module nosuch' "${build[@]}" D2D_ONLY='module_a nosuch'
 
-for name in ARCH CASE INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART SECONDS SEED VM; do
+for name in ARCH CASE DESTDIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART PREFIX SECONDS SEED VM; do
 	expect "make test $name= is refused" fails_with "$name is empty" "$name=" test
 	expect "make test $name=' ' is refused" fails_with "$name is empty" "$name= " test
 done

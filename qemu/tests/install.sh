@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Installs the modules in an image of the stock kernel, where kmod's modprobe loads and unloads them, and removes them
-# again. Shows that a mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
+# again. Builds drivers from what is installed for drivers outside of the project, and loads them, too. Shows that a
+# mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
+unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
-unset KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 D2D_KERNEL=$(kernel_dir stock)
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
@@ -49,6 +50,13 @@ removes() {
 	making "$PROJECT" modules_uninstall INSTALL_MOD_PATH="$1" && [ -z "$(ls -A "$1")" ]
 }
 
+# installs_by_kdir - installs modules that are beside the Makefile, as after make KDIR=DIR
+installs_by_kdir() {
+	cp "$dir/root/$updates"/*.ko "$dir/project/"
+	making "$dir/project" modules_install KDIR="$D2D_KERNEL/tree" INSTALL_MOD_PATH="$dir/kdir" &&
+		has "$dir/kdir" "$updates"/module_{a,b}.ko
+}
+
 # mistake REGEX ARGUMENT... - runs make in the copy of the installer, which must fail with one line that matches, and
 # must not change $dir/to
 mistake() {
@@ -61,9 +69,43 @@ mistake() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
+# outside CMD... - runs CMD in the toolchain root, which has the installed folder below /usr/local, the drivers of
+# $dir/drivers in /mnt, and instead of the project an empty folder
+outside() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
+		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
+}
+
+# builds FOLDER - builds the driver in this folder of $dir/drivers
+builds() {
+	outside make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
+}
+
+# recipe N - prints the Nth makefile of docs/install.md
+recipe() {
+	awk -v wanted="$1" '/^```$/ { in_block = 0 } in_block && n == wanted; /^```make$/ { in_block = 1; n++ }' \
+		"$PROJECT/docs/install.md"
+}
+
+# dev TARGET - runs make TARGET for the folder below $dir/prefix
+dev() {
+	making "$PROJECT" "$1" PREFIX="$dir/prefix"
+}
+
+# no_symbols - whether a driver cannot be built for a kernel for which nothing is installed, and one line says so
+no_symbols() {
+	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
+	! builds c >"$dir/output" 2>&1 || return
+	mv "$dir/symvers" "$dir/prefix/share/beyond-irps/symvers/$KVER"
+	cat "$dir/output"
+	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
+}
+
 # boots - boots an image with kmod and the modules that are installed in $dir/root
 boots() {
-	mkdir -p "$dir/root/bin" "$dir/logs"
+	mkdir -p "$dir"/root/{bin,lib/outside} "$dir/logs"
+	cp "$dir"/drivers/*/*.ko "$dir/root/lib/outside/"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'cp -L --parents /usr/bin/kmod $(ldd /usr/bin/kmod | grep -o "/[^ ]*") "$1"
 		for name in modprobe insmod rmmod; do ln -s /usr/bin/kmod "$1/bin/$name"; done' sh "$dir/root"
@@ -93,6 +135,7 @@ for name in "$KVER" other; do
 	mkdir "$dir/project/build/$name"
 	cp "$dir/root/$updates"/*.ko "$dir/project/build/$name/"
 done
+kver='' expect "modules_install with KDIR installs the modules beside the Makefile" installs_by_kdir
 printf '#!/bin/sh\necho "depmod: out of memory"; exit 1\n' >"$dir/fails/depmod"
 chmod +x "$dir/fails/depmod"
 to=INSTALL_MOD_PATH=$dir/to
@@ -117,5 +160,24 @@ expect "a mistake: a file where the folder should be" mistake "Cannot write to .
 rm "$dir/project/build/$KVER/module_b.ko"
 expect "a mistake: a module is not built" mistake 'There is no .*/module_b.ko: build the modules first' modules_install "$to"
 
-expect "modprobe loads A for B, and removes both" boots
+mkdir -p "$dir"/drivers/{c,rust} "$dir/prefix"
+expect "install-dev installs" dev install-dev
+cp "$PROJECT/selftests/peers/c_peer.c" "$dir/drivers/c/my_driver.c"
+recipe 1 >"$dir/drivers/c/Kbuild"
+sed 's/\<module_b\>/meter/g' "$PROJECT/module_b/module_b.rs" >"$dir/drivers/rust/meter_main.rs"
+recipe 2 >"$dir/drivers/rust/Kbuild"
+expect "a driver in C is built outside of the project" builds c
+expect "a driver in Rust is built outside of the project" builds rust
+expect "the driver in Rust has the build ID of the project" \
+	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
+expect "a mistake: nothing is installed for this kernel" no_symbols
+mkdir "$dir/to/share"
+expect "a mistake: the symbols are not built" mistake 'There is no .*/Module.symvers with module_a: build the modules first' \
+	install-dev "PREFIX=$dir/to"
+expect "a mistake: PREFIX is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
+expect "a mistake: nothing is installed for drivers" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
+	uninstall-dev "PREFIX=$dir/to"
+expect "modprobe loads A for B, and removes both; the drivers from outside attach" boots
+expect "uninstall-dev removes" dev uninstall-dev
+expect "uninstall-dev leaves nothing" [ ! -e "$dir/prefix/share" ]
 ktap_end

@@ -22,4 +22,4 @@ $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_c
 # is part of an error that the compiler must print; the line `// compiles` says that it must print
 # none.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
-	$(eval $(call d2d-rust-peer,$(name),selftests/misbehaving/hostile/$(name))))
+	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/misbehaving/hostile/$(name))))

@@ -13,14 +13,6 @@ selftests/test_modules/$1-y := $2
 $(addprefix $(obj)/,$2): private modname := $1
 endef
 
-# $(call d2d-rust-peer,NAME,SOURCE): a driver in Rust of the demonstration pair
-define d2d-rust-peer
-obj-m += selftests/test_modules/$1.o
-selftests/test_modules/$1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
-RUSTFLAGS_$2.o := -L $(obj)/shared --extern d2d --extern d2d_pair
-$(obj)/$2.o: $(obj)/shared/pair/d2d_pair.o
-endef
-
 # $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The
 # prerequisites of the file are a script in awk, which prints the file, and $(d2d-prototypes).
 d2d-prototypes := $(src)/selftests/test_modules/prototypes.awk $(wildcard $(src)/shared/include/*.h)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+# The library: checks of the kernel's configuration, the objects that a module links, and the crates that it is compiled
+# against. The Kbuild of the project includes this file, and so does that of a driver elsewhere (install/rust.mk). Each
+# crate is compiled once. The crates that use it are compiled against its metadata (lib*.rmeta), and its object is linked
+# into each module that needs it.
+#
+#   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
+#   d2d        the library for both sides; all unsafe code is here and in d2d_owner
+#   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
+#   d2d_pair   the interface of the demonstration pair
+
+# The folder that has shared/
+d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
+
+# `make clean` reads this file without a kernel configuration: skip the checks.
+ifdef CONFIG_MODULES
+
+ifdef CONFIG_PREEMPT_RT
+$(error PREEMPT_RT is not supported: its spinlocks sleep, so shared queues could not be used from interrupts)
+endif
+
+ifndef CONFIG_SMP
+$(error A kernel without SMP is not supported: its spinlocks do not lock)
+endif
+
+ifndef CONFIG_RUST
+$(error The kernel $(KERNELRELEASE) is built without CONFIG_RUST)
+endif
+
+rustc-version := $(subst $(pound),,$(shell $(RUSTC) --version 2>/dev/null))
+ifneq ($(rustc-version),$(CONFIG_RUSTC_VERSION_TEXT))
+$(error Rust modules need the compiler of their kernel, which is '$(CONFIG_RUSTC_VERSION_TEXT)': \
+	$(RUSTC) is $(if $(rustc-version),'$(rustc-version)',missing))
+endif
+
+# Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them; without this
+# check, rustc would fail with a message that does not help. The kernel's rust/Makefile lists the crates.
+kernel-crates := $(shell sed -n 's/^[a-z]*-$$(CONFIG_RUST) *+=//p' $(srctree)/rust/Makefile)
+kernel-crates := $(filter-out exports.o,$(filter %.o,$(foreach file,$(kernel-crates),$(if $(findstring /,$(file)),,$(file)))))
+kernel-macros := $(shell sed -n 's/^lib.*:= *$$(call procmacro-name,\([a-z_]*\))$$/\1/p' $(srctree)/rust/Makefile)
+kernel-crates := $(kernel-crates:%.o=$(objtree)/rust/lib%.rmeta) $(kernel-macros:%=$(objtree)/rust/lib%.so)
+missing-crate := $(firstword $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates)))
+ifdef missing-crate
+$(error There is no $(missing-crate), which Rust modules are compiled against: 'make KDIR=DIR' builds for the kernel tree DIR$(if \
+	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
+endif
+
+endif
+
+# The objects of the library that every module links
+d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o
+
+# The objects of the library that a peer in Rust links. An owner must not link peer.o.
+d2d-peer := $(d2d) shared/d2d/peer.o
+
+# The objects of the library that each owner links in addition to $(d2d)
+d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/exports_srcu.o shared/owner/words.o \
+	     shared/owner/word_wait.o
+
+# $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. Its table and its tracepoints
+# are compiled for it, from shared/owner/table.c and points.c. NAME is what peers write in module_peer! or D2D_OWNER().
+d2d-owner-of = $(foreach part,table points,$(eval $(call d2d-owner-part,$(strip $1),$(part))))$(d2d-owner) \
+	       shared/owner/$(strip $1)_table.o shared/owner/$(strip $1)_points.o $(d2d)
+# The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.
+define d2d-owner-part
+CFLAGS_shared/owner/$1_$2.o := -DD2D_OWNER_NAME=$1 -DD2D_TRACE_SYSTEM=d2d_$1 -I$(d2d-top)/shared/owner
+$(obj)/shared/owner/$1_$2.o: private modname := $1
+$(obj)/shared/owner/$1_$2.o: $(d2d-top)/shared/owner/$2.c FORCE
+	$$(call if_changed_rule,cc_o_c)
+endef
+
+# $(call d2d-rust-peer,MODULE,SOURCE): a peer in Rust of the demonstration pair. SOURCE is without .rs; it must not be the
+# same as MODULE.
+define d2d-rust-peer
+obj-m += $1.o
+$1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
+RUSTFLAGS_$2.o := -L $(obj)/shared --extern d2d --extern d2d_pair
+$(obj)/$2.o: $(obj)/shared/pair/d2d_pair.o
+endef
+
+ccflags-y += -I$(d2d-top)/shared/include
+
+d2d-crates := -L $(obj)/shared --extern d2d_abi
+RUSTFLAGS_shared/d2d_abi.o   := --emit=metadata=$(obj)/shared/libd2d_abi.rmeta
+RUSTFLAGS_shared/d2d/d2d.o       := --emit=metadata=$(obj)/shared/libd2d.rmeta $(d2d-crates)
+RUSTFLAGS_shared/owner/d2d_owner.o := --emit=metadata=$(obj)/shared/libd2d_owner.rmeta $(d2d-crates) --extern d2d
+RUSTFLAGS_shared/pair/d2d_pair.o  := --emit=metadata=$(obj)/shared/libd2d_pair.rmeta $(d2d-crates) --extern d2d
+
+$(obj)/shared/d2d/d2d.o: $(obj)/shared/d2d_abi.o
+$(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d/d2d.o
+
+# When Kbuild compiles an object, it passes the compiler the names of all modules that link it. scripts/Makefile.build
+# does not quote this list for rustc, so give each crate a single name.
+$(obj)/shared/d2d/d2d.o: private modfile := $(obj)/shared/d2d/d2d
+$(obj)/shared/owner/d2d_owner.o: private modfile := $(obj)/shared/owner/d2d_owner
+$(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
+# The objects in C get one name as well. Otherwise their command lines would change with the set of modules, and
+# make would compile them again.
+$(addprefix $(obj)/,$(d2d-peer) $(d2d-owner)): private modname := d2d
+
+# bindgen parses with libclang, even if gcc compiles the kernel. Leave out the flags of gcc that libclang does not know;
+# the kernel's rust/Makefile has a list of them.
+bindgen-skip := $(shell sed -n '/^bindgen_skip_c_flags :=/,/[^\\]$$/p' $(srctree)/rust/Makefile | \
+		  sed 's/^bindgen_skip_c_flags :=//; s/\\$$//')
+bindgen-target := $(shell sed -n 's/^BINDGEN_TARGET_$(if $(filter um,$(SRCARCH)),$(SUBARCH),$(SRCARCH))[[:space:]]*:= *//p' \
+		    $(srctree)/rust/Makefile)
+
+quiet_cmd_d2d_bindgen = BINDGEN $@
+      cmd_d2d_bindgen = \
+	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ::kernel::ffi \
+		--no-layout-tests --no-derive-debug --no-prepend-enum-name \
+		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record|pair_.*)=Clone,Copy' \
+		--rustified-enum 'd2d_(step|key)' \
+		--with-derive-custom 'd2d_pair_(.*_data|complete)=FromBytes,IntoBytes,Immutable' \
+		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
+		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
+		-o $@ -- $(filter-out $(bindgen-skip), $(c_flags)) \
+		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
+
+# The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
+# have the same build ID; it adds its own source to the hash (fingerprint::build in shared/d2d/fingerprint.rs).
+d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
+# Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this with a
+# constant D2D_BUILD_ID. It may do so, because it builds all modules of a mutant together.
+d2d-build-id := $(or $(D2D_BUILD_ID),$(shell { cat $(d2d-sources); echo '$(CONFIG_RUSTC_VERSION_TEXT) $(KERNELRELEASE)'; } | sha256sum | cut -c1-16))
+
+# The lines with which the generated file begins. Each is one word; "~" stands for a blank.
+d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen. \
+		$(pound)![allow(missing_docs,~non_camel_case_types,~unreachable_pub)] \
+		$(pound)![allow(unsafe_op_in_unsafe_fn,~improper_ctypes,~clippy::all)] \
+		$(pound)![allow(clippy::undocumented_unsafe_blocks,~clippy::ref_as_ptr,~clippy::ptr_as_ptr)] \
+		use~::kernel::bindings::*; \
+		use~::zerocopy_derive::{FromBytes,~Immutable,~IntoBytes}; \
+		pub~const~D2D_BUILD_ID:~u64~=~0x$(d2d-build-id);
+
+$(obj)/shared/d2d_abi.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
+			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_pair.h \
+			  $(d2d-top)/shared/include/d2d_point.h $(d2d-top)/shared/include/d2d_table.h FORCE
+	$(call if_changed,d2d_bindgen)
+targets += shared/d2d_abi.rs shared/d2d_abi.o
+
+clean-files += shared/*.rmeta shared/d2d_abi.rs shared/.doc-*
+
+# The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
+# rule that would generate them again in each build: make would then compile all Rust code again, and fail if the
+# kernel's tree is read-only. This empty rule takes precedence.
+$(abspath $(objtree))/rust/kernel/%.rs: ;
