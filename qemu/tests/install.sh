@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Installs the modules in an image of the stock kernel, where kmod's modprobe loads and unloads them, and removes them
-# again. Builds drivers from what is installed for drivers outside of the project, and loads them, too. Shows that a
-# mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
+# again. Builds drivers from what is installed for drivers outside of the project, and loads them, too. Lets dkms build
+# the modules. Shows that a mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
 
@@ -10,6 +10,8 @@ D2D_KERNEL=$(kernel_dir stock)
 export D2D_KERNEL
 . "$D2D_KERNEL/kernel.env"
 . "$LAB/lib/machine.sh"
+dkms=$("$LAB/root/dkms.sh")
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"$/\1/p' "$PROJECT/dkms.conf")
 mkdir -p "$PROJECT/build"
 dir=$(mktemp -d "$PROJECT/build/install.XXXXXX")
 trap 'rm -rf "$dir"' EXIT
@@ -102,6 +104,32 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
+# with_dkms CMD... - runs CMD in the toolchain root, to which dkms has been added, with a machine's folders for it
+with_dkms() {
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules
+		busybox mount -o bind "$1/machine/modules" /usr/lib/modules; busybox mount -o bind "$1/machine/src" /usr/src
+		busybox mount -o bind "$1/machine/lib" /var/lib; PATH=$2/usr/sbin:$PATH; shift 2; exec "$@"' sh "$dir" "$dkms" "$@"
+}
+
+# dkms_installs - lets dkms install the pair: both modules must be signed by its key, and B must depend on A
+dkms_installs() {
+	mkdir -p "$dir/machine"/{lib/dkms,"modules/$KVER","src/beyond-irps-$version"}
+	cp -r "$PROJECT"/{dkms.conf,Kbuild,module_a,module_b,shared} "$dir/machine/src/beyond-irps-$version/"
+	ln -s "$D2D_KERNEL/tree" "$dir/machine/modules/$KVER/build"
+	: | tee "$dir/machine/modules/$KVER"/modules.{builtin,order} >"$dir/machine/modules/$KVER/modules.dep"
+	with_dkms dkms install "beyond-irps/$version" -k "$KVER" || { cat "$dir"/machine/lib/dkms/*/*/build/make.log; return 1; }
+	(cd "$dir/machine/modules/$KVER" && grep '^updates/dkms/module_b.ko[.xz]*: updates/dkms/module_a.ko[.xz]*$' modules.dep) &&
+		[ "$(with_dkms modinfo -F signer -k "$KVER" module_a module_b)" = $'DKMS module signing key\nDKMS module signing key' ]
+}
+
+# dkms_removes - lets dkms remove the pair, and nothing else
+dkms_removes() {
+	with_dkms dkms remove "beyond-irps/$version" --all &&
+		diff <(printf '%s\n' ./build ./modules.builtin ./modules.order) <(cd "$dir/machine/modules/$KVER" &&
+			find . ! -type d ! -name 'modules.*.bin' ! -name 'modules.[adsw]*' ! -name modules.builtin.alias.bin | sort)
+}
+
 # boots - boots an image with kmod and the modules that are installed in $dir/root
 boots() {
 	mkdir -p "$dir"/root/{bin,lib/outside} "$dir/logs"
@@ -178,6 +206,8 @@ expect "a mistake: PREFIX is not absolute" mistake "PREFIX is an absolute path, 
 expect "a mistake: nothing is installed for drivers" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
 	uninstall-dev "PREFIX=$dir/to"
 expect "modprobe loads A for B, and removes both; the drivers from outside attach" boots
+expect "dkms builds, signs and installs the pair" dkms_installs
+expect "dkms removes the pair" dkms_removes
 expect "uninstall-dev removes" dev uninstall-dev
 expect "uninstall-dev leaves nothing" [ ! -e "$dir/prefix/share" ]
 ktap_end
