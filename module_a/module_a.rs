@@ -44,6 +44,7 @@ use d2d_pair::{
         DemoRequests,
         Packets, //
     },
+    take_all,
     DemoPair,
     Note,
     OwnerOps,
@@ -83,6 +84,10 @@ d2d_owner::module_owner! {
             default: 5000,
             description: "How long A waits for a pended handshake, in milliseconds (1 to 600000)",
         },
+        hot_lines: u32 {
+            default: 1,
+            description: "Lines for calls of operations and steps of queues: 1 printed, 0 not",
+        },
     },
 }
 
@@ -111,13 +116,20 @@ impl Owner for DriverA {
     const DISPATCH_ATOMIC: bool = true;
 
     fn config() -> Result<Config> {
-        Config::new(
+        let config = Config::new(
             OwnerModule::NAME,
             module_parameters::contexts.value(),
             module_parameters::capacity.value(),
             module_parameters::item_size.value(),
             module_parameters::completion.value(),
             module_parameters::timeout.value(),
+        )?;
+        let hot_lines = module_parameters::hot_lines.value();
+        Ok(
+            match check_parameter(OwnerModule::NAME, "hot_lines", hot_lines, 0..=1)? {
+                0 => config,
+                _ => config.print_hot_steps(),
+            },
         )
     }
 
@@ -152,7 +164,7 @@ impl Owner for DriverA {
         for _ in 0..rounds {
             for (this, link) in contexts.iter() {
                 for place in Place::ALL {
-                    run_in(place, || match exercise(link, place) {
+                    run_in(place, || match exercise(link) {
                         // There is no peer, or it is detaching.
                         Err(ESHUTDOWN) => Ok(()),
                         result => result,
@@ -197,8 +209,8 @@ impl Owner for DriverA {
     /// Puts items that wait for the next peer of this context.
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
-        let put = link.outgoing().put_batch(KIND_NOTE, &notes).unwrap_or(0);
-        trace!(enqueue, queue: "to_peer", n: put, how: "batch", for: "next");
+        // The queue may be full.
+        let _ = link.outgoing().put_batch(KIND_NOTE, &notes);
     }
 }
 
@@ -215,18 +227,15 @@ impl OwnerOps for DriverA {
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
-        trace!(op_call, to: "peer", op: "bounce", hops: left);
         let calls = link.peer()?.ops().bounce(left)?;
-        trace!(op_return, from: "peer", op: "bounce", calls: calls);
         Ok(calls.saturating_add(1))
     }
 
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(link);
+        let taken = take_all(&link.incoming());
         for _ in 0..taken {
             link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
         }
-        trace!(enqueue, queue: "to_peer", n: taken, how: "single", for: "answer");
         Ok(taken)
     }
 }
@@ -234,47 +243,26 @@ impl OwnerOps for DriverA {
 /// Puts items for the peer, calls its operations, and takes the items that it has put.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &1)?;
-    trace!(enqueue, queue: "to_peer", n: 1, how: "single");
     let notes: [Note; 3] = [2, 3, 4];
-    let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-    trace!(enqueue, queue: "to_peer", n: put, how: "batch");
+    link.outgoing().put_batch(KIND_NOTE, &notes)?;
 
     let peer = link.peer()?;
-    trace!(op_call, to: "peer", op: "ping", value: 41);
-    let value = peer.ops().ping(41)?;
-    trace!(op_return, from: "peer", op: "ping", value: value);
-    trace!(op_call, to: "peer", op: "drain");
-    let taken = peer.ops().drain()?;
-    trace!(op_return, from: "peer", op: "drain", taken: taken);
-    trace!(op_call, to: "peer", op: "bounce", hops: 2);
-    let calls = peer.ops().bounce(2)?;
-    trace!(op_return, from: "peer", op: "bounce", calls: calls);
+    peer.ops().ping(41)?;
+    peer.ops().drain()?;
+    peer.ops().bounce(2)?;
 
-    take_all(link);
+    take_all(&link.incoming());
     Ok(())
 }
 
 /// Calls the peer and exchanges items with it. Any context.
 ///
 /// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
-fn exercise(link: &OwnerLink<DemoPair>, place: Place) -> Result {
+fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
-    let place = place.name();
     link.outgoing().put::<Note>(KIND_NOTE, &8)?;
-    trace!(enqueue, queue: "to_peer", n: 1, how: "single", from: place);
-    trace!(op_call, to: "peer", op: "drain", from: place);
-    let taken = peer.ops().drain()?;
-    trace!(op_return, from: "peer", op: "drain", taken: taken);
-    take_all(link);
-    trace!(op_call, to: "peer", op: "bounce", hops: 2, from: place);
-    let calls = peer.ops().bounce(2)?;
-    trace!(op_return, from: "peer", op: "bounce", calls: calls);
+    peer.ops().drain()?;
+    take_all(&link.incoming());
+    peer.ops().bounce(2)?;
     Ok(())
-}
-
-/// Takes all items from the peer, and returns their number.
-fn take_all(link: &OwnerLink<DemoPair>) -> u32 {
-    d2d_pair::take_all(&link.incoming(), |taken| {
-        taken.trace(OwnerModule::NAME, "to_owner");
-    })
 }

@@ -30,7 +30,6 @@ use d2d::{
         run_in,
         Place, //
     },
-    trace,
     trace::check_parameter, //
 };
 use d2d_pair::{
@@ -40,6 +39,7 @@ use d2d_pair::{
         DemoRequests,
         Packets, //
     },
+    take_all,
     DemoPair,
     Note,
     PeerOps,
@@ -129,7 +129,7 @@ impl Driver for DriverB {
             for place in Place::ALL {
                 let packets = Packets::new(&sender)?;
                 run_in(place, || {
-                    exercise(link, place)?;
+                    exercise(link)?;
                     demo_requests::demonstrate(packets, &owner)
                 })??;
                 driver.requests.demonstrate(place, &sender, &owner, || {
@@ -177,42 +177,25 @@ impl PeerOps for DriverB {
         let Some(left) = hops.checked_sub(1) else {
             return Ok(0);
         };
-        trace!(op_call, to: "owner", op: "bounce", hops: left);
         let calls = link.owner().bounce(left)?;
-        trace!(op_return, from: "owner", op: "bounce", calls: calls);
         Ok(calls.saturating_add(1))
     }
 
     /// Takes all items from the owner, and puts four: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(link);
+        let taken = take_all(&link.incoming());
         link.outgoing().put::<Note>(KIND_NOTE, &10)?;
-        trace!(enqueue, queue: "to_owner", n: 1, how: "single");
         let notes: [Note; 3] = [20, 30, 40];
-        let put = link.outgoing().put_batch(KIND_NOTE, &notes)?;
-        trace!(enqueue, queue: "to_owner", n: put, how: "batch");
+        link.outgoing().put_batch(KIND_NOTE, &notes)?;
         Ok(taken)
     }
 }
 
-/// Takes all items from the owner, and returns their number.
-fn take_all(link: &PeerLink<DemoPair>) -> u32 {
-    d2d_pair::take_all(&link.incoming(), |taken| {
-        taken.trace(PeerModule::NAME, "to_peer");
-    })
-}
-
 /// Calls the owner and exchanges items with it. Any context.
-fn exercise(link: &PeerLink<DemoPair>, place: Place) -> Result {
-    let place = place.name();
+fn exercise(link: &PeerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;
-    trace!(enqueue, queue: "to_owner", n: 1, how: "single", from: place);
-    trace!(op_call, to: "owner", op: "drain", from: place);
-    let taken = link.owner().drain()?;
-    trace!(op_return, from: "owner", op: "drain", taken: taken);
-    take_all(link);
-    trace!(op_call, to: "owner", op: "bounce", hops: 2, from: place);
-    let calls = link.owner().bounce(2)?;
-    trace!(op_return, from: "owner", op: "bounce", calls: calls);
+    link.owner().drain()?;
+    take_all(&link.incoming());
+    link.owner().bounce(2)?;
     Ok(())
 }

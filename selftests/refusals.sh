@@ -126,6 +126,7 @@ parameters()
 	module_a completion=3
 	module_a timeout=0
 	module_a timeout=600001
+	module_a hot_lines=2
 	module_b deferred=2
 	EOT
 }

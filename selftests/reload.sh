@@ -13,7 +13,7 @@ OWNER_ROUNDS=5
 # reset_trace
 items()
 {
-	trace | sed -n "s/.*step=$1 queue=$2 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
+	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 # peer_rounds ROUNDS - loads and unloads module_b so many times, and alternates the values of deferred

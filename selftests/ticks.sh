@@ -77,12 +77,12 @@ peer_allocated()
 	return "$found"
 }
 
-# value KEY TEXT - prints a value from the last line since reset_trace that has this text
+# value KEY TEXT - prints a value from the last line since reset_trace that matches TEXT
 value()
 {
 	dmesg | awk -v start="$TRACE_START" -v key="$1" -v text="$2" '
 		index($0, start) { value = "" }
-		index($0, text) {
+		$0 ~ text {
 			for (i = 1; i <= NF; i++) {
 				split($i, field, "=")
 				if (field[1] == key)
@@ -95,7 +95,7 @@ value()
 # total STEP QUEUE - prints how many items module_a's lines of this step have, added up
 total()
 {
-	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 n=\([0-9]*\).*/\1/p" |
+	trace | sed -n "s/.*module_a: d2d: .* step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" |
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
@@ -149,7 +149,7 @@ verdict "the items of each producer arrived in order, without a gap"
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"
-for_next=$(value n "for=next")
+for_next=$(value n "module_a: d2d: .* step=enqueue")
 [ "$(value taken "$owner")" = "$(value taken "$peer")" ] &&
 	[ "$(value put "$owner")" = $(($(value put "$peer") + $(total enqueue to_peer))) ] &&
 	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - for_next)) ] &&

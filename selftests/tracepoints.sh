@@ -74,7 +74,7 @@ fresh_owner()
 		[ "$peer" = "${1-}" ] || needs_no "$peer"
 	done
 	needs_no actor pause_calls torture_peer0 torture_owner
-	needs module_a
+	needs module_a hot_lines=0
 	needs "${1-module_a}"
 	reset_tracepoints
 	clear_buffer
@@ -145,7 +145,7 @@ verdict "all tracepoints are on: they have the text and the order of the lines i
 
 # The kernel clears the buffer when it removes tracepoints that were on.
 fresh_tracing
-load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a &&
+load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a hot_lines=0 &&
 	[ "$(cat "$EVENTS/enable")" = 0 ]
 verdict "the owner is unloaded while tracepoints are on: after it is loaded again all are off"
 

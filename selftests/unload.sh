@@ -136,7 +136,7 @@ unload_during_call()
 	seen=$?
 	resume
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown unregister unload &&
-		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce errno=-$ESHUTDOWN"
+		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce status=-$ESHUTDOWN"
 }
 
 # unload_during_request - unloads the peer while its dispatch routine runs in the sending process.

@@ -45,14 +45,14 @@ static struct d2d_pair_owner_ops owner = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, owner_chain),
 };
 
-/* Takes all items, by handle (d2d_queue.h). Any context. */
-static u32 take_all(void)
+/* Takes all items, by handle (d2d_queue.h), and adds up their notes. Any context. */
+static u32 take_all(u64 *sum)
 {
 	struct d2d_queue *queue = &context->to_peer;
 	struct d2d_item *item;
 	d2d_handle handle;
-	u64 note, sum = 0;
 	u32 taken = 0;
+	u64 note;
 
 	while ((handle = d2d_queue_take(queue))) {
 		item = d2d_queue_redeem(queue, handle);
@@ -62,26 +62,17 @@ static u32 take_all(void)
 		 */
 		if (item && item->kind == D2D_PAIR_KIND_NOTE && item->len == sizeof(note)) {
 			memcpy(&note, item->payload, sizeof(note));
-			sum += note;
+			*sum += note;
 		}
 		d2d_queue_release(queue, handle);
 		taken++;
 	}
-	if (taken)
-		trace(DEQUEUE, D2D_TEXT(QUEUE, "to_peer"), D2D_NUMBER(N, taken),
-		      D2D_TEXT(HOW, "handle"), D2D_NUMBER(SUM, sum));
 	return taken;
 }
 
-static int put_note(u64 note, struct d2d_field from)
+static int put_note(u64 note)
 {
-	int err;
-
-	err = d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
-	if (!err)
-		trace(ENQUEUE, D2D_TEXT(QUEUE, "to_owner"), D2D_NUMBER(N, 1),
-		      D2D_TEXT(HOW, "single"), from);
-	return err;
+	return d2d_queue_put(&context->to_owner, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 }
 
 /*
@@ -103,15 +94,11 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 	if (hops > MAX_HOPS)
 		return -E2BIG;
 	if (hops) {
-		trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "bounce"),
-		      D2D_NUMBER(HOPS, hops - 1));
 		d2d_point_call("owner", "bounce");
 		err = owner.bounce(context->owner.self, hops - 1, &calls);
 		d2d_point_return("owner", "bounce", err);
 		if (err)
 			return err;
-		trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "bounce"),
-		      D2D_NUMBER(CALLS, calls));
 		calls++;
 	}
 	*result = calls;
@@ -120,8 +107,10 @@ static int c_peer_bounce(void *this, u32 hops, u32 *result)
 
 static int c_peer_drain(void *this, u32 *result)
 {
-	*result = take_all();
-	return put_note(10, (struct d2d_field) { 0 });
+	u64 sum = 0;
+
+	*result = take_all(&sum);
+	return put_note(sum);
 }
 
 static const u64 chain[] = D2D_PAIR_PEER_CHAIN;
@@ -312,7 +301,6 @@ static void c_peer_cancelled(void *this, d2d_handle request)
  * execution context, again and again.
  */
 struct round {
-	struct d2d_field from;	/* where it runs, for the trace */
 	d2d_handle call;	/* the request that module_a completes at once */
 	d2d_handle pend;	/* the one that module_a keeps pending; see c_peer_completed() */
 	int pended;		/* how often pend was sent */
@@ -409,31 +397,23 @@ static int send_requests(struct round *round)
  */
 static int exercise(struct round *round)
 {
+	u64 sum = 0;
 	u32 result;
 	int err;
 
-	err = put_note(7, round->from);
+	err = put_note(7);
 	if (err)
 		return err;
-	trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "drain"), round->from);
 	d2d_point_call("owner", "drain");
 	err = owner.drain(context->owner.self, &result);
 	d2d_point_return("owner", "drain", err);
 	if (err)
 		return err;
-	trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "drain"),
-	      D2D_NUMBER(TAKEN, result));
-	take_all();
-	trace(OP_CALL, D2D_TEXT(TO, "owner"), D2D_TEXT(OP, "bounce"), D2D_NUMBER(HOPS, 2),
-	      round->from);
+	take_all(&sum);
 	d2d_point_call("owner", "bounce");
 	err = owner.bounce(context->owner.self, 2, &result);
 	d2d_point_return("owner", "bounce", err);
-	if (err)
-		return err;
-	trace(OP_RETURN, D2D_TEXT(FROM, "owner"), D2D_TEXT(OP, "bounce"),
-	      D2D_NUMBER(CALLS, result));
-	return send_requests(round);
+	return err ?: send_requests(round);
 }
 
 /* A round that runs in another execution context; on the stack of the thread that waits for it. */
@@ -456,7 +436,6 @@ static int run_in_worker(struct round *round)
 {
 	struct job job = { .round = round };
 
-	round->from = (struct d2d_field)D2D_TEXT(FROM, "worker");
 	INIT_WORK_ONSTACK(&job.work, work_job);
 	queue_work(system_dfl_wq, &job.work);
 	flush_work(&job.work);
@@ -473,11 +452,10 @@ static enum hrtimer_restart timer_job(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
-static int run_in_timer(struct round *round, const char *from, enum hrtimer_mode mode)
+static int run_in_timer(struct round *round, enum hrtimer_mode mode)
 {
 	struct job job = { .round = round };
 
-	round->from = (struct d2d_field)D2D_TEXT(FROM, from);
 	init_completion(&job.done);
 	hrtimer_setup_on_stack(&job.timer, timer_job, CLOCK_MONOTONIC, mode);
 	hrtimer_start(&job.timer, ns_to_ktime(NSEC_PER_USEC), mode);
@@ -486,12 +464,6 @@ static int run_in_timer(struct round *round, const char *from, enum hrtimer_mode
 	hrtimer_cancel(&job.timer);
 	destroy_hrtimer_on_stack(&job.timer);
 	return job.err;
-}
-
-static int run_in_syscall(struct round *round)
-{
-	round->from = (struct d2d_field)D2D_TEXT(FROM, "syscall");
-	return exercise(round);
 }
 
 /*
@@ -517,9 +489,9 @@ static int run_rounds(u32 rounds)
 	err = d2d_request_alloc(self, sizeof(u64), sizeof(u64), &round.pend);
 	if (!err) {
 		while (rounds-- && !err)
-			err = run_in_syscall(&round) ?: run_in_worker(&round) ?:
-			      run_in_timer(&round, "softirq", HRTIMER_MODE_REL_SOFT) ?:
-			      run_in_timer(&round, "hardirq", HRTIMER_MODE_REL);
+			err = exercise(&round) ?: run_in_worker(&round) ?:
+			      run_in_timer(&round, HRTIMER_MODE_REL_SOFT) ?:
+			      run_in_timer(&round, HRTIMER_MODE_REL);
 		end_round(&round);
 		d2d_request_free(round.pend);
 	}

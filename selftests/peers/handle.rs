@@ -29,7 +29,6 @@ use d2d::{
         run_in,
         Place, //
     },
-    trace,
     trace::check_parameter, //
 };
 use d2d_pair::{
@@ -85,16 +84,15 @@ impl HandlePeer {
         Ok(true)
     }
 
-    /// Redeems all stored handles. Returns the number of items and the sum of their notes.
-    fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<(u32, Note)> {
-        let (mut count, mut sum) = (0, 0);
+    /// Redeems all stored handles. Returns the sum of the items' notes.
+    fn redeem_all(&self, link: &PeerLink<DemoPair>) -> Result<Note> {
+        let mut sum = 0;
         let numbers = core::mem::take(&mut *self.stored.lock());
         for number in numbers.into_iter().flatten() {
             let note = Self::redeem(link, number)?;
-            count += 1;
             sum = Note::wrapping_add(sum, note);
         }
-        Ok((count, sum))
+        Ok(sum)
     }
 
     /// Reads the item of a handle, releases it, and checks that the handle is stale afterwards.
@@ -114,20 +112,16 @@ impl HandlePeer {
         while self.store(link)? {
             taken += 1;
         }
-        trace!(dequeue, queue: "to_peer", n: taken, how: "handle");
         Ok(taken)
     }
 
     /// One round: redeems the stored handles, puts the sum of their notes for the owner, and stores the
     /// handles of the answers. `drain` has stored the handles, in the execution context in which the owner
     /// called it.
-    fn exercise(&self, link: &PeerLink<DemoPair>, place: Place) -> Result {
-        let (count, sum) = self.redeem_all(link)?;
+    fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
+        let sum = self.redeem_all(link)?;
         link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
-        trace!(enqueue, queue: "to_owner", n: 1, how: "single", redeemed: count, from: place.name());
-        trace!(op_call, to: "owner", op: "drain", from: place.name());
-        let taken = link.owner().drain()?;
-        trace!(op_return, from: "owner", op: "drain", taken: taken);
+        link.owner().drain()?;
         self.store_all(link)?;
         Ok(())
     }
@@ -162,7 +156,7 @@ impl Driver for HandlePeer {
         let link = driver.settled_link()?;
         for _ in 0..rounds {
             for place in Place::ALL {
-                run_in(place, || driver.exercise(link, place))??;
+                run_in(place, || driver.exercise(link))??;
             }
         }
         Ok(())

@@ -18,7 +18,6 @@ use d2d::{
         Disposition,
         Request, //
     },
-    trace,
     trace::check_parameter, //
 };
 use d2d_pair::{
@@ -121,14 +120,9 @@ impl PeerOps for Paused {
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         d2d_pause_operation();
-        let taken = take_all(&link.incoming(), |taken| {
-            taken.trace(PeerModule::NAME, "to_peer");
-        });
-        trace!(op_call, to: "owner", op: "bounce", hops: 1);
-        match link.owner().bounce(1) {
-            Ok(calls) => trace!(op_return, from: "owner", op: "bounce", calls: calls),
-            Err(error) => trace!(op_return, from: "owner", op: "bounce", errno: error.to_errno()),
-        }
+        let taken = take_all(&link.incoming());
+        // The test finds the result in the trace.
+        let _ = link.owner().bounce(1);
         Ok(taken)
     }
 }

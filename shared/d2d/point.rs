@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tracepoints of steps that are too frequent for a line in dmesg.
+//! The hot steps, which are too frequent to be always traced.
 //!
-//! The owner defines all tracepoints, one for each step. Drivers hit those of a hot path by the
-//! functions of this module. Each module has a static key for each group of tracepoints, which the
-//! owner switches on while one of them is on and a driver of the module is registered. Testing a key
-//! that is off costs one patched branch, and nothing on a kernel without tracepoints. The bench,
-//! which measures that branch, also builds the library without it (`D2D_NO_TRACEPOINTS` in Kbuild).
+//! The library traces them by the functions of this module. Each module has a static key for each
+//! group of hot steps. While a driver of the module is registered, the owner switches on the key of
+//! each group that has a tracepoint which is on. If the owner prints the operations' calls and the
+//! queues' steps as lines, it also switches on the keys of these two groups. A step whose key is off
+//! costs one static branch. The bench, which measures that branch, also builds the library without
+//! it (`D2D_NO_TRACEPOINTS` in Kbuild).
 //!
 //! C header: `shared/include/d2d_point.h`.
 
@@ -30,7 +31,7 @@ macro_rules! groups {
         $(#[$doc])*
         #[inline(always)]
         $vis fn $group() -> bool {
-            #[cfg(all(CONFIG_TRACEPOINTS, not(d2d_no_tracepoints)))]
+            #[cfg(all(CONFIG_JUMP_LABEL, not(d2d_no_tracepoints)))]
             // SAFETY: The field is an initialized static key, which C code defines.
             unsafe {
                 kernel::jump_label::static_branch_unlikely!(
@@ -39,34 +40,33 @@ macro_rules! groups {
                     $group
                 )
             }
-            #[cfg(not(all(CONFIG_TRACEPOINTS, not(d2d_no_tracepoints))))]
+            // Without jump labels, the kernel crate's macro would call a function.
+            #[cfg(all(not(CONFIG_JUMP_LABEL), not(d2d_no_tracepoints)))]
+            // SAFETY: The field is an initialized static key, which C code defines. Its count is an
+            // atomic number, of which this is a relaxed load.
+            unsafe {
+                (&raw const abi::d2d_points.$group.key.enabled.counter).read_volatile() > 0
+            }
+            #[cfg(d2d_no_tracepoints)]
             false
         }
     )*};
 }
 
 groups! {
-    /// Whether one of `enqueue`, `dequeue` and `doorbell` is on.
+    /// Whether `enqueue`, `dequeue` and `doorbell` are traced.
     pub fn queues();
-    /// Whether one of `op_call` and `op_return` is on.
+    /// Whether `op_call` and `op_return` are traced.
     pub fn ops();
-    /// Whether one of the steps of a request is on.
+    /// Whether the steps of a request are traced if its sender does not ask for lines.
     pub fn requests();
-    /// Whether one of `event_set` and `event_wait` is on.
+    /// Whether `event_set` and `event_wait` are traced.
     pub fn events();
 }
 
-/// Returns the static keys of the module that this crate is linked into; null on a kernel without
-/// tracepoints.
+/// Returns the static keys of the module that this crate is linked into.
 pub(crate) fn keys() -> *mut abi::d2d_point_keys {
-    #[cfg(CONFIG_TRACEPOINTS)]
-    {
-        &raw mut abi::d2d_points
-    }
-    #[cfg(not(CONFIG_TRACEPOINTS))]
-    {
-        core::ptr::null_mut()
-    }
+    &raw mut abi::d2d_points
 }
 
 /// A `struct module`, of which only the name is read, which never changes.
@@ -91,8 +91,7 @@ fn module_name() -> &'static CStr {
     unsafe { CStr::from_char_ptr((&raw const (*__this_module.0.get()).name).cast()) }
 }
 
-/// Hits the tracepoint of a step that puts or takes `n` items, or rings the doorbell, in the name
-/// of this module. Any context but NMI.
+/// Traces a step that puts or takes `n` items, or rings the doorbell, in the name of this module. Any context but NMI.
 ///
 /// # Safety
 ///
@@ -115,8 +114,7 @@ pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
     .hit();
 }
 
-/// Hits the tracepoint of a call of an operation of `side`, in the name of this module. Any context
-/// but NMI.
+/// Traces a call of an operation of `side`, in the name of this module. Any context but NMI.
 #[cold]
 #[inline(never)]
 pub fn call(side: &str, op: &str) {
@@ -125,8 +123,7 @@ pub fn call(side: &str, op: &str) {
         .hit();
 }
 
-/// Hits the tracepoint of the return from an operation of `side`, in the name of this module. Any
-/// context but NMI.
+/// Traces the return from an operation of `side`, in the name of this module. Any context but NMI.
 #[cold]
 #[inline(never)]
 pub fn returned(side: &str, op: &str, status: c_int) {

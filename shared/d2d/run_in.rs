@@ -64,17 +64,6 @@ pub enum Place {
 impl Place {
     /// All execution contexts.
     pub const ALL: [Self; 4] = [Self::Caller, Self::Worker, Self::SoftIrq, Self::HardIrq];
-
-    /// Returns the name of the execution context, as the trace shows it. The calling task is called
-    /// `syscall`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Caller => "syscall",
-            Self::Worker => "worker",
-            Self::SoftIrq => "softirq",
-            Self::HardIrq => "hardirq",
-        }
-    }
 }
 
 /// Runs `f` in `place`, once, and returns its result. May sleep.

@@ -146,7 +146,8 @@ impl<'a> StepRecord<'a> {
         unsafe { abi::d2d_trace(&self.0) };
     }
 
-    /// Takes a step that is too frequent for a line: only hits its tracepoint. Any context.
+    /// Takes a hot step: hits its tracepoint. Prints its line only if the owner prints the hot steps
+    /// of its group. Any context.
     pub fn hit(mut self) {
         self.0.flags |= abi::D2D_RECORD_HOT;
         self.emit();

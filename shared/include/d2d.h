@@ -466,25 +466,18 @@ struct d2d_send {
 /* The most drivers that can be registered with an owner, including its own driver object. */
 #define D2D_MAX_DRIVERS		128
 
-/*
- * X(group): the groups of steps that are too frequent for a line in dmesg (d2d_step.h). A group's
- * tracepoints share one static key.
- */
+/* X(group): the groups of hot steps (d2d_step.h). The steps of a group share one static key. */
 #define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
 #define D2D_COUNT_GROUP(group)	+ 1
 enum { D2D_GROUP_COUNT = 0 D2D_GROUPS(D2D_COUNT_GROUP) };
 
 /*
- * The static keys of this module's tracepoints, which its driver objects name: see d2d_point.h.
+ * The static keys of this module's hot steps, which its driver objects name: see d2d_point.h.
  * D2D_OWNER() defines them.
  */
 struct d2d_point_keys;
-#ifdef CONFIG_TRACEPOINTS
 extern struct d2d_point_keys d2d_points;
 #define D2D_POINTS	(&d2d_points)
-#else
-#define D2D_POINTS	NULL
-#endif
 
 /**
  * struct d2d_driver - a driver object
@@ -507,8 +500,8 @@ extern struct d2d_point_keys d2d_points;
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
- * @points: the static keys of this module's tracepoints, D2D_POINTS, or NULL: then the
- *	tracepoints in the module's own code stay off. The owner switches the keys until
+ * @points: the static keys of this module's tracepoints, D2D_POINTS, or NULL: then the hot
+ *	steps in the module's own code are not traced. The owner switches the keys until
  *	d2d_unregister() has returned. They are in the module's data
  * @flags: D2D_DISPATCH_...
  * @reserved: 0

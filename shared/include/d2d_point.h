@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the tracepoints of steps that are too frequent for a line in dmesg. The
- * owner defines them (shared/owner/d2d_trace.h), and all drivers hit them. They are in groups.
- * While no tracepoint of a group is on, each place that hits one of them costs one patched
- * branch, and nothing on a kernel without tracepoints. Rust drivers have shared/d2d/point.rs.
+ * Driver to driver: the hot steps, which are too frequent to be always traced. They are in groups.
+ * A group is on while one of its tracepoints is on (shared/owner/d2d_trace.h). The groups queues
+ * and ops are also on while the owner prints their steps as lines. While a group is off, each of
+ * its steps costs one static branch. Rust drivers have shared/d2d/point.rs.
  *
  * Each module has static keys of its own, d2d_points. The owner switches those of each module that
  * has registered a driver.
@@ -18,26 +18,22 @@
 #include "d2d.h"
 #include "d2d_step.h"
 
-#ifdef CONFIG_TRACEPOINTS
-/* A static key for each group, which is on while one of its tracepoints is on. */
+/* A static key for each group, which is on while the group is on. */
 #define D2D_POINT_KEY(group)	struct static_key_false group;
 struct d2d_point_keys { D2D_GROUPS(D2D_POINT_KEY) };
 
 #define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
 #define D2D_DEFINE_POINTS	struct d2d_point_keys d2d_points = { D2D_GROUPS(D2D_KEY_OFF) }
-#else
-#define D2D_DEFINE_POINTS	struct d2d_point_keys
-#endif
 
 /* The bench measures the cost of these branches: it also builds the drivers without them. */
-#if defined(CONFIG_TRACEPOINTS) && !defined(D2D_NO_TRACEPOINTS)
+#ifndef D2D_NO_TRACEPOINTS
 #define d2d_point_enabled(group)	static_branch_unlikely(&d2d_points.group)
 #else
 #define d2d_point_enabled(group)	(!sizeof(#group))
 #endif
 
 /**
- * d2d_point_hit() - hit the tracepoint of a step of a queue
+ * d2d_point_hit() - trace a step of a queue
  * @queue: the queue, whose lock is held, so that the trace has the order of the queue
  * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
  * @n: the number of items that are put or taken
@@ -66,7 +62,7 @@ static noinline_for_stack __maybe_unused void d2d_point_hit(const struct d2d_que
 }
 
 /**
- * d2d_point_call() - hit the tracepoint of a call, before it
+ * d2d_point_call() - trace a call, before it
  * @side: the other side, whose operation is called: "owner" or "peer"
  * @op: the name of the operation
  *
@@ -80,7 +76,7 @@ static inline void d2d_point_call(const char *side, const char *op)
 }
 
 /**
- * d2d_point_return() - hit the tracepoint of a return, after an operation has returned
+ * d2d_point_return() - trace a return, after an operation has returned
  * @side: the other side, whose operation was called: "owner" or "peer"
  * @op: the name of the operation
  * @status: what it has returned

@@ -15,8 +15,8 @@
 #include <linux/types.h>
 
 /*
- * X(constant, tracepoint, name in the line, group): a step. Steps that can occur without a line
- * are in a group of d2d_point.h; the others have the group none.
+ * X(constant, tracepoint, name in the line, group): a step. Hot steps, which can occur without a
+ * line, are in a group of d2d_point.h; the others have the group none.
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -141,14 +141,14 @@ struct d2d_record {
 	struct d2d_field fields[D2D_RECORD_FIELDS];
 };
 
-/* The step is too frequent for a line: only its tracepoint is hit. */
+/* The step is hot: it gets a line only if the owner prints the hot steps of its group as lines. */
 #define D2D_RECORD_HOT		0x1
 
 /* Room for the fields in a line, with the NUL, in bytes. A longer text is cut off. */
 #define D2D_DETAIL_SIZE		160
 
 /**
- * d2d_trace() - print the line of a step, and hit its tracepoint
+ * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
  * A function of the owner, as those of d2d.h are. The name of an unknown field, a text that

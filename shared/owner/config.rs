@@ -52,6 +52,8 @@ pub struct Config {
     pub(crate) learn: Learn,
     /// How much time a driver has to complete a handshake, in milliseconds.
     pub(crate) timeout: u32,
+    /// Whether the steps of queues and the calls of operations are printed as lines.
+    pub(crate) hot_lines: bool,
 }
 
 impl Config {
@@ -80,7 +82,17 @@ impl Config {
                 _ => Learn::Wait,
             },
             timeout: check_parameter(driver, "timeout", timeout, 1..=600_000)?,
+            hot_lines: false,
         })
+    }
+
+    /// Makes the owner print a line for each step of a queue (`enqueue`, `dequeue`, `doorbell`) and
+    /// for each call of an operation (`op-call`, `op-return`), by any of its drivers. Without this
+    /// they only have tracepoints. Any context.
+    #[must_use]
+    pub fn print_hot_steps(mut self) -> Self {
+        self.hot_lines = true;
+        self
     }
 
     /// Returns the number of items of each queue.

@@ -22,10 +22,6 @@
 #ifndef D2D_TRACE_FIELDS
 #define D2D_TRACE_FIELDS
 
-/* Count how many tracepoints of a group are on, in the static key of the group. */
-#define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
-D2D_GROUPS(D2D_SWITCHES)
-
 /* Returns the first field with this key, or NULL. */
 static inline const struct d2d_field *d2d_find_field(const struct d2d_record *record, u32 key)
 {

@@ -281,6 +281,9 @@ impl Exports {
     {
         let config = O::config()?;
         config.check_memory()?;
+        if config.hot_lines {
+            trace::print_hot_steps();
+        }
         let seats = Seats::<O>::new(self.name, module, &config)?;
         let make_file = file::WatchFile::new::<M>;
         let server = Server::new(self.name, config, seats.clone(), make_file)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Defines the tracepoints, which only C can do, and switches their static keys. All tracepoints
- * of a group share one key, so that code that hits several of them needs one branch. Kbuild
+ * Defines the tracepoints, which only C can do, and switches the static keys of the hot steps. All
+ * steps of a group share one key, so that code that hits several of them needs one branch. Kbuild
  * compiles this file for each owner, as each has tracepoints of its own.
  */
 #include <linux/jump_label.h>
@@ -12,9 +12,9 @@
 #include "points.h"
 
 #ifdef CONFIG_TRACEPOINTS
-
 #define CREATE_TRACE_POINTS
 #include "d2d_trace.h"
+#endif
 
 /* The owner's own keys */
 D2D_DEFINE_POINTS;
@@ -22,7 +22,7 @@ D2D_DEFINE_POINTS;
 /* Protects what follows, and is held while keys are switched. */
 static DEFINE_MUTEX(d2d_switching);
 
-/* How many tracepoints of each group are on. */
+/* How many tracepoints of each group are on, plus one if its steps are printed as lines. */
 #define D2D_POINTS_ON(group)	unsigned int group;
 static struct { D2D_GROUPS(D2D_POINTS_ON) } d2d_on;
 
@@ -88,6 +88,14 @@ void d2d_points_remove(u32 slot)
 	D2D_GROUPS(D2D_DISABLE)
 }
 
+void d2d_lines_on(void)
+{
+	d2d_queues_on();
+	d2d_ops_on();
+}
+
+#ifdef CONFIG_TRACEPOINTS
+
 #define D2D_POINT(constant, point, name, group) \
 	[D2D_STEP_##constant] = { trace_d2d_##point##_enabled, trace_d2d_##point },
 
@@ -109,14 +117,6 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 }
 
 #else
-
-void d2d_points_add(u32 slot, struct d2d_point_keys *keys)
-{
-}
-
-void d2d_points_remove(u32 slot)
-{
-}
 
 bool d2d_is_on(u32 step)
 {

@@ -2,7 +2,7 @@
 #ifndef D2D_POINTS_H
 #define D2D_POINTS_H
 
-#include "d2d.h"
+#include "d2d_point.h"
 
 /* The name of a step or a field, and the form of that field's number. Rust type: Word. */
 struct d2d_word {
@@ -25,8 +25,18 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
 
 /*
+ * Tracing a group begins, because one of its tracepoints is switched on; or ends. The calls are
+ * counted. May sleep.
+ */
+#define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
+D2D_GROUPS(D2D_SWITCHES)
+
+/* Switches the groups queues and ops on for good: the owner prints their steps as lines. May sleep. */
+void d2d_lines_on(void);
+
+/*
  * Notes the static keys of the module of a registered driver, and switches on those of each group
- * of which a tracepoint is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist
+ * that is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist
  * until d2d_points_remove(). May sleep.
  */
 void d2d_points_add(u32 slot, struct d2d_point_keys *keys);

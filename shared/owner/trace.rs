@@ -47,6 +47,8 @@ unsafe extern "C" {
     /// As above.
     safe fn d2d_may_sleep() -> c_uint;
     /// Defined in `points.c`.
+    safe fn d2d_lines_on();
+    /// As above.
     safe fn d2d_is_on(step: u32) -> bool;
     /// As above.
     fn d2d_hit(
@@ -92,6 +94,27 @@ static SEQ: Atomic<u64> = Atomic::new(0);
 /// The time when the owner printed its first line, in milliseconds since boot. It tells loads of
 /// the owner apart.
 static LOAD: SetOnce<u64> = SetOnce::new();
+
+/// Whether the owner prints the steps of queues and the calls of operations as lines.
+static HOT_LINES: Atomic<bool> = Atomic::new(false);
+
+/// Begins to print the steps of queues and the calls of operations as lines. May sleep.
+pub(crate) fn print_hot_steps() {
+    HOT_LINES.store(true, Relaxed);
+    d2d_lines_on();
+}
+
+/// Returns whether the owner prints a line of this step, which the record marks as hot.
+fn prints_hot(step: u32) -> bool {
+    const PRINTED: [Step; 5] = [
+        Step::D2D_STEP_ENQUEUE,
+        Step::D2D_STEP_DEQUEUE,
+        Step::D2D_STEP_DOORBELL,
+        Step::D2D_STEP_OP_CALL,
+        Step::D2D_STEP_OP_RETURN,
+    ];
+    HOT_LINES.load(Relaxed) && PRINTED.iter().any(|printed| *printed as u32 == step)
+}
 
 /// Returns whether the caller may sleep, as far as the kernel knows. Any context.
 #[inline(always)]
@@ -245,8 +268,8 @@ pub(crate) struct Texts {
     pub(crate) detail: Detail,
 }
 
-/// Prints the line of a step, unless the record is marked as hot, and hits the step's tracepoint,
-/// if that is on. Returns the texts, or `None` if neither was done. Replaces the texts of `record`
+/// Prints the line of a step, and hits the step's tracepoint, if that is on. A hot step has a line
+/// only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts, or `None` if neither was done. Replaces the texts of `record`
 /// by their copies. Any context.
 ///
 /// # Errors
@@ -263,9 +286,9 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
     let Some(step) = d2d_step_words.get(record.step as usize) else {
         return Err(driver);
     };
-    let is_hot = record.flags & abi::D2D_RECORD_HOT != 0;
+    let has_line = record.flags & abi::D2D_RECORD_HOT == 0 || prints_hot(record.step);
     let is_on = d2d_is_on(record.step);
-    if is_hot && !is_on {
+    if !has_line && !is_on {
         return Ok(None);
     }
     let mut detail = Detail::new();
@@ -297,7 +320,7 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
     }
     let (load, place) = (load(), place());
     let mut seq = 0;
-    if !is_hot {
+    if has_line {
         seq = SEQ.fetch_add(1, Relaxed).wrapping_add(1);
         print(record.step, &driver, step, (seq, load, place), &detail);
     }

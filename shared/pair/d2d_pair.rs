@@ -12,23 +12,14 @@ pub mod demo_requests;
 
 use d2d::{
     abi,
-    fields,
     interface,
     link::{
         OwnerLink,
         Pair,
         PeerLink, //
     },
-    queue::{
-        Batch,
-        Queue, //
-    },
-    trace::{
-        emit,
-        Step, //
-    }, //
+    queue::Queue, //
 };
-use kernel::prelude::*;
 
 /// Kind of the pair's items, whose payload is a [`Note`].
 pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
@@ -42,57 +33,18 @@ pub const MAX_HOPS: u32 = 16;
 /// The most items that [`take_all`] takes at a time.
 const BATCH: u32 = 8;
 
-/// A summary of the items that were taken off a queue together, for the trace.
-pub struct Taken {
-    how: &'static str,
-    count: usize,
-    /// The numbers of the first and of the last item: how many were put on the queue before it.
-    first: u64,
-    last: u64,
-    sum: Note,
-}
-
-impl Taken {
-    fn new(how: &'static str, batch: &Batch<'_>) -> Self {
-        let notes = batch.iter().filter_map(|item| item.read::<Note>());
-        Self {
-            how,
-            count: batch.len(),
-            first: batch.iter().next().map_or(0, |item| item.seq),
-            last: batch.iter().last().map_or(0, |item| item.seq),
-            sum: notes.fold(0, Note::wrapping_add),
-        }
-    }
-
-    /// Prints the step of taking these items off `queue`, in the name of driver `by`.
-    pub fn trace(&self, by: &CStr, queue: &str) {
-        let &Self {
-            how,
-            count,
-            first,
-            last,
-            sum,
-        } = self;
-        let fields = fields![queue: queue, n: count, how: how, first: first, last: last, sum: sum];
-        emit(by, Step::D2D_STEP_DEQUEUE, &fields);
-    }
-}
-
-/// Takes all items off a queue: first one item, then the rest in batches. Calls `each` for that
-/// item and for each batch. Returns the number of items. Any context.
-pub fn take_all(queue: &Queue<'_>, mut each: impl FnMut(Taken)) -> u32 {
-    let Some(item) = queue.take() else {
+/// Takes all items off a queue: first one item, then the rest in batches. Returns the number of
+/// items. Any context.
+pub fn take_all(queue: &Queue<'_>) -> u32 {
+    if queue.take().is_none() {
         return 0;
-    };
-    each(Taken::new("single", &item));
-    drop(item);
+    }
     let mut all = 1;
     loop {
         let batch = queue.take_batch(BATCH);
         if batch.is_empty() {
             return all;
         }
-        each(Taken::new("batch", &batch));
         all += batch.len() as u32;
     }
 }

@@ -7,6 +7,7 @@ use d2d::{
     interface::Interface,
     testing::header_hashes, //
 };
+use kernel::prelude::*;
 
 #[kunit_tests(d2d_pair)]
 mod cases {

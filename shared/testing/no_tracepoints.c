@@ -13,6 +13,10 @@ void d2d_points_remove(u32 slot)
 {
 }
 
+void d2d_lines_on(void)
+{
+}
+
 bool d2d_is_on(u32 step)
 {
 	return false;

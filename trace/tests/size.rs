@@ -32,15 +32,11 @@ impl Log {
             if seq % 4000 != 0 {
                 writeln!(
                     to,
-                    "{} step=op-return from=peer op=drain taken=1",
+                    "{} step=op-return from=peer op=drain status=0",
                     head(seq + 2)
                 )?;
             }
-            writeln!(
-                to,
-                "{} step=enqueue queue=to_peer n=1 how=single",
-                head(seq + 1)
-            )?;
+            writeln!(to, "{} step=enqueue queue=to_peer n=1", head(seq + 1))?;
             writeln!(
                 to,
                 "{} step=build-request req=r{seq} code=0x00222004",

@@ -50,13 +50,23 @@ PeerOps(PD2D_CONTEXT Context)
 static ULONG
 TakeAll(PD2D_CONTEXT Context)
 {
-    return D2dPairTakeAll(&Context->ToOwner, "to_owner");
+    return D2dPairTakeAll(Context, &Context->ToOwner, "to_owner");
+}
+
+static VOID
+TracePut(PD2D_CONTEXT Context, ULONG Count)
+{
+    D2dTrace("enqueue", "queue=to_peer ctx=c%u n=%u depth=%u", Context->Id, Count,
+             Context->ToPeer.Depth);
 }
 
 static NTSTATUS
 PutNote(PD2D_CONTEXT Context, D2D_NOTE Note)
 {
-    return D2dQueuePut(&Context->ToPeer, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+    NTSTATUS status = D2dQueuePut(&Context->ToPeer, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+
+    TracePut(Context, NT_SUCCESS(status) ? 1 : 0);
+    return status;
 }
 
 static NTSTATUS NTAPI
@@ -67,15 +77,15 @@ Ping(PVOID Self, ULONG Value, PULONG Result)
     return STATUS_SUCCESS;
 }
 
-/* Calls the peer's Bounce, and counts the calls. */
+/* Calls the peer's Bounce, which counts the calls. */
 static NTSTATUS
 CallBounce(PD2D_CONTEXT Context, ULONG Hops, PULONG Calls)
 {
-    NTSTATUS status = PeerOps(Context)->Bounce(Context->Peer.Self, Hops, Calls);
+    NTSTATUS status;
 
-    if (NT_SUCCESS(status)) {
-        D2dTrace("op-return", "from=peer op=bounce calls=%u", *Calls);
-    }
+    D2dTrace("op-call", "to=peer op=bounce");
+    status = PeerOps(Context)->Bounce(Context->Peer.Self, Hops, Calls);
+    D2dTrace("op-return", "from=peer op=bounce status=%#x", status);
     return status;
 }
 
@@ -96,7 +106,6 @@ Bounce(PVOID Self, ULONG Hops, PULONG Result)
     if (!D2dServerAcquirePeer(&peer)) {
         return STATUS_DELETE_PENDING;
     }
-    D2dTrace("op-call", "to=peer op=bounce hops=%u", Hops - 1);
     status = CallBounce(context, Hops - 1, Result);
     D2dServerReleasePeer();
     if (NT_SUCCESS(status)) {
@@ -120,7 +129,6 @@ Drain(PVOID Self, PULONG Result)
             return status;
         }
     }
-    D2dTrace("enqueue", "queue=to_peer n=%u how=single for=answer", taken);
     return STATUS_SUCCESS;
 }
 
@@ -130,23 +138,21 @@ CallPing(PD2D_CONTEXT Context)
     NTSTATUS status;
     ULONG value;
 
-    D2dTrace("op-call", "to=peer op=ping value=41");
+    D2dTrace("op-call", "to=peer op=ping");
     status = PeerOps(Context)->Ping(Context->Peer.Self, 41, &value);
-    if (NT_SUCCESS(status)) {
-        D2dTrace("op-return", "from=peer op=ping value=%u", value);
-    }
+    D2dTrace("op-return", "from=peer op=ping status=%#x", status);
     return status;
 }
 
 static NTSTATUS
 CallDrain(PD2D_CONTEXT Context)
 {
+    NTSTATUS status;
     ULONG taken;
-    NTSTATUS status = PeerOps(Context)->Drain(Context->Peer.Self, &taken);
 
-    if (NT_SUCCESS(status)) {
-        D2dTrace("op-return", "from=peer op=drain taken=%u", taken);
-    }
+    D2dTrace("op-call", "to=peer op=drain");
+    status = PeerOps(Context)->Drain(Context->Peer.Self, &taken);
+    D2dTrace("op-return", "from=peer op=drain status=%#x", status);
     return status;
 }
 
@@ -163,21 +169,18 @@ Demonstrate(PD2D_CONTEXT Context)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("enqueue", "queue=to_peer n=1 how=single");
     put = D2dQueuePutBatch(&Context->ToPeer, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
                            ARRAYSIZE(notes));
-    D2dTrace("enqueue", "queue=to_peer n=%u how=batch", put);
+    TracePut(Context, put);
 
     status = CallPing(Context);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("op-call", "to=peer op=drain");
     status = CallDrain(Context);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("op-call", "to=peer op=bounce hops=2");
     status = CallBounce(Context, 2, &calls);
     if (!NT_SUCCESS(status)) {
         return status;
@@ -209,33 +212,30 @@ Detached(PD2D_CONTEXT Context)
     ULONG put = D2dQueuePutBatch(&Context->ToPeer, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
                                  ARRAYSIZE(notes));
 
-    D2dTrace("enqueue", "queue=to_peer n=%u how=batch for=next", put);
+    TracePut(Context, put);
 }
 
 /*
- * Calls the peer and exchanges items with it. The caller has acquired the peer. Context
- * points to the name of the place. IRQL <= DISPATCH_LEVEL.
+ * Calls the peer and exchanges items with it. The caller has acquired the peer.
+ * IRQL <= DISPATCH_LEVEL.
  */
 static NTSTATUS
-ExerciseItems(PVOID Context)
+ExerciseItems(PVOID Unused)
 {
     PD2D_CONTEXT context = D2dServerContext();
-    PCSTR place = Context;
     NTSTATUS status;
     ULONG calls;
 
+    UNREFERENCED_PARAMETER(Unused);
     status = PutNote(context, 8);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("enqueue", "queue=to_peer n=1 how=single from=%s", place);
-    D2dTrace("op-call", "to=peer op=drain from=%s", place);
     status = CallDrain(context);
     if (!NT_SUCCESS(status)) {
         return status;
     }
     TakeAll(context);
-    D2dTrace("op-call", "to=peer op=bounce hops=2 from=%s", place);
     return CallBounce(context, 2, &calls);
 }
 
@@ -251,7 +251,7 @@ Exercise(VOID)
         if (!D2dServerAcquirePeer(&peer)) {
             return STATUS_SUCCESS;
         }
-        status = D2dPairShow(Device, place, &peer, ExerciseItems, (PVOID)D2dPlaceName(place));
+        status = D2dPairShow(Device, place, &peer, ExerciseItems);
         D2dServerReleasePeer();
     }
     return status;

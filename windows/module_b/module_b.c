@@ -59,13 +59,23 @@ OwnerOps(PD2D_CONTEXT Shared)
 static ULONG
 TakeAll(PD2D_CONTEXT Shared)
 {
-    return D2dPairTakeAll(&Shared->ToPeer, "to_peer");
+    return D2dPairTakeAll(Shared, &Shared->ToPeer, "to_peer");
+}
+
+static VOID
+TracePut(PD2D_CONTEXT Shared, ULONG Count)
+{
+    D2dTrace("enqueue", "queue=to_owner ctx=c%u n=%u depth=%u", Shared->Id, Count,
+             Shared->ToOwner.Depth);
 }
 
 static NTSTATUS
 PutNote(PD2D_CONTEXT Shared, D2D_NOTE Note)
 {
-    return D2dQueuePut(&Shared->ToOwner, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+    NTSTATUS status = D2dQueuePut(&Shared->ToOwner, D2D_PAIR_KIND_NOTE, &Note, sizeof(Note));
+
+    TracePut(Shared, NT_SUCCESS(status) ? 1 : 0);
+    return status;
 }
 
 static NTSTATUS NTAPI
@@ -76,15 +86,15 @@ Ping(PVOID Self, ULONG Value, PULONG Result)
     return STATUS_SUCCESS;
 }
 
-/* Calls the owner's Bounce, and counts the calls. */
+/* Calls the owner's Bounce, which counts the calls. */
 static NTSTATUS
 CallBounce(PD2D_CONTEXT Shared, ULONG Hops, PULONG Calls)
 {
-    NTSTATUS status = OwnerOps(Shared)->Bounce(Shared->Owner.Self, Hops, Calls);
+    NTSTATUS status;
 
-    if (NT_SUCCESS(status)) {
-        D2dTrace("op-return", "from=owner op=bounce calls=%u", *Calls);
-    }
+    D2dTrace("op-call", "to=owner op=bounce");
+    status = OwnerOps(Shared)->Bounce(Shared->Owner.Self, Hops, Calls);
+    D2dTrace("op-return", "from=owner op=bounce status=%#x", status);
     return status;
 }
 
@@ -101,7 +111,6 @@ Bounce(PVOID Self, ULONG Hops, PULONG Result)
     if (Hops == 0) {
         return STATUS_SUCCESS;
     }
-    D2dTrace("op-call", "to=owner op=bounce hops=%u", Hops - 1);
     status = CallBounce(shared, Hops - 1, Result);
     if (NT_SUCCESS(status)) {
         *Result += 1;
@@ -123,38 +132,32 @@ Drain(PVOID Self, PULONG Result)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("enqueue", "queue=to_owner n=1 how=single");
     put = D2dQueuePutBatch(&shared->ToOwner, D2D_PAIR_KIND_NOTE, notes, sizeof(notes[0]),
                            ARRAYSIZE(notes));
-    D2dTrace("enqueue", "queue=to_owner n=%u how=batch", put);
+    TracePut(shared, put);
     return STATUS_SUCCESS;
 }
 
-/*
- * Calls the owner and exchanges an item with it. Place points to the name of the place.
- * IRQL <= DISPATCH_LEVEL.
- */
+/* Calls the owner and exchanges an item with it. IRQL <= DISPATCH_LEVEL. */
 static NTSTATUS
-ExerciseItems(PVOID Place)
+ExerciseItems(PVOID Unused)
 {
-    PCSTR place = Place;
     NTSTATUS status;
     ULONG taken;
     ULONG calls;
 
+    UNREFERENCED_PARAMETER(Unused);
     status = PutNote(Context, 7);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("enqueue", "queue=to_owner n=1 how=single from=%s", place);
-    D2dTrace("op-call", "to=owner op=drain from=%s", place);
+    D2dTrace("op-call", "to=owner op=drain");
     status = OwnerOps(Context)->Drain(Context->Owner.Self, &taken);
+    D2dTrace("op-return", "from=owner op=drain status=%#x", status);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("op-return", "from=owner op=drain taken=%u", taken);
     TakeAll(Context);
-    D2dTrace("op-call", "to=owner op=bounce hops=2 from=%s", place);
     return CallBounce(Context, 2, &calls);
 }
 
@@ -167,7 +170,7 @@ Exercise(VOID)
     D2D_PLACE place;
 
     for (place = 0; place < D2dPlaceCount && NT_SUCCESS(status); place++) {
-        status = D2dPairShow(Device, place, &owner, ExerciseItems, (PVOID)D2dPlaceName(place));
+        status = D2dPairShow(Device, place, &owner, ExerciseItems);
     }
     return status;
 }

@@ -14,6 +14,7 @@ impl Config {
             item_size,
             learn: Learn::Return,
             timeout: 1,
+            hot_lines: false,
         }
     }
 }

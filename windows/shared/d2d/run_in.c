@@ -11,14 +11,6 @@ typedef struct _RUN_IN {
     KDPC Dpc;
 } RUN_IN, *PRUN_IN;
 
-PCSTR
-D2dPlaceName(D2D_PLACE Place)
-{
-    static const PCSTR names[D2dPlaceCount] = { "syscall", "worker", "dpc" };
-
-    return names[Place];
-}
-
 static VOID
 RunAndTell(PRUN_IN Run)
 {

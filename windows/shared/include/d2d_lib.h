@@ -40,7 +40,6 @@ typedef enum _D2D_PLACE {
 typedef NTSTATUS D2D_ROUTINE(PVOID Context);
 typedef D2D_ROUTINE *PD2D_ROUTINE;
 
-PCSTR D2dPlaceName(D2D_PLACE Place);
 NTSTATUS D2dRunIn(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, PD2D_ROUTINE Routine,
                   PVOID Context);
 

@@ -90,7 +90,7 @@ typedef struct _D2D_PAIR_PEER_DATA {
 } D2D_PAIR_PEER_DATA, *PD2D_PAIR_PEER_DATA;
 
 /* exchange.c */
-ULONG D2dPairTakeAll(PD2D_QUEUE Queue, PCSTR QueueName);
+ULONG D2dPairTakeAll(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR QueueName);
 
 /* demo_events.c: the two named events of a driver, which the driver sets for the other one. */
 typedef struct _D2D_DEMO_EVENTS {
@@ -121,7 +121,7 @@ VOID D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests);
 
 /* show.c: sends the other driver each request, and waits for its events. */
 NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
-                     PD2D_ROUTINE Exercise, PVOID Context);
+                     PD2D_ROUTINE Exercise);
 
 /* control.c: what user mode asks for. */
 typedef NTSTATUS D2D_EXERCISE(VOID);

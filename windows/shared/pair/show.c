@@ -7,7 +7,6 @@
 typedef struct _SHOW {
     const D2D_TARGET *Target;
     PD2D_ROUTINE Exercise;
-    PVOID Context;
     D2D_PACKET Add;
     D2D_PACKET Pend[2];
     D2D_PACKET Complete;
@@ -112,7 +111,7 @@ static NTSTATUS
 ShowRequests(PVOID Context)
 {
     PSHOW show = Context;
-    NTSTATUS status = show->Exercise(show->Context);
+    NTSTATUS status = show->Exercise(NULL);
 
     if (NT_SUCCESS(status)) {
         status = ShowAdd(show);
@@ -156,7 +155,7 @@ WaitForEvents(const D2D_TARGET *Target)
  */
 NTSTATUS
 D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
-            PD2D_ROUTINE Exercise, PVOID Context)
+            PD2D_ROUTINE Exercise)
 {
     NTSTATUS status;
     PSHOW show;
@@ -168,7 +167,6 @@ D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Targ
     }
     show->Target = Target;
     show->Exercise = Exercise;
-    show->Context = Context;
     status = ShowInitialize(show);
     if (NT_SUCCESS(status)) {
         status = D2dRunIn(DeviceObject, Place, ShowRequests, show);
