@@ -500,7 +500,7 @@ extern struct d2d_point_keys d2d_points;
  * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
  *	request for which it has called d2d_request_set_cancel(). The handle is stale, and
  *	only tells the driver which request it was.
- * @points: the static keys of this module's tracepoints, D2D_POINTS, or NULL: then the hot
+ * @points: the static keys of this module's hot steps, D2D_POINTS, or NULL: then the hot
  *	steps in the module's own code are not traced. The owner switches the keys until
  *	d2d_unregister() has returned. They are in the module's data
  * @flags: D2D_DISPATCH_...

@@ -81,25 +81,21 @@ enum d2d_form {
 /* X(constant, name, form): a field. All lines of a step have their fields in the same order. */
 #define D2D_FIELDS(X) \
 	X(ASKED, asked, NUMBER) X(BY, by, NUMBER) X(BYTES, bytes, NUMBER) \
-	X(CALLS, calls, NUMBER) X(CAPACITY, capacity, NUMBER) X(CODE, code, HEX8) \
-	X(CTX, ctx, CONTEXT) X(DEMONSTRATION, demonstration, NUMBER) \
-	X(DEPTH, depth, NUMBER) X(ERRNO, errno, SIGNED) X(ERRORS, errors, NUMBER) \
-	X(EVENTS, events, NUMBER) X(EXPECTED, expected, HEX) X(FIRST, first, NUMBER) \
-	X(FLAGS, flags, HEX) X(FOR, for, NUMBER) X(FROM, from, NUMBER) \
-	X(FUNCTIONS, functions, NUMBER) X(GOT, got, HEX) \
-	X(HANDLE, handle, HEX) X(HOPS, hops, NUMBER) X(HOW, how, NUMBER) \
-	X(INDEX, index, NUMBER) X(INFO, info, NUMBER) X(INPUT, input, NUMBER) \
-	X(INTERFACE, interface, NUMBER) X(ITEM, item, NUMBER) X(KIND, kind, NUMBER) \
-	X(LAST, last, NUMBER) X(LEFT, left, NUMBER) X(LENGTH, length, NUMBER) \
+	X(CAPACITY, capacity, NUMBER) X(CODE, code, HEX8) X(CTX, ctx, CONTEXT) \
+	X(DEMONSTRATION, demonstration, NUMBER) X(DEPTH, depth, NUMBER) X(ERRNO, errno, SIGNED) \
+	X(ERRORS, errors, NUMBER) X(EVENTS, events, NUMBER) X(EXPECTED, expected, HEX) \
+	X(FLAGS, flags, HEX) X(FROM, from, NUMBER) X(FUNCTIONS, functions, NUMBER) \
+	X(GOT, got, HEX) X(HANDLE, handle, HEX) X(INDEX, index, NUMBER) X(INFO, info, NUMBER) \
+	X(INPUT, input, NUMBER) X(INTERFACE, interface, NUMBER) X(ITEM, item, NUMBER) \
+	X(KIND, kind, NUMBER) X(LEFT, left, NUMBER) X(LENGTH, length, NUMBER) \
 	X(LOCK, lock, NUMBER) X(MAJOR, major, HEX2) X(MAX, max, NUMBER) X(MIN, min, NUMBER) \
 	X(MS, ms, NUMBER) X(N, n, NUMBER) X(NAME, name, NUMBER) X(NS, ns, NUMBER) \
 	X(NUMBER, number, NUMBER) X(OF, of, NUMBER) X(ON_ITS_WAY, on_its_way, NUMBER) \
 	X(OP, op, NUMBER) X(OUTPUT, output, NUMBER) X(PARAM, param, NUMBER) \
 	X(PENDING, pending, NUMBER) X(PUT, put, NUMBER) X(QUEUE, queue, NUMBER) \
-	X(REASON, reason, NUMBER) X(REDEEMED, redeemed, NUMBER) X(REFUSED, refused, NUMBER) \
-	X(REQ, req, REQUEST) X(RETURNED, returned, SIGNED) X(REVOKED, revoked, NUMBER) \
-	X(SERVING, serving, NUMBER) X(SET, set, NUMBER) X(STALE, stale, NUMBER) \
-	X(STATUS, status, SIGNED) X(SUM, sum, NUMBER) \
+	X(REASON, reason, NUMBER) X(REFUSED, refused, NUMBER) X(REQ, req, REQUEST) \
+	X(RETURNED, returned, SIGNED) X(REVOKED, revoked, NUMBER) X(SERVING, serving, NUMBER) \
+	X(SET, set, NUMBER) X(STALE, stale, NUMBER) X(STATUS, status, SIGNED) \
 	X(TAKEN, taken, NUMBER) X(TO, to, NUMBER) X(TOLD, told, NUMBER) \
 	X(UNSETTLED, unsettled, NUMBER) X(VALUE, value, NUMBER) X(VALUES, values, NUMBER) \
 	X(VIA, via, NUMBER) X(WHAT, what, NUMBER)

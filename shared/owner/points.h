@@ -31,7 +31,7 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
 
-/* Switches the groups queues and ops on for good: the owner prints their steps as lines. May sleep. */
+/* Switches the groups queues and ops on, because the owner prints their steps. May sleep. */
 void d2d_lines_on(void);
 
 /*
