@@ -69,14 +69,15 @@ static bool returns(const char *call, int result, int expected)
 	return false;
 }
 
-/* Calls functions of the table before and after registering; attach is what d2d_attach() returns. */
+/* Calls functions of the table before and after registering. d2d_attach() returns attach. */
 static bool keeps_to(const struct d2d_table *table, int attach)
 {
 	d2d_handle found;
 	bool right;
 
 	d2d_the_owner = table;
-	right = returns("before registering: d2d_lookup()", d2d_lookup("name", &found), -EOPNOTSUPP);
+	right = returns("d2d_lookup() before registering", d2d_lookup("name", &found),
+			-EOPNOTSUPP);
 	right &= returns("d2d_register()", d2d_register(NULL, NULL), -EPROTO);
 	right &= returns("d2d_lookup()", d2d_lookup("name", &found), -EOPNOTSUPP);
 	return right & returns("d2d_attach()", d2d_attach(0), attach);
