@@ -30,8 +30,8 @@ install-dev)
 		die "There is no $built/Module.symvers with module_a: build the modules first, by make with the same KDIR or KVER"
 	begin "$share"
 	mkdir -- "$stage/beyond-irps" "$stage/beyond-irps/symvers"
-	(cd "$PROJECT/shared" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name library.mk \) ! -name d2d_abi.rs \
-		! -name '*.mod.c' -exec install -D -m 644 {} "$stage/beyond-irps/shared/{}" \;)
+	(cd "$PROJECT/shared" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name library.mk -o -name pair.mk \) \
+		! -name d2d_abi.rs ! -name '*.mod.c' -exec install -D -m 644 {} "$stage/beyond-irps/shared/{}" \;)
 	install -m 644 "$PROJECT"/install/{c,rust}.mk "$stage/beyond-irps/"
 	for file in "$to"/symvers/*; do
 		[ ! -f "$file" ] || cp -- "$file" "$stage/beyond-irps/symvers/"

@@ -5,4 +5,4 @@ pair := examples/sensor
 pair-interface := sensor_pair
 pair-owner := consumer
 pair-peer := sensor
-include $(src)/examples/pair.mk
+include $(src)/shared/pair.mk

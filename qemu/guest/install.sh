@@ -36,6 +36,12 @@ plays() {
 	insmod "/lib/outside/$1.ko" && logs "step=attached to=$1" && echo 1 >"/sys/kernel/debug/d2d-$1/exercise" && rmmod "$1"
 }
 
+# plays_pair OWNER PEER FILE - loads a pair, which must attach and do what a number in the owner's file demands, and unloads it
+plays_pair() {
+	insmod "/lib/outside/$1.ko" && insmod "/lib/outside/$2.ko" && logs "step=attached to=$2" &&
+		echo 2 >"/sys/kernel/debug/d2d-$1/$3" && rmmod "$2" && rmmod "$1"
+}
+
 short_grace_periods
 taint_as_test_modules
 step is_kmod &&
@@ -48,4 +54,5 @@ step is_kmod &&
 	step plays my_driver &&
 	step plays meter &&
 	step /bin/modprobe -r module_a &&
+	step plays_pair consumer sensor collect &&
 	step loaded

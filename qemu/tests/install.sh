@@ -188,14 +188,17 @@ expect "a mistake: a file where the folder should be" mistake "Cannot write to .
 rm "$dir/project/build/$KVER/module_b.ko"
 expect "a mistake: a module is not built" mistake 'There is no .*/module_b.ko: build the modules first' modules_install "$to"
 
-mkdir -p "$dir"/drivers/{c,rust} "$dir/prefix"
+mkdir -p "$dir"/drivers/{c,rust,pair/src} "$dir/prefix"
 expect "install-dev installs" dev install-dev
 cp "$PROJECT/selftests/peers/c_peer.c" "$dir/drivers/c/my_driver.c"
 recipe 1 >"$dir/drivers/c/Kbuild"
 sed 's/\<module_b\>/meter/g' "$PROJECT/module_b/module_b.rs" >"$dir/drivers/rust/meter_main.rs"
 recipe 2 >"$dir/drivers/rust/Kbuild"
+cp "$PROJECT"/examples/sensor/*.rs "$dir/drivers/pair/src/"
+recipe 3 >"$dir/drivers/pair/Kbuild"
 expect "a driver in C is built outside of the project" builds c
 expect "a driver in Rust is built outside of the project" builds rust
+expect "a pair in Rust, owner and peer, is built outside of the project" builds pair
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
@@ -205,7 +208,7 @@ expect "a mistake: the symbols are not built" mistake 'There is no .*/Module.sym
 expect "a mistake: PREFIX is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
 expect "a mistake: nothing is installed for drivers" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
 	uninstall-dev "PREFIX=$dir/to"
-expect "modprobe loads A for B, and removes both; the drivers from outside attach" boots
+expect "modprobe loads A for B, and removes both; the drivers and the pair from outside attach" boots
 expect "dkms builds, signs and installs the pair" dkms_installs
 expect "dkms removes the pair" dkms_removes
 expect "uninstall-dev removes" dev uninstall-dev
