@@ -269,8 +269,8 @@ pub(crate) struct Texts {
 }
 
 /// Prints the line of a step, and hits the step's tracepoint, if that is on. A hot step has a line
-/// only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts, or `None` if neither was done. Replaces the texts of `record`
-/// by their copies. Any context.
+/// only if the owner prints such steps: see [`print_hot_steps`]. Returns the texts, or `None` if
+/// neither was done. Replaces the texts of `record` by their copies. Any context.
 ///
 /// # Errors
 ///
