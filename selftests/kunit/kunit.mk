@@ -3,7 +3,8 @@
 # It compiles each crate a second time, under the same name and with its tests, into this folder; the modules that
 # ship contain no tests. Without CONFIG_KUNIT the tests compile to nothing, so Kbuild does not build the module.
 # `make check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT. So clippy compiles the crates
-# with their tests here, and a warning is an error.
+# with their tests here, and a warning is an error; but not in a mutant, which may leave code unused (qemu/mutants.sh
+# sets D2D_BUILD_ID).
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)
@@ -20,7 +21,7 @@ $(obj)/$(d2d-kunit)/$1.o: $(src)/$2 $(obj)/shared/d2d_abi.o $(3:%=$(obj)/$(d2d-k
 $(obj)/$(d2d-kunit)/$1.o: private modfile := $(obj)/$(d2d-kunit)/$1
 $(obj)/$(d2d-kunit)/$1.o: private RUSTC_OR_CLIPPY := clippy-driver
 $(obj)/$(d2d-kunit)/$1.o: private RUSTC_OR_CLIPPY_QUIET := CLIPPY
-RUSTFLAGS_$(d2d-kunit)/$1.o := -Dwarnings --cfg d2d_tests --emit=metadata=$(obj)/$(d2d-kunit)/lib$1.rmeta \
+RUSTFLAGS_$(d2d-kunit)/$1.o := $(if $(D2D_BUILD_ID),,-Dwarnings) --cfg d2d_tests --emit=metadata=$(obj)/$(d2d-kunit)/lib$1.rmeta \
 	-L $(obj)/shared --extern d2d_abi $(if $3,-L $(obj)/$(d2d-kunit) --extern $3=$(obj)/$(d2d-kunit)/lib$3.rmeta)
 endef
 $(eval $(call d2d-tested-crate,d2d,shared/d2d/d2d.rs,))
