@@ -44,6 +44,7 @@ use d2d_pair::{
         DemoRequests,
         Packets, //
     },
+    expect,
     take_all,
     DemoPair,
     Note,
@@ -232,7 +233,7 @@ impl OwnerOps for DriverA {
     }
 
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(&link.incoming());
+        let taken = take_all(&link.incoming())?;
         for _ in 0..taken {
             link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
         }
@@ -240,19 +241,21 @@ impl OwnerOps for DriverA {
     }
 }
 
-/// Puts items for the peer, calls its operations, and takes the items that it has put.
+/// Puts items for the peer, calls its operations, and takes the items that it has put. Checks the
+/// results at the end, so that a peer which answers otherwise gets all calls.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &1)?;
     let notes: [Note; 3] = [2, 3, 4];
     link.outgoing().put_batch(KIND_NOTE, &notes)?;
 
     let peer = link.peer()?;
-    peer.ops().ping(41)?;
+    let value = peer.ops().ping(41)?;
     peer.ops().drain()?;
-    peer.ops().bounce(2)?;
+    let calls = peer.ops().bounce(2)?;
 
-    take_all(&link.incoming());
-    Ok(())
+    take_all(&link.incoming())?;
+    expect(value, 42)?;
+    expect(calls, 2)
 }
 
 /// Calls the peer and exchanges items with it. Any context.
@@ -262,7 +265,6 @@ fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
     link.outgoing().put::<Note>(KIND_NOTE, &8)?;
     peer.ops().drain()?;
-    take_all(&link.incoming());
-    peer.ops().bounce(2)?;
-    Ok(())
+    take_all(&link.incoming())?;
+    expect(peer.ops().bounce(2)?, 2)
 }

@@ -39,6 +39,7 @@ use d2d_pair::{
         DemoRequests,
         Packets, //
     },
+    expect,
     take_all,
     DemoPair,
     Note,
@@ -183,7 +184,7 @@ impl PeerOps for DriverB {
 
     /// Takes all items from the owner, and puts four: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        let taken = take_all(&link.incoming());
+        let taken = take_all(&link.incoming())?;
         link.outgoing().put::<Note>(KIND_NOTE, &10)?;
         let notes: [Note; 3] = [20, 30, 40];
         link.outgoing().put_batch(KIND_NOTE, &notes)?;
@@ -195,7 +196,6 @@ impl PeerOps for DriverB {
 fn exercise(link: &PeerLink<DemoPair>) -> Result {
     link.outgoing().put::<Note>(KIND_NOTE, &7)?;
     link.owner().drain()?;
-    take_all(&link.incoming());
-    link.owner().bounce(2)?;
-    Ok(())
+    take_all(&link.incoming())?;
+    expect(link.owner().bounce(2)?, 2)
 }

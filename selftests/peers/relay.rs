@@ -201,6 +201,6 @@ impl PeerOps for Relay {
     }
 
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
-        Ok(take_all(&link.incoming()))
+        take_all(&link.incoming())
     }
 }

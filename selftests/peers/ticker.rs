@@ -322,8 +322,9 @@ impl PeerOps for Ticker {
         Ok(value.wrapping_add(1))
     }
 
-    fn bounce(&self, _link: &PeerLink<DemoPair>, _hops: u32) -> Result<u32> {
-        Ok(0)
+    /// Makes no call, but answers as if it had: module_a compares the number.
+    fn bounce(&self, _link: &PeerLink<DemoPair>, hops: u32) -> Result<u32> {
+        Ok(hops)
     }
 
     /// Takes all items, including those that producers put in the meantime.

@@ -20,6 +20,7 @@ use d2d::{
     },
     queue::Queue, //
 };
+use kernel::prelude::*;
 
 /// Kind of the pair's items, whose payload is a [`Note`].
 pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
@@ -35,17 +36,31 @@ const BATCH: u32 = 8;
 
 /// Takes all items off a queue: first one item, then the rest in batches. Returns the number of
 /// items. Any context.
-pub fn take_all(queue: &Queue<'_>) -> u32 {
-    if queue.take().is_none() {
-        return 0;
-    }
-    let mut all = 1;
+///
+/// Fails with `EBADMSG` if an item was put before one that this call has taken already.
+pub fn take_all(queue: &Queue<'_>) -> Result<u32> {
+    let (mut all, mut next) = (0, 0);
     loop {
-        let batch = queue.take_batch(BATCH);
+        let batch = queue.take_batch(if all == 0 { 1 } else { BATCH });
         if batch.is_empty() {
-            return all;
+            return Ok(all);
+        }
+        for item in batch.iter() {
+            if item.seq < next {
+                return Err(EBADMSG);
+            }
+            next = item.seq.wrapping_add(1);
         }
         all += batch.len() as u32;
+    }
+}
+
+/// Checks the result of an operation. Fails with `EBADMSG` if it is not the expected one.
+pub fn expect(result: u32, expected: u32) -> Result {
+    if result == expected {
+        Ok(())
+    } else {
+        Err(EBADMSG)
     }
 }
 

@@ -7,7 +7,6 @@ use d2d::{
     interface::Interface,
     testing::header_hashes, //
 };
-use kernel::prelude::*;
 
 #[kunit_tests(d2d_pair)]
 mod cases {
