@@ -88,10 +88,11 @@ void d2d_points_remove(u32 slot)
 	D2D_GROUPS(D2D_DISABLE)
 }
 
+#define D2D_LINES_ON(group)	(void)(D2D_PRINTS_##group && d2d_##group##_on());
+
 void d2d_lines_on(void)
 {
-	d2d_queues_on();
-	d2d_ops_on();
+	D2D_GROUPS(D2D_LINES_ON)
 }
 
 #ifdef CONFIG_TRACEPOINTS

@@ -4,11 +4,25 @@
 
 #include "d2d_point.h"
 
-/* The name of a step or a field, and the form of that field's number. Rust type: Word. */
+/*
+ * The groups of hot steps that an owner can print as lines (Config::print_hot_steps()). The lines
+ * of requests are up to their senders (D2D_SEND_TRACE).
+ */
+#define D2D_PRINTS_none		0
+#define D2D_PRINTS_queues	1
+#define D2D_PRINTS_ops		1
+#define D2D_PRINTS_requests	0
+#define D2D_PRINTS_events	0
+
+/*
+ * The name of a step or a field, the form of that field's number, and whether that step is in a
+ * group that can be printed. Rust type: Word.
+ */
 struct d2d_word {
 	const char *text;
 	u32 length;
 	u32 form;
+	u32 prints;
 };
 
 extern const struct d2d_word d2d_step_words[D2D_STEP_COUNT];
@@ -31,13 +45,13 @@ void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 #define D2D_SWITCHES(group) int d2d_##group##_on(void); void d2d_##group##_off(void);
 D2D_GROUPS(D2D_SWITCHES)
 
-/* Switches the groups queues and ops on, because the owner prints their steps. May sleep. */
+/* Switches the groups on that can be printed, because the owner prints them. May sleep. */
 void d2d_lines_on(void);
 
 /*
  * Notes the static keys of the module of a registered driver, and switches on those of each group
- * that is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist
- * until d2d_points_remove(). May sleep.
+ * that is on. slot is the driver's, and less than D2D_MAX_DRIVERS. The keys exist until
+ * d2d_points_remove(). May sleep.
  */
 void d2d_points_add(u32 slot, struct d2d_point_keys *keys);
 

@@ -30,12 +30,14 @@ use kernel::{
     }, //
 };
 
-/// The name of a step or a field, and the form of that field's number. C type: `struct d2d_word`.
+/// The name of a step or a field, the form of that field's number, and whether that step is in a
+/// group that can be printed. C type: `struct d2d_word`.
 #[repr(C)]
 struct Word {
     text: *const u8,
     length: u32,
     form: u32,
+    prints: u32,
 }
 
 const STEPS: usize = Step::D2D_STEP_COUNT as usize;
@@ -73,6 +75,7 @@ impl Word {
         text: core::ptr::null(),
         length: 0,
         form: abi::D2D_FORM_NUMBER,
+        prints: 0,
     };
 
     fn text(&self) -> &'static [u8] {
@@ -102,18 +105,6 @@ static HOT_LINES: Atomic<bool> = Atomic::new(false);
 pub(crate) fn print_hot_steps() {
     HOT_LINES.store(true, Relaxed);
     d2d_lines_on();
-}
-
-/// Returns whether the owner prints a line of this step, which the record marks as hot.
-fn prints_hot(step: u32) -> bool {
-    const PRINTED: [Step; 5] = [
-        Step::D2D_STEP_ENQUEUE,
-        Step::D2D_STEP_DEQUEUE,
-        Step::D2D_STEP_DOORBELL,
-        Step::D2D_STEP_OP_CALL,
-        Step::D2D_STEP_OP_RETURN,
-    ];
-    HOT_LINES.load(Relaxed) && PRINTED.iter().any(|printed| *printed as u32 == step)
 }
 
 /// Returns whether the caller may sleep, as far as the kernel knows. Any context.
@@ -286,7 +277,8 @@ pub(crate) unsafe fn emit(record: &mut abi::d2d_record) -> Result<Option<Texts>,
     let Some(step) = d2d_step_words.get(record.step as usize) else {
         return Err(driver);
     };
-    let has_line = record.flags & abi::D2D_RECORD_HOT == 0 || prints_hot(record.step);
+    let has_line =
+        record.flags & abi::D2D_RECORD_HOT == 0 || step.prints != 0 && HOT_LINES.load(Relaxed);
     let is_on = d2d_is_on(record.step);
     if !has_line && !is_on {
         return Ok(None);

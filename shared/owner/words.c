@@ -3,7 +3,7 @@
 #include "points.h"
 
 #define D2D_STEP_WORD(constant, point, name, group) \
-	[D2D_STEP_##constant] = { name, sizeof(name) - 1 },
+	[D2D_STEP_##constant] = { name, sizeof(name) - 1, .prints = D2D_PRINTS_##group },
 const struct d2d_word d2d_step_words[D2D_STEP_COUNT] = { D2D_STEPS(D2D_STEP_WORD) };
 
 #define D2D_FIELD_WORD(constant, name, form) \
