@@ -91,7 +91,8 @@ fn module_name() -> &'static CStr {
     unsafe { CStr::from_char_ptr((&raw const (*__this_module.0.get()).name).cast()) }
 }
 
-/// Traces a step that puts or takes `n` items, or rings the doorbell, in the name of this module. Any context but NMI.
+/// Traces a step that puts or takes `n` items, or rings the doorbell, in the name of this module.
+/// Any context but NMI.
 ///
 /// # Safety
 ///

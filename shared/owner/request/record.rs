@@ -130,8 +130,9 @@ unsafe impl Send for Record {}
 pub(super) struct Buffers(KVec<u64>);
 
 impl Buffers {
-    /// Allocates buffers of `input` and `output` bytes, all zero. They share no cache line with the buffers of another
-    /// request: their size is a multiple of a line, and `kmalloc()` aligns them accordingly. May sleep.
+    /// Allocates buffers of `input` and `output` bytes, all zero. They share no cache line with the
+    /// buffers of another request: their size is a multiple of a line, and `kmalloc()` aligns them
+    /// accordingly. May sleep.
     ///
     /// # Errors
     ///
