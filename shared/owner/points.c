@@ -59,6 +59,12 @@ void d2d_##group##_off(void)						\
 	guard(mutex)(&d2d_switching);					\
 	if (!--d2d_on.group)						\
 		d2d_##group##_switch();					\
+}									\
+									\
+static void d2d_##group##_print(void)					\
+{									\
+	if (D2D_PRINTS_##group)						\
+		d2d_##group##_on();					\
 }
 
 D2D_GROUPS(D2D_SWITCH)
@@ -88,11 +94,11 @@ void d2d_points_remove(u32 slot)
 	D2D_GROUPS(D2D_DISABLE)
 }
 
-#define D2D_LINES_ON(group)	(void)(D2D_PRINTS_##group && d2d_##group##_on());
+#define D2D_PRINT(group)	d2d_##group##_print();
 
 void d2d_lines_on(void)
 {
-	D2D_GROUPS(D2D_LINES_ON)
+	D2D_GROUPS(D2D_PRINT)
 }
 
 #ifdef CONFIG_TRACEPOINTS
