@@ -87,7 +87,7 @@ static int __init skew_table_init(void)
 {
 	bool right = keeps_to(&other_major, -EOPNOTSUPP);
 
-	return right & keeps_to(&shorter, -ENXIO) ? 0 : -EINVAL;
+	return (right & keeps_to(&shorter, -ENXIO)) ? 0 : -EINVAL;
 }
 module_init(skew_table_init);
 
