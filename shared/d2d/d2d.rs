@@ -22,6 +22,7 @@
 //! - [`control_code`], [`request`] and [`packet`]: requests, as the receiver and as the sender see
 //!   them.
 //! - [`control`]: files in debugfs, by which user space controls a driver.
+//! - [`job`]: what a driver has run later or in another execution context.
 //! - [`run_in`]: running a closure in a worker, in softirq or in hard interrupt.
 //!
 //! The documentation of a function says where it may be called. *Any context* is each execution
@@ -43,6 +44,7 @@ pub mod fingerprint;
 pub mod handler;
 pub mod header;
 pub mod interface;
+pub mod job;
 mod layout;
 #[doc(hidden)]
 pub mod left;

@@ -20,6 +20,13 @@ use crate::{
         Link,
         TableFor, //
     },
+    job::{
+        self,
+        Jobs,
+        Timer,
+        TimerContext,
+        WorkContext, //
+    },
     link::{
         Pair,
         PeerLink,
@@ -217,6 +224,36 @@ impl<T: Driver> Handle<T> {
     pub fn open_event(&self, name: &CStr, kind: Kind) -> Result<Event> {
         Event::open(self.0.driver(), name, kind)
     }
+
+    /// Makes a job that runs `routine` in a worker or in softirq, each time that it is started; see
+    /// [`job`](crate::job). The routine gets the driver and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn(&Self, &job::Work) + Send + Sync + 'static,
+    ) -> Result<job::Work> {
+        let driver = self.clone();
+        self.0.jobs.work(context, move |work| routine(&driver, work))
+    }
+
+    /// Makes a job that runs `routine` each time that a timer expires; see [`job`](crate::job). The
+    /// routine gets the driver and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn(&Self, &Timer) + Send + Sync + 'static,
+    ) -> Result<Timer> {
+        let driver = self.clone();
+        self.0.jobs.timer(context, move |timer| routine(&driver, timer))
+    }
 }
 
 impl<T: Driver> Deref for Handle<T> {
@@ -378,6 +415,8 @@ pub(crate) struct Shared<T: Driver> {
     work: Work<Self>,
     /// Address of the task that is in [`Driver::deferred`], or 0. It is only compared.
     worker: Atomic<usize>,
+    #[pin]
+    jobs: Jobs,
 }
 
 impl_has_work! {
@@ -410,7 +449,11 @@ impl<T: Driver> Shared<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(name: &'static CStr, state: T) -> Result<Arc<Self>>
+    ///
+    /// # Safety
+    ///
+    /// The driver's [jobs](Shared::jobs) are stopped before the text of its module is freed.
+    pub(crate) unsafe fn new(name: &'static CStr, state: T) -> Result<Arc<Self>>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
@@ -429,9 +472,16 @@ impl<T: Driver> Shared<T> {
                 ),
                 work <- new_work!("d2d::Shared::work"),
                 worker: Atomic::new(0),
+                // SAFETY: The caller stops the jobs before the text of the module is freed.
+                jobs <- unsafe { Jobs::new() },
             }),
             GFP_KERNEL,
         )
+    }
+
+    /// Returns the driver's jobs.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.jobs
     }
 
     /// Stores the handle that the owner returned when the driver was registered.

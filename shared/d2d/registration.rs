@@ -52,8 +52,10 @@ where
     ///
     /// The registration is dropped before the kernel frees the module's text.
     pub(crate) unsafe fn new<M: ModuleMetadata>(state: T) -> Result<Self> {
-        let shared =
-            Shared::new(M::NAME, state).map_err(|error| trace::report_memory(M::NAME, error))?;
+        // SAFETY: Until there is a registration, there is no job. The registration stops the jobs
+        // when it is dropped.
+        let shared = unsafe { Shared::new(M::NAME, state) }
+            .map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = handler::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut handle = 0;
         // SAFETY: The routines are in the module's text, which by this function's contract outlives
@@ -105,8 +107,12 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // Before the work item is flushed: it may wait for an event or a request of the driver.
+        // A job that restarts itself would run until it is stopped.
+        self.shared.jobs().close();
+        // Before the jobs and the work item are awaited: they may wait for an event or a request of
+        // the driver.
         self.leave();
+        self.shared.jobs().stop();
         // The work item completes a pended handshake before the driver is detached.
         Shared::flush_work(&self.shared);
         // Cancels an offer that the driver has pended since. No work item runs after this.

@@ -28,6 +28,12 @@ use d2d::{
         Interface,
         TableFor, //
     },
+    job::{
+        Timer,
+        TimerContext,
+        Work,
+        WorkContext, //
+    },
     link::{
         OwnerLink,
         Pair,
@@ -91,12 +97,12 @@ pub trait Owner: Sized + Send + Sync + 'static {
     }
 
     /// Called when the owner's module begins to be unloaded, or when loading has failed in
-    /// [`ready`](Owner::ready) or later. Links, events, requests and handles still work. The owner
-    /// stops here what it has started: threads, work items, timers. May sleep.
+    /// [`ready`](Owner::ready) or later. Links, events, requests, handles and [jobs](d2d::job) still
+    /// work. The owner stops here what it has started by other means. May sleep.
     ///
-    /// After this has returned, the library ends the waits that were begun with the owner's events
-    /// with `ECANCELED`, cancels the owner's requests, unregisters its driver object, and drops the
-    /// values of the contexts, in this order.
+    /// After this has returned, the library closes the owner's jobs, ends the waits that were begun
+    /// with its events with `ECANCELED`, cancels its requests, waits until no job runs, unregisters
+    /// its driver object, and drops the values of the contexts, in this order.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the owner's data, which is stored in each context. May sleep.
@@ -157,13 +163,45 @@ pub trait Owner: Sized + Send + Sync + 'static {
 
 /// The owner's contexts, with or without a peer.
 pub struct Contexts<'a, O: Owner> {
-    seats: &'a Seats<O>,
-    server: &'a Server,
+    seats: &'a Arc<Seats<O>>,
+    server: &'a Arc<Server>,
 }
 
 impl<'a, O: Owner> Contexts<'a, O> {
-    pub(crate) fn new(seats: &'a Seats<O>, server: &'a Server) -> Self {
+    pub(crate) fn new(seats: &'a Arc<Seats<O>>, server: &'a Arc<Server>) -> Self {
         Self { seats, server }
+    }
+
+    /// Makes a job of the owner that runs `routine` in a worker or in softirq, each time that it is
+    /// started; see [`job`](d2d::job). The routine gets the contexts and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the owner is being unloaded, `ENOMEM`.
+    pub fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn(&Contexts<'_, O>, &Work) + Send + Sync + 'static,
+    ) -> Result<Work> {
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let jobs = self.server.jobs();
+        jobs.work(context, move |work| routine(&Contexts::new(&seats, &server), work))
+    }
+
+    /// Makes a job of the owner that runs `routine` each time that a timer expires; see
+    /// [`job`](d2d::job). The routine gets the contexts and the job itself. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the owner is being unloaded, `ENOMEM`.
+    pub fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn(&Contexts<'_, O>, &Timer) + Send + Sync + 'static,
+    ) -> Result<Timer> {
+        let (seats, server) = (self.seats.clone(), self.server.clone());
+        let jobs = self.server.jobs();
+        jobs.timer(context, move |timer| routine(&Contexts::new(&seats, &server), timer))
     }
 
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any

@@ -286,7 +286,9 @@ impl Exports {
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
         let make_file = file::WatchFile::new::<M>;
-        let server = Server::new(self.name, config, seats.clone(), make_file)?;
+        // SAFETY: Only what `Opened` calls makes jobs, and `Opened` strikes the owner off when it is
+        // dropped.
+        let server = unsafe { Server::new(self.name, config, seats.clone(), make_file)? };
         let driver = OwnerDriver {
             seats,
             server: server.clone(),

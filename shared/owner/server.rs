@@ -29,6 +29,7 @@ use d2d::{
     abi,
     event::Event,
     fields,
+    job::Jobs,
     refuse,
     step,
     trace::{
@@ -83,6 +84,9 @@ pub(crate) struct Server {
     /// Ends the handshakes whose time limits have ended and for which nobody waits.
     #[pin]
     pub(crate) timer: DelayedWork<Self>,
+    /// The owner's own jobs.
+    #[pin]
+    jobs: Jobs,
 }
 
 impl Server {
@@ -91,7 +95,12 @@ impl Server {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(
+    ///
+    /// # Safety
+    ///
+    /// Once [`Server::jobs`] was called, [`Server::strike_off`] is called before the owner's text is
+    /// freed.
+    pub(crate) unsafe fn new(
         name: &'static CStr,
         config: Config,
         contexts: Arc<dyn ContextTable>,
@@ -109,6 +118,8 @@ impl Server {
                 events <- Events::new(name, make_file),
                 refusals <- Refusals::new(),
                 timer <- new_delayed_work!("d2d::Server::timer"),
+                // SAFETY: The caller promises to stop the jobs.
+                jobs <- unsafe { Jobs::new() },
             }),
             GFP_KERNEL,
         )
@@ -126,9 +137,22 @@ impl Server {
         Ok(())
     }
 
-    /// Closes the owner's events, cancels its requests and unregisters its driver object. Then
-    /// expels all drivers that are still registered. May sleep.
+    /// Returns the owner's own jobs.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// Stops the owner's jobs, closes its events, cancels its requests and unregisters its driver
+    /// object. Then expels all drivers that are still registered. May sleep.
     pub(crate) fn strike_off(&self) {
+        // A job that restarts itself would run until it is stopped.
+        self.jobs.close();
+        if let Some(driver) = DRIVER.copy() {
+            // Before the jobs are awaited: they may wait for an event or a request of the owner. If
+            // this fails, the owner has no events and requests any more.
+            let _ = self.leave(driver);
+        }
+        self.jobs.stop();
         if let Some(driver) = DRIVER.copy() {
             // If this fails, `expel_left` removes the owner's driver object, too.
             let _ = self.unregister(driver);

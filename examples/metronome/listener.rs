@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The listener: the peer. The metronome tells it of beats in hard interrupt, where it starts a work
+//! item, which takes the beats in a kernel worker.
+//!
+//! Writing a number N to `/sys/kernel/debug/d2d-listener/hear` waits until N more beats were heard.
+
+#![forbid(unsafe_code)]
+
+use d2d::{
+    control,
+    driver::{
+        Driver,
+        Handle, //
+    },
+    event::{
+        Event,
+        Kind,
+        Wait, //
+    },
+    job::{
+        Work,
+        WorkContext, //
+    },
+    link::PeerLink, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Mutex,
+        SetOnce, //
+    },
+    uaccess::UserSliceReader, //
+};
+use metronome_pair::{
+    Beat,
+    ListenerOps,
+    MetronomePair, //
+};
+
+d2d::module_peer! {
+    type: Listener,
+    owner: metronome,
+    name: "listener",
+    authors: ["Beyond IRPs"],
+    description: "Example: a peer with a work item",
+    license: "GPL",
+    imports_ns: ["D2D"],
+}
+
+/// The metronome's period when the listener is loaded, in microseconds.
+const PERIOD: u32 = 1000;
+
+/// Beats that one call takes from the queue.
+const BATCH: u32 = 64;
+
+/// Longest wait for beats, in milliseconds.
+const PATIENCE: u32 = 10_000;
+
+/// What the listener has heard.
+#[derive(Default)]
+struct Heard {
+    beats: u64,
+    /// The number of beats at which a process is to be woken, and the event for which it waits.
+    wanted: Option<(u64, Event)>,
+}
+
+/// The driver.
+struct Listener {
+    /// Set in [`Driver::start`].
+    work: SetOnce<Work>,
+    heard: Pin<KBox<Mutex<Heard>>>,
+}
+
+impl Listener {
+    /// Takes the beats from the queue. Called in a kernel worker.
+    fn listen(&self, link: &PeerLink<MetronomePair>) {
+        let mut heard = self.heard.lock();
+        loop {
+            let batch = link.incoming().take_batch(BATCH);
+            if batch.is_empty() {
+                break;
+            }
+            heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
+        }
+        match &heard.wanted {
+            // It fails only while the listener is being unloaded, which ends the wait.
+            Some((beats, enough)) if heard.beats >= *beats => drop(enough.set()),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        pr_info!("heard beats={}\n", self.heard.lock().beats);
+    }
+}
+
+impl Driver for Listener {
+    type Pair = MetronomePair;
+    type Jobs = ();
+
+    const CONTROL: Option<&'static CStr> = Some(c"hear");
+
+    fn new() -> Result<Self> {
+        Ok(Self {
+            work: SetOnce::new(),
+            heard: KBox::pin_init(new_mutex!(Heard::default(), "listener::heard"), GFP_KERNEL)?,
+        })
+    }
+
+    /// Makes the work item, and starts the metronome. The library stops the work item when the
+    /// module is unloaded.
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        let work = driver.work(WorkContext::Worker, |driver, _work| {
+            if let Some(link) = driver.link() {
+                driver.listen(link);
+            }
+        })?;
+        driver.work.populate(work);
+        let link = driver.settled_link()?;
+        link.owner().set_period(PERIOD)?;
+        Ok(())
+    }
+
+    fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
+        let beats = control::read_number(reader)?;
+        let enough = driver.create_event(c"listener.enough", Kind::Notification, false)?;
+        let waited_for = driver.open_event(c"listener.enough", Kind::Notification)?;
+        {
+            let mut heard = driver.heard.lock();
+            if heard.wanted.is_some() {
+                return Err(EBUSY);
+            }
+            heard.wanted = Some((heard.beats + u64::from(beats), enough));
+        }
+        let waited = waited_for.wait(Wait::at_most(PATIENCE).interruptible());
+        driver.heard.lock().wanted = None;
+        waited
+    }
+
+    fn data(&self) {}
+}
+
+#[vtable]
+impl ListenerOps for Listener {
+    fn beats(&self, _link: &PeerLink<MetronomePair>) -> Result<u32> {
+        // Beats that come before the work item is made stay in the queue until the next one.
+        if let Some(work) = self.work.as_ref() {
+            work.start()?;
+        }
+        Ok(0)
+    }
+}

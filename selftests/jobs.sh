@@ -1,0 +1,100 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Jobs of both sides, by the pair of examples/metronome: the owner's timer beats in hard interrupt, and the peer's
+# work item takes the beats in a kernel worker. The unit tests of shared/d2d/job/ have the other kinds of jobs.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+PERIOD=/sys/kernel/debug/d2d-metronome/period
+HEAR=/sys/kernel/debug/d2d-listener/hear
+CPU=/sys/devices/system/cpu/cpu1/online
+ROUNDS=10
+
+# beat MICROSECONDS - sets the metronome's period; the errno goes to $NOTES
+beat()
+{
+	./one_call write "$PERIOD" "$1" 2>"$NOTES"
+}
+
+# hear BEATS - waits until the listener has heard so many more; the errno goes to $NOTES
+hear()
+{
+	./one_call write "$HEAR" "$1" 2>"$NOTES"
+}
+
+# fresh_metronome - brings about that a new metronome is loaded, and no listener
+fresh_metronome()
+{
+	needs_no listener metronome
+	reset_trace
+	load metronome
+}
+
+# all_beats_are_counted - whether each beat was heard, lost, or left in the queue, by what the two drivers and the
+# library have logged while they were unloaded
+all_beats_are_counted()
+{
+	{
+		echo "heard=$1 beats=$(logged metronome beats) lost=$(logged metronome lost)"
+		trace | grep 'step=drain ctx=c0 queue=to_peer'
+	} >"$NOTES"
+	awk -F '[ =]' '
+		/^heard/ { heard = $2; beats = $4; lost = $6 }
+		{ for (i = 1; i < NF; i++) value[$i] = $(i + 1) }
+		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
+}
+
+# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to what all have heard
+rounds()
+{
+	n=0
+	heard=0
+	while [ "$n" -lt "$ROUNDS" ]; do
+		load listener && beat 100 && hear 20 && unload listener || return
+		heard=$((heard + $(logged listener beats)))
+		n=$((n + 1))
+	done
+}
+
+# switch_cpu - takes a CPU away and brings it back ROUNDS times
+switch_cpu()
+{
+	n=0
+	while [ "$n" -lt "$ROUNDS" ]; do
+		echo 0 >"$CPU" && echo 1 >"$CPU" || return
+		n=$((n + 1))
+	done
+}
+
+begin 6
+
+fresh_metronome
+load listener && hear 200 && hear 1
+verdict "the listener hears the beats of the owner's timer"
+
+fresh_metronome
+load listener && beat 100 && hear 200 && unload listener && heard=$(logged listener beats) && unload metronome &&
+	all_beats_are_counted "$heard"
+verdict "both are unloaded while the timer runs: each beat was heard, lost, or left in the queue"
+
+fresh_metronome
+rounds && unload metronome && all_beats_are_counted "$heard"
+verdict "the listener is loaded and unloaded $ROUNDS times while the timer runs: each beat is counted"
+
+fresh_metronome
+load listener && fails EINVAL beat 19 && fails EINVAL beat 1000001 && beat 0 && beat 1000 && hear 10
+verdict "a wrong period gets EINVAL, 0 stops the timer, and it can be started again"
+
+fresh_metronome
+if [ -w "$CPU" ]; then
+	load listener && beat 500 && switch_cpu && hear 50 && unload listener && unload metronome
+	verdict "a CPU is taken away and comes back while the jobs run"
+else
+	ktap_test_skip "a CPU is taken away and comes back while the jobs run (needs a second CPU)"
+fi
+
+fresh_metronome
+beat 100 && load listener && unload listener && beat 100 && unload metronome
+verdict "the metronome is unloaded while its timer runs without a listener"
+ktap_finished

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs: what a driver has run later or in another execution context.
+//!
+//! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
+//! softirq, a [`Timer`] in softirq or in hard interrupt. A peer makes jobs by
+//! [`Handle::work`](crate::driver::Handle::work) and
+//! [`Handle::timer`](crate::driver::Handle::timer), an owner by the methods of its `Contexts` that
+//! have the same names. The driver keeps a job where its other code finds it, for example in a
+//! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any context.
+//!
+//! A job belongs to its driver. When the driver leaves, the library
+//!
+//! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
+//! 2. ends the waits that were begun with the driver's events and requests with `ECANCELED`;
+//! 3. waits until no routine of a job runs, and drops the routines;
+//! 4. detaches and unregisters the driver.
+//!
+//! So no routine runs after the driver has unregistered, even if the driver leaks the job. A job
+//! uses memory until its driver leaves: make a job once, and start it often.
+//!
+//! ```ignore
+//! fn ready(contexts: &Contexts<'_, Self>) -> Result {
+//!     let clock = contexts.timer(TimerContext::HardIrq, |contexts, _timer| tick(contexts))?;
+//!     clock.start_every(Delta::from_millis(10))
+//! }
+//! ```
+
+mod timer;
+mod work;
+
+pub use timer::{
+    Timer,
+    TimerContext, //
+};
+pub use work::{
+    Work,
+    WorkContext, //
+};
+
+use core::cell::UnsafeCell;
+use kernel::{
+    prelude::*,
+    sync::{
+        new_mutex,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+/// The jobs of a driver.
+#[doc(hidden)]
+#[pin_data]
+pub struct Jobs {
+    #[pin]
+    made: Mutex<Made>,
+}
+
+struct Made {
+    /// Whether the driver is leaving. No job is made any more.
+    is_closed: bool,
+    jobs: KVec<Arc<dyn Job>>,
+}
+
+impl Jobs {
+    /// Makes the list of a driver's jobs, which is empty.
+    ///
+    /// # Safety
+    ///
+    /// [`Jobs::stop`] is called before the text of the driver's module is freed.
+    pub unsafe fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            made <- new_mutex!(
+                Made {
+                    is_closed: false,
+                    jobs: KVec::new(),
+                },
+                "d2d::Jobs::made"
+            ),
+        })
+    }
+
+    /// Makes a job that runs `routine` in a worker or in softirq. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn work(
+        &self,
+        context: WorkContext,
+        routine: impl Fn(&Work) + Send + Sync + 'static,
+    ) -> Result<Work> {
+        let work = Work::new(context, Routine::new(routine)?)?;
+        self.add(work.job())?;
+        Ok(work)
+    }
+
+    /// Makes a job that runs `routine` when a timer expires. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving, `ENOMEM`.
+    pub fn timer(
+        &self,
+        context: TimerContext,
+        routine: impl Fn(&Timer) + Send + Sync + 'static,
+    ) -> Result<Timer> {
+        let timer = Timer::new(context, Routine::new(routine)?)?;
+        self.add(timer.job())?;
+        Ok(timer)
+    }
+
+    fn add(&self, job: Arc<dyn Job>) -> Result {
+        let mut made = self.made.lock();
+        if made.is_closed {
+            return Err(ESHUTDOWN);
+        }
+        Ok(made.jobs.push(job, GFP_KERNEL)?)
+    }
+
+    /// Makes starting a job fail from here on. Jobs that were started may still run. May sleep.
+    pub fn close(&self) {
+        let mut made = self.made.lock();
+        made.is_closed = true;
+        for job in &made.jobs {
+            job.close();
+        }
+    }
+
+    /// Closes the jobs, cancels those that were started, waits until no routine runs, and drops the
+    /// routines. A routine must not call it. May sleep.
+    pub fn stop(&self) {
+        self.close();
+        // A routine that tries to make a job takes the lock, so wait for routines without it.
+        let jobs = core::mem::take(&mut self.made.lock().jobs);
+        for job in &jobs {
+            job.stop();
+        }
+    }
+}
+
+/// A job, as the list of jobs uses it.
+trait Job: Send + Sync {
+    /// Makes starting the job fail from here on. Any context.
+    fn close(&self);
+
+    /// Cancels a start of the job, which was closed; waits until its routine does not run; and drops
+    /// the routine. Called once, by [`Jobs::stop`]. May sleep.
+    fn stop(&self);
+}
+
+/// What a job of type `J` runs.
+type RunJob<J> = dyn Fn(&J) + Send + Sync;
+
+/// The routine of a job, until the job is stopped.
+struct Routine<J>(UnsafeCell<Option<KBox<RunJob<J>>>>);
+
+// SAFETY: The routine is `Send`.
+unsafe impl<J> Send for Routine<J> {}
+// SAFETY: `run` shares the routine, which is `Sync`. The contract of `clear` excludes other calls.
+unsafe impl<J> Sync for Routine<J> {}
+
+impl<J> Routine<J> {
+    fn new(routine: impl Fn(&J) + Send + Sync + 'static) -> Result<Self> {
+        let routine: KBox<RunJob<J>> = KBox::new(routine, GFP_KERNEL)?;
+        Ok(Self(UnsafeCell::new(Some(routine))))
+    }
+
+    /// Runs the routine.
+    ///
+    /// # Safety
+    ///
+    /// [`clear`](Self::clear) is not called before this returns.
+    unsafe fn run(&self, job: &J) {
+        // SAFETY: The caller excludes `clear`, and nothing else writes the cell.
+        if let Some(routine) = unsafe { &*self.0.get() } {
+            routine(job);
+        }
+    }
+
+    /// Drops the routine.
+    ///
+    /// # Safety
+    ///
+    /// No thread is in this function or in [`run`](Self::run), or calls either later.
+    unsafe fn clear(&self) {
+        // SAFETY: The caller says that nothing else uses the cell.
+        drop(unsafe { (*self.0.get()).take() });
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;

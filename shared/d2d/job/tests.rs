@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs: each kind, started from each execution context, and stopped in each state.
+
+use super::*;
+use crate::run_in::{
+    run_in,
+    Place, //
+};
+use core::ops::Deref;
+use kernel::{
+    sync::{
+        atomic::{
+            ordering::Full,
+            Atomic, //
+        },
+        Completion, //
+    },
+    task::Task,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// A list of jobs that is stopped when it is dropped.
+struct TestJobs(Pin<KBox<Jobs>>);
+
+impl TestJobs {
+    fn new() -> Result<Self> {
+        // SAFETY: Dropping the value stops the jobs, and each test drops it.
+        Ok(Self(KBox::pin_init(unsafe { Jobs::new() }, GFP_KERNEL)?))
+    }
+}
+
+impl Deref for TestJobs {
+    type Target = Jobs;
+
+    fn deref(&self) -> &Jobs {
+        &self.0
+    }
+}
+
+impl Drop for TestJobs {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// The kinds of jobs.
+#[derive(Clone, Copy)]
+enum Kind {
+    Work(WorkContext),
+    Timer(TimerContext),
+}
+
+const KINDS: [Kind; 4] = [
+    Kind::Work(WorkContext::Worker),
+    Kind::Work(WorkContext::SoftIrq),
+    Kind::Timer(TimerContext::SoftIrq),
+    Kind::Timer(TimerContext::HardIrq),
+];
+
+/// A job of any kind.
+#[derive(Clone)]
+enum AnyJob {
+    Work(Work),
+    Timer(Timer),
+}
+
+impl AnyJob {
+    fn new(
+        jobs: &Jobs,
+        kind: Kind,
+        routine: impl Fn(AnyJob) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Ok(match kind {
+            Kind::Work(context) => {
+                Self::Work(jobs.work(context, move |work| routine(Self::Work(work.clone())))?)
+            }
+            Kind::Timer(context) => Self::Timer(jobs.timer(context, move |timer| {
+                routine(Self::Timer(timer.clone()))
+            })?),
+        })
+    }
+
+    /// Makes the job run as soon as possible.
+    fn start(&self) -> Result {
+        match self {
+            Self::Work(work) => work.start(),
+            Self::Timer(timer) => timer.start(Delta::ZERO),
+        }
+    }
+
+    fn start_after(&self, after: Delta) -> Result {
+        match self {
+            Self::Work(work) => work.start_after(after),
+            Self::Timer(timer) => timer.start(after),
+        }
+    }
+
+    fn cancel(&self) {
+        match self {
+            Self::Work(work) => work.cancel(),
+            Self::Timer(timer) => timer.cancel(),
+        }
+    }
+}
+
+/// What a routine and its test share.
+#[pin_data]
+struct Seen {
+    runs: Atomic<u32>,
+    #[pin]
+    done: Completion,
+}
+
+impl Seen {
+    fn new() -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                runs: Atomic::new(0),
+                done <- Completion::new(),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Counts a run, and returns the number of runs.
+    fn count(&self) -> u32 {
+        self.runs.fetch_add(1, Full) + 1
+    }
+
+    fn runs(&self) -> u32 {
+        self.runs.load(kernel::sync::atomic::ordering::Acquire)
+    }
+}
+
+/// Longer than any test.
+fn far() -> Delta {
+    Delta::from_millis(3_600_000)
+}
+
+#[kunit_tests(d2d_job)]
+mod cases {
+    use super::*;
+
+    #[test]
+    fn each_kind_runs_when_started_from_each_context() -> Result {
+        for kind in KINDS {
+            for place in Place::ALL {
+                let jobs = TestJobs::new()?;
+                let seen = Seen::new()?;
+                let by_routine = seen.clone();
+                let job = AnyJob::new(&jobs, kind, move |_| {
+                    by_routine.count();
+                    by_routine.done.complete_all();
+                })?;
+                run_in(place, || job.start())??;
+                seen.done.wait_for_completion();
+                drop(jobs);
+                assert_eq!(seen.runs(), 1);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_routine_in_a_worker_may_sleep() -> Result {
+        let jobs = TestJobs::new()?;
+        let seen = Seen::new()?;
+        let by_routine = seen.clone();
+        let test = Task::current_raw() as usize;
+        let job = jobs.work(WorkContext::Worker, move |_| {
+            fsleep(Delta::from_micros(1));
+            if Task::current_raw() as usize != test {
+                by_routine.count();
+            }
+            by_routine.done.complete_all();
+        })?;
+        job.start()?;
+        seen.done.wait_for_completion();
+        assert_eq!(seen.runs(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_routine_starts_its_own_job() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let job = AnyJob::new(&jobs, kind, move |job| {
+                if by_routine.count() == 100 {
+                    by_routine.done.complete_all();
+                    return;
+                }
+                let _ = job.start();
+            })?;
+            job.start()?;
+            seen.done.wait_for_completion();
+            drop(jobs);
+            assert_eq!(seen.runs(), 100);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn stopping_ends_a_job_that_restarts_itself() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let job = AnyJob::new(&jobs, kind, move |job| {
+                by_routine.count();
+                // In softirq and hard interrupt, leaves time for the thread that stops the jobs.
+                if job.start_after(Delta::from_micros(100)).is_err() {
+                    by_routine.count();
+                }
+                by_routine.done.complete_all();
+            })?;
+            job.start()?;
+            seen.done.wait_for_completion();
+            drop(jobs);
+            let runs = seen.runs();
+            assert!(runs > 0);
+            assert_eq!(job.start(), Err(ESHUTDOWN));
+            fsleep(Delta::from_millis(5));
+            assert_eq!(seen.runs(), runs);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn stopping_waits_for_a_routine_that_runs() -> Result {
+        let jobs = TestJobs::new()?;
+        let seen = Seen::new()?;
+        let by_routine = seen.clone();
+        let job = jobs.work(WorkContext::Worker, move |work| {
+            by_routine.done.complete_all();
+            // Runs until the jobs are closed.
+            while work.start().is_ok() {
+                fsleep(Delta::from_micros(10));
+            }
+            fsleep(Delta::from_millis(20));
+            by_routine.count();
+        })?;
+        job.start()?;
+        seen.done.wait_for_completion();
+        drop(jobs);
+        assert_eq!(seen.runs(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_job_far_in_the_future_never_runs() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let job = AnyJob::new(&jobs, kind, move |_| {
+                by_routine.count();
+            })?;
+            job.start_after(far())?;
+            job.start_after(Delta::from_nanos(i64::MAX))?;
+            drop(jobs);
+            assert_eq!(seen.runs(), 0);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_later_start_replaces_an_earlier_one() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let job = AnyJob::new(&jobs, kind, move |_| {
+                by_routine.count();
+                by_routine.done.complete_all();
+            })?;
+            job.start_after(far())?;
+            job.start()?;
+            seen.done.wait_for_completion();
+            drop(jobs);
+            assert_eq!(seen.runs(), 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_cancelled_job_does_not_run() -> Result {
+        for kind in KINDS {
+            for place in Place::ALL {
+                let jobs = TestJobs::new()?;
+                let seen = Seen::new()?;
+                let by_routine = seen.clone();
+                let job = AnyJob::new(&jobs, kind, move |_| {
+                    by_routine.count();
+                })?;
+                job.start_after(Delta::from_millis(20))?;
+                run_in(place, || job.cancel())?;
+                fsleep(Delta::from_millis(40));
+                assert_eq!(seen.runs(), 0);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_periodic_timer_expires_until_it_is_cancelled_by_its_routine() -> Result {
+        for context in [TimerContext::SoftIrq, TimerContext::HardIrq] {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let timer = jobs.timer(context, move |timer| {
+                if by_routine.count() == 20 {
+                    timer.cancel();
+                    by_routine.done.complete_all();
+                }
+            })?;
+            timer.start_every(Delta::from_micros(200))?;
+            seen.done.wait_for_completion();
+            fsleep(Delta::from_millis(5));
+            assert_eq!(seen.runs(), 20);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_single_start_ends_the_period() -> Result {
+        for context in [TimerContext::SoftIrq, TimerContext::HardIrq] {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let timer = jobs.timer(context, move |timer| {
+                if by_routine.count() == 1 {
+                    let _ = timer.start(Delta::from_micros(1));
+                } else {
+                    by_routine.done.complete_all();
+                }
+            })?;
+            timer.start_every(Delta::from_micros(500))?;
+            seen.done.wait_for_completion();
+            fsleep(Delta::from_millis(5));
+            assert_eq!(seen.runs(), 2);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_period_that_is_not_positive_is_refused() -> Result {
+        let jobs = TestJobs::new()?;
+        let timer = jobs.timer(TimerContext::SoftIrq, |_| {})?;
+        assert_eq!(timer.start_every(Delta::ZERO), Err(EINVAL));
+        assert_eq!(timer.start_every(Delta::from_nanos(-1)), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn closed_jobs_are_neither_made_nor_started() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let job = AnyJob::new(&jobs, kind, |_| {})?;
+            jobs.close();
+            for place in Place::ALL {
+                assert_eq!(run_in(place, || job.start())?, Err(ESHUTDOWN));
+                assert_eq!(run_in(place, || job.start_after(far()))?, Err(ESHUTDOWN));
+            }
+            assert_eq!(AnyJob::new(&jobs, kind, |_| {}).err(), Some(ESHUTDOWN));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_leaked_job_does_not_run_and_its_routine_is_dropped() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let dropped = DropFlag(seen.clone());
+            let job = AnyJob::new(&jobs, kind, move |_| {
+                dropped.0.done.complete_all();
+            })?;
+            job.start_after(far())?;
+            // A second reference: the test drops `job` itself, so that no memory is leaked.
+            let leaked = job.clone();
+            drop(jobs);
+            assert_eq!(seen.runs(), 1);
+            assert_eq!(leaked.start(), Err(ESHUTDOWN));
+        }
+        Ok(())
+    }
+}
+
+/// Counts a run when it is dropped.
+struct DropFlag(Arc<Seen>);
+
+impl Drop for DropFlag {
+    fn drop(&mut self) {
+        self.0.count();
+    }
+}

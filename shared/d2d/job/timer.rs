@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs that run when a timer expires.
+//!
+//! A [`Timer`] does not use the kernel crate's `HrTimer`: code that leaks an `HrTimer`'s handle
+//! makes the timer expire after the module's text is freed, dropping the handle of an earlier start
+//! cancels a later one, and only the thread that has the handle can cancel the timer.
+
+use super::{
+    Job,
+    Routine, //
+};
+use kernel::{
+    bindings,
+    container_of,
+    prelude::*,
+    sync::{
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        SpinLockIrq, //
+    },
+    time::Delta,
+    types::Opaque, //
+};
+
+/// Where the routine of a [`Timer`] runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TimerContext {
+    /// Softirq.
+    SoftIrq,
+    /// Hard interrupt.
+    HardIrq,
+}
+
+impl TimerContext {
+    /// Returns the mode of the timer, whose expiry is a time of the monotonic clock. In hard
+    /// interrupt it is the usual mode, not `HARD`: see [`Place::HardIrq`](crate::run_in::Place).
+    fn mode(self) -> bindings::hrtimer_mode {
+        match self {
+            Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
+            Self::HardIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS,
+        }
+    }
+}
+
+/// A job that runs its routine when a timer expires, once or periodically. Never two threads run the
+/// routine at the same time.
+#[derive(Clone)]
+pub struct Timer(Arc<Inner>);
+
+impl Timer {
+    pub(super) fn new(context: TimerContext, routine: Routine<Self>) -> Result<Self> {
+        let init = pin_init!(Inner {
+            // SAFETY: `slot` is valid for writes. `expired` expects the field of an `Inner`.
+            timer <- Opaque::ffi_init(|slot| unsafe {
+                bindings::hrtimer_setup(
+                    slot,
+                    Some(expired),
+                    bindings::CLOCK_MONOTONIC as bindings::clockid_t,
+                    context.mode(),
+                )
+            }),
+            mode: context.mode(),
+            expiry <- new_spinlock_irq!(
+                Expiry {
+                    is_closed: false,
+                    period: None,
+                    next: 0,
+                },
+                "d2d::Timer::expiry"
+            ),
+            routine,
+        });
+        Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
+    }
+
+    pub(super) fn job(&self) -> Arc<dyn Job> {
+        self.0.clone()
+    }
+
+    /// Makes the timer expire once, after the time `after`, and not at the time that an earlier
+    /// start has set. Any context, also from the routine.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving.
+    pub fn start(&self, after: Delta) -> Result {
+        self.0.start(after, None)
+    }
+
+    /// Makes the timer expire after each `period`, and not at the times that an earlier start has
+    /// set. If the routine runs beyond the time of an expiry, that expiry is skipped. Any context,
+    /// also from the routine.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `period` is not positive, `ESHUTDOWN` if the driver is leaving.
+    pub fn start_every(&self, period: Delta) -> Result {
+        if period.is_zero() || period.is_negative() {
+            return Err(EINVAL);
+        }
+        self.0.start(period, Some(period))
+    }
+
+    /// Cancels the start, if there is one. The routine may still be running, or about to run for an
+    /// expiry that has passed, when this returns. Any context, also from the routine.
+    pub fn cancel(&self) {
+        let mut expiry = self.0.expiry.lock();
+        expiry.period = None;
+        // SAFETY: The timer is initialized. The function does not wait for the callback, which may
+        // be waiting for the lock.
+        unsafe { bindings::hrtimer_try_to_cancel(self.0.timer.get()) };
+    }
+}
+
+/// When the timer expires.
+struct Expiry {
+    /// Whether the driver is leaving.
+    is_closed: bool,
+    /// The period of the start; `None` if it is to expire once, or was cancelled.
+    period: Option<Delta>,
+    /// When it expires next by the last start, in nanoseconds of the monotonic clock.
+    next: bindings::ktime_t,
+}
+
+impl Expiry {
+    /// Moves the next expiry to the first one after the time `now`. Returns whether it has moved.
+    fn advance(&mut self, now: bindings::ktime_t) -> bool {
+        let (Some(period), Some(late)) = (self.period, now.checked_sub(self.next)) else {
+            return false;
+        };
+        // If it lies ahead, the timer was started again since it expired.
+        if self.is_closed || late < 0 {
+            return false;
+        }
+        let period = period.as_nanos();
+        self.next = self.next.saturating_add((late / period + 1).saturating_mul(period));
+        true
+    }
+}
+
+#[pin_data]
+struct Inner {
+    #[pin]
+    timer: Opaque<bindings::hrtimer>,
+    mode: bindings::hrtimer_mode,
+    /// Held while the timer is started.
+    #[pin]
+    expiry: SpinLockIrq<Expiry>,
+    routine: Routine<Timer>,
+}
+
+// SAFETY: A timer may be used by any thread, and the other fields are `Send`.
+unsafe impl Send for Inner {}
+// SAFETY: The kernel's functions synchronize the use of the timer, and the other fields are `Sync`.
+unsafe impl Sync for Inner {}
+
+impl Inner {
+    fn start(&self, after: Delta, period: Option<Delta>) -> Result {
+        let mut expiry = self.expiry.lock();
+        if expiry.is_closed {
+            return Err(ESHUTDOWN);
+        }
+        expiry.period = period;
+        expiry.next = now().saturating_add(after.as_nanos());
+        self.set(&expiry);
+        Ok(())
+    }
+
+    /// Sets the timer. The caller holds the lock, and the job is not closed.
+    fn set(&self, expiry: &Expiry) {
+        // SAFETY: The timer is initialized for this mode. It stays until `Job::stop` has cancelled
+        // it, which is called after the job was closed.
+        unsafe {
+            bindings::hrtimer_start_range_ns(self.timer.get(), expiry.next, 0, self.mode);
+        }
+    }
+}
+
+impl Job for Inner {
+    fn close(&self) {
+        self.expiry.lock().is_closed = true;
+    }
+
+    fn stop(&self) {
+        // SAFETY: The timer is initialized. This waits for the callback, which does not set the
+        // timer again, as the job is closed.
+        unsafe { bindings::hrtimer_cancel(self.timer.get()) };
+        // SAFETY: The callback does not run, nor later, as nobody sets the timer. This function is
+        // called once.
+        unsafe { self.routine.clear() };
+    }
+}
+
+/// Returns the time of the monotonic clock, in nanoseconds.
+fn now() -> bindings::ktime_t {
+    // SAFETY: It can be called in any context but NMI.
+    unsafe { bindings::ktime_get() }
+}
+
+/// Runs the routine, and sets the timer for the next period.
+///
+/// # Safety
+///
+/// `timer` is the field of an [`Inner`] in an [`Arc`] that outlives the call.
+unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
+    // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
+    let this = unsafe {
+        ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer))
+    };
+    let job = Timer(this.into());
+    // SAFETY: `Job::stop` waits for this function before it clears the routine.
+    unsafe { this.routine.run(&job) };
+    let mut expiry = this.expiry.lock();
+    if expiry.advance(now()) {
+        this.set(&expiry);
+    }
+    bindings::hrtimer_restart::HRTIMER_NORESTART
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Jobs that run in a kernel worker or in softirq, at once or later.
+//!
+//! A [`Work`] does not use the kernel crate's `Work` and `DelayedWork`: these can be queued, but
+//! neither cancelled nor flushed.
+
+use super::{
+    Job,
+    Routine, //
+};
+use kernel::{
+    bindings,
+    container_of,
+    ffi::{
+        c_int,
+        c_ulong, //
+    },
+    prelude::*,
+    static_lock_class,
+    sync::{
+        new_spinlock_irq,
+        Arc,
+        ArcBorrow,
+        SpinLockIrq, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Delta,
+        Msecs, //
+    },
+    types::Opaque, //
+};
+
+/// Where the routine of a [`Work`] runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum WorkContext {
+    /// A kernel worker (`system_dfl_wq`): process context, may sleep.
+    Worker,
+    /// Softirq (`system_bh_wq`).
+    SoftIrq,
+}
+
+/// A job that runs its routine in a kernel worker or in softirq. Never two threads run the routine
+/// at the same time.
+#[derive(Clone)]
+pub struct Work(Arc<Inner>);
+
+impl Work {
+    pub(super) fn new(context: WorkContext, routine: Routine<Self>) -> Result<Self> {
+        // Routines in softirq and those that may sleep need different lock classes.
+        let class = match context {
+            WorkContext::Worker => static_lock_class!(),
+            WorkContext::SoftIrq => static_lock_class!(),
+        };
+        let timer_class = static_lock_class!();
+        let init = pin_init!(Inner {
+            // SAFETY: `slot` is valid for writes. `run` expects the field of an `Inner`. The names
+            // and classes are static.
+            work <- Opaque::ffi_init(|slot: *mut bindings::delayed_work| unsafe {
+                bindings::init_work_with_key(
+                    &raw mut (*slot).work,
+                    Some(run),
+                    false,
+                    c"d2d::Work".as_char_ptr(),
+                    class.as_ptr(),
+                );
+                bindings::timer_init_key(
+                    &raw mut (*slot).timer,
+                    Some(bindings::delayed_work_timer_fn),
+                    bindings::TIMER_IRQSAFE,
+                    c"d2d::Work::timer".as_char_ptr(),
+                    timer_class.as_ptr(),
+                );
+            }),
+            context,
+            is_closed <- new_spinlock_irq!(false, "d2d::Work::is_closed"),
+            routine,
+        });
+        Ok(Self(Arc::pin_init(init, GFP_KERNEL)?))
+    }
+
+    pub(super) fn job(&self) -> Arc<dyn Job> {
+        self.0.clone()
+    }
+
+    /// Makes the routine run as soon as possible: once more, if it runs already. Replaces a start
+    /// whose run has not begun. Any context, also from the routine.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving.
+    pub fn start(&self) -> Result {
+        self.0.queue(0)
+    }
+
+    /// Makes the routine run after the time `after`, which is rounded up to milliseconds. Replaces
+    /// a start whose run has not begun. Any context, also from the routine.
+    ///
+    /// # Errors
+    ///
+    /// `ESHUTDOWN` if the driver is leaving.
+    pub fn start_after(&self, after: Delta) -> Result {
+        let ms = after.as_millis_ceil().clamp(0, Msecs::MAX.into());
+        self.0.queue(msecs_to_jiffies(ms as Msecs))
+    }
+
+    /// Cancels a start whose run has not begun. The routine may still be running when this returns.
+    /// Any context, also from the routine.
+    pub fn cancel(&self) {
+        // SAFETY: The work item is initialized. The function does not wait.
+        unsafe { bindings::cancel_delayed_work(self.0.work.get()) };
+    }
+}
+
+#[pin_data]
+struct Inner {
+    #[pin]
+    work: Opaque<bindings::delayed_work>,
+    context: WorkContext,
+    /// Whether the driver is leaving. Held while the work item is queued.
+    #[pin]
+    is_closed: SpinLockIrq<bool>,
+    routine: Routine<Work>,
+}
+
+// SAFETY: A work item may be used by any thread, and the other fields are `Send`.
+unsafe impl Send for Inner {}
+// SAFETY: The kernel's functions synchronize the use of the work item, and the other fields are
+// `Sync`.
+unsafe impl Sync for Inner {}
+
+impl Inner {
+    fn queue(&self, jiffies: c_ulong) -> Result {
+        let is_closed = self.is_closed.lock();
+        if *is_closed {
+            return Err(ESHUTDOWN);
+        }
+        // SAFETY: The work queues are created at boot and never destroyed. The work item is
+        // initialized, and stays until `Job::stop` has cancelled it, which is called after the job
+        // was closed.
+        unsafe {
+            let queue = match self.context {
+                WorkContext::Worker => bindings::system_dfl_wq,
+                WorkContext::SoftIrq => bindings::system_bh_wq,
+            };
+            let cpu = bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int;
+            bindings::mod_delayed_work_on(cpu, queue, self.work.get(), jiffies);
+        }
+        Ok(())
+    }
+}
+
+impl Job for Inner {
+    fn close(&self) {
+        *self.is_closed.lock() = true;
+    }
+
+    fn stop(&self) {
+        // SAFETY: The work item is initialized. This waits for `run`, and nobody queues the item
+        // again, as the job is closed.
+        unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
+        // SAFETY: `run` does not run, nor later. This function is called once.
+        unsafe { self.routine.clear() };
+    }
+}
+
+/// Runs the routine.
+///
+/// # Safety
+///
+/// `work` is in the field of an [`Inner`] in an [`Arc`] that outlives the call.
+unsafe extern "C" fn run(work: *mut bindings::work_struct) {
+    // SAFETY: `work` is in the field of an `Inner` in an `Arc`, which outlives the call.
+    let this = unsafe {
+        let work = container_of!(work, bindings::delayed_work, work);
+        ArcBorrow::from_raw(container_of!(Opaque::cast_from(work), Inner, work))
+    };
+    let job = Work(this.into());
+    // SAFETY: `Job::stop` waits for this function before it clears the routine.
+    unsafe { this.routine.run(&job) };
+}
