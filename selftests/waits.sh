@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A peer in Rust (peers/waiting.rs) is unloaded while it waits, without a limit, for an event or a
-# request of its own. It waits in an operation that the owner has called, or in the work item that
-# completes its handshake. Unloading has to end the wait. unregistering.sh does the same with drivers
+# request of its own. It waits in an operation that the owner has called, in the work item that
+# completes its handshake, or in a job. Unloading has to end the wait. unregistering.sh does the same with drivers
 # in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -11,12 +11,13 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 EVENT=$OWNER/events/waiting_peer.own
 
-# load_waiting operation|deferred event|request|link - loads the peer: where it waits, and for what
+# load_waiting operation|deferred|job event|request|link - loads the peer: where it waits, and for what
 load_waiting()
 {
 	case $1 in
 	operation) waits_in=0 ;;
 	deferred) waits_in=1 ;;
+	job) waits_in=2 ;;
 	esac
 	case $2 in
 	event) waits_for=0 ;;
@@ -67,11 +68,11 @@ in_operation()
 	! wait "$caller" && owner_is_idle
 }
 
-# in_deferred event|request - unloads the peer while its work item waits
-in_deferred()
+# in_worker deferred|job event|request - unloads the peer while it waits there, in a kernel worker
+in_worker()
 {
 	reset_trace
-	load_waiting deferred "$1" && await one_waits "$1" && peer_unloads && ended deferred && owner_is_idle
+	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && ended "$1" && owner_is_idle
 }
 
 # is_attached - whether the trace shows that a peer is attached
@@ -88,7 +89,7 @@ verdict_or_end()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-begin 5
+begin 7
 # The timeout of a handshake is longer than any of these waits.
 load module_a completion=1 timeout=600000
 
@@ -101,12 +102,20 @@ in_operation request
 verdict_or_end "an operation waits for a request: unloading ends the wait"
 
 fresh_trace
-in_deferred event
+in_worker deferred event
 verdict_or_end "a deferred handshake waits for an event: unloading ends the wait"
 
 fresh_trace
-in_deferred request
+in_worker deferred request
 verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
+
+fresh_trace
+in_worker job event
+verdict_or_end "a job waits for an event: unloading ends the wait"
+
+fresh_trace
+in_worker job request
+verdict_or_end "a job waits for a request: unloading ends the wait"
 
 fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&

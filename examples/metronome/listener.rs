@@ -84,10 +84,11 @@ impl Listener {
             }
             heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
         }
-        match &heard.wanted {
-            // It fails only while the listener is being unloaded, which ends the wait.
-            Some((beats, enough)) if heard.beats >= *beats => drop(enough.set()),
-            _ => {}
+        if let Some((beats, enough)) = &heard.wanted {
+            if heard.beats >= *beats {
+                // It fails only while the listener is being unloaded, which ends the wait.
+                let _ = enough.set();
+            }
         }
     }
 }

@@ -11,30 +11,20 @@ use d2d::{
         Driver,
         Handle, //
     },
+    job::{
+        Timer,
+        TimerContext, //
+    },
     link::PeerLink, //
 };
 use kernel::{
-    impl_has_hr_timer,
     prelude::*,
     sync::{
         new_spinlock_irq,
-        Arc,
-        ArcBorrow,
+        SetOnce,
         SpinLockIrq, //
     },
-    time::{
-        hrtimer::{
-            ArcHrTimerHandle,
-            HrTimer,
-            HrTimerCallback,
-            HrTimerCallbackContext,
-            HrTimerPointer,
-            HrTimerRestart,
-            RelativeSoftMode, //
-        },
-        Delta,
-        Monotonic, //
-    }, //
+    time::Delta, //
 };
 use sensor_pair::{
     Sample,
@@ -53,9 +43,6 @@ d2d::module_peer! {
     license: "GPL",
     imports_ns: ["D2D"],
 }
-
-/// The timer's period while no samples are to be raised, in milliseconds.
-const IDLE: u32 = 10;
 
 #[derive(Default)]
 struct State {
@@ -87,35 +74,51 @@ impl State {
 }
 
 /// The driver.
-struct Sensor(Pin<KBox<SpinLockIrq<State>>>);
+struct Sensor {
+    /// Set in [`Driver::start`].
+    clock: SetOnce<Timer>,
+    state: Pin<KBox<SpinLockIrq<State>>>,
+}
+
+impl Sensor {
+    /// Raises the next sample, and stops the timer after the last one. Called in softirq.
+    fn tick(&self, link: &PeerLink<SensorPair>, clock: &Timer) {
+        let mut state = self.state.lock();
+        state.tick(link);
+        if state.left == 0 {
+            clock.cancel();
+        }
+    }
+}
 
 impl Drop for Sensor {
     fn drop(&mut self) {
-        let state = self.0.lock();
+        let state = self.state.lock();
         pr_info!("raised samples={} lost={}\n", state.number, state.lost);
     }
 }
 
 impl Driver for Sensor {
     type Pair = SensorPair;
-    type Jobs = ArcHrTimerHandle<Clock>;
+    type Jobs = ();
 
     fn new() -> Result<Self> {
         let state = new_spinlock_irq!(State::default(), "sensor::state");
-        Ok(Self(KBox::pin_init(state, GFP_KERNEL)?))
+        Ok(Self {
+            clock: SetOnce::new(),
+            state: KBox::pin_init(state, GFP_KERNEL)?,
+        })
     }
 
-    /// Starts the timer. The library drops the returned handle, which stops the timer, before it
-    /// detaches.
-    fn start(driver: Handle<Self>) -> impl PinInit<Self::Jobs, Error> {
-        let clock = Arc::pin_init(
-            try_pin_init!(Clock {
-                driver,
-                timer <- HrTimer::new(),
-            }),
-            GFP_KERNEL,
-        )?;
-        Ok(clock.start(Delta::from_millis(IDLE.into())))
+    /// Makes the timer. The library stops it before it detaches the driver.
+    fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
+        let clock = driver.timer(TimerContext::SoftIrq, |driver, clock| {
+            if let Some(link) = driver.link() {
+                driver.tick(link, clock);
+            }
+        })?;
+        driver.clock.populate(clock);
+        Ok(())
     }
 
     fn data(&self) {}
@@ -123,56 +126,20 @@ impl Driver for Sensor {
 
 #[vtable]
 impl SensorOps for Sensor {
-    /// The new period takes effect when the timer expires next.
     fn set_rate(&self, _link: &PeerLink<SensorPair>, period: u32) -> Result<u32> {
         if !(1..=1000).contains(&period) {
             return Err(EINVAL);
         }
-        let mut state = self.0.lock();
+        let clock = self.clock.as_ref().ok_or(ENODEV)?;
+        let mut state = self.state.lock();
         if state.left > 0 {
             return Err(EBUSY);
         }
+        clock.start_every(Delta::from_millis(period.into()))?;
         let before = core::mem::replace(&mut state.period, period);
         state.left = BURST;
         drop(state);
         pr_info!("rate period={} before={}\n", period, before);
         Ok(before)
-    }
-}
-
-/// The timer. It also runs between bursts, because operations have no access to the handle that
-/// could stop and start it.
-#[pin_data]
-struct Clock {
-    driver: Handle<Sensor>,
-    #[pin]
-    timer: HrTimer<Self>,
-}
-
-impl_has_hr_timer! {
-    impl HasHrTimer<Self> for Clock {
-        mode: RelativeSoftMode<Monotonic>,
-        field: self.timer
-    }
-}
-
-impl HrTimerCallback for Clock {
-    type Pointer<'a> = Arc<Self>;
-
-    fn run(
-        this: ArcBorrow<'_, Self>,
-        mut context: HrTimerCallbackContext<'_, Self>,
-    ) -> HrTimerRestart {
-        let mut state = this.driver.0.lock();
-        if let Some(link) = this.driver.link() {
-            state.tick(link);
-        }
-        let period = match state.left {
-            0 => IDLE,
-            _ => state.period,
-        };
-        drop(state);
-        context.forward_now(Delta::from_millis(period.into()));
-        HrTimerRestart::Restart
     }
 }

@@ -23,6 +23,7 @@ use d2d::{
         Kind,
         Wait, //
     },
+    job::WorkContext,
     link::OwnerLink,
     packet::{
         Sent,
@@ -54,7 +55,6 @@ use kernel::{
         Completion,
         Mutex, //
     },
-    workqueue,
     ModuleMetadata, //
 };
 
@@ -99,8 +99,8 @@ struct Item {
 }
 
 impl Item {
-    /// Queues the work item.
-    fn start() -> Result<Arc<Self>> {
+    /// Starts the work item.
+    fn start(contexts: &Contexts<'_, UnloadingOwner>) -> Result<Arc<Self>> {
         let item = Arc::pin_init(
             try_pin_init!(Self {
                 event: create_event(c"unloading.item", Kind::Synchronization, false)?,
@@ -110,14 +110,13 @@ impl Item {
             GFP_KERNEL,
         )?;
         let this = item.clone();
-        workqueue::system_long().try_spawn(GFP_KERNEL, move || {
+        let work = contexts.work(WorkContext::Worker, move |_, _| {
             this.begun.complete_all();
             let waited = this.event.wait(Wait::FOREVER);
             trace!(event_wait, by: "item", status: status(waited));
-            // The kernel crate cannot flush a work item. The module's exit waits for grace periods after
-            // this completion, and the instructions that remain here take less time than those.
             this.ended.complete_all();
         })?;
+        work.start()?;
         Ok(item)
     }
 }
@@ -198,8 +197,8 @@ impl Owner for UnloadingOwner {
         let (this, _) = contexts.get(0).ok_or(ENODEV)?;
         let served = create_event(c"unloading.served", Kind::Notification, false)?;
         let served = Arc::new(served, GFP_KERNEL)?;
-        let (sender, item) = (contexts.sender(), Item::start()?);
-        // Stored before anything else can fail, so that `leaving` and `drop` find the work item.
+        let (sender, item) = (contexts.sender(), Item::start(contexts)?);
+        // Stored before anything else can fail, so that `leaving` finds the work item.
         *this.0.in_progress.lock() = Some(InProgress {
             served,
             item: item.clone(),
@@ -283,16 +282,6 @@ impl Owner for UnloadingOwner {
     fn attached(&self, _link: &OwnerLink<DemoPair>) {}
 
     fn detached(&self, _link: &OwnerLink<DemoPair>) {}
-}
-
-impl Drop for UnloadingOwner {
-    /// Waits until the work item has ended. The unload hangs here if neither the hook nor the
-    /// library has ended the work item's wait.
-    fn drop(&mut self) {
-        if let Some(in_progress) = &*self.0.in_progress.lock() {
-            in_progress.item.ended.wait_for_completion();
-        }
-    }
 }
 
 #[vtable]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a peer that is unloaded while one of its functions waits without a time limit. The function is
-//! an operation or [`Driver::deferred`]. Only the library can end the wait.
+//! an operation, [`Driver::deferred`], or the routine of a job. Only the library can end the wait.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,10 @@ use d2d::{
         Event,
         Kind,
         Wait, //
+    },
+    job::{
+        Work,
+        WorkContext, //
     },
     link::PeerLink,
     packet::Sleep,
@@ -49,7 +53,7 @@ d2d::module_peer! {
     params: {
         waits_in: u32 {
             default: 0,
-            description: "Where it waits: 0 in the operation drain, 1 in deferred",
+            description: "Where it waits: 0 in the operation drain, 1 in deferred, 2 in a job",
         },
         waits_for: u32 {
             default: 0,
@@ -60,6 +64,7 @@ d2d::module_peer! {
 
 // Values of `waits_in`: in which function it waits.
 const DEFERRED: u32 = 1;
+const JOB: u32 = 2;
 
 // Values of `waits_for`
 const EVENT: u32 = 0;
@@ -88,7 +93,7 @@ struct Inner {
 
 /// The driver.
 struct Waiting {
-    is_deferred: bool,
+    waits_in: u32,
     waits_for: u32,
     inner: Pin<KBox<Inner>>,
 }
@@ -130,6 +135,11 @@ impl Waiting {
         trace!(event_wait, by: place, status: status);
         waited
     }
+
+    fn wait_in_job(driver: &Handle<Self>, _work: &Work) {
+        // The test looks at the trace.
+        let _ = driver.wait_in("job");
+    }
 }
 
 impl Driver for Waiting {
@@ -144,8 +154,7 @@ impl Driver for Waiting {
             ready <- Completion::new(),
         });
         Ok(Self {
-            is_deferred: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=DEFERRED)?
-                == DEFERRED,
+            waits_in: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=JOB)?,
             waits_for: check_parameter(PeerModule::NAME, "waits_for", waits_for, 0..=LINK)?,
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
         })
@@ -157,6 +166,11 @@ impl Driver for Waiting {
             let handle = driver.clone();
             *driver.inner.awaited.lock() = Some(Awaited { event, handle });
             driver.inner.ready.complete_all();
+            if driver.waits_in == JOB {
+                driver
+                    .work(WorkContext::Worker, Self::wait_in_job)?
+                    .start()?;
+            }
             Ok(Jobs(driver))
         };
         make()
@@ -165,15 +179,15 @@ impl Driver for Waiting {
     fn data(&self) -> abi::d2d_pair_peer_data {
         abi::d2d_pair_peer_data {
             cookie: 0xa17,
-            deferred: self.is_deferred.into(),
+            deferred: (self.waits_in == DEFERRED).into(),
             reserved: 0,
         }
     }
 
     fn share<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
-        match self.is_deferred {
-            true => offer.pend(),
-            false => offer.accept(),
+        match self.waits_in {
+            DEFERRED => offer.pend(),
+            _ => offer.accept(),
         }
     }
 

@@ -226,7 +226,7 @@ impl<T: Driver> Handle<T> {
     }
 
     /// Makes a job that runs `routine` in a worker or in softirq, each time that it is started; see
-    /// [`job`](crate::job). The routine gets the driver and the job itself. May sleep.
+    /// [`job`]. The routine gets the driver and the job itself. May sleep.
     ///
     /// # Errors
     ///
@@ -237,10 +237,12 @@ impl<T: Driver> Handle<T> {
         routine: impl Fn(&Self, &job::Work) + Send + Sync + 'static,
     ) -> Result<job::Work> {
         let driver = self.clone();
-        self.0.jobs.work(context, move |work| routine(&driver, work))
+        self.0
+            .jobs
+            .work(context, move |work| routine(&driver, work))
     }
 
-    /// Makes a job that runs `routine` each time that a timer expires; see [`job`](crate::job). The
+    /// Makes a job that runs `routine` each time that a timer expires; see [`job`]. The
     /// routine gets the driver and the job itself. May sleep.
     ///
     /// # Errors
@@ -252,7 +254,9 @@ impl<T: Driver> Handle<T> {
         routine: impl Fn(&Self, &Timer) + Send + Sync + 'static,
     ) -> Result<Timer> {
         let driver = self.clone();
-        self.0.jobs.timer(context, move |timer| routine(&driver, timer))
+        self.0
+            .jobs
+            .timer(context, move |timer| routine(&driver, timer))
     }
 }
 

@@ -185,7 +185,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
     ) -> Result<Work> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
         let jobs = self.server.jobs();
-        jobs.work(context, move |work| routine(&Contexts::new(&seats, &server), work))
+        jobs.work(context, move |work| {
+            routine(&Contexts::new(&seats, &server), work)
+        })
     }
 
     /// Makes a job of the owner that runs `routine` each time that a timer expires; see
@@ -201,7 +203,9 @@ impl<'a, O: Owner> Contexts<'a, O> {
     ) -> Result<Timer> {
         let (seats, server) = (self.seats.clone(), self.server.clone());
         let jobs = self.server.jobs();
-        jobs.timer(context, move |timer| routine(&Contexts::new(&seats, &server), timer))
+        jobs.timer(context, move |timer| {
+            routine(&Contexts::new(&seats, &server), timer)
+        })
     }
 
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any

@@ -78,9 +78,9 @@ impl AnyJob {
             Kind::Work(context) => {
                 Self::Work(jobs.work(context, move |work| routine(Self::Work(work.clone())))?)
             }
-            Kind::Timer(context) => Self::Timer(jobs.timer(context, move |timer| {
-                routine(Self::Timer(timer.clone()))
-            })?),
+            Kind::Timer(context) => {
+                Self::Timer(jobs.timer(context, move |timer| routine(Self::Timer(timer.clone())))?)
+            }
         })
     }
 

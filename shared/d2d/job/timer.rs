@@ -130,12 +130,16 @@ impl Expiry {
         let (Some(period), Some(late)) = (self.period, now.checked_sub(self.next)) else {
             return false;
         };
-        // If it lies ahead, the timer was started again since it expired.
+        // If the next expiry lies ahead, the timer was started again since it expired.
         if self.is_closed || late < 0 {
             return false;
         }
         let period = period.as_nanos();
-        self.next = self.next.saturating_add((late / period + 1).saturating_mul(period));
+        let Some(missed) = late.checked_div(period) else {
+            return false;
+        };
+        let step = missed.saturating_add(1).saturating_mul(period);
+        self.next = self.next.saturating_add(step);
         true
     }
 }
@@ -206,9 +210,8 @@ fn now() -> bindings::ktime_t {
 /// `timer` is the field of an [`Inner`] in an [`Arc`] that outlives the call.
 unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
     // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
-    let this = unsafe {
-        ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer))
-    };
+    let this =
+        unsafe { ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer)) };
     let job = Timer(this.into());
     // SAFETY: `Job::stop` waits for this function before it clears the routine.
     unsafe { this.routine.run(&job) };
