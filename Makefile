@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # `make [KDIR=...]` builds the modules like any out-of-tree modules: the kernel's build system reads Kbuild, not this
-# file. Targets with "install" in their names run the scripts of install/. All other targets run in the lab (qemu/),
+# file. Targets with "install" in their names run the scripts of install/, and `new` one of examples/. All other targets run in the lab (qemu/),
 # which has compilers and kernels of its own and does not change the host. make passes the variables of its command
 # line to the scripts in their environment.
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 
 # An empty variable is a mistake of the user, such as KVER=$(typo): refuse it, and do not use the default.
-$(foreach name,ARCH CASE DESTDIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PART PREFIX SECONDS SEED VM,\
+$(foreach name,A ARCH B CASE DESTDIR DIR INSTALL_MOD_PATH KDIR KERNEL KVER MUTANTS PAIR PART PREFIX SECONDS SEED VM,\
 	$(if $(and $(filter-out undefined,$(origin $(name))),$(if $(strip $($(name))),,empty)),$(error $(name) is empty)))
 
 help = @printf '  %-22s %s\n' '$(1)' '$(2)'
@@ -29,6 +29,9 @@ modules_install modules_uninstall:
 
 install-dev uninstall-dev:
 	@install/dev.sh $@
+
+new:
+	@examples/new.sh
 
 run shell:
 	@qemu/vm.sh $@
@@ -91,6 +94,7 @@ help:
 	$(call help,modules_uninstall,remove them again)
 	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
 	$(call help,uninstall-dev,remove it again)
+	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge)
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
@@ -115,6 +119,7 @@ help:
 	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
 	$(call help,ARCH=arm64,run and test and shell and trace and modules for arm64; QEMU emulates the machine)
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
+	$(call help,PAIR=DIR,for test: build the pair in DIR and run its test.sh; for shell: add it to the machine)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b for run: A_PARAMS="completion=1")
@@ -122,4 +127,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

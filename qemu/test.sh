@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, runs them in
-# one machine and shows its KTAP. The line of counts comes last.
-# Environment: ARCH, KERNEL; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or
+# one machine and shows its KTAP. With PAIR, runs the test of a pair outside of this tree instead. The line of counts
+# comes last.
+# Environment: ARCH, KERNEL; PAIR, the folder of the pair; CASE, which is PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or
 # "list" to list the programs and their cases; see also kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
@@ -16,7 +17,10 @@ known_program() {
 	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"
 }
 
-if [ "${CASE-}" = list ]; then
+if [ -n "${PAIR-}" ]; then
+	[ -z "${CASE-}" ] || die "PAIR runs the test of the pair, which has no CASE"
+	exec "$LAB/vm.sh" test d2d.case=pair
+elif [ "${CASE-}" = list ]; then
 	mapfile -t programs < <(sed -n '/^TEST_PROGS [:+]=/,/[^\\]$/p' "$PROJECT/selftests/Makefile" | grep -o '[a-z_]*\.sh')
 	cd "$PROJECT/selftests"
 	exec awk -f "$LAB/run/cases.awk" "${programs[@]}"

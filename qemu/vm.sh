@@ -10,6 +10,7 @@
 #   ARCH           x86_64 or arm64, which has the stock kernel only
 #   KERNEL         stock, uml, sanitizer or debug; see also kernel_dir (lib/lab.sh)
 #   A_PARAMS, B_PARAMS   see run/image.sh
+#   PAIR           a pair outside of this tree, for the modes test and shell (run/pair.sh)
 #   GDB=1          the machine waits for a debugger (gdb.sh)
 #   D2D_TIMEOUT    the machine is killed after this many seconds; d2d-vm has a default for each mode
 #   D2D_NAME=NAME  the files are in build/KVER/MODE-NAME/ instead, so two machines of one mode can run side by side
@@ -25,6 +26,12 @@ if [ "$mode" = shell ]; then
 	read -r rows columns < <(stty size)
 	terminal=$(stty -g)
 	append+=("d2d.rows=$rows d2d.columns=$columns")
+fi
+
+if [ -n "${PAIR-}" ]; then
+	[ "$mode" = test ] || [ "$mode" = shell ] || die "PAIR is for make test and make shell"
+	PAIR=$(realpath -- "$PAIR")
+	export PAIR
 fi
 
 case ${GDB:=} in
@@ -56,6 +63,7 @@ modules=(--selftests)
 case $mode in
 run) modules=() ;;
 bench) modules=(--bench) ;;
+test) [ -z "${PAIR-}" ] || modules=() ;;
 shell)
 	# QEMU puts the terminal into raw mode, and leaves it so if it is killed.
 	trap 'rm -rf "$run"; stty "$terminal"' EXIT

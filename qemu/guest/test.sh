@@ -4,11 +4,19 @@
 #   nothing                 all
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
+#   pair                    the test of the pair that the host has put into /lib/d2d (qemu/run/pair.sh), instead of kselftests
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
 #                           and "*" any text
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
 # lost if it were a virtio-serial port.
 
+if [ "$case" = pair ]; then
+	taint_as_test_modules
+	short_grace_periods
+	set -o pipefail
+	/lib/d2d/test.sh | cat >"$KTAP"
+	return
+fi
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/
 # shellcheck disable=SC2154 # set by init from the kernel's command line

@@ -3,7 +3,8 @@
 # Builds the modules, and packs them with busybox and the scripts of qemu/guest/ into the initramfs that the virtual
 # machine boots, DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS, B_PARAMS: parameters with which make run loads module_a and module_b
+# Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS, B_PARAMS: parameters with which make run loads module_a and module_b;
+# PAIR: see pair.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1
@@ -35,6 +36,7 @@ case " $* " in
 *' --selftests '*) say "build the modules and the test modules, about 90 s the first time and after a change of the library" ;;
 esac
 "$LAB/build.sh" --install "$dir/root" "$@" >&2
+[ -z "${PAIR-}" ] || "$LAB/run/pair.sh" "$dir/root" >&2
 known_parameters module_a "${A_PARAMS-}"
 known_parameters module_b "${B_PARAMS-}"
 "$LAB/enter.sh" sh -ec 'cd "$1/root"; busybox --install -s bin; find . | cpio --quiet -o -H newc -R 0:0 >"$1/initramfs.cpio"' sh "$dir"

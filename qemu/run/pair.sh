@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree, and
+# copies its modules, stripped, and its test.sh to DIR/lib/d2d. build.sh has built this tree for the same kernel before.
+# Usage: pair.sh DIR
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder of the pair: its Kbuild, which takes D2D, its sources, and test.sh
+. "$(dirname "$0")/../lib/lab.sh"
+
+. "$D2D_KERNEL/kernel.env"
+built=$PROJECT/build/$KVER
+for file in Kbuild test.sh; do
+	[ -f "$PAIR/$file" ] || die "PAIR='$PAIR' has no $file: 'make new' writes a pair with one"
+done
+hold_build
+
+# What make install-dev installs. The links save compiling the library each time.
+mkdir -p "$built/dev/symvers"
+ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
+awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
+
+# The toolchain root has this tree and not the pair. The copies have the times of the originals, so make compiles only
+# what has changed, if it is the pair of the last time.
+if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
+	rm -rf "$built/pair"
+	mkdir -p "$built/pair/objects"
+	ln -s "$PAIR" "$built/pair/origin"
+fi
+rm -rf "$built/pair/sources"
+cp -Rp -- "$PAIR" "$built/pair/sources"
+"$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" MO="$built/pair/objects" \
+	"${KMAKE[@]}" -j"$(nproc)" D2D="$built/dev" modules || die "the pair in $PAIR does not build"
+
+prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
+while read -r object; do
+	name=$(basename "$object" .o).ko
+	[ ! -e "$1/lib/d2d/$name" ] || die "this tree has a module $name, too: choose another name"
+	"$LAB/enter.sh" "${prefix}strip" --strip-debug -o "$1/lib/d2d/$name" "$built/pair/objects/${object%.o}.ko"
+done <"$built/pair/objects/modules.order"
+install -m 755 "$PAIR/test.sh" "$1/lib/d2d/"
