@@ -60,7 +60,6 @@ done
 dir=$(realpath -m -- "$DIR")
 case $dir in
 *[[:space:]:%]*) die "Kbuild allows no blank, colon or percent sign in a path: DIR is '$dir'" ;;
-"$project"/*) die "DIR='$dir' is inside this tree; copy a pair of examples/ for that, as docs/guide.md says" ;;
 esac
 [ ! -e "$dir" ] || die "DIR='$dir' exists already"
 stage=$(mktemp -d -- "$dir.XXXXXX" 2>/dev/null) || die "cannot make the folder $dir: its parent is missing or read-only"

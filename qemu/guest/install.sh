@@ -55,4 +55,5 @@ step is_kmod &&
 	step plays meter &&
 	step /bin/modprobe -r module_a &&
 	step plays_pair consumer sensor collect &&
+	step /lib/outside/test.sh &&
 	step loaded

@@ -27,8 +27,10 @@ if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 fi
 rm -rf "$built/pair/sources"
 cp -Rp -- "$PAIR" "$built/pair/sources"
-"$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" MO="$built/pair/objects" \
-	"${KMAKE[@]}" -j"$(nproc)" D2D="$built/dev" modules || die "the pair in $PAIR does not build"
+making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" "${KMAKE[@]}" D2D="$built/dev")
+# Kbuild refuses to build elsewhere what was built in the folder of the sources, too.
+[ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
+"${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 
 prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 while read -r object; do

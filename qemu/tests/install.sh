@@ -95,6 +95,44 @@ dev() {
 	making "$PROJECT" "$1" PREFIX="$dir/prefix"
 }
 
+# new ARGUMENT... - runs make new in the project
+new() {
+	make --no-print-directory -C "$PROJECT" new "$@"
+}
+
+# new_mistake REGEX ARGUMENT... - runs make new, which must fail with one line that matches, and must write nothing
+new_mistake() {
+	local why=$1 output before
+	shift
+	before=$(state "$dir/to")
+	! output=$(new "$@" 2>&1) || { echo "make succeeded" && return 1; }
+	output=$(grep -v '^make: ' <<<"$output")
+	echo "$output"
+	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
+}
+
+# tests_pair PAIR [CASE...] - lets the lab build and test a pair; the last line has the counts
+tests_pair() {
+	make --no-print-directory -C "$PROJECT" test PAIR="$@" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
+	[ "$(tail -n 1 "$dir/output")" = "6 passed, 0 failed, 0 skipped" ]
+}
+
+# pair_mistake REGEX ARGUMENT... - runs make, which must fail with a line that matches
+pair_mistake() {
+	local why=$1
+	shift
+	! make --no-print-directory -C "$PROJECT" "$@" >"$dir/output" 2>&1 || { echo "make succeeded" && return 1; }
+	cat "$dir/output"
+	grep -qE -e "$why" "$dir/output"
+}
+
+# failing_pair_fails - whether the lab reports a pair whose test fails
+failing_pair_fails() {
+	cp -r "$dir/drivers/own" "$dir/failing"
+	sed -i 's/hear 20$/hear 0x/' "$dir/failing/test.sh"
+	pair_mistake '^not ok 3 ' test PAIR="$dir/failing" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
+}
+
 # no_symbols - whether a driver cannot be built for a kernel for which nothing is installed, and one line says so
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
@@ -133,7 +171,7 @@ dkms_removes() {
 # boots - boots an image with kmod and the modules that are installed in $dir/root
 boots() {
 	mkdir -p "$dir"/root/{bin,lib/outside} "$dir/logs"
-	cp "$dir"/drivers/*/*.ko "$dir/root/lib/outside/"
+	cp "$dir"/drivers/*/*.ko "$dir/drivers/own/test.sh" "$dir/root/lib/outside/"
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'cp -L --parents /usr/bin/kmod $(ldd /usr/bin/kmod | grep -o "/[^ ]*") "$1"
 		for name in modprobe insmod rmmod; do ln -s /usr/bin/kmod "$1/bin/$name"; done' sh "$dir/root"
@@ -199,6 +237,30 @@ recipe 3 >"$dir/drivers/pair/Kbuild"
 expect "a driver in C is built outside of the project" builds c
 expect "a driver in Rust is built outside of the project" builds rust
 expect "a pair in Rust, owner and peer, is built outside of the project" builds pair
+given=(PAIR=gauge A=gauged B=gaugectl)
+expect "make new writes a pair" new "${given[@]}" DIR="$dir/drivers/own"
+expect "the new pair is built outside of the project" builds own
+to=DIR=$dir/to/own
+expect "make new: no name" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
+expect "make new: an empty name" new_mistake 'A is empty' PAIR=gauge A= B=gaugectl "$to"
+expect "make new: no folder" new_mistake 'DIR is missing' "${given[@]}"
+for name in Gauge 1gauge gauge-d gauge__d gauge_; do
+	expect "make new: $name is no name" new_mistake "A='$name' is no name of a module" PAIR=gauge A="$name" B=gaugectl "$to"
+done
+expect "make new: a long name" new_mistake "is too long" PAIR=gauge A=gauge_with_more_than_31_characters B=gaugectl "$to"
+for name in kernel match module_a sensor listener timer beat; do
+	expect "make new: $name is taken" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
+done
+expect "make new: two names that are one as a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new: the name of the interface" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
+expect "make new: the folder exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
+expect "make new: the folder above is missing" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
+expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
+expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair "$dir/drivers/own"
+expect "make test PAIR=DIR: a test that fails" failing_pair_fails
+expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
+expect "make test PAIR=DIR: a case" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
+expect "make run PAIR=DIR" pair_mistake 'PAIR is for make test and make shell' run PAIR="$dir/drivers/own"
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
