@@ -349,6 +349,53 @@ mod cases {
     }
 
     #[test]
+    fn a_routine_cancels_its_own_start() -> Result {
+        for kind in KINDS {
+            let jobs = TestJobs::new()?;
+            let seen = Seen::new()?;
+            let by_routine = seen.clone();
+            let job = AnyJob::new(&jobs, kind, move |job| {
+                by_routine.count();
+                let _ = job.start_after(Delta::from_millis(5));
+                job.cancel();
+                by_routine.done.complete_all();
+            })?;
+            job.start()?;
+            seen.done.wait_for_completion();
+            fsleep(Delta::from_millis(40));
+            assert_eq!(seen.runs(), 1);
+            // The cancelled start does not disturb a later one.
+            job.start()?;
+            fsleep(Delta::from_millis(40));
+            assert_eq!(seen.runs(), 2);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_time_that_has_passed_is_as_soon_as_possible() -> Result {
+        for kind in KINDS {
+            for after in [Delta::from_nanos(-1), Delta::from_nanos(i64::MIN)] {
+                let jobs = TestJobs::new()?;
+                let seen = Seen::new()?;
+                let by_routine = seen.clone();
+                let job = AnyJob::new(&jobs, kind, move |job| {
+                    if by_routine.count() == 10 {
+                        by_routine.done.complete_all();
+                        return;
+                    }
+                    let _ = job.start_after(after);
+                })?;
+                job.start_after(after)?;
+                seen.done.wait_for_completion();
+                drop(jobs);
+                assert_eq!(seen.runs(), 10);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_period_that_is_not_positive_is_refused() -> Result {
         let jobs = TestJobs::new()?;
         let timer = jobs.timer(TimerContext::SoftIrq, |_| {})?;

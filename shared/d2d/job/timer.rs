@@ -66,7 +66,7 @@ impl Timer {
                 Expiry {
                     is_closed: false,
                     period: None,
-                    next: 0,
+                    next: None,
                 },
                 "d2d::Timer::expiry"
             ),
@@ -80,7 +80,8 @@ impl Timer {
     }
 
     /// Makes the timer expire once, after the time `after`, and not at the time that an earlier
-    /// start has set. Any context, also from the routine.
+    /// start has set. If `after` is not positive, the timer expires as soon as possible. Any
+    /// context, also from the routine.
     ///
     /// # Errors
     ///
@@ -107,7 +108,9 @@ impl Timer {
     /// expiry that has passed, when this returns. Any context, also from the routine.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
-        expiry.period = None;
+        // While the callback runs, the kernel leaves a timer set that was started again. The
+        // callback ignores that expiry.
+        expiry.next = None;
         // SAFETY: The timer is initialized. The function does not wait for the callback, which may
         // be waiting for the lock.
         unsafe { bindings::hrtimer_try_to_cancel(self.0.timer.get()) };
@@ -118,29 +121,38 @@ impl Timer {
 struct Expiry {
     /// Whether the driver is leaving.
     is_closed: bool,
-    /// The period of the start; `None` if it is to expire once, or was cancelled.
+    /// The period of the last start; `None` if it is to expire once.
     period: Option<Delta>,
-    /// When it expires next by the last start, in nanoseconds of the monotonic clock.
-    next: bindings::ktime_t,
+    /// When it expires next by the last start, in nanoseconds of the monotonic clock; `None` if it
+    /// has expired, or was cancelled.
+    next: Option<bindings::ktime_t>,
 }
 
 impl Expiry {
-    /// Moves the next expiry to the first one after the time `now`. Returns whether it has moved.
-    fn advance(&mut self, now: bindings::ktime_t) -> bool {
-        let (Some(period), Some(late)) = (self.period, now.checked_sub(self.next)) else {
-            return false;
-        };
+    /// Begins an expiry at the time `now`. Returns whether the routine is to run: not if the start
+    /// was cancelled, or replaced by one for which the timer expires later.
+    fn begin(&mut self, now: bindings::ktime_t) -> bool {
+        let is_due = self.next.is_some_and(|next| next <= now);
+        if is_due && self.period.is_none() {
+            self.next = None;
+        }
+        is_due
+    }
+
+    /// Moves the next expiry to the first one after the time `now`. Returns it if it has moved.
+    fn advance(&mut self, now: bindings::ktime_t) -> Option<bindings::ktime_t> {
+        let (period, next) = (self.period?.as_nanos(), self.next?);
+        let late = now.checked_sub(next)?;
         // If the next expiry lies ahead, the timer was started again since it expired.
         if self.is_closed || late < 0 {
-            return false;
+            return None;
         }
-        let period = period.as_nanos();
-        let Some(missed) = late.checked_div(period) else {
-            return false;
-        };
-        let step = missed.saturating_add(1).saturating_mul(period);
-        self.next = self.next.saturating_add(step);
-        true
+        let step = late
+            .checked_div(period)?
+            .saturating_add(1)
+            .saturating_mul(period);
+        self.next = Some(next.saturating_add(step));
+        self.next
     }
 }
 
@@ -166,18 +178,22 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
+        // Not a time that has passed: the kernel takes one before 0 for the farthest. And it expires
+        // each timer that is due by the time at which it has begun to look, so a routine that starts
+        // its own timer for such a time would keep the CPU there.
+        let next = now().saturating_add(after.as_nanos().max(1));
         expiry.period = period;
-        expiry.next = now().saturating_add(after.as_nanos());
-        self.set(&expiry);
+        expiry.next = Some(next);
+        self.set(next);
         Ok(())
     }
 
     /// Sets the timer. The caller holds the lock, and the job is not closed.
-    fn set(&self, expiry: &Expiry) {
+    fn set(&self, next: bindings::ktime_t) {
         // SAFETY: The timer is initialized for this mode. It stays until `Job::stop` has cancelled
         // it, which is called after the job was closed.
         unsafe {
-            bindings::hrtimer_start_range_ns(self.timer.get(), expiry.next, 0, self.mode);
+            bindings::hrtimer_start_range_ns(self.timer.get(), next, 0, self.mode);
         }
     }
 }
@@ -212,12 +228,15 @@ unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer
     // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
     let this =
         unsafe { ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer)) };
+    if !this.expiry.lock().begin(now()) {
+        return bindings::hrtimer_restart::HRTIMER_NORESTART;
+    }
     let job = Timer(this.into());
     // SAFETY: `Job::stop` waits for this function before it clears the routine.
     unsafe { this.routine.run(&job) };
     let mut expiry = this.expiry.lock();
-    if expiry.advance(now()) {
-        this.set(&expiry);
+    if let Some(next) = expiry.advance(now()) {
+        this.set(next);
     }
     bindings::hrtimer_restart::HRTIMER_NORESTART
 }
