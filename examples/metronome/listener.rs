@@ -74,16 +74,17 @@ struct Listener {
 }
 
 impl Listener {
-    /// Takes the beats from the queue. Called in a kernel worker.
-    fn listen(&self, link: &PeerLink<MetronomePair>) {
+    /// Takes a batch of beats from the queue. Called in a kernel worker.
+    fn listen(&self, link: &PeerLink<MetronomePair>, work: &Work) {
         let mut heard = self.heard.lock();
-        loop {
-            let batch = link.incoming().take_batch(BATCH);
-            if batch.is_empty() {
-                break;
-            }
-            heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
+        let batch = link.incoming().take_batch(BATCH);
+        if !batch.is_empty() {
+            // There may be more. A loop would not end, and so keep the listener from being unloaded,
+            // if the metronome beats faster than it goes round. It fails only while the listener is
+            // being unloaded.
+            let _ = work.start();
         }
+        heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
         if let Some((beats, enough)) = &heard.wanted {
             if heard.beats >= *beats {
                 // It fails only while the listener is being unloaded, which ends the wait.
@@ -115,9 +116,9 @@ impl Driver for Listener {
     /// Makes the work item, and starts the metronome. The library stops the work item when the
     /// module is unloaded.
     fn start(driver: Handle<Self>) -> impl PinInit<(), Error> {
-        let work = driver.work(WorkContext::Worker, |driver, _work| {
+        let work = driver.work(WorkContext::Worker, |driver, work| {
             if let Some(link) = driver.link() {
-                driver.listen(link);
+                driver.listen(link, work);
             }
         })?;
         driver.work.populate(work);

@@ -183,8 +183,9 @@ impl<T: Driver> Handle<T> {
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
     /// Use the link only while the driver is attached: in its operations, in
-    /// [`dispatch`](Driver::dispatch), and in code that its [`Jobs`](Driver::Jobs) calls. A later
-    /// use is safe, but by then the context may be shared with another driver.
+    /// [`dispatch`](Driver::dispatch), in the routines of its [jobs](job), and in code that its
+    /// [`Jobs`](Driver::Jobs) calls. A later use is safe, but by then the context may be shared with
+    /// another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }

@@ -13,11 +13,16 @@
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
 //! 2. ends the waits that were begun with the driver's events and requests with `ECANCELED`;
-//! 3. waits until no routine of a job runs, and drops the routines;
+//! 3. cancels each start whose run has not begun, waits until no routine of a job runs, and drops
+//!    the routines;
 //! 4. detaches and unregisters the driver.
 //!
 //! So no routine runs after the driver has unregistered, even if the driver leaks the job. A job
 //! uses memory until its driver leaves: make a job once, and start it often.
+//!
+//! By step 3 a job may never run although starting it has succeeded. So code that waits for a run,
+//! for example an operation, waits for an event of the driver, or with a limit. And a routine must
+//! not go on for as long as another driver gives it work, which that driver may do until step 4.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {

@@ -94,8 +94,11 @@ impl Work {
         self.0.queue(0)
     }
 
-    /// Makes the routine run after the time `after`, which is rounded up to milliseconds. Replaces
-    /// a start whose run has not begun. Any context, also from the routine.
+    /// Makes the routine run after the time `after`. Replaces a start whose run has not begun. Any
+    /// context, also from the routine.
+    ///
+    /// The kernel's timer wheel measures the time: it adds up to an eighth, and at least a jiffy. It
+    /// shortens a time of more than 12 days. A [`Timer`](super::Timer) keeps a time exactly.
     ///
     /// # Errors
     ///
