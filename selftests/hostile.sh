@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - makes hostile_peer misuse the library in this way, 1 to 6 (hostile_peer.rs,
+# misuse NUMBER - makes hostile_peer misuse the library in this way, 1 to 7 (hostile_peer.rs,
 # `control`); fails if the library accepts what it must refuse. In misuse 6 the driver claims to
 # leave: it makes the library note that, and uses its events further
 misuse()
@@ -34,7 +34,7 @@ fresh_hostile()
 	load hostile_peer
 }
 
-begin 13
+begin 14
 
 load module_a
 for name in rebinds_core rebinds_kernel; do
@@ -72,6 +72,11 @@ verdict "hostile_peer leaks requests, items and events, claims to leave, and can
 fresh_hostile
 misuse 2 && misuse 6 && unload hostile_peer && owner_is_idle
 verdict "hostile_peer is unloaded after it has claimed to leave: the owner has no context, event or request of it"
+
+fresh_hostile
+misuse 7 && misuse 1 && unload hostile_peer && owner_is_idle && load hostile_peer &&
+	unload hostile_peer && ! dmesg | grep -q 'hostile_peer has '
+verdict "hostile_peer has jobs that start each other, and starts them while and after it leaves: that is refused"
 
 fresh_trace
 needs_no hostile_peer && unload module_a

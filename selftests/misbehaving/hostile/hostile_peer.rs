@@ -26,6 +26,12 @@ use d2d::{
         Kind,
         Wait, //
     },
+    job::{
+        Timer,
+        TimerContext,
+        Work,
+        WorkContext, //
+    },
     left,
     link::{
         Pair,
@@ -67,8 +73,10 @@ use kernel::{
     prelude::*,
     sync::{
         new_spinlock_irq,
+        SetOnce,
         SpinLockIrq, //
     },
+    time::Delta,
     uaccess::UserSliceReader,
     Module, //
 };
@@ -107,11 +115,14 @@ struct Kept {
 /// The driver.
 struct Hostile {
     kept: Pin<KBox<SpinLockIrq<Option<Kept>>>>,
+    /// Set by [`Hostile::start_jobs`].
+    jobs: SetOnce<(Timer, Work)>,
 }
 
 /// Uses what [`Kept`] has, after the driver is unregistered: the library drops the driver only then.
 impl Drop for Hostile {
     fn drop(&mut self) {
+        start_refused(&self.jobs);
         let Some(kept) = self.kept.lock().take() else {
             return;
         };
@@ -139,6 +150,40 @@ impl Drop for Jobs {
                 .create_event(c"hostile_peer.jobs", Kind::Notification, true),
         );
         forget(self.0.sender().packet(0, 0));
+    }
+}
+
+/// Is dropped with the routine of a job, while the driver is being unregistered. Then it makes and starts
+/// jobs.
+struct Captured(Handle<Hostile>);
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        start_refused(&self.0.jobs);
+        let made = self.0.timer(TimerContext::HardIrq, |_, _| {});
+        if made.err() != Some(ESHUTDOWN) {
+            pr_err!("hostile_peer has made a job while it leaves\n");
+        }
+    }
+}
+
+/// Starts jobs after the driver has left, in each execution context.
+fn start_refused(jobs: &SetOnce<(Timer, Work)>) {
+    let Some((timer, work)) = jobs.as_ref() else {
+        return;
+    };
+    for place in Place::ALL {
+        let started = run_in(place, || {
+            timer.cancel();
+            work.cancel();
+            timer.start(Delta::ZERO).is_ok()
+                || timer.start_every(Delta::from_nanos(i64::MAX)).is_ok()
+                || work.start().is_ok()
+                || work.start_after(Delta::ZERO).is_ok()
+        });
+        if started != Ok(false) {
+            pr_err!("hostile_peer has started a job after it has left\n");
+        }
     }
 }
 
@@ -298,6 +343,36 @@ impl Hostile {
         Ok(())
     }
 
+    /// Makes jobs that start each other and themselves until the driver leaves, and keeps them.
+    fn start_jobs(driver: &Handle<Self>) -> Result {
+        let captured = Captured(driver.clone());
+        let timer = driver.timer(TimerContext::HardIrq, move |driver, _timer| {
+            let _ = &captured;
+            if let Some((_, work)) = driver.jobs.as_ref() {
+                let _ = work.start();
+            }
+        })?;
+        let captured = Captured(driver.clone());
+        let work = driver.work(WorkContext::Worker, move |driver, work| {
+            let _ = &captured;
+            let _ = work.start_after(Delta::from_nanos(i64::MIN));
+            if let Some((timer, _)) = driver.jobs.as_ref() {
+                timer.cancel();
+                let _ = timer.start(Delta::from_nanos(i64::MIN));
+            }
+        })?;
+        expect(driver.jobs.populate((timer.clone(), work.clone())))?;
+        for place in Place::ALL {
+            run_in(place, || {
+                let _kept = driver.kept.lock();
+                timer.start(Delta::from_nanos(i64::MIN))?;
+                work.start_after(Delta::from_nanos(i64::MAX))?;
+                work.start()
+            })??;
+        }
+        Ok(())
+    }
+
     /// Creates and uses objects that only the library should need: a module, a directory, a
     /// rundown.
     fn imitate() -> Result {
@@ -335,7 +410,10 @@ impl Driver for Hostile {
     fn new() -> Result<Self> {
         expect(<PeerModule as Module>::init(this_module::<PeerModule>()).err() == Some(EEXIST))?;
         let kept = KBox::pin_init(new_spinlock_irq!(None, "hostile_peer::kept"), GFP_KERNEL)?;
-        Ok(Self { kept })
+        Ok(Self {
+            kept,
+            jobs: SetOnce::new(),
+        })
     }
 
     /// Stores what [`Hostile::drop`] uses.
@@ -355,7 +433,7 @@ impl Driver for Hostile {
         keep()
     }
 
-    /// Reads the number of a misuse, 1 to 6.
+    /// Reads the number of a misuse, 1 to 7.
     fn control(driver: &Handle<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.settled_link()?;
         match control::read_number(reader)? {
@@ -365,6 +443,7 @@ impl Driver for Hostile {
             4 => Self::nest(driver, link),
             5 => Self::imitate(),
             6 => Self::claim_to_leave(driver),
+            7 => Self::start_jobs(driver),
             _ => Err(EINVAL),
         }
     }
