@@ -4,6 +4,7 @@
 # at /sys/kernel/debug.
 # Usage: test.sh [MODULES]
 # MODULES is the folder with the modules; by default, the folder of this script.
+# shellcheck disable=SC2317 # check() calls the functions
 
 modules=${1:-$(dirname "$0")}
 number=0

@@ -10,6 +10,7 @@
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
 # lost if it were a virtio-serial port.
 
+# shellcheck disable=SC2154 # set by init from the kernel's command line
 if [ "$case" = pair ]; then
 	taint_as_test_modules
 	short_grace_periods
@@ -19,7 +20,6 @@ if [ "$case" = pair ]; then
 fi
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/
-# shellcheck disable=SC2154 # set by init from the kernel's command line
 programs=${case%%:*}
 case $case in
 *:*) export D2D_CASE="${case#*:}" ;;

@@ -111,9 +111,9 @@ new_mistake() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# tests_pair PAIR [CASE...] - lets the lab build and test a pair; the last line has the counts
+# tests_pair PAIR - lets the lab build and test a pair; the last line has the counts
 tests_pair() {
-	make --no-print-directory -C "$PROJECT" test PAIR="$@" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
+	make --no-print-directory -C "$PROJECT" test PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	[ "$(tail -n 1 "$dir/output")" = "6 passed, 0 failed, 0 skipped" ]
 }
 
