@@ -2,8 +2,8 @@
 
 //! Reads a log, and shows the steps in it.
 //!
-//! Each step goes through these modules in this order: [`log`] finds it in the log, [`order`] sorts it,
-//! and [`relate`] finds the call, the request or the queue that it belongs to. Only a window of steps is in
+//! Each step goes through these modules in this order: [`log`] finds it in the log, with [`record`] for logs
+//! that are not lines of text; [`order`] sorts it, and [`relate`] finds the call, the request or the queue that it belongs to. Only a window of steps is in
 //! memory, so a log may have any size. [`show`] selects steps and writes them as [`text`], [`mermaid`],
 //! [`json`] or [`html`].
 //!
@@ -19,6 +19,7 @@ pub mod line;
 pub mod log;
 pub mod mermaid;
 pub mod order;
+pub mod record;
 pub mod relate;
 pub mod show;
 #[path = "../../selftests/programs/spec.rs"]

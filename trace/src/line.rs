@@ -57,12 +57,33 @@ pub struct Line<'a> {
     pub step: &'a str,
     /// The text of the fields that follow; see [`Line::fields`].
     pub detail: &'a str,
-    /// The time in nanoseconds, by the log's clock.
+    /// The time in nanoseconds, by the log's clock. `None` if the line has no time, only one to the second, or the
+    /// value of a counter.
     pub time: Option<u64>,
-    /// The CPU, which only the logs of ftrace, trace-cmd and perf have.
+    /// The CPU, if the line has it.
     pub cpu: Option<u32>,
-    /// The task, such as `insmod-77`, which only the same logs have.
-    pub task: Option<&'a str>,
+    /// The task, if the line has it.
+    pub task: Option<Task<'a>>,
+}
+
+/// A task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Task<'a> {
+    /// Its name. Empty if the line has only its number.
+    pub name: &'a str,
+    /// Its number. Empty if the line has only its name.
+    pub id: &'a str,
+}
+
+impl fmt::Display for Task<'_> {
+    /// Writes `insmod-77`, or `T77` if the name is not known, as printk does.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name, self.id) {
+            ("", id) => write!(f, "T{id}"),
+            (name, "") => f.write_str(name),
+            (name, id) => write!(f, "{name}-{id}"),
+        }
+    }
 }
 
 /// Why a line with the prefix of a step is not a step.
@@ -76,6 +97,8 @@ pub enum Damage {
     Load,
     /// It has no `step`.
     Step,
+    /// Its end is missing.
+    End,
 }
 
 impl fmt::Display for Damage {
@@ -85,6 +108,7 @@ impl fmt::Display for Damage {
             Self::Seq => "seq is missing or not a number",
             Self::Load => "load is not a number",
             Self::Step => "no step",
+            Self::End => "its end is missing",
         })
     }
 }
@@ -96,36 +120,140 @@ impl<'a> Line<'a> {
     pub fn parse(text: &'a str) -> Option<Result<Self, Damage>> {
         let (prefix, step) = find_prefix(text)?;
         let parsed = match prefix {
-            Prefix::Print { driver } => {
-                let line = Self {
-                    driver,
-                    time: print_time(text),
-                    ..Self::default()
-                };
+            Prefix::Print { head, driver } => {
+                let mut line = Self::printed(head);
+                line.driver = driver;
                 line.parse_step(step)
             }
             Prefix::Event { head } => Self::event(head).parse_step(step),
+            Prefix::Typed { head } => Self::typed_event(head).parse_typed(step),
         };
         Some(parsed)
     }
 
+    /// Parses what stands before the driver's name of a printed step.
+    fn printed(head: &'a str) -> Self {
+        // An event whose text is a printed line, such as printk's event `console`
+        let is_event = head.trim_end().ends_with(':') && find_clock(head).is_some();
+        if is_event {
+            return Self::event(head);
+        }
+        let mut line = Self {
+            time: print_time(head),
+            ..Self::default()
+        };
+        let called = head.split('[').skip(1).find_map(|text| {
+            let (text, _) = text.split_once(']')?;
+            caller(text.trim())
+        });
+        let option = kmsg(head).and_then(|record| caller(record.option("caller")?));
+        match called.or(option) {
+            Some(Caller::Task(task)) => line.task = Some(task),
+            Some(Caller::Cpu(cpu)) => line.cpu = Some(cpu),
+            None => {}
+        }
+        line
+    }
+
     /// Parses what ftrace, trace-cmd and perf print before a tracepoint's name:
-    /// `insmod-77 [000] ...1. 3.866349: `
+    ///
+    /// ```text
+    /// insmod-77     (     77) [000] ...1. 3.866349:     ftrace and trace-cmd; options leave out parts
+    /// insmod-77       0...1.    7us+:                   the latency format
+    /// insmod 77 0 1 00000001 00000000 [0001f4c2] 7.123ms (+0.001ms):      the same with the option verbose
+    /// insmod    77/77    [000]     3.866349:            perf script
+    /// ```
     fn event(head: &'a str) -> Self {
-        let on_cpu = head.split_once(" [").and_then(|(task, rest)| {
-            let (cpu, _) = rest.split_once(']')?;
-            Some((task.trim(), cpu.parse().ok()?))
-        });
-        let time = head.trim_end().strip_suffix(':').and_then(|head| {
-            let time = head.split_whitespace().next_back()?;
-            seconds(time)
-        });
-        Self {
+        let (head, time) = find_clock(head).unwrap_or((head, None));
+        let mut line = Self {
             time,
-            task: on_cpu.map(|(task, _)| task),
-            cpu: on_cpu.map(|(_, cpu)| cpu),
+            ..Self::default()
+        };
+        let mut head = head.trim();
+        if let Some((task, cpu)) = head.rsplit_once(" [") {
+            let cpu = cpu.split(']').next().unwrap_or_default();
+            head = task.trim_end();
+            if cpu.len() < 8 {
+                line.cpu = cpu.parse().ok();
+            } else {
+                // The number of the entry, the preemption count, the flags and the CPU
+                let mut words = head.rsplitn(5, ' ');
+                line.cpu = words.nth(3).and_then(|cpu| cpu.parse().ok());
+                head = words.next().unwrap_or_default().trim_end();
+            }
+        } else if let Some((task, flags)) = head.rsplit_once(' ') {
+            let end = flags.find(|c: char| !c.is_ascii_digit());
+            if let Some((cpu, flags)) = end.map(|end| flags.split_at(end)) {
+                if !cpu.is_empty() && flags.len() >= 4 && flags.bytes().all(is_flag) {
+                    line.cpu = cpu.parse().ok();
+                    head = task.trim_end();
+                }
+            }
+        }
+        // The number of the process
+        if let Some((task, _)) = head
+            .strip_suffix(')')
+            .and_then(|head| head.rsplit_once('('))
+        {
+            head = task.trim_end();
+        }
+        line.task = task(head);
+        line
+    }
+
+    /// Parses what perf trace prints before a tracepoint's name, with the time in milliseconds: `0.458 insmod/77`,
+    /// `0.458 (         ): insmod/77`.
+    fn typed_event(head: &'a str) -> Self {
+        let head = head.trim();
+        let (time, mut rest) = head.split_once(' ').unwrap_or((head, ""));
+        if let Some((_, task)) = rest.split_once("): ") {
+            rest = task;
+        }
+        Self {
+            time: fraction(time).map(|time| time / 1000),
+            task: task(rest.trim()),
             ..Self::default()
         }
+    }
+
+    /// Parses `driver: "module_a", seq: 2, step: "alloc", detail: "ctx=c0")`, in any order. perf trace leaves out
+    /// numbers that are 0.
+    fn parse_typed(mut self, text: &'a str) -> Result<Self, Damage> {
+        let mut rest = text;
+        loop {
+            rest = rest.trim_start_matches([',', ' ']);
+            if rest.starts_with(')') {
+                break;
+            }
+            let (key, after) = rest.split_once(':').ok_or(Damage::End)?;
+            let after = after.trim_start();
+            let (value, next) = match after.strip_prefix('"') {
+                Some(quoted) => quoted.split_once('"').ok_or(Damage::End)?,
+                None => after.split_at(after.find([',', ')']).ok_or(Damage::End)?),
+            };
+            match key {
+                "driver" => self.driver = value,
+                "seq" => self.seq = value.parse().map_err(|_| Damage::Seq)?,
+                "load" => self.load = Some(value.parse().map_err(|_| Damage::Load)?),
+                "in" => self.context = Some(value),
+                "step" => self.step = value,
+                "detail" => self.detail = value.trim(),
+                _ => {}
+            }
+            rest = next;
+        }
+        self.complete()
+    }
+
+    /// Checks that the step has a driver and a name.
+    fn complete(self) -> Result<Self, Damage> {
+        if self.driver.is_empty() {
+            return Err(Damage::Driver);
+        }
+        if self.step.is_empty() {
+            return Err(Damage::Step);
+        }
+        Ok(self)
     }
 
     /// Parses `seq=2 load=3825 in=task step=alloc ctx=c0`; a tracepoint has `driver=module_a` before it
@@ -151,13 +279,7 @@ impl<'a> Line<'a> {
         }
         self.detail = rest.trim();
         self.seq = seq.ok_or(Damage::Seq)?;
-        if self.driver.is_empty() {
-            return Err(Damage::Driver);
-        }
-        if self.step.is_empty() {
-            return Err(Damage::Step);
-        }
-        Ok(self)
+        self.complete()
     }
 
     /// The fields after the step, in the order of the line.
@@ -185,22 +307,168 @@ pub fn is_marked(text: &str) -> bool {
 /// The beginning of a line with a step.
 enum Prefix<'a> {
     /// `module_a: d2d: `
-    Print { driver: &'a str },
+    Print { head: &'a str, driver: &'a str },
     /// `insmod-77 [000] ...1. 3.866349: d2d_alloc: `
     Event { head: &'a str },
+    /// `0.458 insmod/77 d2d:d2d_alloc(driver: `
+    Typed { head: &'a str },
 }
 
 /// Finds the prefix. Returns it, and the text behind it.
 fn find_prefix(text: &str) -> Option<(Prefix<'_>, &str)> {
-    if let Some(at) = find_print(text) {
-        let driver = &text[driver_start(text, at)..at];
-        return Some((Prefix::Print { driver }, &text[at + PREFIX.len()..]));
+    // A tracepoint first: the task before it may have any name.
+    if let Some(event) = find_event(text) {
+        return Some(event);
     }
-    let at = text.find("d2d")?;
-    let (name, step) = text[at..].split_once(": ")?;
-    let named = |c: char| c.is_ascii_alphanumeric() || "_:".contains(c);
-    let ours = name.len() > 3 && name.chars().all(named) && step.contains("seq=");
-    ours.then_some((Prefix::Event { head: &text[..at] }, step))
+    let at = find_print(text)?;
+    let (head, driver) = text[..at].split_at(driver_start(text, at));
+    Some((Prefix::Print { head, driver }, &text[at + PREFIX.len()..]))
+}
+
+/// Finds the name of a tracepoint with a step's fields behind it. A task may have the same name.
+fn find_event(text: &str) -> Option<(Prefix<'_>, &str)> {
+    const KEYS: [&str; 5] = ["driver", "seq", "load", "in", "step"];
+    let other = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    text.match_indices("d2d_").find_map(|(at, _)| {
+        let before = &text[..at];
+        if !before.is_empty() && !before.ends_with([' ', '\t', ':']) {
+            return None;
+        }
+        let head = &before[..before.rfind([' ', '\t']).map_or(0, |blank| blank + 1)];
+        let after = text[at..].trim_start_matches(|c| !other(c));
+        let step = after.trim_start_matches([':', '(']).trim_start();
+        if after.len() == step.len() || after.starts_with(' ') {
+            return None;
+        }
+        let (key, value) = step.split_at(step.find(other)?);
+        match value.as_bytes()[0] {
+            b'=' if KEYS.contains(&key) => Some((Prefix::Event { head }, step)),
+            b':' if after.starts_with('(') => Some((Prefix::Typed { head }, step)),
+            _ => None,
+        }
+    })
+}
+
+/// Finds the time of an event, which ends with a colon. Returns what stands before it, and the time. `None` if no word
+/// is a time; `Some((.., None))` if it is the value of a counter.
+fn find_clock(head: &str) -> Option<(&str, Option<u64>)> {
+    let mut end = head.len();
+    while let Some(colon) = head[..end].rfind(':') {
+        end = colon;
+        let blank = head[colon + 1..].bytes().next();
+        if blank.is_some_and(|byte| byte != b' ') {
+            continue;
+        }
+        let mut text = head[..colon].trim_end();
+        // The time since the last event
+        if let Some((before, _)) = text
+            .strip_suffix("ms)")
+            .and_then(|text| text.rsplit_once(" (+"))
+        {
+            text = before;
+        }
+        let Some((before, word)) = text.rsplit_once(' ') else {
+            continue;
+        };
+        let marks = ['+', '!', '#', '*', '@', '$'];
+        let word = word.trim_end_matches(marks);
+        let time = match (word.strip_suffix("us"), word.strip_suffix("ms")) {
+            (Some(micro), _) => seconds(micro).map(|time| time / 1_000_000),
+            (_, Some(milli)) => seconds(milli).map(|time| time / 1000),
+            _ => fraction(word),
+        };
+        let counts = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+        if (time.is_some() || counts) && !before.trim().is_empty() {
+            return Some((before, time));
+        }
+    }
+    None
+}
+
+/// Says whether this is one of the letters after the CPU in the latency format: interrupts, rescheduling, execution
+/// context, preemption count.
+fn is_flag(byte: u8) -> bool {
+    byte == b'.' || byte.is_ascii_alphanumeric()
+}
+
+/// Splits `insmod-77`, `insmod/77`, `insmod   77` or `insmod   77/77`.
+fn task(text: &str) -> Option<Task<'_>> {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if text.is_empty() {
+        return None;
+    }
+    let end = text.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    let (name, id) = text.split_at(end);
+    let mut name = match name.as_bytes().last() {
+        Some(b'-' | b'/' | b' ') if number(id) => &name[..end - 1],
+        _ => return Some(Task { name: text, id: "" }),
+    };
+    // The process before the thread
+    if let Some((before, process)) = name.rsplit_once(' ') {
+        if text.as_bytes()[end - 1] == b'/' && number(process) {
+            name = before;
+        }
+    }
+    let name = name.trim();
+    Some(Task { name, id })
+}
+
+/// What ran when a line was printed.
+enum Caller<'a> {
+    Task(Task<'a>),
+    Cpu(u32),
+}
+
+/// Parses what printk prints for the caller: `T77` is a task, `C1` a CPU outside tasks.
+fn caller(text: &str) -> Option<Caller<'_>> {
+    let number = text.get(1..)?.parse().ok()?;
+    match text.as_bytes()[0] {
+        b'T' => Some(Caller::Task(Task {
+            name: "",
+            id: &text[1..],
+        })),
+        b'C' => Some(Caller::Cpu(number)),
+        _ => None,
+    }
+}
+
+/// A record of `/dev/kmsg` or of netconsole: `6,387,3866349,-,caller=T77;module_a: d2d: ...`
+pub struct Record<'a> {
+    /// The number of the message.
+    pub number: u64,
+    /// The time in microseconds.
+    pub micro: u64,
+    options: &'a str,
+    /// What follows the head.
+    pub text: &'a str,
+}
+
+impl<'a> Record<'a> {
+    /// The value of an option in the head.
+    pub fn option(&self, key: &str) -> Option<&'a str> {
+        let mut pairs = self.options.split(',').filter_map(pair);
+        pairs.find_map(|(name, value)| (name == key).then_some(value))
+    }
+}
+
+/// Parses the head of a record. netconsole may print the kernel's release before it.
+pub fn kmsg(text: &str) -> Option<Record<'_>> {
+    let (head, text) = text.split_once(';')?;
+    let mut head = head.trim_start().rsplit(' ').next()?;
+    let mut number = || {
+        let (number, rest) = head.split_once(',')?;
+        head = rest;
+        Some(number.parse::<u64>().ok())
+    };
+    if number()?.is_none() {
+        number()??;
+    }
+    Some(Record {
+        number: number()??,
+        micro: number()??,
+        options: head,
+        text,
+    })
 }
 
 /// Finds the prefix of a printed step.
@@ -258,23 +526,82 @@ fn seconds(text: &str) -> Option<u64> {
         .checked_add(part * scale)
 }
 
-/// Finds the time at the beginning of a printed line, in the form of any of the programs above.
-fn print_time(text: &str) -> Option<u64> {
-    let text = text.trim_start();
-    // /dev/kmsg: level, number, microseconds, flags
-    if let Some((head, _)) = text.split_once(';') {
-        let mut numbers = head.split(',').map(str::parse::<u64>);
-        if let (Some(Ok(_)), Some(Ok(_)), Some(Ok(micro))) =
-            (numbers.next(), numbers.next(), numbers.next())
+/// Converts seconds with a fraction, such as `3.866349`, to nanoseconds.
+fn fraction(text: &str) -> Option<u64> {
+    text.contains('.').then(|| seconds(text)).flatten()
+}
+
+/// Finds the time in what stands before a printed step, in the form of any of the programs above.
+fn print_time(head: &str) -> Option<u64> {
+    if let Some(record) = kmsg(head) {
+        return record.micro.checked_mul(1000);
+    }
+    if let Some(at) = embedded_time(head) {
+        return seconds(bracket_time(&head[at..])?);
+    }
+    let head = head.trim_start();
+    let first = head.split([':', ' ']).next().unwrap_or_default();
+    fraction(first).or_else(|| wall_clock(head))
+}
+
+/// Finds a date and a time of day with a fraction: `Nov 26 14:02:11.866349`, `2026-11-26T14:02:11,866349+01:00`. Returns
+/// nanoseconds since 1970, or if the year is not known, since two years before the year's beginning.
+fn wall_clock(head: &str) -> Option<u64> {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (mut day, mut month) = (None, None);
+    for word in head
+        .split([' ', '[', ']', 'T'])
+        .filter(|word| !word.is_empty())
+    {
+        let mut date = word.splitn(3, '-').map(str::parse::<u64>);
+        if let (Some(Ok(y)), Some(Ok(m)), Some(Ok(d))) = (date.next(), date.next(), date.next()) {
+            day = days(y, m, d);
+        } else if let Some(at) = MONTHS
+            .find(word)
+            .filter(|at| word.len() == 3 && at % 3 == 0)
         {
-            return micro.checked_mul(1000);
+            month = Some(at as u64 / 3 + 1);
+        } else if let (Some(m), Ok(d)) = (month.take(), word.parse()) {
+            // A leap year, so that each date is another day
+            day = days(1972, m, d);
+        } else if let Some(time) = time_of_day(word) {
+            return u64::try_from(day? as i64 * 86_400_000_000_000 + time).ok();
         }
     }
-    if let Some((_, rest)) = text.split_once('[') {
-        return seconds(rest.split_once(']')?.0.trim());
+    None
+}
+
+/// Parses `14:02:11.866349+01:00`. Returns nanoseconds, by UTC if the text has a zone.
+fn time_of_day(text: &str) -> Option<i64> {
+    let end = text.find(['+', '-', 'Z']).unwrap_or(text.len());
+    let (time, zone) = text.split_at(end);
+    let (time, second) = time.rsplit_once(':')?;
+    let minutes = |text: &str| {
+        let (hour, minute) = text.split_at_checked(2)?;
+        let minute = minute.trim_start_matches(':').parse::<u8>().ok()?;
+        Some(i64::from(hour.parse::<u8>().ok()?) * 60 + i64::from(minute))
+    };
+    let east = match zone.as_bytes().first() {
+        Some(b'+') => minutes(&zone[1..])?,
+        Some(b'-') => -minutes(&zone[1..])?,
+        _ => 0,
+    };
+    let second = fraction(&second.replacen(',', ".", 1))?;
+    Some((minutes(time)? - east) * 60_000_000_000 + second.min(61_000_000_000) as i64)
+}
+
+/// Counts the days from 1970 to a date.
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
+    if !(1970..10_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
     }
-    let (time, _) = text.split_once(':')?;
-    time.contains('.').then(|| seconds(time)).flatten()
+    // The year begins in March, so that a leap day is its last.
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    Some(365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 719_469)
 }
 
 /// Strips what dmesg prints before a line: `[    3.866349] `, `[    3.866349][    T1] `.
@@ -314,9 +641,10 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest.take()?;
-        let Some(first) = find_print(text).map(|at| at + PREFIX.len()) else {
+        let Some((_, step)) = find_prefix(text) else {
             return Some(text);
         };
+        let first = text.len() - step.len();
         let time = embedded_time(&text[first..]).map(|at| first + at);
         let prefix = find_print(&text[first..]).map(|at| driver_start(text, first + at));
         let next = time.into_iter().chain(prefix).min();
@@ -332,13 +660,20 @@ pub fn split(text: &str) -> impl Iterator<Item = &str> {
 fn embedded_time(text: &str) -> Option<usize> {
     let mut from = 0;
     while let Some(at) = text[from..].find('[').map(|at| from + at) {
-        let time = text[at + 1..].split_once(']').map(|(time, _)| time.trim());
-        if time.is_some_and(|time| time.contains('.') && seconds(time).is_some()) {
+        if bracket_time(&text[at..]).is_some() {
             return Some(at);
         }
         from = at + 1;
     }
     None
+}
+
+/// The seconds in brackets at the beginning of the text: `[    3.866349]`, or with the time since the last line,
+/// `[    3.866349 <    0.000458>]`.
+fn bracket_time(text: &str) -> Option<&str> {
+    let (time, _) = text.strip_prefix('[')?.split_once(']')?;
+    let time = time.split('<').next()?.trim();
+    fraction(time).map(|_| time)
 }
 
 #[cfg(test)]
@@ -397,22 +732,24 @@ mod tests {
     #[test]
     fn tracepoints_are_read_in_the_form_of_each_tool() {
         const ARGS: &str = "driver=module_a seq=2 load=9 in=task step=alloc ctx=c0";
-        for (head, task) in [
-            (
-                "          insmod-77      [001] ...1.     3.866349: d2d_alloc: ",
-                "insmod-77",
-            ),
-            (" insmod-77 [001] 3.866349: d2d_alloc:    ", "insmod-77"),
-            (
-                "insmod    77 [001]     3.866349: d2d_module_a:d2d_alloc: ",
-                "insmod    77",
-            ),
+        for head in [
+            "          insmod-77      [001] ...1.     3.866349: d2d_alloc: ",
+            " insmod-77 [001] 3.866349: d2d_alloc:    ",
+            "insmod    77 [001]     3.866349: d2d_module_a:d2d_alloc: ",
+            "insmod    77/77    [001]     3.866349:          1 d2d_module_a:d2d_alloc: ",
+            "insmod-77      (     77) [001] ...1.     3.866349: d2d_alloc: ",
+            "insmod-77      (-------) [001]     3.866349: d2d_alloc: ",
+            "  insmod-77       1d.h1. 3866349us+: d2d_alloc: ",
+            "  insmod-77       1.N.1. 3866349us : d2d_alloc: ",
+            "  insmod      77   1 0 00000001 00000000 [001da93e] 3866.349ms (+0.458ms): d2d_alloc: ",
+            "insmod-77 [001] 3.866349: (+458) d2d_alloc: ",
         ] {
             let text = format!("{head}{ARGS}");
             let read = line(&text);
             assert_eq!((read.driver, read.seq, read.step), ("module_a", 2, "alloc"));
             assert_eq!((read.time, read.cpu), (Some(3_866_349_000), Some(1)));
-            assert_eq!((read.detail, read.task), ("ctx=c0", Some(task)));
+            assert_eq!(read.detail, "ctx=c0");
+            assert_eq!(read.task.map(|task| task.to_string()).as_deref(), Some("insmod-77"));
         }
     }
 

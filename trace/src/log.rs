@@ -5,6 +5,7 @@
 //! Memory is bounded: at any time, only one line is in memory, and at most [`MAX_LINE`] bytes of it.
 
 use crate::line::{self, Damage, Line};
+use crate::record::{Part, Records};
 use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -19,6 +20,9 @@ const NAMED: usize = 5;
 /// Width of the consoles that break lines.
 const CONSOLE: usize = 80;
 
+/// How much of the log shows whether a console of that width broke it, in bytes.
+const HEAD: u64 = 1 << 18;
+
 /// What the log has, and the faults in it.
 #[derive(Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
@@ -30,6 +34,8 @@ pub struct Counts {
     pub steps: u64,
     /// Lines that a console broke and that were joined.
     pub joined: u64,
+    /// Steps whose time is not known.
+    pub untimed: u64,
     /// Lines longer than [`MAX_LINE`], of which the rest was skipped.
     pub cut: u64,
     /// Lines with the prefix of a step, but without a whole step.
@@ -46,12 +52,17 @@ pub struct Counts {
 
 /// Calls `found` with each step of the log, in the order of the log.
 pub fn read(
-    input: impl Read,
+    mut input: impl Read,
     mut found: impl FnMut(Line<'_>) -> io::Result<()>,
 ) -> io::Result<Counts> {
-    let mut steps = Steps::default();
+    let mut head = Vec::new();
+    input.by_ref().take(HEAD).read_to_end(&mut head)?;
+    let mut steps = Steps {
+        wide: head.split(|byte| *byte == b'\n').any(is_wide),
+        ..Steps::default()
+    };
     let mut begun = false;
-    let bytes = each_line(input, |text, whole| {
+    let bytes = each_line(head.chain(input), |text, whole| {
         if !begun {
             begun = true;
             steps.counts.binary = kind_of_binary(text);
@@ -60,7 +71,7 @@ pub fn read(
         steps.counts.cut += u64::from(!whole);
         steps.line(text, &mut found)
     })?;
-    steps.flush(&mut found)?;
+    steps.finish(&mut found)?;
     steps.counts.bytes = bytes;
     Ok(steps.counts)
 }
@@ -133,11 +144,22 @@ fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
         .or_else(|| memchr(0, head).map(|_| "binary"))
 }
 
+/// Says whether a line is wider than the console that breaks lines.
+fn is_wide(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LINE)]);
+    bytes.len() > CONSOLE && line::plain(text.trim_end_matches('\r')).chars().count() > CONSOLE
+}
+
 /// Finds steps in lines. A line with a step waits in `pending`, because the next line may be its broken-off end.
 #[derive(Default)]
 struct Steps {
     counts: Counts,
+    records: Records,
     pending: String,
+    /// Whether the last line of `pending` ends where a console breaks lines
+    full: bool,
+    /// Whether the log has a line that such a console would have broken
+    wide: bool,
 }
 
 impl Steps {
@@ -147,25 +169,58 @@ impl Steps {
         found: &mut impl FnMut(Line<'_>) -> io::Result<()>,
     ) -> io::Result<()> {
         static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new("d2d"));
+        let marked = FINDER.find(bytes).is_some();
         // Most lines of a log have no step.
-        if self.pending.is_empty() && FINDER.find(bytes).is_none() {
+        if self.pending.is_empty() && !marked && !self.records.wants(bytes) {
             return Ok(());
         }
         let text = std::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let text = line::plain(text.trim_end_matches('\r'));
+        let records = self.records.take(&text);
+        if records != [Part::Line] {
+            self.flush(found)?;
+            return self.whole(records, found);
+        }
         if line::is_marked(&text) {
             self.flush(found)?;
             self.pending.push_str(&text);
         } else if !self.pending.is_empty() {
-            if continues(&self.pending, &text) {
+            if continues(&self.pending, &text, self.full && !self.wide) {
                 join(&mut self.pending, &text);
                 self.counts.joined += 1;
             } else {
                 self.flush(found)?;
             }
         }
+        self.full = text.chars().count() == CONSOLE;
         Ok(())
+    }
+
+    /// Parses records, which no console breaks.
+    fn whole(
+        &mut self,
+        records: Vec<Part>,
+        found: &mut impl FnMut(Line<'_>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for record in records {
+            match record {
+                Part::Line => {}
+                Part::Damaged => self.counts.add_damaged(Damage::End),
+                Part::Record(text) => {
+                    self.pending.push_str(&line::plain(&text));
+                    self.flush(found)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The log has ended.
+    fn finish(&mut self, found: &mut impl FnMut(Line<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.flush(found)?;
+        let records = self.records.finish();
+        self.whole(records, found)
     }
 
     /// Parses the line that waits, which is whole now.
@@ -188,6 +243,7 @@ impl Steps {
 impl Counts {
     fn add_step(&mut self, step: &Line<'_>) {
         self.steps += 1;
+        self.untimed += u64::from(step.time.is_none());
         if line::is_step(step.step) {
             return;
         }
@@ -208,9 +264,9 @@ impl Counts {
 }
 
 /// Says whether `text` is the broken-off end of the line `step`: whether `text` consists of fields, of which the
-/// first may be cut. A single fragment of a field counts only if `step` is incomplete, or ends where a console
-/// breaks lines.
-fn continues(step: &str, text: &str) -> bool {
+/// first may be cut. A single fragment of a field counts only if `step` is incomplete, or if a console broke it
+/// (`broken`).
+fn continues(step: &str, text: &str, broken: bool) -> bool {
     let mut words = text.split_whitespace();
     let Some(first) = words.next() else {
         return false;
@@ -237,7 +293,7 @@ fn continues(step: &str, text: &str) -> bool {
         }
         _ => true,
     };
-    is_field(first) || words.next().is_some() || unfinished || step.len() % CONSOLE == 0
+    is_field(first) || words.next().is_some() || unfinished || broken
 }
 
 /// Appends the end of a broken line. Puts a blank between two whole fields.

@@ -47,13 +47,11 @@ pub struct Step {
 
 impl Step {
     fn new(line: &Line<'_>, index: usize, (place, after): (u64, u64)) -> Self {
-        let (context, task) = (
-            line.context.unwrap_or_default(),
-            line.task.unwrap_or_default(),
-        );
+        let context = line.context.unwrap_or_default();
+        let task = line.task.map(|task| task.to_string()).unwrap_or_default();
         let mut ends = [0; 4];
         let mut end = 0;
-        let parts = [line.driver, line.step, context, task];
+        let parts = [line.driver, line.step, context, &task];
         for (part, at) in parts.iter().zip(&mut ends) {
             end += part.len();
             // A line has at most log::MAX_LINE bytes, so the number fits into 32 bits.

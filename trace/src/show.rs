@@ -423,6 +423,14 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
         "broken lines were put together",
         String::new(),
     );
+    let why =
+        ": their lines have no time, one to the second or a counter's; no durations are shown";
+    say(
+        log.untimed,
+        "step has no time",
+        "steps have no time",
+        why.into(),
+    );
     let long = format!(
         " longer than {} bytes: the rest was not read",
         log::MAX_LINE

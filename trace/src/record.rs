@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Turns the records of logs that are not lines of text into lines that [`crate::line`] reads: JSON of dmesg and
+//! of journald, journald's export, and the fragments of netconsole.
+//!
+//! Memory is bounded: a record has at most [`MAX_LINE`] bytes, and at most [`MESSAGES`] messages wait for fragments.
+
+use crate::line::{kmsg, Record};
+use crate::log::MAX_LINE;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many messages may wait for fragments.
+const MESSAGES: usize = 16;
+
+/// What journald records of the time, in microseconds, with the kernel's clock first.
+const TIMES: [&str; 5] = [
+    "_SOURCE_MONOTONIC_TIMESTAMP",
+    "_SOURCE_BOOTTIME_TIMESTAMP",
+    "__MONOTONIC_TIMESTAMP",
+    "_SOURCE_REALTIME_TIMESTAMP",
+    "__REALTIME_TIMESTAMP",
+];
+
+/// What a line is part of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The line is not part of a record.
+    Line,
+    /// This record, as a line, ends with the line.
+    Record(String),
+    /// A record with a step ends with the line, but lacks a part.
+    Damaged,
+}
+
+/// A message of which netconsole has sent fragments.
+struct Message {
+    number: u64,
+    micro: u64,
+    caller: String,
+    /// Its length
+    total: usize,
+    /// The fragments by their offset
+    fragments: BTreeMap<usize, String>,
+}
+
+/// The records that have begun.
+#[derive(Default)]
+pub struct Records {
+    /// An object of JSON over several lines
+    object: String,
+    /// An entry of journald's export: its message, and the index in [`TIMES`] and the value of its time
+    message: Option<String>,
+    time: Option<(usize, u64)>,
+    /// The name of a field of which the value follows, and how many of its bytes
+    binary: Option<(String, usize)>,
+    messages: VecDeque<Message>,
+}
+
+impl Records {
+    /// Says whether a line without a step may be part of a record.
+    pub fn wants(&self, line: &[u8]) -> bool {
+        let open = !self.object.is_empty() || self.binary.is_some();
+        let entry = self.message.is_some() || self.time.is_some();
+        let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
+        let begins = first.is_some_and(|byte| b"{_M\x1e".contains(byte));
+        // A fragment may have any part of a step.
+        let fragment = || first.is_some_and(u8::is_ascii_digit) && line.contains(&b';');
+        open || entry || begins || fragment()
+    }
+
+    /// Takes the next line.
+    pub fn take(&mut self, line: &str) -> Vec<Part> {
+        if let Some(parts) = self.take_field(line) {
+            return parts;
+        }
+        let mut parts = self.end_entry();
+        match self.take_json(line).or_else(|| self.take_kmsg(line)) {
+            Some(more) => parts.extend(more),
+            None => parts.push(Part::Line),
+        }
+        parts
+    }
+
+    /// The log has ended.
+    pub fn finish(&mut self) -> Vec<Part> {
+        let mut parts = self.end_entry();
+        if self.object.contains("d2d") {
+            parts.push(Part::Damaged);
+        }
+        parts.extend(
+            std::mem::take(&mut self.messages)
+                .iter()
+                .flat_map(Message::damage),
+        );
+        parts
+    }
+
+    /// Takes a field of journald's export, `NAME=value`, or the name of a field alone, with the length and the bytes
+    /// of its value in the next lines. An entry ends with a line that is none of these.
+    fn take_field(&mut self, line: &str) -> Option<Vec<Part>> {
+        if let Some((name, rest)) = self.binary.take() {
+            let (value, rest) = match rest {
+                // Eight bytes of length, of which the decoder of UTF-8 may have replaced some
+                0 => {
+                    let length = line.bytes().next().filter(u8::is_ascii).unwrap_or_default();
+                    let value = line.rsplit('\0').next().unwrap_or_default();
+                    (value, usize::from(length).saturating_sub(value.len()))
+                }
+                rest => (line, rest.saturating_sub(line.len() + 1)),
+            };
+            self.field(&name, value);
+            if rest > 0 {
+                self.binary = Some((name, rest));
+            }
+            return Some(Vec::new());
+        }
+        let named = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+        let line = line.trim_start();
+        let (name, value) = line
+            .split_once('=')
+            .map_or((line, None), |(name, value)| (name, Some(value)));
+        if name.is_empty() || !name.bytes().all(named) {
+            return None;
+        }
+        match value {
+            Some(value) => self.field(name, value),
+            None if name.starts_with('_') || name == "MESSAGE" => {
+                self.binary = Some((name.into(), 0));
+            }
+            None => return None,
+        }
+        let ours = name == "MESSAGE" || TIMES.contains(&name) || self.message.is_some();
+        (ours || self.time.is_some() || self.binary.is_some()).then(Vec::new)
+    }
+
+    fn field(&mut self, name: &str, value: &str) {
+        if name == "MESSAGE" && value.len() <= MAX_LINE {
+            self.message.get_or_insert_with(|| value.into());
+        }
+        let rank = TIMES.iter().position(|time| *time == name);
+        if let Some(time) = rank.zip(value.parse().ok()) {
+            self.time = Some(self.time.map_or(time, |known| known.min(time)));
+        }
+    }
+
+    fn end_entry(&mut self) -> Vec<Part> {
+        let time = self.time.take();
+        let message = self.message.take();
+        message.map_or_else(Vec::new, |message| {
+            stamped(time.map(|(_, micro)| micro), "", &message)
+        })
+    }
+
+    /// Takes a line of JSON: an object, or a line of an object.
+    fn take_json(&mut self, line: &str) -> Option<Vec<Part>> {
+        let text = line
+            .trim()
+            .trim_start_matches("data: ")
+            .trim_start_matches('\x1e');
+        let text = text.strip_suffix(',').unwrap_or(text);
+        if text == "{" {
+            // An object that holds this one is of no interest.
+            self.object = text.into();
+            return Some(Vec::new());
+        }
+        if text.starts_with('{') {
+            return match serde_json::from_str(text) {
+                Ok(value) => Some(steps(&value)),
+                Err(_) if text.starts_with("{\"") && text.contains("d2d") => {
+                    Some(vec![Part::Damaged])
+                }
+                Err(_) => None,
+            };
+        }
+        if self.object.is_empty() {
+            return None;
+        }
+        self.object.push_str(line);
+        if text == "}" || self.object.len() > MAX_LINE {
+            let object = std::mem::take(&mut self.object);
+            return match serde_json::from_str(object.trim_end().trim_end_matches(',')) {
+                Ok(value) => Some(steps(&value)),
+                Err(_) if object.contains("d2d") => Some(vec![Part::Damaged]),
+                Err(_) => Some(Vec::new()),
+            };
+        }
+        Some(Vec::new())
+    }
+
+    /// Takes a record of `/dev/kmsg` or netconsole.
+    fn take_kmsg(&mut self, line: &str) -> Option<Vec<Part>> {
+        let record = kmsg(line)?;
+        let Some((offset, total)) = record.option("ncfrag").and_then(|at| at.split_once('/'))
+        else {
+            return Some(vec![Part::Record(line.into())]);
+        };
+        let (Ok(offset), Ok(total)) = (offset.parse(), total.parse()) else {
+            return Some(vec![Part::Damaged]);
+        };
+        let at = self
+            .messages
+            .iter()
+            .position(|message| (message.number, message.total) == (record.number, total));
+        let mut message = match at.and_then(|at| self.messages.remove(at)) {
+            Some(message) => message,
+            None => Message::new(&record, total),
+        };
+        message.fragments.insert(offset, record.text.into());
+        if let Some(text) = message.text() {
+            return Some(stamped(Some(message.micro), &message.caller, &text));
+        }
+        self.messages.push_back(message);
+        let lost = self.messages.len() > MESSAGES;
+        let lost = lost.then(|| self.messages.pop_front()).flatten();
+        Some(lost.iter().flat_map(Message::damage).collect())
+    }
+}
+
+impl Message {
+    fn new(record: &Record<'_>, total: usize) -> Self {
+        Self {
+            number: record.number,
+            micro: record.micro,
+            caller: record.option("caller").unwrap_or_default().into(),
+            total,
+            fragments: BTreeMap::new(),
+        }
+    }
+
+    /// The text, if all fragments are there. The length may count the end of the line, which is not in the text.
+    fn text(&self) -> Option<String> {
+        let mut text = String::new();
+        for (offset, fragment) in &self.fragments {
+            if *offset != text.len() {
+                return None;
+            }
+            text.push_str(fragment);
+        }
+        (text.len() + 1 >= self.total).then_some(text)
+    }
+
+    /// The damage that this message is, if it may be a step.
+    fn damage(&self) -> Option<Part> {
+        let mut texts = self.fragments.values();
+        let step = texts.any(|text| text.contains("d2d: ")) || !self.fragments.contains_key(&0);
+        step.then_some(Part::Damaged)
+    }
+}
+
+/// The steps in a value of JSON.
+fn steps(value: &Value) -> Vec<Part> {
+    match value {
+        Value::Array(values) => values.iter().flat_map(steps).collect(),
+        Value::Object(object) => match object.get("MESSAGE").or_else(|| object.get("msg")) {
+            Some(message) => entry(object, message),
+            None => object
+                .values()
+                .filter(|value| !value.is_string())
+                .flat_map(steps)
+                .collect(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+/// An object of journald or dmesg as lines.
+fn entry(object: &Map<String, Value>, message: &Value) -> Vec<Part> {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        // journald writes bytes that are not text as numbers.
+        Value::Array(bytes) => {
+            let bytes = bytes
+                .iter()
+                .filter_map(|byte| byte.as_u64()?.try_into().ok());
+            String::from_utf8_lossy(&bytes.collect::<Vec<u8>>()).into_owned()
+        }
+        other => other.to_string(),
+    };
+    let message = text(message);
+    let caller = object.get("caller").map(text).unwrap_or_default();
+    let micro = TIMES
+        .iter()
+        .find_map(|name| text(object.get(*name)?).parse().ok());
+    match object.get("time") {
+        Some(Value::Number(time)) => {
+            let micro = time.as_f64().map(|seconds| (seconds * 1e6).round() as u64);
+            stamped(micro, &caller, &message)
+        }
+        Some(Value::String(time)) => stamped(None, &caller, &format!("{time} {message}")),
+        _ => stamped(micro, &caller, &message),
+    }
+}
+
+/// The lines of a message, as records of `/dev/kmsg`.
+fn stamped(micro: Option<u64>, caller: &str, message: &str) -> Vec<Part> {
+    let head = match (micro, caller) {
+        (Some(micro), "") => format!("6,0,{micro},-;"),
+        (Some(micro), caller) => format!("6,0,{micro},-,caller={caller};"),
+        (None, "") => String::new(),
+        (None, caller) => format!("[{caller}] "),
+    };
+    let lines = message.lines().filter(|line| line.contains("d2d"));
+    lines
+        .map(|line| Part::Record(format!("{head}{line}")))
+        .collect()
+}
