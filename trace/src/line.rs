@@ -134,9 +134,15 @@ impl<'a> Line<'a> {
     /// Parses what stands before the driver's name of a printed step.
     fn printed(head: &'a str) -> Self {
         // An event whose text is a printed line, such as printk's event `console`
-        let is_event = head.trim_end().ends_with(':') && find_clock(head).is_some();
-        if is_event {
-            return Self::event(head);
+        let mut event = head.trim_end();
+        while let Some((before, _)) = event
+            .strip_suffix(']')
+            .and_then(|head| head.rsplit_once('['))
+        {
+            event = before.trim_end();
+        }
+        if event.ends_with(':') && find_clock(event).is_some() {
+            return Self::event(event);
         }
         let mut line = Self {
             time: print_time(head),
@@ -471,9 +477,16 @@ pub fn kmsg(text: &str) -> Option<Record<'_>> {
     })
 }
 
-/// Finds the prefix of a printed step.
+/// Finds the prefix of a printed step: the first one with a beginning of `seq=` behind it, as a task may have a name that
+/// looks like a prefix.
 fn find_print(text: &str) -> Option<usize> {
-    text.find(PREFIX)
+    let mut places = text.match_indices(PREFIX).map(|(at, _)| at);
+    let begins = |at: &usize| {
+        let step = &text[at + PREFIX.len()..];
+        let word = step.bytes().take_while(u8::is_ascii_alphabetic).count();
+        "seq".starts_with(&step[..word])
+    };
+    places.find(begins).or_else(|| text.find(PREFIX))
 }
 
 /// The text up to the first blank. Searches byte by byte, as words are short.

@@ -178,9 +178,13 @@ impl Steps {
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let text = line::plain(text.trim_end_matches('\r'));
         let records = self.records.take(&text);
-        if records != [Part::Line] {
+        let is_line = records.last() == Some(&Part::Line);
+        if !is_line || records.len() > 1 {
             self.flush(found)?;
-            return self.whole(records, found);
+            self.whole(records, found)?;
+        }
+        if !is_line {
+            return Ok(());
         }
         if line::is_marked(&text) {
             self.flush(found)?;

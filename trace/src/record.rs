@@ -52,8 +52,8 @@ pub struct Records {
     /// An entry of journald's export: its message, and the index in [`TIMES`] and the value of its time
     message: Option<String>,
     time: Option<(usize, u64)>,
-    /// The name of a field of which the value follows, and how many of its bytes
-    binary: Option<(String, usize)>,
+    /// The name of a field of which the value follows, and how many of its bytes, if that is known
+    binary: Option<(String, Option<usize>)>,
     messages: VecDeque<Message>,
 }
 
@@ -88,10 +88,11 @@ impl Records {
         if self.object.contains("d2d") {
             parts.push(Part::Damaged);
         }
+        parts.extend(self.end_messages(|_| true));
         parts.extend(
-            std::mem::take(&mut self.messages)
-                .iter()
-                .flat_map(Message::damage),
+            self.messages
+                .drain(..)
+                .filter_map(|message| message.damage()),
         );
         parts
     }
@@ -100,21 +101,24 @@ impl Records {
     /// of its value in the next lines. An entry ends with a line that is none of these.
     fn take_field(&mut self, line: &str) -> Option<Vec<Part>> {
         if let Some((name, rest)) = self.binary.take() {
-            let (value, rest) = match rest {
-                // Eight bytes of length, of which the decoder of UTF-8 may have replaced some
-                0 => {
-                    let length = line.bytes().next().filter(u8::is_ascii).unwrap_or_default();
-                    let value = line.rsplit('\0').next().unwrap_or_default();
-                    (value, usize::from(length).saturating_sub(value.len()))
+            // The length is eight bytes, of which the last are 0.
+            let (value, length) = match rest {
+                None => {
+                    let (length, value) = line.rsplit_once("\0\0\0\0\0")?;
+                    // A length that is not text is not known.
+                    let low = length.bytes().next().filter(u8::is_ascii);
+                    (value, usize::from(low.unwrap_or_default()))
                 }
-                rest => (line, rest.saturating_sub(line.len() + 1)),
+                Some(rest) => (line, rest),
             };
             self.field(&name, value);
+            let rest = length.saturating_sub(value.len() + 1);
             if rest > 0 {
-                self.binary = Some((name, rest));
+                self.binary = Some((name, Some(rest)));
             }
             return Some(Vec::new());
         }
+        let open = self.message.is_some() || self.time.is_some();
         let named = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
         let line = line.trim_start();
         let (name, value) = line
@@ -123,15 +127,14 @@ impl Records {
         if name.is_empty() || !name.bytes().all(named) {
             return None;
         }
+        if name != "MESSAGE" && !TIMES.contains(&name) && !open {
+            return None;
+        }
         match value {
             Some(value) => self.field(name, value),
-            None if name.starts_with('_') || name == "MESSAGE" => {
-                self.binary = Some((name.into(), 0));
-            }
-            None => return None,
+            None => self.binary = Some((name.into(), None)),
         }
-        let ours = name == "MESSAGE" || TIMES.contains(&name) || self.message.is_some();
-        (ours || self.time.is_some() || self.binary.is_some()).then(Vec::new)
+        Some(Vec::new())
     }
 
     fn field(&mut self, name: &str, value: &str) {
@@ -173,8 +176,13 @@ impl Records {
                 Err(_) => None,
             };
         }
-        if self.object.is_empty() {
-            return None;
+        let open = !self.object.is_empty();
+        let number = |byte: u8| byte.is_ascii_digit();
+        if !open || !(text.starts_with(['"', '}', ']']) || text.bytes().all(number)) {
+            let object = std::mem::take(&mut self.object);
+            return object
+                .contains("d2d")
+                .then(|| vec![Part::Damaged, Part::Line]);
         }
         self.object.push_str(line);
         if text == "}" || self.object.len() > MAX_LINE {
@@ -198,22 +206,40 @@ impl Records {
         let (Ok(offset), Ok(total)) = (offset.parse(), total.parse()) else {
             return Some(vec![Part::Damaged]);
         };
+        let mut parts = self.end_messages(|message| message.number != record.number);
+        let id = |message: &Message| (message.number, message.total);
         let at = self
             .messages
             .iter()
-            .position(|message| (message.number, message.total) == (record.number, total));
-        let mut message = match at.and_then(|at| self.messages.remove(at)) {
-            Some(message) => message,
-            None => Message::new(&record, total),
-        };
+            .position(|message| id(message) == (record.number, total));
+        let known = at.and_then(|at| self.messages.remove(at));
+        let mut message = known.unwrap_or_else(|| Message::new(&record, total));
         message.fragments.insert(offset, record.text.into());
-        if let Some(text) = message.text() {
-            return Some(stamped(Some(message.micro), &message.caller, &text));
-        }
         self.messages.push_back(message);
-        let lost = self.messages.len() > MESSAGES;
-        let lost = lost.then(|| self.messages.pop_front()).flatten();
-        Some(lost.iter().flat_map(Message::damage).collect())
+        parts.extend(self.end_messages(|_| false));
+        if self.messages.len() > MESSAGES {
+            parts.extend(
+                self.messages
+                    .pop_front()
+                    .and_then(|message| message.damage()),
+            );
+        }
+        Some(parts)
+    }
+
+    /// Ends the messages that are whole. A message that lacks one byte is whole if `over` says that no more of it comes:
+    /// the length may count the end of the line, which is not in the text.
+    fn end_messages(&mut self, over: impl Fn(&Message) -> bool) -> Vec<Part> {
+        let mut parts = Vec::new();
+        self.messages.retain(|message| {
+            let text = message.text();
+            let whole = text.len() + usize::from(over(message)) >= message.total;
+            if whole {
+                parts.extend(stamped(Some(message.micro), &message.caller, &text));
+            }
+            !whole
+        });
+        parts
     }
 }
 
@@ -228,16 +254,15 @@ impl Message {
         }
     }
 
-    /// The text, if all fragments are there. The length may count the end of the line, which is not in the text.
-    fn text(&self) -> Option<String> {
+    /// The text up to the first fragment that is missing.
+    fn text(&self) -> String {
         let mut text = String::new();
         for (offset, fragment) in &self.fragments {
-            if *offset != text.len() {
-                return None;
+            if *offset == text.len() {
+                text.push_str(fragment);
             }
-            text.push_str(fragment);
         }
-        (text.len() + 1 >= self.total).then_some(text)
+        text
     }
 
     /// The damage that this message is, if it may be a step.

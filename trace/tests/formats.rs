@@ -158,3 +158,425 @@ fn a_log_that_ends_anywhere_has_no_wrong_step_but_the_last() {
         }
     }
 }
+
+/// A step of the plain log: its time in microseconds, and the text behind the time
+fn plain() -> Vec<(u64, String)> {
+    let text = String::from_utf8(file("dmesg-plain.log")).expect("text");
+    let lines = text.lines().map(|line| {
+        let (time, text) = line[1..].split_once("] ").expect("a time");
+        (
+            time.trim().replace('.', "").parse().expect("a number"),
+            text.into(),
+        )
+    });
+    lines.collect()
+}
+
+/// A log with a line for each step: `write` gets the number of the step, the time in microseconds and the text.
+fn lines(write: impl Fn(usize, u64, &str) -> String) -> String {
+    let lines = plain().into_iter().enumerate();
+    lines
+        .map(|(number, (time, text))| write(number, time, &text) + "\n")
+        .collect()
+}
+
+fn sec(micro: u64) -> String {
+    format!("{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+}
+
+/// The text of the tracepoint, with its name
+fn event(text: &str) -> String {
+    let (driver, step) = text.split_once(": d2d: ").expect("a step");
+    let name = step
+        .split("step=")
+        .nth(1)
+        .and_then(|step| step.split(' ').next());
+    let name = name.expect("a name").replace('-', "_");
+    format!("d2d_{name}: driver={driver} {step} ")
+}
+
+#[test]
+fn dmesg_and_the_journal_print_the_time_in_many_forms() {
+    let day = |micro| format!("14:02:{}", sec(micro + 4_000_000));
+    type Head<'a> = &'a dyn Fn(u64) -> String;
+    let heads: [(&str, Times, Head<'_>); 22] = [
+        ("dmesg -x", Times::Same, &|t| {
+            format!("kern  :info  : [{:>12}] ", sec(t))
+        }),
+        ("dmesg -r", Times::Same, &|t| {
+            format!("<6>[{:>12}] ", sec(t))
+        }),
+        ("dmesg -d", Times::Same, &|t| {
+            format!("[{:>12} <    0.000458>] ", sec(t))
+        }),
+        ("dmesg -t", Times::Unknown, &|_| String::new()),
+        ("dmesg -x -t", Times::Unknown, &|_| "kern  :info  : ".into()),
+        ("dmesg -e", Times::Unknown, &|_| "[  +0.000458] ".into()),
+        ("dmesg -T -d", Times::Unknown, &|_| {
+            "[Thu Nov 26 14:02:11 2026 <    0.000458>] ".into()
+        }),
+        ("dmesg --time-format iso", Times::Shifted, &|t| {
+            format!("2026-11-26T{}+01:00 ", day(t).replace('.', ","))
+        }),
+        ("/dev/kmsg", Times::Same, &|t| format!("6,416,{t},-;")),
+        ("netconsole", Times::Same, &|t| {
+            format!("7.1.3-amd64,6,416,{t},-;")
+        }),
+        ("syslog", Times::Unknown, &|_| {
+            "Nov 26 14:02:11 lab-vm kernel: ".into()
+        }),
+        ("syslog, time of printk", Times::Same, &|t| {
+            format!("Nov 26 14:02:11 lab-vm kernel: [{:>12}] ", sec(t))
+        }),
+        ("rsyslog", Times::Shifted, &|t| {
+            format!("2026-11-26T{}+01:00 lab-vm kernel: ", day(t))
+        }),
+        ("short-iso", Times::Unknown, &|_| {
+            "2026-11-26T14:02:11+0100 lab-vm kernel: ".into()
+        }),
+        ("short-iso-precise", Times::Shifted, &|t| {
+            format!("2026-11-26T{}-0330 lab-vm kernel: ", day(t))
+        }),
+        ("short-full", Times::Unknown, &|_| {
+            "Thu 2026-11-26 14:02:11 CET lab-vm kernel: ".into()
+        }),
+        ("short-unix", Times::Shifted, &|t| {
+            format!("17957017{} lab-vm kernel: ", sec(t + 30_000_000))
+        }),
+        ("short-monotonic", Times::Same, &|t| {
+            format!("[{:>12}] lab-vm kernel: ", sec(t))
+        }),
+        ("short-delta", Times::Same, &|t| {
+            format!("[{:>12} <    0.000458 >] lab-vm kernel: ", sec(t))
+        }),
+        ("first of the month", Times::Shifted, &|t| {
+            format!("Dec  1 {} lab kernel: ", day(t))
+        }),
+        ("grep -n", Times::Same, &|t| format!("12:[{:>12}] ", sec(t))),
+        ("Wine", Times::Same, &|t| {
+            format!(
+                "{}:00e4:00f0:warn:debugstr:vDbgPrintEx 00000000:00000001: ",
+                sec(t)
+            )
+        }),
+    ];
+    for (name, times, head) in heads {
+        let log = lines(|_, time, text| head(time) + text);
+        check(name, log.as_bytes(), (times, false, ""));
+        check(
+            name,
+            log.replace('\n', "\r\n").as_bytes(),
+            (times, false, ""),
+        );
+    }
+    let two = |a: &str, b: &str| {
+        let step = "module_a: d2d: seq=1 load=1 in=task step=load";
+        let times = [a, b].map(|head| steps(format!("{head}{step}").as_bytes()).0[0].1);
+        times[1].zip(times[0]).map(|(b, a)| b - a)
+    };
+    let zones = ["2026-11-26T14:02:11.5+01:00 ", "2026-11-26T13:02:11.75Z "];
+    assert_eq!(two(zones[0], zones[1]), Some(250_000_000));
+    let years = ["2027-12-31T23:59:59.5 ", "2028-01-01T00:00:00.5 "];
+    assert_eq!(two(years[0], years[1]), Some(1_000_000_000));
+    let leap = [
+        "Feb 29 23:59:59.5 x kernel: ",
+        "Mar  1 00:00:00.5 x kernel: ",
+    ];
+    assert_eq!(two(leap[0], leap[1]), Some(1_000_000_000));
+}
+
+#[test]
+fn printk_may_print_its_caller() {
+    let on = |number: usize| if number < 9 { "T101" } else { "T102" };
+    for log in [
+        lines(|number, t, text| format!("[{:>12}] [{:>6}] {text}", sec(t), on(number))),
+        lines(|number, t, text| format!("<6>[{:>12}][{:>6}] {text}", sec(t), on(number))),
+        lines(|number, t, text| format!("6,416,{t},-,caller={};{text}", on(number))),
+        lines(|number, t, text| {
+            format!(
+                "{{\n \"caller\": \"{}\",\n \"time\": {},\n \"msg\": \"{text}\"\n}},",
+                on(number),
+                sec(t)
+            )
+        }),
+    ] {
+        check(&log, log.as_bytes(), (Times::Same, false, "T101"));
+    }
+    let log = lines(|number, t, text| format!("[{:>12}][    C{}] {text}", sec(t), number % 2));
+    check("a CPU", log.as_bytes(), (Times::Same, true, ""));
+}
+
+#[test]
+fn the_task_and_the_cpu_are_found_for_any_name_and_options() {
+    let names = [
+        "insmod",
+        "module_a",
+        "d2d",
+        "d2d_load",
+        "d2d_load:",
+        "a: d2d: b",
+        "my task",
+        "kworker/0:1",
+        "<...>",
+        "x-1",
+        "[kthread] 7",
+        "(udev-worker)",
+        "driver=x",
+    ];
+    for name in names {
+        let as_event = |number: usize, t: u64, text: &str, form: &str| {
+            let form = form
+                .replace("TASK", name)
+                .replace("CPU", &(number % 2).to_string());
+            let name = event(text);
+            form.replace("SEC", &sec(t))
+                .replace("US", &t.to_string())
+                .replace("MS", &format!("{}.{:03}", t / 1000, t % 1000))
+                .replace("EVENT", &name)
+                .replace("TEXT", text)
+        };
+        for form in [
+            "          TASK-101     [00CPU] ...1.      SEC: EVENT",
+            "          TASK-101     [00CPU] d..1.      SEC: console: TEXT",
+            "          TASK-101     [00CPU]      SEC: console: [    1.0] TEXT",
+            "          TASK-101     [00CPU]      SEC: EVENT",
+            "          TASK-101     (-------) [00CPU] dNs2.      SEC: EVENT",
+            "          TASK-101     (    101) [00CPU]      SEC: EVENT",
+            "  TASK-101       CPU...1.  USus : EVENT",
+            "  TASK-101       CPUdNh21  USus+: EVENT",
+            "  TASK-101       CPUd.s..  USus!: console: TEXT",
+            "  TASK    101   CPU 0 00000001 00000000 [001da93e] MSms (+0.458ms): EVENT",
+            "  TASK-101     CPU...1. SEC: EVENT",
+            "  TASK-101   [00CPU]     SEC: EVENT",
+            "TASK   101 [00CPU]     SEC: d2d_module_a:EVENT",
+            "TASK   101/101   [00CPU]     SEC: d2d_module_a:EVENT",
+            "TASK   101 [00CPU]     SEC:          1 d2d:EVENT",
+            "TASK   101 [00CPU]     SEC: printk:console: TEXT",
+        ] {
+            let log = lines(|number, t, text| as_event(number, t, text, form));
+            let task = format!("{name}-101");
+            check(
+                &format!("{name}: {form}"),
+                log.as_bytes(),
+                (Times::Same, true, &task),
+            );
+            let crlf = log.replace('\n', "\r\n");
+            check(
+                &format!("{name}: {form}, CRLF"),
+                crlf.as_bytes(),
+                (Times::Same, true, &task),
+            );
+        }
+        for form in [
+            "TASK   101     SEC: d2d:EVENT",
+            "TASK   101     SEC: printk:console: TEXT",
+        ] {
+            let log = lines(|number, t, text| as_event(number, t, text, form));
+            let task = format!("{name}-101");
+            check(
+                &format!("{name}: {form}"),
+                log.as_bytes(),
+                (Times::Same, false, &task),
+            );
+        }
+        for form in [
+            "          TASK-101     [00CPU] ...1. US: EVENT",
+            "          TASK-101     [00CPU] ...1. US: console: TEXT",
+            "  TASK-101       CPU...1. US: EVENT",
+            "TASK   101 [00CPU] d2d:EVENT",
+        ] {
+            let log = lines(|number, t, text| as_event(number, t, text, form));
+            let task = format!("{name}-101");
+            check(
+                &format!("{name}: {form}"),
+                log.as_bytes(),
+                (Times::Unknown, true, &task),
+            );
+        }
+    }
+}
+
+#[test]
+fn perf_trace_prints_fields_in_any_order() {
+    let trace = |head: &str, before: &str| {
+        lines(|_, t, text| {
+            let (driver, step) = text.split_once(": d2d: ").expect("a step");
+            let mut words = step
+                .splitn(5, ' ')
+                .map(|word| word.split_once('=').expect("a field"));
+            let mut next = || words.next().map_or("", |(_, value)| value);
+            let (seq, load, context, step) = (next(), next(), next(), next());
+            let detail = text
+                .split_once(&format!("step={step}"))
+                .expect("a step")
+                .1
+                .trim();
+            let (t, event) = (t - 7_000_000, step.replace('-', "_"));
+            format!(
+                "{:>6}.{:03} {head}d2d_module_a:d2d_{event}({before}driver: \"{driver}\", step: \"{step}\", \
+                 seq: {seq}, load: {load}, in: \"{context}\", n: 4, detail: \"{detail}\", depth: -1)",
+                t / 1000,
+                t % 1000
+            )
+        })
+    };
+    for (head, task) in [
+        ("", ""),
+        ("insmod/101 ", "insmod-101"),
+        ("(         ): insmod/101 ", "insmod-101"),
+        ("d2d_load/101 ", "d2d_load-101"),
+        ("kworker/0:1/101 ", "kworker/0:1-101"),
+    ] {
+        for before in ["", "ctx: -1, "] {
+            let log = trace(head, before);
+            check(head, log.as_bytes(), (Times::Shifted, false, task));
+            check(
+                head,
+                log.replace('\n', "\r\n").as_bytes(),
+                (Times::Shifted, false, task),
+            );
+        }
+    }
+    // perf leaves out a number that is 0.
+    let hot = "0.1 d2d:d2d_enqueue(driver: \"a\", load: 5, in: \"task\", step: \"enqueue\", detail: \"n=1\")";
+    assert_eq!(
+        steps(hot.as_bytes()).0[0].0,
+        "0 Some(5) a Some(\"task\") enqueue n=1"
+    );
+    let (read, counts) = steps(hot[..hot.len() - 1].as_bytes());
+    assert_eq!((read.len(), counts.damaged), (0, 1));
+}
+
+#[test]
+fn the_journal_has_records_in_many_forms() {
+    let crlf = |log: &str| log.replace('\n', "\r\n");
+    let logs = [
+        lines(|_, t, text| {
+            format!("__CURSOR=s=1\n__REALTIME_TIMESTAMP=5\n__MONOTONIC_TIMESTAMP=7\n_SOURCE_MONOTONIC_TIMESTAMP={t}\nMESSAGE={text}\n_BOOT_ID=1\n")
+        }),
+        lines(|_, t, text| {
+            format!("MESSAGE={text}\nx=1\n").replace("x=1", "PRIORITY=6")
+                + &format!("_SOURCE_MONOTONIC_TIMESTAMP={t}\n")
+        }),
+        lines(|_, t, text| {
+            format!("Thu 2026-11-26 14:02:11.866349 CET [s=1;i=2]\n    PRIORITY=6\n    MESSAGE={text}\n    _SOURCE_MONOTONIC_TIMESTAMP={t}")
+        }),
+        lines(|_, t, text| {
+            format!("{{\n\t\"PRIORITY\" : \"6\",\n\t\"MESSAGE\" : \"{text}\",\n\t\"_SOURCE_MONOTONIC_TIMESTAMP\" : \"{t}\"\n}}")
+        }),
+        lines(|_, t, text| {
+            format!("data: {{\"MESSAGE\":\"{text}\",\"__MONOTONIC_TIMESTAMP\":\"{t}\"}}\n")
+        }),
+        lines(|_, t, text| {
+            format!("\x1e{{\"MESSAGE\":\"{text}\",\"__MONOTONIC_TIMESTAMP\":\"{t}\"}}")
+        }),
+        lines(|_, t, text| {
+            let bytes: Vec<String> = text.bytes().map(|byte| byte.to_string()).collect();
+            format!(
+                "{{\"MESSAGE\":[{}],\"__MONOTONIC_TIMESTAMP\":\"{t}\"}}",
+                bytes.join(",")
+            )
+        }),
+        lines(|_, t, text| format!("{{\"time\":{},\"msg\":\"{text}\",\"pri\":6}}", sec(t))),
+    ];
+    for log in &logs {
+        check(log, log.as_bytes(), (Times::Same, false, ""));
+        check(log, crlf(log).as_bytes(), (Times::Same, false, ""));
+    }
+    let binary = lines(|_, t, text| {
+        let text = format!("{text}\nx");
+        let length = char::from(text.len() as u8 & 0x7f);
+        format!(
+            "_SOURCE_MONOTONIC_TIMESTAMP={t}\nMESSAGE\n{length}\0\0\0\0\0\0\0{text}\nPRIORITY=6\n"
+        )
+    });
+    check("binary", binary.as_bytes(), (Times::Same, false, ""));
+    let mixed = format!(
+        "MESSAGE=x\n{}____\n{{\n",
+        lines(|_, t, text| format!("[{:>12}] {text}", sec(t)))
+    );
+    check(
+        "mixed",
+        format!("{{\n_____\n{mixed}").as_bytes(),
+        (Times::Same, false, ""),
+    );
+    let cut = logs[3].trim_end().trim_end_matches('}');
+    let (read, counts) = steps(cut.as_bytes());
+    assert_eq!((read.len(), counts.damaged), (10, 1));
+}
+
+#[test]
+fn fragments_come_in_any_order_and_may_be_lost() {
+    let fragments = |width: usize, end: usize, number: usize, t: u64, text: &str| -> Vec<String> {
+        let pieces = text
+            .as_bytes()
+            .chunks(width)
+            .enumerate()
+            .map(|(piece, bytes)| {
+                let text = std::str::from_utf8(bytes).expect("ASCII");
+                format!("6,{number},{t},-,ncfrag={}/{};{text}", piece * width, end)
+            });
+        pieces.collect()
+    };
+    for width in [1, 5, 10, 43] {
+        for more in [0, 1] {
+            let log = lines(|number, t, text| {
+                fragments(width, text.len() + more, number, t, text).join("\n")
+            });
+            check("in order", log.as_bytes(), (Times::Same, false, ""));
+            let log = lines(|number, t, text| {
+                let mut pieces = fragments(width, text.len() + more, number, t, text);
+                pieces.reverse();
+                if pieces.len() > 1 {
+                    pieces.insert(1, pieces[0].clone());
+                }
+                pieces.join("\r\n5,9,9,-;usb 1-1: new\r\n")
+            });
+            check("in reverse", log.as_bytes(), (Times::Same, false, ""));
+        }
+    }
+    let lost = lines(|number, t, text| {
+        let mut pieces = fragments(43, text.len(), number, t, text);
+        if number == 3 {
+            pieces.pop();
+        }
+        pieces.join("\n")
+    });
+    let (read, counts) = steps(lost.as_bytes());
+    assert_eq!((read.len(), counts.damaged), (10, 1));
+    let all = lines(|number, t, text| fragments(60, text.len(), number, t, text)[0].clone());
+    let (read, counts) = steps(all.as_bytes());
+    // Three steps fit into one fragment.
+    assert_eq!((read.len(), counts.damaged), (3, 8));
+}
+
+#[test]
+fn a_word_behind_80_columns_is_joined_only_if_a_console_broke_the_line() {
+    let step = |seq: u64, name: &str| {
+        let text =
+            format!("[    7.791157] module_a: d2d: seq={seq} load=7 in=task step=lookup name=");
+        let fill = 80 - text.len() - name.len();
+        format!("{text}{name}{}", "x".repeat(fill))
+    };
+    let wide = "[    8.000000] usb 1-1: a line that is longer than a console of eighty columns is wide, so none broke the log";
+    let details = |log: String| -> Vec<String> {
+        steps(log.as_bytes())
+            .0
+            .into_iter()
+            .map(|step| step.0)
+            .collect()
+    };
+    let whole = details(step(14, "b"));
+    for end in ["\n", "\r\n"] {
+        for log in [
+            [&step(14, "b"), "done", wide, ""].join(end),
+            [wide, &step(14, "b"), "done", ""].join(end),
+        ] {
+            assert_eq!(details(log), whole);
+        }
+    }
+    let joined = details([&step(14, "b"), "yy", "short", ""].join("\r\n"));
+    assert_eq!(joined, [format!("{}yy", whole[0])]);
+    let coloured = format!("\x1b[32m{}\x1b[0m\nyy\n", step(14, "b"));
+    assert_eq!(details(coloured), [format!("{}yy", whole[0])]);
+}
