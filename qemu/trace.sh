@@ -3,7 +3,7 @@
 # Shows a trace (docs/trace.md).
 # Usage: trace.sh                                              plays the demonstration, and leaves its trace in
 #                                                              build/trace/ in every form
-#        trace.sh text|mermaid|json|html [OPTION...] [LOG]     runs the trace tool on a log
+#        trace.sh text|mermaid|json|html|perfetto [OPTION...] [LOG]     runs the trace tool on a log
 # Environment: KERNEL, A_PARAMS, B_PARAMS as for make run
 . "$(dirname "$0")/lib/lab.sh"
 
@@ -19,7 +19,7 @@ if ! "$LAB/vm.sh" run >"$out/run.log"; then
 	cat "$out/run.log"
 	exit 1
 fi
-for form in text:txt json:json html:html mermaid:mmd; do
+for form in text:txt json:json html:html mermaid:mmd perfetto:perfetto.json; do
 	"$tool" "${form%:*}" "$PROJECT/build/$KVER/run/output" >"$out/trace.${form#*:}"
 done
 tail -n 1 "$out/run.log"
@@ -27,4 +27,5 @@ echo "the trace, ${out#"$PROJECT/"}/:"
 echo "  trace.html  for a browser: the calls between the drivers, their execution contexts and durations, the queues' depths"
 echo "  trace.txt   the steps in order"
 echo "  trace.json  for programs (docs/trace.md)"
+echo "  trace.perfetto.json  for https://ui.perfetto.dev and chrome://tracing"
 echo "  trace.mmd   a Mermaid sequence diagram"

@@ -5,7 +5,7 @@
 //! Each step goes through these modules in this order: [`log`] finds it in the log, with [`record`] for logs
 //! that are not lines of text; [`order`] sorts it, and [`relate`] finds the call, the request or the queue that it belongs to. Only a window of steps is in
 //! memory, so a log may have any size. [`show`] selects steps and writes them as [`text`], [`mermaid`],
-//! [`json`] or [`html`].
+//! [`json`], [`html`] or [`perfetto`].
 //!
 //! [`compare`] is another command: it compares a trace with that of the Windows version.
 
@@ -19,6 +19,7 @@ pub mod line;
 pub mod log;
 pub mod mermaid;
 pub mod order;
+pub mod perfetto;
 pub mod record;
 pub mod relate;
 pub mod show;

@@ -215,6 +215,11 @@ impl Records {
         let known = at.and_then(|at| self.messages.remove(at));
         let mut message = known.unwrap_or_else(|| Message::new(&record, total));
         message.fragments.insert(offset, record.text.into());
+        let length: usize = message.fragments.values().map(String::len).sum();
+        if total > MAX_LINE || length > 2 * MAX_LINE || message.fragments.len() > MAX_LINE {
+            parts.push(Part::Damaged);
+            return Some(parts);
+        }
         self.messages.push_back(message);
         parts.extend(self.end_messages(|_| false));
         if self.messages.len() > MESSAGES {

@@ -5,7 +5,7 @@
 use crate::order::{self, Gap, Order, Passed};
 use crate::relate::{Relations, Row};
 use crate::text::{Colour, Text};
-use crate::{html, json, log, mermaid};
+use crate::{html, json, log, mermaid, perfetto};
 use lexopt::prelude::*;
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -20,12 +20,14 @@ pub const HELP: &str = "\
   mermaid    a Mermaid sequence diagram
   json       for programs (docs/trace.md)
   html       a page with a picture, which needs no network
-    FILE               a log of dmesg, a console, trace-cmd report, ftrace or Wine (default: standard input)
+  perfetto   trace events in JSON, for https://ui.perfetto.dev and chrome://tracing
+    FILE               a log of dmesg, a console, the journal, netconsole, ftrace, trace-cmd report, perf or Wine
+                       (default: standard input)
     --load N           the steps of the Nth load in the log
     --seq FIRST..LAST  the steps with these numbers
     --from STEP        begin with the first such step
     --to STEP          end with the next such step
-    --limit N          at most N steps (default: json 50000, html 4000, mermaid 500)
+    --limit N          at most N steps (default: json and perfetto 50000, html 4000, mermaid 500)
     --window N         at most N steps wait to be sorted (default: 4096)
     --color WHEN       auto, always or never";
 
@@ -42,6 +44,7 @@ enum Form {
     Mermaid,
     Json,
     Html,
+    Perfetto,
 }
 
 impl Form {
@@ -51,6 +54,7 @@ impl Form {
             "mermaid" => Some(Self::Mermaid),
             "json" => Some(Self::Json),
             "html" => Some(Self::Html),
+            "perfetto" => Some(Self::Perfetto),
             _ => None,
         }
     }
@@ -60,7 +64,7 @@ impl Form {
         match self {
             Self::Text => u64::MAX,
             Self::Mermaid => 500,
-            Self::Json => 50_000,
+            Self::Json | Self::Perfetto => 50_000,
             Self::Html => 4_000,
         }
     }
@@ -325,6 +329,7 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
             Form::Mermaid => mermaid::write(&trace, &mut to)?,
             Form::Json => json::write(&trace, &mut to)?,
             Form::Html => html::write(&trace, &mut to)?,
+            Form::Perfetto => perfetto::write(&trace, &mut to)?,
         }
     }
     to.flush()?;

@@ -156,6 +156,54 @@ fn json_has_the_members_that_docs_trace_md_documents() {
 }
 
 #[test]
+fn perfetto_gets_an_event_for_each_step_call_and_queue() {
+    let ran = run(&["perfetto"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let events = document["traceEvents"].as_array().expect("events");
+    let of = |phase: &str| -> Vec<&Value> {
+        let events = events.iter().filter(|event| event["ph"] == phase);
+        events.collect()
+    };
+    assert_eq!(of("i").len(), 44);
+    let names: Vec<_> = of("M").iter().map(|event| &event["args"]["name"]).collect();
+    assert_eq!(names, ["load 1: load=3825", "module_a", "module_b"]);
+    let (begins, ends) = (of("b"), of("e"));
+    let ping = begins
+        .iter()
+        .position(|event| event["name"] == "ping")
+        .expect("a call");
+    assert_eq!(begins[ping]["ts"], 3_914_088.0);
+    assert_eq!(ends[ping]["ts"], 3_914_152.0);
+    assert_eq!(begins[ping]["id"], ends[ping]["id"]);
+    assert_eq!((begins.len(), ends.len()), (6, 6));
+    assert!(of("C")
+        .iter()
+        .any(|event| event["name"] == "to_peer" && event["args"]["depth"] == 4));
+    for event in events {
+        assert!(
+            event["pid"] == 1 && event["ts"].is_number() && event["tid"].is_number(),
+            "{event}"
+        );
+    }
+    // Without times, the steps keep their order.
+    let untimed: String = LOG
+        .lines()
+        .map(|line| line.split_once("] ").expect("a time").1.to_owned() + "\n")
+        .collect();
+    let ran = run(&["perfetto"], &untimed);
+    assert!(ran.err.contains("44 steps have no time"), "{}", ran.err);
+    let document: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let events = document["traceEvents"].as_array().expect("events");
+    let times: Vec<_> = events
+        .iter()
+        .filter(|event| event["ph"] == "i")
+        .map(|event| event["ts"].as_f64())
+        .collect();
+    assert!(times.is_sorted() && times[0] < times[43]);
+}
+
+#[test]
 fn the_html_page_needs_no_other_file() {
     let ran = run(&["html"], LOG);
     assert_eq!((ran.code, ran.err.as_str()), (0, ""));
@@ -214,6 +262,7 @@ fn lost_lines_are_counted_and_listed_in_every_form() {
         ),
         ("html", ">2 steps are missing: seq 30 to 31<"),
         ("json", "\"first\": 30,"),
+        ("perfetto", "\"2 steps are missing: seq 30 to 31\""),
     ] {
         let ran = run(&[form], &log);
         assert_eq!(ran.code, 0);
@@ -312,7 +361,7 @@ fn an_input_without_steps_is_refused_with_the_reason() {
         (b"\xff\xfem\0o\0d\0", "UTF-16"),
         (b"\x7fELF\x02\x01\x01\0\n\xfe\xd2d\n", "binary"),
     ] {
-        for form in ["text", "mermaid", "json", "html"] {
+        for form in ["text", "mermaid", "json", "html", "perfetto"] {
             let output = run_bytes(&[form], log);
             assert_eq!(output.status.code(), Some(1), "{reason}");
             assert_eq!(output.stdout, b"", "{reason}");

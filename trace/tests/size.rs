@@ -92,7 +92,7 @@ fn log() -> impl FnMut() -> Vec<u8> {
 
 #[test]
 fn memory_is_bounded_for_a_log_of_100_mb() {
-    for form in ["text", "mermaid", "json", "html"] {
+    for form in ["text", "mermaid", "json", "html", "perfetto"] {
         let most = stream(form, log(), 100 << 20);
         assert!(most < LIMIT, "{form}: {most} KiB");
     }
@@ -119,7 +119,7 @@ fn memory_is_bounded_when_each_step_is_another_load_with_a_long_line() {
 #[test]
 #[ignore = "measures the speed, which takes a while"]
 fn speed_for_a_log_of_1_gb() {
-    for form in ["text", "mermaid", "json", "html"] {
+    for form in ["text", "mermaid", "json", "html", "perfetto"] {
         let begin = Instant::now();
         let most = stream(form, log(), 1 << 30);
         let took = begin.elapsed().as_secs_f64();
