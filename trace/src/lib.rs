@@ -16,6 +16,7 @@ pub mod compare;
 pub mod html;
 pub mod json;
 pub mod line;
+pub mod live;
 pub mod log;
 pub mod mermaid;
 pub mod order;

@@ -5,6 +5,7 @@
 //! Memory is bounded: at any time, only one line is in memory, and at most [`MAX_LINE`] bytes of it.
 
 use crate::line::{self, Damage, Line};
+use crate::live::Live;
 use crate::record::{Part, Records};
 use memchr::{memchr, memmem::Finder};
 use std::borrow::Cow;
@@ -57,30 +58,27 @@ pub fn read(
 ) -> io::Result<Counts> {
     let mut head = Vec::new();
     input.by_ref().take(HEAD).read_to_end(&mut head)?;
-    let mut steps = Steps {
+    let steps = Steps {
         wide: head.split(|byte| *byte == b'\n').any(is_wide),
         ..Steps::default()
     };
-    let mut begun = false;
-    let bytes = each_line(head.chain(input), |text, whole| {
-        if !begun {
-            begun = true;
-            steps.counts.binary = kind_of_binary(text);
-        }
-        steps.counts.lines += 1;
-        steps.counts.cut += u64::from(!whole);
-        steps.line(text, &mut found)
-    })?;
-    steps.finish(&mut found)?;
-    steps.counts.bytes = bytes;
-    Ok(steps.counts)
+    steps.read(head.chain(input), |line| line.map_or(Ok(()), &mut found))
 }
 
-/// Calls `take` with each line, without its end, and with `true` if the line was not cut. Returns the number of
-/// bytes.
+/// Calls `found` with each step of a running source as soon as the source has it, and with `None` when the source is
+/// quiet.
+pub fn follow(
+    source: Live,
+    found: impl FnMut(Option<Line<'_>>) -> io::Result<()>,
+) -> io::Result<Counts> {
+    Steps::default().read(source, found)
+}
+
+/// Calls `take` with each line, without its end, and with `true` if the line was not cut; and with an empty line and
+/// `None` if the input is quiet. Returns the number of bytes.
 fn each_line(
     mut input: impl Read,
-    mut take: impl FnMut(&[u8], bool) -> io::Result<()>,
+    mut take: impl FnMut(&[u8], Option<bool>) -> io::Result<()>,
 ) -> io::Result<u64> {
     let mut buffer = vec![0; 1 << 18];
     let (mut filled, mut total) = (0, 0);
@@ -89,6 +87,10 @@ fn each_line(
     loop {
         let got = match input.read(&mut buffer[filled..]) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                take(&[], None)?;
+                continue;
+            }
             got => got?,
         };
         total += got as u64;
@@ -98,19 +100,22 @@ fn each_line(
             let text = &buffer[start..start + length];
             start += length + 1;
             if !std::mem::take(&mut skipping) {
-                take(&text[..length.min(MAX_LINE)], length <= MAX_LINE)?;
+                take(&text[..length.min(MAX_LINE)], Some(length <= MAX_LINE))?;
             }
         }
         let rest = &buffer[start..filled];
         if got == 0 {
             if !rest.is_empty() && !skipping {
-                take(&rest[..rest.len().min(MAX_LINE)], rest.len() <= MAX_LINE)?;
+                take(
+                    &rest[..rest.len().min(MAX_LINE)],
+                    Some(rest.len() <= MAX_LINE),
+                )?;
             }
             return Ok(total);
         }
         if rest.len() > MAX_LINE {
             if !skipping {
-                take(&rest[..MAX_LINE], false)?;
+                take(&rest[..MAX_LINE], Some(false))?;
             }
             skipping = true;
         }
@@ -146,8 +151,12 @@ fn kind_of_binary(head: &[u8]) -> Option<&'static str> {
 
 /// Says whether a line is wider than the console that breaks lines.
 fn is_wide(bytes: &[u8]) -> bool {
+    if bytes.len() <= CONSOLE {
+        return false;
+    }
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(MAX_LINE)]);
-    bytes.len() > CONSOLE && line::plain(text.trim_end_matches('\r')).chars().count() > CONSOLE
+    let text = line::plain(text.trim_end_matches('\r'));
+    text.chars().count() > CONSOLE
 }
 
 /// Finds steps in lines. A line with a step waits in `pending`, because the next line may be its broken-off end.
@@ -163,6 +172,31 @@ struct Steps {
 }
 
 impl Steps {
+    fn read(
+        mut self,
+        input: impl Read,
+        mut found: impl FnMut(Option<Line<'_>>) -> io::Result<()>,
+    ) -> io::Result<Counts> {
+        let mut begun = false;
+        let bytes = each_line(input, |text, whole| {
+            let Some(whole) = whole else {
+                self.quiet(&mut |line| found(Some(line)))?;
+                return found(None);
+            };
+            if !begun {
+                begun = true;
+                self.counts.binary = kind_of_binary(text);
+            }
+            self.wide = self.wide || is_wide(text);
+            self.counts.lines += 1;
+            self.counts.cut += u64::from(!whole);
+            self.line(text, &mut |line| found(Some(line)))
+        })?;
+        self.finish(&mut |line| found(Some(line)))?;
+        self.counts.bytes = bytes;
+        Ok(self.counts)
+    }
+
     fn line(
         &mut self,
         bytes: &[u8],
@@ -218,6 +252,13 @@ impl Steps {
             }
         }
         Ok(())
+    }
+
+    /// The source is quiet, so the line that waits is whole.
+    fn quiet(&mut self, found: &mut impl FnMut(Line<'_>) -> io::Result<()>) -> io::Result<()> {
+        self.flush(found)?;
+        let records = self.records.quiet();
+        self.whole(records, found)
     }
 
     /// The log has ended.

@@ -258,11 +258,17 @@ impl Order {
         Ok(())
     }
 
-    /// Passes on all steps that wait: the log has ended.
-    pub fn finish<E>(mut self, mut pass: impl FnMut(Passed) -> Result<(), E>) -> Result<Counts, E> {
+    /// Passes on all steps that wait.
+    pub fn drain<E>(&mut self, mut pass: impl FnMut(Passed) -> Result<(), E>) -> Result<(), E> {
         while !self.waiting.is_empty() {
             self.pass_first(&mut pass)?;
         }
+        Ok(())
+    }
+
+    /// Passes on all steps that wait: the log has ended.
+    pub fn finish<E>(mut self, pass: impl FnMut(Passed) -> Result<(), E>) -> Result<Counts, E> {
+        self.drain(pass)?;
         while let Some((index, _)) = self.loads.first_key_value() {
             self.forget(*index);
         }

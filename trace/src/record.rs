@@ -82,18 +82,21 @@ impl Records {
         parts
     }
 
+    /// No line has come for a while, so the entry that has begun is whole.
+    pub fn quiet(&mut self) -> Vec<Part> {
+        let mut parts = self.end_entry();
+        parts.extend(self.end_messages(|_| true));
+        parts
+    }
+
     /// The log has ended.
     pub fn finish(&mut self) -> Vec<Part> {
-        let mut parts = self.end_entry();
+        let mut parts = self.quiet();
         if self.object.contains("d2d") {
             parts.push(Part::Damaged);
         }
-        parts.extend(self.end_messages(|_| true));
-        parts.extend(
-            self.messages
-                .drain(..)
-                .filter_map(|message| message.damage()),
-        );
+        let lost = self.messages.drain(..);
+        parts.extend(lost.filter_map(|message| message.damage()));
         parts
     }
 

@@ -2,6 +2,7 @@
 
 //! The commands that show a trace: select steps of a log and write them in a form.
 
+use crate::live::Live;
 use crate::order::{self, Gap, Order, Passed};
 use crate::relate::{Relations, Row};
 use crate::text::{Colour, Text};
@@ -29,6 +30,8 @@ pub const HELP: &str = "\
     --to STEP          end with the next such step
     --limit N          at most N steps (default: json and perfetto 50000, html 4000, mermaid 500)
     --window N         at most N steps wait to be sorted (default: 4096)
+    --live             text only: FILE is a pipe whose writer still runs, such as that of 'dmesg -w', or trace_pipe;
+                       prints each step when it comes, and ends when the writer does
     --color WHEN       auto, always or never";
 
 /// How many gaps a remark lists.
@@ -120,6 +123,8 @@ pub struct Trace {
     pub left_out: u64,
     /// How many steps wait to be sorted at most.
     pub window: usize,
+    /// Whether the source was running, so that steps waited only for a moment.
+    pub live: bool,
     pub log: log::Counts,
     pub order: order::Counts,
 }
@@ -176,6 +181,7 @@ struct Options {
     file: Option<PathBuf>,
     selection: Selection,
     window: usize,
+    live: bool,
     colour: Colour,
 }
 
@@ -189,6 +195,7 @@ impl Options {
                 ..Selection::default()
             },
             window: order::WINDOW,
+            live: false,
             colour: Colour::default_of(&io::stdout()),
         };
         let selection = &mut options.selection;
@@ -201,6 +208,7 @@ impl Options {
                 Long("to") => selection.to = Some(parser.value()?.string()?),
                 Long("limit") => selection.limit = parser.value()?.parse()?,
                 Long("window") => options.window = parser.value()?.parse()?,
+                Long("live") if form == Form::Text => options.live = true,
                 Long("color") => match parser.value()?.string()?.as_str() {
                     "auto" => {}
                     "always" => options.colour = Colour(true),
@@ -252,7 +260,7 @@ pub fn run(command: &str, args: Vec<OsString>) -> Result<(), Failure> {
     let name = path
         .as_ref()
         .map_or("the input".into(), |path| path.display().to_string());
-    let input: Box<dyn Read> = match path {
+    let input: Box<dyn Read + Send> = match path {
         Some(path) => {
             let file = File::open(path);
             Box::new(file.map_err(|error| Failure::Unusable(format!("{name}: {error}")))?)
@@ -262,7 +270,7 @@ pub fn run(command: &str, args: Vec<OsString>) -> Result<(), Failure> {
                 "no FILE, and the input is a terminal".into(),
             ))
         }
-        None => Box::new(io::stdin().lock()),
+        None => Box::new(io::stdin()),
     };
     let to = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     match show(options, input, to) {
@@ -274,16 +282,22 @@ pub fn run(command: &str, args: Vec<OsString>) -> Result<(), Failure> {
 }
 
 /// Reads a log, and writes the selected steps.
-fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Trace> {
+fn show(
+    options: Options,
+    input: impl Read + Send + 'static,
+    mut to: impl Write,
+) -> io::Result<Trace> {
     let Options {
         form,
         mut selection,
         window,
+        live,
         colour,
         ..
     } = options;
     let mut trace = Trace {
         window,
+        live,
         ..Trace::default()
     };
     let mut relations = Relations::default();
@@ -309,12 +323,23 @@ fn show(options: Options, input: impl Read, mut to: impl Write) -> io::Result<Tr
         }
         if form == Form::Text {
             text.row(&row, &trace.drivers, lost, late)?;
+            if live {
+                text.flush()?;
+            }
         } else {
             trace.rows.push(row);
         }
         Ok(())
     };
-    trace.log = log::read(input, |line| order.take(&line, &mut pass))?;
+    trace.log = if live {
+        log::follow(Live::new(input), |line| match line {
+            Some(line) => order.take(&line, &mut pass),
+            // A step waits for those before it only while the source writes.
+            None => order.drain(&mut pass),
+        })?
+    } else {
+        log::read(input, |line| order.take(&line, &mut pass))?
+    };
     trace.order = order.finish(&mut pass)?;
     trace.shown = selection.taken;
     trace.left_out = selection.left_out;
@@ -400,7 +425,11 @@ pub fn remarks(trace: &Trace) -> Vec<String> {
     };
     let gaps = format!(": seq {}{more}", gaps.join(", "));
     say(order.missing, "step is missing", "steps are missing", gaps);
-    let late = format!(" too late to be sorted: over {} steps late", trace.window);
+    let late = if trace.live {
+        " too late to be sorted".into()
+    } else {
+        format!(" too late to be sorted: over {} steps late", trace.window)
+    };
     say(order.late, "step came", "steps came", late);
     say(
         order.duplicates,

@@ -90,6 +90,11 @@ impl<W: Write> Text<W> {
         writeln!(self.to)
     }
 
+    /// Passes on what was written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
     /// Writes the drivers in their lanes, and the arrow between them
     fn lanes(&mut self, row: &Row, drivers: &[String]) -> io::Result<()> {
         let lane = |driver: &str| {

@@ -3,9 +3,11 @@
 //! Runs the program as a user does, and checks its output and exit code.
 
 use serde_json::Value;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
+use std::sync::mpsc::channel;
 use std::thread;
+use std::time::Duration;
 
 /// The beginning of a real run: both modules are loaded, the handshake, the first calls
 const LOG: &str = include_str!("handshake.log");
@@ -383,11 +385,80 @@ fn unknown_steps_are_shown_and_listed() {
 }
 
 #[test]
+fn live_shows_each_step_while_its_source_runs() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_d2d-trace"))
+        .args(["text", "--live"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut input = child.stdin.take().expect("a pipe");
+    let output = BufReader::new(child.stdout.take().expect("a pipe"));
+    let (sender, shown) = channel();
+    thread::spawn(move || {
+        output
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line))
+    });
+    let next = || shown.recv_timeout(Duration::from_secs(60)).expect("a line");
+    input
+        .write_all(line(1, 5, "load").as_bytes())
+        .expect("it reads");
+    assert_eq!(next(), "-- load 1 of the log: load=5");
+    assert!(next().ends_with("load"));
+    // Two CPUs print in the wrong order.
+    let both = line(3, 5, "unload") + &line(2, 5, "adopt ctx=c0");
+    input.write_all(both.as_bytes()).expect("it reads");
+    assert!(next().ends_with("adopt ctx=c0"));
+    assert!(next().ends_with("unload"));
+    // A step that does not come delays the others for a moment only.
+    input
+        .write_all(line(5, 5, "load").as_bytes())
+        .expect("it reads");
+    assert_eq!(next(), "-- one step is missing: seq 4");
+    assert!(next().ends_with("load"));
+    input
+        .write_all(line(4, 5, "unload").as_bytes())
+        .expect("it reads");
+    assert!(next().ends_with("unload  (late)"));
+    // A line may come in parts.
+    let whole = line(6, 5, "load name=b");
+    for part in [&whole[..40], &whole[40..]] {
+        input.write_all(part.as_bytes()).expect("it reads");
+        thread::sleep(Duration::from_millis(300));
+    }
+    assert!(next().ends_with("load name=b"));
+    // The source ends within a line.
+    input
+        .write_all(b"module_a: d2d: seq=7 lo")
+        .expect("it reads");
+    drop(input);
+    let ended = child.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(0));
+    let said = String::from_utf8(ended.stderr).expect("text");
+    assert!(said.contains("1 line has an incomplete step"), "{said}");
+    assert!(said.contains("1 step came too late"), "{said}");
+}
+
+#[test]
+fn live_shows_a_log_that_has_ended_as_usual() {
+    let ran = run(&["text", "--live"], LOG);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert_eq!(ran.out, run(&["text"], LOG).out);
+    let none = run(&["text", "--live"], "random: crng init done\n");
+    assert_eq!((none.code, none.out.as_str()), (1, ""));
+    assert!(none.err.contains("no step in 1 lines"), "{}", none.err);
+}
+
+#[test]
 fn a_wrong_command_line_is_refused() {
     for args in [
         &[][..],
         &["draw"],
         &["text", "--fast"],
+        &["html", "--live"],
         &["text", "--seq", "x"],
         &["text", "--color", "blue"],
         &["text", "a", "b"],

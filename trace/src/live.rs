@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads a source that is still running, such as `dmesg -w`.
+
+use std::io::{self, Cursor, Read};
+use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the source has to be quiet before it counts as quiet.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// How long a source may write without a pause until it counts as quiet all the same.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// A source that a thread reads. [`Read::read`] fails with [`io::ErrorKind::WouldBlock`] if the source is quiet.
+pub struct Live {
+    parts: Receiver<io::Result<Vec<u8>>>,
+    part: Cursor<Vec<u8>>,
+    /// When the source was last quiet
+    quiet: Instant,
+}
+
+impl Live {
+    /// Starts a thread that reads the source. The thread ends with the source or with the program.
+    pub fn new(mut source: impl Read + Send + 'static) -> Self {
+        let (sender, parts) = sync_channel(4);
+        thread::spawn(move || loop {
+            let mut part = vec![0; 1 << 16];
+            let part = match source.read(&mut part) {
+                Ok(0) => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                got => got.map(|got| {
+                    part.truncate(got);
+                    part
+                }),
+            };
+            let failed = part.is_err();
+            if sender.send(part).is_err() || failed {
+                return;
+            }
+        });
+        Self {
+            parts,
+            part: Cursor::default(),
+            quiet: Instant::now(),
+        }
+    }
+}
+
+impl Read for Live {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let got = self.part.read(to)?;
+        if got > 0 {
+            return Ok(got);
+        }
+        if self.quiet.elapsed() < BUSY {
+            match self.parts.recv_timeout(QUIET) {
+                Ok(part) => {
+                    self.part = Cursor::new(part?);
+                    return self.part.read(to);
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.quiet = Instant::now();
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
