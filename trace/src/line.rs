@@ -126,7 +126,11 @@ impl<'a> Line<'a> {
                 line.parse_step(step)
             }
             Prefix::Event { head } => Self::event(head).parse_step(step),
-            Prefix::Typed { head } => Self::typed_event(head).parse_typed(step),
+            Prefix::Typed { head } => Self::perf_trace(head).parse_typed(step),
+            Prefix::Call { head } => {
+                let step = step.trim_end();
+                Self::perf_trace(head).parse_step(step.strip_suffix(')').unwrap_or(step))
+            }
         };
         Some(parsed)
     }
@@ -176,8 +180,12 @@ impl<'a> Line<'a> {
             ..Self::default()
         };
         let mut head = head.trim();
-        if let Some((task, cpu)) = head.rsplit_once(" [") {
-            let cpu = cpu.split(']').next().unwrap_or_default();
+        let bracket = head.rsplit_once(" [").and_then(|(task, text)| {
+            let (cpu, _) = text.split_once(']')?;
+            let is_number = cpu.bytes().all(|byte| byte.is_ascii_hexdigit());
+            is_number.then_some((task, cpu))
+        });
+        if let Some((task, cpu)) = bracket {
             head = task.trim_end();
             if cpu.len() < 8 {
                 line.cpu = cpu.parse().ok();
@@ -209,7 +217,7 @@ impl<'a> Line<'a> {
 
     /// Parses what perf trace prints before a tracepoint's name, with the time in milliseconds: `0.458 insmod/77`,
     /// `0.458 (         ): insmod/77`.
-    fn typed_event(head: &'a str) -> Self {
+    fn perf_trace(head: &'a str) -> Self {
         let head = head.trim();
         let (time, mut rest) = head.split_once(' ').unwrap_or((head, ""));
         if let Some((_, task)) = rest.split_once("): ") {
@@ -318,6 +326,8 @@ enum Prefix<'a> {
     Event { head: &'a str },
     /// `0.458 insmod/77 d2d:d2d_alloc(driver: `
     Typed { head: &'a str },
+    /// `0.458 insmod/77 d2d:d2d_alloc(driver=`, or with a colon instead of the parenthesis
+    Call { head: &'a str },
 }
 
 /// Finds the prefix. Returns it, and the text behind it.
@@ -348,11 +358,21 @@ fn find_event(text: &str) -> Option<(Prefix<'_>, &str)> {
         }
         let (key, value) = step.split_at(step.find(other)?);
         match value.as_bytes()[0] {
-            b'=' if KEYS.contains(&key) => Some((Prefix::Event { head }, step)),
+            b'=' if !KEYS.contains(&key) => None,
+            b'=' if is_perf_trace(head) => Some((Prefix::Call { head }, step)),
+            b'=' => Some((Prefix::Event { head }, step)),
             b':' if after.starts_with('(') => Some((Prefix::Typed { head }, step)),
             _ => None,
         }
     })
+}
+
+/// Says whether perf trace printed this before a tracepoint's name: it begins with a time without a colon, and has no
+/// CPU.
+fn is_perf_trace(head: &str) -> bool {
+    let first = head.split_whitespace().next();
+    let timed = first.and_then(fraction).is_some() && find_clock(head).is_none();
+    timed && !head.trim_end().ends_with(']')
 }
 
 /// Finds the time of an event, which ends with a colon. Returns what stands before it, and the time. `None` if no word

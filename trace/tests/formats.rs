@@ -322,6 +322,8 @@ fn the_task_and_the_cpu_are_found_for_any_name_and_options() {
         "[kthread] 7",
         "(udev-worker)",
         "driver=x",
+        "my [k]",
+        "0.5",
     ];
     for name in names {
         let as_event = |number: usize, t: u64, text: &str, form: &str| {
@@ -434,6 +436,21 @@ fn perf_trace_prints_fields_in_any_order() {
                 head,
                 log.replace('\n', "\r\n").as_bytes(),
                 (Times::Shifted, false, task),
+            );
+        }
+    }
+    // Other versions print the text of the tracepoint.
+    for head in ["", "insmod/101 ", "(         ): insmod/101 "] {
+        for open in ["(", ":", ":("] {
+            let log = lines(|_, t, text| {
+                let (t, event) = (t - 7_000_000, event(text).replacen(": ", open, 1));
+                format!("{:>6}.{:03} {head}d2d:{event})", t / 1000, t % 1000)
+            });
+            let task = head.contains("insmod").then_some("insmod-101");
+            check(
+                head,
+                log.as_bytes(),
+                (Times::Shifted, false, task.unwrap_or_default()),
             );
         }
     }
