@@ -204,21 +204,24 @@ impl Steps {
     ) -> io::Result<()> {
         static FINDER: LazyLock<Finder> = LazyLock::new(|| Finder::new("d2d"));
         let marked = FINDER.find(bytes).is_some();
+        let is_record = self.records.wants(bytes);
         // Most lines of a log have no step.
-        if self.pending.is_empty() && !marked && !self.records.wants(bytes) {
+        if self.pending.is_empty() && !marked && !is_record {
             return Ok(());
         }
         let text = std::str::from_utf8(bytes)
             .map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         let text = line::plain(text.trim_end_matches('\r'));
-        let records = self.records.take(&text);
-        let is_line = records.last() == Some(&Part::Line);
-        if !is_line || records.len() > 1 {
-            self.flush(found)?;
-            self.whole(records, found)?;
-        }
-        if !is_line {
-            return Ok(());
+        if is_record {
+            let parts = self.records.take(&text);
+            let is_line = parts.last() == Some(&Part::Line);
+            if !is_line || parts.len() > 1 {
+                self.flush(found)?;
+                self.whole(parts, found)?;
+            }
+            if !is_line {
+                return Ok(());
+            }
         }
         if line::is_marked(&text) {
             self.flush(found)?;

@@ -58,12 +58,14 @@ pub struct Records {
 }
 
 impl Records {
-    /// Says whether a line without a step may be part of a record.
+    /// Says whether a line may be part of a record.
     pub fn wants(&self, line: &[u8]) -> bool {
         let open = !self.object.is_empty() || self.binary.is_some();
         let entry = self.message.is_some() || self.time.is_some();
         let first = line.iter().find(|byte| !byte.is_ascii_whitespace());
-        let begins = first.is_some_and(|byte| b"{_M\x1e".contains(byte));
+        let begins = first.is_some_and(|byte| b"{_M\x1e".contains(byte))
+            || line.starts_with(b"data: ")
+            || line.starts_with(b"[{");
         // A fragment may have any part of a step.
         let fragment = || first.is_some_and(u8::is_ascii_digit) && line.contains(&b';');
         open || entry || begins || fragment()
@@ -170,12 +172,10 @@ impl Records {
             self.object = text.into();
             return Some(Vec::new());
         }
-        if text.starts_with('{') {
+        if text.starts_with('{') || text.starts_with("[{") {
             return match serde_json::from_str(text) {
                 Ok(value) => Some(steps(&value)),
-                Err(_) if text.starts_with("{\"") && text.contains("d2d") => {
-                    Some(vec![Part::Damaged])
-                }
+                Err(_) if text.contains("{\"") && text.contains("d2d") => Some(vec![Part::Damaged]),
                 Err(_) => None,
             };
         }

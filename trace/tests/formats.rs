@@ -467,6 +467,17 @@ fn perf_trace_prints_fields_in_any_order() {
 #[test]
 fn the_journal_has_records_in_many_forms() {
     let crlf = |log: &str| log.replace('\n', "\r\n");
+    let compact = lines(|_, t, text| format!("{{\"msg\":\"{text}\",\"time\":{}}},", sec(t)));
+    let compact = compact.replace('\n', "");
+    let compact = compact.trim_end_matches(',');
+    for log in [
+        format!("{{\"dmesg\":[{compact}]}}"),
+        format!("[{compact}]\r\n"),
+    ] {
+        check(&log, log.as_bytes(), (Times::Same, false, ""));
+        let (read, counts) = steps(&log.as_bytes()[..500]);
+        assert_eq!((read.len(), counts.damaged), (0, 1));
+    }
     let logs = [
         lines(|_, t, text| {
             format!("__CURSOR=s=1\n__REALTIME_TIMESTAMP=5\n__MONOTONIC_TIMESTAMP=7\n_SOURCE_MONOTONIC_TIMESTAMP={t}\nMESSAGE={text}\n_BOOT_ID=1\n")
