@@ -4,6 +4,7 @@
 # crate is compiled once. The crates that use it are compiled against its metadata (lib*.rmeta), and its object is linked
 # into each module that needs it.
 #
+#   d2d_kernel the kernel crate with what old kernels lack; only for these
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
 #   d2d        the library for both sides; all unsafe code is here and in d2d_owner
 #   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
@@ -45,10 +46,40 @@ $(error There is no $(missing-crate), which Rust modules are compiled against: '
 	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
 endif
 
+# The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file keeps the
+# answer, so that the compiler runs only for the first build in a directory.
+ifneq ($(obj),)
+kernel-probes := spinlock_irq errors this_module srcu_readers_active hrtimer_restart as_millis_ceil init_of_pin_init \
+		 poll_box synchronize_rcu parameter_value vtable_module
+# $(call d2d-probe,NAME...): a command that compiles the probes of these names
+d2d-probe = $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
+	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
+	--emit=metadata=$$answer.rmeta $(1:%=--cfg probe_%) $(d2d-top)/shared/compat/probes.rs >$$answer.log 2>&1
+kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks; \
+	[ $$answer -nt $(objtree)/rust/libkernel.rmeta ] && [ $$answer -nt $(d2d-top)/shared/compat/probes.rs ] || { \
+		mkdir -p $(obj)/shared; \
+		$(call d2d-probe,$(kernel-probes)) || \
+			{ $(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) } >$$answer.new; \
+		[ -e $$answer.new ] || : >$$answer.new; \
+		mv $$answer.new $$answer; rm -f $$answer.rmeta; \
+	}; cat $$answer)
+endif
+
 endif
 
 # The objects of the library that every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o
+
+# The crate d2d_kernel (shared/compat/) takes the name of a kernel crate that lacks something.
+ifneq ($(kernel-lacks),)
+RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
+	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
+RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o := --extern=kernel=$(obj)/shared/libd2d_kernel.rmeta
+rustflags-y += $(RUSTFLAGS_REMOVE_shared/compat/d2d_kernel.o) $(patsubst %,--cfg=d2d_lacks_%,$(kernel-lacks))
+$(obj)/shared/d2d_abi.o: $(obj)/shared/compat/d2d_kernel.o
+targets += shared/compat/d2d_kernel.o
+d2d += $(if $(filter srcu_readers_active,$(kernel-lacks)),shared/compat/srcu.o)
+endif
 
 # The objects of the library that a peer in Rust links. An owner must not link peer.o.
 d2d-peer := $(d2d) shared/d2d/peer.o
@@ -139,7 +170,7 @@ $(obj)/shared/d2d_abi.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared
 	$(call if_changed,d2d_bindgen)
 targets += shared/d2d_abi.rs shared/d2d_abi.o
 
-clean-files += shared/*.rmeta shared/d2d_abi.rs shared/.doc-*
+clean-files += shared/*.rmeta shared/d2d_abi.rs shared/.doc-* shared/.kernel-lacks*
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel crate of a kernel that is older than the one for which this project is written, with
+//! the missing items added. Drivers and the library name this crate `kernel`, so their sources are
+//! the same for all kernels.
+//!
+//! `shared/library.mk` finds out what the kernel crate lacks by compiling `probes.rs`, and compiles
+//! this crate only if something is missing. Each replacement names the version of the kernel that
+//! makes it unnecessary.
+
+#[cfg(not(probe_poll_box))]
+mod poll_box;
+#[cfg(not(probe_spinlock_irq))]
+mod spinlock_irq;
+
+pub use kernel::*;
+
+/// As `kernel::bindings`.
+pub mod bindings {
+    pub use kernel::bindings::*;
+
+    /// Returns whether a thread is inside a read-side section of `srcu`. Unnecessary since 7.3.
+    ///
+    /// # Safety
+    ///
+    /// `srcu` points to an initialized `struct srcu_struct`.
+    #[cfg(not(probe_srcu_readers_active))]
+    #[inline]
+    pub unsafe fn srcu_readers_active(srcu: *mut srcu_struct) -> bool {
+        #[expect(improper_ctypes, reason = "bindgen has made the type")]
+        unsafe extern "C" {
+            fn d2d_srcu_readers_active(srcu: *mut srcu_struct) -> bool;
+        }
+        // SAFETY: The caller says that `srcu` is initialized.
+        unsafe { d2d_srcu_readers_active(srcu) }
+    }
+}
+
+/// The type that `bindings::hrtimer_restart` is on a kernel whose bindings have no enumeration of
+/// this name. Unnecessary since 7.3.
+#[cfg(not(probe_hrtimer_restart))]
+pub trait HrtimerRestart {
+    /// The timer is not started again.
+    const HRTIMER_NORESTART: Self;
+}
+
+#[cfg(not(probe_hrtimer_restart))]
+impl HrtimerRestart for kernel::bindings::hrtimer_restart {
+    const HRTIMER_NORESTART: Self = kernel::bindings::hrtimer_restart_HRTIMER_NORESTART;
+}
+
+/// What `Delta` lacks. Unnecessary since 7.3.
+#[cfg(not(probe_as_millis_ceil))]
+pub trait MillisCeil {
+    /// Returns the number of milliseconds, rounded up.
+    fn as_millis_ceil(self) -> i64;
+}
+
+#[cfg(not(probe_as_millis_ceil))]
+impl MillisCeil for kernel::time::Delta {
+    #[inline]
+    fn as_millis_ceil(self) -> i64 {
+        let millis = self.as_millis();
+        millis + i64::from(self.as_nanos() > millis * kernel::time::NSEC_PER_MSEC)
+    }
+}
+
+#[cfg(not(probe_init_of_pin_init))]
+mod initializer {
+    /// As `pin_init::PinInit`, with the method that calls the initializer under its newer name.
+    /// Unnecessary since 7.3.
+    pub trait PinInit<T: ?Sized, E = core::convert::Infallible>: pin_init::PinInit<T, E> {
+        /// As `pin_init::PinInit::__pinned_init`.
+        ///
+        /// # Safety
+        ///
+        /// As for `pin_init::PinInit::__pinned_init`.
+        ///
+        /// # Errors
+        ///
+        /// Those of the initializer.
+        #[inline]
+        unsafe fn __init(self, slot: *mut T) -> core::result::Result<(), E> {
+            // SAFETY: The caller keeps the contract.
+            unsafe { self.__pinned_init(slot) }
+        }
+    }
+
+    impl<T: ?Sized, E, I: pin_init::PinInit<T, E>> PinInit<T, E> for I {}
+}
+
+/// As `kernel::error`.
+pub mod error {
+    pub use kernel::error::*;
+
+    /// As `kernel::error::code`, with the errors of `include/uapi/asm-generic/errno.h` that the
+    /// project uses. Unnecessary since 7.3.
+    pub mod code {
+        pub use kernel::error::code::*;
+
+        #[cfg(not(probe_errors))]
+        mod more {
+            use core::{
+                mem::transmute,
+                num::NonZeroI32, //
+            };
+            use kernel::{
+                bindings,
+                error::Error, //
+            };
+
+            const fn error(errno: u32) -> Error {
+                let Some(value) = NonZeroI32::new(-(errno as i32)) else {
+                    panic!("not an error");
+                };
+                // SAFETY: An `Error` consists of one `NonZeroI32`, the negative number.
+                unsafe { transmute::<NonZeroI32, Error>(value) }
+            }
+
+            macro_rules! errors {
+                ($($name:ident)*) => {
+                    $(
+                        #[doc = concat!("The error `", stringify!($name), "`.")]
+                        pub const $name: Error = error(bindings::$name);
+                    )*
+                };
+            }
+
+            errors! {
+                EALREADY EBADE EBADMSG EBADR ECANCELED EDEADLK EINPROGRESS ENAMETOOLONG ENODATA
+                ENOTCONN ENOTRECOVERABLE ENOTUNIQ EOPNOTSUPP EOWNERDEAD EPROTO EPROTOTYPE ESHUTDOWN
+                ESTALE EUCLEAN
+            }
+
+            // The kernel crate makes an `Error` of its own as `error` does.
+            const _: () = {
+                // SAFETY: As in `error`.
+                let value = unsafe { transmute::<Error, NonZeroI32>(kernel::error::code::EPERM) };
+                assert!(value.get() == -(bindings::EPERM as i32));
+            };
+        }
+        #[cfg(not(probe_errors))]
+        pub use more::*;
+    }
+}
+
+/// As `kernel::module`.
+#[cfg(not(probe_this_module))]
+pub mod module {
+    /// Returns the `THIS_MODULE` of a module. Unnecessary since 7.3.
+    pub fn this_module<M: crate::ModuleMetadata>() -> &'static crate::ThisModule {
+        &M::THIS_MODULE
+    }
+}
+
+/// As `kernel::module_param`.
+pub mod module_param {
+    pub use kernel::module_param::*;
+
+    /// A parameter of a module. The kernel crate's has a `value` that returns a reference.
+    /// Unnecessary since 7.3.
+    #[cfg(not(probe_parameter_value))]
+    #[repr(transparent)]
+    pub struct ModuleParamAccess<T>(kernel::module_param::ModuleParamAccess<T>);
+
+    #[cfg(not(probe_parameter_value))]
+    impl<T> ModuleParamAccess<T> {
+        #[doc(hidden)]
+        pub const fn new(default: T) -> Self {
+            Self(kernel::module_param::ModuleParamAccess::new(default))
+        }
+
+        /// Returns the value of the parameter.
+        #[inline]
+        pub fn value(&self) -> T
+        where
+            T: Copy,
+        {
+            *self.0.value()
+        }
+
+        #[doc(hidden)]
+        pub const fn as_void_ptr(&self) -> *mut kernel::ffi::c_void {
+            self.0.as_void_ptr()
+        }
+    }
+}
+
+/// As `kernel::prelude`.
+pub mod prelude {
+    pub use crate::error::code::*;
+    #[cfg(not(probe_init_of_pin_init))]
+    pub use crate::initializer::PinInit;
+    #[cfg(not(probe_hrtimer_restart))]
+    pub use crate::HrtimerRestart as _;
+    #[cfg(not(probe_as_millis_ceil))]
+    pub use crate::MillisCeil as _;
+    pub use kernel::prelude::*;
+}
+
+/// As `kernel::sync`.
+pub mod sync {
+    #[cfg(not(probe_spinlock_irq))]
+    pub use crate::new_spinlock_irq;
+    #[cfg(not(probe_spinlock_irq))]
+    pub use lock::spinlock::{
+        SpinLockIrq,
+        SpinLockIrqGuard, //
+    };
+
+    pub use kernel::sync::*;
+
+    /// As `kernel::sync::poll`.
+    pub mod poll {
+        #[cfg(not(probe_poll_box))]
+        pub use crate::poll_box::*;
+        pub use kernel::sync::poll::*;
+    }
+
+    /// As `kernel::sync::rcu`.
+    pub mod rcu {
+        pub use kernel::sync::rcu::*;
+
+        /// Waits for one RCU grace period. May sleep. Unnecessary since 7.3.
+        #[cfg(not(probe_synchronize_rcu))]
+        #[inline]
+        pub fn synchronize_rcu() {
+            // SAFETY: The function has no requirement but that it may sleep.
+            unsafe { kernel::bindings::synchronize_rcu() }
+        }
+    }
+
+    /// As `kernel::sync::lock`.
+    pub mod lock {
+        pub use kernel::sync::lock::*;
+
+        /// As `kernel::sync::lock::spinlock`.
+        pub mod spinlock {
+            pub use kernel::sync::lock::spinlock::*;
+
+            #[cfg(not(probe_spinlock_irq))]
+            pub use crate::spinlock_irq::*;
+        }
+    }
+}
+
+/// As the kernel crate's `new_spinlock_irq`.
+#[cfg(not(probe_spinlock_irq))]
+#[macro_export]
+macro_rules! new_spinlock_irq {
+    ($inner:expr $(, $name:literal)? $(,)?) => {
+        $crate::sync::SpinLockIrq::new(
+            $inner, $crate::optional_name!($($name)?), $crate::static_lock_class!())
+    };
+}
+
+/// As `kernel::ModuleMetadata`, with the module itself. Unnecessary since 7.3.
+#[cfg(not(probe_this_module))]
+pub trait ModuleMetadata {
+    /// The name of the module.
+    const NAME: &'static str::CStr;
+
+    /// The `THIS_MODULE` of C. The macro `module!` does not set it, so it is the module into which
+    /// the code is linked.
+    const THIS_MODULE: ThisModule = {
+        unsafe extern "C" {
+            static __this_module: [u8; 0];
+        }
+        // SAFETY: `__this_module` is the `struct module` of the module into which this is linked.
+        // The kernel keeps it while the module's code can run.
+        unsafe { ThisModule::from_ptr((&raw const __this_module).cast_mut().cast()) }
+    };
+}
