@@ -268,6 +268,7 @@ fn drain(link: &PeerLink<TorturePair>) -> Result<Tally> {
 
 #[vtable]
 impl<M: ModuleMetadata + 'static, const PENDS: bool> PeerOps for TorturePeer<M, PENDS> {
+    #[cfg(not(d2d_lacks_vtable_module))]
     type OwnerModule = M;
 
     /// Takes longer for some values, so that some calls are running when the peer is unloaded.

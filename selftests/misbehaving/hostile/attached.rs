@@ -23,9 +23,9 @@ use real_kernel::{
         Error,
         Result, //
     },
-    macros::vtable,
-    prelude::PinInit, //
+    macros::vtable, //
 };
+use real_pin_init::PinInit as Initializer;
 
 /// If a macro of the library used a bare `Ok`, it would call this. The driver would then stay registered after
 /// the kernel has freed the module's code.
@@ -99,7 +99,7 @@ impl Driver for Attached {
         Result::Ok(Self)
     }
 
-    fn start(_driver: Handle<Self>) -> impl PinInit<(), Error> {
+    fn start(_driver: Handle<Self>) -> impl Initializer<(), Error> {
         Result::<(), Error>::Ok(())
     }
 

@@ -9,6 +9,7 @@
 
 extern crate core as real_core;
 extern crate kernel as real_kernel;
+extern crate pin_init as real_pin_init;
 extern crate self as core;
 
 pub use real_core::*;

@@ -13,10 +13,7 @@ extern crate self as kernel;
 extern crate self as pin_init;
 
 pub use real_kernel::*;
-pub use real_pin_init::{
-    raw_try_init,
-    PinInit as _, //
-};
+pub use real_pin_init::*;
 
 /// Takes the place of `kernel::prelude`.
 pub mod prelude {
