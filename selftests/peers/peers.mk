@@ -27,13 +27,13 @@ $(obj)/selftests/peers/other_$1.rs: $(src)/module_$1/module_$1.rs FORCE
 	$$(call if_changed,d2d_other_pair)
 targets += selftests/peers/other_$1.rs
 RUSTFLAGS_selftests/peers/other_$1.o := -L $(obj)/shared --extern d2d --extern d2d_owner --extern d2d_pair
-$(obj)/selftests/peers/other_$1.o: $(obj)/selftests/peers/other_$1.rs $(obj)/shared/owner/d2d_owner.o \
-				   $(obj)/shared/pair/d2d_pair.o
+$(obj)/selftests/peers/other_$1.o: $(obj)/selftests/peers/other_$1.rs $(obj)/shared/pair/d2d_pair.o
 obj-m += selftests/test_modules/other_$1.o
 selftests/test_modules/other_$1-y := selftests/peers/other_$1.o shared/pair/d2d_pair.o $2
 endef
 $(eval $(call d2d-other-module,a,$(call d2d-owner-of,other_a)))
 $(eval $(call d2d-other-module,b,$(d2d-peer)))
+$(obj)/selftests/peers/other_a.o: $(obj)/shared/owner/d2d_owner.o
 
 # Another sensor for the consumer of examples/sensor/, whose folder has the crate of the pair.
 obj-m += selftests/test_modules/loud_sensor.o

@@ -3,7 +3,7 @@
 # See test_modules/modules.mk.
 
 d2d-torture := selftests/torture
-d2d-torture-crates := -L $(obj)/shared -L $(obj)/$(d2d-torture) --extern d2d --extern d2d_owner --extern torture
+d2d-torture-crates := -L $(obj)/shared -L $(obj)/$(d2d-torture) --extern d2d --extern torture
 
 RUSTFLAGS_$(d2d-torture)/torture.o := --emit=metadata=$(obj)/$(d2d-torture)/libtorture.rmeta \
 				      -L $(obj)/shared --extern d2d
@@ -14,9 +14,11 @@ define d2d-torture-module
 obj-m += selftests/test_modules/torture_$1.o
 selftests/test_modules/torture_$1-y := $(d2d-torture)/torture_$1.o $(d2d-torture)/torture.o $2
 RUSTFLAGS_$(d2d-torture)/torture_$1.o := $(d2d-torture-crates)
-$(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o $(obj)/shared/owner/d2d_owner.o
+$(obj)/$(d2d-torture)/torture_$1.o: $(obj)/$(d2d-torture)/torture.o
 endef
 $(eval $(call d2d-torture-module,owner,$(call d2d-owner-of,torture_owner)))
+RUSTFLAGS_$(d2d-torture)/torture_owner.o += --extern d2d_owner
+$(obj)/$(d2d-torture)/torture_owner.o: $(obj)/shared/owner/d2d_owner.o
 $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,$(d2d-peer))))
 
 clean-files += $(d2d-torture)/*.rmeta
