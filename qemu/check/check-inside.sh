@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
-# Usage: check-inside.sh KERNEL PROOFREAD
-# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD the compiled program of qemu/proofread/.
+# Usage: check-inside.sh KERNEL PROOFREAD MUTATE
+# KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/ and
+# qemu/mutate/.
 set -euo pipefail
 
 kernel=$1
 proofread=$2
+mutate=$3
 cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -132,6 +134,7 @@ expect "names in the comments of the sources" "$proofread" comments
 expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner
 expect "functions of windows/ in docs/porting.md" "$proofread" apis docs/porting.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
+expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant
 # The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"

@@ -3,6 +3,9 @@
 // Applies a mutant of selftests/mutants/ to the copy of the project in the current directory.
 //
 // Usage: d2d-mutate MUTANT
+//        d2d-mutate --check MUTANT...
+//
+// --check writes nothing, and names the mutants that do not apply.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -106,7 +109,8 @@ fn apply(lines: &mut Vec<String>, change: &Change<'_>) -> Result<(), String> {
     Ok(())
 }
 
-fn mutate(path: &str) -> Result<(), String> {
+/// Applies a mutant in memory. Returns the lines of each file that it changes.
+fn mutated(path: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
     let read = |path: &str| fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
     let mutant = read(path)?;
     let mut files = BTreeMap::new();
@@ -114,25 +118,44 @@ fn mutate(path: &str) -> Result<(), String> {
         if !files.contains_key(change.file) {
             let text = read(change.file)?;
             let lines: Vec<String> = text.lines().map(String::from).collect();
-            files.insert(change.file, lines);
+            files.insert(change.file.to_string(), lines);
         }
         if let Some(lines) = files.get_mut(change.file) {
             apply(lines, &change).map_err(|why| format!("{}: {why}", change.file))?;
         }
     }
-    for (file, lines) in files {
-        fs::write(file, lines.join("\n") + "\n").map_err(|error| format!("{file}: {error}"))?;
+    Ok(files)
+}
+
+fn mutate(path: &str) -> Result<(), String> {
+    for (file, lines) in mutated(path)? {
+        fs::write(&file, lines.join("\n") + "\n").map_err(|error| format!("{file}: {error}"))?;
     }
     Ok(())
 }
 
+fn check(paths: &[String]) -> Result<(), String> {
+    let faults: Vec<String> = paths
+        .iter()
+        .filter_map(|path| Some(format!("{path}: {}", mutated(path).err()?)))
+        .collect();
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(faults.join("\n")),
+    }
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [mutant] = arguments.as_slice() else {
-        eprintln!("usage: d2d-mutate MUTANT");
-        return ExitCode::from(2);
+    let result = match arguments.as_slice() {
+        [option, mutants @ ..] if option == "--check" => check(mutants),
+        [mutant] => mutate(mutant),
+        _ => {
+            eprintln!("usage: d2d-mutate MUTANT\n       d2d-mutate --check MUTANT...");
+            return ExitCode::from(2);
+        }
     };
-    match mutate(mutant) {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             println!("{why}");
