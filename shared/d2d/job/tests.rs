@@ -61,6 +61,11 @@ const KINDS: [Kind; 4] = [
     Kind::Timer(TimerContext::HardIrq),
 ];
 
+const TIMERS: [Kind; 2] = [
+    Kind::Timer(TimerContext::SoftIrq),
+    Kind::Timer(TimerContext::HardIrq),
+];
+
 /// A job of any kind.
 #[derive(Clone)]
 enum AnyJob {
@@ -96,6 +101,14 @@ impl AnyJob {
         match self {
             Self::Work(work) => work.start_after(after),
             Self::Timer(timer) => timer.start(after),
+        }
+    }
+
+    /// Starts a timer with a period; a work item has none.
+    fn start_every(&self, period: Delta) -> Result {
+        match self {
+            Self::Work(_) => Err(ENOTSUPP),
+            Self::Timer(timer) => timer.start_every(period),
         }
     }
 
@@ -136,6 +149,35 @@ impl Seen {
     }
 }
 
+/// A job of its own list, with what its routine and the test share.
+struct Trial {
+    jobs: TestJobs,
+    seen: Arc<Seen>,
+    job: AnyJob,
+}
+
+impl Trial {
+    /// Makes the job, which is not started.
+    fn new(kind: Kind, routine: impl Fn(&Seen, &AnyJob) + Send + Sync + 'static) -> Result<Self> {
+        let jobs = TestJobs::new()?;
+        let seen = Seen::new()?;
+        let by_routine = seen.clone();
+        let job = AnyJob::new(&jobs, kind, move |job| routine(&by_routine, &job))?;
+        Ok(Self { jobs, seen, job })
+    }
+
+    /// Waits until the routine has completed [`Seen::done`].
+    fn wait(&self) {
+        self.seen.done.wait_for_completion();
+    }
+
+    /// Stops the jobs. Returns how often the routine has counted.
+    fn stop(&self) -> u32 {
+        self.jobs.stop();
+        self.seen.runs()
+    }
+}
+
 /// Longer than any test.
 fn far() -> Delta {
     Delta::from_millis(3_600_000)
@@ -149,17 +191,13 @@ mod cases {
     fn each_kind_runs_when_started_from_each_context() -> Result {
         for kind in KINDS {
             for place in Place::ALL {
-                let jobs = TestJobs::new()?;
-                let seen = Seen::new()?;
-                let by_routine = seen.clone();
-                let job = AnyJob::new(&jobs, kind, move |_| {
-                    by_routine.count();
-                    by_routine.done.complete_all();
+                let trial = Trial::new(kind, |seen, _| {
+                    seen.count();
+                    seen.done.complete_all();
                 })?;
-                run_in(place, || job.start())??;
-                seen.done.wait_for_completion();
-                drop(jobs);
-                assert_eq!(seen.runs(), 1);
+                run_in(place, || trial.job.start())??;
+                trial.wait();
+                assert_eq!(trial.stop(), 1);
             }
         }
         Ok(())
@@ -167,40 +205,33 @@ mod cases {
 
     #[test]
     fn a_routine_in_a_worker_may_sleep() -> Result {
-        let jobs = TestJobs::new()?;
-        let seen = Seen::new()?;
-        let by_routine = seen.clone();
         let test = Task::current_raw() as usize;
-        let job = jobs.work(WorkContext::Worker, move |_| {
+        let trial = Trial::new(Kind::Work(WorkContext::Worker), move |seen, _| {
             fsleep(Delta::from_micros(1));
             if Task::current_raw() as usize != test {
-                by_routine.count();
+                seen.count();
             }
-            by_routine.done.complete_all();
+            seen.done.complete_all();
         })?;
-        job.start()?;
-        seen.done.wait_for_completion();
-        assert_eq!(seen.runs(), 1);
+        trial.job.start()?;
+        trial.wait();
+        assert_eq!(trial.seen.runs(), 1);
         Ok(())
     }
 
     #[test]
     fn a_routine_starts_its_own_job() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let job = AnyJob::new(&jobs, kind, move |job| {
-                if by_routine.count() == 100 {
-                    by_routine.done.complete_all();
+            let trial = Trial::new(kind, |seen, job| {
+                if seen.count() == 100 {
+                    seen.done.complete_all();
                     return;
                 }
                 let _ = job.start();
             })?;
-            job.start()?;
-            seen.done.wait_for_completion();
-            drop(jobs);
-            assert_eq!(seen.runs(), 100);
+            trial.job.start()?;
+            trial.wait();
+            assert_eq!(trial.stop(), 100);
         }
         Ok(())
     }
@@ -208,63 +239,51 @@ mod cases {
     #[test]
     fn stopping_ends_a_job_that_restarts_itself() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let job = AnyJob::new(&jobs, kind, move |job| {
-                by_routine.count();
+            let trial = Trial::new(kind, |seen, job| {
+                seen.count();
                 // In softirq and hard interrupt, leaves time for the thread that stops the jobs.
                 if job.start_after(Delta::from_micros(100)).is_err() {
-                    by_routine.count();
+                    seen.count();
                 }
-                by_routine.done.complete_all();
+                seen.done.complete_all();
             })?;
-            job.start()?;
-            seen.done.wait_for_completion();
-            drop(jobs);
-            let runs = seen.runs();
+            trial.job.start()?;
+            trial.wait();
+            let runs = trial.stop();
             assert!(runs > 0);
-            assert_eq!(job.start(), Err(ESHUTDOWN));
+            assert_eq!(trial.job.start(), Err(ESHUTDOWN));
             fsleep(Delta::from_millis(5));
-            assert_eq!(seen.runs(), runs);
+            assert_eq!(trial.seen.runs(), runs);
         }
         Ok(())
     }
 
     #[test]
     fn stopping_waits_for_a_routine_that_runs() -> Result {
-        let jobs = TestJobs::new()?;
-        let seen = Seen::new()?;
-        let by_routine = seen.clone();
-        let job = jobs.work(WorkContext::Worker, move |work| {
-            by_routine.done.complete_all();
+        let trial = Trial::new(Kind::Work(WorkContext::Worker), |seen, job| {
+            seen.done.complete_all();
             // Runs until the jobs are closed.
-            while work.start().is_ok() {
+            while job.start().is_ok() {
                 fsleep(Delta::from_micros(10));
             }
             fsleep(Delta::from_millis(20));
-            by_routine.count();
+            seen.count();
         })?;
-        job.start()?;
-        seen.done.wait_for_completion();
-        drop(jobs);
-        assert_eq!(seen.runs(), 1);
+        trial.job.start()?;
+        trial.wait();
+        assert_eq!(trial.stop(), 1);
         Ok(())
     }
 
     #[test]
     fn a_job_far_in_the_future_never_runs() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let job = AnyJob::new(&jobs, kind, move |_| {
-                by_routine.count();
+            let trial = Trial::new(kind, |seen, _| {
+                seen.count();
             })?;
-            job.start_after(far())?;
-            job.start_after(Delta::from_nanos(i64::MAX))?;
-            drop(jobs);
-            assert_eq!(seen.runs(), 0);
+            trial.job.start_after(far())?;
+            trial.job.start_after(Delta::from_nanos(i64::MAX))?;
+            assert_eq!(trial.stop(), 0);
         }
         Ok(())
     }
@@ -272,18 +291,14 @@ mod cases {
     #[test]
     fn a_later_start_replaces_an_earlier_one() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let job = AnyJob::new(&jobs, kind, move |_| {
-                by_routine.count();
-                by_routine.done.complete_all();
+            let trial = Trial::new(kind, |seen, _| {
+                seen.count();
+                seen.done.complete_all();
             })?;
-            job.start_after(far())?;
-            job.start()?;
-            seen.done.wait_for_completion();
-            drop(jobs);
-            assert_eq!(seen.runs(), 1);
+            trial.job.start_after(far())?;
+            trial.job.start()?;
+            trial.wait();
+            assert_eq!(trial.stop(), 1);
         }
         Ok(())
     }
@@ -292,16 +307,13 @@ mod cases {
     fn a_cancelled_job_does_not_run() -> Result {
         for kind in KINDS {
             for place in Place::ALL {
-                let jobs = TestJobs::new()?;
-                let seen = Seen::new()?;
-                let by_routine = seen.clone();
-                let job = AnyJob::new(&jobs, kind, move |_| {
-                    by_routine.count();
+                let trial = Trial::new(kind, |seen, _| {
+                    seen.count();
                 })?;
-                job.start_after(Delta::from_millis(20))?;
-                run_in(place, || job.cancel())?;
+                trial.job.start_after(Delta::from_millis(20))?;
+                run_in(place, || trial.job.cancel())?;
                 fsleep(Delta::from_millis(40));
-                assert_eq!(seen.runs(), 0);
+                assert_eq!(trial.seen.runs(), 0);
             }
         }
         Ok(())
@@ -309,41 +321,35 @@ mod cases {
 
     #[test]
     fn a_periodic_timer_expires_until_it_is_cancelled_by_its_routine() -> Result {
-        for context in [TimerContext::SoftIrq, TimerContext::HardIrq] {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let timer = jobs.timer(context, move |timer| {
-                if by_routine.count() == 20 {
-                    timer.cancel();
-                    by_routine.done.complete_all();
+        for kind in TIMERS {
+            let trial = Trial::new(kind, |seen, job| {
+                if seen.count() == 20 {
+                    job.cancel();
+                    seen.done.complete_all();
                 }
             })?;
-            timer.start_every(Delta::from_micros(200))?;
-            seen.done.wait_for_completion();
+            trial.job.start_every(Delta::from_micros(200))?;
+            trial.wait();
             fsleep(Delta::from_millis(5));
-            assert_eq!(seen.runs(), 20);
+            assert_eq!(trial.seen.runs(), 20);
         }
         Ok(())
     }
 
     #[test]
     fn a_single_start_ends_the_period() -> Result {
-        for context in [TimerContext::SoftIrq, TimerContext::HardIrq] {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let timer = jobs.timer(context, move |timer| {
-                if by_routine.count() == 1 {
-                    let _ = timer.start(Delta::from_micros(1));
+        for kind in TIMERS {
+            let trial = Trial::new(kind, |seen, job| {
+                if seen.count() == 1 {
+                    let _ = job.start_after(Delta::from_micros(1));
                 } else {
-                    by_routine.done.complete_all();
+                    seen.done.complete_all();
                 }
             })?;
-            timer.start_every(Delta::from_micros(500))?;
-            seen.done.wait_for_completion();
+            trial.job.start_every(Delta::from_micros(500))?;
+            trial.wait();
             fsleep(Delta::from_millis(5));
-            assert_eq!(seen.runs(), 2);
+            assert_eq!(trial.seen.runs(), 2);
         }
         Ok(())
     }
@@ -351,23 +357,20 @@ mod cases {
     #[test]
     fn a_routine_cancels_its_own_start() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let by_routine = seen.clone();
-            let job = AnyJob::new(&jobs, kind, move |job| {
-                by_routine.count();
+            let trial = Trial::new(kind, |seen, job| {
+                seen.count();
                 let _ = job.start_after(Delta::from_millis(5));
                 job.cancel();
-                by_routine.done.complete_all();
+                seen.done.complete_all();
             })?;
-            job.start()?;
-            seen.done.wait_for_completion();
+            trial.job.start()?;
+            trial.wait();
             fsleep(Delta::from_millis(40));
-            assert_eq!(seen.runs(), 1);
+            assert_eq!(trial.seen.runs(), 1);
             // The cancelled start does not disturb a later one.
-            job.start()?;
+            trial.job.start()?;
             fsleep(Delta::from_millis(40));
-            assert_eq!(seen.runs(), 2);
+            assert_eq!(trial.seen.runs(), 2);
         }
         Ok(())
     }
@@ -376,20 +379,16 @@ mod cases {
     fn a_time_that_has_passed_is_as_soon_as_possible() -> Result {
         for kind in KINDS {
             for after in [Delta::from_nanos(-1), Delta::from_nanos(i64::MIN)] {
-                let jobs = TestJobs::new()?;
-                let seen = Seen::new()?;
-                let by_routine = seen.clone();
-                let job = AnyJob::new(&jobs, kind, move |job| {
-                    if by_routine.count() == 10 {
-                        by_routine.done.complete_all();
+                let trial = Trial::new(kind, move |seen, job| {
+                    if seen.count() == 10 {
+                        seen.done.complete_all();
                         return;
                     }
                     let _ = job.start_after(after);
                 })?;
-                job.start_after(after)?;
-                seen.done.wait_for_completion();
-                drop(jobs);
-                assert_eq!(seen.runs(), 10);
+                trial.job.start_after(after)?;
+                trial.wait();
+                assert_eq!(trial.stop(), 10);
             }
         }
         Ok(())
@@ -397,18 +396,16 @@ mod cases {
 
     #[test]
     fn a_period_that_is_not_positive_is_refused() -> Result {
-        let jobs = TestJobs::new()?;
-        let timer = jobs.timer(TimerContext::SoftIrq, |_| {})?;
-        assert_eq!(timer.start_every(Delta::ZERO), Err(EINVAL));
-        assert_eq!(timer.start_every(Delta::from_nanos(-1)), Err(EINVAL));
+        let trial = Trial::new(Kind::Timer(TimerContext::SoftIrq), |_, _| {})?;
+        assert_eq!(trial.job.start_every(Delta::ZERO), Err(EINVAL));
+        assert_eq!(trial.job.start_every(Delta::from_nanos(-1)), Err(EINVAL));
         Ok(())
     }
 
     #[test]
     fn closed_jobs_are_neither_made_nor_started() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let job = AnyJob::new(&jobs, kind, |_| {})?;
+            let Trial { jobs, job, .. } = Trial::new(kind, |_, _| {})?;
             jobs.close();
             for place in Place::ALL {
                 assert_eq!(run_in(place, || job.start())?, Err(ESHUTDOWN));
@@ -422,16 +419,13 @@ mod cases {
     #[test]
     fn a_leaked_job_does_not_run_and_its_routine_is_dropped() -> Result {
         for kind in KINDS {
-            let jobs = TestJobs::new()?;
-            let seen = Seen::new()?;
-            let dropped = DropFlag(seen.clone());
-            let job = AnyJob::new(&jobs, kind, move |_| {
-                dropped.0.done.complete_all();
-            })?;
-            job.start_after(far())?;
-            // A second reference: the test drops `job` itself, so that no memory is leaked.
-            let leaked = job.clone();
-            drop(jobs);
+            let dropped = DropFlag(Seen::new()?);
+            let seen = dropped.0.clone();
+            let trial = Trial::new(kind, move |_, _| dropped.0.done.complete_all())?;
+            trial.job.start_after(far())?;
+            // A second reference: the test drops the job itself, so that no memory is leaked.
+            let leaked = trial.job.clone();
+            drop(trial);
             assert_eq!(seen.runs(), 1);
             assert_eq!(leaked.start(), Err(ESHUTDOWN));
         }
