@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Copies the modules that build.sh has built in OUT, stripped, to DIR/lib/d2d. With "selftests", it also installs the
+# Copies the modules that were built in OUT, stripped, to DIR/lib/d2d. With "selftests", it also installs the
 # kselftest collection with the kernel's own runner in DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
 # KERNEL is the kernel's directory (kernel/kernel-stock.sh); DIR becomes the root of the guest's file system.

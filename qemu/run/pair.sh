@@ -32,10 +32,9 @@ making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$buil
 [ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
 "${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 
-prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 while read -r object; do
 	name=$(basename "$object" .o).ko
 	[ ! -e "$1/lib/d2d/$name" ] || die "this tree has a module $name, too: choose another name"
-	"$LAB/enter.sh" "${prefix}strip" --strip-debug -o "$1/lib/d2d/$name" "$built/pair/objects/${object%.o}.ko"
 done <"$built/pair/objects/modules.order"
+"$LAB/enter.sh" "$LAB/run/install.sh" "$D2D_KERNEL" "$built/pair/objects" "$1"
 install -m 755 "$PAIR/test.sh" "$1/lib/d2d/"
