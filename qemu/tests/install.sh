@@ -59,16 +59,20 @@ installs_by_kdir() {
 		has "$dir/kdir" "$updates"/module_{a,b}.ko
 }
 
-# mistake REGEX ARGUMENT... - runs make in the copy of the installer, which must fail with one line that matches, and
-# must not change $dir/to
-mistake() {
+# refused REGEX CMD... - runs CMD, which must fail with one line that matches, and must not change $dir/to
+refused() {
 	local why=$1 output before
 	shift
 	before=$(state "$dir/to")
-	! output=$(making "$dir/project" "$@" 2>&1) || { echo "make succeeded" && return 1; }
+	! output=$("$@" 2>&1) || { echo "make succeeded" && return 1; }
 	output=$(grep -v '^make: ' <<<"$output")
 	echo "$output"
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
+}
+
+# mistake REGEX ARGUMENT... - runs make in the copy of the installer, which must be refused
+mistake() {
+	refused "$1" making "$dir/project" "${@:2}"
 }
 
 # outside CMD... - runs CMD in the toolchain root, which has the installed folder below /usr/local, the drivers of
@@ -100,15 +104,9 @@ new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - runs make new, which must fail with one line that matches, and must write nothing
+# new_mistake REGEX ARGUMENT... - runs make new, which must be refused
 new_mistake() {
-	local why=$1 output before
-	shift
-	before=$(state "$dir/to")
-	! output=$(new "$@" 2>&1) || { echo "make succeeded" && return 1; }
-	output=$(grep -v '^make: ' <<<"$output")
-	echo "$output"
-	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
+	refused "$1" new "${@:2}"
 }
 
 # tests_pair PAIR - lets the lab build and test a pair; the last line has the counts
