@@ -143,20 +143,18 @@ impl Server {
     }
 
     /// Stops the owner's jobs, closes its events, cancels its requests and unregisters its driver
-    /// object. Then expels all drivers that are still registered. May sleep.
+    /// object, which [`Server::enrol`] has registered. Then expels all drivers that are still
+    /// registered. May sleep.
     pub(crate) fn strike_off(&self) {
         // A job that restarts itself would run until it is stopped.
         self.jobs.close();
-        if let Some(driver) = DRIVER.copy() {
-            // Before the jobs are awaited: they may wait for an event or a request of the owner. If
-            // this fails, the owner has no events and requests any more.
-            let _ = self.leave(driver);
-        }
+        let driver = own_handle();
+        // Before the jobs are awaited: they may wait for an event or a request of the owner. If this
+        // fails, the owner has no events and requests any more.
+        let _ = self.leave(driver);
         self.jobs.stop();
-        if let Some(driver) = DRIVER.copy() {
-            // If this fails, `expel_left` removes the owner's driver object, too.
-            let _ = self.unregister(driver);
-        }
+        // If this fails, `expel_left` removes the owner's driver object, too.
+        let _ = self.unregister(driver);
         self.expel_left();
     }
 
