@@ -49,8 +49,7 @@ endif
 # The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file keeps the
 # answer, so that the compiler runs only for the first build in a directory.
 ifneq ($(obj),)
-kernel-probes := spinlock_irq errors this_module srcu_readers_active hrtimer_restart as_millis_ceil init_of_pin_init \
-		 poll_box synchronize_rcu parameter_value vtable_module
+kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
 d2d-probe = $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg -Zunstable-options --sysroot=/dev/null \
 	-L $(objtree)/rust --extern kernel --extern pin_init --crate-type rlib --crate-name probes --cap-lints allow \
@@ -58,9 +57,8 @@ d2d-probe = $(RUSTC) $(KBUILD_RUSTFLAGS) @$(objtree)/include/generated/rustc_cfg
 kernel-lacks := $(shell answer=$(obj)/shared/.kernel-lacks; \
 	[ $$answer -nt $(objtree)/rust/libkernel.rmeta ] && [ $$answer -nt $(d2d-top)/shared/compat/probes.rs ] || { \
 		mkdir -p $(obj)/shared; \
-		$(call d2d-probe,$(kernel-probes)) || \
-			{ $(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) } >$$answer.new; \
-		[ -e $$answer.new ] || : >$$answer.new; \
+		{ $(call d2d-probe,$(kernel-probes)) || \
+			{ $(foreach name,$(kernel-probes),$(call d2d-probe,$(name)) || echo $(name);) }; } >$$answer.new; \
 		mv $$answer.new $$answer; rm -f $$answer.rmeta; \
 	}; cat $$answer)
 endif
