@@ -12,10 +12,10 @@ export ARCH=x86_64
 if [ "$name" = trace ]; then
 	root=$("$LAB/root/root-more.sh")
 	mapfile -t sources < <(find "$PROJECT/trace/src" "$PROJECT"/windows/compare/*.rs -type f | sort)
-	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
+	sources+=("$PROJECT"/trace/Cargo.{toml,lock} "$PROJECT"/{shared/include/d2d_step.h,selftests/programs/spec.rs} "$LAB/root/cargo.sh")
 else
 	root=$("$LAB/root/root.sh")
-	sources=("$LAB/$name"/* "$PROJECT"/{trace/src/line.rs,shared/include/d2d.h})
+	sources=("$LAB/$name"/* "$PROJECT"/{trace/src/{line,clock}.rs,shared/include/d2d_step.h})
 fi
 tool=$CACHE/d2d-$name-$(key "$(basename "$root")" "$(cat "${sources[@]}")")
 # compile FILE - compiles the program to FILE
