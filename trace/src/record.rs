@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 /// How many messages may wait for fragments.
 const MESSAGES: usize = 16;
 
-/// What journald records of the time, in microseconds, with the kernel's clock first.
+/// journald's fields for the time in microseconds, in order of preference.
 const TIMES: [&str; 5] = [
     "_SOURCE_MONOTONIC_TIMESTAMP",
     "_SOURCE_BOOTTIME_TIMESTAMP",
@@ -52,7 +52,7 @@ pub struct Records {
     /// An entry of journald's export: its message, and the index in [`TIMES`] and the value of its time
     message: Option<String>,
     time: Option<(usize, u64)>,
-    /// The name of a field of which the value follows, and how many of its bytes, if that is known
+    /// A field whose value is in the next lines: its name, and how many bytes are left, if that is known
     binary: Option<(String, Option<usize>)>,
     messages: VecDeque<Message>,
 }
@@ -84,14 +84,14 @@ impl Records {
         parts
     }
 
-    /// No line has come for a while, so the entry that has begun is whole.
+    /// Ends the open entry and the complete messages. The caller says that no line has come for a while.
     pub fn quiet(&mut self) -> Vec<Part> {
         let mut parts = self.end_entry();
         parts.extend(self.end_messages(|_| true));
         parts
     }
 
-    /// The log has ended.
+    /// Ends the log: reports what is not complete as damaged.
     pub fn finish(&mut self) -> Vec<Part> {
         let mut parts = self.quiet();
         if self.object.contains("d2d") {
@@ -106,13 +106,15 @@ impl Records {
     /// of its value in the next lines. An entry ends with a line that is none of these.
     fn take_field(&mut self, line: &str) -> Option<Vec<Part>> {
         if let Some((name, rest)) = self.binary.take() {
-            // The length is eight bytes, of which the last are 0.
             let (value, length) = match rest {
                 None => {
+                    // The length is a number of eight bytes, the lowest first, of which the last five are 0.
                     let (length, value) = line.rsplit_once("\0\0\0\0\0")?;
-                    // A length that is not text is not known.
-                    let low = length.bytes().next().filter(u8::is_ascii);
-                    (value, usize::from(low.unwrap_or_default()))
+                    // A byte that is no ASCII is lost, because the line was converted to text: then the length is not
+                    // known, and the value ends with the line.
+                    let low = length.bytes().rev().take_while(|_| length.is_ascii());
+                    let length = low.fold(0, |number, byte| (number << 8) | usize::from(byte));
+                    (value, length)
                 }
                 Some(rest) => (line, rest),
             };
@@ -168,7 +170,7 @@ impl Records {
             .trim_start_matches('\x1e');
         let text = text.strip_suffix(',').unwrap_or(text);
         if text == "{" {
-            // An object that holds this one is of no interest.
+            // Only the innermost object has a message.
             self.object = text.into();
             return Some(Vec::new());
         }
@@ -273,7 +275,7 @@ impl Message {
         text
     }
 
-    /// The damage that this message is, if it may be a step.
+    /// Returns [`Part::Damaged`] if the lost message may have had a step.
     fn damage(&self) -> Option<Part> {
         let mut texts = self.fragments.values();
         let step = texts.any(|text| text.contains("d2d: ")) || !self.fragments.contains_key(&0);

@@ -519,6 +519,14 @@ fn the_journal_has_records_in_many_forms() {
         )
     });
     check("binary", binary.as_bytes(), (Times::Same, false, ""));
+    // A length of 300, and the time behind the message
+    let long = lines(|_, t, text| {
+        let rest = "x".repeat(300 - text.len() - 1);
+        format!(
+            "MESSAGE\n\x2c\x01\0\0\0\0\0\0{text}\n{rest}\n_SOURCE_MONOTONIC_TIMESTAMP={t}\nPRIORITY=6\n"
+        )
+    });
+    check("long binary", long.as_bytes(), (Times::Same, false, ""));
     let mixed = format!(
         "MESSAGE=x\n{}____\n{{\n",
         lines(|_, t, text| format!("[{:>12}] {text}", sec(t)))
