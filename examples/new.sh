@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Writes a pair of drivers to start from, in a folder of its own outside of this tree: examples/metronome/ by other names,
-# with a Kbuild, a test and a README. If a step fails, nothing is written. docs/guide.md is for users.
+# with a Kbuild, a test and a README. If a step fails, nothing is written. docs/guide.md says how to use it.
 # Usage: new.sh
 # Environment:
 #   PAIR  the pair's name: the crate of its interface is PAIR_pair
@@ -65,7 +65,7 @@ esac
 stage=$(mktemp -d -- "$dir.XXXXXX" 2>/dev/null) || die "cannot make the folder $dir: its parent is missing or read-only"
 trap 'rm -rf -- "$stage"' EXIT
 
-# renamed FILE - prints a file of the template by the names of the pair
+# renamed FILE - prints a file of the template, with the names of the pair
 renamed() {
 	# In two steps, because a new name may contain an old one.
 	sed -e 's/metronome_pair/@1@/g; s/MetronomePair/@2@/g; s/metronome/@3@/g; s/Metronome/@4@/g' \
@@ -104,7 +104,7 @@ In a virtual machine, from the folder of Beyond IRPs:
     make test PAIR=$dir
     make shell PAIR=$dir
 
-On your own machine, once make install-dev of Beyond IRPs has installed its library for your kernel:
+On your own machine, first run make install-dev in the folder of Beyond IRPs. Then, in this folder:
 
     make -C /lib/modules/\$(uname -r)/build M=\$PWD modules
     sudo ./test.sh

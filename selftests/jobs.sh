@@ -23,7 +23,7 @@ hear()
 	./one_call write "$HEAR" "$1" 2>"$NOTES"
 }
 
-# fresh_metronome - brings about that a new metronome is loaded, and no listener
+# fresh_metronome - unloads both drivers, and loads a new metronome
 fresh_metronome()
 {
 	needs_no listener metronome
@@ -31,8 +31,8 @@ fresh_metronome()
 	load metronome
 }
 
-# all_beats_are_counted - whether each beat was heard, lost, or left in the queue, by what the two drivers and the
-# library have logged while they were unloaded
+# all_beats_are_counted HEARD - whether each beat was heard, lost, or left in the queue: compares what the drivers and the
+# library logged during unloading
 all_beats_are_counted()
 {
 	{
@@ -45,7 +45,7 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to what all have heard
+# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the sum of what they heard
 rounds()
 {
 	n=0
@@ -57,7 +57,7 @@ rounds()
 	done
 }
 
-# switch_cpu - takes a CPU away and brings it back ROUNDS times
+# switch_cpu - takes CPU 1 offline and online ROUNDS times
 switch_cpu()
 {
 	n=0

@@ -4,7 +4,7 @@
 # crate is compiled once. The crates that use it are compiled against its metadata (lib*.rmeta), and its object is linked
 # into each module that needs it.
 #
-#   d2d_kernel the kernel crate with what old kernels lack; only for these
+#   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
 #   d2d        the library for both sides; all unsafe code is here and in d2d_owner
 #   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
@@ -46,8 +46,8 @@ $(error There is no $(missing-crate), which Rust modules are compiled against: '
 	$(findstring +deb,$(KERNELRELEASE)),$(comma) 'make KVER=$(KERNELRELEASE)' prepares this kernel from the distribution's source))
 endif
 
-# The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file keeps the
-# answer, so that the compiler runs only for the first build in a directory.
+# The probes of shared/compat/probes.rs that do not compile: the kernel's crate lacks what they use. A file keeps
+# their names until the kernel crate or the probes change.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
@@ -68,7 +68,8 @@ endif
 # The objects of the library that every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o
 
-# The crate d2d_kernel (shared/compat/) takes the name of a kernel crate that lacks something.
+# If the kernel crate lacks items, rustc gets d2d_kernel (shared/compat/) under the name kernel. d2d_kernel itself must not
+# be compiled against itself. Sources see --cfg d2d_lacks_NAME for what nothing replaces.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))

@@ -3,7 +3,8 @@
 //! The listener: the peer. The metronome tells it of beats in hard interrupt, where it starts a work
 //! item, which takes the beats in a kernel worker.
 //!
-//! Writing a number N to `/sys/kernel/debug/d2d-listener/hear` waits until N more beats were heard.
+//! Writing a number N to `/sys/kernel/debug/d2d-listener/hear` waits until N more beats were heard,
+//! at most 10 seconds. One process at a time can wait.
 
 #![forbid(unsafe_code)]
 
@@ -79,15 +80,14 @@ impl Listener {
         let mut heard = self.heard.lock();
         let batch = link.incoming().take_batch(BATCH);
         if !batch.is_empty() {
-            // There may be more. A loop would not end, and so keep the listener from being unloaded,
-            // if the metronome beats faster than it goes round. It fails only while the listener is
-            // being unloaded.
+            // There may be more. Do not loop here: a fast metronome would keep the loop running, and
+            // so the listener loaded. Starting fails only while the listener is being unloaded.
             let _ = work.start();
         }
         heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
         if let Some((beats, enough)) = &heard.wanted {
             if heard.beats >= *beats {
-                // It fails only while the listener is being unloaded, which ends the wait.
+                // Setting fails only while the listener is being unloaded, which ends the wait.
                 let _ = enough.set();
             }
         }
@@ -149,7 +149,7 @@ impl Driver for Listener {
 #[vtable]
 impl ListenerOps for Listener {
     fn beats(&self, _link: &PeerLink<MetronomePair>) -> Result<u32> {
-        // Beats that come before the work item is made stay in the queue until the next one.
+        // Beats that come before `start` has made the work item stay in the queue until the next beat.
         if let Some(work) = self.work.as_ref() {
             work.start()?;
         }

@@ -56,14 +56,15 @@ const CAPACITY: u32 = 1024;
 struct Metronome {
     /// Set in [`Owner::ready`].
     timer: SetOnce<Timer>,
-    /// Beats so far.
+    /// Beats while a listener was attached.
     beats: Atomic<u64>,
     /// Beats that the queue had no room for.
     lost: Atomic<u64>,
 }
 
 impl Metronome {
-    /// Puts a beat on the queue and tells the listener, if there is one. Called in hard interrupt.
+    /// Puts a beat on the queue and calls the listener. Does nothing without a listener. Called in
+    /// hard interrupt.
     fn beat(&self, link: &OwnerLink<MetronomePair>) {
         let Ok(listener) = link.peer() else {
             return;
@@ -72,7 +73,7 @@ impl Metronome {
         if link.outgoing().put(KIND_BEAT, &Beat { number }).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
-        // It fails only while the listener is being unloaded.
+        // The call fails only while the listener is being unloaded.
         let _ = listener.ops().beats();
     }
 

@@ -3,7 +3,7 @@
 # Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree, and
 # copies its modules, stripped, and its test.sh to DIR/lib/d2d. build.sh has built this tree for the same kernel before.
 # Usage: pair.sh DIR
-# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder of the pair: its Kbuild, which takes D2D, its sources, and test.sh
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's Kbuild, which reads D2D, its sources and test.sh
 . "$(dirname "$0")/../lib/lab.sh"
 
 . "$D2D_KERNEL/kernel.env"
@@ -13,13 +13,14 @@ for file in Kbuild test.sh; do
 done
 hold_build
 
-# What make install-dev installs. The links save compiling the library each time.
+# Lay out the files as make install-dev does, with the symbols of module_a only. Links keep make from compiling the
+# library again each time.
 mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
 
 # The toolchain root has this tree and not the pair. The copies have the times of the originals, so make compiles only
-# what has changed, if it is the pair of the last time.
+# what has changed, if the last run built the same pair.
 if [ "$(readlink "$built/pair/origin")" != "$PAIR" ]; then
 	rm -rf "$built/pair"
 	mkdir -p "$built/pair/objects"
@@ -28,7 +29,7 @@ fi
 rm -rf "$built/pair/sources"
 cp -Rp -- "$PAIR" "$built/pair/sources"
 making=("$LAB/enter.sh" make --no-print-directory -C "$D2D_KERNEL/tree" M="$built/pair/sources" "${KMAKE[@]}" D2D="$built/dev")
-# Kbuild refuses to build elsewhere what was built in the folder of the sources, too.
+# Kbuild refuses to build elsewhere if the folder of the sources was built in, so clean the copy.
 [ ! -e "$built/pair/sources/modules.order" ] || "${making[@]}" -s clean
 "${making[@]}" MO="$built/pair/objects" -j"$(nproc)" modules || die "the pair in $PAIR does not build"
 

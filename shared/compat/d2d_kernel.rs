@@ -19,7 +19,7 @@ pub use kernel::*;
 pub mod bindings {
     pub use kernel::bindings::*;
 
-    /// Returns whether a thread is inside a read-side section of `srcu`. Unnecessary since 7.3.
+    /// Returns whether a thread is in a read-side critical section of `srcu`. Unnecessary since 7.3.
     ///
     /// # Safety
     ///
@@ -36,8 +36,8 @@ pub mod bindings {
     }
 }
 
-/// The type that `bindings::hrtimer_restart` is on a kernel whose bindings have no enumeration of
-/// this name. Unnecessary since 7.3.
+/// Gives the integer type `bindings::hrtimer_restart` the constant that the newer enumeration has.
+/// Unnecessary since 7.3.
 #[cfg(not(probe_hrtimer_restart))]
 pub trait HrtimerRestart {
     /// The timer is not started again.

@@ -2,9 +2,9 @@
 
 //! The kernel crate's `SpinLockIrq`, for kernels that lack it. Unnecessary since 7.3.
 //!
-//! The kernel's own counts how often interrupts were disabled, so its guards may be dropped in any
+//! The kernel's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be dropped in any
 //! order. This one restores the interrupt flag that it found: its guards must be dropped in the
-//! reverse order of their making. Otherwise interrupts are enabled while a lock is held, and stay
+//! reverse order of locking. Otherwise interrupts are enabled while a lock is held, and stay
 //! disabled afterwards. That can hang the machine, but does not let two threads use the data.
 
 use kernel::{
@@ -62,7 +62,7 @@ unsafe impl Backend for SpinLockIrqBackend {
 
     #[inline]
     unsafe fn try_lock(_lock: *mut Self::State) -> Option<c_ulong> {
-        build_error!("what spin_trylock_irqsave() consists of is not exported")
+        build_error!("try_lock needs functions that the kernel does not export")
     }
 
     #[inline]

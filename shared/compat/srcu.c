@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * srcu_readers_active() for shared/compat/d2d_kernel.rs. Modules link this file only on kernels
- * whose own is not in include/linux/srcu.h; it is since 7.3.
+ * srcu_readers_active() for shared/compat/d2d_kernel.rs. Modules link this file on kernels before
+ * 7.3, whose include/linux/srcu.h does not have the function.
  */
 #include <linux/percpu.h>
 #include <linux/srcu.h>
 
 bool d2d_srcu_readers_active(struct srcu_struct *srcu);
 
-/* Whether a reader is inside. The answer is exact only if no reader enters or leaves. */
+/*
+ * Whether a reader is in a critical section. The answer is exact only if no reader enters or leaves
+ * meanwhile.
+ */
 bool d2d_srcu_readers_active(struct srcu_struct *srcu)
 {
 	unsigned long inside = 0;

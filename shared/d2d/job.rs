@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Jobs: what a driver has run later or in another execution context.
+//! Jobs: routines of a driver that run later or in another execution context.
 //!
 //! A driver makes a job from a routine. A [`Work`] runs its routine in a kernel worker or in
 //! softirq, a [`Timer`] in softirq or in hard interrupt. A peer makes jobs by
 //! [`Handle::work`](crate::driver::Handle::work) and
 //! [`Handle::timer`](crate::driver::Handle::timer), an owner by the methods of its `Contexts` that
 //! have the same names. The driver keeps a job where its other code finds it, for example in a
-//! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any context.
+//! [`SetOnce`](kernel::sync::SetOnce) of its state, and can start it in any execution context but
+//! NMI.
 //!
-//! A job belongs to its driver. When the driver leaves, the library
+//! A job belongs to its driver. When the driver leaves, the library drops the
+//! [`Driver::Jobs`](crate::driver::Driver::Jobs) of a peer, and then
 //!
 //! 1. closes its jobs: from then on, starting one fails with `ESHUTDOWN`;
-//! 2. ends the waits that were begun with the driver's events and requests with `ECANCELED`;
+//! 2. makes waits for the driver's events and requests return `ECANCELED`;
 //! 3. cancels each start whose run has not begun, waits until no routine of a job runs, and drops
 //!    the routines;
-//! 4. detaches and unregisters the driver.
+//! 4. detaches a peer, and unregisters the driver.
 //!
-//! So no routine runs after the driver has unregistered, even if the driver leaks the job. A job
-//! uses memory until its driver leaves: make a job once, and start it often.
+//! So no routine runs after the driver has unregistered, even if the driver leaks the job. The
+//! library keeps each job until its driver leaves: make a job once, and start it often.
 //!
 //! By step 3 a job may never run although starting it has succeeded. So code that waits for a run,
 //! for example an operation, waits for an event of the driver, or with a limit. And a routine must
-//! not go on for as long as another driver gives it work, which that driver may do until step 4.
+//! not loop until its queue is empty: the other driver may fill the queue until step 4.
 //!
 //! ```ignore
 //! fn ready(contexts: &Contexts<'_, Self>) -> Result {
@@ -68,11 +70,11 @@ struct Made {
 }
 
 impl Jobs {
-    /// Makes the list of a driver's jobs, which is empty.
+    /// Makes an empty list of jobs.
     ///
     /// # Safety
     ///
-    /// [`Jobs::stop`] is called before the text of the driver's module is freed.
+    /// The caller must call [`Jobs::stop`] before the kernel frees the text of the driver's module.
     pub unsafe fn new() -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
@@ -136,7 +138,7 @@ impl Jobs {
     /// routines. A routine must not call it. May sleep.
     pub fn stop(&self) {
         self.close();
-        // A routine that tries to make a job takes the lock, so wait for routines without it.
+        // A routine may take the lock to make a job, so do not hold it while waiting for routines.
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
             job.stop();
@@ -149,8 +151,8 @@ trait Job: Send + Sync {
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
 
-    /// Cancels a start of the job, which was closed; waits until its routine does not run; and drops
-    /// the routine. Called once, by [`Jobs::stop`]. May sleep.
+    /// Cancels the job if it is pending, waits for its routine, and drops the routine. The job must be
+    /// closed. Called once, by [`Jobs::stop`]. May sleep.
     fn stop(&self);
 }
 

@@ -100,8 +100,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// [`ready`](Owner::ready) or later. Links, events, requests, handles and [jobs](d2d::job) still
     /// work. The owner stops here what it has started by other means. May sleep.
     ///
-    /// After this has returned, the library closes the owner's jobs, ends the waits that were begun
-    /// with its events with `ECANCELED`, cancels its requests, waits until no job runs, unregisters
+    /// After this has returned, the library closes the owner's jobs, makes waits for its events
+    /// return `ECANCELED`, cancels its requests, waits until no job runs, unregisters
     /// its driver object, and drops the values of the contexts, in this order.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 

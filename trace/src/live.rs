@@ -7,17 +7,18 @@ use std::sync::mpsc::{sync_channel, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the source has to be quiet before it counts as quiet.
+/// [`Live`] reports [`io::ErrorKind::WouldBlock`] after this time without data.
 const QUIET: Duration = Duration::from_millis(200);
 
-/// How long a source may write without a pause until it counts as quiet all the same.
+/// [`Live`] reports it at least this often while data keeps coming.
 const BUSY: Duration = Duration::from_secs(1);
 
-/// A source that a thread reads. [`Read::read`] fails with [`io::ErrorKind::WouldBlock`] if the source is quiet.
+/// A source that a thread reads. [`Read::read`] fails with [`io::ErrorKind::WouldBlock`] if no data has come for
+/// [`QUIET`], or [`BUSY`] has passed.
 pub struct Live {
     parts: Receiver<io::Result<Vec<u8>>>,
     part: Cursor<Vec<u8>>,
-    /// When the source was last quiet
+    /// When reading last failed so
     quiet: Instant,
 }
 

@@ -2,8 +2,8 @@
 
 //! Writes the trace as trace events in JSON, which <https://ui.perfetto.dev> and `chrome://tracing` open.
 //!
-//! Each load is a process, and each driver a thread of it. A step is an instant, a call or a request is an
-//! asynchronous slice, because those of one driver may overlap, and the depth of a queue is a counter.
+//! Each load of the owner is a process, and each driver a thread of it. A step is an instant event. A call or a request
+//! is an asynchronous slice, because those of one driver may overlap. The depth of a queue is a counter.
 
 use crate::order::Step;
 use crate::relate::Row;
@@ -28,7 +28,7 @@ impl<W: Write> Events<W> {
             "\n"
         };
         let (pid, micro, part) = (step.index + 1, ns / 1000, ns % 1000);
-        // A floating-point number cannot hold nanoseconds since 1970.
+        // A floating-point number cannot hold nanoseconds since 1970 exactly.
         write!(
             self.to,
             "{separator}{{\"pid\":{pid},\"tid\":{tid},\"ts\":{micro}.{part:03},"
@@ -103,7 +103,7 @@ fn write_load(trace: &Trace, rows: &[Row], to: &mut Events<impl Write>) -> io::R
     Ok(())
 }
 
-/// What the viewer shows for a step.
+/// The arguments of a step's event, which the viewer shows.
 fn args(row: &Row) -> Map<String, Value> {
     let step = &row.step;
     let text = |(key, value): (&str, &str)| (key.to_owned(), Value::from(value));

@@ -2,9 +2,11 @@
 
 //! Jobs that run when a timer expires.
 //!
-//! A [`Timer`] does not use the kernel crate's `HrTimer`: code that leaks an `HrTimer`'s handle
-//! makes the timer expire after the module's text is freed, dropping the handle of an earlier start
-//! cancels a later one, and only the thread that has the handle can cancel the timer.
+//! A [`Timer`] does not use the kernel crate's `HrTimer`:
+//!
+//! - if safe code leaks an `HrTimer`'s handle, the timer can expire after the module's text is freed;
+//! - dropping the handle of an earlier start cancels a later one;
+//! - only code that has the handle can cancel the timer.
 
 use super::{
     Job,
@@ -35,7 +37,8 @@ pub enum TimerContext {
 
 impl TimerContext {
     /// Returns the mode of the timer, whose expiry is a time of the monotonic clock. In hard
-    /// interrupt it is the usual mode, not `HARD`: see [`Place::HardIrq`](crate::run_in::Place).
+    /// interrupt it is not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that is taken in
+    /// the callback of such a timer.
     fn mode(self) -> bindings::hrtimer_mode {
         match self {
             Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
@@ -44,8 +47,8 @@ impl TimerContext {
     }
 }
 
-/// A job that runs its routine when a timer expires, once or periodically. Never two threads run the
-/// routine at the same time.
+/// A job that runs its routine when a timer expires, once or periodically. The routine never runs in
+/// two threads at once.
 #[derive(Clone)]
 pub struct Timer(Arc<Inner>);
 
@@ -108,8 +111,8 @@ impl Timer {
     /// expiry that has passed, when this returns. Any context, also from the routine.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
-        // While the callback runs, the kernel leaves a timer set that was started again. The
-        // callback ignores that expiry.
+        // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued
+        // again. The callback ignores that expiry, because `next` is `None`.
         expiry.next = None;
         // SAFETY: The timer is initialized. The function does not wait for the callback, which may
         // be waiting for the lock.
@@ -129,8 +132,8 @@ struct Expiry {
 }
 
 impl Expiry {
-    /// Begins an expiry at the time `now`. Returns whether the routine is to run: not if the start
-    /// was cancelled, or replaced by one for which the timer expires later.
+    /// Begins an expiry at the time `now`. Returns whether the routine is to run: not if the timer was
+    /// cancelled, or started again with a later expiry.
     fn begin(&mut self, now: bindings::ktime_t) -> bool {
         let is_due = self.next.is_some_and(|next| next <= now);
         if is_due && self.period.is_none() {
@@ -161,7 +164,7 @@ struct Inner {
     #[pin]
     timer: Opaque<bindings::hrtimer>,
     mode: bindings::hrtimer_mode,
-    /// Held while the timer is started.
+    /// Its lock serializes starting the timer with [`Job::close`].
     #[pin]
     expiry: SpinLockIrq<Expiry>,
     routine: Routine<Timer>,
@@ -178,9 +181,9 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
-        // Not a time that has passed: the kernel takes one before 0 for the farthest. And it expires
-        // each timer that is due by the time at which it has begun to look, so a routine that starts
-        // its own timer for such a time would keep the CPU there.
+        // Never a time in the past. The kernel takes a negative time for KTIME_MAX. And its loop runs
+        // all timers that were due when it began, so a routine that starts its own timer in the past
+        // would keep the CPU in that loop.
         let next = now().saturating_add(after.as_nanos().max(1));
         expiry.period = period;
         expiry.next = Some(next);
@@ -190,8 +193,8 @@ impl Inner {
 
     /// Sets the timer. The caller holds the lock, and the job is not closed.
     fn set(&self, next: bindings::ktime_t) {
-        // SAFETY: The timer is initialized for this mode. It stays until `Job::stop` has cancelled
-        // it, which is called after the job was closed.
+        // SAFETY: The timer is initialized for this mode. The job is not closed, so `Job::stop` comes
+        // later, and cancels the timer before it is freed.
         unsafe {
             bindings::hrtimer_start_range_ns(self.timer.get(), next, 0, self.mode);
         }
@@ -207,8 +210,8 @@ impl Job for Inner {
         // SAFETY: The timer is initialized. This waits for the callback, which does not set the
         // timer again, as the job is closed.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
-        // SAFETY: The callback does not run, nor later, as nobody sets the timer. This function is
-        // called once.
+        // SAFETY: The callback is not running and cannot run again, as the job is closed. This function
+        // is called once.
         unsafe { self.routine.clear() };
     }
 }
@@ -219,7 +222,7 @@ fn now() -> bindings::ktime_t {
     unsafe { bindings::ktime_get() }
 }
 
-/// Runs the routine, and sets the timer for the next period.
+/// Runs the routine if the timer is due, and sets a periodic timer again.
 ///
 /// # Safety
 ///

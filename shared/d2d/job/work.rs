@@ -41,8 +41,8 @@ pub enum WorkContext {
     SoftIrq,
 }
 
-/// A job that runs its routine in a kernel worker or in softirq. Never two threads run the routine
-/// at the same time.
+/// A job that runs its routine in a kernel worker or in softirq. The routine never runs in two
+/// threads at once.
 #[derive(Clone)]
 pub struct Work(Arc<Inner>);
 
@@ -97,8 +97,8 @@ impl Work {
     /// Makes the routine run after the time `after`. Replaces a start whose run has not begun. Any
     /// context, also from the routine.
     ///
-    /// The kernel's timer wheel measures the time: it adds up to an eighth, and at least a jiffy. It
-    /// shortens a time of more than 12 days. A [`Timer`](super::Timer) keeps a time exactly.
+    /// The kernel's timer wheel may be late by an eighth of the time and a jiffy. It shortens a time
+    /// beyond its range, which is 12 days with HZ=1000. A [`Timer`](super::Timer) keeps a time exactly.
     ///
     /// # Errors
     ///
@@ -121,7 +121,8 @@ struct Inner {
     #[pin]
     work: Opaque<bindings::delayed_work>,
     context: WorkContext,
-    /// Whether the driver is leaving. Held while the work item is queued.
+    /// Whether the driver is leaving. Its lock serializes queueing the work item with
+    /// [`Job::close`].
     #[pin]
     is_closed: SpinLockIrq<bool>,
     routine: Routine<Work>,
@@ -140,8 +141,8 @@ impl Inner {
             return Err(ESHUTDOWN);
         }
         // SAFETY: The work queues are created at boot and never destroyed. The work item is
-        // initialized, and stays until `Job::stop` has cancelled it, which is called after the job
-        // was closed.
+        // initialized. The job is not closed, so `Job::stop` comes later, and cancels the work item
+        // before it is freed.
         unsafe {
             let queue = match self.context {
                 WorkContext::Worker => bindings::system_dfl_wq,
@@ -163,7 +164,8 @@ impl Job for Inner {
         // SAFETY: The work item is initialized. This waits for `run`, and nobody queues the item
         // again, as the job is closed.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
-        // SAFETY: `run` does not run, nor later. This function is called once.
+        // SAFETY: `run` is not running and cannot run again, as the job is closed. This function is
+        // called once.
         unsafe { self.routine.clear() };
     }
 }
