@@ -52,6 +52,10 @@ use kernel::{
         new_mutex,
         Arc,
         Mutex, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 
@@ -135,12 +139,24 @@ impl Jobs {
     }
 
     /// Closes the jobs, cancels those that were started, waits until no routine runs, and drops the
-    /// routines. A routine must not call it. May sleep.
-    pub fn stop(&self) {
+    /// routines. If a routine takes long, calls `end_waits` again and again, which ends what the
+    /// routine may be waiting for. A routine must not call it. May sleep.
+    pub fn stop(&self, end_waits: impl Fn()) {
+        /// How many milliseconds a routine gets to return by itself.
+        const PATIENCE: u32 = 10;
+
         self.close();
         // A routine may take the lock to make a job, so do not hold it while waiting for routines.
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
+            let mut rounds = 0;
+            while job.cancel_and_check() {
+                if rounds >= PATIENCE {
+                    end_waits();
+                }
+                rounds += 1;
+                fsleep(Delta::from_millis(1));
+            }
             job.stop();
         }
     }
@@ -150,6 +166,12 @@ impl Jobs {
 trait Job: Send + Sync {
     /// Makes starting the job fail from here on. Any context.
     fn close(&self);
+
+    /// Cancels the job if it is pending. Returns whether its routine runs in a thread that may sleep,
+    /// and so may be waiting for something. Any context.
+    fn cancel_and_check(&self) -> bool {
+        false
+    }
 
     /// Cancels the job if it is pending, waits for its routine, and drops the routine. The job must be
     /// closed. Called once, by [`Jobs::stop`]. May sleep.

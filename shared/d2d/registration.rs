@@ -112,7 +112,7 @@ impl<T: Driver> Drop for Registration<T> {
         // Before the jobs and the work item are awaited: they may wait for an event or a request of
         // the driver.
         self.leave();
-        self.shared.jobs().stop();
+        self.shared.jobs().stop(|| self.leave());
         // The work item completes a pended handshake before the driver is detached.
         Shared::flush_work(&self.shared);
         // Cancels an offer that the driver has pended since. No work item runs after this.

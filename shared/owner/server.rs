@@ -152,7 +152,7 @@ impl Server {
         // Before the jobs are awaited: they may wait for an event or a request of the owner. If this
         // fails, the owner has no events and requests any more.
         let _ = self.leave(driver);
-        self.jobs.stop();
+        self.jobs.stop(|| self.end_waits(driver));
         // If this fails, `expel_left` removes the owner's driver object, too.
         let _ = self.unregister(driver);
         self.expel_left();

@@ -43,7 +43,7 @@ impl Deref for TestJobs {
 
 impl Drop for TestJobs {
     fn drop(&mut self) {
-        self.0.stop();
+        self.0.stop(|| {});
     }
 }
 
@@ -173,7 +173,7 @@ impl Trial {
 
     /// Stops the jobs. Returns how often the routine has counted.
     fn stop(&self) -> u32 {
-        self.jobs.stop();
+        self.jobs.stop(|| {});
         self.seen.runs()
     }
 }
@@ -272,6 +272,24 @@ mod cases {
         trial.job.start()?;
         trial.wait();
         assert_eq!(trial.stop(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn stopping_ends_the_waits_of_a_routine_that_begins_to_wait_again() -> Result {
+        let trial = Trial::new(Kind::Work(WorkContext::Worker), |seen, _| {
+            seen.done.complete_all();
+            // Each wait of this routine is ended by a call of its own.
+            while seen.runs() < 3 {
+                fsleep(Delta::from_millis(1));
+            }
+        })?;
+        trial.job.start()?;
+        trial.wait();
+        trial.jobs.stop(|| {
+            trial.seen.count();
+        });
+        assert!(trial.seen.runs() >= 3);
         Ok(())
     }
 

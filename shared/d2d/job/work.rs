@@ -160,6 +160,14 @@ impl Job for Inner {
         *self.is_closed.lock() = true;
     }
 
+    fn cancel_and_check(&self) -> bool {
+        // SAFETY: The work item is initialized. The functions do not wait.
+        unsafe {
+            bindings::cancel_delayed_work(self.work.get());
+            bindings::work_busy(&raw mut (*self.work.get()).work) != 0
+        }
+    }
+
     fn stop(&self) {
         // SAFETY: The work item is initialized. This waits for `run`, and nobody queues the item
         // again, as the job is closed.
