@@ -54,6 +54,8 @@ mod lock;
 pub mod once;
 pub mod packet;
 #[doc(hidden)]
+pub mod patience;
+#[doc(hidden)]
 pub mod point;
 pub mod probe;
 pub mod queue;

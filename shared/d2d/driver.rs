@@ -37,6 +37,7 @@ use crate::{
         Outcome,
         Sender, //
     },
+    patience::Patience,
     refuse,
     request::{
         Disposition,
@@ -555,6 +556,16 @@ impl<T: Driver> Shared<T> {
     pub(crate) fn is_deferred_by_current(&self) -> bool {
         // A task finds its own address only if it has stored the address itself.
         self.worker.load(Relaxed) == Task::current_raw() as usize
+    }
+
+    /// As [`Shared::flush_work`]. If that takes long, calls `end_waits` again and again, which ends
+    /// what the work item may be waiting for. May sleep.
+    pub(crate) fn flush_work_and(this: &Arc<Self>, end_waits: impl Fn()) {
+        let mut patience = Patience::new();
+        // SAFETY: The work item is initialized and lives as long as `this`.
+        while unsafe { bindings::work_busy(Self::raw_work(this)) } != 0 {
+            patience.sleep(&end_waits);
+        }
     }
 
     /// Waits until the work item, if it is queued or runs, has returned. May sleep.

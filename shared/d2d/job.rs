@@ -45,6 +45,7 @@ pub use work::{
     WorkContext, //
 };
 
+use crate::patience::Patience;
 use core::cell::UnsafeCell;
 use kernel::{
     prelude::*,
@@ -52,10 +53,6 @@ use kernel::{
         new_mutex,
         Arc,
         Mutex, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
     }, //
 };
 
@@ -142,20 +139,13 @@ impl Jobs {
     /// routines. If a routine takes long, calls `end_waits` again and again, which ends what the
     /// routine may be waiting for. A routine must not call it. May sleep.
     pub fn stop(&self, end_waits: impl Fn()) {
-        /// How many milliseconds a routine gets to return by itself.
-        const PATIENCE: u32 = 10;
-
         self.close();
         // A routine may take the lock to make a job, so do not hold it while waiting for routines.
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
-            let mut rounds = 0;
+            let mut patience = Patience::new();
             while job.cancel_and_check() {
-                if rounds >= PATIENCE {
-                    end_waits();
-                }
-                rounds += 1;
-                fsleep(Delta::from_millis(1));
+                patience.sleep(&end_waits);
             }
             job.stop();
         }

@@ -12,7 +12,7 @@ use crate::{
     },
     server::Server, //
 };
-use d2d::{abi, refuse, step};
+use d2d::{abi, patience::Patience, refuse, step};
 use kernel::{
     prelude::*,
     task::might_sleep,
@@ -30,7 +30,7 @@ impl Server {
     /// Those of `d2d_detach`, each with its line.
     pub(crate) fn detach(&self, handle: abi::d2d_handle) -> Result {
         might_sleep();
-        let mut rounds = 0;
+        let mut patience = Patience::new();
         loop {
             self.check_outside(handle, "detach-from-inside")?;
             let before = self.registry.update(handle, detaching)?;
@@ -45,7 +45,7 @@ impl Server {
                 _ if self.end_to_detach(handle, &before) => return Ok(()),
                 // The request of the handshake is not sent yet or is being completed, or the thread
                 // that has sent it is still in `d2d_attach()`.
-                _ => self.sleep_a_round(handle, &mut rounds),
+                _ => self.sleep_a_round(handle, &mut patience),
             }
         }
     }
@@ -117,25 +117,17 @@ impl Server {
             let entry = self.registry.peek(handle);
             entry.is_some_and(|entry| entry.is_being_attached())
         };
-        let mut rounds = 0;
+        let mut patience = Patience::new();
         while is_sending() {
-            self.sleep_a_round(handle, &mut rounds);
+            self.sleep_a_round(handle, &mut patience);
         }
     }
 
     /// Sleeps for a millisecond; called again and again while a thread is in `d2d_attach()` for a
     /// driver. That thread may be inside the driver's dispatch routine, which waits there for one
-    /// of the driver's requests or events. `rounds` counts the calls: after some of them, each call
-    /// ends such waits. May sleep.
-    pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, rounds: &mut u32) {
-        /// How many milliseconds the dispatch routine gets to return by itself.
-        const PATIENCE: u32 = 10;
-
-        if *rounds >= PATIENCE {
-            self.end_waits(handle);
-        }
-        *rounds += 1;
-        fsleep(Delta::from_millis(1));
+    /// of the driver's requests or events. May sleep.
+    pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
+        patience.sleep(|| self.end_waits(handle));
     }
 
     /// Waits until no thread of the owner is inside the driver's operations or its dispatch

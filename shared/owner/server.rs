@@ -30,6 +30,7 @@ use d2d::{
     event::Event,
     fields,
     job::Jobs,
+    patience::Patience,
     refuse,
     step,
     trace::{
@@ -201,10 +202,10 @@ impl Server {
         // First, because detaching waits for threads inside the driver, which may wait for an
         // event.
         self.events.close_all(handle);
-        let mut rounds = 0;
+        let mut patience = Patience::new();
         while let Some(before) = self.begin_to_detach(handle) {
             if !self.end_to_detach(handle, &before) {
-                self.sleep_a_round(handle, &mut rounds);
+                self.sleep_a_round(handle, &mut patience);
             }
         }
         self.remove(handle);

@@ -33,6 +33,7 @@ use crate::{
 use d2d::{
     abi::d2d_handle,
     fields,
+    patience::Patience,
     trace::Step, //
 };
 use kernel::{
@@ -285,10 +286,7 @@ impl Requests {
     /// they have left the driver. If that takes long, calls `end_waits` again and again, which ends
     /// what the driver's routines may be waiting for. May sleep.
     pub(crate) fn cancel_all(&self, driver: d2d_handle, end_waits: impl Fn()) {
-        /// How many rounds of 1 ms pass before the first call of `end_waits`.
-        const PATIENCE: u32 = 10;
-
-        let mut rounds = 0;
+        let mut patience = Patience::new();
         for record in self.records() {
             let sending = record.sendings.get();
             while record.sendings.get() == sending
@@ -297,11 +295,7 @@ impl Requests {
                 if record.level_of(record.word(), driver).is_none() {
                     break;
                 }
-                if rounds >= PATIENCE {
-                    end_waits();
-                }
-                rounds += 1;
-                fsleep(Delta::from_millis(1));
+                patience.sleep(&end_waits);
             }
         }
     }

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waiting for a thread that may itself be waiting for an event or a request.
+//!
+//! A driver that leaves waits for its routines. They get some time to return by themselves. Then
+//! their waits are ended, again and again, because a routine may begin another wait.
+
+use kernel::time::{
+    delay::fsleep,
+    Delta, //
+};
+
+/// How many milliseconds a routine gets to return by itself.
+const LIMIT: u32 = 10;
+
+/// Counts the rounds of a loop that waits for a routine.
+pub struct Patience(u32);
+
+impl Patience {
+    /// Begins to wait.
+    #[expect(clippy::new_without_default, reason = "there is no default patience")]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// Sleeps for a millisecond. After some calls, each call runs `end_waits` before, which ends what
+    /// the routine may be waiting for. May sleep.
+    pub fn sleep(&mut self, end_waits: impl FnOnce()) {
+        if self.0 >= LIMIT {
+            end_waits();
+        } else {
+            self.0 += 1;
+        }
+        fsleep(Delta::from_millis(1));
+    }
+}
