@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Writes the trace as a page with a picture, which needs only a browser.
+//! Writes the trace as a page with a picture, which needs only a browser, and in which the reader can choose the steps
+//! of a driver, of a kind or of an execution context.
 //!
 //! For each load the page has a chart of the queues' depths over time, and below it a row for each step: its
 //! time, its execution context, the drivers' lanes with arrows between them, the queues' depths, and, if a call or
@@ -14,11 +15,12 @@ mod rows;
 use crate::relate::Row;
 use crate::show::{remarks, Trace};
 use format::{escape, seconds};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
 
 /// Height of a row
 const ROW: usize = 20;
@@ -83,12 +85,32 @@ fn page(trace: &Trace) -> Result<String, fmt::Error> {
              border-color:var(--{colour})\"></i>{text}</span>"
         )?;
     }
-    writeln!(out, "</p>\n</header>")?;
+    writeln!(out, "</p>")?;
+    filter(trace, &mut out)?;
+    writeln!(out, "</header>")?;
     for rows in trace.loads() {
         Section::new(trace, rows).write(&mut out)?;
     }
-    writeln!(out, "</html>")?;
+    writeln!(out, "<script>\n{SCRIPT}</script>\n</html>")?;
     Ok(out)
+}
+
+/// Writes the lists from which the reader chooses a driver, a step and an execution context. `page.js` reads them in
+/// this order.
+fn filter(trace: &Trace, out: &mut String) -> fmt::Result {
+    let drivers = trace.drivers_of(&trace.rows).into_iter().collect();
+    let of = |value: fn(&Row) -> &str| trace.rows.iter().map(value).collect::<BTreeSet<_>>();
+    let steps = of(|row| row.step.step());
+    let contexts = of(|row| row.step.context().unwrap_or_default());
+    out.push_str("<p class=\"filter\">");
+    for (what, values) in [("driver", drivers), ("step", steps), ("in", contexts)] {
+        write!(out, "<label>{what} <select><option value=\"\">all</option>")?;
+        for value in values.iter().filter(|value| !value.is_empty()) {
+            write!(out, "<option>{}</option>", escape(value))?;
+        }
+        out.push_str("</select></label>");
+    }
+    writeln!(out, "<output></output></p>")
 }
 
 /// The part of the page for one load.
@@ -145,7 +167,7 @@ impl<'a> Section<'a> {
         self.head(out)?;
         writeln!(
             out,
-            "<svg width=\"{}\" height=\"{}\">",
+            "<svg class=\"rows\" width=\"{0}\" height=\"{1}\" data-height=\"{1}\">",
             self.width(),
             self.height + ROW
         )?;

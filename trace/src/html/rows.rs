@@ -30,10 +30,16 @@ impl Section<'_> {
             )?;
         }
         let baseline = middle + 4;
+        let context = escape(step.context().unwrap_or_default());
         write!(
             out,
-            "<g><title>{}</title><rect class=\"hit\" x=\"0\" y=\"{top}\" width=\"{CONTEXT}\" height=\"{ROW}\"/>",
-            escape(&tooltip(row))
+            "<g data-drivers=\"{}\" data-step=\"{}\" data-context=\"{context}\" data-top=\"{top}\"><title>{}</title>\
+             <rect class=\"hit\" x=\"0\" y=\"{top}\" width=\"{CONTEXT}\" height=\"{ROW}\"/>\
+             <text class=\"{context} filtered-only\" x=\"{}\" y=\"{baseline}\">{context}</text>",
+            escape(&drivers(row)),
+            escape(step.step()),
+            escape(&tooltip(row)),
+            CONTEXT + 14,
         )?;
         if let Some(ns) = step.time {
             let time = seconds(ns);
@@ -237,6 +243,15 @@ impl Section<'_> {
         }
         bars
     }
+}
+
+/// The driver that has taken the step, and the ends of its arrow
+fn drivers(row: &Row) -> String {
+    let mut names = vec![row.step.driver()];
+    if let Some(arrow) = &row.arrow {
+        names.extend([&*arrow.from, &*arrow.to]);
+    }
+    names.join(" ")
 }
 
 /// The text of the whole line
