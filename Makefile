@@ -51,6 +51,9 @@ verify:
 torture:
 	@qemu/torture.sh '$(SECONDS)' '$(SEED)'
 
+sweep:
+	@qemu/sweep.sh
+
 bench:
 	@qemu/bench.sh
 
@@ -100,6 +103,7 @@ help:
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
 	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
 	$(call help,torture,run the torture on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
+	$(call help,sweep,make each allocation of a pair of your own fail: PAIR=DIR)
 	$(call help,bench,compare the speed with that of a C twin and of mechanisms of the kernel; write docs/results.md)
 	$(call help,bench-check,fail if an operation takes over 3 percent more instructions than recorded)
 	$(call help,shell,boot a virtual machine with an interactive console)
@@ -119,7 +123,7 @@ help:
 	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
 	$(call help,ARCH=arm64,run and test and shell and trace and modules for arm64; QEMU emulates the machine)
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
-	$(call help,PAIR=DIR,for test: build the pair in DIR and run its test.sh; for shell: add it to the machine)
+	$(call help,PAIR=DIR,a pair of your own: test runs its test.sh; torture and sweep use its file use; shell adds it to the machine)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
 	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b for run: A_PARAMS="completion=1")
@@ -127,4 +131,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test verify torture bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

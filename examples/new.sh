@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Writes a pair of drivers to start from, in a folder of its own outside of this tree: examples/metronome/ by other names,
-# with a Kbuild, a test and a README. If a step fails, nothing is written. docs/guide.md says how to use it.
+# with a Kbuild, a test, a file `use` for make torture and make sweep, and a README. If a step fails, nothing is written. docs/guide.md says how to use it.
 # Usage: new.sh
 # Environment:
 #   PAIR  the pair's name: the crate of its interface is PAIR_pair
@@ -80,6 +80,7 @@ renamed metronome.rs >"$stage/src/$A.rs"
 renamed listener.rs >"$stage/src/$B.rs"
 renamed test.sh >"$stage/test.sh"
 chmod +x "$stage/test.sh"
+renamed use >"$stage/use"
 cat >"$stage/Kbuild" <<KBUILD
 # SPDX-License-Identifier: GPL-2.0
 # The drivers $A (owner) and $B (peer). D2D is where make install-dev of Beyond IRPs has installed its library.
@@ -101,7 +102,9 @@ interrupt, and the peer's work item takes them in a kernel worker. Replace that 
 
 In a virtual machine, from the folder of Beyond IRPs:
 
-    make test PAIR=$dir
+    make test PAIR=$dir       # test.sh
+    make torture PAIR=$dir    # loads and unloads both while they are used; \`use\` says how
+    make sweep PAIR=$dir      # makes each of their allocations fail
     make shell PAIR=$dir
 
 On your own machine, first run make install-dev in the folder of Beyond IRPs. Then, in this folder:

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Runs the torture and then the fuzzer (docs/testing.md), each for SECONDS, in User-Mode Linux on two real CPUs. Prints
-# KTAP, and last a line of counts.
+# KTAP, and last a line of counts. With PAIR, loads, uses and unloads that pair instead, on the sanitizer kernel.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: KVER; D2D_KERNEL, if it is a User-Mode Linux kernel
+# Environment: PAIR, a pair outside of this tree; KVER; D2D_KERNEL, if it is a User-Mode Linux kernel; KERNEL, for PAIR only
 . "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}
@@ -12,5 +12,10 @@ seed=${2-}
 [[ $seed =~ ^[0-9]{0,10}$ && $((10#0$seed)) -lt $((1 << 32)) ]] || die "SEED is a number of 32 bits, not '$seed'"
 
 [ -e "${D2D_KERNEL-}/linux" ] || unset D2D_KERNEL
+if [ -n "${PAIR-}" ]; then
+	[ -z "$seed" ] || die "PAIR has a torture without a SEED"
+	export KERNEL=${KERNEL:-sanitizer} D2D_TIMEOUT=$((seconds * 2 + 180))
+	exec "$LAB/vm.sh" test "d2d.case=pair_torture:$seconds"
+fi
 export KERNEL=uml D2D_TIMEOUT=$((seconds * 8 + 180))
 exec "$LAB/vm.sh" torture "d2d.seconds=$seconds" "d2d.seed=$seed"

@@ -7,64 +7,8 @@
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
-
-FAILSLAB=/sys/kernel/debug/failslab
-# The addresses of the code of modules. An allocation counts if such an address is on its stack, so
-# what the kernel itself allocates to load a module does not count. SYSCALL is the function through
-# which every system call goes.
-if grep -q "User Mode Linux" /proc/cpuinfo; then
-	# Above the kernel, and below KASAN's memory and the C library
-	MODULES_START=$(awk '$3 == "_etext" { print "0x" $1 }' /proc/kallsyms)
-	MODULES_END=0x100000000000
-	SYSCALL=handle_syscall
-else
-	# Documentation/arch/x86/x86_64/mm.rst
-	MODULES_START=0xffffffffa0000000
-	MODULES_END=0xffffffffff000000
-	SYSCALL=do_syscall_64
-fi
-
-# setting [NAME VALUE]... - changes settings of failslab
-setting()
-{
-	while [ $# -gt 0 ]; do
-		echo "$2" >"$FAILSLAB/$1"
-		shift 2
-	done
-}
-
-# function_range NAME - prints where this function of the kernel begins, and where the next one
-# does; prints nothing if the function does not exist
-function_range()
-{
-	awk -v name="$1" '
-		$2 !~ /[tT]/ { next }
-		begin && $1 != begin { print "0x" begin, "0x" $1; exit }
-		$3 == name { begin = $1 }' /proc/kallsyms
-}
-
-# ignore_calls_of NAME - makes failslab ignore allocations with this function on the stack
-ignore_calls_of()
-{
-	# shellcheck disable=SC2046 # two words
-	set -- $(function_range "$1")
-	setting reject-start "${1:-0}" reject-end "${2:-0}"
-}
-
-# reset_failslab - gives the settings of failslab the values that they have when the kernel starts
-reset_failslab()
-{
-	setting probability 0 task-filter N ignore-gfp-wait Y stacktrace-depth 32 \
-		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
-}
-
-# count_modules_only - makes failslab count the modules' allocations only, without those by which kmemleak records
-# each of them
-count_modules_only()
-{
-	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
-	ignore_calls_of __alloc_object
-}
+# shellcheck source=selftests/sweep_lib.sh
+. ./sweep_lib.sh
 
 # fresh_state STATE... - unloads all modules and calls STATE, one of the functions below, which
 # brings about the state that it is named after
@@ -111,31 +55,17 @@ event()
 }
 
 # sweep WHAT LEAST STATE FAIL_NTH_ARGUMENT... - a case: brings about STATE (fresh_state), and makes
-# each allocation of a call fail in turn (fail_nth). The call must make at least LEAST allocations,
-# so that the case checks something; LEAST is 0 for a call that need not allocate
+# each allocation of a call fail in turn (sweep_allocations)
 sweep()
 {
 	what=$1 least=$2 state=$3
 	shift 3
 	# shellcheck disable=SC2086 # words
 	fresh_state $state
-	counted=$(./fail_nth "$@")
-	swept=$?
-	echo "# $counted"
-	[ "$swept" = 0 ] && [ "${counted%% *}" -ge "$least" ]
-	verdict "$what"
+	sweep_allocations "$what" "$least" "$@"
 }
 
-set_up
-if [ ! -e "$FAILSLAB/require-start" ] || [ ! -e /proc/self/fail-nth ]; then
-	ktap_skip_all "needs a kernel with CONFIG_FAILSLAB and CONFIG_FAULT_INJECTION_STACKTRACE_FILTER"
-	exit 4
-fi
-trap 'reset_failslab; rm -f "$NOTES"' EXIT
-reset_failslab
-setting verbose 0 cache-filter N
-count_modules_only
-ktap_set_plan 20
+set_up_failslab 20
 
 # With this capacity, the last chunk of each queue's items has at most two pages, so it comes from
 # slab, and failslab can make its allocation fail. The larger chunks do not come from slab.

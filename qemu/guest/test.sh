@@ -5,19 +5,28 @@
 #   PROGRAM[,PROGRAM...]    these
 #   -PROGRAM[,PROGRAM...]   all but these
 #   pair                    the test of the pair that the host has put into /lib/d2d (qemu/run/pair.sh), instead of kselftests
+#   pair_torture:SECONDS, pair_sweep
+#                           this program of the kselftests, which tests that pair
 #   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
 #                           and "*" any text
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
 # lost if it were a virtio-serial port.
 
+taint_as_test_modules
+short_grace_periods
+set -o pipefail
 # shellcheck disable=SC2154 # set by init from the kernel's command line
-if [ "$case" = pair ]; then
-	taint_as_test_modules
-	short_grace_periods
-	set -o pipefail
+case $case in
+pair)
 	/lib/d2d/test.sh | cat >"$KTAP"
 	return
-fi
+	;;
+pair_*)
+	cd /kselftest/d2d || return 1
+	"./${case%%:*}.sh" "${case#*:}" | cat >"$KTAP"
+	return
+	;;
+esac
 cd /kselftest || return 1
 cp /d2d/timeout /usr/bin/
 programs=${case%%:*}
@@ -39,7 +48,4 @@ case $programs in
 	done
 	;;
 esac
-taint_as_test_modules
-short_grace_periods
-set -o pipefail
 ./run_kselftest.sh "$@" | cat >"$KTAP"

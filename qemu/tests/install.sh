@@ -109,9 +109,9 @@ new_mistake() {
 	refused "$1" new "${@:2}"
 }
 
-# tests_pair PAIR - lets the lab build and test a pair; the last line has the counts
+# tests_pair TARGET PAIR - lets the lab build a pair and run the test TARGET of it, whose six cases must pass
 tests_pair() {
-	make --no-print-directory -C "$PROJECT" test PAIR="$1" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
+	make --no-print-directory -C "$PROJECT" "$1" PAIR="$2" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	[ "$(tail -n 1 "$dir/output")" = "6 passed, 0 failed, 0 skipped" ]
 }
 
@@ -129,6 +129,14 @@ failing_pair_fails() {
 	cp -r "$dir/drivers/own" "$dir/failing"
 	sed -i 's/hear 20$/hear 0x/' "$dir/failing/test.sh"
 	pair_mistake '^not ok 3 ' test PAIR="$dir/failing" && [ "$(tail -n 2 "$dir/output" | grep -c '^5 passed, 1 failed')" = 1 ]
+}
+
+# torture_reports - whether the torture of a pair loads and unloads it, and reports a use that never succeeds
+torture_reports() {
+	cp -r "$dir/drivers/own" "$dir/tortured"
+	echo '/sys/kernel/debug/d2d-gauged/nosuch 1' >>"$dir/tortured/use"
+	pair_mistake "^not ok 4 writing '1' to /sys/kernel/debug/d2d-gauged/nosuch" torture PAIR="$dir/tortured" SECONDS=2 &&
+		[ "$(grep -c '^ok [123] ' "$dir/output")" = 3 ]
 }
 
 # no_symbols - whether a driver cannot be built for a kernel for which nothing is installed, and one line says so
@@ -254,11 +262,15 @@ expect "make new: the name of the interface" new_mistake "'gauge_pair' is the na
 expect "make new: the folder exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new: the folder above is missing" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
 expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows no blank' "${given[@]}" DIR="$dir/to/o:n"
-expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair "$dir/drivers/own"
+expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test "$dir/drivers/own"
+expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep "$dir/drivers/own"
+expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports
+expect "make torture PAIR=DIR: a seed" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
+expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR: a test that fails" failing_pair_fails
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR: a case" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
-expect "make run PAIR=DIR" pair_mistake 'PAIR is for make test and make shell' run PAIR="$dir/drivers/own"
+expect "make run PAIR=DIR" pair_mistake 'PAIR is for make test, torture, sweep and shell' run PAIR="$dir/drivers/own"
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols

@@ -14,12 +14,13 @@
 //! Round n makes the n-th allocation of the call fail. The rounds end with the first one in which
 //! the call makes fewer than n allocations, so that none fails. Each call must either succeed
 //! without the memory, or fail with `ENOMEM`, log one refusal with that reason, and leave nothing
-//! behind. Unloading must succeed. If the module's owner was loaded before, it must have no users
-//! after each round. Prints the number of allocations and exits with 0; otherwise prints what is
+//! behind. Unloading must succeed. After each round, the modules that were loaded before must have as
+//! many users as before. Prints the number of allocations and exits with 0; otherwise prints what is
 //! wrong, as KTAP comments, and exits with 1.
 
 mod modules;
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -29,8 +30,6 @@ use std::process::ExitCode;
 const ENOMEM: i32 = 12;
 /// `O_NONBLOCK`: at the end of the log a read fails instead of waiting.
 const NONBLOCK: i32 = 0o4000;
-/// The owners of the modules that are loaded here.
-const OWNERS: [&str; 2] = ["module_a", "torture_owner"];
 /// No call here makes so many allocations.
 const LIMIT: u32 = 1000;
 
@@ -132,8 +131,9 @@ impl Call<'_> {
         }
     }
 
-    /// Returns what the call has left behind, if anything.
-    fn left_over(&self) -> Option<String> {
+    /// Returns what the call has left behind, if anything. `before` is the number of users that each
+    /// module had before.
+    fn left_over(&self, before: &BTreeMap<String, String>) -> Option<String> {
         let (Self::Load(path, _) | Self::Unload(path, _)) = self else {
             return None;
         };
@@ -141,12 +141,25 @@ impl Call<'_> {
         if Path::new("/sys/module").join(module).exists() {
             return Some(format!("{module} is still there"));
         }
-        OWNERS.iter().find_map(|owner| {
-            let users = fs::read_to_string(format!("/sys/module/{owner}/refcnt")).ok()?;
-            let users = users.trim();
-            (users != "0").then(|| format!("{owner} has {users} users"))
+        let now = users();
+        let mut others = before.iter();
+        others.find_map(|(module, before)| match now.get(module) {
+            Some(users) if users == before => None,
+            Some(users) => Some(format!("{module} has {users} users instead of {before}")),
+            None => Some(format!("{module} is gone")),
         })
     }
+}
+
+/// The number of users of each loaded module that can be unloaded.
+fn users() -> BTreeMap<String, String> {
+    let modules = fs::read_dir("/sys/module").into_iter().flatten().flatten();
+    let number = |module: fs::DirEntry| {
+        let users = fs::read_to_string(module.path().join("refcnt")).ok()?;
+        let name = module.file_name().into_string().ok()?;
+        Some((name, users.trim().into()))
+    };
+    modules.filter_map(number).collect()
 }
 
 /// The name of the module in a file.
@@ -180,6 +193,7 @@ fn sweep(mut call: Call) -> Result<String, String> {
     let fail_nth = FailNth::new().map_err(|error| format!("fail-nth: {error}"))?;
     let mut log = Log::new().map_err(|error| format!("/dev/kmsg: {error}"))?;
     let (mut refused, mut tolerated) = (0, 0);
+    let before = users();
     for n in 1..LIMIT {
         let at = |what: &str, error: Error| format!("allocation {n}: {what}: {error}");
         call.prepare().map_err(|error| at("prepare", error))?;
@@ -206,7 +220,7 @@ fn sweep(mut call: Call) -> Result<String, String> {
                 tolerated += u32::from(left == 0);
             }
         }
-        if let Some(left_over) = call.left_over() {
+        if let Some(left_over) = call.left_over(&before) {
             return Err(format!("allocation {n}: {left_over}"));
         }
         if left > 0 {

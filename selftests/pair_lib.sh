@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=sh
+# What the programs share that test a pair of other people's modules. A program sources d2d_lib.sh
+# first. /lib/d2d has the modules and two files (qemu/run/pair.sh):
+#
+#   modules  their names, in the order in which they are loaded: the owner and then its peers
+#   use      how a process makes the loaded modules work: each line is a file and a text to write
+
+modules=$(cat /lib/d2d/modules)
+uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
+
+# backwards WORD... - prints the words in the reverse order
+backwards()
+{
+	reversed=''
+	for word; do
+		reversed="$word $reversed"
+	done
+	echo "$reversed"
+}
+
+# load_before NAME - loads the modules that come before this one; all modules if there is none of
+# this name
+load_before()
+{
+	for before in $modules; do
+		[ "$before" != "$1" ] || return 0
+		load "$before" || return
+	done
+}
+
+# unload_pair - unloads those of the modules that are loaded
+unload_pair()
+{
+	# shellcheck disable=SC2046,SC2086 # words
+	needs_no $(backwards $modules)
+}

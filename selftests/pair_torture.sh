@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Loads and unloads a pair of other people's modules, while two processes for each use make the
+# modules work as often as they can.
+# Usage: pair_torture.sh SECONDS
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+# shellcheck source=selftests/pair_lib.sh
+. ./pair_lib.sh
+
+work=$(mktemp -d)
+trap 'touch "$work/end"; wait; rm -rf "$NOTES" "$work"' EXIT
+
+# use NUMBER FILE TEXT - writes until the test ends, and notes each time that this has succeeded
+use()
+{
+	while [ ! -e "$work/end" ]; do
+		! ./one_call write "$2" "$3" 2>/dev/null || echo >>"$work/use.$1"
+	done
+}
+
+# unload_in_use NAME - unloads a module, which is in use as long as a process has its file open
+unload_in_use()
+{
+	await unload "$1"
+}
+
+# play SECONDS - loads all modules, unloads and loads the peers, and unloads all modules, again and
+# again; prints how often
+play()
+{
+	end=$(($(date +%s) + $1))
+	rounds=0
+	# shellcheck disable=SC2086 # words
+	set -- $modules
+	owner=$1
+	shift
+	while [ "$(date +%s)" -lt "$end" ]; do
+		load "$owner" || return
+		for times in 1 2 3; do
+			for peer; do
+				load "$peer" || return
+			done
+			# The uses take effect after a time that differs from round to round.
+			sleep 0.0$((rounds * 7 % 10))
+			# shellcheck disable=SC2046 # words
+			for peer in $(backwards "$@"); do
+				unload_in_use "$peer" || return
+			done
+		done
+		unload_in_use "$owner" || return
+		rounds=$((rounds + times))
+	done
+	echo "# the peers were loaded $rounds times"
+	[ "$rounds" -gt 0 ]
+}
+
+set_up
+ktap_set_plan $((1 + $(echo "$uses" | grep -c .)))
+reset_trace
+number=0
+while read -r file text; do
+	[ -n "$file" ] || continue
+	number=$((number + 1))
+	use "$number" "$file" "$text" &
+	use "$number" "$file" "$text" &
+done <<-USES
+	$uses
+USES
+play "${1:-10}"
+verdict "the modules are loaded and unloaded while they are used"
+touch "$work/end"
+wait
+number=0
+while read -r file text; do
+	[ -n "$file" ] || continue
+	number=$((number + 1))
+	echo "# $(wc -l <"$work/use.$number") times"
+	[ -s "$work/use.$number" ]
+	verdict "writing '$text' to $file has succeeded"
+done <<-USES
+	$uses
+USES
+unload_pair
+ktap_finished
