@@ -18,6 +18,10 @@
 #                                           expression.
 # The changes follow; qemu/mutate/main.rs explains their form.
 # The copies, build/mutants/0 and 1, stay there, so that only what a mutant changes has to be compiled.
+#
+# At the end, diagnostic lines give the CPU time of the builds and of the boots, and the 15 mutants that took the most.
+# CPU time tells which mutants are expensive, because the wall time of one depends on the others that run beside it.
+# build/mutants/times has the time of each mutant.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 # Five mutants run at a time, more than there are CPUs: a mutant that hangs mostly sleeps until its time limit.
@@ -52,6 +56,19 @@ need_cache
 hold "$CACHE/lock/mutants-$(key "$PROJECT")"
 copies=$PROJECT/build/mutants
 mkdir -p "$copies"
+: >"$copies/times"
+
+# add_time COLUMN - adds the CPU time of this process's children since the last call to times[COLUMN], in 1/100 s
+add_time() {
+	local stat now
+	read -r stat <"/proc/$BASHPID/stat"
+	# proc_pid_stat(5): what follows the name of the process, "(NAME) ", begins with field 3. Fields 16 and 17 are the
+	# times of the children.
+	read -ra stat <<<"${stat##*) }"
+	now=$((stat[13] + stat[14]))
+	times[$1]=$((${times[$1]-0} + now - ${time_before-0}))
+	time_before=$now
+}
 
 # compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh in the copy, which must complain that the compiler
 # accepts DRIVER, in a line that begins with a match of REASON. If it does not, compiler_accepts prints what it printed
@@ -90,6 +107,14 @@ take_copy() {
 		done
 		sleep 0.2
 	done
+}
+
+# timed_mutate NAME - as mutate, and adds a line to $copies/times: the CPU time of the build, that of the boot, NAME
+timed_mutate() {
+	local times=(0 0)
+	mutate "$1"
+	add_time 1
+	echo "${times[*]} $1" >>"$copies/times"
 }
 
 # mutate NAME - applies one mutant and runs its test; prints what is wrong if the test does not fail for the mutant's
@@ -131,6 +156,7 @@ mutate() {
 		"$copy/qemu/run/image.sh" "$images/$kernel" --selftests 2>&1); then
 		echo "the mutant does not compile: $output"
 	else
+		add_time 0
 		# The next mutant is compiled in the copy while this one runs.
 		exec {copy_lock}>&-
 		# shellcheck disable=SC2001 # sed works on each line
@@ -141,6 +167,11 @@ mutate() {
 
 ktap_begin
 for name in "${names[@]}"; do
-	expect_silence "mutant $name is killed" mutate "$name"
+	expect_silence "mutant $name is killed" timed_mutate "$name"
 done
+wait_for_jobs
+awk '{ build += $1; boot += $2 }
+	END { printf "# CPU time of the builds %d s, of the boots %d s\n", build / 100, boot / 100 }' "$copies/times"
+awk '{ printf "# %5.1f s, build %5.1f s, boot %5.1f s: %s\n", ($1 + $2) / 100, $1 / 100, $2 / 100, $3 }' "$copies/times" |
+	sort -rnk 2 | head -n 15
 ktap_end
