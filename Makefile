@@ -45,6 +45,9 @@ trace:
 test:
 	@qemu/test.sh
 
+test-kernels:
+	@qemu/kernels.sh
+
 verify:
 	@qemu/verify.sh '$(PART)'
 
@@ -101,6 +104,7 @@ help:
 	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
+	$(call help,test-kernels,make run and make test on each kernel of docs/kernels.md; print the table of that page)
 	$(call help,verify,run all other tests in parts; PART=NAME runs one part; PART=list lists them)
 	$(call help,torture,run the torture on two real CPUs in User-Mode Linux: SECONDS=30 SEED=random)
 	$(call help,sweep,make each allocation of a pair of your own fail: PAIR=DIR)
@@ -131,4 +135,4 @@ help:
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 5 GB more, as it builds three kernels and two more roots.'
 
-.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help
+.PHONY: modules modules_install modules_uninstall install-dev uninstall-dev new run shell gdb test test-kernels verify torture sweep bench bench-check check model mutants clean distclean trace windows compare windows-example docs rust-analyzer help

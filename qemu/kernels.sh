@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# Plays the demonstration and runs the kselftests on each kernel of docs/kernels.md: the newest one for x86-64, the older
+# ones, and the newest one for arm64. Prints the table of docs/kernels.md at the end, and last a line of counts. A kernel
+# that the cache lacks takes 4 to 5 minutes more.
+# Usage: kernels.sh [some]
+#   some  only the older kernels, and of the kselftests those that use what the older kernels lack (shared/compat/)
+. "$(dirname "$0")/lib/lab.sh"
+. "$(dirname "$0")/lib/parts.sh"
+unset ARCH KERNEL KVER CASE
+
+# Debian replaces versions: if the archive no longer has one of these, replace it here and in docs/kernels.md.
+older=(7.2.12+deb13-amd64)
+
+# some - plays the demonstration and runs a few kselftests on the kernel KVER
+some() {
+	# The modules that these kselftests load. To build the others would take longer than the tests.
+	D2D_ONLY="module_a module_b metronome listener torture_owner torture_peer0 paused_peer" "$LAB/run/boots.sh" <(
+		echo 'stock test/lifecycle.sh,handshakes.sh,jobs.sh 600'
+		echo 'stock test/events.sh:a?program?watches 180'
+		echo 'stock run 90'
+	)
+}
+
+# compilers KERNEL - prints the compilers that have built the kernel in this directory, and that build the modules
+compilers() {
+	sed -nE 's/^CONFIG_RUSTC_VERSION_TEXT="(rustc [^ ]+).*/\1/p; s/^CONFIG_CC_VERSION_TEXT=".* ([^ "]+)"$/gcc \1/p' \
+		"$1/tree/.config" | sort -r | paste -sd , | sed 's/,/, /'
+}
+
+# try KVER ARCH CMD... - runs CMD for a kernel, and then, unless CMD has done so, the demonstration; adds a row to $rows
+try() {
+	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name
+	local -x KVER=$1 ARCH=$2
+	shift 2
+	kernel=$(kernel_dir stock)
+	name=$(. "$kernel/kernel.env" && echo "$KVER")
+	echo "== $name"
+	part_now "$name" "$@" 2>&1
+	[ "$1" = some ] || part_now "$name: make run" "$LAB/run/boots.sh" <(echo 'stock run 90') 2>&1
+	rows+=("| $name | $ARCH | $(compilers "$kernel") | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |")
+}
+
+rows=()
+if [ "${1-}" = some ]; then
+	for version in "${older[@]}"; do
+		try "$version" x86_64 some
+	done
+else
+	try '' x86_64 "$LAB/test.sh"
+	for version in "${older[@]}"; do
+		try "$version" x86_64 "$LAB/test.sh"
+	done
+	try '' arm64 "$LAB/test.sh"
+fi
+echo '# | kernel | architecture | compilers | passed | failed | skipped |'
+echo '# |---|---|---|---|---|---|'
+printf '# %s\n' "${rows[@]}"
+total
