@@ -81,9 +81,9 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_or_end NAME - as verdict; then unloads the peer if a failed case has left it loaded. If
+# verdict_and_unload NAME - as verdict; then unloads the peer if a failed case has left it loaded. If
 # unloading hangs, this program hangs too
-verdict_or_end()
+verdict_and_unload()
 {
 	verdict "$1"
 	! loaded waiting_peer || unload waiting_peer
@@ -95,32 +95,32 @@ load module_a completion=1 timeout=600000
 
 fresh_trace
 in_operation event
-verdict_or_end "an operation waits for an event: unloading ends the wait"
+verdict_and_unload "an operation waits for an event: unloading ends the wait"
 
 fresh_trace
 in_operation request
-verdict_or_end "an operation waits for a request: unloading ends the wait"
+verdict_and_unload "an operation waits for a request: unloading ends the wait"
 
 fresh_trace
 in_worker deferred event
-verdict_or_end "a deferred handshake waits for an event: unloading ends the wait"
+verdict_and_unload "a deferred handshake waits for an event: unloading ends the wait"
 
 fresh_trace
 in_worker deferred request
-verdict_or_end "a deferred handshake waits for a request: unloading ends the wait"
+verdict_and_unload "a deferred handshake waits for a request: unloading ends the wait"
 
 fresh_trace
 in_worker job event
-verdict_or_end "a job waits for an event: unloading ends the wait"
+verdict_and_unload "a job waits for an event: unloading ends the wait"
 
 fresh_trace
 in_worker job request
-verdict_or_end "a job waits for a request: unloading ends the wait"
+verdict_and_unload "a job waits for a request: unloading ends the wait"
 
 fresh_trace
-load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-from-inside &&
+load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
-verdict_or_end "settled-link-from-inside: a deferred handshake waits for its own end: EDEADLK"
+verdict_and_unload "settled-link-in-deferred: a deferred handshake waits for its own end: EDEADLK"
 
 unload module_a
 ktap_finished

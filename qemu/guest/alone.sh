@@ -5,7 +5,7 @@
 
 cd /kselftest/d2d || return 1
 short_grace_periods
-taint_as_test_modules
+set_test_taint
 modules=$(wc -l </proc/modules)
 reported=0 alone=0
 

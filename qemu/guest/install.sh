@@ -43,7 +43,7 @@ plays_pair() {
 }
 
 short_grace_periods
-taint_as_test_modules
+set_test_taint
 step is_kmod &&
 	step /bin/modprobe module_b &&
 	step loaded module_b module_a &&

@@ -7,8 +7,8 @@ short_grace_periods() {
 	echo 1 >/sys/kernel/rcu_expedited
 }
 
-# taint_as_test_modules - sets the taint that modules in C with MODULE_INFO(test) set (TAINT_TEST), and that the host
+# set_test_taint - sets the taint that modules in C with MODULE_INFO(test) set (TAINT_TEST), and that the host
 # expects of a run of kselftests. Not every kselftest loads such a module
-taint_as_test_modules() {
+set_test_taint() {
 	echo 262144 >/proc/sys/kernel/tainted
 }

@@ -12,7 +12,7 @@
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
 # lost if it were a virtio-serial port.
 
-taint_as_test_modules
+set_test_taint
 short_grace_periods
 set -o pipefail
 # shellcheck disable=SC2154 # set by init from the kernel's command line

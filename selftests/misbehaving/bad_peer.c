@@ -341,7 +341,7 @@ static int __init init_dispatch(void *this, const struct d2d_request *request)
 	return 0;
 }
 
-static typeof(init_dispatch) *dispatch_of_init __refdata = init_dispatch;
+static typeof(init_dispatch) *init_dispatch_pointer __refdata = init_dispatch;
 
 /* Returns the driver object's address, or a wrong one if that is the fault. */
 static const struct d2d_driver *address(void)
@@ -376,7 +376,7 @@ static int __init bad_peer_init(void)
 	if (fault_is("dispatch-outside-text"))
 		driver.dispatch = (void *)_printk;
 	if (fault_is("dispatch-in-init-text"))
-		driver.dispatch = READ_ONCE(dispatch_of_init);
+		driver.dispatch = READ_ONCE(init_dispatch_pointer);
 	if (fault_is("points-outside-data"))
 		driver.points = (void *)_printk;
 	if (fault_is("misaligned-points"))

@@ -348,7 +348,7 @@ proctype attacher()
 			fi
 		};
 #else
-		/* Server::learn() */
+		/* Server::await_completion() */
 		GO(WAIT);
 		if
 		:: !ok ->

@@ -48,11 +48,11 @@ holds handshake states ROUTINE,ATTACHES=1,OWNER_UNLOADED - : the same, with a co
 holds events states - - : two threads wait for one event and for two, without a limit
 holds events states LIMIT - : two threads wait for one event and for two, with a time limit
 holds events states NOTIFICATION,LIMIT - : the same, and the second event is a notification event
-mutant rundown states - no-rundown-wait : Rundown::close_and() does not wait
-mutant rundown states - call-after-detach : Rundown::close_and() does not store null
+mutant rundown states - no-rundown-wait : Rundown::close_ending_waits() does not wait
+mutant rundown states - call-after-detach : Rundown::close_ending_waits() does not store null
 fault rundown states - check-before-enter : Readers::enter() loads the pointer before it counts the thread
-fault rundown states - cleared-after-wait : Rundown::close_and() stores null after the grace period
-fault rundown states - taken-before-wait : Rundown::close_and() takes the value before the grace period
+fault rundown states - cleared-after-wait : Rundown::close_ending_waits() stores null after the grace period
+fault rundown states - taken-before-wait : Rundown::close_ending_waits() takes the value before the grace period
 fault rundown states - open-before-value : Rundown::open() stores the pointer before the value
 fault rundown states - wait-in-enter : Rundown::enter() waits for CLOSED instead of failing
 mutant word states COPIES,SENDS_AGAIN,CANCEL cancelled-request-dispatched : Requests::dispatch() does not ask is_still()
@@ -69,7 +69,7 @@ mutant handshake states - given-back-in-two-steps : Registry::end_handshake() ma
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
 fault handshake states - given-back-as-seen : Server::give_back() makes a context free only if the state is the one that was seen before
 fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : the same
-fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::learn() takes any error for a timeout
+fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::await_completion() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
 mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-for-a-forwarder : Requests::cancel_for() does not ask whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not look whether an in-place call uses the buffers

@@ -24,7 +24,7 @@
  *   - Around the flip the kernel has smp_mb() (E and D).
  *   - Readers::enter() loads the pointer Rundown::open with acquire semantics after it has counted
  *     the reader. Rundown::open() stores that pointer, and then OPEN, with release semantics.
- *   - Rundown::close_and() stores null there by a relaxed store, which the grace period orders, and
+ *   - Rundown::close_ending_waits() stores null there by a relaxed store, which the grace period orders, and
  *     CLOSED with release semantics. Both compare-and-exchange operations of the state are fully
  *     ordered.
  *
@@ -53,7 +53,7 @@ byte value_ops, value_self;
 
 /* For the assertions, for each peer (peers are numbered from 1) */
 bool loaded[PEERS + 1];		/* its code is in memory */
-bool closed[PEERS + 1];		/* Rundown::close_and() has returned */
+bool closed[PEERS + 1];		/* Rundown::close_ending_waits() has returned */
 byte inside[PEERS + 1];		/* calls that run in it */
 
 bool irq_runs;
@@ -117,8 +117,8 @@ inline take_value()
 	value_self = 0
 }
 
-/* Rundown::close_and() */
-inline close_and()
+/* Rundown::close_ending_waits() */
+inline close_ending_waits()
 {
 	d_step { assert(state == OPEN); state = CLOSING };
 #ifdef CLEARED_AFTER_WAIT
@@ -180,7 +180,7 @@ active proctype detacher() provided (!irq_runs)
 	for (peer : 1 .. PEERS) {
 		loaded[peer] = true;
 		open(peer);
-		close_and();
+		close_ending_waits();
 		d_step { closed[peer] = true; assert(inside[peer] == 0) };
 		loaded[peer] = false
 	}

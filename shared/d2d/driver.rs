@@ -199,7 +199,7 @@ impl<T: Driver> Handle<T> {
     /// `EDEADLK` if the caller is [`Driver::deferred`] itself, `ENOTCONN` if there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_deferred_by_current() {
-            return Err(refuse!(self.0.name(), "settled-link-from-inside", EDEADLK));
+            return Err(refuse!(self.0.name(), "settled-link-in-deferred", EDEADLK));
         }
         Shared::flush_work(&self.0);
         self.link().ok_or(ENOTCONN)
@@ -560,7 +560,7 @@ impl<T: Driver> Shared<T> {
 
     /// As [`Shared::flush_work`]. If that takes long, calls `end_waits` again and again, which ends
     /// what the work item may be waiting for. May sleep.
-    pub(crate) fn flush_work_and(this: &Arc<Self>, end_waits: impl Fn()) {
+    pub(crate) fn flush_work_ending_waits(this: &Arc<Self>, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         // SAFETY: The work item is initialized and lives as long as `this`.
         while unsafe { bindings::work_busy(Self::raw_work(this)) } != 0 {

@@ -83,7 +83,7 @@ where
             // caller drops the registration next, the driver can leave now, which ends the worker's
             // waits.
             self.leave();
-            Shared::flush_work_and(&self.shared, || self.leave());
+            Shared::flush_work_ending_waits(&self.shared, || self.leave());
         }
         self.shared.set_completed(result);
         result
@@ -114,7 +114,7 @@ impl<T: Driver> Drop for Registration<T> {
         self.leave();
         self.shared.jobs().stop(|| self.leave());
         // The work item completes a pended handshake before the driver is detached.
-        Shared::flush_work_and(&self.shared, || self.leave());
+        Shared::flush_work_ending_waits(&self.shared, || self.leave());
         // Cancels an offer that the driver has pended since. No work item runs after this.
         Shared::stop_work(&self.shared);
         if self.shared.end() {

@@ -104,9 +104,9 @@ impl<T> Rundown<T> {
         self.readers.as_raw().cast()
     }
 
-    /// As [`Rundown::close_and`], without `end_waits`.
+    /// As [`Rundown::close_ending_waits`], without `end_waits`.
     pub fn close(&self) -> Option<T> {
-        self.close_and(|| {})
+        self.close_ending_waits(|| {})
     }
 
     /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
@@ -116,12 +116,12 @@ impl<T> Rundown<T> {
     /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread
     /// is just opening it, it may be entered afterwards. Called from inside, it never returns;
     /// lockdep reports that.
-    pub fn close_and(&self, end_waits: impl Fn()) -> Option<T> {
+    pub fn close_ending_waits(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
             self.open.store(core::ptr::null_mut(), Relaxed);
         }
-        self.readers.wait_and(end_waits);
+        self.readers.wait_ending_waits(end_waits);
         before.ok()?;
         // SAFETY: This thread has moved the state to `CLOSING`, and all threads that saw it open
         // have left. By the type invariants no other thread uses the value.

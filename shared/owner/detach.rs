@@ -42,7 +42,7 @@ impl Server {
                 State::Detaching(_) => {
                     return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
-                _ if self.end_to_detach(handle, &before) => return Ok(()),
+                _ if self.try_to_detach(handle, &before) => return Ok(()),
                 // The request of the handshake is not sent yet or is being completed, or the thread
                 // that has sent it is still in `d2d_attach()`.
                 _ => self.sleep_a_round(handle, &mut patience),
@@ -52,7 +52,7 @@ impl Server {
 
     /// Begins to detach a driver that was expelled, as [`Server::detach`] does. Returns a copy of
     /// its entry as it was before; `None` if there is nothing to detach. Any context.
-    pub(super) fn begin_to_detach(&self, handle: abi::d2d_handle) -> Option<Entry> {
+    pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_detached()).then_some(before)
     }
@@ -60,7 +60,7 @@ impl Server {
     /// Detaches a driver from the state that `before` has; if that is `Attached`, [`detaching`] has
     /// changed it. Returns whether the driver is detached; if not, the caller
     /// [sleeps](Server::sleep_a_round) and tries again. May sleep.
-    pub(super) fn end_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
+    pub(super) fn try_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
                 step!(before.name(), detach, ctx: index);

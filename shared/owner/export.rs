@@ -108,7 +108,7 @@ fn readers() -> &'static Readers {
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
 /// makes the exported functions refuse calls, waits until no thread is inside one of them, and
 /// frees the server; may sleep.
-struct Opened<O: Owner> {
+struct OpenExports<O: Owner> {
     exports: &'static Exports,
     driver: Arc<OwnerDriver<O>>,
     /// Dropped after all drivers have been expelled: until then, no module of a driver may be freed.
@@ -130,7 +130,7 @@ impl Going for Forgotten {
 pub struct Parts<O: Owner, M: ModuleMetadata> {
     _control: Option<ControlFile<Way<O>, M>>,
     _state: KVec<ShowFile<View, M>>,
-    _opened: Opened<O>,
+    _open: OpenExports<O>,
 }
 
 /// The way from the control file to the owner.
@@ -212,7 +212,7 @@ impl Exports {
         O::ready(&opened.driver.contexts()).map_err(|error| report_memory(self.name, error))?;
         let way = Way(opened.driver.clone());
         Ok(Parts {
-            _opened: opened,
+            _open: opened,
             _state: self
                 .state_files()
                 .map_err(|error| report_memory(self.name, error))?,
@@ -245,7 +245,7 @@ impl Exports {
     }
 
     /// Makes a server and lets the exported functions find it.
-    fn open<O: Owner, M: ModuleMetadata>(&'static self, functions: usize) -> Result<Opened<O>>
+    fn open<O: Owner, M: ModuleMetadata>(&'static self, functions: usize) -> Result<OpenExports<O>>
     where
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
@@ -257,13 +257,13 @@ impl Exports {
         let notifier = Notifier::new(Forgotten(server.clone()))
             .map_err(|error| report_memory(self.name, error))?;
         let object = handler::driver_object(&driver, module);
-        // SAFETY: The driver object is as `d2d.h` says. `Opened` keeps the driver, and strikes it off
+        // SAFETY: The driver object is as `d2d.h` says. `OpenExports` keeps the driver, and strikes it off
         // before dropping it.
         server.enrol(unsafe { Arg::new(&raw const object) })?;
-        // INVARIANT: The reference is dropped by `Opened`.
+        // INVARIANT: The reference is dropped by `OpenExports`.
         self.server.store(Arc::into_raw(server).cast_mut(), Release);
         step!(self.name, export, functions: functions, ns: "D2D");
-        Ok(Opened {
+        Ok(OpenExports {
             exports: self,
             driver,
             _notifier: notifier,
@@ -287,7 +287,7 @@ impl Exports {
         let seats = Seats::<O>::new(self.name, module, &config)?;
         let make_file = file::WatchFile::new::<M>;
         // SAFETY: Jobs are made from the contexts, which only functions of `O` get. None of these is
-        // called before there is an `Opened`, which strikes the owner off when it is dropped.
+        // called before there are `OpenExports`, which strikes the owner off when it is dropped.
         let server = unsafe { Server::new(self.name, config, seats.clone(), make_file)? };
         let driver = OwnerDriver {
             seats,
@@ -571,7 +571,7 @@ impl Exports {
     }
 }
 
-impl<O: Owner> Drop for Opened<O> {
+impl<O: Owner> Drop for OpenExports<O> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
         O::leaving(&self.driver.contexts());

@@ -109,7 +109,7 @@ impl Server {
                     _ => Ok(()),
                 }
             }
-            Ok(is_completed) => this.learn(handle, handshake, is_completed),
+            Ok(is_completed) => this.await_completion(handle, handshake, is_completed),
             Err(error) => {
                 let _ = this.requests.free(handshake.request);
                 Err(this.abort(handle, handshake, error))
@@ -123,7 +123,12 @@ impl Server {
     /// # Errors
     ///
     /// The errno with which the handshake has failed, `ETIMEDOUT` if the driver has taken too long.
-    fn learn(&self, handle: abi::d2d_handle, handshake: Handshake, is_completed: bool) -> Result {
+    fn await_completion(
+        &self,
+        handle: abi::d2d_handle,
+        handshake: Handshake,
+        is_completed: bool,
+    ) -> Result {
         let via = match self.config.learn {
             // As on Windows, the owner has to wait for a request that the driver has pended.
             Learn::Return if !is_completed => &fields![via: "wait", asked: "return"][..],

@@ -203,8 +203,8 @@ impl Server {
         // event.
         self.events.close_all(handle);
         let mut patience = Patience::new();
-        while let Some(before) = self.begin_to_detach(handle) {
-            if !self.end_to_detach(handle, &before) {
+        while let Some(before) = self.mark_detaching(handle) {
+            if !self.try_to_detach(handle, &before) {
                 self.sleep_a_round(handle, &mut patience);
             }
         }

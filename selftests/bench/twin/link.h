@@ -78,7 +78,7 @@ static inline int twin_peer_ping(const struct twin_peer *peer, u32 value, u32 *r
 }
 
 /* Calls the peer under rundown protection. -ESHUTDOWN if the peer is leaving or gone. */
-static inline int twin_call_peer_ping(struct twin_owner_link *link, u32 value, u32 *result)
+static inline int twin_peer_ping_protected(struct twin_owner_link *link, u32 value, u32 *result)
 {
 	struct srcu_ctr __percpu *entered = srcu_read_lock_fast(&link->srcu);
 	const struct twin_peer *peer = srcu_dereference(link->peer, &link->srcu);

@@ -131,7 +131,7 @@ static noinline int loop_twin_ops_call_a_to_b(struct twin_owner_link *link, u64 
 	int err;
 
 	for (i = 0; i < n; i++) {
-		err = twin_call_peer_ping(link, value, &value);
+		err = twin_peer_ping_protected(link, value, &value);
 		if (err)
 			return err;
 	}
