@@ -100,7 +100,7 @@
 #                                    last
 #   set-cancel NAME                  asks the owner to call NAME's cancelled routine if the oldest
 #                                    pended request is cancelled
-#   forward NAME TO [CODE [back]]    forwards the oldest pended request; with back, NAME wants it back
+#   forward NAME TO [CODE [back]]    forwards the oldest pended request; with "back", NAME wants it back
 
 # Control codes of the pair's interface (d2d_pair.h). module_a and its peers complete a request with
 # CODE_ADD at once, with its input plus 1. They pend one with CODE_PEND until they get one with

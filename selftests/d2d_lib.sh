@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the test programs share: functions that load and unload modules, check errnos, and read the
+# The functions that the test programs share. They load and unload modules, check errnos, and read the
 # trace. A test program changes to its own directory and then sources this file.
 #
 # A comment "NAME - whether ..." says when the function succeeds; otherwise it fails.

@@ -72,7 +72,7 @@ act_in_background()
 	event_act_meanwhile "$module" "$@"
 }
 
-# What the module event_faults does wrong. Each line is FAULT ERRNO REASON: the module fails to load
+# The faults of the module event_faults. Each line is FAULT ERRNO REASON: the module fails to load
 # with ERRNO, and REASON is "none" if the owner logs no line. Nothing refuses the faults with
 # ENOTRECOVERABLE, which the module returns itself: it rings a doorbell by a stale handle
 # (ring-when-closed), or leaves its event open (not-closed)

@@ -42,7 +42,7 @@ actors()
 	load pause_calls && load module_a && load actor && act "register alice; register bob"
 }
 
-# torture - torture_owner is loaded, which is the owner of event_faults
+# torture - torture_owner, which is the owner of event_faults, is loaded
 torture()
 {
 	load torture_owner contexts=1

@@ -10,13 +10,13 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 trap 'rm -f "$NOTES"; ! loaded pause_calls || resume' EXIT
 
-# What forgetful's driver has when it is forgotten: values of the parameter forgets
+# The states in which the driver of forgetful is forgotten: values of the parameter "forgets"
 STATES="registered context handshake sent pended event"
 
 # The module forgetful, or forgetful_torture, which has the same drivers for another owner
 FORGETFUL=forgetful
 
-# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter forgets. If AT is init, its init
+# load_and_unload FORGETS AT - loads $FORGETFUL with this value of its parameter "forgets". If AT is init, its init
 # fails; if AT is exit, unloads it
 load_and_unload()
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The timeout of handshakes, for each way in which the owner learns of completion (its parameter
-# completion). An actor pends its handshake, and then completes it in time, too late or never, or
+# "completion"). An actor pends its handshake, and then completes it in time, too late or never, or
 # detaches. paused_peer is a driver in Rust whose work item completes the handshake too late.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -28,8 +28,8 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the step by which the owner learns that a pended
-# handshake has ended, and with completion=0 also the field asked=, which follows it: how the owner
-# was to learn if the driver had not pended
+# handshake has ended. With completion=0, also prints the next field, asked=, which says how the owner
+# would have learned if the driver had not pended the handshake
 via()
 {
 	case $1 in

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 
 # misuse NUMBER - makes hostile_peer misuse the library in this way, 1 to 7 (hostile_peer.rs,
 # `control`); fails if the library accepts what it must refuse. In misuse 6 the driver claims to
-# leave: it makes the library note that, and uses its events further
+# leave: it makes the library note that, and goes on using its events
 misuse()
 {
 	./one_call write /sys/kernel/debug/d2d-hostile_peer/exercise "$1" 2>"$NOTES"

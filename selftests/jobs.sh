@@ -17,7 +17,7 @@ beat()
 	./one_call write "$PERIOD" "$1" 2>"$NOTES"
 }
 
-# hear BEATS - waits until the listener has heard so many more; the errno goes to $NOTES
+# hear BEATS - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
 hear()
 {
 	./one_call write "$HEAR" "$1" 2>"$NOTES"
@@ -45,7 +45,7 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the sum of what they heard
+# rounds - loads and unloads the listener ROUNDS times, while the metronome beats; sets $heard to the number of beats that were heard
 rounds()
 {
 	n=0

@@ -12,9 +12,9 @@ MANY=10000
 # A debugging kernel takes ten times as long, so it gets fewer; there the KUnit suite of events
 # makes 10000.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# The last case creates and closes all events ROUNDS times. Then fewer than TOLERANCE more objects
-# may be in use than before: the rest of the system allocates too, but a leak of one object per 40
-# events is noticed.
+# The last case creates and closes all events ROUNDS times. Afterwards the number of objects
+# in use may have grown by less than TOLERANCE: the rest of the system allocates too, but a leak of
+# one object per 40 events is noticed.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Several peers at a time, in C and in Rust, each with a context of its own. What the others do, and
-# that they are loaded and unloaded, does not affect a peer's context.
+# Several peers at a time, in C and in Rust, each with a context of its own. A peer's context is not
+# affected by what the other peers do, nor by loading and unloading them.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -44,8 +44,8 @@ contexts_of()
 	trace | sed -n "s/.*step=attached to=$1 ctx=\(c[0-9]*\).*/\1/p" | sort -u | xargs
 }
 
-# in_each_context STEP NAME - whether a driver has taken a step, given with its first fields or
-# none, in each execution context
+# in_each_context STEP NAME - whether the driver NAME has taken the step in each execution context.
+# STEP is the step's name, and may have its first fields, too
 in_each_context()
 {
 	[ "$(trace | sed -n "s/.*$2: d2d: .* in=\([a-z]*\) step=$1 .*/\1/p" | sort -u | xargs)" = \
@@ -143,8 +143,8 @@ fresh_peers()
 	reset_trace
 }
 
-# fresh_work - the run that several cases check, which only the first of them makes: loads the owner
-# and three peers, lets all work at the same time, and unloads all. $worked and $unloaded say
+# fresh_work - makes the run that several cases check, unless one of them has already made it: loads
+# the owner and three peers, lets all work at the same time, and unloads all. $worked and $unloaded say
 # whether that succeeded; trace() prints its steps
 fresh_work()
 {

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Each exported function gets bad pointers, from the module pointers (misbehaving/pointers.c).
+# Each exported function gets bad pointers, from the module "pointers" (misbehaving/pointers.c).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - brings about that the module pointers is loaded, which makes all its calls when it
-# is loaded. $refused says whether each function has refused each bad pointer
+# fresh_calls - brings about that the module "pointers" is loaded. It makes all its calls when it is
+# loaded. $refused says whether each function has refused each bad pointer
 fresh_calls()
 {
 	loaded pointers && return

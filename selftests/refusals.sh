@@ -9,7 +9,7 @@ cd "$(dirname "$0")" || exit 1
 # The tables of the kselftests have their columns in one order: what is done wrong, the errno, and
 # the reason. A reason that is missing is the same word as the fault.
 
-# What bad_peer does wrong and the owner refuses. Each line is FAULT ERRNO [REASON]
+# The faults of bad_peer that the owner refuses. Each line is FAULT ERRNO [REASON]
 peer_faults()
 {
 	cat <<-EOT
@@ -19,7 +19,7 @@ peer_faults()
 	bad-name             EINVAL
 	name-too-long        ENAMETOOLONG
 	name-taken           ENOTUNIQ
-	no-dispatch-or-owner EFAULT
+	no-dispatch          EFAULT no-dispatch-or-owner
 	no-driver            EFAULT
 	too-many-drivers     ENFILE
 	not-attached         ENOTCONN
@@ -55,7 +55,7 @@ peer_faults()
 	EOT
 }
 
-# What bad_peer does wrong in a call that returns nothing; the owner logs the errno. Each line is
+# The faults of bad_peer in a call that returns nothing; the owner logs the errno. Each line is
 # FAULT ERRNO
 silent_faults()
 {
@@ -65,7 +65,7 @@ silent_faults()
 	EOT
 }
 
-# What bad_owner does wrong, and module_b and c_peer refuse; only module_b logs the reason. Each line is
+# The faults of bad_owner that module_b and c_peer refuse; only module_b logs the reason. Each line is
 # FAULT ERRNO [REASON]
 owner_faults()
 {
@@ -99,7 +99,7 @@ owner_faults()
 	EOT
 }
 
-# What bad_peer does wrong with an item. Each line is FAULT ERRNO
+# The faults of bad_peer with an item. Each line is FAULT ERRNO
 item_faults()
 {
 	cat <<-EOT

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the programs share that test requests: requests.sh, request_refusals.sh, forwarding.sh and
-# peer_requests.sh. act() tells the actors alice, bob and so on what to do; act.sh documents its
+# The functions that requests.sh, request_refusals.sh, forwarding.sh and peer_requests.sh share. act() tells the actors alice, bob and so on what to do; act.sh documents its
 # commands. Each case begins with new actors (fresh). In most cases alice sends r0 to bob, who may
 # forward it to carol, and carol to dave.
 # shellcheck disable=SC2034,SC2154 # variables that the programs or act.sh use or set
@@ -29,8 +28,8 @@ exit_in_time()
 }
 
 # resume_and_await PID... - lets the paused routine go on, and waits for these processes; fails if
-# one hangs or exits with an error. What cleans up after a case passes ${PID:+"$PID"}: the variable
-# is not set if CASE has not selected the case
+# one hangs or exits with an error. Code that cleans up after a case has to call it with
+# ${PID:+"$PID"}, because PID is not set if CASE has selected another case
 resume_and_await()
 {
 	resume
@@ -54,8 +53,8 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the last command sends or forwards a request. Succeeds both if the
-# receiver has completed that request and if it is pending
+# may_pend COMMAND... - as act; the last command sends or forwards a request. Succeeds whether the
+# receiver has completed this request or has pended it
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"
@@ -65,8 +64,8 @@ may_pend()
 # only for the request that NAME has pended
 cancelled_called()
 {
-	[ "$(trace | grep -c "$1: d2d: .* step=cancel told=this")" = "$2" ] &&
-		! trace | grep -q told=another
+	[ "$(trace | grep -c "$1: d2d: .* step=cancel what=pended")" = "$2" ] &&
+		! trace | grep -q what=another
 }
 
 # got_back NAME STATUS TIMES - whether NAME's returned routine got a request with this status TIMES

@@ -13,7 +13,7 @@ CODE_SHARE_CONTEXT=0x222003
 # An address that nothing is mapped at
 BAD_POINTER=4096
 
-# What a sender can do wrong. Each line is ERRNO REASON COMMAND: here the fault is a command with
+# The faults of a sender. Each line is ERRNO REASON COMMAND: here the fault is a command with
 # blanks, so it comes last. r0 is a request of alice that was never sent, r1 was never allocated,
 # and r2 is a request of dave, whose driver object has no other routine than dispatch.
 sender_faults()
@@ -63,7 +63,7 @@ sender_faults()
 	EOT
 }
 
-# What a receiver's dispatch routine can do wrong. Each line is ROLE ERRNO REASON; the sender gets
+# The faults of a receiver's dispatch routine. Each line is ROLE ERRNO REASON; the sender gets
 # ERRNO as the status
 receiver_faults()
 {
@@ -151,7 +151,7 @@ done <<EOT
 $(receiver_faults)
 EOT
 
-# receiver_refused ROLE - bob does this, which is wrong, with r0
+# receiver_refused ROLE - bob does the wrong thing ROLE with r0
 receiver_refused()
 {
 	act "on-dispatch bob $1; send r0 bob; wait r0"

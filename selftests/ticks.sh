@@ -99,8 +99,8 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - the run that several cases check, which only the first of them makes: the timer,
-# processes of the peer and processes of module_a work at the same time. $ran says whether they
+# fresh_run - makes the run that several cases check, unless one of them has already made it: the
+# timer, processes of the peer and processes of module_a work at the same time. $ran says whether they
 # succeeded; trace() prints the steps of the run
 fresh_run()
 {

@@ -81,7 +81,7 @@ owner_is_in_use()
 }
 
 # owner_for HOW - reloads module_a with the parameters for HOW, unless it has them. HOW of a handshake is
-# the value of completion, and with "-short" there is a short timeout, too
+# the value of the parameter "completion"; "-short" after it means a short timeout
 owner_for()
 {
 	case $1 in

@@ -81,8 +81,8 @@ is_attached()
 	trace | grep -q step=attached
 }
 
-# verdict_and_unload NAME - as verdict; then unloads the peer if a failed case has left it loaded. If
-# unloading hangs, this program hangs too
+# verdict_and_unload NAME - as verdict. If the case has failed and left the peer loaded, unloads it; if
+# that hangs, this program hangs too
 verdict_and_unload()
 {
 	verdict "$1"

@@ -83,10 +83,10 @@ fn judge(was: f64, is: f64, unit: &str) -> (Verdict, String) {
 
 /// Returns a line for each version (of the kernel, the compiler, ...) that differs from the recorded one.
 fn differences(recorded: &Record, now: &Record) -> Vec<String> {
-    let is = |name: &str| now.versions.iter().find(|(other, _)| other == name);
+    let current = |name: &str| now.versions.iter().find(|(other, _)| other == name);
     let recorded = recorded.versions.iter();
     recorded
-        .filter(|(name, value)| is(name).is_none_or(|(_, now)| now != value))
+        .filter(|(name, value)| current(name).is_none_or(|(_, version)| version != value))
         .map(|(name, value)| format!("{name} was {value}"))
         .collect()
 }
@@ -102,9 +102,10 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
         .filter(guarded)
         .map(|entry| check(recorded, now, entry, same_versions))
         .collect();
-    let gone = recorded.entries.iter().filter(guarded);
+    let guarded_before = recorded.entries.iter().filter(guarded);
     checks.extend(
-        gone.filter(|entry| now.like(entry).is_none())
+        guarded_before
+            .filter(|entry| now.like(entry).is_none())
             .map(|entry| Check {
                 title: entry.title(),
                 verdict: Verdict::Failed,
@@ -153,7 +154,7 @@ event\t-\tindirect-call\t100\t200
 queue\tdepth:10\tindirect-call\t38\t38
 ";
 
-    /// Returns the counts if the measured figures differ from the record by these changes.
+    /// Returns the counts for a run whose figures are the recorded ones with these changes.
     fn counts(changes: &[(&str, &str)]) -> [usize; 3] {
         let now = changes.iter().fold(RECORD.to_owned(), |text, (from, to)| {
             assert!(text.contains(from));

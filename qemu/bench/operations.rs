@@ -28,9 +28,9 @@ impl Role {
 
 pub struct Operation {
     pub title: &'static str,
-    /// The contenders of the project. Tables compare the first one.
+    /// The contenders of the project. The column `× twin` gives ratios to the twin of the first one.
     project: &'static [&'static str],
-    /// The contenders that are floors. Tables give ratios to the first one.
+    /// The contenders that are floors. The column `× floor` gives ratios to the first one.
     floor: &'static [&'static str],
     alternatives: &'static [&'static str],
 }
@@ -207,9 +207,9 @@ impl Operation {
 /// A table for each operation
 pub fn tables(runs: &[Run]) -> String {
     let mut text = String::new();
-    let by_any = |name: &str| runs.iter().any(|run| run.log.median(name).is_some());
-    let measured = |one: &&Operation| one.project.iter().any(|name| by_any(name));
-    for operation in OPERATIONS.iter().filter(measured) {
+    let measured_in_any_run = |name: &str| runs.iter().any(|run| run.log.median(name).is_some());
+    let has_figures = |one: &&Operation| one.project.iter().any(|name| measured_in_any_run(name));
+    for operation in OPERATIONS.iter().filter(has_figures) {
         text += &format!("\n### {}\n\n", operation.title);
         if let [first, _, ..] = operation.floor {
             text += &format!("`× floor` compares with `{first}`.\n\n");

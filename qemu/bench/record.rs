@@ -2,8 +2,8 @@
 
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! Tabs separate the fields of a line. A condition has its name and its value; a contender has its name, its point of a
-//! curve or `-`, its base, its least figure and its median.
+//! Tabs separate the fields of a line. A condition has its name and its value. A contender has its name, the point on
+//! a curve at which it was measured (such as `depth:10`) or `-`, its base, its least figure and its median.
 
 use crate::lines::{At, Contender};
 use crate::log::Log;
@@ -11,7 +11,7 @@ use crate::log::Log;
 /// The conditions on which the numbers of instructions depend
 const VERSIONS: [&str; 4] = ["kernel", "emulator", "rustc", "C compiler"];
 
-/// What the record has instead of a point for a contender that is on no curve
+/// The field `at` of a contender that was measured once, and not at the points of a curve
 const SINGLE: &str = "-";
 
 #[derive(Debug, PartialEq)]
@@ -107,14 +107,14 @@ impl Record {
         self.find(&entry.name, entry)
     }
 
-    /// Returns the entry of another contender at the same point.
-    pub fn find(&self, name: &str, at: &Entry) -> Option<&Entry> {
+    /// Returns the entry of the contender `name` at the point of `like`.
+    pub fn find(&self, name: &str, like: &Entry) -> Option<&Entry> {
         self.entries
             .iter()
-            .find(|other| other.name == name && other.at == at.at)
+            .find(|other| other.name == name && other.at == like.at)
     }
 
-    /// Returns the entry of a contender at no point of a curve.
+    /// Returns the entry of a contender that is on no curve.
     pub fn single(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What lockdep and kmemleak have found during the run, for the result line. init sources this file.
+# Functions that print the findings of lockdep and kmemleak, for the result line. init sources this file.
 
 # debug_locks - prints 1 while lockdep works, 0 after its first report (it then turns itself off), or "none" in a kernel
 # without lockdep

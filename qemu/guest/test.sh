@@ -7,7 +7,7 @@
 #   pair                    the test of the pair that the host has put into /lib/d2d (qemu/run/pair.sh), instead of kselftests
 #   pair_torture:SECONDS, pair_sweep
 #                           this program of the kselftests, which tests that pair
-#   PROGRAM:TEXT            the first case of a program whose name contains TEXT, in which "?" is any character
+#   PROGRAM:TEXT            of this program, the first case whose name contains TEXT. In TEXT, "?" is any character,
 #                           and "*" any text
 # The KTAP goes through a pipe, because kselftest's runner opens /dev/stdout again for some lines, and those would be
 # lost if it were a virtio-serial port.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Installs the modules in an image of the stock kernel, where kmod's modprobe loads and unloads them, and removes them
-# again. Builds drivers from what is installed for drivers outside of the project, and loads them, too. Lets dkms build
+# again. Builds drivers outside of the project from the files that install-dev installs, and loads them. Lets dkms build
 # the modules. Shows that a mistake ends with one line and changes nothing. Prints KTAP, and last a line of counts.
 unset ARCH KERNEL MAKELEVEL MAKEFLAGS MFLAGS MAKEOVERRIDES
 . "$(dirname "$0")/../lib/lab.sh"
@@ -18,10 +18,10 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# making DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root: it has kmod, the host need not.
-# Programs in $dir/fails come first if $failing is set.
+# run_make DIR ARGUMENT... - runs make in DIR for the kernel $kver, in the toolchain root, so that the host needs no kmod.
+# If $failing is set, the programs in $dir/fails take the place of others of their name
 kver=$KVER failing=
-making() {
+run_make() {
 	local in=$1
 	shift
 	"$LAB/enter.sh" env ${failing:+PATH="$dir/fails:/usr/bin:/bin"} \
@@ -40,22 +40,22 @@ has() {
 	diff <(printf '%s\n' "$@") <(cd "$at" && find . ! -type d ! -name 'modules.*' | sort)
 }
 
-# makes TARGET DIR FILE... - runs make TARGET; afterwards DIR must have exactly these files
-makes() {
+# make_leaves TARGET DIR FILE... - runs make TARGET; afterwards DIR must have exactly these files
+make_leaves() {
 	local target=$1 at=$2
 	shift 2
-	making "$PROJECT" "$target" INSTALL_MOD_PATH="$at" && has "$at" "$@"
+	run_make "$PROJECT" "$target" INSTALL_MOD_PATH="$at" && has "$at" "$@"
 }
 
 # removes DIR - runs make modules_uninstall, which must leave nothing in DIR
 removes() {
-	making "$PROJECT" modules_uninstall INSTALL_MOD_PATH="$1" && [ -z "$(ls -A "$1")" ]
+	run_make "$PROJECT" modules_uninstall INSTALL_MOD_PATH="$1" && [ -z "$(ls -A "$1")" ]
 }
 
 # installs_by_kdir - installs modules that are beside the Makefile, as after make KDIR=DIR
 installs_by_kdir() {
 	cp "$dir/root/$updates"/*.ko "$dir/project/"
-	making "$dir/project" modules_install KDIR="$D2D_KERNEL/tree" INSTALL_MOD_PATH="$dir/kdir" &&
+	run_make "$dir/project" modules_install KDIR="$D2D_KERNEL/tree" INSTALL_MOD_PATH="$dir/kdir" &&
 		has "$dir/kdir" "$updates"/module_{a,b}.ko
 }
 
@@ -70,13 +70,13 @@ refused() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# mistake REGEX ARGUMENT... - runs make in the copy of the installer, which must be refused
+# mistake REGEX ARGUMENT... - runs make in $dir/project, the copy of the installer that is made below. It must be refused
 mistake() {
-	refused "$1" making "$dir/project" "${@:2}"
+	refused "$1" run_make "$dir/project" "${@:2}"
 }
 
-# outside CMD... - runs CMD in the toolchain root, which has the installed folder below /usr/local, the drivers of
-# $dir/drivers in /mnt, and instead of the project an empty folder
+# outside CMD... - runs CMD in the toolchain root, with $dir/prefix mounted at /usr/local, $dir/drivers at /mnt, and an empty
+# folder over the project
 outside() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'busybox mount -o bind "$1/prefix" /usr/local; busybox mount -o bind "$1/drivers" /mnt
@@ -94,9 +94,9 @@ recipe() {
 		"$PROJECT/docs/install.md"
 }
 
-# dev TARGET - runs make TARGET for the folder below $dir/prefix
+# dev TARGET - runs make TARGET, install-dev or uninstall-dev, with PREFIX=$dir/prefix
 dev() {
-	making "$PROJECT" "$1" PREFIX="$dir/prefix"
+	run_make "$PROJECT" "$1" PREFIX="$dir/prefix"
 }
 
 # new ARGUMENT... - runs make new in the project
@@ -104,7 +104,7 @@ new() {
 	make --no-print-directory -C "$PROJECT" new "$@"
 }
 
-# new_mistake REGEX ARGUMENT... - runs make new, which must be refused
+# new_mistake REGEX ARGUMENT... - runs make new with these arguments. They must be refused
 new_mistake() {
 	refused "$1" new "${@:2}"
 }
@@ -139,7 +139,7 @@ torture_reports() {
 		[ "$(grep -c '^ok [123] ' "$dir/output")" = 3 ]
 }
 
-# no_symbols - whether a driver cannot be built for a kernel for which nothing is installed, and one line says so
+# no_symbols - building a driver must fail, with one line, for a kernel for which nothing is installed
 no_symbols() {
 	mv "$dir/prefix/share/beyond-irps/symvers/$KVER" "$dir/symvers"
 	! builds c >"$dir/output" 2>&1 || return
@@ -148,7 +148,8 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
-# with_dkms CMD... - runs CMD in the toolchain root, to which dkms has been added, with a machine's folders for it
+# with_dkms CMD... - runs CMD in the toolchain root, with dkms in PATH, and with the folders of $dir/machine mounted at those
+# that dkms uses
 with_dkms() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules
@@ -192,13 +193,13 @@ ktap_begin
 
 updates=./lib/modules/$KVER/updates
 mkdir "$dir/root" "$dir/to" "$dir/fails"
-expect "modules_install installs the pair and no other module" makes modules_install "$dir/root" "$updates"/module_{a,b}.ko
-expect "modules_install replaces what is installed" makes modules_install "$dir/root" "$updates"/module_{a,b}.ko
+expect "modules_install installs the pair and no other module" make_leaves modules_install "$dir/root" "$updates"/module_{a,b}.ko
+expect "modules_install replaces what is installed" make_leaves modules_install "$dir/root" "$updates"/module_{a,b}.ko
 cp -r "$dir/root" "$dir/again"
 expect "modules_uninstall leaves nothing" removes "$dir/again"
 cp -r "$dir/root" "$dir/shared"
 touch "$dir/shared/$updates/other.ko.xz" "$dir/shared/lib/modules/$KVER/modules.order"
-expect "modules_uninstall leaves what others have installed" makes modules_uninstall "$dir/shared" "$updates/other.ko.xz"
+expect "modules_uninstall leaves what others have installed" make_leaves modules_uninstall "$dir/shared" "$updates/other.ko.xz"
 
 # A copy of the installer, with modules of its own
 mkdir -p "$dir/project/build"
@@ -257,7 +258,7 @@ expect "make new: a long name" new_mistake "is too long" PAIR=gauge A=gauge_with
 for name in kernel match module_a sensor listener timer beat; do
 	expect "make new: $name is taken" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
 done
-expect "make new: two names that are one as a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
+expect "make new: two names that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new: the name of the interface" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
 expect "make new: the folder exists" new_mistake 'exists already' "${given[@]}" DIR="$dir/to"
 expect "make new: the folder above is missing" new_mistake 'its parent is missing' "${given[@]}" DIR="$dir/to/nosuch/own"
@@ -265,12 +266,12 @@ expect "make new: a folder that Kbuild cannot read" new_mistake 'Kbuild allows n
 expect "make test PAIR=DIR builds the new pair and runs its test" tests_pair test "$dir/drivers/own"
 expect "make sweep PAIR=DIR makes each allocation fail" tests_pair sweep "$dir/drivers/own"
 expect "make torture PAIR=DIR loads and unloads it while it is used" torture_reports
-expect "make torture PAIR=DIR: a seed" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
+expect "make torture PAIR=DIR refuses SEED" pair_mistake 'PAIR has a torture without a SEED' torture PAIR="$dir/drivers/own" SEED=1
 expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR: a test that fails" failing_pair_fails
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
-expect "make test PAIR=DIR: a case" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
-expect "make run PAIR=DIR" pair_mistake 'PAIR is for make test, torture, sweep and shell' run PAIR="$dir/drivers/own"
+expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
+expect "make run refuses PAIR=DIR" pair_mistake 'PAIR is for make test, torture, sweep and shell' run PAIR="$dir/drivers/own"
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
@@ -280,7 +281,7 @@ expect "a mistake: the symbols are not built" mistake 'There is no .*/Module.sym
 expect "a mistake: PREFIX is not absolute" mistake "PREFIX is an absolute path, not 'usr'" install-dev PREFIX=usr
 expect "a mistake: nothing is installed for drivers" mistake 'There is nothing to remove: there is no .*/share/beyond-irps' \
 	uninstall-dev "PREFIX=$dir/to"
-expect "modprobe loads A for B, and removes both; the drivers and the pair from outside attach" boots
+expect "modprobe loads A for B, and removes both; what was built outside of the project attaches" boots
 expect "dkms builds, signs and installs the pair" dkms_installs
 expect "dkms removes the pair" dkms_removes
 expect "uninstall-dev removes" dev uninstall-dev

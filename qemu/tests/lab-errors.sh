@@ -110,7 +110,7 @@ entry() {
 		cached "$CACHE/entry" entry make_entry'
 }
 
-# entries - makes an entry three times, of which the first is interrupted. The third must find the entry of the second.
+# entries - makes an entry three times. The first time it is interrupted; the third time it must find the entry.
 entries() {
 	! entry 'exit 1' >"$dir/entries" && [ ! -e "$dir/beyond-irps/entry" ] && entry true >>"$dir/entries" &&
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]

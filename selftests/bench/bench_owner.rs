@@ -46,7 +46,7 @@ d2d_owner::module_owner! {
     params: {
         contexts: u32 {
             default: 64,
-            description: "Number of contexts, for the measuring driver and the others (1 to 64)",
+            description: "Number of contexts: one for the measuring driver, the rest for drivers that are only attached (1 to 64)",
         },
         capacity: u32 {
             default: 256,

@@ -64,7 +64,7 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, so that `size` of them have a context besides this one. May sleep.
+/// Attaches or detaches drivers, so that `size` of them have a context, in addition to this one. May sleep.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
     // SAFETY: The context is initialized and has both endpoints. The measuring function detaches
     // the drivers before it returns.

@@ -10,12 +10,11 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 
 /* The loop runs in hard interrupt, in the callback of a timer. */
 #define D2D_BENCH_HARDIRQ	1
-/* The two threads spin while they wait. Not measured on one CPU. */
+/* @loop and @other run in two threads, which spin while they wait. Not measured on one CPU. */
 #define D2D_BENCH_SPINS		2
 /*
- * Threads, as many as the member value says, call the member other again and again until the
- * member loop returns. Each call puts up to n items, and returns how many fitted, or an errno.
- * These threads spin, too.
+ * While one thread runs @loop, @value other threads call @other again and again, and spin. Each
+ * call puts up to n items, and returns how many fitted, or an errno.
  */
 #define D2D_BENCH_PRODUCERS	4
 
@@ -26,9 +25,9 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 struct d2d_bench_contender {
 	const char *name;
 	const char *base;	/* the contender to compare with */
-	const char *callee;	/* part of its name; "*": an indirect call, "": none */
+	const char *callee;	/* part of the called function's name, or "*": indirect, "": none */
 	d2d_bench_loop *loop;
-	d2d_bench_loop *other;	/* the loop of the other thread, if there are two */
+	d2d_bench_loop *other;	/* the loop of a second thread, if there is one */
 	void *arg;
 	const char *axis;	/* the name of the curve, if this is one of its points */
 	u64 value;		/* the point on the curve */
@@ -49,10 +48,10 @@ struct d2d_context;
 /* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Attaches or detaches drivers, so that this number of them have a context besides this one. */
+/* Attaches or detaches drivers, so that @size of them have a context, in addition to @context. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
-/* Measures attaching and detaching such a driver. */
+/* Measures attaching and detaching one more driver. */
 int d2d_bench_attach_detach(const struct d2d_context *context);
 
 #endif /* D2D_BENCH_MEASURE_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner that is loaded instead of module_a, and whose handshake has the one fault that the
- * parameter fault names. Any driver that attaches must refuse the context.
+ * An owner that is loaded instead of module_a, and whose handshake has one fault: the one that the
+ * parameter "fault" names. Any driver that attaches must refuse the context.
  */
 #include <linux/init.h>
 #include <linux/module.h>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does the one wrong thing that the parameter fault names. Then its
- * initialization fails: with the errno by which the owner, or a function of d2d_queue.h if the
- * fault concerns an item, refuses that; or with -ENOTRECOVERABLE if nothing refuses it.
+ * A driver in C that does one wrong thing: the one that the parameter "fault" names. A fault with
+ * an item is refused by a function of d2d_queue.h, each other fault by the owner. The
+ * initialization then fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was
+ * refused.
  *
- * The initialization succeeds with two values of fault. With none, this is a well-behaved peer.
- * With detach-from-operation, it does the wrong thing later, when the owner calls its operation.
+ * With two faults the initialization succeeds. With fault=none, this is a well-behaved peer. With
+ * fault=detach-from-operation, it does the wrong thing later, when the owner calls its operation.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -258,7 +259,7 @@ static int misbehave(void)
 
 	if (fault_is("name-taken"))
 		return d2d_register(&driver, &other) ?: d2d_unregister(other);
-	/* The old handle, in other, and the new one have the same index. */
+	/* After this, other is the old handle, and self is a new one with the same index. */
 	if (fault_is("stale-attach") || fault_is("stale-unregister"))
 		err = d2d_unregister(self) ?: d2d_register(&driver, &self);
 	else
@@ -290,8 +291,8 @@ static int misbehave(void)
 	/* If the fault is one of the handshake, this fails with the errno of the refusal. */
 	err = d2d_attach(self);
 	/*
-	 * The context stays reserved for the driver until its late completion, which the owner
-	 * refuses.
+	 * The driver completes the handshake too late, and the owner refuses that. Until then the
+	 * context stays reserved, so that the driver cannot attach again.
 	 */
 	if (fault_is("not-completed-in-time") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
@@ -385,7 +386,7 @@ static int __init bad_peer_init(void)
 		driver.name[0] = ' ';
 	if (fault_is("name-too-long"))
 		memset(driver.name, 'x', sizeof(driver.name));
-	if (fault_is("no-dispatch-or-owner"))
+	if (fault_is("no-dispatch"))
 		driver.dispatch = NULL;
 	err = d2d_register(address(), &self);
 	if (err)

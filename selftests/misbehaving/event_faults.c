@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A driver in C that does the one wrong thing with an event that the parameter fault names. It
- * registers but does not attach, as events need no context. Its initialization fails with the
+ * A driver in C that does one wrong thing with an event: the one that the parameter "fault" names.
+ * It registers but does not attach, as events need no context. Its initialization fails with the
  * errno by which the owner refuses, or with -ENOTRECOVERABLE if the owner does not refuse.
  * Unregistering closes the handles that are open then. With fault=none the driver creates, opens
  * and waits for events, and stays loaded.

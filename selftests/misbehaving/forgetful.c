@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A module that registers the drivers "forgetful" and "forgetful_too", and does not unregister them
- * before its code is freed. The parameter at says when the kernel frees the code: after the init,
+ * before its code is freed. The parameter "at" says when the kernel frees the code: after the init,
  * which then fails with -ENOTRECOVERABLE, or after the exit. A routine of the drivers that is
  * called after that prints a line, for which the test fails.
  *
- * The parameter forgets says what "forgetful" has when the code is freed:
+ * The parameter "forgets" says what "forgetful" has when the code is freed:
  *
  *   registered, context, handshake, sent, pended, event
  *                      nothing, a context, an unfinished handshake, requests that it has sent to
@@ -122,7 +122,7 @@ static int send(const char *to, u32 flags)
 	return err == -EINPROGRESS ? 0 : err ?: -EPROTO;
 }
 
-/* Brings about what the parameter forgets says, for registered drivers. */
+/* Brings about the state that the parameter "forgets" names, for registered drivers. */
 static int make_forgotten(void)
 {
 	d2d_handle event;

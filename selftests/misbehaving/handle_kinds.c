@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Passes handles of the wrong kind to each function that takes a handle. The driver has a valid
- * handle of each kind. One is an item of a context, which the driver has only during its
+ * handle of each kind. One names an item of a context. The driver has a context only during its
  * handshake, so the whole test runs in the dispatch routine. The initialization fails with
  * -ENOTRECOVERABLE if a function does not fail with -ESTALE, or if something that a handle names
  * has changed. The last line says how many refusals the owner must have printed.
@@ -16,7 +16,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* SENT is the kind of a sender's handle of a request, HELD that of its holder's (d2d.h). */
+/* A request has two handles: its sender's is of the kind SENT, its holder's of the kind HELD. */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -214,8 +214,8 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Passes a function each valid handle of another kind. Then it changes the kind in each handle
- * of the right kind, so that index and generation are right but the kind is wrong.
+ * Calls a function with each valid handle whose kind it does not take. Then calls it with handles
+ * of the right kind in which the kind was altered, so that only index and generation are right.
  */
 static void pass_all_to(const struct use *use)
 {

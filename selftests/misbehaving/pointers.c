@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Calls each function that the owner exports with bad pointers. Each pointer argument gets each bad
- * address, while the other pointers are valid; with each bad address the function is called once
- * for each set of values of its numbers and handles. Kbuild generates the table of functions from
- * the headers (pointers.awk), so that it includes new functions.
+ * Calls each function that the owner exports with bad pointers. One pointer argument at a time gets
+ * each bad address; the other pointers are valid. With each bad address the function is called with
+ * each set, that is each combination, of values for its numbers and handles. Kbuild generates the
+ * table of functions from the headers (pointers.awk), so that it includes new functions.
  *
  * A function that returns an int has to fail for each unmapped address, except with a set in which
  * a number is 0: with a length of 0, for example, it may ignore the pointer. It may fail for other
@@ -174,7 +174,7 @@ static void check(const char *after)
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
 		fail("after %s writing the held request returns %d", after, err);
-	/* The calls that would create these had no valid address for the handle. */
+	/* The calls that register this driver and create this event got a bad pointer each. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s a driver is registered", after);
 	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
@@ -261,7 +261,7 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 		     function->arguments[which].name, bad->name);
 }
 
-/* Calls a function without pointers with handles that name nothing. */
+/* Calls a function that takes no pointers. The handles that it gets name nothing. */
 static void call_without(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
@@ -310,7 +310,7 @@ static void try(const struct function *function)
 	check(function->name);
 }
 
-/* The pointer input of struct d2d_send, which is an argument itself. */
+/* Sends requests by a valid struct d2d_send whose member "input" is a bad pointer. */
 static void try_input(void)
 {
 	const unsigned long wrong[] = {
@@ -361,7 +361,7 @@ static void try_large(void)
 	check("a large input");
 }
 
-/* A work item that unmaps the index of a waiting thread and then sets the events */
+/* A work item that unmaps the memory for d2d_event_wait()'s index and then sets the events */
 struct vanishing {
 	struct work_struct work;
 	struct task_struct *waiter;

@@ -154,7 +154,7 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // SIGNAL sets an event of the driver that receives it; the sender waits for one of this peer.
+            // Not forwarded: the next driver would set its own event, but the sender waits for this peer's.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }
@@ -171,17 +171,17 @@ impl Driver for Relay {
         let returned = Returned { request, outcome };
         // Once `tell_if_cancelled()` has succeeded, a cancellation calls `cancelled()`, which waits for this
         // lock and then finds the request in `pended`.
-        let not_pended = match returned.request.tell_if_cancelled() {
+        let to_drop = match returned.request.tell_if_cancelled() {
             Ok(()) => pended.replace(returned),
             Err(_) => Some(returned),
         };
         drop(pended);
-        drop(not_pended);
+        drop(to_drop);
         disposition
     }
 
     fn cancelled(&self, id: RequestId) {
-        trace!(cancel, told: "this");
+        trace!(cancel, what: "pended");
         drop(self.take(|returned| returned.request.id() == id));
     }
 }

@@ -19,8 +19,8 @@ use kernel::{
     str::CString, //
 };
 
-/// How many synchronization events a context has that a [`Run`](crate::run::Run) sets and waits for
-/// at random. A set event is a *token*; a wait that resets the event takes the token.
+/// In each context, a [`Run`](crate::run::Run) sets this many synchronization events, and waits for
+/// them, at random. A set event is a *token*; a wait that resets the event takes the token.
 pub const TOKENS: usize = 4;
 
 /// Time limit of a wait. No traffic delays a wake-up for so long: if the wait times out, the wake-up

@@ -16,7 +16,7 @@ use kernel::prelude::*;
 use zerocopy::Immutable;
 use zerocopy_derive::Immutable;
 
-/// Puts and takes move at most this many items at a time.
+/// A put or a take moves at most this many items.
 pub(crate) const MAX: u32 = 8;
 
 /// Payload of an item of a run with an odd number.
@@ -108,9 +108,9 @@ pub struct Taken {
     pub(crate) torn: u64,
     /// Items that belong to another queue.
     pub(crate) foreign: u64,
-    /// Items that do not follow the item taken before them.
+    /// Items whose number from the queue shows that an item was skipped, or taken twice.
     pub(crate) gaps: u64,
-    /// Items that do not follow their producer's previous item.
+    /// Items whose number from their producer shows the same.
     pub(crate) disorder: u64,
 }
 

@@ -96,9 +96,9 @@ enum d2d_form {
 	X(REASON, reason, NUMBER) X(REFUSED, refused, NUMBER) X(REQ, req, REQUEST) \
 	X(RETURNED, returned, SIGNED) X(REVOKED, revoked, NUMBER) X(SERVING, serving, NUMBER) \
 	X(SET, set, NUMBER) X(STALE, stale, NUMBER) X(STATUS, status, SIGNED) \
-	X(TAKEN, taken, NUMBER) X(TO, to, NUMBER) X(TOLD, told, NUMBER) \
-	X(UNSETTLED, unsettled, NUMBER) X(VALUE, value, NUMBER) X(VALUES, values, NUMBER) \
-	X(VIA, via, NUMBER) X(WHAT, what, NUMBER)
+	X(TAKEN, taken, NUMBER) X(TO, to, NUMBER) X(UNSETTLED, unsettled, NUMBER) \
+	X(VALUE, value, NUMBER) X(VALUES, values, NUMBER) X(VIA, via, NUMBER) \
+	X(WHAT, what, NUMBER)
 
 #define D2D_FIELD_CONSTANT(constant, name, form)	D2D_FIELD_##constant,
 enum d2d_key { D2D_FIELD_END, D2D_FIELDS(D2D_FIELD_CONSTANT) D2D_FIELD_COUNT };

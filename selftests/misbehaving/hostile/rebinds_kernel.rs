@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer in whose crate `kernel` and `pin_init` name the crate itself.
+//! Test: a peer whose crate binds the names `kernel` and `pin_init` to itself.
 //!
 //! Its `try_pin_init!` leaks its arguments. If `module_peer!` used it, the registration would never be dropped.
 
@@ -36,7 +36,7 @@ d2d::module_peer! {
     owner: module_a,
     name: "rebinds_kernel",
     authors: ["Beyond IRPs"],
-    description: "Test: a peer in whose crate `kernel` is the crate itself",
+    description: "Test: a peer whose crate binds the name `kernel` to itself",
     license: "GPL",
     imports_ns: ["D2D"],
 }

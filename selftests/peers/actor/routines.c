@@ -208,11 +208,11 @@ int actor_completed(void *self, d2d_handle handle, const struct d2d_result *resu
 	return actor->on_completed == FREE ? 0 : D2D_MORE_PROCESSING_REQUIRED;
 }
 
-/* Traces which pended request the owner has cancelled: the oldest one (this) or another. */
+/* Traces which pended request the owner has cancelled: the oldest one (pended) or another. */
 void actor_cancelled(void *self, d2d_handle request)
 {
 	struct actor *actor = self;
-	const char *told = request == actor->pended[0] ? "this" : "another";
+	const char *what = request == actor->pended[0] ? "pended" : "another";
 
-	d2d_trace(D2D_RECORD(actor->object.name, CANCEL, 0, D2D_TEXT(TOLD, told)));
+	d2d_trace(D2D_RECORD(actor->object.name, CANCEL, 0, D2D_TEXT(WHAT, what)));
 }
