@@ -117,7 +117,7 @@ help:
 	$(call help,mutants,show that the tests notice each fault in selftests/mutants/; MUTANTS="NAME..." selects some)
 	$(call help,windows,build the Windows version of the pair with mingw-w64)
 	$(call help,compare,run the Windows version under Wine and compare its trace with that of Linux)
-	$(call help,windows-example,run the Windows example of docs/porting.md under Wine; make test runs its port)
+	$(call help,windows-example,run the Windows examples of docs/porting.md under Wine; make test runs their ports)
 	$(call help,docs,write documentation of the Rust crates and the guides to build/docs/)
 	$(call help,rust-analyzer,write rust-project.json for editors)
 	$(call help,clean,remove what was built in this directory)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds the Windows version with mingw-w64 into build/windows: both drivers, the drivers of the
-# example, and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
+# examples, and the program that loads and plays them. Runs in the second toolchain root (qemu/windows.sh).
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -26,6 +26,8 @@ driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c
 driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c
 driver sensor example/sensor.c
 driver consumer example/consumer.c
+driver alarm alarm/alarm.c
+driver sleeper alarm/sleeper.c
 "$cc" "${flags[@]}" -Ishared/include -s -Wl,--no-insert-timestamp -o "$out/play.exe" play.c -ladvapi32
 
 # The layout of the shared block (compare/layout/layout.c): NAME BYTES

@@ -4,8 +4,9 @@
  * services, lets each exercise the other, and unloads them, in the order of the trace's spec.
  *
  * Usage: play.exe DIR [MODULE.PARAMETER=NUMBER...] [STEP...], where DIR, an absolute path, has
- * the drivers. A STEP is +NAME (load NAME.sys), -NAME (unload it) or NAME=NUMBER (send its
- * device this number). Without steps, the program plays the demonstration.
+ * the drivers. A STEP is +NAME (load NAME.sys), -NAME (unload it), NAME=NUMBER (send its device
+ * this number) or NAME!NUMBER (the same; it must fail). Without steps, the program plays the
+ * demonstration.
  */
 #include <windows.h>
 #include <winioctl.h>
@@ -141,7 +142,7 @@ Unload(MODULE *Module)
 }
 
 static int
-Exercise(const MODULE *Module, ULONG Number)
+Exercise(const MODULE *Module, ULONG Number, BOOL Fails)
 {
     char link[64];
     HANDLE device;
@@ -156,11 +157,11 @@ Exercise(const MODULE *Module, ULONG Number)
     }
     done = DeviceIoControl(device, IOCTL_D2D_EXERCISE, &Number, sizeof(Number), NULL, 0,
                            &length, NULL);
-    if (!done) {
-        Failed("exercise", Module->Name);
+    if (done == Fails) {
+        Failed(Fails ? "fail to exercise" : "exercise", Module->Name);
     }
     CloseHandle(device);
-    return done;
+    return done != Fails;
 }
 
 static int
@@ -172,7 +173,7 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
 
     sscanf(Step, "%*[+-]%31s", name);
     if (name[0] == 0) {
-        sscanf(Step, "%31[^=]=%lu", name, &number);
+        sscanf(Step, "%31[^=!]%*[=!]%lu", name, &number);
     }
     module = Find(name);
     if (module == NULL) {
@@ -184,7 +185,7 @@ Play(SC_HANDLE Manager, const char *Directory, const char *Step)
     case '-':
         return Unload(module);
     default:
-        return Exercise(module, number);
+        return Exercise(module, number, strchr(Step, '!') != NULL);
     }
 }
 

@@ -1,0 +1,71 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# The pair of examples/alarm, a port of windows/alarm and of the KMDF drivers of windows/kmdf: a timer that is armed on
+# demand, and cancelable requests with a limit. The drivers must print what those of windows/alarm print: spec/alarm.expected.
+cd "$(dirname "$0")" || exit 1
+# shellcheck source=selftests/d2d_lib.sh
+. ./d2d_lib.sh
+
+SLEEP=/sys/kernel/debug/d2d-sleeper/sleep
+HOUR=3600000
+
+# nap MILLISECONDS - lets the sleeper wait; the errno goes to $NOTES
+nap()
+{
+	./one_call write "$SLEEP" "$1" 2>"$NOTES"
+}
+
+# fresh_pair LIMIT - loads both drivers anew; the sleeper waits for at most so many milliseconds
+fresh_pair()
+{
+	needs_no sleeper alarm && load alarm && load sleeper "limit=$1"
+	reset_trace
+}
+
+# ended RANG CANCELLED - unloads both drivers; whether the alarm has completed and forgotten so many requests
+ended()
+{
+	unload sleeper && unload alarm && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
+}
+
+# one_waits - whether a request is pending
+one_waits()
+{
+	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
+}
+
+# printed - prints the lines of both drivers since reset_trace, without the trace, and without the lines of the alarm's work
+# item, of which the Windows originals have none
+printed()
+{
+	dmesg | awk -v start="$TRACE_START" '
+		index($0, start) { n = 0; next }
+		!/: d2d: / && !/: log / && match($0, /(alarm|sleeper): /) { line[n++] = substr($0, RSTART) }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
+
+begin 5
+
+fresh_pair 30000
+nap 1 && nap 20 && ended 2 0
+verdict "requests are completed when the timer expires"
+
+fresh_pair 2000
+nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && unload sleeper && unload alarm &&
+	printed >"$NOTES" && diff spec/alarm.expected "$NOTES"
+verdict "both drivers print what their Windows originals print"
+
+fresh_pair 50
+fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
+verdict "a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
+
+fresh_pair 3000
+nap "$HOUR" &
+hour=$!
+await one_waits && nap 10 && ! wait "$hour" && ended 1 1
+verdict "a request that is due earlier arms the timer anew"
+
+fresh_pair 30000
+fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
+verdict "a time out of range gets EINVAL"
+ktap_finished

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the alarm and the sleeper have agreed on. */
+#ifndef ALARM_PAIR_H
+#define ALARM_PAIR_H
+
+#include <ntddk.h>
+#include "compat.h"
+
+#define ALARM_DEVICE    L"\\Device\\alarm"
+#define SLEEPER_DEVICE  L"\\Device\\sleeper"
+#define SLEEPER_LINK    L"\\DosDevices\\d2d-sleeper"
+
+/*
+ * From the sleeper. Stays pending for a number of milliseconds, 1 to ALARM_LONGEST. Input is this
+ * number, a ULONG; output is a ULONGLONG: how many requests the alarm has completed before.
+ */
+#define IOCTL_ALARM_RING \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x801, METHOD_BUFFERED, FILE_ANY_ACCESS)
+/* From user mode (play.c). Input is a ULONG, the number of milliseconds. */
+#define IOCTL_SLEEPER_SLEEP \
+    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x810, METHOD_BUFFERED, FILE_WRITE_DATA)
+
+#define ALARM_LONGEST   3600000
+#define ALARM_VERSION   1
+
+/* {6F2C7A51-93D4-4A5E-8C1B-2B7D90E4C3A6} */
+DEFINE_GUID(GUID_ALARM_INTERFACE, 0x6f2c7a51, 0x93d4, 0x4a5e,
+            0x8c, 0x1b, 0x2b, 0x7d, 0x90, 0xe4, 0xc3, 0xa6);
+
+/* The answer to IRP_MN_QUERY_INTERFACE. Valid while the alarm's device is referenced. */
+typedef struct _ALARM_INTERFACE {
+    INTERFACE Header;
+    /* Returns the number of requests that are pending. IRQL <= DISPATCH_LEVEL. */
+    ULONG (NTAPI *Waiting)(PVOID Context);
+} ALARM_INTERFACE, *PALARM_INTERFACE;
+
+#endif /* ALARM_PAIR_H */

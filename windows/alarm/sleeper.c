@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The sleeper. When user mode asks it to sleep, it sends the alarm a request, and waits for it with
+ * a limit.
+ */
+#include <initguid.h>
+#include "alarm_pair.h"
+
+DRIVER_INITIALIZE DriverEntry;
+
+/* Longest wait for a request, in units of 100 ns, relative. */
+#define LIMIT   (-2000LL * 10000)
+
+static struct {
+    PDEVICE_OBJECT Device;
+    PFILE_OBJECT AlarmFile;
+    PDEVICE_OBJECT AlarmDevice;
+    ALARM_INTERFACE Alarm;
+} Sleeper;
+
+static NTSTATUS
+Complete(PIRP Irp, NTSTATUS Status)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = 0;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return Status;
+}
+
+static NTSTATUS NTAPI
+RingCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Irp);
+    KeSetEvent(Context, IO_NO_INCREMENT, FALSE);
+    /* The sender keeps the IRP, so it can be cancelled at any time. */
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+/* Sends the request, and cancels it if it is not completed in time. IRQL = PASSIVE_LEVEL. */
+static NTSTATUS
+Ring(ULONG After)
+{
+    union {
+        ULONG After;
+        ULONGLONG Rang;
+    } buffer = { .After = After };
+    LARGE_INTEGER limit = { .QuadPart = LIMIT };
+    PIO_STACK_LOCATION stack;
+    NTSTATUS status;
+    KEVENT event;
+    PIRP irp = IoAllocateIrp(Sleeper.AlarmDevice->StackSize, FALSE);
+
+    if (irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    irp->AssociatedIrp.SystemBuffer = &buffer;
+    stack = IoGetNextIrpStackLocation(irp);
+    stack->MajorFunction = IRP_MJ_INTERNAL_DEVICE_CONTROL;
+    stack->Parameters.DeviceIoControl.IoControlCode = IOCTL_ALARM_RING;
+    stack->Parameters.DeviceIoControl.InputBufferLength = sizeof(After);
+    stack->Parameters.DeviceIoControl.OutputBufferLength = sizeof(buffer.Rang);
+    IoSetCompletionRoutine(irp, RingCompleted, &event, TRUE, TRUE, TRUE);
+    (VOID)IoCallDriver(Sleeper.AlarmDevice, irp);
+    status = KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &limit);
+    if (status == STATUS_TIMEOUT) {
+        IoCancelIrp(irp);
+        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+    }
+    status = irp->IoStatus.Status;
+    IoFreeIrp(irp);
+    return status == STATUS_CANCELLED ? STATUS_IO_TIMEOUT : status;
+}
+
+static NTSTATUS
+Sleep(ULONG After)
+{
+    NTSTATUS status = Ring(After);
+
+    DbgPrint("sleeper: slept=%u waiting=%u\n", NT_SUCCESS(status),
+             Sleeper.Alarm.Waiting(Sleeper.Alarm.Header.Context));
+    return status;
+}
+
+static NTSTATUS NTAPI
+DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
+    const ULONG *after = Irp->AssociatedIrp.SystemBuffer;
+
+    UNREFERENCED_PARAMETER(DeviceObject);
+    if (stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_SLEEPER_SLEEP) {
+        return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST);
+    }
+    if (stack->Parameters.DeviceIoControl.InputBufferLength != sizeof(*after)) {
+        return Complete(Irp, STATUS_INVALID_BUFFER_SIZE);
+    }
+    return Complete(Irp, Sleep(*after));
+}
+
+static NTSTATUS NTAPI
+DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    return Complete(Irp, STATUS_SUCCESS);
+}
+
+static NTSTATUS
+QueryInterface(VOID)
+{
+    IO_STATUS_BLOCK result;
+    PIO_STACK_LOCATION stack;
+    NTSTATUS status;
+    KEVENT event;
+    PIRP irp;
+
+    KeInitializeEvent(&event, NotificationEvent, FALSE);
+    irp = IoBuildSynchronousFsdRequest(IRP_MJ_PNP, Sleeper.AlarmDevice, NULL, 0, NULL, &event,
+                                       &result);
+    if (irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
+    stack = IoGetNextIrpStackLocation(irp);
+    stack->MinorFunction = IRP_MN_QUERY_INTERFACE;
+    stack->Parameters.QueryInterface.InterfaceType = &GUID_ALARM_INTERFACE;
+    stack->Parameters.QueryInterface.Size = sizeof(Sleeper.Alarm);
+    stack->Parameters.QueryInterface.Version = ALARM_VERSION;
+    stack->Parameters.QueryInterface.Interface = &Sleeper.Alarm.Header;
+    status = IoCallDriver(Sleeper.AlarmDevice, irp);
+    if (status == STATUS_PENDING) {
+        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
+        status = result.Status;
+    }
+    return status;
+}
+
+static VOID NTAPI
+Unload(PDRIVER_OBJECT DriverObject)
+{
+    UNICODE_STRING link = RTL_CONSTANT_STRING(SLEEPER_LINK);
+
+    UNREFERENCED_PARAMETER(DriverObject);
+    (VOID)IoDeleteSymbolicLink(&link);
+    IoDeleteDevice(Sleeper.Device);
+    ObDereferenceObject(Sleeper.AlarmFile);
+}
+
+NTSTATUS NTAPI
+DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    UNICODE_STRING alarm = RTL_CONSTANT_STRING(ALARM_DEVICE);
+    UNICODE_STRING name = RTL_CONSTANT_STRING(SLEEPER_DEVICE);
+    UNICODE_STRING link = RTL_CONSTANT_STRING(SLEEPER_LINK);
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(RegistryPath);
+    DriverObject->DriverUnload = Unload;
+    DriverObject->MajorFunction[IRP_MJ_CREATE] = DispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLOSE] = DispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_CLEANUP] = DispatchCreateClose;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchControl;
+    status = IoGetDeviceObjectPointer(&alarm, FILE_READ_DATA, &Sleeper.AlarmFile,
+                                      &Sleeper.AlarmDevice);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    status = QueryInterface();
+    if (!NT_SUCCESS(status)) {
+        goto close_alarm;
+    }
+    status = IoCreateDevice(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
+                            FILE_DEVICE_SECURE_OPEN, FALSE, &Sleeper.Device);
+    if (!NT_SUCCESS(status)) {
+        goto close_alarm;
+    }
+    status = IoCreateSymbolicLink(&link, &name);
+    if (!NT_SUCCESS(status)) {
+        goto delete_device;
+    }
+    return STATUS_SUCCESS;
+
+delete_device:
+    IoDeleteDevice(Sleeper.Device);
+close_alarm:
+    ObDereferenceObject(Sleeper.AlarmFile);
+    return status;
+}
