@@ -132,7 +132,7 @@ expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/
 expect "figures in docs/limits.md" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
 expect "names in the comments of the sources" "$proofread" comments
 expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner
-expect "functions of windows/ in docs/porting.md" "$proofread" apis docs/porting.md windows
+expect "functions of windows/ in the tables of docs/" "$proofread" apis docs/porting-{tables,kmdf}.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant
 # The sources of windows/ have the style of Windows drivers. Their own build fails on warnings (windows/build.sh).

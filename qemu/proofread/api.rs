@@ -15,6 +15,7 @@ const PREFIXES: &[&str] = &[
     "Ob",
     "Ps",
     "Rtl",
+    "Wdf",
     "Zw",
 ];
 

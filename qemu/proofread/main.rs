@@ -106,16 +106,18 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
                 .flat_map(|(path, text)| comment::check(&path, &text, &project))
                 .collect())
         }
-        ["apis", document, dirs @ ..] if !dirs.is_empty() => {
+        ["apis", documents @ .., dir] if !documents.is_empty() => {
             let mut paths = Vec::new();
-            for dir in dirs {
-                sources(Path::new(dir), &["c", "h"], &mut paths)?;
-            }
+            sources(Path::new(dir), &["c", "h"], &mut paths)?;
             let sources = paths
                 .iter()
                 .map(|path| read(path))
                 .collect::<Result<String, _>>()?;
-            Ok(api::missing(&sources, &read(Path::new(document))?))
+            let documents = documents
+                .iter()
+                .map(|document| read(Path::new(document)))
+                .collect::<Result<String, _>>()?;
+            Ok(api::missing(&sources, &documents))
         }
         ["items", document, dirs @ ..] if !dirs.is_empty() => {
             let mut paths = Vec::new();
@@ -130,8 +132,8 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             Ok(item::check(&read(Path::new(document))?, &items))
         }
         _ => Err(
-            "usage: d2d-proofread {quotes,names} DOCUMENT | {apis,items} DOCUMENT DIR... | comments | \
-                figures DOCUMENT HEADING RECORDED"
+            "usage: d2d-proofread {quotes,names} DOCUMENT | apis DOCUMENT... DIR | items DOCUMENT DIR... | \
+                comments | figures DOCUMENT HEADING RECORDED"
                 .into(),
         ),
     }
