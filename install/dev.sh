@@ -32,6 +32,8 @@ install-dev)
 	mkdir -- "$stage/beyond-irps" "$stage/beyond-irps/symvers"
 	(cd "$PROJECT/shared" && find . -type f \( -name '*.rs' -o -name '*.[ch]' -o -name library.mk -o -name pair.mk \) \
 		! -name d2d_abi.rs ! -name '*.mod.c' -exec install -D -m 644 {} "$stage/beyond-irps/shared/{}" \;)
+	rm -f "$stage/beyond-irps/shared/pair/d2d_pair.h"
+	install -m 644 "$built/shared/pair/d2d_pair.h" "$stage/beyond-irps/shared/include/"
 	install -m 644 "$PROJECT"/install/{c,rust}.mk "$stage/beyond-irps/"
 	for file in "$to"/symvers/*; do
 		[ ! -f "$file" ] || cp -- "$file" "$stage/beyond-irps/symvers/"

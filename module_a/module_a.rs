@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control,
     link::OwnerLink,
     request::{
@@ -48,9 +47,10 @@ use d2d_pair::{
     take_all,
     DemoPair,
     Note,
+    OwnerData,
     OwnerOps,
-    KIND_NOTE,
     MAX_HOPS, //
+    NOTE,
 };
 use kernel::{
     prelude::*,
@@ -151,8 +151,8 @@ impl Owner for DriverA {
         Ok(())
     }
 
-    fn data(config: &Config) -> abi::d2d_pair_owner_data {
-        abi::d2d_pair_owner_data {
+    fn data(config: &Config) -> OwnerData {
+        OwnerData {
             queue_capacity: config.capacity(),
             item_size: config.item_size(),
         }
@@ -211,7 +211,7 @@ impl Owner for DriverA {
     fn detached(&self, link: &OwnerLink<DemoPair>) {
         let notes: [Note; 2] = [1001, 1002];
         // The queue may be full.
-        let _ = link.outgoing().put_batch(KIND_NOTE, &notes);
+        let _ = NOTE.put_batch(&link.outgoing(), &notes);
     }
 }
 
@@ -235,7 +235,7 @@ impl OwnerOps for DriverA {
     fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(&link.incoming())?;
         for _ in 0..taken {
-            link.outgoing().put(KIND_NOTE, &Note::from(taken))?;
+            NOTE.put(&link.outgoing(), &Note::from(taken))?;
         }
         Ok(taken)
     }
@@ -244,9 +244,9 @@ impl OwnerOps for DriverA {
 /// Puts items for the peer, calls its operations, and takes the items that it has put. Checks the
 /// results at the end, so that a peer which answers otherwise gets all calls.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
-    link.outgoing().put::<Note>(KIND_NOTE, &1)?;
+    NOTE.put(&link.outgoing(), &1)?;
     let notes: [Note; 3] = [2, 3, 4];
-    link.outgoing().put_batch(KIND_NOTE, &notes)?;
+    NOTE.put_batch(&link.outgoing(), &notes)?;
 
     let peer = link.peer()?;
     let value = peer.ops().ping(41)?;
@@ -263,7 +263,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
 /// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
 fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
-    link.outgoing().put::<Note>(KIND_NOTE, &8)?;
+    NOTE.put(&link.outgoing(), &8)?;
     peer.ops().drain()?;
     take_all(&link.incoming())?;
     expect(peer.ops().bounce(2)?, 2)

@@ -13,7 +13,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control,
     driver::{
         Driver,
@@ -43,9 +42,10 @@ use d2d_pair::{
     take_all,
     DemoPair,
     Note,
+    PeerData,
     PeerOps,
-    KIND_NOTE,
     MAX_HOPS, //
+    NOTE,
 };
 use kernel::{
     prelude::*,
@@ -141,8 +141,8 @@ impl Driver for DriverB {
         Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 0xb,
             deferred: self.deferred.into(),
             reserved: 0,
@@ -185,16 +185,16 @@ impl PeerOps for DriverB {
     /// Takes all items from the owner, and puts four: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(&link.incoming())?;
-        link.outgoing().put::<Note>(KIND_NOTE, &10)?;
+        NOTE.put(&link.outgoing(), &10)?;
         let notes: [Note; 3] = [20, 30, 40];
-        link.outgoing().put_batch(KIND_NOTE, &notes)?;
+        NOTE.put_batch(&link.outgoing(), &notes)?;
         Ok(taken)
     }
 }
 
 /// Calls the owner and exchanges items with it. Any context.
 fn exercise(link: &PeerLink<DemoPair>) -> Result {
-    link.outgoing().put::<Note>(KIND_NOTE, &7)?;
+    NOTE.put(&link.outgoing(), &7)?;
     link.owner().drain()?;
     take_all(&link.incoming())?;
     expect(link.owner().bounce(2)?, 2)

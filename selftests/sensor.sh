@@ -26,7 +26,7 @@ printed()
 # fresh_consumer - brings about that the consumer is loaded, and no sensor
 fresh_consumer()
 {
-	needs_no sensor loud_sensor
+	needs_no sensor loud_sensor c_sensor
 	needs consumer
 	reset_trace
 }
@@ -37,7 +37,7 @@ play()
 	load sensor && collect 2 && collect 1 && fails EAGAIN unload consumer && unload sensor && unload consumer
 }
 
-begin 6
+begin 7
 
 fresh_trace
 fails ENOENT load sensor
@@ -65,4 +65,9 @@ fresh_consumer
 load loud_sensor && collect 1 && unload loud_sensor && unload consumer &&
 	printed >"$NOTES" && grep -q "consumer: collected samples=16 sum=18446744073709551600\$" "$NOTES"
 verdict "samples whose sum overflows 64 bits: the sum wraps around"
+
+fresh_consumer
+load c_sensor && collect 1 && unload c_sensor && unload consumer &&
+	printed >"$NOTES" && grep -q "consumer: collected samples=16 sum=240\$" "$NOTES"
+verdict "a sensor in C, which knows only the generated header of the pair"
 ktap_finished

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-begin 9
+begin 10
 load module_a
 
 fresh_trace
@@ -32,6 +32,7 @@ while read -r module errno reason; do
 done <<EOT
 skew_reordered EBADR bad-prefix
 skew_signature EBADR bad-prefix
+skew_payload EBADR bad-prefix
 skew_major EPROTO bad-ops-major
 skew_build_id EXDEV bad-build
 EOT

@@ -128,6 +128,16 @@ $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
 # make would compile them again.
 $(addprefix $(obj)/,$(d2d-peer) $(d2d-owner)): private modname := d2d
 
+# $(call d2d-header,CRATE): the C header of the pair that a crate declares (shared/d2d/c_header.rs), beside the crate's
+# object. CRATE is the source without .rs. filechk leaves the file alone if it would not change.
+filechk_d2d_header = $(OBJCOPY) -O binary --only-section=.discard.d2d_header $< $@.text && cat $@.text && rm -f $@.text
+define d2d-header
+$(obj)/$1.h: $(obj)/$1.o FORCE
+	$$(call filechk,d2d_header)
+targets += $1.h
+endef
+$(eval $(call d2d-header,shared/pair/d2d_pair))
+
 # bindgen parses with libclang, even if gcc compiles the kernel. Leave out the flags of gcc that libclang does not know;
 # the kernel's rust/Makefile has a list of them.
 bindgen-skip := $(shell sed -n '/^bindgen_skip_c_flags :=/,/[^\\]$$/p' $(srctree)/rust/Makefile | \
@@ -139,9 +149,8 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
       cmd_d2d_bindgen = \
 	$(BINDGEN) $< --rust-target 1.85 --use-core --ctypes-prefix ::kernel::ffi \
 		--no-layout-tests --no-derive-debug --no-prepend-enum-name \
-		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record|pair_.*)=Clone,Copy' \
+		--with-derive-custom 'd2d_(header|ops|request|result|send|field|record)=Clone,Copy' \
 		--rustified-enum 'd2d_(step|key)' \
-		--with-derive-custom 'd2d_pair_(.*_data|complete)=FromBytes,IntoBytes,Immutable' \
 		--allowlist-file '(.*/)?shared/include/.*' --no-recursive-allowlist \
 		$(foreach line,$(d2d-abi-head),--raw-line '$(subst ~, ,$(line))') \
 		-o $@ -- $(filter-out $(bindgen-skip), $(c_flags)) \
@@ -150,6 +159,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 # The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
 # have the same build ID; it adds its own source to the hash (fingerprint::build in shared/d2d/fingerprint.rs).
 d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
+d2d-sources := $(filter-out %/shared/pair/d2d_pair.h,$(d2d-sources))
 # Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this with a
 # constant D2D_BUILD_ID. It may do so, because it builds all modules of a mutant together.
 d2d-build-id := $(or $(D2D_BUILD_ID),$(shell { cat $(d2d-sources); echo '$(CONFIG_RUSTC_VERSION_TEXT) $(KERNELRELEASE)'; } | sha256sum | cut -c1-16))
@@ -160,16 +170,15 @@ d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen.
 		$(pound)![allow(unsafe_op_in_unsafe_fn,~improper_ctypes,~clippy::all)] \
 		$(pound)![allow(clippy::undocumented_unsafe_blocks,~clippy::ref_as_ptr,~clippy::ptr_as_ptr)] \
 		use~::kernel::bindings::*; \
-		use~::zerocopy_derive::{FromBytes,~Immutable,~IntoBytes}; \
 		pub~const~D2D_BUILD_ID:~u64~=~0x$(d2d-build-id);
 
 $(obj)/shared/d2d_abi.rs: $(d2d-top)/shared/include/bindings.h $(d2d-top)/shared/include/d2d.h \
-			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_pair.h \
-			  $(d2d-top)/shared/include/d2d_point.h $(d2d-top)/shared/include/d2d_table.h FORCE
+			  $(d2d-top)/shared/include/d2d_event.h $(d2d-top)/shared/include/d2d_point.h \
+			  $(d2d-top)/shared/include/d2d_table.h FORCE
 	$(call if_changed,d2d_bindgen)
 targets += shared/d2d_abi.rs shared/d2d_abi.o
 
-clean-files += shared/*.rmeta shared/d2d_abi.rs shared/.doc-* shared/.kernel-lacks*
+clean-files += shared/*.rmeta shared/pair/d2d_pair.h shared/d2d_abi.rs shared/.doc-* shared/.kernel-lacks*
 
 # The kernel's build has generated Rust sources in its tree, on which our objects depend. scripts/Makefile.build has a
 # rule that would generate them again in each build: make would then compile all Rust code again, and fail if the

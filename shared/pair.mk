@@ -27,4 +27,8 @@ $(pair-above)$(pair-peer)-y := $(pair)/$(pair-peer).o $(pair)/$(pair-interface).
 RUSTFLAGS_$(pair)/$(pair-peer).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
 
-clean-files += $(pair)/*.rmeta
+# The C header of the pair, for a peer in C
+$(eval $(call d2d-header,$(pair)/$(pair-interface)))
+always-y += $(pair)/$(pair-interface).h
+
+clean-files += $(pair)/*.rmeta $(pair)/$(pair-interface).h

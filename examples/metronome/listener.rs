@@ -35,9 +35,9 @@ use kernel::{
     uaccess::UserSliceReader, //
 };
 use metronome_pair::{
-    Beat,
     ListenerOps,
-    MetronomePair, //
+    MetronomePair,
+    BEAT, //
 };
 
 d2d::module_peer! {
@@ -84,7 +84,7 @@ impl Listener {
             // so the listener loaded. Starting fails only while the listener is being unloaded.
             let _ = work.start();
         }
-        heard.beats += batch.iter().filter_map(|item| item.read::<Beat>()).count() as u64;
+        heard.beats += batch.iter().filter_map(|item| BEAT.read(&item)).count() as u64;
         if let Some((beats, enough)) = &heard.wanted {
             if heard.beats >= *beats {
                 // Setting fails only while the listener is being unloaded, which ends the wait.

@@ -38,7 +38,7 @@ use metronome_pair::{
     Beat,
     MetronomeOps,
     MetronomePair,
-    KIND_BEAT, //
+    BEAT, //
 };
 
 d2d_owner::module_owner! {
@@ -70,7 +70,7 @@ impl Metronome {
             return;
         };
         let number = self.beats.fetch_add(1, Relaxed);
-        if link.outgoing().put(KIND_BEAT, &Beat { number }).is_err() {
+        if BEAT.put(&link.outgoing(), &Beat { number }).is_err() {
             self.lost.fetch_add(1, Relaxed);
         }
         // The call fails only while the listener is being unloaded.

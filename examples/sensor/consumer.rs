@@ -37,7 +37,8 @@ use sensor_pair::{
     ConsumerOps,
     Sample,
     SensorPair,
-    BURST, //
+    BURST,
+    SAMPLE, //
 };
 
 d2d_owner::module_owner! {
@@ -81,7 +82,7 @@ impl Consumer {
                 ready.wait(Wait::at_most(PATIENCE).interruptible())?;
             }
             taken += batch.len() as u32;
-            for sample in batch.iter().filter_map(|item| item.read::<Sample>()) {
+            for sample in batch.iter().filter_map(|item| SAMPLE.read(&item)) {
                 // The value is another driver's, so the sum may be too large for a number.
                 sum = sum.wrapping_add(sample.value);
             }

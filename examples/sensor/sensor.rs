@@ -31,7 +31,7 @@ use sensor_pair::{
     SensorOps,
     SensorPair,
     BURST,
-    KIND_SAMPLE, //
+    SAMPLE, //
 };
 
 d2d::module_peer! {
@@ -65,7 +65,7 @@ impl State {
             number: self.number,
             value: self.number * self.number,
         };
-        if link.outgoing().put(KIND_SAMPLE, &sample).is_err() {
+        if SAMPLE.put(&link.outgoing(), &sample).is_err() {
             self.lost += 1;
         }
         self.number += 1;

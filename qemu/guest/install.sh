@@ -55,5 +55,6 @@ step is_kmod &&
 	step plays meter &&
 	step /bin/modprobe -r module_a &&
 	step plays_pair consumer sensor collect &&
+	step plays_pair consumer my_sensor collect &&
 	step /lib/outside/test.sh &&
 	step loaded

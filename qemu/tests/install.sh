@@ -83,9 +83,9 @@ outside() {
 		busybox mount -t tmpfs tmpfs "$2"; cd /mnt; shift 2; exec "$@"' sh "$dir" "$PROJECT" "$@"
 }
 
-# builds FOLDER - builds the driver in this folder of $dir/drivers
+# builds FOLDER [VARIABLE=VALUE] - builds the driver in this folder of $dir/drivers
 builds() {
-	outside make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
+	outside make --no-print-directory -C "$D2D_KERNEL/tree" M="/mnt/$1" "${@:2}" "${KMAKE[@]}" KCFLAGS=-Werror KRUSTFLAGS=-Dwarnings modules
 }
 
 # recipe N - prints the Nth makefile of docs/install.md
@@ -233,7 +233,7 @@ expect "a mistake: a file where the folder should be" mistake "Cannot write to .
 rm "$dir/project/build/$KVER/module_b.ko"
 expect "a mistake: a module is not built" mistake 'There is no .*/module_b.ko: build the modules first' modules_install "$to"
 
-mkdir -p "$dir"/drivers/{c,rust,pair/src} "$dir/prefix"
+mkdir -p "$dir"/drivers/{c,rust,pair/src,sensor} "$dir/prefix"
 expect "install-dev installs" dev install-dev
 cp "$PROJECT/selftests/peers/c_peer.c" "$dir/drivers/c/my_driver.c"
 recipe 1 >"$dir/drivers/c/Kbuild"
@@ -245,6 +245,9 @@ expect "a driver in C is built outside of the project" builds c
 expect "a driver in Rust is built outside of the project" builds rust
 expect "a pair in Rust, owner and peer, is built outside of the project" builds pair
 given=(PAIR=gauge A=gauged B=gaugectl)
+sed 's/\<c_sensor/my_sensor/g' "$PROJECT/selftests/peers/c_sensor.c" >"$dir/drivers/sensor/my_sensor.c"
+recipe 4 >"$dir/drivers/sensor/Kbuild"
+expect "a peer in C of that pair is built outside of the project, with its generated header" builds sensor PAIR=/mnt/pair
 expect "make new writes a pair" new "${given[@]}" DIR="$dir/drivers/own"
 expect "the new pair is built outside of the project" builds own
 to=DIR=$dir/to/own

@@ -9,62 +9,56 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    control_code::ControlCode,
-    interface,
     link::{
         OwnerLink,
-        Pair,
         PeerLink, //
-    }, //
+    },
+    pair, //
 };
 use kernel::prelude::*;
-
-/// The owner completes this request at once with `value + 1`.
-pub const PING: ControlCode<u32, u32> = ControlCode::new(0x801);
-/// The owner pends this request, and completes it with `value + 1` before its dispatch routine
-/// returns.
-pub const PEND: ControlCode<u32, u32> = ControlCode::new(0x802);
 
 /// Name of the event that is the doorbell of the queue to the owner.
 pub const DOORBELL: &CStr = c"bench-to-owner";
 
-/// The interface of the bench's owner and peer.
-pub struct BenchPair;
-
-impl Pair for BenchPair {
-    type Owner = OwnerInterface;
-    type Peer = PeerInterface;
-    type OwnerData = [u64; 1];
-    type PeerData = [u64; 1];
-}
-
-interface! {
-    /// What the owner offers.
-    pub trait OwnerOps: "bench-owner" {
-        interface: OwnerInterface,
-        caller: OwnerCaller,
-        table: OwnerTable,
-        link: OwnerLink<BenchPair>,
+pair! {
+    /// The pair of the bench's owner and peer.
+    pub BenchPair: "bench" {
+        owner_data: [u64; 1],
+        peer_data: [u64; 1],
         version: (1, 0),
     }
-    /// Returns `value + 1`.
-    fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
-    /// Calls the peer `times` times, and returns the last result.
-    fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
-    /// Gives the queue to the owner the event [`DOORBELL`] as its doorbell, or with 0 none. May
-    /// sleep.
-    fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
-}
-
-interface! {
-    /// What the peer offers.
-    pub trait PeerOps: "bench-peer" {
-        interface: PeerInterface,
-        caller: PeerCaller,
-        table: PeerTable,
-        link: PeerLink<BenchPair>,
-        version: (1, 0),
+    structs {}
+    kinds {}
+    codes {
+        /// The owner completes this request at once with `value + 1`.
+        const PING: ControlCode<u32, u32> = 0x801;
+        /// The owner pends this request, and completes it with `value + 1` before its dispatch
+        /// routine returns.
+        const PEND: ControlCode<u32, u32> = 0x802;
     }
-    /// Returns `value + 1`.
-    fn ping(&self, link: &PeerLink<BenchPair>, value: u32) -> Result<u32>;
+    owner {
+        /// What the owner offers.
+        trait OwnerOps: "bench-owner" {
+            interface: OwnerInterface,
+            caller: OwnerCaller,
+            table: OwnerTable,
+        }
+        /// Returns `value + 1`.
+        fn ping(&self, link: &OwnerLink<BenchPair>, value: u32) -> Result<u32>;
+        /// Calls the peer `times` times, and returns the last result.
+        fn call_peer(&self, link: &OwnerLink<BenchPair>, times: u64) -> Result<u32>;
+        /// Gives the queue to the owner the event [`DOORBELL`] as its doorbell, or with 0 none. May
+        /// sleep.
+        fn set_doorbell(&self, link: &OwnerLink<BenchPair>, on: u32) -> Result<u32>;
+    }
+    peer {
+        /// What the peer offers.
+        trait PeerOps: "bench-peer" {
+            interface: PeerInterface,
+            caller: PeerCaller,
+            table: PeerTable,
+        }
+        /// Returns `value + 1`.
+        fn ping(&self, link: &PeerLink<BenchPair>, value: u32) -> Result<u32>;
+    }
 }

@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control,
     driver::{
         Driver,
@@ -35,9 +34,10 @@ use d2d_pair::{
     demo_requests::DemoRequests,
     DemoPair,
     Note,
+    PeerData,
     PeerOps,
-    KIND_NOTE,
     MAX_HOPS, //
+    NOTE,
 };
 use kernel::{
     prelude::*,
@@ -120,7 +120,7 @@ impl HandlePeer {
     /// called it.
     fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
         let sum = self.redeem_all(link)?;
-        link.outgoing().put::<Note>(KIND_NOTE, &sum)?;
+        NOTE.put(&link.outgoing(), &sum)?;
         link.owner().drain()?;
         self.store_all(link)?;
         Ok(())
@@ -162,8 +162,8 @@ impl Driver for HandlePeer {
         Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 3,
             deferred: 1,
             reserved: 0,

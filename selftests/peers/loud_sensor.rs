@@ -17,7 +17,7 @@ use sensor_pair::{
     SensorOps,
     SensorPair,
     BURST,
-    KIND_SAMPLE, //
+    SAMPLE, //
 };
 
 d2d::module_peer! {
@@ -53,8 +53,7 @@ impl SensorOps for LoudSensor {
     fn set_rate(&self, link: &PeerLink<SensorPair>, _period: u32) -> Result<u32> {
         for number in 0..u64::from(BURST) {
             let value = u64::MAX;
-            link.outgoing()
-                .put(KIND_SAMPLE, &Sample { number, value })?;
+            SAMPLE.put(&link.outgoing(), &Sample { number, value })?;
         }
         Ok(0)
     }

@@ -7,7 +7,6 @@
 //! owner to call the peer back, which has to fail because the peer is detaching; the trace shows the errno.
 
 use d2d::{
-    abi,
     driver::{
         Driver,
         Handle,
@@ -21,10 +20,11 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    demo_requests::ADD,
     take_all,
     DemoPair,
+    PeerData,
     PeerOps, //
+    ADD,
 };
 use kernel::{
     prelude::*,
@@ -74,8 +74,8 @@ impl Driver for Paused {
         Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 0x6e1d,
             deferred: self.deferred.into(),
             reserved: 0,

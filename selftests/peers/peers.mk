@@ -41,16 +41,21 @@ selftests/test_modules/loud_sensor-y := selftests/peers/loud_sensor.o examples/s
 RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/sensor --extern d2d --extern sensor_pair
 $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 
+# A sensor in C for the same consumer, built with the generated header of the pair
+$(eval $(call d2d-c-module,c_sensor,selftests/peers/c_sensor.o,consumer))
+CFLAGS_selftests/peers/c_sensor.o := -I$(obj)/examples/sensor
+$(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
+
 # Drivers that unregister while a request, an event, a handshake or an operation is in progress
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
 # Drivers whose version of the pair's interfaces differs from module_a's, one module each.
-d2d-skews := older newer reordered signature major build_id
+d2d-skews := older newer reordered signature payload major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
-selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o $(d2d-peer)
-RUSTFLAGS_selftests/peers/skew/$1.o := -L $(obj)/shared --extern d2d
-$(obj)/selftests/peers/skew/$1.o: $(obj)/shared/d2d/d2d.o
+selftests/test_modules/skew_$1-y := selftests/peers/skew/$1.o shared/pair/d2d_pair.o $(d2d-peer)
+RUSTFLAGS_selftests/peers/skew/$1.o := -L $(obj)/shared --extern d2d --extern d2d_pair
+$(obj)/selftests/peers/skew/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef
 $(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
 

@@ -12,7 +12,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control_code::ControlCode,
     driver::{
         Driver,
@@ -33,10 +32,11 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    demo_requests::SIGNAL,
     take_all,
     DemoPair,
+    PeerData,
     PeerOps, //
+    SIGNAL,
 };
 use kernel::{
     prelude::*,
@@ -140,8 +140,8 @@ impl Driver for Relay {
         Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 0x3e1a,
             deferred: 0,
             reserved: 0,

@@ -13,7 +13,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control,
     driver::{
         Driver,
@@ -26,8 +25,9 @@ use d2d::{
 use d2d_pair::{
     DemoPair,
     Note,
+    PeerData,
     PeerOps,
-    KIND_NOTE, //
+    NOTE, //
 };
 use kernel::{
     impl_has_hr_timer,
@@ -126,7 +126,7 @@ impl Produced {
         let to_peer = link.context().to_peer();
         self.to_peer.count(to_peer.put(KIND_NUMBERED, &item));
         let note = Note::from(item.number);
-        self.to_owner.count(link.outgoing().put(KIND_NOTE, &note));
+        self.to_owner.count(NOTE.put(&link.outgoing(), &note));
     }
 }
 
@@ -307,8 +307,8 @@ impl Driver for Ticker {
         Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 0x71c,
             deferred: 0,
             reserved: 0,

@@ -16,7 +16,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     control_code::ControlCode,
     event::{
         Event,
@@ -44,8 +43,9 @@ use d2d_owner::{
 };
 use d2d_pair::{
     DemoPair,
+    OwnerData,
     OwnerOps,
-    KIND_NOTE, //
+    NOTE, //
 };
 use kernel::{
     prelude::*,
@@ -159,7 +159,7 @@ impl UnloadingOwner {
         drop(guard);
 
         for (_, link) in contexts.iter() {
-            link.outgoing().put(KIND_NOTE, &1)?;
+            NOTE.put(&link.outgoing(), &1)?;
         }
         contexts.sender().lookup(OwnerModule::NAME)?;
         served.set()?;
@@ -238,8 +238,8 @@ impl Owner for UnloadingOwner {
         }
     }
 
-    fn data(config: &Config) -> abi::d2d_pair_owner_data {
-        abi::d2d_pair_owner_data {
+    fn data(config: &Config) -> OwnerData {
+        OwnerData {
             queue_capacity: config.capacity(),
             item_size: config.item_size(),
         }

@@ -6,7 +6,6 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi,
     driver::{
         Driver,
         Handle,
@@ -28,9 +27,10 @@ use d2d::{
     trace::check_parameter, //
 };
 use d2d_pair::{
-    demo_requests::PEND,
     DemoPair,
+    PeerData,
     PeerOps, //
+    PEND,
 };
 use kernel::{
     prelude::*,
@@ -176,8 +176,8 @@ impl Driver for Waiting {
         make()
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> PeerData {
+        PeerData {
             cookie: 0xa17,
             deferred: (self.waits_in == DEFERRED).into(),
             reserved: 0,

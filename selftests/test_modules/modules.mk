@@ -5,12 +5,14 @@
 # $(call d2d-c-module,NAME,OBJECTS,[OWNER]): a module in C. KBUILD_MODNAME is its name without the folder. OWNER is the
 # module whose table it imports, unless that is module_a or bad_owner: D2D_ONLY leaves the module out if it leaves OWNER
 # out.
+ccflags-y += -I$(obj)/shared/pair
 d2d-c-modules :=
 define d2d-c-module
 obj-m += selftests/test_modules/$1.o
 d2d-c-modules += $(if $(filter-out $(D2D_ONLY),$3),,$1.o)
 selftests/test_modules/$1-y := $2
 $(addprefix $(obj)/,$2): private modname := $1
+$(addprefix $(obj)/,$2): $(obj)/shared/pair/d2d_pair.h
 endef
 
 # $(call if_changed,d2d_calls) generates a file from the prototypes of the exported functions. The

@@ -13,8 +13,12 @@ use d2d::queue::{
     Queue, //
 };
 use kernel::prelude::*;
-use zerocopy::Immutable;
-use zerocopy_derive::Immutable;
+use zerocopy::{
+    FromZeros,
+    Immutable, //
+};
+
+pub(crate) use crate::Taken;
 
 /// A put or a take moves at most this many items.
 pub(crate) const MAX: u32 = 8;
@@ -94,24 +98,10 @@ impl Producer {
     }
 }
 
-/// Counts of taken items, and of faults in them.
-#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable)]
-#[repr(C)]
-pub struct Taken {
-    /// Items.
-    pub(crate) count: u64,
-    /// Sum of their checksums.
-    pub(crate) checksums: u64,
-    /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item.
-    pub(crate) places: u64,
-    /// Items whose payload is not what was put.
-    pub(crate) torn: u64,
-    /// Items that belong to another queue.
-    pub(crate) foreign: u64,
-    /// Items whose number from the queue shows that an item was skipped, or taken twice.
-    pub(crate) gaps: u64,
-    /// Items whose number from their producer shows the same.
-    pub(crate) disorder: u64,
+impl Default for Taken {
+    fn default() -> Self {
+        Self::new_zeroed()
+    }
 }
 
 /// Checks the items that one consumer takes.

@@ -33,19 +33,15 @@ pub mod run;
 pub mod tally;
 
 use d2d::{
-    interface,
     link::{
         OwnerLink,
-        Pair,
         PeerLink, //
-    }, //
+    },
+    pair, //
 };
 use kernel::prelude::*;
 
-pub use item::{
-    Checker,
-    Taken, //
-};
+pub use item::Checker;
 
 /// Returned by a peer's operation that runs after the peer is unloaded.
 pub const UNLOADED: Error = EOWNERDEAD;
@@ -53,60 +49,74 @@ pub const UNLOADED: Error = EOWNERDEAD;
 /// A peer writes this into its data.
 pub const COOKIE: u64 = 0x7065_6572;
 
-/// The interface of the torture's owner and its peers.
-pub struct TorturePair;
-
-impl Pair for TorturePair {
-    type Owner = OwnerInterface;
-    type Peer = PeerInterface;
-    /// A number that both sides increment, and its complement.
-    type OwnerData = [u64; 2];
-    type PeerData = [u64; 1];
-}
-
-interface! {
-    /// What the owner offers.
-    pub trait OwnerOps: "torture-owner" {
-        interface: OwnerInterface,
-        caller: OwnerCaller,
-        table: OwnerTable,
-        link: OwnerLink<TorturePair>,
+pair! {
+    /// The pair of the torture's owner and one of its peers.
+    pub TorturePair: "torture" {
+        // A number that both sides increment, and its complement.
+        owner_data: [u64; 2],
+        peer_data: [u64; 1],
         version: (1, 0),
     }
-    /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
-    /// before it passes it on, and to the result before it returns it.
-    fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
-    fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
-    /// Takes up to `max` items.
-    fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
-    /// Redeems the handle of an item that the peer has taken.
-    fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
-    /// Adds `value` to one of the context's counts; `count` is its number.
-    fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
-    /// Returns the number that the queue gives to the next item which the peer takes. Valid only
-    /// after every run has reported its counts.
-    fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
-}
-
-interface! {
-    /// What a peer offers.
-    pub trait PeerOps: "torture-peer" {
-        interface: PeerInterface,
-        caller: PeerCaller,
-        table: PeerTable,
-        link: PeerLink<TorturePair>,
-        version: (1, 0),
+    structs {
+        /// Counts of taken items, and of faults in them.
+        struct Taken: "taken" {
+            /// Items.
+            count: u64,
+            /// Sum of their checksums.
+            checksums: u64,
+            /// Sum of `mix(seq)`, where `seq` is the number that the queue gave to an item.
+            places: u64,
+            /// Items whose payload is not what was put.
+            torn: u64,
+            /// Items that belong to another queue.
+            foreign: u64,
+            /// Items whose number from the queue shows that an item was skipped, or taken twice.
+            gaps: u64,
+            /// Items whose number from their producer shows the same.
+            disorder: u64,
+        }
     }
-    /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
-    /// before it passes it on, and to the result before it returns it.
-    fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
-    /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
-    fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
-    /// Takes up to `max` items.
-    fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken>;
-    /// Redeems the handle of an item that the owner has taken.
-    fn redeem(&self, link: &PeerLink<TorturePair>, handle: u64) -> Result<Taken>;
+    kinds {}
+    codes {}
+    owner {
+        /// What the owner offers.
+        trait OwnerOps: "torture-owner" {
+            interface: OwnerInterface,
+            caller: OwnerCaller,
+            table: OwnerTable,
+        }
+        /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
+        /// before it passes it on, and to the result before it returns it.
+        fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
+        /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
+        fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
+        /// Takes up to `max` items.
+        fn take(&self, link: &OwnerLink<TorturePair>, max: u32) -> Result<Taken>;
+        /// Redeems the handle of an item that the peer has taken.
+        fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
+        /// Adds `value` to one of the context's counts; `count` is its number.
+        fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
+        /// Returns the number that the queue gives to the next item which the peer takes. Valid only
+        /// after every run has reported its counts.
+        fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
+    }
+    peer {
+        /// What a peer offers.
+        trait PeerOps: "torture-peer" {
+            interface: PeerInterface,
+            caller: PeerCaller,
+            table: PeerTable,
+        }
+        /// Calls the other side back until no `hops` are left. Each side applies [`mix`] to `value`
+        /// before it passes it on, and to the result before it returns it.
+        fn call(&self, link: &PeerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
+        /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
+        fn put(&self, link: &PeerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
+        /// Takes up to `max` items.
+        fn take(&self, link: &PeerLink<TorturePair>, max: u32) -> Result<Taken>;
+        /// Redeems the handle of an item that the owner has taken.
+        fn redeem(&self, link: &PeerLink<TorturePair>, handle: u64) -> Result<Taken>;
+    }
 }
 
 /// The finalizer of SplitMix64: a bijection without visible structure.

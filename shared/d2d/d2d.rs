@@ -9,6 +9,8 @@
 //!
 //! - [`mod@trace`]: the vocabulary of steps and the one-line trace.
 //! - [`point`]: the tracepoints of hot paths.
+//! - [`mod@pair`]: the declaration of a pair, from which everything else of it is made, with a C
+//!   header (`c_header`); [`declaration`]: the same as data.
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - [`probe`]: reading what another driver points to.
@@ -34,9 +36,12 @@
 
 mod adopt;
 mod arch;
+#[doc(hidden)]
+pub mod c_header;
 pub mod context;
 pub mod control;
 pub mod control_code;
+pub mod declaration;
 pub mod driver;
 pub mod event;
 pub mod fingerprint;
@@ -53,6 +58,7 @@ mod lock;
 #[doc(hidden)]
 pub mod once;
 pub mod packet;
+pub mod pair;
 #[doc(hidden)]
 pub mod patience;
 #[doc(hidden)]
@@ -89,7 +95,7 @@ use testing::LocalModule;
 #[doc(hidden)]
 pub mod __private {
     pub use core::{
-        assert,
+        clone::Clone,
         concat,
         convert::From,
         ffi::{
@@ -97,11 +103,13 @@ pub mod __private {
             c_void, //
         },
         marker::{
+            Copy,
             PhantomData,
             Send,
             Sync, //
         },
         mem::{
+            align_of,
             offset_of,
             size_of, //
         },
@@ -135,4 +143,9 @@ pub mod __private {
         ThisModule, //
     };
     pub use zerocopy::FromZeros;
+    pub use zerocopy_derive::{
+        FromBytes,
+        Immutable,
+        IntoBytes, //
+    };
 }

@@ -4,34 +4,11 @@
 //!
 //! C type: `struct d2d_ops`. [`interface!`](crate::interface!) computes both at compile time.
 
-/// A type in the signature of an operation.
-pub struct Type {
-    /// As it is written in the trait.
-    pub name: &'static str,
-    /// Bytes.
-    pub size: usize,
-    /// Bytes.
-    pub align: usize,
-}
-
-impl Type {
-    /// Describes a type that is written as `name`.
-    pub const fn of<T>(name: &'static str) -> Self {
-        Self {
-            name,
-            size: size_of::<T>(),
-            align: align_of::<T>(),
-        }
-    }
-}
-
-/// An operation and its types.
-pub struct Operation {
-    /// As it is written in the trait.
-    pub name: &'static str,
-    /// The types of its arguments, and then that of its result.
-    pub types: &'static [Type],
-}
+use crate::declaration::{
+    Declaration,
+    Operation,
+    Type, //
+};
 
 /// The constants of the hash function: FNV-1a with 64 bits.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
@@ -63,29 +40,83 @@ const fn mix_text(hash: u64, text: &str) -> u64 {
     hash
 }
 
-/// Makes the chain of an interface: the hash of its name and major version, then one for each
-/// operation, which also depends on the one before it. `N` is the number of operations plus 1.
+/// Mixes in a type with everything that its layout consists of.
+const fn mix_type(hash: u64, of: &Type) -> u64 {
+    let mut hash = mix_text(hash, of.name);
+    hash = mix_word(hash, of.size as u64);
+    hash = mix_word(hash, of.align as u64);
+    hash = mix_word(hash, of.count as u64);
+    if let Some(element) = of.element {
+        hash = mix_type(hash, element);
+    }
+    hash = mix_word(hash, of.fields.len() as u64);
+    let mut i = 0;
+    while i < of.fields.len() {
+        let field = &of.fields[i];
+        hash = mix_text(hash, field.name);
+        hash = mix_word(hash, field.offset as u64);
+        hash = mix_type(hash, field.of);
+        i += 1;
+    }
+    hash
+}
+
+/// Makes the hash of what the two sides of a pair share apart from their operations: the pair's
+/// name, the data of each side, and the kinds of items and the control codes with their types. The
+/// order in which kinds and codes are declared does not matter.
+pub const fn agreement(declaration: &Declaration) -> u64 {
+    let mut hash = mix_text(OFFSET, declaration.name);
+    hash = mix_type(hash, declaration.owner_data);
+    hash = mix_type(hash, declaration.peer_data);
+    let (mut sum, mut i) = (0u64, 0);
+    while i < declaration.kinds.len() {
+        let kind = &declaration.kinds[i];
+        let one = mix_word(
+            mix_text(mix_text(OFFSET, "kind"), kind.name),
+            kind.number as u64,
+        );
+        sum = sum.wrapping_add(mix_type(one, kind.payload));
+        i += 1;
+    }
+    i = 0;
+    while i < declaration.codes.len() {
+        let code = &declaration.codes[i];
+        let one = mix_word(
+            mix_text(mix_text(OFFSET, "code"), code.name),
+            code.number as u64,
+        );
+        sum = sum.wrapping_add(mix_type(mix_type(one, code.input), code.output));
+        i += 1;
+    }
+    mix_word(hash, sum)
+}
+
+/// Makes the chain of an interface: the hash of its name, its major version and the agreement of
+/// its pair, then one for each operation, which also depends on the one before it. `N` is the number
+/// of operations plus 1. The agreement is 0 for an interface outside of
+/// [`pair!`](crate::pair!).
 pub const fn chain<const N: usize>(
     interface: &str,
     major: u16,
+    agreement: u64,
     operations: &[Operation],
 ) -> [u64; N] {
     assert!(N == operations.len() + 1);
     let mut hashes = [0; N];
     let mut hash = mix_word(mix_text(OFFSET, interface), major as u64);
+    hash = mix_word(hash, agreement);
     hashes[0] = hash;
     let mut i = 0;
     while i < operations.len() {
         let operation = &operations[i];
         hash = mix_text(hash, operation.name);
+        hash = mix_word(hash, operation.arguments.len() as u64);
         let mut j = 0;
-        while j < operation.types.len() {
-            let of_type = &operation.types[j];
-            hash = mix_text(hash, of_type.name);
-            hash = mix_word(hash, of_type.size as u64);
-            hash = mix_word(hash, of_type.align as u64);
+        while j < operation.arguments.len() {
+            hash = mix_type(hash, operation.arguments[j].of);
             j += 1;
         }
+        hash = mix_type(hash, operation.result);
         i += 1;
         hashes[i] = hash;
     }
@@ -96,22 +127,6 @@ pub const fn chain<const N: usize>(
 /// sources of this library, the compiler or the kernel differ. It is never 0.
 pub const fn build(source: &str) -> u64 {
     mix_text(mix_word(OFFSET, crate::abi::D2D_BUILD_ID), source) | 1
-}
-
-/// A hash as a type: the compiler's message about a wrong hash shows both.
-pub struct Hash<const HASH: u64>;
-
-/// Returns the first entry of `chain` that differs from the entry of `other` at this index, or has
-/// none there. Returns 0 if there is no such entry.
-pub const fn first_difference(chain: &[u64], other: &[u64]) -> u64 {
-    let mut i = 0;
-    while i < chain.len() {
-        if i >= other.len() || chain[i] != other[i] {
-            return chain[i];
-        }
-        i += 1;
-    }
-    0
 }
 
 #[cfg(d2d_tests)]

@@ -8,6 +8,7 @@
 
 use crate::{
     abi,
+    declaration::Operation,
     probe::{
         self,
         Part, //
@@ -57,6 +58,8 @@ pub unsafe trait Interface: Sized + 'static {
     /// A value that has to be the same on both sides, or 0; see
     /// [`fingerprint::build`](crate::fingerprint).
     const BUILD: u64;
+    /// The operations with their types.
+    const OPERATIONS: &'static [Operation];
     /// The hash of the interface, and one for each operation; see
     /// [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
@@ -138,8 +141,7 @@ pub const fn assert_plain<T: Plain>() {}
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
 /// A compiler extends an argument of 1 or 2 bytes to 4, with or without its sign, and the called
-/// function may rely on how the caller has done so. The chain does not tell the two apart: type
-/// aliases can give `u8` and `i8` the same name.
+/// function may rely on how the caller has done so.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(
@@ -335,8 +337,7 @@ impl<I: Interface> Endpoint<I> {
 ///     pub trait OwnerOps: "owner" {
 ///         interface: OwnerInterface,
 ///         caller: OwnerCaller,
-///         table: OwnerTable = abi::d2d_pair_owner_ops,
-///         chain: [abi::D2D_PAIR_OWNER_INTERFACE, abi::D2D_PAIR_OWNER_PING],
+///         table: OwnerTable,
 ///         link: OwnerLink<DemoPair>,
 ///         version: (1, 0),
 ///     }
@@ -347,13 +348,12 @@ impl<I: Interface> Endpoint<I> {
 ///
 /// makes the trait, which a driver implements under `#[vtable]` (calling an operation that it
 /// leaves out returns `EOPNOTSUPP`); the marker type that stands for the interface; the caller,
-/// with a method for each operation; and the `repr(C)` table. If a C type is given, the compiler
-/// checks the table against it: size, offsets, signatures, and the hashes in the C header. If a
-/// hash is wrong or missing, the compiler prints the value that it expects.
+/// with a method for each operation; and the `repr(C)` table. [`pair!`](crate::pair!) calls this
+/// macro for both sides of a pair. `agreement: NUMBER` after the version is the hash of what the
+/// pair has apart from its operations.
 ///
 /// With `build: include_str!("...")` after the version, which names the source file itself, both
-/// sides have to be built from the same sources by the same compiler. Use it if an argument is a
-/// struct whose fields may change while its name and size do not.
+/// sides have to be built from the same sources by the same compiler.
 ///
 /// An operation may have documentation, but no other attributes: they would apply to code of this
 /// library.
@@ -364,49 +364,21 @@ impl<I: Interface> Endpoint<I> {
 /// link, so that it can call the other side.
 #[macro_export]
 macro_rules! interface {
-    (@check [] $Interface:ident $Table:ident $($op:ident)*) => {};
-    (@check [$CTable:ty, $($hash:expr),*] $Interface:ident $Table:ident $($op:ident)*) => {
-        const _: () = {
-            use $crate::__private::{
-                assert,
-                offset_of,
-                size_of, //
-            };
-            assert!(size_of::<$Table>() == size_of::<$CTable>());
-            $(assert!(offset_of!($Table, $op) == offset_of!($CTable, $op));)*
-            // The functions have the same types in both.
-            type D2dCTable = $CTable;
-            let _: fn($Table) -> D2dCTable = |table| D2dCTable {
-                hdr: table.hdr,
-                $($op: table.$op,)*
-            };
-            // The hashes are the same. If they are not, the compiler's message shows both, because
-            // they are types.
-            use $crate::{
-                fingerprint::{
-                    first_difference,
-                    Hash, //
-                },
-                interface::Interface, //
-            };
-            const CHAIN: &[u64] = <$Interface as Interface>::CHAIN;
-            const HEADER: &[u64] = &[$($hash as u64),*];
-            const _: Hash<{ first_difference(CHAIN, HEADER) }> =
-                Hash::<{ first_difference(HEADER, CHAIN) }>;
-        };
-    };
     (@one $op:ident) => { 1 };
     (@build) => { 0 };
     (@build $source:expr) => { $crate::fingerprint::build($source) };
+    (@agreement) => { 0 };
+    (@agreement $agreement:expr) => { $agreement };
     (
         $(#[$meta:meta])*
         $vis:vis trait $Trait:ident: $name:literal {
             interface: $Interface:ident,
             caller: $Caller:ident,
-            table: $Table:ident $(= $CTable:ty, chain: [$($hash:expr),* $(,)?])?,
+            table: $Table:ident,
             link: $Link:ty,
             version: ($major:literal, $minor:literal)
-            $(, build: $build:expr)? $(,)?
+            $(, build: $build:expr)?
+            $(, agreement: $agreement:expr)? $(,)?
         }
         $(
             $(#[doc = $doc:expr])*
@@ -454,8 +426,6 @@ macro_rules! interface {
             )*
         }
 
-        $crate::interface! { @check [$($CTable, $($hash),*)?] $Interface $Table $($op)* }
-
         const _: () = {
             $($($crate::interface::assert_argument::<$Arg>();)* $crate::interface::assert_plain::<$Ret>();)*
         };
@@ -471,22 +441,26 @@ macro_rules! interface {
             const MAJOR: u16 = $major;
             const MINOR: u16 = $minor;
             const BUILD: u64 = $crate::interface! { @build $($build)? };
+            const OPERATIONS: &'static [$crate::declaration::Operation] = &[$(
+                $crate::declaration::Operation {
+                    name: $crate::__private::stringify!($op),
+                    docs: &[$($doc),*],
+                    arguments: &[$(
+                        $crate::declaration::Argument {
+                            name: $crate::__private::stringify!($arg),
+                            of: <$Arg as $crate::declaration::Described>::TYPE,
+                        },
+                    )*],
+                    result: <$Ret as $crate::declaration::Described>::TYPE,
+                },
+            )*];
             const CHAIN: &'static [u64] = {
                 // Declare no item here: a driver's type of the same name would resolve to the item.
                 &$crate::fingerprint::chain::<{ 1 $(+ $crate::interface! { @one $op })* }>(
                     $name,
                     $major,
-                    &[$(
-                        $crate::fingerprint::Operation {
-                            name: $crate::__private::stringify!($op),
-                            types: &[
-                                $($crate::fingerprint::Type::of::<$Arg>(
-                                    $crate::__private::stringify!($Arg)
-                                ),)*
-                                $crate::fingerprint::Type::of::<$Ret>($crate::__private::stringify!($Ret)),
-                            ],
-                        },
-                    )*],
+                    $crate::interface! { @agreement $($agreement)? },
+                    <$Interface as $crate::interface::Interface>::OPERATIONS,
                 )
             };
             const UNSUPPORTED: $Table = {

@@ -13,10 +13,12 @@
 //!
 //! - [`Batch`]: items that were taken together.
 //! - [`ValueQueue`]: a queue whose items are values of one type.
+//! - [`ItemKind`]: what an item means, and the type of its payload.
 //! - [`ItemHandle`]: names a taken item that is passed to other code.
 
 mod batch;
 mod handle;
+mod kind;
 mod values;
 
 pub use self::{
@@ -26,6 +28,7 @@ pub use self::{
         Items, //
     },
     handle::ItemHandle,
+    kind::ItemKind,
     values::{
         TakenValue,
         ValueQueue, //

@@ -163,12 +163,13 @@ struct d2d_header {
  * them.
  *
  * The chain proves that of two tables of different lengths the shorter one is a prefix of
- * the longer one. Its first entry is a hash of the interface's name and major version.
- * Each operation has one more entry: a hash of the entry before it and of the operation's
- * name and signature. The C header of an interface states these hashes (d2d_pair.h). They
- * are made from its Rust trait, which does not compile if the header states others.
+ * the longer one. Its first entry is a hash of the interface's name and major version, and
+ * of what its pair has apart from operations: the data of both sides, the kinds of items and
+ * the control codes. Each operation has one more entry: a hash of the entry before it and of
+ * the operation's name and signature. A struct is in the hashes with the names, types and
+ * offsets of its fields. The C header of a pair, which is generated from the declaration of
+ * the pair in Rust, states these hashes.
  *
- * A hash includes the name, size and alignment of a struct in a signature, not its fields.
  * An interface for which that is not enough has a build: a number that is only equal in
  * drivers that were built from the same sources by the same compiler. Otherwise the build
  * is 0.

@@ -2,8 +2,7 @@
 
 //! The interface of the demonstration pair, module_a and module_b.
 //!
-//! C header: `shared/include/d2d_pair.h`. Operations may be called in task, softirq and hard
-//! interrupt context, so they do not sleep.
+//! The build makes the C header of the pair from this declaration, beside the object of this crate.
 
 #![forbid(unsafe_code)]
 
@@ -11,19 +10,14 @@ pub mod demo_events;
 pub mod demo_requests;
 
 use d2d::{
-    abi,
-    interface,
     link::{
         OwnerLink,
-        Pair,
         PeerLink, //
     },
+    pair,
     queue::Queue, //
 };
 use kernel::prelude::*;
-
-/// Kind of the pair's items, whose payload is a [`Note`].
-pub const KIND_NOTE: u32 = abi::D2D_PAIR_KIND_NOTE;
 
 /// Payload of the pair's items: a number.
 pub type Note = u64;
@@ -64,62 +58,85 @@ pub fn expect(result: u32, expected: u32) -> Result {
     }
 }
 
-/// The pair of module_a and its peer.
-pub struct DemoPair;
-
-impl Pair for DemoPair {
-    type Owner = OwnerInterface;
-    type Peer = PeerInterface;
-    type OwnerData = abi::d2d_pair_owner_data;
-    type PeerData = abi::d2d_pair_peer_data;
-}
-
-interface! {
-    /// The operations of module_a.
-    pub trait OwnerOps: "owner" {
-        interface: OwnerInterface,
-        caller: OwnerCaller,
-        table: OwnerTable = abi::d2d_pair_owner_ops,
-        chain: [
-            abi::D2D_PAIR_OWNER_INTERFACE,
-            abi::D2D_PAIR_OWNER_PING,
-            abi::D2D_PAIR_OWNER_BOUNCE,
-            abi::D2D_PAIR_OWNER_DRAIN,
-        ],
-        link: OwnerLink<DemoPair>,
+pair! {
+    /// The pair of module_a and its peer. Operations may be called in task, softirq and hard
+    /// interrupt context, so they do not sleep.
+    pub DemoPair: "d2d_pair" {
+        owner_data: OwnerData,
+        peer_data: PeerData,
         version: (1, 0),
     }
-    /// Returns `value + 1`.
-    fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number of
-    /// calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
-    fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32>;
-    /// Takes all items from the peer, and puts one for each. Returns the number of items taken.
-    fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32>;
-}
-
-interface! {
-    /// The operations of module_a's peer.
-    pub trait PeerOps: "peer" {
-        interface: PeerInterface,
-        caller: PeerCaller,
-        table: PeerTable = abi::d2d_pair_peer_ops,
-        chain: [
-            abi::D2D_PAIR_PEER_INTERFACE,
-            abi::D2D_PAIR_PEER_PING,
-            abi::D2D_PAIR_PEER_BOUNCE,
-            abi::D2D_PAIR_PEER_DRAIN,
-        ],
-        link: PeerLink<DemoPair>,
-        version: (1, 0),
+    structs {
+        /// The owner's data in a context, which module_a writes when it is loaded.
+        struct OwnerData: "owner_data" {
+            /// Items in each queue.
+            queue_capacity: u32,
+            /// Bytes of payload of each item.
+            item_size: u32,
+        }
+        /// The peer's data in a context, which it writes during the handshake.
+        struct PeerData: "peer_data" {
+            /// Any value that distinguishes the peer from others.
+            cookie: u64,
+            /// 1 if a work item of the peer completes the handshake.
+            deferred: u32,
+            /// 0.
+            reserved: u32,
+        }
+        /// The input of COMPLETE.
+        struct Complete: "complete" {
+            /// That of PEND.
+            key: u64,
+            /// The output of PEND.
+            value: u64,
+        }
     }
-    /// Returns `value + 1`.
-    fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
-    /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number of
-    /// calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
-    fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32>;
-    /// Takes all items from the owner. Returns the number of items taken.
-    fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+    kinds {
+        /// A number.
+        const NOTE: ItemKind<Note> = 1;
+    }
+    codes {
+        /// Adds 1 to a number.
+        const ADD: ControlCode<u64, u64> = 0x801;
+        /// Stays pending until a [`COMPLETE`] with the same key. The input is the key, the output the
+        /// value of that [`COMPLETE`]. Fails with `EBUSY` if too many are pending.
+        const PEND: ControlCode<u64, u64> = 0x802;
+        /// Completes a [`PEND`]. Fails with `ENOENT` if none with this key is pending.
+        const COMPLETE: ControlCode<Complete, ()> = 0x803;
+        /// Sets the driver's two events. DRIVER.notice is a notification event, DRIVER.turn a
+        /// synchronization event; DRIVER is the driver's name.
+        const SIGNAL: ControlCode<(), ()> = 0x804;
+    }
+    owner {
+        /// The operations of module_a.
+        trait OwnerOps: "owner" {
+            interface: OwnerInterface,
+            caller: OwnerCaller,
+            table: OwnerTable,
+        }
+        /// Returns `value + 1`.
+        fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
+        /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number
+        /// of calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
+        fn bounce(&self, link: &OwnerLink<DemoPair>, hops: u32) -> Result<u32>;
+        /// Takes all items from the peer, and puts one for each. Returns the number of items taken.
+        fn drain(&self, link: &OwnerLink<DemoPair>) -> Result<u32>;
+    }
+    peer {
+        /// The operations of module_a's peer.
+        trait PeerOps: "peer" {
+            interface: PeerInterface,
+            caller: PeerCaller,
+            table: PeerTable,
+        }
+        /// Returns `value + 1`.
+        fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
+        /// If `hops` is not 0, calls the other side's `bounce` with one hop less. Returns the number
+        /// of calls that were made in all. Fails with `E2BIG` if `hops` is more than [`MAX_HOPS`].
+        fn bounce(&self, link: &PeerLink<DemoPair>, hops: u32) -> Result<u32>;
+        /// Takes all items from the owner. Returns the number of items taken.
+        fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32>;
+    }
 }
 
 #[cfg(d2d_tests)]

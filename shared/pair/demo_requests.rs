@@ -2,10 +2,15 @@
 
 //! The requests that both drivers of the demonstration serve and send.
 
-use crate::demo_events::DemoEvents;
+use crate::{
+    demo_events::DemoEvents,
+    Complete,
+    ADD,
+    COMPLETE,
+    PEND,
+    SIGNAL, //
+};
 use d2d::{
-    abi,
-    control_code::ControlCode,
     packet::{
         Packet,
         Sender,
@@ -32,24 +37,6 @@ use kernel::{
         Mutex,
         SpinLockIrq, //
     }, //
-};
-
-/// Adds 1 to a number.
-pub const ADD: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// Stays pending until a [`COMPLETE`] with the same key. The input is the key, the output the value
-/// of that [`COMPLETE`]. Fails with `EBUSY` if too many are pending.
-pub const PEND: ControlCode<u64, u64> = ControlCode::new(0x802);
-/// Completes a [`PEND`]. Fails with `ENOENT` if none with this key is pending.
-pub const COMPLETE: ControlCode<abi::d2d_pair_complete, ()> = ControlCode::new(0x803);
-
-/// Sets the driver's [`DemoEvents`].
-pub const SIGNAL: ControlCode<(), ()> = ControlCode::new(0x804);
-
-const _: () = {
-    assert!(ADD.raw() == abi::D2D_PAIR_IOCTL_ADD);
-    assert!(PEND.raw() == abi::D2D_PAIR_IOCTL_PEND);
-    assert!(COMPLETE.raw() == abi::D2D_PAIR_IOCTL_COMPLETE);
-    assert!(SIGNAL.raw() == abi::D2D_PAIR_IOCTL_SIGNAL);
 };
 
 /// The most requests that a driver keeps pending at a time.
@@ -180,7 +167,7 @@ impl DemoRequests {
             .find_map(|place| place.take_if(|keyed| f(keyed)))
     }
 
-    fn complete(&self, complete: &abi::d2d_pair_complete) -> Result {
+    fn complete(&self, complete: &Complete) -> Result {
         let keyed = self.take(|keyed| keyed.key == complete.key).ok_or(ENOENT)?;
         keyed.request.complete(&complete.value)
     }
@@ -240,7 +227,7 @@ pub fn demonstrate(packets: Packets, to: &Target) -> Result {
     first
         .send_with_routine(to, PEND, &key, Sleep::Cannot, 1)
         .map_err(|refused| refused.error)?;
-    let value = abi::d2d_pair_complete { key, value: 7 };
+    let value = Complete { key, value: 7 };
     let sent = complete
         .send(to, COMPLETE, &value, Sleep::Cannot)
         .map_err(|refused| refused.error)?;

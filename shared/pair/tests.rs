@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The demonstration's interface, compared with its C header.
+//! The demonstration's interface.
 
 use super::*;
-use d2d::{
-    interface::Interface,
-    testing::header_hashes, //
-};
+use d2d::interface::Interface;
 
 #[kunit_tests(d2d_pair)]
 mod cases {
     use super::*;
-
-    #[test]
-    fn the_hashes_are_those_of_the_header() {
-        let [owner, peer] = header_hashes();
-        assert_eq!(OwnerInterface::CHAIN, &owner[..]);
-        assert_eq!(PeerInterface::CHAIN, &peer[..]);
-    }
 
     #[test]
     fn the_interface_has_no_build() {

@@ -43,26 +43,6 @@ impl ModuleMetadata for LocalModule {
     };
 }
 
-/// Returns the hash chains in the demonstration's C header: that of the owner's operations, and
-/// that of the peer's.
-pub fn header_hashes() -> [[u64; 4]; 2] {
-    // bindgen gives a hash whose highest bit is set a signed type, so convert it.
-    [
-        [
-            abi::D2D_PAIR_OWNER_INTERFACE as u64,
-            abi::D2D_PAIR_OWNER_PING,
-            abi::D2D_PAIR_OWNER_BOUNCE,
-            abi::D2D_PAIR_OWNER_DRAIN,
-        ],
-        [
-            abi::D2D_PAIR_PEER_INTERFACE as u64,
-            abi::D2D_PAIR_PEER_PING as u64,
-            abi::D2D_PAIR_PEER_BOUNCE as u64,
-            abi::D2D_PAIR_PEER_DRAIN,
-        ],
-    ]
-}
-
 /// Returns the module of the tests, whose text has the operations and routines that they use.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()

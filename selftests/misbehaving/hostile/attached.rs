@@ -4,7 +4,6 @@
 // rebinds_core and rebinds_kernel includes it and rebinds a crate's name.
 
 use d2d::{
-    abi,
     driver::{
         Driver,
         Handle, //
@@ -58,8 +57,8 @@ pub struct DemoPair;
 impl Pair for DemoPair {
     type Owner = OwnerInterface;
     type Peer = PeerInterface;
-    type OwnerData = abi::d2d_pair_owner_data;
-    type PeerData = abi::d2d_pair_peer_data;
+    type OwnerData = d2d_pair::OwnerData;
+    type PeerData = d2d_pair::PeerData;
 }
 
 interface! {
@@ -70,6 +69,7 @@ interface! {
         table: OwnerTable,
         link: OwnerLink<DemoPair>,
         version: (1, 0),
+        agreement: d2d_pair::DemoPair::AGREEMENT,
     }
     /// Returns `value + 1`.
     fn ping(&self, link: &OwnerLink<DemoPair>, value: u32) -> Result<u32>;
@@ -83,6 +83,7 @@ interface! {
         table: PeerTable,
         link: PeerLink<DemoPair>,
         version: (1, 0),
+        agreement: d2d_pair::DemoPair::AGREEMENT,
     }
     /// Returns `value + 1`, which the owner's `ping` computes.
     fn ping(&self, link: &PeerLink<DemoPair>, value: u32) -> Result<u32>;
@@ -103,8 +104,8 @@ impl Driver for Attached {
         Result::<(), Error>::Ok(())
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> d2d_pair::PeerData {
+        d2d_pair::PeerData {
             cookie: 0x4057,
             deferred: 0,
             reserved: 0,

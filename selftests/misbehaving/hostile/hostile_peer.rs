@@ -10,7 +10,6 @@
 
 use core::mem::forget;
 use d2d::{
-    abi,
     control::{
         self,
         Directory, //
@@ -63,10 +62,11 @@ use d2d::{
     trace,
 };
 use d2d_pair::{
-    demo_requests::PEND,
     DemoPair,
     Note,
+    PeerData,
     PeerOps, //
+    PEND,
 };
 use kernel::{
     module::this_module,
@@ -449,7 +449,7 @@ impl Driver for Hostile {
     }
 
     fn data(&self) -> <DemoPair as Pair>::PeerData {
-        abi::d2d_pair_peer_data {
+        PeerData {
             cookie: !0,
             deferred: !0,
             reserved: !0,

@@ -4,7 +4,6 @@
 // module_a: it includes this file and states the difference.
 
 use d2d::{
-    abi,
     driver::{
         Driver,
         Handle, //
@@ -43,8 +42,8 @@ macro_rules! skew {
         impl Pair for SkewedPair {
             type Owner = OwnerInterface;
             type Peer = PeerInterface;
-            type OwnerData = abi::d2d_pair_owner_data;
-            type PeerData = abi::d2d_pair_peer_data;
+            type OwnerData = d2d_pair::OwnerData;
+            type PeerData = d2d_pair::PeerData;
         }
 
         interface! {
@@ -55,7 +54,8 @@ macro_rules! skew {
                 table: OwnerTable,
                 link: OwnerLink<SkewedPair>,
                 version: $version
-                $(, build: $build)?
+                $(, build: $build)?,
+                agreement: d2d_pair::DemoPair::AGREEMENT,
             }
             $(
                 /// An operation of the owner.
@@ -71,7 +71,8 @@ macro_rules! skew {
                 table: PeerTable,
                 link: PeerLink<SkewedPair>,
                 version: $version
-                $(, build: $build)?
+                $(, build: $build)?,
+                agreement: d2d_pair::DemoPair::AGREEMENT,
             }
             $(
                 /// An operation of the peer.
@@ -112,8 +113,8 @@ impl Driver for Skewed {
             .and_then(|link| calls(link.owner()))
     }
 
-    fn data(&self) -> abi::d2d_pair_peer_data {
-        abi::d2d_pair_peer_data {
+    fn data(&self) -> d2d_pair::PeerData {
+        d2d_pair::PeerData {
             cookie: 0,
             deferred: 0,
             reserved: 0,

@@ -3,39 +3,159 @@
 //! The hash chain and the build of an interface.
 
 use super::*;
-use crate::testing::header_hashes;
+use crate::declaration::{
+    Argument,
+    Code,
+    Described,
+    KindOf, //
+    Member,
+};
 use kernel::prelude::*;
 
-const U32: Type = Type {
-    name: "u32",
-    size: 4,
-    align: 4,
-};
-const U64: Type = Type {
-    name: "u64",
-    size: 8,
-    align: 8,
-};
+const U32: Type = Type::plain::<u32>("u32");
+const U64: Type = Type::plain::<u64>("u64");
+const S32: Type = Type::plain::<i32>("s32");
 
-const fn operation(name: &'static str, types: &'static [Type]) -> Operation {
-    Operation { name, types }
+const fn argument(of: &'static Type) -> Argument {
+    Argument { name: "value", of }
 }
 
-/// The operations of the demonstration pair, the same on both sides.
-const DEMO: [Operation; 3] = [
-    operation("ping", &[U32, U32]),
-    operation("bounce", &[U32, U32]),
-    operation("drain", &[U32]),
+const fn operation(
+    name: &'static str,
+    arguments: &'static [Argument],
+    result: &'static Type,
+) -> Operation {
+    Operation {
+        name,
+        docs: &[],
+        arguments,
+        result,
+    }
+}
+
+/// Three operations.
+const THREE: [Operation; 3] = [
+    operation("ping", &[argument(&U32)], &U32),
+    operation("bounce", &[argument(&U32)], &U32),
+    operation("drain", &[], &U32),
 ];
 
 /// The last hash of an interface with this one operation.
-fn hash(interface: &str, major: u16, name: &'static str, types: &'static [Type]) -> u64 {
-    chain::<2>(interface, major, &[operation(name, types)])[1]
+const fn hash(
+    interface: &str,
+    major: u16,
+    agreement: u64,
+    name: &'static str,
+    arguments: &'static [Argument],
+    result: &'static Type,
+) -> u64 {
+    chain::<2>(
+        interface,
+        major,
+        agreement,
+        &[operation(name, arguments, result)],
+    )[1]
 }
 
-/// The hash of the operation of which the tests change a part.
-fn reference() -> u64 {
-    hash("kunit", 1, "op", &[U32, U64])
+const fn field(name: &'static str, of: &'static Type, offset: usize) -> Member {
+    Member {
+        name,
+        docs: &[],
+        of,
+        offset,
+    }
+}
+
+const fn structure(name: &'static str, fields: &'static [Member]) -> Type {
+    Type {
+        name,
+        size: 8,
+        align: 4,
+        fields,
+        element: None,
+        count: 0,
+    }
+}
+
+/// A structure of which the tests change a part.
+const PAYLOAD: Type = structure("t_payload", &[field("a", &U32, 0), field("b", &U32, 4)]);
+const SWAPPED: Type = structure("t_payload", &[field("b", &U32, 0), field("a", &U32, 4)]);
+const RENAMED: Type = structure("t_payload", &[field("a", &U32, 0), field("c", &U32, 4)]);
+const SIGNED: Type = structure("t_payload", &[field("a", &U32, 0), field("b", &S32, 4)]);
+const MOVED: Type = structure("t_payload", &[field("a", &U32, 4), field("b", &U32, 0)]);
+const NESTED: Type = structure("t_payload", &[field("a", &PAYLOAD, 0)]);
+const NESTED_SWAPPED: Type = structure("t_payload", &[field("a", &SWAPPED, 0)]);
+const WHOLE: Type = Type {
+    fields: &[],
+    ..PAYLOAD
+};
+const PAYLOADS: [&Type; 8] = [
+    &PAYLOAD,
+    &SWAPPED,
+    &RENAMED,
+    &SIGNED,
+    &MOVED,
+    &NESTED,
+    &NESTED_SWAPPED,
+    &WHOLE,
+];
+
+/// A declaration of which the tests change a part.
+const DECLARATION: Declaration = Declaration {
+    name: "t",
+    docs: &[],
+    major: 1,
+    minor: 0,
+    owner_data: &U32,
+    peer_data: &U64,
+    structs: &[],
+    kinds: &[],
+    codes: &[],
+};
+
+const fn kind(name: &'static str, number: u32, payload: &'static Type) -> KindOf {
+    KindOf {
+        name,
+        docs: &[],
+        number,
+        payload,
+    }
+}
+
+const fn code(
+    name: &'static str,
+    number: u16,
+    input: &'static Type,
+    output: &'static Type,
+) -> Code {
+    Code {
+        name,
+        docs: &[],
+        number,
+        input,
+        output,
+    }
+}
+
+const fn of_kinds(kinds: &'static [KindOf]) -> u64 {
+    agreement(&Declaration {
+        kinds,
+        ..DECLARATION
+    })
+}
+
+const fn of_codes(codes: &'static [Code]) -> u64 {
+    agreement(&Declaration {
+        codes,
+        ..DECLARATION
+    })
+}
+
+/// Fails if two hashes are the same.
+fn assert_all_differ(hashes: &[u64]) {
+    for (n, one) in hashes.iter().enumerate() {
+        assert!(!hashes[..n].contains(one));
+    }
 }
 
 #[kunit_tests(d2d_fingerprint)]
@@ -43,30 +163,23 @@ mod cases {
     use super::*;
 
     #[test]
-    fn the_hashes_are_those_of_the_header() {
-        let [owner, peer] = header_hashes();
-        assert_eq!(chain::<4>("owner", 1, &DEMO), owner);
-        assert_eq!(chain::<4>("peer", 1, &DEMO), peer);
-    }
-
-    #[test]
     fn an_appended_operation_changes_no_hash_before_it() {
-        let whole = chain::<4>("owner", 1, &DEMO);
-        assert_eq!(chain::<1>("owner", 1, &[])[..], whole[..1]);
-        assert_eq!(chain::<2>("owner", 1, &DEMO[..1])[..], whole[..2]);
-        assert_eq!(chain::<3>("owner", 1, &DEMO[..2])[..], whole[..3]);
+        let whole = chain::<4>("owner", 1, 0, &THREE);
+        assert_eq!(chain::<1>("owner", 1, 0, &[])[..], whole[..1]);
+        assert_eq!(chain::<2>("owner", 1, 0, &THREE[..1])[..], whole[..2]);
+        assert_eq!(chain::<3>("owner", 1, 0, &THREE[..2])[..], whole[..3]);
     }
 
     #[test]
     fn an_earlier_operation_changes_every_hash_after_it() {
-        let other = [
-            operation("pong", &[U32, U32]),
-            operation("bounce", &[U32, U32]),
-            operation("drain", &[U32]),
+        const OTHER: [Operation; 3] = [
+            operation("pong", &[argument(&U32)], &U32),
+            operation("bounce", &[argument(&U32)], &U32),
+            operation("drain", &[], &U32),
         ];
         let (ours, theirs) = (
-            chain::<4>("owner", 1, &DEMO),
-            chain::<4>("owner", 1, &other),
+            chain::<4>("owner", 1, 0, &THREE),
+            chain::<4>("owner", 1, 0, &OTHER),
         );
         assert_eq!(ours[0], theirs[0]);
         for n in 1..4 {
@@ -78,38 +191,88 @@ mod cases {
     fn each_part_of_an_operation_changes_the_hash() {
         const WIDE: Type = Type { size: 8, ..U32 };
         const LOOSE: Type = Type { align: 2, ..U32 };
-        const OTHER: Type = Type { name: "i32", ..U32 };
-        let hashes = [
-            reference(),
-            hash("kunit", 2, "op", &[U32, U64]),
-            hash("kunjt", 1, "op", &[U32, U64]),
-            hash("kunit", 1, "po", &[U32, U64]),
-            hash("kunit", 1, "op", &[U64, U32]),
-            hash("kunit", 1, "op", &[U32]),
-            hash("kunit", 1, "op", &[U32, U64, U64]),
-            hash("kunit", 1, "op", &[WIDE, U64]),
-            hash("kunit", 1, "op", &[LOOSE, U64]),
-            hash("kunit", 1, "op", &[OTHER, U64]),
+        const HASHES: &[u64] = &[
+            hash("kunit", 1, 0, "op", &[argument(&U32)], &U64),
+            hash("kunit", 2, 0, "op", &[argument(&U32)], &U64),
+            hash("kunjt", 1, 0, "op", &[argument(&U32)], &U64),
+            hash("kunit", 1, 1, "op", &[argument(&U32)], &U64),
+            hash("kunit", 1, 0, "po", &[argument(&U32)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(&U64)], &U32),
+            hash("kunit", 1, 0, "op", &[], &U32),
+            hash("kunit", 1, 0, "op", &[argument(&U32), argument(&U64)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(&WIDE)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(&LOOSE)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(&S32)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(<[u32; 2]>::TYPE)], &U64),
+            hash("kunit", 1, 0, "op", &[argument(<[i32; 2]>::TYPE)], &U64),
             // the same letters, divided differently between interface and operation
-            hash("kunito", 1, "p", &[U32, U64]),
+            hash("kunito", 1, 0, "p", &[argument(&U32)], &U64),
         ];
-        for (n, one) in hashes.iter().enumerate() {
-            assert!(*one != 0);
-            assert!(!hashes[..n].contains(one));
-        }
+        assert_all_differ(HASHES);
+    }
+
+    #[test]
+    fn each_part_of_a_structure_changes_the_hash() {
+        let hashes = PAYLOADS.map(|of| chain::<2>("t", 1, 0, &[operation("op", &[], of)])[1]);
+        assert_all_differ(&hashes);
+        let hashes = PAYLOADS.map(|owner_data| {
+            agreement(&Declaration {
+                owner_data,
+                ..DECLARATION
+            })
+        });
+        assert_all_differ(&hashes);
+    }
+
+    #[test]
+    fn each_part_of_a_declaration_changes_the_agreement() {
+        const SWAPPED_DATA: Declaration = Declaration {
+            owner_data: &U64,
+            peer_data: &U32,
+            ..DECLARATION
+        };
+        const OTHER_NAME: Declaration = Declaration {
+            name: "u",
+            ..DECLARATION
+        };
+        const HASHES: &[u64] = &[
+            agreement(&DECLARATION),
+            agreement(&SWAPPED_DATA),
+            agreement(&OTHER_NAME),
+            of_kinds(&[kind("A", 1, &PAYLOAD)]),
+            of_kinds(&[kind("A", 1, &SWAPPED)]),
+            of_kinds(&[kind("A", 2, &PAYLOAD)]),
+            of_kinds(&[kind("B", 1, &PAYLOAD)]),
+            of_codes(&[code("A", 0x801, &U32, &U64)]),
+            of_codes(&[code("A", 0x801, &U64, &U32)]),
+            of_codes(&[code("A", 0x801, &S32, &U64)]),
+            of_codes(&[code("A", 0x802, &U32, &U64)]),
+            of_codes(&[code("B", 0x801, &U32, &U64)]),
+        ];
+        assert_all_differ(HASHES);
+    }
+
+    #[test]
+    fn the_order_of_kinds_and_codes_does_not_matter() {
+        const KINDS: [u64; 2] = [
+            of_kinds(&[kind("A", 1, &U32), kind("B", 2, &U64)]),
+            of_kinds(&[kind("B", 2, &U64), kind("A", 1, &U32)]),
+        ];
+        const CODES: [u64; 2] = [
+            of_codes(&[code("A", 0x801, &U32, &U64), code("B", 0x802, &U64, &U64)]),
+            of_codes(&[code("B", 0x802, &U64, &U64), code("A", 0x801, &U32, &U64)]),
+        ];
+        assert_eq!(KINDS[0], KINDS[1]);
+        assert_eq!(CODES[0], CODES[1]);
     }
 
     #[test]
     fn the_order_of_operations_matters() {
-        let ab = chain::<3>(
-            "kunit",
-            1,
-            &[operation("a", &[U32]), operation("b", &[U32])],
-        );
-        let ba = chain::<3>(
-            "kunit",
-            1,
-            &[operation("b", &[U32]), operation("a", &[U32])],
+        const A: Operation = operation("a", &[argument(&U32)], &U32);
+        const B: Operation = operation("b", &[argument(&U32)], &U32);
+        let (ab, ba) = (
+            chain::<3>("kunit", 1, 0, &[A, B]),
+            chain::<3>("kunit", 1, 0, &[B, A]),
         );
         assert_eq!(ab[0], ba[0]);
         assert!(ab[1] != ba[1]);
@@ -122,13 +285,5 @@ mod cases {
         assert!(build("source") != build("Source"));
         assert!(build("source") != build("source "));
         assert!(build("") != 0);
-    }
-
-    #[test]
-    fn the_first_difference_is_found() {
-        assert_eq!(first_difference(&[1, 2, 3], &[1, 2, 3]), 0);
-        assert_eq!(first_difference(&[1, 2, 3], &[1, 9, 3]), 2);
-        assert_eq!(first_difference(&[1, 2, 3], &[1, 2]), 3);
-        assert_eq!(first_difference(&[1, 2], &[1, 2, 3]), 0);
     }
 }

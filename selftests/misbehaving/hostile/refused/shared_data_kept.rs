@@ -6,11 +6,13 @@
 #![forbid(unsafe_code)]
 
 use d2d::{
-    abi::d2d_pair_owner_data,
     context::Context, //
 };
-use d2d_pair::DemoPair;
+use d2d_pair::{
+    DemoPair,
+    OwnerData, //
+};
 
-fn keep(context: &Context<DemoPair>) -> &mut d2d_pair_owner_data {
+fn keep(context: &Context<DemoPair>) -> &mut OwnerData {
     context.with_owner_data(|data| data)
 }

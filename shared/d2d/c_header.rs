@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C header of a pair, written at compile time.
+//!
+//! [`pair!`](crate::pair!) puts the text into the section `.discard.d2d_header` of the object of its
+//! crate. The build copies it to a file beside the object (`shared/library.mk`); the kernel's linker
+//! script leaves the section out of modules.
+
+use crate::declaration::{
+    Declaration,
+    Operation,
+    Operations,
+    Type, //
+};
+
+/// A text that is being written: `N` bytes, or none if `N` is 0 and the text is only measured.
+struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    const fn byte(&mut self, byte: u8) {
+        if N > 0 {
+            self.bytes[self.len] = byte;
+        }
+        self.len += 1;
+    }
+
+    const fn text(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut i = 0;
+        while i < bytes.len() {
+            self.byte(bytes[i]);
+            i += 1;
+        }
+    }
+
+    const fn upper(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        let mut i = 0;
+        while i < bytes.len() {
+            self.byte(bytes[i].to_ascii_uppercase());
+            i += 1;
+        }
+    }
+
+    const fn decimal(&mut self, number: usize) {
+        if number >= 10 {
+            self.decimal(number / 10);
+        }
+        self.byte(b'0' + (number % 10) as u8);
+    }
+
+    const fn hexadecimal(&mut self, number: u64, digits: u32) {
+        let mut left = digits;
+        self.text("0x");
+        while left > 0 {
+            left -= 1;
+            let digit = (number >> (4 * left)) as u8 & 15;
+            self.byte(if digit < 10 {
+                b'0' + digit
+            } else {
+                b'a' + digit - 10
+            });
+        }
+    }
+
+    /// Writes documentation whose further lines begin with ` *` and `indent`, without the brackets
+    /// of rustdoc's links, and ends the line.
+    const fn docs(&mut self, docs: &[&str], indent: u8) {
+        let mut line = 0;
+        while line < docs.len() {
+            let bytes = docs[line].as_bytes();
+            let mut i = 0;
+            if i < bytes.len() && bytes[i] == b' ' {
+                i += 1;
+            }
+            if line > 0 {
+                self.text(" *");
+                if i < bytes.len() {
+                    self.byte(indent);
+                }
+            }
+            while i < bytes.len() {
+                let next = if i + 1 < bytes.len() { bytes[i + 1] } else { 0 };
+                assert!(
+                    bytes[i] != b'*' || next != b'/',
+                    "documentation would end the comment in the C header"
+                );
+                let opens = bytes[i] == b'[' && next == b'`';
+                let closes = bytes[i] == b']' && i > 0 && bytes[i - 1] == b'`';
+                if !opens && !closes {
+                    self.byte(bytes[i]);
+                }
+                i += 1;
+            }
+            self.byte(b'\n');
+            line += 1;
+        }
+        if docs.is_empty() {
+            self.byte(b'\n');
+        }
+    }
+
+    /// Writes the name of a type, or that of the elements of an array.
+    const fn name_of(&mut self, of: &Type) {
+        if let Some(element) = of.element {
+            return self.name_of(element);
+        }
+        if !of.fields.is_empty() {
+            self.text("struct ");
+        }
+        self.text(of.name);
+    }
+
+    const fn dimensions(&mut self, of: &Type) {
+        if let Some(element) = of.element {
+            self.byte(b'[');
+            self.decimal(of.count);
+            self.byte(b']');
+            self.dimensions(element);
+        }
+    }
+
+    /// Writes what a value is: `a u64`.
+    const fn value(&mut self, what: &str, of: &Type) {
+        self.text(" *\t");
+        self.text(what);
+        if of.size == 0 {
+            self.text("none");
+        } else {
+            self.name_of(of);
+            self.dimensions(of);
+        }
+        self.byte(b'\n');
+    }
+
+    const fn structure(&mut self, docs: &[&str], of: &Type) {
+        self.text("\n/**\n * struct ");
+        self.text(of.name);
+        self.text(" - ");
+        self.docs(docs, b'\t');
+        let mut i = 0;
+        while i < of.fields.len() {
+            self.text(" * @");
+            self.text(of.fields[i].name);
+            self.text(": ");
+            self.docs(of.fields[i].docs, b'\t');
+            i += 1;
+        }
+        self.text(" */\nstruct ");
+        self.text(of.name);
+        self.text(" {\n");
+        i = 0;
+        while i < of.fields.len() {
+            let field = &of.fields[i];
+            self.byte(b'\t');
+            self.name_of(field.of);
+            self.byte(b' ');
+            self.text(field.name);
+            self.dimensions(field.of);
+            self.text(";\n");
+            i += 1;
+        }
+        self.text("};\n\nstatic_assert(sizeof(struct ");
+        self.text(of.name);
+        self.text(") == ");
+        self.decimal(of.size);
+        self.text(");\n");
+        i = 0;
+        while i < of.fields.len() {
+            let field = &of.fields[i];
+            self.text("static_assert(offsetof(struct ");
+            self.text(of.name);
+            self.text(", ");
+            self.text(field.name);
+            self.text(") == ");
+            self.decimal(field.offset);
+            self.text(");\n");
+            i += 1;
+        }
+    }
+
+    const fn kinds(&mut self, declaration: &Declaration) {
+        let mut i = 0;
+        while i < declaration.kinds.len() {
+            let kind = &declaration.kinds[i];
+            self.text("\n/*\n * ");
+            self.docs(kind.docs, b' ');
+            self.value("Payload: ", kind.payload);
+            self.text(" */\n#define ");
+            self.upper(declaration.name);
+            self.text("_KIND_");
+            self.text(kind.name);
+            self.byte(b'\t');
+            self.decimal(kind.number as usize);
+            self.byte(b'\n');
+            i += 1;
+        }
+    }
+
+    const fn code_name(&mut self, declaration: &Declaration, code: usize) {
+        self.upper(declaration.name);
+        self.text("_IOCTL_");
+        self.text(declaration.codes[code].name);
+    }
+
+    const fn codes(&mut self, declaration: &Declaration) {
+        if declaration.codes.is_empty() {
+            return;
+        }
+        self.text("\n/**\n * enum ");
+        self.text(declaration.name);
+        self.text("_ioctl - the requests\n");
+        let mut i = 0;
+        while i < declaration.codes.len() {
+            let code = &declaration.codes[i];
+            self.text(" * @");
+            self.code_name(declaration, i);
+            self.text(": ");
+            self.docs(code.docs, b'\t');
+            self.value("Input: ", code.input);
+            self.value("Output: ", code.output);
+            i += 1;
+        }
+        self.text(" */\nenum ");
+        self.text(declaration.name);
+        self.text("_ioctl {\n");
+        i = 0;
+        while i < declaration.codes.len() {
+            self.byte(b'\t');
+            self.code_name(declaration, i);
+            self.text(" = D2D_CTL_CODE(");
+            self.hexadecimal(declaration.codes[i].number as u64, 3);
+            self.text(", D2D_METHOD_BUFFERED),\n");
+            i += 1;
+        }
+        self.text("};\n");
+    }
+
+    /// Writes the name of a hash: that of the interface, or that of an operation.
+    const fn hash_name(&mut self, pair: &str, side: &str, operation: Option<&Operation>) {
+        self.upper(pair);
+        self.byte(b'_');
+        self.upper(side);
+        self.byte(b'_');
+        self.upper(match operation {
+            None => "interface",
+            Some(operation) => operation.name,
+        });
+    }
+
+    const fn chain(&mut self, pair: &str, side: &str, operations: &Operations) {
+        self.byte(b'\n');
+        let mut i = 0;
+        while i < operations.chain.len() {
+            self.text("#define ");
+            self.hash_name(pair, side, operations.before(i));
+            self.byte(b'\t');
+            self.hexadecimal(operations.chain[i], 16);
+            self.text("ull\n");
+            i += 1;
+        }
+        self.text("#define ");
+        self.upper(pair);
+        self.byte(b'_');
+        self.upper(side);
+        self.text("_CHAIN { \\\n");
+        i = 0;
+        while i < operations.chain.len() {
+            self.byte(b'\t');
+            self.hash_name(pair, side, operations.before(i));
+            self.text(", \\\n");
+            i += 1;
+        }
+        self.text("}\n");
+    }
+
+    const fn operation(&mut self, operation: &Operation) {
+        self.text("\tint (*");
+        self.text(operation.name);
+        self.text(")(void *self, ");
+        let mut i = 0;
+        while i < operation.arguments.len() {
+            let argument = &operation.arguments[i];
+            assert!(
+                argument.of.element.is_none(),
+                "C has no arrays as arguments"
+            );
+            self.name_of(argument.of);
+            self.byte(b' ');
+            self.text(argument.name);
+            self.text(", ");
+            i += 1;
+        }
+        self.name_of(operation.result);
+        if operation.result.element.is_some() {
+            self.text(" (*result)");
+            self.dimensions(operation.result);
+        } else {
+            self.text(" *result");
+        }
+        self.text(");\n");
+    }
+
+    const fn table(&mut self, pair: &str, side: &str, operations: &Operations) {
+        self.text("\n/**\n * struct ");
+        self.text(pair);
+        self.byte(b'_');
+        self.text(side);
+        self.text("_ops - ");
+        self.docs(operations.docs, b'\t');
+        self.text(" * @hdr: describes the table\n");
+        let mut i = 0;
+        while i < operations.list.len() {
+            self.text(" * @");
+            self.text(operations.list[i].name);
+            self.text(": ");
+            self.docs(operations.list[i].docs, b'\t');
+            i += 1;
+        }
+        self.text(" */\nstruct ");
+        self.text(pair);
+        self.byte(b'_');
+        self.text(side);
+        self.text("_ops {\n\tstruct d2d_ops hdr;\n");
+        i = 0;
+        while i < operations.list.len() {
+            self.operation(&operations.list[i]);
+            i += 1;
+        }
+        self.text("};\n");
+    }
+
+    const fn header(&mut self, of: &Declaration, owner: &Operations, peer: &Operations) {
+        self.text("/* SPDX-License-Identifier: GPL-2.0 */\n/*\n * ");
+        self.docs(of.docs, b' ');
+        self.text(
+            " *\n * Generated from the declaration in Rust: do not edit.\n *\n\
+             \x20* Every operation returns 0 or a negative errno and, on success, writes its result to\n\
+             \x20* *result.\n */\n#ifndef ",
+        );
+        self.upper(of.name);
+        self.text("_H\n#define ");
+        self.upper(of.name);
+        self.text("_H\n\n#include \"d2d.h\"\n\n#define ");
+        self.upper(of.name);
+        self.text("_MAJOR\t");
+        self.decimal(of.major as usize);
+        self.text("\n#define ");
+        self.upper(of.name);
+        self.text("_MINOR\t");
+        self.decimal(of.minor as usize);
+        self.text("\n\n/* The hash chains of both tables: see struct d2d_ops. */");
+        self.chain(of.name, "owner", owner);
+        self.chain(of.name, "peer", peer);
+        let mut i = 0;
+        while i < of.structs.len() {
+            self.structure(of.structs[i].docs, of.structs[i].of);
+            i += 1;
+        }
+        self.kinds(of);
+        self.codes(of);
+        self.table(of.name, "owner", owner);
+        self.table(of.name, "peer", peer);
+        self.text("\n#endif /* ");
+        self.upper(of.name);
+        self.text("_H */\n");
+    }
+}
+
+impl Operations {
+    /// Returns the operation to which a hash of the chain belongs, or `None` for the first one.
+    const fn before(&self, hash: usize) -> Option<&Operation> {
+        match hash.checked_sub(1) {
+            None => None,
+            Some(index) => Some(&self.list[index]),
+        }
+    }
+}
+
+/// Returns how many bytes the header of a pair has.
+pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> usize {
+    let mut text = Text::<0> { bytes: [], len: 0 };
+    text.header(of, owner, peer);
+    text.len
+}
+
+/// Writes the header of a pair. `N` is its [`size`].
+pub const fn write<const N: usize>(
+    of: &Declaration,
+    owner: &Operations,
+    peer: &Operations,
+) -> [u8; N] {
+    let mut text = Text {
+        bytes: [0; N],
+        len: 0,
+    };
+    text.header(of, owner, peer);
+    text.bytes
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What [`pair!`](crate::pair!) declares, as data: the types that cross the boundary with their
+//! fields, operations, kinds of items and control codes. The hashes ([`fingerprint`](crate::fingerprint))
+//! and the C header ([`c_header`](crate::c_header)) are made from it at compile time.
+
+/// A type that may cross the boundary.
+pub struct Type {
+    /// Name in C. A structure has fields, too, and its name is without `struct`.
+    pub name: &'static str,
+    /// Bytes.
+    pub size: usize,
+    /// Bytes.
+    pub align: usize,
+    /// The fields of a structure, in the order of their offsets.
+    pub fields: &'static [Member],
+    /// The type of the elements of an array.
+    pub element: Option<&'static Type>,
+    /// How many elements the array has.
+    pub count: usize,
+}
+
+/// A field of a structure.
+pub struct Member {
+    /// Name in Rust and in C.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// Its type.
+    pub of: &'static Type,
+    /// Bytes from the beginning of the structure.
+    pub offset: usize,
+}
+
+impl Type {
+    /// Describes a type that is neither a structure nor an array, and is called `name` in C.
+    pub const fn plain<T>(name: &'static str) -> Self {
+        Self {
+            name,
+            size: size_of::<T>(),
+            align: align_of::<T>(),
+            fields: &[],
+            element: None,
+            count: 0,
+        }
+    }
+}
+
+/// A type with a description of its layout, which both drivers of a pair compare.
+///
+/// [`pair!`](crate::pair!) implements it for the structures that it declares.
+pub trait Described {
+    /// The description.
+    const TYPE: &'static Type;
+}
+
+macro_rules! described {
+    ($($type:ty: $name:literal),* $(,)?) => {
+        $(
+            impl Described for $type {
+                const TYPE: &'static Type = &Type::plain::<$type>($name);
+            }
+        )*
+    };
+}
+
+described! {
+    (): "void",
+    u8: "u8",
+    i8: "s8",
+    u16: "u16",
+    i16: "s16",
+    u32: "u32",
+    i32: "s32",
+    u64: "u64",
+    i64: "s64",
+    usize: "size_t",
+    isize: "ssize_t",
+}
+
+impl<T: Described, const N: usize> Described for [T; N] {
+    const TYPE: &'static Type = &Type {
+        name: "",
+        size: size_of::<Self>(),
+        align: align_of::<Self>(),
+        fields: &[],
+        element: Some(T::TYPE),
+        count: N,
+    };
+}
+
+/// An argument of an operation.
+pub struct Argument {
+    /// Name in Rust and in C.
+    pub name: &'static str,
+    /// Its type.
+    pub of: &'static Type,
+}
+
+/// An operation of an interface.
+pub struct Operation {
+    /// Name in Rust and in C.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// Its arguments, without `self` and the link.
+    pub arguments: &'static [Argument],
+    /// The type of its result.
+    pub result: &'static Type,
+}
+
+/// A kind of items.
+pub struct KindOf {
+    /// Name of the constant in Rust.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// The number in `struct d2d_item`.
+    pub number: u32,
+    /// The type of the payload.
+    pub payload: &'static Type,
+}
+
+/// A control code.
+pub struct Code {
+    /// Name of the constant in Rust.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// The function number.
+    pub number: u16,
+    /// The type of the request's input.
+    pub input: &'static Type,
+    /// The type of the request's output.
+    pub output: &'static Type,
+}
+
+/// What the two sides of a pair share apart from their operations.
+pub struct Declaration {
+    /// With this name and `_` begin the names in C.
+    pub name: &'static str,
+    /// The documentation of the pair, one text for each line.
+    pub docs: &'static [&'static str],
+    /// Major version.
+    pub major: u16,
+    /// Minor version.
+    pub minor: u16,
+    /// The data of the owner.
+    pub owner_data: &'static Type,
+    /// The data of the peer.
+    pub peer_data: &'static Type,
+    /// All structures, each after those that it contains.
+    pub structs: &'static [Struct],
+    /// All kinds of items.
+    pub kinds: &'static [KindOf],
+    /// All control codes.
+    pub codes: &'static [Code],
+}
+
+/// A structure of a pair.
+pub struct Struct {
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// The structure.
+    pub of: &'static Type,
+}
+
+/// One side of a pair.
+pub struct Operations {
+    /// Name of the interface.
+    pub name: &'static str,
+    /// Its documentation, one text for each line.
+    pub docs: &'static [&'static str],
+    /// Its hashes.
+    pub chain: &'static [u64],
+    /// Its operations.
+    pub list: &'static [Operation],
+}
+
+const fn is_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        match bytes[i] {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => {}
+            b'0'..=b'9' if i > 0 => {}
+            _ => return false,
+        }
+        i += 1;
+    }
+    i > 0
+}
+
+impl Declaration {
+    /// Returns the declaration, if it is a valid one.
+    ///
+    /// # Panics
+    ///
+    /// At compile time, if a name is no identifier of C, or a number is declared twice.
+    pub const fn checked(self) -> Self {
+        assert!(
+            is_name(self.name),
+            "the name of a pair is an identifier of C"
+        );
+        let mut i = 0;
+        while i < self.structs.len() {
+            assert!(
+                is_name(self.structs[i].of.name),
+                "the name of a structure is an identifier of C"
+            );
+            i += 1;
+        }
+        i = 0;
+        while i < self.kinds.len() {
+            let mut j = 0;
+            while j < i {
+                assert!(
+                    self.kinds[j].number != self.kinds[i].number,
+                    "two kinds of items have the same number"
+                );
+                j += 1;
+            }
+            i += 1;
+        }
+        i = 0;
+        while i < self.codes.len() {
+            let mut j = 0;
+            while j < i {
+                assert!(
+                    self.codes[j].number != self.codes[i].number,
+                    "two control codes have the same function number"
+                );
+                j += 1;
+            }
+            i += 1;
+        }
+        self
+    }
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The declaration of a pair.
+
+/// Declares a pair, once for both drivers and for both languages.
+///
+/// ```ignore
+/// pair! {
+///     /// What the thermometer and the display have agreed on.
+///     pub ThermoPair: "thermo" {
+///         owner_data: Limits,
+///         peer_data: (),
+///         version: (1, 0),
+///     }
+///     structs {
+///         /// What the owner writes into its part of the context.
+///         struct Limits: "limits" {
+///             /// Degrees.
+///             highest: u64,
+///         }
+///     }
+///     kinds {
+///         /// A measured value.
+///         const DEGREES: ItemKind<u64> = 1;
+///     }
+///     codes {
+///         /// Returns the number of values so far.
+///         const COUNT: ControlCode<(), u64> = 0x801;
+///     }
+///     owner {
+///         /// What the owner offers.
+///         trait ThermoOps: "thermometer" {
+///             interface: ThermoInterface,
+///             caller: ThermoCaller,
+///             table: ThermoTable,
+///         }
+///         /// Returns `value + 1`.
+///         fn ping(&self, link: &OwnerLink<ThermoPair>, value: u32) -> Result<u32>;
+///     }
+///     peer {
+///         /// What the peer offers: nothing.
+///         trait DisplayOps: "display" {
+///             interface: DisplayInterface,
+///             caller: DisplayCaller,
+///             table: DisplayTable,
+///         }
+///     }
+/// }
+/// ```
+///
+/// makes the type `ThermoPair`, which implements [`Pair`](crate::link::Pair); the structures, which
+/// are `repr(C)` and [`Plain`](crate::interface::Plain); a [`ItemKind`](crate::queue::ItemKind) and a
+/// [`ControlCode`](crate::control_code::ControlCode) for each constant; and for each side what
+/// [`interface!`](crate::interface!) makes. It also makes the C header, in which the structures are
+/// called `struct thermo_limits`, the kinds `THERMO_KIND_DEGREES`, the codes `THERMO_IOCTL_COUNT` and
+/// the tables `struct thermo_owner_ops` and `struct thermo_peer_ops`. The build writes it beside the
+/// object of the crate, under the name of the crate.
+///
+/// All of it, with the names, types and offsets of all fields, is in the hashes of both tables. A
+/// driver with any other declaration is refused with `EBADR` and the reason `bad-prefix`; one that
+/// only has more or fewer operations at the end is not.
+///
+/// A crate declares one pair. Two kinds with one number, two codes with one number, and a name that
+/// is none in C do not compile. A type that is neither a structure of the pair, a number nor an array
+/// of them does not implement [`Described`](crate::declaration::Described), and so does not compile
+/// either.
+#[macro_export]
+macro_rules! pair {
+    (
+        $(#[doc = $pair_doc:expr])*
+        $vis:vis $Pair:ident: $name:literal {
+            owner_data: $OwnerData:ty,
+            peer_data: $PeerData:ty,
+            version: ($major:literal, $minor:literal) $(,)?
+        }
+        structs {
+            $(
+                $(#[doc = $struct_doc:expr])*
+                struct $Struct:ident: $struct_name:literal {
+                    $(
+                        $(#[doc = $field_doc:expr])*
+                        $field:ident: $Field:ty
+                    ),+ $(,)?
+                }
+            )*
+        }
+        kinds {
+            $(
+                $(#[doc = $kind_doc:expr])*
+                const $KIND:ident: ItemKind<$Payload:ty> = $kind:literal;
+            )*
+        }
+        codes {
+            $(
+                $(#[doc = $code_doc:expr])*
+                const $CODE:ident: ControlCode<$Input:ty, $Output:ty> = $code:literal;
+            )*
+        }
+        owner {
+            $(#[doc = $owner_doc:expr])*
+            trait $OwnerTrait:ident: $owner_name:literal {
+                interface: $OwnerInterface:ident,
+                caller: $OwnerCaller:ident,
+                table: $OwnerTable:ident $(,)?
+            }
+            $($owner_ops:tt)*
+        }
+        peer {
+            $(#[doc = $peer_doc:expr])*
+            trait $PeerTrait:ident: $peer_name:literal {
+                interface: $PeerInterface:ident,
+                caller: $PeerCaller:ident,
+                table: $PeerTable:ident $(,)?
+            }
+            $($peer_ops:tt)*
+        }
+    ) => {
+        $(#[doc = $pair_doc])*
+        $vis struct $Pair;
+
+        impl $crate::link::Pair for $Pair {
+            type Owner = $OwnerInterface;
+            type Peer = $PeerInterface;
+            type OwnerData = $OwnerData;
+            type PeerData = $PeerData;
+        }
+
+        $(
+            $(#[doc = $struct_doc])*
+            #[derive(
+                $crate::__private::Clone,
+                $crate::__private::Copy,
+                $crate::__private::FromBytes,
+                $crate::__private::Immutable,
+                $crate::__private::IntoBytes,
+            )]
+            #[repr(C)]
+            $vis struct $Struct {
+                $(
+                    $(#[doc = $field_doc])*
+                    pub $field: $Field,
+                )+
+            }
+
+            impl $crate::declaration::Described for $Struct {
+                const TYPE: &'static $crate::declaration::Type = &$crate::declaration::Type {
+                    name: $crate::__private::concat!($name, "_", $struct_name),
+                    size: $crate::__private::size_of::<$Struct>(),
+                    align: $crate::__private::align_of::<$Struct>(),
+                    fields: &[$(
+                        $crate::declaration::Member {
+                            name: $crate::__private::stringify!($field),
+                            docs: &[$($field_doc),*],
+                            of: <$Field as $crate::declaration::Described>::TYPE,
+                            offset: $crate::__private::offset_of!($Struct, $field),
+                        },
+                    )+],
+                    element: $crate::__private::None,
+                    count: 0,
+                };
+            }
+        )*
+
+        $(
+            $(#[doc = $kind_doc])*
+            $vis const $KIND: $crate::queue::ItemKind<$Payload> = $crate::queue::ItemKind::new($kind);
+        )*
+        $(
+            $(#[doc = $code_doc])*
+            $vis const $CODE: $crate::control_code::ControlCode<$Input, $Output> =
+                $crate::control_code::ControlCode::new($code);
+        )*
+
+        impl $Pair {
+            /// What the two sides share apart from their operations.
+            $vis const DECLARATION: $crate::declaration::Declaration =
+                $crate::declaration::Declaration {
+                    name: $name,
+                    docs: &[$($pair_doc),*],
+                    major: $major,
+                    minor: $minor,
+                    owner_data: <$OwnerData as $crate::declaration::Described>::TYPE,
+                    peer_data: <$PeerData as $crate::declaration::Described>::TYPE,
+                    structs: &[$(
+                        $crate::declaration::Struct {
+                            docs: &[$($struct_doc),*],
+                            of: <$Struct as $crate::declaration::Described>::TYPE,
+                        },
+                    )*],
+                    kinds: &[$(
+                        $crate::declaration::KindOf {
+                            name: $crate::__private::stringify!($KIND),
+                            docs: &[$($kind_doc),*],
+                            number: $kind,
+                            payload: <$Payload as $crate::declaration::Described>::TYPE,
+                        },
+                    )*],
+                    codes: &[$(
+                        $crate::declaration::Code {
+                            name: $crate::__private::stringify!($CODE),
+                            docs: &[$($code_doc),*],
+                            number: $code,
+                            input: <$Input as $crate::declaration::Described>::TYPE,
+                            output: <$Output as $crate::declaration::Described>::TYPE,
+                        },
+                    )*],
+                }
+                .checked();
+            /// The hash of [`Self::DECLARATION`], which the hashes of both sides' operations
+            /// include.
+            $vis const AGREEMENT: u64 = $crate::fingerprint::agreement(&Self::DECLARATION);
+        }
+
+        $crate::interface! {
+            $(#[doc = $owner_doc])*
+            $vis trait $OwnerTrait: $owner_name {
+                interface: $OwnerInterface,
+                caller: $OwnerCaller,
+                table: $OwnerTable,
+                link: $crate::link::OwnerLink<$Pair>,
+                version: ($major, $minor),
+                agreement: $Pair::AGREEMENT,
+            }
+            $($owner_ops)*
+        }
+
+        $crate::interface! {
+            $(#[doc = $peer_doc])*
+            $vis trait $PeerTrait: $peer_name {
+                interface: $PeerInterface,
+                caller: $PeerCaller,
+                table: $PeerTable,
+                link: $crate::link::PeerLink<$Pair>,
+                version: ($major, $minor),
+                agreement: $Pair::AGREEMENT,
+            }
+            $($peer_ops)*
+        }
+
+        const _: () = {
+            const OF_THE_OWNER: $crate::declaration::Operations = $crate::declaration::Operations {
+                name: $owner_name,
+                docs: &[$($owner_doc),*],
+                chain: <$OwnerInterface as $crate::interface::Interface>::CHAIN,
+                list: <$OwnerInterface as $crate::interface::Interface>::OPERATIONS,
+            };
+            const OF_THE_PEER: $crate::declaration::Operations = $crate::declaration::Operations {
+                name: $peer_name,
+                docs: &[$($peer_doc),*],
+                chain: <$PeerInterface as $crate::interface::Interface>::CHAIN,
+                list: <$PeerInterface as $crate::interface::Interface>::OPERATIONS,
+            };
+            const SIZE: usize =
+                $crate::c_header::size(&$Pair::DECLARATION, &OF_THE_OWNER, &OF_THE_PEER);
+            #[used]
+            #[link_section = ".discard.d2d_header"]
+            static HEADER: [u8; SIZE] =
+                $crate::c_header::write(&$Pair::DECLARATION, &OF_THE_OWNER, &OF_THE_PEER);
+        };
+    };
+}

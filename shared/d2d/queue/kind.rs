@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kinds of items: what an item of a queue means, and the type of its payload.
+
+use super::{
+    Item,
+    Queue, //
+};
+use crate::interface::Plain;
+use core::marker::PhantomData;
+use kernel::prelude::*;
+
+/// A kind of items whose payload is a `T`. [`pair!`](crate::pair!) declares them.
+pub struct ItemKind<T: Plain> {
+    raw: u32,
+    _payload: PhantomData<fn(T) -> T>,
+}
+
+impl<T: Plain> Clone for ItemKind<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Plain> Copy for ItemKind<T> {}
+
+impl<T: Plain> ItemKind<T> {
+    /// Makes the kind with a number.
+    pub const fn new(raw: u32) -> Self {
+        const {
+            assert!(align_of::<T>() <= align_of::<u64>());
+        }
+        Self {
+            raw,
+            _payload: PhantomData,
+        }
+    }
+
+    /// Returns the kind as a number.
+    pub const fn raw(self) -> u32 {
+        self.raw
+    }
+
+    /// Puts one item of this kind on a queue, by copy. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Queue::put`].
+    #[inline]
+    pub fn put(self, queue: &Queue<'_>, payload: &T) -> Result {
+        queue.put(self.raw, payload)
+    }
+
+    /// Puts the payloads on a queue, in order, as far as there is room. Returns the number of items
+    /// put. Any context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Queue::put_batch`].
+    #[inline]
+    pub fn put_batch(self, queue: &Queue<'_>, payloads: &[T]) -> Result<usize> {
+        queue.put_batch(self.raw, payloads)
+    }
+
+    /// Returns the payload of an item, or `None` if the item is not of this kind or its payload has
+    /// another length. Any context.
+    #[inline]
+    pub fn read(self, item: &Item<'_>) -> Option<T> {
+        if item.kind == self.raw {
+            item.read()
+        } else {
+            None
+        }
+    }
+}
