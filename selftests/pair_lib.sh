@@ -7,6 +7,7 @@
 #   use      how a process makes the loaded modules work: each line is a file and a text to write
 
 modules=$(cat /lib/d2d/modules)
+# shellcheck disable=SC2034 # the programs use it
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
 
 # backwards WORD... - prints the words in the reverse order

@@ -16,6 +16,7 @@ else
 	# Documentation/arch/x86/x86_64/mm.rst
 	MODULES_START=0xffffffffa0000000
 	MODULES_END=0xffffffffff000000
+	# shellcheck disable=SC2034 # fault_sweep.sh uses it
 	SYSCALL=do_syscall_64
 fi
 
