@@ -29,6 +29,8 @@ $(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/
 
 # The C header of the pair, for a peer in C
 $(eval $(call d2d-header,$(pair)/$(pair-interface)))
+ifndef D2D_ONLY
 always-y += $(pair)/$(pair-interface).h
+endif
 
 clean-files += $(pair)/*.rmeta $(pair)/$(pair-interface).h
