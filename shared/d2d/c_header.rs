@@ -17,6 +17,20 @@ use crate::declaration::{
 struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
+    /// Where the next byte is in its line.
+    column: usize,
+}
+
+/// The most columns of a line of documentation.
+const WIDTH: usize = 100;
+
+/// Returns the length of the blank at an index and of the word after it.
+const fn word_after(line: &[u8], blank: usize) -> usize {
+    let mut end = blank + 1;
+    while end < line.len() && line[end] != b' ' {
+        end += 1;
+    }
+    end - blank
 }
 
 impl<const N: usize> Text<N> {
@@ -25,6 +39,11 @@ impl<const N: usize> Text<N> {
             self.bytes[self.len] = byte;
         }
         self.len += 1;
+        self.column = match byte {
+            b'\n' => 0,
+            b'\t' => (self.column / 8 + 1) * 8,
+            _ => self.column + 1,
+        };
     }
 
     const fn text(&mut self, text: &str) {
@@ -72,12 +91,17 @@ impl<const N: usize> Text<N> {
         let mut line = 0;
         while line < docs.len() {
             let bytes = docs[line].as_bytes();
-            let mut i = 0;
-            if i < bytes.len() && bytes[i] == b' ' {
-                i += 1;
-            }
-            if line > 0 {
-                self.text(" *");
+            // `///` leaves a blank at the beginning of the line. It joins the line to the one before
+            // it, unless a paragraph or an item of a list begins.
+            let begins = bytes.len() < 2 || matches!(bytes[1], b'-' | b' ');
+            let joins = line > 0 && !begins && docs[line - 1].len() > 1;
+            let mut i = if joins || bytes.is_empty() || bytes[0] != b' ' {
+                0
+            } else {
+                1
+            };
+            if line > 0 && !joins {
+                self.text("\n *");
                 if i < bytes.len() {
                     self.byte(indent);
                 }
@@ -90,17 +114,17 @@ impl<const N: usize> Text<N> {
                 );
                 let opens = bytes[i] == b'[' && next == b'`';
                 let closes = bytes[i] == b']' && i > 0 && bytes[i - 1] == b'`';
-                if !opens && !closes {
+                if bytes[i] == b' ' && self.column + word_after(bytes, i) > WIDTH {
+                    self.text("\n *");
+                    self.byte(indent);
+                } else if !opens && !closes {
                     self.byte(bytes[i]);
                 }
                 i += 1;
             }
-            self.byte(b'\n');
             line += 1;
         }
-        if docs.is_empty() {
-            self.byte(b'\n');
-        }
+        self.byte(b'\n');
     }
 
     /// Writes the name of a type, or that of the elements of an array.
@@ -382,7 +406,11 @@ impl Operations {
 
 /// Returns how many bytes the header of a pair has.
 pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> usize {
-    let mut text = Text::<0> { bytes: [], len: 0 };
+    let mut text = Text::<0> {
+        bytes: [],
+        len: 0,
+        column: 0,
+    };
     text.header(of, owner, peer);
     text.len
 }
@@ -396,6 +424,7 @@ pub const fn write<const N: usize>(
     let mut text = Text {
         bytes: [0; N],
         len: 0,
+        column: 0,
     };
     text.header(of, owner, peer);
     text.bytes
