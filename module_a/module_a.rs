@@ -45,6 +45,7 @@ use d2d_pair::{
     },
     expect,
     take_all,
+    update,
     DemoPair,
     Note,
     OwnerData,
@@ -258,11 +259,14 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     expect(calls, 2)
 }
 
-/// Calls the peer and exchanges items with it. Any context.
+/// Updates the shared data, calls the peer and exchanges items with it. Any context.
 ///
 /// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
 fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
+    update(OwnerModule::NAME, link.context(), |shared| {
+        &mut shared.by_owner
+    })?;
     NOTE.put(&link.outgoing(), &8)?;
     peer.ops().drain()?;
     take_all(&link.incoming())?;

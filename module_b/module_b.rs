@@ -40,6 +40,7 @@ use d2d_pair::{
     },
     expect,
     take_all,
+    update,
     DemoPair,
     Note,
     PeerData,
@@ -192,8 +193,11 @@ impl PeerOps for DriverB {
     }
 }
 
-/// Calls the owner and exchanges items with it. Any context.
+/// Updates the shared data, calls the owner and exchanges items with it. Any context.
 fn exercise(link: &PeerLink<DemoPair>) -> Result {
+    update(PeerModule::NAME, link.context(), |shared| {
+        &mut shared.by_peer
+    })?;
     NOTE.put(&link.outgoing(), &7)?;
     link.owner().drain()?;
     take_all(&link.incoming())?;

@@ -52,6 +52,16 @@ in_each_context()
 		"hardirq softirq task" ]
 }
 
+# updates_are_exact NAME - whether the peer has updated the shared data in each execution context, and
+# the data has counted each update of the peer and of the owner once. Both exercise in two processes
+# and four places
+updates_are_exact()
+{
+	in_each_context update "$1" &&
+		[ "$(trace | sed -n "s/.*step=update ctx=$(contexts_of "$1") value=//p" | sort -n | xargs)" = \
+			"$(seq $((2 * 2 * 4 * ROUNDS)) | xargs)" ]
+}
+
 # each COMMAND... - runs the command for each peer, with the peer's name as its last argument
 each()
 {
@@ -155,7 +165,7 @@ fresh_work()
 	unloaded=$?
 }
 
-begin 17
+begin 18
 
 fresh_owner 3 &&
 	[ "$(each contexts_of | sort | xargs)" = "c0 c1 c2" ]
@@ -202,6 +212,10 @@ verdict "no context has lost an item"
 fresh_work
 each items_stay_in_context
 verdict "all items of each peer went through its own context"
+
+fresh_work
+in_each_context update module_a && updates_are_exact module_b && updates_are_exact c_peer
+verdict "the owner and its peers in Rust and C update the shared data in each execution context: no update is lost"
 
 for name in $PEERS; do
 	fresh_peers

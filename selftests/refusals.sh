@@ -65,7 +65,8 @@ silent_faults()
 	EOT
 }
 
-# The faults of bad_owner that module_b and c_peer refuse; only module_b logs the reason. Each line is
+# The faults of bad_owner that module_b and c_peer refuse. module_b logs the reason, c_peer that of
+# bad-data-size only. Each line is
 # FAULT ERRNO [REASON]
 owner_faults()
 {
@@ -80,6 +81,8 @@ owner_faults()
 	unmapped-context       EFAULT bad-context-pointer
 	half-context           EFAULT bad-context-pointer
 	bad-layout             EBADE
+	half-data              EFAULT bad-context-pointer
+	bad-data-size          EMSGSIZE
 	no-ops-table           EFAULT
 	bad-ops-major          EPROTO
 	bad-ops-size           EMSGSIZE
@@ -244,25 +247,26 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its exercise file is open: EAGAIN"
 exec 3>&-
 
-# refusal_by_module_b_is REASON - whether module_b has refused something for this reason. The owner
+# refusal_is MODULE REASON - whether a peer has refused something for this reason. The owner
 # prints the lines of its peers; bad_owner prints "bad_owner:" in the place of "d2d:", so trace()
 # does not print them
-refusal_by_module_b_is()
+refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |
-		grep -q "module_b: bad_owner: step=refuse reason=$1 "
+		grep -q "$1: bad_owner: step=refuse reason=$2 "
 }
 
 while read -r fault errno reason; do
 	reason=${reason:-$fault}
 	fresh_bad_owner "$fault"
-	fails "$errno" load module_b && ! loaded module_b && refusal_by_module_b_is "$reason"
+	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
 	verdict "an owner's $fault: $reason, $errno"
 
 	# c_peer ignores the fields of the request that offers the context.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
-	fails "$errno" load c_peer && ! loaded c_peer
+	fails "$errno" load c_peer && ! loaded c_peer &&
+		{ [ "$fault" != bad-data-size ] || refusal_is c_peer bad-data-size; }
 	verdict "an owner's $fault, to a peer in C: $errno"
 done <<EOT
 $(owner_faults)

@@ -22,18 +22,32 @@ static struct d2d_pair_owner_ops ops = {
 	.hdr = D2D_OPS_INIT(struct d2d_pair_owner_ops, D2D_PAIR_MAJOR, D2D_PAIR_MINOR, chain),
 };
 
-static struct d2d_context context = {
-	.hdr = D2D_HEADER_INIT(D2D_CONTEXT_MAGIC, struct d2d_context),
-	.module = THIS_MODULE,
-	.owner.ops = &ops.hdr,
+/* A context with its blocks of data */
+static union {
+	struct d2d_context context;
+	u8 bytes[sizeof(struct d2d_context) + sizeof(struct d2d_pair_owner_data) +
+		 sizeof(struct d2d_pair_peer_data) + sizeof(struct d2d_pair_shared_data)];
+} block = {
+	.context = {
+		.hdr = D2D_HEADER_INIT(D2D_CONTEXT_MAGIC, struct d2d_context),
+		.module = THIS_MODULE,
+		.owner.ops = &ops.hdr,
+		.data = {
+			.owner_size = sizeof(struct d2d_pair_owner_data),
+			.peer_size = sizeof(struct d2d_pair_peer_data),
+			.shared_size = sizeof(struct d2d_pair_shared_data),
+		},
+	},
 };
+
+static struct d2d_context *const context = &block.context;
 
 static struct d2d_request request = {
 	.hdr = D2D_HEADER_INIT(D2D_REQUEST_MAGIC, struct d2d_request),
 	.handle = 1,
 	.major_function = D2D_MJ_INTERNAL_DEVICE_CONTROL,
 	.code = D2D_IOCTL_SHARE_CONTEXT,
-	.user_buffer = &context,
+	.user_buffer = &block,
 };
 
 static struct d2d_driver peer;
@@ -69,31 +83,35 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("no-context"))
 		request.user_buffer = NULL;
 	if (fault_is("bad-context-pointer"))
-		request.user_buffer = (char *)&context + 1;
+		request.user_buffer = (char *)context + 1;
 	if (fault_is("unreadable-context"))
 		request.user_buffer = (void *)PAGE_SIZE;
 	if (fault_is("unmapped-context"))
 		request.user_buffer = page + PAGE_SIZE;
 	if (fault_is("half-context"))
 		/* The copy is aligned: a driver refuses a misaligned context before it reads it. */
-		request.user_buffer = cut_off(&context, ALIGN(sizeof(context.hdr),
-							      __alignof__(context)));
+		request.user_buffer = cut_off(context, ALIGN(sizeof(context->hdr),
+							     __alignof__(*context)));
+	if (fault_is("half-data"))
+		request.user_buffer = cut_off(context, sizeof(*context));
+	if (fault_is("bad-data-size"))
+		context->data.shared_size += 8;
 	if (fault_is("bad-magic"))
-		context.hdr.magic = D2D_DRIVER_MAGIC;
+		context->hdr.magic = D2D_DRIVER_MAGIC;
 	if (fault_is("bad-size"))
-		context.hdr.size += 8;
+		context->hdr.size += 8;
 	if (fault_is("bad-major"))
-		context.hdr.major++;
+		context->hdr.major++;
 	if (fault_is("bad-layout"))
-		context.hdr.layout ^= 1;
+		context->hdr.layout ^= 1;
 	if (fault_is("no-ops-table"))
-		context.owner.ops = NULL;
+		context->owner.ops = NULL;
 	if (fault_is("bad-ops-pointer"))
-		context.owner.ops = (void *)((char *)&ops + 1);
+		context->owner.ops = (void *)((char *)&ops + 1);
 	if (fault_is("unmapped-ops"))
-		context.owner.ops = page + PAGE_SIZE;
+		context->owner.ops = page + PAGE_SIZE;
 	if (fault_is("half-ops"))
-		context.owner.ops = cut_off(&ops, sizeof(ops.hdr));
+		context->owner.ops = cut_off(&ops, sizeof(ops.hdr));
 	if (fault_is("bad-ops-major"))
 		ops.hdr.major++;
 	if (fault_is("bad-ops-size"))
@@ -111,13 +129,13 @@ int d2d_attach(d2d_handle driver)
 	if (fault_is("half-chain"))
 		ops.hdr.chain = cut_off(chain, sizeof(*chain));
 	if (fault_is("bad-module-pointer"))
-		context.module = NULL;
+		context->module = NULL;
 	if (fault_is("misaligned-module"))
-		context.module = (void *)((char *)THIS_MODULE + 1);
+		context->module = (void *)((char *)THIS_MODULE + 1);
 	if (fault_is("unmapped-module"))
-		context.module = page + PAGE_SIZE;
+		context->module = page + PAGE_SIZE;
 	if (fault_is("operation-outside-text"))
-		ops.ping = (void *)&context;
+		ops.ping = (void *)context;
 	status = 0;
 	returned = peer.dispatch(peer.self, &request);
 	return status ?: returned;
@@ -273,7 +291,7 @@ static int __init bad_owner_init(void)
 	page = vzalloc(PAGE_SIZE);
 	if (!page)
 		return -ENOMEM;
-	spin_lock_init(&context.data.lock);
+	spin_lock_init(&context->data.lock);
 	return 0;
 }
 module_init(bad_owner_init);

@@ -17,6 +17,7 @@
 #include <linux/workqueue.h>
 
 #include "d2d_ops.h"
+#include "d2d_data.h"
 #include "d2d_pair.h"
 #include "d2d_queue.h"
 #include "d2d_request.h"
@@ -127,6 +128,9 @@ static const struct d2d_pair_peer_ops ops = {
 static int check(const struct d2d_context *offered)
 {
 	return d2d_context_check(offered) ?:
+	       d2d_data_check(offered, KBUILD_MODNAME, sizeof(struct d2d_pair_owner_data),
+			      sizeof(struct d2d_pair_peer_data),
+			      sizeof(struct d2d_pair_shared_data)) ?:
 	       d2d_ops_copy(&owner.hdr, &offered->owner, offered->module) ?:
 	       (owner.bounce && owner.drain ? 0 : -EOPNOTSUPP);
 }
@@ -137,7 +141,7 @@ static int check(const struct d2d_context *offered)
  */
 static int adopt(struct d2d_context *offered)
 {
-	static const struct d2d_pair_peer_data data = { .cookie = 0xc };
+	struct d2d_pair_peer_data *data;
 	unsigned long flags;
 	int err;
 
@@ -147,9 +151,10 @@ static int adopt(struct d2d_context *offered)
 	context = offered;
 	trace(ADOPT, D2D_NUMBER(CTX, context->id));
 
-	spin_lock_irqsave(&context->data.lock, flags);
-	memcpy(context->data.peer, &data, sizeof(data));
-	spin_unlock_irqrestore(&context->data.lock, flags);
+	flags = d2d_data_lock(context);
+	data = d2d_data_peer(context);
+	*data = (struct d2d_pair_peer_data){ .cookie = 0xc };
+	d2d_data_unlock(context, flags);
 	context->peer.ops = &ops.hdr;
 	context->peer.self = context;
 	trace(FILL, D2D_NUMBER(CTX, context->id));
@@ -391,9 +396,22 @@ static int send_requests(struct round *round)
 	return round->status == -ECANCELED ? 0 : -EBADMSG;
 }
 
+/* Counts one more update in the shared data. Any context. */
+static int update(void)
+{
+	unsigned long flags = d2d_data_lock(context);
+	struct d2d_pair_shared_data *shared = d2d_data_shared(context);
+	u64 value = ++shared->updates;
+	u64 sum = ++shared->by_peer + shared->by_owner;
+
+	d2d_data_unlock(context, flags);
+	trace(UPDATE, D2D_NUMBER(CTX, context->id), D2D_NUMBER(VALUE, value));
+	return value == sum ? 0 : -EBADMSG;
+}
+
 /*
- * Plays a round: puts an item, has module_a take and answer it, takes the answers, makes a call
- * that calls back, and sends requests. Any context.
+ * Plays a round: updates the shared data, puts an item, has module_a take and answer it, takes the
+ * answers, makes a call that calls back, and sends requests. Any context.
  */
 static int exercise(struct round *round)
 {
@@ -401,7 +419,7 @@ static int exercise(struct round *round)
 	u32 result;
 	int err;
 
-	err = put_note(7);
+	err = update() ?: put_note(7);
 	if (err)
 		return err;
 	d2d_point_call("owner", "drain");

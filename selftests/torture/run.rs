@@ -459,10 +459,10 @@ impl Run {
     /// Increments the shared number. This function sees a torn update at once; the owner's `check`
     /// command finds a lost one.
     fn update<S: Side>(&mut self, side: &S) {
-        let whole = side.context().with_owner_data(|[count, complement]| {
-            let whole = *complement == !*count;
+        let whole = side.context().with_shared(|[count, copy]| {
+            let whole = *copy == *count;
             *count = count.wrapping_add(1);
-            *complement = !*count;
+            *copy = *count;
             whole
         });
         self.tally.add(Count::Updates, 1);

@@ -52,9 +52,10 @@ pub const COOKIE: u64 = 0x7065_6572;
 pair! {
     /// The pair of the torture's owner and one of its peers.
     pub TorturePair: "torture" {
-        // A number that both sides increment, and its complement.
-        owner_data: [u64; 2],
+        owner_data: (),
         peer_data: [u64; 1],
+        // A number that both sides increment, and a copy of it.
+        shared_data: [u64; 2],
         version: (1, 0),
     }
     structs {

@@ -137,9 +137,7 @@ impl Owner for TortureOwner {
         })
     }
 
-    fn data(_config: &Config) -> [u64; 2] {
-        [0, !0]
-    }
+    fn data(_config: &Config) {}
 
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
         let mut buffer = [0; 512];
@@ -381,7 +379,7 @@ fn check(contexts: &Contexts<'_, TortureOwner>) -> Result {
             put = put.wrapping_add(owner.shared_counts.get((direction, Flow::Put)));
             refused = refused.wrapping_add(owner.shared_counts.get((direction, Flow::Refused)));
         }
-        let [updates, _] = link.context().with_owner_data(|data| *data);
+        let [updates, _] = link.context().with_shared(|shared| *shared);
         let expected = owner.shared_counts.get(Count::Updates);
         owner.expect(link, "updates", updates, expected);
         if let Some(event_traffic) = owner.event_traffic.as_ref() {

@@ -5,6 +5,7 @@
 use crate::{
     abi,
     context::Context,
+    data::Sizes,
     header,
     interface::Endpoint,
     link::{
@@ -29,8 +30,9 @@ use kernel::{
 /// # Errors
 ///
 /// `EFAULT` if `user_buffer` is null, or is a pointer that cannot be followed; `EBADMSG`, `EPROTO`,
-/// `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout of the context; or the
-/// errors of [`Endpoint::copy`], which checks the owner's operations.
+/// `EMSGSIZE` or `EBADE` for the magic number, major version, size or layout of the context;
+/// `EMSGSIZE` for a block of data that has not the size which the pair declares; or the errors of
+/// [`Endpoint::copy`], which checks the owner's operations.
 pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> Result<PeerLink<P>> {
     let Some(raw) = NonNull::new(user_buffer.cast::<abi::d2d_context>()) else {
         return Err(refuse!(name, "no-context", EFAULT, code: abi::D2D_IOCTL_SHARE_CONTEXT));
@@ -41,20 +43,38 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     let header = unsafe { probe::read(raw.as_ptr().cast::<abi::d2d_header>()) };
     let header = header.filter(|_| raw.is_aligned()).ok_or_else(unreadable)?;
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
-    // A context lies on two pages at most.
+    // The structure lies on two pages at most.
     const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
     let end = raw.as_ptr().wrapping_add(1).cast_const().cast::<u8>();
     // SAFETY: Any byte is a `u8`.
     unsafe { probe::read(end.wrapping_sub(1)) }.ok_or_else(unreadable)?;
-    // SAFETY: The whole context can be read: its first and its last byte were, and it lies on two
+    // SAFETY: The whole structure can be read: its first and its last byte were, and it lies on two
     // pages at most. A block with this header is a context of this ABI, and the owner does not
     // change these fields once it has offered the context.
-    let (endpoint, module) =
-        unsafe { ((*raw.as_ptr()).owner, (*raw.as_ptr()).module.cast_const()) };
+    let (endpoint, module, stated) = unsafe {
+        let context = raw.as_ptr();
+        let data = &raw const (*context).data;
+        (
+            (*context).owner,
+            (*context).module.cast_const(),
+            [(*data).owner_size, (*data).peer_size, (*data).shared_size],
+        )
+    };
+    let sizes = const { Sizes::of::<P>() };
+    sizes.check(name, stated)?;
+    let bytes = sizes.context_bytes();
+    let is_readable = |at| {
+        // SAFETY: Any byte is a `u8`.
+        unsafe { probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)) }.is_some()
+    };
+    if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
+        return Err(unreadable());
+    }
     // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are those of the
     // owner of the context.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
     // SAFETY: The owner frees its contexts when its module is unloaded. The kernel does not unload
-    // that module while this one, which imports its symbols, is loaded.
+    // that module while this one, which imports its symbols, is loaded. The blocks of data have the
+    // sizes of the pair.
     Ok(PeerLink::new(unsafe { Context::from_raw(raw) }, owner))
 }

@@ -6,7 +6,9 @@
 
 use crate::{
     abi,
+    data::Sizes,
     interface::Plain,
+    link::Pair,
     queue::Queue, //
 };
 use core::{
@@ -22,7 +24,8 @@ use kernel::sync::lock::{
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_context` that lives as long as this value.
+/// `raw` points to an initialized `struct d2d_context` that lives as long as this value. If `P` is a
+/// [`Pair`], the context's blocks of data have the sizes of [`Sizes::of`] this pair.
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     _pair: PhantomData<P>,
@@ -33,13 +36,6 @@ pub struct Context<P> {
 unsafe impl<P> Send for Context<P> {}
 // SAFETY: As for `Send`.
 unsafe impl<P> Sync for Context<P> {}
-
-/// One of the two sides of a context.
-#[derive(Clone, Copy)]
-pub(crate) enum Side {
-    Owner,
-    Peer,
-}
 
 impl<P> Context<P> {
     /// Makes a `Context` of its C counterpart.
@@ -77,28 +73,32 @@ impl<P> Context<P> {
         // SAFETY: As in `to_peer`.
         unsafe { Queue::from_raw(NonNull::new_unchecked(&raw mut (*self.as_raw()).to_owner)) }
     }
+}
 
-    /// Runs `f` on the area of `side`, with the lock of the data held and interrupts disabled. Any
-    /// context.
+impl<P: Pair> Context<P> {
+    /// Runs `f` on the block number `BLOCK` of the data, with the lock of the data held and
+    /// interrupts disabled. Any context.
     #[inline]
-    pub(crate) fn with_data<T: Plain, R>(&self, side: Side, f: impl FnOnce(&mut T) -> R) -> R {
-        const {
-            assert!(size_of::<T>() <= abi::D2D_DATA_SIZE as usize);
+    pub(crate) fn with_block<const BLOCK: usize, T: Plain, R>(
+        &self,
+        f: impl FnOnce(&mut T) -> R,
+    ) -> R {
+        let offset = const {
+            assert!(size_of::<T>() == Sizes::of::<P>().get(BLOCK));
             assert!(align_of::<T>() <= align_of::<u64>());
-        }
+            Sizes::of::<P>().offset(BLOCK)
+        };
         let raw = self.as_raw();
         // SAFETY: The lock is initialized and lives as long as the context.
         let lock: &Lock<(), SpinLockIrqBackend> =
             unsafe { Lock::from_raw(&raw mut (*raw).data.lock) };
         let _guard = lock.lock();
-        // SAFETY: `raw` is valid by the type invariants. An area is as long and aligned as asserted
-        // above, and any bytes are a `T`. The lock is held, so this is the only reference.
+        // SAFETY: By the type invariants, `raw` is valid and its blocks have the sizes of the pair,
+        // so this block lies in the context and has the size of a `T`. It begins at a multiple of 8
+        // bytes, and any bytes are a `T`. The lock is held, so this is the only reference.
         f(unsafe {
-            let area = match side {
-                Side::Owner => &raw mut (*raw).data.owner,
-                Side::Peer => &raw mut (*raw).data.peer,
-            };
-            &mut *area.cast::<T>()
+            let blocks = (&raw mut (*raw).data.blocks).cast::<u8>();
+            &mut *blocks.add(offset).cast::<T>()
         })
     }
 }

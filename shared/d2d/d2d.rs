@@ -15,7 +15,7 @@
 //! - [`header`]: the header with which every object of the boundary begins, and its check.
 //! - [`probe`]: reading what another driver points to.
 //! - [`context`]: the block of memory that both sides share, with its queues ([`queue`]) and its
-//!   data.
+//!   [`data`].
 //! - [`link`]: what each side holds while it is attached, and how it calls the other.
 //! - [`rundown`]: protection of calls into a driver that may detach; it counts the threads inside
 //!   by [`readers`].
@@ -41,6 +41,7 @@ pub mod c_header;
 pub mod context;
 pub mod control;
 pub mod control_code;
+pub mod data;
 pub mod declaration;
 pub mod driver;
 pub mod event;

@@ -25,8 +25,9 @@ const _: () = {
     assert!(offset_of!(d2d_queue, released) == RELEASED);
     assert!(offset_of!(d2d_queue, pool) == RELEASED + CACHE_LINE);
     assert!(size_of::<d2d_queue>() == QUEUE);
-    assert!(offset_of!(d2d_data, owner) == LOCK);
-    assert!(size_of::<d2d_data>() == LOCK + 2 * D2D_DATA_SIZE as usize);
+    assert!(offset_of!(d2d_data, owner_size) == LOCK);
+    assert!(offset_of!(d2d_data, blocks) == LOCK + 24);
+    assert!(size_of::<d2d_data>() == LOCK + 24);
     assert!(offset_of!(d2d_context, owner) == 32);
     assert!(offset_of!(d2d_context, peer) == 48);
     assert!(offset_of!(d2d_context, to_peer) == 64);
@@ -70,7 +71,7 @@ const STRUCTURES: u32 = layout! {
         lock high_water first last free put taken refused
         handed released pool capacity item_size doorbell stale id
     }
-    d2d_data { lock owner peer }
+    d2d_data { lock owner_size peer_size shared_size blocks }
     d2d_context { hdr id module owner peer to_peer to_owner data }
     d2d_request {
         hdr handle major_function code user_buffer driver input_len output_len input output

@@ -8,9 +8,11 @@
 //! rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
-    context::{
-        Context,
-        Side, //
+    context::Context,
+    data::{
+        OWNER,
+        PEER,
+        SHARED, //
     },
     event::Event,
     interface::{
@@ -47,23 +49,32 @@ pub trait Pair: Sized + 'static {
     type Owner: Interface<Link = OwnerLink<Self>>;
     /// Operations of the peer.
     type Peer: Interface<Link = PeerLink<Self>>;
-    /// Data of the owner, at most `D2D_DATA_SIZE` bytes.
+    /// The owner's block of data, at most `D2D_DATA_SIZE` bytes.
     type OwnerData: Plain;
-    /// Data of the peer, at most `D2D_DATA_SIZE` bytes.
+    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes.
     type PeerData: Plain;
+    /// The block of data that both share, at most `D2D_DATA_SIZE` bytes. It is zeroed when the
+    /// owner is loaded, and keeps its contents when a peer detaches.
+    type Shared: Plain;
 }
 
 impl<P: Pair> Context<P> {
     /// Runs `f` on the owner's data, with the lock of the data held and interrupts disabled. Any
     /// context.
     pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
-        self.with_data(Side::Owner, f)
+        self.with_block::<OWNER, _, _>(f)
     }
 
     /// Runs `f` on the peer's data, with the lock of the data held and interrupts disabled. Any
     /// context.
     pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
-        self.with_data(Side::Peer, f)
+        self.with_block::<PEER, _, _>(f)
+    }
+
+    /// Runs `f` on the block that both sides share, with the lock of the data held and interrupts
+    /// disabled. Any context.
+    pub fn with_shared<R>(&self, f: impl FnOnce(&mut P::Shared) -> R) -> R {
+        self.with_block::<SHARED, _, _>(f)
     }
 }
 

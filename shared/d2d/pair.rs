@@ -66,11 +66,14 @@
 /// either.
 #[macro_export]
 macro_rules! pair {
+    (@shared) => { () };
+    (@shared $Shared:ty) => { $Shared };
     (
         $(#[doc = $pair_doc:expr])*
         $vis:vis $Pair:ident: $name:literal {
             owner_data: $OwnerData:ty,
             peer_data: $PeerData:ty,
+            $(shared_data: $Shared:ty,)?
             version: ($major:literal, $minor:literal) $(,)?
         }
         structs {
@@ -123,6 +126,7 @@ macro_rules! pair {
             type Peer = $PeerInterface;
             type OwnerData = $OwnerData;
             type PeerData = $PeerData;
+            type Shared = $crate::pair!(@shared $($Shared)?);
         }
 
         $(

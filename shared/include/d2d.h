@@ -48,8 +48,8 @@
 
 /* Room for a driver's name with its NUL, in bytes. */
 #define D2D_NAME_SIZE		32
-/* Room for the data of each side in a context, in bytes. */
-#define D2D_DATA_SIZE		64
+/* The most bytes of each block of data in a context. */
+#define D2D_DATA_SIZE		65536
 
 /* The most bytes of input of a request, and the most bytes of output. */
 #define D2D_BUFFER_SIZE		4096
@@ -284,15 +284,23 @@ struct d2d_queue {
 } __aligned(D2D_CACHE_LINE);
 
 /**
- * struct d2d_data - the data of both sides
- * @lock: with it held, either side reads and writes all of it
- * @owner: the owner's data
- * @peer: the peer's data
+ * struct d2d_data - the blocks of data of a context
+ * @lock: with it held, either side reads and writes all blocks
+ * @owner_size: bytes of the owner's block
+ * @peer_size: bytes of the peer's block
+ * @shared_size: bytes of the block that both share
+ * @blocks: the owner's block, the peer's block and the shared block, one behind the other, each
+ *	at a multiple of 8 bytes
+ *
+ * The drivers have agreed on the blocks. The owner states their sizes; a peer that expects other
+ * sizes refuses the context. See d2d_data.h.
  */
 struct d2d_data {
 	spinlock_t lock;	/* taken with interrupts disabled */
-	u64 owner[D2D_DATA_SIZE / sizeof(u64)];
-	u64 peer[D2D_DATA_SIZE / sizeof(u64)];
+	u64 owner_size;
+	u64 peer_size;
+	u64 shared_size;
+	u64 blocks[];
 };
 
 /**
@@ -305,7 +313,7 @@ struct d2d_data {
  * @peer: what the peer offers
  * @to_peer: the items for the peer
  * @to_owner: the items for the owner
- * @data: the data of both sides
+ * @data: the blocks of data, which end behind this structure
  *
  * The owner allocates it and fills it in, except for the peer's endpoint and data, which the
  * peer fills in during the handshake.
@@ -572,8 +580,9 @@ static_assert(offsetof(struct d2d_queue, first) == D2D_QUEUE_FIRST);
 static_assert(offsetof(struct d2d_queue, released) == D2D_QUEUE_RELEASED);
 static_assert(offsetof(struct d2d_queue, pool) == D2D_QUEUE_RELEASED + D2D_CACHE_LINE);
 static_assert(sizeof(struct d2d_queue) == D2D_QUEUE);
-static_assert(offsetof(struct d2d_data, owner) == D2D_LOCK);
-static_assert(sizeof(struct d2d_data) == D2D_LOCK + 2 * D2D_DATA_SIZE);
+static_assert(offsetof(struct d2d_data, owner_size) == D2D_LOCK);
+static_assert(offsetof(struct d2d_data, blocks) == D2D_LOCK + 24);
+static_assert(sizeof(struct d2d_data) == D2D_LOCK + 24);
 static_assert(offsetof(struct d2d_context, owner) == 32);
 static_assert(offsetof(struct d2d_context, peer) == 48);
 static_assert(offsetof(struct d2d_context, to_peer) == 64);
@@ -620,8 +629,9 @@ static_assert(sizeof(struct d2d_driver) == 112);
 	d2d_queue, handed), d2d_queue, released), d2d_queue, pool), d2d_queue, \
 	capacity), d2d_queue, item_size), d2d_queue, doorbell), d2d_queue, stale), \
 	d2d_queue, id)
-#define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
-	d2d_data), d2d_data, lock), d2d_data, owner), d2d_data, peer)
+#define D2D_LAYOUT_DATA		D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE(D2D_LAYOUT_QUEUE, \
+	d2d_data), d2d_data, lock), d2d_data, owner_size), d2d_data, peer_size), \
+	d2d_data, shared_size), d2d_data, blocks)
 #define D2D_LAYOUT_CONTEXT	D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_AT(D2D_SIZE( \
 	D2D_LAYOUT_DATA, d2d_context), d2d_context, hdr), d2d_context, id), \
 	d2d_context, module), d2d_context, owner), d2d_context, peer), \

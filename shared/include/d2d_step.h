@@ -51,7 +51,8 @@
 	X(UNREGISTER, unregister, "unregister", none) /* a driver object is removed */ \
 	X(FREE, free, "free", none) /* a context is freed */ \
 	X(UNLOAD, unload, "unload", none) /* a driver's exit is done */ \
-	X(REFUSE, refuse, "refuse", none) /* something is refused, with the reason */
+	X(REFUSE, refuse, "refuse", none) /* something is refused, with the reason */ \
+	X(UPDATE, update, "update", none) /* a driver updates the shared data */
 
 #define D2D_STEP_CONSTANT(constant, point, name, group)	D2D_STEP_##constant,
 enum d2d_step { D2D_STEPS(D2D_STEP_CONSTANT) D2D_STEP_COUNT };

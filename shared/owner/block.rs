@@ -10,6 +10,7 @@ use core::ptr::{
 use d2d::{
     abi,
     context::Context,
+    data::Sizes,
     header,
     link::Pair,
     step, //
@@ -24,8 +25,7 @@ use kernel::{
             Atomic, //
         },
         LockClassKey, //
-    },
-    types::Opaque, //
+    }, //
 };
 
 /// The allocation flags for the memory of items. The memory is zeroed. If a user asks for more
@@ -57,13 +57,19 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
 /// being of a high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
+/// The unit in which the memory of a context is allocated.
+#[repr(C, align(64))]
+struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
+
 /// A context and the items of its queues.
 ///
 /// # Invariants
 ///
-/// `raw` is initialized, and the items of its queues are in `_items`.
+/// `raw` points to an initialized context in `_memory`, and the items of its queues are in `_items`.
 pub(crate) struct Block {
-    raw: Pin<KBox<Opaque<abi::d2d_context>>>,
+    raw: *mut abi::d2d_context,
+    /// The memory of the context, in cache lines because of its alignment. Its length is 0.
+    _memory: KVVec<CacheLine>,
     _items: [Items; 2],
 }
 
@@ -128,8 +134,8 @@ impl Items {
 }
 
 impl Block {
-    /// Allocates context number `id` and initializes all of it but its endpoints. The trace lines
-    /// show `driver` as the driver that does so. May sleep.
+    /// Allocates context number `id` with zeroed blocks of data of these sizes, and initializes all
+    /// of it but its endpoints. The trace lines show `driver` as the driver that does so. May sleep.
     ///
     /// # Errors
     ///
@@ -139,17 +145,21 @@ impl Block {
         module: *mut bindings::module,
         id: u32,
         config: &Config,
+        sizes: Sizes,
     ) -> Result<Self> {
-        let raw = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
-        let block = raw.get();
-        step!(driver, alloc, ctx: id, bytes: config.context_bytes());
+        const { assert!(align_of::<abi::d2d_context>() <= align_of::<CacheLine>()) };
+        let lines = sizes.context_bytes().div_ceil(size_of::<CacheLine>());
+        let mut memory = with_room_for::<CacheLine>(lines)?;
+        let block = memory.as_mut_ptr().cast::<abi::d2d_context>();
+        step!(driver, alloc, ctx: id, bytes: config.context_bytes(sizes));
         let mut items = [Items::new(config)?, Items::new(config)?];
-        // SAFETY: The block is new, zeroed and pinned, so no other thread uses it. The pointers are
-        // to parts of it.
+        // SAFETY: The block is new and zeroed, and its memory does not move, so no other thread uses
+        // it. The pointers are to parts of it.
         let (queues, data) = unsafe {
             (*block).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*block).id = id;
             (*block).module = module;
+            sizes.state_in(block);
             (*block).to_peer.id = 2 * id;
             (*block).to_owner.id = 2 * id + 1;
             (
@@ -161,7 +171,7 @@ impl Block {
             )
         };
         for ((name, queue), items) in queues.into_iter().zip(&mut items) {
-            // SAFETY: The lock is a part of the block, which is pinned.
+            // SAFETY: The lock is a part of the block, whose memory does not move.
             unsafe { Self::init_lock(&raw mut (*queue).lock, static_lock_class!()) };
             step!(driver, init_lock, ctx: id, lock: name);
             // SAFETY: The queue is zeroed except for its lock and id, and no other thread uses it.
@@ -172,11 +182,16 @@ impl Block {
                 item: config.item_size
             );
         }
-        // SAFETY: The lock is a part of the block, which is pinned.
+        // SAFETY: The lock is a part of the block, whose memory does not move.
         unsafe { Self::init_lock(data, static_lock_class!()) };
         step!(driver, init_lock, ctx: id, lock: "data");
-        // INVARIANT: `raw` is initialized, and `_items` has the items of its queues.
-        Ok(Self { raw, _items: items })
+        // INVARIANT: The context is initialized and lies in `_memory`, and `_items` has the items of
+        // its queues.
+        Ok(Self {
+            raw: block,
+            _memory: memory,
+            _items: items,
+        })
     }
 
     /// Initializes a lock of a context. Any context.
@@ -193,11 +208,12 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// The block is not freed while code that could have a copy of the result can run.
+    /// The block is not freed while code that could have a copy of the result can run. It was made
+    /// with the sizes of the pair `P`.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
-        // SAFETY: The pointer is that of a box, so it is not null. The caller promises that the
-        // block lives long enough.
-        unsafe { Context::from_raw(NonNull::new_unchecked(self.raw.get())) }
+        // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises that
+        // the block lives long enough and has the sizes of the pair.
+        unsafe { Context::from_raw(NonNull::new_unchecked(self.raw)) }
     }
 }
 

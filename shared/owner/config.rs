@@ -4,6 +4,7 @@
 
 use d2d::{
     abi,
+    data::Sizes,
     trace::check_parameter, //
 };
 use kernel::{
@@ -116,20 +117,20 @@ impl Config {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn check_memory(&self) -> Result {
+    pub(crate) fn check_memory(&self, sizes: Sizes) -> Result {
         // SAFETY: `si_mem_available` has no preconditions.
         let pages = unsafe { bindings::si_mem_available() };
         let available = usize::try_from(pages).unwrap_or(0) * PAGE_SIZE;
-        match self.contexts as usize * self.context_bytes() > available {
+        match self.contexts as usize * self.context_bytes(sizes) > available {
             true => Err(ENOMEM),
             false => Ok(()),
         }
     }
 
-    /// Returns how much memory one context needs, in bytes.
-    pub(crate) fn context_bytes(&self) -> usize {
+    /// Returns how much memory one context needs whose blocks of data have these sizes, in bytes.
+    pub(crate) fn context_bytes(&self, sizes: Sizes) -> usize {
         let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
-        size_of::<abi::d2d_context>() + 2 * self.capacity as usize * item
+        sizes.context_bytes() + 2 * self.capacity as usize * item
     }
 }
 

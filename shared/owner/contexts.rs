@@ -21,6 +21,7 @@ use crate::{
 use core::ffi::c_void;
 use d2d::{
     abi,
+    data::Sizes,
     handler::Handler,
     interface::{
         Binding,
@@ -303,10 +304,11 @@ where
         id: u32,
         config: &Config,
     ) -> Result<Seat<O>> {
-        let block = Block::new(name, module, id, config)?;
+        let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
         // use the context later: it imports the owner's symbols, so the owner is not unloaded
-        // before it. A driver that does not is expelled, and `Lent::keep` keeps its block.
+        // before it. A driver that does not is expelled, and `Lent::keep` keeps its block. The blocks
+        // of data have the sizes of the pair.
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(

@@ -36,6 +36,7 @@ use d2d::{
         ShowFile,
         Text, //
     },
+    data::Sizes,
     fields,
     handler,
     interface::TableFor,
@@ -280,7 +281,7 @@ impl Exports {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let config = O::config()?;
-        config.check_memory()?;
+        config.check_memory(Sizes::of::<O::Pair>())?;
         if config.hot_lines {
             trace::print_hot_steps();
         }

@@ -10,12 +10,14 @@ pub mod demo_events;
 pub mod demo_requests;
 
 use d2d::{
+    context::Context,
     link::{
         OwnerLink,
         PeerLink, //
     },
     pair,
-    queue::Queue, //
+    queue::Queue,
+    step, //
 };
 use kernel::prelude::*;
 
@@ -58,12 +60,36 @@ pub fn expect(result: u32, expected: u32) -> Result {
     }
 }
 
+/// Counts one more update in the shared block of a context, and prints the step in the name of
+/// driver `by`, whose own count `own` selects. Any context.
+///
+/// Fails with `EBADMSG` if the counts of the two drivers do not add up, so an update was lost.
+pub fn update(
+    by: &CStr,
+    context: &Context<DemoPair>,
+    own: impl FnOnce(&mut SharedData) -> &mut u64,
+) -> Result {
+    let (value, sum) = context.with_shared(|shared| {
+        shared.updates = shared.updates.wrapping_add(1);
+        let count = own(shared);
+        *count = count.wrapping_add(1);
+        let sum = shared.by_owner.wrapping_add(shared.by_peer);
+        (shared.updates, sum)
+    });
+    step!(by, update, ctx: context.id(), value: value);
+    match value == sum {
+        true => Ok(()),
+        false => Err(EBADMSG),
+    }
+}
+
 pair! {
     /// The pair of module_a and its peer. Operations may be called in task, softirq and hard
     /// interrupt context, so they do not sleep.
     pub DemoPair: "d2d_pair" {
         owner_data: OwnerData,
         peer_data: PeerData,
+        shared_data: SharedData,
         version: (1, 0),
     }
     structs {
@@ -82,6 +108,16 @@ pair! {
             deferred: u32,
             /// 0.
             reserved: u32,
+        }
+        /// The data that both drivers share in a context. Each driver updates it once in each round of
+        /// its exercise.
+        struct SharedData: "shared_data" {
+            /// Updates by either driver.
+            updates: u64,
+            /// Updates by module_a.
+            by_owner: u64,
+            /// Updates by its peers.
+            by_peer: u64,
         }
         /// The input of COMPLETE.
         struct Complete: "complete" {

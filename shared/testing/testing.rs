@@ -7,6 +7,7 @@
 use crate::{
     abi,
     context::Context,
+    data::Sizes,
     header,
     link::{
         OwnerLink,
@@ -74,14 +75,18 @@ crate::interface! {
     fn echo(&self, link: &PeerLink<TestPair>, value: u32) -> Result<u32>;
 }
 
-/// A pair for the tests. The data of each side is two numbers.
+/// Numbers of the shared block of a [`TestPair`].
+pub const SHARED_WORDS: usize = 256;
+
+/// A pair for the tests. The blocks of its data are numbers.
 pub struct TestPair;
 
 impl Pair for TestPair {
     type Owner = TestOwner;
     type Peer = TestPeer;
     type OwnerData = [u32; 2];
-    type PeerData = [u32; 2];
+    type PeerData = [u32; 3];
+    type Shared = [u64; SHARED_WORDS];
 }
 
 /// The items of a queue of a [`TestContext`].
@@ -139,24 +144,32 @@ impl Items {
     }
 }
 
+/// The memory of a context of a [`TestPair`].
+#[repr(C)]
+struct Memory {
+    context: abi::d2d_context,
+    blocks: [u8; Sizes::of::<TestPair>().context_bytes() - size_of::<abi::d2d_context>()],
+}
+
 /// A context without drivers. Its layout is that of the contexts which the owner allocates;
 /// `shared/owner/block/tests.rs` tests those.
 pub struct TestContext {
     context: Context<TestPair>,
-    _raw: Pin<KBox<Opaque<abi::d2d_context>>>,
+    _raw: Pin<KBox<Opaque<Memory>>>,
     _items: [Items; 2],
 }
 
 impl TestContext {
     /// Makes context number `id`, whose queues have `capacity` items of `item_size` bytes.
     pub fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
-        let pinned = KBox::pin_init(Opaque::<abi::d2d_context>::zeroed(), GFP_KERNEL)?;
-        let raw = pinned.get();
+        let pinned = KBox::pin_init(Opaque::<Memory>::zeroed(), GFP_KERNEL)?;
+        let raw = pinned.get().cast::<abi::d2d_context>();
         // SAFETY: The context is zeroed, pinned and not shared yet. The items are stored beside it.
         let items = unsafe {
             (*raw).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*raw).id = id;
             (*raw).module = module();
+            Sizes::of::<TestPair>().state_in(raw);
             bindings::__spin_lock_init(
                 &raw mut (*raw).data.lock,
                 c"d2d_kunit".as_char_ptr(),
@@ -168,7 +181,7 @@ impl TestContext {
             ]
         };
         Ok(Self {
-            // SAFETY: The context is initialized. `deref` lends `context` from `self`, so no caller
+            // SAFETY: The context is initialized and has the sizes of the pair. `deref` lends `context` from `self`, so no caller
             // uses it after `_raw` is dropped.
             context: unsafe { Context::from_raw(NonNull::new_unchecked(raw)) },
             _raw: pinned,

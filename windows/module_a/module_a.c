@@ -215,9 +215,24 @@ Detached(PD2D_CONTEXT Context)
     TracePut(Context, put);
 }
 
+/* Counts one more update in the shared data. IRQL <= DISPATCH_LEVEL. */
+static VOID
+Update(PD2D_CONTEXT Context)
+{
+    PD2D_PAIR_SHARED shared = D2D_DATA_SHARED(&Context->Data);
+    ULONGLONG value;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&Context->Data.Lock, &irql);
+    value = ++shared->Updates;
+    shared->ByOwner++;
+    KeReleaseSpinLock(&Context->Data.Lock, irql);
+    D2dTrace("update", "ctx=c%u value=%I64u", Context->Id, value);
+}
+
 /*
- * Calls the peer and exchanges items with it. The caller has acquired the peer.
- * IRQL <= DISPATCH_LEVEL.
+ * Updates the shared data, calls the peer and exchanges items with it. The caller has acquired
+ * the peer. IRQL <= DISPATCH_LEVEL.
  */
 static NTSTATUS
 ExerciseItems(PVOID Unused)
@@ -227,6 +242,7 @@ ExerciseItems(PVOID Unused)
     ULONG calls;
 
     UNREFERENCED_PARAMETER(Unused);
+    Update(context);
     status = PutNote(context, 8);
     if (!NT_SUCCESS(status)) {
         return status;
@@ -307,6 +323,8 @@ InitializeServer(PDRIVER_OBJECT DriverObject, D2D_COMPLETION Completion)
         .PeerOpsMajor = D2D_PAIR_MAJOR,
         .Data = &data,
         .DataLength = sizeof(data),
+        .PeerDataLength = sizeof(D2D_PAIR_PEER_DATA),
+        .SharedLength = sizeof(D2D_PAIR_SHARED),
         .Attached = Attached,
         .Detached = Detached,
     };

@@ -138,7 +138,25 @@ Drain(PVOID Self, PULONG Result)
     return STATUS_SUCCESS;
 }
 
-/* Calls the owner and exchanges an item with it. IRQL <= DISPATCH_LEVEL. */
+/* Counts one more update in the shared data. IRQL <= DISPATCH_LEVEL. */
+static VOID
+Update(PD2D_CONTEXT Shared)
+{
+    PD2D_PAIR_SHARED shared = D2D_DATA_SHARED(&Shared->Data);
+    ULONGLONG value;
+    KIRQL irql;
+
+    KeAcquireSpinLock(&Shared->Data.Lock, &irql);
+    value = ++shared->Updates;
+    shared->ByPeer++;
+    KeReleaseSpinLock(&Shared->Data.Lock, irql);
+    D2dTrace("update", "ctx=c%u value=%I64u", Shared->Id, value);
+}
+
+/*
+ * Updates the shared data, calls the owner and exchanges an item with it.
+ * IRQL <= DISPATCH_LEVEL.
+ */
 static NTSTATUS
 ExerciseItems(PVOID Unused)
 {
@@ -147,6 +165,7 @@ ExerciseItems(PVOID Unused)
     ULONG calls;
 
     UNREFERENCED_PARAMETER(Unused);
+    Update(Context);
     status = PutNote(Context, 7);
     if (!NT_SUCCESS(status)) {
         return status;
@@ -193,7 +212,7 @@ Fill(PD2D_CONTEXT Shared)
     Shared->Peer.Ops = &PeerOps.Header;
     Shared->Peer.Self = Shared;
     KeAcquireSpinLock(&Shared->Data.Lock, &irql);
-    RtlCopyMemory(Shared->Data.Peer, &data, sizeof(data));
+    RtlCopyMemory(D2D_DATA_PEER(&Shared->Data), &data, sizeof(data));
     KeReleaseSpinLock(&Shared->Data.Lock, irql);
     D2dTrace("fill", "ctx=c%u", Shared->Id);
 }
@@ -214,6 +233,11 @@ CheckContext(PIRP Irp)
     status = D2dCheckHeader(&shared->Header, D2D_CONTEXT_MAGIC, sizeof(*shared));
     if (!NT_SUCCESS(status)) {
         return status;
+    }
+    if (shared->Data.OwnerSize != sizeof(D2D_PAIR_OWNER_DATA) ||
+        shared->Data.PeerSize != sizeof(D2D_PAIR_PEER_DATA) ||
+        shared->Data.SharedSize != sizeof(D2D_PAIR_SHARED)) {
+        return STATUS_REVISION_MISMATCH;
     }
     if (shared->Owner.Ops->Major != D2D_PAIR_MAJOR ||
         shared->Owner.Ops->Size < sizeof(D2D_PAIR_OWNER_OPS)) {

@@ -59,6 +59,7 @@ impl Pair for DemoPair {
     type Peer = PeerInterface;
     type OwnerData = d2d_pair::OwnerData;
     type PeerData = d2d_pair::PeerData;
+    type Shared = d2d_pair::SharedData;
 }
 
 interface! {

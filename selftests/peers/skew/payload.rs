@@ -36,6 +36,7 @@ pair! {
     pub SkewedPair: "d2d_pair" {
         owner_data: OwnerData,
         peer_data: PeerData,
+        shared_data: SharedData,
         version: (1, 0),
     }
     structs {
@@ -54,6 +55,16 @@ pair! {
             deferred: u32,
             /// 0.
             reserved: u32,
+        }
+        /// The data that both drivers share in a context. Each driver updates it once in each round of
+        /// its exercise.
+        struct SharedData: "shared_data" {
+            /// Updates by either driver.
+            updates: u64,
+            /// Updates by module_a.
+            by_owner: u64,
+            /// Updates by its peers.
+            by_peer: u64,
         }
         /// The input of COMPLETE.
         struct Complete: "complete" {

@@ -44,6 +44,7 @@ macro_rules! skew {
             type Peer = PeerInterface;
             type OwnerData = d2d_pair::OwnerData;
             type PeerData = d2d_pair::PeerData;
+            type Shared = d2d_pair::SharedData;
         }
 
         interface! {

@@ -8,7 +8,8 @@ use d2d::{
     queue::MAX_BATCH,
     testing::{
         module,
-        TestPair, //
+        TestPair,
+        SHARED_WORDS, //
     }, //
 };
 
@@ -26,6 +27,7 @@ impl TestContext {
             module(),
             id,
             &Config::with_items(capacity, item_size),
+            Sizes::of::<TestPair>(),
         )?;
         Ok(Self {
             // SAFETY: `deref` lends `context` from `self`, so no caller uses it after
@@ -101,6 +103,24 @@ mod cases {
     }
 
     #[test]
+    fn the_blocks_of_data_are_zeroed_and_their_sizes_stated() -> Result {
+        let context = TestContext::new(0, 1, 8)?;
+        let raw = context.as_raw();
+        // SAFETY: `context` is alive, and no other thread uses it.
+        let stated = unsafe {
+            let data = &raw const (*raw).data;
+            [(*data).owner_size, (*data).peer_size, (*data).shared_size]
+        };
+        assert_eq!(stated, [8, 12, 8 * SHARED_WORDS as u64]);
+        assert_eq!(context.with_owner_data(|data| *data), [0; 2]);
+        assert_eq!(context.with_peer_data(|data| *data), [0; 3]);
+        assert!(context.with_shared(|shared| shared.iter().all(|word| *word == 0)));
+        context.with_shared(|shared| shared.fill(!0));
+        assert_eq!(context.with_peer_data(|data| *data), [0; 3]);
+        Ok(())
+    }
+
+    #[test]
     fn both_pools_have_all_items() -> Result {
         // One item; one chunk; several chunks, of which the last one is not full; the largest
         // items.
@@ -151,11 +171,9 @@ mod cases {
     fn the_bytes_of_a_context_are_those_allocated() -> Result {
         let config = Config::with_items(256, 64);
         let items = 2 * 256 * (40 + 64 + 8);
-        assert_eq!(
-            config.context_bytes(),
-            size_of::<abi::d2d_context>() + items
-        );
-        drop(Block::new(c"d2d_kunit", module(), 0, &config)?);
+        let sizes = Sizes::of::<TestPair>();
+        assert_eq!(config.context_bytes(sizes), sizes.context_bytes() + items);
+        drop(Block::new(c"d2d_kunit", module(), 0, &config, sizes)?);
         Ok(())
     }
 }

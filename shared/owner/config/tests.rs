@@ -3,6 +3,7 @@
 //! The parameters of an owner, and the check of the memory that its contexts need.
 
 use super::*;
+use d2d::testing::TestPair;
 
 impl Config {
     /// Makes the configuration of one context whose queues have `capacity` items of `item_size`
@@ -41,8 +42,11 @@ mod cases {
     #[test]
     fn too_large_contexts_are_refused_before_they_are_allocated() -> Result {
         let largest = Config::new(c"d2d_kunit", 64, 1 << 20, 4096, 0, 1)?;
-        assert_eq!(largest.check_memory(), Err(ENOMEM));
-        assert_eq!(Config::with_items(1, 8).check_memory(), Ok(()));
+        assert_eq!(largest.check_memory(Sizes::of::<TestPair>()), Err(ENOMEM));
+        assert_eq!(
+            Config::with_items(1, 8).check_memory(Sizes::of::<TestPair>()),
+            Ok(())
+        );
         Ok(())
     }
 

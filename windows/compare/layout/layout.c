@@ -70,10 +70,11 @@ void EmitLayout(void)
     LINUX_FIELD(d2d_queue, doorbell);
     LINUX_FIELD(d2d_queue, stale);
     LINUX_FIELD(d2d_queue, id);
-    TYPE(d2d_data, D2D_DATA);
     FIELD(d2d_data, lock, D2D_DATA, Lock);
-    FIELD(d2d_data, owner, D2D_DATA, Owner);
-    FIELD(d2d_data, peer, D2D_DATA, Peer);
+    FIELD(d2d_data, owner_size, D2D_DATA, OwnerSize);
+    FIELD(d2d_data, peer_size, D2D_DATA, PeerSize);
+    FIELD(d2d_data, shared_size, D2D_DATA, SharedSize);
+    FIELD(d2d_data, blocks, D2D_DATA, Blocks);
     TYPE(d2d_context, D2D_CONTEXT);
     FIELD(d2d_context, hdr, D2D_CONTEXT, Header);
     FIELD(d2d_context, id, D2D_CONTEXT, Id);

@@ -24,8 +24,8 @@
 #define D2D_NAME_SIZE           32
 /* Longest text after the step name in a trace line, including NUL, in bytes. */
 #define D2D_DETAIL_SIZE         160
-/* Plain data each side can publish in a context, in bytes. */
-#define D2D_DATA_SIZE           64
+/* The most bytes of each block of data in a context. */
+#define D2D_DATA_SIZE           65536
 
 /*
  * "Here is a context": UserBuffer points to a D2D_CONTEXT. METHOD_NEITHER:
@@ -89,12 +89,24 @@ typedef struct _D2D_QUEUE {
     ULONGLONG Refused;  /* items refused because the queue was full */
 } D2D_QUEUE, *PD2D_QUEUE;
 
-/* Plain data of both sides. Either side reads and writes it under the lock. */
+/*
+ * The blocks of plain data: the owner's, the peer's, and one that both share, one behind the
+ * other, each at a multiple of 8 bytes. Either side reads and updates them under the lock.
+ */
 typedef struct _D2D_DATA {
     KSPIN_LOCK Lock;
-    ULONGLONG Owner[D2D_DATA_SIZE / sizeof(ULONGLONG)];
-    ULONGLONG Peer[D2D_DATA_SIZE / sizeof(ULONGLONG)];
+    ULONGLONG OwnerSize;    /* bytes of each block */
+    ULONGLONG PeerSize;
+    ULONGLONG SharedSize;
+    ULONGLONG Blocks[ANYSIZE_ARRAY];
 } D2D_DATA, *PD2D_DATA;
+
+#define D2D_DATA_ROOM(size)     (((size) + 7) & ~(SIZE_T)7)
+#define D2D_DATA_OWNER(data)    ((PVOID)(data)->Blocks)
+#define D2D_DATA_PEER(data) \
+    ((PVOID)((PUCHAR)D2D_DATA_OWNER(data) + D2D_DATA_ROOM((data)->OwnerSize)))
+#define D2D_DATA_SHARED(data) \
+    ((PVOID)((PUCHAR)D2D_DATA_PEER(data) + D2D_DATA_ROOM((data)->PeerSize)))
 
 /*
  * The shared context, in non-paged pool. The owner allocates and fills it, except for

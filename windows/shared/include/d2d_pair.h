@@ -89,6 +89,13 @@ typedef struct _D2D_PAIR_PEER_DATA {
     ULONG Reserved;     /* 0 */
 } D2D_PAIR_PEER_DATA, *PD2D_PAIR_PEER_DATA;
 
+/* Plain data that both drivers share. Each updates it in each round of its exercise. */
+typedef struct _D2D_PAIR_SHARED {
+    ULONGLONG Updates;  /* of either driver */
+    ULONGLONG ByOwner;
+    ULONGLONG ByPeer;
+} D2D_PAIR_SHARED, *PD2D_PAIR_SHARED;
+
 /* exchange.c */
 ULONG D2dPairTakeAll(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR QueueName);
 

@@ -18,14 +18,19 @@ InitializeData(PD2D_CONTEXT Context, const D2D_SERVER_CONFIG *Config)
 {
     KeInitializeSpinLock(&Context->Data.Lock);
     D2dTrace("init-lock", "ctx=c%u lock=data", Context->Id);
-    RtlCopyMemory(Context->Data.Owner, Config->Data, Config->DataLength);
+    Context->Data.OwnerSize = Config->DataLength;
+    Context->Data.PeerSize = Config->PeerDataLength;
+    Context->Data.SharedSize = Config->SharedLength;
+    RtlCopyMemory(D2D_DATA_OWNER(&Context->Data), Config->Data, Config->DataLength);
 }
 
 /* Allocates a context and fills in all but the peer's part. IRQL = PASSIVE_LEVEL. */
 PD2D_CONTEXT
 D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
 {
-    SIZE_T bytes = sizeof(D2D_CONTEXT) +
+    SIZE_T data = D2D_DATA_ROOM(Config->DataLength) + D2D_DATA_ROOM(Config->PeerDataLength) +
+                  D2D_DATA_ROOM(Config->SharedLength);
+    SIZE_T bytes = sizeof(D2D_CONTEXT) + data +
                    2 * D2dQueueStorage(Config->Capacity, Config->ItemSize);
     PD2D_CONTEXT context;
     PVOID storage;
@@ -41,7 +46,8 @@ D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
     context->Owner.Ops = Config->Ops;
     context->Owner.Self = context;
     D2dTrace("alloc", "ctx=c%u bytes=%Iu", Id, bytes);
-    storage = InitializeQueue(context, &context->ToPeer, "to_peer", Config, context + 1);
+    storage = InitializeQueue(context, &context->ToPeer, "to_peer", Config,
+                              (PUCHAR)(context + 1) + data);
     InitializeQueue(context, &context->ToOwner, "to_owner", Config, storage);
     InitializeData(context, Config);
     return context;

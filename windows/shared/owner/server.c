@@ -267,7 +267,8 @@ D2dServerQueryInterface(PIRP Irp)
 NTSTATUS
 D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
 {
-    if (Config->DataLength > D2D_DATA_SIZE) {
+    if (Config->DataLength > D2D_DATA_SIZE || Config->PeerDataLength > D2D_DATA_SIZE ||
+        Config->SharedLength > D2D_DATA_SIZE) {
         return STATUS_INVALID_PARAMETER;
     }
     Server.Config = *Config;

@@ -26,6 +26,8 @@ typedef struct _D2D_SERVER_CONFIG {
     USHORT PeerOpsMajor;
     const VOID *Data;               /* the owner's plain data */
     ULONG DataLength;
+    ULONG PeerDataLength;           /* bytes of the peer's plain data */
+    ULONG SharedLength;             /* bytes of the plain data that both share */
     D2D_SERVER_CALLBACK *Attached;  /* a peer has adopted the context */
     D2D_SERVER_CALLBACK *Detached;  /* the peer has detached */
 } D2D_SERVER_CONFIG;

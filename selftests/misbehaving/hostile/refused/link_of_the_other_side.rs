@@ -18,4 +18,5 @@ impl Pair for Crossed {
     type Peer = OwnerInterface;
     type OwnerData = u64;
     type PeerData = u64;
+    type Shared = u64;
 }

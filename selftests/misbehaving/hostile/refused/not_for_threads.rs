@@ -87,6 +87,7 @@ impl Pair for Hostile {
     type Peer = NothingInterface;
     type OwnerData = u64;
     type PeerData = u64;
+    type Shared = u64;
 }
 
 impl Driver for Hostile {

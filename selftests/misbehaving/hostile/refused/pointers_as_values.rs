@@ -7,6 +7,7 @@
 // error: the trait bound `&'static u32: IntoBytes` is not satisfied
 // error: the trait bound `Option<Box<u32, Kmalloc>>: IntoBytes` is not satisfied
 // error: the trait bound `fn(u32): IntoBytes` is not satisfied
+// error: the trait bound `fn(): IntoBytes` is not satisfied
 
 #![forbid(unsafe_code)]
 
@@ -61,4 +62,5 @@ impl Pair for Sharing {
     type Peer = LenderInterface;
     type OwnerData = Option<KBox<u32>>;
     type PeerData = fn(u32);
+    type Shared = fn();
 }

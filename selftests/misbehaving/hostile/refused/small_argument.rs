@@ -52,4 +52,5 @@ impl Pair for Mixer {
     type Peer = SetterInterface;
     type OwnerData = ();
     type PeerData = ();
+    type Shared = ();
 }

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The blocks of data of a context: one of the owner, one of the peer, and one that both share.
+//!
+//! C type: `struct d2d_data`. The types of the blocks are those of the [`Pair`]. The owner allocates
+//! as much memory as they need and states their sizes in the context; a peer that expects other
+//! sizes refuses the context.
+
+use crate::{
+    abi,
+    link::Pair,
+    refuse, //
+};
+use core::mem::offset_of;
+use kernel::prelude::*;
+
+/// The index of the owner's block.
+pub(crate) const OWNER: usize = 0;
+/// The index of the peer's block.
+pub(crate) const PEER: usize = 1;
+/// The index of the block that both share.
+pub(crate) const SHARED: usize = 2;
+
+/// The names of the blocks in a refusal.
+const NAMES: [&str; 3] = ["owner", "peer", "shared"];
+
+/// The sizes of the blocks of a pair, in bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Sizes([usize; 3]);
+
+impl Sizes {
+    /// Returns the sizes that the pair `P` declares. A pair with a block that is too large does not
+    /// compile.
+    pub const fn of<P: Pair>() -> Self {
+        const fn size<T>() -> usize {
+            assert!(
+                size_of::<T>() <= abi::D2D_DATA_SIZE as usize,
+                "a block of data has more than D2D_DATA_SIZE bytes"
+            );
+            assert!(
+                align_of::<T>() <= align_of::<u64>(),
+                "the alignment of a block of data is more than 8 bytes"
+            );
+            size_of::<T>()
+        }
+        Self([
+            size::<P::OwnerData>(),
+            size::<P::PeerData>(),
+            size::<P::Shared>(),
+        ])
+    }
+
+    /// Returns the size of a block, in bytes.
+    pub(crate) const fn get(&self, block: usize) -> usize {
+        self.0[block]
+    }
+
+    /// Returns where a block begins, in bytes behind the beginning of the first one. The blocks lie
+    /// one behind the other, each at a multiple of 8 bytes.
+    pub(crate) const fn offset(&self, block: usize) -> usize {
+        let mut offset = 0;
+        let mut before = 0;
+        while before < block {
+            offset += self.0[before].next_multiple_of(size_of::<u64>());
+            before += 1;
+        }
+        offset
+    }
+
+    /// Returns the size of a context with these blocks, in bytes.
+    pub const fn context_bytes(&self) -> usize {
+        let blocks = offset_of!(abi::d2d_context, data.blocks) + self.offset(NAMES.len());
+        if blocks > size_of::<abi::d2d_context>() {
+            blocks
+        } else {
+            size_of::<abi::d2d_context>()
+        }
+    }
+
+    /// States the sizes in a context. Any context.
+    ///
+    /// # Safety
+    ///
+    /// `context` is valid for writes, and no other thread uses it.
+    pub unsafe fn state_in(&self, context: *mut abi::d2d_context) {
+        // SAFETY: As the caller promises.
+        unsafe {
+            (*context).data.owner_size = self.get(OWNER) as u64;
+            (*context).data.peer_size = self.get(PEER) as u64;
+            (*context).data.shared_size = self.get(SHARED) as u64;
+        }
+    }
+
+    /// Refuses a context that states other sizes than these. `driver` is the driver that the refusal
+    /// names. Any context.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE`.
+    pub(crate) fn check(&self, driver: &CStr, stated: [u64; 3]) -> Result {
+        let both = stated.into_iter().zip(self.0);
+        for (what, (got, expected)) in NAMES.into_iter().zip(both) {
+            if got != expected as u64 {
+                return Err(refuse!(
+                    driver, "bad-data-size", EMSGSIZE, what: what, got: got, expected: expected
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(d2d_tests)]
+mod tests;

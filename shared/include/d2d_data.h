@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Driver to driver: the blocks of data of a context, for a C driver. Rust drivers have
+ * shared/d2d/data.rs and shared/d2d/context.rs.
+ *
+ * Either side reads and updates all three blocks under one lock, which it takes with interrupts
+ * disabled. For example, a peer counts in the shared block, whose type is struct my_shared::
+ *
+ *	unsigned long flags = d2d_data_lock(context);
+ *	struct my_shared *shared = d2d_data_shared(context);
+ *
+ *	shared->count++;
+ *	d2d_data_unlock(context, flags);
+ */
+#ifndef D2D_DATA_H
+#define D2D_DATA_H
+
+#include <linux/align.h>
+#include <linux/lockdep.h>
+#include <linux/spinlock.h>
+
+#include "d2d.h"
+#include "d2d_nofault.h"
+
+/**
+ * d2d_data_check() - check that the blocks of a context have the sizes that a peer expects, and
+ *	that all of them can be read
+ * @offered: a context that d2d_context_check() has accepted
+ * @driver: the peer's name, which the refusal shows
+ * @owner_size: bytes of the owner's block
+ * @peer_size: bytes of the peer's block
+ * @shared_size: bytes of the block that both share
+ *
+ * If a size differs, it prints the step "refuse" with the reason "bad-data-size", and the name of
+ * the block.
+ *
+ * Context: Any context.
+ *
+ * Return: 0, or
+ * * %-EMSGSIZE - a block of another size
+ * * %-EFAULT - a block that cannot be read
+ */
+static inline int d2d_data_check(const struct d2d_context *offered, const char *driver,
+				 u64 owner_size, u64 peer_size, u64 shared_size)
+{
+	const u64 stated[] = {
+		offered->data.owner_size, offered->data.peer_size, offered->data.shared_size,
+	};
+	const u64 expected[] = { owner_size, peer_size, shared_size };
+	static const char *const names[] = { "owner", "peer", "shared" };
+	const u8 *blocks = (const u8 *)offered->data.blocks;
+	u64 at, bytes = 0;
+	u8 byte;
+	int n;
+
+	for (n = 0; n < 3; n++) {
+		if (stated[n] != expected[n]) {
+			d2d_trace(D2D_RECORD(driver, REFUSE, 0, D2D_TEXT(REASON, "bad-data-size"),
+					     D2D_NUMBER(ERRNO, -EMSGSIZE), D2D_TEXT(WHAT, names[n]),
+					     D2D_NUMBER(GOT, stated[n]),
+					     D2D_NUMBER(EXPECTED, expected[n])));
+			return -EMSGSIZE;
+		}
+		bytes += ALIGN(expected[n], 8);
+	}
+	for (at = 0; at < bytes; at += PAGE_SIZE) {
+		if (d2d_get_nofault(&byte, blocks + at))
+			return -EFAULT;
+	}
+	return bytes ? d2d_get_nofault(&byte, blocks + bytes - 1) : 0;
+}
+
+/**
+ * d2d_data_lock() - lock the blocks of a context, with interrupts disabled
+ * @context: the context
+ *
+ * Context: Any context. Interrupts are disabled until d2d_data_unlock().
+ *
+ * Return: the interrupt flag, for d2d_data_unlock()
+ */
+static inline unsigned long d2d_data_lock(struct d2d_context *context)
+	__acquires(&context->data.lock)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&context->data.lock, flags);
+	return flags;
+}
+
+/**
+ * d2d_data_unlock() - unlock the blocks of a context
+ * @context: the context
+ * @flags: what d2d_data_lock() has returned
+ *
+ * Context: Any context, with the lock held.
+ */
+static inline void d2d_data_unlock(struct d2d_context *context, unsigned long flags)
+	__releases(&context->data.lock)
+{
+	spin_unlock_irqrestore(&context->data.lock, flags);
+}
+
+/**
+ * d2d_data_owner() - return the owner's block
+ * @context: the context
+ *
+ * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
+ *	long as it holds the lock.
+ *
+ * Return: the owner's block, aligned to 8 bytes
+ */
+static inline void *d2d_data_owner(struct d2d_context *context)
+{
+	lockdep_assert_held(&context->data.lock);
+	return context->data.blocks;
+}
+
+/**
+ * d2d_data_peer() - return the peer's block
+ * @context: the context
+ *
+ * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
+ *	long as it holds the lock.
+ *
+ * Return: the peer's block, aligned to 8 bytes
+ */
+static inline void *d2d_data_peer(struct d2d_context *context)
+{
+	return d2d_data_owner(context) + ALIGN(context->data.owner_size, 8);
+}
+
+/**
+ * d2d_data_shared() - return the block that both sides share
+ * @context: the context
+ *
+ * Context: Any context, with the lock of d2d_data_lock() held. The caller uses the block only as
+ *	long as it holds the lock.
+ *
+ * Return: the shared block, aligned to 8 bytes. It is zeroed when the owner is loaded, and keeps
+ * its contents when a peer detaches
+ */
+static inline void *d2d_data_shared(struct d2d_context *context)
+{
+	return d2d_data_peer(context) + ALIGN(context->data.peer_size, 8);
+}
+
+#endif /* D2D_DATA_H */
