@@ -55,6 +55,7 @@ use d2d_pair::{
 };
 use kernel::{
     prelude::*,
+    sync::Arc,
     uaccess::UserSliceReader,
     ModuleMetadata, //
 };
@@ -93,19 +94,18 @@ d2d_owner::module_owner! {
     },
 }
 
-/// Driver A's state for one context.
-struct DriverA {
-    requests: DemoRequests,
-}
+/// Driver A. It has no state for each context: the demonstration's requests are served once for all
+/// drivers.
+struct DriverA;
 
 impl DriverA {
     /// Sends the demonstration's requests to a peer, from execution context `place`. One of them
     /// makes the peer set its events, for which A then waits.
-    fn send(&self, contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
+    fn send(contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
         run_in(place, || demo_requests::demonstrate(packets, to))??;
-        self.requests.demonstrate(place, &sender, to, || {
+        contexts.state().demonstrate(place, &sender, to, || {
             DemoEvents::new(peer.name(), open_event)
         })
     }
@@ -113,6 +113,7 @@ impl DriverA {
 
 impl Owner for DriverA {
     type Pair = DemoPair;
+    type State = DemoRequests;
 
     const CONTROL: Option<&'static CStr> = Some(c"exercise");
     const DISPATCH_ATOMIC: bool = true;
@@ -135,20 +136,20 @@ impl Owner for DriverA {
         )
     }
 
-    fn new(_id: u32) -> Result<Self> {
-        Ok(Self {
-            requests: DemoRequests::new()?,
-        })
+    fn state(_config: &Config) -> impl PinInit<DemoRequests, Error> {
+        DemoRequests::new()
     }
 
-    /// Creates A's events. The [`DriverA`] of context 0 serves the requests of all drivers, so only
-    /// that one gets them.
+    fn new(_state: &Arc<DemoRequests>, _id: u32) -> Result<Self> {
+        Ok(Self)
+    }
+
+    /// Creates A's events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let events = DemoEvents::new(OwnerModule::NAME, |name, kind| {
             create_event(name, kind, false)
         })?;
-        let (this, _) = contexts.get(0).ok_or(ENODEV)?;
-        this.requests.set_events(Some(events));
+        contexts.state().set_events(Some(events));
         Ok(())
     }
 
@@ -164,7 +165,7 @@ impl Owner for DriverA {
         let rounds = control::read_number(reader)?;
         check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
         for _ in 0..rounds {
-            for (this, link) in contexts.iter() {
+            for (_, link) in contexts.iter() {
                 for place in Place::ALL {
                     run_in(place, || match exercise(link) {
                         // There is no peer, or it is detaching.
@@ -174,7 +175,7 @@ impl Owner for DriverA {
                     let Some(peer) = contexts.peer(link) else {
                         continue;
                     };
-                    match this.send(contexts, &peer, place) {
+                    match Self::send(contexts, &peer, place) {
                         // The peer is detaching.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
                         // The peer does not serve the demonstration's requests, or not in this
@@ -188,18 +189,12 @@ impl Owner for DriverA {
         Ok(())
     }
 
-    /// The [`DriverA`] of context 0 serves the requests of all drivers.
     fn dispatch<'a>(contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
-        match contexts.get(0) {
-            Some((this, _)) => this.requests.dispatch(request),
-            None => request.fail(ENODEV),
-        }
+        contexts.state().dispatch(request)
     }
 
     fn cancelled(contexts: &Contexts<'_, Self>, id: RequestId) {
-        if let Some((this, _)) = contexts.get(0) {
-            this.requests.cancelled(id);
-        }
+        contexts.state().cancelled(id);
     }
 
     fn attached(&self, link: &OwnerLink<DemoPair>) {

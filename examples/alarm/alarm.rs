@@ -43,6 +43,7 @@ use kernel::{
             Relaxed, //
         },
         new_spinlock_irq,
+        Arc,
         SetOnce,
         SpinLockIrq, //
     },
@@ -156,6 +157,7 @@ impl Drop for Alarm {
 
 impl Owner for Alarm {
     type Pair = AlarmPair;
+    type State = ();
 
     const DISPATCH_ATOMIC: bool = true;
 
@@ -163,7 +165,11 @@ impl Owner for Alarm {
         Config::new(OwnerModule::NAME, 1, 8, 8, 0, 5000)
     }
 
-    fn new(_id: u32) -> Result<Self> {
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         let waiting = new_spinlock_irq!([const { None }; MOST], "alarm::waiting");
         Ok(Self {
             made: Instant::now(),

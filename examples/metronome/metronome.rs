@@ -28,6 +28,7 @@ use kernel::{
             Atomic,
             Relaxed, //
         },
+        Arc,
         SetOnce, //
     },
     time::Delta,
@@ -97,6 +98,7 @@ impl Drop for Metronome {
 
 impl Owner for Metronome {
     type Pair = MetronomePair;
+    type State = ();
 
     const CONTROL: Option<&'static CStr> = Some(c"period");
 
@@ -105,7 +107,11 @@ impl Owner for Metronome {
         Config::new(OwnerModule::NAME, 1, CAPACITY, item_size, 0, 5000)
     }
 
-    fn new(_id: u32) -> Result<Self> {
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         Ok(Self {
             timer: SetOnce::new(),
             beats: Atomic::new(0),

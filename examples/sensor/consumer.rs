@@ -28,6 +28,7 @@ use kernel::{
     prelude::*,
     sync::{
         new_mutex,
+        Arc,
         Mutex, //
     },
     uaccess::UserSliceReader,
@@ -56,14 +57,19 @@ const CAPACITY: u32 = 64;
 const PATIENCE: u32 = 2000;
 
 /// The driver.
-struct Consumer {
-    collecting: Pin<KBox<Mutex<()>>>,
+struct Consumer;
+
+/// The driver's state.
+#[pin_data]
+struct State {
+    /// Held while a process collects samples.
+    #[pin]
+    collecting: Mutex<()>,
 }
 
 impl Consumer {
-    /// Collects the samples of one burst.
-    fn collect(&self, link: &OwnerLink<SensorPair>, period: u32) -> Result {
-        let _guard = self.collecting.lock();
+    /// Collects the samples of one burst. The caller holds the lock of the owner's state.
+    fn collect(link: &OwnerLink<SensorPair>, period: u32) -> Result {
         let ready = create_event(c"sensor.ready", Kind::Synchronization, false)?;
         link.set_doorbell(Some(&ready));
         let collected = Self::collect_burst(link, &ready, period);
@@ -94,6 +100,7 @@ impl Consumer {
 
 impl Owner for Consumer {
     type Pair = SensorPair;
+    type State = State;
 
     const CONTROL: Option<&'static CStr> = Some(c"collect");
 
@@ -102,17 +109,23 @@ impl Owner for Consumer {
         Config::new(OwnerModule::NAME, 1, CAPACITY, item_size, 0, 5000)
     }
 
-    fn new(_id: u32) -> Result<Self> {
-        let collecting = KBox::pin_init(new_mutex!((), "consumer::collecting"), GFP_KERNEL)?;
-        Ok(Self { collecting })
+    fn state(_config: &Config) -> impl PinInit<State, Error> {
+        try_pin_init!(State {
+            collecting <- new_mutex!((), "consumer::collecting"),
+        })
+    }
+
+    fn new(_state: &Arc<State>, _id: u32) -> Result<Self> {
+        Ok(Self)
     }
 
     fn data(_config: &Config) {}
 
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
         let period = control::read_number(reader)?;
-        let (this, link) = contexts.get(0).ok_or(ENODEV)?;
-        this.collect(link, period)
+        let (_, link) = contexts.get(0).ok_or(ENODEV)?;
+        let _guard = contexts.state().collecting.lock();
+        Self::collect(link, period)
     }
 
     fn attached(&self, _link: &OwnerLink<SensorPair>) {}

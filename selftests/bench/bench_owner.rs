@@ -32,6 +32,7 @@ use kernel::{
     prelude::*,
     sync::{
         new_mutex,
+        Arc,
         Mutex, //
     },
     ModuleMetadata, //
@@ -67,6 +68,7 @@ struct BenchOwner {
 
 impl Owner for BenchOwner {
     type Pair = BenchPair;
+    type State = ();
 
     /// All values are the defaults of module_a, except the number of contexts.
     fn config() -> Result<Config> {
@@ -81,7 +83,11 @@ impl Owner for BenchOwner {
         )
     }
 
-    fn new(_id: u32) -> Result<Self> {
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         let doorbell = KBox::pin_init(new_mutex!(None), GFP_KERNEL)?;
         Ok(Self { doorbell })
     }

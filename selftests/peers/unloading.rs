@@ -175,12 +175,17 @@ impl UnloadingOwner {
 
 impl Owner for UnloadingOwner {
     type Pair = DemoPair;
+    type State = ();
 
     fn config() -> Result<Config> {
         Config::new(OwnerModule::NAME, 1, 16, 64, 0, 5000)
     }
 
-    fn new(_id: u32) -> Result<Self> {
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         let inner = pin_init!(Inner {
             in_progress <- new_mutex!(None, "unloading_owner::in_progress"),
             serving <- Completion::new(),

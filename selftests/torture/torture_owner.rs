@@ -39,6 +39,7 @@ use d2d_owner::{
 use kernel::{
     prelude::*,
     sync::{
+        Arc,
         SetOnce, //
     },
     uaccess::UserSliceReader,
@@ -114,6 +115,7 @@ struct TortureOwner {
 
 impl Owner for TortureOwner {
     type Pair = TorturePair;
+    type State = ();
 
     const CONTROL: Option<&'static CStr> = Some(c"torture");
 
@@ -128,7 +130,11 @@ impl Owner for TortureOwner {
         )
     }
 
-    fn new(_id: u32) -> Result<Self> {
+    fn state(_config: &Config) -> impl PinInit<(), Error> {
+        Ok::<_, Error>(())
+    }
+
+    fn new(_state: &Arc<()>, _id: u32) -> Result<Self> {
         Ok(Self {
             shared_counts: SharedCounts::default(),
             events: OpenEvents::new()?,

@@ -80,12 +80,26 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// The errno with which loading the module fails.
     fn config() -> Result<Config>;
 
-    /// Makes the value of context number `id`. May sleep.
+    /// The state that the owner has once, whatever the number of its contexts. Use `()` if it has
+    /// none.
+    type State: Send + Sync + 'static;
+
+    /// Makes the owner's state, before [`new`](Owner::new) is called for the first context. May
+    /// sleep.
     ///
     /// # Errors
     ///
     /// The errno with which loading the module fails.
-    fn new(id: u32) -> Result<Self>;
+    fn state(config: &Config) -> impl PinInit<Self::State, Error>;
+
+    /// Makes the value of context number `id`. It may keep a reference to the owner's state, which
+    /// its operations use then; all other functions reach the state by [`Contexts::state`]. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// The errno with which loading the module fails.
+    fn new(state: &Arc<Self::State>, id: u32) -> Result<Self>;
 
     /// Called when drivers can register, and the owner can send requests and create events. May
     /// sleep.
@@ -103,7 +117,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
     ///
     /// After this has returned, the library closes the owner's jobs, makes waits for its events
     /// return `ECANCELED`, cancels its requests, waits until no job runs, unregisters
-    /// its driver object, and drops the values of the contexts, in this order.
+    /// its driver object, and drops the values of the contexts and the owner's state, in this order.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the owner's data, which is stored in each context. May sleep.
@@ -212,8 +226,13 @@ impl<'a, O: Owner> Contexts<'a, O> {
     /// Iterates over the contexts: the owner's value of each, and the link to its peer. Any
     /// context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
-        let seats = self.seats.0.iter();
+        let seats = self.seats.seats.iter();
         seats.map(|seat| (seat.binding.state(), seat.binding.seat()))
+    }
+
+    /// Returns the owner's state. Any context.
+    pub fn state(&self) -> &'a O::State {
+        &self.seats.state
     }
 
     /// Returns the owner as a sender of requests. Any context.
@@ -274,28 +293,34 @@ struct Seat<O: Owner> {
     block: Lent,
 }
 
-/// All contexts.
-pub(crate) struct Seats<O: Owner>(KVec<Seat<O>>);
+/// All contexts, and the owner's state.
+pub(crate) struct Seats<O: Owner> {
+    seats: KVec<Seat<O>>,
+    /// Dropped after the values of the contexts, unless one of them has leaked its reference.
+    state: Arc<O::State>,
+}
 
 impl<O: Owner> Seats<O>
 where
     <O::Pair as Pair>::Owner: TableFor<O>,
 {
-    /// Allocates the contexts, each with a value of `O`. May sleep.
+    /// Makes the owner's state and allocates the contexts, each with a value of `O`. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, or the error that [`Owner::new`] returns.
+    /// `ENOMEM`, or the error of [`Owner::state`] or [`Owner::new`].
     pub(crate) fn new(
         name: &'static CStr,
         module: *mut bindings::module,
         config: &Config,
     ) -> Result<Arc<Self>> {
+        let state = Arc::pin_init(O::state(config), GFP_KERNEL)?;
         let mut seats = KVec::with_capacity(config.contexts as usize, GFP_KERNEL)?;
         for id in 0..config.contexts {
-            seats.push(Self::new_seat(name, module, id, config)?, GFP_KERNEL)?;
+            let seat = Self::new_seat(name, module, id, config, &state)?;
+            seats.push(seat, GFP_KERNEL)?;
         }
-        Ok(Arc::new(Self(seats), GFP_KERNEL)?)
+        Ok(Arc::new(Self { seats, state }, GFP_KERNEL)?)
     }
 
     fn new_seat(
@@ -303,6 +328,7 @@ where
         module: *mut bindings::module,
         id: u32,
         config: &Config,
+        state: &Arc<O::State>,
     ) -> Result<Seat<O>> {
         let block = Block::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the block after the binding, which has the context. A peer cannot
@@ -312,7 +338,7 @@ where
         let context = unsafe { block.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
-            Binding::new(OwnerLink::new(context), O::new(id)),
+            Binding::new(OwnerLink::new(context), O::new(state, id)),
             GFP_KERNEL,
         )?;
         let context = binding.seat().context();
@@ -355,13 +381,13 @@ impl<O: Owner> Drop for Seat<O> {
 impl<O: Owner> Seats<O> {
     /// Returns the link of a context.
     fn link(&self, index: usize) -> &OwnerLink<O::Pair> {
-        self.0[index].binding.seat()
+        self.seats[index].binding.seat()
     }
 }
 
 impl<O: Owner> ContextTable for Seats<O> {
     fn len(&self) -> usize {
-        self.0.len()
+        self.seats.len()
     }
 
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context {
@@ -369,7 +395,7 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
-        let seat = &self.0[index];
+        let seat = &self.seats[index];
         let link = seat.binding.seat();
         // SAFETY: The caller promises that the driver has filled in the endpoint. Nobody writes it
         // until the driver is detached.
@@ -388,17 +414,17 @@ impl<O: Owner> ContextTable for Seats<O> {
     }
 
     fn attached(&self, index: usize) {
-        let binding = &self.0[index].binding;
+        let binding = &self.seats[index].binding;
         binding.state().attached(binding.seat());
     }
 
     fn detached(&self, index: usize) {
-        let binding = &self.0[index].binding;
+        let binding = &self.seats[index].binding;
         binding.state().detached(binding.seat());
     }
 
     fn keep(&self, index: usize) {
-        self.0[index].block.keep();
+        self.seats[index].block.keep();
     }
 
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2] {
