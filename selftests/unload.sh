@@ -223,7 +223,8 @@ done
 
 fresh_trace
 pause handshake
-load paused_peer deferred=1 && await one_inside && unloading_waits __flush_work pend && one_inside
+load paused_peer deferred=1 && await one_inside && unloading_waits cleanup_module pend &&
+	await waits_in "$remover" cleanup_module && unloading_steps_are pend && one_inside
 seen=$?
 resume
 unloaded && [ "$seen" = 0 ] && unloading_steps_are pend attached detach rundown unregister unload
