@@ -149,6 +149,8 @@ pub struct Declaration {
     pub owner_data: &'static Type,
     /// The data of the peer.
     pub peer_data: &'static Type,
+    /// The data that both share.
+    pub shared_data: &'static Type,
     /// All structures, each after those that it contains.
     pub structs: &'static [Struct],
     /// All kinds of items.

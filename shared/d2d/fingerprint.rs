@@ -62,12 +62,13 @@ const fn mix_type(hash: u64, of: &Type) -> u64 {
 }
 
 /// Makes the hash of what the two sides of a pair share apart from their operations: the pair's
-/// name, the data of each side, and the kinds of items and the control codes with their types. The
+/// name, all blocks of data, and the kinds of items and the control codes with their types. The
 /// order in which kinds and codes are declared does not matter.
 pub const fn agreement(declaration: &Declaration) -> u64 {
     let mut hash = mix_text(OFFSET, declaration.name);
     hash = mix_type(hash, declaration.owner_data);
     hash = mix_type(hash, declaration.peer_data);
+    hash = mix_type(hash, declaration.shared_data);
     let (mut sum, mut i) = (0u64, 0);
     while i < declaration.kinds.len() {
         let kind = &declaration.kinds[i];

@@ -185,6 +185,7 @@ macro_rules! pair {
                     minor: $minor,
                     owner_data: <$OwnerData as $crate::declaration::Described>::TYPE,
                     peer_data: <$PeerData as $crate::declaration::Described>::TYPE,
+                    shared_data: <<$Pair as $crate::link::Pair>::Shared as $crate::declaration::Described>::TYPE,
                     structs: &[$(
                         $crate::declaration::Struct {
                             docs: &[$($struct_doc),*],

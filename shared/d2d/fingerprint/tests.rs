@@ -108,6 +108,7 @@ const DECLARATION: Declaration = Declaration {
     minor: 0,
     owner_data: &U32,
     peer_data: &U64,
+    shared_data: &U32,
     structs: &[],
     kinds: &[],
     codes: &[],
@@ -231,6 +232,10 @@ mod cases {
             peer_data: &U32,
             ..DECLARATION
         };
+        const OTHER_SHARED_DATA: Declaration = Declaration {
+            shared_data: &S32,
+            ..DECLARATION
+        };
         const OTHER_NAME: Declaration = Declaration {
             name: "u",
             ..DECLARATION
@@ -238,6 +243,7 @@ mod cases {
         const HASHES: &[u64] = &[
             agreement(&DECLARATION),
             agreement(&SWAPPED_DATA),
+            agreement(&OTHER_SHARED_DATA),
             agreement(&OTHER_NAME),
             of_kinds(&[kind("A", 1, &PAYLOAD)]),
             of_kinds(&[kind("A", 1, &SWAPPED)]),
