@@ -159,7 +159,7 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 # The build ID is a hash of the library's sources, the compiler and the kernel. An interface may demand that both sides
 # have the same build ID; it adds its own source to the hash (fingerprint::build in shared/d2d/fingerprint.rs).
 d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
-d2d-sources := $(filter-out %/shared/pair/d2d_pair.h,$(d2d-sources))
+d2d-sources := $(filter-out %/d2d_pair.h,$(d2d-sources))
 # Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this with a
 # constant D2D_BUILD_ID. It may do so, because it builds all modules of a mutant together.
 d2d-build-id := $(or $(D2D_BUILD_ID),$(shell { cat $(d2d-sources); echo '$(CONFIG_RUSTC_VERSION_TEXT) $(KERNELRELEASE)'; } | sha256sum | cut -c1-16))
