@@ -141,9 +141,10 @@ D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - runs make run, and leaves out the progress of the build. Fails if make fails
+# running PARAMETERS - runs make run, and leaves out the progress of the build, and that it waits for the build of another
+# part of make verify. Fails if make fails
 running() {
-	make run "$1" 2>&1 | grep -v '^  [A-Z]'
+	make run "$1" 2>&1 | grep -vE '^  [A-Z]|^build: another run holds '
 	return "${PIPESTATUS[0]}"
 }
 export -f running
