@@ -50,8 +50,8 @@ use d2d_pair::{
     Note,
     OwnerData,
     OwnerOps,
-    MAX_HOPS, //
-    NOTE,
+    MAX_HOPS,
+    NOTE, //
 };
 use kernel::{
     prelude::*,

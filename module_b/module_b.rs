@@ -45,8 +45,8 @@ use d2d_pair::{
     Note,
     PeerData,
     PeerOps,
-    MAX_HOPS, //
-    NOTE,
+    MAX_HOPS,
+    NOTE, //
 };
 use kernel::{
     prelude::*,
