@@ -196,13 +196,26 @@ fresh_trace()
 	reset_trace
 }
 
+# log_lines REGEX - prints the lines of the kernel log since the last reset_trace that match
+log_lines()
+{
+	dmesg | awk -v start="$TRACE_START" -v regex="$1" '
+		index($0, start) { n = 0; next }
+		$0 ~ regex { line[n++] = $0 }
+		END { for (i = 0; i < n; i++) print line[i] }'
+}
+
 # trace - prints the d2d lines of the kernel log since the last reset_trace
 trace()
 {
-	dmesg | awk -v start="$TRACE_START" '
-		index($0, start) { n = 0; next }
-		/: d2d: / { line[n++] = $0 }
-		END { for (i = 0; i < n; i++) print line[i] }'
+	log_lines ': d2d: '
+}
+
+# printed DRIVERS - prints what these drivers have printed since the last reset_trace, without the
+# trace; DRIVERS is a regular expression
+printed()
+{
+	log_lines "($1): " | awk -v regex="($1): " '!/: d2d: / && match($0, regex) { print substr($0, RSTART) }'
 }
 
 # only_refusal_is DRIVER REASON [ERRNO] - whether the trace has exactly one refusal: DRIVER refused
