@@ -7,8 +7,22 @@
 #   use      how a process makes the loaded modules work: each line is a file and a text to write
 
 modules=$(cat /lib/d2d/modules)
-# shellcheck disable=SC2034 # the programs use it
 uses=$(sed '/^#/d; /^$/d' /lib/d2d/use 2>/dev/null)
+# shellcheck disable=SC2034 # the programs use it
+number_of_uses=$(echo "$uses" | grep -c .)
+
+# each_use CMD... - runs CMD NUMBER FILE TEXT for each use
+each_use()
+{
+	use=0
+	while read -r file text; do
+		[ -n "$file" ] || continue
+		use=$((use + 1))
+		"$@" "$use" "$file" "$text" </dev/null
+	done <<-USES
+		$uses
+	USES
+}
 
 # backwards WORD... - prints the words in the reverse order
 backwards()

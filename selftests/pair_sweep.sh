@@ -11,8 +11,14 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/pair_lib.sh
 . ./pair_lib.sh
 
-count=$(echo "$modules" | wc -l)
-set_up_failslab $((2 * count + $(echo "$uses" | grep -c .)))
+# sweep_use NUMBER FILE TEXT - a case: makes each allocation of a use fail in turn
+sweep_use()
+{
+	reset_trace
+	sweep_allocations "writing '$3' to $2" 0 write "$2" "$3"
+}
+
+set_up_failslab $((2 * $(echo "$modules" | wc -l) + number_of_uses))
 for module in $modules; do
 	for verb in load unload; do
 		unload_pair && load_before "$module" && reset_trace
@@ -20,12 +26,6 @@ for module in $modules; do
 	done
 done
 unload_pair && load_before ''
-while read -r file text; do
-	[ -n "$file" ] || continue
-	reset_trace
-	sweep_allocations "writing '$text' to $file" 0 write "$file" "$text"
-done <<-USES
-	$uses
-USES
+each_use sweep_use
 unload_pair
 ktap_finished

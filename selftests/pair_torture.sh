@@ -20,6 +20,21 @@ use()
 	done
 }
 
+# begin_use NUMBER FILE TEXT - lets two processes use the modules
+begin_use()
+{
+	use "$@" &
+	use "$@" &
+}
+
+# report_use NUMBER FILE TEXT - a case: whether a use has succeeded at least once
+report_use()
+{
+	echo "# $(wc -l <"$work/use.$1") times"
+	[ -s "$work/use.$1" ]
+	verdict "writing '$3' to $2 has succeeded"
+}
+
 # unload_in_use NAME - unloads a module, which is in use as long as a process has its file open
 unload_in_use()
 {
@@ -57,30 +72,13 @@ play()
 }
 
 set_up
-ktap_set_plan $((1 + $(echo "$uses" | grep -c .)))
+ktap_set_plan $((1 + number_of_uses))
 reset_trace
-number=0
-while read -r file text; do
-	[ -n "$file" ] || continue
-	number=$((number + 1))
-	use "$number" "$file" "$text" &
-	use "$number" "$file" "$text" &
-done <<-USES
-	$uses
-USES
+each_use begin_use
 play "${1:-10}"
 verdict "the modules are loaded and unloaded while they are used"
 touch "$work/end"
 wait
-number=0
-while read -r file text; do
-	[ -n "$file" ] || continue
-	number=$((number + 1))
-	echo "# $(wc -l <"$work/use.$number") times"
-	[ -s "$work/use.$number" ]
-	verdict "writing '$text' to $file has succeeded"
-done <<-USES
-	$uses
-USES
+each_use report_use
 unload_pair
 ktap_finished
