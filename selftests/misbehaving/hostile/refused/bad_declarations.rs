@@ -8,146 +8,85 @@
 
 #![forbid(unsafe_code)]
 
-mod kinds {
-    use d2d::pair;
+use d2d::pair;
 
-    pair! {
-        /// Two kinds have the number 1.
-        pub ThePair: "kinds" {
-            owner_data: (),
-            peer_data: (),
-            version: (1, 0),
-        }
-        structs {}
-        kinds {
-            /// One.
-            const ONE: ItemKind<u64> = 1;
-            /// Another one.
-            const OTHER: ItemKind<u32> = 1;
-        }
-        codes {}
-        owner {
-            /// Offers nothing.
-            trait OwnerOps: "owner" {
-                interface: OwnerInterface,
-                caller: OwnerCaller,
-                table: OwnerTable,
+/// Declares a pair in a module of its own, whose sides offer nothing.
+macro_rules! declare {
+    ($module:ident, $name:literal, { $($structs:tt)* }, { $($kinds:tt)* }, { $($codes:tt)* }) => {
+        mod $module {
+            super::pair! {
+                /// The pair.
+                pub ThePair: $name {
+                    owner_data: (),
+                    peer_data: (),
+                    version: (1, 0),
+                }
+                structs { $($structs)* }
+                kinds { $($kinds)* }
+                codes { $($codes)* }
+                owner {
+                    /// Offers nothing.
+                    trait OwnerOps: "owner" {
+                        interface: OwnerInterface,
+                        caller: OwnerCaller,
+                        table: OwnerTable,
+                    }
+                }
+                peer {
+                    /// Offers nothing.
+                    trait PeerOps: "peer" {
+                        interface: PeerInterface,
+                        caller: PeerCaller,
+                        table: PeerTable,
+                    }
+                }
             }
         }
-        peer {
-            /// Offers nothing.
-            trait PeerOps: "peer" {
-                interface: PeerInterface,
-                caller: PeerCaller,
-                table: PeerTable,
-            }
-        }
+    };
+}
+
+// Two kinds have the number 1.
+declare! {
+    kinds,
+    "kinds",
+    {},
+    {
+        /// One.
+        const ONE: ItemKind<u64> = 1;
+        /// Another one.
+        const OTHER: ItemKind<u32> = 1;
+    },
+    {}
+}
+
+// Two codes have the number 0x801.
+declare! {
+    codes,
+    "codes",
+    {},
+    {},
+    {
+        /// One.
+        const ONE: ControlCode<u64, u64> = 0x801;
+        /// Another one.
+        const OTHER: ControlCode<u64, ()> = 0x801;
     }
 }
 
-mod codes {
-    use d2d::pair;
+// The name of the pair has a hyphen.
+declare! { name, "a-pair", {}, {}, {} }
 
-    pair! {
-        /// Two codes have the number 0x801.
-        pub ThePair: "codes" {
-            owner_data: (),
-            peer_data: (),
-            version: (1, 0),
+// The name of the structure has a blank.
+declare! {
+    structure,
+    "a_pair",
+    {
+        /// A payload.
+        struct Payload: "a payload" {
+            /// A number.
+            number: u64,
         }
-        structs {}
-        kinds {}
-        codes {
-            /// One.
-            const ONE: ControlCode<u64, u64> = 0x801;
-            /// Another one.
-            const OTHER: ControlCode<u64, ()> = 0x801;
-        }
-        owner {
-            /// Offers nothing.
-            trait OwnerOps: "owner" {
-                interface: OwnerInterface,
-                caller: OwnerCaller,
-                table: OwnerTable,
-            }
-        }
-        peer {
-            /// Offers nothing.
-            trait PeerOps: "peer" {
-                interface: PeerInterface,
-                caller: PeerCaller,
-                table: PeerTable,
-            }
-        }
-    }
-}
-
-mod name {
-    use d2d::pair;
-
-    pair! {
-        /// Its name has a hyphen.
-        pub ThePair: "a-pair" {
-            owner_data: (),
-            peer_data: (),
-            version: (1, 0),
-        }
-        structs {}
-        kinds {}
-        codes {}
-        owner {
-            /// Offers nothing.
-            trait OwnerOps: "owner" {
-                interface: OwnerInterface,
-                caller: OwnerCaller,
-                table: OwnerTable,
-            }
-        }
-        peer {
-            /// Offers nothing.
-            trait PeerOps: "peer" {
-                interface: PeerInterface,
-                caller: PeerCaller,
-                table: PeerTable,
-            }
-        }
-    }
-}
-
-mod structure {
-    use d2d::pair;
-
-    pair! {
-        /// The name of its structure has a blank.
-        pub ThePair: "a_pair" {
-            owner_data: (),
-            peer_data: (),
-            version: (1, 0),
-        }
-        structs {
-            /// A payload.
-            struct Payload: "a payload" {
-                /// A number.
-                number: u64,
-            }
-        }
-        kinds {}
-        codes {}
-        owner {
-            /// Offers nothing.
-            trait OwnerOps: "owner" {
-                interface: OwnerInterface,
-                caller: OwnerCaller,
-                table: OwnerTable,
-            }
-        }
-        peer {
-            /// Offers nothing.
-            trait PeerOps: "peer" {
-                interface: PeerInterface,
-                caller: PeerCaller,
-                table: PeerTable,
-            }
-        }
-    }
+    },
+    {},
+    {}
 }
