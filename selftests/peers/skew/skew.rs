@@ -20,9 +20,11 @@ use kernel::prelude::*;
 /// Declares the module, its driver and both interfaces, which have the same operations. The driver runs the
 /// closure with the owner's operations when it is attached.
 macro_rules! skew {
+    (@agreement) => { d2d_pair::DemoPair::AGREEMENT };
+    (@agreement $agreement:expr) => { $agreement };
     (
         name: $name:literal,
-        version: $version:tt $(, build: $build:expr)?;
+        version: $version:tt $(, build: $build:expr)? $(, agreement: $agreement:expr)?;
         $(fn $op:ident($($arg:ident: $Arg:ty),*) -> $Ret:ty;)*
         |$owner:ident| $calls:expr
     ) => {
@@ -56,7 +58,7 @@ macro_rules! skew {
                 link: OwnerLink<SkewedPair>,
                 version: $version
                 $(, build: $build)?,
-                agreement: d2d_pair::DemoPair::AGREEMENT,
+                agreement: skew!(@agreement $($agreement)?),
             }
             $(
                 /// An operation of the owner.
@@ -73,7 +75,7 @@ macro_rules! skew {
                 link: PeerLink<SkewedPair>,
                 version: $version
                 $(, build: $build)?,
-                agreement: d2d_pair::DemoPair::AGREEMENT,
+                agreement: skew!(@agreement $($agreement)?),
             }
             $(
                 /// An operation of the peer.
