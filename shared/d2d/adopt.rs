@@ -45,9 +45,13 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     header::check::<abi::d2d_context>(name, "context", &header, abi::D2D_CONTEXT_MAGIC)?;
     // The structure lies on two pages at most.
     const { assert!(size_of::<abi::d2d_context>() <= PAGE_SIZE) };
-    let end = raw.as_ptr().wrapping_add(1).cast_const().cast::<u8>();
-    // SAFETY: Any byte is a `u8`.
-    unsafe { probe::read(end.wrapping_sub(1)) }.ok_or_else(unreadable)?;
+    let is_readable = |at| {
+        // SAFETY: Any byte is a `u8`.
+        unsafe { probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)) }.is_some()
+    };
+    if !is_readable(size_of::<abi::d2d_context>() - 1) {
+        return Err(unreadable());
+    }
     // SAFETY: The whole structure can be read: its first and its last byte were, and it lies on two
     // pages at most. A block with this header is a context of this ABI, and the owner does not
     // change these fields once it has offered the context.
@@ -63,10 +67,6 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     let sizes = const { Sizes::of::<P>() };
     sizes.check(name, stated)?;
     let bytes = sizes.context_bytes();
-    let is_readable = |at| {
-        // SAFETY: Any byte is a `u8`.
-        unsafe { probe::read(raw.as_ptr().cast::<u8>().wrapping_add(at)) }.is_some()
-    };
     if !(0..bytes).step_by(PAGE_SIZE).all(is_readable) || !is_readable(bytes - 1) {
         return Err(unreadable());
     }
