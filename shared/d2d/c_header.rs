@@ -263,16 +263,13 @@ impl<const N: usize> Text<N> {
         self.text("};\n");
     }
 
-    /// Writes the name of a hash: that of the interface, or that of an operation.
-    const fn hash_name(&mut self, pair: &str, side: &str, operation: Option<&Operation>) {
+    /// Writes the name of a constant of one side: a hash, or the whole chain.
+    const fn constant(&mut self, pair: &str, side: &str, name: &str) {
         self.upper(pair);
         self.byte(b'_');
         self.upper(side);
         self.byte(b'_');
-        self.upper(match operation {
-            None => "interface",
-            Some(operation) => operation.name,
-        });
+        self.upper(name);
     }
 
     const fn chain(&mut self, pair: &str, side: &str, operations: &Operations) {
@@ -280,21 +277,19 @@ impl<const N: usize> Text<N> {
         let mut i = 0;
         while i < operations.chain.len() {
             self.text("#define ");
-            self.hash_name(pair, side, operations.before(i));
+            self.constant(pair, side, operations.name_of_hash(i));
             self.byte(b'\t');
             self.hexadecimal(operations.chain[i], 16);
             self.text("ull\n");
             i += 1;
         }
         self.text("#define ");
-        self.upper(pair);
-        self.byte(b'_');
-        self.upper(side);
-        self.text("_CHAIN { \\\n");
+        self.constant(pair, side, "chain");
+        self.text(" { \\\n");
         i = 0;
         while i < operations.chain.len() {
             self.byte(b'\t');
-            self.hash_name(pair, side, operations.before(i));
+            self.constant(pair, side, operations.name_of_hash(i));
             self.text(", \\\n");
             i += 1;
         }
@@ -395,11 +390,12 @@ impl<const N: usize> Text<N> {
 }
 
 impl Operations {
-    /// Returns the operation to which a hash of the chain belongs, or `None` for the first one.
-    const fn before(&self, hash: usize) -> Option<&Operation> {
+    /// Returns the name of a hash of the chain: the first one is that of the interface, and the
+    /// others are those of the operations.
+    const fn name_of_hash(&self, hash: usize) -> &str {
         match hash.checked_sub(1) {
-            None => None,
-            Some(index) => Some(&self.list[index]),
+            None => "interface",
+            Some(operation) => self.list[operation].name,
         }
     }
 }
