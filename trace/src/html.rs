@@ -167,7 +167,7 @@ impl<'a> Section<'a> {
         self.head(out)?;
         writeln!(
             out,
-            "<svg class=\"rows\" width=\"{0}\" height=\"{1}\" data-height=\"{1}\">",
+            "<svg class=\"rows\" width=\"{0}\" height=\"{1}\" data-height=\"{1}\" data-row=\"{ROW}\">",
             self.width(),
             self.height + ROW
         )?;
