@@ -11,7 +11,7 @@ cc=x86_64-w64-mingw32-gcc
 flags=(-std=gnu11 -O2 -Wall -Wextra -Werror -Wno-multichar)
 includes=(-isystem /usr/x86_64-w64-mingw32/include/ddk -I. -Ishared/include -Ishared/owner)
 
-# driver NAME SOURCE... - builds a driver's image. It has no C runtime and imports from the kernel
+# driver NAME SOURCE-OR-OPTION... - builds a driver's image. It has no C runtime and imports from the kernel
 # alone. It has no time stamp, so that the same sources give the same bytes. mingw-w64's ntstrsafe.h defines its
 # functions in each object that includes it.
 driver() {
@@ -22,8 +22,10 @@ driver() {
 		-o "$out/$name.sys" "$@" -lntoskrnl -lhal -lgcc
 }
 
-driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c
-driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c
+# module_b is linked with the import library of module_a.
+driver module_a module_a/*.c shared/owner/*.c shared/d2d/*.c shared/pair/*.c module_a/module_a.def \
+	-Wl,--out-implib,"$out/libmodule_a.a"
+driver module_b module_b/*.c shared/d2d/*.c shared/pair/*.c "$out/libmodule_a.a"
 driver sensor example/sensor.c
 driver consumer example/consumer.c
 driver alarm alarm/alarm.c

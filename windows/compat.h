@@ -1,25 +1,46 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Replacements for what mingw-w64's headers and Wine's ntoskrnl lack. The WDK's compiler does
- * not define __MINGW32__, and uses none of them.
+ * not define __MINGW32__, and gets only the header of IoCreateDeviceSecure.
  *
  *   ExAllocatePool2            mingw-w64 neither declares nor imports it; here it is made of
  *                              ExAllocatePoolWithTag
- *   Ex...RundownProtection     Wine has stubs that end the process; here they are made of
+ *   Ex...RundownProtection, ExRundownCompleted
+ *                              Wine has stubs that end the process; here they are made of
  *                              interlocked operations on EX_RUNDOWN_REF
+ *   IoSetCompletionRoutineEx   Wine has a stub that ends the process; here it does what
+ *                              IoSetCompletionRoutine does, as Wine keeps no driver loaded
+ *   IoCreateDeviceSecure       on Windows, a library of the WDK has it; here it ignores the
+ *                              security, as Wine does not check who opens a device
  *   IoGetDeviceObjectPointer   Wine has a stub that finds nothing and returns success; here it
  *                              finds the driver object of the same name and returns its first
  *                              device
- *   IoCreate...Event           Wine's cannot open an existing event; here they are made of
- *                              ZwCreateEvent
- *   ReadPointerAcquire, ALIGN_UP_BY    are missing in mingw-w64's headers
+ *   ExEventObjectType          mingw-w64 declares it with one pointer too many
+ *   ReadAcquire, WriteRelease, ReadPointerAcquire, ALIGN_UP_BY, DLL_INITIALIZE, DLL_UNLOAD,
+ *   _Dispatch_type_, _Printf_format_string_
+ *                              are missing in mingw-w64's headers
  *
  * README.md lists the other differences of Wine, which nothing here replaces.
  */
 #ifndef D2D_COMPAT_H
 #define D2D_COMPAT_H
 
-#ifdef __MINGW32__
+#ifndef __MINGW32__
+
+#include <wdmsec.h>
+
+#else
+
+#include <sal.h>
+#include <driverspecs.h>
+
+#ifndef _Dispatch_type_
+#define _Dispatch_type_(major)
+#endif
+
+#ifndef _Printf_format_string_
+#define _Printf_format_string_
+#endif
 
 #ifndef POOL_FLAG_NON_PAGED
 #define POOL_FLAG_NON_PAGED 0x40ull
@@ -32,6 +53,19 @@
 #ifndef ReadPointerAcquire
 #define ReadPointerAcquire(pointer) __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
 #endif
+
+#ifndef ReadAcquire
+#define ReadAcquire(pointer)        __atomic_load_n(pointer, __ATOMIC_ACQUIRE)
+#endif
+
+#ifndef WriteRelease
+#define WriteRelease(pointer, value)    __atomic_store_n(pointer, value, __ATOMIC_RELEASE)
+#endif
+
+typedef NTSTATUS NTAPI DLL_INITIALIZE(PUNICODE_STRING RegistryPath);
+typedef NTSTATUS NTAPI DLL_UNLOAD(VOID);
+
+#define ExEventObjectType   ((POBJECT_TYPE[]){ (POBJECT_TYPE)ExEventObjectType })
 
 /* Returns zeroed memory, as ExAllocatePool2 does. */
 static inline PVOID
@@ -49,8 +83,9 @@ CompatAllocatePool2(ULONGLONG Flags, SIZE_T Size, ULONG Tag)
 
 /*
  * Rundown protection. While Count is even, it is twice the number of threads inside. When it
- * is odd, no thread can enter any more, and the other bits are 0 or the address of the
- * COMPAT_RUNDOWN_WAIT of the thread that waits.
+ * is odd, no thread can enter any more, and the other bits are the address of the
+ * COMPAT_RUNDOWN_WAIT of the thread that waits or has waited; they are 0 once the rundown is
+ * completed.
  */
 typedef struct _COMPAT_RUNDOWN_WAIT {
     volatile LONG64 Inside;
@@ -70,7 +105,24 @@ CompatInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
     RunRef->Count = 0;
 }
 #define ExInitializeRundownProtection   CompatInitializeRundownProtection
-#define ExReInitializeRundownProtection CompatInitializeRundownProtection
+
+/* A driver that has not called ExRundownCompleted before ends here. */
+static inline VOID
+CompatReInitializeRundownProtection(PEX_RUNDOWN_REF RunRef)
+{
+    if (RunRef->Count != 1) {
+        __builtin_trap();
+    }
+    RunRef->Count = 0;
+}
+#define ExReInitializeRundownProtection CompatReInitializeRundownProtection
+
+static inline VOID
+CompatRundownCompleted(PEX_RUNDOWN_REF RunRef)
+{
+    RunRef->Count = 1;
+}
+#define ExRundownCompleted  CompatRundownCompleted
 
 static inline BOOLEAN
 CompatAcquireRundownProtection(PEX_RUNDOWN_REF RunRef)
@@ -117,18 +169,44 @@ CompatWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
     do {
         count = RunRef->Count;
         wait.Inside = (LONG64)(count / 2);
-    } while (!CompatRundownReplace(RunRef, count, count == 0 ? 1 : (ULONG_PTR)&wait | 1));
+    } while (!CompatRundownReplace(RunRef, count, (ULONG_PTR)&wait | 1));
     if (count != 0) {
         KeWaitForSingleObject(&wait.Event, Executive, KernelMode, FALSE, NULL);
-        RunRef->Count = 1;
     }
 }
 #define ExWaitForRundownProtectionRelease   CompatWaitForRundownProtectionRelease
 
+static inline NTSTATUS
+CompatSetCompletionRoutineEx(PDEVICE_OBJECT DeviceObject, PIRP Irp,
+                             PIO_COMPLETION_ROUTINE Routine, PVOID Context, BOOLEAN OnSuccess,
+                             BOOLEAN OnError, BOOLEAN OnCancel)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    IoSetCompletionRoutine(Irp, Routine, Context, OnSuccess, OnError, OnCancel);
+    return STATUS_SUCCESS;
+}
+#define IoSetCompletionRoutineEx    CompatSetCompletionRoutineEx
+
+static const UNICODE_STRING CompatSystemAndAdministrators =
+    RTL_CONSTANT_STRING(L"D:P(A;;GA;;;SY)(A;;GA;;;BA)");
+#define SDDL_DEVOBJ_SYS_ALL_ADM_ALL CompatSystemAndAdministrators
+static const UNICODE_STRING CompatKernelOnly = RTL_CONSTANT_STRING(L"D:P");
+#define SDDL_DEVOBJ_KERNEL_ONLY     CompatKernelOnly
+
+static inline NTSTATUS
+CompatCreateDeviceSecure(PDRIVER_OBJECT DriverObject, ULONG ExtensionSize,
+                         PUNICODE_STRING DeviceName, DEVICE_TYPE DeviceType,
+                         ULONG Characteristics, BOOLEAN Exclusive, PCUNICODE_STRING Security,
+                         LPCGUID DeviceClass, PDEVICE_OBJECT *DeviceObject)
+{
+    UNREFERENCED_PARAMETER(Security);
+    UNREFERENCED_PARAMETER(DeviceClass);
+    return IoCreateDevice(DriverObject, ExtensionSize, DeviceName, DeviceType, Characteristics,
+                          Exclusive, DeviceObject);
+}
+#define IoCreateDeviceSecure    CompatCreateDeviceSecure
+
 /* Declared in ntifs.h only. */
-NTSYSAPI NTSTATUS NTAPI ZwCreateEvent(PHANDLE Handle, ACCESS_MASK DesiredAccess,
-                                      POBJECT_ATTRIBUTES Attributes, EVENT_TYPE Type,
-                                      BOOLEAN InitialState);
 extern __declspec(dllimport) POBJECT_TYPE IoDriverObjectType;
 NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes,
                                                    PACCESS_STATE AccessState,
@@ -173,45 +251,6 @@ CompatGetDeviceObjectPointer(PUNICODE_STRING ObjectName, ACCESS_MASK DesiredAcce
     return STATUS_SUCCESS;
 }
 #define IoGetDeviceObjectPointer    CompatGetDeviceObjectPointer
-
-/* Creates a signaled event, or opens an existing one. The event lives as long as the handle. */
-static inline PKEVENT
-CompatCreateEvent(PUNICODE_STRING Name, PHANDLE Handle, EVENT_TYPE Type)
-{
-    OBJECT_ATTRIBUTES attributes;
-    NTSTATUS status;
-    PKEVENT event;
-
-    InitializeObjectAttributes(&attributes, Name, OBJ_OPENIF | OBJ_KERNEL_HANDLE, NULL, NULL);
-    status = ZwCreateEvent(Handle, EVENT_ALL_ACCESS, &attributes, Type, TRUE);
-    if (!NT_SUCCESS(status)) {
-        return NULL;
-    }
-    /* mingw-w64 declares ExEventObjectType with one pointer too many. */
-    status = ObReferenceObjectByHandle(*Handle, EVENT_ALL_ACCESS,
-                                       (POBJECT_TYPE)ExEventObjectType, KernelMode,
-                                       (PVOID *)&event, NULL);
-    if (!NT_SUCCESS(status)) {
-        ZwClose(*Handle);
-        return NULL;
-    }
-    ObDereferenceObject(event);
-    return event;
-}
-
-static inline PKEVENT NTAPI
-CompatCreateNotificationEvent(PUNICODE_STRING Name, PHANDLE Handle)
-{
-    return CompatCreateEvent(Name, Handle, NotificationEvent);
-}
-#define IoCreateNotificationEvent   CompatCreateNotificationEvent
-
-static inline PKEVENT NTAPI
-CompatCreateSynchronizationEvent(PUNICODE_STRING Name, PHANDLE Handle)
-{
-    return CompatCreateEvent(Name, Handle, SynchronizationEvent);
-}
-#define IoCreateSynchronizationEvent    CompatCreateSynchronizationEvent
 
 #endif /* __MINGW32__ */
 

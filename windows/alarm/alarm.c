@@ -9,6 +9,28 @@
 #define TAG 'mrlA'
 
 DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+_Dispatch_type_(IRP_MJ_CREATE)
+_Dispatch_type_(IRP_MJ_CLEANUP)
+_Dispatch_type_(IRP_MJ_CLOSE)
+static DRIVER_DISPATCH DispatchCreateClose;
+_Dispatch_type_(IRP_MJ_INTERNAL_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchInternal;
+_Dispatch_type_(IRP_MJ_PNP)
+static DRIVER_DISPATCH DispatchPnp;
+static DRIVER_CANCEL CancelRing;
+static KDEFERRED_ROUTINE Expired;
+static ALARM_WAITING Waiting;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload, DispatchCreateClose, DispatchPnp)
+#endif
+
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3D4} */
+static const GUID DeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xd4 }
+};
 
 /* A request that is pending. */
 typedef struct _RING {
@@ -104,6 +126,7 @@ TakeDue(LONGLONG Time)
     return taken;
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 Expired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
@@ -126,6 +149,11 @@ Expired(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
     KeReleaseSpinLock(&Alarm.Lock, irql);
 }
 
+/*
+ * IoCancelIrp calls this, with the cancel spin lock held, after it has taken the cancel routine
+ * out of the IRP. So nobody else completes the IRP.
+ */
+_Use_decl_annotations_
 static VOID NTAPI
 CancelRing(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
@@ -174,6 +202,7 @@ Pend(PIRP Irp, ULONG After)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
@@ -197,6 +226,7 @@ DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Pend(Irp, *after);
 }
 
+_Use_decl_annotations_
 static ULONG NTAPI
 Waiting(PVOID Context)
 {
@@ -220,12 +250,14 @@ NoReference(PVOID Context)
     UNREFERENCED_PARAMETER(Context);
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     PALARM_INTERFACE offered;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     if (stack->MinorFunction != IRP_MN_QUERY_INTERFACE ||
         !IsEqualGUID(stack->Parameters.QueryInterface.InterfaceType, &GUID_ALARM_INTERFACE)) {
@@ -245,16 +277,21 @@ DispatchPnp(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return Complete(Irp, STATUS_SUCCESS, 0);
 }
 
+/* The I/O manager calls this when the sleeper does not have the device open any more. */
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     KeCancelTimer(&Alarm.Timer);
     KeFlushQueuedDpcs();
@@ -263,6 +300,7 @@ Unload(PDRIVER_OBJECT DriverObject)
     IoDeleteDevice(Alarm.Device);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
@@ -281,8 +319,10 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     KeInitializeTimer(&Alarm.Timer);
     KeInitializeDpc(&Alarm.Dpc, Expired, NULL);
     ExInitializeNPagedLookasideList(&Alarm.Rings, NULL, NULL, 0, sizeof(RING), TAG, 0);
-    status = IoCreateDevice(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
-                            FILE_DEVICE_SECURE_OPEN, FALSE, &Alarm.Device);
+    /* The sleeper opens the device in kernel mode; nobody else can. */
+    status = IoCreateDeviceSecure(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
+                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_KERNEL_ONLY,
+                                  &DeviceClass, &Alarm.Device);
     if (!NT_SUCCESS(status)) {
         ExDeleteNPagedLookasideList(&Alarm.Rings);
     }

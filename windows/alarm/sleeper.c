@@ -7,6 +7,24 @@
 #include "alarm_pair.h"
 
 DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+_Dispatch_type_(IRP_MJ_CREATE)
+_Dispatch_type_(IRP_MJ_CLEANUP)
+_Dispatch_type_(IRP_MJ_CLOSE)
+static DRIVER_DISPATCH DispatchCreateClose;
+_Dispatch_type_(IRP_MJ_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchControl;
+static IO_COMPLETION_ROUTINE RingCompleted;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload, DispatchCreateClose, DispatchControl)
+#endif
+
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3E5} */
+static const GUID DeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xe5 }
+};
 
 /* Longest wait for a request, in units of 100 ns, relative. */
 #define LIMIT   (-2000LL * 10000)
@@ -27,6 +45,8 @@ Complete(PIRP Irp, NTSTATUS Status)
     return Status;
 }
 
+/* Runs in an arbitrary thread at IRQL <= DISPATCH_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 RingCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
@@ -61,7 +81,11 @@ Ring(ULONG After)
     stack->Parameters.DeviceIoControl.IoControlCode = IOCTL_ALARM_RING;
     stack->Parameters.DeviceIoControl.InputBufferLength = sizeof(After);
     stack->Parameters.DeviceIoControl.OutputBufferLength = sizeof(buffer.Rang);
-    IoSetCompletionRoutine(irp, RingCompleted, &event, TRUE, TRUE, TRUE);
+    status = IoSetCompletionRoutineEx(Sleeper.Device, irp, RingCompleted, &event, TRUE, TRUE, TRUE);
+    if (!NT_SUCCESS(status)) {
+        IoFreeIrp(irp);
+        return status;
+    }
     (VOID)IoCallDriver(Sleeper.AlarmDevice, irp);
     status = KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, &limit);
     if (status == STATUS_TIMEOUT) {
@@ -83,12 +107,14 @@ Sleep(ULONG After)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     const ULONG *after = Irp->AssociatedIrp.SystemBuffer;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     if (stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_SLEEPER_SLEEP) {
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST);
@@ -99,9 +125,11 @@ DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Complete(Irp, Sleep(*after));
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return Complete(Irp, STATUS_SUCCESS);
 }
@@ -136,17 +164,20 @@ QueryInterface(VOID)
     return status;
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
     UNICODE_STRING link = RTL_CONSTANT_STRING(SLEEPER_LINK);
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     (VOID)IoDeleteSymbolicLink(&link);
     IoDeleteDevice(Sleeper.Device);
     ObDereferenceObject(Sleeper.AlarmFile);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
@@ -170,8 +201,9 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         goto close_alarm;
     }
-    status = IoCreateDevice(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
-                            FILE_DEVICE_SECURE_OPEN, FALSE, &Sleeper.Device);
+    status = IoCreateDeviceSecure(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
+                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_SYS_ALL_ADM_ALL,
+                                  &DeviceClass, &Sleeper.Device);
     if (!NT_SUCCESS(status)) {
         goto close_alarm;
     }

@@ -6,6 +6,25 @@
 #include "sensor_pair.h"
 
 DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+_Dispatch_type_(IRP_MJ_CREATE)
+_Dispatch_type_(IRP_MJ_CLEANUP)
+_Dispatch_type_(IRP_MJ_CLOSE)
+static DRIVER_DISPATCH DispatchCreateClose;
+_Dispatch_type_(IRP_MJ_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchControl;
+_Dispatch_type_(IRP_MJ_INTERNAL_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchInternal;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload, DispatchCreateClose, DispatchControl)
+#endif
+
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3C3} */
+static const GUID DeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xc3 }
+};
 
 /* Limit of a wait for samples, in units of 100 ns, relative. */
 #define PATIENCE    (-2000LL * 10000)
@@ -60,7 +79,7 @@ CollectBurst(PSENSOR_BLOCK Block, ULONG Period)
     return STATUS_SUCCESS;
 }
 
-/* IRQL = PASSIVE_LEVEL. */
+/* Fails if there is no block: the sensor is not loaded. */
 static NTSTATUS
 Collect(ULONG Period)
 {
@@ -85,53 +104,69 @@ Complete(PIRP Irp, NTSTATUS Status)
     return Status;
 }
 
+/* Waits until no thread uses the block. From then on none can, until there is another block. */
+static VOID
+RunDown(VOID)
+{
+    ExWaitForRundownProtectionRelease(&Consumer.Rundown);
+    ExRundownCompleted(&Consumer.Rundown);
+}
+
 static NTSTATUS
 Adopt(PSENSOR_BLOCK Block)
 {
     if (Block->Size != sizeof(*Block) || Block->Version != SENSOR_VERSION) {
         return STATUS_REVISION_MISMATCH;
     }
-    if (Consumer.Block != NULL) {
+    if (InterlockedCompareExchangePointer((PVOID volatile *)&Consumer.Block, Block, NULL) != NULL) {
         return STATUS_DEVICE_BUSY;
     }
-    Consumer.Block = Block;
     ExReInitializeRundownProtection(&Consumer.Rundown);
     return STATUS_SUCCESS;
 }
 
 static NTSTATUS
-GiveBack(VOID)
+GiveBack(PSENSOR_BLOCK Block)
 {
-    ExWaitForRundownProtectionRelease(&Consumer.Rundown);
+    if (Block != Consumer.Block) {
+        return STATUS_NOT_FOUND;
+    }
+    RunDown();
     Consumer.Block = NULL;
     return STATUS_SUCCESS;
 }
 
+/* The sensor calls this at PASSIVE_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchInternal(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
 
     UNREFERENCED_PARAMETER(DeviceObject);
-    if (Irp->RequestorMode != KernelMode) {
+    /* METHOD_NEITHER: nobody has checked the pointer, so only the kernel may send it. */
+    if (Irp->RequestorMode != KernelMode || Irp->UserBuffer == NULL ||
+        stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(SENSOR_BLOCK)) {
         return Complete(Irp, STATUS_INVALID_PARAMETER);
     }
     switch (stack->Parameters.DeviceIoControl.IoControlCode) {
     case IOCTL_SENSOR_SHARE:
         return Complete(Irp, Adopt(Irp->UserBuffer));
     case IOCTL_SENSOR_TAKE_BACK:
-        return Complete(Irp, GiveBack());
+        return Complete(Irp, GiveBack(Irp->UserBuffer));
     default:
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST);
     }
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
     const ULONG *period = Irp->AssociatedIrp.SystemBuffer;
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     if (stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_CONSUMER_COLLECT) {
         return Complete(Irp, STATUS_INVALID_DEVICE_REQUEST);
@@ -142,23 +177,29 @@ DispatchControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return Complete(Irp, Collect(*period));
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchCreateClose(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return Complete(Irp, STATUS_SUCCESS);
 }
 
+/* The I/O manager calls this when nobody, including the sensor, has the device open any more. */
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
     UNICODE_STRING link = RTL_CONSTANT_STRING(CONSUMER_LINK);
 
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     (VOID)IoDeleteSymbolicLink(&link);
     IoDeleteDevice(Consumer.Device);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
@@ -174,12 +215,12 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternal;
     ExInitializeFastMutex(&Consumer.Collecting);
-    /* There is no block yet. */
     ExInitializeRundownProtection(&Consumer.Rundown);
-    ExWaitForRundownProtectionRelease(&Consumer.Rundown);
+    RunDown();
 
-    status = IoCreateDevice(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
-                            FILE_DEVICE_SECURE_OPEN, FALSE, &Consumer.Device);
+    status = IoCreateDeviceSecure(DriverObject, 0, &name, FILE_DEVICE_UNKNOWN,
+                                  FILE_DEVICE_SECURE_OPEN, FALSE, &SDDL_DEVOBJ_SYS_ALL_ADM_ALL,
+                                  &DeviceClass, &Consumer.Device);
     if (!NT_SUCCESS(status)) {
         return status;
     }

@@ -6,9 +6,19 @@
  */
 #include "sensor_pair.h"
 
-#define TAG 'sneS'
+#define TAG     'sneS'
+/* Time between two tries, in units of 100 ns, relative. */
+#define RETRY   (-10LL * 10000)
 
 DRIVER_INITIALIZE DriverEntry;
+static DRIVER_UNLOAD Unload;
+static KDEFERRED_ROUTINE Tick;
+static SENSOR_SET_RATE SetRate;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload)
+#endif
 
 static struct {
     PSENSOR_BLOCK Block;
@@ -23,6 +33,7 @@ static struct {
     ULONG Lost;             /* samples for which there was no room */
 } Sensor;
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 SetRate(PSENSOR_BLOCK Block, ULONG Period, PULONG Before)
 {
@@ -71,6 +82,7 @@ Put(PSENSOR_BLOCK Block, ULONGLONG Number)
     return sample != NULL;
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 Tick(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
@@ -90,7 +102,10 @@ Tick(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
     KeReleaseSpinLock(&Sensor.Lock, irql);
 }
 
-/* Sends the consumer a request that carries the block. */
+/*
+ * Sends the consumer a request that carries the block. The I/O manager completes it in this thread,
+ * so APCs must be enabled, as they are in DriverEntry and DriverUnload. IRQL = PASSIVE_LEVEL.
+ */
 static NTSTATUS
 Send(ULONG Code)
 {
@@ -113,12 +128,21 @@ Send(ULONG Code)
     return status;
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
+    LARGE_INTEGER retry = { .QuadPart = RETRY };
+
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
-    /* After this the consumer does not call SetRate, which would start the timer. */
-    (VOID)Send(IOCTL_SENSOR_TAKE_BACK);
+    /*
+     * After this the consumer does not call SetRate, which would start the timer. Unloading cannot
+     * fail, so wait for memory if there is none.
+     */
+    while (Send(IOCTL_SENSOR_TAKE_BACK) == STATUS_INSUFFICIENT_RESOURCES) {
+        KeDelayExecutionThread(KernelMode, FALSE, &retry);
+    }
     KeCancelTimer(&Sensor.Timer);
     KeFlushQueuedDpcs();
     DbgPrint("sensor: raised samples=%I64u lost=%u\n", Sensor.Number, Sensor.Lost);
@@ -148,6 +172,7 @@ AllocateBlock(VOID)
     return block;
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {

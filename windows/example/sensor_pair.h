@@ -12,7 +12,7 @@
 #define CONSUMER_DEVICE     L"\\Device\\consumer"
 #define CONSUMER_LINK       L"\\DosDevices\\d2d-consumer"
 
-/* UserBuffer points to the block. */
+/* In both, UserBuffer points to the block, and OutputBufferLength is its size. */
 #define IOCTL_SENSOR_SHARE \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_ANY_ACCESS)
 /* When this is completed, the consumer does not use the block any more. */
@@ -39,9 +39,11 @@ typedef struct _SENSOR_BLOCK SENSOR_BLOCK, *PSENSOR_BLOCK;
  * Raises SENSOR_BURST samples, one each Period milliseconds; *Before is the former period.
  * Returns STATUS_INVALID_PARAMETER if Period is not 1 to 1000, or STATUS_DEVICE_BUSY if the
  * sensor is still raising samples.
- * IRQL <= DISPATCH_LEVEL.
  */
-typedef NTSTATUS NTAPI SENSOR_SET_RATE(PSENSOR_BLOCK Block, ULONG Period, PULONG Before);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+typedef NTSTATUS NTAPI SENSOR_SET_RATE(_In_ PSENSOR_BLOCK Block, ULONG Period,
+                                       _Out_ PULONG Before);
 
 struct _SENSOR_BLOCK {
     ULONG Size;             /* sizeof(SENSOR_BLOCK) */

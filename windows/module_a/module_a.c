@@ -2,10 +2,10 @@
 /*
  * Driver A: owns the shared context.
  *
- * DriverEntry allocates the context, fills in its queues, locks, functions and data, and
- * offers an interface by which another driver asks for it. shared/owner/server.c has the
- * handshake. After that, A plays the demonstration with the driver that holds the context:
- * calls and items in both directions.
+ * DriverEntry allocates the context, and fills in its queues, locks, functions and data. A exports
+ * functions (module_a.def), by which another driver registers. A then sends that driver the
+ * context: shared/owner/server.c has the handshake. After that, A plays the demonstration with
+ * the driver that holds the context: calls and items in both directions.
  *
  * IOCTL_D2D_EXERCISE makes A call that driver and exchange items with it in each place
  * where its code can run: the thread of the caller, a system worker thread, and a DPC.
@@ -16,10 +16,32 @@
 #include "server.h"
 
 DRIVER_INITIALIZE DriverEntry;
+DLL_INITIALIZE DllInitialize;
+DLL_UNLOAD DllUnload;
 static DRIVER_UNLOAD Unload;
+_Dispatch_type_(IRP_MJ_INTERNAL_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchInternalDeviceControl;
+_Dispatch_type_(IRP_MJ_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchDeviceControl;
+static D2D_SERVER_CALLBACK Attached;
+static D2D_SERVER_CALLBACK Detached;
+static D2D_ROUTINE ExerciseItems;
+static D2D_EXERCISE Exercise;
 static D2D_PAIR_PING Ping;
 static D2D_PAIR_BOUNCE Bounce;
 static D2D_PAIR_DRAIN Drain;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload, DispatchDeviceControl)
+#endif
+
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3A1} */
+static const GUID DeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xa1 }
+};
+
+const CHAR D2dDriverName[] = MODULE_A_NAME;
 
 #define CAPACITY    256
 #define ITEM_SIZE   64
@@ -69,6 +91,7 @@ PutNote(PD2D_CONTEXT Context, D2D_NOTE Note)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Ping(PVOID Self, ULONG Value, PULONG Result)
 {
@@ -89,6 +112,7 @@ CallBounce(PD2D_CONTEXT Context, ULONG Hops, PULONG Calls)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Bounce(PVOID Self, ULONG Hops, PULONG Result)
 {
@@ -114,6 +138,7 @@ Bounce(PVOID Self, ULONG Hops, PULONG Result)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Drain(PVOID Self, PULONG Result)
 {
@@ -189,6 +214,8 @@ Demonstrate(PD2D_CONTEXT Context)
     return STATUS_SUCCESS;
 }
 
+/* IRQL <= DISPATCH_LEVEL: the completion routine of the handshake may call this. */
+_Use_decl_annotations_
 static VOID
 Attached(PD2D_CONTEXT Context)
 {
@@ -205,6 +232,7 @@ Attached(PD2D_CONTEXT Context)
 }
 
 /* Puts items that wait for the next driver that gets the context. */
+_Use_decl_annotations_
 static VOID
 Detached(PD2D_CONTEXT Context)
 {
@@ -232,8 +260,9 @@ Update(PD2D_CONTEXT Context)
 
 /*
  * Updates the shared data, calls the peer and exchanges items with it. The caller has acquired
- * the peer. IRQL <= DISPATCH_LEVEL.
+ * the peer.
  */
+_Use_decl_annotations_
 static NTSTATUS
 ExerciseItems(PVOID Unused)
 {
@@ -255,7 +284,8 @@ ExerciseItems(PVOID Unused)
     return CallBounce(context, 2, &calls);
 }
 
-/* Exercises the peer, if there is one, in each place. IRQL = PASSIVE_LEVEL. */
+/* Exercises the peer, if there is one, in each place. */
+_Use_decl_annotations_
 static NTSTATUS
 Exercise(VOID)
 {
@@ -273,32 +303,37 @@ Exercise(VOID)
     return status;
 }
 
+/* IRQL <= DISPATCH_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
-    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
-
     UNREFERENCED_PARAMETER(DeviceObject);
     D2dRequestTraceDispatch(Irp);
-    if (stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_D2D_QUERY_INTERFACE) {
-        return D2dServerQueryInterface(Irp);
-    }
     return D2dDemoRequestsDispatch(&Requests, Irp);
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return D2dPairControl(Irp, Exercise);
 }
 
-/* The I/O manager calls this when neither user mode nor a peer has the device open any more. */
+/*
+ * The I/O manager calls this when user mode does not have the device open any more. A peer may
+ * still be attached.
+ */
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     D2dDemoRequestsClose(&Requests);
+    D2dServerClose();
     D2dPairDeleteDevice(Device, MODULE_A_LINK);
     D2dTrace("unregister", "name=%s", MODULE_A_NAME);
     D2dDemoEventsClose(&Events);
@@ -307,14 +342,14 @@ Unload(PDRIVER_OBJECT DriverObject)
 }
 
 static NTSTATUS
-InitializeServer(PDRIVER_OBJECT DriverObject, D2D_COMPLETION Completion)
+InitializeServer(D2D_COMPLETION Completion)
 {
     static const D2D_PAIR_OWNER_DATA data = {
         .QueueCapacity = CAPACITY,
         .ItemSize = ITEM_SIZE,
     };
     const D2D_SERVER_CONFIG config = {
-        .DriverObject = DriverObject,
+        .DeviceObject = Device,
         .Completion = Completion,
         .Capacity = CAPACITY,
         .ItemSize = ITEM_SIZE,
@@ -332,13 +367,13 @@ InitializeServer(PDRIVER_OBJECT DriverObject, D2D_COMPLETION Completion)
     return D2dServerInitialize(&config);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     ULONG completion;
     NTSTATUS status;
 
-    D2dTraceInitialize(MODULE_A_NAME, D2dServerTrace);
     D2dTrace("load", "");
     DriverObject->DriverUnload = Unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = D2dPairCreateClose;
@@ -352,27 +387,49 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    status = InitializeServer(DriverObject, completion);
+    /* User mode cannot open it before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
+    status = D2dPairCreateDevice(DriverObject, MODULE_A_DEVICE, MODULE_A_LINK, &DeviceClass,
+                                 &Device);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    /* Nobody can open the device before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
-    status = D2dPairCreateDevice(DriverObject, MODULE_A_DEVICE, MODULE_A_LINK, &Device);
-    if (!NT_SUCCESS(status)) {
-        goto uninitialize;
-    }
-    D2dTrace("register", "name=%s", MODULE_A_NAME);
-    D2dTrace("export", "functions=3 by=interface");
-    status = D2dDemoEventsCreate(&Events, MODULE_A_NAME);
+    status = InitializeServer(completion);
     if (!NT_SUCCESS(status)) {
         goto delete_device;
     }
+    D2dTrace("register", "name=%s", MODULE_A_NAME);
+    D2dTrace("export", "functions=3");
+    status = D2dDemoEventsCreate(&Events, MODULE_A_NAME);
+    if (!NT_SUCCESS(status)) {
+        goto uninitialize;
+    }
     D2dDemoRequestsSetEvents(&Requests, &Events);
+    D2dServerOpen();
     return STATUS_SUCCESS;
 
-delete_device:
-    D2dPairDeleteDevice(Device, MODULE_A_LINK);
 uninitialize:
     D2dServerUninitialize();
+delete_device:
+    D2dPairDeleteDevice(Device, MODULE_A_LINK);
     return status;
+}
+
+/*
+ * Windows calls this instead of DriverEntry if it loads the image only because another driver
+ * imports from it. D2dOwnerRegister then fails.
+ */
+_Use_decl_annotations_
+NTSTATUS NTAPI
+DllInitialize(PUNICODE_STRING RegistryPath)
+{
+    UNREFERENCED_PARAMETER(RegistryPath);
+    return STATUS_SUCCESS;
+}
+
+/* Without this function, the image would never leave the memory. */
+_Use_decl_annotations_
+NTSTATUS NTAPI
+DllUnload(VOID)
+{
+    return STATUS_SUCCESS;
 }

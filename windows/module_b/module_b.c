@@ -2,10 +2,10 @@
 /*
  * Driver B: adopts driver A's context.
  *
- * DriverEntry asks driver A for its interface, and by that for the context. A then sends B an
- * internal device control request with the context's address in UserBuffer. B's dispatch
- * routine adopts the context, fills in B's functions and data, and completes the request, at
- * once or from a work item.
+ * DriverEntry registers with driver A, from which B imports functions, and hands over B's device
+ * object. A then sends B an internal device control request with the context's address in
+ * UserBuffer. B's dispatch routine adopts the context, fills in B's functions and data, and
+ * completes the request, at once or from a work item.
  *
  * IOCTL_D2D_EXERCISE makes B call A and exchange items with it in each place where its
  * code can run: the thread of the caller, a system worker thread, and a DPC.
@@ -16,9 +16,29 @@
 
 DRIVER_INITIALIZE DriverEntry;
 static DRIVER_UNLOAD Unload;
+_Dispatch_type_(IRP_MJ_INTERNAL_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchInternalDeviceControl;
+_Dispatch_type_(IRP_MJ_DEVICE_CONTROL)
+static DRIVER_DISPATCH DispatchDeviceControl;
+static IO_WORKITEM_ROUTINE AcceptShareLater;
+static D2D_TAKE_BACK TakeBack;
+static D2D_ROUTINE ExerciseItems;
+static D2D_EXERCISE Exercise;
 static D2D_PAIR_PING Ping;
 static D2D_PAIR_BOUNCE Bounce;
 static D2D_PAIR_DRAIN Drain;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(INIT, DriverEntry)
+#pragma alloc_text(PAGE, Unload, DispatchDeviceControl, TakeBack)
+#endif
+
+/* {5B8C2D14-7E0A-4C39-9B5F-0D6A1E27C3B2} */
+static const GUID DeviceClass = {
+    0x5b8c2d14, 0x7e0a, 0x4c39, { 0x9b, 0x5f, 0x0d, 0x6a, 0x1e, 0x27, 0xc3, 0xb2 }
+};
+
+const CHAR D2dDriverName[] = MODULE_B_NAME;
 
 static const D2D_PAIR_PEER_OPS PeerOps = {
     .Header = {
@@ -36,19 +56,15 @@ static D2D_DRIVER Driver;
 static D2D_DEMO_REQUESTS Requests;
 static D2D_DEMO_EVENTS Events;
 
-/* Driver A. While B references the file object, A is not unloaded. */
-static PFILE_OBJECT OwnerFile;
-static PDEVICE_OBJECT OwnerDevice;
-static D2D_OWNER_INTERFACE Owner;
-
-/* The context, while B holds it. */
+/* The context, while B holds it. Rundown is held while B uses it, or sends requests to A. */
 static PD2D_CONTEXT Context;
+static EX_RUNDOWN_REF Rundown;
 
 /* Whether a work item completes the handshake; and the item of the one handshake at a time. */
 static ULONG Deferred;
 static PIO_WORKITEM ShareItem;
 
-/* Returns the owner's operations. The owner stays as long as B does. */
+/* Returns the owner's operations. The owner's image stays in memory as long as B's does. */
 static const D2D_PAIR_OWNER_OPS *
 OwnerOps(PD2D_CONTEXT Shared)
 {
@@ -78,6 +94,7 @@ PutNote(PD2D_CONTEXT Shared, D2D_NOTE Note)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Ping(PVOID Self, ULONG Value, PULONG Result)
 {
@@ -98,6 +115,7 @@ CallBounce(PD2D_CONTEXT Shared, ULONG Hops, PULONG Calls)
     return status;
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Bounce(PVOID Self, ULONG Hops, PULONG Result)
 {
@@ -119,6 +137,7 @@ Bounce(PVOID Self, ULONG Hops, PULONG Result)
 }
 
 /* Takes all items, and puts four on the other queue: one alone, and three in a batch. */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 Drain(PVOID Self, PULONG Result)
 {
@@ -155,8 +174,8 @@ Update(PD2D_CONTEXT Shared)
 
 /*
  * Updates the shared data, calls the owner and exchanges an item with it.
- * IRQL <= DISPATCH_LEVEL.
  */
+_Use_decl_annotations_
 static NTSTATUS
 ExerciseItems(PVOID Unused)
 {
@@ -180,25 +199,32 @@ ExerciseItems(PVOID Unused)
     return CallBounce(Context, 2, &calls);
 }
 
-/* IRQL = PASSIVE_LEVEL. */
+/* Fails if B does not hold the context: A may have taken it back. */
+_Use_decl_annotations_
 static NTSTATUS
 Exercise(VOID)
 {
-    const D2D_TARGET owner = { .DeviceObject = OwnerDevice, .Name = MODULE_A_NAME };
+    D2D_TARGET owner = { .Name = MODULE_A_NAME };
     NTSTATUS status = STATUS_SUCCESS;
     D2D_PLACE place;
 
+    if (!ExAcquireRundownProtection(&Rundown)) {
+        return STATUS_DEVICE_NOT_READY;
+    }
+    owner.DeviceObject = Context->DeviceObject;
     for (place = 0; place < D2dPlaceCount && NT_SUCCESS(status); place++) {
         status = D2dPairShow(Device, place, &owner, ExerciseItems);
     }
+    ExReleaseRundownProtection(&Rundown);
     return status;
 }
 
-/* Saves the context's address. */
+/* Saves the context's address. From here on B uses it. */
 static VOID
 Adopt(PD2D_CONTEXT Shared)
 {
     Context = Shared;
+    ExReInitializeRundownProtection(&Rundown);
     D2dTrace("adopt", "ctx=c%u", Shared->Id);
 }
 
@@ -262,6 +288,7 @@ AcceptShare(PIRP Irp)
 }
 
 /* Runs in a system worker thread. The I/O manager keeps the driver loaded until this returns. */
+_Use_decl_annotations_
 static VOID NTAPI
 AcceptShareLater(PDEVICE_OBJECT DeviceObject, PVOID Irp)
 {
@@ -298,6 +325,8 @@ Share(PIRP Irp)
     return Deferred ? PendShare(Irp) : AcceptShare(Irp);
 }
 
+/* IRQL <= DISPATCH_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
@@ -311,94 +340,84 @@ DispatchInternalDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
     return D2dDemoRequestsDispatch(&Requests, Irp);
 }
 
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 DispatchDeviceControl(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DeviceObject);
     return D2dPairControl(Irp, Exercise);
 }
 
-/* Asks driver A for its interface, by an internal device control request. */
-static NTSTATUS
-QueryInterface(VOID)
+/* Waits until no thread uses the context. From then on none can, until B has adopted one. */
+static VOID
+RunDown(VOID)
 {
-    IO_STATUS_BLOCK result;
-    NTSTATUS status;
-    KEVENT event;
-    PIRP irp;
-
-    D2dInitializeHeader(&Owner.Header, D2D_INTERFACE_MAGIC, sizeof(Owner));
-    KeInitializeEvent(&event, NotificationEvent, FALSE);
-    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_QUERY_INTERFACE, OwnerDevice, NULL, 0, &Owner,
-                                        sizeof(Owner), TRUE, &event, &result);
-    if (irp == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    status = IoCallDriver(OwnerDevice, irp);
-    if (status == STATUS_PENDING) {
-        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
-        status = result.Status;
-    }
-    return status;
+    ExWaitForRundownProtectionRelease(&Rundown);
+    ExRundownCompleted(&Rundown);
+    Context = NULL;
 }
 
-/* Finds driver A. Until then B prints no trace, as A numbers the lines. */
-static NTSTATUS
-OpenOwner(VOID)
+/* A calls this when it is unloaded. It frees the context after that. */
+_Use_decl_annotations_
+static VOID NTAPI
+TakeBack(VOID)
 {
-    UNICODE_STRING name = RTL_CONSTANT_STRING(MODULE_A_DEVICE);
-    NTSTATUS status;
+    PAGED_CODE();
+    D2dTrace("detach", "ctx=c%u", Context->Id);
+    RunDown();
+}
 
-    status = IoGetDeviceObjectPointer(&name, FILE_READ_DATA, &OwnerFile, &OwnerDevice);
-    if (!NT_SUCCESS(status)) {
-        DbgPrint("%s: %s is not there: %#x\n", MODULE_B_NAME, MODULE_A_NAME, status);
-        return status;
+/* Gives the context back, unless A has taken it. */
+static VOID
+Leave(VOID)
+{
+    if (ExAcquireRundownProtection(&Rundown)) {
+        D2dTrace("detach", "ctx=c%u", Context->Id);
+        ExReleaseRundownProtection(&Rundown);
     }
-    status = QueryInterface();
-    if (!NT_SUCCESS(status)) {
-        DbgPrint("%s: %s offers another interface: %#x\n", MODULE_B_NAME, MODULE_A_NAME, status);
-        ObDereferenceObject(OwnerFile);
-        return status;
+    if (NT_SUCCESS(D2dOwnerUnregister(&Driver))) {
+        RunDown();
     }
-    D2dTraceInitialize(MODULE_B_NAME, Owner.Trace);
-    return STATUS_SUCCESS;
 }
 
 /*
  * The I/O manager calls this when nobody has the device open any more. A has no file object of
- * it, and may be inside B until Detach has returned.
+ * it, and may be inside B until Leave has returned.
  */
+_Use_decl_annotations_
 static VOID NTAPI
 Unload(PDRIVER_OBJECT DriverObject)
 {
+    PAGED_CODE();
     UNREFERENCED_PARAMETER(DriverObject);
     D2dDemoRequestsClose(&Requests);
-    D2dTrace("detach", "ctx=c%u", Context->Id);
-    (VOID)Owner.Detach(&Driver);
-    Context = NULL;
+    Leave();
     D2dDemoEventsClose(&Events);
     D2dPairDeleteDevice(Device, MODULE_B_LINK);
     D2dTrace("unregister", "name=%s", MODULE_B_NAME);
     D2dTrace("unload", "");
-    ObDereferenceObject(OwnerFile);
 }
 
+/* Registers with A, which then sends B the context. */
 static NTSTATUS
-Attach(VOID)
+Register(VOID)
 {
     D2dInitializeHeader(&Driver.Header, D2D_DRIVER_MAGIC, sizeof(Driver));
     RtlCopyMemory(Driver.Name, MODULE_B_NAME, sizeof(MODULE_B_NAME));
-    RtlInitUnicodeString(&Driver.DeviceName, MODULE_B_DEVICE);
-    /* A opens the device now, before DriverEntry has returned. */
-    Device->Flags &= ~DO_DEVICE_INITIALIZING;
-    return Owner.Attach(&Driver);
+    Driver.DeviceObject = Device;
+    Driver.TakeBack = TakeBack;
+    D2dTrace("register", "name=%s", MODULE_B_NAME);
+    return D2dOwnerRegister(&Driver);
 }
 
+_Use_decl_annotations_
 NTSTATUS NTAPI
 DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     NTSTATUS status;
 
+    D2dTrace("load", "");
     DriverObject->DriverUnload = Unload;
     DriverObject->MajorFunction[IRP_MJ_CREATE] = D2dPairCreateClose;
     DriverObject->MajorFunction[IRP_MJ_CLEANUP] = D2dPairCreateClose;
@@ -406,37 +425,33 @@ DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
     DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = DispatchDeviceControl;
     DriverObject->MajorFunction[IRP_MJ_INTERNAL_DEVICE_CONTROL] = DispatchInternalDeviceControl;
     D2dDemoRequestsInitialize(&Requests);
+    ExInitializeRundownProtection(&Rundown);
+    RunDown();
 
     status = D2dReadParameter(RegistryPath, L"deferred", 1, &Deferred);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    status = OpenOwner();
+    /* User mode cannot open it before the I/O manager has cleared DO_DEVICE_INITIALIZING. */
+    status = D2dPairCreateDevice(DriverObject, MODULE_B_DEVICE, MODULE_B_LINK, &DeviceClass,
+                                 &Device);
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    D2dTrace("load", "");
-    status = D2dPairCreateDevice(DriverObject, MODULE_B_DEVICE, MODULE_B_LINK, &Device);
-    if (!NT_SUCCESS(status)) {
-        goto close_owner;
-    }
-    D2dTrace("register", "name=%s", MODULE_B_NAME);
-    status = Attach();
+    status = Register();
     if (!NT_SUCCESS(status)) {
         goto delete_device;
     }
     status = D2dDemoEventsCreate(&Events, MODULE_B_NAME);
     if (!NT_SUCCESS(status)) {
-        goto detach;
+        goto leave;
     }
     D2dDemoRequestsSetEvents(&Requests, &Events);
     return STATUS_SUCCESS;
 
-detach:
-    (VOID)Owner.Detach(&Driver);
+leave:
+    Leave();
 delete_device:
     D2dPairDeleteDevice(Device, MODULE_B_LINK);
-close_owner:
-    ObDereferenceObject(OwnerFile);
     return status;
 }

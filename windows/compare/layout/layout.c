@@ -79,7 +79,7 @@ void EmitLayout(void)
     FIELD(d2d_context, hdr, D2D_CONTEXT, Header);
     FIELD(d2d_context, id, D2D_CONTEXT, Id);
     FIELD(d2d_context, reserved, D2D_CONTEXT, Reserved);
-    FIELD(d2d_context, module, D2D_CONTEXT, DriverObject);
+    FIELD(d2d_context, module, D2D_CONTEXT, DeviceObject);
     FIELD(d2d_context, owner, D2D_CONTEXT, Owner);
     FIELD(d2d_context, peer, D2D_CONTEXT, Peer);
     FIELD(d2d_context, to_peer, D2D_CONTEXT, ToPeer);

@@ -2,6 +2,7 @@
 /* The header of each object that crosses the boundary. */
 #include "d2d_lib.h"
 
+_Use_decl_annotations_
 VOID
 D2dInitializeHeader(PD2D_HEADER Header, ULONG Magic, ULONG Size)
 {
@@ -13,6 +14,7 @@ D2dInitializeHeader(PD2D_HEADER Header, ULONG Magic, ULONG Size)
 }
 
 /* Refuses an object that was built with another version of the boundary. */
+_Use_decl_annotations_
 NTSTATUS
 D2dCheckHeader(const D2D_HEADER *Header, ULONG Magic, ULONG Size)
 {

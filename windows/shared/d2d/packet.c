@@ -5,11 +5,17 @@
  */
 #include "d2d_lib.h"
 
+static IO_COMPLETION_ROUTINE PacketCompleted;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dPacketUninitialize)
+#endif
+
 /*
- * The completion routine. Runs in an arbitrary thread at IRQL <= DISPATCH_LEVEL. The sender
- * has no stack location in the IRP, so DeviceObject is NULL, and this routine must not mark
- * the IRP pending.
+ * Runs in an arbitrary thread at IRQL <= DISPATCH_LEVEL. The sender has no stack location in the
+ * IRP, so this routine must not mark the IRP pending.
  */
+_Use_decl_annotations_
 static NTSTATUS NTAPI
 PacketCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
 {
@@ -25,10 +31,12 @@ PacketCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
     return STATUS_MORE_PROCESSING_REQUIRED;
 }
 
-/* Makes a packet that can be sent to the target. IRQL <= DISPATCH_LEVEL. */
+/* Makes a packet that the sender, a device of the caller's, can send to the target. */
+_Use_decl_annotations_
 NTSTATUS
-D2dPacketInitialize(PD2D_PACKET Packet, const D2D_TARGET *Target)
+D2dPacketInitialize(PD2D_PACKET Packet, PDEVICE_OBJECT Sender, const D2D_TARGET *Target)
 {
+    Packet->Sender = Sender;
     KeInitializeEvent(&Packet->Idle, NotificationEvent, TRUE);
     Packet->Irp = IoAllocateIrp(Target->DeviceObject->StackSize, FALSE);
     return Packet->Irp == NULL ? STATUS_INSUFFICIENT_RESOURCES : STATUS_SUCCESS;
@@ -37,8 +45,10 @@ D2dPacketInitialize(PD2D_PACKET Packet, const D2D_TARGET *Target)
 /*
  * Sends an internal device control request. Packet->Buffer has input and output
  * (METHOD_BUFFERED). Returns what IoCallDriver returns: STATUS_PENDING, or the status of the
- * completion. IRQL <= DISPATCH_LEVEL.
+ * completion. If this function fails before it has sent the request, it returns
+ * STATUS_INVALID_BUFFER_SIZE or STATUS_INSUFFICIENT_RESOURCES.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VOID *Input,
               ULONG InputLength, ULONG OutputLength, D2D_VIA Via)
@@ -50,14 +60,25 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
         return STATUS_INVALID_BUFFER_SIZE;
     }
     IoReuseIrp(Packet->Irp, STATUS_NOT_SUPPORTED);
-    RtlCopyMemory(Packet->Buffer, Input, InputLength);
+    /* Input may be NULL if it has no bytes. */
+    if (InputLength != 0) {
+        RtlCopyMemory(Packet->Buffer, Input, InputLength);
+    }
     Packet->Irp->AssociatedIrp.SystemBuffer = Packet->Buffer;
     stack = IoGetNextIrpStackLocation(Packet->Irp);
     stack->MajorFunction = IRP_MJ_INTERNAL_DEVICE_CONTROL;
     stack->Parameters.DeviceIoControl.IoControlCode = Code;
     stack->Parameters.DeviceIoControl.InputBufferLength = InputLength;
     stack->Parameters.DeviceIoControl.OutputBufferLength = OutputLength;
-    IoSetCompletionRoutine(Packet->Irp, PacketCompleted, Packet, TRUE, TRUE, TRUE);
+    /*
+     * The Ex form, as this is no PnP driver: the I/O manager keeps the driver loaded until the
+     * routine has returned. After it, the request has to be sent.
+     */
+    status = IoSetCompletionRoutineEx(Packet->Sender, Packet->Irp, PacketCompleted, Packet, TRUE,
+                                      TRUE, TRUE);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
     Packet->Via = Via;
     KeClearEvent(&Packet->Idle);
     D2dTrace("build-request", "major=0x%02x code=0x%08x input=%u output=%u",
@@ -73,8 +94,8 @@ D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code, const VO
 /*
  * Cancels a request. Returns FALSE if its holder has no cancel routine, and so will complete
  * it itself. The IRP cannot be freed meanwhile, as the caller has the packet.
- * IRQL <= DISPATCH_LEVEL.
  */
+_Use_decl_annotations_
 BOOLEAN
 D2dPacketCancel(PD2D_PACKET Packet, const D2D_TARGET *Target)
 {
@@ -82,10 +103,12 @@ D2dPacketCancel(PD2D_PACKET Packet, const D2D_TARGET *Target)
     return IoCancelIrp(Packet->Irp);
 }
 
-/* Waits until the request is completed, and frees the IRP. IRQL = PASSIVE_LEVEL. */
+/* Waits until the request is completed, and frees the IRP. */
+_Use_decl_annotations_
 VOID
 D2dPacketUninitialize(PD2D_PACKET Packet)
 {
+    PAGED_CODE();
     if (Packet->Irp != NULL) {
         KeWaitForSingleObject(&Packet->Idle, Executive, KernelMode, FALSE, NULL);
         IoFreeIrp(Packet->Irp);

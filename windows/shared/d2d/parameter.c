@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * Reads a driver's parameters: numbers in the Parameters key of its service.
- * IRQL = PASSIVE_LEVEL.
- */
+/* Reads a driver's parameters: numbers in the Parameters key of its service. */
 #include "d2d_lib.h"
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dReadParameter)
+#endif
 
 static NTSTATUS
 OpenKey(HANDLE Parent, PUNICODE_STRING Name, PHANDLE Key)
@@ -59,12 +60,14 @@ ReadNumber(HANDLE Key, PCWSTR Name, PULONG Value)
  * Reads a parameter; a missing one is 0. Returns STATUS_INVALID_PARAMETER if the value is
  * larger than Max.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value)
 {
     NTSTATUS status;
     HANDLE key;
 
+    PAGED_CODE();
     *Value = 0;
     status = OpenParameters(RegistryPath, &key);
     if (NT_SUCCESS(status)) {

@@ -16,6 +16,7 @@ D2dQueueStorage(ULONG Capacity, ULONG ItemSize)
     return Capacity * ItemStride(ItemSize);
 }
 
+_Use_decl_annotations_
 VOID
 D2dQueueInitialize(PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, PVOID Storage)
 {
@@ -61,6 +62,7 @@ PutUnderLock(PD2D_QUEUE Queue, ULONG Kind, const UCHAR *Payloads, ULONG Length, 
  * Copies a payload to a new item. Returns STATUS_INVALID_BUFFER_SIZE if it is too long, or
  * STATUS_INSUFFICIENT_RESOURCES if the queue is full.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dQueuePut(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payload, ULONG Length)
 {
@@ -72,6 +74,7 @@ D2dQueuePut(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payload, ULONG Length)
 }
 
 /* Copies payloads of the same length to new items. Returns the number for which there was room. */
+_Use_decl_annotations_
 ULONG
 D2dQueuePutBatch(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payloads, ULONG Length, ULONG Count)
 {
@@ -79,6 +82,7 @@ D2dQueuePutBatch(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payloads, ULONG Lengt
 }
 
 /* Moves up to Max items, the oldest first, to the caller's list. Returns their number. */
+_Use_decl_annotations_
 ULONG
 D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max)
 {
@@ -97,6 +101,7 @@ D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max)
 }
 
 /* Returns items that were taken to the free list. */
+_Use_decl_annotations_
 VOID
 D2dQueueRelease(PD2D_QUEUE Queue, PLIST_ENTRY Taken)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Receiving requests. IRQL <= DISPATCH_LEVEL. */
+/* Receiving requests. */
 #include "d2d_lib.h"
 
+_Use_decl_annotations_
 VOID
 D2dRequestTraceDispatch(PIRP Irp)
 {
@@ -12,6 +13,7 @@ D2dRequestTraceDispatch(PIRP Irp)
 }
 
 /* Completes a request and returns its status. The driver must not use the IRP after this. */
+_Use_decl_annotations_
 NTSTATUS
 D2dRequestComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {

@@ -11,6 +11,13 @@ typedef struct _RUN_IN {
     KDPC Dpc;
 } RUN_IN, *PRUN_IN;
 
+static IO_WORKITEM_ROUTINE RunInWorker;
+static KDEFERRED_ROUTINE RunInDpc;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dRunIn)
+#endif
+
 static VOID
 RunAndTell(PRUN_IN Run)
 {
@@ -19,6 +26,7 @@ RunAndTell(PRUN_IN Run)
     KeSetEvent(&Run->Done, IO_NO_INCREMENT, FALSE);
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 RunInWorker(PDEVICE_OBJECT DeviceObject, PVOID Context)
 {
@@ -26,6 +34,7 @@ RunInWorker(PDEVICE_OBJECT DeviceObject, PVOID Context)
     RunAndTell(Context);
 }
 
+_Use_decl_annotations_
 static VOID NTAPI
 RunInDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argument2)
 {
@@ -70,14 +79,16 @@ QueueDpc(PRUN_IN Run)
 
 /*
  * Runs the routine in the place. Returns what the routine returns, or
- * STATUS_INSUFFICIENT_RESOURCES. IRQL = PASSIVE_LEVEL.
+ * STATUS_INSUFFICIENT_RESOURCES.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dRunIn(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, PD2D_ROUTINE Routine, PVOID Context)
 {
     NTSTATUS status;
     PRUN_IN run;
 
+    PAGED_CODE();
     if (Place == D2dPlaceSyscall) {
         return Routine(Context);
     }

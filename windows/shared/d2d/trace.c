@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Formats the trace lines of a driver. The owner numbers and prints them (shared/owner/trace.c). */
-#include <stdarg.h>
+/* Prints the trace lines of a driver. The owner numbers them (shared/owner/trace.c). */
 #include "d2d_lib.h"
-#include <ntstrsafe.h>
 
-static PCSTR TraceDriver;
-static PD2D_TRACE TraceRoutine;
-
+/* The format must have no wide characters, which need PASSIVE_LEVEL. */
+_Use_decl_annotations_
 VOID
-D2dTraceInitialize(PCSTR Driver, PD2D_TRACE Routine)
+D2dTracePrint(PCSTR Step, PCSTR Format, ...)
 {
-    TraceDriver = Driver;
-    TraceRoutine = Routine;
-}
-
-/*
- * Prints the line of a step, with the fields of the format. IRQL <= DISPATCH_LEVEL; the format
- * must not have wide characters, which need PASSIVE_LEVEL.
- */
-VOID
-D2dTrace(PCSTR Step, PCSTR Format, ...)
-{
-    CHAR detail[D2D_DETAIL_SIZE];
     va_list arguments;
 
     va_start(arguments, Format);
-    /* A detail that does not fit is cut off; the rest of the line is still worth having. */
-    (VOID)RtlStringCbVPrintfA(detail, sizeof(detail), Format, arguments);
+    D2dOwnerTrace(D2dDriverName, Step, Format, arguments);
     va_end(arguments);
-    TraceRoutine(TraceDriver, Step, detail);
 }

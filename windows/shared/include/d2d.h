@@ -9,21 +9,20 @@
 #ifndef D2D_H
 #define D2D_H
 
+#include <stdarg.h>
 #include <ntddk.h>
+#include "compat.h"
 
 /* Version of this file, without the ops tables. Both sides need the same major. */
 #define D2D_ABI_MAJOR           1
 #define D2D_ABI_MINOR           0
 
-/* Magic numbers, one for each kind of object ("DRVO", "CTXB", "IFCE"). */
+/* Magic numbers, one for each kind of object ("DRVO", "CTXB"). */
 #define D2D_DRIVER_MAGIC        0x4f565244u
 #define D2D_CONTEXT_MAGIC       0x42585443u
-#define D2D_INTERFACE_MAGIC     0x45434649u
 
 /* Longest driver name including the terminating NUL, in bytes. */
 #define D2D_NAME_SIZE           32
-/* Longest text after the step name in a trace line, including NUL, in bytes. */
-#define D2D_DETAIL_SIZE         160
 /* The most bytes of each block of data in a context. */
 #define D2D_DATA_SIZE           65536
 
@@ -33,9 +32,6 @@
  */
 #define IOCTL_D2D_SHARE_CONTEXT \
     CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_ANY_ACCESS)
-/* "What do you offer?": UserBuffer points to a D2D_OWNER_INTERFACE to be filled in. */
-#define IOCTL_D2D_QUERY_INTERFACE \
-    CTL_CODE(FILE_DEVICE_UNKNOWN, 0x805, METHOD_NEITHER, FILE_ANY_ACCESS)
 
 /* First member of every object that crosses the boundary. */
 typedef struct _D2D_HEADER {
@@ -116,7 +112,7 @@ typedef struct _D2D_CONTEXT {
     D2D_HEADER Header;
     ULONG Id;           /* n in "ctx=cn" of the trace */
     ULONG Reserved;     /* 0 */
-    PDRIVER_OBJECT DriverObject;    /* the owner's; its operations are in its image */
+    PDEVICE_OBJECT DeviceObject;    /* the owner's, which takes the peer's requests */
     D2D_ENDPOINT Owner;
     D2D_ENDPOINT Peer;
     D2D_QUEUE ToPeer;
@@ -133,46 +129,55 @@ typedef struct _D2D_CONTEXT {
     D2D_CONTEXT, ToPeer), D2D_CONTEXT, ToOwner), D2D_CONTEXT, Data), D2D_QUEUE, Items), \
     D2D_QUEUE, Put), D2D_ITEM, Payload)
 
-/* What a driver that wants a context passes to the owner. */
+/*
+ * The owner calls this when it is unloaded. It returns when the driver does not use the context, or
+ * the owner's device, any more.
+ */
+_IRQL_requires_(PASSIVE_LEVEL)
+typedef VOID NTAPI D2D_TAKE_BACK(VOID);
+typedef D2D_TAKE_BACK *PD2D_TAKE_BACK;
+
+/* What a driver passes to the owner when it registers. */
 typedef struct _D2D_DRIVER {
     D2D_HEADER Header;
-    CHAR Name[D2D_NAME_SIZE];
-    UNICODE_STRING DeviceName;  /* of the device that takes IOCTL_D2D_SHARE_CONTEXT */
+    CHAR Name[D2D_NAME_SIZE];       /* NUL-terminated */
+    PDEVICE_OBJECT DeviceObject;    /* takes the owner's requests */
+    PD2D_TAKE_BACK TakeBack;
 } D2D_DRIVER, *PD2D_DRIVER;
 
 /*
- * Prints one trace line. Driver, Step and Detail are NUL-terminated.
- * IRQL <= DISPATCH_LEVEL.
+ * The functions that the owner exports. A peer is linked with the owner's import library, so that
+ * Windows keeps the owner's image in memory while the peer is loaded. A peer may call them at any
+ * time, even if the owner's DriverUnload has run.
  */
-typedef VOID NTAPI D2D_TRACE(PCSTR Driver, PCSTR Step, PCSTR Detail);
-typedef D2D_TRACE *PD2D_TRACE;
 
 /*
- * Asks the owner to share a context with the driver. The handshake is over when this
- * returns. IRQL = PASSIVE_LEVEL. Returns STATUS_REVISION_MISMATCH, STATUS_DEVICE_BUSY
- * (another driver holds the context), or the status with which opening the driver's device
- * failed or the driver completed the request.
+ * Prints one trace line. Driver and Step are NUL-terminated; Format ends with a newline. The format
+ * must have no wide characters, which need PASSIVE_LEVEL.
  */
-typedef NTSTATUS NTAPI D2D_ATTACH(const D2D_DRIVER *Driver);
-typedef D2D_ATTACH *PD2D_ATTACH;
+VOID NTAPI
+D2dOwnerTrace(_In_z_ PCSTR Driver, _In_z_ PCSTR Step, _In_z_ _Printf_format_string_ PCSTR Format,
+              va_list Arguments);
 
 /*
- * Returns when the owner has left the driver's operations and dispatch routines and will
- * not enter them again. Do not call this from inside one of them. IRQL =
- * PASSIVE_LEVEL. STATUS_NOT_FOUND if the driver holds no context.
+ * Registers a driver. The owner then sends it the context (IOCTL_D2D_SHARE_CONTEXT). The handshake
+ * is over when this returns. If it fails, the driver is not registered. Returns
+ * STATUS_DEVICE_NOT_READY (the owner's DriverEntry has not returned, or its DriverUnload has run),
+ * STATUS_REVISION_MISMATCH, STATUS_DEVICE_BUSY (another driver holds the context), or the status
+ * with which the driver completed the request.
  */
-typedef NTSTATUS NTAPI D2D_DETACH(const D2D_DRIVER *Driver);
-typedef D2D_DETACH *PD2D_DETACH;
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS NTAPI
+D2dOwnerRegister(_In_ const D2D_DRIVER *Driver);
 
 /*
- * What the owner offers before there is a context. It is valid while the caller holds a
- * reference to a file object of the owner's device, which keeps the owner loaded.
+ * Unregisters a driver. When this returns, the owner has left the driver's operations and dispatch
+ * routines, and will not enter them again. Do not call this from inside one of them. Returns
+ * STATUS_NOT_FOUND if the driver does not hold the context: the owner has taken it back.
  */
-typedef struct _D2D_OWNER_INTERFACE {
-    D2D_HEADER Header;
-    PD2D_TRACE Trace;
-    PD2D_ATTACH Attach;
-    PD2D_DETACH Detach;
-} D2D_OWNER_INTERFACE, *PD2D_OWNER_INTERFACE;
+_IRQL_requires_(PASSIVE_LEVEL)
+NTSTATUS NTAPI
+D2dOwnerUnregister(_In_ const D2D_DRIVER *Driver);
 
 #endif /* D2D_H */

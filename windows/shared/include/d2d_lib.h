@@ -3,31 +3,45 @@
 #ifndef D2D_LIB_H
 #define D2D_LIB_H
 
-#include <ntddk.h>
-#include "compat.h"
 #include "d2d.h"
 
 #define D2D_POOL_TAG    'd2dD'
 
-/* header.c */
-VOID D2dInitializeHeader(PD2D_HEADER Header, ULONG Magic, ULONG Size);
-NTSTATUS D2dCheckHeader(const D2D_HEADER *Header, ULONG Magic, ULONG Size);
+/* header.c. IRQL <= DISPATCH_LEVEL. */
+VOID D2dInitializeHeader(_Out_ PD2D_HEADER Header, ULONG Magic, ULONG Size);
+NTSTATUS D2dCheckHeader(_In_ const D2D_HEADER *Header, ULONG Magic, ULONG Size);
 
 /* parameter.c */
-NTSTATUS D2dReadParameter(PUNICODE_STRING RegistryPath, PCWSTR Name, ULONG Max, PULONG Value);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dReadParameter(_In_ PUNICODE_STRING RegistryPath, _In_z_ PCWSTR Name, ULONG Max,
+                          _Out_ PULONG Value);
 
-/* trace.c. D2dTraceInitialize names the driver, in whose name D2dTrace prints lines. */
-VOID D2dTraceInitialize(PCSTR Driver, PD2D_TRACE Routine);
-VOID D2dTrace(PCSTR Step, PCSTR Format, ...);
+/*
+ * trace.c. Each driver defines D2dDriverName, in whose name D2dTrace prints the line of a step.
+ * Format is a literal.
+ */
+extern const CHAR D2dDriverName[];
 
-/* queue.c. All at IRQL <= DISPATCH_LEVEL. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+VOID D2dTracePrint(_In_z_ PCSTR Step, _In_z_ _Printf_format_string_ PCSTR Format, ...);
+#define D2dTrace(Step, Format, ...) D2dTracePrint(Step, Format "\n", ##__VA_ARGS__)
+
+/* queue.c */
 SIZE_T D2dQueueStorage(ULONG Capacity, ULONG ItemSize);
-VOID D2dQueueInitialize(PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, PVOID Storage);
-NTSTATUS D2dQueuePut(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payload, ULONG Length);
-ULONG D2dQueuePutBatch(PD2D_QUEUE Queue, ULONG Kind, const VOID *Payloads, ULONG Length,
+VOID D2dQueueInitialize(_Out_ PD2D_QUEUE Queue, ULONG Capacity, ULONG ItemSize, _In_ PVOID Storage);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dQueuePut(_Inout_ PD2D_QUEUE Queue, ULONG Kind,
+                     _In_reads_bytes_(Length) const VOID *Payload, ULONG Length);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+ULONG D2dQueuePutBatch(_Inout_ PD2D_QUEUE Queue, ULONG Kind,
+                       _In_reads_bytes_(Length * Count) const VOID *Payloads, ULONG Length,
                        ULONG Count);
-ULONG D2dQueueTake(PD2D_QUEUE Queue, PLIST_ENTRY Taken, ULONG Max);
-VOID D2dQueueRelease(PD2D_QUEUE Queue, PLIST_ENTRY Taken);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+ULONG D2dQueueTake(_Inout_ PD2D_QUEUE Queue, _Out_ PLIST_ENTRY Taken, ULONG Max);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+VOID D2dQueueRelease(_Inout_ PD2D_QUEUE Queue, _Inout_ PLIST_ENTRY Taken);
 
 /* run_in.c: the places where code of a driver can run. */
 typedef enum _D2D_PLACE {
@@ -37,11 +51,14 @@ typedef enum _D2D_PLACE {
     D2dPlaceCount
 } D2D_PLACE;
 
-typedef NTSTATUS D2D_ROUTINE(PVOID Context);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+typedef NTSTATUS D2D_ROUTINE(_In_opt_ PVOID Context);
 typedef D2D_ROUTINE *PD2D_ROUTINE;
 
-NTSTATUS D2dRunIn(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, PD2D_ROUTINE Routine,
-                  PVOID Context);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dRunIn(_In_ PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, _In_ PD2D_ROUTINE Routine,
+                  _In_opt_ PVOID Context);
 
 /* packet.c: a request that its sender allocates once and can send again and again. */
 typedef enum _D2D_VIA {
@@ -58,20 +75,31 @@ typedef struct _D2D_TARGET {
 #define D2D_PACKET_BUFFER   16
 
 typedef struct _D2D_PACKET {
+    PDEVICE_OBJECT Sender;
     PIRP Irp;
     KEVENT Idle;        /* set while the request is not at a receiver */
     D2D_VIA Via;
     ULONGLONG Buffer[D2D_PACKET_BUFFER / sizeof(ULONGLONG)];    /* the system buffer */
 } D2D_PACKET, *PD2D_PACKET;
 
-NTSTATUS D2dPacketInitialize(PD2D_PACKET Packet, const D2D_TARGET *Target);
-NTSTATUS D2dPacketSend(PD2D_PACKET Packet, const D2D_TARGET *Target, ULONG Code,
-                       const VOID *Input, ULONG InputLength, ULONG OutputLength, D2D_VIA Via);
-BOOLEAN D2dPacketCancel(PD2D_PACKET Packet, const D2D_TARGET *Target);
-VOID D2dPacketUninitialize(PD2D_PACKET Packet);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dPacketInitialize(_Out_ PD2D_PACKET Packet, _In_ PDEVICE_OBJECT Sender,
+                             _In_ const D2D_TARGET *Target);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dPacketSend(_Inout_ PD2D_PACKET Packet, _In_ const D2D_TARGET *Target, ULONG Code,
+                       _In_reads_bytes_opt_(InputLength) const VOID *Input, ULONG InputLength,
+                       ULONG OutputLength, D2D_VIA Via);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+BOOLEAN D2dPacketCancel(_Inout_ PD2D_PACKET Packet, _In_ const D2D_TARGET *Target);
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dPacketUninitialize(_Inout_ PD2D_PACKET Packet);
 
 /* request.c: receiving requests. */
-VOID D2dRequestTraceDispatch(PIRP Irp);
-NTSTATUS D2dRequestComplete(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+VOID D2dRequestTraceDispatch(_In_ PIRP Irp);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+NTSTATUS D2dRequestComplete(_Inout_ PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
 
 #endif /* D2D_LIB_H */

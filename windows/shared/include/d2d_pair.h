@@ -3,7 +3,6 @@
  * The interface of the demonstration pair: what module_a and module_b offer each other.
  *
  * Every operation returns an NTSTATUS and, on success, writes its result to *Result.
- * IRQL <= DISPATCH_LEVEL.
  */
 #ifndef D2D_PAIR_H
 #define D2D_PAIR_H
@@ -50,9 +49,15 @@ typedef ULONGLONG D2D_NOTE;
 /* Longest chain of calls that Bounce makes; each takes some of the kernel's stack. */
 #define D2D_PAIR_MAX_HOPS   16
 
-typedef NTSTATUS NTAPI D2D_PAIR_PING(PVOID Self, ULONG Value, PULONG Result);
-typedef NTSTATUS NTAPI D2D_PAIR_BOUNCE(PVOID Self, ULONG Hops, PULONG Result);
-typedef NTSTATUS NTAPI D2D_PAIR_DRAIN(PVOID Self, PULONG Result);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+typedef NTSTATUS NTAPI D2D_PAIR_PING(_In_ PVOID Self, ULONG Value, _Out_ PULONG Result);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+typedef NTSTATUS NTAPI D2D_PAIR_BOUNCE(_In_ PVOID Self, ULONG Hops, _Out_ PULONG Result);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+typedef NTSTATUS NTAPI D2D_PAIR_DRAIN(_In_ PVOID Self, _Out_ PULONG Result);
 
 /* What module_a offers. */
 typedef struct _D2D_PAIR_OWNER_OPS {
@@ -97,21 +102,33 @@ typedef struct _D2D_PAIR_SHARED {
 } D2D_PAIR_SHARED, *PD2D_PAIR_SHARED;
 
 /* exchange.c */
-ULONG D2dPairTakeAll(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR QueueName);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+ULONG D2dPairTakeAll(_In_ PD2D_CONTEXT Context, _Inout_ PD2D_QUEUE Queue, _In_z_ PCSTR QueueName);
 
 /* demo_events.c: the two named events of a driver, which the driver sets for the other one. */
+typedef struct _D2D_DEMO_EVENT {
+    PKEVENT Event;      /* referenced, or NULL */
+    HANDLE Handle;      /* keeps the name */
+} D2D_DEMO_EVENT, *PD2D_DEMO_EVENT;
+
 typedef struct _D2D_DEMO_EVENTS {
-    PKEVENT Notice;
-    HANDLE NoticeHandle;
-    PKEVENT Turn;
-    HANDLE TurnHandle;
+    D2D_DEMO_EVENT Notice;
+    D2D_DEMO_EVENT Turn;
 } D2D_DEMO_EVENTS, *PD2D_DEMO_EVENTS;
 
-NTSTATUS D2dDemoEventsCreate(PD2D_DEMO_EVENTS Events, PCSTR Driver);
-NTSTATUS D2dDemoEventsOpen(PD2D_DEMO_EVENTS Events, PCSTR Driver);
-VOID D2dDemoEventsClose(PD2D_DEMO_EVENTS Events);
-VOID D2dDemoEventsSet(const D2D_DEMO_EVENTS *Events);
-NTSTATUS D2dDemoEventsWait(const D2D_DEMO_EVENTS *Events);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dDemoEventsCreate(_Out_ PD2D_DEMO_EVENTS Events, _In_z_ PCSTR Driver);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dDemoEventsOpen(_Out_ PD2D_DEMO_EVENTS Events, _In_z_ PCSTR Driver);
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dDemoEventsClose(_Inout_ PD2D_DEMO_EVENTS Events);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+VOID D2dDemoEventsSet(_In_ const D2D_DEMO_EVENTS *Events);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dDemoEventsWait(_In_ const D2D_DEMO_EVENTS *Events);
 
 /* demo_requests.c: serves the requests of the other driver. */
 typedef struct _D2D_DEMO_REQUESTS {
@@ -121,22 +138,35 @@ typedef struct _D2D_DEMO_REQUESTS {
     PD2D_DEMO_EVENTS Events;    /* the driver's events, once they exist */
 } D2D_DEMO_REQUESTS, *PD2D_DEMO_REQUESTS;
 
-VOID D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests);
-VOID D2dDemoRequestsSetEvents(PD2D_DEMO_REQUESTS Requests, PD2D_DEMO_EVENTS Events);
-NTSTATUS D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp);
-VOID D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests);
+VOID D2dDemoRequestsInitialize(_Out_ PD2D_DEMO_REQUESTS Requests);
+VOID D2dDemoRequestsSetEvents(_Inout_ PD2D_DEMO_REQUESTS Requests, _In_ PD2D_DEMO_EVENTS Events);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+NTSTATUS D2dDemoRequestsDispatch(_Inout_ PD2D_DEMO_REQUESTS Requests, _Inout_ PIRP Irp);
+_IRQL_requires_max_(DISPATCH_LEVEL)
+VOID D2dDemoRequestsClose(_Inout_ PD2D_DEMO_REQUESTS Requests);
 
 /* show.c: sends the other driver each request, and waits for its events. */
-NTSTATUS D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
-                     PD2D_ROUTINE Exercise);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dPairShow(_In_ PDEVICE_OBJECT DeviceObject, D2D_PLACE Place,
+                     _In_ const D2D_TARGET *Target, _In_ PD2D_ROUTINE Exercise);
 
-/* control.c: what user mode asks for. */
+/* control.c: what user mode asks for. The library calls one D2D_EXERCISE at a time. */
+_IRQL_requires_(PASSIVE_LEVEL)
 typedef NTSTATUS D2D_EXERCISE(VOID);
 
-NTSTATUS D2dPairControl(PIRP Irp, D2D_EXERCISE *Exercise);
+_IRQL_requires_(PASSIVE_LEVEL)
+NTSTATUS D2dPairControl(_Inout_ PIRP Irp, _In_ D2D_EXERCISE *Exercise);
+_Dispatch_type_(IRP_MJ_CREATE)
+_Dispatch_type_(IRP_MJ_CLEANUP)
+_Dispatch_type_(IRP_MJ_CLOSE)
 DRIVER_DISPATCH D2dPairCreateClose;
-NTSTATUS D2dPairCreateDevice(PDRIVER_OBJECT DriverObject, PCWSTR DeviceName, PCWSTR LinkName,
-                             PDEVICE_OBJECT *DeviceObject);
-VOID D2dPairDeleteDevice(PDEVICE_OBJECT DeviceObject, PCWSTR LinkName);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dPairCreateDevice(_In_ PDRIVER_OBJECT DriverObject, _In_z_ PCWSTR DeviceName,
+                             _In_z_ PCWSTR LinkName, _In_ LPCGUID DeviceClass,
+                             _Out_ PDEVICE_OBJECT *DeviceObject);
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dPairDeleteDevice(_In_ PDEVICE_OBJECT DeviceObject, _In_z_ PCWSTR LinkName);
 
 #endif /* D2D_PAIR_H */

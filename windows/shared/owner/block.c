@@ -2,6 +2,10 @@
 /* Allocates the memory of a context and of the items of its queues: one block of non-paged pool. */
 #include "block.h"
 
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dBlockAllocate, D2dBlockFree)
+#endif
+
 static PVOID
 InitializeQueue(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR Name,
                 const D2D_SERVER_CONFIG *Config, PVOID Storage)
@@ -24,7 +28,8 @@ InitializeData(PD2D_CONTEXT Context, const D2D_SERVER_CONFIG *Config)
     RtlCopyMemory(D2D_DATA_OWNER(&Context->Data), Config->Data, Config->DataLength);
 }
 
-/* Allocates a context and fills in all but the peer's part. IRQL = PASSIVE_LEVEL. */
+/* Allocates a context and fills in all but the peer's part. */
+_Use_decl_annotations_
 PD2D_CONTEXT
 D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
 {
@@ -35,6 +40,7 @@ D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
     PD2D_CONTEXT context;
     PVOID storage;
 
+    PAGED_CODE();
     /* ExAllocatePool2 returns zeroed memory. */
     context = ExAllocatePool2(POOL_FLAG_NON_PAGED, bytes, D2D_POOL_TAG);
     if (context == NULL) {
@@ -42,7 +48,7 @@ D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config)
     }
     D2dInitializeHeader(&context->Header, D2D_CONTEXT_MAGIC, sizeof(*context));
     context->Id = Id;
-    context->DriverObject = Config->DriverObject;
+    context->DeviceObject = Config->DeviceObject;
     context->Owner.Ops = Config->Ops;
     context->Owner.Self = context;
     D2dTrace("alloc", "ctx=c%u bytes=%Iu", Id, bytes);
@@ -61,9 +67,11 @@ DrainQueue(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR Name)
 }
 
 /* The caller is the last user of the context. */
+_Use_decl_annotations_
 VOID
 D2dBlockFree(PD2D_CONTEXT Context)
 {
+    PAGED_CODE();
     DrainQueue(Context, &Context->ToPeer, "to_peer");
     DrainQueue(Context, &Context->ToOwner, "to_owner");
     D2dTrace("free", "ctx=c%u", Context->Id);

@@ -4,7 +4,9 @@
 
 #include "server.h"
 
-PD2D_CONTEXT D2dBlockAllocate(ULONG Id, const D2D_SERVER_CONFIG *Config);
-VOID D2dBlockFree(PD2D_CONTEXT Context);
+_IRQL_requires_(PASSIVE_LEVEL)
+PD2D_CONTEXT D2dBlockAllocate(ULONG Id, _In_ const D2D_SERVER_CONFIG *Config);
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dBlockFree(_In_ PD2D_CONTEXT Context);
 
 #endif /* D2D_BLOCK_H */

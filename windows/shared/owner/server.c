@@ -2,31 +2,34 @@
 /*
  * The owner's side of attaching and detaching.
  *
- * A peer asks for the context (D2D_ATTACH). The owner looks the peer up by the name of its
- * device, and sends it the context in an internal device control request.
- *
- * The owner keeps no file object of the peer's device, as that would defer the peer's unload
- * until the owner gives it up. Instead, the peer calls D2D_DETACH when it is unloaded, which
- * waits for the owner's calls into it to return (rundown protection). The peer does keep a
- * file object of the owner's device, and so defers the owner's unload.
+ * A peer registers and hands over its device object (D2dOwnerRegister). The owner then sends the
+ * context to that device, in an internal device control request. Neither driver opens a device of
+ * the other, so neither defers the other's unload, and each makes sure that the other has left it:
+ * - A peer that is unloaded unregisters, which waits for the owner's calls into it to return
+ *   (rundown protection).
+ * - An owner that is unloaded calls the peer's TakeBack, which waits for the peer's uses of the
+ *   context to end. The owner's image stays in memory, as the peer imports functions from it.
  */
 #include "block.h"
 
-/* Whether a peer holds the context. */
-typedef enum _SLOT_STATE {
-    SlotFree,
-    SlotAttaching,
-    SlotAttached,
-    SlotDetaching
-} SLOT_STATE;
+static IO_COMPLETION_ROUTINE ContextCompleted;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dOwnerRegister, D2dOwnerUnregister)
+#pragma alloc_text(PAGE, D2dServerOpen, D2dServerClose)
+#pragma alloc_text(PAGE, D2dServerInitialize, D2dServerUninitialize)
+#endif
 
 static struct {
     D2D_SERVER_CONFIG Config;
     PD2D_CONTEXT Context;
-    volatile LONG State;            /* SLOT_STATE */
+    volatile LONG Initialized;      /* 1 once all of this is, and for good */
+    KMUTEX Mutex;                   /* held while a driver registers or unregisters */
+    BOOLEAN Open;                   /* drivers can register. Protected by Mutex */
+    D2D_DRIVER Peer;                /* its device is referenced, or NULL. Protected by Mutex */
     EX_RUNDOWN_REF Rundown;         /* held while the owner is inside the peer */
-    PDEVICE_OBJECT PeerDevice;      /* referenced. Set while attached, as PeerName */
-    CHAR PeerName[D2D_NAME_SIZE];
+    KEVENT Completed;               /* the peer has completed the request with the context */
+    NTSTATUS Handshake;             /* how the handshake has ended */
 } Server;
 
 PD2D_CONTEXT
@@ -35,120 +38,35 @@ D2dServerContext(VOID)
     return Server.Context;
 }
 
-/* Returns FALSE if there is no peer or it is detaching. IRQL <= DISPATCH_LEVEL. */
+_Use_decl_annotations_
 BOOLEAN
 D2dServerAcquirePeer(PD2D_TARGET Target)
 {
     if (!ExAcquireRundownProtection(&Server.Rundown)) {
         return FALSE;
     }
-    Target->DeviceObject = Server.PeerDevice;
-    Target->Name = Server.PeerName;
+    Target->DeviceObject = Server.Peer.DeviceObject;
+    Target->Name = Server.Peer.Name;
     return TRUE;
 }
 
+_Use_decl_annotations_
 VOID
 D2dServerReleasePeer(VOID)
 {
     ExReleaseRundownProtection(&Server.Rundown);
 }
 
-static BOOLEAN
-ChangeState(SLOT_STATE From, SLOT_STATE To)
+static VOID
+Lock(VOID)
 {
-    return InterlockedCompareExchange(&Server.State, To, From) == (LONG)From;
+    KeWaitForSingleObject(&Server.Mutex, Executive, KernelMode, FALSE, NULL);
 }
 
-/* Finds the device to which to send the context. The caller dereferences it. */
-static NTSTATUS
-LookUp(const D2D_DRIVER *Driver, PDEVICE_OBJECT *Device)
+static VOID
+Unlock(VOID)
 {
-    UNICODE_STRING name = Driver->DeviceName;
-    PFILE_OBJECT file;
-    NTSTATUS status;
-
-    status = IoGetDeviceObjectPointer(&name, FILE_READ_DATA, &file, Device);
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    D2dTrace("lookup", "name=%s", Driver->Name);
-    ObReferenceObject(*Device);
-    ObDereferenceObject(file);
-    return STATUS_SUCCESS;
-}
-
-/*
- * The completion routine. Runs in the thread that completes the request, at IRQL <=
- * DISPATCH_LEVEL. The owner has no stack location in the IRP, so DeviceObject is NULL, and this
- * routine must not mark the IRP pending. The IRP goes on to the I/O manager.
- */
-static NTSTATUS NTAPI
-ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
-{
-    PD2D_CONTEXT context = Context;
-
-    UNREFERENCED_PARAMETER(DeviceObject);
-    D2dTrace("completion", "via=routine status=%#x ctx=c%u", Irp->IoStatus.Status, context->Id);
-    return STATUS_CONTINUE_COMPLETION;
-}
-
-/* Allocates the request. The I/O manager frees it after its completion. */
-static PIRP
-BuildRequest(PDEVICE_OBJECT Device, PKEVENT Event, PIO_STATUS_BLOCK Result)
-{
-    PD2D_CONTEXT context = Server.Context;
-    PIRP irp;
-
-    irp = IoBuildDeviceIoControlRequest(IOCTL_D2D_SHARE_CONTEXT, Device, NULL, 0, context,
-                                        sizeof(*context), TRUE, Event, Result);
-    if (irp == NULL) {
-        return NULL;
-    }
-    /* For METHOD_NEITHER the I/O manager has done this; it is here to show what the request is. */
-    irp->UserBuffer = context;
-    if (Server.Config.Completion == D2dCompletionByRoutine) {
-        IoSetCompletionRoutine(irp, ContextCompleted, context, TRUE, TRUE, TRUE);
-    }
-    D2dTrace("build-request", "major=0x%02x code=0x%08x ctx=c%u",
-             IRP_MJ_INTERNAL_DEVICE_CONTROL, IOCTL_D2D_SHARE_CONTEXT, context->Id);
-    return irp;
-}
-
-/* Sends the context, and returns when the peer has completed the request. */
-static NTSTATUS
-SendContext(const D2D_DRIVER *Driver, PDEVICE_OBJECT Device)
-{
-    D2D_COMPLETION completion = Server.Config.Completion;
-    IO_STATUS_BLOCK result;
-    BOOLEAN pending;
-    NTSTATUS status;
-    KEVENT event;
-    PIRP irp;
-
-    KeInitializeEvent(&event, NotificationEvent, FALSE);
-    irp = BuildRequest(Device, &event, &result);
-    if (irp == NULL) {
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    D2dTrace("call-driver", "to=%s code=0x%08x ctx=c%u", Driver->Name, IOCTL_D2D_SHARE_CONTEXT,
-             Server.Context->Id);
-    status = IoCallDriver(Device, irp);
-    pending = status == STATUS_PENDING;
-    /*
-     * If a request fails before IoCallDriver returns, the I/O manager neither sets the event
-     * nor writes the result: do not wait.
-     */
-    if (pending || (completion == D2dCompletionByWaiting && NT_SUCCESS(status))) {
-        KeWaitForSingleObject(&event, Executive, KernelMode, FALSE, NULL);
-        status = result.Status;
-    }
-    if (completion != D2dCompletionByRoutine) {
-        PCSTR via = completion == D2dCompletionByWaiting ? "wait" :
-                    pending ? "wait asked=return" : "return";
-
-        D2dTrace("completion", "via=%s status=%#x ctx=c%u", via, status, Server.Context->Id);
-    }
-    return status;
+    KeReleaseMutex(&Server.Mutex, FALSE);
 }
 
 /* Checks what the peer has filled in. */
@@ -167,106 +85,229 @@ CheckPeer(VOID)
                                                   : STATUS_INFO_LENGTH_MISMATCH;
 }
 
+/* Ends the handshake: the peer has completed the request. IRQL <= DISPATCH_LEVEL. */
+static VOID
+Conclude(PCSTR Via, NTSTATUS Status)
+{
+    D2dTrace("completion", "via=%s status=%#x ctx=c%u", Via, Status, Server.Context->Id);
+    Server.Handshake = NT_SUCCESS(Status) ? CheckPeer() : Status;
+    if (NT_SUCCESS(Server.Handshake)) {
+        ExReInitializeRundownProtection(&Server.Rundown);
+        D2dTrace("attached", "to=%s ctx=c%u", Server.Peer.Name, Server.Context->Id);
+        Server.Config.Attached(Server.Context);
+    }
+}
+
+/*
+ * Runs in the thread that completes the request, at IRQL <= DISPATCH_LEVEL. The owner has no stack
+ * location in the IRP, so this routine must not mark the IRP pending.
+ */
+_Use_decl_annotations_
+static NTSTATUS NTAPI
+ContextCompleted(PDEVICE_OBJECT DeviceObject, PIRP Irp, PVOID Context)
+{
+    UNREFERENCED_PARAMETER(DeviceObject);
+    UNREFERENCED_PARAMETER(Context);
+    if (Server.Config.Completion == D2dCompletionByRoutine) {
+        Conclude("routine", Irp->IoStatus.Status);
+    }
+    /* The thread that waits for this may now free the IRP. */
+    KeSetEvent(&Server.Completed, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+/*
+ * Builds an internal device control request whose UserBuffer is the context. The owner allocates
+ * the IRP itself: one of IoBuildDeviceIoControlRequest belongs to the thread, whose APCs must be
+ * enabled, and cannot be freed if it is not sent.
+ */
+static NTSTATUS
+BuildRequest(PIRP *Request)
+{
+    PD2D_CONTEXT context = Server.Context;
+    PIO_STACK_LOCATION stack;
+    NTSTATUS status;
+    PIRP irp;
+
+    irp = IoAllocateIrp(Server.Peer.DeviceObject->StackSize, FALSE);
+    if (irp == NULL) {
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    irp->UserBuffer = context;
+    stack = IoGetNextIrpStackLocation(irp);
+    stack->MajorFunction = IRP_MJ_INTERNAL_DEVICE_CONTROL;
+    stack->Parameters.DeviceIoControl.IoControlCode = IOCTL_D2D_SHARE_CONTEXT;
+    stack->Parameters.DeviceIoControl.OutputBufferLength = sizeof(*context);
+    status = IoSetCompletionRoutineEx(Server.Config.DeviceObject, irp, ContextCompleted, NULL,
+                                      TRUE, TRUE, TRUE);
+    if (!NT_SUCCESS(status)) {
+        IoFreeIrp(irp);
+        return status;
+    }
+    D2dTrace("build-request", "major=0x%02x code=0x%08x ctx=c%u",
+             IRP_MJ_INTERNAL_DEVICE_CONTROL, IOCTL_D2D_SHARE_CONTEXT, context->Id);
+    *Request = irp;
+    return STATUS_SUCCESS;
+}
+
+/* The handshake: sends the context, and returns when the peer has completed the request. */
+static NTSTATUS
+Share(VOID)
+{
+    D2D_COMPLETION completion = Server.Config.Completion;
+    BOOLEAN pended;
+    NTSTATUS status;
+    PIRP irp;
+
+    status = BuildRequest(&irp);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    KeClearEvent(&Server.Completed);
+    D2dTrace("call-driver", "to=%s code=0x%08x ctx=c%u", Server.Peer.Name, IOCTL_D2D_SHARE_CONTEXT,
+             Server.Context->Id);
+    status = IoCallDriver(Server.Peer.DeviceObject, irp);
+    pended = status == STATUS_PENDING;
+    if (pended || completion == D2dCompletionByWaiting) {
+        KeWaitForSingleObject(&Server.Completed, Executive, KernelMode, FALSE, NULL);
+        status = irp->IoStatus.Status;
+    }
+    IoFreeIrp(irp);
+    /* If the completion routine ends the handshake, it has done so. */
+    if (completion == D2dCompletionByWaiting) {
+        Conclude("wait", status);
+    } else if (completion == D2dCompletionByReturn) {
+        Conclude(pended ? "wait asked=return" : "return", status);
+    }
+    return Server.Handshake;
+}
+
+/* The caller holds the mutex. */
 static VOID
 ForgetPeer(VOID)
 {
     RtlZeroMemory(&Server.Context->Peer, sizeof(Server.Context->Peer));
-    ObDereferenceObject(Server.PeerDevice);
-    Server.PeerDevice = NULL;
+    ObDereferenceObject(Server.Peer.DeviceObject);
+    Server.Peer.DeviceObject = NULL;
 }
 
-/* The handshake. */
+/* Attaches the driver. The caller holds the mutex. */
 static NTSTATUS
-Share(const D2D_DRIVER *Driver)
-{
-    NTSTATUS status = LookUp(Driver, &Server.PeerDevice);
-
-    if (!NT_SUCCESS(status)) {
-        return status;
-    }
-    status = SendContext(Driver, Server.PeerDevice);
-    if (NT_SUCCESS(status)) {
-        status = CheckPeer();
-    }
-    if (!NT_SUCCESS(status)) {
-        ForgetPeer();
-        return status;
-    }
-    RtlCopyMemory(Server.PeerName, Driver->Name, sizeof(Server.PeerName));
-    return STATUS_SUCCESS;
-}
-
-static NTSTATUS NTAPI
 Attach(const D2D_DRIVER *Driver)
 {
     NTSTATUS status;
 
-    status = D2dCheckHeader(&Driver->Header, D2D_DRIVER_MAGIC, sizeof(*Driver));
-    if (!NT_SUCCESS(status)) {
-        return status;
+    if (!Server.Open) {
+        return STATUS_DEVICE_NOT_READY;
     }
-    if (!ChangeState(SlotFree, SlotAttaching)) {
+    if (Server.Peer.DeviceObject != NULL) {
         return STATUS_DEVICE_BUSY;
     }
-    status = Share(Driver);
+    Server.Peer = *Driver;
+    ObReferenceObject(Server.Peer.DeviceObject);
+    D2dTrace("lookup", "name=%s", Server.Peer.Name);
+    status = Share();
     if (!NT_SUCCESS(status)) {
-        ChangeState(SlotAttaching, SlotFree);
-        return status;
+        ForgetPeer();
     }
-    ExReInitializeRundownProtection(&Server.Rundown);
-    ChangeState(SlotAttaching, SlotAttached);
-    D2dTrace("attached", "to=%s ctx=c%u", Driver->Name, Server.Context->Id);
-    Server.Config.Attached(Server.Context);
-    return STATUS_SUCCESS;
+    return status;
 }
 
-static NTSTATUS NTAPI
-Detach(const D2D_DRIVER *Driver)
+/* Waits until the owner has left the peer. The caller holds the mutex. */
+static VOID
+Detach(VOID)
+{
+    ExWaitForRundownProtectionRelease(&Server.Rundown);
+    ExRundownCompleted(&Server.Rundown);
+    D2dTrace("rundown", "of=%s ctx=c%u", Server.Peer.Name, Server.Context->Id);
+    ForgetPeer();
+    Server.Config.Detached(Server.Context);
+}
+
+static NTSTATUS
+CheckDriver(const D2D_DRIVER *Driver)
 {
     NTSTATUS status = D2dCheckHeader(&Driver->Header, D2D_DRIVER_MAGIC, sizeof(*Driver));
 
     if (!NT_SUCCESS(status)) {
         return status;
     }
-    if (strncmp(Driver->Name, Server.PeerName, sizeof(Server.PeerName)) != 0 ||
-        !ChangeState(SlotAttached, SlotDetaching)) {
-        return STATUS_NOT_FOUND;
+    if (Driver->DeviceObject == NULL || Driver->TakeBack == NULL ||
+        Driver->Name[sizeof(Driver->Name) - 1] != 0) {
+        return STATUS_INVALID_PARAMETER;
     }
-    ExWaitForRundownProtectionRelease(&Server.Rundown);
-    D2dTrace("rundown", "of=%s ctx=c%u", Driver->Name, Server.Context->Id);
-    ForgetPeer();
-    Server.Config.Detached(Server.Context);
-    ChangeState(SlotDetaching, SlotFree);
-    return STATUS_SUCCESS;
+    /* Windows loads the image of an owner for its importer, but without its DriverEntry. */
+    return ReadAcquire(&Server.Initialized) ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
 }
 
-/* Serves IOCTL_D2D_QUERY_INTERFACE, by which a peer gets the functions that it imports on Linux. */
-NTSTATUS
-D2dServerQueryInterface(PIRP Irp)
+_Use_decl_annotations_
+NTSTATUS NTAPI
+D2dOwnerRegister(const D2D_DRIVER *Driver)
 {
-    PIO_STACK_LOCATION stack = IoGetCurrentIrpStackLocation(Irp);
-    PD2D_OWNER_INTERFACE offer = Irp->UserBuffer;
     NTSTATUS status;
 
-    /* METHOD_NEITHER: nobody has checked the pointer, so only the kernel may send it. */
-    if (Irp->RequestorMode != KernelMode ||
-        stack->Parameters.DeviceIoControl.OutputBufferLength != sizeof(*offer)) {
-        return D2dRequestComplete(Irp, STATUS_INVALID_PARAMETER, 0);
-    }
-    status = D2dCheckHeader(&offer->Header, D2D_INTERFACE_MAGIC, sizeof(*offer));
+    PAGED_CODE();
+    status = CheckDriver(Driver);
     if (!NT_SUCCESS(status)) {
-        return D2dRequestComplete(Irp, status, 0);
+        return status;
     }
-    offer->Trace = D2dServerTrace;
-    offer->Attach = Attach;
-    offer->Detach = Detach;
-    return D2dRequestComplete(Irp, STATUS_SUCCESS, sizeof(*offer));
+    Lock();
+    status = Attach(Driver);
+    Unlock();
+    return status;
 }
 
-/* IRQL = PASSIVE_LEVEL. */
+_Use_decl_annotations_
+NTSTATUS NTAPI
+D2dOwnerUnregister(const D2D_DRIVER *Driver)
+{
+    NTSTATUS status;
+
+    PAGED_CODE();
+    status = CheckDriver(Driver);
+    if (!NT_SUCCESS(status)) {
+        return status;
+    }
+    Lock();
+    if (Server.Peer.DeviceObject == Driver->DeviceObject) {
+        Detach();
+    } else {
+        status = STATUS_NOT_FOUND;
+    }
+    Unlock();
+    return status;
+}
+
+_Use_decl_annotations_
+VOID
+D2dServerOpen(VOID)
+{
+    PAGED_CODE();
+    Lock();
+    Server.Open = TRUE;
+    Unlock();
+}
+
+_Use_decl_annotations_
+VOID
+D2dServerClose(VOID)
+{
+    PAGED_CODE();
+    Lock();
+    Server.Open = FALSE;
+    /* The peer cannot be unloaded meanwhile, as it would have to unregister before. */
+    if (Server.Peer.DeviceObject != NULL) {
+        Server.Peer.TakeBack();
+        Detach();
+    }
+    Unlock();
+}
+
+_Use_decl_annotations_
 NTSTATUS
 D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
 {
+    PAGED_CODE();
     if (Config->DataLength > D2D_DATA_SIZE || Config->PeerDataLength > D2D_DATA_SIZE ||
         Config->SharedLength > D2D_DATA_SIZE) {
         return STATUS_INVALID_PARAMETER;
@@ -276,16 +317,22 @@ D2dServerInitialize(const D2D_SERVER_CONFIG *Config)
     if (Server.Context == NULL) {
         return STATUS_INSUFFICIENT_RESOURCES;
     }
+    KeInitializeMutex(&Server.Mutex, 0);
+    KeInitializeEvent(&Server.Completed, NotificationEvent, FALSE);
     /* Nobody can acquire a peer before one has attached. */
     ExInitializeRundownProtection(&Server.Rundown);
     ExWaitForRundownProtectionRelease(&Server.Rundown);
+    ExRundownCompleted(&Server.Rundown);
+    WriteRelease(&Server.Initialized, 1);
     return STATUS_SUCCESS;
 }
 
-/* No peer is attached: an attached one defers the owner's unload. */
+/* Drivers can no longer register, and none is attached. */
+_Use_decl_annotations_
 VOID
 D2dServerUninitialize(VOID)
 {
+    PAGED_CODE();
     D2dBlockFree(Server.Context);
     Server.Context = NULL;
 }

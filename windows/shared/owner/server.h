@@ -5,19 +5,23 @@
 
 #include "d2d_lib.h"
 
-/* Called when a peer attaches or detaches, at IRQL = PASSIVE_LEVEL. */
-typedef VOID D2D_SERVER_CALLBACK(PD2D_CONTEXT Context);
+/*
+ * Called when a peer attaches or detaches. If the owner learns of the completion by a completion
+ * routine, that routine makes the first of these calls.
+ */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+typedef VOID D2D_SERVER_CALLBACK(_In_ PD2D_CONTEXT Context);
 
 /* How the owner learns that a peer has completed the request with the context. */
 typedef enum _D2D_COMPLETION {
     D2dCompletionByReturn,  /* IoCallDriver returns after it; if not, the owner waits */
-    D2dCompletionByRoutine, /* a completion routine */
-    D2dCompletionByWaiting, /* the event of the request */
+    D2dCompletionByRoutine, /* its completion routine, which ends the handshake */
+    D2dCompletionByWaiting, /* the event that its completion routine sets */
     D2dCompletionCount
 } D2D_COMPLETION;
 
 typedef struct _D2D_SERVER_CONFIG {
-    PDRIVER_OBJECT DriverObject;
+    PDEVICE_OBJECT DeviceObject;    /* the owner's */
     D2D_COMPLETION Completion;
     ULONG Capacity;                 /* items of each queue */
     ULONG ItemSize;                 /* bytes of payload of an item */
@@ -32,15 +36,25 @@ typedef struct _D2D_SERVER_CONFIG {
     D2D_SERVER_CALLBACK *Detached;  /* the peer has detached */
 } D2D_SERVER_CONFIG;
 
-NTSTATUS D2dServerInitialize(const D2D_SERVER_CONFIG *Config);
+_IRQL_requires_(PASSIVE_LEVEL)
+_Must_inspect_result_
+NTSTATUS D2dServerInitialize(_In_ const D2D_SERVER_CONFIG *Config);
+_IRQL_requires_(PASSIVE_LEVEL)
 VOID D2dServerUninitialize(VOID);
-NTSTATUS D2dServerQueryInterface(PIRP Irp);
+
+/* From Open until Close, drivers can register. Close takes the context back from its peer. */
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dServerOpen(VOID);
+_IRQL_requires_(PASSIVE_LEVEL)
+VOID D2dServerClose(VOID);
+
 PD2D_CONTEXT D2dServerContext(VOID);
 
-/* While a peer is acquired it does not leave. IRQL <= DISPATCH_LEVEL. */
-BOOLEAN D2dServerAcquirePeer(PD2D_TARGET Target);
+/* While a peer is acquired it does not leave. Returns FALSE if there is none, or it is leaving. */
+_IRQL_requires_max_(DISPATCH_LEVEL)
+_Must_inspect_result_
+BOOLEAN D2dServerAcquirePeer(_Out_ PD2D_TARGET Target);
+_IRQL_requires_max_(DISPATCH_LEVEL)
 VOID D2dServerReleasePeer(VOID);
-
-D2D_TRACE D2dServerTrace;
 
 #endif /* D2D_SERVER_H */

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Prints the trace lines of all drivers, and numbers them. */
+/*
+ * Prints the trace lines of all drivers, and numbers them. Unlike the functions of ntstrsafe.h,
+ * which need PASSIVE_LEVEL, vDbgPrintExWithPrefix formats at any IRQL. It prints the whole line at
+ * once, so that lines of several processors do not mix.
+ */
 #include "server.h"
+
+typedef struct _PREFIX {
+    CHAR Text[128];
+    ULONG Length;
+} PREFIX, *PPREFIX;
 
 /* Lines printed so far, by all drivers. */
 static volatile LONG64 Sequence;
 
-/* The time of the owner's first line in milliseconds, which tells its loads apart. */
+/* The time of the first line in milliseconds, which tells loads of the owner apart. */
 static LONG64 Load;
 
 static LONG64
@@ -29,15 +38,51 @@ ExecutionContext(VOID)
     return irql == DISPATCH_LEVEL ? "dpc" : "task";
 }
 
+/* Appends a text. Cuts it off if it does not fit. */
+static VOID
+AppendText(PPREFIX Prefix, PCSTR Text)
+{
+    while (*Text != 0 && Prefix->Length < sizeof(Prefix->Text) - 1) {
+        Prefix->Text[Prefix->Length++] = *Text++;
+    }
+    Prefix->Text[Prefix->Length] = 0;
+}
+
+static VOID
+AppendNumber(PPREFIX Prefix, ULONGLONG Number)
+{
+    CHAR digits[21];    /* as many as ULONGLONG can have, and NUL */
+    PCHAR first = &digits[sizeof(digits) - 1];
+
+    *first = 0;
+    do {
+        *--first = (CHAR)('0' + Number % 10);
+        Number /= 10;
+    } while (Number != 0);
+    AppendText(Prefix, first);
+}
+
+/* IRQL <= DIRQL. */
+_Use_decl_annotations_
 VOID NTAPI
-D2dServerTrace(PCSTR Driver, PCSTR Step, PCSTR Detail)
+D2dOwnerTrace(PCSTR Driver, PCSTR Step, PCSTR Format, va_list Arguments)
 {
     LONG64 sequence = InterlockedIncrement64(&Sequence);
+    PREFIX prefix = { .Length = 0 };
 
-    /* The owner's first line comes before any other driver can be loaded. */
+    /* The owner prints the first line, in its DriverEntry. */
     if (sequence == 1) {
         Load = Milliseconds();
     }
-    DbgPrint("%s: d2d: seq=%I64d load=%I64d in=%s step=%s%s%s\n", Driver, sequence, Load,
-             ExecutionContext(), Step, *Detail ? " " : "", Detail);
+    AppendText(&prefix, Driver);
+    AppendText(&prefix, ": d2d: seq=");
+    AppendNumber(&prefix, sequence);
+    AppendText(&prefix, " load=");
+    AppendNumber(&prefix, Load);
+    AppendText(&prefix, " in=");
+    AppendText(&prefix, ExecutionContext());
+    AppendText(&prefix, " step=");
+    AppendText(&prefix, Step);
+    AppendText(&prefix, *Format == '\n' ? "" : " ");
+    vDbgPrintExWithPrefix(prefix.Text, DPFLTR_IHVDRIVER_ID, DPFLTR_INFO_LEVEL, Format, Arguments);
 }

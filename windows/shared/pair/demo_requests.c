@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The requests that both drivers of the pair serve. IRQL <= DISPATCH_LEVEL. */
+/* The requests that both drivers of the pair serve. */
 #include "d2d_pair.h"
 
 /* The driver may use DriverContext of an IRP that it has pended: here CancelPended finds the list. */
@@ -7,6 +7,7 @@
 
 static DRIVER_CANCEL CancelPended;
 
+_Use_decl_annotations_
 VOID
 D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests)
 {
@@ -20,6 +21,7 @@ D2dDemoRequestsInitialize(PD2D_DEMO_REQUESTS Requests)
  * Sets the events of the driver that SIGNAL sets. They must exist until nobody can send
  * requests any more.
  */
+_Use_decl_annotations_
 VOID
 D2dDemoRequestsSetEvents(PD2D_DEMO_REQUESTS Requests, PD2D_DEMO_EVENTS Events)
 {
@@ -39,6 +41,7 @@ Add(PIRP Irp)
  * IoCancelIrp calls this, with the cancel spin lock held, after it has taken the cancel
  * routine out of the IRP. So nobody else completes the IRP.
  */
+_Use_decl_annotations_
 static VOID NTAPI
 CancelPended(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
@@ -137,6 +140,7 @@ Signal(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
  * Serves a request of the other driver. User mode cannot send these: they are
  * IRP_MJ_INTERNAL_DEVICE_CONTROL.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 {
@@ -166,6 +170,7 @@ D2dDemoRequestsDispatch(PD2D_DEMO_REQUESTS Requests, PIRP Irp)
 }
 
 /* Completes all pended requests, and pends no more: the driver is being unloaded. */
+_Use_decl_annotations_
 VOID
 D2dDemoRequestsClose(PD2D_DEMO_REQUESTS Requests)
 {

@@ -7,8 +7,9 @@
 
 /*
  * Takes all items off a queue of the context, first one and then the rest in batches, and
- * returns their number. IRQL <= DISPATCH_LEVEL.
+ * returns their number.
  */
+_Use_decl_annotations_
 ULONG
 D2dPairTakeAll(PD2D_CONTEXT Context, PD2D_QUEUE Queue, PCSTR QueueName)
 {

@@ -4,6 +4,13 @@
  */
 #include "d2d_pair.h"
 
+static D2D_ROUTINE ShowRequests;
+static D2D_ROUTINE ShowSignal;
+
+#ifdef ALLOC_PRAGMA
+#pragma alloc_text(PAGE, D2dPairShow)
+#endif
+
 typedef struct _SHOW {
     const D2D_TARGET *Target;
     PD2D_ROUTINE Exercise;
@@ -14,7 +21,7 @@ typedef struct _SHOW {
 } SHOW, *PSHOW;
 
 static NTSTATUS
-ShowInitialize(PSHOW Show)
+ShowInitialize(PSHOW Show, PDEVICE_OBJECT DeviceObject)
 {
     PD2D_PACKET packets[] = {
         &Show->Add, &Show->Pend[0], &Show->Pend[1], &Show->Complete, &Show->Signal,
@@ -23,7 +30,7 @@ ShowInitialize(PSHOW Show)
     ULONG i;
 
     for (i = 0; i < ARRAYSIZE(packets) && NT_SUCCESS(status); i++) {
-        status = D2dPacketInitialize(packets[i], Show->Target);
+        status = D2dPacketInitialize(packets[i], DeviceObject, Show->Target);
     }
     return status;
 }
@@ -106,7 +113,7 @@ ShowCancel(PSHOW Show)
     return status;
 }
 
-/* IRQL <= DISPATCH_LEVEL. */
+_Use_decl_annotations_
 static NTSTATUS
 ShowRequests(PVOID Context)
 {
@@ -125,7 +132,8 @@ ShowRequests(PVOID Context)
     return status;
 }
 
-/* Makes the other driver set its events. IRQL <= DISPATCH_LEVEL. */
+/* Makes the other driver set its events. */
+_Use_decl_annotations_
 static NTSTATUS
 ShowSignal(PVOID Context)
 {
@@ -135,7 +143,7 @@ ShowSignal(PVOID Context)
                                    0, D2dViaReturn));
 }
 
-/* Opens the other driver's events and waits for them. IRQL = PASSIVE_LEVEL. */
+/* Opens the other driver's events and waits for them. */
 static NTSTATUS
 WaitForEvents(const D2D_TARGET *Target)
 {
@@ -151,8 +159,9 @@ WaitForEvents(const D2D_TARGET *Target)
 
 /*
  * Runs the exercise in the place, and sends the other driver requests from there; then waits
- * for its events in the caller's thread. IRQL = PASSIVE_LEVEL.
+ * for its events in the caller's thread.
  */
+_Use_decl_annotations_
 NTSTATUS
 D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Target,
             PD2D_ROUTINE Exercise)
@@ -160,6 +169,7 @@ D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Targ
     NTSTATUS status;
     PSHOW show;
 
+    PAGED_CODE();
     /* Packets are non-paged, as they are used at DISPATCH_LEVEL. */
     show = ExAllocatePool2(POOL_FLAG_NON_PAGED, sizeof(*show), D2D_POOL_TAG);
     if (show == NULL) {
@@ -167,7 +177,7 @@ D2dPairShow(PDEVICE_OBJECT DeviceObject, D2D_PLACE Place, const D2D_TARGET *Targ
     }
     show->Target = Target;
     show->Exercise = Exercise;
-    status = ShowInitialize(show);
+    status = ShowInitialize(show, DeviceObject);
     if (NT_SUCCESS(status)) {
         status = D2dRunIn(DeviceObject, Place, ShowRequests, show);
     }
