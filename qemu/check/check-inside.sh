@@ -2,14 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0
 # The part of check.sh that runs inside the toolchain root. Prints KTAP with a result for each check, and last a line of
 # counts.
-# Usage: check-inside.sh KERNEL PROOFREAD MUTATE
+# Usage: check-inside.sh KERNEL PROOFREAD MUTATE ROOT_MORE
 # KERNEL is a kernel's directory (kernel/kernel-stock.sh), PROOFREAD and MUTATE the compiled programs of qemu/proofread/ and
-# qemu/mutate/.
+# qemu/mutate/, ROOT_MORE the second toolchain root.
 set -euo pipefail
 
 kernel=$1
 proofread=$2
 mutate=$3
+root_more=$4
 cd "$(dirname "$0")/../.."
 . "$kernel/kernel.env"
 tree=$kernel/tree
@@ -139,6 +140,7 @@ expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/
 while read -r file; do
 	expect "checkpatch $file" checkpatch "$file"
 done < <(sources '*.[ch]' | grep -v '^\./windows/')
+expect "clang's analyzer, windows/" qemu/check/windows-analysis.sh "$root_more"
 for file in shared/include/*.h; do
 	expect "kernel-doc $file" kernel_doc "$file"
 done
