@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and of the KMDF drivers of windows/kmdf: a timer that is armed on
 # demand, and cancelable requests with a limit. The drivers must print what those of windows/alarm print: spec/alarm.expected.
+# Each case runs with the sleeper in Rust and with c_sleeper, the step of the port before it, in C.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -15,17 +16,23 @@ nap()
 	./one_call write "$SLEEP" "$1" 2>"$NOTES"
 }
 
-# fresh_pair LIMIT - loads both drivers anew; the sleeper waits for at most so many milliseconds
+# fresh_pair LIMIT - loads the alarm and $sleeper anew, which waits for at most so many milliseconds
 fresh_pair()
 {
-	needs_no sleeper alarm && load alarm && load sleeper "limit=$1"
+	needs_no sleeper c_sleeper alarm && load alarm && load "$sleeper" "limit=$1"
 	reset_trace
+}
+
+# unload_pair - unloads both drivers
+unload_pair()
+{
+	unload "$sleeper" && unload alarm
 }
 
 # ended RANG CANCELLED - unloads both drivers; whether the alarm has completed and forgotten so many requests
 ended()
 {
-	unload sleeper && unload alarm && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
+	unload_pair && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
 }
 
 # one_waits - whether a request is pending
@@ -41,28 +48,30 @@ printed_by_both()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-begin 5
+begin 10
 
-fresh_pair 30000
-nap 1 && nap 20 && ended 2 0
-verdict "requests are completed when the timer expires"
+for sleeper in sleeper c_sleeper; do
+	fresh_pair 30000
+	nap 1 && nap 20 && ended 2 0
+	verdict "$sleeper: requests are completed when the timer expires"
 
-fresh_pair 2000
-nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && unload sleeper && unload alarm &&
-	printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
-verdict "both drivers print what their Windows originals print"
+	fresh_pair 2000
+	nap 1 && nap 20 && fails ETIMEDOUT nap "$HOUR" && unload_pair &&
+		printed_by_both >"$NOTES" && diff spec/alarm.expected "$NOTES"
+	verdict "$sleeper: both drivers print what their Windows originals print"
 
-fresh_pair 50
-fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
-verdict "a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
+	fresh_pair 50
+	fails ETIMEDOUT nap "$HOUR" && [ "$(logged sleeper waiting)" = 0 ] && ended 0 1
+	verdict "$sleeper: a request that is due in an hour gets ETIMEDOUT, and the alarm forgets it"
 
-fresh_pair 3000
-nap "$HOUR" &
-hour=$!
-await one_waits && nap 10 && ! wait "$hour" && ended 1 1
-verdict "a request that is due earlier arms the timer anew"
+	fresh_pair 3000
+	nap "$HOUR" &
+	hour=$!
+	await one_waits && nap 10 && ! wait "$hour" && ended 1 1
+	verdict "$sleeper: a request that is due earlier arms the timer anew"
 
-fresh_pair 30000
-fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
-verdict "a time out of range gets EINVAL"
+	fresh_pair 30000
+	fails EINVAL nap 0 && fails EINVAL nap $((HOUR + 1)) && nap 1 && ended 1 0
+	verdict "$sleeper: a time out of range gets EINVAL"
+done
 ktap_finished
