@@ -133,6 +133,9 @@ expect "figures in README.md" "$proofread" figures README.md "Is it fast?" docs/
 expect "figures in docs/limits.md" "$proofread" figures docs/limits.md "Marks that are missed" docs/results.md
 expect "names in the comments of the sources" "$proofread" comments
 expect "public items of shared/ in docs/soundness.md" "$proofread" items docs/soundness.md shared/d2d shared/owner
+for document in docs/porting-{tables,kmdf}.md; do
+	expect "names in the C columns of $document" "$proofread" headers "$document" shared/include "$tree/include"
+done
 expect "functions of windows/ in the tables of docs/" "$proofread" apis docs/porting-{tables,kmdf}.md windows
 expect "docs/refusals.md lists the refusals of shared/" refusals
 expect "each mutant applies to the sources" "$mutate" --check selftests/mutants/*.mutant

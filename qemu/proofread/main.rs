@@ -2,7 +2,7 @@
 
 // Checks the documents and the comments of the sources: what they name, quote or list must be so in the project.
 //
-// Usage: d2d-proofread {quotes,names} DOCUMENT | d2d-proofread {apis,items} DOCUMENT DIR...
+// Usage: d2d-proofread {quotes,names} DOCUMENT | d2d-proofread {apis,items,headers} DOCUMENT DIR...
 //        d2d-proofread comments | d2d-proofread figures DOCUMENT HEADING RECORDED
 //
 //   quotes    Each quote of the document is in the file that the quote names (quote.rs).
@@ -12,12 +12,14 @@
 //   figures   The figures in the tables of the section HEADING are in the file RECORDED, which the bench writes
 //             (figure.rs).
 //   apis      Each Windows kernel function that a source in DIR calls is in a table of the document (api.rs).
+//   headers   Each name in the columns "in C" of the document's tables is in a C header in DIR (column.rs).
 //   items     Each public item that a Rust source in DIR declares is in a table of the document, except unsafe ones;
 //             each item in the tables is declared in DIR (item.rs).
 // Paths are relative to the current directory. The program prints a line for each fault, and exits with 1 if there
 // is one.
 
 mod api;
+mod column;
 mod comment;
 mod figure;
 mod item;
@@ -119,6 +121,14 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
                 .collect::<Result<String, _>>()?;
             Ok(api::missing(&sources, &documents))
         }
+        ["headers", document, dirs @ ..] if !dirs.is_empty() => {
+            let mut paths = Vec::new();
+            for dir in dirs {
+                sources(Path::new(dir), &["h"], &mut paths)?;
+            }
+            let text = read(Path::new(document))?;
+            column::check(&text, paths.iter().map(|path| read(path)))
+        }
         ["items", document, dirs @ ..] if !dirs.is_empty() => {
             let mut paths = Vec::new();
             for dir in dirs {
@@ -132,7 +142,7 @@ fn check(arguments: &[&str]) -> Result<Vec<String>, String> {
             Ok(item::check(&read(Path::new(document))?, &items))
         }
         _ => Err(
-            "usage: d2d-proofread {quotes,names} DOCUMENT | apis DOCUMENT... DIR | items DOCUMENT DIR... | \
+            "usage: d2d-proofread {quotes,names} DOCUMENT | apis DOCUMENT... DIR | {items,headers} DOCUMENT DIR... | \
                 comments | figures DOCUMENT HEADING RECORDED"
                 .into(),
         ),

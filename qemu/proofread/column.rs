@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Checks the columns "in C" of a document's tables: each name in a code span there must be in a C header.
+
+use crate::name::words;
+use std::collections::BTreeMap;
+
+const HEADING: &str = "in C";
+
+/// The names in these columns, each with the line where it stands first
+pub fn names(document: &str) -> BTreeMap<&str, usize> {
+    let mut found = BTreeMap::new();
+    // In a table, the place of the column, if the table has one
+    let mut table: Option<Option<usize>> = None;
+    for (index, line) in document.lines().enumerate() {
+        let Some(row) = line.strip_prefix('|') else {
+            table = None;
+            continue;
+        };
+        let mut cells = row.split('|');
+        let Some(place) = table else {
+            table = Some(cells.position(|cell| cell.trim() == HEADING));
+            continue;
+        };
+        let cell = place.and_then(|at| cells.nth(at)).unwrap_or_default();
+        let spans = cell.split('`').skip(1).step_by(2);
+        for word in spans.flat_map(words) {
+            if !word.starts_with(|c: char| c.is_ascii_digit()) {
+                found.entry(word).or_insert(index + 1);
+            }
+        }
+    }
+    found
+}
+
+/// Returns a line for each name that is in none of the headers.
+pub fn check(
+    document: &str,
+    headers: impl Iterator<Item = Result<String, String>>,
+) -> Result<Vec<String>, String> {
+    let mut missing = names(document);
+    for header in headers {
+        if missing.is_empty() {
+            break;
+        }
+        for word in words(&header?) {
+            missing.remove(word);
+        }
+    }
+    Ok(missing
+        .iter()
+        .map(|(name, line)| format!("line {line}: no header has {name}"))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCUMENT: &str = "\
+| | in Rust | in C |
+|---|---|---|
+| `KeSetEvent` | `Event::set` | `d2d_event_set()`, `struct completion` |
+| a | b | `d2d_event_set()`, plain, `GFP_ATOMIC | 2` |
+
+| WDM | here |
+|---|---|
+| `IoCallDriver` | `Packet::send` |
+";
+
+    #[test]
+    fn names_in_the_columns_are_found() {
+        let names = names(DOCUMENT);
+        assert_eq!(
+            Vec::from_iter(names),
+            [
+                ("GFP_ATOMIC", 4),
+                ("completion", 3),
+                ("d2d_event_set", 3),
+                ("struct", 3)
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_no_header_has_are_reported() {
+        let headers = [
+            "struct completion;",
+            "int d2d_event_sets(u32);\n#define GFP_ATOMIC 1",
+        ];
+        let headers = headers.iter().map(|text| Ok((*text).to_owned()));
+        assert_eq!(
+            check(DOCUMENT, headers),
+            Ok(vec!["line 3: no header has d2d_event_set".to_owned()])
+        );
+    }
+}
