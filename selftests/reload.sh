@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # module_a and module_b are loaded and unloaded many times, in each order that the kernel allows.
-# Items that a peer has not taken stay in the queue for the next peer.
+# Items that a peer has not taken stay in the queue for the next peer. A driver hears when module_b arrives.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -30,9 +30,23 @@ peer_rounds()
 # deferred=1 no thread waits for the handshake, so unloading begins while it is pending
 fresh_rounds()
 {
-	needs_no module_b module_a
+	needs_no arrivals module_b module_a
 	reset_trace
 	load module_a completion=1 && peer_rounds "$1"
+}
+
+# fresh_owner - loads a new owner, without a peer
+fresh_owner()
+{
+	needs_no arrivals module_b module_a
+	reset_trace
+	load module_a
+}
+
+# greetings N - whether the driver arrivals has greeted module_b so many times
+greetings()
+{
+	[ "$(printed arrivals | grep -c 'answer=42$')" = "$1" ]
 }
 
 # owner_rounds - loads and unloads module_a OWNER_ROUNDS times, with other values of completion and contexts
@@ -46,7 +60,7 @@ owner_rounds()
 	done
 }
 
-begin 5
+begin 7
 
 fresh_trace
 owner_rounds && [ "$(trace | grep -c 'step=unload')" = "$OWNER_ROUNDS" ]
@@ -66,4 +80,13 @@ verdict "module_a has no users after module_b is unloaded"
 
 fresh_rounds 2 && unload module_a && trace | grep -q "step=drain ctx=c0 queue=to_peer left=2 " && ! loaded module_a
 verdict "module_a is unloaded: it logs that two items are left"
+
+fresh_owner
+load arrivals && load module_b && await greetings 1 && unload module_b && load module_b && await greetings 2 &&
+	unload module_b && unload arrivals && unload module_a
+verdict "a driver that is loaded before module_b hears each time that module_b arrives"
+
+fresh_owner
+load module_b && load arrivals && await greetings 1 && unload arrivals && unload module_b && unload module_a
+verdict "a driver that is loaded after module_b hears that module_b is there"
 ktap_finished
