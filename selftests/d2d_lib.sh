@@ -124,10 +124,15 @@ find_module()
 	path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES
+# load NAME [PARAM=VALUE...] - loads a module by one system call; writes the errno to $NOTES. Ends the
+# program if the module was not built: no case may pass or fail for that reason
 load()
 {
 	find_module "$1"
+	if [ -z "$path" ]; then
+		echo "Bail out! there is no module $1"
+		exit 1
+	fi
 	shift
 	./one_call load "$path" "$@" 2>"$NOTES"
 }
