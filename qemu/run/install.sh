@@ -23,12 +23,14 @@ done <"$out/modules.order"
 project=$(realpath "$(dirname "$0")/../..")
 kselftest=$tree/tools/testing/selftests
 to=$dir/kselftest
-mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$out/selftests"
+# The programs of the guest are the same for all kernels of an architecture.
+programs=${out%/*}/programs${prefix:+-${prefix%-}}
+mkdir -p "$to/kselftest" "$to/d2d/test_modules" "$programs"
 cp "$kselftest"/kselftest/{runner.sh,ktap_helpers.sh,prefix.pl,module.sh} "$to/kselftest/"
 cp "$kselftest/run_kselftest.sh" "$to/"
 # TEST_GEN_MODS_DIR is empty because lib.mk would look for the test modules beside the sources. They are in OUT, and the
 # loop below installs them.
-make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$out/selftests" TEST_GEN_MODS_DIR=)
+make=(make --no-print-directory -s -C "$project/selftests" KDIR="$tree" OUTPUT="$programs" TEST_GEN_MODS_DIR=)
 [ -z "$prefix" ] || make+=("${KMAKE[@]}")
 "${make[@]}" install INSTALL_PATH="$to/d2d"
 "${make[@]}" emit_tests COLLECTION=d2d >"$to/kselftest-list.txt"
