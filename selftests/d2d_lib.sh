@@ -265,14 +265,18 @@ owner_is_idle()
 }
 
 # await COMMAND... - repeats the command until it succeeds; fails after 30 s: the tests await
-# nothing that takes so long, unless something hangs
+# nothing that takes so long, unless something hangs. After 2 s it repeats the command less often
 await()
 {
 	tries=0
 	until "$@"; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 1500 ] || return
-		sleep 0.02
+		[ "$tries" -lt 250 ] || return
+		if [ "$tries" -le 100 ]; then
+			sleep 0.02
+		else
+			sleep 0.2
+		fi
 	done
 }
 
