@@ -7,7 +7,7 @@
 #
 # A mutant begins with a line that says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (run/boots.sh has the form)
-#   modules: NAME...                        the modules in Rust that the scenario needs
+#   modules: NAME...                        the modules that the scenario needs; no others are built
 # A mutant that the compiler must notice has one line instead:
 #   refused: DRIVER REASON                  In the project, the compiler refuses the hostile driver DRIVER
 #                                           (selftests/misbehaving/hostile/refused/). The mutant makes the compiler

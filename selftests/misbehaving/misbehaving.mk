@@ -2,10 +2,8 @@
 # Drivers, an owner and a module that break the rules. test_modules/modules.mk defines the functions that are
 # called here.
 
-$(foreach name,bad_owner bad_peer forgetful handle_kinds pointers splat stranger,\
+$(foreach name,bad_owner bad_peer event_faults forgetful forgetful_torture handle_kinds pointers splat stranger,\
 	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o)))
-$(foreach name,event_faults forgetful_torture,\
-	$(eval $(call d2d-c-module,$(name),selftests/misbehaving/$(name).o,torture_owner)))
 CFLAGS_selftests/misbehaving/forgetful.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/forgetful_torture.o := -I$(src)/selftests/peers
 CFLAGS_selftests/misbehaving/stranger.o := -I$(src)/selftests/peers

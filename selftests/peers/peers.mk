@@ -42,7 +42,7 @@ RUSTFLAGS_selftests/peers/loud_sensor.o := -L $(obj)/shared -L $(obj)/examples/s
 $(obj)/selftests/peers/loud_sensor.o: $(obj)/examples/sensor/sensor_pair.o
 
 # A sensor in C for the same consumer, built with the generated header of the pair
-$(eval $(call d2d-c-module,c_sensor,selftests/peers/c_sensor.o,consumer))
+$(eval $(call d2d-c-module,c_sensor,selftests/peers/c_sensor.o))
 CFLAGS_selftests/peers/c_sensor.o := -I$(obj)/examples/sensor
 $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 

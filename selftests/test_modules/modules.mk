@@ -2,14 +2,10 @@
 # Functions by which the .mk files of selftests/ declare test modules. The project's Kbuild includes this file.
 # The modules are built into this folder, from which kselftest's lib.mk installs them.
 
-# $(call d2d-c-module,NAME,OBJECTS,[OWNER]): a module in C. KBUILD_MODNAME is its name without the folder. OWNER is the
-# module whose table it imports, unless that is module_a or bad_owner: D2D_ONLY leaves the module out if it leaves OWNER
-# out.
+# $(call d2d-c-module,NAME,OBJECTS): a module in C. KBUILD_MODNAME is its name without the folder.
 ccflags-y += -I$(obj)/shared/pair
-d2d-c-modules :=
 define d2d-c-module
 obj-m += selftests/test_modules/$1.o
-d2d-c-modules += $(if $(filter-out $(D2D_ONLY),$3),,$1.o)
 selftests/test_modules/$1-y := $2
 $(addprefix $(obj)/,$2): private modname := $1
 $(addprefix $(obj)/,$2): $(obj)/shared/pair/d2d_pair.h
