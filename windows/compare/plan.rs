@@ -379,8 +379,8 @@ impl fmt::Display for Fidelity {
         let percent = |part: usize, whole: usize| part * 100 / whole.max(1);
         write!(
             f,
-            "fidelity: of the {spec} steps of the spec Linux has {linux} ({}%), Windows {windows} \
-             ({}%; {absent} it cannot have), both {both} ({}%: {same} with the same fields, {other} with another value of a field)",
+            "fidelity: of the {spec} steps of the spec Linux has {linux} ({}%), the Windows version under Wine {windows} \
+             ({}%; {absent} are absent, with reasons), both {both} ({}%: {same} with the same fields, {other} with another value of a field)",
             percent(*linux, *spec),
             percent(*windows, *spec),
             percent(*both, *spec),
