@@ -47,7 +47,7 @@ CFLAGS_selftests/peers/c_sensor.o := -I$(obj)/examples/sensor
 $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 
 # The sleeper of examples/alarm/ in C, for its alarm
-$(eval $(call d2d-c-module,c_sleeper,selftests/peers/c_sleeper.o,alarm))
+$(eval $(call d2d-c-module,c_sleeper,selftests/peers/c_sleeper.o))
 CFLAGS_selftests/peers/c_sleeper.o := -I$(obj)/examples/alarm
 $(obj)/selftests/peers/c_sleeper.o: $(obj)/examples/alarm/alarm_pair.h
 
