@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Jobs of both sides, by the pair of examples/metronome: the owner's timer beats in hard interrupt, and the peer's
-# work item takes the beats in a kernel worker. The unit tests of shared/d2d/job/ have the other kinds of jobs.
+# work item, in Rust or in C, takes the beats in a kernel worker. The unit tests of shared/d2d/job/ have the other kinds
+# of jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
 PERIOD=/sys/kernel/debug/d2d-metronome/period
-HEAR=/sys/kernel/debug/d2d-listener/hear
 CPU=/sys/devices/system/cpu/cpu1/online
 ROUNDS=10
 
@@ -17,16 +17,16 @@ beat()
 	./one_call write "$PERIOD" "$1" 2>"$NOTES"
 }
 
-# hear BEATS - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
+# hear BEATS [LISTENER] - waits until the listener has heard BEATS more beats; the errno goes to $NOTES
 hear()
 {
-	./one_call write "$HEAR" "$1" 2>"$NOTES"
+	./one_call write "/sys/kernel/debug/d2d-${2-listener}/hear" "$1" 2>"$NOTES"
 }
 
-# fresh_metronome - unloads both drivers, and loads a new metronome
+# fresh_metronome - unloads the drivers, and loads a new metronome
 fresh_metronome()
 {
-	needs_no listener metronome
+	needs_no listener c_listener metronome
 	reset_trace
 	load metronome
 }
@@ -67,7 +67,7 @@ switch_cpu()
 	done
 }
 
-begin 6
+begin 7
 
 fresh_metronome
 load listener && hear 200 && hear 1
@@ -77,6 +77,11 @@ fresh_metronome
 load listener && beat 100 && hear 200 && unload listener && heard=$(logged listener beats) && unload metronome &&
 	all_beats_are_counted "$heard"
 verdict "both are unloaded while the timer runs: each beat was heard, lost, or left in the queue"
+
+fresh_metronome
+load c_listener && beat 100 && hear 200 c_listener && unload c_listener && heard=$(logged c_listener beats) && unload metronome &&
+	all_beats_are_counted "$heard"
+verdict "the listener in C is unloaded while the timer runs: each beat was heard, lost, or left in the queue"
 
 fresh_metronome
 rounds && unload metronome && all_beats_are_counted "$heard"
