@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# What the programs share that test a pair of other people's modules. A program sources d2d_lib.sh
-# first. /lib/d2d has the modules and two files (qemu/run/pair.sh):
+# What the programs share that test a pair of other people's modules. They source d2d_lib.sh first;
+# qemu/guest/run.sh does not, and calls only what needs none of it: each_use and backwards. /lib/d2d
+# has the modules and two files (qemu/run/pair.sh):
 #
 #   modules  their names, in the order in which they are loaded: the owner and then its peers
 #   use      how a process makes the loaded modules work: each line is a file and a text to write

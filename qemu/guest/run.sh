@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
-# Mode run: plays the demonstration, up to the first step that fails. The script writes its messages, "lab: ...", to the
-# kernel's log, where they stand between the lines of the trace.
+# Mode run: plays the demonstration, or loads, uses and unloads the pair that the host has put into /lib/d2d
+# (qemu/run/pair.sh), up to the first step that fails. The script writes its messages, "lab: ...", to the kernel's log,
+# where they stand between the lines of the trace.
 
 . /d2d/params
 
@@ -21,10 +22,15 @@ failed() {
 	return 1
 }
 
-# play CMD... - runs a step, which must succeed
+# succeeds CMD... - runs the command of a step, which must succeed
+succeeds() {
+	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
+}
+
+# play CMD... - notes a step and runs it; it must succeed
 play() {
 	note "$*"
-	"$@" 2>/tmp/err || failed "$(cat /tmp/err)"
+	succeeds "$@"
 }
 
 # unload_refused MODULE USER - tries to unload MODULE; the kernel must refuse it, because USER uses MODULE
@@ -37,6 +43,40 @@ unload_refused() {
 		note "rmmod $1: refused by the kernel ($(sed 's/.*: //' /tmp/err)), as $2 uses it"
 	fi
 }
+
+# use NUMBER FILE TEXT - makes the pair work in one way, unless an earlier use has failed
+use() {
+	[ -z "$stopped" ] || return
+	note "echo '$3' >$2"
+	# shellcheck disable=SC2016 # expanded by the inner shell
+	succeeds sh -c 'echo "$2" >"$1"' sh "$2" "$3" || stopped=y
+}
+
+# play_pair OWNER PEER... - loads the modules, makes them work, and unloads them
+play_pair() {
+	owner=$1
+	shift
+	# shellcheck disable=SC2086 # parameter lists
+	play insmod "/lib/d2d/$owner.ko" $A_PARAMS || return
+	for peer; do
+		# shellcheck disable=SC2086 # parameter lists
+		play insmod "/lib/d2d/$peer.ko" $B_PARAMS || return
+	done
+	stopped=
+	each_use use
+	[ -z "$stopped" ] && unload_refused "$owner" "$1" || return
+	# shellcheck disable=SC2046 # words
+	for module in $(backwards "$owner" "$@"); do
+		play rmmod "$module" || return
+	done
+}
+
+if [ -e /lib/d2d/pair_lib.sh ]; then
+	. /lib/d2d/pair_lib.sh
+	# shellcheck disable=SC2154,SC2086 # words, from pair_lib.sh
+	play_pair $modules
+	return
+fi
 
 # shellcheck disable=SC2086 # parameter lists
 play insmod /lib/d2d/module_a.ko $A_PARAMS &&

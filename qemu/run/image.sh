@@ -3,8 +3,8 @@
 # Builds the modules, and packs them with busybox and the scripts of qemu/guest/ into the initramfs that the virtual
 # machine boots, DIR/initramfs.cpio.
 # Usage: image.sh DIR [--selftests] [--bench]
-# Environment: D2D_KERNEL, D2D_ROOT; A_PARAMS, B_PARAMS: parameters with which make run loads module_a and module_b;
-# PAIR: see pair.sh
+# Environment: D2D_KERNEL, D2D_ROOT; PAIR: see pair.sh; A_PARAMS, B_PARAMS: parameters with which make run loads the owner
+# and the peers, which are those of PAIR, or module_a and module_b
 . "$(dirname "$0")/../lib/lab.sh"
 
 dir=$1
@@ -23,7 +23,7 @@ known_parameters() {
 	for word in $2; do
 		# The kernel takes "-" in a parameter's name as "_".
 		word=${word%%=*} word=${word//-/_}
-		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'; it has: ${names//$'\n'/ }"
+		grep -qxF -e "$word" <<<"$names" || die "$1 has no parameter '$word'${names:+; it has: ${names//$'\n'/ }}"
 	done
 }
 
@@ -36,8 +36,14 @@ case " $* " in
 *' --selftests '*) say "build the modules and the test modules, about 90 s the first time and after a change of the library" ;;
 esac
 "$LAB/build.sh" --install "$dir/root" "$@" >&2
-[ -z "${PAIR-}" ] || "$LAB/run/pair.sh" "$dir/root" >&2
-known_parameters module_a "${A_PARAMS-}"
-known_parameters module_b "${B_PARAMS-}"
+modules=(module_a module_b)
+if [ -n "${PAIR-}" ]; then
+	"$LAB/run/pair.sh" "$dir/root" >&2
+	mapfile -t modules <"$dir/root/lib/d2d/modules"
+fi
+known_parameters "${modules[0]}" "${A_PARAMS-}"
+for peer in "${modules[@]:1}"; do
+	known_parameters "$peer" "${B_PARAMS-}"
+done
 "$LAB/enter.sh" sh -ec 'cd "$1/root"; busybox --install -s bin; find . | cpio --quiet -o -H newc -R 0:0 >"$1/initramfs.cpio"' sh "$dir"
 rm -r "$dir/root"

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair that is outside of this tree as a user builds it (docs/install.md), but with the library of this tree, and
-# copies its modules, stripped, their names, its test.sh and its file use to DIR/lib/d2d. build.sh has built this tree for the same kernel before.
+# copies its modules, stripped, their names, its test.sh, its file use and pair_lib.sh to DIR/lib/d2d. build.sh has built this
+# tree for the same kernel before.
 # Usage: pair.sh DIR
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder with the pair's Kbuild, which reads D2D, its sources and test.sh
 . "$(dirname "$0")/../lib/lab.sh"
@@ -41,3 +42,4 @@ done <"$built/pair/objects/modules.order"
 "$LAB/enter.sh" "$LAB/run/install.sh" "$D2D_KERNEL" "$built/pair/objects" "$1"
 install -m 755 "$PAIR/test.sh" "$1/lib/d2d/"
 [ ! -e "$PAIR/use" ] || install -m 644 "$PAIR/use" "$1/lib/d2d/"
+install -m 644 "$PROJECT/selftests/pair_lib.sh" "$1/lib/d2d/"

@@ -274,7 +274,6 @@ expect "make sweep: no pair" pair_mistake 'sweep needs PAIR=DIR' sweep
 expect "make test PAIR=DIR: a test that fails" failing_pair_fails
 expect "make test PAIR=DIR: a folder without a pair" pair_mistake "has no Kbuild: 'make new' writes" test PAIR="$dir/to"
 expect "make test PAIR=DIR refuses CASE" pair_mistake 'has no CASE' test PAIR="$dir/drivers/own" CASE=jobs.sh
-expect "make run refuses PAIR=DIR" pair_mistake 'PAIR is for make test, torture, sweep and shell' run PAIR="$dir/drivers/own"
 expect "the driver in Rust has the build ID of the project" \
 	cmp {"$PROJECT/build/$KVER","$dir/drivers/rust"}/shared/d2d_abi.rs
 expect "a mistake: nothing is installed for this kernel" no_symbols
