@@ -30,8 +30,9 @@ modules_install modules_uninstall:
 install-dev uninstall-dev:
 	@install/dev.sh $@
 
+# In the environment, LANG is the language of the user's messages.
 new:
-	@examples/new.sh
+	@examples/new.sh '$(if $(filter command,$(origin LANG)),$(LANG),rust)'
 
 run shell:
 	@qemu/vm.sh $@
@@ -100,8 +101,8 @@ help:
 	$(call help,modules_uninstall,remove them again)
 	$(call help,install-dev,install what drivers elsewhere are built with in PREFIX=/usr/local below DESTDIR=DIR)
 	$(call help,uninstall-dev,remove it again)
-	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge)
-	$(call help,run,boot a stock kernel and play the demonstration; print its trace)
+	$(call help,new,write a pair of your own to DIR: PAIR=gauge A=gauged (owner) B=gaugectl (peer) DIR=../gauge; LANG=c: the peer in C)
+	$(call help,run,boot a stock kernel and play the demonstration or use a pair of your own; print the trace)
 	$(call help,trace,play the demonstration and write its trace to build/trace/: a page with a picture and more)
 	$(call help,test,run the kselftests on the stock kernel (5 minutes); with CASE= run one of them)
 	$(call help,test-kernels,make run and make test on each kernel of docs/kernels.md; print the table of that page)
@@ -127,10 +128,10 @@ help:
 	$(call help,KERNEL=NAME,kernel of run and shell and test: stock or uml or sanitizer or debug (default: stock))
 	$(call help,ARCH=arm64,run and test and shell and trace and modules for arm64; QEMU emulates the machine)
 	$(call help,CASE=PROGRAM[:TEXT],one program for test or its first case whose name contains TEXT; CASE=list lists them)
-	$(call help,PAIR=DIR,a pair of your own: test runs its test.sh; torture and sweep use its file use; shell adds it to the machine)
+	$(call help,PAIR=DIR,a pair of your own: test runs its test.sh; run and torture and sweep use its file use; shell adds it to the machine)
 	$(call help,GDB=1,run and shell wait for make gdb; KERNEL=debug has the symbols for it)
 	$(call help,KVER=VERSION,a Debian kernel for the lab instead of the newest)
-	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b for run: A_PARAMS="completion=1")
+	$(call help,A_PARAMS= B_PARAMS=,parameters of module_a and module_b or of the owner and peer of PAIR for run: A_PARAMS="completion=1")
 	$(call help,V=1,show the commands of the module build)
 	@echo 'The first use of the lab takes 4 to 6 minutes and 5 GB in ~/.cache/beyond-irps, the first'
 	@echo 'make verify about an hour and 9 GB more, as it prepares four kernels and two more roots.'

@@ -1,13 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Writes a pair of drivers to start from, in a folder of its own outside of this tree: examples/metronome/ by other names,
-# with a Kbuild, a test, a file `use` for make torture and make sweep, and a README. If a step fails, nothing is written. docs/guide.md says how to use it.
-# Usage: new.sh
+# with a Kbuild, a test, a file `use` for make run, torture and sweep, and a README. If a step fails, nothing is written.
+# docs/guide.md says how to use it.
+# Usage: new.sh LANGUAGE
+# LANGUAGE is that of the peer, rust or c; the owner is in Rust. It is an argument because in the environment, LANG is that
+# of the user's messages.
 # Environment:
 #   PAIR  the pair's name: the crate of its interface is PAIR_pair
 #   A, B  the names of the owner's and of the peer's module
 #   DIR   the folder, which must not exist yet
 set -euo pipefail
+export LC_ALL=C
 
 project=$(realpath "$(dirname "$0")/..")
 template=$project/examples/metronome
@@ -49,6 +53,8 @@ check_name() {
 	! taken "$2" || die "$1='$2' is the name of something else already"
 }
 
+language=$1
+[ "$language" = rust ] || [ "$language" = c ] || die "LANG, the language of the peer, is rust or c, not '$language'"
 check_name PAIR "${PAIR-}"
 check_name A "${A-}"
 check_name B "${B-}"
@@ -69,15 +75,25 @@ trap 'rm -rf -- "$stage"' EXIT
 renamed() {
 	# In two steps, because a new name may contain an old one.
 	sed -e 's/metronome_pair/@1@/g; s/MetronomePair/@2@/g; s/metronome/@3@/g; s/Metronome/@4@/g' \
-		-e 's/listener/@5@/g; s/Listener/@6@/g' \
+		-e 's/METRONOME_PAIR/@7@/g; s/\(c_\)\?listener/@5@/g; s/Listener/@6@/g' \
 		-e "s/@1@/${PAIR}_pair/g; s/@2@/$(camel "$PAIR")Pair/g; s/@3@/$A/g; s/@4@/$(camel "$A")/g" \
-		-e "s/@5@/$B/g; s/@6@/$(camel "$B")/g" "$template/$1"
+		-e "s/@5@/$B/g; s/@6@/$(camel "$B")/g; s/@7@/${PAIR^^}_PAIR/g" "$template/$1"
 }
 
 mkdir "$stage/src"
 renamed metronome_pair.rs >"$stage/src/${PAIR}_pair.rs"
 renamed metronome.rs >"$stage/src/$A.rs"
-renamed listener.rs >"$stage/src/$B.rs"
+case $language in
+rust)
+	renamed listener.rs >"$stage/src/$B.rs"
+	peer=pair-peer languages="Both are in Rust."
+	;;
+c)
+	renamed c_listener.c >"$stage/src/$B.c"
+	peer=pair-c-peer languages="\`$B\` is in C: the build makes the header \`${PAIR}_pair.h\`, which it includes, from
+\`src/${PAIR}_pair.rs\`. \`$A\` is in Rust, as every owner has to be."
+	;;
+esac
 renamed test.sh >"$stage/test.sh"
 chmod +x "$stage/test.sh"
 renamed use >"$stage/use"
@@ -90,20 +106,22 @@ include \$(D2D)/rust.mk
 pair := src
 pair-interface := ${PAIR}_pair
 pair-owner := $A
-pair-peer := $B
+$peer := $B
 include \$(D2D)/shared/pair.mk
 KBUILD
 cat >"$stage/README.md" <<README
 # The drivers $A and $B
 
 $A is the owner of the context and is loaded first; $B is its peer. \`src/${PAIR}_pair.rs\` is what they have agreed on.
+$languages
 The drivers are a copy of the example \`metronome\` of Beyond IRPs: the owner's timer puts items on the queue to the peer, in hard
 interrupt, and the peer's work item takes them in a kernel worker. Replace that by what your drivers are to do.
 
 In a virtual machine, from the folder of Beyond IRPs:
 
+    make run PAIR=$dir        # loads both, uses them as \`use\` says, and shows their trace
     make test PAIR=$dir       # test.sh
-    make torture PAIR=$dir    # loads and unloads both while they are used; \`use\` says how
+    make torture PAIR=$dir    # loads and unloads both while they are used as \`use\` says
     make sweep PAIR=$dir      # makes each of their allocations fail
     make shell PAIR=$dir
 

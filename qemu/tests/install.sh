@@ -109,6 +109,11 @@ new_mistake() {
 	refused "$1" new "${@:2}"
 }
 
+# writes FILE ARGUMENT... - runs make new in the project, which must write FILE
+writes() {
+	new "${@:2}" && [ -f "$1" ]
+}
+
 # tests_pair TARGET PAIR - lets the lab build a pair and run the test TARGET of it, whose six cases must pass
 tests_pair() {
 	make --no-print-directory -C "$PROJECT" "$1" PAIR="$2" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
@@ -248,7 +253,9 @@ given=(PAIR=gauge A=gauged B=gaugectl)
 sed 's/\<c_sensor/my_sensor/g' "$PROJECT/selftests/peers/c_sensor.c" >"$dir/drivers/sensor/my_sensor.c"
 recipe 4 >"$dir/drivers/sensor/Kbuild"
 expect "a peer in C of that pair is built outside of the project, with its generated header" builds sensor PAIR=/mnt/pair
-expect "make new writes a pair" new "${given[@]}" DIR="$dir/drivers/own"
+LANG=c expect "make new writes a pair in Rust, whatever LANG is in the environment" \
+	writes "$dir/drivers/own/src/gaugectl.rs" "${given[@]}" DIR="$dir/drivers/own"
+expect "make new LANG=c writes a pair with its peer in C" writes "$dir/in-c/src/gaugectl.c" "${given[@]}" LANG=c DIR="$dir/in-c"
 expect "the new pair is built outside of the project" builds own
 to=DIR=$dir/to/own
 expect "make new: no name" new_mistake 'A is missing' PAIR=gauge B=gaugectl "$to"
@@ -260,6 +267,10 @@ done
 expect "make new: a long name" new_mistake "is too long" PAIR=gauge A=gauge_with_more_than_31_characters B=gaugectl "$to"
 for name in kernel match module_a sensor listener timer beat; do
 	expect "make new: $name is taken" new_mistake "B='$name' is the name of something else" PAIR=gauge A=gauged B="$name" "$to"
+done
+for name in C cobol ''; do
+	expect "make new: no language LANG='$name'" new_mistake "LANG, the language of the peer, is rust or c, not '$name'" \
+		"${given[@]}" "$to" LANG="$name"
 done
 expect "make new: two names that give the same name of a type" new_mistake 'too similar' PAIR=gauge A=gauge1 B=gauge_1 "$to"
 expect "make new: the name of the interface" new_mistake "'gauge_pair' is the name of the pair's interface" PAIR=gauge A=gauge_pair B=gaugectl "$to"
